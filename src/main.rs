@@ -1,0 +1,3 @@
+//! The `rgctl` binary: parse, call, turn the outcome into an exit code.
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! Words that know no resource: time, money, names, units, change tables, diagnostics.
+//!
+//! Goes in: text and numbers. Comes out: checked values that every later stage speaks in.
+//!
+//! **Invariant:** nothing here names a service, reads a clock, or does input or output.
+
+pub mod money;
+pub mod time;
