@@ -7,3 +7,11 @@ pub mod kinds;
 pub mod artefacts;
 
 pub mod seams;
+
+pub mod record;
+
+pub mod planning;
+
+pub mod execution;
+
+pub mod adapters;
