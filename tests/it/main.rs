@@ -1,1 +1,3 @@
-//! The integration tests are one binary.
+//! The integration tests are one binary: linking is the slow part.
+
+mod laws;
