@@ -241,13 +241,14 @@ pub(super) fn link_needs(ask: &Ask<'_>, draft: &mut Draft) {
     }
 }
 
-/// One edge: deletions run from dependants to what they need, everything else the other way round.
+/// One edge: deletions run from dependants to what they need, creations the other way round. Changes of two existing
+/// objects need no order between them; such edges would meet those of `rolling` in a circle.
 fn link(draft: &mut Draft, dependant: &StepId, needed: &StepId) {
     let word = |id: &StepId, draft: &Draft| draft.steps.get(id).map(|step| step.op.word());
     match (word(dependant, draft), word(needed, draft)) {
         (Some("delete"), Some("delete" | "create")) => draft.need(needed, dependant),
-        (Some("delete"), _) | (_, Some("delete")) => {}
-        _ => draft.need(dependant, needed),
+        (Some(other), Some("create")) if other != "delete" => draft.need(dependant, needed),
+        _ => {}
     }
 }
 

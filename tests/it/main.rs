@@ -1,3 +1,5 @@
 //! The integration tests are one binary: linking is the slow part.
 
+mod fixtures;
 mod laws;
+mod planning;
