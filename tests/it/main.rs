@@ -4,3 +4,4 @@
 mod fixtures;
 mod laws;
 mod planning;
+mod store_laws;
