@@ -1,3 +1,4 @@
 //! The engine of `rgctl`. Modules are listed in rank order: a module uses only modules above it.
 
 pub mod vocabulary;
+pub mod catalog;

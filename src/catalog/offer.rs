@@ -1,0 +1,450 @@
+//! The provider's price list: from one regional offer file to prices.
+//!
+//! Goes in: a deserializer over the file, what it should hold, and the embedded table of rules that say which usage type
+//! is which price. Comes out: prices, and what was left out and why.
+//!
+//! The file is an object with `products` (by SKU: `productFamily`, `attributes`) and `terms` (`OnDemand`, by SKU, then
+//! by term: `priceDimensions`, each with `unit`, `beginRange` and `pricePerUnit` by currency). It may hold hundreds of
+//! megabytes, of which a few kilobytes matter: nothing but the wanted parts is kept while it is read.
+//!
+//! **Invariant:** a product that no rule names, a unit that its rule does not expect, a price in tiers, a zero and two
+//! different prices for one thing give no price. They are counted, or told by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use rust_decimal::Decimal;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+
+use super::CatalogError;
+use super::price::{AsOf, Confidence, KnownPrice, LayerKind, PriceKey, Unit, amount};
+use super::table::read_table;
+use crate::vocabulary::money::{Currency, Money};
+
+const RULES: &str = include_str!("data/offer_rules.csv");
+
+/// Reasons kept by name; more of them are only counted, so that a changed file cannot fill the memory.
+const REASONS_MAX: usize = 100;
+
+/// Says which products of an offer are which price.
+#[derive(Clone, Debug)]
+struct Rule {
+    offer: String,
+    /// The usage type without the region's prefix; `*` at its end stands for anything.
+    usage: String,
+    /// An attribute that must have one of `values`; empty where none must.
+    attribute: String,
+    values: Vec<String>,
+    service: String,
+    /// The name of the thing; `{instanceType}` stands for that attribute.
+    sku: String,
+    engine: String,
+    config: String,
+    list_units: Vec<String>,
+    unit: Unit,
+    /// How many units of the list one of ours is.
+    per: Decimal,
+}
+
+static RULE_TABLE: LazyLock<Result<Vec<Rule>, CatalogError>> = LazyLock::new(|| {
+    let columns = [
+        "offer", "usage", "attribute", "value", "service", "sku", "engine", "config", "list_units", "unit", "per",
+    ];
+    let mut rules = Vec::new();
+    let words = |text: &str| text.split('|').map(str::to_owned).collect();
+    read_table("offer_rules", RULES, &columns, |row| {
+        rules.push(Rule {
+            offer: row.owned(0),
+            usage: row.owned(1),
+            attribute: row.owned(2),
+            values: words(row.text(3)),
+            service: row.owned(4),
+            sku: row.owned(5),
+            engine: row.owned(6),
+            config: row.owned(7),
+            list_units: words(row.text(8)),
+            unit: Unit::parse(row.text(9)).ok_or_else(|| format!("unknown unit `{}`", row.text(9)))?,
+            per: row.number(10)?.ok_or("`per` must be given")?,
+        });
+        Ok(())
+    })?;
+    Ok(rules)
+});
+
+fn rules() -> Result<&'static [Rule], CatalogError> {
+    RULE_TABLE.as_deref().map_err(Clone::clone)
+}
+
+/// The codes of the offers that hold prices of our services, each once, in the order of the table.
+pub fn offer_codes() -> Result<Vec<&'static str>, CatalogError> {
+    let mut codes: Vec<&'static str> = rules()?.iter().map(|rule| rule.offer.as_str()).collect();
+    codes.dedup();
+    Ok(codes)
+}
+
+/// The service, by its name in the catalog, whose prices an offer holds.
+pub fn service_of_offer(offer: &str) -> Option<&'static str> {
+    rules().ok()?.iter().find(|rule| rule.offer == offer).map(|rule| rule.service.as_str())
+}
+
+/// What a file is expected to be.
+#[derive(Clone, Debug)]
+pub struct OfferAsk<'a> {
+    /// The code of the offer.
+    pub offer: &'a str,
+    /// The region.
+    pub region: &'a str,
+    /// The currency of the region's bills; prices in another one are not taken.
+    pub currency: Currency,
+    /// The day on which the file was fetched, which is when the provider last showed its prices.
+    pub seen: AsOf,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferPrices {
+    /// Its version, in the provider's words.
+    pub version: String,
+    /// When it was published, in the provider's words.
+    pub published: String,
+    /// The prices.
+    pub prices: BTreeMap<PriceKey<'static>, KnownPrice>,
+    /// How many products it has.
+    pub products: usize,
+    /// Why prices that a rule names were not taken; at most a hundred, in the order of the file.
+    pub left_out: Vec<String>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// The embedded rules cannot be read.
+    #[error("the rules for price lists cannot be read")]
+    Rules(#[from] CatalogError),
+    /// It is not JSON, or not of the expected shape; a file cut short is one of these.
+    #[error("the price list cannot be read: {0}")]
+    Unreadable(String),
+    /// It is a price list of something else.
+    #[error("the price list is of {found}, not of {expected}")]
+    OtherOffer {
+        /// The code found.
+        found: String,
+        /// The code asked for.
+        expected: String,
+    },
+    /// It holds not one price that the rules name: its form has changed, or it is of another region.
+    #[error("the price list of {offer} in {region} holds none of the prices looked for among {products} products")]
+    NoPrices {
+        /// The code of the offer.
+        offer: String,
+        /// The region.
+        region: String,
+        /// How many products it has.
+        products: usize,
+    },
+}
+
+/// Reads an offer file. The caller checks that nothing follows it.
+pub fn read_offer<'de, D: Deserializer<'de>>(deserializer: D, ask: &OfferAsk<'_>) -> Result<OfferPrices, OfferError> {
+    let rules: Vec<&Rule> = rules()?.iter().filter(|rule| rule.offer == ask.offer).collect();
+    let reading = Reading { ask, rules: &rules };
+    let read = deserializer.deserialize_map(reading).map_err(|error| OfferError::Unreadable(error.to_string()))?;
+    if read.offer != ask.offer {
+        return Err(OfferError::OtherOffer { found: read.offer, expected: ask.offer.to_owned() });
+    }
+    let offer = read.into_prices(ask, &rules);
+    if offer.prices.is_empty() {
+        let (offer_code, region) = (ask.offer.to_owned(), ask.region.to_owned());
+        return Err(OfferError::NoPrices { offer: offer_code, region, products: offer.products });
+    }
+    Ok(offer)
+}
+
+/// The parts of a product that rules look at.
+#[derive(Deserialize, Default)]
+struct Product {
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Attributes {
+    usagetype: String,
+    instance_type: String,
+    database_engine: String,
+    cache_engine: String,
+    region_code: String,
+    location_type: String,
+}
+
+impl Attributes {
+    fn named(&self, name: &str) -> &str {
+        match name {
+            "databaseEngine" => &self.database_engine,
+            "cacheEngine" => &self.cache_engine,
+            _ => "",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Term {
+    price_dimensions: BTreeMap<String, Dimension>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dimension {
+    unit: String,
+    price_per_unit: BTreeMap<String, String>,
+}
+
+/// The keys that a SKU prices: one for each rule that names it, with the rule's place.
+type Wanted = BTreeMap<String, Vec<(usize, PriceKey<'static>)>>;
+
+#[derive(Default)]
+struct Read {
+    offer: String,
+    version: String,
+    published: String,
+    products: usize,
+    wanted: Option<Wanted>,
+    terms: BTreeMap<String, Vec<Term>>,
+}
+
+impl Read {
+    fn into_prices(self, ask: &OfferAsk<'_>, rules: &[&Rule]) -> OfferPrices {
+        let source = format!("price list {} {}", self.offer, self.version);
+        let mut prices = BTreeMap::<PriceKey<'static>, KnownPrice>::new();
+        let mut conflicts = Vec::new();
+        let mut left_out = Vec::new();
+        let mut leave_out = |reason: String| {
+            if left_out.len() < REASONS_MAX {
+                left_out.push(reason);
+            }
+        };
+        for (sku, keys) in self.wanted.unwrap_or_default() {
+            let terms = self.terms.get(&sku).map_or(&[][..], Vec::as_slice);
+            for (place, key) in keys {
+                let Some(rule) = rules.get(place) else { continue };
+                let money = match price_of(terms, rule, ask.currency) {
+                    Ok(money) => money,
+                    Err(reason) => {
+                        leave_out(format!("{key} (SKU {sku}): {reason}"));
+                        continue;
+                    }
+                };
+                if prices.get(&key).is_some_and(|known| known.money != money) {
+                    conflicts.push(key.clone());
+                    leave_out(format!("{key} (SKU {sku}): the list has two different prices"));
+                }
+                let (unit, as_of, confidence) = (rule.unit, ask.seen.clone(), Confidence::A);
+                let (layer, note) = (LayerKind::Refreshed, String::new());
+                let price = KnownPrice { money, unit, layer, source: source.clone(), as_of, confidence, note };
+                prices.insert(key, price);
+            }
+        }
+        for key in &conflicts {
+            prices.remove(key);
+        }
+        OfferPrices { version: self.version, published: self.published, prices, products: self.products, left_out }
+    }
+}
+
+/// The one price that the terms of a SKU state.
+fn price_of(terms: &[Term], rule: &Rule, currency: Currency) -> Result<Money, String> {
+    let mut found: Option<Decimal> = None;
+    for dimension in terms.iter().flat_map(|term| term.price_dimensions.values()) {
+        if !rule.list_units.contains(&dimension.unit) {
+            return Err(format!("its unit `{}` is not {}", dimension.unit, rule.list_units.join(" or ")));
+        }
+        let Some(text) = dimension.price_per_unit.get(currency.code()) else {
+            return Err(format!("it has no price in {currency}"));
+        };
+        let amount = amount(text)?;
+        if found.is_some_and(|other| other != amount) {
+            return Err("its price depends on the quantity".to_owned());
+        }
+        found = Some(amount);
+    }
+    match found {
+        None => Err("it has no terms on demand".to_owned()),
+        Some(amount) if amount.is_zero() => Err("its price is zero, which may be a preview or a free tier".to_owned()),
+        Some(amount) => {
+            let amount = amount.checked_mul(rule.per).ok_or("its price is out of range")?;
+            Ok(Money::new(amount.normalize(), currency))
+        }
+    }
+}
+
+/// A usage type without the prefix of its region, such as `APN1-`; the region us-east-1 often has none.
+fn without_region(usage: &str) -> &str {
+    match usage.split_once('-') {
+        Some((prefix, rest))
+            if (2..=5).contains(&prefix.len())
+                && prefix.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+                && prefix.bytes().next().is_some_and(|b| b.is_ascii_uppercase()) =>
+        {
+            rest
+        }
+        _ => usage,
+    }
+}
+
+impl Rule {
+    /// The key of a product, if the rule names it.
+    fn key(&self, attributes: &Attributes, region: &str) -> Option<PriceKey<'static>> {
+        let is_used = |usage: &str| match self.usage.strip_suffix('*') {
+            Some(start) => usage.len() > start.len() && usage.starts_with(start),
+            None => usage == self.usage,
+        };
+        // A usage type may itself begin like a prefix ("IO-Optimized…"), so both readings are tried.
+        let usage = attributes.usagetype.as_str();
+        if !is_used(usage) && !is_used(without_region(usage)) {
+            return None;
+        }
+        let is_right = self.attribute.is_empty()
+            || self.values.iter().any(|value| value == attributes.named(&self.attribute));
+        let is_here = attributes.region_code.is_empty() || attributes.region_code == region;
+        let is_region = attributes.location_type.is_empty() || attributes.location_type == "AWS Region";
+        if !is_right || !is_here || !is_region {
+            return None;
+        }
+        let needs_class = self.sku.contains("{instanceType}");
+        if needs_class && !attributes.instance_type.contains('.') {
+            return None;
+        }
+        let sku = self.sku.replace("{instanceType}", &attributes.instance_type);
+        let region = region.to_owned();
+        Some(PriceKey::new(self.service.clone(), sku, self.engine.clone(), self.config.clone(), region, self.unit))
+    }
+}
+
+/// Reads the outermost object.
+struct Reading<'r> {
+    ask: &'r OfferAsk<'r>,
+    rules: &'r [&'r Rule],
+}
+
+impl<'de> Visitor<'de> for Reading<'_> {
+    type Value = Read;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a price list")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
+        let mut read = Read::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "offerCode" => read.offer = map.next_value()?,
+                "version" => read.version = map.next_value()?,
+                "publicationDate" => read.published = map.next_value()?,
+                "products" => {
+                    let (products, wanted) = map.next_value_seed(Products { reading: &self })?;
+                    read.products = products;
+                    read.wanted = Some(wanted);
+                }
+                "terms" => map.next_value_seed(Terms { read: &mut read })?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Reads `products`; keeps the keys of those that rules name, and counts all.
+struct Products<'r> {
+    reading: &'r Reading<'r>,
+}
+
+impl<'de> DeserializeSeed<'de> for Products<'_> {
+    type Value = (usize, Wanted);
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Products<'_> {
+    type Value = (usize, Wanted);
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("products by SKU")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut count, mut wanted) = (0, Wanted::new());
+        while let Some((sku, product)) = map.next_entry::<String, Product>()? {
+            count += 1;
+            let rules = self.reading.rules.iter().enumerate();
+            let keys: Vec<_> = rules
+                .filter_map(|(place, rule)| Some((place, rule.key(&product.attributes, self.reading.ask.region)?)))
+                .collect();
+            if !keys.is_empty() {
+                wanted.insert(sku, keys);
+            }
+        }
+        Ok((count, wanted))
+    }
+}
+
+/// Reads `terms`: those on demand, of the wanted SKUs (of all, should the products come later).
+struct Terms<'r> {
+    read: &'r mut Read,
+}
+
+impl<'de> DeserializeSeed<'de> for Terms<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Terms<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("terms by kind")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(kind) = map.next_key::<String>()? {
+            if kind == "OnDemand" {
+                map.next_value_seed(OnDemand { read: self.read })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct OnDemand<'r> {
+    read: &'r mut Read,
+}
+
+impl<'de> DeserializeSeed<'de> for OnDemand<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OnDemand<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("terms by SKU")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(sku) = map.next_key::<String>()? {
+            let is_wanted = self.read.wanted.as_ref().is_none_or(|wanted| wanted.contains_key(&sku));
+            if is_wanted {
+                let terms: BTreeMap<String, Term> = map.next_value()?;
+                self.read.terms.insert(sku, terms.into_values().collect());
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
