@@ -2,3 +2,4 @@
 
 pub mod vocabulary;
 pub mod catalog;
+pub mod adapters;
