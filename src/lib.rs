@@ -1,5 +1,12 @@
 //! The engine of `rgctl`. Modules are listed in rank order: a module uses only modules above it.
 
 pub mod vocabulary;
+
+pub mod kinds;
+
+pub mod artefacts;
+
 pub mod catalog;
+pub mod seams;
+
 pub mod adapters;

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::CatalogError;
-use super::price::{KeyWords, KnownPrice, LayerKind, PRICE_AGE_MAX, PRICE_COLUMNS, Price, PriceKey, Unit, price_of_row};
+use super::price::{
+    KeyWords, KnownPrice, LayerKind, PRICE_AGE_MAX, PRICE_COLUMNS, Price, PriceKey, Unit, price_of_row,
+};
 use super::table::read_table;
 use crate::vocabulary::time::Moment;
 
@@ -263,8 +265,8 @@ impl RefreshedBook {
             sha256: sha256_hex(table.as_bytes()),
             offers: self.offers.clone(),
         };
-        let header =
-            serde_json::to_string(&header).map_err(|error| BookError::NotABook { problem: error.to_string() })?;
+        let header = serde_json::to_string(&header)
+            .map_err(|error| BookError::NotABook { problem: error.to_string() })?;
         Ok(format!("{header}\n{table}"))
     }
 
@@ -273,7 +275,8 @@ impl RefreshedBook {
         let not_a_book = |problem: String| BookError::NotABook { problem };
         let (first, table) =
             text.split_once('\n').ok_or_else(|| not_a_book("it has only one line".to_owned()))?;
-        let preamble: Preamble = serde_json::from_str(first).map_err(|error| not_a_book(error.to_string()))?;
+        let preamble: Preamble =
+            serde_json::from_str(first).map_err(|error| not_a_book(error.to_string()))?;
         if preamble.format != FORMAT {
             return Err(not_a_book(format!("its format is `{}`", preamble.format)));
         }
@@ -308,7 +311,8 @@ impl RefreshedBook {
             }
         }
         for (key, price) in &older.layer.prices {
-            let replaced = read.iter().any(|(service, region)| key.service == *service && key.region == *region);
+            let replaced =
+                read.iter().any(|(service, region)| key.service == *service && key.region == *region);
             if !replaced {
                 self.layer.prices.entry(key.clone()).or_insert_with(|| price.clone());
             }

@@ -81,7 +81,8 @@ pub fn check(catalog: &Catalog) -> Result<Vec<Finding>, CatalogError> {
         if let Some(region) = catalog.region(&key.region)
             && region.currency != price.money.currency
         {
-            findings.push(Finding::Currency { price: key.to_string(), expected: region.currency.to_string() });
+            findings
+                .push(Finding::Currency { price: key.to_string(), expected: region.currency.to_string() });
         }
         if price.layer == LayerKind::Contract && !is_heard_of(catalog, key) {
             findings.push(Finding::NobodyKnows { price: key.to_string() });
@@ -93,7 +94,10 @@ pub fn check(catalog: &Catalog) -> Result<Vec<Finding>, CatalogError> {
 /// Whether any layer but the user's, or the table of classes, has the same thing in any region.
 fn is_heard_of(catalog: &Catalog, key: &PriceKey<'_>) -> bool {
     let is_same = |other: &&PriceKey<'_>| {
-        other.service == key.service && other.sku == key.sku && other.engine == key.engine && other.unit == key.unit
+        other.service == key.service
+            && other.sku == key.sku
+            && other.engine == key.engine
+            && other.unit == key.unit
     };
     let layers = catalog.book().layers().filter(|layer| layer.kind != LayerKind::Contract);
     let in_layers = layers.flat_map(|layer| layer.prices.keys()).any(|other| is_same(&other));
@@ -133,8 +137,15 @@ impl Relation {
 
 fn relations() -> Result<Vec<Relation>, CatalogError> {
     let columns = [
-        "service", "sku_prefix", "upper_engine", "upper_config", "lower_engine", "lower_config", "ratio_min",
-        "ratio_max", "why",
+        "service",
+        "sku_prefix",
+        "upper_engine",
+        "upper_config",
+        "lower_engine",
+        "lower_config",
+        "ratio_min",
+        "ratio_max",
+        "why",
     ];
     let mut relations = Vec::new();
     read_table("relations", RELATIONS, &columns, |row| {

@@ -172,7 +172,10 @@ fn list(problems: &[EntryProblem]) -> String {
 
 impl PriceBookDocument {
     /// The layer of the document. `currency_of` tells in which currency a region is billed, if that is known.
-    pub fn into_layer(self, currency_of: impl Fn(&str) -> Option<Currency>) -> Result<PriceLayer, ContractError> {
+    pub fn into_layer(
+        self,
+        currency_of: impl Fn(&str) -> Option<Currency>,
+    ) -> Result<PriceLayer, ContractError> {
         if self.api_version != API_VERSION || self.kind != KIND {
             return Err(ContractError::NotAPriceBook { api_version: self.api_version, kind: self.kind });
         }
@@ -199,7 +202,11 @@ pub fn from_entries(
             problems.push(EntryProblem { index, field: "sku", problem });
         }
     }
-    if problems.is_empty() { Ok(layer) } else { Err(ContractError::Entries { name: name.to_owned(), problems }) }
+    if problems.is_empty() {
+        Ok(layer)
+    } else {
+        Err(ContractError::Entries { name: name.to_owned(), problems })
+    }
 }
 
 /// Reads one entry; everything wrong with it goes to `refuse`.
@@ -209,8 +216,12 @@ fn read_entry(
     currency_of: impl Fn(&str) -> Option<Currency>,
     refuse: &mut impl FnMut(&'static str, String),
 ) -> Option<(PriceKey<'static>, KnownPrice)> {
-    let texts =
-        [("service", &entry.service), ("sku", &entry.sku), ("region", &entry.region), ("source", &entry.source)];
+    let texts = [
+        ("service", &entry.service),
+        ("sku", &entry.sku),
+        ("region", &entry.region),
+        ("source", &entry.source),
+    ];
     for (field, text) in texts {
         if text.trim().is_empty() {
             refuse(field, "must be given".to_owned());
@@ -305,16 +316,23 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let mut bad = entry();
-        for (field, value) in
-            [("price", json!(-1)), ("currency", json!("USD")), ("unit", json!("Hrs")), ("date", json!("2026-07"))]
-        {
+        for (field, value) in [
+            ("price", json!(-1)),
+            ("currency", json!("USD")),
+            ("unit", json!("Hrs")),
+            ("date", json!("2026-07")),
+        ] {
             bad[field] = value;
         }
         bad["source"] = json!(" ");
         let Err(ContractError::Entries { problems, .. }) = read(document(&[entry(), bad, entry()])) else {
             panic!("it must be refused")
         };
-        let told: Vec<(usize, &str)> = problems.iter().map(|problem| (problem.index, problem.field)).collect();
-        assert_eq!(told, [(1, "source"), (1, "unit"), (1, "currency"), (1, "date"), (1, "price"), (2, "sku")]);
+        let told: Vec<(usize, &str)> =
+            problems.iter().map(|problem| (problem.index, problem.field)).collect();
+        assert_eq!(
+            told,
+            [(1, "source"), (1, "unit"), (1, "currency"), (1, "date"), (1, "price"), (2, "sku")]
+        );
     }
 }

@@ -51,8 +51,12 @@ impl InstanceClass {
     }
     /// The generation: the first number in the family, 6 of `r6g`; 0 where there is none.
     pub fn generation(&self) -> u32 {
-        let digits: String =
-            self.family().chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        let digits: String = self
+            .family()
+            .chars()
+            .skip_while(|c| !c.is_ascii_digit())
+            .take_while(char::is_ascii_digit)
+            .collect();
         digits.parse().unwrap_or(0)
     }
     /// Whether the class earns credits and may be slowed down (the `t` families).
@@ -109,7 +113,8 @@ impl LimitValue {
         if let Ok(number) = text.parse() {
             return Self::Number(number);
         }
-        let range = text.split_once('-').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
+        let range =
+            text.split_once('-').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
         range.map_or_else(|| Self::Text(text.to_owned()), |(low, high)| Self::Range(low, high))
     }
     /// The largest number allowed, where the limit is one.
@@ -209,8 +214,16 @@ impl Facts {
 
     fn load_classes(&mut self) -> Result<(), CatalogError> {
         let columns = [
-            "service", "class", "vcpu", "memory_gib", "network_gbps_baseline", "network_gbps_burst", "network_text",
-            "arch", "source", "as_of",
+            "service",
+            "class",
+            "vcpu",
+            "memory_gib",
+            "network_gbps_baseline",
+            "network_gbps_burst",
+            "network_text",
+            "arch",
+            "source",
+            "as_of",
         ];
         read_table("instances", INSTANCES, &columns, |row| {
             let class = InstanceClass {
@@ -243,7 +256,12 @@ impl Facts {
                 word => Err(format!("`{word}` is neither yes, no nor unknown")),
             });
             let answers = answers.collect::<Result<Vec<_>, _>>()?;
-            self.offers.entry(row.owned(0)).or_default().entry(row.owned(1)).or_default().insert(row.owned(2), answers);
+            self.offers
+                .entry(row.owned(0))
+                .or_default()
+                .entry(row.owned(1))
+                .or_default()
+                .insert(row.owned(2), answers);
             Ok(())
         })
     }
@@ -256,8 +274,12 @@ impl Facts {
                 "listed" => false,
                 word => return Err(format!("unknown status `{word}`")),
             };
-            let version =
-                EngineVersion { version: row.owned(2), is_deprecated, source: row.owned(4), as_of: date(row, 5)? };
+            let version = EngineVersion {
+                version: row.owned(2),
+                is_deprecated,
+                source: row.owned(4),
+                as_of: date(row, 5)?,
+            };
             self.versions.entry(row.owned(0)).or_default().entry(row.owned(1)).or_default().push(version);
             Ok(())
         })?;
@@ -269,7 +291,17 @@ impl Facts {
 
     fn load_limits(&mut self) -> Result<(), CatalogError> {
         let columns = [
-            "service", "item", "kind", "scope", "value", "unit", "adjustable", "source", "as_of", "confidence", "note",
+            "service",
+            "item",
+            "kind",
+            "scope",
+            "value",
+            "unit",
+            "adjustable",
+            "source",
+            "as_of",
+            "confidence",
+            "note",
         ];
         read_table("limits", LIMITS, &columns, |row| {
             let confidence = match row.text(9) {
@@ -297,7 +329,8 @@ impl Facts {
     fn load_regions(&mut self) -> Result<(), CatalogError> {
         let columns = header_of(REGIONS);
         read_table("regions", REGIONS, &columns, |row| {
-            let currency = Currency::parse(row.text(3)).ok_or_else(|| format!("unknown currency `{}`", row.text(3)))?;
+            let currency =
+                Currency::parse(row.text(3)).ok_or_else(|| format!("unknown currency `{}`", row.text(3)))?;
             let mut presence = BTreeMap::new();
             for (at, column) in columns.iter().enumerate().skip(4) {
                 let name = column.trim_start_matches("ep_").trim_start_matches("cfn_");

@@ -22,7 +22,8 @@ use std::sync::{Arc, LazyLock};
 pub use book::{BookError, DatesInUse, OfferRecord, PriceBook, PriceLayer, RefreshedBook, hex, sha256_hex};
 pub use check::{Finding, check};
 pub use contract::{
-    Amount, ContractError, EntryProblem, PriceBookDocument, PriceBookMetadata, PriceBookSpec, PriceEntry, from_entries,
+    Amount, ContractError, EntryProblem, PriceBookDocument, PriceBookMetadata, PriceBookSpec, PriceEntry,
+    from_entries,
 };
 pub use facts::{Capability, EngineVersion, InstanceClass, Limit, LimitValue, Offered, RegionFacts};
 pub use offer::{OfferAsk, OfferError, OfferPrices, offer_codes, read_offer, service_of_offer};
@@ -93,8 +94,16 @@ impl Catalog {
     }
 
     /// The price of a class for an hour, whether its service sells instances or nodes.
-    pub fn class_price(&self, service: &str, class: &str, engine: &str, config: &str, region: &str) -> Price<'_> {
-        let prices = CLASS_UNITS.map(|unit| self.price(&PriceKey::new(service, class, engine, config, region, unit)));
+    pub fn class_price(
+        &self,
+        service: &str,
+        class: &str,
+        engine: &str,
+        config: &str,
+        region: &str,
+    ) -> Price<'_> {
+        let prices =
+            CLASS_UNITS.map(|unit| self.price(&PriceKey::new(service, class, engine, config, region, unit)));
         prices.into_iter().find(|price| *price != Price::Unknown).unwrap_or(Price::Unknown)
     }
 
@@ -111,7 +120,8 @@ impl Catalog {
     /// The services and engines whose classes are listed.
     pub fn engines(&self) -> impl Iterator<Item = (&str, &str)> {
         let services = self.facts.offers.iter();
-        services.flat_map(|(service, engines)| engines.keys().map(|engine| (service.as_str(), engine.as_str())))
+        services
+            .flat_map(|(service, engines)| engines.keys().map(|engine| (service.as_str(), engine.as_str())))
     }
 
     /// The classes that are sold for an engine in a region and whose size is in the tables, by name.

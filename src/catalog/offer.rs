@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use rust_decimal::Decimal;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::CatalogError;
 use super::price::{AsOf, Confidence, KnownPrice, LayerKind, PriceKey, Unit, amount};
@@ -50,7 +50,17 @@ struct Rule {
 
 static RULE_TABLE: LazyLock<Result<Vec<Rule>, CatalogError>> = LazyLock::new(|| {
     let columns = [
-        "offer", "usage", "attribute", "value", "service", "sku", "engine", "config", "list_units", "unit", "per",
+        "offer",
+        "usage",
+        "attribute",
+        "value",
+        "service",
+        "sku",
+        "engine",
+        "config",
+        "list_units",
+        "unit",
+        "per",
     ];
     let mut rules = Vec::new();
     let words = |text: &str| text.split('|').map(str::to_owned).collect();
@@ -135,7 +145,9 @@ pub enum OfferError {
         expected: String,
     },
     /// It holds not one price that the rules name: its form has changed, or it is of another region.
-    #[error("the price list of {offer} in {region} holds none of the prices looked for among {products} products")]
+    #[error(
+        "the price list of {offer} in {region} holds none of the prices looked for among {products} products"
+    )]
     NoPrices {
         /// The code of the offer.
         offer: String,
@@ -147,10 +159,14 @@ pub enum OfferError {
 }
 
 /// Reads an offer file. The caller checks that nothing follows it.
-pub fn read_offer<'de, D: Deserializer<'de>>(deserializer: D, ask: &OfferAsk<'_>) -> Result<OfferPrices, OfferError> {
+pub fn read_offer<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    ask: &OfferAsk<'_>,
+) -> Result<OfferPrices, OfferError> {
     let rules: Vec<&Rule> = rules()?.iter().filter(|rule| rule.offer == ask.offer).collect();
     let reading = Reading { ask, rules: &rules };
-    let read = deserializer.deserialize_map(reading).map_err(|error| OfferError::Unreadable(error.to_string()))?;
+    let read =
+        deserializer.deserialize_map(reading).map_err(|error| OfferError::Unreadable(error.to_string()))?;
     if read.offer != ask.offer {
         return Err(OfferError::OtherOffer { found: read.offer, expected: ask.offer.to_owned() });
     }
@@ -244,14 +260,21 @@ impl Read {
                 }
                 let (unit, as_of, confidence) = (rule.unit, ask.seen.clone(), Confidence::A);
                 let (layer, note) = (LayerKind::Refreshed, String::new());
-                let price = KnownPrice { money, unit, layer, source: source.clone(), as_of, confidence, note };
+                let price =
+                    KnownPrice { money, unit, layer, source: source.clone(), as_of, confidence, note };
                 prices.insert(key, price);
             }
         }
         for key in &conflicts {
             prices.remove(key);
         }
-        OfferPrices { version: self.version, published: self.published, prices, products: self.products, left_out }
+        OfferPrices {
+            version: self.version,
+            published: self.published,
+            prices,
+            products: self.products,
+            left_out,
+        }
     }
 }
 
@@ -273,7 +296,9 @@ fn price_of(terms: &[Term], rule: &Rule, currency: Currency) -> Result<Money, St
     }
     match found {
         None => Err("it has no terms on demand".to_owned()),
-        Some(amount) if amount.is_zero() => Err("its price is zero, which may be a preview or a free tier".to_owned()),
+        Some(amount) if amount.is_zero() => {
+            Err("its price is zero, which may be a preview or a free tier".to_owned())
+        }
         Some(amount) => {
             let amount = amount.checked_mul(rule.per).ok_or("its price is out of range")?;
             Ok(Money::new(amount.normalize(), currency))
@@ -320,7 +345,14 @@ impl Rule {
         }
         let sku = self.sku.replace("{instanceType}", &attributes.instance_type);
         let region = region.to_owned();
-        Some(PriceKey::new(self.service.clone(), sku, self.engine.clone(), self.config.clone(), region, self.unit))
+        Some(PriceKey::new(
+            self.service.clone(),
+            sku,
+            self.engine.clone(),
+            self.config.clone(),
+            region,
+            self.unit,
+        ))
     }
 }
 
@@ -380,7 +412,9 @@ impl<'de> Visitor<'de> for Products<'_> {
             count += 1;
             let rules = self.reading.rules.iter().enumerate();
             let keys: Vec<_> = rules
-                .filter_map(|(place, rule)| Some((place, rule.key(&product.attributes, self.reading.ask.region)?)))
+                .filter_map(|(place, rule)| {
+                    Some((place, rule.key(&product.attributes, self.reading.ask.region)?))
+                })
                 .collect();
             if !keys.is_empty() {
                 wanted.insert(sku, keys);

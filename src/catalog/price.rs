@@ -227,7 +227,8 @@ pub struct AsOf(String);
 impl AsOf {
     /// Reads `2026`, `2026-08`, `2026-08-12`, several of them joined by `; `, `unknown` or nothing.
     pub fn parse(text: &str) -> Option<Self> {
-        let known = text.is_empty() || text == "unknown" || text.split("; ").all(|part| first_day(part).is_some());
+        let known =
+            text.is_empty() || text == "unknown" || text.split("; ").all(|part| first_day(part).is_some());
         known.then(|| Self(text.to_owned()))
     }
     /// The day of a moment, in UTC.
@@ -336,13 +337,28 @@ impl<'c> Price<'c> {
 
 /// The columns of a table of prices, embedded or refreshed.
 pub(super) const PRICE_COLUMNS: [&str; 12] = [
-    "service", "sku", "engine", "config", "region", "currency", "unit", "price", "source", "as_of", "confidence", "note",
+    "service",
+    "sku",
+    "engine",
+    "config",
+    "region",
+    "currency",
+    "unit",
+    "price",
+    "source",
+    "as_of",
+    "confidence",
+    "note",
 ];
 
 /// Reads one row of a table of prices.
-pub(super) fn price_of_row(row: &Row<'_>, layer: LayerKind) -> Result<(PriceKey<'static>, KnownPrice), String> {
+pub(super) fn price_of_row(
+    row: &Row<'_>,
+    layer: LayerKind,
+) -> Result<(PriceKey<'static>, KnownPrice), String> {
     let unit = Unit::parse(row.text(6)).ok_or_else(|| format!("unknown unit `{}`", row.text(6)))?;
-    let currency = Currency::parse(row.text(5)).ok_or_else(|| format!("unknown currency `{}`", row.text(5)))?;
+    let currency =
+        Currency::parse(row.text(5)).ok_or_else(|| format!("unknown currency `{}`", row.text(5)))?;
     let amount = amount(row.text(7))?;
     let as_of = AsOf::parse(row.text(9)).ok_or_else(|| format!("`{}` is not a date", row.text(9)))?;
     let confidence =
@@ -357,7 +373,11 @@ pub(super) fn price_of_row(row: &Row<'_>, layer: LayerKind) -> Result<(PriceKey<
 
 /// Reads an amount of money exactly; a negative one is refused.
 pub(super) fn amount(text: &str) -> Result<Decimal, String> {
-    let read = if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) };
+    let read = if text.contains(['e', 'E']) {
+        Decimal::from_scientific(text)
+    } else {
+        Decimal::from_str_exact(text)
+    };
     let amount = read.map_err(|error| format!("`{text}` is not an amount: {error}"))?;
     if amount.is_sign_negative() && !amount.is_zero() {
         return Err(format!("`{text}` is negative"));

@@ -5,4 +5,8 @@
 //! **Invariant:** nothing here names a service, reads a clock, or does input or output.
 
 pub mod money;
+
+pub mod names;
+pub mod phase;
+pub mod table;
 pub mod time;

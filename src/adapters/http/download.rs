@@ -221,7 +221,11 @@ async fn receive(
 }
 
 /// Fetches a small file into memory.
-pub(super) async fn fetch_small(client: &Client, url: &str, bounds: Bounds) -> Result<Vec<u8>, DownloadError> {
+pub(super) async fn fetch_small(
+    client: &Client,
+    url: &str,
+    bounds: Bounds,
+) -> Result<Vec<u8>, DownloadError> {
     let mut attempt = 1;
     let mut pause = bounds.backoff;
     loop {

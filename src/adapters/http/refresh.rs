@@ -16,8 +16,8 @@ use super::RefreshError;
 use super::download::{Bounds, DownloadError, News, discard, download, fetch_small};
 use super::store::{BOOK_FILE, load_book, lock, make_dir, read_book, write_book};
 use crate::catalog::{
-    AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, hex, read_offer,
-    service_of_offer,
+    AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, hex,
+    read_offer, service_of_offer,
 };
 use crate::vocabulary::money::Currency;
 use crate::vocabulary::time::{Moment, Span};
@@ -190,7 +190,9 @@ pub async fn refresh(
 ) -> Result<RefreshReport, RefreshError> {
     let time_max = Duration::from_millis(options.time_max.as_millis());
     let minutes = options.time_max.as_mins();
-    tokio::time::timeout(time_max, run(options, now, watch)).await.map_err(|_| RefreshError::Time { minutes })?
+    tokio::time::timeout(time_max, run(options, now, watch))
+        .await
+        .map_err(|_| RefreshError::Time { minutes })?
 }
 
 async fn run(
@@ -206,8 +208,11 @@ async fn run(
     let (mut books, mut not_offered, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for region in &options.regions {
         for offer in &options.offers {
-            let file =
-                FileName { partition: region.partition.clone(), offer: offer.clone(), region: region.code.clone() };
+            let file = FileName {
+                partition: region.partition.clone(),
+                offer: offer.clone(),
+                region: region.code.clone(),
+            };
             match list.book(&file, region.currency, &work, now, watch).await {
                 Ok(Some(book)) => books.push(book),
                 Ok(None) => {
@@ -340,7 +345,9 @@ impl List<'_> {
         let bytes = self.fetch(file, &url, &part, watch).await?;
         let (offer, sha256) = read_part(&part, file, currency, now).await.map_err(|error| match error {
             PartError::Offer(source) => RefreshError::Offer { url: url.clone(), source },
-            PartError::File(source) => RefreshError::File { action: "cannot read", path: part.clone(), source },
+            PartError::File(source) => {
+                RefreshError::File { action: "cannot read", path: part.clone(), source }
+            }
         })?;
         let record = OfferRecord {
             partition: file.partition.clone(),
@@ -355,7 +362,11 @@ impl List<'_> {
         let layer = PriceLayer { kind: LayerKind::Refreshed, prices: offer.prices };
         let book = RefreshedBook { created: now, offers: vec![record], layer };
         write_book(&kept, &book)?;
-        discard(&part).map_err(|source| RefreshError::File { action: "cannot remove", path: part, source })?;
+        discard(&part).map_err(|source| RefreshError::File {
+            action: "cannot remove",
+            path: part,
+            source,
+        })?;
         let prices = book.layer.prices.len();
         watch(RefreshEvent::Done { file: file.clone(), prices, left_out: offer.left_out });
         Ok(Some(book))
@@ -425,7 +436,8 @@ impl List<'_> {
 
 /// A path on the host that names it: an index must not send us elsewhere.
 fn local(path: &str) -> Result<String, RefreshError> {
-    let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains("..") && !path.contains('@');
+    let is_local =
+        path.starts_with('/') && !path.starts_with("//") && !path.contains("..") && !path.contains('@');
     if is_local { Ok(path.to_owned()) } else { Err(RefreshError::Address { path: path.to_owned() }) }
 }
 

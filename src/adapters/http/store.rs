@@ -24,9 +24,12 @@ pub(super) fn read_book(path: &Path) -> Result<Option<RefreshedBook>, RefreshErr
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(RefreshError::File { action: "cannot read", path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(RefreshError::File { action: "cannot read", path: path.to_owned(), source });
+        }
     };
-    let book = RefreshedBook::decode(&text).map_err(|source| RefreshError::Book { path: path.to_owned(), source })?;
+    let book = RefreshedBook::decode(&text)
+        .map_err(|source| RefreshError::Book { path: path.to_owned(), source })?;
     Ok(Some(book))
 }
 
