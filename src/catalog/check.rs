@@ -78,11 +78,10 @@ pub fn check(catalog: &Catalog) -> Result<Vec<Finding>, CatalogError> {
     let mut findings = Vec::new();
     for (key, price) in book.prices() {
         findings.extend(relations.iter().filter_map(|relation| relation.check(book, key, price)));
-        if let Some(region) = catalog.region(&key.region)
-            && region.currency != price.money.currency
+        if let Some(currency) = catalog.currency_of(&key.region)
+            && currency != price.money.currency
         {
-            findings
-                .push(Finding::Currency { price: key.to_string(), expected: region.currency.to_string() });
+            findings.push(Finding::Currency { price: key.to_string(), expected: currency.to_string() });
         }
         if price.layer == LayerKind::Contract && !is_heard_of(catalog, key) {
             findings.push(Finding::NobodyKnows { price: key.to_string() });

@@ -32,6 +32,7 @@ use serde::{Deserialize, Deserializer};
 use super::book::PriceLayer;
 use super::price::{ANY, AsOf, Confidence, KnownPrice, LayerKind, PriceKey, Unit, amount};
 use crate::vocabulary::money::{Currency, Money};
+use crate::vocabulary::names::RegionId;
 
 /// The version of the document format.
 pub const API_VERSION: &str = "rgctl.dev/v1alpha1";
@@ -216,16 +217,13 @@ fn read_entry(
     currency_of: impl Fn(&str) -> Option<Currency>,
     refuse: &mut impl FnMut(&'static str, String),
 ) -> Option<(PriceKey<'static>, KnownPrice)> {
-    let texts = [
-        ("service", &entry.service),
-        ("sku", &entry.sku),
-        ("region", &entry.region),
-        ("source", &entry.source),
-    ];
-    for (field, text) in texts {
+    for (field, text) in [("service", &entry.service), ("sku", &entry.sku), ("source", &entry.source)] {
         if text.trim().is_empty() {
             refuse(field, "must be given".to_owned());
         }
+    }
+    if let Err(problem) = RegionId::new(entry.region.as_str()) {
+        refuse("region", format!("`{}` is not the code of a region: {problem}", entry.region));
     }
     let unit = Unit::parse(&entry.unit);
     if unit.is_none() {

@@ -12,6 +12,7 @@ use super::CatalogError;
 use super::price::{AsOf, Confidence};
 use super::table::{Row, header_of, read_table};
 use crate::vocabulary::money::Currency;
+use crate::vocabulary::names::{Partition, RegionId};
 
 /// An index by two words, such as service and engine.
 type ByPair<V> = BTreeMap<String, BTreeMap<String, V>>;
@@ -170,9 +171,9 @@ pub struct EngineVersion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionFacts {
     /// The code, such as `eu-west-1`.
-    pub code: String,
-    /// The partition, such as `aws-cn`.
-    pub partition: String,
+    pub code: RegionId,
+    /// The partition.
+    pub partition: Partition,
     /// The end of its host names.
     pub dns_suffix: String,
     /// The currency of its bills.
@@ -331,18 +332,18 @@ impl Facts {
         read_table("regions", REGIONS, &columns, |row| {
             let currency =
                 Currency::parse(row.text(3)).ok_or_else(|| format!("unknown currency `{}`", row.text(3)))?;
+            let code =
+                RegionId::new(row.text(1)).map_err(|error| format!("region `{}`: {error}", row.text(1)))?;
+            let partition = Partition::of(&code);
+            if partition.as_str() != row.text(0) {
+                return Err(format!("{code} is not in partition `{}`", row.text(0)));
+            }
             let mut presence = BTreeMap::new();
             for (at, column) in columns.iter().enumerate().skip(4) {
                 let name = column.trim_start_matches("ep_").trim_start_matches("cfn_");
                 presence.insert(name.to_owned(), row.text(at) == "yes");
             }
-            let region = RegionFacts {
-                code: row.owned(1),
-                partition: row.owned(0),
-                dns_suffix: row.owned(2),
-                currency,
-                presence,
-            };
+            let region = RegionFacts { code, partition, dns_suffix: row.owned(2), currency, presence };
             self.regions.insert(row.owned(1), region);
             Ok(())
         })

@@ -7,6 +7,7 @@
 //! converted one.
 //! **Invariant:** the tables are read on first use only, and a row that cannot be read is an error value.
 
+mod bill;
 mod book;
 mod check;
 mod contract;
@@ -19,6 +20,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+pub use bill::{PricedBill, price_bill};
 pub use book::{BookError, DatesInUse, OfferRecord, PriceBook, PriceLayer, RefreshedBook, hex, sha256_hex};
 pub use check::{Finding, check};
 pub use contract::{
@@ -31,6 +33,9 @@ pub use price::{ANY, AsOf, Confidence, KnownPrice, LayerKind, PRICE_AGE_MAX, Pri
 pub use ranking::{Candidate, Ranking, by_size, rank};
 
 use facts::Facts;
+
+use crate::vocabulary::money::Currency;
+use crate::vocabulary::names::RegionId;
 
 const PRICES: &str = include_str!("data/prices.csv");
 
@@ -100,10 +105,10 @@ impl Catalog {
         class: &str,
         engine: &str,
         config: &str,
-        region: &str,
+        region: &RegionId,
     ) -> Price<'_> {
-        let prices =
-            CLASS_UNITS.map(|unit| self.price(&PriceKey::new(service, class, engine, config, region, unit)));
+        let prices = CLASS_UNITS
+            .map(|unit| self.price(&PriceKey::new(service, class, engine, config, region.as_str(), unit)));
         prices.into_iter().find(|price| *price != Price::Unknown).unwrap_or(Price::Unknown)
     }
 
@@ -125,7 +130,7 @@ impl Catalog {
     }
 
     /// The classes that are sold for an engine in a region and whose size is in the tables, by name.
-    pub fn classes_offered(&self, service: &str, engine: &str, region: &str) -> Vec<&InstanceClass> {
+    pub fn classes_offered(&self, service: &str, engine: &str, region: &RegionId) -> Vec<&InstanceClass> {
         self.class_names(service, engine)
             .filter(|class| self.offered(service, engine, class, region) == Offered::Yes)
             .filter_map(|class| self.class(service, class))
@@ -136,7 +141,8 @@ impl Catalog {
     ///
     /// A price in the provider's own list is proof; otherwise the table of classes answers; for what is in no table, a
     /// known price is proof, and its absence is not.
-    pub fn offered(&self, service: &str, engine: &str, sku: &str, region: &str) -> Offered {
+    pub fn offered(&self, service: &str, engine: &str, sku: &str, region: &RegionId) -> Offered {
+        let region = region.as_str();
         let is_priced = |kind| {
             let mut layers = self.book.layers().filter(|layer| layer.kind == kind);
             layers.any(|layer| layer.sells(service, engine, sku, region))
@@ -164,8 +170,8 @@ impl Catalog {
     }
 
     /// Whether a region can do something.
-    pub fn capability(&self, service: &str, item: &str, region: &str) -> Capability {
-        match self.limit(service, item, region).map(|limit| &limit.value) {
+    pub fn capability(&self, service: &str, item: &str, region: &RegionId) -> Capability {
+        match self.limit(service, item, region.as_str()).map(|limit| &limit.value) {
             Some(LimitValue::Text(word)) if word == "yes" => Capability::Yes,
             Some(LimitValue::Text(word)) if word == "no" => Capability::No,
             Some(LimitValue::Text(word)) if word == "probable" => Capability::Probable,
@@ -179,8 +185,13 @@ impl Catalog {
     }
 
     /// A region that the catalog knows.
-    pub fn region(&self, code: &str) -> Option<&RegionFacts> {
-        self.facts.regions.get(code)
+    pub fn region(&self, code: &RegionId) -> Option<&RegionFacts> {
+        self.facts.regions.get(code.as_str())
+    }
+
+    /// The currency in which a region is billed, if the catalog knows the region; by its code as text.
+    pub fn currency_of(&self, code: &str) -> Option<Currency> {
+        self.facts.regions.get(code).map(|region| region.currency)
     }
 
     /// The regions that the catalog knows, by code.
@@ -194,7 +205,7 @@ impl Catalog {
         classes: impl IntoIterator<Item = &'c InstanceClass>,
         engine: &str,
         config: &str,
-        region: &str,
+        region: &RegionId,
     ) -> (Ranking, Vec<Candidate<'c>>) {
         rank(classes.into_iter().map(|class| {
             let price = self.class_price(&class.service, &class.class, engine, config, region).known();

@@ -109,13 +109,15 @@ pub fn by_size(a: &InstanceClass, b: &InstanceClass) -> Ordering {
 mod tests {
     use super::*;
     use crate::catalog::Catalog;
+    use crate::vocabulary::names::RegionId;
 
     fn ranked(region: &str) -> (Ranking, Vec<String>) {
         let catalog = Catalog::embedded().expect("the embedded tables are well-formed");
-        let classes = catalog.classes_offered("aurora", "aurora-mysql", region);
+        let region = RegionId::new(region).expect("the code of a region");
+        let classes = catalog.classes_offered("aurora", "aurora-mysql", &region);
         let wanted =
             classes.into_iter().filter(|class| class.vcpu == Some(4) && class.memory_gib == Some(32.0));
-        let (ranking, candidates) = catalog.rank(wanted, "aurora-mysql", "standard", region);
+        let (ranking, candidates) = catalog.rank(wanted, "aurora-mysql", "standard", &region);
         (ranking, candidates.iter().map(|candidate| candidate.class.class.clone()).collect())
     }
 

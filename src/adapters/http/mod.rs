@@ -49,14 +49,6 @@ pub enum RefreshError {
     /// Another refresh works in the same folder.
     #[error("another refresh is at work in {}", .0.display())]
     Busy(PathBuf),
-    /// A region belongs to a partition whose price list has no known host.
-    #[error("no price list is known for partition `{partition}` (region {region})")]
-    Partition {
-        /// The region.
-        region: String,
-        /// Its partition.
-        partition: String,
-    },
     /// A file of the list could not be fetched.
     #[error("{url}")]
     Download {

@@ -20,6 +20,7 @@ use crate::catalog::{
     read_offer, service_of_offer,
 };
 use crate::vocabulary::money::Currency;
+use crate::vocabulary::names::{Partition, RegionId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// The folder, inside that of the book, for what is not yet a book.
@@ -53,11 +54,10 @@ impl Default for PriceListHosts {
 
 impl PriceListHosts {
     /// Host and root folder of a partition.
-    fn of(&self, partition: &str) -> Option<(&str, &'static str)> {
+    fn of(&self, partition: Partition) -> (&str, &'static str) {
         match partition {
-            "aws" => Some((self.aws.trim_end_matches('/'), "/offers/v1.0/aws")),
-            "aws-cn" => Some((self.aws_cn.trim_end_matches('/'), "/offers/v1.0/cn")),
-            _ => None,
+            Partition::Aws => (self.aws.trim_end_matches('/'), "/offers/v1.0/aws"),
+            Partition::AwsCn => (self.aws_cn.trim_end_matches('/'), "/offers/v1.0/cn"),
         }
     }
 }
@@ -65,10 +65,8 @@ impl PriceListHosts {
 /// A region whose prices are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedRegion {
-    /// Its code.
-    pub code: String,
-    /// Its partition.
-    pub partition: String,
+    /// Its code, which tells its partition.
+    pub code: RegionId,
     /// The currency of its bills.
     pub currency: Currency,
 }
@@ -113,12 +111,16 @@ impl RefreshOptions {
 /// Which file of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
-    /// The partition.
-    pub partition: String,
+    /// The region.
+    pub region: RegionId,
     /// The code of the offer.
     pub offer: String,
-    /// The region.
-    pub region: String,
+}
+
+impl FileName {
+    fn partition(&self) -> Partition {
+        Partition::of(&self.region)
+    }
 }
 
 impl fmt::Display for FileName {
@@ -208,11 +210,7 @@ async fn run(
     let (mut books, mut not_offered, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for region in &options.regions {
         for offer in &options.offers {
-            let file = FileName {
-                partition: region.partition.clone(),
-                offer: offer.clone(),
-                region: region.code.clone(),
-            };
+            let file = FileName { region: region.code.clone(), offer: offer.clone() };
             match list.book(&file, region.currency, &work, now, watch).await {
                 Ok(Some(book)) => books.push(book),
                 Ok(None) => {
@@ -312,8 +310,8 @@ struct RegionEntry {
 struct List<'l> {
     client: &'l Client,
     options: &'l RefreshOptions,
-    services: BTreeMap<String, ServiceIndex>,
-    regions: BTreeMap<(String, String), Option<RegionIndex>>,
+    services: BTreeMap<Partition, ServiceIndex>,
+    regions: BTreeMap<(Partition, String), RegionIndex>,
 }
 
 impl List<'_> {
@@ -327,7 +325,7 @@ impl List<'_> {
         watch: &mut (dyn FnMut(RefreshEvent) + Send),
     ) -> Result<Option<RefreshedBook>, RefreshError> {
         let Some((host, path)) = self.locate(file).await? else { return Ok(None) };
-        let name = format!("{}-{}-{}", file.partition, file.offer, file.region);
+        let name = format!("{}-{}-{}", file.partition(), file.offer, file.region);
         let kept = work.join(format!("{name}.book"));
         // A kept file that cannot be read is fetched again.
         if let Ok(Some(mut book)) = read_book(&kept)
@@ -350,9 +348,9 @@ impl List<'_> {
             }
         })?;
         let record = OfferRecord {
-            partition: file.partition.clone(),
+            partition: file.partition().to_string(),
             offer: file.offer.clone(),
-            region: file.region.clone(),
+            region: file.region.to_string(),
             path,
             published: offer.published,
             bytes,
@@ -374,25 +372,23 @@ impl List<'_> {
 
     /// Host and path of the current version of a file.
     async fn locate(&mut self, file: &FileName) -> Result<Option<(String, String)>, RefreshError> {
-        let unknown =
-            || RefreshError::Partition { region: file.region.clone(), partition: file.partition.clone() };
-        let (host, root) = self.options.hosts.of(&file.partition).ok_or_else(unknown)?;
-        if !self.services.contains_key(&file.partition) {
+        let (host, root) = self.options.hosts.of(file.partition());
+        if !self.services.contains_key(&file.partition()) {
             let index = self.index(host, &format!("{root}/index.json")).await?;
-            self.services.insert(file.partition.clone(), index);
+            self.services.insert(file.partition(), index);
         }
-        let services = self.services.get(&file.partition);
+        let services = self.services.get(&file.partition());
         let entry = services.and_then(|index| index.offers.get(&file.offer));
         let Some(regions_path) = entry.and_then(|entry| entry.current_region_index_url.clone()) else {
             return Ok(None);
         };
-        let place = (file.partition.clone(), file.offer.clone());
+        let place = (file.partition(), file.offer.clone());
         if !self.regions.contains_key(&place) {
             let index = self.index(host, &regions_path).await?;
-            self.regions.insert(place.clone(), Some(index));
+            self.regions.insert(place.clone(), index);
         }
-        let regions = self.regions.get(&place).and_then(Option::as_ref);
-        let entry = regions.and_then(|index| index.regions.get(&file.region));
+        let regions = self.regions.get(&place);
+        let entry = regions.and_then(|index| index.regions.get(file.region.as_str()));
         let Some(path) = entry.map(|entry| entry.current_version_url.clone()) else { return Ok(None) };
         Ok(Some((host.to_owned(), local(&path)?)))
     }
@@ -458,7 +454,8 @@ async fn read_part(
     let read = tokio::task::spawn_blocking(move || {
         let opened = File::open(&path).map_err(PartError::File)?;
         let mut reader = BufReader::with_capacity(1 << 20, Hashing { file: opened, sha256: Sha256::new() });
-        let ask = OfferAsk { offer: &file.offer, region: &file.region, currency, seen: AsOf::of(now) };
+        let ask =
+            OfferAsk { offer: &file.offer, region: file.region.as_str(), currency, seen: AsOf::of(now) };
         let mut deserializer = serde_json::Deserializer::from_reader(&mut reader);
         let offer = read_offer(&mut deserializer, &ask).and_then(|offer| {
             deserializer.end().map_err(|error| OfferError::Unreadable(error.to_string()))?;
