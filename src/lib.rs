@@ -10,3 +10,5 @@ pub mod catalog;
 pub mod seams;
 
 pub mod adapters;
+
+pub mod cli;

@@ -482,3 +482,125 @@ impl<'de> Visitor<'de> for OnDemand<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn product(usage: &str, more: &Value) -> Value {
+        let mut attributes =
+            json!({ "usagetype": usage, "locationType": "AWS Region", "regionCode": "cn-north-1" });
+        for (name, value) in more.as_object().expect("attributes") {
+            attributes[name] = value.clone();
+        }
+        json!({ "productFamily": "Any", "attributes": attributes })
+    }
+    fn term(unit: &str, currency: &str, prices: &[&str]) -> Value {
+        let dimensions: serde_json::Map<String, Value> = prices
+            .iter()
+            .enumerate()
+            .map(|(at, price)| {
+                let begin = (at * 100).to_string();
+                let dimension =
+                    json!({ "unit": unit, "beginRange": begin, "pricePerUnit": { currency: price } });
+                (format!("D{at}"), dimension)
+            })
+            .collect();
+        json!({ "T": { "offerTermCode": "T", "priceDimensions": dimensions, "termAttributes": {} } })
+    }
+    fn offer(products: &Value, terms: &Value) -> Value {
+        json!({
+            "formatVersion": "v1.0", "disclaimer": "…", "offerCode": "AmazonRDS", "version": "20261120",
+            "publicationDate": "2026-11-20T18:00:00Z", "products": products,
+            "terms": { "OnDemand": terms, "Reserved": { "A": { "T": { "anything": [1, 2] } } } },
+            "attributesList": {}
+        })
+    }
+    fn read(document: &Value) -> Result<OfferPrices, OfferError> {
+        let seen = AsOf::parse("2026-11-21").expect("a day");
+        let ask = OfferAsk { offer: "AmazonRDS", region: "cn-north-1", currency: Currency::Cny, seen };
+        read_offer(document, &ask)
+    }
+    fn mysql() -> Value {
+        json!({ "instanceType": "db.r6g.large", "databaseEngine": "Aurora MySQL" })
+    }
+
+    #[test]
+    fn prices_are_taken_in_our_units_and_in_the_currency_of_the_region() {
+        let products = json!({
+            "A": product("CNN1-InstanceUsage:db.r6g.large", &mysql()),
+            "B": product("CNN1-InstanceUsageIOOptimized:db.r6g.large", &mysql()),
+            "C": product("CNN1-Aurora:StorageIOUsage", &json!({ "databaseEngine": "Any" })),
+            "D": product("CNN1-InstanceUsage:db.m5.large", &json!({ "instanceType": "db.m5.large", "databaseEngine": "MySQL" })),
+        });
+        let terms = json!({
+            "A": term("Hrs", "CNY", &["1.7500000000"]), "B": term("Hrs", "CNY", &["2.2750000000"]),
+            "C": term("IOs", "CNY", &["0.0000013300"]), "D": term("Hrs", "CNY", &["1.0"]),
+        });
+        let offer = read(&offer(&products, &terms)).expect("a good offer");
+        let told: Vec<String> =
+            offer.prices.iter().map(|(key, price)| format!("{key}: {}", price.money.amount)).collect();
+        assert_eq!(
+            told,
+            [
+                "aurora db.r6g.large (aurora-mysql, io-optimized) per hour in cn-north-1: 2.275",
+                "aurora db.r6g.large (aurora-mysql, standard) per hour in cn-north-1: 1.75",
+                "aurora io-requests (aurora-mysql, standard) per million-requests in cn-north-1: 1.33",
+                "aurora io-requests (aurora-postgresql, standard) per million-requests in cn-north-1: 1.33",
+            ]
+        );
+        assert!(offer.prices.values().all(|price| price.money.currency == Currency::Cny));
+        assert_eq!((offer.products, offer.left_out.len()), (4, 0));
+    }
+
+    #[test]
+    fn what_is_doubtful_gives_no_price_and_is_told() {
+        let good = || term("IOs", "CNY", &["0.0000013300"]);
+        let cases = [
+            ("tiers", term("Hrs", "CNY", &["1.0", "0.5"]), "depends on the quantity"),
+            ("zero", term("Hrs", "CNY", &["0.0000000000"]), "zero"),
+            ("another currency", term("Hrs", "USD", &["1.0"]), "no price in CNY"),
+            ("another unit", term("Quantity", "CNY", &["1.0"]), "its unit `Quantity`"),
+            ("no number", term("Hrs", "CNY", &["free"]), "not an amount"),
+            ("negative", term("Hrs", "CNY", &["-1"]), "negative"),
+        ];
+        let products = json!({
+            "A": product("CNN1-InstanceUsage:db.r6g.large", &mysql()),
+            "C": product("CNN1-Aurora:StorageIOUsage", &json!({ "databaseEngine": "Aurora MySQL" })),
+        });
+        for (name, terms, reason) in cases {
+            let offer = read(&offer(&products, &json!({ "A": terms, "C": good() }))).expect(name);
+            assert_eq!(offer.prices.len(), 1, "{name}");
+            assert!(offer.left_out[0].contains(reason), "{name}: {:?}", offer.left_out);
+        }
+        let twice = json!({
+            "A": product("CNN1-InstanceUsage:db.r6g.large", &mysql()), "B": product("InstanceUsage:db.r6g.large", &mysql()),
+            "C": product("CNN1-Aurora:StorageIOUsage", &json!({ "databaseEngine": "Aurora MySQL" })),
+        });
+        let terms = json!({ "A": term("Hrs", "CNY", &["1"]), "B": term("Hrs", "CNY", &["2"]), "C": good() });
+        let offer = read(&offer(&twice, &terms)).expect("the third price is good");
+        assert_eq!((offer.prices.len(), offer.left_out.len()), (1, 1), "{:?}", offer.left_out);
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_refused() {
+        let mut other = offer(&json!({}), &json!({}));
+        assert!(matches!(read(&other), Err(OfferError::NoPrices { .. })));
+        other["offerCode"] = json!("AmazonEC2");
+        assert!(matches!(read(&other), Err(OfferError::OtherOffer { .. })));
+        assert!(matches!(read(&json!([1, 2])), Err(OfferError::Unreadable(_))));
+        assert!(matches!(read(&json!({ "products": 5 })), Err(OfferError::Unreadable(_))));
+    }
+
+    #[test]
+    fn only_the_prefix_of_a_region_is_cut_from_a_usage_type() {
+        assert_eq!(without_region("APN1-InstanceUsage:db.r5.large"), "InstanceUsage:db.r5.large");
+        assert_eq!(without_region("EU-Aurora:StorageUsage"), "Aurora:StorageUsage");
+        assert_eq!(without_region("Aurora:IO-OptimizedStorageUsage"), "Aurora:IO-OptimizedStorageUsage");
+        assert_eq!(without_region("Multi-AZUsage:db.r5.large"), "Multi-AZUsage:db.r5.large");
+        assert_eq!(service_of_offer("AmazonRDS"), Some("aurora"));
+        assert_eq!(offer_codes().map(|codes| codes.len()), Ok(4));
+    }
+}

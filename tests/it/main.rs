@@ -1,1 +1,2 @@
 //! The integration tests are one binary.
+mod catalog;
