@@ -13,6 +13,7 @@ mod check;
 mod contract;
 mod facts;
 mod offer;
+mod offer_rules;
 mod price;
 mod ranking;
 mod table;
@@ -28,7 +29,8 @@ pub use contract::{
     from_entries,
 };
 pub use facts::{Capability, EngineVersion, InstanceClass, Limit, LimitValue, Offered, RegionFacts};
-pub use offer::{OfferAsk, OfferError, OfferPrices, offer_codes, read_offer, service_of_offer};
+pub use offer::{OfferAsk, OfferError, OfferPrices, read_offer};
+pub use offer_rules::{offer_codes, service_of_offer};
 pub use price::{ANY, AsOf, Confidence, KnownPrice, LayerKind, PRICE_AGE_MAX, Price, PriceKey, Unit};
 pub use ranking::{Candidate, Ranking, by_size, rank};
 
@@ -153,9 +155,8 @@ impl Catalog {
         let listed = self.facts.offers(service, engine).and_then(|classes| classes.get(sku));
         match (listed, self.facts.offered_region(region)) {
             (Some(answers), Some(at)) => answers.get(at).copied().unwrap_or(Offered::Unknown),
-            (Some(_), None) => Offered::Unknown,
             (None, _) if is_priced(LayerKind::Embedded) => Offered::Yes,
-            (None, _) => Offered::Unknown,
+            _ => Offered::Unknown,
         }
     }
 

@@ -12,92 +12,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::LazyLock;
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::CatalogError;
-use super::price::{AsOf, Confidence, KnownPrice, LayerKind, PriceKey, Unit, amount};
-use super::table::read_table;
+use super::offer_rules::{Attributes, Rule, rules};
+use super::price::{AsOf, Confidence, KnownPrice, LayerKind, PriceKey, amount};
 use crate::vocabulary::money::{Currency, Money};
-
-const RULES: &str = include_str!("data/offer_rules.csv");
 
 /// Reasons kept by name; more of them are only counted, so that a changed file cannot fill the memory.
 const REASONS_MAX: usize = 100;
-
-/// Says which products of an offer are which price.
-#[derive(Clone, Debug)]
-struct Rule {
-    offer: String,
-    /// The usage type without the region's prefix; `*` at its end stands for anything.
-    usage: String,
-    /// An attribute that must have one of `values`; empty where none must.
-    attribute: String,
-    values: Vec<String>,
-    service: String,
-    /// The name of the thing; `{instanceType}` stands for that attribute.
-    sku: String,
-    engine: String,
-    config: String,
-    list_units: Vec<String>,
-    unit: Unit,
-    /// How many units of the list one of ours is.
-    per: Decimal,
-}
-
-static RULE_TABLE: LazyLock<Result<Vec<Rule>, CatalogError>> = LazyLock::new(|| {
-    let columns = [
-        "offer",
-        "usage",
-        "attribute",
-        "value",
-        "service",
-        "sku",
-        "engine",
-        "config",
-        "list_units",
-        "unit",
-        "per",
-    ];
-    let mut rules = Vec::new();
-    let words = |text: &str| text.split('|').map(str::to_owned).collect();
-    read_table("offer_rules", RULES, &columns, |row| {
-        rules.push(Rule {
-            offer: row.owned(0),
-            usage: row.owned(1),
-            attribute: row.owned(2),
-            values: words(row.text(3)),
-            service: row.owned(4),
-            sku: row.owned(5),
-            engine: row.owned(6),
-            config: row.owned(7),
-            list_units: words(row.text(8)),
-            unit: Unit::parse(row.text(9)).ok_or_else(|| format!("unknown unit `{}`", row.text(9)))?,
-            per: row.number(10)?.ok_or("`per` must be given")?,
-        });
-        Ok(())
-    })?;
-    Ok(rules)
-});
-
-fn rules() -> Result<&'static [Rule], CatalogError> {
-    RULE_TABLE.as_deref().map_err(Clone::clone)
-}
-
-/// The codes of the offers that hold prices of our services, each once, in the order of the table.
-pub fn offer_codes() -> Result<Vec<&'static str>, CatalogError> {
-    let mut codes: Vec<&'static str> = rules()?.iter().map(|rule| rule.offer.as_str()).collect();
-    codes.dedup();
-    Ok(codes)
-}
-
-/// The service, by its name in the catalog, whose prices an offer holds.
-pub fn service_of_offer(offer: &str) -> Option<&'static str> {
-    rules().ok()?.iter().find(|rule| rule.offer == offer).map(|rule| rule.service.as_str())
-}
 
 /// What a file is expected to be.
 #[derive(Clone, Debug)]
@@ -183,27 +109,6 @@ pub fn read_offer<'de, D: Deserializer<'de>>(
 struct Product {
     #[serde(default)]
     attributes: Attributes,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Attributes {
-    usagetype: String,
-    instance_type: String,
-    database_engine: String,
-    cache_engine: String,
-    region_code: String,
-    location_type: String,
-}
-
-impl Attributes {
-    fn named(&self, name: &str) -> &str {
-        match name {
-            "databaseEngine" => &self.database_engine,
-            "cacheEngine" => &self.cache_engine,
-            _ => "",
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -303,56 +208,6 @@ fn price_of(terms: &[Term], rule: &Rule, currency: Currency) -> Result<Money, St
             let amount = amount.checked_mul(rule.per).ok_or("its price is out of range")?;
             Ok(Money::new(amount.normalize(), currency))
         }
-    }
-}
-
-/// A usage type without the prefix of its region, such as `APN1-`; the region us-east-1 often has none.
-fn without_region(usage: &str) -> &str {
-    match usage.split_once('-') {
-        Some((prefix, rest))
-            if (2..=5).contains(&prefix.len())
-                && prefix.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-                && prefix.bytes().next().is_some_and(|b| b.is_ascii_uppercase()) =>
-        {
-            rest
-        }
-        _ => usage,
-    }
-}
-
-impl Rule {
-    /// The key of a product, if the rule names it.
-    fn key(&self, attributes: &Attributes, region: &str) -> Option<PriceKey<'static>> {
-        let is_used = |usage: &str| match self.usage.strip_suffix('*') {
-            Some(start) => usage.len() > start.len() && usage.starts_with(start),
-            None => usage == self.usage,
-        };
-        // A usage type may itself begin like a prefix ("IO-Optimized…"), so both readings are tried.
-        let usage = attributes.usagetype.as_str();
-        if !is_used(usage) && !is_used(without_region(usage)) {
-            return None;
-        }
-        let is_right = self.attribute.is_empty()
-            || self.values.iter().any(|value| value == attributes.named(&self.attribute));
-        let is_here = attributes.region_code.is_empty() || attributes.region_code == region;
-        let is_region = attributes.location_type.is_empty() || attributes.location_type == "AWS Region";
-        if !is_right || !is_here || !is_region {
-            return None;
-        }
-        let needs_class = self.sku.contains("{instanceType}");
-        if needs_class && !attributes.instance_type.contains('.') {
-            return None;
-        }
-        let sku = self.sku.replace("{instanceType}", &attributes.instance_type);
-        let region = region.to_owned();
-        Some(PriceKey::new(
-            self.service.clone(),
-            sku,
-            self.engine.clone(),
-            self.config.clone(),
-            region,
-            self.unit,
-        ))
     }
 }
 
@@ -592,15 +447,5 @@ mod tests {
         assert!(matches!(read(&other), Err(OfferError::OtherOffer { .. })));
         assert!(matches!(read(&json!([1, 2])), Err(OfferError::Unreadable(_))));
         assert!(matches!(read(&json!({ "products": 5 })), Err(OfferError::Unreadable(_))));
-    }
-
-    #[test]
-    fn only_the_prefix_of_a_region_is_cut_from_a_usage_type() {
-        assert_eq!(without_region("APN1-InstanceUsage:db.r5.large"), "InstanceUsage:db.r5.large");
-        assert_eq!(without_region("EU-Aurora:StorageUsage"), "Aurora:StorageUsage");
-        assert_eq!(without_region("Aurora:IO-OptimizedStorageUsage"), "Aurora:IO-OptimizedStorageUsage");
-        assert_eq!(without_region("Multi-AZUsage:db.r5.large"), "Multi-AZUsage:db.r5.large");
-        assert_eq!(service_of_offer("AmazonRDS"), Some("aurora"));
-        assert_eq!(offer_codes().map(|codes| codes.len()), Ok(4));
     }
 }

@@ -249,7 +249,7 @@ pub fn prices(
         let stale = dates.has_stale(now);
         return write_json(
             out,
-            json!({ "format": "rgctl.catalog-prices", "version": 1, "stale": stale, "prices": rows }),
+            &json!({ "format": "rgctl.catalog-prices", "version": 1, "stale": stale, "prices": rows }),
         );
     }
     let mut table = table([
@@ -319,7 +319,7 @@ pub fn classes(
                 json!({ "service": service, "engine": engine, "class": name, "size": class, "regions": sold })
             })
             .collect();
-        return write_json(out, json!({ "format": "rgctl.catalog-classes", "version": 1, "classes": rows }));
+        return write_json(out, &json!({ "format": "rgctl.catalog-classes", "version": 1, "classes": rows }));
     }
     let mut table =
         table(["SERVICE", "ENGINE", "CLASS", "VCPU", "MEMORY GIB", "NETWORK GBPS", "ARCH", "REGIONS"]);
@@ -350,7 +350,7 @@ pub fn limits(
         .filter(|limit| args.region.as_deref().is_none_or(|region| applies(catalog, &limit.scope, region)))
         .collect();
     if args.output == ListFormat::Json {
-        return write_json(out, json!({ "format": "rgctl.catalog-limits", "version": 1, "limits": asked }));
+        return write_json(out, &json!({ "format": "rgctl.catalog-limits", "version": 1, "limits": asked }));
     }
     let mut table =
         table(["SERVICE", "ITEM", "KIND", "SCOPE", "VALUE", "UNIT", "ADJUSTABLE", "AS OF", "NOTE"]);
@@ -403,7 +403,7 @@ fn write_table(out: &mut (dyn Write + Send), table: &Table) -> Result<(), Catalo
     Ok(())
 }
 
-fn write_json(out: &mut (dyn Write + Send), document: Value) -> Result<(), CatalogCommandError> {
-    serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::from)?;
+fn write_json(out: &mut (dyn Write + Send), document: &Value) -> Result<(), CatalogCommandError> {
+    serde_json::to_writer_pretty(&mut *out, document).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
 }

@@ -191,9 +191,9 @@ impl PriceList {
     }
     /// The ranges asked of the offer file, in order.
     fn ranges(&self) -> Vec<Option<String>> {
-        let shelf = self.shelf.lock().expect("no panic under the lock");
+        let books = self.shelf.lock().expect("no panic under the lock");
         let path = offer_path("aws", "us-east-1");
-        shelf.asked.iter().filter(|(asked, _)| *asked == path).map(|(_, range)| range.clone()).collect()
+        books.asked.iter().filter(|(asked, _)| *asked == path).map(|(_, range)| range.clone()).collect()
     }
 }
 
@@ -313,7 +313,7 @@ fn a_refresh_writes_a_dated_book_that_lies_over_the_shipped_prices() {
     assert_eq!((price.layer, price.as_of.text()), (LayerKind::Refreshed, "2026-11-21"));
     assert_eq!(price.source, "price list AmazonRDS 20261120180000");
     let book = load_book(dir.path()).expect("a book that can be read").expect("a book");
-    assert_eq!(book.offers[0].bytes as usize, offer_file("0.2610000000", "us-east-1", "USD").len());
+    assert_eq!(book.offers[0].bytes, offer_file("0.2610000000", "us-east-1", "USD").len() as u64);
     assert_eq!(
         book.offers[0].sha256,
         rgctl::catalog::sha256_hex(&offer_file("0.2610000000", "us-east-1", "USD"))

@@ -6,6 +6,9 @@
 //! The list is a tree of JSON files without credentials: an index of services, for each service an index of regions with
 //! the path of the version that is current there, and for each region an offer file. The two partitions have a host each.
 //!
+//! Tried only against a list on the loopback that has the documented shape: this was written where the provider's hosts
+//! cannot be reached. What differs there gives an error or no price, never a wrong one.
+//!
 //! **Invariant:** the book is replaced as a whole, by renaming, and only when everything that was asked for arrived, was
 //! whole and held prices. Until then the earlier book stays as it was.
 //! **Invariant:** what arrived is kept: a file cut short goes on from where it stopped if the server still has the same

@@ -30,7 +30,7 @@ const INDEX_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long to wait for a connection.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(20);
 /// How long to wait for the next bytes.
-const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
+const IDLE_TIME_MAX: Duration = Duration::from_mins(1);
 /// More redirects than this are a loop.
 const REDIRECTS_MAX: usize = 3;
 
