@@ -66,6 +66,7 @@ fn name(line: &BillLine) -> String {
     format!("{} {}{words}", line.service, line.sku)
 }
 
+/// Whether a word of a key says something.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text != ANY
 }
@@ -75,18 +76,25 @@ impl Catalog {
     /// the configuration, or on neither.
     pub fn line_price(&self, region: &RegionId, line: &BillLine) -> Price<'_> {
         let Some(unit) = Unit::parse(&line.unit) else { return Price::Unknown };
+        self.nearest_price(&line.service, &line.sku, &line.engine, &line.config, region, unit)
+    }
+
+    /// The price of exactly this engine and configuration, else one that is stated not to depend on the configuration,
+    /// or on the engine, or on neither. An empty word is as good as [`ANY`].
+    pub fn nearest_price(
+        &self,
+        service: &str,
+        sku: &str,
+        engine: &str,
+        config: &str,
+        region: &RegionId,
+        unit: Unit,
+    ) -> Price<'_> {
         let word = |text| if is_word(text) { text } else { ANY };
-        let (engine, config) = (word(&line.engine), word(&line.config));
+        let (engine, config) = (word(engine), word(config));
         let tries = [(engine, config), (engine, ANY), (ANY, config), (ANY, ANY)];
         let prices = tries.map(|(engine, config)| {
-            self.price(&PriceKey::new(
-                line.service.as_str(),
-                line.sku.as_str(),
-                engine,
-                config,
-                region.as_str(),
-                unit,
-            ))
+            self.price(&PriceKey::new(service, sku, engine, config, region.as_str(), unit))
         });
         prices.into_iter().find(|price| *price != Price::Unknown).unwrap_or(Price::Unknown)
     }

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::book::PriceBook;
-use super::price::{KnownPrice, LayerKind, PriceKey};
+use super::price::{ANY, KnownPrice, LayerKind, PriceKey};
 use super::table::read_table;
 use super::{Catalog, CatalogError};
 
@@ -64,7 +64,10 @@ impl fmt::Display for Finding {
                 write!(f, "{price} is {} times {against}; usually {usually}", ratio.round_dp(2))
             }
             Self::NobodyKnows { price } => {
-                write!(f, "{price}: the catalog knows nothing of this name; is it spelt right?")
+                write!(
+                    f,
+                    "{price}: no other price is of this service, name, engine, unit and kind of configuration; is it spelt right?"
+                )
             }
             Self::Currency { price, expected } => write!(f, "{price}: this region is billed in {expected}"),
         }
@@ -90,17 +93,23 @@ pub fn check(catalog: &Catalog) -> Result<Vec<Finding>, CatalogError> {
     Ok(findings)
 }
 
-/// Whether any layer but the user's, or the table of classes, has the same thing in any region.
+/// Whether any other layer has the same thing in any region, with a configuration where this price has one and without
+/// where it has none; or no layer has it and the table of classes does.
 fn is_heard_of(catalog: &Catalog, key: &PriceKey<'_>) -> bool {
-    let is_same = |other: &&PriceKey<'_>| {
+    let layers = catalog.book().layers().filter(|layer| layer.kind != LayerKind::Contract);
+    let mut same = layers.flat_map(|layer| layer.prices.keys()).filter(|other| {
         other.service == key.service
             && other.sku == key.sku
             && other.engine == key.engine
             && other.unit == key.unit
-    };
-    let layers = catalog.book().layers().filter(|layer| layer.kind != LayerKind::Contract);
-    let in_layers = layers.flat_map(|layer| layer.prices.keys()).any(|other| is_same(&other));
-    in_layers || catalog.class_names(&key.service, &key.engine).any(|name| name == key.sku)
+    });
+    match same.next() {
+        Some(first) => {
+            let is_alike = |other: &PriceKey<'_>| (other.config == ANY) == (key.config == ANY);
+            is_alike(first) || same.any(is_alike)
+        }
+        None => catalog.class_names(&key.service, &key.engine).any(|name| name == key.sku),
+    }
 }
 
 impl Relation {

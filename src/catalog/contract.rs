@@ -8,7 +8,7 @@
 //! metadata: { name: contract-2026 }
 //! spec:
 //!   prices:
-//!     - service: aurora
+//!     - service: aurora             # as `rgctl catalog classes` names it
 //!       sku: db.r6g.large
 //!       engine: aurora-mysql        # "-" or absent where it does not matter
 //!       config: standard            # likewise

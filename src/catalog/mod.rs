@@ -100,7 +100,8 @@ impl Catalog {
         self.book.price(key)
     }
 
-    /// The price of a class for an hour, whether its service sells instances or nodes.
+    /// The price of a class for an hour, whether its service sells instances or nodes. The configuration may be empty
+    /// where the price does not depend on it.
     pub fn class_price(
         &self,
         service: &str,
@@ -109,8 +110,7 @@ impl Catalog {
         config: &str,
         region: &RegionId,
     ) -> Price<'_> {
-        let prices = CLASS_UNITS
-            .map(|unit| self.price(&PriceKey::new(service, class, engine, config, region.as_str(), unit)));
+        let prices = CLASS_UNITS.map(|unit| self.nearest_price(service, class, engine, config, region, unit));
         prices.into_iter().find(|price| *price != Price::Unknown).unwrap_or(Price::Unknown)
     }
 

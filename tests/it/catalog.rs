@@ -1,23 +1,25 @@
 //! The catalog, its price books, and the refresh against a price list on the loopback.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+mod price_list;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::LazyLock;
 
 use rgctl::adapters::http::{
     PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion, load_book,
     refresh,
 };
 use rgctl::catalog::{
-    Capability, Catalog, LayerKind, LimitValue, Offered, Price, PriceBookDocument, PriceKey, Unit, check,
+    AsOf, Capability, Catalog, LayerKind, LimitValue, OfferAsk, Offered, Price, PriceBookDocument, PriceKey,
+    RefreshedBook, Unit, check, read_offer,
 };
 use rgctl::cli::catalog as cli;
 use rgctl::vocabulary::money::Currency;
 use rgctl::vocabulary::names::{Partition, RegionId};
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::{Value, json};
+
+use price_list::{Answer, PriceList, offer_file, offer_path};
 
 fn catalog() -> Catalog {
     Catalog::embedded().expect("every shipped row parses")
@@ -79,6 +81,15 @@ fn what_is_unknown_stays_unknown() {
         Offered::Unknown
     );
     assert_eq!(catalog.offered("aurora", "aurora-mysql", "db.z99.large", &china), Offered::Unknown);
+    for config in ["", "-", "on-demand"] {
+        let price =
+            catalog.class_price("elasticache", "cache.r6g.large", "valkey", config, &region("us-east-1"));
+        assert!(price.known().is_some(), "the price of a node does not depend on `{config}`");
+    }
+    assert_eq!(
+        catalog.class_price("aurora", "db.r6g.large", "aurora-mysql", "", &region("us-east-1")),
+        Price::Unknown
+    );
     assert_eq!(catalog.class("elasticache", "cache.r8g.large").and_then(|class| class.memory_gib), None);
 }
 
@@ -114,6 +125,7 @@ fn a_contract_price_lies_over_all_others_and_odd_ones_are_doubted() {
             entry("db.r6g.large", "aurora-mysql", "standard", 0.2),
             entry("db.r6g.large", "aurora-mysql", "io-optimized", 0.9),
             entry("db.r6g.lagre", "aurora-mysql", "standard", 0.2),
+            entry("db.r6g.xlarge", "aurora-mysql", "-", 0.4),
         ] }
     });
     let document: PriceBookDocument = serde_json::from_value(document).expect("a good document");
@@ -126,152 +138,31 @@ fn a_contract_price_lies_over_all_others_and_odd_ones_are_doubted() {
     assert_eq!((price.layer, price.money.to_string().as_str()), (LayerKind::Contract, "0.20 USD"));
     let findings: Vec<String> =
         check(&catalog).expect("the relations parse").iter().map(ToString::to_string).collect();
-    assert_eq!(findings.len(), 2, "{findings:?}");
-    assert!(findings[0].contains("db.r6g.lagre") && findings[1].contains("4.50 times"), "{findings:?}");
+    let [misspelt, ratio, unconfigured] = findings.as_slice() else { panic!("{findings:#?}") };
+    assert!(
+        misspelt.contains("db.r6g.lagre") && unconfigured.contains("db.r6g.xlarge (aurora-mysql)"),
+        "{findings:#?}"
+    );
+    assert!(ratio.contains("4.50 times"), "{findings:#?}");
+}
+
+static OFFER_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| offer_file("0.26", "us-east-1", "USD"));
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_readers_panic(text in "(\\PC|\\n){0,200}", cut in 0usize..2_000, flip in 0usize..2_000) {
+        let _ = RefreshedBook::decode(&text);
+        let _ = serde_json::from_str::<PriceBookDocument>(&text);
+        let mut bytes = OFFER_FILE.get(..cut).expect("the file is longer").to_vec();
+        if let Some(byte) = bytes.get_mut(flip) {
+            *byte ^= 0x15;
+        }
+        let ask = OfferAsk { offer: "AmazonRDS", region: "us-east-1", currency: Currency::Usd, seen: AsOf::of(now()) };
+        proptest::prop_assert!(read_offer(&mut serde_json::Deserializer::from_slice(&bytes), &ask).is_err());
+    }
 }
 
 // ---- the refresh ----
-
-/// What the server does with a request.
-#[derive(Clone)]
-enum Answer {
-    /// The file with this `ETag`; a fitting range request gets the rest.
-    File { body: Vec<u8>, etag: &'static str },
-    /// The same, but the connection breaks after so many bytes of the file.
-    Cut { body: Vec<u8>, etag: &'static str, after: usize },
-    /// A status without content.
-    Status(u16),
-}
-
-#[derive(Default)]
-struct Shelf {
-    /// What to answer for a path, one after the other; the last answer stays.
-    answers: BTreeMap<String, Vec<Answer>>,
-    /// Requests as they came: path and range.
-    asked: Vec<(String, Option<String>)>,
-}
-
-/// A price list on the loopback.
-struct PriceList {
-    host: String,
-    shelf: Arc<Mutex<Shelf>>,
-}
-
-impl PriceList {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let host = format!("http://{}", listener.local_addr().expect("an address"));
-        let shelf = Arc::new(Mutex::new(Shelf::default()));
-        let list = Self { host, shelf: Arc::clone(&shelf) };
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A client that has gone away is no matter here.
-                let _ = serve(stream, &shelf);
-            }
-        });
-        list.put_index("aws", "us-east-1");
-        list.put_index("cn", "cn-north-1");
-        list
-    }
-    fn put(&self, path: &str, answers: Vec<Answer>) {
-        self.shelf.lock().expect("no panic under the lock").answers.insert(path.to_owned(), answers);
-    }
-    fn put_json(&self, path: &str, document: &Value) {
-        self.put(path, vec![Answer::File { body: document.to_string().into_bytes(), etag: "\"i\"" }]);
-    }
-    fn put_index(&self, root: &str, code: &str) {
-        let service = json!({ "offers": { "AmazonRDS": {
-            "offerCode": "AmazonRDS", "currentRegionIndexUrl": format!("/offers/v1.0/{root}/AmazonRDS/current/region_index.json") } } });
-        self.put_json(&format!("/offers/v1.0/{root}/index.json"), &service);
-        let regions = json!({ "regions": { code: { "regionCode": code, "currentVersionUrl": offer_path(root, code) } } });
-        self.put_json(&format!("/offers/v1.0/{root}/AmazonRDS/current/region_index.json"), &regions);
-    }
-    fn put_offer(&self, answers: Vec<Answer>) {
-        self.put(&offer_path("aws", "us-east-1"), answers);
-    }
-    /// The ranges asked of the offer file, in order.
-    fn ranges(&self) -> Vec<Option<String>> {
-        let books = self.shelf.lock().expect("no panic under the lock");
-        let path = offer_path("aws", "us-east-1");
-        books.asked.iter().filter(|(asked, _)| *asked == path).map(|(_, range)| range.clone()).collect()
-    }
-}
-
-fn offer_path(root: &str, code: &str) -> String {
-    format!("/offers/v1.0/{root}/AmazonRDS/20261120180000/{code}/index.json")
-}
-
-fn serve(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let first = lines.next().transpose()?.unwrap_or_default();
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let (mut range, mut if_range) = (None, None);
-    for line in lines {
-        let line = line?.to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("range: ") {
-            range = Some(value.to_owned());
-        }
-        if let Some(value) = line.strip_prefix("if-range: ") {
-            if_range = Some(value.to_owned());
-        }
-    }
-    let answer = {
-        let mut shelf = shelf.lock().expect("no panic under the lock");
-        shelf.asked.push((path.clone(), range.clone()));
-        match shelf.answers.get_mut(&path) {
-            Some(answers) if answers.len() > 1 => answers.remove(0),
-            Some(answers) => answers[0].clone(),
-            None => Answer::Status(404),
-        }
-    };
-    let (body, etag, after) = match answer {
-        Answer::Status(status) => {
-            return write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        }
-        Answer::File { body, etag } => (body, etag, usize::MAX),
-        Answer::Cut { body, etag, after } => (body, etag, after),
-    };
-    let from = range
-        .filter(|_| if_range.as_deref() == Some(etag))
-        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
-    let total = body.len();
-    let start = from.unwrap_or(0);
-    let (status, more) = match from {
-        Some(from) => (206, format!("content-range: bytes {from}-{}/{total}\r\n", total - 1)),
-        None => (200, String::new()),
-    };
-    let length = total - start;
-    write!(
-        stream,
-        "HTTP/1.1 {status} X\r\netag: {etag}\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n"
-    )?;
-    stream.write_all(&body[start..total.min(after.max(start))])
-}
-
-/// A price list file with one instance price and some ballast.
-fn offer_file(price: &str, code: &str, currency: &str) -> Vec<u8> {
-    let ballast: serde_json::Map<String, Value> = (0..2_000)
-        .map(|at| {
-            (
-                format!("Z{at}"),
-                json!({ "productFamily": "Other", "attributes": { "usagetype": format!("Other:{at}") } }),
-            )
-        })
-        .collect();
-    let mut products = json!({ "A": { "productFamily": "Database Instance", "attributes": {
-        "usagetype": "InstanceUsage:db.r6g.large", "instanceType": "db.r6g.large", "databaseEngine": "Aurora MySQL",
-        "regionCode": code, "locationType": "AWS Region" } } });
-    products.as_object_mut().expect("an object").extend(ballast);
-    let terms = json!({ "OnDemand": { "A": { "A.T": { "priceDimensions": { "A.T.D": {
-        "unit": "Hrs", "beginRange": "0", "endRange": "Inf", "pricePerUnit": { currency: price } } } } } } });
-    json!({ "formatVersion": "v1.0", "offerCode": "AmazonRDS", "version": "20261120180000",
-            "publicationDate": "2026-11-20T18:00:00Z", "products": products, "terms": terms })
-    .to_string()
-    .into_bytes()
-}
 
 fn options(list: &PriceList, dir: &Path) -> RefreshOptions {
     let wanted = vec![WantedRegion { code: region("us-east-1"), currency: Currency::Usd }];
@@ -445,6 +336,54 @@ fn an_index_cannot_send_us_to_another_host() {
         let (result, _) = run(&options(&list, dir.path()));
         assert!(result.is_err_and(|error| error.to_string().contains("not a path on its host")), "{path}");
     }
+}
+
+#[test]
+fn a_silent_server_and_a_second_refresh_are_bounded() {
+    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    list.put_offer(vec![Answer::Silence]);
+    let (result, _) = run(&RefreshOptions { time_max: Span::from_millis(50), ..options(&list, dir.path()) });
+    assert!(matches!(result, Err(RefreshError::Time { .. })), "{result:?}");
+    let lock = std::fs::File::create(dir.path().join("refresh/lock")).expect("the lock's file");
+    lock.try_lock().expect("the first refresh has freed it");
+    let (result, _) = run(&options(&list, dir.path()));
+    assert!(matches!(result, Err(RefreshError::Busy(_))), "{result:?}");
+}
+
+#[derive(clap::Parser)]
+struct Refresh {
+    #[command(flatten)]
+    args: cli::RefreshArgs,
+}
+
+#[test]
+fn the_command_refreshes_from_a_mirror_and_tells_what_it_does() {
+    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    list.put_offer(whole("0.26"));
+    let path = dir.path().to_str().expect("a plain path");
+    let words = |more: &[&'static str]| {
+        let fixed = ["rgctl", "--dir", path, "--price-list-host", &list.host, "--region", "us-east-1"];
+        <Refresh as clap::Parser>::try_parse_from(fixed.into_iter().chain(more.iter().copied()))
+            .expect("good arguments")
+            .args
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let run = |args: &cli::RefreshArgs| {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let result = runtime.block_on(cli::refresh(args, now(), &mut out, &mut err));
+        (result.map(|_| ()), String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
+    };
+    let (result, out, err) = run(&words(&["--service", "aurora"]));
+    result.expect("a good list");
+    assert!(
+        out.starts_with("1 prices in ") && err.contains("AmazonRDS in us-east-1: 1 prices"),
+        "{out}{err}"
+    );
+    let (result, out, _) = run(&words(&["--service", "auroar"]));
+    let error = result.expect_err("no such service").to_string();
+    assert!(error.contains("no service `auroar`; it knows aurora") && out.is_empty(), "{error}");
+    let (result, _, _) = run(&words(&["--region", "Mars"]));
+    assert!(result.is_err_and(|error| error.to_string().contains("`Mars` is not the code of a region")));
 }
 
 // ---- the lists ----
