@@ -223,7 +223,10 @@ fn a_broken_download_goes_on_where_it_stopped() {
     assert_eq!(price_in(dir.path()), None, "a cut file is no book");
     // Another process, later.
     list.put_offer(vec![Answer::File { body, etag: "\"one\"" }]);
-    run(&options(&list, dir.path())).0.expect("the rest comes");
+    let (result, events) = run(&options(&list, dir.path()));
+    result.expect("the rest comes");
+    let from = |event: &RefreshEvent| matches!(event, RefreshEvent::Started { from: 5_000, .. });
+    assert!(events.iter().any(from), "only the rest is fetched: {events:?}");
     assert_eq!(price_in(dir.path()).as_deref(), Some("0.26"));
     let ranges = list.ranges();
     assert_eq!(ranges.len(), 4);
@@ -237,13 +240,18 @@ fn a_file_that_changed_meanwhile_is_fetched_from_its_beginning() {
     let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
     let old = offer_file("0.11", "us-east-1", "USD");
     let new = offer_file("0.26", "us-east-1", "USD");
-    list.put_offer(vec![
-        Answer::Cut { body: old, etag: "\"one\"", after: 4_000 },
-        Answer::File { body: new, etag: "\"two\"" },
-    ]);
+    let cut = Answer::Cut { body: old, etag: "\"one\"", after: 4_000 };
+    list.put_offer(vec![cut.clone(), Answer::File { body: new, etag: "\"two\"" }]);
     run(&options(&list, dir.path())).0.expect("the new file is whole");
     assert_eq!(price_in(dir.path()).as_deref(), Some("0.26"));
     assert_eq!(list.ranges()[1].as_deref(), Some("bytes=4000-"));
+    // A server that sends the rest of the new file after the beginning of the old one.
+    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let new = offer_file("0.31", "us-east-1", "USD");
+    list.put_offer(vec![cut, Answer::Stubborn { body: new, etag: "\"two\"" }]);
+    run(&options(&list, dir.path())).0.expect("the new file is fetched again");
+    assert_eq!(price_in(dir.path()).as_deref(), Some("0.31"));
+    assert_eq!(list.ranges(), [None, Some("bytes=4000-".to_owned()), None]);
 }
 
 #[test]
@@ -307,6 +315,25 @@ fn a_file_that_was_read_is_not_fetched_again_and_other_regions_are_kept() {
     let price =
         catalog.class_price("aurora", "db.r6g.large", "aurora-mysql", "standard", &region("cn-north-1"));
     assert_eq!(price.money().map(|money| money.to_string()).as_deref(), Some("1.75 CNY"));
+}
+
+#[test]
+fn a_book_is_written_when_every_file_is_there_and_not_before() {
+    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    list.put_offer(whole("0.26"));
+    let mut options = options(&list, dir.path());
+    options.regions.push(WantedRegion { code: region("cn-north-1"), currency: Currency::Cny });
+    let (result, _) = run(&options);
+    assert!(
+        matches!(&result, Err(RefreshError::Incomplete { done: 1, failed }) if failed.len() == 1),
+        "{result:?}"
+    );
+    assert!(result.is_err_and(|error| error.to_string().contains("the server answered 404")));
+    assert_eq!(price_in(dir.path()), None);
+    let body = offer_file("1.75", "cn-north-1", "CNY");
+    list.put(&offer_path("cn", "cn-north-1"), vec![Answer::File { body, etag: "\"c\"" }]);
+    assert_eq!(run(&options).0.expect("both are there").prices, 2);
+    assert_eq!(list.ranges().len(), 1, "the first file was kept");
 }
 
 #[test]

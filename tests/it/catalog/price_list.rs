@@ -14,6 +14,8 @@ pub enum Answer {
     File { body: Vec<u8>, etag: &'static str },
     /// The same, but the connection breaks after so many bytes of the file.
     Cut { body: Vec<u8>, etag: &'static str, after: usize },
+    /// A file whose rest is sent to whoever asks for it, even if they had another version before.
+    Stubborn { body: Vec<u8>, etag: &'static str },
     /// A status without content.
     Status(u16),
     /// Nothing, until the client gives up.
@@ -104,16 +106,17 @@ fn serve(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
             None => Answer::Status(404),
         }
     };
+    let is_stubborn = matches!(answer, Answer::Stubborn { .. });
     let (body, etag, after) = match answer {
         Answer::Silence => return stream.read_to_end(&mut Vec::new()).map(|_| ()),
         Answer::Status(status) => {
             return write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
-        Answer::File { body, etag } => (body, etag, usize::MAX),
+        Answer::File { body, etag } | Answer::Stubborn { body, etag } => (body, etag, usize::MAX),
         Answer::Cut { body, etag, after } => (body, etag, after),
     };
     let from = range
-        .filter(|_| if_range.as_deref() == Some(etag))
+        .filter(|_| is_stubborn || if_range.as_deref() == Some(etag))
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let total = body.len();
     let start = from.unwrap_or(0);
