@@ -146,6 +146,23 @@ fn a_contract_price_lies_over_all_others_and_odd_ones_are_doubted() {
     assert!(ratio.contains("4.50 times"), "{findings:#?}");
 }
 
+#[test]
+fn the_price_book_in_the_documentation_is_a_good_one() {
+    let page = include_str!("../../docs/catalog.md");
+    let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let document: PriceBookDocument = serde_yaml::from_str(yaml).expect("a good document");
+    let catalog = catalog();
+    let catalog = catalog
+        .clone()
+        .with_layer(document.into_layer(|code| catalog.currency_of(code)).expect("good entries"));
+    let beijing = region("cn-north-1");
+    let price = catalog.class_price("aurora", "db.r6g.large", "aurora-mysql", "standard", &beijing);
+    assert_eq!(price.money().map(|money| money.to_string()).as_deref(), Some("1.75 CNY"));
+    let price = catalog.class_price("elasticache", "cache.r7g.large", "valkey", "", &beijing);
+    assert_eq!(price.monthly().map(|money| money.to_string()).as_deref(), Some("744.60 CNY"));
+    assert_eq!(check(&catalog), Ok(Vec::new()));
+}
+
 static OFFER_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| offer_file("0.26", "us-east-1", "USD"));
 
 proptest::proptest! {
