@@ -9,6 +9,12 @@ pub mod artefacts;
 pub mod catalog;
 pub mod seams;
 
+pub mod record;
+
+pub mod planning;
+
+pub mod execution;
+
 pub mod adapters;
 
 pub mod cli;

@@ -1,7 +1,8 @@
-//! The outside, one folder for each kind of it.
+//! The outside, one folder for each part of it: the provider, real and simulated; files; HTTP.
 //!
-//! Goes in: what the stages ask for, in our words. Comes out: what the outside answered, in our words.
+//! Goes in: the seams' words. Comes out: what the outside made of them.
 //!
-//! **Invariant:** no type of an outside crate crosses a folder's border.
+//! **Invariant:** each outside crate is named in one folder only.
 
+pub mod files;
 pub mod http;

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::Catalog;
 use super::book::DatesInUse;
 use super::price::{ANY, KnownPrice, Price, PriceKey, Unit};
-use crate::artefacts::bill::BillLine;
+use crate::artefacts::bill::{BillLine, CostRange, StoreBill};
 use crate::vocabulary::money::{Money, Total};
 use crate::vocabulary::names::RegionId;
 
@@ -56,6 +56,12 @@ pub fn price_bill<'c>(catalog: &'c Catalog, region: &RegionId, lines: &[BillLine
         bill.amounts.push(amount);
     }
     bill
+}
+
+/// Prices the bill of a store at its bounds.
+pub fn price_range(catalog: &Catalog, bill: &StoreBill) -> CostRange {
+    let total = |lines: &[BillLine]| price_bill(catalog, &bill.region, lines).total;
+    CostRange { floor: total(&bill.floor), expected: total(&bill.expected), ceiling: total(&bill.ceiling) }
 }
 
 /// Such as `aurora storage (aurora-mysql, standard)`.

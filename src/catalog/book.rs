@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::CatalogError;
 use super::price::{
-    KeyWords, KnownPrice, LayerKind, PRICE_AGE_MAX, PRICE_COLUMNS, Price, PriceKey, Unit, price_of_row,
+    AsOf, KeyWords, KnownPrice, LayerKind, PRICE_AGE_MAX, PRICE_COLUMNS, Price, PriceKey, Unit, price_of_row,
 };
 use super::table::read_table;
 use crate::vocabulary::time::Moment;
@@ -130,6 +130,23 @@ impl PriceBook {
     pub fn price(&self, key: &PriceKey<'_>) -> Price<'_> {
         let key: &dyn KeyWords = key;
         self.layers.iter().rev().find_map(|layer| layer.prices.get(key)).map_or(Price::Unknown, Price::Known)
+    }
+    /// Where the prices come from and how old they are: a line for each layer, the strongest first.
+    pub fn origins(&self, now: Moment) -> Vec<String> {
+        let line = |layer: &Arc<PriceLayer>| {
+            let dates = DatesInUse::of(layer.prices.values());
+            let day = |moment: Option<Moment>| {
+                moment.map_or_else(|| "unknown".to_owned(), |at| AsOf::of(at).to_string())
+            };
+            let warning = if dates.has_stale(now) {
+                format!(", some older than {PRICE_AGE_MAX} or undated")
+            } else {
+                String::new()
+            };
+            let (count, oldest, newest) = (layer.prices.len(), day(dates.oldest), day(dates.newest));
+            format!("{}: {count} prices seen from {oldest} to {newest}{warning}", layer.kind)
+        };
+        self.layers.iter().rev().map(line).collect()
     }
     /// Every key with its strongest price, in the order of the keys.
     pub fn prices(&self) -> BTreeMap<&PriceKey<'static>, &KnownPrice> {
@@ -339,7 +356,7 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-    use crate::catalog::price::{AsOf, Confidence};
+    use crate::catalog::price::Confidence;
     use crate::vocabulary::money::{Currency, Money};
 
     fn layer(kind: LayerKind, cents: i64, note: &str) -> PriceLayer {
@@ -387,6 +404,17 @@ mod tests {
         assert!(matches!(RefreshedBook::decode(&changed), Err(BookError::Damaged { .. })));
         let newer = text.replace("\"version\":1", "\"version\":2,\"more\":true");
         assert!(matches!(RefreshedBook::decode(&newer), Err(BookError::Version { found: 2 })));
+    }
+
+    #[test]
+    fn a_book_tells_the_origin_and_age_of_its_layers() {
+        let book = PriceBook::default()
+            .with(Arc::new(layer(LayerKind::Embedded, 1, "")))
+            .with(Arc::new(PriceLayer::new(LayerKind::Contract)));
+        let at = Moment::parse_rfc3339("2027-01-01T00:00:00Z").expect("a time stamp");
+        let embedded =
+            "embedded: 1 prices seen from 2026-10-01 to 2026-10-01, some older than 90d or undated";
+        assert_eq!(book.origins(at), ["contract: 0 prices seen from unknown to unknown", embedded]);
     }
 
     #[test]

@@ -43,9 +43,9 @@ pub const KIND: &str = "PriceBook";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PriceBookDocument {
-    /// [`API_VERSION`].
+    /// The version of the format: `rgctl.dev/v1alpha1`.
     pub api_version: String,
-    /// [`KIND`].
+    /// The kind of the document: `PriceBook`.
     pub kind: String,
     /// The name of the book.
     pub metadata: PriceBookMetadata,

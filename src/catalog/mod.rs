@@ -21,7 +21,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-pub use bill::{PricedBill, price_bill};
+pub use bill::{PricedBill, price_bill, price_range};
 pub use book::{BookError, DatesInUse, OfferRecord, PriceBook, PriceLayer, RefreshedBook, hex, sha256_hex};
 pub use check::{Finding, check};
 pub use contract::{
