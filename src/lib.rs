@@ -6,6 +6,7 @@ pub mod kinds;
 
 pub mod artefacts;
 
+pub mod catalog;
 pub mod seams;
 
 pub mod record;
@@ -15,3 +16,5 @@ pub mod planning;
 pub mod execution;
 
 pub mod adapters;
+
+pub mod cli;

@@ -5,3 +5,4 @@
 //! **Invariant:** each outside crate is named in one folder only.
 
 pub mod files;
+pub mod http;
