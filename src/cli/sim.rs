@@ -1,0 +1,1 @@
+//! `rgctl sim`: the embedded cloud by hand.
