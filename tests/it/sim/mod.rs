@@ -8,7 +8,6 @@ mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::executor::block_on;
 use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
@@ -37,6 +36,11 @@ pub fn attrs(kind: KindId, fields: &Value) -> AnyAttrs {
         attrs.set(field, Some(value.clone())).unwrap_or_else(|why| panic!("{kind} {field}: {why}"));
     }
     attrs
+}
+
+/// The embedded cloud answers at once, so that a runtime without timers is enough.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 pub struct Desk {
