@@ -114,7 +114,9 @@ impl KindId {
     /// Codes with which the service refuses calls about this kind.
     pub const fn codes(self) -> Codes {
         match self {
-            Self::AuroraCluster | Self::DocumentCluster | Self::AuroraSnapshot | Self::DocumentSnapshot => RDS,
+            Self::AuroraCluster | Self::DocumentCluster | Self::AuroraSnapshot | Self::DocumentSnapshot => {
+                RDS
+            }
             Self::AuroraInstance | Self::DocumentInstance => Codes {
                 state: "InvalidDBInstanceState",
                 quota: "InstanceQuotaExceeded",
@@ -178,40 +180,50 @@ impl KindId {
     /// Fields that name other objects of the region, the parent included.
     pub const fn references(self) -> &'static [Reference] {
         match self {
-            Self::AuroraCluster => &const {
-                [
-                    refer("subnet_group", Self::RdsSubnetGroup),
-                    refer("parameter_group", Self::AuroraClusterParameters),
-                ]
-            },
-            Self::AuroraInstance => &const {
-                [
-                    refer("cluster", Self::AuroraCluster),
-                    refer("parameter_group", Self::AuroraInstanceParameters),
-                ]
-            },
-            Self::DocumentCluster => &const {
-                [
-                    refer("subnet_group", Self::RdsSubnetGroup),
-                    refer("parameter_group", Self::DocumentClusterParameters),
-                ]
-            },
+            Self::AuroraCluster => {
+                &const {
+                    [
+                        refer("subnet_group", Self::RdsSubnetGroup),
+                        refer("parameter_group", Self::AuroraClusterParameters),
+                    ]
+                }
+            }
+            Self::AuroraInstance => {
+                &const {
+                    [
+                        refer("cluster", Self::AuroraCluster),
+                        refer("parameter_group", Self::AuroraInstanceParameters),
+                    ]
+                }
+            }
+            Self::DocumentCluster => {
+                &const {
+                    [
+                        refer("subnet_group", Self::RdsSubnetGroup),
+                        refer("parameter_group", Self::DocumentClusterParameters),
+                    ]
+                }
+            }
             Self::DocumentInstance => &const { [refer("cluster", Self::DocumentCluster)] },
             Self::CacheUserGroup => &const { [refer("users", Self::CacheUser)] },
-            Self::CacheGroup => &const {
-                [
-                    refer("subnet_group", Self::CacheSubnetGroup),
-                    refer("parameter_group", Self::CacheParameters),
-                    refer("user_group", Self::CacheUserGroup),
-                ]
-            },
+            Self::CacheGroup => {
+                &const {
+                    [
+                        refer("subnet_group", Self::CacheSubnetGroup),
+                        refer("parameter_group", Self::CacheParameters),
+                        refer("user_group", Self::CacheUserGroup),
+                    ]
+                }
+            }
             Self::CacheServerless => &const { [refer("user_group", Self::CacheUserGroup)] },
-            Self::RedshiftCluster => &const {
-                [
-                    refer("subnet_group", Self::RedshiftSubnetGroup),
-                    refer("parameter_group", Self::RedshiftParameters),
-                ]
-            },
+            Self::RedshiftCluster => {
+                &const {
+                    [
+                        refer("subnet_group", Self::RedshiftSubnetGroup),
+                        refer("parameter_group", Self::RedshiftParameters),
+                    ]
+                }
+            }
             Self::RedshiftWorkgroup => &const { [refer("namespace", Self::RedshiftNamespace)] },
             _ => &[],
         }

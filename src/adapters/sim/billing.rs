@@ -105,4 +105,3 @@ fn read_key(key: &str, hours: f64) -> Option<Used> {
     let unit = if sku == GIB_HOUR { "GB-hour" } else { "hour" }.to_owned();
     Some(Used { region, line: BillLine { service, sku, engine, config, unit, quantity: hours } })
 }
-

@@ -60,9 +60,10 @@ impl World {
     fn asked_region(op: &Op) -> RegionId {
         match op {
             Op::Act {
-                verb: Verb::Switchover { to: region, .. }
-                | Verb::FailoverGlobal { to: region, .. }
-                | Verb::Detach { region, .. },
+                verb:
+                    Verb::Switchover { to: region, .. }
+                    | Verb::FailoverGlobal { to: region, .. }
+                    | Verb::Detach { region, .. },
                 ..
             } => region.clone(),
             _ => op.at().region.clone(),
@@ -90,7 +91,9 @@ impl World {
         let bucket = self.api_tokens(region, endpoint);
         if bucket.tokens < 1.0 {
             let wait = (1.0 - bucket.tokens) / per_second;
-            return Err(CloudError::Throttled { after: timing::part_of(Span::from_secs(1), wait).max(Span::from_millis(1)) });
+            return Err(CloudError::Throttled {
+                after: timing::part_of(Span::from_secs(1), wait).max(Span::from_millis(1)),
+            });
         }
         bucket.tokens -= 1.0;
         Ok(())
@@ -98,7 +101,10 @@ impl World {
 
     fn perform(&mut self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
         if op.at().kind.facts().observe_only && !matches!(op, Op::Delete { .. } | Op::Tag { .. }) {
-            return Err(refused("InvalidParameterCombination", "such objects are made by the service".to_owned()));
+            return Err(refused(
+                "InvalidParameterCombination",
+                "such objects are made by the service".to_owned(),
+            ));
         }
         match op {
             Op::Create { at, attrs, tags } => self.create(at, attrs, tags, token),
@@ -195,10 +201,7 @@ impl World {
     fn take_part(&mut self, at: &Address, wanted: &AnyAttrs) {
         if let Some(parent) = parent_of(at, wanted) {
             let has_writer = self.children(&parent).any(|(_, member)| member.role == Some(Role::Writer));
-            let follows = self
-                .objects
-                .get(&parent)
-                .is_some_and(|cluster| cluster.role == Some(Role::Reader));
+            let follows = self.objects.get(&parent).is_some_and(|cluster| cluster.role == Some(Role::Reader));
             // A cluster that is failing over finds its writer by itself.
             let electing = self.objects.get(&parent).is_some_and(|cluster| !cluster.is_ready());
             let first = !has_writer && !follows && !electing;
@@ -273,7 +276,7 @@ impl World {
         let mut before = VecDeque::new();
         if let (Some(name), Some(kind)) = (final_snapshot, at.kind.facts().final_snapshot) {
             let snapshot = Address::new(at.region.clone(), kind, name.clone());
-            let lasts = self.take_snapshot(at, snapshot);
+            let lasts = self.take_snapshot(at, &snapshot);
             if let Some(native) = word(at.kind, &["final-snapshot", "deleting"]) {
                 before.push_back(super::world::Stage { native: native.to_owned(), lasts, down: false });
             }
@@ -297,7 +300,7 @@ impl World {
         Ok(())
     }
 
-    fn take_snapshot(&mut self, of: &Address, at: Address) -> Span {
+    fn take_snapshot(&mut self, of: &Address, at: &Address) -> Span {
         let now = self.now();
         let used = self.used_gib(of).unwrap_or_default();
         let mut attrs = AnyAttrs::empty(at.kind);
@@ -320,17 +323,31 @@ impl World {
             outage: Span::ZERO,
         };
         self.insert(at.clone(), object);
-        let stages = self.one_stage(&at, &["creating"], timing::SNAPSHOT, false);
+        let stages = self.one_stage(at, &["creating"], timing::SNAPSHOT, false);
         let lasts = stages.iter().fold(Span::ZERO, |sum, stage| sum + stage.lasts);
-        self.begin(&at, Purpose::Create, stages, "snapshot");
+        self.begin(at, Purpose::Create, stages, "snapshot");
         lasts
     }
 
-    /// Another hand sets a field, past all rules of the service but its types.
-    pub fn edit_field(&mut self, at: &Address, field: &str, value: serde_json::Value) -> Result<(), String> {
+    /// Whether such an object exists, seen by readers or not.
+    pub fn exists(&self, at: &Address) -> bool {
+        self.objects.contains_key(at)
+    }
+
+    /// Another hand sets fields, past all rules of the service but their types; all of them or none.
+    pub fn edit_fields(
+        &mut self,
+        at: &Address,
+        fields: Vec<(&str, serde_json::Value)>,
+    ) -> Result<(), String> {
         let Some(object) = self.objects.get(at) else { return Err(format!("{at} does not exist")) };
         let mut attrs = object.attrs.clone();
-        attrs.set(field, Some(value))?;
+        for (field, value) in fields {
+            if at.kind.facts().parent.is_some_and(|parent| parent.field == field) {
+                return Err(format!("{field} of {at} is fixed"));
+            }
+            attrs.set(field, Some(value)).map_err(|why| format!("{field}: {why}"))?;
+        }
         self.accrue(at);
         self.edit(at, |object| object.attrs = attrs);
         Ok(())
@@ -345,12 +362,16 @@ impl World {
         });
         if let Some((field, on)) = switch {
             // The field was found in the object's own table with a value of this type.
-            let _ = self.edit_field(at, field, on.into());
+            let _ = self.edit_fields(at, vec![(field, on.into())]);
         }
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of u64 first")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of u64 first"
+)]
 fn whole(gib: f64) -> u64 {
     gib.ceil().clamp(0.0, 1e15) as u64
 }

@@ -69,10 +69,10 @@ impl World {
         };
         // Members that are being made or removed were never, or are no longer, relied on.
         let counts = |object: &Object| object.serves() || object.work_disturbs();
-        let (all, serving) = self.children(&parent).filter(|(_, member)| counts(member)).fold(
-            (0, 0),
-            |(all, serving), (_, member)| (all + 1, serving + usize::from(member.serves())),
-        );
+        let (all, serving) = self
+            .children(&parent)
+            .filter(|(_, member)| counts(member))
+            .fold((0, 0), |(all, serving), (_, member)| (all + 1, serving + usize::from(member.serves())));
         if all > 1 && serving == 0 {
             self.violate(&parent, Broken::AllMembersDown, format!("no member of {parent} serves"));
         }

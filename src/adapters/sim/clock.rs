@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::seams::Clock;
 use crate::vocabulary::time::Moment;
 
-use super::SimCloud;
+use super::{SimCloud, World};
 
 /// Who sleeps until when, in the order in which they wake.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl SimClock {
 impl Clock for SimClock {
     fn now(&self) -> Moment {
         // A file that cannot be read is reported by the next call; time stands still until then.
-        self.cloud.with_news(|world| world.now())
+        self.cloud.with_news(World::now)
     }
 
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
@@ -73,7 +73,8 @@ impl Future for Sleep {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let is_first = inner.sleepers.waiting.first_key_value().is_some_and(|(key, _)| *key == (self.until, id));
+        let is_first =
+            inner.sleepers.waiting.first_key_value().is_some_and(|(key, _)| *key == (self.until, id));
         if !is_first {
             return Poll::Pending;
         }

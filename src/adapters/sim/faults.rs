@@ -174,7 +174,8 @@ impl World {
 
     /// Ends all faults, or one.
     pub fn clear_faults(&mut self, id: Option<u64>) -> usize {
-        let gone: Vec<u64> = self.faults.keys().copied().filter(|key| id.is_none_or(|id| id == *key)).collect();
+        let gone: Vec<u64> =
+            self.faults.keys().copied().filter(|key| id.is_none_or(|id| id == *key)).collect();
         for key in &gone {
             self.faults.remove(key);
             self.touch(format!("fault/{key}"));

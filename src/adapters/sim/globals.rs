@@ -20,12 +20,7 @@ impl World {
     }
 
     /// A member of a global object, in a state to take a role.
-    fn ready_member(
-        &self,
-        global: &Address,
-        region: &RegionId,
-        name: &Name,
-    ) -> Result<Address, CloudError> {
+    fn ready_member(&self, global: &Address, region: &RegionId, name: &Name) -> Result<Address, CloudError> {
         let at = Self::member_address(global, region, name).ok_or_else(|| missing(global))?;
         let member = self.objects.get(&at).ok_or_else(|| missing(&at))?;
         if self.global_of(&at) != Some(global) {
@@ -57,10 +52,7 @@ impl World {
         }
         let headless = to.kind.facts().exclusive_with_members && self.best_reader(&to).is_none();
         if headless {
-            return Err(refused(
-                to.kind.codes().combination,
-                format!("{to} has no available instance"),
-            ));
+            return Err(refused(to.kind.codes().combination, format!("{to} has no available instance")));
         }
         if planned {
             let version = |at: &Address| self.objects.get(at).and_then(|o| o.attrs.text("engine_version"));
@@ -76,7 +68,8 @@ impl World {
             }
         }
         let lasts = if planned { global.kind.facts().timing.failover_outage } else { Lasts::new(90, 300) };
-        let words: &[&str] = if planned { &["switching-over", "modifying"] } else { &["failing-over", "modifying"] };
+        let words: &[&str] =
+            if planned { &["switching-over", "modifying"] } else { &["failing-over", "modifying"] };
         self.cast_shadow(global);
         let stages = self.one_stage(global, words, lasts, true);
         if !planned {
@@ -86,7 +79,12 @@ impl World {
             self.set_members(global, without);
             self.demote_all(global, None);
         }
-        self.begin(global, Purpose::Switch { to }, stages, if planned { "switchover" } else { "failover-global" });
+        self.begin(
+            global,
+            Purpose::Switch { to },
+            stages,
+            if planned { "switchover" } else { "failover-global" },
+        );
         Ok(())
     }
 
@@ -154,7 +152,8 @@ impl World {
         if !global.kind.facts().is_global {
             return;
         }
-        let (Some(alone), Some(object)) = (word(global.kind, &["primary-only"]), self.objects.get(global)) else {
+        let (Some(alone), Some(object)) = (word(global.kind, &["primary-only"]), self.objects.get(global))
+        else {
             return;
         };
         if object.is_ready() {

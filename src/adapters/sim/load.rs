@@ -55,14 +55,12 @@ pub struct Load {
 /// Virtual processors of a class, by the size in its name; none when it is no class at all.
 pub fn vcpus(class: &str) -> Option<f64> {
     let (family, size) = class.rsplit_once('.')?;
-    let burstable = family.rsplit('.').next().is_some_and(|name| name.starts_with('t'));
+    if family.is_empty() {
+        return None;
+    }
     Some(match size {
-        "serverless" => 4.0,
-        "nano" | "micro" | "small" | "medium" => 2.0,
-        "large" => 2.0,
-        "xlplus" | "xlarge" => 4.0,
-        "16xl" => 48.0,
-        _ if burstable && size == "2xlarge" => 8.0,
+        "nano" | "micro" | "small" | "medium" | "large" => 2.0,
+        "xlplus" | "xlarge" | "serverless" => 4.0,
         _ => {
             let times = size.strip_suffix("xlarge").or_else(|| size.strip_suffix("xl"))?;
             4.0 * times.parse::<f64>().ok().filter(|times| *times >= 1.0 && *times <= 64.0)?
@@ -160,7 +158,8 @@ impl World {
         let shape = self.shape(&store, load, when);
         let (reads, writes) = (load.usage.reads_per_second * shape, load.usage.writes_per_second * shape);
         let is_member = store != *at;
-        let (reads, writes) = if is_member { self.share(&store, object.role, reads, writes) } else { (reads, writes) };
+        let (reads, writes) =
+            if is_member { self.share(&store, object.role, reads, writes) } else { (reads, writes) };
         let class = class_of(&object.attrs);
         let cpus = class.as_deref().and_then(vcpus);
         let (nodes, per_vcpu) = match (object.number("shards"), object.number("nodes")) {

@@ -21,7 +21,8 @@ const PAGE: usize = 100;
 /// Status word of the fault that shows a word nobody has heard of.
 const UNHEARD_OF: &str = "recalibrating";
 
-const ENDPOINTS: fn() -> BTreeSet<Endpoint> = || KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
+const ENDPOINTS: fn() -> BTreeSet<Endpoint> =
+    || KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
 
 impl World {
     /// Objects of one kind in one region.
@@ -57,7 +58,13 @@ impl World {
         Ok(inventory)
     }
 
-    fn observe_endpoint(&mut self, scope: &Scope, region: &RegionId, endpoint: Endpoint, into: &mut Inventory) {
+    fn observe_endpoint(
+        &mut self,
+        scope: &Scope,
+        region: &RegionId,
+        endpoint: Endpoint,
+        into: &mut Inventory,
+    ) {
         let gap = |why: &str| Gap { region: region.clone(), endpoint, why: why.to_owned() };
         if self.is_region_lost(region) {
             into.gaps.push(gap("the region does not answer"));
@@ -99,7 +106,8 @@ impl World {
     fn observe_globals_of(&self, scope: &Scope, region: &RegionId, endpoint: Endpoint, into: &mut Inventory) {
         for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
             for (at, object) in self.all_globals(*kind) {
-                let asked = |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
+                let asked =
+                    |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
                 let answers = object.members.iter().any(|member| asked(&member.region));
                 let concerns = at.region == *region || object.members.iter().any(|m| m.region == *region);
                 if answers
@@ -116,30 +124,44 @@ impl World {
     /// One object as its readers see it, if they see it at all.
     pub(super) fn see(&self, at: &Address, object: &Object) -> Option<Seen> {
         let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
-        let (attrs, pending, native, tags) = match shadow {
-            None => (&object.attrs, &object.pending, &object.native, &object.tags),
-            Some(shadow) => {
-                let view = shadow.view.as_ref()?;
-                (&view.attrs, &view.pending, &view.native, &view.tags)
-            }
+        let Some(shadow) = shadow else { return Some(self.portray(at, object)) };
+        let view = shadow.view.as_ref()?;
+        let then = Object {
+            attrs: view.attrs.clone(),
+            pending: view.pending.clone(),
+            native: view.native.clone(),
+            tags: view.tags.clone(),
+            ..object.clone()
         };
-        let native =
-            if self.shows_unknown(at) { UNHEARD_OF.to_owned() } else { native.clone() };
-        Some(Seen {
-            attrs: attrs.clone(),
-            pending: pending.clone(),
+        Some(self.portray(at, &then))
+    }
+
+    /// Every object as it is, without any lag: what the services know and readers do not yet see.
+    pub fn everything(&self) -> impl Iterator<Item = (&Address, Seen)> {
+        self.objects.iter().map(|(at, object)| (at, self.portray(at, object)))
+    }
+
+    fn portray(&self, at: &Address, object: &Object) -> Seen {
+        let native = if self.shows_unknown(at) { UNHEARD_OF.to_owned() } else { object.native.clone() };
+        Seen {
+            attrs: object.attrs.clone(),
+            pending: object.pending.clone(),
             facts: Facts {
                 phase: at.kind.phase(&native),
                 native,
                 arn: Some(arn(at)),
                 role: object.role,
                 members: self.members_seen(at, object),
-                tags: tags.clone(),
+                tags: object.tags.clone(),
                 created: Some(object.created),
-                endpoint: at.kind.facts().holds_data.then(|| format!("{}.{}.sim.internal", at.name, at.region)),
+                endpoint: at
+                    .kind
+                    .facts()
+                    .holds_data
+                    .then(|| format!("{}.{}.sim.internal", at.name, at.region)),
                 used_gib: self.used_gib(at),
             },
-        })
+        }
     }
 
     fn members_seen(&self, at: &Address, object: &Object) -> Vec<Member> {
@@ -148,7 +170,10 @@ impl World {
         }
         self.children(at)
             .filter(|(_, member)| {
-                member.shadow.as_ref().is_none_or(|shadow| shadow.until <= self.now() || shadow.view.is_some())
+                member
+                    .shadow
+                    .as_ref()
+                    .is_none_or(|shadow| shadow.until <= self.now() || shadow.view.is_some())
             })
             .map(|(child, member)| Self::member(child, member.role.unwrap_or(Role::Reader)))
             .collect()

@@ -229,9 +229,7 @@ impl SimCloud {
 
 fn put_rows(world: &mut World, rows: &[(String, Option<String>)]) -> Result<(), SimError> {
     for (key, body) in rows {
-        world
-            .put_row(key, body.as_deref())
-            .map_err(|why| SimError::Damaged { key: key.clone(), why })?;
+        world.put_row(key, body.as_deref()).map_err(|why| SimError::Damaged { key: key.clone(), why })?;
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ impl World {
                 .max()
                 .unwrap_or(now);
             // A stretch without end would overflow the calendar; a month is for ever in a run.
-            first.lasts = first.lasts + heals.since(now).min(Span::from_days(30));
+            first.lasts += heals.since(now).min(Span::from_days(30));
         }
         let serial = self.next_serial();
         let first = stages.front().cloned();
@@ -142,7 +142,9 @@ impl World {
     pub(super) fn happen(&mut self, event: Event) {
         match event {
             Event::Stage { at, serial } => {
-                let Some(work) = self.objects.get(&at).and_then(|object| object.work.as_ref()) else { return };
+                let Some(work) = self.objects.get(&at).and_then(|object| object.work.as_ref()) else {
+                    return;
+                };
                 if work.serial != serial {
                     return;
                 }
@@ -165,36 +167,39 @@ impl World {
         }
     }
 
+    fn show(&mut self, at: &Address, native: &str) {
+        self.edit(at, |object| native.clone_into(&mut object.native));
+    }
+
     /// The effect of work that is done.
     fn finish(&mut self, at: &Address) {
         let Some(work) = self.objects.get_mut(at).and_then(|object| object.work.take()) else { return };
         self.accrue(at);
         let ready = ready_word(at.kind);
         match work.purpose {
-            Purpose::Create | Purpose::Pass => self.edit(at, |object| object.native = ready.to_owned()),
+            Purpose::Create | Purpose::Pass | Purpose::Start => self.show(at, ready),
             Purpose::CreateBroken => {
                 let broken = word(at.kind, &["create-failed", "failed", "incompatible-network"])
                     .or_else(|| word_of(at.kind, Meaning::Failed))
                     .unwrap_or(ready);
-                self.edit(at, |object| object.native = broken.to_owned());
+                self.show(at, broken);
             }
             Purpose::Change => self.take_effect(at),
             Purpose::Delete => self.delete_now(at),
             Purpose::Stop => {
                 let stopped = word_of(at.kind, Meaning::Stopped).unwrap_or(ready);
-                self.edit(at, |object| object.native = stopped.to_owned());
+                self.show(at, stopped);
             }
-            Purpose::Start => self.edit(at, |object| object.native = ready.to_owned()),
             Purpose::Failover { to } => {
-                self.edit(at, |object| object.native = ready.to_owned());
+                self.show(at, ready);
                 self.promote(at, to);
             }
             Purpose::Switch { to } => {
-                self.edit(at, |object| object.native = ready.to_owned());
+                self.show(at, ready);
                 self.switch_primary(at, &to);
             }
             Purpose::Promote => {
-                self.edit(at, |object| object.native = ready.to_owned());
+                self.show(at, ready);
                 self.promote(at, None);
             }
         }
@@ -252,10 +257,8 @@ impl World {
     /// How far reads lag a write that happens now.
     pub(super) fn read_lag(&mut self, at: &Address) -> Span {
         let n = self.objects.get(at).map_or(0, |object| object.draws);
-        let usual = timing::part_of(
-            timing::READ_LAG,
-            timing::fraction(timing::draw(self.seed(), "lag", at, n)),
-        );
+        let usual =
+            timing::part_of(timing::READ_LAG, timing::fraction(timing::draw(self.seed(), "lag", at, n)));
         match self.strike(at, "observe", |fault| matches!(fault, Fault::StaleRead { .. })) {
             Some(Fault::StaleRead { lag }) => usual.max(lag),
             _ => usual,
@@ -298,9 +301,8 @@ impl World {
 
     /// Gives the write role to a member, if none has it and the cluster takes writes at all.
     pub(super) fn promote(&mut self, cluster: &Address, to: Option<Name>) {
-        let has_writer = self
-            .children(cluster)
-            .any(|(_, member)| member.role == Some(Role::Writer) && !member.is_going());
+        let has_writer =
+            self.children(cluster).any(|(_, member)| member.role == Some(Role::Writer) && !member.is_going());
         let follows = self
             .global_of(cluster)
             .is_some_and(|_| self.objects.get(cluster).is_some_and(|o| o.role == Some(Role::Reader)));
@@ -310,9 +312,7 @@ impl World {
         let named = to.and_then(|name| {
             self.children(cluster).find(|(at, m)| at.name == name && m.is_ready()).map(|(at, _)| at.clone())
         });
-        let any = || {
-            self.children(cluster).find(|(_, member)| !member.is_going()).map(|(at, _)| at.clone())
-        };
+        let any = || self.children(cluster).find(|(_, member)| !member.is_going()).map(|(at, _)| at.clone());
         if let Some(best) = named.or_else(|| self.best_reader(cluster)).or_else(any) {
             self.edit(&best, |object| object.role = Some(Role::Writer));
         }

@@ -100,7 +100,10 @@ impl World {
             return Err(busy(global, state.phase()));
         }
         if state.members.iter().any(|member| member.region == at.region) {
-            return Err(refused(at.kind.codes().combination, format!("{global} has a member in {}", at.region)));
+            return Err(refused(
+                at.kind.codes().combination,
+                format!("{global} has a member in {}", at.region),
+            ));
         }
         let primary = state
             .members
@@ -167,7 +170,8 @@ impl World {
     }
 
     fn refuse_quota(&mut self, at: &Address) -> Result<(), CloudError> {
-        let Some(Fault::Quota { limit }) = self.strike(at, "create", |f| matches!(f, Fault::Quota { .. })) else {
+        let Some(Fault::Quota { limit }) = self.strike(at, "create", |f| matches!(f, Fault::Quota { .. }))
+        else {
             return Ok(());
         };
         let has = self.in_region(&at.region, at.kind).count();
@@ -282,7 +286,7 @@ impl World {
         {
             return Err(busy(member, state.phase()));
         }
-        self.refuse_elastic(at, changes)?;
+        Self::refuse_elastic(at, changes)?;
         self.refuse_references(at, wanted)?;
         let object = self.objects.get(at);
         self.refuse_numbers(at, wanted, object)?;
@@ -292,7 +296,7 @@ impl World {
         Ok(())
     }
 
-    fn refuse_elastic(&self, at: &Address, changes: &[FieldChange]) -> Result<(), CloudError> {
+    fn refuse_elastic(at: &Address, changes: &[FieldChange]) -> Result<(), CloudError> {
         let Some(change) = changes.iter().find(|change| change.field == "nodes") else { return Ok(()) };
         let before = change.before.as_ref().and_then(Value::as_u64).unwrap_or(1).max(1);
         let after = change.after.as_u64().unwrap_or(1);
@@ -300,7 +304,10 @@ impl World {
         if elastic {
             return Ok(());
         }
-        Err(refused("UnsupportedOptionFault", format!("{at}: {before} to {after} nodes is no elastic resize")))
+        Err(refused(
+            "UnsupportedOptionFault",
+            format!("{at}: {before} to {after} nodes is no elastic resize"),
+        ))
     }
 
     pub(super) fn refuse_delete(
@@ -353,7 +360,9 @@ impl World {
             for reference in kind.references().iter().filter(|reference| reference.kind == at.kind) {
                 let names = |object: &Object| match object.attrs.get(reference.field) {
                     Some(Value::String(name)) => name == at.name.as_str(),
-                    Some(Value::Array(names)) => names.iter().any(|name| name.as_str() == Some(at.name.as_str())),
+                    Some(Value::Array(names)) => {
+                        names.iter().any(|name| name.as_str() == Some(at.name.as_str()))
+                    }
                     _ => false,
                 };
                 if self.in_region(&at.region, *kind).any(|(_, object)| names(object)) {

@@ -75,7 +75,11 @@ pub fn part_of(span: Span, part: f64) -> Span {
     Span::from_millis(millis(span.as_millis() as f64 * part))
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of u64 first")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of u64 first"
+)]
 fn millis(ms: f64) -> u64 {
     ms.clamp(0.0, 1e15) as u64
 }

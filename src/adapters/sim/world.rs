@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::Member;
-use crate::kinds::{AnyAttrs, KindId};
 use crate::kinds::facts::{Endpoint, Lasts};
+use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::{Name, Partition, RegionId};
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::time::{Moment, Span};
@@ -48,9 +48,13 @@ pub(super) enum Purpose {
     Stop,
     Start,
     /// The write role goes to that member, or to the best one.
-    Failover { to: Option<Name> },
+    Failover {
+        to: Option<Name>,
+    },
     /// The write role of a global object goes to that member.
-    Switch { to: Address },
+    Switch {
+        to: Address,
+    },
     /// The member stands alone from the end of it.
     Promote,
 }
@@ -178,7 +182,8 @@ pub struct World {
 impl World {
     /// An empty world.
     pub fn new(seed: u64, start: Moment) -> Self {
-        let meta = Meta { seed, now: start, start, events: 0, serials: 0, faults: 0, snapshots_expected: false };
+        let meta =
+            Meta { seed, now: start, start, events: 0, serials: 0, faults: 0, snapshots_expected: false };
         Self {
             meta,
             objects: BTreeMap::new(),
@@ -339,11 +344,7 @@ impl World {
 
     /// Members of a cluster, in order of their names.
     pub(super) fn children(&self, at: &Address) -> impl Iterator<Item = (&Address, &Object)> {
-        self.children
-            .get(at)
-            .into_iter()
-            .flatten()
-            .filter_map(|child| self.objects.get_key_value(child))
+        self.children.get(at).into_iter().flatten().filter_map(|child| self.objects.get_key_value(child))
     }
 
     /// The global object that an object is a member of.

@@ -43,7 +43,8 @@ fn what_is_created_is_first_unseen_then_creating_then_ready_and_as_wanted() {
         let wanted = attrs(kind, &Value::Object(fields.clone()));
         desk.create(&object, &Value::Object(fields)).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert!(desk.see(&object).is_none(), "{kind}: a write is seen at once");
-        let has_creating = kind.facts().statuses.iter().any(|status| status.0.eq_ignore_ascii_case("creating"));
+        let has_creating =
+            kind.facts().statuses.iter().any(|status| status.0.eq_ignore_ascii_case("creating"));
         desk.pass(Span::from_secs(6));
         let seen = desk.see(&object).unwrap();
         assert_eq!(seen.facts.phase == Phase::Creating, has_creating, "{kind}: {}", seen.facts.native);
@@ -62,7 +63,11 @@ fn changeable(kind: KindId) -> Vec<(&'static str, Change)> {
     impl AttrsVisitor for Fields {
         type Out = Vec<(&'static str, Change)>;
         fn visit<K: Kind>(self, _: &K::Attrs) -> Self::Out {
-            K::Attrs::FIELDS.iter().filter(|field| !field.unseen).map(|field| (field.name, field.change)).collect()
+            K::Attrs::FIELDS
+                .iter()
+                .filter(|field| !field.unseen)
+                .map(|field| (field.name, field.change))
+                .collect()
         }
     }
     AnyAttrs::empty(kind).with(Fields)

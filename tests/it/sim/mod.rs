@@ -1,10 +1,10 @@
 //! The embedded cloud, from outside: through its seams.
 
-mod laws;
-mod roles;
-mod refusals;
-mod files;
 mod faults;
+mod files;
+mod laws;
+mod refusals;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
