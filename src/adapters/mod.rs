@@ -1,8 +1,9 @@
-//! The outside, one folder each: implementations of the seams.
+//! The outside, one folder for each part of it: the provider, real and simulated; files; HTTP.
 //!
-//! Goes in: calls, questions and events of the engine. Comes out: what a provider, a disk or a cluster answers.
+//! Goes in: the seams' words. Comes out: what the outside made of them.
 //!
-//! **Invariant:** an adapter decides nothing; it translates, keeps, or imitates.
+//! **Invariant:** each outside crate is named in one folder only.
 
 pub mod files;
+pub mod http;
 pub mod sim;

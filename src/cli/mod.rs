@@ -1,5 +1,4 @@
-//! The command line: text in, text and exit codes out.
-//!
-//! **Invariant:** standard output is data, standard error is talk.
+//! The command line.
 
+pub mod catalog;
 pub mod sim;

@@ -248,9 +248,4 @@ impl KindId {
             _ => None,
         }
     }
-
-    /// Whether a global object of this kind is deleted while its primary is still a member, which then stands alone.
-    pub const fn deletion_frees_primary(self) -> bool {
-        matches!(self, Self::CacheGlobal)
-    }
 }

@@ -1,8 +1,10 @@
-//! What is kept on disk under `.rgctl/`, in embedded SQLite.
+//! What is kept in files under the state directory: the record, leases, overlays.
 //!
-//! **Invariant:** what a call has answered survives the death of the process. (The files are in write-ahead mode with
-//! `synchronous = normal`: a loss of power may cost the last transactions, never the files.)
+//! Goes in: events and decisions. Comes out: the same, verified, after whatever happened in between.
+//!
+//! **Invariant:** what was answered with success is on disk.
 
+pub mod journal;
 pub mod objects;
 
 use std::path::Path;
@@ -10,20 +12,15 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// Another process may hold the file for this long before a call gives up.
-const BUSY: Duration = Duration::from_secs(30);
+/// How long one process waits for another one's transaction.
+const BUSY: Duration = Duration::from_secs(10);
 
-/// Opens a database file; the file and its folder are made if they are missing.
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    if let Some(folder) = path.parent()
-        && let Err(error) = std::fs::create_dir_all(folder)
-    {
-        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
-        return Err(rusqlite::Error::SqliteFailure(code, Some(format!("{}: {error}", folder.display()))));
-    }
+/// Opens a database, made when missing, that several processes may use at a time.
+pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
+    // Readers do not hold up the writer, and a process that is killed loses nothing that was committed.
     connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
 }

@@ -20,6 +20,15 @@ pub enum ObjectsError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The folder.
+    #[error("cannot make the folder {path}")]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The file belongs to a newer or older version of this program.
     #[error("{path} has format {found}, this program reads {wanted}; `rgctl sim reset` makes it anew")]
     Format {
@@ -50,7 +59,14 @@ impl Objects {
     /// Opens the file; it is made if it is missing.
     pub fn open(path: &Path) -> Result<Self, ObjectsError> {
         let wrap = |source| ObjectsError::Database { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| ObjectsError::Folder { path: folder.to_owned(), source })?;
+        }
         let connection = super::open(path).map_err(wrap)?;
+        // A killed process loses nothing this way; a power cut may undo the last seconds of a world that does not
+        // exist. Waiting for the disk at every call would make a virtual day last a real hour.
+        connection.pragma_update(None, "synchronous", "normal").map_err(wrap)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrap)?;
         if found != 0 && found != FORMAT {
             return Err(ObjectsError::Format { path: path.to_owned(), found, wanted: FORMAT });

@@ -43,6 +43,10 @@ impl Clock for SimClock {
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
         Sleep { cloud: self.cloud.clone(), until: at, id: None }.boxed()
     }
+
+    fn is_virtual(&self) -> bool {
+        true
+    }
 }
 
 struct Sleep {

@@ -176,7 +176,7 @@ impl World {
         let others = state.members.len() > 1;
         let at = self.ready_member(global, region, name)?;
         let is_primary = self.objects.get(&at).is_some_and(|member| member.role == Some(Role::Writer));
-        if is_primary && (others || global.kind.deletion_frees_primary()) {
+        if is_primary && (others || !global.kind.facts().primary_leaves) {
             return Err(refused(
                 global.kind.codes().global_state,
                 format!("{at} is the primary of {global}"),

@@ -330,7 +330,7 @@ impl World {
         if self.global_of(at).is_some() {
             return Err(CloudError::Busy { phase: Phase::Ready, code: codes.global_state.to_owned() });
         }
-        let freed = usize::from(at.kind.deletion_frees_primary());
+        let freed = usize::from(!at.kind.facts().primary_leaves);
         if at.kind.facts().is_global && object.members.len() > freed {
             return Err(in_use(at));
         }

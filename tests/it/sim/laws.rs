@@ -151,7 +151,7 @@ fn what_is_deleted_is_deleting_then_gone_and_leaves_the_snapshot_that_was_asked_
         let object = at(kind, "thing");
         desk.create(&object, &Value::Object(fields)).unwrap();
         desk.pass(Span::from_hours(48));
-        if kind.facts().is_global && !kind.deletion_frees_primary() {
+        if kind.facts().is_global && kind.facts().primary_leaves {
             let source = at(kind.member_kind().unwrap(), "main");
             let (region, member) = (source.region.clone(), source.name.clone());
             desk.act(&object, rgctl::artefacts::plan::Verb::Detach { region, member }).unwrap();
