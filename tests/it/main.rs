@@ -5,4 +5,5 @@ mod catalog;
 mod fixtures;
 mod laws;
 mod planning;
+mod sim;
 mod store_laws;
