@@ -9,4 +9,5 @@ mod laws;
 mod planning;
 mod sim;
 mod store_laws;
+mod swarm;
 mod taps;
