@@ -1,0 +1,220 @@
+//! Names and identifiers as checked types: what has the type has passed the check.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Why a text is not a legal name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing was given.
+    #[error("it is empty")]
+    Empty,
+    /// More characters than the limit.
+    #[error("it has {got} characters, at most {max} are allowed")]
+    TooLong {
+        /// Characters given.
+        got: usize,
+        /// Characters allowed.
+        max: usize,
+    },
+    /// A character outside the alphabet, or in a place where it is not allowed.
+    #[error(
+        "{found:?} at position {at}: only lower-case letters, digits and single hyphens between them, starting with a letter"
+    )]
+    Character {
+        /// The offending character.
+        found: char,
+        /// Its position, counted from 1.
+        at: usize,
+    },
+}
+
+fn check_identifier(text: &str, max: usize) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    let got = text.chars().count();
+    if got > max {
+        return Err(NameError::TooLong { got, max });
+    }
+    let mut before = '-';
+    for (place, found) in text.chars().enumerate() {
+        let last = place + 1 == got;
+        let legal = match found {
+            'a'..='z' => true,
+            '0'..='9' => place > 0,
+            '-' => before != '-' && !last,
+            _ => false,
+        };
+        if !legal {
+            return Err(NameError::Character { found, at: place + 1 });
+        }
+        before = found;
+    }
+    Ok(())
+}
+
+macro_rules! checked_name {
+    ($(#[$doc:meta])* $name:ident, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most characters that such a name may have.
+            pub const MAX: usize = $max;
+
+            /// Checks and takes a name.
+            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+                let text = text.into();
+                check_identifier(&text, Self::MAX)?;
+                Ok(Self(text))
+            }
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Self::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+checked_name! {
+    /// Identifier of an object in the cloud. 63 characters is the shortest limit that RDS and Redshift share;
+    /// ElastiCache allows 40, which the families check.
+    Name, 63
+}
+checked_name! {
+    /// Name of a blueprint: the game or system.
+    BlueprintName, 24
+}
+checked_name! {
+    /// Name of a store within a blueprint, such as `accounts`.
+    StoreName, 20
+}
+checked_name! {
+    /// Code of a region, such as `cn-north-1`.
+    RegionId, 24
+}
+
+impl RegionId {
+    /// A short code that keeps the identifiers of a region's objects apart: `us-east-1` becomes `use1`.
+    ///
+    /// Compass words are shortened to their initials, as AWS does in availability-zone ids.
+    pub fn short(&self) -> String {
+        let mut short = String::new();
+        for (place, part) in self.0.split('-').enumerate() {
+            match part {
+                _ if place == 0 => short.push_str(part),
+                "north" => short.push('n'),
+                "south" => short.push('s'),
+                "east" => short.push('e'),
+                "west" => short.push('w'),
+                "central" => short.push('c'),
+                "northeast" => short.push_str("ne"),
+                "northwest" => short.push_str("nw"),
+                "southeast" => short.push_str("se"),
+                "southwest" => short.push_str("sw"),
+                other => short.push_str(other),
+            }
+        }
+        short
+    }
+}
+
+/// Part of the world in which AWS keeps accounts, names and prices of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Partition {
+    /// The commercial partition.
+    #[serde(rename = "aws")]
+    Aws,
+    /// China.
+    #[serde(rename = "aws-cn")]
+    AwsCn,
+}
+
+impl Partition {
+    /// As it stands in an ARN.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::AwsCn => "aws-cn",
+        }
+    }
+    /// The partition of a region, by its code.
+    pub fn of(region: &RegionId) -> Self {
+        if region.as_str().starts_with("cn-") { Self::AwsCn } else { Self::Aws }
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+macro_rules! opaque_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+opaque_id! {
+    /// One run of the engine: one `apply`, `destroy`, drill or failover.
+    RunId
+}
+opaque_id! {
+    /// A step, named by what it does to which object; the same step has the same name in every plan.
+    StepId
+}
+opaque_id! {
+    /// Proof that a call belongs to a step of a run. A second call with the token of the first is the same call.
+    Token
+}
+opaque_id! {
+    /// A digest that stands for a content: equal digests mean equal content.
+    Fingerprint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_which_character_is_wrong() {
+        assert!(Name::new("rocket-arena-accounts-use1-2").is_ok());
+        assert_eq!(Name::new("2fast"), Err(NameError::Character { found: '2', at: 1 }));
+        assert_eq!(Name::new("a--b"), Err(NameError::Character { found: '-', at: 3 }));
+        assert_eq!(Name::new("ab-"), Err(NameError::Character { found: '-', at: 3 }));
+        assert_eq!(Name::new(""), Err(NameError::Empty));
+        assert_eq!(StoreName::new("a".repeat(21)), Err(NameError::TooLong { got: 21, max: 20 }));
+        assert!(serde_json::from_str::<Name>("\"Upper\"").is_err());
+    }
+
+    #[test]
+    fn regions_have_distinct_short_codes() {
+        let codes = ["us-east-1", "us-west-2", "eu-west-1", "ap-southeast-1", "cn-north-1", "cn-northwest-1"];
+        let short: Vec<_> = codes.iter().filter_map(|c| RegionId::new(*c).ok()).map(|r| r.short()).collect();
+        assert_eq!(short, ["use1", "usw2", "euw1", "apse1", "cnn1", "cnnw1"]);
+    }
+}
