@@ -2,6 +2,11 @@
 
 pub mod vocabulary;
 
+pub mod kinds;
+
+pub mod artefacts;
+
 pub mod families;
+pub mod seams;
 
 pub mod blueprint;

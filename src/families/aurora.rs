@@ -5,25 +5,16 @@
 use std::collections::BTreeMap;
 
 use super::common::Common;
+use crate::kinds::aurora::{AuroraEngine, StorageKind};
 use crate::vocabulary::quantity::{Between, Halves};
 use crate::{choices, section};
 
-choices! {
-    /// Which database speaks to the clients.
-    pub enum Engine {
-        /// Aurora MySQL.
-        Mysql = "aurora-mysql",
-        /// Aurora PostgreSQL.
-        Postgresql = "aurora-postgresql",
-    }
-    /// How storage is billed.
-    pub enum Storage {
-        /// I/O is billed per request.
-        Standard = "standard",
-        /// No bill for I/O; machines and storage cost more.
-        IoOptimized = "io-optimized",
-    }
-}
+choices!(@setting AuroraEngine, ["Which database speaks to the clients."],
+    ["Aurora MySQL."] Mysql = "aurora-mysql",
+    ["Aurora PostgreSQL."] Postgresql = "aurora-postgresql");
+choices!(@setting StorageKind, ["How storage is billed."],
+    ["I/O is billed per request."] Standard = "standard",
+    ["No bill for I/O; machines and storage cost more."] IoOptimized = "io-optimized");
 
 section! {
     /// Capacity that follows the load instead of machines of a class, in Aurora capacity units of about 2 GiB.
@@ -37,7 +28,7 @@ section! {
     pub struct AuroraStore {
         ..common: Common;
         /// Which database.
-        engine: Engine;
+        engine: AuroraEngine;
         /// Engine version; by default the newest that the catalogue lists for all regions of the blueprint.
         version: Option<String> => "8.0.mysql_aurora.3.10.0";
         /// Machine class of all members; by default derived from demand.
@@ -49,7 +40,7 @@ section! {
         /// Serverless capacity in place of machines of a class.
         serverless: Option<AuroraServerless>;
         /// How storage is billed; by default the cheaper for the derived load.
-        storage: Option<Storage>;
+        storage: Option<StorageKind>;
         /// Cluster parameters that differ from the service's defaults.
         parameters: BTreeMap<String, String>;
         /// Name of the first database.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::aurora::Storage;
 use super::common::Common;
+use crate::kinds::aurora::StorageKind;
 use crate::vocabulary::quantity::{Between, Halves};
 use crate::{choices, section};
 
@@ -39,7 +39,7 @@ section! {
         /// Serverless capacity in place of machines of a class.
         serverless: Option<DocumentServerless>;
         /// How storage is billed; by default the cheaper for the derived load.
-        storage: Option<Storage>;
+        storage: Option<StorageKind>;
         /// Cluster parameters that differ from the service's defaults.
         parameters: BTreeMap<String, String>;
         /// Whether clients must use TLS.

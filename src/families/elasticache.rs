@@ -3,25 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::common::{CachePattern, Common};
+use crate::kinds::elasticache::{CacheEngine, ClusterMode};
 use crate::vocabulary::quantity::{Between, Bytes, Count, Share};
 use crate::vocabulary::time::Span;
 use crate::{choices, section};
 
 choices! {
-    /// Which server speaks to the clients.
-    pub enum CacheEngine {
-        /// Valkey: the same protocol as Redis OSS, at a lower price.
-        Valkey = "valkey",
-        /// Redis OSS.
-        Redis = "redis",
-    }
-    /// Whether keys are spread over shards.
-    pub enum ClusterMode {
-        /// Keys are spread over one or more shards; clients must speak the cluster protocol.
-        Enabled = "enabled",
-        /// One shard.
-        Disabled = "disabled",
-    }
     /// What is dropped when memory is full.
     pub enum Eviction {
         /// Among keys with an expiry, those used least recently.
@@ -38,6 +25,14 @@ choices! {
         Noeviction = "noeviction",
     }
 }
+
+choices!(@setting CacheEngine, ["Which server speaks to the clients."],
+    ["Valkey: the same protocol as Redis OSS, at a lower price."] Valkey = "valkey",
+    ["Redis OSS."] Redis = "redis");
+choices!(@setting ClusterMode, ["Whether keys are spread over shards."],
+    ["Keys are spread over one or more shards; clients must speak the cluster protocol."] Enabled = "enabled",
+    ["Both kinds of clients, on the way to `enabled`."] Compatible = "compatible",
+    ["One shard."] Disabled = "disabled");
 
 section! {
     /// How the cache is used; it decides how much of the load the store behind it still sees.

@@ -13,6 +13,8 @@ pub mod redshift;
 
 use serde_json::Value;
 
+use crate::kinds::aurora::AuroraEngine;
+use crate::kinds::elasticache::CacheEngine;
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::did_you_mean;
 use crate::vocabulary::names::StoreName;
@@ -49,10 +51,10 @@ macro_rules! families {
                 match self { $(Self::$Family(section) => section.engine.as_str(),)+ }
             }
             fn variants() -> Vec<(Vec<&'static str>, Table)> {
-                vec![$((<$Engine>::ALL.iter().map(|engine| engine.as_str()).collect(), <$Section>::table()),)+]
+                vec![$((words::<$Engine>(), <$Section>::table()),)+]
             }
             fn of_engine(engine: &str, tree: &Tree, reader: &mut Reader<'_>) -> Option<Option<Self>> {
-                $(if <$Engine>::ALL.iter().any(|known| known.as_str() == engine) {
+                $(if words::<$Engine>().contains(&engine) {
                     return Some(reader.section::<$Section>(tree).map(Self::$Family));
                 })+
                 None
@@ -81,11 +83,11 @@ macro_rules! families {
 
 families! {
     /// Relational: Aurora MySQL and PostgreSQL.
-    Aurora(aurora::AuroraStore, aurora::Engine);
+    Aurora(aurora::AuroraStore, AuroraEngine);
     /// Documents: DocumentDB.
     DocumentDb(documentdb::DocumentStore, documentdb::DocumentEngine);
     /// In memory: ElastiCache.
-    ElastiCache(elasticache::CacheStore, elasticache::CacheEngine);
+    ElastiCache(elasticache::CacheStore, CacheEngine);
     /// Warehouse: Redshift.
     Redshift(redshift::WarehouseStore, redshift::WarehouseEngine);
 }
@@ -94,6 +96,14 @@ impl Store {
     /// Its name within the blueprint.
     pub const fn name(&self) -> &StoreName {
         &self.common().name
+    }
+}
+
+/// The words of a choice.
+fn words<T: Setting>() -> Vec<&'static str> {
+    match T::shape() {
+        Shape::Choice(choice) => choice.words.into_iter().map(|(word, _)| word).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -1,0 +1,127 @@
+//! The record: what happened, in order, and enough of it to go on after a crash.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::Policy;
+use crate::vocabulary::names::{BlueprintName, Fingerprint, RunId, StepId, Token};
+use crate::vocabulary::time::Moment;
+
+/// What a run was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Bring the world into the blueprint's shape.
+    Apply,
+    /// Remove everything of the blueprint.
+    Destroy,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The world is as wanted.
+    Settled,
+    /// What could be done is done; the rest needs a person.
+    Blocked,
+    /// It was stopped, and goes on with the next run.
+    Stopped,
+    /// Its deadline came, and it goes on with the next run.
+    Paused,
+    /// Another run took its lease.
+    Fenced,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began.
+    Opened {
+        /// What for.
+        purpose: Purpose,
+        /// What it may do.
+        policy: Policy,
+        /// Digest of the desired state.
+        desired: Fingerprint,
+        /// How many steps its first plan has.
+        steps: usize,
+    },
+    /// A call is about to be made. Found without an outcome, it may have taken effect or not.
+    Intended {
+        /// Which step.
+        step: StepId,
+        /// The call's token.
+        token: Token,
+        /// Why.
+        why: String,
+        /// What changes, `field: before -> after` each.
+        changes: Vec<String>,
+    },
+    /// The call was accepted.
+    Accepted {
+        /// Which step.
+        step: StepId,
+    },
+    /// The call was refused; nothing changed.
+    Refused {
+        /// Which step.
+        step: StepId,
+        /// The service's code.
+        code: String,
+        /// The service's text.
+        message: String,
+    },
+    /// No answer came: the call may have taken effect or not.
+    Unclear {
+        /// Which step.
+        step: StepId,
+    },
+    /// The call was put off: the service was busy, throttled or out of capacity.
+    Deferred {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: String,
+    },
+    /// What the step was for has come true.
+    Settled {
+        /// Which step.
+        step: StepId,
+    },
+    /// The step did not come true.
+    Failed {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: String,
+    },
+    /// A run ended.
+    Closed {
+        /// How.
+        outcome: Outcome,
+        /// In a sentence.
+        summary: String,
+    },
+}
+
+/// One line of the record. Each carries the digest of the one before, so that a changed line is detected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position in the blueprint's record, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: Moment,
+    /// Whose record.
+    pub blueprint: BlueprintName,
+    /// Which run.
+    pub run: RunId,
+    /// Who: user and host, or the controller.
+    pub actor: String,
+    /// What.
+    pub what: Event,
+    /// Digest of the line before; empty at the first.
+    pub previous: String,
+    /// Digest of this line.
+    pub hash: String,
+}

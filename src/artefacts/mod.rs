@@ -1,0 +1,16 @@
+//! What the stages hand each other: data only, all of it serialisable.
+//!
+//! Goes in: words of `vocabulary` and the closed lists of `kinds`. Comes out: the nouns that every stage speaks in.
+//!
+//! **Invariant:** no behaviour beyond constructors, look-ups and display; nothing here decides.
+//! **Invariant:** everything is ordered (`BTreeMap`, `BTreeSet`), so that equal inputs give equal texts.
+
+pub mod address;
+pub mod bill;
+pub mod journal;
+pub mod node;
+pub mod overlay;
+pub mod plan;
+pub mod policy;
+pub mod seen;
+pub mod series;

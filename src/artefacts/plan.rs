@@ -1,0 +1,401 @@
+//! Plans: what will be done, in which order, why, at what price and with which effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::bill::CostRange;
+use super::policy::Consent;
+use crate::kinds::AnyAttrs;
+use crate::vocabulary::money::Total;
+use crate::vocabulary::names::{BlueprintName, Fingerprint, Name, RegionId, StepId, StoreName};
+use crate::vocabulary::phase::Phase;
+use crate::vocabulary::table::{Change, FieldChange};
+use crate::vocabulary::time::{Moment, Span};
+
+/// Number of the format of saved plans; a plan of another format is refused.
+pub const PLAN_FORMAT: &str = "rgctl.dev/plan/v1";
+
+/// Something done to an object that is neither making, changing nor deleting it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Moves the write role to another member of the cluster, or lets the service choose.
+    Failover {
+        /// The member that takes over.
+        to: Option<Name>,
+    },
+    /// Promotes a replica of one shard, as an exercise.
+    TestFailover {
+        /// The shard, as the service numbers it.
+        shard: String,
+    },
+    /// Moves the write role of a global object to another region, losing nothing.
+    Switchover {
+        /// The region that takes over.
+        to: RegionId,
+        /// The member there.
+        member: Name,
+    },
+    /// Moves the write role of a global object to another region at once; what was not replicated is lost.
+    FailoverGlobal {
+        /// The region that takes over.
+        to: RegionId,
+        /// The member there.
+        member: Name,
+    },
+    /// Takes a member out of a global object; it stands alone from then on.
+    Detach {
+        /// Region of the member.
+        region: RegionId,
+        /// The member.
+        member: Name,
+    },
+    /// Restarts the object.
+    Reboot,
+    /// Starts a stopped object.
+    Start,
+    /// Stops an object.
+    Stop,
+    /// Spreads slots evenly over shards.
+    Rebalance,
+    /// Gives up a resize that is under way.
+    CancelResize,
+}
+
+impl Verb {
+    /// The verb in a word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failover { .. } => "failover",
+            Self::TestFailover { .. } => "test-failover",
+            Self::Switchover { .. } => "switchover",
+            Self::FailoverGlobal { .. } => "failover-global",
+            Self::Detach { .. } => "detach",
+            Self::Reboot => "reboot",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Rebalance => "rebalance",
+            Self::CancelResize => "cancel-resize",
+        }
+    }
+}
+
+/// One call to the cloud, as a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Op {
+    /// Makes an object.
+    Create {
+        /// Where.
+        at: Address,
+        /// With which attributes.
+        attrs: AnyAttrs,
+        /// With which tags.
+        tags: BTreeMap<String, String>,
+    },
+    /// Changes an object.
+    Modify {
+        /// Where.
+        at: Address,
+        /// What changes, for people and policies.
+        changes: Vec<FieldChange>,
+        /// The new values: only the fields that change are set.
+        attrs: AnyAttrs,
+    },
+    /// Sets tags; others are left alone.
+    Tag {
+        /// Where.
+        at: Address,
+        /// The tags that differ.
+        tags: BTreeMap<String, String>,
+    },
+    /// Deletes an object.
+    Delete {
+        /// Where.
+        at: Address,
+        /// Name of the snapshot that is taken first; none only where nothing is held, or by request.
+        final_snapshot: Option<Name>,
+    },
+    /// Does something else to an object.
+    Act {
+        /// Where.
+        at: Address,
+        /// What.
+        verb: Verb,
+    },
+}
+
+impl Op {
+    /// The object that it is about.
+    pub const fn at(&self) -> &Address {
+        match self {
+            Self::Create { at, .. }
+            | Self::Modify { at, .. }
+            | Self::Tag { at, .. }
+            | Self::Delete { at, .. }
+            | Self::Act { at, .. } => at,
+        }
+    }
+
+    /// The operation in a word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Modify { .. } => "modify",
+            Self::Tag { .. } => "tag",
+            Self::Delete { .. } => "delete",
+            Self::Act { verb, .. } => verb.as_str(),
+        }
+    }
+
+    /// The step's name: the same operation on the same object has the same name in every plan.
+    pub fn step_id(&self) -> StepId {
+        let at = self.at();
+        StepId(match self {
+            Self::Modify { changes, .. } => {
+                let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
+                format!("modify {at} {}", fields.join("+"))
+            }
+            Self::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover {at} to {to}"),
+            Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } | Self::Act { .. } => {
+                format!("{} {at}", self.word())
+            }
+        })
+    }
+
+    /// The gravest change that it makes.
+    pub fn change(&self) -> Change {
+        match self {
+            Self::Modify { changes, .. } => {
+                changes.iter().map(|change| change.change).max().unwrap_or(Change::InPlace)
+            }
+            Self::Act { .. } => Change::Failover,
+            Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } => Change::InPlace,
+        }
+    }
+}
+
+/// Why a step is in the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Reason {
+    /// The blueprint wants it and it does not exist.
+    Missing,
+    /// It exists in another shape than the blueprint wants.
+    Differs,
+    /// It is ours, and the blueprint no longer wants it.
+    Unwanted,
+    /// A field can only be changed by making the object anew.
+    MustReplace {
+        /// The fields.
+        fields: Vec<String>,
+    },
+    /// The write role moves so that the old writer can be changed without stopping writes for longer.
+    WriterMovesFirst {
+        /// The writer that is changed afterwards.
+        writer: Name,
+    },
+    /// Everything of the blueprint is being removed.
+    Destroy,
+    /// The service would refuse the deletion otherwise.
+    Unprotect,
+    /// A decision is in force.
+    Decided {
+        /// Whose, and why.
+        by: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("wanted and missing"),
+            Self::Differs => f.write_str("differs from the blueprint"),
+            Self::Unwanted => f.write_str("no longer in the blueprint"),
+            Self::MustReplace { fields } => write!(f, "{} cannot be changed in place", fields.join(", ")),
+            Self::WriterMovesFirst { writer } => {
+                write!(f, "so that {writer} can change without holding up writes")
+            }
+            Self::Destroy => f.write_str("everything of the blueprint is removed"),
+            Self::Unprotect => f.write_str("it could not be deleted otherwise"),
+            Self::Decided { by } => write!(f, "decided: {by}"),
+        }
+    }
+}
+
+/// What a step is expected to do to those who use the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// How long it takes, as a median.
+    pub duration: Span,
+    /// How long it takes, all but one time in twenty.
+    pub duration_p95: Span,
+    /// How long writes fail.
+    pub write_outage: Span,
+    /// How often the write role moves.
+    pub failovers: u32,
+    /// Whether the opposite change leads back, with all data.
+    pub reversible: bool,
+}
+
+/// Cost a month of an object before and after a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostChange {
+    /// Before.
+    pub before: Total,
+    /// After.
+    pub after: Total,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Name.
+    pub id: StepId,
+    /// What is done.
+    pub op: Op,
+    /// Store that it belongs to.
+    pub store: Option<StoreName>,
+    /// Steps that must have settled before.
+    pub needs: BTreeSet<StepId>,
+    /// Why.
+    pub why: Reason,
+    /// Permission that it needs and does not have: it is held until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<Consent>,
+    /// Effect on those who use the store.
+    pub effect: Effect,
+    /// Cost a month.
+    pub cost: CostChange,
+}
+
+/// Why nothing is done about an object although something is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "waiting_for", rename_all = "snake_case")]
+pub enum Waiting {
+    /// It is in transition.
+    Transition {
+        /// Which object.
+        at: Address,
+        /// In which phase it is.
+        phase: Phase,
+        /// The service's word.
+        native: String,
+    },
+    /// It has accepted values that are not in effect yet.
+    Pending {
+        /// Which object.
+        at: Address,
+        /// Which fields.
+        fields: Vec<String>,
+    },
+    /// It will not get well by waiting; a person must act.
+    Broken {
+        /// Which object.
+        at: Address,
+        /// In which phase it is.
+        phase: Phase,
+        /// What to do.
+        remedy: String,
+    },
+    /// It exists and belongs to somebody else; taking it over needs `import`.
+    Foreign {
+        /// Which object.
+        at: Address,
+        /// Whose it is, when it says so.
+        owner: Option<String>,
+    },
+    /// Part of the world could not be seen.
+    Unseen {
+        /// Which object.
+        at: Address,
+        /// Why.
+        why: String,
+    },
+    /// It is no longer wanted, and the blueprint said to keep it.
+    Retained {
+        /// Which object.
+        at: Address,
+    },
+}
+
+impl Waiting {
+    /// The object.
+    pub const fn at(&self) -> &Address {
+        match self {
+            Self::Transition { at, .. }
+            | Self::Pending { at, .. }
+            | Self::Broken { at, .. }
+            | Self::Foreign { at, .. }
+            | Self::Unseen { at, .. }
+            | Self::Retained { at } => at,
+        }
+    }
+    /// Whether time alone is expected to end the wait.
+    pub const fn ends_by_itself(&self) -> bool {
+        matches!(self, Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { .. })
+    }
+}
+
+/// What will be done, and what is not done for which reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Number of the format.
+    pub format: String,
+    /// Whose.
+    pub blueprint: BlueprintName,
+    /// Digest of desired and observed state that the plan was made from.
+    pub base: Fingerprint,
+    /// When.
+    pub made: Moment,
+    /// Whether everything of the blueprint is to be removed.
+    pub destroy: bool,
+    /// Steps in an order in which they could be done one after the other.
+    pub steps: Vec<Step>,
+    /// What is not done now, and why.
+    pub waiting: Vec<Waiting>,
+    /// Cost a month by region, standby regions on their own.
+    pub cost: BTreeMap<CostKey, CostRange>,
+    /// How old the prices are and where they come from, one line each.
+    pub prices: Vec<String>,
+    /// What a person should know before agreeing, one line each.
+    pub notes: Vec<String>,
+}
+
+/// A line of the cost table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CostKey {
+    /// Region.
+    pub region: RegionId,
+    /// Whether it stands by for another one.
+    pub standby: bool,
+}
+
+impl Serialize for CostKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{}{}", self.region, if self.standby { " (standby)" } else { "" }))
+    }
+}
+
+impl<'de> Deserialize<'de> for CostKey {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let (code, standby) =
+            text.strip_suffix(" (standby)").map_or((text.as_str(), false), |code| (code, true));
+        Ok(Self { region: RegionId::new(code).map_err(serde::de::Error::custom)?, standby })
+    }
+}
+
+impl Plan {
+    /// Whether nothing is to be done and nothing is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && !self.waiting.iter().any(Waiting::ends_by_itself)
+    }
+    /// Permissions that steps lack.
+    pub fn lacking(&self) -> BTreeSet<&Consent> {
+        self.steps.iter().filter_map(|step| step.lacks.as_ref()).collect()
+    }
+}

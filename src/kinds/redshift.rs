@@ -1,0 +1,166 @@
+//! Redshift: clusters and their serverless counterpart.
+
+use std::collections::BTreeSet;
+
+use super::facts::{Lasts, Meaning, Status, Timing};
+use super::shared::{same_key, same_window};
+use crate::attrs;
+use crate::vocabulary::table::Shrink;
+
+attrs! {
+    /// A Redshift cluster, as wanted and as seen.
+    pub struct ClusterAttrs {
+        /// Node type, such as `ra3.xlplus`.
+        node_type: String => Resize { alone: true };
+        /// Number of nodes.
+        nodes: u32 => Resize { alone: true, shrink: Shrink::BoundByUse };
+        /// Name of the first database.
+        database: String => Replace;
+        /// Name of the first user.
+        master_username: String => Replace;
+        /// Whether the service makes, stores and rotates the first user's password.
+        managed_password: bool => InPlace;
+        /// Subnet group; fixed at creation.
+        subnet_group: String => Replace;
+        /// Security groups that may connect.
+        security_groups: BTreeSet<String> => InPlace;
+        /// Parameter group; static parameters take effect after a restart.
+        parameter_group: String => Restart;
+        /// Whether stored data is encrypted.
+        encrypted: bool => Online { alone: true };
+        /// Key that encrypts stored data.
+        kms_key: String => Online { same: same_key, alone: true };
+        /// Days that automatic snapshots are kept, 1 to 35.
+        snapshot_retention_days: u32 => InPlace;
+        /// Weekly maintenance window, UTC.
+        maintenance_window: String => InPlace { same: same_window };
+        /// Whether it has a public address.
+        publicly_accessible: bool => InPlace { alone: true };
+        /// Whether traffic to other services stays in the network.
+        enhanced_vpc_routing: bool => InPlace { alone: true };
+        /// Whether compute runs in two zones.
+        multi_az: bool => Online { alone: true };
+        /// Port.
+        port: u16 => Restart { alone: true };
+        /// Region that snapshots are copied to.
+        snapshot_copy_region: String => InPlace { alone: true };
+        /// Days that copied snapshots are kept.
+        snapshot_copy_retention_days: u32 => InPlace { alone: true };
+        /// Whether compute is paused: storage is billed, nothing is served.
+        paused: bool => Restart { alone: true };
+    }
+}
+
+attrs! {
+    /// A Redshift Serverless namespace: the data.
+    pub struct NamespaceAttrs {
+        /// Name of the first database.
+        database: String => Replace;
+        /// Name of the first user.
+        master_username: String => InPlace;
+        /// Whether the service makes, stores and rotates the first user's password.
+        managed_password: bool => InPlace;
+        /// Key that encrypts stored data.
+        kms_key: String => Online { same: same_key };
+        /// Logs that are exported.
+        log_exports: BTreeSet<String> => InPlace;
+    }
+}
+
+attrs! {
+    /// A Redshift Serverless workgroup: the compute.
+    pub struct WorkgroupAttrs {
+        /// Namespace that it serves.
+        namespace: String => Replace;
+        /// Processing units held ready.
+        base_rpu: u32 => InPlace { alone: true };
+        /// Processing units at most.
+        max_rpu: u32 => InPlace { alone: true };
+        /// Subnets; three zones.
+        subnets: BTreeSet<String> => InPlace;
+        /// Security groups that may connect.
+        security_groups: BTreeSet<String> => InPlace;
+        /// Whether it has a public address.
+        publicly_accessible: bool => InPlace { alone: true };
+        /// Whether traffic to other services stays in the network.
+        enhanced_vpc_routing: bool => InPlace { alone: true };
+        /// Port.
+        port: u16 => InPlace { alone: true };
+    }
+}
+
+/// Clusters. Source: Redshift management guide, page on cluster status. Availability words are prefixed by a comma.
+pub const CLUSTER_STATUSES: &[Status] = &[
+    Status("available", Meaning::Ready),
+    Status("available, prep-for-resize", Meaning::BusyServing),
+    Status("available, resize-cleanup", Meaning::BusyServing),
+    Status("cancelling-resize", Meaning::BusyDown),
+    Status("creating", Meaning::Creating),
+    Status("deleting", Meaning::Deleting),
+    Status("final-snapshot", Meaning::Deleting),
+    Status("hardware-failure", Meaning::Failed),
+    Status("incompatible-hsm", Meaning::Failed),
+    Status("incompatible-network", Meaning::Failed),
+    Status("incompatible-parameters", Meaning::Failed),
+    Status("incompatible-restore", Meaning::Failed),
+    Status("modifying", Meaning::BusyDown),
+    Status("paused", Meaning::Stopped),
+    Status("pausing", Meaning::BusyDown),
+    Status("resuming", Meaning::BusyDown),
+    Status("rebooting", Meaning::BusyDown),
+    Status("renaming", Meaning::BusyDown),
+    Status("resizing", Meaning::BusyDown),
+    Status("rotating-keys", Meaning::BusyDown),
+    Status("storage-full", Meaning::Failed),
+    Status("updating-hsm", Meaning::BusyDown),
+];
+
+/// Workgroups and namespaces.
+pub const SERVERLESS_STATUSES: &[Status] = &[
+    Status("AVAILABLE", Meaning::Ready),
+    Status("CREATING", Meaning::Creating),
+    Status("MODIFYING", Meaning::BusyServing),
+    Status("DELETING", Meaning::Deleting),
+];
+
+/// Snapshots of clusters and of namespaces.
+pub const SNAPSHOT_STATUSES: &[Status] = &[
+    Status("available", Meaning::Ready),
+    Status("AVAILABLE", Meaning::Ready),
+    Status("creating", Meaning::Creating),
+    Status("CREATING", Meaning::Creating),
+    Status("COPYING", Meaning::Creating),
+    Status("final snapshot", Meaning::Creating),
+    Status("deleted", Meaning::Absent),
+    Status("DELETED", Meaning::Absent),
+    Status("CANCELLED", Meaning::Failed),
+    Status("failed", Meaning::Failed),
+    Status("FAILED", Meaning::Failed),
+];
+
+/// Clusters. An elastic resize takes about ten minutes, of which the cut-over interrupts; writes are counted as
+/// stopped throughout, which is the safe reading.
+pub const CLUSTER_TIMING: Timing = Timing {
+    create: Lasts::new(420, 900),
+    delete: Lasts::new(420, 600),
+    in_place: Lasts::new(60, 300),
+    online: Lasts::new(3_600, 14_400),
+    restart: Lasts::new(300, 600),
+    restart_outage: Lasts::new(300, 600),
+    failover: Lasts::new(120, 300),
+    failover_outage: Lasts::new(45, 120),
+    resize: Lasts::new(600, 1_200),
+};
+
+/// Serverless.
+pub const SERVERLESS_TIMING: Timing = Timing {
+    create: Lasts::new(180, 420),
+    delete: Lasts::new(180, 420),
+    in_place: Lasts::new(180, 600),
+    online: Lasts::new(1_800, 7_200),
+    restart: Lasts::new(180, 600),
+    restart_outage: Lasts::new(0, 0),
+    failover: Lasts::new(180, 600),
+    failover_outage: Lasts::new(0, 0),
+    resize: Lasts::new(180, 600),
+};

@@ -1,0 +1,239 @@
+//! Where the engine ends and the outside begins: four traits, spoken in our own words.
+//!
+//! Goes in: operations, questions, events as values. Comes out: inventories, receipts, series, or a closed set of
+//! errors.
+//!
+//! **Invariant:** no type of a provider's library crosses a seam.
+//! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+
+use crate::artefacts::journal::{Entry, Event};
+use crate::artefacts::overlay::Overlay;
+use crate::artefacts::plan::Op;
+use crate::artefacts::seen::{Inventory, Scope};
+use crate::artefacts::series::{Series, SeriesAsk};
+use crate::vocabulary::names::{BlueprintName, RunId, Token};
+use crate::vocabulary::phase::Phase;
+use crate::vocabulary::time::{Moment, Span};
+
+/// The provider, real or simulated.
+pub trait Cloud: Send + Sync {
+    /// Everything in scope, in pages, never one call per object. Parts that could not be seen are gaps of the
+    /// inventory; an error means that nothing could be seen at all.
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>>;
+
+    /// Makes one call. The token marks what a create makes, so that a second try finds the first.
+    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>>;
+
+    /// Measured values, in the order of the questions.
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>>;
+}
+
+/// The provider accepted a call. It says nothing about when it takes effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// ARN of a new object, where told.
+    pub arn: Option<String>,
+}
+
+/// Everything that can go wrong with a provider, classified once, at the door.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// The object does not exist. For a deletion this is success.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What.
+        what: String,
+    },
+    /// Too many calls; try again, more slowly.
+    #[error("throttled, again in {after}")]
+    Throttled {
+        /// After how long.
+        after: Span,
+    },
+    /// The object is in a state that refuses the call; wait for the state, do not repeat the call.
+    #[error("busy: {phase} ({code})")]
+    Busy {
+        /// The state, as far as known.
+        phase: Phase,
+        /// The service's code.
+        code: String,
+    },
+    /// An object of that name exists already.
+    #[error("{what} exists already")]
+    Conflict {
+        /// What.
+        what: String,
+    },
+    /// Refused for good: repeating the same call is pointless.
+    #[error("refused with {code}: {message}")]
+    Refused {
+        /// The service's code.
+        code: String,
+        /// The service's text.
+        message: String,
+    },
+    /// Credentials are missing, wrong or not sufficient.
+    #[error("not allowed ({code}): {message}")]
+    Denied {
+        /// The service's code.
+        code: String,
+        /// The service's text, with the action where it names one.
+        message: String,
+    },
+    /// The provider has no capacity for this now; minutes later, elsewhere or smaller it may have.
+    #[error("no capacity: {what} ({code})")]
+    Exhausted {
+        /// Of what.
+        what: String,
+        /// The service's code.
+        code: String,
+    },
+    /// The call was not sent, or certainly had no effect; it may be repeated.
+    #[error("unreachable: {why}")]
+    Unreachable {
+        /// Why.
+        why: String,
+    },
+    /// The call was sent and no answer came. It may have taken effect.
+    #[error("no answer: {why}")]
+    Unclear {
+        /// What is known.
+        why: String,
+    },
+}
+
+/// Time, real or virtual.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Moment;
+    /// Returns when it is that time.
+    fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()>;
+}
+
+/// Permission to work on a blueprint, for one process at a time.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Lease {
+    /// For which blueprint.
+    pub blueprint: BlueprintName,
+    /// Which run holds it.
+    pub run: RunId,
+    /// Who holds it: user, host, process.
+    pub owner: String,
+    /// Counts the holders. What a former holder writes carries an older number and is refused.
+    pub epoch: u64,
+    /// It is free from then on, unless renewed.
+    pub until: Moment,
+}
+
+/// What goes wrong with a store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else holds the lease.
+    #[error("{owner} works on {blueprint} until {until} unless the lease is renewed")]
+    Held {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+        /// Who.
+        owner: String,
+        /// Until when.
+        until: Moment,
+    },
+    /// Somebody else took the lease, or wrote to the record first: this run must stop at once.
+    #[error("another run has taken over {blueprint}")]
+    Fenced {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+    },
+    /// A line of the record was changed, removed or added by another hand.
+    #[error("the record of {blueprint} is damaged at line {seq}: {why}")]
+    Damaged {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+        /// The first wrong line.
+        seq: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store cannot be read or written.
+    #[error("{what}")]
+    Unavailable {
+        /// Why, and where.
+        what: String,
+    },
+}
+
+/// Where the record, the lease and the overlays are kept.
+pub trait Store: Send + Sync {
+    /// Takes the lease when it is free or expired. A run that holds it already gets it renewed.
+    fn take_lease<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
+    /// Holds a lease for longer.
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
+    /// Gives a lease back; one that is not ours any more is left alone.
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Adds lines in one go, all or none. Refused when the lease is no longer the current one, or when the record
+    /// does not end at `after` any more.
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// The record after a position, in order, verified.
+    fn entries<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+
+    /// Decisions that have not expired.
+    fn overlays<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>>;
+    /// Replaces the decision of the same store, region and axis.
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// Something a person should hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// In a line.
+    pub title: String,
+    /// In full.
+    pub body: String,
+}
+
+/// Tells people.
+pub trait Notifier: Send + Sync {
+    /// Sends a notice; a failure is reported and never stops the engine.
+    fn notify<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<(), String>>;
+}
+
+impl fmt::Debug for dyn Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cloud")
+    }
+}
