@@ -1,6 +1,6 @@
 //! Documents: which kind a tree is of, and reading it as that.
 
-use super::region::{Region, RegionBook};
+use super::region::{self, Region, RegionBook};
 use super::spec::Blueprint;
 use super::yaml;
 use crate::vocabulary::codes;
@@ -36,6 +36,15 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// With the shipped regions.
+    pub fn with_built_in_regions(sources: &[Source]) -> Self {
+        let mut reading = Self::of(RegionBook::default(), &region::built_in());
+        for source in sources {
+            reading.add(source);
+        }
+        reading
+    }
+
     /// Reads texts on top of the regions that are known already.
     pub fn of(regions: RegionBook, sources: &[Source]) -> Self {
         let mut reading = Self { regions, ..Self::default() };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::spec::{ApiVersion, NetworkRefs};
+use crate::vocabulary::diagnostic::Source;
 use crate::vocabulary::money::Currency;
 use crate::vocabulary::names::{Partition, RegionId};
 use crate::{choices, section};
@@ -64,6 +65,24 @@ section! {
         /// Why, or who says so.
         why: Option<String>;
     }
+}
+
+/// The shipped regions, so that blueprints can be read from any directory.
+const BUILT_IN: [(&str, &str); 9] = [
+    ("regions/ap-east-1.yaml", include_str!("../../regions/ap-east-1.yaml")),
+    ("regions/ap-northeast-1.yaml", include_str!("../../regions/ap-northeast-1.yaml")),
+    ("regions/ap-southeast-1.yaml", include_str!("../../regions/ap-southeast-1.yaml")),
+    ("regions/cn-north-1.yaml", include_str!("../../regions/cn-north-1.yaml")),
+    ("regions/cn-northwest-1.yaml", include_str!("../../regions/cn-northwest-1.yaml")),
+    ("regions/eu-central-1.yaml", include_str!("../../regions/eu-central-1.yaml")),
+    ("regions/eu-west-1.yaml", include_str!("../../regions/eu-west-1.yaml")),
+    ("regions/us-east-1.yaml", include_str!("../../regions/us-east-1.yaml")),
+    ("regions/us-west-2.yaml", include_str!("../../regions/us-west-2.yaml")),
+];
+
+/// The texts of the shipped regions.
+pub fn built_in() -> Vec<Source> {
+    BUILT_IN.iter().map(|(name, text)| Source::new(format!("{name} (built in)"), *text)).collect()
 }
 
 /// The regions that are known, by code.

@@ -48,13 +48,11 @@ choices! {
         Ignore = "ignore",
     }
     /// Whether work of a kind may be done.
-    pub enum Consent {
+    pub enum Allowance {
         /// Never, not even when asked for.
         Never = "never",
-        /// When the consent for this object is given with the command.
+        /// When the consent for this store is given by name with the command.
         Ask = "ask",
-        /// Whenever a plan needs it.
-        Always = "always",
     }
 }
 
@@ -215,18 +213,18 @@ section! {
         /// When disruptive work may be done; at any time when not given.
         maintenance: Option<Window>;
         /// Whether objects that hold data may be replaced, deleted or shrunk.
-        consent: Consents = Consents::usual();
+        consent: Allowances = Allowances::usual();
         /// Bounds on cost.
         cost: Option<CostPolicy>;
     }
     /// Whether work that may lose data may be done.
-    pub struct Consents {
+    pub struct Allowances {
         /// Replacing a store that holds data.
-        replace: Consent = Consent::Ask;
+        replace: Allowance = Allowance::Ask;
         /// Deleting a store that holds data.
-        delete: Consent = Consent::Ask;
+        delete: Allowance = Allowance::Ask;
         /// Making a store smaller than what is in use.
-        shrink: Consent = Consent::Ask;
+        shrink: Allowance = Allowance::Ask;
     }
     /// Bounds on cost.
     pub struct CostPolicy {
@@ -246,10 +244,10 @@ impl Objectives {
     }
 }
 
-impl Consents {
+impl Allowances {
     /// What holds when a blueprint states none.
     pub fn usual() -> Self {
-        Self::blank().expect("every consent has a default")
+        Self::blank().expect("every allowance has a default")
     }
 }
 
