@@ -6,7 +6,18 @@ pub mod kinds;
 
 pub mod artefacts;
 
+pub mod catalog;
 pub mod families;
 pub mod seams;
 
 pub mod blueprint;
+pub mod record;
+
+pub mod planning;
+
+pub mod execution;
+
+pub mod adapters;
+
+pub mod cli;
+pub mod report;

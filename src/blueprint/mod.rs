@@ -8,6 +8,8 @@
 //! **Invariant:** text is rendered, then parsed, never patched.
 
 pub mod document;
+pub mod lint;
 pub mod region;
+pub mod schema;
 pub mod spec;
 pub mod yaml;

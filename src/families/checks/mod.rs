@@ -10,10 +10,11 @@ mod elasticache;
 mod redshift;
 
 use super::common::{Backup, CachePattern, Common};
+use super::redshift::Pause;
 use super::{Family, Store};
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Finding, did_you_mean};
-use crate::vocabulary::names::{BlueprintName, RegionId};
+use crate::vocabulary::names::{BlueprintName, RegionId, StoreName};
 use crate::vocabulary::quantity::{Between, Share};
 use crate::vocabulary::time::Span;
 
@@ -127,6 +128,27 @@ impl Store {
                 store.cache.as_ref().is_some_and(|cache| cache.pattern != CachePattern::Primary)
             }
             Self::Aurora(_) | Self::DocumentDb(_) | Self::Redshift(_) => false,
+        }
+    }
+
+    /// The store behind it, when it is a cache that names one.
+    pub fn origin(&self) -> Option<&StoreName> {
+        match self {
+            Self::ElastiCache(store) => store.cache.as_ref()?.origin.as_ref(),
+            Self::Aurora(_) | Self::DocumentDb(_) | Self::Redshift(_) => None,
+        }
+    }
+
+    /// Whether each request goes to a disk in the end, so that no latency in memory's range can be promised.
+    pub const fn is_on_disk(&self) -> bool {
+        matches!(self, Self::Aurora(_) | Self::DocumentDb(_))
+    }
+
+    /// The times in which it is paused.
+    pub fn pauses(&self) -> &[Pause] {
+        match self {
+            Self::Redshift(store) => &store.pause,
+            Self::Aurora(_) | Self::DocumentDb(_) | Self::ElastiCache(_) => &[],
         }
     }
 

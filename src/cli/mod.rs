@@ -1,0 +1,6 @@
+//! The command line.
+
+pub mod catalog;
+pub mod explain;
+pub mod schema;
+pub mod validate;
