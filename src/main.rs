@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rgctl::cli::{explain, schema, validate};
+use rgctl::cli::{explain, schema, template, validate};
 use rgctl::report::diagnostics::Colour;
 use rgctl::vocabulary::time::Moment;
 
@@ -20,6 +20,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Explain(explain::ExplainArgs),
+    Template(template::TemplateArgs),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => validate::run(&args, now, Colour::No, out, err).map_err(Into::into),
         Command::Schema(args) => schema::run(&args, out, err).map_err(Into::into),
         Command::Explain(args) => explain::run(&args, out, err).map_err(Into::into),
+        Command::Template(args) => template::run(&args, Colour::No, out, err).map_err(Into::into),
     };
     match done {
         Ok(code) => ExitCode::from(code),

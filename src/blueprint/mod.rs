@@ -12,4 +12,5 @@ pub mod lint;
 pub mod region;
 pub mod schema;
 pub mod spec;
+pub mod template;
 pub mod yaml;

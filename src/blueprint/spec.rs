@@ -169,6 +169,9 @@ section! {
         demand_share: Option<Share> => "25%";
         /// Stores that this cell has; all of them when none is named.
         stores: Vec<StoreName> => "[accounts, ranking]";
+        /// Stores that stay in the primary region, for example where the other lacks the feature. When the region is
+        /// lost, their data and backups are lost with it.
+        not_replicated: Vec<StoreName> => "[matches]";
     }
     /// Where data may be.
     pub struct Residency {
@@ -274,6 +277,7 @@ impl Regions {
             residency: None,
             demand_share: Some(Share::WHOLE),
             stores: Vec::new(),
+            not_replicated: Vec::new(),
         }]
     }
 }
@@ -286,6 +290,16 @@ impl Cell {
     /// Whether it has the store.
     pub fn has(&self, store: &StoreName) -> bool {
         self.stores.is_empty() || self.stores.contains(store)
+    }
+    /// The regions that a store is replicated to, besides the primary.
+    pub fn replicas(&self, store: &Store) -> &[RegionId] {
+        let stays = store.common().global == Some(false) || self.not_replicated.contains(store.name());
+        if stays { &[] } else { &self.secondaries }
+    }
+    /// The regions in which a store is, the primary first; none when the cell does not have it.
+    pub fn regions_of<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a RegionId> {
+        let all = std::iter::once(&self.primary).chain(self.replicas(store));
+        all.filter(|_| self.has(store.name()))
     }
     /// Whether it is the cell that the short form of `regions` stands for.
     pub fn is_only(&self) -> bool {

@@ -3,4 +3,5 @@
 pub mod catalog;
 pub mod explain;
 pub mod schema;
+pub mod template;
 pub mod validate;

@@ -21,12 +21,11 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
 
 /// The regions that a store is in, each once, with whether it is replicated there.
 fn regions<'v>(view: &'v View<'_>, store: &'v Store) -> Vec<(&'v RegionId, bool)> {
-    let local = store.common().global == Some(false);
     let one = |cell: &'v Cell| {
-        let replicated = !local && !cell.secondaries.is_empty();
-        cell.regions().take(if local { 1 } else { usize::MAX }).map(move |region| (region, replicated))
+        let replicated = !cell.replicas(store).is_empty();
+        cell.regions_of(store).map(move |region| (region, replicated))
     };
-    view.cells_of(store).flat_map(one).filter(|(region, _)| view.catalog.region(region).is_some()).collect()
+    view.cells_of(store).flat_map(one).collect()
 }
 
 fn version(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
@@ -147,7 +146,9 @@ fn features(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) 
                     finding = finding.note(format!("source: {why}"));
                 }
                 found.push(finding);
-            } else if matches!(stated, Capability::Unknown | Capability::Probable) {
+            } else if matches!(stated, Capability::Unknown | Capability::Probable)
+                && view.catalog.region(region).is_some()
+            {
                 found.push(
                     Finding::warning(
                         codes::CAPABILITY_UNPROVEN,

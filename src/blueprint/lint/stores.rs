@@ -2,7 +2,7 @@
 
 use super::{View, duplicates};
 use crate::families::Store;
-use crate::families::checks::{Place, Surroundings, identifier, replicas_in, retention};
+use crate::families::checks::{Place, Surroundings, identifier, retention};
 use crate::families::common::Keep;
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Finding, did_you_mean};
@@ -50,7 +50,11 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
 
 fn places_of(view: &View<'_>, store: &Store) -> Vec<Place> {
     view.cells_of(store)
-        .map(|cell| Place { primary: cell.primary.clone(), secondaries: cell.secondaries.clone() })
+        .map(|cell| Place {
+            primary: cell.primary.clone(),
+            secondaries: cell.replicas(store).to_vec(),
+            is_followed: !cell.secondaries.is_empty(),
+        })
         .collect()
 }
 
@@ -114,7 +118,7 @@ fn safety(store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 fn names(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
-    let all = view.cells_of(store).flat_map(|cell| cell.regions());
+    let all = view.cells_of(store).flat_map(|cell| cell.regions_of(store));
     let longest = all
         .map(|region| identifier(view.blueprint.name(), store.common(), region))
         .max_by_key(String::len)
@@ -148,8 +152,8 @@ fn objectives(view: &View<'_>, store: &Store, at: &str, places: &[Place], found:
         Some(rpo) => (rpo, format!("{at}.objectives.rpo")),
         None => (all.rpo, "spec.objectives.rpo".to_owned()),
     };
-    let replicated = places.iter().any(|place| !replicas_in(store.common(), place).is_empty());
-    let followed = places.iter().any(|place| !place.secondaries.is_empty());
+    let replicated = places.iter().any(|place| !place.secondaries.is_empty());
+    let followed = places.iter().any(|place| place.is_followed);
     // Objectives that nobody wrote are for planning, not for refusing.
     let stated = |path: &str| path.starts_with(at) || view.states(path);
     if stated(&rto_at) {
@@ -166,7 +170,7 @@ fn objectives(view: &View<'_>, store: &Store, at: &str, places: &[Place], found:
             Finding::warning(
                 codes::RPO_TOPOLOGY,
                 format!("{at}.global"),
-                format!("`{}` is not replicated: a lost region is lost with its backups, an RPO of {rpo} or not", store.name()),
+                format!("`{}` is not replicated: a lost region takes its data and backups along, and breaks the RPO of {rpo}", store.name()),
             )
             .label("stays in one region")
             .help("take `global: false` off, or state what is enough for this store: `objectives: { rto: 12h, rpo: 24h }`"),
@@ -293,15 +297,31 @@ fn origin(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     if origin == store.name() || view.blueprint.store(origin).is_none() {
         let path = format!("{at}.cache.origin");
         found.push(no_store(view, origin.as_str(), &path, Some(store.name().as_str())));
+        return;
+    }
+    if let Some(cell) = view.cells_of(store).find(|cell| !cell.has(origin)) {
+        found.push(
+            Finding::error(
+                codes::UNKNOWN_STORE,
+                format!("{at}.cache.origin"),
+                format!("the cell `{}` has `{}`, but not `{origin}` behind it", cell.name, store.name()),
+            )
+            .label(format!("not in the cell `{}`", cell.name))
+            .help(format!(
+                "add `{origin}` to the `stores` of the cell; nothing is fetched from another cell"
+            )),
+        );
     }
 }
 
 fn cell_stores(view: &View<'_>, found: &mut Vec<Finding>) {
     for (place, cell) in view.blueprint.spec.regions.cells.iter().enumerate() {
-        for (index, name) in cell.stores.iter().enumerate() {
-            if view.blueprint.store(name).is_none() {
-                let path = format!("{}.stores[{index}]", view.cell_path(place));
-                found.push(no_store(view, name.as_str(), &path, None));
+        for (field, names) in [("stores", &cell.stores), ("notReplicated", &cell.not_replicated)] {
+            for (index, name) in names.iter().enumerate() {
+                if view.blueprint.store(name).is_none() {
+                    let path = format!("{}.{field}[{index}]", view.cell_path(place));
+                    found.push(no_store(view, name.as_str(), &path, None));
+                }
             }
         }
     }

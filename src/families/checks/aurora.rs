@@ -60,7 +60,7 @@ pub(super) fn resilience(store: &AuroraStore) -> Resilience {
 }
 
 pub(super) fn check(store: &AuroraStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
-    let secondaries = around.secondaries(&store.common);
+    let secondaries = around.secondaries();
     let readers = READERS_MAX.saturating_sub(secondaries);
     let why = if secondaries == 0 {
         "a cluster has at most 15 readers".to_owned()

@@ -23,8 +23,10 @@ use crate::vocabulary::time::Span;
 pub struct Place {
     /// Region that takes the writes.
     pub primary: RegionId,
-    /// Regions that follow it.
+    /// Regions to which this store is replicated.
     pub secondaries: Vec<RegionId>,
+    /// Whether the cell has secondary regions at all.
+    pub is_followed: bool,
 }
 
 /// What a family may know of the blueprint that a store is in.
@@ -40,15 +42,10 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     /// The most secondary regions that the store is replicated to in any cell.
-    pub fn secondaries(&self, store: &Common) -> u32 {
-        let most = self.places.iter().map(|place| replicas_in(store, place).len()).max().unwrap_or(0);
+    pub fn secondaries(&self) -> u32 {
+        let most = self.places.iter().map(|place| place.secondaries.len()).max().unwrap_or(0);
         u32::try_from(most).unwrap_or(u32::MAX)
     }
-}
-
-/// The regions that a store is replicated to in a cell.
-pub fn replicas_in<'p>(store: &Common, place: &'p Place) -> &'p [RegionId] {
-    if store.global == Some(false) { &[] } else { &place.secondaries }
 }
 
 /// The identifier of a store's main object in a region.

@@ -90,7 +90,7 @@ pub(super) fn check(store: &WarehouseStore, at: &str, around: &Surroundings<'_>,
     if let Some(serverless) = &store.serverless {
         steps(serverless, at, found);
     }
-    if store.snapshot_copy.is_some() && around.secondaries(&store.common) == 0 {
+    if store.snapshot_copy.is_some() && around.secondaries() == 0 {
         let path = format!("{at}.snapshotCopy");
         let message = "there is no secondary region to which snapshots could be copied";
         found.push(
