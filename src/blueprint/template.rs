@@ -58,7 +58,12 @@ fn told(error: &tera::Error, template: &Source) -> (String, Mark) {
     }
     let text = all.join("\n");
     if let Some(name) = text.split("Variable `").nth(1).and_then(|rest| rest.split('`').next()) {
-        let start = template.text.find(name).unwrap_or(0);
+        // A comment may name it too: the place wanted is within braces.
+        let opens = |at: usize| {
+            let before = template.text.get(..at).unwrap_or_default();
+            before.rfind("{{").max(before.rfind("{%")) > before.rfind("}}").max(before.rfind("%}"))
+        };
+        let start = template.text.match_indices(name).map(|(at, _)| at).find(|at| opens(*at)).unwrap_or(0);
         return (format!("the value `{name}` is not given"), Mark::new(start, start + name.len()));
     }
     let place = text.split("--> ").nth(1).and_then(|rest| rest.lines().next()).and_then(|place| {

@@ -196,7 +196,7 @@ pub fn parsed<T>(
     what: &Scalar,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Option<T> {
-    let text = reader.word(tree, what.name, what.example)?;
+    let text = reader.word(tree, &format!("a {}", what.name), what.example)?;
     let read = parse(text);
     if read.is_none() {
         let problem = reader
@@ -278,7 +278,7 @@ macro_rules! name_setting {
     ($($Type:ident: $what:literal, $pattern:literal, $example:literal);+ $(;)?) => {$(
         impl Setting for $Type {
             fn decode(tree: &Tree, reader: &mut Reader<'_>) -> Option<Self> {
-                let text = reader.word(tree, $what, $example)?;
+                let text = reader.word(tree, concat!("a ", $what), $example)?;
                 match Self::new(text) {
                     Ok(name) => Some(name),
                     Err(reason) => {

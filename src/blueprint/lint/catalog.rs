@@ -47,6 +47,21 @@ fn version(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
         .collect();
     let newest: Vec<&str> = current.iter().rev().take(CLASSES_SHOWN).copied().collect();
     if matching.is_empty() {
+        let other = view.catalog.engines().find(|(service, engine)| {
+            *service == store.catalog_service()
+                && view.catalog.versions(service, engine).iter().any(|v| meant(&v))
+        });
+        if let Some((_, other)) = other {
+            found.push(
+                Finding::error(
+                    codes::FEATURE_VERSION,
+                    path,
+                    format!("`{asked}` is a version of {other}, not of {}", store.engine()),
+                )
+                .help(format!("write `engine: {other}`, or leave `version` out to take the newest")),
+            );
+            return;
+        }
         let near = did_you_mean(asked, current.iter().copied());
         let help = near.map_or_else(
             || format!("the newest are: {}; or leave `version` out", newest.join(", ")),
@@ -125,40 +140,69 @@ fn class(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
+/// The features that a store needs, each with the regions that lack it or where it is not proven.
 fn features(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
-    for (region, replicated) in regions(view, store) {
-        let document = view.regions.get(region);
-        for need in store.needs(replicated) {
-            let path = if need.field.is_empty() { at.to_owned() } else { format!("{at}.{}", need.field) };
-            let full = format!("{}/{}", store.catalog_service(), need.feature);
-            let lack = document.and_then(|region| region.spec.lacks.iter().find(|lack| lack.feature == full));
-            let stated = view.catalog.capability(store.catalog_service(), need.feature, region);
-            if lack.is_some() || stated == Capability::No {
-                let why = lack.and_then(|lack| lack.why.clone());
-                let mut finding = Finding::error(
+    let regions = regions(view, store);
+    let replicated = regions.iter().any(|(_, replicated)| *replicated);
+    for need in store.needs(replicated) {
+        let path = format!("{at}.{}", need.field);
+        // A feature of replication concerns only the regions between which there is any.
+        let everywhere = store.needs(false).contains(&need);
+        let concerned: Vec<&RegionId> = regions
+            .iter()
+            .filter(|(_, replicated)| everywhere || *replicated)
+            .map(|(region, _)| *region)
+            .collect();
+        let (missing, unproven) = presence(view, store, need.feature, &concerned);
+        if !missing.is_empty() {
+            let all = listed(&missing);
+            found.push(
+                Finding::error(
                     codes::CAPABILITY_MISSING,
-                    path,
-                    format!("`{region}` does not have {} for {}", need.what, store.engine()),
+                    path.clone(),
+                    format!("{} for {} is missing in {all}", need.what, store.engine()),
                 )
-                .label(format!("missing in {region}"))
-                .help(need.instead);
-                if let Some(why) = why {
-                    finding = finding.note(format!("source: {why}"));
-                }
-                found.push(finding);
-            } else if matches!(stated, Capability::Unknown | Capability::Probable)
-                && view.catalog.region(region).is_some()
-            {
-                found.push(
-                    Finding::warning(
-                        codes::CAPABILITY_UNPROVEN,
-                        path,
-                        format!("no public source proves {} for {} in `{region}`", need.what, store.engine()),
-                    )
-                    .label(format!("not proven in {region}"))
-                    .help(format!("{}; or try it in that account first", need.instead)),
-                );
-            }
+                .label(format!("missing in {all}"))
+                .help(need.instead),
+            );
+        }
+        if !unproven.is_empty() {
+            let all = listed(&unproven);
+            found.push(
+                Finding::warning(
+                    codes::CAPABILITY_UNPROVEN,
+                    path,
+                    format!("no public source proves {} for {} in {all}", need.what, store.engine()),
+                )
+                .label(format!("not proven in {all}"))
+                .help(format!("try it in that account first; or {}", need.instead)),
+            );
         }
     }
+}
+
+/// The regions that lack a feature, and those where nobody says for certain that it is there.
+fn presence<'r>(
+    view: &View<'_>,
+    store: &Store,
+    feature: &str,
+    regions: &[&'r RegionId],
+) -> (Vec<&'r RegionId>, Vec<&'r RegionId>) {
+    let full = format!("{}/{feature}", store.catalog_service());
+    let (mut missing, mut unproven) = (Vec::new(), Vec::new());
+    for region in regions {
+        let document = view.regions.get(region);
+        let lacks = document.is_some_and(|region| region.spec.lacks.iter().any(|lack| lack.feature == full));
+        let stated = view.catalog.capability(store.catalog_service(), feature, region);
+        if lacks || stated == Capability::No {
+            missing.push(*region);
+        } else if stated != Capability::Yes && view.catalog.region(region).is_some() {
+            unproven.push(*region);
+        }
+    }
+    (missing, unproven)
+}
+
+fn listed(regions: &[&RegionId]) -> String {
+    regions.iter().map(|region| format!("`{region}`")).collect::<Vec<_>>().join(", ")
 }

@@ -17,8 +17,8 @@ use super::region::RegionBook;
 use super::spec::{Blueprint, Cell};
 use crate::catalog::Catalog;
 use crate::families::Store;
-use crate::vocabulary::codes;
-use crate::vocabulary::diagnostic::Finding;
+use crate::vocabulary::codes::{self, Code};
+use crate::vocabulary::diagnostic::{Diagnostic, Finding, Severity};
 use crate::vocabulary::node::{Data, Tree};
 use crate::vocabulary::time::Moment;
 
@@ -30,9 +30,16 @@ struct View<'a> {
     regions: &'a RegionBook,
     catalog: &'a Catalog,
     now: Moment,
+    /// Paths of values that could not be read.
+    broken: &'a [String],
 }
 
 impl View<'_> {
+    /// Whether a value, or a part of it, could not be read, so that what it seems to lack may only be misspelt.
+    fn is_broken(&self, path: &str) -> bool {
+        self.broken.iter().any(|broken| covers(path, broken) || covers(broken, path))
+    }
+
     /// Whether a field was written, rather than taken from its default.
     fn states(&self, path: &str) -> bool {
         let mut here = self.tree;
@@ -99,7 +106,12 @@ impl Reading {
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         let mut located = Vec::new();
         for loaded in &self.blueprints {
-            let mut found = check_one(loaded, &self.regions, catalog, now);
+            let read = |d: &&Diagnostic| d.file == loaded.source.name && d.severity == Severity::Error;
+            let problems: Vec<&Diagnostic> = self.diagnostics.iter().filter(read).collect();
+            let broken: Vec<String> = problems.iter().map(|d| d.path.clone()).collect();
+            let mut found = check_one(loaded, &self.regions, catalog, now, &broken);
+            let unread = |d: &&&Diagnostic| !SECTION_CODES.contains(&d.code);
+            found.retain(|finding| !problems.iter().filter(unread).any(|d| covers(&d.path, &finding.path)));
             let name = loaded.blueprint.name().to_string();
             if let Some(earlier) = seen.get(&name) {
                 found.push(
@@ -124,10 +136,32 @@ impl Reading {
     }
 }
 
-fn check_one(loaded: &Loaded, regions: &RegionBook, catalog: &Catalog, now: Moment) -> Vec<Finding> {
+/// Codes of problems whose path is that of a whole section, which could be read but for one field.
+const SECTION_CODES: [Code; 3] = [codes::UNKNOWN_FIELD, codes::MISSING_FIELD, codes::DUPLICATE_FIELD];
+
+/// Whether a path is the same as another, or leads to it. The root covers nothing: it has no value of its own.
+fn covers(path: &str, other: &str) -> bool {
+    !path.is_empty()
+        && other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+fn check_one(
+    loaded: &Loaded,
+    regions: &RegionBook,
+    catalog: &Catalog,
+    now: Moment,
+    broken: &[String],
+) -> Vec<Finding> {
     let cells = loaded.blueprint.cells();
-    let view =
-        View { blueprint: &loaded.blueprint, tree: &loaded.tree, cells: &cells, regions, catalog, now };
+    let view = View {
+        blueprint: &loaded.blueprint,
+        tree: &loaded.tree,
+        cells: &cells,
+        regions,
+        catalog,
+        now,
+        broken,
+    };
     let mut found = Vec::new();
     topology::check(&view, &mut found);
     stores::check(&view, &mut found);

@@ -106,7 +106,7 @@ fn unknown(view: &View<'_>, region: &str, path: &str) -> Finding {
 fn incomplete(network: &NetworkRefs, path: &str) -> Option<Finding> {
     let message = if network.subnets.len() < ZONES_MIN {
         format!(
-            "there are {} subnets, at least {ZONES_MIN} in different zones are needed",
+            "subnets in at least {ZONES_MIN} zones are needed, the number given is {}",
             network.subnets.len()
         )
     } else if network.security_groups.is_empty() {
