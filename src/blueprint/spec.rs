@@ -242,6 +242,9 @@ section! {
 
 impl Objectives {
     /// What holds when a blueprint states none.
+    ///
+    /// # Panics
+    /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every objective has a default")
     }
@@ -249,6 +252,9 @@ impl Objectives {
 
 impl Allowances {
     /// What holds when a blueprint states none.
+    ///
+    /// # Panics
+    /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every allowance has a default")
     }
@@ -256,6 +262,9 @@ impl Allowances {
 
 impl Policies {
     /// What holds when a blueprint states none.
+    ///
+    /// # Panics
+    /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every policy has a default")
     }
@@ -266,6 +275,9 @@ impl Regions {
     pub const ONLY_CELL: &str = "main";
 
     /// The cells, whichever form was written; none when neither was.
+    ///
+    /// # Panics
+    /// Never: the name of the only cell is a constant.
     pub fn cells(&self) -> Vec<Cell> {
         let Some(primary) = &self.primary else { return self.cells.clone() };
         let name = StoreName::new(Self::ONLY_CELL).expect("a constant that is a legal name");
@@ -349,6 +361,13 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_stated_has_a_default() {
+        assert_eq!(Objectives::usual().rto, Span::from_mins(15));
+        assert_eq!(Policies::usual().consent, Allowances::usual());
+        assert!(StoreName::new(Regions::ONLY_CELL).is_ok());
+    }
 
     #[test]
     fn a_pattern_covers_the_whole_code() {

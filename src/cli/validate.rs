@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::blueprint::document::Reading;
-use crate::blueprint::region::{self, RegionBook};
 use crate::catalog::{Catalog, CatalogError};
 use crate::report::diagnostics::{self, Colour};
 use crate::vocabulary::codes;
@@ -69,16 +68,13 @@ pub fn read(
 ) -> (Reading, Vec<Source>) {
     let mut found = Diagnostics::default();
     let mut sources: Vec<Source> = Vec::new();
-    let mut reading = Reading::of(RegionBook::default(), &region::built_in());
     if let Some(folder) = regions {
         sources.extend(texts(folder, &mut found));
     }
     for file in files {
         sources.extend(texts(file, &mut found));
     }
-    for source in &sources {
-        reading.add(source);
-    }
+    let mut reading = Reading::with_built_in_regions(&sources);
     reading.diagnostics.merge(found);
     reading.check(catalog, now);
     (reading, sources)

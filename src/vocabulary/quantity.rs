@@ -59,7 +59,8 @@ impl Count {
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The largest unit with at most three decimals keeps the number exact and short.
-        let unit = Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0 % (unit / 1_000) == 0);
+        let unit =
+            Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(unit / 1_000));
         match unit {
             Some((unit, name)) => f.pad(&format!("{}{name}", in_units(self.0, *unit))),
             None => f.pad(&self.0.to_string()),
@@ -108,7 +109,7 @@ impl Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0 % unit == 0);
+        let whole = Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit));
         let (unit, name) = whole.unwrap_or(&(1, "B"));
         f.pad(&format!("{}{name}", in_units(self.0, *unit)))
     }

@@ -145,53 +145,63 @@ fn names(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 fn objectives(view: &View<'_>, store: &Store, at: &str, places: &[Place], found: &mut Vec<Finding>) {
-    let own = store.common().objectives.as_ref();
-    let all = &view.blueprint.spec.objectives;
-    let (rto, rto_at) = match own.and_then(|own| own.rto) {
-        Some(rto) => (rto, format!("{at}.objectives.rto")),
-        None => (all.rto, "spec.objectives.rto".to_owned()),
-    };
-    let (rpo, rpo_at) = match own.and_then(|own| own.rpo) {
-        Some(rpo) => (rpo, format!("{at}.objectives.rpo")),
-        None => (all.rpo, "spec.objectives.rpo".to_owned()),
-    };
     let replicated = places.iter().any(|place| !place.secondaries.is_empty());
-    let followed = places.iter().any(|place| place.is_followed);
+    let own = store.common().objectives.as_ref().and_then(|own| own.rto);
     // Objectives that nobody wrote are for planning, not for refusing.
-    let stated = |path: &str| path.starts_with(at) || view.states(path);
-    if stated(&rto_at) {
-        found.extend(recovery_time(store, rto, &rto_at, at, replicated));
+    if own.is_some() || view.states("spec.objectives.rto") {
+        let rto = own.unwrap_or(view.blueprint.spec.objectives.rto);
+        let path = own.map_or_else(|| "spec.objectives.rto".to_owned(), |_| format!("{at}.objectives.rto"));
+        found.extend(recovery_time(store, rto, &path, at, replicated));
     }
-    if !stated(&rpo_at) {
-        return;
+    let own = store.common().objectives.as_ref().and_then(|own| own.rpo);
+    if own.is_some() || view.states("spec.objectives.rpo") {
+        let rpo = own.unwrap_or(view.blueprint.spec.objectives.rpo);
+        let path = own.map_or_else(|| "spec.objectives.rpo".to_owned(), |_| format!("{at}.objectives.rpo"));
+        // Who states an objective for a store that stays in one region has thought of the region's loss.
+        let left_behind = own.is_none() && places.iter().any(|place| place.is_followed);
+        found.extend(if replicated {
+            replicated_point(store, rpo, &path, at)
+        } else if left_behind {
+            left_behind_point(store, rpo, at)
+        } else {
+            lone_point(store, rpo, &path)
+        });
     }
-    if replicated {
-        found.extend(replicated_point(store, rpo, &rpo_at, at));
-    } else if followed && own.is_none_or(|own| own.rpo.is_none()) && store.resilience().restore_loss.is_some()
-    {
-        found.push(
-            Finding::warning(
-                codes::RPO_TOPOLOGY,
-                format!("{at}.global"),
-                format!("`{}` is not replicated: a lost region takes its data and backups along, and breaks the RPO of {rpo}", store.name()),
-            )
-            .label("stays in one region")
-            .help("take `global: false` off, or state what is enough for this store: `objectives: { rto: 12h, rpo: 24h }`"),
-        );
-    } else if let Some(loss) = store.resilience().restore_loss.filter(|loss| rpo < *loss) {
-        found.push(
-            Finding::error(
-                codes::RPO_TOPOLOGY,
-                rpo_at,
-                format!(
-                    "`{}` has no second region, and a restore from its backups loses up to {loss}",
-                    store.name()
-                ),
-            )
-            .label(format!("less than {loss}"))
-            .help(format!("add a secondary region, or state an RPO of at least {loss} for this store")),
-        );
-    }
+}
+
+fn left_behind_point(store: &Store, rpo: Span, at: &str) -> Option<Finding> {
+    store.resilience().restore_loss?;
+    Some(
+        Finding::warning(
+            codes::RPO_TOPOLOGY,
+            format!("{at}.global"),
+            format!(
+                "`{}` is not replicated: a lost region takes its data and backups along, and breaks the RPO of {rpo}",
+                store.name()
+            ),
+        )
+        .label("stays in one region")
+        .help(
+            "take `global: false` off, or state what is enough for this store: \
+             `objectives: { rto: 12h, rpo: 24h }`",
+        ),
+    )
+}
+
+fn lone_point(store: &Store, rpo: Span, path: &str) -> Option<Finding> {
+    let loss = store.resilience().restore_loss.filter(|loss| rpo < *loss)?;
+    Some(
+        Finding::error(
+            codes::RPO_TOPOLOGY,
+            path,
+            format!(
+                "`{}` has no second region, and a restore from its backups loses up to {loss}",
+                store.name()
+            ),
+        )
+        .label(format!("less than {loss}"))
+        .help(format!("add a secondary region, or state an RPO of at least {loss} for this store")),
+    )
 }
 
 fn recovery_time(store: &Store, rto: Span, rto_at: &str, at: &str, replicated: bool) -> Option<Finding> {

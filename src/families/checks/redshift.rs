@@ -159,7 +159,7 @@ fn nodes(store: &WarehouseStore, at: &str, around: &Surroundings<'_>, found: &mu
 fn steps(serverless: &WarehouseServerless, at: &str, found: &mut Vec<Finding>) {
     let mut off_step = |field: &str, rpu: u32| {
         let step = if rpu > FINE_STEPS_RPU_MAX { 32 } else { 8 };
-        let legal = (rpu == 4 || rpu >= 8 && rpu % step == 0) && rpu <= RPU_MAX;
+        let legal = (rpu == 4 || rpu >= 8 && rpu.is_multiple_of(step)) && rpu <= RPU_MAX;
         if !legal {
             let down = (rpu / step * step).clamp(8, RPU_MAX);
             let up = (rpu.div_ceil(step) * step).clamp(8, RPU_MAX);
