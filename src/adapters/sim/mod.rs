@@ -128,6 +128,19 @@ impl SimCloud {
         Ok(Self::of(world, Some(file)))
     }
 
+    /// A new world under a state folder, also where the old one cannot be read.
+    pub fn anew(state_dir: &Path, seed: u64, start: Moment) -> Result<Self, SimError> {
+        let cloud = match Self::open(state_dir) {
+            Err(SimError::Damaged { .. } | SimError::File(ObjectsError::Format { .. })) => {
+                Objects::remove(&state_dir.join(FILE))?;
+                Self::open(state_dir)?
+            }
+            other => other?,
+        };
+        cloud.reset(seed, start)?;
+        Ok(cloud)
+    }
+
     fn of(world: World, file: Option<Objects>) -> Self {
         let inner = Inner {
             world,

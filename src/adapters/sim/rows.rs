@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a world that is read back from its rows is the same world.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::artefacts::address::Address;
 use crate::kinds::facts::Endpoint;

@@ -105,9 +105,14 @@ fn fields_that_need_their_own_call_or_a_new_object_are_refused() {
     let (cluster, members) = desk.cluster(1);
     let both = json!({ "engine_version": "8.0.mysql_aurora.3.10.0", "backup_retention_days": 9 });
     assert_eq!(code(desk.modify(&cluster, &both)), "refused InvalidParameterCombination");
-    assert_eq!(code(desk.modify(&cluster, &json!({ "port": 1, "storage_encrypted": true }))),
-        "refused InvalidParameterCombination");
-    assert_eq!(code(desk.modify(&members[0], &json!({ "class": "huge" }))), "refused InvalidParameterCombination");
+    assert_eq!(
+        code(desk.modify(&cluster, &json!({ "port": 1, "storage_encrypted": true }))),
+        "refused InvalidParameterCombination"
+    );
+    assert_eq!(
+        code(desk.modify(&members[0], &json!({ "class": "huge" }))),
+        "refused InvalidParameterCombination"
+    );
     desk.modify(&cluster, &json!({ "backup_retention_days": 7 })).unwrap();
     assert!(desk.see(&cluster).unwrap().facts.phase.is_ready(), "an empty change began something");
 }
@@ -117,7 +122,10 @@ fn a_cluster_takes_sixteen_members() {
     let desk = Desk::new(3);
     let (_, _) = desk.cluster(16);
     let one_more = at(KindId::AuroraInstance, "main-17");
-    assert_eq!(code(desk.create(&one_more, &member_fields("main", 1))), "refused InvalidParameterCombination");
+    assert_eq!(
+        code(desk.create(&one_more, &member_fields("main", 1))),
+        "refused InvalidParameterCombination"
+    );
 }
 
 #[test]
@@ -163,10 +171,13 @@ fn caches_are_refused_impossible_sizes() {
 
 #[test]
 fn a_cache_without_replicas_has_nobody_to_fail_over_to() {
-    let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 0 }));
+    let (desk, group) =
+        cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 0 }));
     assert_eq!(code(desk.act(&group, Verb::Failover { to: None })), "refused TestFailoverNotAvailableFault");
-    assert_eq!(code(desk.modify(&group, &json!({ "shards": 2, "node_type": "cache.r7g.xlarge" }))),
-        "refused InvalidParameterCombination");
+    assert_eq!(
+        code(desk.modify(&group, &json!({ "shards": 2, "node_type": "cache.r7g.xlarge" }))),
+        "refused InvalidParameterCombination"
+    );
 }
 
 #[test]
@@ -237,7 +248,10 @@ fn calls_draw_on_a_budget_that_fills_again() {
     }
     assert!(matches!(desk.delete(&cluster, None), Err(CloudError::Throttled { .. })));
     let elsewhere = in_region(OTHER, KindId::AuroraCluster, "main");
-    assert!(matches!(desk.delete(&elsewhere, None), Err(CloudError::NotFound { .. })), "budgets are by region");
+    assert!(
+        matches!(desk.delete(&elsewhere, None), Err(CloudError::NotFound { .. })),
+        "budgets are by region"
+    );
 }
 
 #[test]

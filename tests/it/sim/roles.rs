@@ -26,8 +26,8 @@ fn the_first_member_writes_and_the_cluster_tells_of_all() {
         .iter()
         .map(|member| (member.name.to_string(), member.role))
         .collect();
-    let expected =
-        [("main-1", Role::Writer), ("main-2", Role::Reader), ("main-3", Role::Reader)].map(|(n, r)| (n.to_owned(), r));
+    let expected = [("main-1", Role::Writer), ("main-2", Role::Reader), ("main-3", Role::Reader)]
+        .map(|(n, r)| (n.to_owned(), r));
     assert_eq!(told, expected);
     let zones: std::collections::BTreeSet<_> =
         members.iter().map(|at| desk.see(at).unwrap().attrs.text("zone").unwrap()).collect();
@@ -107,7 +107,10 @@ fn stopping_stops_the_members_and_starting_starts_them() {
     desk.act(&cluster, Verb::Stop).unwrap();
     desk.pass(Span::from_hours(1));
     assert!([&cluster, &members[0], &members[1]].iter().all(|at| desk.native(at) == "stopped"));
-    assert!(matches!(desk.modify(&cluster, &json!({ "backup_retention_days": 9 })), Err(CloudError::Busy { .. })));
+    assert!(matches!(
+        desk.modify(&cluster, &json!({ "backup_retention_days": 9 })),
+        Err(CloudError::Busy { .. })
+    ));
     desk.act(&cluster, Verb::Start).unwrap();
     desk.pass(Span::from_hours(3));
     assert!([&cluster, &members[0], &members[1]].iter().all(|at| desk.native(at) == "available"));
