@@ -151,8 +151,8 @@ fn load_shows_in_the_meters_late_and_less_on_bigger_machines() {
     let (last, _) = *series.samples.last().unwrap();
     assert!(now.since(last) >= Span::from_mins(6), "the last minutes were delivered at once");
     let values: Vec<f64> = series.samples.iter().map(|(_, value)| *value).collect();
-    let (least, most) = values.iter().fold((f64::MAX, 0.0_f64), |(l, m), v| (l.min(*v), m.max(*v)));
-    assert!(most > 1.8 * least && most < 100.0, "{least} to {most}");
+    let (low, most) = values.iter().fold((f64::MAX, 0.0_f64), |(l, m), v| (l.min(*v), m.max(*v)));
+    assert!(most > 1.8 * low && most < 100.0, "{low} to {most}");
     let again = measure(&desk, "main-2", KindId::AuroraInstance, Signal::CpuPercent);
     assert_eq!(series, again);
     desk.modify(&members[1], &json!({ "class": "db.r7g.4xlarge" })).unwrap();
