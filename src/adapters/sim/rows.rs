@@ -92,9 +92,9 @@ impl World {
         Ok(())
     }
 
-    /// The whole world as one text: equal worlds give equal texts.
-    pub fn to_json(&self) -> String {
-        let keys = std::iter::once("meta".to_owned())
+    /// The key of every row.
+    fn keys(&self) -> impl Iterator<Item = String> {
+        std::iter::once("meta".to_owned())
             .chain(self.objects.keys().map(|at| format!("object/{at}")))
             .chain(self.events.keys().map(|(due, seq)| format!("event/{:020}/{seq:010}", due.as_millis())))
             .chain(self.faults.keys().map(|id| format!("fault/{id}")))
@@ -103,9 +103,19 @@ impl World {
             .chain(self.loads.keys().map(|at| format!("load/{at}")))
             .chain(self.tokens.keys().map(|token| format!("token/{token}")))
             .chain(self.attempts.keys().map(|at| format!("attempt/{at}")))
-            .chain(self.buckets.keys().map(|(region, endpoint)| bucket_key(region, *endpoint)));
+            .chain(self.buckets.keys().map(|(region, endpoint)| bucket_key(region, *endpoint)))
+    }
+
+    /// From now on every row counts as changed.
+    pub fn mark_all(&mut self) {
+        let keys = self.keys().collect();
+        self.dirty = keys;
+    }
+
+    /// The whole world as one text: equal worlds give equal texts.
+    pub fn to_json(&self) -> String {
         let rows: BTreeMap<String, String> =
-            keys.filter_map(|key| self.row(&key).map(|row| (key, row))).collect();
+            self.keys().filter_map(|key| self.row(&key).map(|row| (key, row))).collect();
         let lines: Vec<String> = rows.into_iter().map(|(key, row)| format!("{key:?}:{row}")).collect();
         format!("{{{}}}", lines.join(",\n"))
     }

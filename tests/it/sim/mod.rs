@@ -5,6 +5,7 @@ mod files;
 mod laws;
 mod refusals;
 mod roles;
+mod walks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
