@@ -110,7 +110,13 @@ fn some_order(rng: &mut impl Rng, site: &Site, stores: usize) -> Order {
                 store: store.clone(),
                 region: region.clone(),
             });
-            order.policy.consents.insert(Consent { grave: Grave::Shrink, store, region });
+            order.policy.consents.insert(Consent {
+                grave: Grave::Shrink,
+                store: store.clone(),
+                region: region.clone(),
+            });
+            // A secondary that left its global cluster cannot join it again with its data.
+            order.policy.consents.insert(Consent { grave: Grave::Replace, store, region });
         }
     }
     order.stop_after = rng.random_bool(0.2).then(|| rng.random_range(1..40));
