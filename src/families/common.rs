@@ -50,6 +50,15 @@ section! {
         /// Bytes that a request moves on average.
         request_size: Option<Bytes> => "4KiB";
     }
+    /// What this store alone has to hold to, in place of `spec.objectives`.
+    pub struct StoreObjectives {
+        /// Share of a month in which it serves.
+        availability: Option<Share> => "99.9%";
+        /// Recovery time.
+        rto: Option<Span> => "4h";
+        /// Recovery point.
+        rpo: Option<Span> => "12h";
+    }
     /// Automatic backups.
     pub struct Backup {
         /// How long they are kept, in whole days. The longest that point-in-time recovery reaches back.
@@ -65,6 +74,8 @@ section! {
         purpose: Option<String> => "accounts and payments";
         /// What this store alone has to carry.
         demand: Option<StoreDemand>;
+        /// What this store alone has to hold to, in place of `spec.objectives`.
+        objectives: Option<StoreObjectives>;
         /// Whether it is replicated to the secondary regions of its cell. By default it is, where the cell has any.
         global: Option<bool> => "true";
         /// Whether storage is encrypted. It cannot be switched on later.

@@ -6,6 +6,7 @@
 //! **Invariant:** pure: no clock, no input or output.
 
 pub mod aurora;
+pub mod checks;
 pub mod common;
 pub mod documentdb;
 pub mod elasticache;
