@@ -91,8 +91,7 @@ pub fn bill_of_member(attrs: &AnyAttrs, usage: &Usage, parent: Option<&AnyAttrs>
         AnyAttrs::CacheServerless(cache) => cache_serverless(cache, usage),
         AnyAttrs::RedshiftCluster(cluster) => warehouse(cluster, usage),
         AnyAttrs::RedshiftNamespace(namespace) => {
-            let mut lines =
-                vec![warehouse_of("ra3").line("managed-storage", "GB-month", usage.data_gib)];
+            let mut lines = vec![warehouse_of("ra3").line("managed-storage", "GB-month", usage.data_gib)];
             lines.extend(secret(namespace.managed_password));
             lines
         }
@@ -150,13 +149,7 @@ fn secret(managed: Option<bool>) -> Option<BillLine> {
 }
 
 /// Storage, I/O, backups beyond the free size of the volume, and writes sent from another region.
-fn volume_lines(
-    of: Of<'_>,
-    usage: &Usage,
-    days: u32,
-    follows: bool,
-    managed: Option<bool>,
-) -> Vec<BillLine> {
+fn volume_lines(of: Of<'_>, usage: &Usage, days: u32, follows: bool, managed: Option<bool>) -> Vec<BillLine> {
     let mut lines = vec![of.line("storage", "GB-month", usage.data_gib)];
     if of.config == StorageKind::Standard.as_str() {
         lines.push(of.line("io-requests", "million-requests", usage.io_per_month / 1e6));
@@ -195,8 +188,7 @@ fn cache_serverless(cache: &elasticache::ServerlessAttrs, usage: &Usage) -> Vec<
     let of = Of { service: "elasticache", engine, config: "-" };
     let data = usage.data_gib.max(f64::from(cache.data_min_gib.unwrap_or(0)));
     let requests = (usage.reads_per_second + usage.writes_per_second) * MEAN_OF_PEAK;
-    let units =
-        (requests * ECPU_PER_REQUEST).max(f64::from(cache.ecpu_min_per_second.unwrap_or(0)));
+    let units = (requests * ECPU_PER_REQUEST).max(f64::from(cache.ecpu_min_per_second.unwrap_or(0)));
     let kept = f64::from(cache.snapshot_retention_days.unwrap_or(0)) * usage.data_gib;
     vec![
         of.line("serverless-data", "GB-hour", data * HOURS),

@@ -29,8 +29,7 @@ pub(super) fn nodes(store: &AuroraStore, site: &Site<'_>, level: Level) -> Resul
         }
     };
     let text = build.description();
-    let subnets =
-        SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
+    let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
     let cluster_parameters = ParameterGroupAttrs {
         family: Some(family.clone()),

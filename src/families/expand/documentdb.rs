@@ -23,13 +23,11 @@ pub(super) fn nodes(store: &DocumentStore, site: &Site<'_>, level: Level) -> Res
     let id = build.id()?;
     let version = build.version()?;
     let text = build.description();
-    let subnets =
-        SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
+    let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
     let on = |yes: bool| if yes { "enabled" } else { "disabled" };
     let logs = |log: &str| on(store.logs.iter().any(|given| given == log));
-    let ours =
-        [("tls", on(store.tls)), ("audit_logs", logs("audit")), ("profiler", logs("profiler"))];
+    let ours = [("tls", on(store.tls)), ("audit_logs", logs("audit")), ("profiler", logs("profiler"))];
     let attrs = ParameterGroupAttrs {
         family: Some(format!("docdb{}", leading(&version, 2))),
         description: Some(text),

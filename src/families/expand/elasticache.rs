@@ -39,8 +39,7 @@ pub(super) fn nodes(store: &CacheStore, site: &Site<'_>, level: Level) -> Result
         return Ok(build.nodes);
     }
     let text = build.description();
-    let subnets =
-        SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
+    let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::CacheSubnetGroup, &id, AnyAttrs::CacheSubnetGroup(subnets), &[]);
     let attrs = parameters(store, &build.version()?, text);
     let parameters = build.add(KindId::CacheParameters, &id, AnyAttrs::CacheParameters(attrs), &[]);
@@ -66,7 +65,7 @@ pub(super) fn nodes(store: &CacheStore, site: &Site<'_>, level: Level) -> Result
 }
 
 /// Whether keys are spread over shards: as written, else when more than one shard is allowed.
-pub(crate) fn cluster_mode(store: &CacheStore) -> ClusterMode {
+pub fn cluster_mode(store: &CacheStore) -> ClusterMode {
     let sharded = store.shards.is_none_or(|shards| shards.max > 1);
     store.cluster_mode.unwrap_or(if sharded { ClusterMode::Enabled } else { ClusterMode::Disabled })
 }
@@ -103,9 +102,8 @@ fn shortened(text: &str) -> String {
     if text.chars().count() <= ID_MAX {
         return text.to_owned();
     }
-    let digest = text
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let digest =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let head: String = text.chars().take(ID_MAX - 9).collect();
     format!("{}-{digest:08x}", head.trim_end_matches('-'))
 }
@@ -210,6 +208,6 @@ fn serverless(
 }
 
 /// Whole gibibytes, rounded up.
-pub(crate) fn gib_of(bytes: Bytes) -> u32 {
+pub fn gib_of(bytes: Bytes) -> u32 {
     u32::try_from(bytes.0.div_ceil(Bytes::GIB)).unwrap_or(u32::MAX)
 }

@@ -11,6 +11,8 @@ mod documentdb;
 mod elasticache;
 mod redshift;
 
+pub use elasticache::{cluster_mode, gib_of};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;

@@ -46,8 +46,7 @@ pub(super) fn nodes(store: &WarehouseStore, site: &Site<'_>, level: Level) -> Re
         return Ok(build.nodes);
     }
     let text = build.description();
-    let subnets =
-        SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
+    let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RedshiftSubnetGroup, &id, AnyAttrs::RedshiftSubnetGroup(subnets), &[]);
     let activity = store.logs.iter().any(|log| log == "useractivitylog");
     let ours =
