@@ -23,3 +23,4 @@ pub mod execution;
 pub mod adapters;
 
 pub mod cli;
+pub mod report;

@@ -1,10 +1,13 @@
 //! Documents: which kind a tree is of, and reading it as that.
 
+use std::collections::BTreeMap;
+
 use super::region::{self, Region, RegionBook};
 use super::spec::Blueprint;
 use super::yaml;
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Diagnostic, Diagnostics, Severity, Source, did_you_mean};
+use crate::vocabulary::names::RegionId;
 use crate::vocabulary::node::{Data, Tree};
 use crate::vocabulary::section::{Reader, Setting};
 
@@ -33,16 +36,14 @@ pub struct Reading {
     pub regions: RegionBook,
     /// What is wrong.
     pub diagnostics: Diagnostics,
+    /// The regions of the files, with the file that each is in.
+    given: BTreeMap<RegionId, String>,
 }
 
 impl Reading {
     /// With the shipped regions.
     pub fn with_built_in_regions(sources: &[Source]) -> Self {
-        let mut reading = Self::of(RegionBook::default(), &region::built_in());
-        for source in sources {
-            reading.add(source);
-        }
-        reading
+        Self::of(Self::of(RegionBook::default(), &region::built_in()).regions, sources)
     }
 
     /// Reads texts on top of the regions that are known already.
@@ -84,12 +85,30 @@ impl Reading {
             }
             Some("Region") => {
                 if let Some(region) = Region::decode(&tree, &mut reader) {
-                    self.regions.insert(region);
+                    self.add_region(source, &tree, region, &mut reader);
                 }
             }
             _ => {}
         }
         self.diagnostics.merge(reader.finish());
+    }
+}
+
+impl Reading {
+    fn add_region(&mut self, source: &Source, tree: &Tree, region: Region, reader: &mut Reader<'_>) {
+        let code = region.metadata.name.clone();
+        if let Some(earlier) = self.given.insert(code.clone(), source.name.clone()) {
+            let problem = reader
+                .error(
+                    codes::DUPLICATE_NAME,
+                    tree.locate("metadata.name"),
+                    format!("the region `{code}` is described twice"),
+                )
+                .label(format!("also in {earlier}"))
+                .help("remove one of the two, or give it another code");
+            reader.report(problem);
+        }
+        self.regions.insert(region);
     }
 }
 

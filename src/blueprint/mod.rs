@@ -8,6 +8,9 @@
 //! **Invariant:** text is rendered, then parsed, never patched.
 
 pub mod document;
+pub mod lint;
 pub mod region;
+pub mod schema;
 pub mod spec;
+pub mod template;
 pub mod yaml;

@@ -169,6 +169,9 @@ section! {
         demand_share: Option<Share> => "25%";
         /// Stores that this cell has; all of them when none is named.
         stores: Vec<StoreName> => "[accounts, ranking]";
+        /// Stores that stay in the primary region, for example where the other lacks the feature. When the region is
+        /// lost, their data and backups are lost with it.
+        not_replicated: Vec<StoreName> => "[matches]";
     }
     /// Where data may be.
     pub struct Residency {
@@ -239,6 +242,9 @@ section! {
 
 impl Objectives {
     /// What holds when a blueprint states none.
+    ///
+    /// # Panics
+    /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every objective has a default")
     }
@@ -246,6 +252,9 @@ impl Objectives {
 
 impl Allowances {
     /// What holds when a blueprint states none.
+    ///
+    /// # Panics
+    /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every allowance has a default")
     }
@@ -253,6 +262,9 @@ impl Allowances {
 
 impl Policies {
     /// What holds when a blueprint states none.
+    ///
+    /// # Panics
+    /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every policy has a default")
     }
@@ -263,6 +275,9 @@ impl Regions {
     pub const ONLY_CELL: &str = "main";
 
     /// The cells, whichever form was written; none when neither was.
+    ///
+    /// # Panics
+    /// Never: the name of the only cell is a constant.
     pub fn cells(&self) -> Vec<Cell> {
         let Some(primary) = &self.primary else { return self.cells.clone() };
         let name = StoreName::new(Self::ONLY_CELL).expect("a constant that is a legal name");
@@ -274,6 +289,7 @@ impl Regions {
             residency: None,
             demand_share: Some(Share::WHOLE),
             stores: Vec::new(),
+            not_replicated: Vec::new(),
         }]
     }
 }
@@ -286,6 +302,16 @@ impl Cell {
     /// Whether it has the store.
     pub fn has(&self, store: &StoreName) -> bool {
         self.stores.is_empty() || self.stores.contains(store)
+    }
+    /// The regions that a store is replicated to, besides the primary.
+    pub fn replicas(&self, store: &Store) -> &[RegionId] {
+        let stays = store.common().global == Some(false) || self.not_replicated.contains(store.name());
+        if stays { &[] } else { &self.secondaries }
+    }
+    /// The regions in which a store is, the primary first; none when the cell does not have it.
+    pub fn regions_of<'a>(&'a self, store: &'a Store) -> impl Iterator<Item = &'a RegionId> {
+        let all = std::iter::once(&self.primary).chain(self.replicas(store));
+        all.filter(|_| self.has(store.name()))
     }
     /// Whether it is the cell that the short form of `regions` stands for.
     pub fn is_only(&self) -> bool {
@@ -335,6 +361,13 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_stated_has_a_default() {
+        assert_eq!(Objectives::usual().rto, Span::from_mins(15));
+        assert_eq!(Policies::usual().consent, Allowances::usual());
+        assert!(StoreName::new(Regions::ONLY_CELL).is_ok());
+    }
 
     #[test]
     fn a_pattern_covers_the_whole_code() {

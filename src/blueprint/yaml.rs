@@ -66,7 +66,9 @@ fn options() -> Options {
 
 fn refusal(error: &serde_yaml::Error, source: &Source) -> Diagnostic {
     let location = error.location();
-    let mark = location.and_then(|location| place(&location)).unwrap_or_default();
+    let mark = location
+        .map(|location| place(&location).unwrap_or_else(|| beginning(&location, source)))
+        .unwrap_or_default();
     let text = error.without_snippet().to_string();
     // The reader repeats the place in its text; the diagnostic shows it anyway.
     let first = text.lines().next().unwrap_or_default();
@@ -96,6 +98,16 @@ fn place(location: &Location) -> Option<Mark> {
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
     Some(Mark::new(start, start.saturating_add(length)))
+}
+
+/// The byte of a line and column, where the reader knows no more.
+fn beginning(location: &Location, source: &Source) -> Mark {
+    let number = |number: u64| usize::try_from(number).unwrap_or(0).saturating_sub(1);
+    let lines = source.text.split_inclusive('\n');
+    let before: usize = lines.take(number(location.line())).map(str::len).sum();
+    let rest = source.text.get(before..).unwrap_or_default();
+    let inside = rest.char_indices().nth(number(location.column())).map_or(0, |(at, _)| at);
+    Mark::new(before + inside, before + inside)
 }
 
 /// A value as the reader gives it.

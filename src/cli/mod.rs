@@ -1,3 +1,7 @@
 //! The command line.
 
 pub mod catalog;
+pub mod explain;
+pub mod schema;
+pub mod template;
+pub mod validate;

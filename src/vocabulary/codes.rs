@@ -95,6 +95,8 @@ codes! {
     NOT_A_DOCUMENT = "RG0111", "not a document of this tool":
         "Every document begins with `apiVersion: rgctl.dev/v1alpha1` and a `kind`: `Blueprint` or `Region`. A file may "
         "hold several, separated by a line `---`.";
+    UNREADABLE = "RG0112", "a file that cannot be read":
+        "The file or folder does not exist, may not be read, is too large, or is not text in UTF-8.";
 
     DUPLICATE_NAME = "RG0201", "a name is used twice":
         "Names tell stores, cells, calendar entries and documents apart; in the cloud they become identifiers. Two of "

@@ -76,7 +76,7 @@ impl Tree {
     }
 
     /// The place of a path such as `spec.stores[1].readers.min`; where it does not exist, of its nearest ancestor.
-    /// A map on the way is pointed at by its name, since its whole extent would underline half a file.
+    /// A map, or a list of maps, is pointed at by its name, since its whole extent would underline half a file.
     pub fn locate(&self, path: &str) -> Mark {
         let mut here = self;
         let mut mark = self.first_key();
@@ -90,8 +90,11 @@ impl Tree {
                 item
             } else {
                 let Some(entry) = here.entry(step) else { break };
-                mark = match entry.value.data {
+                mark = match &entry.value.data {
                     Data::Map(_) | Data::Null => entry.key_mark,
+                    Data::Seq(items) if items.iter().any(|item| matches!(item.data, Data::Map(_))) => {
+                        entry.key_mark
+                    }
                     Data::Flag(_) | Data::Number(_) | Data::Text(_) | Data::Seq(_) => entry.value.mark,
                 };
                 &entry.value

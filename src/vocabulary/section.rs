@@ -305,15 +305,13 @@ macro_rules! section {
 
         impl $crate::vocabulary::section::Section for $Name {
             fn table() -> $crate::vocabulary::shape::Table {
-                #[allow(unused_mut, reason = "a section may have only fields of another")]
-                let mut rows = Vec::new();
-                $(rows.extend(<$Flat as $crate::vocabulary::section::Section>::table().rows);)?
-                $(rows.push($crate::vocabulary::section::row::<$Type>(
+                let own = vec![$($crate::vocabulary::section::row::<$Type>(
                     stringify!($field),
                     concat!($($field_doc),+).trim_ascii(),
                     $crate::section!(@absent $Type $(, $default)?).as_ref(),
                     $crate::section!(@example $($example)?),
-                ));)*
+                )),*];
+                let rows = $crate::section!(@joined own $(, $Flat)?);
                 $crate::vocabulary::shape::Table {
                     name: stringify!($Name),
                     doc: concat!($($doc),+).trim_ascii(),
@@ -355,6 +353,12 @@ macro_rules! section {
     )+};
     (@absent $Type:ty) => { <$Type as $crate::vocabulary::section::Setting>::absent() };
     (@absent $Type:ty, $default:expr) => { Some::<$Type>($default) };
+    (@joined $own:ident) => { $own };
+    (@joined $own:ident, $Flat:ty) => {{
+        let mut rows = <$Flat as $crate::vocabulary::section::Section>::table().rows;
+        rows.extend($own);
+        rows
+    }};
     (@example) => { None };
     (@example $example:literal) => { Some($example) };
 }

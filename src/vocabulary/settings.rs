@@ -1,6 +1,7 @@
 //! How the common types are read from and written to documents: texts, flags, numbers, lists, names, times, money.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -196,7 +197,7 @@ pub fn parsed<T>(
     what: &Scalar,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Option<T> {
-    let text = reader.word(tree, what.name, what.example)?;
+    let text = reader.word(tree, &format!("a {}", what.name), what.example)?;
     let read = parse(text);
     if read.is_none() {
         let problem = reader
@@ -251,17 +252,18 @@ macro_rules! scalar_setting {
 }
 pub(crate) use scalar_setting;
 
-scalar_setting!(Span, SPAN, Span::parse, exact_span);
+scalar_setting!(Span, SPAN, Span::parse, |span| exact_span(*span));
 scalar_setting!(Moment, MOMENT, Moment::parse_rfc3339, |moment| moment.rfc3339());
 scalar_setting!(Money, MONEY, parse_money, |money| format!("{} {}", money.amount, money.currency));
 
 /// A span in all its units; its `Display` keeps only the two largest.
-fn exact_span(span: &Span) -> String {
+fn exact_span(span: Span) -> String {
     let mut rest = span.as_millis();
     let mut out = String::new();
     for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")] {
         if rest >= unit {
-            out.push_str(&format!("{}{name}", rest / unit));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{}{name}", rest / unit);
             rest %= unit;
         }
     }
@@ -278,7 +280,7 @@ macro_rules! name_setting {
     ($($Type:ident: $what:literal, $pattern:literal, $example:literal);+ $(;)?) => {$(
         impl Setting for $Type {
             fn decode(tree: &Tree, reader: &mut Reader<'_>) -> Option<Self> {
-                let text = reader.word(tree, $what, $example)?;
+                let text = reader.word(tree, concat!("a ", $what), $example)?;
                 match Self::new(text) {
                     Ok(name) => Some(name),
                     Err(reason) => {
@@ -369,6 +371,7 @@ mod tests {
     fn a_section_reads_what_it_writes_and_fills_in_what_is_absent() {
         let thing: Thing = from_json(&json!({ "howMany": 3, "lasts": "1h30m1s" })).unwrap();
         assert_eq!(thing.colour, Colour::Red);
+        assert_eq!(Colour::ALL, [Colour::Red, Colour::DeepBlue]);
         let written = serde_json::to_value(&thing).unwrap();
         assert_eq!(written, json!({ "howMany": 3, "colour": "red", "lasts": "1h30m1s" }));
         assert_eq!(serde_json::from_value::<Thing>(written).unwrap(), thing);

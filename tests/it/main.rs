@@ -1,6 +1,7 @@
 //! The integration tests are one binary: linking is the slow part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod blueprint;
 mod catalog;
 mod fixtures;
 mod laws;

@@ -60,12 +60,12 @@ pub(super) fn resilience(store: &AuroraStore) -> Resilience {
 }
 
 pub(super) fn check(store: &AuroraStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
-    let secondaries = around.secondaries(&store.common);
+    let secondaries = around.secondaries();
     let readers = READERS_MAX.saturating_sub(secondaries);
     let why = if secondaries == 0 {
         "a cluster has at most 15 readers".to_owned()
     } else {
-        format!("a primary has 15 readers, less one for each of its {secondaries} secondary regions")
+        format!("a primary has 15 readers, less one for each secondary region (here {secondaries})")
     };
     found.extend(at_most(store.readers, readers, "readers", &why, at));
     let why = "a secondary region has at most 16 readers";
@@ -110,24 +110,13 @@ pub(super) fn check(store: &AuroraStore, at: &str, around: &Surroundings<'_>, fo
 
 fn version(store: &AuroraStore, at: &str, secondaries: u32, found: &mut Vec<Finding>) {
     let Some(version) = store.version.as_deref() else { return };
-    let other = match store.engine {
-        AuroraEngine::Mysql => numbers(version).first().is_some_and(|major| *major >= 9),
-        AuroraEngine::Postgresql => version.contains("mysql"),
-    };
     let old = match store.engine {
         AuroraEngine::Mysql => version.starts_with("5.7"),
-        AuroraEngine::Postgresql => numbers(version).first().is_some_and(|major| *major < 13),
+        AuroraEngine::Postgresql => {
+            !version.contains("mysql") && numbers(version).first().is_some_and(|major| *major < 13)
+        }
     };
-    if other {
-        found.push(
-            Finding::error(
-                codes::FEATURE_VERSION,
-                format!("{at}.version"),
-                format!("`{version}` is a version of the other engine"),
-            )
-            .help("change `engine`, or leave `version` out to take the newest"),
-        );
-    } else if old && (store.serverless.is_some() || secondaries > 0) {
+    if old && (store.serverless.is_some() || secondaries > 0) {
         let what = if store.serverless.is_some() { "serverless capacity" } else { "a global database" };
         found.push(
             Finding::error(

@@ -55,9 +55,9 @@ pub(super) fn resilience(store: &DocumentStore) -> Resilience {
 }
 
 pub(super) fn check(store: &DocumentStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
-    let secondaries = around.secondaries(&store.common);
+    let secondaries = around.secondaries();
     let readers = READERS_MAX.saturating_sub(secondaries);
-    let why = format!("a primary has 15 replicas, less one for each of its {secondaries} secondary regions");
+    let why = format!("a primary has 15 replicas, less one for each secondary region (here {secondaries})");
     found.extend(at_most(store.readers, readers, "readers", &why, at));
     let why = "a secondary region has at most 16 replicas";
     found.extend(at_most(store.secondary_readers, SECONDARY_READERS_MAX, "secondaryReaders", why, at));

@@ -145,7 +145,7 @@ fn shards(store: &CacheStore, at: &str, found: &mut Vec<Finding>) {
 }
 
 fn global(store: &CacheStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
-    let secondaries = around.secondaries(&store.common);
+    let secondaries = around.secondaries();
     if secondaries == 0 {
         return;
     }

@@ -10,10 +10,11 @@ mod elasticache;
 mod redshift;
 
 use super::common::{Backup, CachePattern, Common};
+use super::redshift::Pause;
 use super::{Family, Store};
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Finding, did_you_mean};
-use crate::vocabulary::names::{BlueprintName, RegionId};
+use crate::vocabulary::names::{BlueprintName, RegionId, StoreName};
 use crate::vocabulary::quantity::{Between, Share};
 use crate::vocabulary::time::Span;
 
@@ -22,8 +23,10 @@ use crate::vocabulary::time::Span;
 pub struct Place {
     /// Region that takes the writes.
     pub primary: RegionId,
-    /// Regions that follow it.
+    /// Regions to which this store is replicated.
     pub secondaries: Vec<RegionId>,
+    /// Whether the cell has secondary regions at all.
+    pub is_followed: bool,
 }
 
 /// What a family may know of the blueprint that a store is in.
@@ -39,15 +42,10 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     /// The most secondary regions that the store is replicated to in any cell.
-    pub fn secondaries(&self, store: &Common) -> u32 {
-        let most = self.places.iter().map(|place| replicas_in(store, place).len()).max().unwrap_or(0);
+    pub fn secondaries(&self) -> u32 {
+        let most = self.places.iter().map(|place| place.secondaries.len()).max().unwrap_or(0);
         u32::try_from(most).unwrap_or(u32::MAX)
     }
-}
-
-/// The regions that a store is replicated to in a cell.
-pub fn replicas_in<'p>(store: &Common, place: &'p Place) -> &'p [RegionId] {
-    if store.global == Some(false) { &[] } else { &place.secondaries }
 }
 
 /// The identifier of a store's main object in a region.
@@ -127,6 +125,27 @@ impl Store {
                 store.cache.as_ref().is_some_and(|cache| cache.pattern != CachePattern::Primary)
             }
             Self::Aurora(_) | Self::DocumentDb(_) | Self::Redshift(_) => false,
+        }
+    }
+
+    /// The store behind it, when it is a cache that names one.
+    pub fn origin(&self) -> Option<&StoreName> {
+        match self {
+            Self::ElastiCache(store) => store.cache.as_ref()?.origin.as_ref(),
+            Self::Aurora(_) | Self::DocumentDb(_) | Self::Redshift(_) => None,
+        }
+    }
+
+    /// Whether each request goes to a disk in the end, so that no latency in memory's range can be promised.
+    pub const fn is_on_disk(&self) -> bool {
+        matches!(self, Self::Aurora(_) | Self::DocumentDb(_))
+    }
+
+    /// The times in which it is paused.
+    pub fn pauses(&self) -> &[Pause] {
+        match self {
+            Self::Redshift(store) => &store.pause,
+            Self::Aurora(_) | Self::DocumentDb(_) | Self::ElastiCache(_) => &[],
         }
     }
 

@@ -90,7 +90,7 @@ pub(super) fn check(store: &WarehouseStore, at: &str, around: &Surroundings<'_>,
     if let Some(serverless) = &store.serverless {
         steps(serverless, at, found);
     }
-    if store.snapshot_copy.is_some() && around.secondaries(&store.common) == 0 {
+    if store.snapshot_copy.is_some() && around.secondaries() == 0 {
         let path = format!("{at}.snapshotCopy");
         let message = "there is no secondary region to which snapshots could be copied";
         found.push(
@@ -159,7 +159,7 @@ fn nodes(store: &WarehouseStore, at: &str, around: &Surroundings<'_>, found: &mu
 fn steps(serverless: &WarehouseServerless, at: &str, found: &mut Vec<Finding>) {
     let mut off_step = |field: &str, rpu: u32| {
         let step = if rpu > FINE_STEPS_RPU_MAX { 32 } else { 8 };
-        let legal = (rpu == 4 || rpu >= 8 && rpu % step == 0) && rpu <= RPU_MAX;
+        let legal = (rpu == 4 || rpu >= 8 && rpu.is_multiple_of(step)) && rpu <= RPU_MAX;
         if !legal {
             let down = (rpu / step * step).clamp(8, RPU_MAX);
             let up = (rpu.div_ceil(step) * step).clamp(8, RPU_MAX);
