@@ -1,7 +1,9 @@
 //! The command line.
 
+pub mod capacity;
 pub mod catalog;
 pub mod explain;
 pub mod schema;
+pub mod sim;
 pub mod template;
 pub mod validate;

@@ -2,8 +2,14 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod blueprint;
+mod capacity;
 mod catalog;
+mod crash;
+mod engine;
+mod families;
 mod fixtures;
 mod laws;
 mod planning;
+mod sim;
 mod store_laws;
+mod taps;
