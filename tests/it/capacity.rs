@@ -88,7 +88,8 @@ fn growth_reaches_ceilings_in_a_month_that_comes_sooner_the_faster_it_is() {
     let month = |growth: &str| {
         let path = format!("{}/blueprints/rocket-arena.yaml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
-        let text = text.replace("growthPerMonth: 8%", &format!("growthPerMonth: {growth}"));
+        let growing = format!("growthPerMonth: {growth}");
+        let text = text.replace("growthPerMonth: 8%", &growing).replace("growthPerMonth: 3%", &growing);
         let (blueprint, reading) = crate::families::read(&text);
         let found = estimates(&blueprint, &reading);
         let is_bound = |ceiling: &&rgctl::capacity::Ceiling| ceiling.what.contains("within the blueprint");
