@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod capacity;
 pub mod catalog;
 pub mod explain;
 pub mod schema;

@@ -2,9 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod blueprint;
+mod capacity;
 mod catalog;
 mod crash;
 mod engine;
+mod families;
 mod fixtures;
 mod laws;
 mod planning;
