@@ -88,7 +88,7 @@ impl Site {
         let world = World { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
         let run = RunId(format!("run-{}", self.runs));
         // Looking less often than the product does keeps the tests short; nothing here depends on it.
-        let pace = Pace { look_again: Span::from_secs(60), ..Pace::default() };
+        let pace = Pace { look_again: Span::from_mins(4), ..Pace::default() };
         let job = Job {
             desired,
             policy: &order.policy,
