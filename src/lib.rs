@@ -7,3 +7,7 @@ pub mod kinds;
 pub mod artefacts;
 
 pub mod seams;
+
+pub mod report;
+
+pub mod cli;

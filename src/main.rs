@@ -1,3 +1,5 @@
 //! The `rgctl` binary: parse, call, turn the outcome into an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    rgctl::cli::main(std::env::args_os())
+}

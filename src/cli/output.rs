@@ -1,0 +1,67 @@
+//! Standard output is data, standard error is talk.
+//!
+//! **Invariant:** a reader that goes away (`rgctl status | head`) ends the command quietly, not with an error.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::report::style::Style;
+
+/// Both streams, and how they look.
+pub struct Output {
+    data: Box<dyn Write + Send>,
+    talk: Box<dyn Write + Send>,
+    /// Look of data for people.
+    pub style: Style,
+    /// Look of talk.
+    pub talk_style: Style,
+    /// Whether talk goes to a terminal, so that it may be drawn over.
+    pub talk_is_terminal: bool,
+}
+
+/// Width when it is not known: that of most reviews and logs.
+const WIDTH: usize = 120;
+
+impl Output {
+    /// The process's own streams.
+    pub fn process(no_color: bool) -> Self {
+        let wants_color = |is_terminal: bool| {
+            let forbidden = no_color
+                || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+                || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            is_terminal && !forbidden
+        };
+        let width = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(WIDTH);
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self {
+            data: Box::new(io::stdout()),
+            talk: Box::new(io::stderr()),
+            style: Style { color: wants_color(out), width },
+            talk_style: Style { color: wants_color(err), width },
+            talk_is_terminal: err,
+        }
+    }
+
+    /// Writes data in one go.
+    pub fn data(&mut self, text: &str) -> io::Result<()> {
+        self.data.write_all(text.as_bytes())?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            self.data.write_all(b"\n")?;
+        }
+        self.data.flush()
+    }
+
+    /// Says a line. Talk that nobody hears is no error.
+    pub fn say(&mut self, line: &str) {
+        let _ = writeln!(self.talk, "{line}");
+    }
+
+    /// The stream of data, for those who write bit by bit.
+    pub fn data_stream(&mut self) -> &mut (dyn Write + Send) {
+        &mut *self.data
+    }
+
+    /// Both streams at once.
+    pub fn streams(&mut self) -> (&mut (dyn Write + Send), &mut (dyn Write + Send)) {
+        (&mut *self.data, &mut *self.talk)
+    }
+}

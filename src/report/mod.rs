@@ -1,0 +1,18 @@
+//! Reports: what people and programs read.
+//!
+//! Goes in: plans, inventories, records, costs, as values. Comes out: text, Markdown, or a document for JSON and YAML.
+//!
+//! **Invariant:** pure functions of their arguments; nothing here looks at a terminal, a clock or a file.
+//! **Invariant:** every text can be read without colour.
+//! **Invariant:** an amount with an unpriced part is shown as "at least", with the list of what is unpriced.
+
+pub mod cost;
+pub mod document;
+pub mod drift;
+pub mod history;
+pub mod plan;
+pub mod plan_markdown;
+pub mod status;
+pub mod style;
+pub mod tally;
+pub mod words;
