@@ -6,6 +6,7 @@
 //! **Invariant:** nothing is decided here about the world; commands call the engine and show what it says.
 
 pub mod args;
+pub mod catalog;
 pub mod completions;
 pub mod exit;
 pub mod output;
