@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::catalog::{ListArgs, RefreshArgs};
 use crate::artefacts::policy::Consent;
 use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
 use crate::vocabulary::time::Span;
@@ -91,24 +92,26 @@ pub enum OutputForm {
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
-    /// Check blueprints and regions, and report all problems at once
-    Validate(ValidateArgs),
-    /// Show what would be done, why, at what price and with which effect
-    Plan(PlanArgs),
-    /// Bring the world into the blueprint's shape
-    Apply(ApplyArgs),
-    /// Remove everything of a blueprint, leaving final snapshots
-    Destroy(DestroyArgs),
-    /// Show what exists, in which phase, and what it costs
-    Status(InputArgs),
-    /// Show what differs from the blueprint by another hand; exit code 2 when something does
-    Drift(InputArgs),
-    /// Show what the blueprint costs a month, by store and region
-    Cost(InputArgs),
     /// Show who did what, when and why
     History(HistoryArgs),
+    /// Refresh and show prices, classes and limits
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Write completions for a shell
     Completions(CompletionsArgs),
+}
+
+/// What to do with the catalog.
+#[derive(Subcommand, Clone, Debug)]
+pub enum CatalogCommand {
+    /// Read the provider's public price list into a dated price book
+    Refresh(RefreshArgs),
+    /// List known prices
+    Prices(ListArgs),
+    /// List classes, their sizes, and where they are sold
+    Classes(ListArgs),
+    /// List limits, quotas and capabilities
+    Limits(ListArgs),
 }
 
 /// The files to read.
@@ -215,9 +218,9 @@ pub struct DestroyArgs {
 /// Which part of the record.
 #[derive(Args, Clone, Debug)]
 pub struct HistoryArgs {
-    /// Name of the blueprint; every one on record when absent
+    /// Name of the blueprint
     #[arg(value_name = "BLUEPRINT", value_parser = blueprint_name)]
-    pub blueprint: Option<BlueprintName>,
+    pub blueprint: BlueprintName,
     /// Only this run
     #[arg(long, value_name = "RUN", value_parser = run_id)]
     pub run: Option<RunId>,

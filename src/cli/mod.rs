@@ -8,38 +8,121 @@
 pub mod args;
 pub mod catalog;
 pub mod completions;
+pub mod error;
 pub mod exit;
+pub mod figures;
+pub mod history;
+pub mod log;
 pub mod output;
+pub mod outside;
+pub mod progress;
+pub mod run;
+pub mod saved;
+pub mod settings;
+pub mod signals;
 
 use std::ffi::OsString;
+use std::future::Future;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use args::{CatalogCommand, Cli, Command, OutputForm};
+use error::Failure;
+use exit::Exit;
+use output::Output;
+use settings::Settings;
+
+use crate::adapters::machine::SystemClock;
+use crate::seams::Clock;
+
 /// The program: parses, runs, turns the outcome into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match args::Cli::try_parse_from(arguments) {
-        Ok(cli) => run(&cli).into(),
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => run_and_tell(&cli).into(),
         Err(refusal) => usage(&refusal).into(),
     }
 }
 
 /// Help and version are answers; everything else that clap says is a refusal.
-fn usage(refusal: &clap::Error) -> exit::Exit {
+fn usage(refusal: &clap::Error) -> Exit {
     let is_answer = !refusal.use_stderr();
     // A reader that went away is no error.
     let _ = refusal.print();
-    if is_answer { exit::Exit::Done } else { exit::Exit::BadInput }
+    if is_answer { Exit::Done } else { Exit::BadInput }
 }
 
-fn run(cli: &args::Cli) -> exit::Exit {
-    let mut output = output::Output::process(cli.global.no_color);
-    let args::Command::Completions(args) = &cli.command else {
-        output.say("error: this command comes with the engine");
-        return exit::Exit::Error;
-    };
-    match output.data(&String::from_utf8_lossy(&completions::script(args))) {
-        Ok(()) => exit::Exit::Done,
-        Err(_) => exit::Exit::Error,
+fn run_and_tell(cli: &Cli) -> Exit {
+    let mut output = Output::process(cli.global.no_color);
+    match dispatch(cli, &mut output) {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            let text = failure.text(output.talk_style);
+            if !text.is_empty() {
+                output.say(&text);
+            }
+            failure.exit
+        }
     }
+}
+
+fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
+    log::start(cli.global.verbose);
+    let settings = Settings::resolve(&cli.global)?;
+    match &cli.command {
+        Command::Catalog(command) => catalog_command(command, &settings, output),
+        Command::History(args) => wait_for(history::run(args, &settings, output)),
+        Command::Completions(args) => {
+            let script = completions::script(args);
+            Ok(output.data(&String::from_utf8_lossy(&script))?)
+        }
+    }
+}
+
+fn catalog_command(
+    command: &CatalogCommand,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    use catalog::{ListArgs, ListFormat, RefreshArgs};
+    let format = match settings.output {
+        OutputForm::Json => ListFormat::Json,
+        OutputForm::Text => ListFormat::Text,
+        OutputForm::Yaml | OutputForm::Markdown => {
+            return Err(Failure::new(Exit::BadInput, "catalog lists are written as `text` or `json`"));
+        }
+    };
+    let listed = |args: &ListArgs| ListArgs { output: format, ..args.clone() };
+    let now = SystemClock.now();
+    match command {
+        CatalogCommand::Refresh(args) => {
+            let args = RefreshArgs { dir: settings.catalog_dir(), ..args.clone() };
+            let (data, talk) = output.streams();
+            wait_for(async { catalog::refresh(&args, now, data, talk).await.map_err(Failure::from) })
+                .map(drop)
+        }
+        CatalogCommand::Prices(args) => {
+            let catalog = figures::catalog(settings)?;
+            Ok(catalog::prices(&listed(args), &catalog, now, output.data_stream())?)
+        }
+        CatalogCommand::Classes(args) => {
+            Ok(catalog::classes(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
+        }
+        CatalogCommand::Limits(args) => {
+            Ok(catalog::limits(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
+        }
+    }
+}
+
+/// Runs what waits. The runtime is made only for commands that need it, so that the others start at once; it is left
+/// without waiting for what still runs in it.
+fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of(Exit::Error, &error))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }

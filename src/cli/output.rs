@@ -4,6 +4,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde_json::Value;
+
+use super::args::OutputForm;
 use crate::report::style::Style;
 
 /// Both streams, and how they look.
@@ -50,6 +53,18 @@ impl Output {
         self.data.flush()
     }
 
+    /// Writes a document for programs.
+    pub fn document(&mut self, document: &Value, form: OutputForm) -> io::Result<()> {
+        let text = match form {
+            OutputForm::Yaml => yaml(document),
+            OutputForm::Json | OutputForm::Text | OutputForm::Markdown => {
+                // A JSON value always serialises.
+                serde_json::to_string_pretty(document).unwrap_or_default()
+            }
+        };
+        self.data(&text)
+    }
+
     /// Says a line. Talk that nobody hears is no error.
     pub fn say(&mut self, line: &str) {
         let _ = writeln!(self.talk, "{line}");
@@ -64,4 +79,9 @@ impl Output {
     pub fn streams(&mut self) -> (&mut (dyn Write + Send), &mut (dyn Write + Send)) {
         (&mut *self.data, &mut *self.talk)
     }
+}
+
+/// JSON is YAML, too.
+fn yaml(document: &Value) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_default()
 }

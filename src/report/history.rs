@@ -47,8 +47,8 @@ pub const fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The record as text: one heading per run.
-pub fn text(entries: &[Entry], style: Style) -> String {
+/// The record as text: one heading per run. `whole` is the number of lines that were verified, of which these are some.
+pub fn text(entries: &[Entry], whole: usize, style: Style) -> String {
     let mut out = String::new();
     let mut run = None;
     for entry in entries {
@@ -64,7 +64,7 @@ pub fn text(entries: &[Entry], style: Style) -> String {
             let _ = writeln!(out, "{:31}{line}", "");
         }
     }
-    let verified = format!("{} lines; the chain of digests is whole.", entries.len());
+    let verified = format!("{} of {whole} lines; the chain of digests is whole.", entries.len());
     let _ = writeln!(out, "{}", style.paint(Tone::Faint, &verified));
     out
 }

@@ -1,0 +1,45 @@
+//! The outside that a command works on: provider, clocks, store, as the settings ask for.
+
+use super::error::Failure;
+use super::settings::{Settings, StoreSettings};
+use crate::adapters::files::journal::SqliteStore;
+use crate::adapters::machine::SystemClock;
+use crate::execution::drive::World;
+use crate::seams::{Clock, Cloud, Store};
+
+/// Everything that is not ours.
+pub struct Outside {
+    /// The provider.
+    pub cloud: Box<dyn Cloud>,
+    /// Its time.
+    pub clock: Box<dyn Clock>,
+    /// Time of this machine.
+    pub wall: SystemClock,
+    /// Record, lease, overlays.
+    pub store: Box<dyn Store>,
+}
+
+impl Outside {
+    /// As the engine sees it.
+    pub fn world(&self) -> World<'_> {
+        World { cloud: &*self.cloud, clock: &*self.clock, wall: &self.wall, store: &*self.store }
+    }
+}
+
+/// Opens the record if there is one: reading makes no folder.
+pub fn store_to_read(settings: &Settings) -> Result<Option<Box<dyn Store>>, Failure> {
+    if settings.store == StoreSettings::Folder && !settings.state_dir.is_dir() {
+        return Ok(None);
+    }
+    store(settings).map(Some)
+}
+
+/// Opens the record.
+pub fn store(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
+    match &settings.store {
+        StoreSettings::Folder => Ok(Box::new(SqliteStore::open(&settings.state_dir)?)),
+        StoreSettings::Bucket { .. } => {
+            Err(Failure::new(super::exit::Exit::BadInput, "records in a bucket come with the AWS adapter"))
+        }
+    }
+}
