@@ -7,3 +7,4 @@
 pub mod files;
 pub mod http;
 pub mod machine;
+pub mod sim;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::catalog::{ListArgs, RefreshArgs};
+use super::sim::SimArgs;
 use crate::artefacts::policy::Consent;
 use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
 use crate::vocabulary::time::Span;
@@ -97,6 +98,8 @@ pub enum Command {
     /// Refresh and show prices, classes and limits
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Look at the embedded cloud, let its time pass, make things go wrong in it
+    Sim(SimArgs),
     /// Write completions for a shell
     Completions(CompletionsArgs),
 }

@@ -8,7 +8,9 @@ use std::io;
 use super::catalog::CatalogCommandError;
 use super::exit::Exit;
 use super::settings::SettingsError;
+use super::sim::SimCommandError;
 use crate::adapters::files::inputs::InputError;
+use crate::adapters::sim::SimError;
 use crate::execution::drive::DriveError;
 use crate::report::style::{Style, Tone};
 use crate::seams::{CloudError, StoreError};
@@ -153,6 +155,26 @@ impl From<CatalogCommandError> for Failure {
             error => Self::of(Exit::Error, &error),
         }
     }
+}
+
+impl From<SimCommandError> for Failure {
+    fn from(error: SimCommandError) -> Self {
+        match error {
+            SimCommandError::Output(error) => error.into(),
+            error @ SimCommandError::Argument(_) => Self::of(Exit::BadInput, &error),
+            error @ SimCommandError::Sim(_) => error_of_sim(&error),
+        }
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        error_of_sim(&error)
+    }
+}
+
+fn error_of_sim(error: &(dyn Error + 'static)) -> Failure {
+    Failure::of(Exit::Error, error).hint("`rgctl sim reset` begins a new world")
 }
 
 #[cfg(test)]

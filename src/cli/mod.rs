@@ -20,6 +20,7 @@ pub mod run;
 pub mod saved;
 pub mod settings;
 pub mod signals;
+pub mod sim;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -71,6 +72,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     let settings = Settings::resolve(&cli.global)?;
     match &cli.command {
         Command::Catalog(command) => catalog_command(command, &settings, output),
+        Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => wait_for(history::run(args, &settings, output)),
         Command::Completions(args) => {
             let script = completions::script(args);
@@ -112,6 +114,19 @@ fn catalog_command(
             Ok(catalog::limits(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
         }
     }
+}
+
+fn sim_command(args: &sim::SimArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let form = match settings.output {
+        OutputForm::Json => sim::ShowAs::Json,
+        OutputForm::Text => sim::ShowAs::Text,
+        OutputForm::Yaml | OutputForm::Markdown => {
+            return Err(Failure::new(Exit::BadInput, "the embedded cloud is shown as `text` or `json`"));
+        }
+    };
+    let (data, talk) = output.streams();
+    let code = sim::run(args, &settings.state_dir, form, data, talk)?;
+    if code == 0 { Ok(()) } else { Err(Failure::said(Exit::Error)) }
 }
 
 /// Runs what waits. The runtime is made only for commands that need it, so that the others start at once; it is left

@@ -1,9 +1,10 @@
 //! The outside that a command works on: provider, clocks, store, as the settings ask for.
 
 use super::error::Failure;
-use super::settings::{Settings, StoreSettings};
+use super::settings::{CloudSettings, Settings, StoreSettings};
 use crate::adapters::files::journal::SqliteStore;
 use crate::adapters::machine::SystemClock;
+use crate::adapters::sim::SimCloud;
 use crate::execution::drive::World;
 use crate::seams::{Clock, Cloud, Store};
 
@@ -23,6 +24,20 @@ impl Outside {
     /// As the engine sees it.
     pub fn world(&self) -> World<'_> {
         World { cloud: &*self.cloud, clock: &*self.clock, wall: &self.wall, store: &*self.store }
+    }
+}
+
+/// Opens everything.
+pub fn open(settings: &Settings) -> Result<Outside, Failure> {
+    match &settings.cloud {
+        CloudSettings::Sim => {
+            let cloud = SimCloud::open(&settings.state_dir)?;
+            let clock = Box::new(cloud.clock());
+            Ok(Outside { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
+        }
+        CloudSettings::Aws { .. } => {
+            Err(Failure::new(super::exit::Exit::BadInput, "AWS comes with the AWS adapter"))
+        }
     }
 }
 

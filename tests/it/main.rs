@@ -7,5 +7,6 @@ mod cli;
 mod fixtures;
 mod laws;
 mod planning;
+mod sim;
 mod store_laws;
 mod views;

@@ -6,6 +6,7 @@
 
 pub mod inputs;
 pub mod journal;
+pub mod objects;
 
 use std::path::Path;
 use std::time::Duration;
