@@ -93,6 +93,8 @@ pub enum OutputForm {
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
+    /// Bring the world into the blueprint's shape
+    Apply(ApplyArgs),
     /// Show who did what, when and why
     History(HistoryArgs),
     /// Refresh and show prices, classes and limits

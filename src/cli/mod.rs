@@ -5,6 +5,7 @@
 //! **Invariant:** standard output is data, standard error is talk.
 //! **Invariant:** nothing is decided here about the world; commands call the engine and show what it says.
 
+pub mod apply;
 pub mod args;
 pub mod catalog;
 pub mod completions;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{CatalogCommand, Cli, Command, OutputForm};
+use args::{ApplyArgs, CatalogCommand, Cli, Command, OutputForm};
 use error::Failure;
 use exit::Exit;
 use output::Output;
@@ -71,6 +72,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     log::start(cli.global.verbose);
     let settings = Settings::resolve(&cli.global)?;
     match &cli.command {
+        Command::Apply(args) => wait_for(apply_command(args, &settings, output)),
         Command::Catalog(command) => catalog_command(command, &settings, output),
         Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => wait_for(history::run(args, &settings, output)),
@@ -79,6 +81,13 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
             Ok(output.data(&String::from_utf8_lossy(&script))?)
         }
     }
+}
+
+async fn apply_command(args: &ApplyArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let Some(path) = &args.plan else { return Err(Failure::said(Exit::BadInput)) };
+    let saved = saved::SavedPlan::read(path)?;
+    let outside = outside::open(settings)?;
+    apply::saved(&saved, &crate::planning::NoFigures, &args.run, &outside, settings, output).await
 }
 
 fn catalog_command(

@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 use serde_json::Value;
 
 use super::args::OutputForm;
+use crate::artefacts::plan::{PLAN_FORMAT, Plan};
+use crate::report::document::document;
 use crate::report::style::Style;
 
 /// Both streams, and how they look.
@@ -51,6 +53,11 @@ impl Output {
             self.data.write_all(b"\n")?;
         }
         self.data.flush()
+    }
+
+    /// Writes a plan for programs: the plan itself carries the name of its format.
+    pub fn plan(&mut self, plan: &Plan, form: OutputForm) -> io::Result<()> {
+        self.document(&document(PLAN_FORMAT, plan), form)
     }
 
     /// Writes a document for programs.
