@@ -4,9 +4,12 @@
 mod architecture;
 mod catalog;
 mod cli;
+mod crash;
+mod engine;
 mod fixtures;
 mod laws;
 mod planning;
 mod sim;
 mod store_laws;
+mod taps;
 mod views;
