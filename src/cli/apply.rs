@@ -116,7 +116,7 @@ fn held_up(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// The plan goes to standard output, unless a document about the outcome follows there: then it is talk.
-fn show(plan: &Plan, is_all: bool, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+pub fn show(plan: &Plan, is_all: bool, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let detail = if settings.verbose > 0 { Detail::Everything } else { Detail::Changes };
     let is_all = is_all || plan.is_empty();
     match settings.output {

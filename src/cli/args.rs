@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::catalog::{ListArgs, RefreshArgs};
 use super::sim::SimArgs;
-use crate::artefacts::policy::Consent;
+use crate::artefacts::policy::{Consent, Policy};
 use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
 use crate::vocabulary::time::Span;
 
@@ -147,6 +147,17 @@ pub struct PolicyArgs {
     /// Allow a grave thing by name, such as `delete:accounts@us-east-1`, `replace:…`, `shrink:…`; repeat for several
     #[arg(long = "allow", value_name = "CONSENT", value_parser = consent)]
     pub consents: Vec<Consent>,
+}
+
+impl PolicyArgs {
+    /// What they allow.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            consents: self.consents.iter().cloned().collect(),
+            targets: self.targets.iter().cloned().collect(),
+            ..Policy::default()
+        }
+    }
 }
 
 /// How to plan.

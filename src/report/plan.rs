@@ -8,6 +8,7 @@ use crate::report::style::{Style, Tone};
 use crate::report::tally::Tally;
 use crate::report::{cost, words};
 use crate::vocabulary::names::StepId;
+use crate::vocabulary::time::Span;
 
 /// How much is told of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,15 +56,21 @@ fn headline(plan: &Plan, tally: &Tally) -> String {
 
 /// Totals in a line.
 pub fn closing(tally: &Tally) -> String {
-    format!(
-        "In all: {}; ~{} (p95 {}), writes stop ~{} in sum, {}, {} cannot be undone.",
-        tally.line(),
-        tally.duration,
-        tally.duration_p95,
-        tally.write_outage,
-        words::count(tally.failovers as usize, "failover", "failovers"),
-        tally.irreversible,
-    )
+    let outage = if tally.write_outage == Span::ZERO {
+        "no write outage".to_owned()
+    } else {
+        format!("writes stop ~{} in sum", tally.write_outage)
+    };
+    let failovers = match tally.failovers {
+        0 => "no failover".to_owned(),
+        more => words::count(more as usize, "failover", "failovers"),
+    };
+    let undo = match tally.irreversible {
+        0 => "all can be undone".to_owned(),
+        more => format!("{more} cannot be undone"),
+    };
+    let (line, duration, p95) = (tally.line(), tally.duration, tally.duration_p95);
+    format!("In all: {line}; ~{duration} (p95 {p95}), {outage}, {failovers}, {undo}.")
 }
 
 /// Steps by store and region, in the order in which the groups begin.
