@@ -7,8 +7,10 @@ pub mod kinds;
 pub mod artefacts;
 
 pub mod catalog;
+pub mod families;
 pub mod seams;
 
+pub mod blueprint;
 pub mod record;
 
 pub mod planning;

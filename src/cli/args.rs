@@ -6,7 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::catalog::{ListArgs, RefreshArgs};
+use super::explain::ExplainArgs;
+use super::schema::SchemaArgs;
 use super::sim::SimArgs;
+use super::template::TemplateArgs;
+use super::validate::ValidateArgs;
 use crate::artefacts::policy::{Consent, Policy};
 use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
 use crate::vocabulary::time::Span;
@@ -93,10 +97,18 @@ pub enum OutputForm {
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
+    /// Check blueprints and regions, and report all problems at once
+    Validate(ValidateArgs),
     /// Bring the world into the blueprint's shape
     Apply(ApplyArgs),
     /// Show who did what, when and why
     History(HistoryArgs),
+    /// Print the JSON Schema of a kind of document, for editors
+    Schema(SchemaArgs),
+    /// Explain a kind of document, one of its fields, or a diagnostic code
+    Explain(ExplainArgs),
+    /// Render templates into documents
+    Template(TemplateArgs),
     /// Refresh and show prices, classes and limits
     #[command(subcommand)]
     Catalog(CatalogCommand),
@@ -128,14 +140,6 @@ pub struct InputArgs {
     /// Folder of further region files, which go before the built-in ones
     #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
     pub regions: Option<PathBuf>,
-}
-
-/// What to check.
-#[derive(Args, Clone, Debug)]
-pub struct ValidateArgs {
-    /// The files.
-    #[command(flatten)]
-    pub input: InputArgs,
 }
 
 /// Which stores, and what may be done to them.

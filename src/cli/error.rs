@@ -7,8 +7,12 @@ use std::io;
 
 use super::catalog::CatalogCommandError;
 use super::exit::Exit;
+use super::explain::ExplainError;
+use super::schema::SchemaError;
 use super::settings::SettingsError;
 use super::sim::SimCommandError;
+use super::template::TemplateError;
+use super::validate::ValidateError;
 use crate::adapters::files::inputs::InputError;
 use crate::adapters::sim::SimError;
 use crate::execution::drive::DriveError;
@@ -101,7 +105,7 @@ impl From<InputError> for Failure {
             InputError::Unreadable { .. } => failure.hint("check the path and its permissions"),
             InputError::Folder { .. } => failure.hint("name the files in it, each with `-f`"),
             InputError::Unwritable { .. } => Self { exit: Exit::Error, ..failure },
-            InputError::TooLarge { .. } | InputError::NotText { .. } | InputError::TooMany { .. } => failure,
+            InputError::TooLarge { .. } | InputError::NotText { .. } => failure,
         }
     }
 }
@@ -170,6 +174,44 @@ impl From<SimCommandError> for Failure {
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
         error_of_sim(&error)
+    }
+}
+
+impl From<ValidateError> for Failure {
+    fn from(error: ValidateError) -> Self {
+        match error {
+            ValidateError::Write(error) => error.into(),
+            error => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
+impl From<SchemaError> for Failure {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Write(error) => error.into(),
+            // The encoder writes as it goes: a reader that went away shows itself here.
+            SchemaError::Encode(error) if error.is_io() => io::Error::from(error).into(),
+            error @ SchemaError::Encode(_) => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Write(error) => error.into(),
+            error @ ExplainError::Unknown { .. } => Self::of(Exit::BadInput, &error),
+        }
+    }
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Self {
+        match error {
+            TemplateError::Write(error) => error.into(),
+            error => Self::of(Exit::BadInput, &error),
+        }
     }
 }
 

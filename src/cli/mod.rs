@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod completions;
 pub mod error;
 pub mod exit;
+pub mod explain;
 pub mod figures;
 pub mod history;
 pub mod load;
@@ -22,9 +23,12 @@ pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod saved;
+pub mod schema;
 pub mod settings;
 pub mod signals;
 pub mod sim;
+pub mod template;
+pub mod validate;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -76,6 +80,22 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     let settings = Settings::resolve(&cli.global)?;
     match &cli.command {
         Command::Apply(args) => wait_for(apply_command(args, &settings, output)),
+        Command::Validate(args) => validate_command(args, &settings, output),
+        Command::Schema(args) => {
+            let (data, talk) = output.streams();
+            schema::run(args, data, talk)?;
+            Ok(())
+        }
+        Command::Explain(args) => {
+            let (data, talk) = output.streams();
+            explain::run(args, data, talk)?;
+            Ok(())
+        }
+        Command::Template(args) => {
+            let colour = output.colour();
+            let (data, talk) = output.streams();
+            refused_unless(template::run(args, colour, data, talk)? == 0)
+        }
         Command::Catalog(command) => catalog_command(command, &settings, output),
         Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => wait_for(history::run(args, &settings, output)),
@@ -84,6 +104,29 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
             Ok(output.data(&String::from_utf8_lossy(&script))?)
         }
     }
+}
+
+fn validate_command(
+    args: &validate::ValidateArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let form = match settings.output {
+        OutputForm::Text => validate::Output::Text,
+        OutputForm::Json => validate::Output::Json,
+        OutputForm::Yaml | OutputForm::Markdown => {
+            return Err(Failure::new(Exit::BadInput, "diagnostics are written as `text` or `json`"));
+        }
+    };
+    let args = validate::ValidateArgs { output: form, ..args.clone() };
+    let colour = output.colour();
+    let (data, talk) = output.streams();
+    refused_unless(validate::run(&args, SystemClock.now(), colour, data, talk)? == 0)
+}
+
+/// What is wrong with the input has been said by the command itself.
+fn refused_unless(is_right: bool) -> Result<(), Failure> {
+    if is_right { Ok(()) } else { Err(Failure::said(Exit::BadInput)) }
 }
 
 async fn apply_command(args: &ApplyArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::args::OutputForm;
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
+use crate::blueprint::yaml;
+use crate::report::diagnostics::Colour;
 use crate::report::document::document;
 use crate::report::style::Style;
 
@@ -63,7 +65,7 @@ impl Output {
     /// Writes a document for programs.
     pub fn document(&mut self, document: &Value, form: OutputForm) -> io::Result<()> {
         let text = match form {
-            OutputForm::Yaml => yaml(document),
+            OutputForm::Yaml => yaml::to_text(document),
             OutputForm::Json | OutputForm::Text | OutputForm::Markdown => {
                 // A JSON value always serialises.
                 serde_json::to_string_pretty(document).unwrap_or_default()
@@ -82,13 +84,13 @@ impl Output {
         &mut *self.data
     }
 
+    /// Colour of diagnostics on the stream of data.
+    pub const fn colour(&self) -> Colour {
+        if self.style.color { Colour::Yes } else { Colour::No }
+    }
+
     /// Both streams at once.
     pub fn streams(&mut self) -> (&mut (dyn Write + Send), &mut (dyn Write + Send)) {
         (&mut *self.data, &mut *self.talk)
     }
-}
-
-/// JSON is YAML, too.
-fn yaml(document: &Value) -> String {
-    serde_json::to_string_pretty(document).unwrap_or_default()
 }

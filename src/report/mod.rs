@@ -7,6 +7,7 @@
 //! **Invariant:** an amount with an unpriced part is shown as "at least", with the list of what is unpriced.
 
 pub mod cost;
+pub mod diagnostics;
 pub mod document;
 pub mod drift;
 pub mod history;

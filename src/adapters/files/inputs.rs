@@ -4,12 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Larger than any blueprint that a person wrote: beyond it the path is a mistake.
-pub const TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Plans are written by the program; a plan over ten thousand objects has some ten megabytes.
 pub const PLAN_BYTES_MAX: u64 = 256 << 20;
-/// More region files than there are regions is a mistake of the folder.
-pub const FILES_IN_FOLDER_MAX: usize = 1_000;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +41,6 @@ pub enum InputError {
         /// Where.
         at: usize,
     },
-    /// The folder holds too many files.
-    #[error("{} holds more than {FILES_IN_FOLDER_MAX} files", path.display())]
-    TooMany {
-        /// Which.
-        path: PathBuf,
-    },
     /// It cannot be written.
     #[error("cannot write {}", path.display())]
     Unwritable {
@@ -82,24 +72,6 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, InputError> {
     }
     String::from_utf8(bytes)
         .map_err(|error| InputError::NotText { path: path.to_owned(), at: error.utf8_error().valid_up_to() })
-}
-
-/// The YAML files of a folder, in the order of their names.
-pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let unreadable = |source| InputError::Unreadable { path: folder.to_owned(), source };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if is_yaml && path.is_file() {
-            files.push(path);
-        }
-        if files.len() > FILES_IN_FOLDER_MAX {
-            return Err(InputError::TooMany { path: folder.to_owned() });
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// Writes a file in one step: whoever reads it sees the old text or the new one, never a part.
