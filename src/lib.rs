@@ -13,6 +13,9 @@ pub mod seams;
 pub mod blueprint;
 pub mod record;
 
+pub mod capacity;
+pub mod desired;
+
 pub mod planning;
 
 pub mod execution;

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_broken_template_is_an_error() {
-        let problem = render(&Source::new("t", "one: 1\ntwo: {{ oops\n"), &BTreeMap::new()).unwrap_err();
+        let problem = render(&Source::new("t", "one: 1\ntwo: {{ 1 + }}\n"), &BTreeMap::new()).unwrap_err();
         assert_eq!(problem.code, codes::BAD_TEMPLATE);
         assert_eq!(problem.line, 2);
     }

@@ -6,11 +6,15 @@
 //! **Invariant:** pure: no clock, no input or output.
 
 pub mod aurora;
+pub mod bill;
 pub mod checks;
 pub mod common;
 pub mod documentdb;
+pub mod drill;
 pub mod elasticache;
+pub mod expand;
 pub mod redshift;
+pub mod size;
 
 use serde_json::Value;
 
@@ -22,6 +26,7 @@ use crate::vocabulary::names::StoreName;
 use crate::vocabulary::node::{Data, Tree};
 use crate::vocabulary::section::{Reader, Section, Setting};
 use crate::vocabulary::shape::{Shape, Table};
+pub use bill::bill_of;
 use common::Common;
 
 macro_rules! families {

@@ -58,13 +58,11 @@ impl Count {
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The largest unit with at most three decimals keeps the number exact and short.
-        let unit =
-            Self::UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(unit / 1_000));
-        match unit {
-            Some((unit, name)) => f.pad(&format!("{}{name}", in_units(self.0, *unit))),
-            None => f.pad(&self.0.to_string()),
-        }
+        // The shortest exact way of writing it, in the largest of equally short units.
+        let units = Self::UNITS.iter().filter(|(unit, _)| self.0 >= *unit);
+        let written = units.map(|(unit, name)| format!("{}{name}", in_units(self.0, *unit)));
+        let shortest = written.chain([self.0.to_string()]).min_by_key(String::len);
+        f.pad(&shortest.unwrap_or_default())
     }
 }
 

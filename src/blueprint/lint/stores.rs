@@ -283,7 +283,9 @@ fn backups(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     }
     let rpo = store.common().objectives.as_ref().and_then(|own| own.rpo);
     let rpo = rpo.unwrap_or(view.blueprint.spec.objectives.rpo);
-    if kept < rpo || days == 0 {
+    // Nothing reaches back further than the service keeps backups, and nothing further is asked for here.
+    let rpo = rpo.min(Span::from_days(most));
+    if kept < rpo {
         found.push(
             Finding::error(
                 codes::BACKUP_TOO_SHORT,
@@ -328,6 +330,19 @@ fn origin(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 fn cell_stores(view: &View<'_>, found: &mut Vec<Finding>) {
+    for (at, store) in view.stores() {
+        if !view.cells.is_empty() && view.cells_of(store).next().is_none() {
+            found.push(
+                Finding::error(
+                    codes::NO_STORES,
+                    format!("{at}.name"),
+                    format!("no cell has `{}`, so that it would not be built", store.name()),
+                )
+                .label("in no cell")
+                .help("add it to the `stores` of a cell, or remove it"),
+            );
+        }
+    }
     for (place, cell) in view.blueprint.spec.regions.cells.iter().enumerate() {
         for (field, names) in [("stores", &cell.stores), ("notReplicated", &cell.not_replicated)] {
             for (index, name) in names.iter().enumerate() {
