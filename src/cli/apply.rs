@@ -3,6 +3,7 @@
 use super::args::{OutputForm, RunArgs};
 use super::error::Failure;
 use super::exit::Exit;
+use super::load::Loaded;
 use super::output::Output;
 use super::outside::Outside;
 use super::run::{self, Run};
@@ -58,17 +59,20 @@ pub async fn saved(
 }
 
 /// Plans, shows the plan, asks, and carries it out.
-pub async fn fresh(
-    work: &Work<'_>,
+pub async fn run(
+    loaded: &Loaded,
+    policy: Policy,
+    purpose: Purpose,
     run: &RunArgs,
     outside: &Outside,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let destroy = work.purpose == Purpose::Destroy;
+    let work = Work { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
+    let destroy = purpose == Purpose::Destroy;
     let (plan, _) = run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
     // What a person said yes to is what is done; `--yes` agrees to whatever leads to the blueprint.
-    agree_and_carry_out(work, &plan, !run.yes, run, outside, settings, output).await
+    agree_and_carry_out(&work, &plan, !run.yes, run, outside, settings, output).await
 }
 
 async fn agree_and_carry_out(

@@ -99,8 +99,18 @@ pub enum OutputForm {
 pub enum Command {
     /// Check blueprints and regions, and report all problems at once
     Validate(ValidateArgs),
+    /// Show what would be done, why, at what price and with which effect
+    Plan(PlanArgs),
     /// Bring the world into the blueprint's shape
     Apply(ApplyArgs),
+    /// Remove everything of a blueprint, leaving final snapshots
+    Destroy(DestroyArgs),
+    /// Show what exists, in which phase, and what it costs
+    Status(InputArgs),
+    /// Show what differs from the blueprint by another hand; exit code 2 when something does
+    Drift(InputArgs),
+    /// Show what the blueprint costs a month, by store and region
+    Cost(InputArgs),
     /// Show who did what, when and why
     History(HistoryArgs),
     /// Print the JSON Schema of a kind of document, for editors
@@ -151,6 +161,13 @@ pub struct PolicyArgs {
     /// Allow a grave thing by name, such as `delete:accounts@us-east-1`, `replace:…`, `shrink:…`; repeat for several
     #[arg(long = "allow", value_name = "CONSENT", value_parser = consent)]
     pub consents: Vec<Consent>,
+}
+
+impl ApplyArgs {
+    /// The files.
+    pub fn input(&self) -> InputArgs {
+        InputArgs { files: self.files.clone(), regions: self.regions.clone() }
+    }
 }
 
 impl PolicyArgs {
@@ -204,8 +221,14 @@ pub struct ApplyArgs {
     /// A saved plan: exactly its steps are done, or none when the world has moved on
     #[arg(value_name = "PLAN")]
     pub plan: Option<PathBuf>,
-    /// Blueprint to read; repeat for several. With a saved plan: the blueprint that it was made from
-    #[arg(short, long = "file", value_name = "FILE", required_unless_present = "plan")]
+    /// Blueprint to read; repeat for several
+    #[arg(
+        short,
+        long = "file",
+        value_name = "FILE",
+        required_unless_present = "plan",
+        conflicts_with = "plan"
+    )]
     pub files: Vec<PathBuf>,
     /// Folder of further region files, which go before the built-in ones
     #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]

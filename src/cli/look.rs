@@ -11,6 +11,7 @@ use super::settings::Settings;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::policy::Policy;
 use crate::execution::drive;
+use crate::planning::Figures;
 use crate::report::cost::{self, CostReport, StoreCost};
 use crate::report::document::{document, format};
 use crate::report::{drift, status};
@@ -49,7 +50,7 @@ pub async fn drift(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let (plan, _) =
-        run::look_and_plan(outside, &loaded.desired, &*loaded.figures, &Policy::default(), false).await?;
+        run::look_and_plan(outside, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
     let record = outside.store.entries(&loaded.desired.blueprint, 0).await?;
     let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
     match settings.output {

@@ -32,17 +32,21 @@ pub mod validate;
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{ApplyArgs, CatalogCommand, Cli, Command, OutputForm};
+use args::{CatalogCommand, Cli, Command, DestroyArgs, InputArgs, OutputForm, PlanArgs, RunArgs};
 use error::Failure;
 use exit::Exit;
+use figures::CatalogFigures;
 use output::Output;
 use settings::Settings;
 
 use crate::adapters::machine::SystemClock;
+use crate::artefacts::journal::Purpose;
+use crate::artefacts::policy::Policy;
 use crate::seams::Clock;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -79,7 +83,12 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     log::start(cli.global.verbose);
     let settings = Settings::resolve(&cli.global)?;
     match &cli.command {
-        Command::Apply(args) => wait_for(apply_command(args, &settings, output)),
+        command @ (Command::Plan(_)
+        | Command::Apply(_)
+        | Command::Destroy(_)
+        | Command::Status(_)
+        | Command::Drift(_)) => wait_for(engine_command(command, &settings, output)),
+        Command::Cost(input) => cost_command(input, &settings, output),
         Command::Validate(args) => validate_command(args, &settings, output),
         Command::Schema(args) => {
             let (data, talk) = output.streams();
@@ -129,11 +138,55 @@ fn refused_unless(is_right: bool) -> Result<(), Failure> {
     if is_right { Ok(()) } else { Err(Failure::said(Exit::BadInput)) }
 }
 
-async fn apply_command(args: &ApplyArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let Some(path) = &args.plan else { return Err(Failure::said(Exit::BadInput)) };
-    let saved = saved::SavedPlan::read(path)?;
+/// Commands that read a blueprint and look at the world.
+async fn engine_command(command: &Command, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let input = match command {
+        Command::Apply(args) => match &args.plan {
+            Some(path) => return saved_plan(path, &args.run, settings, output).await,
+            None => args.input(),
+        },
+        Command::Plan(PlanArgs { input, .. })
+        | Command::Destroy(DestroyArgs { input, .. })
+        | Command::Status(input)
+        | Command::Drift(input) => input.clone(),
+        _ => return Ok(()),
+    };
+    // Files are checked before anything is opened: bad input leaves no trace.
+    let checked = load::check(&input, settings, output)?;
     let outside = outside::open(settings)?;
-    apply::saved(&saved, &crate::planning::NoFigures, &args.run, &outside, settings, output).await
+    let now = outside.clock.now();
+    let overlays = outside.store.overlays(&checked.name()?, now).await?;
+    let loaded = checked.build(&overlays, now, output)?;
+    match command {
+        Command::Plan(args) => plan::run(args, loaded, &outside, settings, output).await,
+        Command::Apply(args) => {
+            apply::run(&loaded, args.policy.policy(), Purpose::Apply, &args.run, &outside, settings, output)
+                .await
+        }
+        Command::Destroy(args) => {
+            let policy = Policy { skip_final_snapshot: args.skip_final_snapshot, ..args.policy.policy() };
+            apply::run(&loaded, policy, Purpose::Destroy, &args.run, &outside, settings, output).await
+        }
+        Command::Status(_) => look::status(&loaded, &outside, settings, output).await,
+        _ => look::drift(&loaded, &outside, settings, output).await,
+    }
+}
+
+async fn saved_plan(
+    path: &Path,
+    run: &RunArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let saved = saved::SavedPlan::read(path)?;
+    let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
+    let outside = outside::open(settings)?;
+    apply::saved(&saved, &figures, run, &outside, settings, output).await
+}
+
+fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let loaded = load::check(input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    look::cost(&loaded, settings, output)
 }
 
 fn catalog_command(

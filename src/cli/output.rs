@@ -89,6 +89,11 @@ impl Output {
         if self.style.color { Colour::Yes } else { Colour::No }
     }
 
+    /// Colour of diagnostics among talk.
+    pub const fn talk_colour(&self) -> Colour {
+        if self.talk_style.color { Colour::Yes } else { Colour::No }
+    }
+
     /// Both streams at once.
     pub fn streams(&mut self) -> (&mut (dyn Write + Send), &mut (dyn Write + Send)) {
         (&mut *self.data, &mut *self.talk)

@@ -19,7 +19,7 @@ pub async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
-    let figures = &*loaded.figures;
+    let figures = &loaded.figures;
     let (plan, _) = run::look_and_plan(outside, &loaded.desired, figures, &policy, args.destroy).await?;
     apply::show(&plan, true, settings, output)?;
     let is_empty = plan.is_empty();
