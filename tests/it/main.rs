@@ -10,6 +10,7 @@ mod engine;
 mod fixtures;
 mod laws;
 mod planning;
+mod scenarios;
 mod sim;
 mod store_laws;
 mod taps;

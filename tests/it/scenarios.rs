@@ -1,8 +1,7 @@
 //! Scenarios: scripts under `tests/scenarios/`, run through the binary on the embedded cloud; the transcript is golden.
 //!
-//! A script has one command a line: `$ rgctl …`, `copy REPOSITORY_FILE FILE`, `replace FILE: OLD => NEW`,
-//! `hold BLUEPRINT` and `release` (another run has the lease), `damage LINE` (another hand changes the record), and
-//! comments with `#`, which go into the transcript.
+//! A script has one command a line: `$ rgctl …`, `quietly rgctl …` (only the exit code is shown), `copy REPOSITORY_FILE FILE`, `replace FILE: OLD => NEW`,
+//! `hold BLUEPRINT` and `release` (another run has the lease), and comments with `#`, which go into the transcript.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,7 +38,8 @@ impl Scene {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "" | "#" => {}
-            "$" => self.command(rest),
+            "$" => self.command(rest, true),
+            "quietly" => self.command(rest, false),
             "copy" => {
                 let (from, to) = rest.split_once(' ').expect("copy FROM TO");
                 let text = std::fs::read_to_string(root().join(from)).expect("a file of the repository");
@@ -55,10 +55,14 @@ impl Scene {
         }
     }
 
-    fn command(&mut self, rest: &str) {
+    fn command(&mut self, rest: &str, is_shown: bool) {
         let words: Vec<&str> = rest.split_whitespace().collect();
         assert_eq!(words.first(), Some(&"rgctl"), "only rgctl is run");
         let left = self.place.run(&words[1..]);
+        if !is_shown {
+            let _ = writeln!(self.transcript, "[exit {}]", left.code);
+            return;
+        }
         for line in redact(&left.data).lines() {
             let _ = writeln!(self.transcript, "  {line}");
         }
@@ -99,7 +103,7 @@ fn redact(text: &str) -> String {
             .split(' ')
             .scan("", |before, word| {
                 let shown = match *before {
-                    "run" if word.contains('-') && word.starts_with("20") => "RUN".to_owned(),
+                    _ if is_run(word) => "RUN".to_owned(),
                     "until" => "LATER".to_owned(),
                     "by" if word.contains('@') && !word.starts_with("bob@") => "SOMEBODY".to_owned(),
                     "(process" if !line.contains("bob@") => "N)".to_owned(),
@@ -112,6 +116,16 @@ fn redact(text: &str) -> String {
         let _ = writeln!(out, "{}", words.join(" ").trim_end());
     }
     out
+}
+
+/// Whether a word is the name of a run, such as `20261121t103806z-2e7643`, in quotes or not.
+fn is_run(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let Some((stamp, letters)) = word.split_once('-') else { return false };
+    stamp.len() == 16
+        && stamp.ends_with('z')
+        && letters.len() == 6
+        && letters.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 #[test]
