@@ -150,7 +150,9 @@ fn object(at: &Address, seen: &Seen) -> ObjectStatus {
 }
 
 fn summary(objects: &[ObjectStatus]) -> String {
-    let wanted: Vec<&ObjectStatus> = objects.iter().filter(|object| !object.unwanted).collect();
+    // Snapshots and the like are left behind on purpose; they say nothing about the store's health.
+    let is_counted = |object: &&ObjectStatus| !object.unwanted && !object.at.kind.facts().observe_only;
+    let wanted: Vec<&ObjectStatus> = objects.iter().filter(is_counted).collect();
     let ready = wanted.iter().filter(|object| object.phase.is_ready()).count();
     if wanted.iter().all(|object| object.phase == Phase::Absent) {
         return "absent".to_owned();

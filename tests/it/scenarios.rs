@@ -104,7 +104,7 @@ fn redact(text: &str) -> String {
             .scan("", |before, word| {
                 let shown = match *before {
                     _ if is_run(word) => "RUN".to_owned(),
-                    "until" => "LATER".to_owned(),
+                    "until" if word.starts_with("20") => "LATER".to_owned(),
                     "by" if word.contains('@') && !word.starts_with("bob@") => "SOMEBODY".to_owned(),
                     "(process" if !line.contains("bob@") => "N)".to_owned(),
                     _ => word.to_owned(),
