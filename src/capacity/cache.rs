@@ -11,7 +11,7 @@ use super::load::first_month;
 use super::{Answer, Ask, Ceiling, FormulaRow, Load, assume};
 use crate::artefacts::overlay::Axis;
 use crate::catalog::InstanceClass;
-use crate::families::elasticache::CacheStore;
+use crate::families::elasticache::{CacheServerless, CacheStore};
 use crate::families::expand::{cluster_mode, gib_of};
 use crate::families::size::{Count, Size};
 use crate::kinds::aurora::StorageKind;
@@ -25,24 +25,13 @@ const TWO_REPLICAS_FROM: f64 = 0.999_9;
 
 pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
     if let Some(bounds) = &store.serverless {
-        let counts = bounds.max_data.map(|max| {
-            let least = (ask.load.data_gib.ceil() as u32).max(1);
-            let most = gib_of(max);
-            (Axis::CapacityUnits, Count { min: least.min(most), now: most, max: most })
-        });
-        let size = Size {
-            class: None,
-            version: choose::version(ask),
-            storage: StorageKind::Standard,
-            counts: counts.into_iter().collect(),
-        };
-        return serverless(ask, size);
+        return serverless(bounds, ask);
     }
     let load = ask.load;
     let usual = if load.availability >= TWO_REPLICAS_FROM { 2 } else { 1 };
     let replicas = store.replicas_per_shard.unwrap_or(Between { min: usual, max: 5 });
     let copies = Count::new(replicas, replicas.min.max(1));
-    let service_max = choose::limit(ask, "shards-max-after-increase").map_or(1, |limit| limit as u32);
+    let service_max = choose::limit(ask, "shards-max-after-increase").map_or(1, choose::units);
     let service_max = if cluster_mode(store) == ClusterMode::Disabled {
         1
     } else {
@@ -65,14 +54,13 @@ pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
         })
         .collect();
     let (best, ranking) = choose::best(ask, &candidates);
-    let (class, now) = match best {
-        Some(best) => (Some(best.class.class.clone()), best.count),
-        None => {
-            let largest = classes.iter().max_by_key(|class| (class.vcpu, class.class.clone()));
-            let class = store.class.clone().or_else(|| largest.map(|class| class.class.clone()));
-            warnings.push(format!("{} shards do not carry this load by these assumptions", shards.max));
-            (class, shards.max)
-        }
+    let (class, now) = if let Some(best) = best {
+        (Some(best.class.class.clone()), best.count)
+    } else {
+        let largest = classes.iter().max_by_key(|class| (class.vcpu, class.class.clone()));
+        let class = store.class.clone().or_else(|| largest.map(|class| class.class.clone()));
+        warnings.push(format!("{} shards do not carry this load by these assumptions", shards.max));
+        (class, shards.max)
     };
     let counts =
         BTreeMap::from([(Axis::Shards, shard_count(store, ask, shards, now)), (Axis::Replicas, copies)]);
@@ -101,7 +89,18 @@ pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
     }
 }
 
-fn serverless(ask: &Ask<'_>, size: Size) -> Answer {
+fn serverless(bounds: &CacheServerless, ask: &Ask<'_>) -> Answer {
+    let counts = bounds.max_data.map(|max| {
+        let least = choose::units(ask.load.data_gib).max(1);
+        let most = gib_of(max);
+        (Axis::CapacityUnits, Count { min: least.min(most), now: most, max: most })
+    });
+    let size = Size {
+        class: None,
+        version: choose::version(ask),
+        storage: StorageKind::Standard,
+        counts: counts.into_iter().collect(),
+    };
     let requests = ask.load.reads + ask.load.writes;
     let units = requests * (ask.load.request_bytes / 1024.0).max(1.0);
     let row = FormulaRow::new(
@@ -154,7 +153,7 @@ fn classes<'c>(store: &CacheStore, ask: &Ask<'c>) -> Vec<&'c InstanceClass> {
 }
 
 fn shard_count(store: &CacheStore, ask: &Ask<'_>, bounds: Between, now: u32) -> Count {
-    let room = (f64::from(now) * ask.load.crowd * assume::ROOM_TO_SCALE).ceil() as u32;
+    let room = choose::units(f64::from(now) * ask.load.crowd * assume::ROOM_TO_SCALE);
     let max = if store.shards.is_some() { bounds.max } else { room.min(bounds.max).max(now) };
     Count::new(Between { min: bounds.min.max(1), max }, now)
 }
@@ -203,7 +202,7 @@ fn ceilings(
         return Vec::new();
     };
     let name = &class.class;
-    let quota = choose::limit(ask, "nodes-per-cluster-cluster-mode-default").map(|nodes| nodes as u32);
+    let quota = choose::limit(ask, "nodes-per-cluster-cluster-mode-default").map(choose::units);
     let quota = quota.map(|nodes| {
         let shards = nodes / (1 + replicas);
         (
@@ -222,5 +221,6 @@ fn ceilings(
         let reached_in = first_month(ask.load, |load| fits(class, most.max(1), load))?;
         Some(Ceiling { what: what.to_owned(), limit, reached_in })
     };
+    let quota = quota.filter(|(most, ..)| *most < service_max);
     [Some(own), quota, Some(service)].into_iter().flatten().filter_map(reached).collect()
 }

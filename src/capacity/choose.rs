@@ -110,6 +110,16 @@ fn is_mysql(ask: &Ask<'_>) -> bool {
     ask.store.catalog_engine() == "aurora-mysql"
 }
 
+/// Whole units of a small positive number; what is no number, or beyond all counts, saturates.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast of a float saturates, which is wanted"
+)]
+pub(super) fn units(number: f64) -> u32 {
+    number.ceil() as u32
+}
+
 /// A limit of the service, where the catalogue states it.
 pub(super) fn limit(ask: &Ask<'_>, item: &str) -> Option<f64> {
     ask.catalog.limit(ask.store.catalog_service(), item, "all")?.value.max()

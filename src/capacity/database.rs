@@ -82,18 +82,27 @@ impl Shape {
         self.write_vcpu(load) <= vcpu * (1.0 - load.headroom)
             && load.working_set_gib <= memory * assume::PAGE_CACHE_SHARE
     }
-    fn fits(&self, vcpu: f64, memory: f64, gbps: Option<f64>, members: u32, zones: u32, load: &Load) -> bool {
+    fn members_fit(
+        &self,
+        vcpu: f64,
+        memory: f64,
+        gbps: Option<f64>,
+        members: u32,
+        zones: u32,
+        load: &Load,
+    ) -> bool {
         let left = f64::from(survivors(members, zones));
         let need = self.all_vcpu(load);
         let carries = need <= f64::from(members) * vcpu * (1.0 - load.headroom)
             && need <= left * vcpu * assume::USE_IN_ZONE_LOSS;
         let connects = load.connections <= left * memory * self.connections_per_gib;
         let moves = gbps.is_none_or(|gbps| load.gbps() <= left * gbps);
-        carries && connects && moves && self.writer_fits(vcpu, memory, load)
+        carries && connects && moves
     }
     fn class_fits(&self, class: &InstanceClass, members: u32, zones: u32, load: &Load) -> bool {
         let (Some(vcpu), Some(memory)) = (class.vcpu, class.memory_gib) else { return false };
-        self.fits(f64::from(vcpu), memory, class.network_gbps_baseline, members, zones, load)
+        self.members_fit(f64::from(vcpu), memory, class.network_gbps_baseline, members, zones, load)
+            && self.writer_fits(f64::from(vcpu), memory, load)
     }
 }
 
@@ -108,7 +117,7 @@ fn estimate(shape: &Shape, ask: &Ask<'_>) -> Answer {
     // A primary has one reader less for each region that follows it.
     let service_max = choose::limit(ask, "readers-per-cluster")
         .or_else(|| choose::limit(ask, "replicas-per-cluster"))
-        .map_or(15, |limit| limit as u32);
+        .map_or(15, choose::units);
     let most = service_max.saturating_sub(secondaries);
     let bounds = shape.readers.unwrap_or(Between { min: 1, max: most });
     let within = Between { min: bounds.min.min(most), max: bounds.max.min(most) };
@@ -215,7 +224,7 @@ fn nothing_fits(
     within: Between,
     warnings: &mut Vec<String>,
 ) -> Picked {
-    let size = |class: &&&InstanceClass| (class.vcpu, class.memory_gib.map(|memory| (memory * 100.0) as u64));
+    let size = |class: &&&InstanceClass| (class.vcpu, class.memory_gib.map(choose::units));
     let largest = classes.iter().max_by_key(size).map(|class| class.class.clone());
     let class = shape.class.clone().or(largest);
     let named = class.as_deref().unwrap_or("any class");
@@ -245,8 +254,10 @@ fn serverless(
 ) -> Picked {
     let most = f64::from(units.max) / 2.0;
     let (vcpu, memory) = (most * assume::VCPU_PER_CAPACITY_UNIT, most * GIB_PER_UNIT);
-    let members = (within.min + 1..=within.max + 1)
-        .find(|&members| shape.fits(vcpu, memory, None, members, ask.zones, ask.load));
+    let members = (within.min + 1..=within.max + 1).find(|&members| {
+        shape.members_fit(vcpu, memory, None, members, ask.zones, ask.load)
+            && shape.writer_fits(vcpu, memory, ask.load)
+    });
     let need = shape.all_vcpu(ask.load) / assume::VCPU_PER_CAPACITY_UNIT / (1.0 - ask.load.headroom);
     let formula = format!("processors ÷ {} ÷ (1 − headroom)", assume::VCPU_PER_CAPACITY_UNIT);
     rows.push(FormulaRow::new("capacity units at the peak, all members", formula, need, "units"));
@@ -276,7 +287,7 @@ const GIB_PER_UNIT: f64 = 2.0;
 
 /// Readers with the bounds in which they may scale: those of the section, else room for the largest known crowd.
 fn reader_count(shape: &Shape, ask: &Ask<'_>, within: Between, readers: u32) -> Count {
-    let room = (f64::from(readers) * ask.load.crowd * assume::ROOM_TO_SCALE).ceil() as u32;
+    let room = choose::units(f64::from(readers) * ask.load.crowd * assume::ROOM_TO_SCALE);
     let max =
         if shape.readers.is_some() { within.max } else { room.clamp(within.min, within.max).max(readers) };
     Count::new(Between { min: within.min, max }, readers)
@@ -346,9 +357,14 @@ fn ceilings(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, within: Between, 
     let chosen = class.and_then(|class| ask.catalog.class(ask.store.catalog_service(), class));
     if let Some(class) = chosen {
         let name = &class.class;
+        let (vcpu, memory) = (f64::from(class.vcpu.unwrap_or(0)), class.memory_gib.unwrap_or(0.0));
         let any = |max: u32, load: &Load| {
-            (1..=max + 1).any(|members| shape.class_fits(class, members, ask.zones, load))
+            (1..=max + 1).any(|members| {
+                shape.members_fit(vcpu, memory, class.network_gbps_baseline, members, ask.zones, load)
+            })
         };
+        let limit = format!("{name}: a larger class is needed");
+        watch("writes or working set on this class", limit, &|load| shape.writer_fits(vcpu, memory, load));
         let limit = format!("{} readers of {name}, the blueprint's bound", within.max);
         watch("members within the blueprint", limit, &|load| any(within.max, load));
         let limit = format!(

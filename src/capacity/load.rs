@@ -11,6 +11,7 @@ use crate::families::common::{CachePattern, StoreDemand};
 use crate::families::elasticache::Cache;
 use crate::families::{Family, Store};
 use crate::vocabulary::names::StoreName;
+use crate::vocabulary::quantity::{Bytes, PerMonth, Share};
 
 /// The least number of connections that is planned for.
 const CONNECTIONS_MIN: f64 = 20.0;
@@ -124,8 +125,8 @@ fn whole(blueprint: &Blueprint, cell: &Cell) -> Whole {
         }
         (sum, f64::from(open.max(1)))
     };
-    let (shares, open_shares) = given(|demand| demand.request_share.map(|share| share.fraction()));
-    let (data, open_data) = given(|demand| demand.data_size.map(|size| size.as_gib()));
+    let (shares, open_shares) = given(|demand| demand.request_share.map(Share::fraction));
+    let (data, open_data) = given(|demand| demand.data_size.map(Bytes::as_gib));
     let hot = demand.hot_data.as_ref().map_or(0.0, |hot| hot.size.as_gib());
     Whole {
         requests,
@@ -141,21 +142,18 @@ fn own_load(blueprint: &Blueprint, cell: &Cell, whole: &Whole, store: &Store) ->
     let own = store.common().demand.as_ref();
     let is_warehouse = store.family() == Family::Redshift;
     let usual = if is_warehouse { 0.0 } else { whole.rest_share };
-    let share = own.and_then(|own| own.request_share).map_or(usual, |share| share.fraction());
-    let read_share = own.and_then(|own| own.read_share).map_or(whole.read_share, |share| share.fraction());
+    let share = own.and_then(|own| own.request_share).map_or(usual, Share::fraction);
+    let read_share = own.and_then(|own| own.read_share).map_or(whole.read_share, Share::fraction);
     let requests = whole.requests * share;
     let (reads, writes) = (requests * read_share, requests * (1.0 - read_share));
-    let stated = own.and_then(|own| own.data_size).map(|size| size.as_gib());
+    let stated = own.and_then(|own| own.data_size).map(Bytes::as_gib);
     let data = stated.unwrap_or(if is_warehouse { 0.0 } else { whole.rest_data_gib }) * whole.cell_share;
     let in_memory = if store.family() == Family::ElastiCache { 1.0 } else { assume::WORKING_SET_SHARE };
     let working_set =
         own.and_then(|own| own.working_set).map_or(data * in_memory, |size| size.as_gib() * whole.cell_share);
     let growth = demand.players.growth_per_month.fraction();
-    let data_growth = demand
-        .hot_data
-        .as_ref()
-        .and_then(|hot| hot.growth_per_month)
-        .map_or(growth, |growth| growth.fraction());
+    let data_growth =
+        demand.hot_data.as_ref().and_then(|hot| hot.growth_per_month).map_or(growth, PerMonth::fraction);
     let rows = vec![
         FormulaRow::new(
             "requests at the peak",
@@ -201,7 +199,7 @@ fn crowd(blueprint: &Blueprint, cell: &Cell) -> f64 {
 
 /// What a cache leaves to its origin: the reads that miss, and writes that go through it.
 fn pass_on(name: &StoreName, cache: &Cache, front: &Load, behind: &mut Load) {
-    let hits = cache.hit_ratio.map_or(assume::CACHE_HIT_RATIO, |ratio| ratio.fraction());
+    let hits = cache.hit_ratio.map_or(assume::CACHE_HIT_RATIO, Share::fraction);
     let misses = front.reads * (1.0 - hits);
     behind.reads += misses;
     let formula = format!("{:.0} reads/s of `{name}` × {:.0} % that miss", front.reads, (1.0 - hits) * 100.0);

@@ -15,6 +15,7 @@ mod warehouse;
 
 use serde::{Deserialize, Serialize};
 
+pub use database::survivors;
 pub use load::{Load, loads};
 
 use crate::artefacts::node::Usage;

@@ -33,7 +33,7 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &Ask<'_>) -> Answer {
         let units = Count::new(Between { min: bounds.base_rpu, max: most }, most);
         return answer(size(None, Axis::CapacityUnits, units), Pick::serverless(bounds.base_rpu));
     }
-    let service_max = choose::limit(ask, "nodes-per-cluster").map_or(NODES_MIN, |limit| limit as u32);
+    let service_max = choose::limit(ask, "nodes-per-cluster").map_or(NODES_MIN, choose::units);
     let bounds = store.nodes.unwrap_or(Between { min: NODES_MIN, max: service_max });
     let classes = choose::classes(ask, store.class.as_deref());
     let planned = ask.load.after(MONTHS);
@@ -58,7 +58,7 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &Ask<'_>) -> Answer {
     let named = name.as_deref().unwrap_or("an unknown class");
     pick.why = format!("{now} nodes of {named} hold and scan the data of {MONTHS} months ahead");
     if best.is_none() {
-        pick.why = "the most that the bounds allow".to_owned();
+        pick.why = String::from("the most that the bounds allow");
         pick.warnings.push(format!("{now} nodes of {named} do not carry this data by these assumptions"));
     }
     if let Some(class) = class {
@@ -106,7 +106,7 @@ fn answer(size: Size, pick: Pick) -> Answer {
 
 fn nodes_max(ask: &Ask<'_>, class: &InstanceClass) -> u32 {
     let limit = choose::limit(ask, &format!("nodes-at-create-max:{}", class.class));
-    limit.map_or(u32::MAX, |limit| limit as u32)
+    limit.map_or(u32::MAX, choose::units)
 }
 
 fn fits(ask: &Ask<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::capacity::CapacityArgs;
 use super::catalog::{ListArgs, RefreshArgs};
 use super::explain::ExplainArgs;
 use super::schema::SchemaArgs;
@@ -111,6 +112,8 @@ pub enum Command {
     Drift(InputArgs),
     /// Show what the blueprint costs a month, by store and region
     Cost(InputArgs),
+    /// Show how big each store has to be, with every formula, and the limits ahead
+    Capacity(CapacityCommand),
     /// Show who did what, when and why
     History(HistoryArgs),
     /// Print the JSON Schema of a kind of document, for editors
@@ -150,6 +153,17 @@ pub struct InputArgs {
     /// Folder of further region files, which go before the built-in ones
     #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
     pub regions: Option<PathBuf>,
+}
+
+/// Which blueprint, and how much is shown of its sizes.
+#[derive(Args, Clone, Debug)]
+pub struct CapacityCommand {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What is shown.
+    #[command(flatten)]
+    pub shown: CapacityArgs,
 }
 
 /// Which stores, and what may be done to them.

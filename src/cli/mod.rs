@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod args;
+pub mod capacity;
 pub mod catalog;
 pub mod completions;
 pub mod error;
@@ -37,7 +38,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{CatalogCommand, Cli, Command, DestroyArgs, InputArgs, OutputForm, PlanArgs, RunArgs};
+use args::{
+    CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, InputArgs, OutputForm, PlanArgs, RunArgs,
+};
 use error::Failure;
 use exit::Exit;
 use figures::CatalogFigures;
@@ -88,6 +91,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         | Command::Destroy(_)
         | Command::Status(_)
         | Command::Drift(_)) => wait_for(engine_command(command, &settings, output)),
+        Command::Capacity(args) => capacity_command(args, &settings, output),
         Command::Cost(input) => cost_command(input, &settings, output),
         Command::Validate(args) => validate_command(args, &settings, output),
         Command::Schema(args) => {
@@ -187,6 +191,17 @@ async fn saved_plan(
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let loaded = load::check(input, settings, output)?.build(&[], SystemClock.now(), output)?;
     look::cost(&loaded, settings, output)
+}
+
+fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    match settings.output {
+        OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
+        OutputForm::Markdown => {
+            Err(Failure::new(Exit::BadInput, "capacity is written as `text`, `json` or `yaml`"))
+        }
+        form => Ok(output.document(&capacity::document(&args.shown, &loaded.estimates), form)?),
+    }
 }
 
 fn catalog_command(

@@ -233,12 +233,15 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<u8, SimCommandError> {
+    if let SimCommand::Reset { seed, start } = &args.command {
+        let start = start.unwrap_or(GENESIS);
+        SimCloud::anew(state_dir, *seed, start)?;
+        writeln!(err, "a new world with seed {seed} begins at {start}")?;
+        return Ok(0);
+    }
     let cloud = SimCloud::open(state_dir)?;
     match &args.command {
-        SimCommand::Reset { seed, start } => {
-            cloud.reset(*seed, start.unwrap_or(GENESIS))?;
-            writeln!(err, "a new world with seed {seed} begins at {}", start.unwrap_or(GENESIS))?;
-        }
+        SimCommand::Reset { .. } => {}
         SimCommand::Advance { by } => {
             let now = cloud.advance(*by)?;
             writeln!(err, "it is {now}")?;

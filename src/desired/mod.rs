@@ -85,8 +85,8 @@ pub fn build(
 pub fn fingerprint(nodes: &BTreeMap<Address, Node>) -> Fingerprint {
     let bare: Vec<Node> =
         nodes.values().map(|node| Node { usage: Usage::default(), ..node.clone() }).collect();
-    let text = serde_json::to_vec(&bare).expect("nodes are maps with text keys, lists, numbers and texts");
-    Fingerprint(sha256_hex(&text))
+    // Nodes are maps with text keys, lists, numbers and texts, which always serialise.
+    Fingerprint(sha256_hex(&serde_json::to_vec(&bare).unwrap_or_default()))
 }
 
 /// Bill lines of one object, read with what the desired state knows of its cluster and its load.
@@ -148,7 +148,7 @@ impl Work<'_> {
         if follows && cell.secondary_role == SecondaryRole::Standby {
             (usage.reads_per_second, usage.io_per_month) = (0.0, 0.0);
         }
-        let site = Site {
+        let place = Site {
             blueprint: self.blueprint.name(),
             cell: (!cell.is_only()).then_some(&cell.name),
             region,
@@ -165,7 +165,7 @@ impl Work<'_> {
             maintenance: maintenance.as_deref(),
             paused: schedule::paused(store.pauses(), self.now),
         };
-        match expand::expand(store, &site) {
+        match expand::expand(store, &place) {
             Ok(expansion) => self.take(store, region, expansion),
             Err(error) => self.findings.push(self.finding(store, &error)),
         }

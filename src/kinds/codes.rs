@@ -248,4 +248,15 @@ impl KindId {
             _ => None,
         }
     }
+
+    /// The service and the engine under which the catalog lists the classes of such objects; an engine that the
+    /// attributes name goes before it.
+    pub fn listed_as(self) -> (&'static str, &'static str) {
+        match self.family() {
+            "documentdb" => ("docdb", "docdb"),
+            "elasticache" => ("elasticache", "valkey"),
+            "redshift" => ("redshift", "redshift"),
+            _ => ("aurora", "aurora-mysql"),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The architecture as a test: reads `src/` as text and checks ranks, purity, homes of outside crates, names, sizes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,10 @@ const HOMES: &[(&str, &[&str])] = &[
 
 /// Names of the services, and where they may stand.
 const SERVICES: &[&str] = &["aurora", "docdb", "documentdb", "elasticache", "redshift"];
-const SERVICES_AT_HOME: &[&str] = &["kinds/", "families/", "adapters/aws/", "catalog/data/", "catalog/offer"];
+/// Sizing is knowledge of a family, too; it stands in `capacity/`, one file per sort of store, because it needs the
+/// whole blueprint and the catalog, which `families/` must not know.
+const SERVICES_AT_HOME: &[&str] =
+    &["kinds/", "families/", "capacity/", "adapters/aws/", "catalog/data/", "catalog/offer"];
 
 const FILE_LINES_MAX: usize = 560;
 const FUNCTION_LINES_MAX: usize = 75;
@@ -344,12 +347,12 @@ fn no_module_is_named_after_nothing_in_particular() {
 #[test]
 fn every_folder_is_on_the_map_in_the_documentation() {
     let map = fs::read_to_string(root().join("docs/architecture.md")).expect("docs/architecture.md");
-    let folders: BTreeMap<String, ()> = sources()
+    let folders: BTreeSet<String> = sources()
         .iter()
-        .filter_map(|file| file.path.rsplit_once('/').map(|(folder, _)| (folder.to_owned(), ())))
+        .filter_map(|file| file.path.rsplit_once('/').map(|(folder, _)| folder.to_owned()))
         .collect();
     let missing: Vec<&String> =
-        folders.keys().filter(|folder| !map.contains(&format!("`{folder}/`"))).collect();
+        folders.iter().filter(|folder| !map.contains(&format!("`{folder}/`"))).collect();
     assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
 }
 

@@ -36,10 +36,10 @@ pub struct Quiet {
 impl Watch for Quiet {
     fn turned(&mut self, _: &Turn, _: &Inventory) {
         self.turns += 1;
-        assert!(self.turns < 20_000, "the run does not come to an end");
     }
     fn stopping(&mut self) -> bool {
-        self.stop_after.is_some_and(|turns| self.turns >= turns)
+        // A run that does not come to an end is stopped, and so not settled.
+        self.turns >= self.stop_after.unwrap_or(2_000)
     }
 }
 
@@ -86,7 +86,8 @@ impl Site {
         let clock = self.cloud.clock();
         let taps = Taps::new(&self.cloud, &self.store, cut);
         let world = World { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
-        let (run, pace) = (RunId(format!("run-{}", self.runs)), Pace::default());
+        let run = RunId(format!("run-{}", self.runs));
+        let pace = Pace { look_again: Span::from_secs(30), ..Pace::default() };
         let job = Job {
             desired,
             policy: &order.policy,

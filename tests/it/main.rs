@@ -3,15 +3,18 @@
 
 mod architecture;
 mod blueprint;
+mod capacity;
 mod catalog;
 mod cli;
 mod crash;
 mod engine;
+mod families;
 mod fixtures;
 mod laws;
 mod planning;
 mod scenarios;
 mod sim;
 mod store_laws;
+mod swarm;
 mod taps;
 mod views;

@@ -20,8 +20,8 @@ pub enum ObjectsError {
         #[source]
         source: rusqlite::Error,
     },
-    /// The folder.
-    #[error("cannot make the folder {path}")]
+    /// The folder, or the file as a whole.
+    #[error("cannot make or remove {path}")]
     Folder {
         /// Which one.
         path: PathBuf,
@@ -81,6 +81,21 @@ impl Objects {
             ))
             .map_err(wrap)?;
         Ok(Self { path: path.to_owned(), connection, known: 0 })
+    }
+
+    /// Removes the file and what belongs to it.
+    pub fn remove(path: &Path) -> Result<(), ObjectsError> {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ObjectsError::Folder { path: PathBuf::from(name), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn wrap(&self, source: rusqlite::Error) -> ObjectsError {

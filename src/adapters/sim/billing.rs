@@ -95,7 +95,11 @@ impl World {
 
 fn ledger_key(at: &Address, object: &Object, sku: &str) -> String {
     let text = |field: &str| object.attrs.text(field).unwrap_or_default();
-    format!("{}|{}|{sku}|{}|{}", at.region, at.kind.family(), text("engine"), text("storage_kind"))
+    {
+        let (service, usual) = at.kind.listed_as();
+        let engine = object.attrs.text("engine").unwrap_or_else(|| usual.to_owned());
+        format!("{}|{service}|{sku}|{engine}|{}", at.region, text("storage_kind"))
+    }
 }
 
 fn read_key(key: &str, hours: f64) -> Option<Used> {

@@ -21,8 +21,9 @@ use super::checkers::Broken;
 use super::faults::Fault;
 use super::physics::{copy_set, ready_word, told, word, word_of};
 use super::refusals::{busy, missing, refused};
+use super::rows::bucket_key;
 use super::timing;
-use super::world::{Bucket, Object, Purpose, Shadow, World, bucket_key, parent_of};
+use super::world::{Bucket, Object, Purpose, Shadow, World, parent_of};
 
 /// The ARN of an object.
 pub(super) fn arn(at: &Address) -> String {

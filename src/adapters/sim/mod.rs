@@ -15,6 +15,7 @@ mod load;
 mod look;
 mod physics;
 mod refusals;
+mod rows;
 mod tap;
 mod timing;
 mod verbs;
@@ -33,6 +34,7 @@ use crate::artefacts::node::Usage;
 use crate::artefacts::plan::Op;
 use crate::artefacts::seen::{Inventory, Scope};
 use crate::artefacts::series::{Series, SeriesAsk};
+use crate::catalog::{Catalog, Offered};
 use crate::seams::{Cloud, CloudError, Receipt};
 use crate::vocabulary::names::Token;
 use crate::vocabulary::time::{Moment, Span};
@@ -91,6 +93,7 @@ struct Inner {
     number: u64,
     calls: VecDeque<Called>,
     sleepers: clock::Sleepers,
+    catalog: Option<Arc<Catalog>>,
 }
 
 /// The embedded cloud. Clones share one world.
@@ -125,6 +128,19 @@ impl SimCloud {
         Ok(Self::of(world, Some(file)))
     }
 
+    /// A new world under a state folder, also where the old one cannot be read.
+    pub fn anew(state_dir: &Path, seed: u64, start: Moment) -> Result<Self, SimError> {
+        let cloud = match Self::open(state_dir) {
+            Err(SimError::Damaged { .. } | SimError::File(ObjectsError::Format { .. })) => {
+                Objects::remove(&state_dir.join(FILE))?;
+                Self::open(state_dir)?
+            }
+            other => other?,
+        };
+        cloud.reset(seed, start)?;
+        Ok(cloud)
+    }
+
     fn of(world: World, file: Option<Objects>) -> Self {
         let inner = Inner {
             world,
@@ -134,8 +150,16 @@ impl SimCloud {
             number: 0,
             calls: VecDeque::new(),
             sleepers: clock::Sleepers::default(),
+            catalog: None,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// From now on, classes that the catalog knows not to be offered in a region are refused there.
+    #[must_use]
+    pub fn with_catalog(self, catalog: Arc<Catalog>) -> Self {
+        self.lock().catalog = Some(catalog);
+        self
     }
 
     /// The clock of this world.
@@ -276,8 +300,12 @@ impl Inner {
             self.note(op, token, false, Err(error.clone()));
             return Err(error);
         }
+        let catalog = self.catalog.clone();
         let done = self
-            .transact(|world| world.call(op, token))
+            .transact(|world| {
+                let refusal = catalog.as_deref().and_then(|catalog| not_offered(catalog, world, op));
+                refusal.map_or_else(|| world.call(op, token), Err)
+            })
             // The rows could not be kept, so that for every other process the call has not happened.
             .map_err(|error| CloudError::Unreachable { why: error.to_string() })
             .flatten();
@@ -303,6 +331,18 @@ impl Inner {
         let at = self.world.now();
         self.calls.push_back(Called { at, op: op.clone(), token: token.clone(), applied, told });
     }
+}
+
+/// The refusal of a class that the region does not have.
+fn not_offered(catalog: &Catalog, world: &World, op: &Op) -> Option<CloudError> {
+    let (Op::Create { at, attrs, .. } | Op::Modify { at, attrs, .. }) = op else { return None };
+    let class = refusals::class_of(attrs)?;
+    let (service, usual) = at.kind.listed_as();
+    let engine = attrs.text("engine").or_else(|| world.objects.get(at)?.attrs.text("engine"));
+    let engine = engine.as_deref().unwrap_or(usual);
+    let message = || format!("{class} is not offered for {engine} in {}", at.region);
+    (catalog.offered(service, engine, &class, &at.region) == Offered::No)
+        .then(|| refusals::refused(at.kind.codes().combination, message()))
 }
 
 fn unreachable(error: &SimError) -> CloudError {

@@ -20,28 +20,21 @@ pub(super) fn nodes(store: &AuroraStore, site: &Site<'_>, level: Level) -> Resul
     let mut build = Builder::new(&store.common, site);
     let id = build.id()?;
     let version = build.version()?;
-    let (family, transport) = match store.engine {
-        AuroraEngine::Mysql => {
-            (format!("aurora-mysql{}", leading(&version, 2)), ("require_secure_transport", "ON"))
-        }
-        AuroraEngine::Postgresql => {
-            (format!("aurora-postgresql{}", leading(&version, 1)), ("rds.force_ssl", "1"))
-        }
-    };
+    let (family, transport) = parameter_family(store.engine, &version);
     let text = build.description();
     let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
     let cluster_parameters = ParameterGroupAttrs {
         family: Some(family.clone()),
         description: Some(text.clone()),
-        parameters: with_parameters(&[transport], &store.parameters),
+        parameters: Some(with_parameters(&[transport], &store.parameters)),
     };
     let wrapped = AnyAttrs::AuroraClusterParameters(cluster_parameters);
     let parameters = build.add(KindId::AuroraClusterParameters, &id, wrapped, &[]);
     let member_parameters = ParameterGroupAttrs {
         family: Some(family),
         description: Some(text),
-        parameters: with_parameters(&[], &std::collections::BTreeMap::new()),
+        parameters: Some(with_parameters(&[], &std::collections::BTreeMap::new())),
     };
     let wrapped = AnyAttrs::AuroraInstanceParameters(member_parameters);
     let member_parameters = build.add(KindId::AuroraInstanceParameters, &id, wrapped, &[]);
@@ -63,7 +56,7 @@ pub(super) fn nodes(store: &AuroraStore, site: &Site<'_>, level: Level) -> Resul
     let class = if store.serverless.is_some() { SERVERLESS_CLASS.to_owned() } else { build.class()? };
     let mut first = None;
     for number in 1..=members.max(1) {
-        let name = build.name_of(format!("{id}-{number}"), crate::vocabulary::names::Name::MAX)?;
+        let name = build.name_of(&format!("{id}-{number}"), crate::vocabulary::names::Name::MAX)?;
         let attrs = InstanceAttrs {
             cluster: Some(id.to_string()),
             engine: Some(store.engine),
@@ -92,6 +85,18 @@ pub(super) fn nodes(store: &AuroraStore, site: &Site<'_>, level: Level) -> Resul
         build.add(KindId::AuroraGlobal, &global_name, AnyAttrs::AuroraGlobal(attrs), &needs);
     }
     Ok(build.nodes)
+}
+
+/// Family of parameters of a version, and the parameter that lets only encrypted connections in.
+fn parameter_family(engine: AuroraEngine, version: &str) -> (String, (&'static str, &'static str)) {
+    match engine {
+        AuroraEngine::Mysql => {
+            (format!("aurora-mysql{}", leading(version, 2)), ("require_secure_transport", "ON"))
+        }
+        AuroraEngine::Postgresql => {
+            (format!("aurora-postgresql{}", leading(version, 1)), ("rds.force_ssl", "1"))
+        }
+    }
 }
 
 fn cluster(

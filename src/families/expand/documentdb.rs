@@ -31,7 +31,7 @@ pub(super) fn nodes(store: &DocumentStore, site: &Site<'_>, level: Level) -> Res
     let attrs = ParameterGroupAttrs {
         family: Some(format!("docdb{}", leading(&version, 2))),
         description: Some(text),
-        parameters: with_parameters(&ours, &store.parameters),
+        parameters: Some(with_parameters(&ours, &store.parameters)),
     };
     let wrapped = AnyAttrs::DocumentClusterParameters(attrs);
     let parameters = build.add(KindId::DocumentClusterParameters, &id, wrapped, &[]);
@@ -50,7 +50,7 @@ pub(super) fn nodes(store: &DocumentStore, site: &Site<'_>, level: Level) -> Res
     let class = if store.serverless.is_some() { serverless.to_owned() } else { build.class()? };
     let mut first = None;
     for number in 1..=members.max(1) {
-        let name = build.name_of(format!("{id}-{number}"), Name::MAX)?;
+        let name = build.name_of(&format!("{id}-{number}"), Name::MAX)?;
         let attrs = InstanceAttrs {
             cluster: Some(id.to_string()),
             class: Some(class.clone()),

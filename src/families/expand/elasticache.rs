@@ -80,7 +80,7 @@ fn users(store: &CacheStore, build: &mut Builder<'_>, id: &Name) -> Result<Optio
     let given = if store.users.is_empty() { &application[..] } else { &store.users };
     let mut made = Vec::new();
     for user in given {
-        let name = build.name_of(shortened(&format!("{id}-{}", user.name)), ID_MAX)?;
+        let name = build.name_of(&shortened(&format!("{id}-{}", user.name)), ID_MAX)?;
         let attrs = UserAttrs {
             engine: Some(store.engine),
             // IAM wants the name to equal the id.
@@ -124,7 +124,7 @@ fn parameters(store: &CacheStore, version: &str, text: String) -> ParameterGroup
     ParameterGroupAttrs {
         family: Some(family),
         description: Some(text),
-        parameters: with_parameters(&ours, &store.parameters),
+        parameters: Some(with_parameters(&ours, &store.parameters)),
     }
 }
 

@@ -151,13 +151,13 @@ impl<'a> Builder<'a> {
         Self { common, site, nodes: Vec::new() }
     }
 
-    fn name_of(&self, text: String, max: usize) -> Result<Name, ExpandError> {
-        let refuse = |why| ExpandError::Name { store: self.common.name.clone(), name: text.clone(), why };
+    fn name_of(&self, text: &str, max: usize) -> Result<Name, ExpandError> {
+        let refuse = |why| ExpandError::Name { store: self.common.name.clone(), name: text.to_owned(), why };
         let got = text.chars().count();
         if got > max {
             return Err(refuse(NameError::TooLong { got, max }));
         }
-        Name::new(text.clone()).map_err(refuse)
+        Name::new(text).map_err(refuse)
     }
 
     /// The identifier of the store's main object here.
@@ -166,13 +166,13 @@ impl<'a> Builder<'a> {
     }
 
     fn id_in(&self, region: &RegionId, max: usize) -> Result<Name, ExpandError> {
-        self.name_of(super::checks::identifier(self.site.blueprint, self.common, region), max)
+        self.name_of(&super::checks::identifier(self.site.blueprint, self.common, region), max)
     }
 
     /// The identifier of what spans the cell's regions. It names no region, since roles move.
     fn global_id(&self) -> Result<Name, ExpandError> {
         let cell = self.site.cell.map(|cell| format!("-{cell}")).unwrap_or_default();
-        self.name_of(format!("{}-{}{cell}-global", self.site.blueprint, self.common.name), Name::MAX)
+        self.name_of(&format!("{}-{}{cell}-global", self.site.blueprint, self.common.name), Name::MAX)
     }
 
     fn at(&self, kind: KindId, name: &Name) -> Address {
@@ -262,14 +262,11 @@ fn leading(version: &str, parts: usize) -> String {
 }
 
 /// The user's parameters on top of ours.
-fn with_parameters(
-    ours: &[(&str, &str)],
-    users: &BTreeMap<String, String>,
-) -> Option<BTreeMap<String, String>> {
+fn with_parameters(ours: &[(&str, &str)], users: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> =
         ours.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     all.extend(users.clone());
-    Some(all)
+    all
 }
 
 /// A set of what is listed; nothing, and so unmanaged, when nothing is.

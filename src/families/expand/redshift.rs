@@ -54,7 +54,7 @@ pub(super) fn nodes(store: &WarehouseStore, site: &Site<'_>, level: Level) -> Re
     let attrs = ParameterGroupAttrs {
         family: Some(PARAMETER_FAMILY.to_owned()),
         description: Some(text),
-        parameters: with_parameters(&ours, &store.parameters),
+        parameters: Some(with_parameters(&ours, &store.parameters)),
     };
     let parameters = build.add(KindId::RedshiftParameters, &id, AnyAttrs::RedshiftParameters(attrs), &[]);
     let attrs = cluster(store, &build, &id, level)?;

@@ -5,6 +5,7 @@ mod files;
 mod laws;
 mod refusals;
 mod roles;
+mod walks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -139,7 +140,6 @@ pub fn all_fields(kind: KindId, second: bool) -> BTreeMap<&'static str, Value> {
                     ("cluster_mode", _) => pick(json!("compatible"), json!("enabled")),
                     ("source_region", _) => json!(REGION),
                     ("shards", _) => pick(json!(1), json!(3)),
-                    ("paused", _) => pick(json!(false), json!(true)),
                     (_, "bool") => pick(json!(false), json!(true)),
                     (_, "u16" | "u32" | "u64") => pick(json!(2), json!(4)),
                     (_, text) if text.contains("BTreeSet") => pick(json!(["default"]), json!(["default-2"])),
