@@ -22,5 +22,6 @@ pub mod execution;
 
 pub mod adapters;
 
-pub mod cli;
 pub mod report;
+
+pub mod cli;

@@ -6,4 +6,5 @@
 
 pub mod files;
 pub mod http;
+pub mod machine;
 pub mod sim;

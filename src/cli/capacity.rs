@@ -21,7 +21,7 @@ pub const CAPACITY_FORMAT: &str = "rgctl.dev/capacity/v1";
 #[derive(Args, Clone, Debug, Default)]
 pub struct CapacityArgs {
     /// Only these stores.
-    #[arg(long = "store", value_name = "STORE")]
+    #[arg(long = "target", value_name = "STORE")]
     pub stores: Vec<String>,
     /// Only the result and what lies ahead, without the formulas.
     #[arg(long)]

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use jiff::civil::Weekday as Day;
 
-use crate::families::redshift::Pause;
+use crate::families::Pause;
 use crate::vocabulary::calendar::{Weekday, Window};
 use crate::vocabulary::time::Moment;
 

@@ -28,6 +28,7 @@ use crate::vocabulary::section::{Reader, Section, Setting};
 use crate::vocabulary::shape::{Shape, Table};
 pub use bill::bill_of;
 use common::Common;
+pub use redshift::Pause;
 
 macro_rules! families {
     ($($(#[doc = $doc:literal])+ $Family:ident($Section:path, $Engine:path);)+) => {

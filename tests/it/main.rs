@@ -1,16 +1,20 @@
 //! The integration tests are one binary: linking is the slow part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod architecture;
 mod blueprint;
 mod capacity;
 mod catalog;
+mod cli;
 mod crash;
 mod engine;
 mod families;
 mod fixtures;
 mod laws;
 mod planning;
+mod scenarios;
 mod sim;
 mod store_laws;
 mod swarm;
 mod taps;
+mod views;
