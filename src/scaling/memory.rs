@@ -1,0 +1,180 @@
+//! Everything that is remembered of one series: the fold over its past on which a decision rests.
+//!
+//! A decision over four weeks of minutes would have to replay forty thousand minutes of some thousand rules. So the past is
+//! folded in once, sample by sample, and a decision reads the fold. The fold is a pure function of the samples: the same
+//! past gives the same memory.
+//!
+//! **Invariant:** bounded size, about a quarter of a megabyte for each series, whatever its age.
+
+use std::sync::Arc;
+
+use super::axis::AxisProfile;
+use super::budget::Ledger;
+use super::choose::{self, Choice};
+use super::constants::Constants;
+use super::rules::Library;
+use super::shadow::Shadow;
+use crate::forecast::bases::DAY;
+use crate::forecast::{Base, Bases};
+
+/// Days over which the highest demand is remembered, to know a record.
+const RECORD_DAYS: usize = 28;
+/// Utilisation for which the shadow fleets are sized at first.
+const FIRST_UTILISATION: f64 = 0.5;
+
+/// What was learned of one series.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    axis: AxisProfile,
+    constants: Constants,
+    units_max: u32,
+    budget: f64,
+    library: Arc<Library>,
+    bases: Bases,
+    shadow: Option<Shadow>,
+    ledger: Ledger,
+    records: [f32; RECORD_DAYS],
+    record_known: f32,
+    surprised_at: Option<usize>,
+}
+
+/// How much demand is to be covered, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Required {
+    /// Demand in units.
+    pub demand: f64,
+    /// Units that serve it at the target utilisation, within the bounds of the axis.
+    pub units: u32,
+    /// The rules that were followed.
+    pub choice: Choice,
+    /// Demand that the rules alone would cover.
+    pub by_rules: f64,
+    /// What raised the demand above the rules, if anything.
+    pub raised_by: Option<Raise>,
+}
+
+/// A reason to cover more than the rules ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raise {
+    /// The series is younger than two weeks: its past cannot show its jumps.
+    Young,
+    /// Demand broke its record of four weeks and was not served.
+    Record,
+}
+
+impl Memory {
+    /// An empty memory. `units_max` is the hard bound of the axis, `budget` the share of minutes that may be missed.
+    pub fn new(axis: AxisProfile, units_max: u32, budget: f64, library: Arc<Library>, constants: Constants) -> Self {
+        Self {
+            axis,
+            constants,
+            units_max,
+            budget,
+            library,
+            bases: Bases::default(),
+            shadow: None,
+            ledger: Ledger::default(),
+            records: [0.0; RECORD_DAYS],
+            record_known: f32::INFINITY,
+            surprised_at: None,
+        }
+    }
+
+    /// Samples folded in.
+    pub fn samples(&self) -> usize {
+        self.bases.count()
+    }
+
+    /// The axis for which was learned.
+    pub fn axis(&self) -> &AxisProfile {
+        &self.axis
+    }
+
+    /// The account since going live.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The statements about the near future.
+    pub fn bases(&self) -> &Bases {
+        &self.bases
+    }
+
+    /// The library that is replayed.
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// The constants in force.
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// Largest number of units.
+    pub fn units_max(&self) -> u32 {
+        self.units_max
+    }
+
+    /// Folds in the demand of the next minute, and what really served it once the policy is live.
+    pub fn learn(&mut self, demand: f64, serving: Option<f64>) {
+        let demand = if demand.is_finite() { demand.max(0.0) } else { f64::from(self.bases.statements().newest) };
+        if let Some(shadow) = &mut self.shadow {
+            shadow.minute(self.bases.statements(), demand);
+        } else {
+            let first = super::optimum::units_needed(demand, FIRST_UTILISATION).min(self.units_max);
+            let library = Arc::clone(&self.library);
+            self.shadow = Some(Shadow::new(library, &self.axis, self.units_max, first, &self.constants));
+        }
+        if let Some(serving) = serving {
+            self.ledger.book(demand, serving, self.constants.rho);
+            if demand > serving && demand > f64::from(self.record_known) {
+                self.surprised_at = Some(self.bases.count());
+            }
+        }
+        let minute = self.bases.count();
+        self.remember_record(minute, demand);
+        self.bases.push(demand);
+    }
+
+    fn remember_record(&mut self, minute: usize, demand: f64) {
+        let day = (minute / DAY) % RECORD_DAYS;
+        if minute.is_multiple_of(DAY) {
+            self.records[day] = 0.0;
+        }
+        if minute > 0 && minute.is_multiple_of(60) {
+            // What was known at the last full hour: a record must not be its own yardstick.
+            self.record_known = self.records.iter().copied().fold(0.0, f32::max);
+        }
+        #[allow(clippy::cast_possible_truncation)] // as the samples themselves
+        let value = demand as f32;
+        self.records[day] = self.records[day].max(value);
+    }
+
+    /// How much demand an order given now should cover.
+    pub fn required(&self) -> Required {
+        let c = &self.constants;
+        let said = self.bases.statements();
+        let allowance = self.ledger.allowance(self.budget, c);
+        let choice = self.shadow.as_ref().map(|s| choose::choose(s, &allowance, c)).unwrap_or_default();
+        let rules = self.shadow.as_ref().and_then(|s| choose::blended(s, &choice, said));
+        let by_rules = rules.unwrap_or_else(|| f64::from(said.of(Base::Last1d)));
+        let mut demand = by_rules;
+        let mut raised_by = None;
+        let age_days = self.bases.count() as f64 / DAY as f64;
+        if age_days < c.young_days {
+            let young = c.young_factor * f64::from(said.of(Base::Trend));
+            if young > demand {
+                (demand, raised_by) = (young, Some(Raise::Young));
+            }
+        }
+        let surprised = self.surprised_at.is_some_and(|at| self.bases.count() < at + DAY);
+        if surprised && allowance.hard_bank < c.record_bank {
+            let held = f64::from(said.of(Base::Last1d));
+            if held > demand {
+                (demand, raised_by) = (held, Some(Raise::Record));
+            }
+        }
+        let units = super::optimum::units_needed(demand, c.rho).clamp(1, self.units_max);
+        Required { demand, units, choice, by_rules, raised_by }
+    }
+}
