@@ -19,6 +19,8 @@ use crate::forecast::{Base, Bases};
 
 /// Days over which the highest demand is remembered, to know a record.
 const RECORD_DAYS: usize = 28;
+/// Minutes between two choices of rules.
+const CHOICE_MINUTES: usize = 15;
 /// Utilisation for which the shadow fleets are sized at first.
 const FIRST_UTILISATION: f64 = 0.5;
 
@@ -36,6 +38,7 @@ pub struct Memory {
     records: [f32; RECORD_DAYS],
     record_known: f32,
     surprised_at: Option<usize>,
+    choice: Choice,
 }
 
 /// How much demand is to be covered, and why.
@@ -77,6 +80,7 @@ impl Memory {
             records: [0.0; RECORD_DAYS],
             record_known: f32::INFINITY,
             surprised_at: None,
+            choice: Choice::default(),
         }
     }
 
@@ -134,6 +138,15 @@ impl Memory {
         let minute = self.bases.count();
         self.remember_record(minute, demand);
         self.bases.push(demand);
+        // The record changes once in a block, so that choosing more often would find nothing new.
+        if self.bases.count().is_multiple_of(CHOICE_MINUTES) {
+            self.choose();
+        }
+    }
+
+    fn choose(&mut self) {
+        let allowance = self.ledger.allowance(self.budget, &self.constants);
+        self.choice = self.shadow.as_ref().map(|s| choose::choose(s, &allowance, &self.constants)).unwrap_or_default();
     }
 
     fn remember_record(&mut self, minute: usize, demand: f64) {
@@ -155,7 +168,7 @@ impl Memory {
         let c = &self.constants;
         let said = self.bases.statements();
         let allowance = self.ledger.allowance(self.budget, c);
-        let choice = self.shadow.as_ref().map(|s| choose::choose(s, &allowance, c)).unwrap_or_default();
+        let choice = self.choice.clone();
         let rules = self.shadow.as_ref().and_then(|s| choose::blended(s, &choice, said));
         let by_rules = rules.unwrap_or_else(|| f64::from(said.of(Base::Last1d)));
         let mut demand = by_rules;
