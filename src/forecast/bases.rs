@@ -41,11 +41,17 @@ pub enum Base {
     SparDay,
     /// Seasonal regression on seven days.
     SparWeek,
+    /// Mean of the last hour: the level without its spikes.
+    Level1h,
+    /// Mean of the last 6 hours.
+    Level6h,
+    /// Mean of what the last seven days did around this time.
+    LevelSeason,
 }
 
 impl Base {
     /// All of them in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Last5m,
         Self::Last15m,
         Self::Last1h,
@@ -59,6 +65,9 @@ impl Base {
         Self::YesterdayScaled,
         Self::SparDay,
         Self::SparWeek,
+        Self::Level1h,
+        Self::Level6h,
+        Self::LevelSeason,
     ];
 
     /// What the base says, for people.
@@ -77,6 +86,9 @@ impl Base {
             Self::YesterdayScaled => "what yesterday did next, at today's level",
             Self::SparDay => "the seasonal regression on yesterday",
             Self::SparWeek => "the seasonal regression on the week",
+            Self::Level1h => "the mean of the last hour",
+            Self::Level6h => "the mean of the last 6 hours",
+            Self::LevelSeason => "the mean of the last seven days at this time",
         }
     }
 }
@@ -85,7 +97,7 @@ impl Base {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Statements {
     /// One value for each [`Base`].
-    pub bases: [f32; 13],
+    pub bases: [f32; 16],
     /// Highest of the last day and of the last week.
     pub highest: [f32; 2],
     /// Mean of the last week.
@@ -112,6 +124,8 @@ pub struct Bases {
     windows: [SlidingMax; 6],
     week_highest: SlidingMax,
     week_mean: SlidingMean,
+    levels: [SlidingMean; 3],
+    level_ring: Ring,
     spar: [Spar; 2],
     said: Statements,
 }
@@ -128,6 +142,8 @@ impl Default for Bases {
             windows: [5, 15, 60, 180, 360, DAY].map(SlidingMax::new),
             week_highest: SlidingMax::new(WEEK),
             week_mean: SlidingMean::new(WEEK),
+            levels: [60, 360, 120].map(SlidingMean::new),
+            level_ring: Ring::new(kept),
             spar: [Spar::new(1), Spar::new(7)],
             said: Statements::default(),
         }
@@ -156,6 +172,11 @@ impl Bases {
         #[allow(clippy::cast_possible_truncation)]
         let value = demand as f32;
         self.said.mean = self.week_mean.push(value, &self.past);
+        let [hour, hours, around] = &mut self.levels;
+        let means = [hour.push(value, &self.past), hours.push(value, &self.past)];
+        self.level_ring.push(around.push(value, &self.past));
+        self.said.bases[13] = means[0];
+        self.said.bases[14] = means[1];
         self.past.push(value);
         self.ahead.push(self.ahead_window.push(value));
         self.around.push(self.around_window.push(value));
@@ -191,7 +212,9 @@ impl Bases {
             spar(&self.spar[0]),
             spar(&self.spar[1]),
         ];
-        self.said.bases[6..].copy_from_slice(&later);
+        self.said.bases[6..13].copy_from_slice(&later);
+        let (sum, n) = (1..=7).filter_map(|k| now.checked_sub(DAY * k)).filter_map(|i| self.level_ring.get(i + 60)).fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0));
+        self.said.bases[15] = if n > 0.0 { sum / n } else { self.said.bases[14] };
     }
 
     /// The mean of the last three minutes plus its rise over the last ten, if it rose.

@@ -34,6 +34,8 @@ pub struct Constants {
     pub young_days: f64,
     /// What a young series holds, as a multiple of its present trend.
     pub young_factor: f64,
+    /// Spread.
+    pub young_spread: f64,
     /// Hard minutes in the bank from which a record needs no extra caution.
     pub record_bank: f64,
 }
@@ -55,6 +57,7 @@ impl Constants {
         rate_max: 1.5,
         young_days: 14.0,
         young_factor: 2.1,
+        young_spread: 2.0,
         record_bank: 10.0,
     };
     /// The configuration in force.

@@ -175,7 +175,10 @@ impl Memory {
         let mut raised_by = None;
         let age_days = self.bases.count() as f64 / DAY as f64;
         if age_days < c.young_days {
-            let young = c.young_factor * f64::from(said.of(Base::Trend));
+            let seen = f64::from(self.records.iter().copied().fold(0.0, f32::max));
+            let spread = seen / f64::from(said.mean).max(1e-9);
+            let share = ((c.young_spread - spread) / (c.young_spread - 1.3)).clamp(0.0, 1.0);
+            let young = (1.0 + (c.young_factor - 1.0) * share) * f64::from(said.of(Base::Trend));
             if young > demand {
                 (demand, raised_by) = (young, Some(Raise::Young));
             }

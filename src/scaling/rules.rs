@@ -20,8 +20,8 @@ const POWER: [f32; 16] =
 /// Exponents of the level in those rules.
 const EXPONENTS: [f32; 2] = [0.5, 0.7];
 /// Bases of those rules.
-const POWER_BASES: [Base; 6] =
-    [Base::Trend, Base::Last1h, Base::Last3h, Base::Last1d, Base::ThreeDays, Base::SparWeek];
+const POWER_BASES: [Base; 9] =
+    [Base::Trend, Base::Last1h, Base::Last3h, Base::Last1d, Base::ThreeDays, Base::SparWeek, Base::Level1h, Base::Level6h, Base::LevelSeason];
 /// Plain headroom below which a power rule never goes.
 const POWER_LEAST: f32 = 1.03;
 
