@@ -28,8 +28,8 @@ pub struct Choice {
 }
 
 /// Chooses among all rules.
-pub fn choose(shadow: &Shadow, allowance: &Allowance, c: &Constants) -> Choice {
-    let n = f64::from(shadow.remembered());
+pub fn choose(shadow: &Shadow, which: usize, allowance: &Allowance, c: &Constants) -> Choice {
+    let n = f64::from(shadow.remembered(which));
     if n <= 0.0 {
         return Choice::default();
     }
@@ -38,8 +38,8 @@ pub fn choose(shadow: &Shadow, allowance: &Allowance, c: &Constants) -> Choice {
     let mut safest: Option<(f64, Followed)> = None;
     for segment in &library.segments {
         for rule in segment.start..segment.end {
-            let own = shadow.sums(rule);
-            let weaker = shadow.sums(library.weaker[rule] as usize);
+            let own = shadow.sums(which, rule);
+            let weaker = shadow.sums(which, library.weaker[rule] as usize);
             let blend = |i: usize| f64::from(own[i]).mul_add(1.0 - c.neighbour, f64::from(weaker[i]) * c.neighbour);
             let soft = (blend(1) + c.prior_minutes) / n;
             let hard = (blend(2) + c.hard_share * c.prior_minutes) / n;

@@ -10,6 +10,8 @@ pub struct Constants {
     pub rho: f64,
     /// Half-life of the shadow record, days: a level shift must be forgotten within about a week.
     pub half_life_days: f64,
+    /// Half-life of the second record, days.
+    pub half_life_long: f64,
     /// Share of the weaker neighbour's misses in a rule's own: a stress test against the luck of the cheapest.
     pub neighbour: f64,
     /// Minutes of misses that every rule is charged before any evidence.
@@ -34,6 +36,10 @@ pub struct Constants {
     pub young_days: f64,
     /// What a young series holds, as a multiple of its present trend.
     pub young_factor: f64,
+    /// panic minutes
+    pub panic: f64,
+    /// panic from
+    pub panic_from: f64,
     /// Spread.
     pub young_spread: f64,
     /// Hard minutes in the bank from which a record needs no extra caution.
@@ -45,6 +51,7 @@ impl Constants {
     pub const PROTOTYPE: Self = Self {
         rho: 0.8,
         half_life_days: 6.0,
+        half_life_long: 0.0,
         neighbour: 0.4,
         prior_minutes: 0.5,
         groups: 3,
@@ -58,6 +65,8 @@ impl Constants {
         young_days: 14.0,
         young_factor: 2.1,
         young_spread: 2.0,
+        panic: 16.0,
+        panic_from: 1.0,
         record_bank: 10.0,
     };
     /// The configuration in force.

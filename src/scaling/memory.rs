@@ -38,6 +38,7 @@ pub struct Memory {
     records: [f32; RECORD_DAYS],
     record_known: f32,
     surprised_at: Option<usize>,
+    mean_known: f64,
     choice: Choice,
 }
 
@@ -80,6 +81,7 @@ impl Memory {
             records: [0.0; RECORD_DAYS],
             record_known: f32::INFINITY,
             surprised_at: None,
+            mean_known: 0.0,
             choice: Choice::default(),
         }
     }
@@ -146,7 +148,19 @@ impl Memory {
 
     fn choose(&mut self) {
         let allowance = self.ledger.allowance(self.budget, &self.constants);
-        self.choice = self.shadow.as_ref().map(|s| choose::choose(s, &allowance, &self.constants)).unwrap_or_default();
+        let c = &self.constants;
+        let Some(shadow) = &self.shadow else { return };
+        let mut a = choose::choose(shadow, 0, &allowance, c);
+        if c.half_life_long > 0.0 {
+            let b = choose::choose(shadow, 1, &allowance, c);
+            // A memory without a fitting rule has no voice unless the other has none either.
+            if b.fits || !a.fits {
+                if b.fits && !a.fits { a = Choice::default(); }
+                a.fits = b.fits;
+                a.followed.extend(b.followed);
+            }
+        }
+        self.choice = a;
     }
 
     fn remember_record(&mut self, minute: usize, demand: f64) {
@@ -156,6 +170,7 @@ impl Memory {
         }
         if minute > 0 && minute.is_multiple_of(60) {
             // What was known at the last full hour: a record must not be its own yardstick.
+            self.mean_known = f64::from(self.bases.statements().mean);
             self.record_known = self.records.iter().copied().fold(0.0, f32::max);
         }
         #[allow(clippy::cast_possible_truncation)] // as the samples themselves
@@ -175,8 +190,8 @@ impl Memory {
         let mut raised_by = None;
         let age_days = self.bases.count() as f64 / DAY as f64;
         if age_days < c.young_days {
-            let seen = f64::from(self.records.iter().copied().fold(0.0, f32::max));
-            let spread = seen / f64::from(said.mean).max(1e-9);
+            let seen = f64::from(if self.record_known.is_finite() { self.record_known } else { said.highest[1] });
+            let spread = seen / self.mean_known.max(1e-9);
             let share = ((c.young_spread - spread) / (c.young_spread - 1.3)).clamp(0.0, 1.0);
             let young = (1.0 + (c.young_factor - 1.0) * share) * f64::from(said.of(Base::Trend));
             if young > demand {
@@ -189,6 +204,13 @@ impl Memory {
             if held > demand {
                 (demand, raised_by) = (held, Some(Raise::Record));
             }
+        }
+        if c.panic > 0.0 && f64::from(said.newest) > c.panic_from * f64::from(self.record_known) {
+            let p = self.bases.past();
+            let n = p.count();
+            let slope = f64::from(said.newest - p.get(n.saturating_sub(4)).unwrap_or(said.newest)) / 3.0;
+            let ahead = f64::from(said.newest) + slope.max(0.0) * c.panic;
+            if ahead > demand { demand = ahead; }
         }
         let units = super::optimum::units_needed(demand, c.rho).clamp(1, self.units_max);
         Required { demand, units, choice, by_rules, raised_by }

@@ -34,7 +34,7 @@ pub struct Shadow {
     create: usize,
     units_max: f32,
     rho: f32,
-    fade: f32,
+    fade: [f32; 2],
     minute: usize,
     in_block: u32,
     serving: Vec<f32>,
@@ -42,8 +42,8 @@ pub struct Shadow {
     unborn: Vec<f32>,
     orders: Vec<Vec<f32>>,
     block: [Vec<f32>; 3],
-    record: [Vec<f32>; 3],
-    remembered: f32,
+    record: [[Vec<f32>; 3]; 2],
+    remembered: [f32; 2],
     learning_from: usize,
 }
 
@@ -52,11 +52,12 @@ impl Shadow {
     pub fn new(library: Arc<Library>, axis: &AxisProfile, units_max: u32, units: u32, constants: &Constants) -> Self {
         let n = library.len();
         let zeros = || vec![0.0_f32; n];
-        let blocks_per_half_life = constants.half_life_days * 1440.0 / f64::from(BLOCK_MINUTES);
+        let blocks = 1440.0 / f64::from(BLOCK_MINUTES);
+        let fade_of = |days: f64| 0.5_f64.powf(1.0 / (days * blocks)) as f32;
         let lag = axis.lag_minutes().max(1) as usize;
         // A share of one and a count of units are exact enough in f32.
         #[allow(clippy::cast_possible_truncation)]
-        let (rho, fade) = (constants.rho as f32, 0.5_f64.powf(1.0 / blocks_per_half_life) as f32);
+        let (rho, fade) = (constants.rho as f32, [fade_of(constants.half_life_days), fade_of(constants.half_life_long)]);
         Self {
             lag,
             create: axis.create_minutes as usize,
@@ -70,8 +71,8 @@ impl Shadow {
             unborn: zeros(),
             orders: (0..lag).map(|_| zeros()).collect(),
             block: [zeros(), zeros(), zeros()],
-            record: [zeros(), zeros(), zeros()],
-            remembered: 0.0,
+            record: [[zeros(), zeros(), zeros()], [zeros(), zeros(), zeros()]],
+            remembered: [0.0; 2],
             // The first day teaches nothing: the fleets start from an arbitrary size.
             learning_from: 1440,
             library,
@@ -84,13 +85,14 @@ impl Shadow {
     }
 
     /// Remembered minutes, faded.
-    pub fn remembered(&self) -> f32 {
-        self.remembered
+    pub fn remembered(&self, which: usize) -> f32 {
+        self.remembered[which]
     }
 
     /// The faded sums of a rule: cost, soft, hard.
-    pub fn sums(&self, rule: usize) -> [f32; 3] {
-        [self.record[0][rule], self.record[1][rule], self.record[2][rule]]
+    pub fn sums(&self, which: usize, rule: usize) -> [f32; 3] {
+        let [cost, soft, hard] = &self.record[which];
+        [cost[rule], soft[rule], hard[rule]]
     }
 
     /// Lets all fleets act on what was `said`, then judges them by the demand that came.
@@ -140,16 +142,18 @@ impl Shadow {
     fn close_block(&mut self) {
         self.in_block = 0;
         let learn = self.minute > self.learning_from;
-        for (record, block) in self.record.iter_mut().zip(&mut self.block) {
-            if learn {
-                for (r, b) in record.iter_mut().zip(block.iter()) {
-                    *r = *r * self.fade + b;
-                }
-            }
-            block.fill(0.0);
-        }
         if learn {
-            self.remembered = self.remembered * self.fade + BLOCK_MINUTES as f32;
+            for ((records, fade), remembered) in self.record.iter_mut().zip(self.fade).zip(&mut self.remembered) {
+                for (record, block) in records.iter_mut().zip(&self.block) {
+                    for (r, b) in record.iter_mut().zip(block) {
+                        *r = *r * fade + b;
+                    }
+                }
+                *remembered = *remembered * fade + BLOCK_MINUTES as f32;
+            }
+        }
+        for block in &mut self.block {
+            block.fill(0.0);
         }
     }
 }
