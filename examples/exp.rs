@@ -1,8 +1,6 @@
 use rgctl::telemetry::*; use rgctl::scaling::{*,evaluate::*}; use std::sync::Arc; use rayon::prelude::*;
-struct P{m:memory::Memory}
-impl Policy for P{ fn target(&mut self,v:&View<'_>)->u32{ if v.known.len()>self.m.samples(){ self.m.learn(*v.known.last().unwrap(), v.served);} self.m.required().units } fn begin(&mut self,p:&[f64])->Option<u32>{ for d in p{self.m.learn(*d,None);} None } }
 fn set(c:&mut constants::Constants,k:&str,v:f64){ match k {
- "half_life_days"=>c.half_life_days=v,"neighbour"=>c.neighbour=v,"prior"=>c.prior_minutes=v,"groups"=>c.groups=v as usize,"aim"=>c.aim=v,"hard_share"=>c.hard_share=v,"horizon"=>c.horizon_days=v,"rs"=>c.reserve_soft=v,"rh"=>c.reserve_hard=v,"rmin"=>c.rate_min=v,"rmax"=>c.rate_max=v,"yd"=>c.young_days=v,"yf"=>c.young_factor=v,"rb"=>c.record_bank=v,"hl2"=>c.half_life_long=v,"panic"=>c.panic=v,"pf"=>c.panic_from=v,"ys"=>c.young_spread=v, _=>panic!("{k}")}}
+ "half_life_days"=>c.half_life_days=v,"neighbour"=>c.neighbour=v,"prior"=>c.prior_minutes=v,"groups"=>c.groups=v as usize,"aim"=>c.aim=v,"hard_share"=>c.hard_share=v,"horizon"=>c.horizon_days=v,"rs"=>c.reserve_soft=v,"rh"=>c.reserve_hard=v,"rmin"=>c.rate_min=v,"rmax"=>c.rate_max=v,"yd"=>c.young_days=v,"yf"=>c.young_factor=v,"rb"=>c.record_bank=v,"ag"=>c.aim_gain=v,"hl2"=>c.half_life_long=v,"panic"=>c.rise_minutes=v,"rf"=>c.rise_from=v,"rday"=>c.rise_day=v,"rfac"=>c.rise_factor=v,"ys"=>c.young_spread=v, _=>panic!("{k}")}}
 fn main(){
  let lib=Arc::new(rules::Library::full());
  let args:Vec<String>=std::env::args().skip(1).collect();
@@ -23,7 +21,7 @@ fn main(){
   if v.as_str()!="base" { for kv in v.split(',') { let (k,x)=kv.split_once('=').unwrap(); set(&mut c,k,x.parse().unwrap()); } }
   let res:Vec<_>=loads.par_iter().map(|(name,n,d,sf,opt)|{
    let terms=Terms{axis:axis::AxisProfile::READER,units:*n,rho:0.8,budget:0.001};
-   let mut p=P{m:memory::Memory::new(terms.axis,*n,0.001,lib.clone(),c)};
+   let mut p=policy::ShadowPolicy::new(&terms,lib.clone(),c);
    let r=live(&mut p,d,*sf,d.len(),&terms);
    (name.clone(),*n,r.cost/opt,*n as f64*(d.len()-sf) as f64/opt,r.soft_share(),r.hard_share(),r.keeps(0.001),r.longest_run)
   }).collect();

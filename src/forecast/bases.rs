@@ -191,6 +191,14 @@ impl Bases {
         self.say();
     }
 
+    /// The highest of the last seven days around the time `hours` ahead, within half an hour; at most a day ahead.
+    pub fn usual_highest(&self, hours: usize) -> Option<f64> {
+        let now = self.past.count();
+        let at = |day: usize| (now + hours * 60).checked_sub(DAY * day).filter(|i| *i < now);
+        let half_hours = |i: usize| [i, i.saturating_sub(30)].into_iter().filter_map(|j| self.around.get(j));
+        (1..=7).filter_map(at).flat_map(half_hours).map(f64::from).reduce(f64::max)
+    }
+
     fn say(&mut self) {
         let now = self.past.count();
         let recent = self.said.of(Base::Last15m);

@@ -50,7 +50,8 @@ impl Ledger {
             _ => 0.0,
         };
         let rate = |share: f64, bank: f64, reserve: f64| {
-            let planned = share * budget * c.aim + correction(bank, reserve);
+            let aim = c.aim + c.aim_gain * (self.minutes / (30.0 * DAY)).min(1.0);
+            let planned = share * budget * aim + correction(bank, reserve);
             planned.clamp(share * budget * c.rate_min, share * budget * c.rate_max)
         };
         Allowance {

@@ -27,8 +27,20 @@ pub struct Choice {
     pub fits: bool,
 }
 
-/// Chooses among all rules.
-pub fn choose(shadow: &Shadow, which: usize, allowance: &Allowance, c: &Constants) -> Choice {
+/// Chooses by the short and by the long memory and follows both: what one of them took by luck, the other tempers.
+pub fn choose_by_both(shadow: &Shadow, allowance: &Allowance, c: &Constants) -> Choice {
+    let short = choose(shadow, 0, allowance, c);
+    let long = choose(shadow, 1, allowance, c);
+    match (short.fits, long.fits) {
+        // A memory without a fitting rule has no voice unless the other has none either.
+        (true, false) => short,
+        (false, true) => long,
+        (fits, _) => Choice { followed: [short.followed, long.followed].concat(), fits },
+    }
+}
+
+/// Chooses among all rules by one of the two memories.
+fn choose(shadow: &Shadow, which: usize, allowance: &Allowance, c: &Constants) -> Choice {
     let n = f64::from(shadow.remembered(which));
     if n <= 0.0 {
         return Choice::default();

@@ -8,9 +8,9 @@
 pub struct Constants {
     /// Utilisation above which an element counts as overloaded: the knee of a single-server queue.
     pub rho: f64,
-    /// Half-life of the shadow record, days: a level shift must be forgotten within about a week.
+    /// Half-life of the short shadow record, days: a level shift must be forgotten within about a week.
     pub half_life_days: f64,
-    /// Half-life of the second record, days.
+    /// Half-life of the long shadow record, days.
     pub half_life_long: f64,
     /// Share of the weaker neighbour's misses in a rule's own: a stress test against the luck of the cheapest.
     pub neighbour: f64,
@@ -20,6 +20,8 @@ pub struct Constants {
     pub groups: usize,
     /// Share of the budget that is planned for.
     pub aim: f64,
+    /// What is planned for in addition after a month of being live, when one event no longer decides everything.
+    pub aim_gain: f64,
     /// Hard misses that are planned for, as a share of the soft ones (the gate is at half of them).
     pub hard_share: f64,
     /// Days in which a debt or a reserve of missed minutes is worked off.
@@ -36,12 +38,18 @@ pub struct Constants {
     pub young_days: f64,
     /// What a young series holds, as a multiple of its present trend.
     pub young_factor: f64,
-    /// panic minutes
-    pub panic: f64,
-    /// panic from
-    pub panic_from: f64,
-    /// Spread.
+    /// Spread (highest over mean) from which a young series has shown its range and needs no extra.
     pub young_spread: f64,
+    /// Spread up to which it has shown nothing.
+    pub narrow_spread: f64,
+    /// Share of the covered demand from which demand counts as a surprise.
+    pub rise_from: f64,
+    /// Minutes for which a surprising rise is continued.
+    pub rise_minutes: f64,
+    /// Share of the highest of the last day that is held ready after a surprise.
+    pub rise_day: f64,
+    /// Least multiple of a surprising demand that is held ready.
+    pub rise_factor: f64,
     /// Hard minutes in the bank from which a record needs no extra caution.
     pub record_bank: f64,
 }
@@ -50,12 +58,13 @@ impl Constants {
     /// The prototype's configuration, kept so that its figures stay reproducible.
     pub const PROTOTYPE: Self = Self {
         rho: 0.8,
-        half_life_days: 6.0,
-        half_life_long: 0.0,
+        half_life_days: 3.0,
+        half_life_long: 12.0,
         neighbour: 0.4,
         prior_minutes: 0.5,
         groups: 3,
         aim: 0.8,
+        aim_gain: 0.0,
         hard_share: 0.4,
         horizon_days: 5.0,
         reserve_soft: 5.0,
@@ -65,8 +74,11 @@ impl Constants {
         young_days: 14.0,
         young_factor: 2.1,
         young_spread: 2.0,
-        panic: 16.0,
-        panic_from: 1.0,
+        narrow_spread: 1.3,
+        rise_from: 1.0,
+        rise_minutes: 16.0,
+        rise_day: 0.0,
+        rise_factor: 1.0,
         record_bank: 10.0,
     };
     /// The configuration in force.

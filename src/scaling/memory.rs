@@ -15,10 +15,13 @@ use super::constants::Constants;
 use super::rules::Library;
 use super::shadow::Shadow;
 use crate::forecast::bases::DAY;
-use crate::forecast::{Base, Bases};
+use super::optimum::units_needed;
+use crate::forecast::{Band, BandCalibrator, Base, Bases, ChangeWatch};
 
 /// Days over which the highest demand is remembered, to know a record.
 const RECORD_DAYS: usize = 28;
+/// Minutes for which a surprise is answered: one lag, until the answer serves, and as long again.
+const SURPRISE_MINUTES: usize = 15;
 /// Minutes between two choices of rules.
 const CHOICE_MINUTES: usize = 15;
 /// Utilisation for which the shadow fleets are sized at first.
@@ -33,6 +36,8 @@ pub struct Memory {
     budget: f64,
     library: Arc<Library>,
     bases: Bases,
+    calibrator: BandCalibrator,
+    watch: ChangeWatch,
     shadow: Option<Shadow>,
     ledger: Ledger,
     records: [f32; RECORD_DAYS],
@@ -40,6 +45,7 @@ pub struct Memory {
     surprised_at: Option<usize>,
     mean_known: f64,
     choice: Choice,
+    rise: Option<(f64, usize)>,
 }
 
 /// How much demand is to be covered, and why.
@@ -64,6 +70,8 @@ pub enum Raise {
     Young,
     /// Demand broke its record of four weeks and was not served.
     Record,
+    /// Demand breaks its record and rises.
+    Rising,
 }
 
 impl Memory {
@@ -76,6 +84,8 @@ impl Memory {
             budget,
             library,
             bases: Bases::default(),
+            calibrator: BandCalibrator::default(),
+            watch: ChangeWatch::default(),
             shadow: None,
             ledger: Ledger::default(),
             records: [0.0; RECORD_DAYS],
@@ -83,6 +93,7 @@ impl Memory {
             surprised_at: None,
             mean_known: 0.0,
             choice: Choice::default(),
+            rise: None,
         }
     }
 
@@ -127,7 +138,7 @@ impl Memory {
         if let Some(shadow) = &mut self.shadow {
             shadow.minute(self.bases.statements(), demand);
         } else {
-            let first = super::optimum::units_needed(demand, FIRST_UTILISATION).min(self.units_max);
+            let first = units_needed(demand, FIRST_UTILISATION).min(self.units_max);
             let library = Arc::clone(&self.library);
             self.shadow = Some(Shadow::new(library, &self.axis, self.units_max, first, &self.constants));
         }
@@ -140,6 +151,14 @@ impl Memory {
         let minute = self.bases.count();
         self.remember_record(minute, demand);
         self.bases.push(demand);
+        self.calibrator.push(&self.bases);
+        self.watch.push(demand);
+        let covered = serving.map_or(f64::INFINITY, |s| s * self.constants.rho * self.constants.rise_from);
+        if demand > covered || demand > f64::from(self.record_known) {
+            let now = self.bases.count();
+            let held = self.rising();
+            self.rise = Some((self.after_surprise(demand).max(held), now + SURPRISE_MINUTES));
+        }
         // The record changes once in a block, so that choosing more often would find nothing new.
         if self.bases.count().is_multiple_of(CHOICE_MINUTES) {
             self.choose();
@@ -148,19 +167,9 @@ impl Memory {
 
     fn choose(&mut self) {
         let allowance = self.ledger.allowance(self.budget, &self.constants);
-        let c = &self.constants;
-        let Some(shadow) = &self.shadow else { return };
-        let mut a = choose::choose(shadow, 0, &allowance, c);
-        if c.half_life_long > 0.0 {
-            let b = choose::choose(shadow, 1, &allowance, c);
-            // A memory without a fitting rule has no voice unless the other has none either.
-            if b.fits || !a.fits {
-                if b.fits && !a.fits { a = Choice::default(); }
-                a.fits = b.fits;
-                a.followed.extend(b.followed);
-            }
+        if let Some(shadow) = &self.shadow {
+            self.choice = choose::choose_by_both(shadow, &allowance, &self.constants);
         }
-        self.choice = a;
     }
 
     fn remember_record(&mut self, minute: usize, demand: f64) {
@@ -178,41 +187,79 @@ impl Memory {
         self.records[day] = self.records[day].max(value);
     }
 
+    /// The highest demand of the next half hour, in quantiles.
+    pub fn band(&self) -> Band {
+        self.calibrator.band(self.bases.statements())
+    }
+
+    /// The watch for changes of nature.
+    pub fn watch(&self) -> &ChangeWatch {
+        &self.watch
+    }
+
+    /// Share of minutes that may be missed.
+    pub fn budget(&self) -> f64 {
+        self.budget
+    }
+
     /// How much demand an order given now should cover.
     pub fn required(&self) -> Required {
         let c = &self.constants;
         let said = self.bases.statements();
-        let allowance = self.ledger.allowance(self.budget, c);
-        let choice = self.choice.clone();
-        let rules = self.shadow.as_ref().and_then(|s| choose::blended(s, &choice, said));
+        let rules = self.shadow.as_ref().and_then(|s| choose::blended(s, &self.choice, said));
         let by_rules = rules.unwrap_or_else(|| f64::from(said.of(Base::Last1d)));
-        let mut demand = by_rules;
-        let mut raised_by = None;
-        let age_days = self.bases.count() as f64 / DAY as f64;
-        if age_days < c.young_days {
-            let seen = f64::from(if self.record_known.is_finite() { self.record_known } else { said.highest[1] });
-            let spread = seen / self.mean_known.max(1e-9);
-            let share = ((c.young_spread - spread) / (c.young_spread - 1.3)).clamp(0.0, 1.0);
-            let young = (1.0 + (c.young_factor - 1.0) * share) * f64::from(said.of(Base::Trend));
-            if young > demand {
-                (demand, raised_by) = (young, Some(Raise::Young));
+        let raises =
+            [(Raise::Young, self.young_floor()), (Raise::Record, self.record_floor()), (Raise::Rising, self.rising())];
+        let (mut demand, mut raised_by) = (by_rules, None);
+        for (raise, floor) in raises {
+            if floor > demand {
+                (demand, raised_by) = (floor, Some(raise));
             }
         }
+        let units = units_needed(demand, c.rho).clamp(1, self.units_max);
+        Required { demand, units, choice: self.choice.clone(), by_rules, raised_by }
+    }
+
+    /// What a young series holds because its past cannot show its jumps; nothing where it already showed a wide range.
+    fn young_floor(&self) -> f64 {
+        let c = &self.constants;
+        if self.bases.count() as f64 >= c.young_days * DAY as f64 {
+            return 0.0;
+        }
+        let said = self.bases.statements();
+        let seen = if self.record_known.is_finite() { self.record_known } else { said.highest[1] };
+        let spread = f64::from(seen) / self.mean_known.max(1e-9);
+        let narrow = ((c.young_spread - spread) / (c.young_spread - c.narrow_spread).max(0.1)).clamp(0.0, 1.0);
+        (1.0 + (c.young_factor - 1.0) * narrow) * f64::from(said.of(Base::Trend))
+    }
+
+    /// The highest of the last day, for a day after demand broke its record and was not served.
+    fn record_floor(&self) -> f64 {
         let surprised = self.surprised_at.is_some_and(|at| self.bases.count() < at + DAY);
-        if surprised && allowance.hard_bank < c.record_bank {
-            let held = f64::from(said.of(Base::Last1d));
-            if held > demand {
-                (demand, raised_by) = (held, Some(Raise::Record));
-            }
+        let bank = self.ledger.allowance(self.budget, &self.constants).hard_bank;
+        if surprised && bank < self.constants.record_bank {
+            f64::from(self.bases.statements().of(Base::Last1d))
+        } else {
+            0.0
         }
-        if c.panic > 0.0 && f64::from(said.newest) > c.panic_from * f64::from(self.record_known) {
-            let p = self.bases.past();
-            let n = p.count();
-            let slope = f64::from(said.newest - p.get(n.saturating_sub(4)).unwrap_or(said.newest)) / 3.0;
-            let ahead = f64::from(said.newest) + slope.max(0.0) * c.panic;
-            if ahead > demand { demand = ahead; }
+    }
+
+    /// After a surprise the rise is taken to go on for about two lags, and the highest of the last day to be possible
+    /// again: several small orders would each come a lag too late. Surprises are as rare as the objective demands, and
+    /// what was ordered too much is given back within minutes, so that generosity costs next to nothing.
+    fn after_surprise(&self, demand: f64) -> f64 {
+        let c = &self.constants;
+        let past = self.bases.past();
+        let before = past.get(past.count().saturating_sub(4)).map_or(demand, f64::from);
+        let onward = demand + ((demand - before) / 3.0).max(0.0) * c.rise_minutes;
+        let day = f64::from(self.bases.statements().of(Base::Last1d)) * c.rise_day;
+        onward.max(day).max(demand * c.rise_factor)
+    }
+
+    fn rising(&self) -> f64 {
+        match self.rise {
+            Some((demand, until)) if self.bases.count() < until => demand,
+            _ => 0.0,
         }
-        let units = super::optimum::units_needed(demand, c.rho).clamp(1, self.units_max);
-        Required { demand, units, choice, by_rules, raised_by }
     }
 }
