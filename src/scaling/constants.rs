@@ -55,32 +55,30 @@ pub struct Constants {
 }
 
 impl Constants {
-    /// The prototype's configuration, kept so that its figures stay reproducible.
-    pub const PROTOTYPE: Self = Self {
+    /// The configuration in force.
+    pub const FROZEN: Self = Self {
         rho: 0.8,
         half_life_days: 3.0,
-        half_life_long: 12.0,
-        neighbour: 0.4,
-        prior_minutes: 0.5,
+        half_life_long: 14.0,
+        neighbour: 0.45,
+        prior_minutes: 0.6,
         groups: 3,
         aim: 0.8,
-        aim_gain: 0.0,
-        hard_share: 0.4,
+        aim_gain: 0.2,
+        hard_share: 0.41,
         horizon_days: 5.0,
         reserve_soft: 5.0,
         reserve_hard: 2.0,
         rate_min: 0.2,
-        rate_max: 1.5,
+        rate_max: 1.8,
         young_days: 14.0,
-        young_factor: 2.1,
-        young_spread: 2.0,
+        young_factor: 2.15,
+        young_spread: 2.2,
         narrow_spread: 1.3,
         rise_from: 1.0,
-        rise_minutes: 16.0,
-        rise_day: 0.0,
-        rise_factor: 1.0,
+        rise_minutes: 18.0,
+        rise_day: 1.0,
+        rise_factor: 1.25,
         record_bank: 10.0,
     };
-    /// The configuration in force.
-    pub const FROZEN: Self = Self::PROTOTYPE;
 }

@@ -11,9 +11,12 @@
 //! **Invariant:** one frozen configuration ([`constants::Constants::FROZEN`]) serves every series.
 
 pub mod axis;
+pub mod backtest;
+pub mod baselines;
 pub mod budget;
 pub mod calendar;
 pub mod choose;
+pub mod commitments;
 pub mod constants;
 pub mod decide;
 pub mod evaluate;
