@@ -66,7 +66,8 @@ impl BandCalibrator {
             return;
         }
         let slot = (now / STEP) % 2;
-        if let Some((before, at, best)) = self.pending[slot].filter(|(_, at, _)| at + HORIZON_MINUTES == now) {
+        if let Some((before, at, best)) = self.pending[slot].filter(|(_, at, _)| at + HORIZON_MINUTES == now)
+        {
             debug_assert!(at < now);
             self.judge(&before, best, f64::from(actual));
         }

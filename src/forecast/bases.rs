@@ -221,7 +221,10 @@ impl Bases {
             spar(&self.spar[1]),
         ];
         self.said.bases[6..13].copy_from_slice(&later);
-        let (sum, n) = (1..=7).filter_map(|k| now.checked_sub(DAY * k)).filter_map(|i| self.level_ring.get(i + 60)).fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0));
+        let (sum, n) = (1..=7)
+            .filter_map(|k| now.checked_sub(DAY * k))
+            .filter_map(|i| self.level_ring.get(i + 60))
+            .fold((0.0, 0.0), |(s, n), v| (s + v, n + 1.0));
         self.said.bases[15] = if n > 0.0 { sum / n } else { self.said.bases[14] };
     }
 

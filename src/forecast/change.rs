@@ -129,7 +129,11 @@ mod tests {
             bases.push(demand);
         }
         let changes = watch.changes(bases.statements());
-        assert!(changes.iter().any(|c| matches!(c, Change::Growth { doubling_days } if (9.0..11.0).contains(doubling_days))));
+        assert!(
+            changes.iter().any(
+                |c| matches!(c, Change::Growth { doubling_days } if (9.0..11.0).contains(doubling_days))
+            )
+        );
         let days = watch.days_until(2.0 * f64::from(bases.statements().highest[1]), bases.statements());
         assert!(days.is_some_and(|d| (9.0..11.0).contains(&d)));
     }
@@ -146,6 +150,8 @@ mod tests {
                 assert_eq!(watch.changes(bases.statements()), []);
             }
         }
-        assert!(matches!(watch.changes(bases.statements())[..], [Change::LevelShift { factor }] if factor > 2.0));
+        assert!(
+            matches!(watch.changes(bases.statements())[..], [Change::LevelShift { factor }] if factor > 2.0)
+        );
     }
 }

@@ -29,7 +29,8 @@ impl Ring {
 
     /// The sample with this index, if it has been seen and is still kept.
     pub fn get(&self, index: usize) -> Option<f32> {
-        (index < self.count && index + self.kept.len() >= self.count).then(|| self.kept[index % self.kept.len()])
+        (index < self.count && index + self.kept.len() >= self.count)
+            .then(|| self.kept[index % self.kept.len()])
     }
 
     /// The mean of the samples `from..until`, if all of them are kept and there is one.

@@ -88,7 +88,8 @@ pub fn optima(load: &Load, terms: &Terms) -> Optima {
         optimum(scored, terms.rho, allowed, rules)
     };
     let peak = scored.iter().copied().fold(0.0, f64::max);
-    let fixed = f64::from(super::optimum::units_needed(peak, terms.rho).min(terms.units)) * scored.len() as f64;
+    let fixed =
+        f64::from(super::optimum::units_needed(peak, terms.rho).min(terms.units)) * scored.len() as f64;
     let free = of(1);
     Optima { free: free.cost, quarter: of(15).cost, hour: of(60).cost, violations: free.violations, fixed }
 }
@@ -105,7 +106,9 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
         let bands = policy.bands().to_vec();
         return vec![Row { policy: asked.name.clone(), knob: Knob::None, value: None, outcome, bands }];
     }
-    let Some((name, knobs)) = BASELINES.iter().find(|(name, _)| *name == asked.name) else { return Vec::new() };
+    let Some((name, knobs)) = BASELINES.iter().find(|(name, _)| *name == asked.name) else {
+        return Vec::new();
+    };
     let score = |value: f64, from: usize, until: usize| {
         let peak = load.demand[from..until].iter().copied().fold(0.0, f64::max);
         let policy: Option<Box<dyn Policy>> = baseline(name, value, terms.rho, terms.units, peak);
@@ -126,7 +129,9 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
     let best = |from: usize, until: usize| {
         knobs
             .iter()
-            .filter_map(|value| score(*value, from, until).map(|o| (*value, o.soft_share() > terms.budget, o)))
+            .filter_map(|value| {
+                score(*value, from, until).map(|o| (*value, o.soft_share() > terms.budget, o))
+            })
             // Those that keep the budget by cost; if none does, the one that misses least.
             .min_by(|a, b| {
                 let by_cost = a.2.cost.total_cmp(&b.2.cost);

@@ -29,7 +29,12 @@ pub fn baseline(name: &str, knob: f64, rho: f64, units: u32, peak: f64) -> Optio
     let window = |minutes, margin| Box::new(WindowMax { rho, margin, highest: SlidingMax::new(minutes) });
     let tracking = |points: usize, predictive: bool| Box::new(TargetTracking::new(knob, points, predictive));
     Some(match name {
-        "static-peak" => Box::new(Static { rho, units: Some(units_needed(peak * knob, rho)), of: Of::Highest, factor: knob }),
+        "static-peak" => Box::new(Static {
+            rho,
+            units: Some(units_needed(peak * knob, rho)),
+            of: Of::Highest,
+            factor: knob,
+        }),
         "static-train" => Box::new(Static { rho, units: None, of: Of::Highest, factor: knob }),
         "static-mean" => Box::new(Static { rho, units: None, of: Of::Mean, factor: knob }),
         "target-tracking" => tracking(3, false),
@@ -172,7 +177,8 @@ impl Policy for Yesterday {
     fn target(&mut self, view: &View<'_>) -> u32 {
         let now = view.known.len();
         let recent = &view.known[now.saturating_sub(15)..];
-        let before = now.checked_sub(DAY).and_then(|i| view.known.get(i..(i + 28).min(now))).unwrap_or_default();
+        let before =
+            now.checked_sub(DAY).and_then(|i| view.known.get(i..(i + 28).min(now))).unwrap_or_default();
         let highest = recent.iter().chain(before).copied().fold(0.0, f64::max);
         units_needed(self.margin * highest, self.rho)
     }
@@ -228,7 +234,10 @@ impl Autopilot {
 
 impl Policy for Autopilot {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
-        self.bins = past[past.len().saturating_sub(DAY)..].chunks(5).map(|c| c.iter().copied().fold(0.0, f64::max)).collect();
+        self.bins = past[past.len().saturating_sub(DAY)..]
+            .chunks(5)
+            .map(|c| c.iter().copied().fold(0.0, f64::max))
+            .collect();
         self.limit = self.percentile();
         None
     }

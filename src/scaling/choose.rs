@@ -52,7 +52,8 @@ fn choose(shadow: &Shadow, which: usize, allowance: &Allowance, c: &Constants) -
         for rule in segment.start..segment.end {
             let own = shadow.sums(which, rule);
             let weaker = shadow.sums(which, library.weaker[rule] as usize);
-            let blend = |i: usize| f64::from(own[i]).mul_add(1.0 - c.neighbour, f64::from(weaker[i]) * c.neighbour);
+            let blend =
+                |i: usize| f64::from(own[i]).mul_add(1.0 - c.neighbour, f64::from(weaker[i]) * c.neighbour);
             let soft = (blend(1) + c.prior_minutes) / n;
             let hard = (blend(2) + c.hard_share * c.prior_minutes) / n;
             let candidate = Followed { rule, cost: f64::from(own[0]) / n, soft, hard };

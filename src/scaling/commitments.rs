@@ -7,6 +7,8 @@
 //!
 //! **Invariant:** a purchase depends on days before it only.
 
+use crate::telemetry::Trace;
+
 /// Days between two purchases.
 pub const QUARTER_DAYS: usize = 91;
 /// Days that a purchase binds.
@@ -60,6 +62,30 @@ pub struct Bill {
     pub cost: f64,
     /// Unit-days that were committed.
     pub committed: f64,
+}
+
+/// The highest reading of each day from the first to the last; a day without one takes the value of the day before.
+pub fn daily_peaks(trace: &Trace) -> Vec<f64> {
+    let mut daily: Vec<f64> = Vec::new();
+    let mut last_day = None;
+    for (moment, value) in &trace.readings {
+        let day = moment.as_secs().div_euclid(86_400);
+        match last_day {
+            Some(last) if last == day => {
+                if let Some(peak) = daily.last_mut() {
+                    *peak = peak.max(*value);
+                }
+            }
+            Some(last) => {
+                let before = daily.last().copied().unwrap_or(*value);
+                daily.extend((last + 1..day).map(|_| before));
+                daily.push(*value);
+            }
+            None => daily.push(*value),
+        }
+        last_day = Some(day);
+    }
+    daily
 }
 
 /// The bills of all buyers over the days from `from` on.
@@ -164,7 +190,8 @@ pub fn pinball(daily: &[f64], from: usize) -> Vec<(usize, f64, f64)> {
                     .filter(|i| daily[*i] > 0.0)
                     .map(|i| daily[i + horizon] / daily[i])
                     .collect();
-                let forecast = daily[day - 1] * if ratios.is_empty() { 1.0 } else { quantile(&ratios, share) };
+                let forecast =
+                    daily[day - 1] * if ratios.is_empty() { 1.0 } else { quantile(&ratios, share) };
                 let error = daily[day - 1 + horizon] - forecast;
                 loss += if error >= 0.0 { share * error } else { (share - 1.0) * error };
                 scale += daily[day - 1 + horizon];
@@ -187,7 +214,10 @@ mod tests {
         assert!(of(&steady, Buyer::Own) < 1.05 * of(&steady, Buyer::Clairvoyant));
         let fading: Vec<f64> = (0..1500).map(|d| 1000.0 * (-f64::from(d) / 150.0).exp()).collect();
         assert!(of(&fading, Buyer::Own) <= 1.03 * of(&fading, Buyer::Nobody));
-        assert!(of(&fading, Buyer::MonthMean) > 1.1 * of(&fading, Buyer::Nobody), "over-buying is the common failure");
+        assert!(
+            of(&fading, Buyer::MonthMean) > 1.1 * of(&fading, Buyer::Nobody),
+            "over-buying is the common failure"
+        );
     }
 
     #[test]

@@ -199,7 +199,8 @@ fn plan(s: &Situation<'_>, need: u32, ordered: u32, bounds: (u32, u32)) -> u32 {
         return need;
     }
     let rho = memory.constants().rho;
-    let margin = memory.required().demand / f64::from(memory.bases().statements().of(Base::SevenDays)).max(1e-9);
+    let margin =
+        memory.required().demand / f64::from(memory.bases().statements().of(Base::SevenDays)).max(1e-9);
     let mut needs = vec![need];
     for hour in 1..PLAN_HOURS {
         let usual = memory.bases().usual_highest(hour);
@@ -221,7 +222,9 @@ fn would_change(target: u32, bounds: (u32, u32), rho: f64, demand: f64) -> Strin
     if target <= bounds.0 {
         format!("demand to be covered above {served:.1} units would add one")
     } else {
-        format!("demand to be covered above {served:.1} units would add one, below {less:.1} would give one back")
+        format!(
+            "demand to be covered above {served:.1} units would add one, below {less:.1} would give one back"
+        )
     }
 }
 
@@ -235,14 +238,24 @@ fn sentence(s: &Situation<'_>, d: &Decision, demand: f64, event: Option<String>)
         format!("the event `{name}` asks for {demand:.1} units of demand to be covered")
     } else {
         match (d.required.raised_by, d.rules.first()) {
-            (Some(Raise::Young), _) => format!("the series is young and {demand:.1} units leave room for its first jump"),
-            (Some(Raise::Record), _) => format!("demand broke its record and {demand:.1} units hold that peak for a day"),
-            (Some(Raise::Rising), _) => format!("demand breaks its record and, rising on, reaches {demand:.1} units"),
+            (Some(Raise::Young), _) => {
+                format!("the series is young and {demand:.1} units leave room for its first jump")
+            }
+            (Some(Raise::Record), _) => {
+                format!("demand broke its record and {demand:.1} units hold that peak for a day")
+            }
+            (Some(Raise::Rising), _) => {
+                format!("demand breaks its record and, rising on, reaches {demand:.1} units")
+            }
             (None, Some(rule)) => {
                 let share = 100.0 * d.quantile;
-                format!("{demand:.1} units are to be covered ({rule}, which served {share:.2} % of the minutes)")
+                format!(
+                    "{demand:.1} units are to be covered ({rule}, which served {share:.2} % of the minutes)"
+                )
             }
-            (None, None) => format!("too little is known and {demand:.1} units are the highest of the last day"),
+            (None, None) => {
+                format!("too little is known and {demand:.1} units are the highest of the last day")
+            }
         }
     };
     let held = match &d.held {
@@ -255,4 +268,3 @@ fn sentence(s: &Situation<'_>, d: &Decision, demand: f64, event: Option<String>)
     };
     format!("{what}: {because}{held}")
 }
-

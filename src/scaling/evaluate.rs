@@ -111,7 +111,8 @@ pub fn live(policy: &mut dyn Policy, demand: &[f64], from: usize, until: usize, 
         let end = (t + 1).saturating_sub(age);
         // The serving capacity of a minute before going live is unknown.
         let served = end.checked_sub(from + 1).and_then(|i| path.get(i)).map(|s| s.serving);
-        let view = View { known: &demand[..end], served, ordered: fleet.ordered(), changing: fleet.changing() };
+        let view =
+            View { known: &demand[..end], served, ordered: fleet.ordered(), changing: fleet.changing() };
         let target = policy.target(&view).clamp(1, terms.units);
         path.push(fleet.minute(target));
     }

@@ -198,7 +198,10 @@ mod tests {
             fleet.minute(2);
         }
         let after: Vec<_> = (0..12).map(|_| fleet.minute(1)).collect();
-        assert!(after.iter().all(|s| (s.serving - 1.0).abs() < 1e-9), "the old one leaves, the young one serves");
+        assert!(
+            after.iter().all(|s| (s.serving - 1.0).abs() < 1e-9),
+            "the old one leaves, the young one serves"
+        );
         assert!((after[0].billed - 1.0).abs() < 1e-9, "the oldest has long paid its minimum");
     }
 

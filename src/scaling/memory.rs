@@ -12,10 +12,10 @@ use super::axis::AxisProfile;
 use super::budget::Ledger;
 use super::choose::{self, Choice};
 use super::constants::Constants;
+use super::optimum::units_needed;
 use super::rules::Library;
 use super::shadow::Shadow;
 use crate::forecast::bases::DAY;
-use super::optimum::units_needed;
 use crate::forecast::{Band, BandCalibrator, Base, Bases, ChangeWatch};
 
 /// Days over which the highest demand is remembered, to know a record.
@@ -76,7 +76,13 @@ pub enum Raise {
 
 impl Memory {
     /// An empty memory. `units_max` is the hard bound of the axis, `budget` the share of minutes that may be missed.
-    pub fn new(axis: AxisProfile, units_max: u32, budget: f64, library: Arc<Library>, constants: Constants) -> Self {
+    pub fn new(
+        axis: AxisProfile,
+        units_max: u32,
+        budget: f64,
+        library: Arc<Library>,
+        constants: Constants,
+    ) -> Self {
         Self {
             axis,
             constants,
@@ -134,7 +140,8 @@ impl Memory {
 
     /// Folds in the demand of the next minute, and what really served it once the policy is live.
     pub fn learn(&mut self, demand: f64, serving: Option<f64>) {
-        let demand = if demand.is_finite() { demand.max(0.0) } else { f64::from(self.bases.statements().newest) };
+        let demand =
+            if demand.is_finite() { demand.max(0.0) } else { f64::from(self.bases.statements().newest) };
         if let Some(shadow) = &mut self.shadow {
             shadow.minute(self.bases.statements(), demand);
         } else {
@@ -208,8 +215,11 @@ impl Memory {
         let said = self.bases.statements();
         let rules = self.shadow.as_ref().and_then(|s| choose::blended(s, &self.choice, said));
         let by_rules = rules.unwrap_or_else(|| f64::from(said.of(Base::Last1d)));
-        let raises =
-            [(Raise::Young, self.young_floor()), (Raise::Record, self.record_floor()), (Raise::Rising, self.rising())];
+        let raises = [
+            (Raise::Young, self.young_floor()),
+            (Raise::Record, self.record_floor()),
+            (Raise::Rising, self.rising()),
+        ];
         let (mut demand, mut raised_by) = (by_rules, None);
         for (raise, floor) in raises {
             if floor > demand {
@@ -229,7 +239,8 @@ impl Memory {
         let said = self.bases.statements();
         let seen = if self.record_known.is_finite() { self.record_known } else { said.highest[1] };
         let spread = f64::from(seen) / self.mean_known.max(1e-9);
-        let narrow = ((c.young_spread - spread) / (c.young_spread - c.narrow_spread).max(0.1)).clamp(0.0, 1.0);
+        let narrow =
+            ((c.young_spread - spread) / (c.young_spread - c.narrow_spread).max(0.1)).clamp(0.0, 1.0);
         (1.0 + (c.young_factor - 1.0) * narrow) * f64::from(said.of(Base::Trend))
     }
 

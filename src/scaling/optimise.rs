@@ -126,7 +126,8 @@ mod tests {
             }
             let found = first_move(&needs, current, 4, 3.0, &cost);
             let with = |first: u32| {
-                let changed = if first == current { 0.0 } else { 5.0 + f64::from(first.saturating_sub(current)) * 2.0 };
+                let changed =
+                    if first == current { 0.0 } else { 5.0 + f64::from(first.saturating_sub(current)) * 2.0 };
                 changed + f64::from(first) * 3.0
             };
             // Several first moves may be equally good; the found one must lead to a plan as cheap as the best.

@@ -140,8 +140,15 @@ mod tests {
         let mut best = f64::INFINITY;
         for code in 0..n.pow(u32::try_from(minutes).expect("small")) {
             let mut rest = code;
-            let path: Vec<usize> = (0..minutes).map(|_| { let c = rest % n + 1; rest /= n; c }).collect();
-            let violations = demand.iter().zip(&path).filter(|(d, c)| units_needed(**d, rho) as usize > **c).count();
+            let path: Vec<usize> = (0..minutes)
+                .map(|_| {
+                    let c = rest % n + 1;
+                    rest /= n;
+                    c
+                })
+                .collect();
+            let violations =
+                demand.iter().zip(&path).filter(|(d, c)| units_needed(**d, rho) as usize > **c).count();
             if violations as u64 > allowed {
                 continue;
             }

@@ -7,21 +7,29 @@ use crate::forecast::{Base, Statements};
 
 /// Margins on a base; fine near 1, because a seasonal series wants one percent more or less.
 const PLAIN: [f32; 25] = [
-    1.0, 1.01, 1.02, 1.03, 1.045, 1.06, 1.08, 1.1, 1.125, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.3, 2.6, 3.0,
-    3.5, 4.0, 5.0, 6.0,
+    1.0, 1.01, 1.02, 1.03, 1.045, 1.06, 1.08, 1.1, 1.125, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.3,
+    2.6, 3.0, 3.5, 4.0, 5.0, 6.0,
 ];
 /// Margins of rules that also hold a share of the highest of the last day or week.
 const FLOOR_MARGINS: [f32; 6] = [1.0, 1.02, 1.06, 1.15, 1.3, 1.6];
 /// Shares of that highest.
 const FLOOR_SHARES: [f32; 6] = [0.25, 0.35, 0.5, 0.7, 0.9, 1.2];
 /// Factors of rules whose headroom grows less than linearly with the level, as a Pareto tail asks for.
-const POWER: [f32; 16] =
-    [1.1, 1.2, 1.3, 1.4, 1.55, 1.7, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0];
+const POWER: [f32; 16] = [1.1, 1.2, 1.3, 1.4, 1.55, 1.7, 2.0, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0];
 /// Exponents of the level in those rules.
 const EXPONENTS: [f32; 2] = [0.5, 0.7];
 /// Bases of those rules.
-const POWER_BASES: [Base; 9] =
-    [Base::Trend, Base::Last1h, Base::Last3h, Base::Last1d, Base::ThreeDays, Base::SparWeek, Base::Level1h, Base::Level6h, Base::LevelSeason];
+const POWER_BASES: [Base; 9] = [
+    Base::Trend,
+    Base::Last1h,
+    Base::Last3h,
+    Base::Last1d,
+    Base::ThreeDays,
+    Base::SparWeek,
+    Base::Level1h,
+    Base::Level6h,
+    Base::LevelSeason,
+];
 /// Plain headroom below which a power rule never goes.
 const POWER_LEAST: f32 = 1.03;
 
@@ -109,7 +117,13 @@ impl Library {
         library
     }
 
-    fn ladder(&mut self, base: Base, second: Second, count: usize, rule: impl Fn(usize) -> (f32, f32, usize)) {
+    fn ladder(
+        &mut self,
+        base: Base,
+        second: Second,
+        count: usize,
+        rule: impl Fn(usize) -> (f32, f32, usize),
+    ) {
         let start = self.first.len();
         let segment = u16::try_from(self.segments.len()).unwrap_or(u16::MAX);
         self.segments.push(Segment { base, second, start, end: start + count });
@@ -168,7 +182,10 @@ mod tests {
         for rule in 0..library.len() {
             let weaker = library.weaker[rule] as usize;
             assert_eq!(library.segment_of[rule], library.segment_of[weaker]);
-            assert!(library.first[weaker] <= library.first[rule] && library.second[weaker] <= library.second[rule]);
+            assert!(
+                library.first[weaker] <= library.first[rule]
+                    && library.second[weaker] <= library.second[rule]
+            );
         }
     }
 }

@@ -49,7 +49,13 @@ pub struct Shadow {
 
 impl Shadow {
     /// Fleets that all begin with `units`.
-    pub fn new(library: Arc<Library>, axis: &AxisProfile, units_max: u32, units: u32, constants: &Constants) -> Self {
+    pub fn new(
+        library: Arc<Library>,
+        axis: &AxisProfile,
+        units_max: u32,
+        units: u32,
+        constants: &Constants,
+    ) -> Self {
         let n = library.len();
         let zeros = || vec![0.0_f32; n];
         let blocks = 1440.0 / f64::from(BLOCK_MINUTES);
@@ -57,7 +63,8 @@ impl Shadow {
         let lag = axis.lag_minutes().max(1) as usize;
         // A share of one and a count of units are exact enough in f32.
         #[allow(clippy::cast_possible_truncation)]
-        let (rho, fade) = (constants.rho as f32, [fade_of(constants.half_life_days), fade_of(constants.half_life_long)]);
+        let (rho, fade) =
+            (constants.rho as f32, [fade_of(constants.half_life_days), fade_of(constants.half_life_long)]);
         Self {
             lag,
             create: axis.create_minutes as usize,
@@ -143,7 +150,9 @@ impl Shadow {
         self.in_block = 0;
         let learn = self.minute > self.learning_from;
         if learn {
-            for ((records, fade), remembered) in self.record.iter_mut().zip(self.fade).zip(&mut self.remembered) {
+            for ((records, fade), remembered) in
+                self.record.iter_mut().zip(self.fade).zip(&mut self.remembered)
+            {
                 for (record, block) in records.iter_mut().zip(&self.block) {
                     for (r, b) in record.iter_mut().zip(block) {
                         *r = *r * fade + b;
@@ -194,7 +203,8 @@ fn step(
     hard: &mut [f32],
 ) {
     let n = first.len();
-    let (second, serving, pending, unborn) = (&second[..n], &mut serving[..n], &mut pending[..n], &mut unborn[..n]);
+    let (second, serving, pending, unborn) =
+        (&second[..n], &mut serving[..n], &mut pending[..n], &mut unborn[..n]);
     let (orders, cost, soft, hard) = (&mut orders[..n], &mut cost[..n], &mut soft[..n], &mut hard[..n]);
     let Minute { p, q, units_max, births, demand, demand_at_rho } = *minute;
     let least = |a: f32, b: f32| if a < b { a } else { b };

@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn coarse_readings_are_joined_by_straight_lines_and_long_gaps_are_reported() {
-        let trace = Trace::parse("timestamp,value\n0,0\n300,10\n600,0\n3600,5\n3900,5\n4200,5\n").expect("readable");
+        let trace =
+            Trace::parse("timestamp,value\n0,0\n300,10\n600,0\n3600,5\n3900,5\n4200,5\n").expect("readable");
         let series = MinuteSeries::from_trace(&trace);
         assert_eq!(series.values.get(..6), Some(&[0.0, 2.0, 4.0, 6.0, 8.0, 10.0][..]));
         assert_eq!((series.values.len(), series.long_gaps, series.bridged_minutes), (71, 1, 49));

@@ -51,7 +51,9 @@ pub enum TraceError {
         text: String,
     },
     /// Stamps with and without an offset in one file.
-    #[error("line {line}: this time stamp {has} an offset while line {first_line} does the opposite; use one form")]
+    #[error(
+        "line {line}: this time stamp {has} an offset while line {first_line} does the opposite; use one form"
+    )]
     MixedZones {
         /// Line in the file.
         line: u64,
@@ -61,7 +63,9 @@ pub enum TraceError {
         first_line: u64,
     },
     /// Too many readings are missing.
-    #[error("{missing} of {rows} readings are missing (empty, negative or not finite); at most a fifth may be")]
+    #[error(
+        "{missing} of {rows} readings are missing (empty, negative or not finite); at most a fifth may be"
+    )]
     Holes {
         /// Missing readings.
         missing: usize,
@@ -109,9 +113,12 @@ pub struct Trace {
 impl Trace {
     /// Reads the text of a trace.
     pub fn parse(text: &str) -> Result<Self, TraceError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(false).from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(false).from_reader(text.as_bytes());
         let header = reader.headers().map_err(|e| csv_error(&e))?.clone();
-        let place = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
+        let place = |name: &str| {
+            header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
+        };
         let (Some(stamp_at), Some(value_at)) = (place("timestamp"), place("value")) else {
             return Err(TraceError::Header { found: header.iter().collect::<Vec<_>>().join(",") });
         };
@@ -146,7 +153,11 @@ impl Trace {
     }
 
     /// Sorts, removes duplicates and judges the whole.
-    fn settle(mut readings: Vec<(Moment, f64)>, mut repairs: Repairs, zoned: bool) -> Result<Self, TraceError> {
+    fn settle(
+        mut readings: Vec<(Moment, f64)>,
+        mut repairs: Repairs,
+        zoned: bool,
+    ) -> Result<Self, TraceError> {
         /// Forty years: longer than any service has been measured.
         const DAYS_MAX: i64 = 40 * 366;
         let rows = readings.len() + repairs.missing;
@@ -242,7 +253,10 @@ mod tests {
             ("when,value\n1,2\n", "line 1"),
             ("timestamp,value\nyesterday,2\n", "line 2: `yesterday`"),
             ("timestamp,value\n1,2\n2,many\n", "line 3: `many`"),
-            ("timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:01:00,2\n", "line 3: this time stamp lacks"),
+            (
+                "timestamp,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:01:00,2\n",
+                "line 3: this time stamp lacks",
+            ),
             ("timestamp,value\n1,2,3\n", "line 2"),
             ("timestamp,value\n1,2\n", "at least two"),
             ("timestamp,value\n1,-2\n2,NaN\n3,1\n4,1\n", "2 of 4 readings are missing"),
