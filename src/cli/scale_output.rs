@@ -37,7 +37,9 @@ fn table(headers: &[&str], left: usize) -> Table {
 
 /// The merits of all rows: by size, then in the order of the policies.
 fn merits(measured: &[Measured], budget: f64) -> Vec<(u32, String, Merit)> {
-    let mut groups: BTreeMap<(u32, usize), (String, Vec<(usize, usize)>)> = BTreeMap::new();
+    // By size and place of the policy: its name, and where its outcomes lie.
+    type Places = (String, Vec<(usize, usize)>);
+    let mut groups: BTreeMap<(u32, usize), Places> = BTreeMap::new();
     for (index, m) in measured.iter().enumerate() {
         for (place, row) in m.rows.iter().enumerate() {
             groups

@@ -163,6 +163,7 @@ impl Problem {
     }
 }
 
+#[allow(clippy::many_single_char_names)] // the names of the textbook
 /// Solves (A + ridge·I) x = b for a symmetric matrix; `None` when it is not positive definite.
 fn cholesky_solve(a: &[f64], b: &[f64], ridge: f64) -> Option<Vec<f64>> {
     let n = b.len();

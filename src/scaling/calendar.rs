@@ -47,9 +47,8 @@ pub fn asked(events: &[Event], now: Moment, axis: &AxisProfile) -> Asked {
         let ends = event.starts + event.lasts;
         match event.effect {
             Effect::Times(times) if times.is_finite() && now + lead >= event.starts && now < ends => {
-                if asked.times.as_ref().is_none_or(|(most, _)| times > *most) {
-                    asked.times = Some((times, event.name.clone()));
-                }
+                let most = asked.times.take().filter(|(most, _)| *most >= times);
+                asked.times = most.or_else(|| Some((times, event.name.clone())));
             }
             Effect::Outage if now >= event.starts && now < ends + Span::from_mins(REFILL_MINUTES) => {
                 asked.hold = Some(event.name.clone());

@@ -63,9 +63,9 @@ fn choose(shadow: &Shadow, which: usize, allowance: &Allowance, c: &Constants) -
                     *slot = Some(candidate);
                 }
             }
-            let harm = f64::from(own[1]) + 2.0 * f64::from(own[2]);
-            if safest.is_none_or(|(h, s)| harm < h || (harm <= h && candidate.cost < s.cost)) {
-                safest = Some((harm, candidate));
+            let misses = f64::from(own[1]) + 2.0 * f64::from(own[2]);
+            if safest.is_none_or(|(h, s)| misses < h || (misses <= h && candidate.cost < s.cost)) {
+                safest = Some((misses, candidate));
             }
         }
     }

@@ -14,9 +14,17 @@ pub const QUARTER_DAYS: usize = 91;
 /// Days that a purchase binds.
 pub const TERM_DAYS: usize = 365;
 /// Days of history before anything is bought: a launch cannot be told from a fad before that.
-const EVIDENCE_DAYS: usize = 365;
+const EVIDENCE_DAYS: usize = 300;
+/// Half a year, over which a fade shows.
+const HALF_YEAR: usize = 182;
+/// A present level below this share of the one half a year ago is a fade.
+const FADING: f64 = 0.8;
+/// Age up to which a game that fell from its launch peak is not trusted to have settled.
+const YOUNG_DAYS: usize = 3 * 365;
+/// Past years that are taken as examples of the coming one.
+const SCENARIOS: usize = 16;
 /// What a layer must be used beyond break-even, since a wrong purchase binds and a missed one can be made next quarter.
-const CAUTION: f64 = 0.04;
+const CAUTION: f64 = 0.0;
 
 /// Who buys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,11 +105,8 @@ fn bill(daily: &[f64], from: usize, discount: f64, buyer: Buyer) -> Bill {
     let mut committed = vec![0.0_f64; daily.len() + TERM_DAYS];
     let mut day = from;
     while day < daily.len() {
-        let held = &committed[day..day + TERM_DAYS];
-        let wanted = wanted(daily, day, discount, buyer, held);
-        // Commitments run out one by one; a purchase is what is missing on most days of its term.
-        let kept = quantile(held, 0.5);
-        let bought = (wanted - kept).max(0.0);
+        let held = committed[day..day + TERM_DAYS].to_vec();
+        let bought = purchase(daily, day, discount, buyer, &held);
         for level in &mut committed[day..day + TERM_DAYS] {
             *level += bought;
         }
@@ -115,55 +120,65 @@ fn bill(daily: &[f64], from: usize, discount: f64, buyer: Buyer) -> Bill {
     out
 }
 
-fn wanted(daily: &[f64], day: usize, discount: f64, buyer: Buyer, held: &[f64]) -> f64 {
+/// How much a buyer adds on a day, beside what it already `held` for the coming year.
+fn purchase(daily: &[f64], day: usize, discount: f64, buyer: Buyer, held: &[f64]) -> f64 {
     let past = &daily[..day];
     let month = &past[day.saturating_sub(30)..];
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    // A simple buyer fills up to its wish what is missing today.
+    let fill = |wish: f64| (wish - held.first().copied().unwrap_or(0.0)).max(0.0);
     match buyer {
         Buyer::Nobody => 0.0,
-        Buyer::MonthLowest => month.iter().copied().reduce(f64::min).unwrap_or(0.0),
-        Buyer::MonthMean => mean(month),
+        Buyer::MonthLowest => fill(month.iter().copied().reduce(f64::min).unwrap_or(0.0)),
+        Buyer::MonthMean => fill(mean(month)),
         Buyer::Growth => {
             let before = day.checked_sub(365).map(|d| mean(&daily[d.saturating_sub(30)..d.max(1)]));
-            before.filter(|b| *b > 0.0).map_or(0.0, |b| mean(month) * (mean(month) / b).min(2.0))
+            fill(before.filter(|b| *b > 0.0).map_or(0.0, |b| mean(month) * (mean(month) / b).min(2.0)))
         }
         Buyer::Clairvoyant => {
             let year = &daily[day..(day + TERM_DAYS).min(daily.len())];
-            // What lies beyond the series is not needed.
-            let mut need = year.to_vec();
-            need.resize(TERM_DAYS, 0.0);
-            let rest: Vec<f64> = need.iter().zip(held).map(|(n, h)| (n - h).max(0.0)).collect();
-            quantile(held, 0.5) + quantile(&rest, discount)
+            // Days beyond the series are on nobody's bill.
+            let rest = year.iter().zip(held).map(|(need, h)| (need - h).max(0.0));
+            quantile(&rest.collect::<Vec<_>>(), discount)
         }
-        Buyer::Own => own(past, discount),
+        Buyer::Own => own(past, held, discount),
     }
 }
 
-/// The level that is used on more than the break-even share of the coming year's days, as far as the past can tell.
-fn own(past: &[f64], discount: f64) -> f64 {
-    if past.len() < EVIDENCE_DAYS + 30 {
+/// The newsvendor's answer: what is missing on all but the break-even share of the days of all years that may come.
+///
+/// The years that may come are the years that came, each seen from its own beginning, and two that did not: the present
+/// trend going on, and a slow fade.
+fn own(past: &[f64], held: &[f64], discount: f64) -> f64 {
+    let Some(settled) = past.len().checked_sub(HALF_YEAR).filter(|_| past.len() >= EVIDENCE_DAYS) else {
+        return 0.0;
+    };
+    let level = quantile(&past[past.len() - 30..], 0.5);
+    let before = quantile(&past[settled..(settled + 30).min(past.len())], 0.5);
+    // A game that lost a fifth within half a year is fading: it stays on demand until it has settled.
+    // So does a game of less than three years that stands below half its best month: it was launched, and not kept.
+    let best = past.chunks(30).map(|month| quantile(month, 0.5)).fold(0.0, f64::max);
+    if level < FADING * before || (past.len() < YOUNG_DAYS && level < 0.5 * best) {
         return 0.0;
     }
-    let level = quantile(&past[past.len() - 30..], 0.5);
-    // How each year of the past compares to the month before it: which level was used on the break-even share of days.
-    let quantile_wanted = (discount - CAUTION).max(0.02);
-    let mut shares: Vec<f64> = Vec::new();
-    let mut start = 30;
-    while start + 180 <= past.len() {
-        let base = quantile(&past[start - 30..start], 0.5);
-        let year = &past[start..(start + TERM_DAYS).min(past.len())];
-        if base > 0.0 {
-            shares.push(quantile(year, quantile_wanted) / base);
+    let week = &past[past.len() - 28..];
+    let trend = (level / before.max(1e-9)).ln().clamp(-0.25, 0.0) / HALF_YEAR as f64;
+    let fade = -0.10 / TERM_DAYS as f64;
+    let mut missing: Vec<f64> = Vec::new();
+    for (k, h) in held.iter().enumerate() {
+        for rate in [trend, fade] {
+            missing.push((week[k % 28] * (rate * k as f64).exp() - h).max(0.0));
         }
-        start += 30;
     }
-    // The last two years speak; the worse quarter of them is believed, and growth beyond the present is not bought.
-    let recent = &shares[shares.len().saturating_sub(24)..];
-    let share = quantile(recent, 0.25).min(1.0);
-    let year_ago = quantile(&past[past.len() - 365..past.len() - 335], 0.5);
-    // A game that fell by a third within a year is fading: it is left on demand until it has settled.
-    let fading = year_ago > 0.0 && level < 0.67 * year_ago;
-    if fading { 0.0 } else { level * share }
+    let newest = past.len().saturating_sub(TERM_DAYS);
+    for start in (30..=newest).rev().step_by(45).take(SCENARIOS) {
+        let base = quantile(&past[start - 30..start], 0.5);
+        if base > 0.0 && start + TERM_DAYS <= past.len() {
+            let year = &past[start..start + TERM_DAYS];
+            missing.extend(year.iter().zip(held).map(|(need, h)| (need / base * level - h).max(0.0)));
+        }
+    }
+    quantile(&missing, (discount - CAUTION).max(0.02))
 }
 
 /// The value below which a share of the values lie.
@@ -223,8 +238,8 @@ mod tests {
     #[test]
     fn a_purchase_does_not_see_the_future() {
         let mut daily: Vec<f64> = (0..1000).map(|d| 50.0 + f64::from(d % 13)).collect();
-        let before = own(&daily[..700], 0.2);
+        let before = own(&daily[..700], &[0.0; TERM_DAYS], 0.2);
         daily[700..].fill(0.0);
-        assert!((own(&daily[..700], 0.2) - before).abs() < 1e-12);
+        assert!((own(&daily[..700], &[0.0; TERM_DAYS], 0.2) - before).abs() < 1e-12);
     }
 }

@@ -59,6 +59,7 @@ impl Shadow {
         let n = library.len();
         let zeros = || vec![0.0_f32; n];
         let blocks = 1440.0 / f64::from(BLOCK_MINUTES);
+        #[allow(clippy::cast_possible_truncation)]
         let fade_of = |days: f64| 0.5_f64.powf(1.0 / (days * blocks)) as f32;
         let lag = axis.lag_minutes().max(1) as usize;
         // A share of one and a count of units are exact enough in f32.
@@ -216,9 +217,9 @@ fn step(
         let arrived = orders[i];
         let waiting = pending[i] - arrived;
         // See `Fleet`: what serves is not given away for what does not yet.
-        let had = serving[i] + arrived;
-        let order = most(units - had - waiting, 0.0);
-        let serves = least(had, units);
+        let ready = serving[i] + arrived;
+        let order = most(units - ready - waiting, 0.0);
+        let serves = least(ready, units);
         orders[i] = order;
         pending[i] = waiting + order;
         unborn[i] = (unborn[i] + order) * births;
