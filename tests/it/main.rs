@@ -1,1 +1,3 @@
 //! The integration tests are one binary.
+
+mod scaling;
