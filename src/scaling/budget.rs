@@ -71,9 +71,10 @@ mod tests {
     fn debt_tightens_and_a_reserve_relaxes_within_bounds() {
         let c = Constants::FROZEN;
         let at = |soft| Ledger { minutes: 43_200.0, soft, hard: 0.0 }.allowance(0.001, &c);
-        assert!((at(40.0).soft - 0.0008).abs() < 1e-9, "a small reserve changes nothing");
-        assert!(at(0.0).soft > 0.0008 && at(0.0).soft <= 0.0015);
-        assert!(at(44.0).soft < 0.0008);
-        assert!((at(10_000.0).soft - 0.0002).abs() < 1e-12);
+        let planned = 0.001 * (c.aim + c.aim_gain);
+        assert!((at(40.0).soft - planned).abs() < 1e-9, "a small reserve changes nothing");
+        assert!(at(0.0).soft > planned && at(0.0).soft <= 0.001 * c.rate_max);
+        assert!(at(44.0).soft < planned);
+        assert!((at(10_000.0).soft - 0.001 * c.rate_min).abs() < 1e-12);
     }
 }

@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(first_move(&needs, 6, 10, 60.0, &cheap), 2);
         let dear = ChangeCost { per_unit_up: 0.0, per_change: 4000.0 };
         assert_eq!(first_move(&needs, 6, 10, 60.0, &dear), 6);
-        assert_eq!(first_move(&needs, 2, 10, 60.0, &dear), 6, "one change now instead of several later");
+        assert_eq!(first_move(&needs, 2, 10, 60.0, &dear), 2, "a change that is due later is made later");
     }
 
     #[test]
