@@ -190,6 +190,26 @@ fn a_broken_trace_is_refused_with_line_and_reason() {
     assert!(!run.status.success() && said.contains("line 3") && said.contains("soon"), "{said}");
 }
 
+/// The traces of the headline figures.
+const TRACES: [&str; 16] = [
+    "game_osrs_players_5min",
+    "game_hypixel_players_1h",
+    "city_nyc_taxi_30min",
+    "cluster_azure_v2_cpu_5min",
+    "cluster_google2019_cpu_5min",
+    "web_worldcup98_requests_1min",
+    "vm_azure_955492_cpu_5min",
+    "vm_azure_737498_cpu_5min",
+    "cluster_alibaba2018_cpu_5min",
+    "vm_azure_1102397_cpu_5min",
+    "aws_rds_cpu_cc0c53_5min",
+    "web_nasa_http_requests_1min",
+    "vm_azure_964155_cpu_5min",
+    "aws_elb_request_count_5min",
+    "social_twitter_goog_5min",
+    "social_twitter_amzn_5min",
+];
+
 /// The sixteen traces of the headline figures may not be shipped; a folder with them is named by `RGCTL_TRACES`.
 #[test]
 fn all_sixteen_traces_keep_both_gates_when_they_are_at_hand() {
@@ -197,24 +217,6 @@ fn all_sixteen_traces_keep_both_gates_when_they_are_at_hand() {
         println!("left out: RGCTL_TRACES does not name a folder with the development traces");
         return;
     };
-    const TRACES: [&str; 16] = [
-        "game_osrs_players_5min",
-        "game_hypixel_players_1h",
-        "city_nyc_taxi_30min",
-        "cluster_azure_v2_cpu_5min",
-        "cluster_google2019_cpu_5min",
-        "web_worldcup98_requests_1min",
-        "vm_azure_955492_cpu_5min",
-        "vm_azure_737498_cpu_5min",
-        "cluster_alibaba2018_cpu_5min",
-        "vm_azure_1102397_cpu_5min",
-        "aws_rds_cpu_cc0c53_5min",
-        "web_nasa_http_requests_1min",
-        "vm_azure_964155_cpu_5min",
-        "aws_elb_request_count_5min",
-        "social_twitter_goog_5min",
-        "social_twitter_amzn_5min",
-    ];
     let library = Arc::new(Library::full());
     for (units, bound) in [(15, 1.70), (100, 1.93)] {
         let mut results = Vec::new();
