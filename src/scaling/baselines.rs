@@ -49,6 +49,11 @@ pub fn baseline(name: &str, knob: f64, rho: f64, units: u32, peak: f64) -> Optio
     })
 }
 
+/// Minutes of cooldown after a completed change.
+const COOLDOWN: u32 = 5;
+/// Minutes that a removal takes.
+const REMOVAL: u32 = 1;
+
 enum Of {
     Highest,
     Mean,
@@ -114,7 +119,7 @@ impl Policy for TargetTracking {
             self.recent.remove(0);
         }
         if self.was_changing && !view.changing {
-            self.cooldown = 5;
+            self.cooldown = COOLDOWN;
         }
         self.was_changing = view.changing;
         let floor = if self.predictive { self.forecast_floor(view.known) } else { 0 };
@@ -126,11 +131,12 @@ impl Policy for TargetTracking {
         let high = last(self.points).is_some_and(|r| r.iter().all(|u| *u > self.target));
         let low = last(15).is_some_and(|r| r.iter().all(|u| *u < 0.9 * self.target));
         let utilisation = self.recent.last().copied().unwrap_or(0.0);
+        // Never in by so much that the target would be passed: the wish is rounded up.
+        let wished = units_needed(f64::from(view.ordered) * utilisation, self.target);
         let wish = if high && self.cooldown == 0 {
-            units_needed(f64::from(view.ordered) * utilisation, self.target).max(view.ordered + 1)
-        } else if low && self.cooldown == 0 {
-            self.recent.clear();
-            self.cooldown = 5;
+            wished.max(view.ordered + 1)
+        } else if low && wished < view.ordered && self.cooldown == 0 {
+            self.cooldown = COOLDOWN + REMOVAL;
             view.ordered.saturating_sub(1)
         } else {
             view.ordered
