@@ -209,12 +209,10 @@ pub fn read_stamp(text: &str) -> Option<(Moment, bool)> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some((Moment::from_secs(seconds), true));
     }
-    let civil = text
-        .parse::<jiff::civil::DateTime>()
-        .or_else(|_| text.parse::<jiff::civil::Date>().map(|d| d.to_datetime(jiff::civil::Time::midnight())))
-        .ok()?;
-    let stamp = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    Some((Moment::from_millis(stamp.as_millisecond()), false))
+    // Civil time has no offset: it is read as UTC, and a plain date as its midnight.
+    let civil = Moment::parse_rfc3339(&format!("{text}Z"));
+    let moment = civil.or_else(|| Moment::parse_rfc3339(&format!("{text}T00:00:00Z")))?;
+    Some((moment, false))
 }
 
 fn read_value(text: &str, line: u64) -> Result<Option<f64>, TraceError> {
@@ -245,6 +243,19 @@ mod tests {
         let trace = Trace::parse(text).expect("readable");
         assert_eq!(trace.interval_seconds(), 60);
         assert!(trace.zoned);
+    }
+
+    #[test]
+    fn every_accepted_form_of_a_stamp_is_the_same_moment() {
+        for text in [
+            "2014-02-14T00:00:00",
+            "2014-02-14 00:00:00",
+            "2014-02-14",
+            "1392336000",
+            "2014-02-14T01:00:00+01:00",
+        ] {
+            assert_eq!(read_stamp(text).map(|(m, _)| m.as_secs()), Some(1_392_336_000), "{text}");
+        }
     }
 
     #[test]
