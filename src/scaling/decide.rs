@@ -17,6 +17,11 @@ use crate::telemetry::Fault;
 use crate::telemetry::demand::LATE_MINUTES;
 use crate::vocabulary::time::{Moment, Span};
 
+/// Share of the week's highest demand to which an axis is sized whose resize interrupts service. The budget grants about
+/// ten interruptions a month, so that it is one size for the week and not for the hour.
+const RESIZE_TO: f64 = 1.25;
+/// Share of the week's highest from which such an axis is too large.
+const RESIZE_LOOSE: f64 = 1.8;
 /// Hours over which a dear change must pay.
 const PLAN_HOURS: usize = 24;
 
@@ -199,6 +204,12 @@ fn plan(s: &Situation<'_>, need: u32, ordered: u32, bounds: (u32, u32)) -> u32 {
         return need;
     }
     let rho = memory.constants().rho;
+    if matches!(axis.motion, Motion::Resize { .. }) {
+        let week = f64::from(memory.bases().statements().highest[1]);
+        let units = |factor: f64| units_needed(week * factor, rho).clamp(bounds.0, bounds.1);
+        let fits = ordered >= units(1.0) && ordered <= units(RESIZE_LOOSE);
+        return if fits { ordered } else { units(RESIZE_TO) };
+    }
     let margin =
         memory.required().demand / f64::from(memory.bases().statements().of(Base::SevenDays)).max(1e-9);
     let mut needs = vec![need];
