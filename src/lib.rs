@@ -12,11 +12,14 @@ pub mod seams;
 
 pub mod blueprint;
 pub mod record;
+pub mod telemetry;
 
 pub mod capacity;
 pub mod desired;
+pub mod forecast;
 
 pub mod planning;
+pub mod scaling;
 
 pub mod execution;
 

@@ -125,7 +125,7 @@ pub fn show(plan: &Plan, is_all: bool, settings: &Settings, output: &mut Output)
     let is_all = is_all || plan.is_empty();
     match settings.output {
         OutputForm::Text => output.data(&plan::text(plan, output.style, detail))?,
-        OutputForm::Markdown => output.data(&plan_markdown::markdown(plan))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&plan_markdown::markdown(plan))?,
         form @ (OutputForm::Json | OutputForm::Yaml) if is_all => output.plan(plan, form)?,
         OutputForm::Json | OutputForm::Yaml => {
             let text = plan::text(plan, output.talk_style, detail);

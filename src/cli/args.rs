@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use super::capacity::CapacityArgs;
 use super::catalog::{ListArgs, RefreshArgs};
 use super::explain::ExplainArgs;
+use super::scale::BacktestArgs;
 use super::schema::SchemaArgs;
 use super::sim::SimArgs;
 use super::template::TemplateArgs;
@@ -93,6 +94,8 @@ pub enum OutputForm {
     Yaml,
     /// For a pull request
     Markdown,
+    /// One page that works offline; of `scale backtest` only
+    Html,
 }
 
 /// What to do.
@@ -125,10 +128,20 @@ pub enum Command {
     /// Refresh and show prices, classes and limits
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Measure how the scaler decides
+    #[command(subcommand)]
+    Scale(ScaleCommand),
     /// Look at the embedded cloud, let its time pass, make things go wrong in it
     Sim(SimArgs),
     /// Write completions for a shell
     Completions(CompletionsArgs),
+}
+
+/// What to do with the scaler.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ScaleCommand {
+    /// Measure the scaler and its rivals on recorded load
+    Backtest(BacktestArgs),
 }
 
 /// What to do with the catalog.

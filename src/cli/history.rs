@@ -30,7 +30,7 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
     shown.drain(..shown.len().saturating_sub(last));
     match settings.output {
         OutputForm::Text => output.data(&history::text(&shown, whole, output.style))?,
-        OutputForm::Markdown => output.data(&history::markdown(&shown))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&history::markdown(&shown))?,
         form @ (OutputForm::Json | OutputForm::Yaml) => {
             output.document(&document(format::HISTORY, &shown), form)?;
         }

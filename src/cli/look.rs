@@ -36,7 +36,7 @@ pub async fn status(
     let report = status::report(&loaded.desired, &inventory, &price);
     match settings.output {
         OutputForm::Text => output.data(&status::text(&report, output.style))?,
-        OutputForm::Markdown => output.data(&status::markdown(&report))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&status::markdown(&report))?,
         form => output.document(&document(format::STATUS, &report), form)?,
     }
     Ok(())
@@ -55,7 +55,7 @@ pub async fn drift(
     let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
     match settings.output {
         OutputForm::Text => output.data(&drift::text(&report, output.style))?,
-        OutputForm::Markdown => output.data(&drift::markdown(&report))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&drift::markdown(&report))?,
         form => output.document(&document(format::DRIFT, &report), form)?,
     }
     if report.has_drift() { Err(Failure::said(Exit::Differences)) } else { Ok(()) }
@@ -76,7 +76,7 @@ pub fn cost(loaded: &Loaded, settings: &Settings, output: &mut Output) -> Result
     };
     match settings.output {
         OutputForm::Text => output.data(&cost::text(&report, output.style))?,
-        OutputForm::Markdown => output.data(&cost::markdown(&report))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&cost::markdown(&report))?,
         form => output.document(&document(format::COST, &report), form)?,
     }
     Ok(())

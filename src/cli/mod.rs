@@ -24,6 +24,8 @@ pub mod plan;
 pub mod progress;
 pub mod run;
 pub mod saved;
+pub mod scale;
+mod scale_output;
 pub mod schema;
 pub mod settings;
 pub mod signals;
@@ -38,6 +40,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use args::ScaleCommand;
 use args::{
     CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, InputArgs, OutputForm, PlanArgs, RunArgs,
 };
@@ -85,6 +88,12 @@ fn run_and_tell(cli: &Cli) -> Exit {
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     log::start(cli.global.verbose);
     let settings = Settings::resolve(&cli.global)?;
+    if settings.output == OutputForm::Html && !matches!(cli.command, Command::Scale(_)) {
+        return Err(Failure::new(
+            Exit::BadInput,
+            "only `scale backtest` writes `html`; use text, json, yaml or markdown",
+        ));
+    }
     match &cli.command {
         command @ (Command::Plan(_)
         | Command::Apply(_)
@@ -110,6 +119,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
             refused_unless(template::run(args, colour, data, talk)? == 0)
         }
         Command::Catalog(command) => catalog_command(command, &settings, output),
+        Command::Scale(ScaleCommand::Backtest(args)) => scale_command(args, &settings, output),
         Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => wait_for(history::run(args, &settings, output)),
         Command::Completions(args) => {
@@ -127,7 +137,7 @@ fn validate_command(
     let form = match settings.output {
         OutputForm::Text => validate::Output::Text,
         OutputForm::Json => validate::Output::Json,
-        OutputForm::Yaml | OutputForm::Markdown => {
+        OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
             return Err(Failure::new(Exit::BadInput, "diagnostics are written as `text` or `json`"));
         }
     };
@@ -197,7 +207,7 @@ fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Ou
     let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
     match settings.output {
         OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
-        OutputForm::Markdown => {
+        OutputForm::Markdown | OutputForm::Html => {
             Err(Failure::new(Exit::BadInput, "capacity is written as `text`, `json` or `yaml`"))
         }
         form => Ok(output.document(&capacity::document(&args.shown, &loaded.estimates), form)?),
@@ -213,7 +223,7 @@ fn catalog_command(
     let format = match settings.output {
         OutputForm::Json => ListFormat::Json,
         OutputForm::Text => ListFormat::Text,
-        OutputForm::Yaml | OutputForm::Markdown => {
+        OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
             return Err(Failure::new(Exit::BadInput, "catalog lists are written as `text` or `json`"));
         }
     };
@@ -239,11 +249,31 @@ fn catalog_command(
     }
 }
 
+fn scale_command(
+    args: &scale::BacktestArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let form = match settings.output {
+        OutputForm::Text => scale::Output::Text,
+        OutputForm::Json => scale::Output::Json,
+        OutputForm::Html => scale::Output::Html,
+        OutputForm::Yaml | OutputForm::Markdown => {
+            return Err(Failure::new(Exit::BadInput, "a backtest is shown as `text`, `json` or `html`"));
+        }
+    };
+    let args = scale::BacktestArgs { output: form, ..args.clone() };
+    match scale::run(&args, output.data_stream()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::of(Exit::BadInput, error.as_ref())),
+    }
+}
+
 fn sim_command(args: &sim::SimArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let form = match settings.output {
         OutputForm::Json => sim::ShowAs::Json,
         OutputForm::Text => sim::ShowAs::Text,
-        OutputForm::Yaml | OutputForm::Markdown => {
+        OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
             return Err(Failure::new(Exit::BadInput, "the embedded cloud is shown as `text` or `json`"));
         }
     };

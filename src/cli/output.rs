@@ -66,7 +66,7 @@ impl Output {
     pub fn document(&mut self, document: &Value, form: OutputForm) -> io::Result<()> {
         let text = match form {
             OutputForm::Yaml => yaml::to_text(document),
-            OutputForm::Json | OutputForm::Text | OutputForm::Markdown => {
+            OutputForm::Json | OutputForm::Text | OutputForm::Markdown | OutputForm::Html => {
                 // A JSON value always serialises.
                 serde_json::to_string_pretty(document).unwrap_or_default()
             }

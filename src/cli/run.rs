@@ -142,7 +142,7 @@ fn tell(
     };
     match form {
         OutputForm::Json | OutputForm::Yaml => output.document(&document(format::OUTCOME, &report), form)?,
-        OutputForm::Text | OutputForm::Markdown => output.data(&outcome_text(&report))?,
+        OutputForm::Text | OutputForm::Markdown | OutputForm::Html => output.data(&outcome_text(&report))?,
     }
     let exit = match ended.outcome {
         Outcome::Settled => return Ok(()),

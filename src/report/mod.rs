@@ -6,11 +6,13 @@
 //! **Invariant:** every text can be read without colour.
 //! **Invariant:** an amount with an unpriced part is shown as "at least", with the list of what is unpriced.
 
+mod chart;
 pub mod cost;
 pub mod diagnostics;
 pub mod document;
 pub mod drift;
 pub mod history;
+pub mod html;
 pub mod plan;
 pub mod plan_markdown;
 pub mod status;

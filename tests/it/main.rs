@@ -12,6 +12,7 @@ mod families;
 mod fixtures;
 mod laws;
 mod planning;
+mod scaling;
 mod scenarios;
 mod sim;
 mod store_laws;
