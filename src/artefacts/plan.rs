@@ -264,6 +264,9 @@ pub struct Step {
     pub store: Option<StoreName>,
     /// Steps that must have settled before.
     pub needs: BTreeSet<StepId>,
+    /// Objects that are on their way out and must be gone before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<Address>,
     /// Why.
     pub why: Reason,
     /// Permission that it needs and does not have: it is held until then.

@@ -58,7 +58,7 @@ pub struct GlobalArgs {
     /// Say more; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Profile of the AWS configuration
+    /// Profile of the AWS configuration; with `scale backtest` the axis: reader, shard, acu or node
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Role to assume before calling AWS

@@ -87,7 +87,10 @@ fn run_and_tell(cli: &Cli) -> Exit {
 
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     log::start(cli.global.verbose);
-    let settings = Settings::resolve(&cli.global)?;
+    let mut global = cli.global.clone();
+    // One name can have one owner only: what is scaled, or whose credentials are used.
+    let axis = if matches!(cli.command, Command::Scale(_)) { global.profile.take() } else { None };
+    let settings = Settings::resolve(&global)?;
     if settings.output == OutputForm::Html && !matches!(cli.command, Command::Scale(_)) {
         return Err(Failure::new(
             Exit::BadInput,
@@ -119,7 +122,9 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
             refused_unless(template::run(args, colour, data, talk)? == 0)
         }
         Command::Catalog(command) => catalog_command(command, &settings, output),
-        Command::Scale(ScaleCommand::Backtest(args)) => scale_command(args, &settings, output),
+        Command::Scale(ScaleCommand::Backtest(args)) => {
+            scale_command(args, axis.as_deref(), &settings, output)
+        }
         Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => wait_for(history::run(args, &settings, output)),
         Command::Completions(args) => {
@@ -251,6 +256,7 @@ fn catalog_command(
 
 fn scale_command(
     args: &scale::BacktestArgs,
+    axis: Option<&str>,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -262,7 +268,9 @@ fn scale_command(
             return Err(Failure::new(Exit::BadInput, "a backtest is shown as `text`, `json` or `html`"));
         }
     };
-    let args = scale::BacktestArgs { output: form, ..args.clone() };
+    let profile =
+        scale::profile(axis.unwrap_or("reader")).map_err(|why| Failure::new(Exit::BadInput, why))?;
+    let args = scale::BacktestArgs { output: form, profile, ..args.clone() };
     match scale::run(&args, output.data_stream()) {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::of(Exit::BadInput, error.as_ref())),

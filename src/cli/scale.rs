@@ -53,7 +53,9 @@ pub struct BacktestArgs {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub units: Vec<u32>,
     /// What is scaled: reader, shard, acu or node.
-    #[arg(long, default_value = "reader", value_parser = profile)]
+    ///
+    /// Set from the global `--profile`, which names an AWS profile elsewhere: one name can have one owner only.
+    #[arg(skip = AxisProfile::READER)]
     pub profile: AxisProfile,
     /// Policies, each with a knob if one is to be fixed (`reactive:1.5`); `all` measures every baseline too.
     #[arg(long = "policy", value_name = "NAME[:KNOB]", default_value = "rgctl", num_args = 1.., value_parser = policy)]
@@ -256,7 +258,8 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn profile(text: &str) -> Result<AxisProfile, String> {
+/// The axis profile of that name.
+pub fn profile(text: &str) -> Result<AxisProfile, String> {
     AxisProfile::named(text)
         .ok_or_else(|| format!("`{text}` is no profile; there are reader, shard, acu and node"))
 }

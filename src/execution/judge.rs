@@ -41,6 +41,8 @@ pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
             waiting: moving.get(&begun.at).copied(),
         };
         match begun.status {
+            // What an earlier run gave up is tried again.
+            Status::Failed if begun.run != *known.run => {}
             Status::Failed => {
                 verdicts.failed.insert(id.clone(), begun.why.clone());
             }

@@ -10,6 +10,7 @@ use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Plan, Step, Waiting};
 use crate::kinds::facts::Endpoint;
 use crate::record::chain::hex;
+use crate::record::ledger::Status;
 use crate::vocabulary::names::{Name, RegionId, StepId, Token};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::Change;
@@ -137,6 +138,9 @@ impl<'a> Room<'a> {
         {
             return Verdict::Behind;
         }
+        if step.gone.iter().any(|at| known.inventory.seen.contains_key(at)) {
+            return Verdict::Wait;
+        }
         if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > known.now) {
             return Verdict::Wait;
         }
@@ -244,7 +248,8 @@ fn is_same_work(agreed: &Step, step: &Step) -> bool {
 /// The token of a call. A step that was begun and has not come true keeps its token, across crashes, so that what an
 /// earlier call made is recognised; a step that came true and is needed again gets a new one.
 fn token(known: &Known<'_>, step: &Step) -> Token {
-    if let Some(begun) = known.ledger.begun.get(&step.id) {
+    // What a failed step made, if anything, is broken or gone: its token is spent.
+    if let Some(begun) = known.ledger.begun.get(&step.id).filter(|begun| begun.status != Status::Failed) {
         return begun.token.clone();
     }
     let seed = (&known.desired.blueprint, known.run, &step.id, known.ledger.last_seq);

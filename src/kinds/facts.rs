@@ -80,6 +80,11 @@ impl Lasts {
     pub const fn new(median_s: u32, p95_s: u32) -> Self {
         Self { median_s, p95_s }
     }
+    /// One after the other. Adding percentiles overstates the tail a little, which is the safe side.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self::new(self.median_s.saturating_add(other.median_s), self.p95_s.saturating_add(other.p95_s))
+    }
     /// The median.
     pub const fn median(self) -> Span {
         Span::from_secs(self.median_s as u64)

@@ -132,6 +132,7 @@ fn step(ask: &Ask<'_>, node: &Node, op: Op, why: Reason, lacks: Option<Consent>)
         id: op.step_id(),
         store: Some(node.store.clone()),
         needs: BTreeSet::new(),
+        gone: BTreeSet::new(),
         why,
         lacks,
         effect: effect::of(&op, seen),

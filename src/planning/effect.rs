@@ -22,6 +22,8 @@ pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
 fn lasts(op: &Op) -> Lasts {
     let timing = &op.at().kind.facts().timing;
     match op {
+        // A member that joins a global object copies its data first.
+        Op::Create { attrs, .. } if attrs.get("global").is_some() => timing.create.plus(timing.online),
         Op::Create { .. } => timing.create,
         Op::Delete { .. } => timing.delete,
         Op::Tag { .. } => Lasts::new(1, 2),

@@ -54,6 +54,7 @@ fn bare_step(ask: &Ask<'_>, op: Op, why: Reason) -> Step {
         id: op.step_id(),
         store: ask.store_of(op.at()),
         needs: BTreeSet::new(),
+        gone: BTreeSet::new(),
         why,
         lacks: None,
         effect: effect::of(&op, seen),
@@ -231,6 +232,11 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
         }
     }
     for (dependant, needed) in &edges {
+        let leaves =
+            ask.inventory.seen.get(dependant).is_some_and(|seen| seen.facts.phase == Phase::Deleting);
+        if leaves && let Some(step) = draft.steps.get_mut(&delete_id(needed)) {
+            step.gone.insert(dependant.clone());
+        }
         for id in draft.ids_of(dependant).to_vec() {
             draft.need(&delete_id(needed), &id);
         }

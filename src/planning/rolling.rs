@@ -111,6 +111,7 @@ pub(super) fn push_act(ask: &Ask<'_>, draft: &mut Draft, op: Op, why: Reason) ->
         id: op.step_id(),
         store: ask.store_of(op.at()),
         needs: BTreeSet::new(),
+        gone: BTreeSet::new(),
         why,
         lacks: None,
         effect: effect::of(&op, seen),

@@ -53,7 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("serde_yaml", &["blueprint/yaml.rs"]),
-    ("tera", &["blueprint/template.rs", "report/template.rs"]),
+    ("tera", &["blueprint/template.rs", "report/html.rs"]),
     ("reqwest", &["adapters/http"]),
     ("rusqlite", &["adapters/files"]),
     ("kube", &["adapters/kube", "operator"]),
