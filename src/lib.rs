@@ -6,4 +6,15 @@ pub mod kinds;
 
 pub mod artefacts;
 
+pub mod catalog;
 pub mod seams;
+
+pub mod record;
+
+pub mod planning;
+
+pub mod execution;
+
+pub mod adapters;
+
+pub mod cli;

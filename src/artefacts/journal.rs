@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::policy::Policy;
 use crate::vocabulary::names::{BlueprintName, Fingerprint, RunId, StepId, Token};
 use crate::vocabulary::time::Moment;
@@ -51,8 +52,15 @@ pub enum Event {
     Intended {
         /// Which step.
         step: StepId,
+        /// On which object.
+        at: Address,
+        /// The operation in a word.
+        word: String,
         /// The call's token.
         token: Token,
+        /// A snapshot that must exist before the step counts as done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<Address>,
         /// Why.
         why: String,
         /// What changes, `field: before -> after` each.

@@ -160,6 +160,9 @@ impl Op {
                 format!("modify {at} {}", fields.join("+"))
             }
             Self::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover {at} to {to}"),
+            Self::Act { verb: Verb::Detach { region, member }, .. } => {
+                format!("detach {region}/{member} from {at}")
+            }
             Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } | Self::Act { .. } => {
                 format!("{} {at}", self.word())
             }

@@ -92,7 +92,7 @@ attrs! {
         snapshot_window: String => InPlace { same: same_window };
         /// Weekly maintenance window, UTC.
         maintenance_window: String => InPlace { same: same_window, unseen: true };
-        /// Port.
+        /// Port that clients connect to.
         port: u16 => Replace;
         /// Global datastore that this group joins as a secondary at creation.
         global: String => Replace;
@@ -102,7 +102,7 @@ attrs! {
 attrs! {
     /// An ElastiCache serverless cache.
     pub struct ServerlessAttrs {
-        /// Engine.
+        /// Engine that speaks to the clients.
         engine: CacheEngine => InPlace { alone: true };
         /// Major engine version.
         major_engine_version: String => InPlace { alone: true };
@@ -116,7 +116,7 @@ attrs! {
         ecpu_min_per_second: u32 => InPlace;
         /// Key that encrypts stored data.
         kms_key: String => Replace { same: same_key };
-        /// Subnets.
+        /// Subnets in which it may be placed.
         subnets: BTreeSet<String> => Replace;
         /// Security groups that may connect.
         security_groups: BTreeSet<String> => InPlace;
@@ -132,7 +132,7 @@ attrs! {
 attrs! {
     /// A user of caches; it authenticates by IAM, so that no password exists.
     pub struct UserAttrs {
-        /// Engine.
+        /// Engine that speaks to the clients.
         engine: CacheEngine => Replace;
         /// Name that the client gives.
         user_name: String => Replace;
@@ -144,7 +144,7 @@ attrs! {
 attrs! {
     /// A set of users that a cache lets in.
     pub struct UserGroupAttrs {
-        /// Engine.
+        /// Engine that speaks to the clients.
         engine: CacheEngine => Replace;
         /// Ids of the users.
         users: BTreeSet<String> => InPlace;

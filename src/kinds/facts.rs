@@ -170,6 +170,8 @@ pub struct KindFacts {
     pub observe_only: bool,
     /// The kind has no region of its own: it is visible from every region of its partition.
     pub is_global: bool,
+    /// Of a global kind: whether its primary must leave it, too, before it can be deleted.
+    pub primary_leaves: bool,
     /// Changes to the object need its members to be ready, and the other way round: one mutation at a time.
     pub exclusive_with_members: bool,
     /// Durations.

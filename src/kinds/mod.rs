@@ -166,6 +166,7 @@ const PLAIN: KindFacts = KindFacts {
     takes_failover: false,
     observe_only: false,
     is_global: false,
+    primary_leaves: false,
     exclusive_with_members: false,
     timing: facts::Timing {
         create: facts::Lasts::new(2, 5),
@@ -187,6 +188,7 @@ kinds! {
     AuroraGlobal = "aurora.global", aurora::GlobalAttrs, KindFacts {
         protection: Some("deletion_protection"),
         is_global: true,
+        primary_leaves: true,
         timing: aurora::GLOBAL_TIMING,
         statuses: rds_like::GLOBAL_STATUSES,
         ..PLAIN
@@ -221,6 +223,7 @@ kinds! {
     DocumentGlobal = "documentdb.global", documentdb::GlobalAttrs, KindFacts {
         protection: Some("deletion_protection"),
         is_global: true,
+        primary_leaves: true,
         timing: documentdb::GLOBAL_TIMING,
         statuses: rds_like::GLOBAL_STATUSES,
         ..PLAIN
@@ -360,6 +363,12 @@ impl KindId {
     /// The family's name: the part before the dot.
     pub fn family(self) -> &'static str {
         self.as_str().split_once('.').map_or(self.as_str(), |(family, _)| family)
+    }
+
+    /// Whether objects of the two kinds can refer to each other: they answer at the same control plane. Redshift and its
+    /// serverless counterpart have two.
+    pub fn family_meets(self, other: Self) -> bool {
+        self.facts().endpoint == other.facts().endpoint || self.family() == other.family()
     }
 
     /// What a status word of the service means for an object of this kind.

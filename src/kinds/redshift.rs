@@ -40,7 +40,7 @@ attrs! {
         enhanced_vpc_routing: bool => InPlace { alone: true };
         /// Whether compute runs in two zones.
         multi_az: bool => Online { alone: true };
-        /// Port.
+        /// Port that clients connect to.
         port: u16 => Restart { alone: true };
         /// Region that snapshots are copied to.
         snapshot_copy_region: String => InPlace { alone: true };
@@ -84,7 +84,7 @@ attrs! {
         publicly_accessible: bool => InPlace { alone: true };
         /// Whether traffic to other services stays in the network.
         enhanced_vpc_routing: bool => InPlace { alone: true };
-        /// Port.
+        /// Port that clients connect to.
         port: u16 => InPlace { alone: true };
     }
 }

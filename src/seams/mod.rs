@@ -112,6 +112,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
     /// Returns when it is that time.
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()>;
+    /// Whether sleeping takes no real time.
+    fn is_virtual(&self) -> bool {
+        false
+    }
 }
 
 /// Permission to work on a blueprint, for one process at a time.

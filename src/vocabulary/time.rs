@@ -106,6 +106,11 @@ impl Span {
     pub const fn times(self, factor: u64) -> Self {
         Self(self.0.saturating_mul(factor))
     }
+    /// A third of it.
+    #[must_use]
+    pub const fn third(self) -> Self {
+        Self(self.0 / 3)
+    }
     /// The longer of two spans.
     #[must_use]
     pub fn max(self, other: Self) -> Self {

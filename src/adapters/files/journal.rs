@@ -1,0 +1,370 @@
+//! The record, the lease and the overlays in an embedded database.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::artefacts::journal::{Entry, Event};
+use crate::artefacts::overlay::Overlay;
+use crate::record::chain;
+use crate::seams::{Lease, Store, StoreError};
+use crate::vocabulary::names::{BlueprintName, RunId};
+use crate::vocabulary::time::{Moment, Span};
+
+const SCHEMA: &str = "
+    create table if not exists entries (
+        blueprint text not null, seq integer not null, entry text not null, hash text not null,
+        primary key (blueprint, seq)) without rowid;
+    create table if not exists leases (
+        blueprint text primary key, run text not null, owner text not null, epoch integer not null,
+        until_ms integer not null) without rowid;
+    create table if not exists overlays (
+        blueprint text not null, store text not null, region text not null, axis text not null,
+        expires_ms integer not null, overlay text not null,
+        primary key (blueprint, store, region, axis)) without rowid;
+";
+
+/// The record, the lease and the overlays in an SQLite file.
+///
+/// A lease is also a lock on a file, which the operating system drops with its process: so the lease of a process that
+/// was killed on this machine is taken over at once, that of one elsewhere when its time is up.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Mutex<Connection>,
+    lock_folder: Option<PathBuf>,
+    locks: Mutex<BTreeMap<BlueprintName, File>>,
+}
+
+impl SqliteStore {
+    /// Opens the store of a state directory, which is made when missing.
+    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(state_dir).map_err(|error| StoreError::Unavailable {
+            what: format!("{} cannot be made: {error}", state_dir.display()),
+        })?;
+        let path = state_dir.join("journal.sqlite");
+        let connection = super::open(&path)
+            .map_err(|error| StoreError::Unavailable { what: format!("{}: {error}", path.display()) })?;
+        Self::with(connection, Some(state_dir.to_owned()))
+    }
+
+    /// A store that ends with the process.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::with(Connection::open_in_memory().map_err(unavailable)?, None)
+    }
+
+    fn with(connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
+        connection.execute_batch(SCHEMA).map_err(unavailable)?;
+        Ok(Self { connection: Mutex::new(connection), lock_folder, locks: Mutex::default() })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere cannot leave a transaction half done: it is rolled back when dropped.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries to lock the blueprint on this machine. True when the lock became ours just now: whoever had it is gone.
+    fn lock(&self, blueprint: &BlueprintName) -> bool {
+        let Some(folder) = &self.lock_folder else { return false };
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.contains_key(blueprint) {
+            return false;
+        }
+        let Ok(file) = File::create(folder.join(format!("{blueprint}.lock"))) else { return false };
+        let is_ours = file.try_lock().is_ok();
+        if is_ours {
+            locks.insert(blueprint.clone(), file);
+        }
+        is_ours
+    }
+
+    fn unlock(&self, blueprint: &BlueprintName) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(blueprint);
+    }
+
+    fn take(&self, wanted: &Lease, now: Moment) -> Result<Lease, StoreError> {
+        let is_freed = self.lock(&wanted.blueprint);
+        let taken = self.write(|transaction| {
+            let current = current_lease(transaction, &wanted.blueprint)?;
+            if let Some(current) = &current
+                && current.run != wanted.run
+                && now < current.until
+                && !is_freed
+            {
+                return Err(StoreError::Held {
+                    blueprint: current.blueprint.clone(),
+                    owner: current.owner.clone(),
+                    until: current.until,
+                });
+            }
+            let lease = Lease { epoch: current.map_or(0, |current| current.epoch) + 1, ..wanted.clone() };
+            put_lease(transaction, &lease)?;
+            Ok(lease)
+        });
+        if taken.is_err() && is_freed {
+            self.unlock(&wanted.blueprint);
+        }
+        taken
+    }
+
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connection();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
+        let result = work(&transaction)?;
+        transaction.commit().map_err(unavailable)?;
+        Ok(result)
+    }
+
+    fn append_now(&self, lease: &Lease, after: u64, at: Moment, events: &[Event]) -> Result<u64, StoreError> {
+        self.write(|transaction| {
+            check_lease(transaction, lease)?;
+            let last = last_line(transaction, &lease.blueprint)?;
+            if last.as_ref().map_or(0, |(seq, _)| *seq) != after {
+                return Err(StoreError::Fenced { blueprint: lease.blueprint.clone() });
+            }
+            let mut seq = after;
+            let mut insert = transaction
+                .prepare_cached("insert into entries (blueprint, seq, entry, hash) values (?1, ?2, ?3, ?4)")
+                .map_err(unavailable)?;
+            for entry in chain::seal(lease, last, at, events) {
+                let text = serde_json::to_string(&entry).map_err(unavailable)?;
+                insert
+                    .execute(params![entry.blueprint.as_str(), to_i64(entry.seq), text, entry.hash])
+                    .map_err(unavailable)?;
+                seq = entry.seq;
+            }
+            Ok(seq)
+        })
+    }
+
+    fn entries_now(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<Entry>, StoreError> {
+        let connection = self.connection();
+        let last: Option<(u64, String)> = connection
+            .query_row(
+                "select seq, hash from entries where blueprint = ?1 and seq = ?2",
+                params![blueprint.as_str(), to_i64(after)],
+                |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
+            )
+            .optional()
+            .map_err(unavailable)?;
+        let mut query = connection
+            .prepare("select seq, entry from entries where blueprint = ?1 and seq > ?2 order by seq")
+            .map_err(unavailable)?;
+        let rows = query
+            .query_map(params![blueprint.as_str(), to_i64(after)], |row| {
+                Ok((to_u64(row.get(0)?), row.get::<_, String>(1)?))
+            })
+            .map_err(unavailable)?;
+        let mut entries = Vec::new();
+        for row in rows {
+            let (seq, text) = row.map_err(unavailable)?;
+            let entry: Entry = serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
+                blueprint: blueprint.clone(),
+                seq,
+                why: format!("it cannot be read: {error}"),
+            })?;
+            entries.push(entry);
+        }
+        chain::verify(last, &entries).map_err(|(seq, why)| StoreError::Damaged {
+            blueprint: blueprint.clone(),
+            seq,
+            why: why.to_owned(),
+        })?;
+        Ok(entries)
+    }
+
+    fn overlays_now(&self, blueprint: &BlueprintName, now: Moment) -> Result<Vec<Overlay>, StoreError> {
+        let connection = self.connection();
+        let mut query = connection
+            .prepare(
+                "select overlay from overlays where blueprint = ?1 and expires_ms > ?2
+                 order by store, region, axis",
+            )
+            .map_err(unavailable)?;
+        let rows = query
+            .query_map(params![blueprint.as_str(), now.as_millis()], |row| row.get::<_, String>(0))
+            .map_err(unavailable)?;
+        rows.map(|row| serde_json::from_str(&row.map_err(unavailable)?).map_err(unavailable)).collect()
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable { what: error.to_string() }
+}
+
+/// SQLite's integers are signed; counters start at zero and never come near the end.
+fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn to_u64(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn current_lease(
+    transaction: &Transaction<'_>,
+    blueprint: &BlueprintName,
+) -> Result<Option<Lease>, StoreError> {
+    transaction
+        .query_row(
+            "select run, owner, epoch, until_ms from leases where blueprint = ?1",
+            [blueprint.as_str()],
+            |row| {
+                Ok(Lease {
+                    blueprint: blueprint.clone(),
+                    run: RunId(row.get(0)?),
+                    owner: row.get(1)?,
+                    epoch: to_u64(row.get(2)?),
+                    until: Moment::from_millis(row.get(3)?),
+                })
+            },
+        )
+        .optional()
+        .map_err(unavailable)
+}
+
+fn put_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "insert or replace into leases (blueprint, run, owner, epoch, until_ms) values (?1, ?2, ?3, ?4, ?5)",
+            params![
+                lease.blueprint.as_str(),
+                lease.run.0,
+                lease.owner,
+                to_i64(lease.epoch),
+                lease.until.as_millis()
+            ],
+        )
+        .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Whoever does not hold the newest lease may write nothing.
+fn check_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
+    let current = current_lease(transaction, &lease.blueprint)?;
+    if current.is_some_and(|current| current.epoch == lease.epoch && current.run == lease.run) {
+        Ok(())
+    } else {
+        Err(StoreError::Fenced { blueprint: lease.blueprint.clone() })
+    }
+}
+
+fn last_line(
+    transaction: &Transaction<'_>,
+    blueprint: &BlueprintName,
+) -> Result<Option<(u64, String)>, StoreError> {
+    transaction
+        .query_row(
+            "select seq, hash from entries where blueprint = ?1 order by seq desc limit 1",
+            [blueprint.as_str()],
+            |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
+        )
+        .optional()
+        .map_err(unavailable)
+}
+
+impl Store for SqliteStore {
+    fn take_lease<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let lease = Lease {
+            blueprint: blueprint.clone(),
+            run: run.clone(),
+            owner: owner.to_owned(),
+            epoch: 0,
+            until: now + lasts,
+        };
+        ready(self.take(&lease, now)).boxed()
+    }
+
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let renewed = Lease { until: now + lasts, ..lease.clone() };
+        let result = self.write(|transaction| {
+            check_lease(transaction, lease)?;
+            put_lease(transaction, &renewed)
+        });
+        ready(result.map(|()| renewed)).boxed()
+    }
+
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        let ended = Lease { until: Moment::EPOCH, ..lease.clone() };
+        let result = self.write(|transaction| match check_lease(transaction, lease) {
+            Ok(()) => put_lease(transaction, &ended),
+            Err(StoreError::Fenced { .. }) => Ok(()),
+            Err(error) => Err(error),
+        });
+        self.unlock(&lease.blueprint);
+        ready(result).boxed()
+    }
+
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        ready(self.append_now(lease, after, at, events)).boxed()
+    }
+
+    fn entries<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        ready(self.entries_now(blueprint, after)).boxed()
+    }
+
+    fn overlays<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
+        ready(self.overlays_now(blueprint, now)).boxed()
+    }
+
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let result = self.write(|transaction| {
+            check_lease(transaction, lease)?;
+            let text = serde_json::to_string(overlay).map_err(unavailable)?;
+            transaction
+                .execute(
+                    "insert or replace into overlays (blueprint, store, region, axis, expires_ms, overlay)
+                     values (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![
+                        lease.blueprint.as_str(),
+                        overlay.store.as_str(),
+                        overlay.region.as_str(),
+                        overlay.axis.to_string(),
+                        overlay.expires.as_millis(),
+                        text
+                    ],
+                )
+                .map_err(unavailable)?;
+            Ok(())
+        });
+        ready(result).boxed()
+    }
+}

@@ -1,0 +1,339 @@
+//! The one loop that awaits: look, decide, record the intents, call, record the outcomes, wait; until there is nothing
+//! more to do.
+
+use futures::StreamExt;
+use futures::stream;
+
+use super::turn::{Call, Known, Pace, Turn, turn};
+use crate::artefacts::address::Address;
+use crate::artefacts::journal::{Event, Outcome, Purpose};
+use crate::artefacts::node::{Desired, TAG_TOKEN};
+use crate::artefacts::plan::{Op, Plan};
+use crate::artefacts::policy::Policy;
+use crate::artefacts::seen::{Inventory, Scope};
+use crate::planning::Figures;
+use crate::record::ledger::Ledger;
+use crate::seams::{Clock, Cloud, CloudError, Lease, Store, StoreError};
+use crate::vocabulary::names::RunId;
+use crate::vocabulary::table::{FieldChange, HIDDEN};
+use crate::vocabulary::time::{Moment, Span};
+
+/// How long a lease lasts without being renewed.
+pub const LEASE: Span = Span::from_secs(60);
+/// Calls in flight at a time. The adapters keep the provider's rate; this bounds sockets and memory.
+const CALLS_AT_ONCE: usize = 32;
+/// How often an observation that fails as a whole is repeated before the run ends.
+const OBSERVE_TRIES_MAX: u32 = 8;
+
+/// The outside, as the engine sees it.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The provider.
+    pub cloud: &'a dyn Cloud,
+    /// Time in which things happen; virtual with a simulated provider.
+    pub clock: &'a dyn Clock,
+    /// Time in which leases run: always that of this machine.
+    pub wall: &'a dyn Clock,
+    /// Record, lease, overlays.
+    pub store: &'a dyn Store,
+}
+
+/// What one run is to do.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// What should exist.
+    pub desired: &'a Desired,
+    /// What may be done.
+    pub policy: &'a Policy,
+    /// Prices and capacities.
+    pub figures: &'a dyn Figures,
+    /// A plan that was agreed to: nothing else is done.
+    pub agreed: Option<&'a Plan>,
+    /// What for.
+    pub purpose: Purpose,
+    /// This run.
+    pub run: &'a RunId,
+    /// Who.
+    pub owner: &'a str,
+    /// The run is paused when this time comes.
+    pub deadline: Option<Moment>,
+    /// Bounds.
+    pub pace: &'a Pace,
+}
+
+/// Why a run ended without an outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The lease could not be had, or the record could not be read or written.
+    #[error("the record cannot be used")]
+    Store(#[from] StoreError),
+    /// The provider could not be asked at all.
+    #[error("the cloud cannot be observed")]
+    Cloud(#[from] CloudError),
+}
+
+/// Told of every turn; asked whether to stop.
+pub trait Watch: Send {
+    /// A turn was made.
+    fn turned(&mut self, turn: &Turn, inventory: &Inventory);
+    /// Whether no new step may be begun.
+    fn stopping(&mut self) -> bool;
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// The last turn: what is left and why.
+    pub last: Turn,
+    /// Calls that were made.
+    pub calls: u64,
+    /// When, in the provider's time.
+    pub at: Moment,
+}
+
+/// Looks at the world once, patiently.
+pub async fn observe(world: &World<'_>, scope: &Scope) -> Result<Inventory, CloudError> {
+    let mut tries = 0;
+    loop {
+        let wait =
+            match world.cloud.observe(scope).await {
+                Ok(inventory) => return Ok(inventory),
+                Err(CloudError::Throttled { after }) => after.max(Span::from_secs(1)),
+                Err(
+                    CloudError::Unreachable { .. } | CloudError::Unclear { .. } | CloudError::Busy { .. },
+                ) if tries + 1 < OBSERVE_TRIES_MAX => Span::from_secs(2).times(1 << tries),
+                Err(error) => return Err(error),
+            };
+        tries += 1;
+        if tries >= OBSERVE_TRIES_MAX {
+            return Err(CloudError::Unreachable { why: "it throttled or failed every try".to_owned() });
+        }
+        world.clock.sleep_until(world.clock.now() + wait).await;
+    }
+}
+
+/// Scope of a desired state.
+pub fn scope_of(desired: &Desired) -> Scope {
+    Scope { regions: desired.regions.clone(), owner: Some(desired.blueprint.clone()) }
+}
+
+/// Runs a job until there is nothing more to do, or it is stopped.
+///
+/// Flow: take the lease → open the run in the record → turns → close the run → give the lease back.
+/// Guarantees: every call has its intent in the record before it; a run that ends in whatever way leaves a record from
+/// which the next one goes on. Assumes: the store refuses writers without the current lease.
+pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
+    let blueprint = &job.desired.blueprint;
+    let lease = world.store.take_lease(blueprint, job.run, job.owner, world.wall.now(), LEASE).await?;
+    let mut run = Run { world, job, lease, ledger: Ledger::default(), calls: 0, began: world.clock.now() };
+    let ended = run.work(watch).await;
+    // Best effort: a lease that is not given back ends by itself.
+    let _ = world.store.release_lease(&run.lease).await;
+    ended
+}
+
+struct Run<'a> {
+    world: &'a World<'a>,
+    job: &'a Job<'a>,
+    lease: Lease,
+    ledger: Ledger,
+    calls: u64,
+    began: Moment,
+}
+
+impl Run<'_> {
+    async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
+        let entries = self.world.store.entries(&self.job.desired.blueprint, 0).await?;
+        self.ledger.fold(&entries);
+        let scope = scope_of(self.job.desired);
+        let mut opened = false;
+        loop {
+            let inventory = observe(self.world, &scope).await?;
+            let stopping = watch.stopping() || self.is_past_deadline();
+            let turn = turn(&self.known(&inventory, stopping));
+            watch.turned(&turn, &inventory);
+            let mut events = Vec::new();
+            // A run that finds nothing to do leaves no trace in the record.
+            let has_work = !turn.record.is_empty() || !turn.calls.is_empty() || !turn.under_way.is_empty();
+            if !opened && has_work {
+                opened = true;
+                events.push(self.opening(&turn));
+            }
+            events.extend(turn.record.iter().cloned());
+            events.extend(turn.calls.iter().map(intent));
+            self.append(&events).await?;
+            let outcomes = self.call_all(&turn.calls).await;
+            self.append(&outcomes).await?;
+            if let Some(outcome) = turn.outcome {
+                return self.close(outcome, turn, opened).await;
+            }
+            if turn.calls.is_empty() {
+                self.sleep(turn.wake, watch).await?;
+            }
+        }
+    }
+
+    fn known<'b>(&'b self, inventory: &'b Inventory, stopping: bool) -> Known<'b> {
+        Known {
+            desired: self.job.desired,
+            inventory,
+            ledger: &self.ledger,
+            policy: self.job.policy,
+            figures: self.job.figures,
+            agreed: self.job.agreed,
+            run: self.job.run,
+            began: self.began,
+            now: self.world.clock.now(),
+            destroy: self.job.purpose == Purpose::Destroy,
+            stopping,
+            pace: self.job.pace,
+        }
+    }
+
+    fn is_past_deadline(&self) -> bool {
+        self.job.deadline.is_some_and(|deadline| self.world.clock.now() >= deadline)
+    }
+
+    fn opening(&self, turn: &Turn) -> Event {
+        Event::Opened {
+            purpose: self.job.purpose,
+            policy: self.job.policy.clone(),
+            desired: self.job.desired.fingerprint.clone(),
+            steps: turn.plan.steps.len(),
+        }
+    }
+
+    async fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let now = self.world.clock.now();
+        let after = self.ledger.last_seq;
+        self.world.store.append(&self.lease, after, now, events).await?;
+        let last = Some((self.ledger.last_seq, self.ledger.last_hash.clone()));
+        self.ledger.fold(&crate::record::chain::seal(&self.lease, last, now, events));
+        Ok(())
+    }
+
+    async fn call_all(&mut self, calls: &[Call]) -> Vec<Event> {
+        self.calls += calls.len() as u64;
+        let cloud = self.world.cloud;
+        // Outcomes come back in the order of the steps, so that equal runs leave equal records.
+        stream::iter(calls.iter().map(|call| async move { outcome(call, call_once(cloud, call).await) }))
+            .buffered(CALLS_AT_ONCE)
+            .collect()
+            .await
+    }
+
+    /// Sleeps in bits of a third of a lease at most, by this machine's clock, and keeps the lease alive.
+    async fn sleep(&mut self, wake: Moment, watch: &mut dyn Watch) -> Result<(), StoreError> {
+        self.keep_lease().await?;
+        let bit = Span::from_secs(1);
+        while self.world.clock.now() < wake && !watch.stopping() {
+            let now = self.world.clock.now();
+            let until = if self.world.clock.is_virtual() { wake } else { Ord::min(wake, now + bit) };
+            self.world.clock.sleep_until(until).await;
+            self.keep_lease().await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_lease(&mut self) -> Result<(), StoreError> {
+        let now = self.world.wall.now();
+        if now + LEASE.times(2).third() > self.lease.until {
+            self.lease = self.world.store.renew_lease(&self.lease, now, LEASE).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, outcome: Outcome, last: Turn, opened: bool) -> Result<Ended, DriveError> {
+        let outcome = match outcome {
+            Outcome::Stopped if self.is_past_deadline() => Outcome::Paused,
+            other => other,
+        };
+        if opened {
+            let summary = summary(&last, self.calls);
+            self.append(&[Event::Closed { outcome, summary }]).await?;
+        }
+        Ok(Ended { outcome, last, calls: self.calls, at: self.world.clock.now() })
+    }
+}
+
+fn summary(last: &Turn, calls: u64) -> String {
+    format!(
+        "{calls} calls; {} steps left, {} under way, {} held",
+        last.plan.steps.len(),
+        last.under_way.len(),
+        last.held.len()
+    )
+}
+
+async fn call_once(cloud: &dyn Cloud, call: &Call) -> Result<(), CloudError> {
+    let mut op = call.step.op.clone();
+    if let Op::Create { tags, .. } = &mut op {
+        tags.insert(TAG_TOKEN.to_owned(), call.token.0.clone());
+    }
+    cloud.call(&op, &call.token).await.map(|_| ())
+}
+
+fn intent(call: &Call) -> Event {
+    let step = &call.step;
+    let (changes, leaves) = match &step.op {
+        Op::Modify { changes, .. } => (changes.iter().map(show).collect(), None),
+        Op::Delete { at, final_snapshot } => {
+            let leaves = final_snapshot.as_ref().and_then(|name| {
+                let kind = at.kind.facts().final_snapshot?;
+                Some(Address::new(at.region.clone(), kind, name.clone()))
+            });
+            (Vec::new(), leaves)
+        }
+        Op::Create { .. } | Op::Tag { .. } | Op::Act { .. } => (Vec::new(), None),
+    };
+    Event::Intended {
+        step: step.id.clone(),
+        at: step.op.at().clone(),
+        word: step.op.word().to_owned(),
+        token: call.token.clone(),
+        leaves,
+        why: step.why.to_string(),
+        changes,
+    }
+}
+
+fn show(change: &FieldChange) -> String {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) if text == HIDDEN => HIDDEN.to_owned(),
+        other => other.to_string(),
+    };
+    let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), text);
+    format!("{}: {before} -> {}", change.field, text(&change.after))
+}
+
+/// What a call's answer means for its step.
+fn outcome(call: &Call, answer: Result<(), CloudError>) -> Event {
+    let step = call.step.id.clone();
+    match answer {
+        Ok(()) => Event::Accepted { step },
+        Err(CloudError::Unclear { .. }) => Event::Unclear { step },
+        Err(CloudError::NotFound { .. }) if matches!(call.step.op, Op::Delete { .. }) => {
+            Event::Accepted { step }
+        }
+        // Something of that name exists: the next look tells whether it is ours.
+        Err(CloudError::Conflict { .. }) if matches!(call.step.op, Op::Create { .. }) => {
+            Event::Unclear { step }
+        }
+        Err(CloudError::Refused { code, message } | CloudError::Denied { code, message }) => {
+            Event::Refused { step, code, message }
+        }
+        Err(
+            error @ (CloudError::Throttled { .. }
+            | CloudError::Busy { .. }
+            | CloudError::Exhausted { .. }
+            | CloudError::Unreachable { .. }
+            | CloudError::NotFound { .. }
+            | CloudError::Conflict { .. }),
+        ) => Event::Deferred { step, why: error.to_string() },
+    }
+}

@@ -1,0 +1,161 @@
+//! What has become of the steps that were begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::turn::Known;
+use crate::artefacts::address::Address;
+use crate::artefacts::journal::Event;
+use crate::artefacts::plan::{Plan, Waiting};
+use crate::record::ledger::{Begun, Status};
+use crate::vocabulary::names::StepId;
+use crate::vocabulary::phase::Phase;
+use crate::vocabulary::time::{Moment, Span};
+
+#[derive(Default)]
+pub(super) struct Verdicts {
+    /// Lines for the record.
+    pub record: Vec<Event>,
+    /// Steps whose calls are out, with what they wait for.
+    pub under_way: BTreeMap<StepId, String>,
+    /// Steps that may be tried again, from when on.
+    pub retry_at: BTreeMap<StepId, Moment>,
+    /// Steps that failed in this run, with the reason.
+    pub failed: BTreeMap<StepId, String>,
+    /// Objects on which a step is under way.
+    pub taken: BTreeSet<Address>,
+    /// Whether a call's outcome is still unknown.
+    pub has_calls_unclear: bool,
+}
+
+pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
+    let planned: BTreeSet<&StepId> = plan.steps.iter().map(|step| &step.id).collect();
+    let moving: BTreeMap<&Address, &Waiting> =
+        plan.waiting.iter().map(|waiting| (waiting.at(), waiting)).collect();
+    let mut verdicts = Verdicts::default();
+    for (id, begun) in &known.ledger.begun {
+        let step = Step {
+            known,
+            id,
+            begun,
+            is_planned: planned.contains(id),
+            waiting: moving.get(&begun.at).copied(),
+        };
+        match begun.status {
+            Status::Failed => {
+                verdicts.failed.insert(id.clone(), begun.why.clone());
+            }
+            Status::Deferred => step.judge_deferred(&mut verdicts),
+            Status::Unclear => step.judge_unclear(&mut verdicts),
+            Status::Accepted => step.judge_accepted(&mut verdicts),
+        }
+    }
+    verdicts
+}
+
+struct Step<'a> {
+    known: &'a Known<'a>,
+    id: &'a StepId,
+    begun: &'a Begun,
+    is_planned: bool,
+    waiting: Option<&'a Waiting>,
+}
+
+impl Step<'_> {
+    fn judge_deferred(&self, verdicts: &mut Verdicts) {
+        if self.is_planned {
+            let at = self.begun.since + self.backoff();
+            verdicts.retry_at.insert(self.id.clone(), at);
+        } else {
+            // Somebody else brought it about, or it is no longer wanted.
+            verdicts.record.push(Event::Settled { step: self.id.clone() });
+        }
+    }
+
+    /// The wait before another try: it doubles with each, up to a bound.
+    fn backoff(&self) -> Span {
+        let pace = self.known.pace;
+        let doubled = pace.retry.times(1 << self.begun.attempts.saturating_sub(1).min(16));
+        if doubled > pace.retry_max { pace.retry_max } else { doubled }
+    }
+
+    /// What is seen counts only when it was seen long enough after the call.
+    fn judge_unclear(&self, verdicts: &mut Verdicts) {
+        if self.known.inventory.taken < self.begun.since + self.known.pace.unclear {
+            verdicts.has_calls_unclear = true;
+            self.still(verdicts, "finding out whether the call took effect".to_owned());
+        } else {
+            self.judge_seen(verdicts, self.known.pace.unclear);
+        }
+    }
+
+    fn judge_accepted(&self, verdicts: &mut Verdicts) {
+        self.judge_seen(verdicts, self.known.pace.visibility);
+    }
+
+    fn judge_seen(&self, verdicts: &mut Verdicts, patience: Span) {
+        match self.waiting {
+            Some(Waiting::Transition { native, .. }) => self.still(verdicts, native.clone()),
+            Some(Waiting::Pending { fields, .. }) => {
+                self.still(verdicts, format!("{} to take effect", fields.join(", ")));
+            }
+            Some(Waiting::Unseen { why, .. }) => self.still(verdicts, why.clone()),
+            Some(Waiting::Broken { phase, .. }) if !self.is_planned => {
+                self.fail(verdicts, format!("{} is {phase}", self.begun.at));
+            }
+            Some(Waiting::Foreign { owner, .. }) => {
+                let owner = owner.as_deref().unwrap_or("nobody rgctl knows");
+                self.fail(verdicts, format!("{} exists already and belongs to {owner}", self.begun.at));
+            }
+            _ if self.is_planned => {
+                // Accepted, and nothing to be seen of it yet.
+                if self.known.now < self.begun.since + patience {
+                    self.still(verdicts, "the call to show".to_owned());
+                } else {
+                    verdicts.retry_at.insert(self.id.clone(), self.known.now);
+                }
+            }
+            _ => self.judge_done(verdicts, patience),
+        }
+    }
+
+    /// The plan no longer asks for it, and its object is at rest.
+    fn judge_done(&self, verdicts: &mut Verdicts, patience: Span) {
+        // The snapshot that a deletion leaves behind must be there and whole.
+        if let Some(snapshot) = &self.begun.leaves {
+            match self.known.inventory.seen.get(snapshot).map(|seen| &seen.facts.phase) {
+                Some(Phase::Ready) => {}
+                Some(phase) if phase.is_transitional() => {
+                    self.still(verdicts, format!("final snapshot {}", snapshot.name));
+                    return;
+                }
+                _ if !self.known.inventory.is_complete_for(snapshot)
+                    || self.known.now < self.begun.since + patience.times(10) =>
+                {
+                    self.still(verdicts, format!("final snapshot {} to show", snapshot.name));
+                    return;
+                }
+                _ => {
+                    self.fail(
+                        verdicts,
+                        format!(
+                            "{} is gone, but its final snapshot {} was not found",
+                            self.begun.at, snapshot.name
+                        ),
+                    );
+                    return;
+                }
+            }
+        }
+        verdicts.record.push(Event::Settled { step: self.id.clone() });
+    }
+
+    fn still(&self, verdicts: &mut Verdicts, what: String) {
+        verdicts.under_way.insert(self.id.clone(), what);
+        verdicts.taken.insert(self.begun.at.clone());
+    }
+
+    fn fail(&self, verdicts: &mut Verdicts, why: String) {
+        verdicts.failed.insert(self.id.clone(), why.clone());
+        verdicts.record.push(Event::Failed { step: self.id.clone(), why });
+    }
+}

@@ -1,0 +1,253 @@
+//! Which steps are begun now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::judge::Verdicts;
+use super::turn::{Call, Held, Known};
+use crate::artefacts::address::Address;
+use crate::artefacts::plan::{Op, Plan, Step, Waiting};
+use crate::kinds::facts::Endpoint;
+use crate::record::chain::hex;
+use crate::vocabulary::names::{Name, RegionId, StepId, Token};
+use crate::vocabulary::phase::Phase;
+use crate::vocabulary::table::Change;
+
+#[derive(Default)]
+pub(super) struct Choice {
+    pub calls: Vec<Call>,
+    pub held: Vec<Held>,
+    /// Whether something is held up by nothing but time.
+    pub waits_for_time: bool,
+}
+
+pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
+    let mut room = Room::new(known, plan, verdicts);
+    let agreed: Option<BTreeMap<&StepId, &Step>> =
+        known.agreed.map(|plan| plan.steps.iter().map(|step| (&step.id, step)).collect());
+    let mut choice = Choice::default();
+    for step in &plan.steps {
+        match room.judge(known, verdicts, agreed.as_ref(), step) {
+            Verdict::Begin => {
+                room.take(step);
+                choice.calls.push(Call { token: token(known, step), step: step.clone() });
+            }
+            Verdict::Wait => choice.waits_for_time = true,
+            Verdict::Behind => {}
+            Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why }),
+        }
+    }
+    choice
+}
+
+enum Verdict {
+    /// It is begun.
+    Begin,
+    /// Only time is missing.
+    Wait,
+    /// It stands behind other steps, which decide what becomes of it.
+    Behind,
+    /// A person is needed.
+    Held(String),
+}
+
+struct Room<'a> {
+    /// Steps that have not come true: those of the plan and those under way.
+    open: BTreeSet<&'a StepId>,
+    /// Objects in transition, or with a step under way.
+    taken: BTreeSet<Address>,
+    /// Parents of which a member is being disturbed, or is about to be.
+    disturbed: BTreeSet<Address>,
+    under_way: BTreeMap<(RegionId, Endpoint), usize>,
+    calls: usize,
+    known: &'a Known<'a>,
+}
+
+impl<'a> Room<'a> {
+    fn new(known: &'a Known<'a>, plan: &'a Plan, verdicts: &'a Verdicts) -> Self {
+        let mut room = Self {
+            open: plan.steps.iter().map(|step| &step.id).chain(verdicts.under_way.keys()).collect(),
+            taken: verdicts.taken.clone(),
+            disturbed: BTreeSet::new(),
+            under_way: BTreeMap::new(),
+            calls: 0,
+            known,
+        };
+        for waiting in &plan.waiting {
+            if !matches!(waiting, Waiting::Retained { .. }) {
+                room.taken.insert(waiting.at().clone());
+            }
+        }
+        for (id, begun) in &known.ledger.begun {
+            if verdicts.under_way.contains_key(id) {
+                let key = (begun.at.region.clone(), begun.at.kind.facts().endpoint);
+                *room.under_way.entry(key).or_default() += 1;
+                if begun.word == "modify" || begun.word == "delete" || begun.at.kind.facts().takes_failover {
+                    room.disturb(&begun.at);
+                }
+            }
+        }
+        for waiting in &plan.waiting {
+            if let Waiting::Transition { at, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting {
+                room.disturb(at);
+            }
+        }
+        room
+    }
+
+    fn disturb(&mut self, at: &Address) {
+        if let Some(parent) = self.parent(at) {
+            self.disturbed.insert(parent);
+        }
+    }
+
+    fn parent(&self, at: &Address) -> Option<Address> {
+        let parent = at.kind.facts().parent?;
+        let attrs = match (self.known.inventory.seen.get(at), self.known.desired.nodes.get(at)) {
+            (Some(seen), _) => &seen.attrs,
+            (None, Some(node)) => &node.attrs,
+            (None, None) => return None,
+        };
+        Some(Address::new(at.region.clone(), parent.kind, Name::new(attrs.text(parent.field)?).ok()?))
+    }
+
+    fn judge(
+        &self,
+        known: &Known<'_>,
+        verdicts: &Verdicts,
+        agreed: Option<&BTreeMap<&StepId, &Step>>,
+        step: &Step,
+    ) -> Verdict {
+        if let Some(consent) = &step.lacks {
+            return Verdict::Held(format!("it needs consent: --consent {consent}"));
+        }
+        if let Some(why) = verdicts.failed.get(&step.id) {
+            return Verdict::Held(why.clone());
+        }
+        if let Some(agreed) = agreed
+            && !agreed.get(&step.id).is_some_and(|agreed| is_same_work(agreed, step))
+        {
+            return Verdict::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
+        }
+        if known.policy.observe_only {
+            return Verdict::Held("nothing is changed in observe-only mode".to_owned());
+        }
+        if verdicts.under_way.contains_key(&step.id) || step.needs.iter().any(|need| self.open.contains(need))
+        {
+            return Verdict::Behind;
+        }
+        if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > known.now) {
+            return Verdict::Wait;
+        }
+        if self.is_object_taken(step) {
+            return Verdict::Behind;
+        }
+        if let Some(missing) = self.unready_need(step) {
+            return self.unready(&missing);
+        }
+        if known.stopping || self.calls >= known.pace.calls_per_turn_max || self.is_full(step) {
+            return Verdict::Wait;
+        }
+        Verdict::Begin
+    }
+
+    /// One mutation of an object at a time; of its members at most one is disturbed at a time; and a member waits
+    /// while its parent changes.
+    fn is_object_taken(&self, step: &Step) -> bool {
+        let at = step.op.at();
+        if self.taken.contains(at) {
+            return true;
+        }
+        let parent = self.parent(at);
+        if parent.as_ref().is_some_and(|parent| self.taken.contains(parent)) {
+            return true;
+        }
+        // Members that only join disturb nobody; two that leave or restart together might be all there are.
+        if let Some(parent) = &parent
+            && disturbs(&step.op)
+            && !self.is_leaving(parent)
+            && self.disturbed.contains(parent)
+        {
+            return true;
+        }
+        at.kind.facts().exclusive_with_members
+            && !matches!(step.op, Op::Create { .. })
+            && self.disturbed.contains(at)
+    }
+
+    /// A parent that is itself being removed has no service to protect.
+    fn is_leaving(&self, parent: &Address) -> bool {
+        self.known.destroy || !self.known.desired.nodes.contains_key(parent)
+    }
+
+    /// The first object that must be ready before this one is made, and is not.
+    fn unready_need(&self, step: &Step) -> Option<Address> {
+        if !matches!(step.op, Op::Create { .. }) {
+            return None;
+        }
+        let node = self.known.desired.nodes.get(step.op.at())?;
+        let is_ready = |at: &Address| {
+            self.known.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.is_ready())
+                && !self.taken_by_us(at)
+        };
+        node.needs.iter().find(|at| !is_ready(at)).cloned()
+    }
+
+    fn taken_by_us(&self, at: &Address) -> bool {
+        self.taken.contains(at)
+    }
+
+    fn unready(&self, missing: &Address) -> Verdict {
+        match self.known.inventory.seen.get(missing).map(|seen| &seen.facts.phase) {
+            Some(phase) if phase.is_transitional() || phase.is_ready() => Verdict::Behind,
+            Some(phase) => Verdict::Held(format!("it needs {missing}, which is {phase}")),
+            None if self.open.iter().any(|id| id.0.ends_with(&missing.to_string())) => Verdict::Behind,
+            None => Verdict::Held(format!("it needs {missing}, which does not exist")),
+        }
+    }
+
+    fn is_full(&self, step: &Step) -> bool {
+        let key = (step.op.at().region.clone(), step.op.at().kind.facts().endpoint);
+        self.under_way.get(&key).is_some_and(|count| *count >= self.known.pace.steps_under_way_max)
+    }
+
+    fn take(&mut self, step: &Step) {
+        let at = step.op.at().clone();
+        self.calls += 1;
+        *self.under_way.entry((at.region.clone(), at.kind.facts().endpoint)).or_default() += 1;
+        if disturbs(&step.op) {
+            self.disturb(&at);
+        }
+        self.taken.insert(at);
+    }
+}
+
+fn disturbs(op: &Op) -> bool {
+    match op {
+        Op::Delete { .. } | Op::Act { .. } => true,
+        Op::Modify { .. } => op.change() >= Change::Restart,
+        Op::Create { .. } | Op::Tag { .. } => false,
+    }
+}
+
+/// Whether a step is the one that was agreed to. The name of a final snapshot carries the run's start, and may differ.
+fn is_same_work(agreed: &Step, step: &Step) -> bool {
+    match (&agreed.op, &step.op) {
+        (Op::Delete { at, final_snapshot }, Op::Delete { at: other, final_snapshot: theirs }) => {
+            at == other && final_snapshot.is_some() == theirs.is_some()
+        }
+        (left, right) => left == right,
+    }
+}
+
+/// The token of a call. A step that was begun and has not come true keeps its token, across crashes, so that what an
+/// earlier call made is recognised; a step that came true and is needed again gets a new one.
+fn token(known: &Known<'_>, step: &Step) -> Token {
+    if let Some(begun) = known.ledger.begun.get(&step.id) {
+        return begun.token.clone();
+    }
+    let seed = (&known.desired.blueprint, known.run, &step.id, known.ledger.last_seq);
+    let text = serde_json::to_vec(&seed).unwrap_or_default();
+    Token(hex(&Sha256::digest(&text)).chars().take(32).collect())
+}

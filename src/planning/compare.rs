@@ -1,0 +1,299 @@
+//! One wanted object against what is seen of it.
+
+use std::collections::BTreeSet;
+
+use super::draft::Draft;
+use super::{Ask, cost, effect};
+use crate::artefacts::address::Address;
+use crate::artefacts::node::{Node, TAG_PREFIX};
+use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
+use crate::artefacts::policy::{Consent, Grave};
+use crate::artefacts::seen::Seen;
+use crate::kinds::AnyAttrs;
+use crate::vocabulary::names::StepId;
+use crate::vocabulary::phase::Phase;
+use crate::vocabulary::table::{Change, FieldChange};
+
+/// What the object will be once its pending values are in effect.
+pub fn effective_attrs(seen: &Seen) -> AnyAttrs {
+    let mut attrs = seen.attrs.clone();
+    if let Some(pending) = &seen.pending {
+        for (field, _) in pending.set_fields() {
+            attrs.copy_field(field, pending);
+        }
+    }
+    attrs
+}
+
+/// What is still to be asked for, after everything that was accepted is in effect.
+pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
+    if seen.pending.is_none() { wanted.diff(&seen.attrs) } else { wanted.diff(&effective_attrs(seen)) }
+}
+
+pub(super) fn compare(ask: &Ask<'_>, node: &Node, draft: &mut Draft) {
+    let Some(seen) = ask.inventory.seen.get(&node.at) else {
+        if ask.inventory.is_complete_for(&node.at) {
+            draft.push(create(ask, node, Reason::Missing));
+        } else {
+            draft.waiting.push(Waiting::Unseen {
+                at: node.at.clone(),
+                why: "its region could not be seen in full, so it may exist".to_owned(),
+            });
+        }
+        return;
+    };
+    if !ask.owns(seen) {
+        let owner = seen.owner().map(str::to_owned);
+        draft.waiting.push(Waiting::Foreign { at: node.at.clone(), owner });
+        return;
+    }
+    compare_phase(ask, node, seen, draft);
+}
+
+fn compare_phase(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
+    let at = &node.at;
+    match &seen.facts.phase {
+        // A seen object that is absent or on its way out is made anew once it is gone.
+        Phase::Absent => {
+            draft.push(create(ask, node, Reason::Missing));
+        }
+        Phase::Deleting => {
+            draft.push(create(ask, node, Reason::Missing));
+            draft.waiting.push(transition(at, seen));
+        }
+        Phase::Creating | Phase::Busy { .. } => {
+            draft.waiting.push(transition(at, seen));
+            change(ask, node, seen, draft);
+        }
+        Phase::Ready => {
+            if let Some(waiting) = pending(at, seen) {
+                draft.waiting.push(waiting);
+            }
+            change(ask, node, seen, draft);
+        }
+        Phase::Stopped => {
+            if wants_stopped(node) {
+                return;
+            }
+            let before = draft.ids_of(at).len();
+            change(ask, node, seen, draft);
+            if draft.ids_of(at).len() == before {
+                let op = Op::Act { at: at.clone(), verb: Verb::Start };
+                draft.push(step(ask, node, op, Reason::Differs, None));
+            }
+        }
+        Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(at, seen)),
+    }
+}
+
+/// A kind that can be paused says so by a field of that name; when it is wanted paused, `Stopped` is as wanted.
+fn wants_stopped(node: &Node) -> bool {
+    node.attrs.get("paused") == Some(serde_json::Value::Bool(true))
+}
+
+fn transition(at: &Address, seen: &Seen) -> Waiting {
+    Waiting::Transition { at: at.clone(), phase: seen.facts.phase.clone(), native: seen.facts.native.clone() }
+}
+
+fn pending(at: &Address, seen: &Seen) -> Option<Waiting> {
+    let fields: Vec<String> =
+        seen.pending.as_ref()?.set_fields().iter().map(|(field, _)| (*field).to_owned()).collect();
+    (!fields.is_empty()).then(|| Waiting::Pending { at: at.clone(), fields })
+}
+
+fn broken(at: &Address, seen: &Seen) -> Waiting {
+    let remedy = match &seen.facts.phase {
+        Phase::Failed(word) if word.contains("encryption") => {
+            "enable its encryption key again and start it; if the key is lost for good, restore it from a snapshot"
+        }
+        Phase::Failed(word) if word.contains("network") => {
+            "give its subnets free addresses and its network the routes it needs, then modify or reboot it"
+        }
+        Phase::Failed(word) if word.contains("storage") => "free or add storage",
+        Phase::Failed(word) if word.contains("create") => "delete it by hand; the next apply makes it anew",
+        Phase::Failed(_) => "repair it by hand, or delete it so that the next apply makes it anew",
+        _ => "this version does not know that status; nothing is done to the object until it is ready again",
+    };
+    Waiting::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
+}
+
+fn create(ask: &Ask<'_>, node: &Node, why: Reason) -> Step {
+    let op = Op::Create {
+        at: node.at.clone(),
+        attrs: node.attrs.clone(),
+        tags: node.all_tags(&ask.desired.blueprint),
+    };
+    step(ask, node, op, why, None)
+}
+
+fn step(ask: &Ask<'_>, node: &Node, op: Op, why: Reason, lacks: Option<Consent>) -> Step {
+    let seen = ask.inventory.seen.get(&node.at);
+    Step {
+        id: op.step_id(),
+        store: Some(node.store.clone()),
+        needs: BTreeSet::new(),
+        why,
+        lacks,
+        effect: effect::of(&op, seen),
+        cost: cost::change(ask, &op, seen, &node.usage),
+        op,
+    }
+}
+
+/// Steps that change a seen object into the wanted one.
+fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
+    let changes = remaining_changes(&node.attrs, seen);
+    if changes.iter().any(|change| change.change == Change::Replace) {
+        replace(ask, node, &changes, draft);
+        return;
+    }
+    let (alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
+    let groups = (!together.is_empty())
+        .then_some(together)
+        .into_iter()
+        .chain(alone.into_iter().map(|change| vec![change]));
+    for changes in groups {
+        let mut attrs = AnyAttrs::empty(node.at.kind);
+        for change in &changes {
+            attrs.copy_field(&change.field, &node.attrs);
+        }
+        let lacks = lacks_for_shrink(ask, node, seen, &changes);
+        let op = Op::Modify { at: node.at.clone(), changes, attrs };
+        draft.push(step(ask, node, op, Reason::Differs, lacks));
+    }
+    if let Some(op) = retag(ask, node, seen) {
+        draft.push(step(ask, node, op, Reason::Differs, None));
+    }
+}
+
+/// Tags of the user that differ. Tags that are only seen are left alone: somebody else may need them.
+fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<Op> {
+    let differing: std::collections::BTreeMap<String, String> = node
+        .all_tags(&ask.desired.blueprint)
+        .into_iter()
+        .filter(|(key, value)| seen.facts.tags.get(key) != Some(value))
+        .filter(|(key, _)| !key.starts_with(TAG_PREFIX) || key.as_str() == crate::artefacts::node::TAG_KEEP)
+        .collect();
+    (!differing.is_empty()).then(|| Op::Tag { at: node.at.clone(), tags: differing })
+}
+
+/// Shrinking needs consent when what is stored would not fit any more, or when nobody knows how much is stored.
+fn lacks_for_shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldChange]) -> Option<Consent> {
+    if !node.at.kind.facts().holds_data {
+        return None;
+    }
+    let mut after = effective_attrs(seen);
+    let before_gib = ask.figures.capacity_gib(&after);
+    for change in changes {
+        after.copy_field(&change.field, &node.attrs);
+    }
+    let after_gib = ask.figures.capacity_gib(&after);
+    let shrinks = match (before_gib, after_gib) {
+        (Some(before), Some(after)) => after < before,
+        _ => changes.iter().any(|change| change.shrinks),
+    };
+    let fits = match (seen.facts.used_gib, after_gib) {
+        (Some(used), Some(capacity)) => used <= capacity,
+        _ => false,
+    };
+    if shrinks && !fits { ask.lacking(Grave::Shrink, &node.at) } else { None }
+}
+
+/// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.
+fn replace(ask: &Ask<'_>, node: &Node, changes: &[FieldChange], draft: &mut Draft) {
+    let fields: Vec<String> = changes
+        .iter()
+        .filter(|change| change.change == Change::Replace)
+        .map(|change| change.field.clone())
+        .collect();
+    push_replacement(ask, node, &Reason::MustReplace { fields }, draft);
+}
+
+fn push_replacement(ask: &Ask<'_>, node: &Node, why: &Reason, draft: &mut Draft) {
+    let facts = node.at.kind.facts();
+    let lacks = if facts.holds_data { ask.lacking(Grave::Replace, &node.at) } else { None };
+    let seen = ask.inventory.seen.get(&node.at);
+    if seen.is_some_and(|seen| effective_attrs(seen).is_protected()) {
+        draft.push(Step { lacks: lacks.clone(), ..super::removal::unprotect(ask, &node.at) });
+    }
+    let op =
+        Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(ask, &node.at) };
+    draft.push(step(ask, node, op, why.clone(), lacks.clone()));
+    draft.push(Step { lacks, ..create(ask, node, why.clone()) });
+}
+
+/// Edges between wanted objects: an object is made and changed after the things it needs. When a needed object is
+/// replaced, its members and what is fixed to it are replaced too.
+pub(super) fn link_needs(ask: &Ask<'_>, draft: &mut Draft) {
+    spread_replacement(ask, draft);
+    let objects: Vec<Address> = draft.by_object.keys().cloned().collect();
+    for at in &objects {
+        let Some(node) = ask.node(at) else { continue };
+        let own: Vec<StepId> = draft.ids_of(at).to_vec();
+        for needed in &node.needs {
+            let theirs: Vec<StepId> = draft.ids_of(needed).to_vec();
+            for id in &own {
+                for other in &theirs {
+                    link(draft, id, other);
+                }
+            }
+        }
+    }
+}
+
+/// One edge: deletions run from dependants to what they need, creations the other way round. Changes of two existing
+/// objects need no order between them; such edges would meet those of `rolling` in a circle.
+fn link(draft: &mut Draft, dependant: &StepId, needed: &StepId) {
+    let word = |id: &StepId, draft: &Draft| draft.steps.get(id).map(|step| step.op.word());
+    match (word(dependant, draft), word(needed, draft)) {
+        (Some("delete"), Some("delete" | "create")) => draft.need(needed, dependant),
+        (Some(other), Some("create")) if other != "delete" => draft.need(dependant, needed),
+        _ => {}
+    }
+}
+
+/// Objects that cannot outlive a replaced one: its members, and objects that name it in a field that is fixed.
+fn spread_replacement(ask: &Ask<'_>, draft: &mut Draft) {
+    let mut queue: Vec<Address> = draft
+        .steps
+        .values()
+        .filter(|step| matches!(step.why, Reason::MustReplace { .. }) && step.op.word() == "delete")
+        .map(|step| step.op.at().clone())
+        .collect();
+    if queue.is_empty() {
+        return;
+    }
+    while let Some(gone) = queue.pop() {
+        for node in ask.desired.nodes.values() {
+            let replaced = draft.ids_of(&node.at).iter().any(|id| id.0.starts_with("delete "));
+            if replaced || !node.needs.contains(&gone) || !ask.inventory.seen.contains_key(&node.at) {
+                continue;
+            }
+            let Some(field) = fixed_reference(node, &gone) else { continue };
+            for id in draft.by_object.remove(&node.at).unwrap_or_default() {
+                draft.steps.remove(&id);
+            }
+            push_replacement(ask, node, &Reason::MustReplace { fields: vec![field] }, draft);
+            queue.push(node.at.clone());
+        }
+    }
+}
+
+/// The field by which an object is fixed to another one, if it is.
+fn fixed_reference(node: &Node, to: &Address) -> Option<String> {
+    struct Find<'a>(&'a str);
+    impl crate::kinds::AttrsVisitor for Find<'_> {
+        type Out = Option<String>;
+        fn visit<K: crate::kinds::Kind>(self, attrs: &K::Attrs) -> Self::Out {
+            use crate::vocabulary::table::Attrs;
+            let mut fields = K::Attrs::FIELDS.iter();
+            fields
+                .find(|field| {
+                    field.change == Change::Replace
+                        && (field.get)(attrs).is_some_and(|value| value.as_str() == Some(self.0))
+                })
+                .map(|field| field.name.to_owned())
+        }
+    }
+    node.attrs.with(Find(to.name.as_str()))
+}

@@ -1,0 +1,87 @@
+//! What a step is expected to do to those who use the store, from the kinds' timing tables.
+
+use crate::artefacts::plan::{Effect, Op, Verb};
+use crate::artefacts::seen::Seen;
+use crate::kinds::facts::Lasts;
+use crate::vocabulary::phase::Role;
+use crate::vocabulary::table::Change;
+use crate::vocabulary::time::Span;
+
+/// Effect of an operation on an object as it is seen now.
+pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
+    let lasts = lasts(op);
+    Effect {
+        duration: lasts.median(),
+        duration_p95: lasts.p95(),
+        write_outage: write_outage(op, seen),
+        failovers: failovers(op),
+        reversible: is_reversible(op),
+    }
+}
+
+fn lasts(op: &Op) -> Lasts {
+    let timing = &op.at().kind.facts().timing;
+    match op {
+        Op::Create { .. } => timing.create,
+        Op::Delete { .. } => timing.delete,
+        Op::Tag { .. } => Lasts::new(1, 2),
+        Op::Modify { .. } => timing.of(op.change()),
+        Op::Act { verb, .. } => match verb {
+            Verb::Failover { .. } | Verb::TestFailover { .. } => timing.failover_outage,
+            Verb::Switchover { .. } | Verb::FailoverGlobal { .. } => timing.restart_outage,
+            Verb::Detach { .. } | Verb::Reboot | Verb::Start | Verb::Stop => timing.restart,
+            Verb::Rebalance | Verb::CancelResize => timing.online,
+        },
+    }
+}
+
+/// How long nearly every call of this kind takes: the bound after which a step counts as slow.
+pub fn p95_of(op: &Op) -> Span {
+    lasts(op).p95()
+}
+
+fn write_outage(op: &Op, seen: Option<&Seen>) -> Span {
+    let facts = op.at().kind.facts();
+    let role = seen.and_then(|seen| seen.facts.role);
+    let takes_writes = match facts.parent {
+        // A member other than the writer takes no writes away.
+        Some(_) => role == Some(Role::Writer),
+        None => facts.holds_data,
+    };
+    match op {
+        Op::Modify { .. } if takes_writes => facts.timing.write_outage(op.change()).median(),
+        Op::Act { .. } if failovers(op) > 0 => facts.timing.failover_outage.median(),
+        Op::Act { verb: Verb::Reboot | Verb::Stop, .. } if takes_writes => {
+            facts.timing.restart_outage.median()
+        }
+        Op::Delete { .. } if takes_writes && facts.parent.is_some() => facts.timing.failover_outage.median(),
+        Op::Modify { .. } | Op::Act { .. } | Op::Delete { .. } | Op::Create { .. } | Op::Tag { .. } => {
+            Span::ZERO
+        }
+    }
+}
+
+fn failovers(op: &Op) -> u32 {
+    match op {
+        Op::Act { verb, .. } => u32::from(matches!(
+            verb,
+            Verb::Failover { .. }
+                | Verb::TestFailover { .. }
+                | Verb::Switchover { .. }
+                | Verb::FailoverGlobal { .. }
+        )),
+        Op::Modify { .. } => u32::from(op.change() == Change::Failover),
+        Op::Create { .. } | Op::Tag { .. } | Op::Delete { .. } => 0,
+    }
+}
+
+fn is_reversible(op: &Op) -> bool {
+    match op {
+        Op::Create { .. } | Op::Tag { .. } => true,
+        Op::Delete { at, .. } => !at.kind.facts().holds_data,
+        Op::Modify { changes, .. } => changes.iter().all(|change| change.before.is_some()),
+        Op::Act { verb, .. } => {
+            !matches!(verb, Verb::Detach { .. } | Verb::FailoverGlobal { .. } | Verb::CancelResize)
+        }
+    }
+}

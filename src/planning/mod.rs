@@ -1,0 +1,158 @@
+//! Planning: what has to be done so that the world becomes as desired.
+//!
+//! Goes in: desired state, an inventory, a policy, figures. Comes out: a [`Plan`] — steps with reasons, order, cost and
+//! effect, and for everything that is not done the thing that it waits for.
+//!
+//! **Invariant:** a pure function; the same input gives the same plan, step by step.
+//! **Invariant:** nothing is destroyed on partial sight, without ownership, or without the consent it needs: such steps
+//! are in the plan and say what they lack.
+//! **Invariant:** no kind is named here; kinds differ only by their tables and facts.
+
+mod compare;
+mod cost;
+mod draft;
+mod effect;
+mod order;
+mod removal;
+mod rolling;
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use crate::artefacts::address::Address;
+use crate::artefacts::node::{Desired, Node};
+use crate::artefacts::plan::{PLAN_FORMAT, Plan};
+use crate::artefacts::policy::{Consent, Grave, Policy};
+use crate::artefacts::seen::{Inventory, Seen};
+use crate::record::chain::hex;
+use crate::vocabulary::names::{Fingerprint, StoreName};
+use crate::vocabulary::time::Moment;
+
+pub use compare::{effective_attrs, remaining_changes};
+pub use cost::{Figures, NoFigures};
+pub use effect::p95_of;
+
+use draft::Draft;
+
+/// Everything that a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// What should exist.
+    pub desired: &'a Desired,
+    /// What exists.
+    pub inventory: &'a Inventory,
+    /// What may be done.
+    pub policy: &'a Policy,
+    /// Prices and capacities.
+    pub figures: &'a dyn Figures,
+    /// When; only recorded.
+    pub now: Moment,
+    /// Ends the names of final snapshots, so that they are unique: the run's start, for example.
+    pub snapshot_suffix: &'a str,
+    /// Whether everything of the blueprint is to be removed.
+    pub destroy: bool,
+}
+
+impl Ask<'_> {
+    /// Whether the object is ours: it carries our tag.
+    fn owns(&self, seen: &Seen) -> bool {
+        seen.owner() == Some(self.desired.blueprint.as_str())
+    }
+
+    fn is_wanted(&self, at: &Address) -> bool {
+        !self.destroy && self.desired.nodes.contains_key(at)
+    }
+
+    fn node(&self, at: &Address) -> Option<&Node> {
+        if self.destroy { None } else { self.desired.nodes.get(at) }
+    }
+
+    /// The store that an object belongs to, by desired state or by its tag.
+    fn store_of(&self, at: &Address) -> Option<StoreName> {
+        if let Some(node) = self.desired.nodes.get(at) {
+            return Some(node.store.clone());
+        }
+        let seen = self.inventory.seen.get(at)?;
+        StoreName::new(seen.store()?).ok()
+    }
+
+    /// The consent that a grave thing needs, unless it has been given.
+    fn lacking(&self, grave: Grave, at: &Address) -> Option<Consent> {
+        let store = self.store_of(at)?;
+        let consent = Consent { grave, store, region: at.region.clone() };
+        (!self.policy.consents.contains(&consent)).then_some(consent)
+    }
+
+    fn is_target(&self, at: &Address) -> bool {
+        self.policy.targets.is_empty()
+            || self.store_of(at).is_some_and(|store| self.policy.targets.contains(&store))
+    }
+}
+
+/// Makes the plan.
+///
+/// 1. Each wanted object is compared with what is seen of it: created, changed, replaced, waited for.
+/// 2. Members of one parent that would be disturbed are put one behind the other, the writer last.
+/// 3. What is ours and no longer wanted is removed, dependants first.
+/// 4. Steps outside the targets are dropped, with what depends on them.
+/// 5. Order, cost and effect are added.
+pub fn plan(ask: &Ask<'_>) -> Plan {
+    let mut draft = Draft::default();
+    if !ask.destroy {
+        for node in ask.desired.nodes.values() {
+            compare::compare(ask, node, &mut draft);
+        }
+        compare::link_needs(ask, &mut draft);
+        rolling::roll(ask, &mut draft);
+    }
+    removal::remove_unwanted(ask, &mut draft);
+    if !ask.policy.targets.is_empty() {
+        draft.keep_only(|at| ask.is_target(at));
+    }
+    let steps = order::sort(draft.steps);
+    let mut notes = draft.notes;
+    for gap in &ask.inventory.gaps {
+        notes.push(format!("{} could not be seen in full: {}", gap.region, gap.why));
+    }
+    Plan {
+        format: PLAN_FORMAT.to_owned(),
+        blueprint: ask.desired.blueprint.clone(),
+        base: Fingerprint(String::new()),
+        made: ask.now,
+        destroy: ask.destroy,
+        steps,
+        waiting: draft.waiting,
+        cost: cost::ranges(ask),
+        prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
+        notes,
+    }
+}
+
+/// Digest of what a plan rests on: desired state, and of each object of ours what a plan looks at.
+///
+/// Facts that move by themselves (measured use, host names) are left out; a moved role or phase is not.
+pub fn base(desired: &Desired, inventory: &Inventory) -> Fingerprint {
+    let mut hasher = Sha256::new();
+    hasher.update(desired.fingerprint.0.as_bytes());
+    let blueprint = desired.blueprint.as_str();
+    for (at, seen) in &inventory.seen {
+        if seen.owner() != Some(blueprint) && !desired.nodes.contains_key(at) {
+            continue;
+        }
+        let facts = (&seen.facts.phase, seen.facts.role, &seen.facts.tags, &seen.facts.members);
+        if let Ok(text) = serde_json::to_vec(&(at, &seen.attrs, &seen.pending, facts)) {
+            hasher.update(&text);
+        }
+    }
+    for gap in &inventory.gaps {
+        hasher.update(gap.region.as_str().as_bytes());
+    }
+    Fingerprint(hex(&hasher.finalize()))
+}
+
+/// Objects that are ours and differ from desired state although no step of ours is out for them: another hand did it.
+/// The same comparison as the plan's, without what is merely missing because it was never made.
+pub fn drifted(plan: &Plan, made_by_us: &BTreeSet<Address>) -> BTreeSet<Address> {
+    plan.steps.iter().map(|step| step.op.at()).filter(|at| made_by_us.contains(*at)).cloned().collect()
+}

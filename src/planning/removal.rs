@@ -1,0 +1,286 @@
+//! What is ours and no longer wanted. Deletion is defined once: consent → protection off → dependants gone → final
+//! snapshot → absent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::draft::Draft;
+use super::rolling::{parent_of, push_act, successor};
+use super::{Ask, cost, effect};
+use crate::artefacts::address::Address;
+use crate::artefacts::node::{TAG_KEEP, Usage};
+use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
+use crate::artefacts::policy::Grave;
+use crate::artefacts::seen::Seen;
+use crate::kinds::AnyAttrs;
+use crate::vocabulary::names::{Name, StepId};
+use crate::vocabulary::phase::{Phase, Role};
+use crate::vocabulary::table::FieldChange;
+
+/// Name of the snapshot that a deletion leaves behind; none where nothing is held, or by request.
+pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
+    at.kind.facts().final_snapshot?;
+    if ask.policy.skip_final_snapshot {
+        return None;
+    }
+    let suffix = format!("-final-{}", ask.snapshot_suffix);
+    let room = Name::MAX.saturating_sub(suffix.len());
+    let stem: String = at.name.as_str().chars().take(room).collect();
+    Name::new(format!("{}{suffix}", stem.trim_end_matches('-'))).ok()
+}
+
+/// Switches the service's own protection off, so that the deletion that follows is accepted.
+pub(super) fn unprotect(ask: &Ask<'_>, at: &Address) -> Step {
+    let field = at.kind.facts().protection.unwrap_or("deletion_protection");
+    let mut attrs = AnyAttrs::empty(at.kind);
+    // The field is a truth value in every table that names it as its protection; a law checks that.
+    let _ = attrs.set(field, Some(Value::Bool(false)));
+    let change = FieldChange {
+        field: field.to_owned(),
+        before: Some(Value::Bool(true)),
+        after: Value::Bool(false),
+        change: crate::vocabulary::table::Change::InPlace,
+        alone: false,
+        shrinks: false,
+    };
+    let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };
+    bare_step(ask, op, Reason::Unprotect)
+}
+
+fn bare_step(ask: &Ask<'_>, op: Op, why: Reason) -> Step {
+    let seen = ask.inventory.seen.get(op.at());
+    Step {
+        id: op.step_id(),
+        store: ask.store_of(op.at()),
+        needs: BTreeSet::new(),
+        why,
+        lacks: None,
+        effect: effect::of(&op, seen),
+        cost: cost::change(ask, &op, seen, &Usage::default()),
+        op,
+    }
+}
+
+pub(super) fn remove_unwanted(ask: &Ask<'_>, draft: &mut Draft) {
+    let unwanted: Vec<(&Address, &Seen)> = ask
+        .inventory
+        .seen
+        .iter()
+        .filter(|(at, seen)| ask.owns(seen) && !ask.is_wanted(at) && !at.kind.facts().observe_only)
+        .collect();
+    if unwanted.is_empty() {
+        return;
+    }
+    let mut leaving: BTreeSet<Address> = BTreeSet::new();
+    for (at, seen) in unwanted {
+        if seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == "retain") {
+            draft.waiting.push(Waiting::Retained { at: at.clone() });
+        } else if remove(ask, at, seen, draft) {
+            leaving.insert(at.clone());
+        }
+    }
+    leave_globals(ask, &leaving, draft);
+    move_writers(ask, &leaving, draft);
+    dependants_first(ask, &leaving, draft);
+}
+
+/// Adds the steps that remove one object; tells whether it is on its way out.
+fn remove(ask: &Ask<'_>, at: &Address, seen: &Seen, draft: &mut Draft) -> bool {
+    match &seen.facts.phase {
+        Phase::Absent => return false,
+        Phase::Deleting => {
+            draft.waiting.push(Waiting::Transition {
+                at: at.clone(),
+                phase: seen.facts.phase.clone(),
+                native: seen.facts.native.clone(),
+            });
+            return false;
+        }
+        Phase::Creating | Phase::Busy { .. } => draft.waiting.push(Waiting::Transition {
+            at: at.clone(),
+            phase: seen.facts.phase.clone(),
+            native: seen.facts.native.clone(),
+        }),
+        Phase::Ready | Phase::Stopped | Phase::Failed(_) | Phase::Unknown(_) => {}
+    }
+    if !ask.inventory.gaps.is_empty() {
+        draft.waiting.push(Waiting::Unseen {
+            at: at.clone(),
+            why: "nothing is deleted while a part of the world cannot be seen".to_owned(),
+        });
+        return false;
+    }
+    let why = if ask.destroy { Reason::Destroy } else { Reason::Unwanted };
+    let lacks = if at.kind.facts().holds_data { ask.lacking(Grave::Delete, at) } else { None };
+    if super::compare::effective_attrs(seen).is_protected() {
+        draft.push(Step { lacks: lacks.clone(), ..unprotect(ask, at) });
+    }
+    let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(ask, at) };
+    draft.push(Step { lacks, ..bare_step(ask, op, why) });
+    true
+}
+
+fn delete_id(at: &Address) -> StepId {
+    StepId(format!("delete {at}"))
+}
+
+/// Members leave a global object before they, or it, can be deleted; the secondaries first.
+fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
+    for (global, seen) in &ask.inventory.seen {
+        let facts = global.kind.facts();
+        if !facts.is_global || !ask.owns(seen) {
+            continue;
+        }
+        let global_leaves = leaving.contains(global);
+        let mut secondaries: Vec<StepId> = Vec::new();
+        let mut members: Vec<_> = seen.facts.members.iter().collect();
+        // Readers (secondaries) sort after the writer by role, so the order is turned round.
+        members.sort_by_key(|member| std::cmp::Reverse(member.role));
+        for member in members {
+            let cluster = leaving.iter().find(|at| {
+                at.region == member.region && at.name == member.name && !at.kind.facts().is_global
+            });
+            let is_primary = member.role == Role::Writer;
+            let must_leave = if is_primary {
+                facts.primary_leaves && global_leaves
+            } else {
+                global_leaves || cluster.is_some()
+            };
+            if !must_leave {
+                continue;
+            }
+            let verb = Verb::Detach { region: member.region.clone(), member: member.name.clone() };
+            let why = if ask.destroy { Reason::Destroy } else { Reason::Unwanted };
+            let mut step = bare_step(ask, Op::Act { at: global.clone(), verb }, why);
+            let gone = cluster.and_then(|at| draft.steps.get(&delete_id(at)));
+            step.lacks = gone.and_then(|delete| delete.lacks.clone());
+            let id = step.id.clone();
+            draft.steps.insert(id.clone(), step);
+            if is_primary {
+                for secondary in &secondaries {
+                    draft.need(&id, secondary);
+                }
+            } else {
+                secondaries.push(id.clone());
+            }
+            if global_leaves {
+                draft.need(&delete_id(global), &id);
+            }
+            if let Some(cluster) = cluster {
+                draft.need(&delete_id(cluster), &id);
+            }
+        }
+        if global_leaves {
+            inherit_consent(global, draft);
+        }
+    }
+}
+
+/// A global object goes only if its members may: it holds no data, but its end ends their replication.
+fn inherit_consent(global: &Address, draft: &mut Draft) {
+    let id = delete_id(global);
+    let Some(step) = draft.steps.get(&id) else { return };
+    let lacking =
+        step.needs.iter().filter_map(|need| draft.steps.get(need)).find_map(|need| need.lacks.clone());
+    for id in draft.ids_of(global).to_vec() {
+        if let Some(step) = draft.steps.get_mut(&id)
+            && step.lacks.is_none()
+        {
+            step.lacks.clone_from(&lacking);
+        }
+    }
+}
+
+/// A member that leaves while its parent stays gives the write role away first.
+fn move_writers(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
+    for at in leaving {
+        let is_writer = ask.inventory.seen.get(at).and_then(|seen| seen.facts.role) == Some(Role::Writer);
+        let Some(parent) = parent_of(ask, at).filter(|parent| is_writer && !leaving.contains(parent)) else {
+            continue;
+        };
+        if let Some(to) = successor(ask, &parent, at, &[]) {
+            let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name) } };
+            let why = Reason::WriterMovesFirst { writer: at.name.clone() };
+            let id = push_act(ask, draft, op, why);
+            draft.need(&delete_id(at), &id);
+        }
+    }
+}
+
+/// An object goes after everything that names it in one of its fields: members before their cluster, clusters before
+/// their subnet group. A wanted object that still names it must have been changed before. What cannot go because a
+/// dependant lacks consent lacks that consent, too.
+fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
+    let mut by_name: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+    for at in leaving {
+        by_name.entry(at.name.as_str()).or_default().push(at);
+    }
+    let mut edges: Vec<(Address, Address)> = Vec::new();
+    for (dependant, seen) in &ask.inventory.seen {
+        if !ask.owns(seen) || dependant.kind.facts().observe_only {
+            continue;
+        }
+        for name in references(&seen.attrs) {
+            for needed in by_name.get(name.as_str()).into_iter().flatten() {
+                let reaches = needed.region == dependant.region || needed.kind.facts().is_global;
+                if *needed != dependant && reaches && dependant.kind.family_meets(needed.kind) {
+                    edges.push((dependant.clone(), (*needed).clone()));
+                }
+            }
+        }
+    }
+    for (dependant, needed) in &edges {
+        for id in draft.ids_of(dependant).to_vec() {
+            draft.need(&delete_id(needed), &id);
+        }
+    }
+    spread_lacking(draft);
+}
+
+/// Texts of all fields that are set: names of other objects are among them.
+fn references(attrs: &AnyAttrs) -> Vec<String> {
+    let mut names = Vec::new();
+    for (_, value) in attrs.set_fields() {
+        match value {
+            Value::String(text) => names.push(text),
+            Value::Array(items) => {
+                names.extend(items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)));
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+/// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its
+/// deletion, is held with it, so that nothing is half removed.
+fn spread_lacking(draft: &mut Draft) {
+    loop {
+        let mut found: Vec<(StepId, crate::artefacts::policy::Consent)> = Vec::new();
+        for step in draft.steps.values() {
+            if step.op.word() != "delete" && !matches!(step.op, Op::Act { verb: Verb::Detach { .. }, .. }) {
+                continue;
+            }
+            for need in &step.needs {
+                let Some(needed) = draft.steps.get(need) else { continue };
+                let is_removal = needed.op.word() == "delete";
+                match (&step.lacks, &needed.lacks) {
+                    // The cluster may not go: its members stay as well.
+                    (Some(consent), None) if is_removal => found.push((need.clone(), consent.clone())),
+                    // A dependant may not go: what it needs stays.
+                    (None, Some(consent)) => found.push((step.id.clone(), consent.clone())),
+                    _ => {}
+                }
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        for (id, consent) in found {
+            if let Some(step) = draft.steps.get_mut(&id) {
+                step.lacks = Some(consent);
+            }
+        }
+    }
+}

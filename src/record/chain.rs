@@ -1,0 +1,105 @@
+//! Each line of the record carries the digest of the one before: a line that was changed, removed or slipped in
+//! breaks the chain at its place.
+
+use sha2::{Digest, Sha256};
+
+use crate::artefacts::journal::{Entry, Event};
+use crate::seams::Lease;
+use crate::vocabulary::time::Moment;
+
+/// Digest of a line, over everything in it and the digest of the line before.
+pub fn digest(entry: &Entry) -> String {
+    let content =
+        (&entry.previous, entry.seq, entry.at, &entry.blueprint, &entry.run, &entry.actor, &entry.what);
+    // A tuple of plain data always serialises; an empty text would only make the digest wrong, and so be noticed.
+    let text = serde_json::to_string(&content).unwrap_or_default();
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(*DIGITS.get(usize::from(nibble)).unwrap_or(&b'0'));
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Lines for events, chained to the line that came before.
+pub fn seal(lease: &Lease, last: Option<(u64, String)>, at: Moment, events: &[Event]) -> Vec<Entry> {
+    let (mut seq, mut previous) = last.unwrap_or_default();
+    let mut entries = Vec::with_capacity(events.len());
+    for what in events {
+        seq += 1;
+        let mut entry = Entry {
+            seq,
+            at,
+            blueprint: lease.blueprint.clone(),
+            run: lease.run.clone(),
+            actor: lease.owner.clone(),
+            what: what.clone(),
+            previous: previous.clone(),
+            hash: String::new(),
+        };
+        entry.hash = digest(&entry);
+        previous.clone_from(&entry.hash);
+        entries.push(entry);
+    }
+    entries
+}
+
+/// Checks lines that follow `last`; yields the position and the fault of the first wrong one.
+pub fn verify(last: Option<(u64, String)>, entries: &[Entry]) -> Result<(), (u64, &'static str)> {
+    let (mut seq, mut previous) = last.unwrap_or_default();
+    for entry in entries {
+        if entry.seq != seq + 1 {
+            return Err((seq + 1, "a line is missing, or stands twice"));
+        }
+        if entry.previous != previous {
+            return Err((entry.seq, "the line before it was changed or removed"));
+        }
+        if digest(entry) != entry.hash {
+            return Err((entry.seq, "its content was changed"));
+        }
+        seq = entry.seq;
+        previous.clone_from(&entry.hash);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artefacts::journal::Outcome;
+    use crate::vocabulary::names::{BlueprintName, RunId};
+
+    fn some_entries() -> Vec<Entry> {
+        let lease = Lease {
+            blueprint: BlueprintName::new("game").unwrap(),
+            run: RunId("r1".into()),
+            owner: "me".into(),
+            epoch: 1,
+            until: Moment::EPOCH,
+        };
+        let event = |text: &str| Event::Closed { outcome: Outcome::Settled, summary: text.into() };
+        seal(&lease, None, Moment::EPOCH, &[event("one"), event("two"), event("three")])
+    }
+
+    #[test]
+    fn a_changed_removed_or_swapped_line_is_found() {
+        let good = some_entries();
+        assert_eq!(verify(None, &good), Ok(()));
+
+        let mut changed = good.clone();
+        changed[1].actor = "somebody else".into();
+        assert_eq!(verify(None, &changed), Err((2, "its content was changed")));
+
+        let mut resealed = changed;
+        resealed[1].hash = digest(&resealed[1]);
+        assert_eq!(verify(None, &resealed), Err((3, "the line before it was changed or removed")));
+
+        let mut shorter = good.clone();
+        shorter.remove(1);
+        assert_eq!(verify(None, &shorter), Err((2, "a line is missing, or stands twice")));
+
+        assert_eq!(verify(Some((1, good[0].hash.clone())), &good[1..]), Ok(()));
+    }
+}

@@ -1,0 +1,118 @@
+//! What the record adds up to: the steps that were begun, and what is known of each.
+
+use std::collections::BTreeMap;
+
+use crate::artefacts::address::Address;
+use crate::artefacts::journal::{Entry, Event};
+use crate::vocabulary::names::{RunId, StepId, Token};
+use crate::vocabulary::time::Moment;
+
+/// What is known of a step that was begun and has not come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The call was about to be made, or was made without an answer: it may have taken effect.
+    Unclear,
+    /// The call was accepted.
+    Accepted,
+    /// The call certainly had no effect, and may be made again later.
+    Deferred,
+    /// The call was refused for good, or its effect failed.
+    Failed,
+}
+
+/// A step that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// On which object.
+    pub at: Address,
+    /// The operation in a word.
+    pub word: String,
+    /// Token of the call.
+    pub token: Token,
+    /// Snapshot that must exist before the step counts as done.
+    pub leaves: Option<Address>,
+    /// What is known.
+    pub status: Status,
+    /// Since when.
+    pub since: Moment,
+    /// How often the call was made.
+    pub attempts: u32,
+    /// In which run it was last touched.
+    pub run: RunId,
+    /// Why it was put off or failed.
+    pub why: String,
+}
+
+/// The steps that were begun and have not come true, and the end of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Begun steps.
+    pub begun: BTreeMap<StepId, Begun>,
+    /// Position of the last line.
+    pub last_seq: u64,
+    /// Digest of the last line.
+    pub last_hash: String,
+    /// Whether the last run was closed; if not, it was cut off.
+    pub is_closed: bool,
+}
+
+impl Ledger {
+    /// Adds lines in order.
+    pub fn fold(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.add(entry);
+            self.last_seq = entry.seq;
+            self.last_hash.clone_from(&entry.hash);
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        match &entry.what {
+            Event::Opened { .. } => {
+                self.is_closed = false;
+                // A new run tries again what an earlier one gave up.
+                self.begun.retain(|_, begun| begun.status != Status::Failed);
+            }
+            Event::Closed { .. } => self.is_closed = true,
+            Event::Intended { step, at, word, token, leaves, .. } => {
+                let attempts = self.begun.get(step).map_or(0, |begun| begun.attempts) + 1;
+                let begun = Begun {
+                    at: at.clone(),
+                    word: word.clone(),
+                    token: token.clone(),
+                    leaves: leaves.clone(),
+                    status: Status::Unclear,
+                    since: entry.at,
+                    attempts,
+                    run: entry.run.clone(),
+                    why: String::new(),
+                };
+                self.begun.insert(step.clone(), begun);
+            }
+            Event::Accepted { step } => self.set(step, Status::Accepted, "", entry),
+            Event::Unclear { step } => self.set(step, Status::Unclear, "no answer came", entry),
+            Event::Deferred { step, why } => self.set(step, Status::Deferred, why, entry),
+            Event::Refused { step, code, message } => {
+                self.set(step, Status::Failed, &format!("refused with {code}: {message}"), entry);
+            }
+            Event::Failed { step, why } => self.set(step, Status::Failed, why, entry),
+            Event::Settled { step } => {
+                self.begun.remove(step);
+            }
+        }
+    }
+
+    fn set(&mut self, step: &StepId, status: Status, why: &str, entry: &Entry) {
+        if let Some(begun) = self.begun.get_mut(step) {
+            begun.status = status;
+            begun.since = entry.at;
+            begun.run.clone_from(&entry.run);
+            why.clone_into(&mut begun.why);
+        }
+    }
+
+    /// Whether calls are out whose end has not been seen.
+    pub fn has_calls_out(&self) -> bool {
+        self.begun.values().any(|begun| matches!(begun.status, Status::Accepted | Status::Unclear))
+    }
+}

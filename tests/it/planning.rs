@@ -1,0 +1,256 @@
+//! The planner on small hand-made worlds: order, rolling, removal, refusal.
+
+use rgctl::artefacts::plan::{Plan, Waiting};
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::{Gap, Member};
+use rgctl::kinds::KindId;
+use rgctl::kinds::facts::Endpoint;
+use rgctl::planning;
+use rgctl::vocabulary::names::Name;
+use rgctl::vocabulary::phase::{Phase, Role};
+use serde_json::json;
+
+use crate::fixtures::*;
+
+const INSTANCE: KindId = KindId::AuroraInstance;
+
+fn position(plan: &Plan, start: &str) -> usize {
+    let found = lines(plan).iter().position(|line| line.starts_with(start));
+    found.unwrap_or_else(|| panic!("{start:?} is not in {:#?}", lines(plan)))
+}
+
+#[test]
+fn a_first_plan_creates_everything_in_the_order_of_needs() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let plan = plan_for(&desired, &rgctl::artefacts::seen::Inventory::empty(NOW), &Policy::default());
+    assert_eq!(
+        lines(&plan),
+        [
+            "create rds.subnet_group/game-accounts-use1",
+            "create aurora.cluster_parameters/game-accounts-use1",
+            "create aurora.cluster/game-accounts-use1",
+            "create aurora.instance/game-accounts-use1-1",
+            "create aurora.instance/game-accounts-use1-2",
+        ]
+    );
+}
+
+#[test]
+fn a_world_as_wanted_gives_an_empty_plan() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.large"));
+    let plan = plan_for(&desired, &world_of(&desired), &Policy::default());
+    assert!(plan.is_empty(), "{:#?}", lines(&plan));
+}
+
+#[test]
+fn a_class_change_rolls_through_readers_and_moves_the_writer_once() {
+    let before = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.xlarge"));
+    let plan = plan_for(&after, &world_of(&before), &Policy::default());
+    assert_eq!(
+        lines(&plan),
+        [
+            "modify aurora.instance/game-accounts-use1-2 class",
+            "modify aurora.instance/game-accounts-use1-3 class",
+            "failover aurora.cluster/game-accounts-use1 to game-accounts-use1-2",
+            "modify aurora.instance/game-accounts-use1-1 class",
+        ]
+    );
+    let failovers: u32 = plan.steps.iter().map(|step| step.effect.failovers).sum();
+    assert_eq!(failovers, 1);
+    let outages = plan.steps.iter().filter(|step| step.effect.write_outage.as_millis() > 0).count();
+    assert_eq!(outages, 1, "writes fail during the failover only");
+    for pair in plan.steps.windows(2) {
+        assert!(pair[1].needs.contains(&pair[0].id), "each waits for the one before");
+    }
+}
+
+#[test]
+fn a_lone_writer_changes_without_a_failover_and_says_how_long_writes_fail() {
+    let before = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.xlarge"));
+    let plan = plan_for(&after, &world_of(&before), &Policy::default());
+    assert_eq!(lines(&plan), ["modify aurora.instance/game-accounts-use1-1 class"]);
+    assert!(plan.steps[0].effect.write_outage.as_secs() >= 60);
+}
+
+#[test]
+fn a_removed_reader_goes_without_consent_and_a_removed_writer_gives_its_role_away_first() {
+    let before = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut world = world_of(&before);
+    let plan = plan_for(&after, &world, &Policy::default());
+    assert_eq!(lines(&plan), ["delete aurora.instance/game-accounts-use1-3"]);
+
+    for (number, role) in [("1", Role::Reader), ("3", Role::Writer)] {
+        let name = format!("game-accounts-use1-{number}");
+        world.seen.get_mut(&at("us-east-1", INSTANCE, &name)).unwrap().facts.role = Some(role);
+    }
+    let plan = plan_for(&after, &world, &Policy::default());
+    assert_eq!(
+        lines(&plan),
+        [
+            "failover aurora.cluster/game-accounts-use1 to game-accounts-use1-1",
+            "delete aurora.instance/game-accounts-use1-3",
+        ]
+    );
+}
+
+#[test]
+fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
+    let both = [
+        cluster_store("accounts", "us-east-1", 2, "db.r7g.large"),
+        cluster_store("matches", "us-east-1", 1, "db.r7g.large"),
+    ];
+    let world = world_of(&desired(both.concat()));
+    let after = desired(both[0].clone());
+    let held = plan_for(&after, &world, &Policy::default());
+    assert!(held.steps.len() >= 5);
+    for step in &held.steps {
+        assert_eq!(step.lacks.as_ref().map(ToString::to_string).as_deref(), Some("delete:matches@us-east-1"));
+    }
+    let allowed = plan_for(&after, &world, &consents(&["delete:matches@us-east-1"]));
+    assert!(allowed.lacking().is_empty(), "{:#?}", lines(&allowed));
+    let cluster = position(&allowed, "delete aurora.cluster/");
+    assert!(position(&allowed, "modify aurora.cluster/game-matches-use1 deletion_protection") < cluster);
+    assert!(position(&allowed, "delete aurora.instance/game-matches-use1-1") < cluster);
+    assert!(cluster < position(&allowed, "delete rds.subnet_group/"));
+    assert!(cluster < position(&allowed, "delete aurora.cluster_parameters/"));
+    let snapshot = match &allowed.steps[cluster].op {
+        rgctl::artefacts::plan::Op::Delete { final_snapshot, .. } => final_snapshot.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(snapshot, Some(Name::new("game-matches-use1-final-20270115080000").unwrap()));
+}
+
+#[test]
+fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
+    let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut after = before.clone();
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    after.nodes.get_mut(&cluster).unwrap().attrs.set("master_username", Some(json!("root"))).unwrap();
+    let held = plan_for(&after, &world_of(&before), &Policy::default());
+    assert!(
+        lines(&held).iter().any(|line| line.contains("lacks replace:accounts@us-east-1")),
+        "{:#?}",
+        lines(&held)
+    );
+    let free = plan_for(&after, &world_of(&before), &consents(&["replace:accounts@us-east-1"]));
+    assert!(free.lacking().is_empty(), "{:#?}", lines(&free));
+    let delete = position(&free, "delete aurora.cluster/");
+    assert!(position(&free, "delete aurora.instance/game-accounts-use1-1") < delete);
+    assert!(delete < position(&free, "create aurora.cluster/"));
+    assert!(
+        position(&free, "create aurora.cluster/")
+            < position(&free, "create aurora.instance/game-accounts-use1-1")
+    );
+}
+
+#[test]
+fn what_cannot_be_seen_is_neither_created_nor_deleted() {
+    let both = [
+        cluster_store("accounts", "us-east-1", 1, "db.r7g.large"),
+        cluster_store("matches", "us-east-1", 1, "db.r7g.large"),
+    ];
+    let mut world = world_of(&desired(both[1].clone()));
+    world.gaps.push(Gap {
+        region: region("us-east-1"),
+        endpoint: Endpoint::Rds,
+        why: "page 2 failed".into(),
+    });
+    let plan = plan_for(&desired(both[0].clone()), &world, &consents(&["delete:matches@us-east-1"]));
+    assert_eq!(lines(&plan), [] as [&str; 0]);
+    assert!(plan.waiting.iter().all(|waiting| matches!(waiting, Waiting::Unseen { .. })));
+    assert!(!plan.is_empty(), "it waits; it is not done");
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_never_touched() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let mut world = world_of(&desired);
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let seen = world.seen.get_mut(&cluster).unwrap();
+    seen.facts.tags.clear();
+    seen.attrs.set("backup_retention_days", Some(json!(1))).unwrap();
+    let plan = plan_for(&desired, &world, &Policy::default());
+    assert_eq!(lines(&plan), [] as [&str; 0]);
+    assert!(matches!(&plan.waiting[..], [Waiting::Foreign { owner: None, .. }]));
+}
+
+#[test]
+fn a_value_that_was_accepted_is_waited_for_and_not_asked_for_again() {
+    let before = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.xlarge"));
+    let mut world = world_of(&before);
+    let member = at("us-east-1", INSTANCE, "game-accounts-use1-1");
+    world.seen.get_mut(&member).unwrap().pending =
+        Some(attrs(INSTANCE, &[("class", json!("db.r7g.xlarge"))]));
+    let plan = plan_for(&after, &world, &Policy::default());
+    assert_eq!(lines(&plan), [] as [&str; 0]);
+    assert!(matches!(&plan.waiting[..], [Waiting::Pending { .. }]));
+}
+
+#[test]
+fn a_broken_object_is_reported_with_a_remedy_and_left_alone() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let mut world = world_of(&desired);
+    for phase in [Phase::Failed("incompatible-network".into()), Phase::Unknown("novel".into())] {
+        let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+        world.seen.get_mut(&cluster).unwrap().facts.phase = phase;
+        let plan = plan_for(&desired, &world, &Policy::default());
+        assert_eq!(lines(&plan), [] as [&str; 0]);
+        assert!(matches!(&plan.waiting[..], [Waiting::Broken { remedy, .. }] if !remedy.is_empty()));
+    }
+}
+
+#[test]
+fn a_secondary_region_leaves_the_global_object_before_it_is_deleted() {
+    let global = at("us-east-1", KindId::AuroraGlobal, "game-accounts");
+    let mut nodes = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    let primary = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    nodes.push(node(global.clone(), "accounts", &[("deletion_protection", json!(false))], &[&primary]));
+    let only_primary = desired(nodes.clone());
+    nodes.extend(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
+    let both = desired(nodes);
+    let mut world = world_of(&both);
+    world.seen.get_mut(&global).unwrap().facts.members = vec![
+        Member { region: region("us-east-1"), name: primary.name.clone(), role: Role::Writer },
+        Member {
+            region: region("us-west-2"),
+            name: Name::new("game-accounts-usw2").unwrap(),
+            role: Role::Reader,
+        },
+    ];
+    let plan = plan_for(&only_primary, &world, &consents(&["delete:accounts@us-west-2"]));
+    let detach = position(&plan, "detach us-west-2/game-accounts-usw2 from");
+    assert!(detach < position(&plan, "delete us-west-2/aurora.cluster/"), "{:#?}", lines(&plan));
+    assert!(!lines(&plan).iter().any(|line| line.starts_with("detach us-east-1")), "the primary stays");
+}
+
+#[test]
+fn targets_leave_other_stores_alone() {
+    let both = [
+        cluster_store("accounts", "us-east-1", 1, "db.r7g.large"),
+        cluster_store("matches", "us-east-1", 1, "db.r7g.large"),
+    ];
+    let policy = Policy {
+        targets: [rgctl::vocabulary::names::StoreName::new("matches").unwrap()].into(),
+        ..Policy::default()
+    };
+    let empty = rgctl::artefacts::seen::Inventory::empty(NOW);
+    let plan = plan_for(&desired(both.concat()), &empty, &policy);
+    assert_eq!(plan.steps.len(), 4);
+    assert!(lines(&plan).iter().all(|line| line.contains("game-matches")));
+}
+
+#[test]
+fn a_plan_rests_on_what_it_looked_at_and_on_nothing_that_moves_by_itself() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut world = world_of(&desired);
+    let before = planning::base(&desired, &world);
+    let member = at("us-east-1", INSTANCE, "game-accounts-use1-1");
+    world.seen.get_mut(&member).unwrap().facts.used_gib = Some(12.0);
+    assert_eq!(planning::base(&desired, &world), before);
+    world.seen.get_mut(&member).unwrap().facts.role = Some(Role::Reader);
+    assert_ne!(planning::base(&desired, &world), before);
+}

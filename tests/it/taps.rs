@@ -1,0 +1,153 @@
+//! Stand-ins around the seams that cut a run off at a chosen point, and count what went through.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending};
+use rgctl::artefacts::journal::{Entry, Event};
+use rgctl::artefacts::overlay::Overlay;
+use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::series::{Series, SeriesAsk};
+use rgctl::seams::{Clock, Cloud, CloudError, Lease, Receipt, Store, StoreError};
+use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
+use rgctl::vocabulary::time::{Moment, Span};
+use tokio::sync::Notify;
+
+/// Where a run is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Never,
+    BeforeCall(u64),
+    AfterCall(u64),
+    BeforeAppend(u64),
+    AfterAppend(u64),
+}
+
+/// Counts calls and appends; at the cut the process "dies": the future never returns, and `died` is told.
+pub struct Taps<'a> {
+    pub cloud: &'a dyn Cloud,
+    pub store: &'a dyn Store,
+    pub cut: Cut,
+    pub calls: AtomicU64,
+    pub appends: AtomicU64,
+    pub died: Notify,
+}
+
+impl<'a> Taps<'a> {
+    pub fn new(cloud: &'a dyn Cloud, store: &'a dyn Store, cut: Cut) -> Self {
+        Self { cloud, store, cut, calls: AtomicU64::new(0), appends: AtomicU64::new(0), died: Notify::new() }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.died.notify_one();
+        pending().await
+    }
+}
+
+impl Cloud for Taps<'_> {
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.cloud.observe(scope)
+    }
+    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.cut == Cut::BeforeCall(number) {
+                return self.die().await;
+            }
+            let answer = self.cloud.call(op, token).await;
+            if self.cut == Cut::AfterCall(number) {
+                return self.die().await;
+            }
+            answer
+        }
+        .boxed()
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.cloud.series(asks)
+    }
+}
+
+impl Store for Taps<'_> {
+    fn take_lease<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.store.take_lease(blueprint, run, owner, now, lasts)
+    }
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.store.renew_lease(lease, now, lasts)
+    }
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.release_lease(lease)
+    }
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        async move {
+            let number = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.cut == Cut::BeforeAppend(number) {
+                return self.die().await;
+            }
+            let answer = self.store.append(lease, after, at, events).await;
+            if self.cut == Cut::AfterAppend(number) {
+                return self.die().await;
+            }
+            answer
+        }
+        .boxed()
+    }
+    fn entries<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.store.entries(blueprint, after)
+    }
+    fn overlays<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
+        self.store.overlays(blueprint, now)
+    }
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.put_overlay(lease, overlay)
+    }
+}
+
+/// This machine's time, for leases: it moves only when told to.
+#[derive(Default)]
+pub struct ManualWall(std::sync::atomic::AtomicI64);
+
+impl ManualWall {
+    pub fn advance(&self, span: Span) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualWall {
+    fn now(&self) -> Moment {
+        Moment::from_millis(self.0.load(Ordering::SeqCst))
+    }
+    fn sleep_until(&self, _: Moment) -> BoxFuture<'_, ()> {
+        futures::future::ready(()).boxed()
+    }
+}
