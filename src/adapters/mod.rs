@@ -4,5 +4,7 @@
 //!
 //! **Invariant:** each outside crate is named in one folder only.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod files;
 pub mod http;
