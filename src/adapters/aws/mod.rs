@@ -9,3 +9,6 @@ pub mod budget;
 pub mod clients;
 pub mod errors;
 pub mod lane;
+pub mod rds_like;
+pub mod sight;
+mod tags;
