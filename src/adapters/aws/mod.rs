@@ -7,6 +7,7 @@
 
 pub mod budget;
 pub mod clients;
+pub mod elasticache;
 pub mod errors;
 pub mod lane;
 pub mod rds_like;
