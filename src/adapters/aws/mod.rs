@@ -7,9 +7,13 @@
 
 pub mod budget;
 pub mod clients;
+pub mod cloud;
 pub mod elasticache;
 pub mod errors;
 pub mod lane;
 pub mod rds_like;
+pub mod series;
 pub mod sight;
 mod tags;
+pub mod redshift;
+pub mod redshift_serverless;
