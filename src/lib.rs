@@ -7,8 +7,10 @@ pub mod kinds;
 pub mod artefacts;
 
 pub mod catalog;
+pub mod families;
 pub mod seams;
 
+pub mod blueprint;
 pub mod record;
 
 pub mod planning;
@@ -18,3 +20,4 @@ pub mod execution;
 pub mod adapters;
 
 pub mod cli;
+pub mod report;

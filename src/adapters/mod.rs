@@ -8,3 +8,4 @@
 pub mod aws;
 pub mod files;
 pub mod http;
+pub mod sim;

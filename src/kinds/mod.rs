@@ -7,6 +7,7 @@
 //! **Invariant:** a status word that no table knows is `Phase::Unknown`, never an error or a guess.
 
 pub mod aurora;
+pub mod codes;
 pub mod documentdb;
 pub mod elasticache;
 pub mod facts;

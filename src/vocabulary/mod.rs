@@ -4,9 +4,16 @@
 //!
 //! **Invariant:** nothing here names a service, reads a clock, or does input or output.
 
+pub mod calendar;
+pub mod codes;
+pub mod diagnostic;
 pub mod money;
-
 pub mod names;
+pub mod node;
 pub mod phase;
+pub mod quantity;
+pub mod section;
+pub mod settings;
+pub mod shape;
 pub mod table;
 pub mod time;

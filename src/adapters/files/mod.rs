@@ -5,6 +5,7 @@
 //! **Invariant:** what was answered with success is on disk.
 
 pub mod journal;
+pub mod objects;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,183 @@
+//! The rows of the embedded cloud in a file that several processes share.
+//!
+//! Goes in: rows, each a key and a text. Comes out: rows that others have written since.
+//!
+//! **Invariant:** a transaction sees every row that was written before it began, and nobody writes in between.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension};
+
+/// What goes wrong with the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectsError {
+    /// The database.
+    #[error("{path}: {source}")]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The folder, or the file as a whole.
+    #[error("cannot make or remove {path}")]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file belongs to a newer or older version of this program.
+    #[error("{path} has format {found}, this program reads {wanted}; `rgctl sim reset` makes it anew")]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// What it has.
+        found: i64,
+        /// What this program reads.
+        wanted: i64,
+    },
+}
+
+/// A row: its key, and its text unless it is gone.
+pub type Row = (String, Option<String>);
+
+const FORMAT: i64 = 1;
+
+/// The file.
+#[derive(Debug)]
+pub struct Objects {
+    path: PathBuf,
+    connection: Connection,
+    /// Rows up to this version are known to the caller.
+    known: i64,
+}
+
+impl Objects {
+    /// Opens the file; it is made if it is missing.
+    pub fn open(path: &Path) -> Result<Self, ObjectsError> {
+        let wrap = |source| ObjectsError::Database { path: path.to_owned(), source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| ObjectsError::Folder { path: folder.to_owned(), source })?;
+        }
+        let connection = super::open(path).map_err(wrap)?;
+        // A killed process loses nothing this way; a power cut may undo the last seconds of a world that does not
+        // exist. Waiting for the disk at every call would make a virtual day last a real hour.
+        connection.pragma_update(None, "synchronous", "normal").map_err(wrap)?;
+        let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrap)?;
+        if found != 0 && found != FORMAT {
+            return Err(ObjectsError::Format { path: path.to_owned(), found, wanted: FORMAT });
+        }
+        connection
+            .execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS objects (
+                     key TEXT PRIMARY KEY, body TEXT, version INTEGER NOT NULL
+                 ) WITHOUT ROWID;
+                 CREATE INDEX IF NOT EXISTS objects_by_version ON objects (version);
+                 PRAGMA user_version = {FORMAT};"
+            ))
+            .map_err(wrap)?;
+        Ok(Self { path: path.to_owned(), connection, known: 0 })
+    }
+
+    /// Removes the file and what belongs to it.
+    pub fn remove(path: &Path) -> Result<(), ObjectsError> {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ObjectsError::Folder { path: PathBuf::from(name), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn wrap(&self, source: rusqlite::Error) -> ObjectsError {
+        ObjectsError::Database { path: self.path.clone(), source }
+    }
+
+    /// Takes the file for this process alone, and yields what others have written since the last time.
+    pub fn begin(&mut self) -> Result<Vec<Row>, ObjectsError> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.wrap(error))?;
+        self.news().inspect_err(|_| self.abandon())
+    }
+
+    /// What others have written since the last time.
+    pub fn news(&mut self) -> Result<Vec<Row>, ObjectsError> {
+        let rows = self.read_news().map_err(|error| self.wrap(error))?;
+        if let Some(version) = rows.iter().map(|(version, _)| *version).max() {
+            self.known = version;
+        }
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn read_news(&self) -> rusqlite::Result<Vec<(i64, Row)>> {
+        let newest: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT version FROM objects ORDER BY version DESC LIMIT 1")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        if newest.unwrap_or(0) <= self.known {
+            return Ok(Vec::new());
+        }
+        let mut read = self
+            .connection
+            .prepare_cached("SELECT version, key, body FROM objects WHERE version > ?1 ORDER BY key")?;
+        let rows = read.query_map([self.known], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+        rows.collect()
+    }
+
+    /// Writes rows and gives the file back. Nothing is written when there is nothing to write.
+    pub fn commit(&mut self, rows: &[Row]) -> Result<(), ObjectsError> {
+        let version = self.known + 1;
+        let written = self.write(rows, version).and_then(|()| self.connection.execute_batch("COMMIT"));
+        match written {
+            Ok(()) => {
+                if !rows.is_empty() {
+                    self.known = version;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.abandon();
+                Err(self.wrap(error))
+            }
+        }
+    }
+
+    fn write(&self, rows: &[Row], version: i64) -> rusqlite::Result<()> {
+        let mut put = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO objects (key, body, version) VALUES (?1, ?2, ?3)")?;
+        for (key, body) in rows {
+            put.execute((key, body, version))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file back unchanged.
+    pub fn abandon(&self) {
+        // It fails only where no transaction is open any more, which is what is wanted.
+        let _ = self.connection.execute_batch("ROLLBACK");
+    }
+
+    /// The caller has lost what it knew: the next news are everything.
+    pub const fn forget(&mut self) {
+        self.known = 0;
+    }
+
+    /// Removes every row, and makes other processes see that: inside a transaction.
+    pub fn clear(&mut self) -> Result<(), ObjectsError> {
+        let version = self.known + 1;
+        self.connection
+            .execute("UPDATE objects SET body = NULL, version = ?1 WHERE body IS NOT NULL", [version])
+            .map_err(|error| self.wrap(error))?;
+        Ok(())
+    }
+}

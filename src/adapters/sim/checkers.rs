@@ -1,0 +1,96 @@
+//! What must never happen, looked for after everything that happens.
+//!
+//! **Invariant:** a checker changes nothing but the list of violations, which only grows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::artefacts::address::Address;
+use crate::vocabulary::phase::Role;
+use crate::vocabulary::time::Moment;
+
+use super::world::{Object, World};
+
+/// A rule that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Broken {
+    /// Two members of one cluster, or of one global object, accept writes.
+    TwoWriters,
+    /// A protected object was deleted.
+    ProtectedDeleted,
+    /// One token made two objects.
+    TokenTwice,
+    /// All members of a cluster of several were taken out together by calls.
+    AllMembersDown,
+    /// Data was deleted and no snapshot of it was taken, although one is expected.
+    DataLost,
+}
+
+/// A rule that was broken, when and by what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// When.
+    pub at: Moment,
+    /// Which object.
+    pub object: Address,
+    /// Which rule.
+    pub broken: Broken,
+    /// In a sentence.
+    pub what: String,
+}
+
+impl World {
+    pub(super) fn violate(&mut self, object: &Address, broken: Broken, what: String) {
+        let place = self.violations.len();
+        self.violations.push(Violation { at: self.now(), object: object.clone(), broken, what });
+        self.touch(format!("violation/{place:06}"));
+    }
+
+    /// Looks at a cluster, a global object, or the parent of a member.
+    pub(super) fn check(&mut self, at: &Address) {
+        let parent = self.objects.get(at).and_then(|object| super::world::parent_of(at, &object.attrs));
+        let at = parent.as_ref().unwrap_or(at);
+        let writers = self.children(at).filter(|(_, member)| member.role == Some(Role::Writer)).count();
+        if writers > 1 {
+            self.violate(at, Broken::TwoWriters, format!("{at} has {writers} writers"));
+        }
+        if let Some(global) = self.objects.get(at).filter(|_| at.kind.facts().is_global) {
+            let writers = global.members.iter().filter(|member| member.role == Role::Writer).count();
+            if writers > 1 {
+                self.violate(at, Broken::TwoWriters, format!("{at} has {writers} primaries"));
+            }
+        }
+    }
+
+    /// Looks whether a member that was just taken out by a call was the last that served.
+    pub(super) fn check_disturbed(&mut self, at: &Address) {
+        let Some(parent) = self.objects.get(at).and_then(|o| super::world::parent_of(at, &o.attrs)) else {
+            return;
+        };
+        // Members that are being made or removed were never, or are no longer, relied on.
+        let counts = |object: &Object| object.serves() || object.work_disturbs();
+        let (all, serving) = self
+            .children(&parent)
+            .filter(|(_, member)| counts(member))
+            .fold((0, 0), |(all, serving), (_, member)| (all + 1, serving + usize::from(member.serves())));
+        if all > 1 && serving == 0 {
+            self.violate(&parent, Broken::AllMembersDown, format!("no member of {parent} serves"));
+        }
+    }
+
+    pub(super) fn check_deleted(&mut self, at: &Address, object: &Object, has_snapshot: bool) {
+        if object.attrs.is_protected() {
+            self.violate(at, Broken::ProtectedDeleted, format!("{at} was protected"));
+        }
+        if self.snapshots_expected() && at.kind.facts().holds_data && !has_snapshot {
+            self.violate(at, Broken::DataLost, format!("{at} was deleted without a snapshot"));
+        }
+    }
+}
+
+impl Object {
+    fn work_disturbs(&self) -> bool {
+        use super::world::Purpose;
+        self.work.as_ref().is_some_and(|work| matches!(work.purpose, Purpose::Change | Purpose::Pass))
+    }
+}

@@ -1,0 +1,195 @@
+//! Objects that span regions: who belongs to them, and who of the members writes.
+//!
+//! **Invariant:** a global object has at most one primary, and none only while the role moves at once.
+
+use crate::artefacts::address::Address;
+use crate::artefacts::seen::Member;
+use crate::kinds::facts::Lasts;
+use crate::seams::CloudError;
+use crate::vocabulary::names::{Name, RegionId};
+use crate::vocabulary::phase::Role;
+use crate::vocabulary::table::Change;
+
+use super::physics::{ready_word, word};
+use super::refusals::{busy, missing, refused};
+use super::world::{Purpose, World};
+
+impl World {
+    pub(super) fn member_address(global: &Address, region: &RegionId, name: &Name) -> Option<Address> {
+        Some(Address::new(region.clone(), global.kind.member_kind()?, name.clone()))
+    }
+
+    /// A member of a global object, in a state to take a role.
+    fn ready_member(&self, global: &Address, region: &RegionId, name: &Name) -> Result<Address, CloudError> {
+        let at = Self::member_address(global, region, name).ok_or_else(|| missing(global))?;
+        let member = self.objects.get(&at).ok_or_else(|| missing(&at))?;
+        if self.global_of(&at) != Some(global) {
+            return Err(missing(&at));
+        }
+        if !member.is_ready() {
+            return Err(busy(&at, member.phase()));
+        }
+        Ok(at)
+    }
+
+    /// A planned or an unplanned move of the write role to another region.
+    pub(super) fn move_primary(
+        &mut self,
+        global: &Address,
+        region: &RegionId,
+        name: &Name,
+        planned: bool,
+    ) -> Result<(), CloudError> {
+        let state = self.objects.get(global).ok_or_else(|| missing(global))?;
+        if !state.is_ready() {
+            return Err(busy(global, state.phase()));
+        }
+        let members = state.members.clone();
+        let to = self.ready_member(global, region, name)?;
+        let is_primary = self.objects.get(&to).is_some_and(|member| member.role == Some(Role::Writer));
+        if is_primary {
+            return Err(refused("InvalidParameterValue", format!("{to} is the primary already")));
+        }
+        let headless = to.kind.facts().exclusive_with_members && self.best_reader(&to).is_none();
+        if headless {
+            return Err(refused(to.kind.codes().combination, format!("{to} has no available instance")));
+        }
+        if planned {
+            let version = |at: &Address| self.objects.get(at).and_then(|o| o.attrs.text("engine_version"));
+            for member in &members {
+                let at = self.ready_member(global, &member.region, &member.name)?;
+                if self.is_region_lost(&at.region) {
+                    return Err(busy(global, crate::vocabulary::phase::Phase::Busy { serves: false }));
+                }
+                if version(&at) != version(&to) {
+                    let message = format!("{at} and {to} differ in version");
+                    return Err(refused(to.kind.codes().global_state, message));
+                }
+            }
+        }
+        let lasts = if planned { global.kind.facts().timing.failover_outage } else { Lasts::new(90, 300) };
+        let words: &[&str] =
+            if planned { &["switching-over", "modifying"] } else { &["failing-over", "modifying"] };
+        self.cast_shadow(global);
+        let stages = self.one_stage(global, words, lasts, true);
+        if !planned {
+            // What the old primary had not sent is lost: from here on nobody else writes.
+            let without: Vec<Member> =
+                members.into_iter().map(|member| Member { role: Role::Reader, ..member }).collect();
+            self.set_members(global, without);
+            self.demote_all(global, None);
+        }
+        self.begin(
+            global,
+            Purpose::Switch { to },
+            stages,
+            if planned { "switchover" } else { "failover-global" },
+        );
+        Ok(())
+    }
+
+    /// Every member cluster but one loses its writer.
+    fn demote_all(&mut self, global: &Address, but: Option<&Address>) {
+        let members = self.objects.get(global).map(|object| object.members.clone()).unwrap_or_default();
+        for member in members {
+            let Some(at) = Self::member_address(global, &member.region, &member.name) else { continue };
+            if Some(&at) == but {
+                continue;
+            }
+            let writers: Vec<Address> = self
+                .children(&at)
+                .filter(|(_, child)| child.role == Some(Role::Writer))
+                .map(|(child, _)| child.clone())
+                .collect();
+            for writer in writers {
+                self.edit(&writer, |object| object.role = Some(Role::Reader));
+            }
+        }
+    }
+
+    /// The end of a move: that member is the primary now.
+    pub(super) fn switch_primary(&mut self, global: &Address, to: &Address) {
+        let Some(object) = self.objects.get(global) else { return };
+        let members = object
+            .members
+            .iter()
+            .map(|member| {
+                let is_it = member.region == to.region && member.name == to.name;
+                Member { role: if is_it { Role::Writer } else { Role::Reader }, ..member.clone() }
+            })
+            .collect();
+        self.set_members(global, members);
+        self.demote_all(global, Some(to));
+        self.promote(to, None);
+        self.check(global);
+    }
+
+    /// A new secondary.
+    pub(super) fn join(&mut self, global: &Address, at: &Address) {
+        let mut members = self.objects.get(global).map(|object| object.members.clone()).unwrap_or_default();
+        members.push(Self::member(at, if members.is_empty() { Role::Writer } else { Role::Reader }));
+        members.sort();
+        self.set_members(global, members);
+    }
+
+    pub(super) fn leave_global(&mut self, global: &Address, at: &Address) {
+        let Some(object) = self.objects.get(global) else { return };
+        let left = object
+            .members
+            .iter()
+            .filter(|member| !(member.region == at.region && member.name == at.name))
+            .cloned()
+            .collect();
+        self.set_members(global, left);
+        self.edit(at, |object| {
+            let _ = object.attrs.set("global", None);
+        });
+        self.settle_global_word(global);
+    }
+
+    /// Some services tell apart a global object without secondaries.
+    pub(super) fn settle_global_word(&mut self, global: &Address) {
+        if !global.kind.facts().is_global {
+            return;
+        }
+        let (Some(alone), Some(object)) = (word(global.kind, &["primary-only"]), self.objects.get(global))
+        else {
+            return;
+        };
+        if object.is_ready() {
+            let native = if object.members.len() > 1 { ready_word(global.kind) } else { alone };
+            self.edit(global, |object| native.clone_into(&mut object.native));
+        }
+    }
+
+    /// Takes a member out; it stands alone from then on.
+    pub(super) fn detach(
+        &mut self,
+        global: &Address,
+        region: &RegionId,
+        name: &Name,
+    ) -> Result<(), CloudError> {
+        let state = self.objects.get(global).ok_or_else(|| missing(global))?;
+        if !state.is_ready() {
+            return Err(busy(global, state.phase()));
+        }
+        let others = state.members.len() > 1;
+        let at = self.ready_member(global, region, name)?;
+        let is_primary = self.objects.get(&at).is_some_and(|member| member.role == Some(Role::Writer));
+        if is_primary && (others || !global.kind.facts().primary_leaves) {
+            return Err(refused(
+                global.kind.codes().global_state,
+                format!("{at} is the primary of {global}"),
+            ));
+        }
+        self.cast_shadow(global);
+        self.cast_shadow(&at);
+        self.leave_global(global, &at);
+        if !is_primary {
+            let lasts = at.kind.facts().timing.of(Change::InPlace);
+            let stages = self.one_stage(&at, &["promoting", "modifying"], lasts, true);
+            self.begin(&at, Purpose::Promote, stages, "detach");
+        }
+        Ok(())
+    }
+}

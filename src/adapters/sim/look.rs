@@ -1,0 +1,188 @@
+//! What an observer sees: pages of objects, late by a little, with gaps where something does not answer.
+//!
+//! **Invariant:** the work is proportional to what is in the regions that are asked for.
+
+use std::collections::BTreeSet;
+
+use crate::artefacts::address::Address;
+use crate::artefacts::node::TAG_BLUEPRINT;
+use crate::artefacts::seen::{Facts, Gap, Inventory, Member, Scope, Seen};
+use crate::kinds::KindId;
+use crate::kinds::facts::Endpoint;
+use crate::seams::CloudError;
+use crate::vocabulary::names::{Name, RegionId};
+use crate::vocabulary::phase::Role;
+
+use super::calls::arn;
+use super::world::{Object, World};
+
+/// Objects on one page of a list.
+const PAGE: usize = 100;
+/// Observations delay the calls that follow by at most this many seconds.
+const DEBT_S: f64 = 2.0;
+/// Status word of the fault that shows a word nobody has heard of.
+const UNHEARD_OF: &str = "recalibrating";
+
+const ENDPOINTS: fn() -> BTreeSet<Endpoint> =
+    || KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
+
+impl World {
+    /// Objects of one kind in one region.
+    pub(super) fn in_region<'a>(
+        &'a self,
+        region: &RegionId,
+        kind: KindId,
+    ) -> impl Iterator<Item = (&'a Address, &'a Object)> + use<'a> {
+        // "a" is the smallest legal name.
+        let first = Name::new("a").ok().map(|name| Address::new(region.clone(), kind, name));
+        let region = region.clone();
+        first
+            .into_iter()
+            .flat_map(|first| self.objects.range(first..))
+            .take_while(move |(at, _)| at.region == region && at.kind == kind)
+    }
+
+    /// Looks at everything in scope.
+    pub fn observe(&mut self, scope: &Scope) -> Result<Inventory, CloudError> {
+        let mut inventory = Inventory::empty(self.now());
+        let mut lost = 0;
+        for region in &scope.regions {
+            if self.is_region_lost(region) {
+                lost += 1;
+            }
+            for endpoint in ENDPOINTS() {
+                self.observe_endpoint(scope, region, endpoint, &mut inventory);
+            }
+        }
+        if lost == scope.regions.len() && lost > 0 {
+            return Err(CloudError::Unreachable { why: "no region answers".to_owned() });
+        }
+        Ok(inventory)
+    }
+
+    fn observe_endpoint(
+        &mut self,
+        scope: &Scope,
+        region: &RegionId,
+        endpoint: Endpoint,
+        into: &mut Inventory,
+    ) {
+        let gap = |why: &str| Gap { region: region.clone(), endpoint, why: why.to_owned() };
+        if self.is_region_lost(region) {
+            into.gaps.push(gap("the region does not answer"));
+            self.observe_globals_of(scope, region, endpoint, into);
+            return;
+        }
+        let kinds = KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint);
+        let mut pages = 0;
+        let mut found = Vec::new();
+        for kind in kinds {
+            let mut count = 0;
+            for (at, object) in self.in_region(region, *kind) {
+                count += 1;
+                if is_in_scope(scope, at, object)
+                    && let Some(seen) = self.see(at, object)
+                {
+                    found.push((at.clone(), seen));
+                }
+            }
+            pages += count / PAGE + 1;
+        }
+        // A list that needs more pages than the bucket holds is paced by its caller and takes longer; here, where it takes
+        // no time, the calls that follow pay for it, within bounds.
+        let debt_max = DEBT_S * f64::from(endpoint.budget().per_second);
+        let bucket = self.api_tokens(region, endpoint);
+        bucket.tokens = (bucket.tokens - pages as f64).max(-debt_max);
+        if self.has_gap(region, endpoint) {
+            into.gaps.push(gap("a page was not delivered"));
+            found.truncate(found.len() / 2);
+        }
+        into.seen.extend(found);
+        self.observe_globals_of(scope, region, endpoint, into);
+    }
+
+    /// Objects that span regions answer in every region of a member.
+    fn observe_globals_of(&self, scope: &Scope, region: &RegionId, endpoint: Endpoint, into: &mut Inventory) {
+        for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
+            for (at, object) in self.all_globals(*kind) {
+                let asked =
+                    |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
+                let answers = object.members.iter().any(|member| asked(&member.region));
+                let concerns = at.region == *region || object.members.iter().any(|m| m.region == *region);
+                if answers
+                    && concerns
+                    && is_in_scope(scope, at, object)
+                    && let Some(seen) = self.see(at, object)
+                {
+                    into.seen.insert(at.clone(), seen);
+                }
+            }
+        }
+    }
+
+    /// One object as its readers see it, if they see it at all.
+    pub(super) fn see(&self, at: &Address, object: &Object) -> Option<Seen> {
+        let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
+        let Some(shadow) = shadow else { return Some(self.portray(at, object)) };
+        let view = shadow.view.as_ref()?;
+        let then = Object {
+            attrs: view.attrs.clone(),
+            pending: view.pending.clone(),
+            native: view.native.clone(),
+            tags: view.tags.clone(),
+            ..object.clone()
+        };
+        Some(self.portray(at, &then))
+    }
+
+    /// Every object as it is, without any lag: what the services know and readers do not yet see.
+    pub fn everything(&self) -> impl Iterator<Item = (&Address, Seen)> {
+        self.objects.iter().map(|(at, object)| (at, self.portray(at, object)))
+    }
+
+    fn portray(&self, at: &Address, object: &Object) -> Seen {
+        let native = if self.shows_unknown(at) { UNHEARD_OF.to_owned() } else { object.native.clone() };
+        Seen {
+            attrs: object.attrs.clone(),
+            pending: object.pending.clone(),
+            facts: Facts {
+                phase: at.kind.phase(&native),
+                native,
+                arn: Some(arn(at)),
+                role: object.role,
+                members: self.members_seen(at, object),
+                tags: object.tags.clone(),
+                created: Some(object.created),
+                endpoint: at
+                    .kind
+                    .facts()
+                    .holds_data
+                    .then(|| format!("{}.{}.sim.internal", at.name, at.region)),
+                used_gib: self.used_gib(at),
+            },
+        }
+    }
+
+    fn members_seen(&self, at: &Address, object: &Object) -> Vec<Member> {
+        if at.kind.facts().is_global {
+            return object.members.clone();
+        }
+        self.children(at)
+            .filter(|(_, member)| {
+                member
+                    .shadow
+                    .as_ref()
+                    .is_none_or(|shadow| shadow.until <= self.now() || shadow.view.is_some())
+            })
+            .map(|(child, member)| Self::member(child, member.role.unwrap_or(Role::Reader)))
+            .collect()
+    }
+}
+
+/// Objects of a blueprint: its own by the tag, and whatever bears a name of its.
+fn is_in_scope(scope: &Scope, at: &Address, object: &Object) -> bool {
+    scope.owner.as_ref().is_none_or(|owner| {
+        object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
+            || at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+    })
+}

@@ -1,0 +1,375 @@
+//! What the services refuse, with the codes that they refuse it with.
+//!
+//! Goes in: the world and a call. Comes out: nothing, or the error that the real adapter would make of the code.
+//!
+//! **Invariant:** these functions look and never change an object. (Faults that refuse are used up.)
+
+use serde_json::Value;
+
+use crate::artefacts::address::Address;
+use crate::kinds::{AnyAttrs, KindId};
+use crate::seams::CloudError;
+use crate::vocabulary::names::{Name, Partition};
+use crate::vocabulary::phase::{Phase, Role};
+use crate::vocabulary::table::{Change, FieldChange};
+
+use super::faults::Fault;
+use super::load;
+use super::world::{Object, World, parent_of};
+
+/// Members of one cluster: a writer and 15 readers.
+const MEMBERS_MAX: usize = 16;
+/// Replicas of one shard.
+const REPLICAS_MAX: u64 = 5;
+/// Nodes of one sharded cache.
+const CACHE_NODES_MAX: u64 = 500;
+/// Nodes of one warehouse.
+const WAREHOUSE_NODES_MAX: u64 = 128;
+/// An elastic resize goes to at most this many times, and at least one of that many parts, of the nodes.
+const ELASTIC_FACTOR: u64 = 4;
+
+pub(super) fn missing(at: &Address) -> CloudError {
+    CloudError::NotFound { what: at.to_string() }
+}
+
+pub(super) fn busy(at: &Address, phase: Phase) -> CloudError {
+    CloudError::Busy { phase, code: at.kind.codes().state.to_owned() }
+}
+
+pub(super) fn refused(code: &str, message: String) -> CloudError {
+    CloudError::Refused { code: code.to_owned(), message }
+}
+
+fn in_use(at: &Address) -> CloudError {
+    CloudError::Busy { phase: Phase::Ready, code: at.kind.codes().in_use.to_owned() }
+}
+
+/// The class of machines that an object runs on.
+pub(super) fn class_of(attrs: &AnyAttrs) -> Option<String> {
+    attrs.text("class").or_else(|| attrs.text("node_type"))
+}
+
+impl World {
+    pub(super) fn refuse_create(&mut self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
+        if wanted.kind() != at.kind {
+            return Err(refused("InvalidParameterCombination", format!("{at} is of another kind")));
+        }
+        let taken = self.objects.contains_key(at)
+            || (at.kind.facts().is_global
+                && self.find_global(at.kind, at.name.as_str(), Partition::of(&at.region)).is_some());
+        if taken {
+            return Err(CloudError::Conflict { what: at.to_string() });
+        }
+        self.refuse_references(at, wanted)?;
+        self.refuse_numbers(at, wanted, None)?;
+        self.refuse_quota(at)?;
+        self.refuse_class(at, wanted, "create")?;
+        if let Some(parent) = parent_of(at, wanted) {
+            self.refuse_member(at, &parent)?;
+        }
+        if at.kind.facts().is_global
+            && let Some(source) = Self::source_of(at, wanted)
+        {
+            let object = self.objects.get(&source).ok_or_else(|| missing(&source))?;
+            if !object.is_ready() {
+                return Err(busy(&source, object.phase()));
+            }
+            if self.global_of(&source).is_some() {
+                let message = format!("{source} is a member of a global object already");
+                return Err(refused(at.kind.codes().combination, message));
+            }
+        }
+        if let (Some(kind), Some(name)) = (at.kind.global_kind(), wanted.text("global")) {
+            self.refuse_join(at, wanted, kind, &name)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_join(
+        &self,
+        at: &Address,
+        wanted: &AnyAttrs,
+        kind: KindId,
+        name: &str,
+    ) -> Result<(), CloudError> {
+        let global = self
+            .find_global(kind, name, Partition::of(&at.region))
+            .ok_or_else(|| CloudError::NotFound { what: format!("{kind}/{name}") })?;
+        let state = self.objects.get(global).ok_or_else(|| missing(global))?;
+        if !state.is_ready() {
+            return Err(busy(global, state.phase()));
+        }
+        if state.members.iter().any(|member| member.region == at.region) {
+            return Err(refused(
+                at.kind.codes().combination,
+                format!("{global} has a member in {}", at.region),
+            ));
+        }
+        let primary = state
+            .members
+            .iter()
+            .find(|member| member.role == Role::Writer)
+            .and_then(|member| Self::member_address(global, &member.region, &member.name))
+            .and_then(|primary| self.objects.get_key_value(&primary));
+        if let Some((primary, object)) = primary {
+            let has_writer = !at.kind.facts().exclusive_with_members
+                || self.children(primary).any(|(_, m)| m.role == Some(Role::Writer) && m.serves());
+            if !object.is_ready() || !has_writer {
+                return Err(busy(primary, object.phase()));
+            }
+            let version = |attrs: &AnyAttrs| attrs.text("engine_version");
+            if let (Some(wanted), Some(has)) = (version(wanted), version(&object.attrs))
+                && wanted != has
+            {
+                let message = format!("{primary} has version {has}, not {wanted}");
+                return Err(refused(at.kind.codes().combination, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_member(&self, at: &Address, parent: &Address) -> Result<(), CloudError> {
+        let cluster = self.objects.get(parent).ok_or_else(|| missing(parent))?;
+        if !cluster.is_ready() {
+            return Err(busy(parent, cluster.phase()));
+        }
+        let others = match self.global_of(parent).and_then(|global| self.objects.get(global)) {
+            // The primary of a global cluster feeds each secondary in place of a reader.
+            Some(global) if cluster.role == Some(Role::Writer) => global.members.len().saturating_sub(1),
+            _ => 0,
+        };
+        let members = self.children(parent).count();
+        if members + 1 + others > MEMBERS_MAX {
+            let message = format!("{parent} has {members} members, no more are allowed");
+            return Err(refused(at.kind.codes().combination, message));
+        }
+        Ok(())
+    }
+
+    /// Everything that the attributes name must exist.
+    fn refuse_references(&self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
+        for reference in at.kind.references() {
+            let named = match wanted.get(reference.field) {
+                Some(Value::String(name)) => vec![name],
+                Some(Value::Array(names)) => {
+                    names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+                }
+                _ => continue,
+            };
+            // Groups and users named `default` come with the account.
+            for name in named.into_iter().filter(|name| !name.starts_with("default")) {
+                let target = Name::new(name.clone())
+                    .ok()
+                    .map(|name| Address::new(at.region.clone(), reference.kind, name));
+                if target.is_none_or(|target| !self.objects.contains_key(&target)) {
+                    return Err(CloudError::NotFound { what: format!("{}/{name}", reference.kind) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_quota(&mut self, at: &Address) -> Result<(), CloudError> {
+        let Some(Fault::Quota { limit }) = self.strike(at, "create", |f| matches!(f, Fault::Quota { .. }))
+        else {
+            return Ok(());
+        };
+        let has = self.in_region(&at.region, at.kind).count();
+        if has >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            let code = at.kind.codes().quota;
+            return Err(refused(code, format!("{has} of {limit} {} in {} are in use", at.kind, at.region)));
+        }
+        Ok(())
+    }
+
+    fn refuse_class(&mut self, at: &Address, wanted: &AnyAttrs, operation: &str) -> Result<(), CloudError> {
+        let Some(class) = class_of(wanted) else { return Ok(()) };
+        if load::vcpus(&class).is_none() {
+            let message = format!("{class} is not offered in {}", at.region);
+            return Err(refused(at.kind.codes().combination, message));
+        }
+        let none_left = self.strike(at, operation, |fault| {
+            matches!(fault, Fault::Capacity { class: which } if which.as_ref().is_none_or(|w| *w == class))
+        });
+        match none_left {
+            Some(_) => Err(CloudError::Exhausted { what: class, code: at.kind.codes().capacity.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts of nodes, and whether the data would fit.
+    fn refuse_numbers(
+        &self,
+        at: &Address,
+        wanted: &AnyAttrs,
+        has: Option<&Object>,
+    ) -> Result<(), CloudError> {
+        let codes = at.kind.codes();
+        let number = |field: &str| {
+            wanted.get(field).and_then(|v| v.as_u64()).or_else(|| has.and_then(|o| o.number(field)))
+        };
+        let invalid = |message: &str| Err(refused(codes.combination, format!("{at}: {message}")));
+        if let Some(shards) = number("shards") {
+            let replicas = number("replicas_per_shard").unwrap_or(0);
+            if shards < 1 {
+                return invalid("at least one shard is needed");
+            }
+            if replicas > REPLICAS_MAX {
+                return invalid("at most 5 replicas are allowed");
+            }
+            if shards * (1 + replicas) > CACHE_NODES_MAX {
+                return Err(refused(codes.nodes, format!("{at}: more than {CACHE_NODES_MAX} nodes")));
+            }
+            let flag = |field: &str| {
+                wanted.get(field).or_else(|| has.and_then(|o| o.attrs.get(field))).and_then(|v| v.as_bool())
+            };
+            if flag("automatic_failover") == Some(true) && replicas == 0 {
+                return invalid("automatic failover needs a replica");
+            }
+            let mode = wanted
+                .text("cluster_mode")
+                .or_else(|| has.and_then(|object| object.attrs.text("cluster_mode")));
+            if mode.as_deref() == Some("disabled") && shards > 1 {
+                return invalid("more than one shard needs cluster mode");
+            }
+        }
+        if let Some(nodes) = number("nodes") {
+            if nodes < 1 {
+                return invalid("at least one node is needed");
+            }
+            if nodes > WAREHOUSE_NODES_MAX {
+                return Err(refused(codes.nodes, format!("{at}: more than {WAREHOUSE_NODES_MAX} nodes")));
+            }
+        }
+        let Some(has) = has else { return Ok(()) };
+        let mut after = has.attrs.clone();
+        super::physics::copy_set(&mut after, wanted);
+        if let (Some(room), Some(used)) = (load::room_gib(&after), self.used_gib(at))
+            && used > room
+        {
+            return invalid(&format!("{used:.0} GiB in use do not fit into {room:.0} GiB"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse_modify(
+        &mut self,
+        at: &Address,
+        wanted: &AnyAttrs,
+        changes: &[FieldChange],
+    ) -> Result<(), CloudError> {
+        let object = self.objects.get(at).ok_or_else(|| missing(at))?;
+        let phase = object.phase();
+        let wakes = phase == Phase::Stopped && changes.iter().all(|change| change.field == "paused");
+        if !(phase.is_ready() || wakes) {
+            return Err(busy(at, phase));
+        }
+        if let Some(change) = changes.iter().find(|change| change.change == Change::Replace) {
+            let message = format!("{} cannot be changed", change.field);
+            return Err(refused(at.kind.codes().combination, message));
+        }
+        if changes.len() > 1
+            && let Some(alone) = changes.iter().find(|change| change.alone)
+        {
+            let message = format!("{} needs a call of its own", alone.field);
+            return Err(refused(at.kind.codes().combination, message));
+        }
+        if let Some(parent) = parent_of(at, &object.attrs).filter(|p| p.kind.facts().exclusive_with_members) {
+            let cluster = self.objects.get(&parent).ok_or_else(|| missing(&parent))?;
+            if !cluster.is_ready() {
+                return Err(busy(&parent, cluster.phase()));
+            }
+        }
+        if at.kind.facts().exclusive_with_members
+            && !changes.iter().all(|change| Some(change.field.as_str()) == at.kind.facts().protection)
+            && let Some((member, state)) = self.children(at).find(|(_, member)| !member.is_ready())
+        {
+            return Err(busy(member, state.phase()));
+        }
+        Self::refuse_elastic(at, changes)?;
+        self.refuse_references(at, wanted)?;
+        let object = self.objects.get(at);
+        self.refuse_numbers(at, wanted, object)?;
+        if changes.iter().any(|change| matches!(change.field.as_str(), "class" | "node_type")) {
+            self.refuse_class(at, wanted, "modify")?;
+        }
+        Ok(())
+    }
+
+    fn refuse_elastic(at: &Address, changes: &[FieldChange]) -> Result<(), CloudError> {
+        let Some(change) = changes.iter().find(|change| change.field == "nodes") else { return Ok(()) };
+        let before = change.before.as_ref().and_then(Value::as_u64).unwrap_or(1).max(1);
+        let after = change.after.as_u64().unwrap_or(1);
+        let elastic = after <= before * ELASTIC_FACTOR && after * ELASTIC_FACTOR >= before;
+        if elastic {
+            return Ok(());
+        }
+        Err(refused(
+            "UnsupportedOptionFault",
+            format!("{at}: {before} to {after} nodes is no elastic resize"),
+        ))
+    }
+
+    pub(super) fn refuse_delete(
+        &self,
+        at: &Address,
+        final_snapshot: Option<&Name>,
+    ) -> Result<(), CloudError> {
+        let object = self.objects.get(at).ok_or_else(|| missing(at))?;
+        let phase = object.phase();
+        if !matches!(phase, Phase::Ready | Phase::Stopped | Phase::Failed(_) | Phase::Unknown(_)) {
+            return Err(busy(at, phase));
+        }
+        let codes = at.kind.codes();
+        if object.attrs.is_protected() {
+            return Err(refused(codes.combination, format!("{at} is protected against deletion")));
+        }
+        if self.children(at).next().is_some() {
+            return Err(busy(at, Phase::Ready));
+        }
+        if self.global_of(at).is_some() {
+            return Err(CloudError::Busy { phase: Phase::Ready, code: codes.global_state.to_owned() });
+        }
+        let freed = usize::from(!at.kind.facts().primary_leaves);
+        if at.kind.facts().is_global && object.members.len() > freed {
+            return Err(in_use(at));
+        }
+        if let Some(parent) = parent_of(at, &object.attrs).and_then(|parent| self.objects.get(&parent))
+            && parent.phase().is_transitional()
+        {
+            return Err(CloudError::Busy {
+                phase: parent.phase(),
+                code: parent.attrs.kind().codes().state.to_owned(),
+            });
+        }
+        if let Some(name) = final_snapshot {
+            let Some(kind) = at.kind.facts().final_snapshot else {
+                return Err(refused("InvalidParameterCombination", format!("{at} has no snapshots")));
+            };
+            if self.objects.contains_key(&Address::new(at.region.clone(), kind, name.clone())) {
+                // Not `Conflict`: repeating the same call never helps, and nothing of ours was found.
+                return Err(refused(codes.snapshot_exists, format!("{name} exists already")));
+            }
+        }
+        self.refuse_in_use(at)
+    }
+
+    /// Nothing may name an object that goes.
+    fn refuse_in_use(&self, at: &Address) -> Result<(), CloudError> {
+        for kind in KindId::ALL {
+            for reference in kind.references().iter().filter(|reference| reference.kind == at.kind) {
+                let names = |object: &Object| match object.attrs.get(reference.field) {
+                    Some(Value::String(name)) => name == at.name.as_str(),
+                    Some(Value::Array(names)) => {
+                        names.iter().any(|name| name.as_str() == Some(at.name.as_str()))
+                    }
+                    _ => false,
+                };
+                if self.in_region(&at.region, *kind).any(|(_, object)| names(object)) {
+                    return Err(in_use(at));
+                }
+            }
+        }
+        Ok(())
+    }
+}

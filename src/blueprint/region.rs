@@ -1,0 +1,109 @@
+//! Regions: where stores may be built, and what is there.
+
+use std::collections::BTreeMap;
+
+use super::spec::{ApiVersion, NetworkRefs};
+use crate::vocabulary::diagnostic::Source;
+use crate::vocabulary::money::Currency;
+use crate::vocabulary::names::{Partition, RegionId};
+use crate::{choices, section};
+
+choices! {
+    /// What a document with a region is called.
+    pub enum RegionKind {
+        /// A region.
+        Region = "Region",
+    }
+}
+choices!(@setting Currency, ["Currency in which the region is billed."],
+    ["United States dollar."] Usd = "USD", ["Chinese yuan."] Cny = "CNY");
+choices!(@setting Partition, ["Part of the world with accounts, names and prices of its own."],
+    ["The commercial partition."] Aws = "aws", ["China."] AwsCn = "aws-cn");
+
+section! {
+    /// A region: where stores may be built, and what is there.
+    pub struct Region {
+        /// Format of the document.
+        api_version: ApiVersion;
+        /// Kind of the document.
+        kind: RegionKind;
+        /// Code and labels.
+        metadata: RegionMetadata;
+        /// What is there.
+        spec: RegionSpec;
+    }
+    /// Code and labels of a region.
+    pub struct RegionMetadata {
+        /// Code of the region.
+        name: RegionId;
+        /// Labels to select it by.
+        labels: BTreeMap<String, String>;
+        /// Remarks for people and tools.
+        annotations: BTreeMap<String, String>;
+    }
+    /// What a region has.
+    pub struct RegionSpec {
+        /// Name as people say it.
+        title: String => "Beijing";
+        /// Part of the world that it belongs to.
+        partition: Partition;
+        /// Currency in which it is billed.
+        currency: Currency;
+        /// Availability zones.
+        zones: Vec<String> => "[cn-north-1a, cn-north-1b, cn-north-1d]";
+        /// Network that stores are put into.
+        network: NetworkRefs;
+        /// Features that are missing or not proven there, beside what the catalogue knows.
+        lacks: Vec<Lack>;
+        /// Cities whose players are served best from there.
+        cities: Vec<String> => "[Beijing, Tianjin]";
+    }
+    /// A feature that is missing.
+    pub struct Lack {
+        /// The feature, such as `service/feature` in the catalogue's limits.
+        feature: String;
+        /// Why, or who says so.
+        why: Option<String>;
+    }
+}
+
+/// The shipped regions, so that blueprints can be read from any directory.
+const BUILT_IN: [(&str, &str); 9] = [
+    ("regions/ap-east-1.yaml", include_str!("../../regions/ap-east-1.yaml")),
+    ("regions/ap-northeast-1.yaml", include_str!("../../regions/ap-northeast-1.yaml")),
+    ("regions/ap-southeast-1.yaml", include_str!("../../regions/ap-southeast-1.yaml")),
+    ("regions/cn-north-1.yaml", include_str!("../../regions/cn-north-1.yaml")),
+    ("regions/cn-northwest-1.yaml", include_str!("../../regions/cn-northwest-1.yaml")),
+    ("regions/eu-central-1.yaml", include_str!("../../regions/eu-central-1.yaml")),
+    ("regions/eu-west-1.yaml", include_str!("../../regions/eu-west-1.yaml")),
+    ("regions/us-east-1.yaml", include_str!("../../regions/us-east-1.yaml")),
+    ("regions/us-west-2.yaml", include_str!("../../regions/us-west-2.yaml")),
+];
+
+/// The texts of the shipped regions.
+pub fn built_in() -> Vec<Source> {
+    BUILT_IN.iter().map(|(name, text)| Source::new(format!("{name} (built in)"), *text)).collect()
+}
+
+/// The regions that are known, by code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegionBook(BTreeMap<RegionId, Region>);
+
+impl RegionBook {
+    /// Adds a region; one of the same code is replaced.
+    pub fn insert(&mut self, region: Region) {
+        self.0.insert(region.metadata.name.clone(), region);
+    }
+    /// The region of a code.
+    pub fn get(&self, code: &RegionId) -> Option<&Region> {
+        self.0.get(code)
+    }
+    /// All of them, by code.
+    pub fn iter(&self) -> impl Iterator<Item = &Region> {
+        self.0.values()
+    }
+    /// All codes.
+    pub fn codes(&self) -> impl Iterator<Item = &RegionId> {
+        self.0.keys()
+    }
+}

@@ -1,0 +1,419 @@
+//! A section of a document is a table: one line per field writes the struct, its reader, its writer, its JSON Schema
+//! and its documentation.
+//!
+//! Reading collects every problem and salvages what it can: a bad optional field counts as absent, a bad list element is
+//! left out. What was salvaged is good enough to be checked further, never to be acted upon: the diagnostics hold an
+//! error then.
+
+use serde_json::{Map, Value};
+
+use super::codes::{self, Code};
+use super::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source, did_you_mean};
+use super::node::{Data, Entry, Tree};
+use super::shape::{Row, Shape, Table};
+
+/// A value that can stand in a document.
+pub trait Setting: Sized {
+    /// Reads it; nothing when a problem was reported.
+    fn decode(tree: &Tree, reader: &mut Reader<'_>) -> Option<Self>;
+    /// Writes it as it would be read; nothing when it is to be left out.
+    fn encode(&self) -> Option<Value>;
+    /// What it may look like.
+    fn shape() -> Shape;
+    /// What holds when a field of this type is absent; nothing when the field is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// A setting with fields; implemented by [`section!`](crate::section).
+pub trait Section: Setting {
+    /// Its documentation and fields.
+    fn table() -> Table;
+    /// Reads its fields out of a map that may hold others too.
+    fn read(fields: &mut Fields<'_, '_, '_>) -> Option<Self>;
+    /// Writes its fields into a map.
+    fn write(&self, into: &mut Map<String, Value>);
+    /// What an empty section means; nothing when a field is required.
+    fn blank() -> Option<Self> {
+        let empty = Tree { mark: Mark::default(), data: Data::Map(Vec::new()) };
+        let source = Source::default();
+        Self::decode(&empty, &mut Reader::new(&source))
+    }
+}
+
+/// Reads one document, collecting what is wrong with it.
+pub struct Reader<'a> {
+    source: &'a Source,
+    path: Vec<String>,
+    found: Diagnostics,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of a text.
+    pub fn new(source: &'a Source) -> Self {
+        Self { source, path: Vec::new(), found: Diagnostics::default() }
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Diagnostics {
+        self.found
+    }
+
+    /// A problem at a place of the present path; to be given to [`Self::report`].
+    pub fn error(&self, code: Code, mark: Mark, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, Severity::Error, self.source, mark, message).path(self.path())
+    }
+
+    /// Takes a problem.
+    pub fn report(&mut self, problem: Diagnostic) {
+        self.found.push(problem);
+    }
+
+    /// The path of what is being read.
+    pub fn path(&self) -> String {
+        let mut out = String::new();
+        for step in &self.path {
+            if !out.is_empty() && !step.starts_with('[') {
+                out.push('.');
+            }
+            out.push_str(step);
+        }
+        out
+    }
+
+    /// Reads a part under its name.
+    pub fn within<T>(&mut self, step: impl Into<String>, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(step.into());
+        let out = read(self);
+        self.path.pop();
+        out
+    }
+
+    /// Reports that a value has another type than wanted.
+    pub fn wrong_type(&mut self, tree: &Tree, wanted: &str, example: &str) {
+        let mut problem = self
+            .error(codes::WRONG_TYPE, tree.mark, format!("expected {wanted}, found {}", tree.type_name()))
+            .label(format!("this is {}", tree.type_name()));
+        if !example.is_empty() {
+            problem = problem.help(format!("write for example `{example}`"));
+        }
+        self.report(problem);
+    }
+
+    /// The text of a scalar; numbers count as text, since `version: 17.4` is meant as it stands.
+    pub fn word<'t>(&mut self, tree: &'t Tree, wanted: &str, example: &str) -> Option<&'t str> {
+        match &tree.data {
+            Data::Text(text) | Data::Number(text) => Some(text),
+            Data::Null | Data::Flag(_) | Data::Seq(_) | Data::Map(_) => {
+                self.wrong_type(tree, wanted, example);
+                None
+            }
+        }
+    }
+
+    /// Reads a section's fields out of a map and refuses all others.
+    pub fn section<T: Section>(&mut self, tree: &Tree) -> Option<T> {
+        let Data::Map(entries) = &tree.data else {
+            let table = T::table();
+            let fields: Vec<&str> = table.rows.iter().map(|row| row.name.as_str()).collect();
+            let example = Shape::Section(table.clone()).example().unwrap_or_default();
+            self.wrong_type(tree, &format!("a section with fields ({})", fields.join(", ")), &example);
+            return None;
+        };
+        let mut fields = Fields { reader: self, entries, whole: tree.mark, known: Vec::new() };
+        let read = T::read(&mut fields);
+        fields.refuse_others();
+        read
+    }
+}
+
+/// The fields of a map while a section reads them.
+pub struct Fields<'r, 'a, 't> {
+    reader: &'r mut Reader<'a>,
+    entries: &'t [Entry],
+    whole: Mark,
+    known: Vec<String>,
+}
+
+impl Fields<'_, '_, '_> {
+    /// Reads a field. `absent` gives what holds without it; nothing makes it required.
+    pub fn take<T: Setting>(&mut self, field: &str, absent: impl FnOnce() -> Option<T>) -> Option<T> {
+        let name = camel(field);
+        let entry = self.entries.iter().find(|entry| entry.key == name);
+        self.known.push(name.clone());
+        match entry {
+            // A key without a value is the same as no key; a required one is missing then.
+            Some(entry) if entry.value.data != Data::Null => {
+                let read = self.reader.within(name, |reader| T::decode(&entry.value, reader));
+                read.or_else(absent)
+            }
+            other => {
+                let found = absent();
+                if found.is_none() {
+                    let mark = other.map_or_else(|| self.first(), |entry| entry.key_mark);
+                    let example = T::shape().example();
+                    let mut problem = self
+                        .reader
+                        .error(codes::MISSING_FIELD, mark, format!("the field `{name}` is missing"))
+                        .label(if other.is_some() { "it has no value" } else { "in this section" });
+                    if let Some(example) = example {
+                        problem = problem.help(format!("add for example `{name}: {example}`"));
+                    }
+                    self.reader.report(problem);
+                }
+                found
+            }
+        }
+    }
+
+    fn first(&self) -> Mark {
+        self.entries.first().map_or(self.whole, |entry| entry.key_mark)
+    }
+
+    fn refuse_others(self) {
+        for (place, entry) in self.entries.iter().enumerate() {
+            if let Some(earlier) =
+                self.entries.get(..place).and_then(|e| e.iter().find(|e| e.key == entry.key))
+            {
+                let (line, _) = self.reader.source.position(earlier.key_mark.start);
+                let problem = self
+                    .reader
+                    .error(codes::DUPLICATE_FIELD, entry.key_mark, format!("`{}` is given twice", entry.key))
+                    .label(format!("first given in line {line}"))
+                    .help("remove one of the two");
+                self.reader.report(problem);
+                continue;
+            }
+            if self.known.contains(&entry.key) {
+                continue;
+            }
+            let near = did_you_mean(&entry.key, self.known.iter().map(String::as_str));
+            let help = near.map_or_else(
+                || format!("the fields here are: {}", self.known.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            let problem = self
+                .reader
+                .error(
+                    codes::UNKNOWN_FIELD,
+                    entry.key_mark,
+                    format!("there is no field `{}` here", entry.key),
+                )
+                .label("unknown field")
+                .help(help);
+            self.reader.report(problem);
+        }
+    }
+}
+
+/// `peak_concurrent` in this library is `peakConcurrent` in documents.
+pub fn camel(field: &str) -> String {
+    let mut out = String::with_capacity(field.len());
+    let mut raise = false;
+    for letter in field.chars() {
+        if letter == '_' {
+            raise = true;
+        } else if raise {
+            out.extend(letter.to_uppercase());
+            raise = false;
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
+/// A field as a row of its table; called by [`section!`](crate::section).
+pub fn row<T: Setting>(
+    field: &str,
+    doc: &'static str,
+    absent: Option<&T>,
+    example: Option<&'static str>,
+) -> Row {
+    Row {
+        name: camel(field),
+        doc,
+        required: absent.is_none(),
+        default: absent.and_then(Setting::encode),
+        example,
+        shape: T::shape(),
+    }
+}
+
+/// Reads a setting from a value that was not written by hand, such as the body of a custom resource.
+pub fn from_json<T: Setting>(value: &Value) -> Result<T, Diagnostics> {
+    let source = Source::default();
+    let mut reader = Reader::new(&source);
+    let read = T::decode(&Tree::from_json(value), &mut reader);
+    let found = reader.finish();
+    match read {
+        Some(read) if !found.has_errors() => Ok(read),
+        _ => Err(found),
+    }
+}
+
+/// The same for serde, with all problems in one message.
+pub fn deserialize<'de, T: Setting, D: serde::Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    let value: Value = serde::Deserialize::deserialize(from)?;
+    from_json(&value).map_err(|found| {
+        let all: Vec<String> =
+            found.iter().map(|d| format!("{}: {} [{}]", d.path, d.message, d.code)).collect();
+        serde::de::Error::custom(all.join("; "))
+    })
+}
+
+/// Gives a [`Setting`] its serde implementations, so that files, plans and custom resources read alike.
+#[macro_export]
+macro_rules! setting_serde {
+    ($Name:ty) => {
+        impl serde::Serialize for $Name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                $crate::vocabulary::section::Setting::encode(self).unwrap_or_default().serialize(to)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $Name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                $crate::vocabulary::section::deserialize(from)
+            }
+        }
+    };
+}
+
+/// Writes a section's struct and everything about it. A field is `name: Type;` (required, unless the type itself can be
+/// absent), `name: Type = default;`, either with `=> "example"`. A line `..name: Section;` at the top takes in the fields
+/// of another section. Documents spell `field_name` as `fieldName`.
+#[macro_export]
+macro_rules! section {
+    ($(
+        $(#[doc = $doc:literal])+
+        pub struct $Name:ident {
+            $(.. $flat:ident : $Flat:ty ;)?
+            $(
+                $(#[doc = $field_doc:literal])+
+                $field:ident : $Type:ty $(= $default:expr)? $(=> $example:literal)? ;
+            )*
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $Name {
+            $(/// The fields that all sections of this kind share.
+            pub $flat: $Flat,)?
+            $($(#[doc = $field_doc])+ pub $field: $Type,)*
+        }
+
+        impl $crate::vocabulary::section::Section for $Name {
+            fn table() -> $crate::vocabulary::shape::Table {
+                let own = vec![$($crate::vocabulary::section::row::<$Type>(
+                    stringify!($field),
+                    concat!($($field_doc),+).trim_ascii(),
+                    $crate::section!(@absent $Type $(, $default)?).as_ref(),
+                    $crate::section!(@example $($example)?),
+                )),*];
+                let rows = $crate::section!(@joined own $(, $Flat)?);
+                $crate::vocabulary::shape::Table {
+                    name: stringify!($Name),
+                    doc: concat!($($doc),+).trim_ascii(),
+                    rows,
+                }
+            }
+            fn read(fields: &mut $crate::vocabulary::section::Fields<'_, '_, '_>) -> Option<Self> {
+                $(let $flat = <$Flat as $crate::vocabulary::section::Section>::read(fields);)?
+                $(let $field = fields.take::<$Type>(stringify!($field), || {
+                    $crate::section!(@absent $Type $(, $default)?)
+                });)*
+                Some(Self { $($flat: $flat?,)? $($field: $field?,)* })
+            }
+            fn write(&self, into: &mut serde_json::Map<String, serde_json::Value>) {
+                $($crate::vocabulary::section::Section::write(&self.$flat, into);)?
+                $(if let Some(value) = $crate::vocabulary::section::Setting::encode(&self.$field) {
+                    into.insert($crate::vocabulary::section::camel(stringify!($field)), value);
+                })*
+            }
+        }
+
+        impl $crate::vocabulary::section::Setting for $Name {
+            fn decode(
+                tree: &$crate::vocabulary::node::Tree,
+                reader: &mut $crate::vocabulary::section::Reader<'_>,
+            ) -> Option<Self> {
+                reader.section(tree)
+            }
+            fn encode(&self) -> Option<serde_json::Value> {
+                let mut fields = serde_json::Map::new();
+                $crate::vocabulary::section::Section::write(self, &mut fields);
+                Some(serde_json::Value::Object(fields))
+            }
+            fn shape() -> $crate::vocabulary::shape::Shape {
+                $crate::vocabulary::shape::Shape::Section(<Self as $crate::vocabulary::section::Section>::table())
+            }
+        }
+        $crate::setting_serde!($Name);
+    )+};
+    (@absent $Type:ty) => { <$Type as $crate::vocabulary::section::Setting>::absent() };
+    (@absent $Type:ty, $default:expr) => { Some::<$Type>($default) };
+    (@joined $own:ident) => { $own };
+    (@joined $own:ident, $Flat:ty) => {{
+        let mut rows = <$Flat as $crate::vocabulary::section::Section>::table().rows;
+        rows.extend($own);
+        rows
+    }};
+    (@example) => { None };
+    (@example $example:literal) => { Some($example) };
+}
+
+/// Writes a closed list of words: the enum, its reader, writer and documentation.
+#[macro_export]
+macro_rules! choices {
+    ($(
+        $(#[doc = $doc:literal])+
+        pub enum $Name:ident {
+            $($(#[doc = $word_doc:literal])+ $Variant:ident = $word:literal),+ $(,)?
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $Name {
+            $($(#[doc = $word_doc])+ $Variant,)+
+        }
+        impl $Name {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$Variant),+];
+            /// The word in documents.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$Variant => $word),+ }
+            }
+        }
+        impl std::fmt::Display for $Name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+        $crate::choices!(@setting $Name, [$($doc),+], $([$($word_doc),+] $Variant = $word),+);
+        $crate::setting_serde!($Name);
+    )+};
+    // For an enum that is declared elsewhere.
+    (@setting $Name:ty, [$($doc:literal),+], $([$($word_doc:literal),+] $Variant:ident = $word:literal),+) => {
+        impl $crate::vocabulary::section::Setting for $Name {
+            fn decode(
+                tree: &$crate::vocabulary::node::Tree,
+                reader: &mut $crate::vocabulary::section::Reader<'_>,
+            ) -> Option<Self> {
+                let words: &[(&str, Self)] = &[$(($word, Self::$Variant)),+];
+                $crate::vocabulary::settings::choose(tree, reader, words)
+            }
+            fn encode(&self) -> Option<serde_json::Value> {
+                let word = match self { $(Self::$Variant => $word),+ };
+                Some(serde_json::Value::String(word.to_owned()))
+            }
+            fn shape() -> $crate::vocabulary::shape::Shape {
+                $crate::vocabulary::shape::Shape::Choice($crate::vocabulary::shape::Choice {
+                    name: stringify!($Name),
+                    doc: concat!($($doc),+).trim_ascii(),
+                    words: vec![$(($word, concat!($($word_doc),+).trim_ascii())),+],
+                })
+            }
+        }
+    };
+}

@@ -1,0 +1,333 @@
+//! The engine on the embedded cloud: it converges, survives being cut off anywhere, and keeps its promises under
+//! faults.
+
+use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::adapters::sim::{GENESIS, SimCloud};
+use rgctl::artefacts::journal::{Event, Outcome, Purpose};
+use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::plan::{Op, Plan};
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::Inventory;
+use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, scope_of};
+use rgctl::execution::turn::{Pace, Turn};
+use rgctl::kinds::KindId;
+use rgctl::planning::NoFigures;
+use rgctl::seams::{Clock, StoreError};
+use rgctl::vocabulary::names::RunId;
+use rgctl::vocabulary::time::{Moment, Span};
+use serde_json::json;
+
+use crate::fixtures::{at, cluster_store, consents, desired, lines, node};
+use crate::taps::{Cut, ManualWall, Taps};
+
+/// A cloud, a record and this machine's time, which outlive the runs on them.
+pub struct Site {
+    pub cloud: SimCloud,
+    pub store: SqliteStore,
+    pub wall: ManualWall,
+    runs: u32,
+}
+
+pub struct Quiet {
+    pub turns: u32,
+    pub stop_after: Option<u32>,
+}
+
+impl Watch for Quiet {
+    fn turned(&mut self, _: &Turn, _: &Inventory) {
+        self.turns += 1;
+    }
+    fn stopping(&mut self) -> bool {
+        // A run that does not come to an end is stopped, and so not settled.
+        self.turns >= self.stop_after.unwrap_or(2_000)
+    }
+}
+
+/// What a run is asked for beside the desired state.
+#[derive(Clone, Default)]
+pub struct Order {
+    pub policy: Policy,
+    pub agreed: Option<Plan>,
+    pub destroy: bool,
+    pub stop_after: Option<u32>,
+    pub deadline: Option<Moment>,
+}
+
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+impl Site {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            cloud: SimCloud::in_memory(seed, GENESIS),
+            store: SqliteStore::in_memory().unwrap(),
+            wall: ManualWall::default(),
+            runs: 0,
+        }
+    }
+
+    pub fn apply(&mut self, desired: &Desired) -> Ended {
+        self.run(desired, &Order::default()).unwrap()
+    }
+
+    pub fn run(&mut self, desired: &Desired, order: &Order) -> Result<Ended, DriveError> {
+        self.run_cut(desired, order, Cut::Never).0.expect("nothing cuts it off")
+    }
+
+    /// Runs until the end or the cut; tells how it ended, unless it was cut off, and what went through the seams.
+    pub fn run_cut(
+        &mut self,
+        desired: &Desired,
+        order: &Order,
+        cut: Cut,
+    ) -> (Option<Result<Ended, DriveError>>, u64, u64) {
+        self.runs += 1;
+        let clock = self.cloud.clock();
+        let taps = Taps::new(&self.cloud, &self.store, cut);
+        let world = World { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
+        let run = RunId(format!("run-{}", self.runs));
+        let pace = Pace { look_again: Span::from_secs(30), ..Pace::default() };
+        let job = Job {
+            desired,
+            policy: &order.policy,
+            figures: &NoFigures,
+            agreed: order.agreed.as_ref(),
+            purpose: if order.destroy { Purpose::Destroy } else { Purpose::Apply },
+            run: &run,
+            owner: "test",
+            deadline: order.deadline,
+            pace: &pace,
+        };
+        let mut watch = Quiet { turns: 0, stop_after: order.stop_after };
+        let ended = block_on(async {
+            tokio::select! {
+                biased;
+                () = taps.died.notified() => None,
+                ended = drive(&world, &job, &mut watch) => Some(ended),
+            }
+        });
+        // Whoever died keeps the lease until its time is up.
+        self.wall.advance(Span::from_secs(61));
+        (ended, taps.calls.into_inner(), taps.appends.into_inner())
+    }
+
+    pub fn look(&self, desired: &Desired) -> Inventory {
+        let clock = self.cloud.clock();
+        let world = World { cloud: &self.cloud, clock: &clock, wall: &self.wall, store: &self.store };
+        block_on(observe(&world, &scope_of(desired))).unwrap()
+    }
+
+    pub fn plan(&self, desired: &Desired) -> Plan {
+        crate::fixtures::plan_for(desired, &self.look(desired), &Policy::default())
+    }
+
+    pub fn events(&self) -> Vec<Event> {
+        use rgctl::seams::Store;
+        let game = rgctl::vocabulary::names::BlueprintName::new("game").unwrap();
+        let entries = block_on(self.store.entries(&game, 0)).unwrap();
+        entries.into_iter().map(|entry| entry.what).collect()
+    }
+
+    /// Creates that took effect, by object: more than one of an object that was not deleted in between is a double.
+    pub fn creates(&self) -> Vec<String> {
+        let calls = self.cloud.calls();
+        let applied = calls.iter().filter(|call| call.applied && matches!(call.op, Op::Create { .. }));
+        let mut creates: Vec<String> = applied.map(|call| call.op.at().to_string()).collect();
+        creates.sort();
+        creates
+    }
+
+    pub fn assert_settled(&self, desired: &Desired) {
+        let plan = self.plan(desired);
+        assert!(plan.is_empty() && plan.waiting.is_empty(), "{:#?} {:#?}", lines(&plan), plan.waiting);
+        assert_eq!(self.cloud.violations(), [], "a promise was broken");
+    }
+}
+
+/// A store with a cache and a group that it needs.
+pub fn cache_store(store: &str, code: &str, shards: u32) -> Vec<rgctl::artefacts::node::Node> {
+    let name = format!("game-{store}");
+    let subnets = at(code, KindId::CacheSubnetGroup, &name);
+    let group = at(code, KindId::CacheGroup, &name);
+    vec![
+        node(
+            subnets.clone(),
+            store,
+            &[("description", json!("game")), ("subnets", json!(["subnet-a", "subnet-b"]))],
+            &[],
+        ),
+        node(
+            group,
+            store,
+            &[
+                ("engine", json!("valkey")),
+                ("engine_version", json!("8.0")),
+                ("node_type", json!("cache.r7g.large")),
+                ("shards", json!(shards)),
+                ("replicas_per_shard", json!(1)),
+                ("cluster_mode", json!("enabled")),
+                ("automatic_failover", json!(true)),
+                ("multi_az", json!(true)),
+                ("transit_encryption", json!(true)),
+                ("at_rest_encryption", json!(true)),
+                ("subnet_group", json!(name)),
+            ],
+            &[&subnets],
+        ),
+    ]
+}
+
+#[test]
+fn a_first_apply_makes_everything_once_and_a_second_makes_no_call() {
+    let wanted = desired(
+        [cluster_store("accounts", "us-east-1", 3, "db.r7g.large"), cache_store("rank", "us-east-1", 2)]
+            .concat(),
+    );
+    let mut site = Site::new(1);
+    let first = site.apply(&wanted);
+    assert_eq!(first.outcome, Outcome::Settled, "{:#?}", first.last);
+    assert_eq!(site.creates().len(), wanted.nodes.len());
+    site.assert_settled(&wanted);
+    let lines_before = site.events().len();
+    let second = site.apply(&wanted);
+    assert_eq!((second.outcome, second.calls), (Outcome::Settled, 0));
+    assert_eq!(site.events().len(), lines_before, "a run with nothing to do leaves no trace");
+}
+
+#[test]
+fn a_class_change_rolls_with_one_failover_and_writes_fail_for_its_length_only() {
+    let before = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.xlarge"));
+    let mut site = Site::new(2);
+    site.apply(&before);
+    let ended = site.apply(&after);
+    assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
+    site.assert_settled(&after);
+    let failovers = site.cloud.calls().iter().filter(|call| call.op.word() == "failover").count();
+    assert_eq!(failovers, 1);
+    let order: Vec<String> = site
+        .cloud
+        .calls()
+        .iter()
+        .filter(|call| call.applied)
+        .map(|call| call.op.step_id().0)
+        .skip(6)
+        .collect();
+    assert_eq!(
+        order,
+        [
+            "modify us-east-1/aurora.instance/game-accounts-use1-2 class",
+            "modify us-east-1/aurora.instance/game-accounts-use1-3 class",
+            "failover us-east-1/aurora.cluster/game-accounts-use1 to game-accounts-use1-2",
+            "modify us-east-1/aurora.instance/game-accounts-use1-1 class",
+        ]
+    );
+}
+
+#[test]
+fn everything_is_removed_with_its_data_kept_in_a_snapshot() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut site = Site::new(3);
+    site.apply(&wanted);
+    let refused = site.run(&wanted, &Order { destroy: true, ..Order::default() }).unwrap();
+    assert_eq!(refused.outcome, Outcome::Blocked);
+    site.assert_settled(&wanted);
+    let order = Order { destroy: true, policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
+    let ended = site.run(&wanted, &order).unwrap();
+    assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
+    let left: Vec<_> =
+        site.look(&wanted).seen.into_iter().map(|(at, seen)| (at.kind, seen.facts.phase)).collect();
+    assert_eq!(left, [(KindId::AuroraSnapshot, rgctl::vocabulary::phase::Phase::Ready)]);
+    assert_eq!(site.cloud.violations(), []);
+}
+
+#[test]
+fn a_stopped_run_says_so_and_the_next_one_goes_on() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut site = Site::new(4);
+    let stopped = site.run(&wanted, &Order { stop_after: Some(3), ..Order::default() }).unwrap();
+    assert_eq!(stopped.outcome, Outcome::Stopped);
+    let ended = site.apply(&wanted);
+    assert_eq!(ended.outcome, Outcome::Settled);
+    assert_eq!(site.creates().len(), wanted.nodes.len());
+}
+
+#[test]
+fn a_deadline_pauses_and_taints_nothing() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut site = Site::new(5);
+    let deadline = Some(site.cloud.clock().now() + Span::from_mins(3));
+    let paused = site.run(&wanted, &Order { deadline, ..Order::default() }).unwrap();
+    assert_eq!(paused.outcome, Outcome::Paused);
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+    assert_eq!(site.creates().len(), wanted.nodes.len());
+}
+
+#[test]
+fn only_what_was_agreed_to_is_done() {
+    let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.xlarge"));
+    let mut site = Site::new(6);
+    site.apply(&before);
+    let mut agreed = site.plan(&after);
+    agreed.steps.retain(|step| step.op.word() == "create");
+    let calls_before = site.cloud.calls().len();
+    let ended = site.run(&after, &Order { agreed: Some(agreed), ..Order::default() }).unwrap();
+    assert_eq!(ended.outcome, Outcome::Blocked);
+    assert_eq!(site.cloud.calls().len() - calls_before, 1);
+    assert!(ended.last.held.iter().all(|held| held.why.contains("not in the plan")));
+}
+
+#[test]
+fn two_runs_at_once_are_one_run_and_one_refusal() {
+    use rgctl::seams::Store;
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let mut site = Site::new(7);
+    let now = site.wall.now();
+    let other = RunId("other".into());
+    let lease =
+        block_on(site.store.take_lease(&wanted.blueprint, &other, "ann@laptop", now, Span::from_secs(60)));
+    let refused = site.run(&wanted, &Order::default());
+    assert!(
+        matches!(refused, Err(DriveError::Store(StoreError::Held { owner, .. })) if owner == "ann@laptop")
+    );
+    assert_eq!(site.cloud.calls().len(), 0);
+    block_on(site.store.release_lease(&lease.unwrap())).unwrap();
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+}
+
+#[test]
+fn a_refused_step_stops_its_dependants_and_nothing_else() {
+    let mut nodes = cluster_store("accounts", "us-east-1", 2, "db.r7g.large");
+    nodes.extend(cache_store("rank", "us-east-1", 1));
+    let bad = nodes.iter_mut().find(|node| node.at.kind == KindId::AuroraInstance).unwrap();
+    bad.attrs.set("class", Some(json!("db.r7g.imaginary"))).unwrap();
+    let wanted = desired(nodes);
+    let mut site = Site::new(8);
+    let ended = site.apply(&wanted);
+    assert_eq!(ended.outcome, Outcome::Blocked);
+    let held: Vec<String> = ended.last.held.iter().map(|held| held.why.clone()).collect();
+    assert!(held.iter().any(|why| why.contains("InvalidParameterCombination")), "{held:?}");
+    let seen = site.look(&wanted);
+    assert!(seen.seen.keys().any(|at| at.kind == KindId::CacheGroup), "the other store is there");
+    assert_eq!(seen.seen.keys().filter(|at| at.kind == KindId::AuroraInstance).count(), 0);
+}
+
+#[test]
+fn what_another_hand_changed_is_seen_and_put_right() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let mut site = Site::new(9);
+    site.apply(&wanted);
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    site.cloud
+        .with_world(|world| world.edit_fields(&cluster, vec![("backup_retention_days", json!(1))]))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        lines(&site.plan(&wanted)),
+        ["modify aurora.cluster/game-accounts-use1 backup_retention_days"]
+    );
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+    site.assert_settled(&wanted);
+}

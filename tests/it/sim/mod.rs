@@ -1,0 +1,155 @@
+//! The embedded cloud, from outside: through its seams.
+
+mod faults;
+mod files;
+mod laws;
+mod refusals;
+mod roles;
+mod walks;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rgctl::adapters::sim::{GENESIS, SimCloud};
+use rgctl::artefacts::address::Address;
+use rgctl::artefacts::plan::{Op, Verb};
+use rgctl::artefacts::seen::{Inventory, Scope, Seen};
+use rgctl::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
+use rgctl::seams::{Cloud, CloudError};
+use rgctl::vocabulary::names::{Name, RegionId, Token};
+use rgctl::vocabulary::table::Attrs;
+use rgctl::vocabulary::time::Span;
+use serde_json::{Value, json};
+
+pub const REGION: &str = "us-east-1";
+pub const OTHER: &str = "us-west-2";
+
+pub fn at(kind: KindId, name: &str) -> Address {
+    in_region(REGION, kind, name)
+}
+
+pub fn in_region(region: &str, kind: KindId, name: &str) -> Address {
+    Address::new(RegionId::new(region).unwrap(), kind, Name::new(name).unwrap())
+}
+
+pub fn attrs(kind: KindId, fields: &Value) -> AnyAttrs {
+    let mut attrs = AnyAttrs::empty(kind);
+    for (field, value) in fields.as_object().unwrap() {
+        attrs.set(field, Some(value.clone())).unwrap_or_else(|why| panic!("{kind} {field}: {why}"));
+    }
+    attrs
+}
+
+/// The embedded cloud answers at once, so that a runtime without timers is enough.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+pub struct Desk {
+    pub cloud: SimCloud,
+    calls: std::cell::Cell<u64>,
+}
+
+impl Desk {
+    pub fn new(seed: u64) -> Self {
+        Self::of(SimCloud::in_memory(seed, GENESIS))
+    }
+    pub fn of(cloud: SimCloud) -> Self {
+        Self { cloud, calls: std::cell::Cell::new(0) }
+    }
+    pub fn call(&self, op: &Op) -> Result<(), CloudError> {
+        self.calls.set(self.calls.get() + 1);
+        self.call_with(op, &format!("token-{}", self.calls.get()))
+    }
+    pub fn call_with(&self, op: &Op, token: &str) -> Result<(), CloudError> {
+        block_on(self.cloud.call(op, &Token(token.to_owned()))).map(|_| ())
+    }
+    pub fn create(&self, at: &Address, fields: &Value) -> Result<(), CloudError> {
+        let attrs = attrs(at.kind, fields);
+        self.call(&Op::Create { at: at.clone(), attrs, tags: BTreeMap::new() })
+    }
+    pub fn modify(&self, at: &Address, fields: &Value) -> Result<(), CloudError> {
+        let attrs = attrs(at.kind, fields);
+        self.call(&Op::Modify { at: at.clone(), changes: Vec::new(), attrs })
+    }
+    pub fn delete(&self, at: &Address, snapshot: Option<&str>) -> Result<(), CloudError> {
+        let final_snapshot = snapshot.map(|name| Name::new(name).unwrap());
+        self.call(&Op::Delete { at: at.clone(), final_snapshot })
+    }
+    pub fn act(&self, at: &Address, verb: Verb) -> Result<(), CloudError> {
+        self.call(&Op::Act { at: at.clone(), verb })
+    }
+    pub fn pass(&self, span: Span) {
+        self.cloud.advance(span).unwrap();
+    }
+    /// Makes an object and waits until it is there.
+    pub fn make(&self, at: &Address, fields: &Value) {
+        self.create(at, fields).unwrap_or_else(|error| panic!("{at}: {error}"));
+        self.pass(Span::from_hours(12));
+    }
+    pub fn look(&self) -> Inventory {
+        let regions = [REGION, OTHER].map(|code| RegionId::new(code).unwrap());
+        block_on(self.cloud.observe(&Scope { regions: BTreeSet::from(regions), owner: None })).unwrap()
+    }
+    pub fn see(&self, at: &Address) -> Option<Seen> {
+        self.look().seen.get(at).cloned()
+    }
+    pub fn native(&self, at: &Address) -> String {
+        self.see(at).unwrap().facts.native
+    }
+    /// A cluster `main` with members `main-1` to `main-n`, in tiers of that order.
+    pub fn cluster(&self, members: usize) -> (Address, Vec<Address>) {
+        let cluster = at(KindId::AuroraCluster, "main");
+        self.make(&cluster, &cluster_fields());
+        let members: Vec<Address> =
+            (1..=members).map(|n| at(KindId::AuroraInstance, &format!("main-{n}"))).collect();
+        for (tier, member) in members.iter().enumerate() {
+            self.make(member, &member_fields("main", tier));
+        }
+        (cluster, members)
+    }
+}
+
+pub fn cluster_fields() -> Value {
+    json!({ "engine": "aurora-mysql", "engine_version": "8.0.mysql_aurora.3.08.0",
+            "deletion_protection": false, "backup_retention_days": 7 })
+}
+
+pub fn member_fields(cluster: &str, tier: usize) -> Value {
+    json!({ "cluster": cluster, "engine": "aurora-mysql", "class": "db.r7g.xlarge", "promotion_tier": tier })
+}
+
+/// Every field of a kind with a value of its type: the first or the second of two that differ.
+pub fn all_fields(kind: KindId, second: bool) -> BTreeMap<&'static str, Value> {
+    struct All(bool);
+    impl AttrsVisitor for All {
+        type Out = BTreeMap<&'static str, Value>;
+        fn visit<K: Kind>(self, _: &K::Attrs) -> Self::Out {
+            let pick = |a: Value, b: Value| if self.0 { b } else { a };
+            let mut all = BTreeMap::new();
+            for field in K::Attrs::FIELDS {
+                let candidates = match (field.name, field.type_name) {
+                    ("class", _) => pick(json!("db.r7g.xlarge"), json!("db.r7g.2xlarge")),
+                    ("node_type", _) if K::ID == KindId::CacheGroup => {
+                        pick(json!("cache.r7g.large"), json!("cache.r7g.xlarge"))
+                    }
+                    ("node_type", _) => pick(json!("ra3.xlplus"), json!("ra3.4xlarge")),
+                    ("engine_version", _) => pick(json!("16.4"), json!("16.6")),
+                    ("engine", "AuroraEngine") => json!("aurora-postgresql"),
+                    ("engine", _) => pick(json!("redis"), json!("valkey")),
+                    ("storage_kind", _) => pick(json!("standard"), json!("io-optimized")),
+                    ("cluster_mode", _) => pick(json!("compatible"), json!("enabled")),
+                    ("source_region", _) => json!(REGION),
+                    ("shards", _) => pick(json!(1), json!(3)),
+                    (_, "bool") => pick(json!(false), json!(true)),
+                    (_, "u16" | "u32" | "u64") => pick(json!(2), json!(4)),
+                    (_, text) if text.contains("BTreeSet") => pick(json!(["default"]), json!(["default-2"])),
+                    (_, text) if text.contains("BTreeMap") => pick(json!({"a": "1"}), json!({"a": "2"})),
+                    _ => pick(json!("default"), json!("default-2")),
+                };
+                all.insert(field.name, candidates);
+            }
+            all
+        }
+    }
+    AnyAttrs::empty(kind).with(All(second))
+}

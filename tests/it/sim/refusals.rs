@@ -1,0 +1,270 @@
+//! Every refusal, with the code that the real service gives.
+
+use rgctl::adapters::sim::{Fault, Rule};
+use rgctl::artefacts::address::Address;
+use rgctl::artefacts::node::Usage;
+use rgctl::artefacts::plan::Verb;
+use rgctl::kinds::KindId;
+use rgctl::seams::CloudError;
+use rgctl::vocabulary::time::Span;
+use serde_json::json;
+
+use super::{Desk, OTHER, at, cluster_fields, in_region, member_fields};
+
+fn code(result: Result<(), CloudError>) -> String {
+    match result.unwrap_err() {
+        CloudError::Busy { code, .. } => format!("busy {code}"),
+        CloudError::Refused { code, .. } => format!("refused {code}"),
+        CloudError::Exhausted { code, .. } => format!("exhausted {code}"),
+        CloudError::NotFound { what } => format!("not found {what}"),
+        CloudError::Conflict { what } => format!("conflict {what}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn always(desk: &Desk, fault: Fault) {
+    desk.cloud
+        .with_world(|world| {
+            let now = world.now();
+            world.add_fault(Rule::always(fault, now, now + Span::from_days(9)));
+        })
+        .unwrap();
+}
+
+fn cache(fields: &serde_json::Value) -> (Desk, Address) {
+    let desk = Desk::new(3);
+    let group = at(KindId::CacheGroup, "cache");
+    desk.make(&group, fields);
+    (desk, group)
+}
+
+#[test]
+fn clusters_are_refused_deletion_while_protected_in_use_or_global() {
+    let desk = Desk::new(3);
+    let (cluster, members) = desk.cluster(1);
+    assert_eq!(code(desk.delete(&cluster, None)), "busy InvalidDBClusterStateFault");
+    desk.modify(&cluster, &json!({ "deletion_protection": true })).unwrap();
+    assert_eq!(code(desk.delete(&cluster, None)), "refused InvalidParameterCombination");
+    desk.modify(&cluster, &json!({ "deletion_protection": false })).unwrap();
+    let global = at(KindId::AuroraGlobal, "world");
+    desk.make(&global, &json!({ "source": "main" }));
+    assert_eq!(code(desk.delete(&global, None)), "busy InvalidGlobalClusterStateFault");
+    assert_eq!(code(desk.act(&cluster, Verb::Stop)), "busy InvalidDBClusterStateFault");
+    desk.delete(&members[0], None).unwrap();
+    assert_eq!(code(desk.delete(&members[0], None)), "busy InvalidDBInstanceState");
+    desk.pass(Span::from_hours(1));
+    assert_eq!(code(desk.delete(&members[0], None)), format!("not found {}", members[0]));
+    assert_eq!(code(desk.delete(&cluster, None)), "busy InvalidGlobalClusterStateFault");
+    let (region, member) = (cluster.region.clone(), cluster.name.clone());
+    desk.act(&global, Verb::Detach { region, member }).unwrap();
+    desk.delete(&cluster, Some("last")).unwrap();
+    desk.pass(Span::from_hours(1));
+    desk.make(&cluster, &cluster_fields());
+    assert_eq!(code(desk.delete(&cluster, Some("last"))), "refused DBClusterSnapshotAlreadyExistsFault");
+}
+
+#[test]
+fn a_name_is_taken_until_the_object_is_gone() {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::AuroraCluster, "main");
+    desk.create(&cluster, &cluster_fields()).unwrap();
+    assert_eq!(code(desk.create(&cluster, &cluster_fields())), format!("conflict {cluster}"));
+    desk.pass(Span::from_hours(1));
+    assert_eq!(desk.see(&cluster).unwrap().token(), Some("token-1"));
+    desk.delete(&cluster, None).unwrap();
+    assert_eq!(code(desk.create(&cluster, &cluster_fields())), format!("conflict {cluster}"));
+    desk.pass(Span::from_hours(1));
+    desk.create(&cluster, &cluster_fields()).unwrap();
+}
+
+#[test]
+fn one_change_at_a_time() {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::AuroraCluster, "main");
+    desk.create(&cluster, &cluster_fields()).unwrap();
+    let member = at(KindId::AuroraInstance, "main-1");
+    assert_eq!(code(desk.create(&member, &member_fields("main", 0))), "busy InvalidDBClusterStateFault");
+    let change = json!({ "backup_retention_days": 9 });
+    assert_eq!(code(desk.modify(&cluster, &change)), "busy InvalidDBClusterStateFault");
+    desk.pass(Span::from_hours(1));
+    desk.create(&member, &member_fields("main", 0)).unwrap();
+    assert_eq!(code(desk.modify(&cluster, &change)), "busy InvalidDBInstanceState");
+    desk.pass(Span::from_hours(1));
+    desk.modify(&cluster, &change).unwrap();
+    let bigger = json!({ "class": "db.r7g.2xlarge" });
+    assert_eq!(code(desk.modify(&member, &bigger)), "busy InvalidDBClusterStateFault");
+    desk.pass(Span::from_hours(1));
+    desk.modify(&member, &bigger).unwrap();
+    assert_eq!(code(desk.modify(&member, &json!({ "promotion_tier": 9 }))), "busy InvalidDBInstanceState");
+    assert_eq!(code(desk.act(&cluster, Verb::Failover { to: None })), "busy InvalidDBClusterStateFault");
+}
+
+#[test]
+fn fields_that_need_their_own_call_or_a_new_object_are_refused() {
+    let desk = Desk::new(3);
+    let (cluster, members) = desk.cluster(1);
+    let both = json!({ "engine_version": "8.0.mysql_aurora.3.10.0", "backup_retention_days": 9 });
+    assert_eq!(code(desk.modify(&cluster, &both)), "refused InvalidParameterCombination");
+    assert_eq!(
+        code(desk.modify(&cluster, &json!({ "port": 1, "storage_encrypted": true }))),
+        "refused InvalidParameterCombination"
+    );
+    assert_eq!(
+        code(desk.modify(&members[0], &json!({ "class": "huge" }))),
+        "refused InvalidParameterCombination"
+    );
+    desk.modify(&cluster, &json!({ "backup_retention_days": 7 })).unwrap();
+    assert!(desk.see(&cluster).unwrap().facts.phase.is_ready(), "an empty change began something");
+}
+
+#[test]
+fn a_cluster_takes_sixteen_members() {
+    let desk = Desk::new(3);
+    let (_, _) = desk.cluster(16);
+    let one_more = at(KindId::AuroraInstance, "main-17");
+    assert_eq!(
+        code(desk.create(&one_more, &member_fields("main", 1))),
+        "refused InvalidParameterCombination"
+    );
+}
+
+#[test]
+fn what_is_named_must_exist_and_what_is_named_stays() {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::AuroraCluster, "main");
+    let mut fields = cluster_fields();
+    fields["subnet_group"] = json!("nets");
+    fields["parameter_group"] = json!("params");
+    assert_eq!(code(desk.create(&cluster, &fields)), "not found rds.subnet_group/nets");
+    let nets = at(KindId::RdsSubnetGroup, "nets");
+    desk.make(&nets, &json!({}));
+    assert_eq!(code(desk.create(&cluster, &fields)), "not found aurora.cluster_parameters/params");
+    let params = at(KindId::AuroraClusterParameters, "params");
+    desk.make(&params, &json!({}));
+    desk.make(&cluster, &fields);
+    assert_eq!(code(desk.delete(&nets, None)), "busy InvalidDBSubnetGroupStateFault");
+    assert_eq!(code(desk.delete(&params, None)), "busy InvalidDBParameterGroupState");
+    let orphan = at(KindId::AuroraInstance, "orphan-1");
+    let missing = code(desk.create(&orphan, &member_fields("orphan", 0)));
+    assert_eq!(missing, "not found aurora.cluster/orphan");
+    let users = at(KindId::CacheUserGroup, "people");
+    assert_eq!(code(desk.create(&users, &json!({ "users": ["ann"] }))), "not found elasticache.user/ann");
+}
+
+#[test]
+fn caches_are_refused_impossible_sizes() {
+    let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 3, "replicas_per_shard": 1,
+        "cluster_mode": "enabled", "automatic_failover": true }));
+    for (change, expected) in [
+        (json!({ "shards": 0 }), "refused InvalidParameterCombination"),
+        (json!({ "shards": 400 }), "refused NodeQuotaForClusterExceeded"),
+        (json!({ "replicas_per_shard": 6 }), "refused InvalidParameterCombination"),
+        (json!({ "replicas_per_shard": 0 }), "refused InvalidParameterCombination"),
+    ] {
+        assert_eq!(code(desk.modify(&group, &change)), expected, "{change}");
+    }
+    desk.cloud.set_load(&group, Usage { data_gib: 25.0, ..Usage::default() }).unwrap();
+    assert_eq!(code(desk.modify(&group, &json!({ "shards": 2 }))), "refused InvalidParameterCombination");
+    desk.modify(&group, &json!({ "shards": 4 })).unwrap();
+    assert_eq!(code(desk.modify(&group, &json!({ "shards": 5 }))), "busy InvalidReplicationGroupState");
+}
+
+#[test]
+fn a_cache_without_replicas_has_nobody_to_fail_over_to() {
+    let (desk, group) =
+        cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 0 }));
+    assert_eq!(code(desk.act(&group, Verb::Failover { to: None })), "refused TestFailoverNotAvailableFault");
+    assert_eq!(
+        code(desk.modify(&group, &json!({ "shards": 2, "node_type": "cache.r7g.xlarge" }))),
+        "refused InvalidParameterCombination"
+    );
+}
+
+#[test]
+fn warehouses_resize_within_a_factor_and_around_their_data() {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::RedshiftCluster, "history");
+    desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": 4 }));
+    assert_eq!(code(desk.modify(&cluster, &json!({ "nodes": 20 }))), "refused UnsupportedOptionFault");
+    assert_eq!(code(desk.modify(&cluster, &json!({ "nodes": 129 }))), "refused UnsupportedOptionFault");
+    desk.cloud.set_load(&cluster, Usage { data_gib: 100_000.0, ..Usage::default() }).unwrap();
+    assert_eq!(code(desk.modify(&cluster, &json!({ "nodes": 2 }))), "refused InvalidParameterCombination");
+    assert!(matches!(desk.act(&cluster, Verb::CancelResize), Err(CloudError::NotFound { .. })));
+    desk.modify(&cluster, &json!({ "nodes": 8 })).unwrap();
+    desk.pass(Span::from_secs(6));
+    assert_eq!(desk.native(&cluster), "resizing");
+    desk.act(&cluster, Verb::CancelResize).unwrap();
+    desk.pass(Span::from_hours(1));
+    assert_eq!(desk.see(&cluster).unwrap().attrs.get("nodes"), Some(json!(4)));
+}
+
+#[test]
+fn secondaries_must_match_their_primary() {
+    let desk = Desk::new(3);
+    desk.cluster(1);
+    let global = at(KindId::AuroraGlobal, "world");
+    let mut fields = cluster_fields();
+    fields["global"] = json!("world");
+    let far = in_region(OTHER, KindId::AuroraCluster, "far");
+    assert_eq!(code(desk.create(&far, &fields)), "not found aurora.global/world");
+    let missing = code(desk.create(&global, &json!({ "source": "nobody" })));
+    assert_eq!(missing, "not found us-east-1/aurora.cluster/nobody");
+    desk.make(&global, &json!({ "source": "main" }));
+    let twice = code(desk.create(&in_region(OTHER, KindId::AuroraGlobal, "world"), &json!({})));
+    assert!(twice.starts_with("conflict"), "{twice}");
+    fields["engine_version"] = json!("8.0.mysql_aurora.3.10.0");
+    assert_eq!(code(desk.create(&far, &fields)), "refused InvalidParameterCombination");
+}
+
+#[test]
+fn capacity_and_quota_are_told_apart() {
+    let desk = Desk::new(3);
+    let (_, members) = desk.cluster(1);
+    always(&desk, Fault::Capacity { class: Some("db.r7g.2xlarge".to_owned()) });
+    let bigger = json!({ "class": "db.r7g.2xlarge" });
+    assert_eq!(code(desk.modify(&members[0], &bigger)), "exhausted InsufficientDBInstanceCapacity");
+    desk.create(&at(KindId::AuroraInstance, "main-2"), &member_fields("main", 1)).unwrap();
+    always(&desk, Fault::Quota { limit: 2 });
+    let third = at(KindId::AuroraInstance, "main-3");
+    assert_eq!(code(desk.create(&third, &member_fields("main", 1))), "refused InstanceQuotaExceeded");
+}
+
+#[test]
+fn calls_draw_on_a_budget_that_fills_again() {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::AuroraCluster, "main");
+    let mut made = 0;
+    let after = loop {
+        match desk.delete(&cluster, None).unwrap_err() {
+            CloudError::Throttled { after } => break after,
+            _ => made += 1,
+        }
+    };
+    assert_eq!(made, 300);
+    assert!(after < Span::from_secs(1));
+    desk.pass(Span::from_secs(1));
+    for _ in 0..12 {
+        assert!(matches!(desk.delete(&cluster, None), Err(CloudError::NotFound { .. })));
+    }
+    assert!(matches!(desk.delete(&cluster, None), Err(CloudError::Throttled { .. })));
+    let elsewhere = in_region(OTHER, KindId::AuroraCluster, "main");
+    assert!(
+        matches!(desk.delete(&elsewhere, None), Err(CloudError::NotFound { .. })),
+        "budgets are by region"
+    );
+}
+
+#[test]
+fn a_class_that_the_catalog_does_not_list_for_a_region_is_refused_there() {
+    let desk = Desk::new(3);
+    let catalog = std::sync::Arc::new(rgctl::catalog::Catalog::embedded().unwrap());
+    let desk = Desk::of(desk.cloud.with_catalog(catalog));
+    let china = in_region("cn-north-1", KindId::AuroraCluster, "main");
+    desk.make(&china, &cluster_fields());
+    let mut fields = member_fields("main", 0);
+    fields["class"] = json!("db.r3.2xlarge");
+    let member = in_region("cn-north-1", KindId::AuroraInstance, "main-1");
+    assert_eq!(code(desk.create(&member, &fields)), "refused InvalidParameterCombination");
+    fields["class"] = json!("db.r6g.xlarge");
+    desk.create(&member, &fields).unwrap();
+}
