@@ -13,6 +13,7 @@ use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -140,11 +141,29 @@ impl Intercept for Meter {
     }
 }
 
+/// What calls travel over.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    /// The connection pool.
+    pub http: SharedHttpClient,
+    /// Credentials instead of those that the SDK's chain finds: for tests.
+    pub credentials: Option<SharedCredentialsProvider>,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https();
+        Self { http, credentials: None }
+    }
+}
+
 /// Makes clients, and keeps them.
 #[derive(Debug)]
 pub struct Pool {
     options: AwsOptions,
-    http: SharedHttpClient,
+    transport: Transport,
     budget: Budget,
     clock: ClockRef,
     base: OnceCell<SdkConfig>,
@@ -160,19 +179,12 @@ impl std::fmt::Debug for ClockRef {
     }
 }
 
-/// The connection pool that is used unless a test brings its own.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build_https()
-}
-
 impl Pool {
     /// A pool; nothing is asked or read yet.
-    pub fn new(options: AwsOptions, http: SharedHttpClient, budget: Budget, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(options: AwsOptions, transport: Transport, budget: Budget, clock: Arc<dyn Clock>) -> Self {
         Self {
             options,
-            http,
+            transport,
             budget,
             clock: ClockRef(clock),
             base: OnceCell::new(),
@@ -226,7 +238,7 @@ impl Pool {
         self.base
             .get_or_init(|| async {
                 let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                    .http_client(self.http.clone())
+                    .http_client(self.transport.http.clone())
                     .timeout_config(
                         TimeoutConfig::builder()
                             .connect_timeout(CONNECT)
@@ -235,6 +247,9 @@ impl Pool {
                     )
                     // Naming a region keeps the loader from asking the instance's metadata for one.
                     .region(Region::new(region.to_string()));
+                if let Some(credentials) = &self.transport.credentials {
+                    loader = loader.credentials_provider(credentials.clone());
+                }
                 if let Some(profile) = &self.options.profile {
                     loader = loader.profile_name(profile);
                 }
@@ -248,8 +263,7 @@ impl Pool {
                     .configure(&base)
                     .build()
                     .await;
-                let provider = aws_credential_types::provider::SharedCredentialsProvider::new(provider);
-                base.into_builder().credentials_provider(provider).build()
+                base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
             })
             .await
     }

@@ -8,12 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::budget::Budget;
-use super::clients::{Attempt, AwsOptions, Pool, http_client};
+use super::clients::{Attempt, AwsOptions, Pool, Transport};
 use super::errors::is_no_op;
 use super::lane::Lane;
 use super::series::{self, Nodes, Of};
@@ -43,17 +42,17 @@ impl AwsCloud {
     /// The provider, with a connection pool and a budget of its own. Nothing is asked yet: wrong credentials show at
     /// the first call.
     pub fn new(options: AwsOptions, clock: Arc<dyn Clock>) -> Self {
-        Self::over(options, http_client(), Budget::default(), clock)
+        Self::over(options, Transport::default(), Budget::default(), clock)
     }
 
-    /// The provider over a given HTTP client: for tests, and to share budget and connections.
+    /// The provider over a given transport: for tests, and to share budget and connections.
     pub fn over(
         options: AwsOptions,
-        http: SharedHttpClient,
+        transport: Transport,
         budget: Budget,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { pool: Arc::new(Pool::new(options, http, budget, clock)) }
+        Self { pool: Arc::new(Pool::new(options, transport, budget, clock)) }
     }
 
     /// The pool of clients, for the other questions that are put to the provider.

@@ -14,6 +14,7 @@ pub mod iam_policy;
 pub mod lane;
 pub mod operations;
 pub mod rds_like;
+pub mod s3_store;
 pub mod series;
 pub mod sight;
 mod tags;
