@@ -14,3 +14,5 @@ mod sim;
 mod store_laws;
 mod swarm;
 mod taps;
+#[cfg(feature = "aws")]
+mod wire;

@@ -17,11 +17,15 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use tokio::sync::OnceCell;
@@ -83,6 +87,7 @@ pub struct Meter {
     budget: Budget,
     clock: Arc<dyn Clock>,
     log: Arc<Mutex<Vec<Attempt>>>,
+    skew: Arc<Mutex<Option<i64>>>,
 }
 
 /// An attempt as the meter saw it.
@@ -139,6 +144,20 @@ impl Intercept for Meter {
         });
         Ok(())
     }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let told = context.response().headers().get("date");
+        if let Some(theirs) = told.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok()) {
+            let skew = self.clock.now().as_secs() - theirs.secs();
+            *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+        }
+        Ok(())
+    }
 }
 
 /// What calls travel over.
@@ -169,6 +188,7 @@ pub struct Pool {
     base: OnceCell<SdkConfig>,
     made: Mutex<BTreeMap<(RegionId, bool), Arc<Clients>>>,
     log: Arc<Mutex<Vec<Attempt>>>,
+    skew: Arc<Mutex<Option<i64>>>,
 }
 
 struct ClockRef(Arc<dyn Clock>);
@@ -190,6 +210,7 @@ impl Pool {
             base: OnceCell::new(),
             made: Mutex::default(),
             log: Arc::default(),
+            skew: Arc::default(),
         }
     }
 
@@ -222,6 +243,11 @@ impl Pool {
     /// Every attempt made so far.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// By how many seconds our clock is ahead of the provider's, as of the last answer.
+    pub fn skew_seconds(&self) -> Option<i64> {
+        *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Clients for reading: retried by the SDK.
@@ -258,11 +284,8 @@ impl Pool {
                 }
                 let base = loader.load().await;
                 let Some(role) = &self.options.role_arn else { return base };
-                let provider = AssumeRoleProvider::builder(role)
-                    .session_name("rgctl")
-                    .configure(&base)
-                    .build()
-                    .await;
+                let provider =
+                    AssumeRoleProvider::builder(role).session_name("rgctl").configure(&base).build().await;
                 base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
             })
             .await
@@ -279,13 +302,15 @@ impl Pool {
         } else {
             RetryConfig::standard().with_max_attempts(READ_ATTEMPTS)
         };
-        let sdk = base.clone().into_builder().region(Region::new(region.to_string())).retry_config(retry).build();
+        let sdk =
+            base.clone().into_builder().region(Region::new(region.to_string())).retry_config(retry).build();
         let meter = SharedInterceptor::new(Meter {
             payer: self.payer(),
             region: region.to_string(),
             budget: self.budget.clone(),
             clock: Arc::clone(&self.clock.0),
             log: Arc::clone(&self.log),
+            skew: Arc::clone(&self.skew),
         });
         let clients = Arc::new(Clients::new(&sdk, &meter, self.is_emulated()));
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

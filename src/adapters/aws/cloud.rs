@@ -46,12 +46,7 @@ impl AwsCloud {
     }
 
     /// The provider over a given transport: for tests, and to share budget and connections.
-    pub fn over(
-        options: AwsOptions,
-        transport: Transport,
-        budget: Budget,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn over(options: AwsOptions, transport: Transport, budget: Budget, clock: Arc<dyn Clock>) -> Self {
         Self { pool: Arc::new(Pool::new(options, transport, budget, clock)) }
     }
 
@@ -80,9 +75,7 @@ impl AwsCloud {
                     Endpoint::Rds => rds_like::create(&lane, at, attrs, tags).await,
                     Endpoint::ElastiCache => elasticache::create(&lane, at, attrs, tags).await,
                     Endpoint::Redshift => redshift::create(&lane, at, attrs, tags).await,
-                    Endpoint::RedshiftServerless => {
-                        redshift_serverless::create(&lane, at, attrs, tags).await
-                    }
+                    Endpoint::RedshiftServerless => redshift_serverless::create(&lane, at, attrs, tags).await,
                 }
             }
             Op::Modify { changes, attrs, .. } => match endpoint {
@@ -136,7 +129,10 @@ impl AwsCloud {
             inventory.seen.extend(sight.seen);
         }
         // Nothing at all was seen: one clear error says more than a gap for every list.
-        if asked > 0 && failed.len() >= asked && let Some(first) = failed.into_iter().next() {
+        if asked > 0
+            && failed.len() >= asked
+            && let Some(first) = failed.into_iter().next()
+        {
             return Err(first);
         }
         Ok(inventory)

@@ -132,7 +132,7 @@ where
             code: "NotBuilt".to_owned(),
             message: format!("{}: the request could not be built: {}", doing.what, chain(error)),
         },
-        SdkError::TimeoutError(_) => lost(doing, "no answer in time".to_owned()),
+        SdkError::TimeoutError(_) => lost(doing, "no answer in time"),
         SdkError::DispatchFailure(failure) => {
             let why = chain(error);
             if is_about_credentials(&why) {
@@ -144,28 +144,31 @@ where
             if failure.is_user() || was_never_sent(error) {
                 return CloudError::Unreachable { why };
             }
-            lost(doing, why)
+            lost(doing, &why)
         }
         SdkError::ResponseError(response) => answer_without_code(Some(response.raw()), doing, &chain(error)),
         SdkError::ServiceError(answer) => match answer.err().code() {
             Some(code) => refusal(code, answer.err().message().unwrap_or_default(), doing),
             None => answer_without_code(Some(answer.raw()), doing, &chain(error)),
         },
-        _ => lost(doing, chain(error)),
+        _ => lost(doing, &chain(error)),
     }
 }
 
 /// What a refusal by code means.
 pub fn refusal(code: &str, message: &str, doing: &Doing) -> CloudError {
+    let class = match class_of(code) {
+        Class::ConflictOrState if doing.creates => Class::Exists,
+        Class::ConflictOrState => Class::State,
+        other => other,
+    };
     let (code_text, text) = (code.to_owned(), format!("{}: {message}", doing.what));
-    match class_of(code) {
+    match class {
         Class::Throttle => CloudError::Throttled { after: Span::from_secs(1) },
-        Class::Transient => lost(doing, format!("{code}: {message}")),
+        Class::Transient => lost(doing, &format!("{code}: {message}")),
         Class::State => CloudError::Busy { phase: Phase::Busy { serves: true }, code: code_text },
-        Class::ConflictOrState if doing.creates => CloudError::Conflict { what: doing.what.clone() },
-        Class::ConflictOrState => CloudError::Busy { phase: Phase::Busy { serves: true }, code: code_text },
         Class::Capacity => CloudError::Exhausted { what: text, code: code_text },
-        Class::Exists => CloudError::Conflict { what: doing.what.clone() },
+        Class::Exists | Class::ConflictOrState => CloudError::Conflict { what: doing.what.clone() },
         // A missing subnet group during a creation is no absence of what is being created.
         Class::Gone if doing.creates => CloudError::Refused { code: code_text, message: text },
         Class::Gone => CloudError::NotFound { what: doing.what.clone() },
@@ -196,12 +199,14 @@ fn answer_without_code(raw: Option<&HttpResponse>, doing: &Doing, why: &str) -> 
     }
     match status {
         429 => CloudError::Throttled { after: Span::from_secs(1) },
-        401 | 403 => CloudError::Denied { code: status.to_string(), message: format!("{}: {why}", doing.what) },
-        _ => lost(doing, format!("answer {status} of type {content:?} was not understood: {why}")),
+        401 | 403 => {
+            CloudError::Denied { code: status.to_string(), message: format!("{}: {why}", doing.what) }
+        }
+        _ => lost(doing, &format!("answer {status} of type {content:?} was not understood: {why}")),
     }
 }
 
-fn lost(doing: &Doing, why: String) -> CloudError {
+fn lost(doing: &Doing, why: &str) -> CloudError {
     if doing.mutates {
         CloudError::Unclear { why: format!("{}: {why}", doing.what) }
     } else {
@@ -235,7 +240,10 @@ fn was_never_sent(error: &(dyn StdError + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(inner) = cause {
         if let Some(io) = inner.downcast_ref::<std::io::Error>()
-            && matches!(io.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::AddrNotAvailable)
+            && matches!(
+                io.kind(),
+                std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::AddrNotAvailable
+            )
         {
             return true;
         }

@@ -88,8 +88,10 @@ fn writes(wanted: &PolicyFor, partition: Partition) -> Vec<Value> {
         }
     }
     let actions = actions_of(wanted, "redshift-serverless");
-    let (makes, changes): (Vec<&str>, Vec<&str>) =
-        actions.iter().copied().partition(|action| action.contains(":Create") || action.ends_with(":TagResource"));
+    let (makes, changes): (Vec<&str>, Vec<&str>) = actions
+        .iter()
+        .copied()
+        .partition(|action| action.contains(":Create") || action.ends_with(":TagResource"));
     if !makes.is_empty() {
         let blueprint = wanted.blueprint.as_str();
         // ARNs of this service carry its own ids, so that only tags tell what is ours.
@@ -130,7 +132,9 @@ fn actions_of(wanted: &PolicyFor, service: &str) -> BTreeSet<&'static str> {
 fn resources(wanted: &PolicyFor, service: &str, partition: Partition) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for kind in &wanted.kinds {
-        let Some((owner, word)) = operations::of(*kind).arn.and_then(|arn| arn.split_once(':')) else { continue };
+        let Some((owner, word)) = operations::of(*kind).arn.and_then(|arn| arn.split_once(':')) else {
+            continue;
+        };
         if owner != service {
             continue;
         }
@@ -154,8 +158,11 @@ fn resources(wanted: &PolicyFor, service: &str, partition: Partition) -> BTreeSe
 }
 
 fn store(bucket: &str, partition: Partition, writes: bool) -> Vec<Value> {
-    let (listing, objects): (Vec<&str>, Vec<&str>) =
-        STORE.iter().copied().filter(|action| writes || *action != "s3:PutObject").partition(|action| *action == "s3:ListBucket");
+    let (listing, objects): (Vec<&str>, Vec<&str>) = STORE
+        .iter()
+        .copied()
+        .filter(|action| writes || *action != "s3:PutObject")
+        .partition(|action| *action == "s3:ListBucket");
     vec![
         json!({ "Sid": "ListRecord", "Effect": "Allow", "Action": listing,
                 "Resource": format!("arn:{partition}:s3:::{bucket}") }),
@@ -186,7 +193,8 @@ mod tests {
     #[test]
     fn a_read_only_policy_allows_no_change() {
         let text = policy(&wanted(&["us-east-1"], false)).unwrap().to_string();
-        for word in ["Create", "Modify", "Delete", "Failover", "Update", "Pause", "AddTags", "TagResource\""] {
+        for word in ["Create", "Modify", "Delete", "Failover", "Update", "Pause", "AddTags", "TagResource\""]
+        {
             assert!(!text.contains(&format!(":{word}")), "{word}: {text}");
         }
     }

@@ -132,9 +132,9 @@ impl<'a> Lane<'a> {
     pub async fn account(&self) -> Result<String, CloudError> {
         let identity =
             self.ask("sts", "GetCallerIdentity", self.read.sts.get_caller_identity().send()).await?;
-        identity.account.ok_or_else(|| CloudError::Unreachable {
-            why: "GetCallerIdentity told no account".to_owned(),
-        })
+        identity
+            .account
+            .ok_or_else(|| CloudError::Unreachable { why: "GetCallerIdentity told no account".to_owned() })
     }
 
     /// ARN of an object that is named by its service and a path, in a region.
@@ -146,5 +146,8 @@ impl<'a> Lane<'a> {
 
 /// A refusal that comes from us: the service has no such call.
 pub fn unsupported(what: &str) -> CloudError {
-    CloudError::Refused { code: "Unsupported".to_owned(), message: format!("there is no call for this: {what}") }
+    CloudError::Refused {
+        code: "Unsupported".to_owned(),
+        message: format!("there is no call for this: {what}"),
+    }
 }

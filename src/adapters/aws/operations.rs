@@ -57,7 +57,12 @@ pub const fn of(kind: KindId) -> Operations {
         KindId::RdsSubnetGroup => operations(
             Some("rds:subgrp"),
             &["rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"],
-            &["rds:AddTagsToResource", "rds:CreateDBSubnetGroup", "rds:DeleteDBSubnetGroup", "rds:ModifyDBSubnetGroup"],
+            &[
+                "rds:AddTagsToResource",
+                "rds:CreateDBSubnetGroup",
+                "rds:DeleteDBSubnetGroup",
+                "rds:ModifyDBSubnetGroup",
+            ],
         ),
         KindId::AuroraClusterParameters | KindId::DocumentClusterParameters => operations(
             Some("rds:cluster-pg"),
@@ -256,7 +261,11 @@ pub const fn of(kind: KindId) -> Operations {
         ),
         KindId::RedshiftNamespace => operations(
             None,
-            &["redshift-serverless:GetNamespace", "redshift-serverless:ListNamespaces", "redshift-serverless:ListTagsForResource"],
+            &[
+                "redshift-serverless:GetNamespace",
+                "redshift-serverless:ListNamespaces",
+                "redshift-serverless:ListTagsForResource",
+            ],
             &[
                 "redshift-serverless:CreateNamespace",
                 "redshift-serverless:DeleteNamespace",
@@ -266,7 +275,11 @@ pub const fn of(kind: KindId) -> Operations {
         ),
         KindId::RedshiftWorkgroup => operations(
             None,
-            &["redshift-serverless:GetWorkgroup", "redshift-serverless:ListTagsForResource", "redshift-serverless:ListWorkgroups"],
+            &[
+                "redshift-serverless:GetWorkgroup",
+                "redshift-serverless:ListTagsForResource",
+                "redshift-serverless:ListWorkgroups",
+            ],
             &[
                 "redshift-serverless:CreateWorkgroup",
                 "redshift-serverless:DeleteWorkgroup",

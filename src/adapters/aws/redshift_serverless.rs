@@ -25,7 +25,8 @@ pub const ENDPOINT: &str = "redshift-serverless";
 type Tags = BTreeMap<String, String>;
 
 fn tag_list(tags: &Tags) -> Result<Vec<serverless::types::Tag>, CloudError> {
-    let built = tags.iter().map(|(key, value)| serverless::types::Tag::builder().key(key).value(value).build());
+    let built =
+        tags.iter().map(|(key, value)| serverless::types::Tag::builder().key(key).value(value).build());
     built.collect::<Result<_, _>>().map_err(|error| unsupported(&error.to_string()))
 }
 
@@ -113,11 +114,7 @@ pub async fn modify(lane: &Lane<'_>, at: &Address, attrs: &AnyAttrs) -> Result<R
 }
 
 /// Deletes an object.
-pub async fn delete(
-    lane: &Lane<'_>,
-    at: &Address,
-    snapshot: Option<&Name>,
-) -> Result<Receipt, CloudError> {
+pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.serverless, at.name.as_str());
     match at.kind {
         KindId::RedshiftNamespace => {
@@ -152,8 +149,7 @@ pub async fn tag(lane: &Lane<'_>, at: &Address, tags: &Tags) -> Result<Receipt, 
         }
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let request =
-        lane.write.serverless.tag_resource().set_resource_arn(arn).set_tags(Some(tag_list(tags)?));
+    let request = lane.write.serverless.tag_resource().set_resource_arn(arn).set_tags(Some(tag_list(tags)?));
     lane.change(ENDPOINT, "TagResource", request.send()).await?;
     Ok(Receipt::default())
 }

@@ -261,7 +261,8 @@ impl S3Store {
             |seq, why: &str| StoreError::Damaged { blueprint: blueprint.clone(), seq, why: why.to_owned() };
         let (mut batches, mut wanted, mut seq) = (Vec::new(), head.hash, head.seq);
         while seq > after {
-            let lines = by_end.remove(&wanted).ok_or_else(|| damaged(seq, "the lines that end here are gone"))?;
+            let lines =
+                by_end.remove(&wanted).ok_or_else(|| damaged(seq, "the lines that end here are gone"))?;
             let first = lines.first().ok_or_else(|| damaged(seq, "a batch is empty"))?;
             (wanted, seq) = (first.previous.clone(), first.seq.saturating_sub(1));
             batches.push(lines);

@@ -116,27 +116,27 @@ fn database(namespace: &'static str, of: Of, signal: Signal) -> Option<Source> {
 }
 
 fn cache_group(signal: Signal) -> Option<Source> {
-    let make = |metric, of| Some(source("AWS/ElastiCache", metric, of));
+    let single = |metric, of| Some(source("AWS/ElastiCache", metric, of));
     let counted = |metric| {
-        let made = source("AWS/ElastiCache", metric, Of::Nodes(Fold::Sum));
-        Some(Source { stat: "Sum", per_second: true, ..made })
+        let worst = source("AWS/ElastiCache", metric, Of::Nodes(Fold::Sum));
+        Some(Source { stat: "Sum", per_second: true, ..worst })
     };
     match signal {
-        Signal::CpuPercent => make("EngineCPUUtilization", Of::Primaries),
-        Signal::MemoryPercent => make("DatabaseMemoryUsageCountedForEvictPercentage", Of::Primaries),
-        Signal::Connections => make("CurrConnections", Of::Nodes(Fold::Sum)),
-        Signal::FreeMemoryBytes => make("FreeableMemory", Of::Nodes(Fold::Sum)),
-        Signal::StoredBytes => make("BytesUsedForCache", Of::Nodes(Fold::Sum)),
+        Signal::CpuPercent => single("EngineCPUUtilization", Of::Primaries),
+        Signal::MemoryPercent => single("DatabaseMemoryUsageCountedForEvictPercentage", Of::Primaries),
+        Signal::Connections => single("CurrConnections", Of::Nodes(Fold::Sum)),
+        Signal::FreeMemoryBytes => single("FreeableMemory", Of::Nodes(Fold::Sum)),
+        Signal::StoredBytes => single("BytesUsedForCache", Of::Nodes(Fold::Sum)),
         Signal::ReadsPerSecond => counted("GetTypeCmds"),
         Signal::WritesPerSecond => counted("SetTypeCmds"),
-        Signal::HitPercent => make("CacheHitRate", Of::Nodes(Fold::Mean)),
+        Signal::HitPercent => single("CacheHitRate", Of::Nodes(Fold::Mean)),
         Signal::ReplicaLagMs => {
-            let made = source("AWS/ElastiCache", "ReplicationLag", Of::Nodes(Fold::Max));
-            Some(Source { factor: 1_000.0, ..made })
+            let worst = source("AWS/ElastiCache", "ReplicationLag", Of::Nodes(Fold::Max));
+            Some(Source { factor: 1_000.0, ..worst })
         }
         Signal::GlobalLagMs => {
-            let made = source("AWS/ElastiCache", "GlobalDatastoreReplicationLag", Of::Nodes(Fold::Max));
-            Some(Source { factor: 1_000.0, ..made })
+            let worst = source("AWS/ElastiCache", "GlobalDatastoreReplicationLag", Of::Nodes(Fold::Max));
+            Some(Source { factor: 1_000.0, ..worst })
         }
         Signal::CapacityUnits | Signal::DiskPercent => None,
     }
@@ -179,11 +179,7 @@ struct Fetch<'a> {
 pub type Nodes = BTreeMap<Address, Vec<String>>;
 
 /// Answers questions about objects of one region. Questions that nothing is measured for come back empty.
-pub async fn series(
-    lane: &Lane<'_>,
-    asks: &[&SeriesAsk],
-    nodes: &Nodes,
-) -> Result<Vec<Series>, CloudError> {
+pub async fn series(lane: &Lane<'_>, asks: &[&SeriesAsk], nodes: &Nodes) -> Result<Vec<Series>, CloudError> {
     let fetches = fetches(asks, nodes);
     let mut values: Vec<Vec<BTreeMap<Moment, f64>>> = asks.iter().map(|_| Vec::new()).collect();
     for batch in fetches.chunks(METRICS_A_CALL) {
@@ -232,7 +228,8 @@ async fn fetch<'a, 'b>(
     let about = |fetch: &Fetch<'_>| asks.get(fetch.ask).map(|ask| (ask.from, ask.until));
     let from = batch.iter().filter_map(about).map(|(from, _)| from).min().unwrap_or_default();
     let until = batch.iter().filter_map(about).map(|(_, until)| until).max().unwrap_or_default();
-    let queries: Vec<MetricDataQuery> = batch.iter().enumerate().map(|(id, fetch)| query(id, fetch)).collect();
+    let queries: Vec<MetricDataQuery> =
+        batch.iter().enumerate().map(|(id, fetch)| query(id, fetch)).collect();
     let request = lane
         .read
         .cloudwatch
@@ -255,9 +252,8 @@ async fn fetch<'a, 'b>(
 }
 
 fn query(id: usize, fetch: &Fetch<'_>) -> MetricDataQuery {
-    let dimensions = fetch.dimensions.iter().map(|(name, value)| {
-        Dimension::builder().name(*name).value(*value).build()
-    });
+    let dimensions =
+        fetch.dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value).build());
     let metric = Metric::builder()
         .namespace(fetch.source.namespace)
         .metric_name(fetch.source.metric)

@@ -64,9 +64,15 @@ fn world(sent: &Sent) -> Option<Answer> {
             format!("<DBClusters>{}</DBClusters>", other_cluster("game-late", "aurora-postgresql"))
         }
         ("DescribeDBInstances", None) => {
-            format!("<DBInstances>{}{}</DBInstances>", instance("game-accounts-1"), instance("game-accounts-2"))
+            format!(
+                "<DBInstances>{}{}</DBInstances>",
+                instance("game-accounts-1"),
+                instance("game-accounts-2")
+            )
         }
-        ("DescribeUsers", None) => return Some(refusal(403, "AccessDenied", "not authorized: elasticache:DescribeUsers")),
+        ("DescribeUsers", None) => {
+            return Some(refusal(403, "AccessDenied", "not authorized: elasticache:DescribeUsers"));
+        }
         _ => return None,
     };
     Some(xml(&sent.operation, &inner))
@@ -185,7 +191,8 @@ async fn a_read_is_tried_again_and_then_told_as_a_gap() {
 #[tokio::test]
 async fn an_account_that_may_see_nothing_is_an_error_and_not_an_empty_world() {
     let (cloud, _) = cloud(AwsOptions::default(), |sent| {
-        let json = (400, "application/x-amz-json-1.1", json!({"__type": "AccessDeniedException"}).to_string());
+        let json =
+            (400, "application/x-amz-json-1.1", json!({"__type": "AccessDeniedException"}).to_string());
         Some(if sent.json.is_some() { json } else { refusal(403, "AccessDenied", "no") })
     });
     assert!(matches!(cloud.observe(&ours()).await, Err(CloudError::Denied { .. })));

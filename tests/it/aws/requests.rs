@@ -24,7 +24,10 @@ struct Fields;
 impl KindVisitor for Fields {
     type Out = Vec<Field>;
     fn visit<K: Kind>(self) -> Vec<Field> {
-        K::Attrs::FIELDS.iter().map(|field| (field.name, field.change, samples(field.name, field.type_name))).collect()
+        K::Attrs::FIELDS
+            .iter()
+            .map(|field| (field.name, field.change, samples(field.name, field.type_name)))
+            .collect()
     }
 }
 
@@ -273,8 +276,13 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
             }
         }
         let table = operations::of(kind);
-        let permitted: BTreeSet<String> =
-            table.reads.iter().chain(table.writes).chain(operations::ALWAYS).map(|action| (*action).to_owned()).collect();
+        let permitted: BTreeSet<String> = table
+            .reads
+            .iter()
+            .chain(table.writes)
+            .chain(operations::ALWAYS)
+            .map(|action| (*action).to_owned())
+            .collect();
         let missing: Vec<_> = made.difference(&permitted).collect();
         assert!(missing.is_empty(), "{kind} calls what no policy allows: {missing:?}");
         let idle: Vec<_> = table

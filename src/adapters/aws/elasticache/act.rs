@@ -16,11 +16,7 @@ use crate::seams::{CloudError, Receipt};
 use crate::vocabulary::names::Name;
 
 /// Deletes an object.
-pub async fn delete(
-    lane: &Lane<'_>,
-    at: &Address,
-    snapshot: Option<&Name>,
-) -> Result<Receipt, CloudError> {
+pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.elasticache, at.name.as_str());
     let snapshot = snapshot.map(Name::to_string);
     match at.kind {

@@ -77,10 +77,7 @@ async fn group(lane: &Lane<'_>, name: &str, wanted: &GroupAttrs) -> Result<(), C
 }
 
 /// What to add and what to remove, each only when there is something.
-fn lists(
-    wanted: &BTreeSet<String>,
-    now: &BTreeSet<String>,
-) -> (Option<Vec<String>>, Option<Vec<String>>) {
+fn lists(wanted: &BTreeSet<String>, now: &BTreeSet<String>) -> (Option<Vec<String>>, Option<Vec<String>>) {
     let on: Vec<String> = wanted.difference(now).cloned().collect();
     let off: Vec<String> = now.difference(wanted).cloned().collect();
     ((!on.is_empty()).then_some(on), (!off.is_empty()).then_some(off))
@@ -223,8 +220,10 @@ mod tests {
 
     #[test]
     fn the_oldest_shards_stay() {
-        let groups: Vec<NodeGroup> =
-            ["0003", "0001", "0002"].iter().map(|id| NodeGroup::builder().node_group_id(*id).build()).collect();
+        let groups: Vec<NodeGroup> = ["0003", "0001", "0002"]
+            .iter()
+            .map(|id| NodeGroup::builder().node_group_id(*id).build())
+            .collect();
         assert_eq!(retained(&groups, 2), ["0001", "0002"]);
         assert_eq!(retained(&groups, 9).len(), 3);
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_elasticache as cache;
 use cache::operation::create_replication_group::builders::CreateReplicationGroupInputBuilder;
 use cache::types::{
-    AuthenticationMode, CacheUsageLimits, DataStorage, DataStorageUnit, EcpuPerSecond, InputAuthenticationType,
+    AuthenticationMode, CacheUsageLimits, DataStorage, DataStorageUnit, EcpuPerSecond,
+    InputAuthenticationType,
 };
 
 use super::ENDPOINT;
@@ -20,6 +21,7 @@ use crate::seams::{CloudError, Receipt};
 type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
+#[allow(clippy::too_many_lines, reason = "one short arm for each kind")]
 pub async fn create(
     lane: &Lane<'_>,
     at: &Address,
@@ -88,8 +90,7 @@ pub async fn create(
                 None => None,
             };
             let request = group(name, wanted, global, tags);
-            let answer =
-                lane.create(ENDPOINT, "CreateReplicationGroup", request.send_with(client)).await?;
+            let answer = lane.create(ENDPOINT, "CreateReplicationGroup", request.send_with(client)).await?;
             answer.replication_group.and_then(|group| group.arn)
         }
         AnyAttrs::CacheServerless(wanted) => serverless(lane, name, wanted, tags).await?,
@@ -129,7 +130,8 @@ fn group(
     tags: &Tags,
 ) -> CreateReplicationGroupInputBuilder {
     let own = global.is_none();
-    let sharded = matches!(wanted.cluster_mode, Some(ClusterMode::Enabled)) || wanted.shards.is_some_and(|n| n > 1);
+    let sharded =
+        matches!(wanted.cluster_mode, Some(ClusterMode::Enabled)) || wanted.shards.is_some_and(|n| n > 1);
     let replicas = wanted.replicas_per_shard.map(u32::cast_signed);
     let request = cache::operation::create_replication_group::CreateReplicationGroupInput::builder()
         .replication_group_id(name)

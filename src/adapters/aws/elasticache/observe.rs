@@ -145,13 +145,11 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
     let mode = match it.cluster_mode() {
         Some(cache::types::ClusterMode::Compatible) => ClusterMode::Compatible,
         Some(cache::types::ClusterMode::Enabled) => ClusterMode::Enabled,
-        Some(_) => ClusterMode::Disabled,
         None if it.cluster_enabled == Some(true) => ClusterMode::Enabled,
-        None => ClusterMode::Disabled,
+        _ => ClusterMode::Disabled,
     };
-    let entry = it
-        .configuration_endpoint()
-        .or_else(|| shards.first().and_then(|shard| shard.primary_endpoint()));
+    let entry =
+        it.configuration_endpoint().or_else(|| shards.first().and_then(|shard| shard.primary_endpoint()));
     let attrs = GroupAttrs {
         engine,
         engine_version: node.and_then(|node| node.engine_version.clone()).map(EngineVersion),
@@ -167,8 +165,9 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
         at_rest_encryption: it.at_rest_encryption_enabled,
         kms_key: it.kms_key_id.clone(),
         subnet_group: node.and_then(|node| node.cache_subnet_group_name.clone()),
-        security_groups: node
-            .map(|node| node.security_groups().iter().filter_map(|one| one.security_group_id.clone()).collect()),
+        security_groups: node.map(|node| {
+            node.security_groups().iter().filter_map(|one| one.security_group_id.clone()).collect()
+        }),
         parameter_group: node
             .and_then(CacheCluster::cache_parameter_group)
             .and_then(|group| group.cache_parameter_group_name.clone()),
@@ -217,9 +216,9 @@ fn pending_group(it: &ReplicationGroup, node: Option<&CacheCluster>) -> Option<A
             cache::types::ClusterMode::Compatible => ClusterMode::Compatible,
             _ => ClusterMode::Disabled,
         }),
-        automatic_failover: waits.and_then(|waits| waits.automatic_failover_status()).map(|word| {
-            *word == cache::types::PendingAutomaticFailoverStatus::Enabled
-        }),
+        automatic_failover: waits
+            .and_then(|waits| waits.automatic_failover_status())
+            .map(|word| *word == cache::types::PendingAutomaticFailoverStatus::Enabled),
         user_group: waits
             .and_then(|waits| waits.user_groups())
             .and_then(|groups| groups.user_group_ids_to_add().first().cloned()),

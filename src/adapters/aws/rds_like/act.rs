@@ -14,11 +14,7 @@ use crate::seams::{CloudError, Receipt};
 use crate::vocabulary::names::{Name, RegionId};
 
 /// Deletes an object.
-pub async fn delete(
-    lane: &Lane<'_>,
-    at: &Address,
-    snapshot: Option<&Name>,
-) -> Result<Receipt, CloudError> {
+pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.rds, at.name.as_str());
     match at.kind {
         KindId::RdsSubnetGroup => {

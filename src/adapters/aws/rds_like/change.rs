@@ -93,7 +93,7 @@ fn cluster_request(
         .set_vpc_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
         .set_port(wanted.port.map(i32::from))
         .set_storage_type(wanted.storage_kind.map(|kind| storage_word(kind, document).to_owned()))
-        .set_backup_retention_period(wanted.backup_retention_days.map(|days| days.cast_signed()))
+        .set_backup_retention_period(wanted.backup_retention_days.map(u32::cast_signed))
         .set_preferred_backup_window(wanted.backup_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone())
         .set_deletion_protection(wanted.deletion_protection)
@@ -129,11 +129,7 @@ fn log_exports(changes: &[FieldChange], wanted: &BTreeSet<String>) -> Cloudwatch
         .build()
 }
 
-async fn instance(
-    lane: &Lane<'_>,
-    name: &str,
-    wanted: &aurora::InstanceAttrs,
-) -> Result<(), CloudError> {
+async fn instance(lane: &Lane<'_>, name: &str, wanted: &aurora::InstanceAttrs) -> Result<(), CloudError> {
     let request = instance_request(name, wanted);
     lane.change(ENDPOINT, "ModifyDBInstance", request.send_with(&lane.write.rds)).await.map(drop)
 }
@@ -144,7 +140,7 @@ fn instance_request(name: &str, wanted: &aurora::InstanceAttrs) -> ModifyDbInsta
         .apply_immediately(true)
         .set_db_instance_class(wanted.class.clone())
         .set_db_parameter_group_name(wanted.parameter_group.clone())
-        .set_promotion_tier(wanted.promotion_tier.map(|tier| tier.cast_signed()))
+        .set_promotion_tier(wanted.promotion_tier.map(u32::cast_signed))
         .set_publicly_accessible(wanted.publicly_accessible)
         .set_auto_minor_version_upgrade(wanted.auto_minor_version_upgrade)
         .set_enable_performance_insights(wanted.performance_insights)
@@ -162,11 +158,7 @@ async fn subnet_group(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) ->
 }
 
 /// The call requires the subnets even when only the description changes.
-async fn subnets(
-    lane: &Lane<'_>,
-    name: &str,
-    wanted: &SubnetGroupAttrs,
-) -> Result<Vec<String>, CloudError> {
+async fn subnets(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Result<Vec<String>, CloudError> {
     if let Some(subnets) = &wanted.subnets {
         return Ok(subnets.iter().cloned().collect());
     }

@@ -93,7 +93,7 @@ fn cluster(
         .storage_encrypted(wanted.storage_encrypted.unwrap_or(true))
         .set_kms_key_id(wanted.kms_key.clone())
         .set_storage_type(wanted.storage_kind.map(|kind| storage_word(kind, document).to_owned()))
-        .set_backup_retention_period(wanted.backup_retention_days.map(|days| days.cast_signed()))
+        .set_backup_retention_period(wanted.backup_retention_days.map(u32::cast_signed))
         .set_preferred_backup_window(wanted.backup_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone())
         .set_deletion_protection(wanted.deletion_protection)
@@ -130,7 +130,7 @@ fn instance(
         .set_db_cluster_identifier(wanted.cluster.clone())
         .set_db_instance_class(wanted.class.clone())
         .set_db_parameter_group_name(wanted.parameter_group.clone())
-        .set_promotion_tier(wanted.promotion_tier.map(|tier| tier.cast_signed()))
+        .set_promotion_tier(wanted.promotion_tier.map(u32::cast_signed))
         .set_availability_zone(wanted.zone.clone())
         .set_publicly_accessible(wanted.publicly_accessible)
         .set_auto_minor_version_upgrade(wanted.auto_minor_version_upgrade)
@@ -138,10 +138,7 @@ fn instance(
         .set_tags(tags_for!(rds, tags))
 }
 
-async fn send_cluster(
-    lane: &Lane<'_>,
-    request: CreateDbClusterInputBuilder,
-) -> Result<Receipt, CloudError> {
+async fn send_cluster(lane: &Lane<'_>, request: CreateDbClusterInputBuilder) -> Result<Receipt, CloudError> {
     let answer = lane.create(ENDPOINT, "CreateDBCluster", request.send_with(&lane.write.rds)).await?;
     Ok(Receipt { arn: answer.db_cluster.and_then(|cluster| cluster.db_cluster_arn) })
 }
@@ -235,6 +232,7 @@ async fn global(
     };
     // Made from a cluster, the global cluster takes engine and version from it and refuses to be told them.
     let own = arn.is_none();
+    let document = source.engine == DOCUMENT_ENGINE;
     let request = lane
         .write
         .rds
@@ -244,7 +242,12 @@ async fn global(
         .set_engine(own.then(|| source.engine.to_owned()))
         .set_engine_version(source.version.clone().filter(|_| own))
         .set_deletion_protection(source.protected)
-        .set_tags(tags_for!(rds, tags));
+        .set_tags(tags_for!(rds, tags).filter(|_| !document));
     let answer = lane.create(ENDPOINT, "CreateGlobalCluster", request.send()).await?;
-    Ok(Receipt { arn: answer.global_cluster.and_then(|global| global.global_cluster_arn) })
+    let arn = answer.global_cluster.and_then(|global| global.global_cluster_arn);
+    if document {
+        // DocumentDB's form of this call takes no tags: they are set by a second one.
+        super::tag(lane, at, tags).await?;
+    }
+    Ok(Receipt { arn })
 }

@@ -8,9 +8,9 @@
 //!
 //! **Invariant:** an object of another engine (Neptune, plain RDS) is never shown as ours.
 
+mod act;
 mod change;
 mod create;
-mod act;
 mod observe;
 mod shape;
 

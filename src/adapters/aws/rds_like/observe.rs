@@ -78,7 +78,8 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
         sight.note(region, name, seen(attrs, "available", arn, BTreeMap::new()), false);
     }
     for it in sight.listed(groups) {
-        let attrs = AnyAttrs::AuroraInstanceParameters(group(it.db_parameter_group_family(), it.description()));
+        let attrs =
+            AnyAttrs::AuroraInstanceParameters(group(it.db_parameter_group_family(), it.description()));
         let found = seen(attrs, "available", it.db_parameter_group_arn(), BTreeMap::new());
         sight.note(region, it.db_parameter_group_name(), found, false);
     }
@@ -135,11 +136,7 @@ fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &Regi
     let joined = it.db_cluster_arn().and_then(|arn| memberships.get(arn));
     let attrs = cluster_attrs(it, engine, joined);
     let wrap = |attrs: aurora::ClusterAttrs| {
-        if document {
-            AnyAttrs::DocumentCluster(cluster_out(&attrs))
-        } else {
-            AnyAttrs::AuroraCluster(attrs)
-        }
+        if document { AnyAttrs::DocumentCluster(cluster_out(&attrs)) } else { AnyAttrs::AuroraCluster(attrs) }
     };
     let tags = tags_from!(it.tag_list());
     let mut found = seen(wrap(attrs), it.status().unwrap_or_default(), it.db_cluster_arn(), tags);
@@ -218,7 +215,10 @@ fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Seen> {
         cluster: it.db_cluster_identifier.clone(),
         engine,
         class: it.db_instance_class.clone(),
-        parameter_group: it.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name.clone()),
+        parameter_group: it
+            .db_parameter_groups()
+            .first()
+            .and_then(|group| group.db_parameter_group_name.clone()),
         promotion_tier: count(it.promotion_tier),
         zone: it.availability_zone.clone(),
         publicly_accessible: it.publicly_accessible,
@@ -330,10 +330,7 @@ pub async fn parameters(
 }
 
 /// The tags of one object.
-pub async fn tags(
-    lane: &Lane<'_>,
-    arn: &str,
-) -> Result<BTreeMap<String, String>, crate::seams::CloudError> {
+pub async fn tags(lane: &Lane<'_>, arn: &str) -> Result<BTreeMap<String, String>, crate::seams::CloudError> {
     let request = lane.read.rds.list_tags_for_resource().resource_name(arn);
     let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
     Ok(tags_from!(answer.tag_list()))

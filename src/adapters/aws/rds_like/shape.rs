@@ -86,7 +86,11 @@ pub fn units(halves: u32) -> f64 {
 
 /// Halves from capacity units.
 pub fn halves(units: f64) -> u32 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the service's range is 0 to 256")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the service's range is 0 to 256"
+    )]
     let halves = (units * 2.0).round().max(0.0) as u32;
     halves
 }

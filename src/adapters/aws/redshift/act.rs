@@ -87,11 +87,7 @@ fn cluster(name: &str, wanted: &ClusterAttrs, tags: &Tags) -> CreateClusterInput
 }
 
 /// Deletes an object.
-pub async fn delete(
-    lane: &Lane<'_>,
-    at: &Address,
-    snapshot: Option<&Name>,
-) -> Result<Receipt, CloudError> {
+pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.redshift, at.name.as_str());
     match at.kind {
         KindId::RedshiftSubnetGroup => {

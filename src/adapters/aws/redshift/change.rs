@@ -124,7 +124,8 @@ async fn copy_to(
 async fn subnets_now(lane: &Lane<'_>, name: &str) -> Result<Vec<String>, CloudError> {
     let request = lane.read.redshift.describe_cluster_subnet_groups().cluster_subnet_group_name(name);
     let answer = lane.ask(ENDPOINT, "DescribeClusterSubnetGroups", request.send()).await?;
-    let subnets = answer.cluster_subnet_groups().iter().flat_map(redshift::types::ClusterSubnetGroup::subnets);
+    let subnets =
+        answer.cluster_subnet_groups().iter().flat_map(redshift::types::ClusterSubnetGroup::subnets);
     Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
 }
 
@@ -134,9 +135,9 @@ pub async fn set_parameters(
     name: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
-    let values = parameters.iter().map(|(name, value)| {
-        Parameter::builder().parameter_name(name).parameter_value(value).build()
-    });
+    let values = parameters
+        .iter()
+        .map(|(name, value)| Parameter::builder().parameter_name(name).parameter_value(value).build());
     let request = lane
         .write
         .redshift

@@ -130,8 +130,7 @@ fn snapshot(it: &Snapshot) -> Seen {
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(lane: &Lane<'_>, at: &Address) -> Result<BTreeMap<String, String>, CloudError> {
     let client = &lane.read.redshift;
-    let request =
-        client.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
+    let request = client.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
     let listed = list!(lane, "DescribeClusterParameters", request).await?;
     Ok(listed.into_iter().filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
 }
