@@ -7,6 +7,8 @@ use std::sync::Arc;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use super::budget::Priority;
 use super::clients::{Clients, Pool};
@@ -57,75 +59,98 @@ impl<'a> Lane<'a> {
         }
     }
 
-    async fn go<T, E, F>(
-        &self,
-        endpoint: &str,
+    fn doing(&self, what: &str, mutates: bool, creates: bool) -> Doing {
+        Doing { what: what.to_owned(), mutates, creates, emulated: self.pool.is_emulated() }
+    }
+
+    /// Admits, calls, classifies. The SDK's futures are large; each goes into a box before anything waits for it, so
+    /// that those who hold many of them stay small.
+    fn go<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
         priority: Priority,
         doing: Doing,
         call: F,
-    ) -> Result<T, CloudError>
+    ) -> BoxFuture<'s, Result<T, CloudError>>
     where
+        T: Send + 's,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
     {
-        self.admit(endpoint, priority).await;
-        let answer = call.await.map_err(|error| errors::classify(&error, &doing));
-        let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
-        let now = self.pool.clock().now();
-        self.pool.budget().with(&payer, now, |bucket| match &answer {
-            Err(CloudError::Throttled { .. }) => bucket.throttled(now),
-            _ => bucket.answered(),
-        });
-        tracing::debug!(what = doing.what, region = %self.region, ok = answer.is_ok(), "called");
-        answer
+        let call = call.boxed();
+        async move {
+            self.admit(endpoint, priority).await;
+            let answer = call.await.map_err(|error| errors::classify(&error, &doing));
+            let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
+            let now = self.pool.clock().now();
+            self.pool.budget().with(&payer, now, |bucket| match &answer {
+                Err(CloudError::Throttled { .. }) => bucket.throttled(now),
+                _ => bucket.answered(),
+            });
+            tracing::debug!(what = doing.what, region = %self.region, ok = answer.is_ok(), "called");
+            answer
+        }
+        .boxed()
     }
 
     /// A read.
-    pub async fn ask<T, E, F>(&self, endpoint: &str, what: &str, call: F) -> Result<T, CloudError>
+    pub fn ask<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
     where
+        T: Send + 's,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
     {
-        let doing = Doing {
-            what: what.to_owned(),
-            mutates: false,
-            creates: false,
-            emulated: self.pool.is_emulated(),
-        };
-        self.go(endpoint, Priority::Read, doing, call).await
+        self.go(endpoint, Priority::Read, self.doing(what, false, false), call)
     }
 
     /// A change.
-    pub async fn change<T, E, F>(&self, endpoint: &str, what: &str, call: F) -> Result<T, CloudError>
+    pub fn change<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
     where
+        T: Send + 's,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
     {
-        let doing =
-            Doing { what: what.to_owned(), mutates: true, creates: false, emulated: self.pool.is_emulated() };
-        self.go(endpoint, Priority::Change, doing, call).await
+        self.go(endpoint, Priority::Change, self.doing(what, true, false), call)
     }
 
     /// A creation.
-    pub async fn create<T, E, F>(&self, endpoint: &str, what: &str, call: F) -> Result<T, CloudError>
+    pub fn create<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
     where
+        T: Send + 's,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
     {
-        let doing =
-            Doing { what: what.to_owned(), mutates: true, creates: true, emulated: self.pool.is_emulated() };
-        self.go(endpoint, Priority::Change, doing, call).await
+        self.go(endpoint, Priority::Change, self.doing(what, true, true), call)
     }
 
     /// A failover or anything else that somebody is waiting for.
-    pub async fn urgent<T, E, F>(&self, endpoint: &str, what: &str, call: F) -> Result<T, CloudError>
+    pub fn urgent<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
     where
+        T: Send + 's,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
     {
-        let doing =
-            Doing { what: what.to_owned(), mutates: true, creates: false, emulated: self.pool.is_emulated() };
-        self.go(endpoint, Priority::Urgent, doing, call).await
+        self.go(endpoint, Priority::Urgent, self.doing(what, true, false), call)
     }
 
     /// Number of the caller's account.

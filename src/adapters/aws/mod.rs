@@ -5,9 +5,6 @@
 //! **Invariant:** no type of the SDK crosses the seam; no module outside this folder names one.
 //! **Invariant:** a codec sends the fields that are set and no others, so that an unchanged field cannot be changed.
 
-// The SDK's futures are large; each one lives in a box made at the seam, once for each operation.
-#![allow(clippy::large_futures, reason = "boxed at the seam")]
-
 pub mod budget;
 pub mod clients;
 pub mod cloud;
