@@ -273,7 +273,9 @@ async fn of_two_writers_racing_for_a_line_one_is_fenced_off() {
 #[tokio::test]
 async fn observing_many_clusters_costs_a_page_of_calls_and_not_a_call_each() {
     let Some(url) = emulator("the cost of observing many clusters") else { return };
-    let (cloud, code, clusters) = (cloud(&url), "eu-central-1", 300);
+    let clusters: usize =
+        std::env::var("RGCTL_MOTO_CLUSTERS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let (cloud, code) = (cloud(&url), "eu-central-1");
     boto3(
         &url,
         code,

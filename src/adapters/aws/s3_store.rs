@@ -108,7 +108,9 @@ impl S3Store {
 
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, StoreError> {
         let clients = self.pool.reading(&self.region).await;
-        match clients.s3.get_object().bucket(&self.place.bucket).key(key).send().await {
+        let request = clients.s3.get_object().bucket(&self.place.bucket).key(key);
+        // The SDK's futures are large: in a box, what waits for them stays small.
+        match request.send().boxed().await {
             Ok(found) => {
                 let mark = found.e_tag().map(str::to_owned);
                 let body = found.body.collect().await.map_err(unavailable)?;
@@ -161,7 +163,7 @@ impl S3Store {
             Some(mark) => request.if_match(mark),
             None => request.if_none_match("*"),
         };
-        match request.send().await {
+        match request.send().boxed().await {
             Ok(_) => Ok(Exchange::Done),
             Err(error) if is_lost_race(error.code()) => Ok(Exchange::Lost),
             Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
@@ -183,9 +185,9 @@ impl S3Store {
         judge: impl Fn(&Head) -> Result<(Head, T), StoreError> + Send + Sync,
     ) -> Result<T, StoreError> {
         for _ in 0..ROUNDS {
-            let read = self.head(blueprint).await?;
+            let read = self.head(blueprint).boxed().await?;
             let (new, result) = judge(&read.head)?;
-            if matches!(self.exchange(blueprint, &read, &new).await?, Exchange::Done) {
+            if matches!(self.exchange(blueprint, &read, &new).boxed().await?, Exchange::Done) {
                 return Ok(result);
             }
         }
@@ -201,7 +203,7 @@ impl S3Store {
     ) -> Result<u64, StoreError> {
         let blueprint = &lease.blueprint;
         for _ in 0..ROUNDS {
-            let read = self.head(blueprint).await?;
+            let read = self.head(blueprint).boxed().await?;
             check(&read.head, lease)?;
             if read.head.seq != after {
                 return Err(fenced(blueprint));
@@ -211,7 +213,7 @@ impl S3Store {
             let Some(end) = lines.last() else { return Ok(after) };
             self.put_batch(blueprint, after + 1, end, &lines).await?;
             let new = Head { seq: end.seq, hash: end.hash.clone(), ..read.head.clone() };
-            if matches!(self.exchange(blueprint, &read, &new).await?, Exchange::Done) {
+            if matches!(self.exchange(blueprint, &read, &new).boxed().await?, Exchange::Done) {
                 return Ok(end.seq);
             }
         }
@@ -237,7 +239,7 @@ impl S3Store {
             .key(&key)
             .content_type("application/json")
             .body(ByteStream::from(body));
-        request.send().await.map(drop).map_err(|error| self.failed("write", &key, &error))
+        request.send().boxed().await.map(drop).map_err(|error| self.failed("write", &key, &error))
     }
 
     async fn entries_now(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<Entry>, StoreError> {
