@@ -12,12 +12,19 @@ pub mod seams;
 
 pub mod blueprint;
 pub mod record;
+pub mod telemetry;
+
+pub mod capacity;
+pub mod desired;
+pub mod forecast;
 
 pub mod planning;
+pub mod scaling;
 
 pub mod execution;
 
 pub mod adapters;
 
-pub mod cli;
 pub mod report;
+
+pub mod cli;

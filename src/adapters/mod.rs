@@ -8,4 +8,5 @@
 pub mod aws;
 pub mod files;
 pub mod http;
+pub mod machine;
 pub mod sim;

@@ -47,6 +47,11 @@ pub fn parse(source: &Source, found: &mut Diagnostics) -> Vec<Tree> {
     }
 }
 
+/// A value as YAML, for outputs. JSON is YAML, too, so that nothing is lost where the writer refuses.
+pub fn to_text(value: &serde_json::Value) -> String {
+    serde_yaml::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
 fn options() -> Options {
     let mut budget = Budget::default();
     budget.max_depth = DEPTH_MAX;

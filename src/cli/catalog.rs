@@ -21,8 +21,8 @@ use crate::catalog::{
 use crate::vocabulary::names::{NameError, RegionId};
 use crate::vocabulary::time::{Moment, Span};
 
-/// Where the refreshed price book lives unless told otherwise.
-pub const CATALOG_DIR: &str = ".rgctl/catalog";
+/// Where the refreshed price book lives under the state folder.
+pub const CATALOG_FOLDER: &str = "catalog";
 
 /// Why a catalog command failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +78,8 @@ pub struct RefreshArgs {
     /// Service to read prices of, by its name in the catalog; repeat for several. All when absent
     #[arg(long = "service", value_name = "SERVICE")]
     pub services: Vec<String>,
-    /// Folder of the price book
-    #[arg(long, value_name = "DIR", default_value = CATALOG_DIR)]
+    /// Folder of the price book; set from the state folder
+    #[arg(skip)]
     pub dir: PathBuf,
     /// Host of the price list of partition aws, such as a mirror
     #[arg(long, value_name = "URL")]
@@ -104,8 +104,8 @@ pub struct ListArgs {
     /// Only of this region
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
-    /// How to write the list
-    #[arg(short, long, value_enum, default_value_t)]
+    /// How to write the list; set from the global option
+    #[arg(skip)]
     pub output: ListFormat,
 }
 

@@ -1,13 +1,301 @@
-//! The command line.
+//! The command line: text in, text and exit codes out.
+//!
+//! Goes in: arguments and the environment. Comes out: data on standard output, talk on standard error, an exit code.
+//!
+//! **Invariant:** standard output is data, standard error is talk.
+//! **Invariant:** nothing is decided here about the world; commands call the engine and show what it says.
 
+pub mod apply;
+pub mod args;
+pub mod capacity;
 pub mod catalog;
+pub mod completions;
 #[cfg(feature = "aws")]
 pub mod doctor;
+pub mod error;
+pub mod exit;
 pub mod explain;
+pub mod figures;
+pub mod history;
 #[cfg(feature = "aws")]
 pub mod iam_policy;
 pub mod import;
+pub mod load;
+pub mod log;
+pub mod look;
+pub mod output;
+pub mod outside;
+pub mod plan;
+pub mod progress;
+pub mod run;
+pub mod saved;
+pub mod scale;
+mod scale_output;
 pub mod schema;
+pub mod settings;
+pub mod signals;
 pub mod sim;
 pub mod template;
 pub mod validate;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::ScaleCommand;
+use args::{
+    CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, InputArgs, OutputForm, PlanArgs, RunArgs,
+};
+use error::Failure;
+use exit::Exit;
+use figures::CatalogFigures;
+use output::Output;
+use settings::Settings;
+
+use crate::adapters::machine::SystemClock;
+use crate::artefacts::journal::Purpose;
+use crate::artefacts::policy::Policy;
+use crate::seams::Clock;
+
+/// The program: parses, runs, turns the outcome into an exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => run_and_tell(&cli).into(),
+        Err(refusal) => usage(&refusal).into(),
+    }
+}
+
+/// Help and version are answers; everything else that clap says is a refusal.
+fn usage(refusal: &clap::Error) -> Exit {
+    let is_answer = !refusal.use_stderr();
+    // A reader that went away is no error.
+    let _ = refusal.print();
+    if is_answer { Exit::Done } else { Exit::BadInput }
+}
+
+fn run_and_tell(cli: &Cli) -> Exit {
+    let mut output = Output::process(cli.global.no_color);
+    match dispatch(cli, &mut output) {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            let text = failure.text(output.talk_style);
+            if !text.is_empty() {
+                output.say(&text);
+            }
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
+    log::start(cli.global.verbose);
+    let settings = Settings::resolve(&cli.global)?;
+    if settings.output == OutputForm::Html && !matches!(cli.command, Command::Scale(_)) {
+        return Err(Failure::new(
+            Exit::BadInput,
+            "only `scale backtest` writes `html`; use text, json, yaml or markdown",
+        ));
+    }
+    match &cli.command {
+        command @ (Command::Plan(_)
+        | Command::Apply(_)
+        | Command::Destroy(_)
+        | Command::Status(_)
+        | Command::Drift(_)) => wait_for(engine_command(command, &settings, output)),
+        Command::Capacity(args) => capacity_command(args, &settings, output),
+        Command::Cost(input) => cost_command(input, &settings, output),
+        Command::Validate(args) => validate_command(args, &settings, output),
+        Command::Schema(args) => {
+            let (data, talk) = output.streams();
+            schema::run(args, data, talk)?;
+            Ok(())
+        }
+        Command::Explain(args) => {
+            let (data, talk) = output.streams();
+            explain::run(args, data, talk)?;
+            Ok(())
+        }
+        Command::Template(args) => {
+            let colour = output.colour();
+            let (data, talk) = output.streams();
+            refused_unless(template::run(args, colour, data, talk)? == 0)
+        }
+        Command::Catalog(command) => catalog_command(command, &settings, output),
+        Command::Scale(ScaleCommand::Backtest(args)) => scale_command(args, &settings, output),
+        Command::Sim(args) => sim_command(args, &settings, output),
+        Command::History(args) => wait_for(history::run(args, &settings, output)),
+        Command::Completions(args) => {
+            let script = completions::script(args);
+            Ok(output.data(&String::from_utf8_lossy(&script))?)
+        }
+    }
+}
+
+fn validate_command(
+    args: &validate::ValidateArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let form = match settings.output {
+        OutputForm::Text => validate::Output::Text,
+        OutputForm::Json => validate::Output::Json,
+        OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
+            return Err(Failure::new(Exit::BadInput, "diagnostics are written as `text` or `json`"));
+        }
+    };
+    let args = validate::ValidateArgs { output: form, ..args.clone() };
+    let colour = output.colour();
+    let (data, talk) = output.streams();
+    refused_unless(validate::run(&args, SystemClock.now(), colour, data, talk)? == 0)
+}
+
+/// What is wrong with the input has been said by the command itself.
+fn refused_unless(is_right: bool) -> Result<(), Failure> {
+    if is_right { Ok(()) } else { Err(Failure::said(Exit::BadInput)) }
+}
+
+/// Commands that read a blueprint and look at the world.
+async fn engine_command(command: &Command, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let input = match command {
+        Command::Apply(args) => match &args.plan {
+            Some(path) => return saved_plan(path, &args.run, settings, output).await,
+            None => args.input(),
+        },
+        Command::Plan(PlanArgs { input, .. })
+        | Command::Destroy(DestroyArgs { input, .. })
+        | Command::Status(input)
+        | Command::Drift(input) => input.clone(),
+        _ => return Ok(()),
+    };
+    // Files are checked before anything is opened: bad input leaves no trace.
+    let checked = load::check(&input, settings, output)?;
+    let outside = outside::open(settings)?;
+    let now = outside.clock.now();
+    let overlays = outside.store.overlays(&checked.name()?, now).await?;
+    let loaded = checked.build(&overlays, now, output)?;
+    match command {
+        Command::Plan(args) => plan::run(args, loaded, &outside, settings, output).await,
+        Command::Apply(args) => {
+            apply::run(&loaded, args.policy.policy(), Purpose::Apply, &args.run, &outside, settings, output)
+                .await
+        }
+        Command::Destroy(args) => {
+            let policy = Policy { skip_final_snapshot: args.skip_final_snapshot, ..args.policy.policy() };
+            apply::run(&loaded, policy, Purpose::Destroy, &args.run, &outside, settings, output).await
+        }
+        Command::Status(_) => look::status(&loaded, &outside, settings, output).await,
+        _ => look::drift(&loaded, &outside, settings, output).await,
+    }
+}
+
+async fn saved_plan(
+    path: &Path,
+    run: &RunArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let saved = saved::SavedPlan::read(path)?;
+    let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
+    let outside = outside::open(settings)?;
+    apply::saved(&saved, &figures, run, &outside, settings, output).await
+}
+
+fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let loaded = load::check(input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    look::cost(&loaded, settings, output)
+}
+
+fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    match settings.output {
+        OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
+        OutputForm::Markdown | OutputForm::Html => {
+            Err(Failure::new(Exit::BadInput, "capacity is written as `text`, `json` or `yaml`"))
+        }
+        form => Ok(output.document(&capacity::document(&args.shown, &loaded.estimates), form)?),
+    }
+}
+
+fn catalog_command(
+    command: &CatalogCommand,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    use catalog::{ListArgs, ListFormat, RefreshArgs};
+    let format = match settings.output {
+        OutputForm::Json => ListFormat::Json,
+        OutputForm::Text => ListFormat::Text,
+        OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
+            return Err(Failure::new(Exit::BadInput, "catalog lists are written as `text` or `json`"));
+        }
+    };
+    let listed = |args: &ListArgs| ListArgs { output: format, ..args.clone() };
+    let now = SystemClock.now();
+    match command {
+        CatalogCommand::Refresh(args) => {
+            let args = RefreshArgs { dir: settings.catalog_dir(), ..args.clone() };
+            let (data, talk) = output.streams();
+            wait_for(async { catalog::refresh(&args, now, data, talk).await.map_err(Failure::from) })
+                .map(drop)
+        }
+        CatalogCommand::Prices(args) => {
+            let catalog = figures::catalog(settings)?;
+            Ok(catalog::prices(&listed(args), &catalog, now, output.data_stream())?)
+        }
+        CatalogCommand::Classes(args) => {
+            Ok(catalog::classes(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
+        }
+        CatalogCommand::Limits(args) => {
+            Ok(catalog::limits(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
+        }
+    }
+}
+
+fn scale_command(
+    args: &scale::BacktestArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let form = match settings.output {
+        OutputForm::Text => scale::Output::Text,
+        OutputForm::Json => scale::Output::Json,
+        OutputForm::Html => scale::Output::Html,
+        OutputForm::Yaml | OutputForm::Markdown => {
+            return Err(Failure::new(Exit::BadInput, "a backtest is shown as `text`, `json` or `html`"));
+        }
+    };
+    let args = scale::BacktestArgs { output: form, ..args.clone() };
+    match scale::run(&args, output.data_stream()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::of(Exit::BadInput, error.as_ref())),
+    }
+}
+
+fn sim_command(args: &sim::SimArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let form = match settings.output {
+        OutputForm::Json => sim::ShowAs::Json,
+        OutputForm::Text => sim::ShowAs::Text,
+        OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
+            return Err(Failure::new(Exit::BadInput, "the embedded cloud is shown as `text` or `json`"));
+        }
+    };
+    let (data, talk) = output.streams();
+    let code = sim::run(args, &settings.state_dir, form, data, talk)?;
+    if code == 0 { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+}
+
+/// Runs what waits. The runtime is made only for commands that need it, so that the others start at once; it is left
+/// without waiting for what still runs in it.
+fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of(Exit::Error, &error))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}

@@ -21,7 +21,7 @@ use crate::vocabulary::time::{Moment, Span};
 const SHOW_FORMAT: &str = "rgctl.dev/sim/v1";
 
 /// Arguments of `rgctl sim`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct SimArgs {
     /// What to do.
     #[command(subcommand)]
@@ -29,7 +29,7 @@ pub struct SimArgs {
 }
 
 /// What can be done with the embedded cloud.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum SimCommand {
     /// Throw the world away and begin a new one
     Reset {
@@ -47,11 +47,7 @@ pub enum SimCommand {
         by: Span,
     },
     /// Show the world as it is, without the lag that readers have
-    Show {
-        /// How to show it
-        #[arg(short, long, value_enum, default_value_t = ShowAs::Text)]
-        output: ShowAs,
-    },
+    Show,
     /// Make things go wrong
     Fault {
         /// What to do
@@ -81,7 +77,7 @@ pub enum SimCommand {
 }
 
 /// How the world is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShowAs {
     /// For people
     Text,
@@ -90,7 +86,7 @@ pub enum ShowAs {
 }
 
 /// What can be done with faults.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum FaultCommand {
     /// Add a fault
     Add(Box<FaultArgs>),
@@ -104,7 +100,7 @@ pub enum FaultCommand {
 }
 
 /// A fault as arguments.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct FaultArgs {
     /// What goes wrong
     #[arg(value_enum)]
@@ -171,7 +167,7 @@ pub enum FaultWord {
 }
 
 /// A load as arguments.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
     /// Which store: region/kind/name of the object that holds its data
     #[arg(value_parser = address)]
@@ -233,6 +229,7 @@ fn address(text: &str) -> Result<Address, String> {
 pub fn run(
     args: &SimArgs,
     state_dir: &Path,
+    show_as: ShowAs,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<u8, SimCommandError> {
@@ -249,7 +246,7 @@ pub fn run(
             let now = cloud.advance(*by)?;
             writeln!(err, "it is {now}")?;
         }
-        SimCommand::Show { output } => show(&cloud, *output, out)?,
+        SimCommand::Show => show(&cloud, show_as, out)?,
         SimCommand::Fault { command } => fault(&cloud, command, out, err)?,
         SimCommand::KillRegion { region, lasts } => {
             let id = cloud.with_world(|world| {

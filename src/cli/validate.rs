@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::blueprint::document::Reading;
 use crate::catalog::{Catalog, CatalogError};
@@ -18,9 +18,10 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 const FILES_MAX: usize = 1_000;
 
 /// How diagnostics are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
     /// With carets, for people.
+    #[default]
     Text,
     /// For machines.
     Json,
@@ -38,8 +39,8 @@ pub struct ValidateArgs {
     /// Refuse warnings too.
     #[arg(long)]
     pub deny_warnings: bool,
-    /// Form of the output.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    /// Form of the output; set from the global option.
+    #[arg(skip)]
     pub output: Output,
 }
 

@@ -6,11 +6,15 @@
 //! **Invariant:** pure: no clock, no input or output.
 
 pub mod aurora;
+pub mod bill;
 pub mod checks;
 pub mod common;
 pub mod documentdb;
+pub mod drill;
 pub mod elasticache;
+pub mod expand;
 pub mod redshift;
+pub mod size;
 
 use serde_json::Value;
 
@@ -22,7 +26,9 @@ use crate::vocabulary::names::StoreName;
 use crate::vocabulary::node::{Data, Tree};
 use crate::vocabulary::section::{Reader, Section, Setting};
 use crate::vocabulary::shape::{Shape, Table};
+pub use bill::bill_of;
 use common::Common;
+pub use redshift::Pause;
 
 macro_rules! families {
     ($($(#[doc = $doc:literal])+ $Family:ident($Section:path, $Engine:path);)+) => {

@@ -94,6 +94,8 @@ attrs! {
         maintenance_window: String => InPlace { same: same_window };
         /// Whether the service refuses to delete it.
         deletion_protection: bool => InPlace;
+        /// Name of the first database.
+        database: String => Replace;
         /// Name of the first user.
         master_username: String => Replace;
         /// Whether the service makes, stores and rotates the first user's password in its secret store.

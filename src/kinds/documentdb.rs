@@ -52,6 +52,10 @@ attrs! {
         managed_password: bool => InPlace;
         /// Logs that are exported: `audit`, `profiler`.
         log_exports: BTreeSet<String> => InPlace;
+        /// Least capacity of serverless members, in half DocumentDB capacity units.
+        serverless_min_half_dcu: u32 => InPlace;
+        /// Most capacity of serverless members, in half DocumentDB capacity units; members restart when it changes.
+        serverless_max_half_dcu: u32 => Restart;
         /// Global cluster that this one joins as a secondary at creation.
         global: String => Replace;
     }

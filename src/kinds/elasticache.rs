@@ -94,6 +94,8 @@ attrs! {
         maintenance_window: String => InPlace { same: same_window, unseen: true };
         /// Port that clients connect to.
         port: u16 => Replace;
+        /// Whether rarely used data is kept on disk.
+        data_tiering: bool => Replace;
         /// Global datastore that this group joins as a secondary at creation.
         global: String => Replace;
     }

@@ -1,7 +1,21 @@
-//! Reports: how what was found and decided is shown to people and machines.
+//! Reports: what people and programs read.
 //!
-//! Goes in: artefacts. Comes out: text and JSON.
+//! Goes in: plans, inventories, records, costs, as values. Comes out: text, Markdown, or a document for JSON and YAML.
 //!
-//! **Invariant:** nothing is decided here; a report of the same artefact is the same text.
+//! **Invariant:** pure functions of their arguments; nothing here looks at a terminal, a clock or a file.
+//! **Invariant:** every text can be read without colour.
+//! **Invariant:** an amount with an unpriced part is shown as "at least", with the list of what is unpriced.
 
+mod chart;
+pub mod cost;
 pub mod diagnostics;
+pub mod document;
+pub mod drift;
+pub mod history;
+pub mod html;
+pub mod plan;
+pub mod plan_markdown;
+pub mod status;
+pub mod style;
+pub mod tally;
+pub mod words;

@@ -404,12 +404,10 @@ struct Refresh {
 fn the_command_refreshes_from_a_mirror_and_tells_what_it_does() {
     let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
     list.put_offer(whole("0.26"));
-    let path = dir.path().to_str().expect("a plain path");
     let words = |more: &[&'static str]| {
-        let fixed = ["rgctl", "--dir", path, "--price-list-host", &list.host, "--region", "us-east-1"];
-        <Refresh as clap::Parser>::try_parse_from(fixed.into_iter().chain(more.iter().copied()))
-            .expect("good arguments")
-            .args
+        let fixed = ["rgctl", "--price-list-host", &list.host, "--region", "us-east-1"];
+        let read = <Refresh as clap::Parser>::try_parse_from(fixed.into_iter().chain(more.iter().copied()));
+        cli::RefreshArgs { dir: dir.path().to_owned(), ..read.expect("good arguments").args }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let run = |args: &cli::RefreshArgs| {

@@ -1,18 +1,25 @@
 //! The integration tests are one binary: linking is the slow part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
 mod blueprint;
+mod capacity;
 mod catalog;
+mod cli;
 mod crash;
 mod engine;
+mod families;
 mod fixtures;
 mod laws;
 mod planning;
+mod scaling;
+mod scenarios;
 mod sim;
 mod store_laws;
 mod swarm;
 mod taps;
+mod views;
 #[cfg(feature = "aws")]
 mod wire;

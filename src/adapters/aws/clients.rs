@@ -43,8 +43,6 @@ pub struct AwsOptions {
     pub role_arn: Option<String>,
     /// Address of all services instead of Amazon's: an emulator, or a private endpoint.
     pub endpoint_url: Option<String>,
-    /// Region in which the caller's identity is asked for; every other call names its own.
-    pub home: Option<RegionId>,
 }
 
 /// Most attempts of a read. The engine looks again soon, so that more would only add load.

@@ -50,11 +50,10 @@ const fn operations(
     Operations { reads, writes, arn }
 }
 
-/// The actions of a kind.
-#[allow(clippy::too_many_lines, reason = "a table, one row for each kind")]
-pub const fn of(kind: KindId) -> Operations {
-    match kind {
-        KindId::RdsSubnetGroup => operations(
+const TABLE: &[(&[KindId], Operations)] = &[
+    (
+        &[KindId::RdsSubnetGroup],
+        operations(
             Some("rds:subgrp"),
             &["rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"],
             &[
@@ -64,7 +63,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "rds:ModifyDBSubnetGroup",
             ],
         ),
-        KindId::AuroraClusterParameters | KindId::DocumentClusterParameters => operations(
+    ),
+    (
+        &[KindId::AuroraClusterParameters, KindId::DocumentClusterParameters],
+        operations(
             Some("rds:cluster-pg"),
             &[
                 "rds:DescribeDBClusterParameterGroups",
@@ -78,7 +80,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "rds:ModifyDBClusterParameterGroup",
             ],
         ),
-        KindId::AuroraInstanceParameters => operations(
+    ),
+    (
+        &[KindId::AuroraInstanceParameters],
+        operations(
             Some("rds:pg"),
             &["rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:ListTagsForResource"],
             &[
@@ -88,7 +93,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "rds:ModifyDBParameterGroup",
             ],
         ),
-        KindId::AuroraGlobal | KindId::DocumentGlobal => operations(
+    ),
+    (
+        &[KindId::AuroraGlobal, KindId::DocumentGlobal],
+        operations(
             Some("rds:global-cluster"),
             &["rds:DescribeGlobalClusters"],
             &[
@@ -101,7 +109,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "rds:SwitchoverGlobalCluster",
             ],
         ),
-        KindId::AuroraCluster | KindId::DocumentCluster => operations(
+    ),
+    (
+        &[KindId::AuroraCluster, KindId::DocumentCluster],
+        operations(
             Some("rds:cluster"),
             &["rds:DescribeDBClusters"],
             &[
@@ -114,7 +125,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "rds:StopDBCluster",
             ],
         ),
-        KindId::AuroraInstance | KindId::DocumentInstance => operations(
+    ),
+    (
+        &[KindId::AuroraInstance, KindId::DocumentInstance],
+        operations(
             Some("rds:db"),
             &["rds:DescribeDBInstances"],
             &[
@@ -125,13 +139,19 @@ pub const fn of(kind: KindId) -> Operations {
                 "rds:RebootDBInstance",
             ],
         ),
-        KindId::AuroraSnapshot | KindId::DocumentSnapshot => operations(
+    ),
+    (
+        &[KindId::AuroraSnapshot, KindId::DocumentSnapshot],
+        operations(
             Some("rds:cluster-snapshot"),
             &["rds:DescribeDBClusterSnapshots"],
             // Taken by the deletion of a cluster, which needs the permission of its own.
             &["rds:AddTagsToResource", "rds:CreateDBClusterSnapshot"],
         ),
-        KindId::CacheSubnetGroup => operations(
+    ),
+    (
+        &[KindId::CacheSubnetGroup],
+        operations(
             Some("elasticache:subnetgroup"),
             &["elasticache:DescribeCacheSubnetGroups", "elasticache:ListTagsForResource"],
             &[
@@ -141,7 +161,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:ModifyCacheSubnetGroup",
             ],
         ),
-        KindId::CacheParameters => operations(
+    ),
+    (
+        &[KindId::CacheParameters],
+        operations(
             Some("elasticache:parametergroup"),
             &[
                 "elasticache:DescribeCacheParameterGroups",
@@ -155,7 +178,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:ModifyCacheParameterGroup",
             ],
         ),
-        KindId::CacheUser => operations(
+    ),
+    (
+        &[KindId::CacheUser],
+        operations(
             Some("elasticache:user"),
             &["elasticache:DescribeUsers", "elasticache:ListTagsForResource"],
             &[
@@ -165,7 +191,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:ModifyUser",
             ],
         ),
-        KindId::CacheUserGroup => operations(
+    ),
+    (
+        &[KindId::CacheUserGroup],
+        operations(
             Some("elasticache:usergroup"),
             &["elasticache:DescribeUserGroups", "elasticache:ListTagsForResource"],
             &[
@@ -175,7 +204,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:ModifyUserGroup",
             ],
         ),
-        KindId::CacheGlobal => operations(
+    ),
+    (
+        &[KindId::CacheGlobal],
+        operations(
             Some("elasticache:globalreplicationgroup"),
             &["elasticache:DescribeGlobalReplicationGroups", "elasticache:ListTagsForResource"],
             &[
@@ -186,7 +218,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:ModifyGlobalReplicationGroup",
             ],
         ),
-        KindId::CacheGroup => operations(
+    ),
+    (
+        &[KindId::CacheGroup],
+        operations(
             Some("elasticache:replicationgroup"),
             &[
                 "elasticache:DescribeCacheClusters",
@@ -205,7 +240,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:TestFailover",
             ],
         ),
-        KindId::CacheServerless => operations(
+    ),
+    (
+        &[KindId::CacheServerless],
+        operations(
             Some("elasticache:serverlesscache"),
             &["elasticache:DescribeServerlessCaches", "elasticache:ListTagsForResource"],
             &[
@@ -215,12 +253,18 @@ pub const fn of(kind: KindId) -> Operations {
                 "elasticache:ModifyServerlessCache",
             ],
         ),
-        KindId::CacheSnapshot => operations(
+    ),
+    (
+        &[KindId::CacheSnapshot],
+        operations(
             Some("elasticache:snapshot"),
             &["elasticache:DescribeSnapshots", "elasticache:ListTagsForResource"],
             &["elasticache:AddTagsToResource", "elasticache:CreateSnapshot"],
         ),
-        KindId::RedshiftSubnetGroup => operations(
+    ),
+    (
+        &[KindId::RedshiftSubnetGroup],
+        operations(
             Some("redshift:subnetgroup"),
             &["redshift:DescribeClusterSubnetGroups"],
             &[
@@ -230,7 +274,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "redshift:ModifyClusterSubnetGroup",
             ],
         ),
-        KindId::RedshiftParameters => operations(
+    ),
+    (
+        &[KindId::RedshiftParameters],
+        operations(
             Some("redshift:parametergroup"),
             &["redshift:DescribeClusterParameterGroups", "redshift:DescribeClusterParameters"],
             &[
@@ -240,7 +287,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "redshift:ModifyClusterParameterGroup",
             ],
         ),
-        KindId::RedshiftCluster => operations(
+    ),
+    (
+        &[KindId::RedshiftCluster],
+        operations(
             Some("redshift:cluster"),
             &["redshift:DescribeClusters", "redshift:DescribeNodeConfigurationOptions"],
             &[
@@ -259,7 +309,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "redshift:ResumeCluster",
             ],
         ),
-        KindId::RedshiftNamespace => operations(
+    ),
+    (
+        &[KindId::RedshiftNamespace],
+        operations(
             None,
             &[
                 "redshift-serverless:GetNamespace",
@@ -273,7 +326,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "redshift-serverless:UpdateNamespace",
             ],
         ),
-        KindId::RedshiftWorkgroup => operations(
+    ),
+    (
+        &[KindId::RedshiftWorkgroup],
+        operations(
             None,
             &[
                 "redshift-serverless:GetWorkgroup",
@@ -287,7 +343,10 @@ pub const fn of(kind: KindId) -> Operations {
                 "redshift-serverless:UpdateWorkgroup",
             ],
         ),
-        KindId::RedshiftSnapshot => operations(
+    ),
+    (
+        &[KindId::RedshiftSnapshot],
+        operations(
             Some("redshift:snapshot"),
             &[
                 "redshift-serverless:ListSnapshots",
@@ -296,7 +355,13 @@ pub const fn of(kind: KindId) -> Operations {
             ],
             &["redshift:CreateClusterSnapshot"],
         ),
-    }
+    ),
+];
+
+/// The actions of a kind; a test sees to it that every kind has its row.
+pub fn of(kind: KindId) -> Operations {
+    let row = TABLE.iter().find(|(kinds, _)| kinds.contains(&kind));
+    row.map_or_else(|| operations(None, &[], &[]), |(_, operations)| *operations)
 }
 
 /// Actions of the table that no call of ours makes: the service checks them within another call.
@@ -312,4 +377,18 @@ pub fn action_of(service: &str, operation: &str) -> String {
         other => return format!("{}:{operation}", other.to_ascii_lowercase()),
     };
     format!("{prefix}:{operation}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_row_of_its_own() {
+        for kind in KindId::ALL {
+            let rows = TABLE.iter().filter(|(kinds, _)| kinds.contains(kind)).count();
+            assert_eq!(rows, 1, "{kind}");
+            assert!(!of(*kind).reads.is_empty(), "{kind}");
+        }
+    }
 }

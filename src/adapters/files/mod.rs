@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** what was answered with success is on disk.
 
+pub mod inputs;
 pub mod journal;
 pub mod objects;
 

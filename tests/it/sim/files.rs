@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Parser;
 use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
-use rgctl::cli::sim::{SimArgs, SimCommandError, run};
+use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
 use rgctl::kinds::KindId;
 use rgctl::seams::{Clock, CloudError};
 use rgctl::vocabulary::time::Span;
@@ -133,14 +133,18 @@ fn sleepers_wake_in_order_and_time_never_passes_one() {
 struct Line {
     #[command(flatten)]
     sim: SimArgs,
+    /// The whole program has it as a global option.
+    #[arg(short, global = true)]
+    output: Option<String>,
 }
 
 fn sim(folder: &Path, line: &str) -> Result<(u8, String, String), String> {
     let words = std::iter::once("sim").chain(line.split(' '));
     let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code =
-        run(&line.sim, folder, &mut out, &mut err).map_err(|error: SimCommandError| error.to_string())?;
+    let show_as = if line.output.as_deref() == Some("json") { ShowAs::Json } else { ShowAs::Text };
+    let code = run(&line.sim, folder, show_as, &mut out, &mut err)
+        .map_err(|error: SimCommandError| error.to_string())?;
     Ok((code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap()))
 }
 

@@ -1,0 +1,136 @@
+//! `rgctl apply`: bring the world into the blueprint's shape, or do exactly what a saved plan says.
+
+use super::args::{OutputForm, RunArgs};
+use super::error::Failure;
+use super::exit::Exit;
+use super::load::Loaded;
+use super::output::Output;
+use super::outside::Outside;
+use super::run::{self, Run};
+use super::saved::SavedPlan;
+use super::settings::Settings;
+use crate::artefacts::journal::Purpose;
+use crate::artefacts::node::Desired;
+use crate::artefacts::plan::Plan;
+use crate::artefacts::policy::Policy;
+use crate::planning::{self, Figures};
+use crate::report::plan::{self, Detail};
+use crate::report::plan_markdown;
+
+/// What is to be carried out, whether it comes from blueprints or from a saved plan.
+pub struct Work<'a> {
+    /// What should exist.
+    pub desired: &'a Desired,
+    /// Prices.
+    pub figures: &'a dyn Figures,
+    /// What may be done.
+    pub policy: &'a Policy,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// Carries a saved plan out: exactly its steps, or none when the world or the wish has moved on.
+pub async fn saved(
+    saved: &SavedPlan,
+    figures: &dyn Figures,
+    run: &RunArgs,
+    outside: &Outside,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let purpose = if saved.plan.destroy { Purpose::Destroy } else { Purpose::Apply };
+    let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
+    let inventory = crate::execution::drive::observe(
+        &outside.world(),
+        &crate::execution::drive::scope_of(&saved.desired),
+    )
+    .await?;
+    if planning::base(&saved.desired, &inventory) != saved.plan.base {
+        return Err(Failure::new(
+            Exit::StalePlan,
+            format!(
+                "the plan of {} was made at {} for another state of the world; nothing was done",
+                saved.plan.blueprint, saved.plan.made
+            ),
+        )
+        .hint("make a new plan and look at it"));
+    }
+    agree_and_carry_out(&work, &saved.plan, true, run, outside, settings, output).await
+}
+
+/// Plans, shows the plan, asks, and carries it out.
+pub async fn run(
+    loaded: &Loaded,
+    policy: Policy,
+    purpose: Purpose,
+    run: &RunArgs,
+    outside: &Outside,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let work = Work { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
+    let destroy = purpose == Purpose::Destroy;
+    let (plan, _) = run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
+    // What a person said yes to is what is done; `--yes` agrees to whatever leads to the blueprint.
+    agree_and_carry_out(&work, &plan, !run.yes, run, outside, settings, output).await
+}
+
+async fn agree_and_carry_out(
+    work: &Work<'_>,
+    plan: &Plan,
+    only_this: bool,
+    args: &RunArgs,
+    outside: &Outside,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    show(plan, args.dry_run, settings, output)?;
+    if args.dry_run || plan.is_empty() {
+        return held_up(plan);
+    }
+    run::require_consents(plan)?;
+    if !plan.steps.is_empty() {
+        let (question, expected) = match work.purpose {
+            Purpose::Apply => ("Carry this plan out?".to_owned(), "yes".to_owned()),
+            Purpose::Destroy => {
+                (format!("Remove everything of {}?", plan.blueprint), plan.blueprint.to_string())
+            }
+        };
+        run::confirm(&question, &expected, args.yes, output)?;
+    }
+    let run = Run {
+        desired: work.desired,
+        figures: work.figures,
+        policy: work.policy,
+        agreed: only_this.then_some(plan),
+        purpose: work.purpose,
+        deadline: args.deadline,
+    };
+    run::carry_out(outside, &run, output, settings.output).await
+}
+
+/// A plan without steps is no success when something needs a person.
+fn held_up(plan: &Plan) -> Result<(), Failure> {
+    use crate::artefacts::plan::Waiting;
+    let needs_person = plan
+        .waiting
+        .iter()
+        .any(|waiting| !waiting.ends_by_itself() && !matches!(waiting, Waiting::Retained { .. }));
+    if plan.steps.is_empty() && needs_person { Err(Failure::said(Exit::Blocked)) } else { Ok(()) }
+}
+
+/// The plan goes to standard output, unless a document about the outcome follows there: then it is talk.
+pub fn show(plan: &Plan, is_all: bool, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let detail = if settings.verbose > 0 { Detail::Everything } else { Detail::Changes };
+    let is_all = is_all || plan.is_empty();
+    match settings.output {
+        OutputForm::Text => output.data(&plan::text(plan, output.style, detail))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&plan_markdown::markdown(plan))?,
+        form @ (OutputForm::Json | OutputForm::Yaml) if is_all => output.plan(plan, form)?,
+        OutputForm::Json | OutputForm::Yaml => {
+            let text = plan::text(plan, output.talk_style, detail);
+            output.say(text.trim_end());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,350 @@
+//! The command line as clap reads it: names, help, types. What the values mean together is decided in `settings`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::capacity::CapacityArgs;
+use super::catalog::{ListArgs, RefreshArgs};
+use super::explain::ExplainArgs;
+use super::scale::BacktestArgs;
+use super::schema::SchemaArgs;
+use super::sim::SimArgs;
+use super::template::TemplateArgs;
+use super::validate::ValidateArgs;
+use crate::artefacts::policy::{Consent, Policy};
+use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
+use crate::vocabulary::time::Span;
+
+/// Plans, provisions, scales and rehearses the recovery of managed data stores, in one or many regions.
+#[derive(Parser, Debug)]
+#[command(
+    name = "rgctl",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done, 1 error, 2 differences found, 3 stale plan, 4 refused by policy, 5 stopped and \
+                  resumable, 6 invalid input, 7 lease held, 8 needs a person. See docs/exit-codes.md."
+)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Which cloud to work on: the embedded simulation or AWS
+    #[arg(long, global = true, value_enum, default_value_t, env = "RGCTL_CLOUD")]
+    pub cloud: CloudChoice,
+    /// Folder of the record, the simulated world and the price book
+    #[arg(long, global = true, value_name = "DIR", default_value = ".rgctl", env = "RGCTL_STATE_DIR")]
+    pub state_dir: PathBuf,
+    /// Where the record and the lease are kept; the state folder when absent [example: s3://bucket/prefix]
+    #[arg(long, global = true, value_name = "URL", env = "RGCTL_STORE")]
+    pub store: Option<String>,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, default_value_t, env = "RGCTL_OUTPUT")]
+    pub output: OutputForm,
+    /// Never use colour; `NO_COLOR` in the environment does the same
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Profile of the AWS configuration
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Role to assume before calling AWS
+    #[arg(long, global = true, value_name = "ARN")]
+    pub role_arn: Option<String>,
+    /// Address that AWS calls are sent to instead of the public ones
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// File of contract prices that go before the public ones
+    #[arg(long, global = true, value_name = "FILE", env = "RGCTL_PRICE_BOOK")]
+    pub price_book: Option<PathBuf>,
+}
+
+/// Which cloud.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CloudChoice {
+    /// The embedded simulation, in virtual time
+    #[default]
+    Sim,
+    /// Amazon Web Services
+    Aws,
+}
+
+/// Form of the output on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputForm {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document with a format name
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// For a pull request
+    Markdown,
+    /// One page that works offline; of `scale backtest` only
+    Html,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Check blueprints and regions, and report all problems at once
+    Validate(ValidateArgs),
+    /// Show what would be done, why, at what price and with which effect
+    Plan(PlanArgs),
+    /// Bring the world into the blueprint's shape
+    Apply(ApplyArgs),
+    /// Remove everything of a blueprint, leaving final snapshots
+    Destroy(DestroyArgs),
+    /// Show what exists, in which phase, and what it costs
+    Status(InputArgs),
+    /// Show what differs from the blueprint by another hand; exit code 2 when something does
+    Drift(InputArgs),
+    /// Show what the blueprint costs a month, by store and region
+    Cost(InputArgs),
+    /// Show how big each store has to be, with every formula, and the limits ahead
+    Capacity(CapacityCommand),
+    /// Show who did what, when and why
+    History(HistoryArgs),
+    /// Print the JSON Schema of a kind of document, for editors
+    Schema(SchemaArgs),
+    /// Explain a kind of document, one of its fields, or a diagnostic code
+    Explain(ExplainArgs),
+    /// Render templates into documents
+    Template(TemplateArgs),
+    /// Refresh and show prices, classes and limits
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Measure how the scaler decides
+    #[command(subcommand)]
+    Scale(ScaleCommand),
+    /// Look at the embedded cloud, let its time pass, make things go wrong in it
+    Sim(SimArgs),
+    /// Write completions for a shell
+    Completions(CompletionsArgs),
+}
+
+/// What to do with the scaler.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ScaleCommand {
+    /// Measure the scaler and its rivals on recorded load
+    Backtest(BacktestArgs),
+}
+
+/// What to do with the catalog.
+#[derive(Subcommand, Clone, Debug)]
+pub enum CatalogCommand {
+    /// Read the provider's public price list into a dated price book
+    Refresh(RefreshArgs),
+    /// List known prices
+    Prices(ListArgs),
+    /// List classes, their sizes, and where they are sold
+    Classes(ListArgs),
+    /// List limits, quotas and capabilities
+    Limits(ListArgs),
+}
+
+/// The files to read.
+#[derive(Args, Clone, Debug)]
+pub struct InputArgs {
+    /// Blueprint to read; repeat for several
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Folder of further region files, which go before the built-in ones
+    #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
+    pub regions: Option<PathBuf>,
+}
+
+/// Which blueprint, and how much is shown of its sizes.
+#[derive(Args, Clone, Debug)]
+pub struct CapacityCommand {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What is shown.
+    #[command(flatten)]
+    pub shown: CapacityArgs,
+}
+
+/// Which stores, and what may be done to them.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PolicyArgs {
+    /// Only this store; repeat for several
+    #[arg(long = "target", value_name = "STORE", value_parser = store_name)]
+    pub targets: Vec<StoreName>,
+    /// Allow a grave thing by name, such as `delete:accounts@us-east-1`, `replace:…`, `shrink:…`; repeat for several
+    #[arg(long = "allow", value_name = "CONSENT", value_parser = consent)]
+    pub consents: Vec<Consent>,
+}
+
+impl ApplyArgs {
+    /// The files.
+    pub fn input(&self) -> InputArgs {
+        InputArgs { files: self.files.clone(), regions: self.regions.clone() }
+    }
+}
+
+impl PolicyArgs {
+    /// What they allow.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            consents: self.consents.iter().cloned().collect(),
+            targets: self.targets.iter().cloned().collect(),
+            ..Policy::default()
+        }
+    }
+}
+
+/// How to plan.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What may be done.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Save the plan, so that `rgctl apply FILE` does exactly this
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// End with code 2 when the plan is not empty
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Plan the removal of everything
+    #[arg(long)]
+    pub destroy: bool,
+}
+
+/// How a run goes on.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show the plan and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Pause after this time, such as `45m`; what was begun is recorded and the next run goes on
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub deadline: Option<Span>,
+}
+
+/// How to apply.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// A saved plan: exactly its steps are done, or none when the world has moved on
+    #[arg(value_name = "PLAN")]
+    pub plan: Option<PathBuf>,
+    /// Blueprint to read; repeat for several
+    #[arg(
+        short,
+        long = "file",
+        value_name = "FILE",
+        required_unless_present = "plan",
+        conflicts_with = "plan"
+    )]
+    pub files: Vec<PathBuf>,
+    /// Folder of further region files, which go before the built-in ones
+    #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
+    pub regions: Option<PathBuf>,
+    /// What may be done.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// How it goes on.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// How to destroy.
+#[derive(Args, Clone, Debug)]
+pub struct DestroyArgs {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What may be done.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// How it goes on.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Leave no final snapshots behind
+    #[arg(long)]
+    pub skip_final_snapshot: bool,
+}
+
+/// Which part of the record.
+#[derive(Args, Clone, Debug)]
+pub struct HistoryArgs {
+    /// Name of the blueprint
+    #[arg(value_name = "BLUEPRINT", value_parser = blueprint_name)]
+    pub blueprint: BlueprintName,
+    /// Only this run
+    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    pub run: Option<RunId>,
+    /// Only the last lines
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub last: Option<u32>,
+}
+
+/// For which shell.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+fn store_name(text: &str) -> Result<StoreName, String> {
+    StoreName::new(text).map_err(|error| error.to_string())
+}
+
+fn blueprint_name(text: &str) -> Result<BlueprintName, String> {
+    BlueprintName::new(text).map_err(|error| error.to_string())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a fallible parser")]
+fn run_id(text: &str) -> Result<RunId, String> {
+    Ok(RunId(text.to_owned()))
+}
+
+fn consent(text: &str) -> Result<Consent, String> {
+    Consent::parse(text).ok_or_else(|| {
+        "expected `delete:`, `replace:` or `shrink:`, then STORE@REGION, such as `delete:accounts@us-east-1`"
+            .to_owned()
+    })
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    Span::parse(text).ok_or_else(|| "expected a time such as `90s`, `45m` or `1h30m`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_argument_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_consent_is_read_in_its_own_words() {
+        assert!(consent("delete:accounts@us-east-1").is_ok());
+        assert!(consent("delete accounts").is_err());
+    }
+}

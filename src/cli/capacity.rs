@@ -1,0 +1,131 @@
+//! `rgctl capacity`: how big each store has to be, with every formula, and the limits ahead.
+//!
+//! Goes in: estimates. Comes out: data on one writer.
+//!
+//! **Invariant:** an assumption stands in the formula that uses it, and a ranking without prices says so.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use serde_json::{Value, json};
+
+use crate::artefacts::overlay::Axis;
+use crate::capacity::{Ceiling, Estimate};
+use crate::families::size::{Count, Size};
+
+/// Name of the JSON format.
+pub const CAPACITY_FORMAT: &str = "rgctl.dev/capacity/v1";
+
+/// Arguments of `rgctl capacity`, beside the files and the form of the output.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CapacityArgs {
+    /// Only these stores.
+    #[arg(long = "target", value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Only the result and what lies ahead, without the formulas.
+    #[arg(long)]
+    pub short: bool,
+}
+
+impl CapacityArgs {
+    /// The estimates that were asked for.
+    pub fn select<'e>(&self, estimates: &'e [Estimate]) -> Vec<&'e Estimate> {
+        let wanted = |estimate: &&Estimate| {
+            self.stores.is_empty() || self.stores.iter().any(|name| name == estimate.store.as_str())
+        };
+        estimates.iter().filter(wanted).collect()
+    }
+}
+
+/// The document for programs.
+pub fn document(args: &CapacityArgs, estimates: &[Estimate]) -> Value {
+    json!({ "format": CAPACITY_FORMAT, "estimates": args.select(estimates) })
+}
+
+/// Writes the tables for people.
+pub fn write_text(args: &CapacityArgs, estimates: &[Estimate], out: &mut dyn Write) -> io::Result<()> {
+    let chosen = args.select(estimates);
+    let several_cells = estimates.iter().any(|estimate| estimate.cell != estimates[0].cell);
+    for (place, estimate) in chosen.iter().enumerate() {
+        if place > 0 {
+            writeln!(out)?;
+        }
+        let cell = if several_cells { format!(", cell {}", estimate.cell) } else { String::new() };
+        writeln!(out, "{} ({}) in {}{cell}", estimate.store, estimate.engine, estimate.region)?;
+        if !args.short {
+            writeln!(out, "{}", formulas(estimate))?;
+        }
+        write_result(estimate, out)?;
+    }
+    Ok(())
+}
+
+fn formulas(estimate: &Estimate) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["  QUANTITY", "VALUE", "UNIT", "FORMULA"]);
+    for row in &estimate.rows {
+        table.add_row([
+            Cell::new(format!("  {}", row.quantity)),
+            Cell::new(number(row.value)).set_alignment(CellAlignment::Right),
+            Cell::new(&row.unit),
+            Cell::new(&row.formula),
+        ]);
+    }
+    table
+}
+
+fn write_result(estimate: &Estimate, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  size       {}", size_text(&estimate.size))?;
+    if let Some(secondary) = &estimate.secondary {
+        writeln!(out, "  secondary  {}", size_text(secondary))?;
+    }
+    writeln!(out, "  why        {}", estimate.why)?;
+    writeln!(out, "  ranking    {}", estimate.ranking)?;
+    for ceiling in &estimate.ceilings {
+        writeln!(out, "  ceiling    {}", ceiling_text(ceiling))?;
+    }
+    for warning in &estimate.warnings {
+        writeln!(out, "  warning    {warning}")?;
+    }
+    Ok(())
+}
+
+fn ceiling_text(ceiling: &Ceiling) -> String {
+    match ceiling.reached_in {
+        0 => format!("{}: {} — passed today", ceiling.what, ceiling.limit),
+        1 => format!("{}: {} — in 1 month", ceiling.what, ceiling.limit),
+        months => format!("{}: {} — in {months} months", ceiling.what, ceiling.limit),
+    }
+}
+
+/// Such as `db.r6g.2xlarge, 3 readers (1 to 8)`.
+fn size_text(size: &Size) -> String {
+    let class = size.class.clone().unwrap_or_else(|| "serverless".to_owned());
+    let counts = size.counts.iter().map(|(axis, count)| count_text(*axis, *count));
+    std::iter::once(class).chain(counts).collect::<Vec<_>>().join(", ")
+}
+
+fn count_text(axis: Axis, count: Count) -> String {
+    if count.min == count.max {
+        format!("{} {axis}", count.now)
+    } else {
+        format!("{} {axis} ({} to {})", count.now, count.min, count.max)
+    }
+}
+
+/// Three digits that matter, thousands apart.
+fn number(value: f64) -> String {
+    let digits = if value.abs() >= 100.0 { 0 } else { 2 };
+    let text = format!("{value:.digits$}");
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, ""));
+    let mut grouped = String::new();
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place) % 3 == 0 && digit.is_ascii_digit() {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let rest = rest.trim_end_matches('0');
+    if rest.is_empty() { grouped } else { format!("{grouped}.{rest}") }
+}

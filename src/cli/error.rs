@@ -1,0 +1,236 @@
+//! What went wrong, as a person sees it: the chain of causes, hints, an exit code. The one place where errors of all
+//! modules meet.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+
+use super::catalog::CatalogCommandError;
+use super::exit::Exit;
+use super::explain::ExplainError;
+use super::schema::SchemaError;
+use super::settings::SettingsError;
+use super::sim::SimCommandError;
+use super::template::TemplateError;
+use super::validate::ValidateError;
+use crate::adapters::files::inputs::InputError;
+use crate::adapters::sim::SimError;
+use crate::execution::drive::DriveError;
+use crate::report::style::{Style, Tone};
+use crate::seams::{CloudError, StoreError};
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the command ends.
+    pub exit: Exit,
+    /// What is wrong; empty when it has been said already.
+    pub message: String,
+    /// Why, from near to far.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure in words.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// Everything that is to be said has been said.
+    pub const fn said(exit: Exit) -> Self {
+        Self { exit, message: String::new(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// An error with its causes.
+    pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
+        let mut failure = Self::new(exit, error.to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            failure.causes.push(error.to_string());
+            cause = error.source();
+        }
+        failure
+    }
+
+    /// With something to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// As it is shown.
+    pub fn text(&self, style: Style) -> String {
+        if self.message.is_empty() {
+            return String::new();
+        }
+        let mut text = format!("{} {}", style.paint(Tone::Bad, "error:"), self.message);
+        for cause in &self.causes {
+            let _ = write!(text, "\n  caused by: {cause}");
+        }
+        for hint in &self.hints {
+            let _ = write!(text, "\n  {} {hint}", style.paint(Tone::Strong, "hint:"));
+        }
+        text
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Input and output of the command itself. A reader that went away ends it quietly.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::said(Exit::Done);
+        }
+        Self::of(Exit::Error, &error)
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let failure = Self::of(Exit::BadInput, &error);
+        match error {
+            SettingsError::OnlyWithAws { .. } => failure.hint("add `--cloud aws`, or leave the option out"),
+            SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`"),
+            SettingsError::NoAws => failure.hint("build with the default features"),
+        }
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        let failure = Self::of(Exit::BadInput, &error);
+        match error {
+            InputError::Unreadable { .. } => failure.hint("check the path and its permissions"),
+            InputError::Folder { .. } => failure.hint("name the files in it, each with `-f`"),
+            InputError::Unwritable { .. } => Self { exit: Exit::Error, ..failure },
+            InputError::TooLarge { .. } | InputError::NotText { .. } => failure,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Held { .. } => Self::of(Exit::Held, &error)
+                .hint("one run at a time works on a blueprint; a crashed run's lease ends by itself"),
+            StoreError::Fenced { .. } => {
+                Self::of(Exit::Held, &error).hint("look at `rgctl history` before you apply again")
+            }
+            StoreError::Damaged { .. } => Self::of(Exit::Error, &error)
+                .hint("nothing was done; restore the record from a backup, or find out who changed it"),
+            StoreError::Unavailable { .. } => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        let failure = Self::of(Exit::Error, &error);
+        match error {
+            CloudError::Denied { .. } => {
+                failure.hint("`rgctl doctor` checks credentials, `rgctl iam-policy` prints the policy needed")
+            }
+            CloudError::Unreachable { .. } | CloudError::Unclear { .. } => {
+                failure.hint("check the network and the region, then give the same command again")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<DriveError> for Failure {
+    fn from(error: DriveError) -> Self {
+        match error {
+            DriveError::Store(error) => error.into(),
+            DriveError::Cloud(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogCommandError> for Failure {
+    fn from(error: CatalogCommandError) -> Self {
+        match error {
+            CatalogCommandError::Output(error) => error.into(),
+            error @ (CatalogCommandError::Contract(_)
+            | CatalogCommandError::Region { .. }
+            | CatalogCommandError::NotKnown { .. }) => Self::of(Exit::BadInput, &error),
+            error => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
+impl From<SimCommandError> for Failure {
+    fn from(error: SimCommandError) -> Self {
+        match error {
+            SimCommandError::Output(error) => error.into(),
+            error @ SimCommandError::Argument(_) => Self::of(Exit::BadInput, &error),
+            error @ SimCommandError::Sim(_) => error_of_sim(&error),
+        }
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        error_of_sim(&error)
+    }
+}
+
+impl From<ValidateError> for Failure {
+    fn from(error: ValidateError) -> Self {
+        match error {
+            ValidateError::Write(error) => error.into(),
+            error => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
+impl From<SchemaError> for Failure {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Write(error) => error.into(),
+            // The encoder writes as it goes: a reader that went away shows itself here.
+            SchemaError::Encode(error) if error.is_io() => io::Error::from(error).into(),
+            error @ SchemaError::Encode(_) => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Write(error) => error.into(),
+            error @ ExplainError::Unknown { .. } => Self::of(Exit::BadInput, &error),
+        }
+    }
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Self {
+        match error {
+            TemplateError::Write(error) => error.into(),
+            error => Self::of(Exit::BadInput, &error),
+        }
+    }
+}
+
+fn error_of_sim(error: &(dyn Error + 'static)) -> Failure {
+    Failure::of(Exit::Error, error).hint("`rgctl sim reset` begins a new world")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_chain_is_printed_and_a_closed_pipe_is_quiet() {
+        let missing = std::fs::read_to_string("no/such/file").unwrap_err();
+        let error = InputError::Unreadable { path: "no/such/file".into(), source: missing };
+        let text = Failure::from(error).text(Style::PLAIN);
+        assert!(text.starts_with("error: cannot read no/such/file\n  caused by: No such file"), "{text}");
+        assert!(text.contains("hint: check the path"), "{text}");
+        let pipe = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((pipe.exit, pipe.text(Style::PLAIN)), (Exit::Done, String::new()));
+    }
+}

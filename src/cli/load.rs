@@ -1,0 +1,111 @@
+//! From files to what should exist: read, check, size, expand.
+
+use super::args::InputArgs;
+use super::error::Failure;
+use super::exit::Exit;
+use super::figures::{self, CatalogFigures};
+use super::output::Output;
+use super::settings::Settings;
+use super::validate;
+use crate::adapters::machine::SystemClock;
+use crate::artefacts::overlay::Overlay;
+use crate::blueprint::document::{Loaded as Document, Reading};
+use crate::capacity::Estimate;
+use crate::catalog::Catalog;
+use crate::desired;
+use crate::report::diagnostics;
+use crate::seams::Clock;
+use crate::vocabulary::diagnostic::{Diagnostics, Finding, Severity, Source};
+use crate::vocabulary::names::BlueprintName;
+use crate::vocabulary::time::Moment;
+
+/// What a blueprint comes to.
+pub struct Loaded {
+    /// What should exist.
+    pub desired: crate::artefacts::node::Desired,
+    /// How the sizes were found.
+    pub estimates: Vec<Estimate>,
+    /// Prices and capacities.
+    pub figures: CatalogFigures,
+}
+
+/// Files that were read and are free of errors.
+pub struct Checked {
+    reading: Reading,
+    sources: Vec<Source>,
+    catalog: Catalog,
+    now: Moment,
+}
+
+/// Reads and checks files; every problem is said, and an error ends it here.
+pub fn check(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<Checked, Failure> {
+    let catalog = figures::catalog(settings)?;
+    let now = SystemClock.now();
+    let (reading, sources) = validate::read(&input.files, input.regions.as_deref(), &catalog, now);
+    let checked = Checked { reading, sources, catalog, now };
+    checked.say(&checked.reading.diagnostics, output)?;
+    checked.only()?;
+    Ok(checked)
+}
+
+impl Checked {
+    /// Says what is wrong; an error is a failure.
+    fn say(&self, found: &Diagnostics, output: &mut Output) -> Result<(), Failure> {
+        if found.count(Severity::Error) + found.count(Severity::Warning) == 0 {
+            return Ok(());
+        }
+        let text = diagnostics::text(found, &diagnostics::sources(&self.sources), output.talk_colour());
+        output.say(text.trim_end());
+        output.say(&diagnostics::summary(found, self.sources.len()));
+        if found.has_errors() { Err(Failure::said(Exit::BadInput)) } else { Ok(()) }
+    }
+
+    /// The one blueprint. A run has one record and one lease, so that it is about one blueprint.
+    fn only(&self) -> Result<&Document, Failure> {
+        match self.reading.blueprints.as_slice() {
+            [document] => Ok(document),
+            [] => Err(Failure::new(Exit::BadInput, "the files have no blueprint")
+                .hint("name a file with `kind: Blueprint`")),
+            several => {
+                let names: Vec<String> =
+                    several.iter().map(|document| document.blueprint.name().to_string()).collect();
+                Err(Failure::new(Exit::BadInput, format!("several blueprints: {}", names.join(", ")))
+                    .hint("one run is about one blueprint: give one of them"))
+            }
+        }
+    }
+
+    /// Name of the blueprint.
+    pub fn name(&self) -> Result<BlueprintName, Failure> {
+        Ok(self.only()?.blueprint.name().clone())
+    }
+
+    /// Sizes and expands, with the decisions that are in force.
+    pub fn build(self, overlays: &[Overlay], now: Moment, output: &mut Output) -> Result<Loaded, Failure> {
+        let document = self.only()?;
+        match desired::build(&document.blueprint, &self.reading.regions, &self.catalog, overlays, now) {
+            Ok(built) => {
+                for note in &built.notes {
+                    output.say(&format!("note: {note}"));
+                }
+                let figures = CatalogFigures::new(self.catalog, &built.desired, self.now);
+                Ok(Loaded { desired: built.desired, estimates: built.estimates, figures })
+            }
+            Err(findings) => {
+                let found = located(document, findings);
+                self.say(&found, output)?;
+                Err(Failure::said(Exit::BadInput))
+            }
+        }
+    }
+}
+
+/// Findings at their places in the text.
+fn located(document: &Document, findings: Vec<Finding>) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for finding in findings {
+        let mark = document.tree.locate(&finding.path);
+        found.push(finding.locate(&document.source, mark));
+    }
+    found
+}

@@ -1,0 +1,83 @@
+//! `rgctl status`, `rgctl drift`, `rgctl cost`: views of one look at the world.
+
+use super::args::OutputForm;
+use super::error::Failure;
+use super::exit::Exit;
+use super::load::Loaded;
+use super::output::Output;
+use super::outside::Outside;
+use super::run;
+use super::settings::Settings;
+use crate::artefacts::bill::CostRange;
+use crate::artefacts::policy::Policy;
+use crate::execution::drive;
+use crate::planning::Figures;
+use crate::report::cost::{self, CostReport, StoreCost};
+use crate::report::document::{document, format};
+use crate::report::{drift, status};
+use crate::vocabulary::names::{RegionId, StoreName};
+
+/// What exists, in which phase, at what price.
+pub async fn status(
+    loaded: &Loaded,
+    outside: &Outside,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let inventory = drive::observe(&outside.world(), &drive::scope_of(&loaded.desired)).await?;
+    let price = |store: &StoreName, region: &RegionId| {
+        let mut range = CostRange::default();
+        let bills = loaded.desired.bills.iter();
+        for bill in bills.filter(|bill| bill.store == *store && bill.region == *region) {
+            range.merge(&loaded.figures.range(bill));
+        }
+        range
+    };
+    let report = status::report(&loaded.desired, &inventory, &price);
+    match settings.output {
+        OutputForm::Text => output.data(&status::text(&report, output.style))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&status::markdown(&report))?,
+        form => output.document(&document(format::STATUS, &report), form)?,
+    }
+    Ok(())
+}
+
+/// What differs, and by which hand.
+pub async fn drift(
+    loaded: &Loaded,
+    outside: &Outside,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let (plan, _) =
+        run::look_and_plan(outside, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
+    let record = outside.store.entries(&loaded.desired.blueprint, 0).await?;
+    let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
+    match settings.output {
+        OutputForm::Text => output.data(&drift::text(&report, output.style))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&drift::markdown(&report))?,
+        form => output.document(&document(format::DRIFT, &report), form)?,
+    }
+    if report.has_drift() { Err(Failure::said(Exit::Differences)) } else { Ok(()) }
+}
+
+/// What the blueprint costs a month. Nothing is looked at.
+pub fn cost(loaded: &Loaded, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let stores = loaded.desired.bills.iter().map(|bill| StoreCost {
+        store: bill.store.clone(),
+        region: bill.region.clone(),
+        standby: bill.standby,
+        cost: loaded.figures.range(bill),
+    });
+    let report = CostReport {
+        blueprint: loaded.desired.blueprint.clone(),
+        stores: stores.collect(),
+        prices: loaded.figures.sources(),
+    };
+    match settings.output {
+        OutputForm::Text => output.data(&cost::text(&report, output.style))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&cost::markdown(&report))?,
+        form => output.document(&document(format::COST, &report), form)?,
+    }
+    Ok(())
+}

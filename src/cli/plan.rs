@@ -1,0 +1,31 @@
+//! `rgctl plan`: what would be done.
+
+use super::args::PlanArgs;
+use super::error::Failure;
+use super::exit::Exit;
+use super::load::Loaded;
+use super::output::Output;
+use super::outside::Outside;
+use super::saved::SavedPlan;
+use super::settings::Settings;
+use super::{apply, run};
+
+/// Shows the plan, and saves it when asked to.
+pub async fn run(
+    args: &PlanArgs,
+    loaded: Loaded,
+    outside: &Outside,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let policy = args.policy.policy();
+    let figures = &loaded.figures;
+    let (plan, _) = run::look_and_plan(outside, &loaded.desired, figures, &policy, args.destroy).await?;
+    apply::show(&plan, true, settings, output)?;
+    let is_empty = plan.is_empty();
+    if let Some(path) = &args.out {
+        SavedPlan::new(plan, loaded.desired, policy).write(path)?;
+        output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));
+    }
+    if args.detailed_exitcode && !is_empty { Err(Failure::said(Exit::Differences)) } else { Ok(()) }
+}

@@ -1,0 +1,208 @@
+//! What `plan`, `apply` and `destroy` share: look, plan, and carry out.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, IsTerminal};
+
+use serde::Serialize;
+
+use super::args::OutputForm;
+use super::error::Failure;
+use super::exit::Exit;
+use super::output::Output;
+use super::outside::Outside;
+use super::progress::Progress;
+use super::signals::{self, StopRequest};
+use crate::adapters::machine;
+use crate::artefacts::journal::{Outcome, Purpose};
+use crate::artefacts::node::Desired;
+use crate::artefacts::plan::Plan;
+use crate::artefacts::policy::Policy;
+use crate::artefacts::seen::Inventory;
+use crate::execution::drive::{self, Ended, Job};
+use crate::execution::turn::{self, Pace};
+use crate::planning::{self, Ask, Figures};
+use crate::report::document::{document, format};
+use crate::report::{history, words};
+use crate::seams::Clock;
+use crate::vocabulary::names::BlueprintName;
+use crate::vocabulary::time::{Moment, Span};
+
+/// Looks at the world and plans.
+pub async fn look_and_plan(
+    outside: &Outside,
+    desired: &Desired,
+    figures: &dyn Figures,
+    policy: &Policy,
+    destroy: bool,
+) -> Result<(Plan, Inventory), Failure> {
+    let inventory = drive::observe(&outside.world(), &drive::scope_of(desired)).await?;
+    let now = outside.clock.now();
+    let suffix = turn::snapshot_suffix(now);
+    let ask = Ask { desired, inventory: &inventory, policy, figures, now, snapshot_suffix: &suffix, destroy };
+    let mut plan = planning::plan(&ask);
+    plan.base = planning::base(desired, &inventory);
+    Ok((plan, inventory))
+}
+
+/// One run over the world.
+pub struct Run<'a> {
+    /// What should exist.
+    pub desired: &'a Desired,
+    /// Prices.
+    pub figures: &'a dyn Figures,
+    /// What may be done.
+    pub policy: &'a Policy,
+    /// Only these steps.
+    pub agreed: Option<&'a Plan>,
+    /// What for.
+    pub purpose: Purpose,
+    /// When to pause.
+    pub deadline: Option<Span>,
+}
+
+/// How a run ended, as a document.
+#[derive(Debug, Serialize)]
+pub struct OutcomeReport<'a> {
+    /// Whose.
+    pub blueprint: &'a BlueprintName,
+    /// Name of the run, for `rgctl history`.
+    pub run: &'a str,
+    /// How.
+    pub outcome: Outcome,
+    /// Calls made.
+    pub calls: u64,
+    /// Time it took, in the cloud's time.
+    pub took: Span,
+    /// Steps that are left.
+    pub left: usize,
+    /// What holds up the rest.
+    pub held: Vec<String>,
+}
+
+/// Carries a run out, and says how it ended.
+pub async fn carry_out(
+    outside: &Outside,
+    run: &Run<'_>,
+    output: &mut Output,
+    form: OutputForm,
+) -> Result<(), Failure> {
+    let owner = machine::owner();
+    let id = machine::new_run(&owner, outside.wall.now());
+    let began = outside.clock.now();
+    let stop = StopRequest::default();
+    let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
+    let pace = Pace::default();
+    let job = Job {
+        desired: run.desired,
+        policy: run.policy,
+        figures: run.figures,
+        agreed: run.agreed,
+        purpose: run.purpose,
+        run: &id,
+        owner: &owner,
+        deadline: run.deadline.map(|span| began + span),
+        pace: &pace,
+    };
+    let world = outside.world();
+    let ended = tokio::select! {
+        biased;
+        () = signals::second_signal(stop, say_at_once) => return Err(Failure::said(Exit::Interrupted)),
+        ended = drive::drive(&world, &job, &mut progress) => ended,
+    };
+    drop(progress);
+    let ended = ended?;
+    tell(&ended, &id.0, began, run, output, form)
+}
+
+fn say_at_once(line: &str) {
+    use std::io::Write;
+    // Talk that nobody hears is no error.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn tell(
+    ended: &Ended,
+    run_id: &str,
+    began: Moment,
+    run: &Run<'_>,
+    output: &mut Output,
+    form: OutputForm,
+) -> Result<(), Failure> {
+    let plan = &ended.last.plan;
+    let held = ended.last.held.iter().map(|held| format!("{}: {}", held.step, held.why));
+    let waiting = plan.waiting.iter().map(|waiting| format!("{} {}", waiting.at(), words::waiting(waiting)));
+    let report = OutcomeReport {
+        blueprint: &run.desired.blueprint,
+        run: run_id,
+        outcome: ended.outcome,
+        calls: ended.calls,
+        took: ended.at.since(began),
+        left: plan.steps.len(),
+        held: held.chain(waiting).collect(),
+    };
+    match form {
+        OutputForm::Json | OutputForm::Yaml => output.document(&document(format::OUTCOME, &report), form)?,
+        OutputForm::Text | OutputForm::Markdown | OutputForm::Html => output.data(&outcome_text(&report))?,
+    }
+    let exit = match ended.outcome {
+        Outcome::Settled => return Ok(()),
+        Outcome::Blocked => Exit::Blocked,
+        Outcome::Stopped | Outcome::Paused => Exit::Resumable,
+        Outcome::Fenced => Exit::Held,
+    };
+    Err(Failure::said(exit))
+}
+
+fn outcome_text(report: &OutcomeReport<'_>) -> String {
+    let calls = words::count(usize::try_from(report.calls).unwrap_or(usize::MAX), "call", "calls");
+    let mut text = format!(
+        "{}: {} after {}, {calls}, run {}\n",
+        report.blueprint,
+        history::outcome_word(report.outcome),
+        report.took,
+        report.run
+    );
+    if report.left > 0 {
+        let _ = writeln!(text, "{} left", words::count(report.left, "step is", "steps are"));
+    }
+    for held in &report.held {
+        let _ = writeln!(text, "  {held}");
+    }
+    if matches!(report.outcome, Outcome::Stopped | Outcome::Paused) {
+        text.push_str(
+            "Everything begun is on record: give the same command again, and it goes on from there.\n",
+        );
+    }
+    text
+}
+
+/// Refuses a plan that needs consents it does not have: nothing is begun that would stop half-way.
+pub fn require_consents(plan: &Plan) -> Result<(), Failure> {
+    let lacking = plan.lacking();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+    let options: Vec<String> = names.iter().map(|name| format!("--allow {name}")).collect();
+    Err(Failure::new(
+        Exit::Refused,
+        format!("the plan needs consent by name to {}; nothing was done", names.join(", ")),
+    )
+    .hint(format!("if this is meant: {}", options.join(" ")))
+    .hint("`--target STORE` leaves the other stores out of this run"))
+}
+
+/// Asks a person, unless `--yes` was given. Where nobody can be asked, the answer is no.
+pub fn confirm(question: &str, expected: &str, yes: bool, output: &mut Output) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let refused = |why: &str| Failure::new(Exit::Refused, format!("{why}; nothing was done"));
+    if !std::io::stdin().is_terminal() {
+        return Err(refused("nobody can be asked here").hint("give `--yes` when no question is wanted"));
+    }
+    output.say(&format!("{question} Type `{expected}` to go on:"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == expected { Ok(()) } else { Err(refused("not confirmed")) }
+}

@@ -1,0 +1,74 @@
+//! A plan in a file: what was agreed to, with everything that is needed to do exactly that.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::Failure;
+use super::exit::Exit;
+use crate::adapters::files::inputs::{self, PLAN_BYTES_MAX};
+use crate::artefacts::node::Desired;
+use crate::artefacts::plan::{PLAN_FORMAT, Plan};
+use crate::artefacts::policy::Policy;
+use crate::record::chain::hex;
+
+/// Format of the file. A file of another format is refused, never guessed at.
+pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v1";
+
+/// What the file holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    /// Format.
+    pub format: String,
+    /// The steps.
+    pub plan: Plan,
+    /// The wish that they come from.
+    pub desired: Desired,
+    /// What was allowed.
+    pub policy: Policy,
+    /// Digest of the above: a plan that was edited is not the plan that was agreed to.
+    pub digest: String,
+}
+
+impl SavedPlan {
+    /// A plan to keep.
+    pub fn new(plan: Plan, desired: Desired, policy: Policy) -> Self {
+        let digest = digest(&plan, &desired, &policy);
+        Self { format: SAVED_FORMAT.to_owned(), plan, desired, policy, digest }
+    }
+
+    /// Writes the file in one step.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| Failure::of(Exit::Error, &error))?;
+        Ok(inputs::write_text(path, &text)?)
+    }
+
+    /// Reads a file back.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = inputs::read_text(path, PLAN_BYTES_MAX)?;
+        let refused = |why: &str| {
+            Failure::new(Exit::BadInput, format!("{} is not a saved plan: {why}", path.display()))
+                .hint("make one with `rgctl plan -f BLUEPRINT --out FILE`; blueprints are given with `-f`")
+        };
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| refused(&error.to_string()))?;
+        match value.get("format").and_then(serde_json::Value::as_str) {
+            Some(SAVED_FORMAT) => {}
+            Some(PLAN_FORMAT) => return Err(refused("it is the output of `plan -o json`, without the wish")),
+            Some(other) => return Err(refused(&format!("its format is {other}, expected {SAVED_FORMAT}"))),
+            None => return Err(refused("it names no format")),
+        }
+        let saved: Self = serde_json::from_value(value).map_err(|error| refused(&error.to_string()))?;
+        if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy) {
+            return Err(refused("it was changed after it was made"));
+        }
+        Ok(saved)
+    }
+}
+
+fn digest(plan: &Plan, desired: &Desired, policy: &Policy) -> String {
+    // Plain data always serialises; an empty text would only make the digest differ, and so be noticed.
+    let text = serde_json::to_vec(&(plan, desired, policy)).unwrap_or_default();
+    hex(&Sha256::digest(&text))
+}

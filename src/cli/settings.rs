@@ -1,0 +1,157 @@
+//! From what was typed to what is meant: defaults applied, contradictions refused.
+
+use std::path::PathBuf;
+
+use super::args::{CloudChoice, GlobalArgs, OutputForm};
+use super::catalog::CATALOG_FOLDER;
+
+/// What is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The cloud.
+    pub cloud: CloudSettings,
+    /// Where the record and the lease are kept.
+    pub store: StoreSettings,
+    /// Folder of the record, the simulated world and the price book.
+    pub state_dir: PathBuf,
+    /// Form of the output.
+    pub output: OutputForm,
+    /// How much is told: 0, 1, 2.
+    pub verbose: u8,
+    /// Contract prices.
+    pub price_book: Option<PathBuf>,
+}
+
+/// Which cloud, with what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloudSettings {
+    /// The embedded simulation.
+    Sim,
+    /// AWS; what is unset comes from the usual places (environment, profiles, instance roles).
+    Aws {
+        /// Profile of the AWS configuration.
+        profile: Option<String>,
+        /// Role to assume.
+        role_arn: Option<String>,
+        /// Address instead of the public ones.
+        endpoint_url: Option<String>,
+    },
+}
+
+/// Where the record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// In the state folder.
+    Folder,
+    /// In a bucket.
+    Bucket {
+        /// Name of the bucket.
+        bucket: String,
+        /// What the names of its objects begin with; may be empty.
+        prefix: String,
+    },
+}
+
+/// Why the options make no sense together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// An option of AWS without AWS.
+    #[error("`--{option}` is for AWS, and the cloud is the embedded simulation")]
+    OnlyWithAws {
+        /// The option.
+        option: &'static str,
+    },
+    /// The address of the store is not understood.
+    #[error("`{given}` is not the address of a store")]
+    Store {
+        /// The address.
+        given: String,
+    },
+    /// This program was built without AWS.
+    #[error("this build of rgctl has no AWS in it")]
+    NoAws,
+}
+
+impl Settings {
+    /// What the options mean.
+    pub fn resolve(args: &GlobalArgs) -> Result<Self, SettingsError> {
+        Ok(Self {
+            cloud: cloud(args)?,
+            store: args.store.as_deref().map_or(Ok(StoreSettings::Folder), store)?,
+            state_dir: args.state_dir.clone(),
+            output: args.output,
+            verbose: args.verbose,
+            price_book: args.price_book.clone(),
+        })
+    }
+
+    /// Folder of the refreshed price book.
+    pub fn catalog_dir(&self) -> PathBuf {
+        self.state_dir.join(CATALOG_FOLDER)
+    }
+}
+
+fn cloud(args: &GlobalArgs) -> Result<CloudSettings, SettingsError> {
+    match args.cloud {
+        CloudChoice::Aws if cfg!(feature = "aws") => Ok(CloudSettings::Aws {
+            profile: args.profile.clone(),
+            role_arn: args.role_arn.clone(),
+            endpoint_url: args.endpoint_url.clone(),
+        }),
+        CloudChoice::Aws => Err(SettingsError::NoAws),
+        CloudChoice::Sim => {
+            // A forgotten `--cloud aws` must not look like a run against the account that was named.
+            let of_aws = [
+                ("profile", args.profile.is_some()),
+                ("role-arn", args.role_arn.is_some()),
+                ("endpoint-url", args.endpoint_url.is_some()),
+            ];
+            match of_aws.into_iter().find(|(_, given)| *given) {
+                Some((option, _)) => Err(SettingsError::OnlyWithAws { option }),
+                None => Ok(CloudSettings::Sim),
+            }
+        }
+    }
+}
+
+fn store(given: &str) -> Result<StoreSettings, SettingsError> {
+    let refused = || SettingsError::Store { given: given.to_owned() };
+    let rest = given.strip_prefix("s3://").ok_or_else(refused)?;
+    if !cfg!(feature = "aws") {
+        return Err(SettingsError::NoAws);
+    }
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    // 3 to 63 lower-case characters, as S3 names its buckets.
+    let is_legal = (3..=63).contains(&bucket.len())
+        && bucket.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
+    if !is_legal {
+        return Err(refused());
+    }
+    Ok(StoreSettings::Bucket { bucket: bucket.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn resolve(options: &[&str]) -> Result<Settings, SettingsError> {
+        let line = [&["rgctl"], options, &["history", "game"]].concat();
+        Settings::resolve(&Cli::try_parse_from(line).unwrap().global)
+    }
+
+    #[test]
+    fn an_account_that_was_named_is_never_silently_left_out() {
+        assert_eq!(resolve(&["--profile", "prod"]), Err(SettingsError::OnlyWithAws { option: "profile" }));
+        assert_eq!(resolve(&[]).map(|settings| settings.cloud), Ok(CloudSettings::Sim));
+    }
+
+    #[test]
+    fn an_illegal_store_is_refused() {
+        for given in ["ftp://x", "s3://", "s3://Upper/x"] {
+            assert!(resolve(&["--store", given]).is_err(), "{given}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Desired state: everything that should exist for a blueprint, and what it costs.
+//!
+//! Goes in: a blueprint that was checked, the regions, the catalogue, overlays, the present moment. Comes out: a
+//! [`Built`]: the desired state, an estimate of every store, the axes on which each can grow.
+//!
+//! **Invariant:** pure; the same input gives the same fingerprint, and use that is only expected does not change it.
+//! **Invariant:** an overlay moves a store within the blueprint's bounds, never beyond them.
+
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::artefacts::address::Address;
+use crate::artefacts::bill::BillLine;
+use crate::artefacts::node::{Desired, Node, Usage};
+use crate::artefacts::overlay::{Axis, Overlay};
+use crate::blueprint::region::RegionBook;
+use crate::blueprint::spec::{Blueprint, Cell, NetworkRefs, SecondaryRole};
+use crate::capacity::{self, Estimate};
+use crate::catalog::{Catalog, sha256_hex};
+use crate::families::Store;
+use crate::families::bill;
+use crate::families::expand::{self, ExpandError, Expansion, Site};
+use crate::families::size::{AxisFacts, Size};
+use crate::kinds::AnyAttrs;
+use crate::vocabulary::codes;
+use crate::vocabulary::diagnostic::Finding;
+use crate::vocabulary::names::{Fingerprint, RegionId, StoreName};
+use crate::vocabulary::time::Moment;
+
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// What should exist.
+    pub desired: Desired,
+    /// How the sizes were found, one for each store of each cell.
+    pub estimates: Vec<Estimate>,
+    /// Where each store can grow, by store and region.
+    pub axes: BTreeMap<(StoreName, RegionId), Vec<AxisFacts>>,
+    /// What overlays did, or could not do.
+    pub notes: Vec<String>,
+}
+
+/// Builds desired state. The findings are at paths of the blueprint's document; the caller knows its text.
+pub fn build(
+    blueprint: &Blueprint,
+    regions: &RegionBook,
+    catalog: &Catalog,
+    overlays: &[Overlay],
+    now: Moment,
+) -> Result<Built, Vec<Finding>> {
+    let estimates = capacity::estimate(blueprint, regions, catalog);
+    let desired = Desired {
+        blueprint: blueprint.name().clone(),
+        regions: blueprint.cells().iter().flat_map(Cell::regions).cloned().collect(),
+        nodes: BTreeMap::new(),
+        bills: Vec::new(),
+        fingerprint: Fingerprint(String::new()),
+    };
+    let mut work = Work {
+        blueprint,
+        regions,
+        now,
+        overlays: overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect(),
+        built: Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() },
+        findings: Vec::new(),
+    };
+    for cell in blueprint.cells() {
+        for estimate in estimates.iter().filter(|estimate| estimate.cell == cell.name) {
+            if let Some(store) = blueprint.store(&estimate.store) {
+                work.add_store(&cell, store, estimate);
+            }
+        }
+    }
+    if !work.findings.is_empty() {
+        return Err(work.findings);
+    }
+    let mut built = work.built;
+    built.estimates = estimates;
+    built.desired.fingerprint = fingerprint(&built.desired.nodes);
+    Ok(built)
+}
+
+/// Digest of what should exist, without what is only expected of it.
+pub fn fingerprint(nodes: &BTreeMap<Address, Node>) -> Fingerprint {
+    let bare: Vec<Node> =
+        nodes.values().map(|node| Node { usage: Usage::default(), ..node.clone() }).collect();
+    // Nodes are maps with text keys, lists, numbers and texts, which always serialise.
+    Fingerprint(sha256_hex(&serde_json::to_vec(&bare).unwrap_or_default()))
+}
+
+/// Bill lines of one object, read with what the desired state knows of its cluster and its load.
+pub fn bill_of(desired: &Desired, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Vec<BillLine> {
+    let parent = attrs.kind().facts().parent.and_then(|parent| {
+        let name = attrs.text(parent.field)?;
+        let is_it =
+            |at: &&Address| at.kind == parent.kind && at.region == *region && at.name.as_str() == name;
+        desired.nodes.keys().find(is_it).and_then(|at| desired.nodes.get(at))
+    });
+    let Some(parent) = parent else { return bill::bill_of_member(attrs, usage, None) };
+    let is_member = |node: &&Node| {
+        node.at.kind == attrs.kind() && node.at.region == *region && node.store == parent.store
+    };
+    let members = desired.nodes.values().filter(is_member).count();
+    bill::bill_of_member(attrs, &bill::share_of(&parent.usage, members), Some(&parent.attrs))
+}
+
+struct Work<'a> {
+    blueprint: &'a Blueprint,
+    regions: &'a RegionBook,
+    now: Moment,
+    overlays: Vec<&'a Overlay>,
+    built: Built,
+    findings: Vec<Finding>,
+}
+
+impl Work<'_> {
+    fn add_store(&mut self, cell: &Cell, store: &Store, estimate: &Estimate) {
+        let secondaries = capacity::replicas_in(store, cell);
+        for region in std::iter::once(&cell.primary).chain(secondaries) {
+            let size =
+                if region == &cell.primary { Some(&estimate.size) } else { estimate.secondary.as_ref() };
+            let Some(size) = size else { continue };
+            let size = self.overlaid(cell, store, region, size);
+            self.add_region(cell, store, region, secondaries, &size, estimate);
+        }
+    }
+
+    fn add_region(
+        &mut self,
+        cell: &Cell,
+        store: &Store,
+        region: &RegionId,
+        secondaries: &[RegionId],
+        size: &Size,
+        estimate: &Estimate,
+    ) {
+        let Some(facts) = self.regions.get(region) else {
+            let message = format!("the region `{region}` is not described");
+            self.findings.push(Finding::error(codes::UNKNOWN_REGION, "spec.regions", message));
+            return;
+        };
+        let network = self.network(region).unwrap_or(&facts.spec.network);
+        let maintenance = self.blueprint.spec.policies.maintenance.as_ref();
+        let maintenance = maintenance.and_then(|window| schedule::weekly_utc(window, self.now));
+        let follows = region != &cell.primary;
+        let mut usage = estimate.usage;
+        if follows && cell.secondary_role == SecondaryRole::Standby {
+            (usage.reads_per_second, usage.io_per_month) = (0.0, 0.0);
+        }
+        let place = Site {
+            blueprint: self.blueprint.name(),
+            cell: (!cell.is_only()).then_some(&cell.name),
+            region,
+            zones: &facts.spec.zones,
+            subnets: &network.subnets,
+            security_groups: &network.security_groups,
+            kms_key: network.kms_key.as_deref(),
+            primary: &cell.primary,
+            secondaries,
+            standby: follows && cell.secondary_role == SecondaryRole::Standby,
+            size,
+            usage,
+            tags: &self.blueprint.spec.tags,
+            maintenance: maintenance.as_deref(),
+            paused: schedule::paused(store.pauses(), self.now),
+        };
+        match expand::expand(store, &place) {
+            Ok(expansion) => self.take(store, region, expansion),
+            Err(error) => self.findings.push(self.finding(store, &error)),
+        }
+    }
+
+    fn network(&self, region: &RegionId) -> Option<&NetworkRefs> {
+        self.blueprint.spec.network.as_ref()?.regions.get(region.as_str())
+    }
+
+    fn take(&mut self, store: &Store, region: &RegionId, expansion: Expansion) {
+        for node in expansion.nodes {
+            let at = node.at.clone();
+            if self.built.desired.nodes.insert(at.clone(), node).is_some() {
+                let message =
+                    format!("two cells have a store `{}` in `{region}`: both would be {at}", store.name());
+                let path = self.path_of(store, "name");
+                self.findings.push(Finding::error(codes::DUPLICATE_NAME, path, message));
+                return;
+            }
+        }
+        self.built.desired.bills.push(expansion.bill);
+        self.built.axes.insert((store.name().clone(), region.clone()), expansion.axes);
+    }
+
+    fn path_of(&self, store: &Store, field: &str) -> String {
+        let place = self.blueprint.spec.stores.iter().position(|other| other.name() == store.name());
+        format!("spec.stores[{}].{field}", place.unwrap_or(0))
+    }
+
+    fn finding(&self, store: &Store, error: &ExpandError) -> Finding {
+        let (code, field, help) = match error {
+            ExpandError::Name { .. } => {
+                (codes::NAME_TOO_LONG, "name", "choose a shorter name for the store or the blueprint")
+            }
+            ExpandError::Size { what: "a class", .. } => {
+                (codes::CLASS_NOT_OFFERED, "class", "state a class that is sold in all regions of the store")
+            }
+            ExpandError::Size { .. } => (codes::VERSION_UNKNOWN, "version", "state a version"),
+        };
+        Finding::error(code, self.path_of(store, field), error.to_string()).help(help)
+    }
+
+    /// The size with what the overlays in force say, within the blueprint's bounds.
+    fn overlaid(&mut self, cell: &Cell, store: &Store, region: &RegionId, size: &Size) -> Size {
+        let mut size = size.clone();
+        for overlay in &self.overlays {
+            // Shards of a replicated store are the same everywhere, so that the primary's decision holds for all.
+            let is_here =
+                overlay.region == *region || (overlay.axis == Axis::Shards && overlay.region == cell.primary);
+            if overlay.store != *store.name() || !is_here {
+                continue;
+            }
+            let Some(count) = size.counts.get_mut(&overlay.axis) else {
+                self.built.notes.push(format!(
+                    "`{}` in {region} has no {}: the decision of {} is left out",
+                    overlay.store, overlay.axis, overlay.owner
+                ));
+                continue;
+            };
+            count.now = overlay.target.clamp(count.min, count.max);
+            if count.now != overlay.target {
+                self.built.notes.push(format!(
+                    "{} wants {} {} of `{}` in {region}; the blueprint allows {} to {}",
+                    overlay.owner, overlay.target, overlay.axis, overlay.store, count.min, count.max
+                ));
+            }
+        }
+        size
+    }
+}
+
+/// The regions in which a store has objects.
+pub fn regions_of(desired: &Desired, store: &StoreName) -> BTreeSet<RegionId> {
+    desired.nodes.values().filter(|node| node.store == *store).map(|node| node.at.region.clone()).collect()
+}

@@ -1,0 +1,36 @@
+//! Documents for programs: JSON with the name and version of its format.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Formats that programs may rely on. A field is never taken away under the same version.
+pub mod format {
+    /// Status.
+    pub const STATUS: &str = "rgctl.dev/status/v1";
+    /// Drift.
+    pub const DRIFT: &str = "rgctl.dev/drift/v1";
+    /// Cost.
+    pub const COST: &str = "rgctl.dev/cost/v1";
+    /// History.
+    pub const HISTORY: &str = "rgctl.dev/history/v1";
+    /// Diagnostics.
+    pub const DIAGNOSTICS: &str = "rgctl.dev/diagnostics/v1";
+    /// How a run ended.
+    pub const OUTCOME: &str = "rgctl.dev/outcome/v1";
+}
+
+/// A report under the name of its format. Reports are plain data, which always serialises; what does not is told in
+/// the document itself rather than left out.
+pub fn document<T: Serialize>(format: &str, report: &T) -> Value {
+    let mut document = json!({ "format": format });
+    match serde_json::to_value(report) {
+        Ok(Value::Object(fields)) => {
+            if let Some(object) = document.as_object_mut() {
+                object.extend(fields.into_iter().filter(|(name, _)| name != "format"));
+            }
+        }
+        Ok(other) => document["items"] = other,
+        Err(error) => document["error"] = Value::from(error.to_string()),
+    }
+    document
+}

@@ -1,0 +1,178 @@
+//! Drift: differences that another hand made, told apart from changes that the blueprint asks for.
+//!
+//! The record says whether the wish has changed since the world last settled: when it has not, whatever differs now was
+//! done by another hand. What the record says we made, and is gone, was removed by another hand in any case.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::artefacts::journal::{Entry, Event, Outcome};
+use crate::artefacts::plan::{Op, Plan, Reason};
+use crate::report::style::{Style, Tone};
+use crate::report::{plan, words};
+use crate::vocabulary::names::{BlueprintName, Fingerprint, StepId};
+use crate::vocabulary::time::Moment;
+
+/// Why something differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The world was as wanted, the wish has not changed since, and now it differs.
+    AnotherHand,
+    /// The blueprint has changed since the world last settled, or a run is unfinished: `apply` will do it.
+    NotYetApplied,
+}
+
+/// Something that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// The step that would end it.
+    pub step: StepId,
+    /// What it is about, in words.
+    pub what: String,
+    /// Fields, `name: seen → wanted`.
+    pub fields: Vec<String>,
+    /// Why it differs.
+    pub cause: Cause,
+}
+
+/// All that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DriftReport {
+    /// Whose.
+    pub blueprint: BlueprintName,
+    /// When the world last settled, if ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Moment>,
+    /// The differences.
+    pub differences: Vec<Difference>,
+}
+
+impl DriftReport {
+    /// Whether another hand changed something.
+    pub fn has_drift(&self) -> bool {
+        self.differences.iter().any(|difference| difference.cause == Cause::AnotherHand)
+    }
+}
+
+/// Tells drift from change.
+pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftReport {
+    let settled = last_settled(record);
+    let wish_is_old = settled.is_some_and(|(_, fingerprint)| fingerprint == desired);
+    let made = made_by_us(record);
+    let differences = plan.steps.iter().map(|step| {
+        let is_gone = matches!((&step.op, &step.why), (Op::Create { .. }, Reason::Missing));
+        let was_made = made.contains(&step.id);
+        let by_another = wish_is_old || (is_gone && was_made);
+        let at = step.op.at();
+        Difference {
+            step: step.id.clone(),
+            what: what(&step.op, &format!("{} {} in {}", at.kind, at.name, at.region)),
+            fields: plan::fields(step, plan::Detail::Changes).into_iter().map(|(_, text)| text).collect(),
+            cause: if by_another { Cause::AnotherHand } else { Cause::NotYetApplied },
+        }
+    });
+    DriftReport {
+        blueprint: plan.blueprint.clone(),
+        settled: settled.map(|(at, _)| at),
+        differences: differences.collect(),
+    }
+}
+
+fn what(op: &Op, object: &str) -> String {
+    match op {
+        Op::Create { .. } => format!("{object} is missing"),
+        Op::Delete { .. } => format!("{object} exists and is not wanted"),
+        Op::Modify { .. } | Op::Tag { .. } => format!("{object} differs"),
+        Op::Act { .. } => format!("{object} needs {}", words::verb(op)),
+    }
+}
+
+/// When, and for which wish, a run last ended with the world as wanted and none was begun since.
+fn last_settled(record: &[Entry]) -> Option<(Moment, &Fingerprint)> {
+    let mut opened = None;
+    let mut settled = None;
+    for entry in record {
+        match &entry.what {
+            Event::Opened { desired, .. } => {
+                opened = Some(desired);
+                settled = None;
+            }
+            Event::Closed { outcome: Outcome::Settled, .. } => {
+                settled = opened.map(|desired| (entry.at, desired));
+            }
+            _ => {}
+        }
+    }
+    settled
+}
+
+/// Steps whose effect came true and was not taken back by a later step on the same object.
+fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
+    let mut made = BTreeSet::new();
+    for entry in record {
+        if let Event::Settled { step } = &entry.what {
+            match step.0.strip_prefix("delete ") {
+                Some(at) => {
+                    made.remove(&StepId(format!("create {at}")));
+                }
+                None => {
+                    made.insert(step.clone());
+                }
+            }
+        }
+    }
+    made
+}
+
+/// Drift for people.
+pub fn text(report: &DriftReport, style: Style) -> String {
+    let mut out = String::new();
+    let since = report
+        .settled
+        .map_or_else(|| "it has never settled on this record".to_owned(), |at| format!("settled at {at}"));
+    let _ = writeln!(out, "{}", style.paint(Tone::Strong, &format!("{}: {since}", report.blueprint)));
+    if report.differences.is_empty() {
+        let _ = writeln!(out, "No differences.");
+    }
+    let sections = [
+        (Cause::AnotherHand, "Drift: changed by another hand"),
+        (Cause::NotYetApplied, "Not drift: wanted and not applied yet"),
+    ];
+    for (cause, heading) in sections {
+        let of_cause: Vec<&Difference> =
+            report.differences.iter().filter(|difference| difference.cause == cause).collect();
+        if of_cause.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Change, heading));
+        for difference in of_cause {
+            let _ = writeln!(out, "  {}", difference.what);
+            for field in &difference.fields {
+                let _ = writeln!(out, "      {field}");
+            }
+        }
+    }
+    out
+}
+
+/// Drift for a pull request.
+pub fn markdown(report: &DriftReport) -> String {
+    let mut out = format!("## Drift of `{}`\n\n", report.blueprint);
+    if report.differences.is_empty() {
+        out.push_str("No differences.\n");
+        return out;
+    }
+    out.push_str("| By | What | Fields |\n| --- | --- | --- |\n");
+    for difference in &report.differences {
+        let by = match difference.cause {
+            Cause::AnotherHand => "another hand",
+            Cause::NotYetApplied => "not applied yet",
+        };
+        let fields = difference.fields.join("<br>").replace('|', "\\|");
+        let _ = writeln!(out, "| {by} | {} | {fields} |", difference.what);
+    }
+    out
+}

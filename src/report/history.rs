@@ -1,0 +1,92 @@
+//! The record for people: who, when, what, why, before → after, outcome.
+
+use std::fmt::Write;
+
+use crate::artefacts::journal::{Entry, Event, Outcome, Purpose};
+use crate::report::style::{Style, Tone};
+
+/// An event in a line, with lines below it.
+pub fn words(event: &Event) -> (String, Vec<String>) {
+    match event {
+        Event::Opened { purpose, policy, steps, .. } => {
+            let purpose = match purpose {
+                Purpose::Apply => "apply",
+                Purpose::Destroy => "destroy",
+            };
+            let consents: Vec<String> =
+                policy.consents.iter().map(|consent| format!("allowed: {consent}")).collect();
+            (format!("begins {purpose}, {steps} steps in the plan"), consents)
+        }
+        Event::Intended { step, why, changes, .. } => {
+            let mut below = changes.clone();
+            below.insert(0, format!("why: {why}"));
+            (format!("calls {step}"), below)
+        }
+        Event::Accepted { step } => (format!("accepted: {step}"), Vec::new()),
+        Event::Refused { step, code, message } => {
+            (format!("REFUSED: {step}"), vec![format!("{code}: {message}")])
+        }
+        Event::Unclear { step } => (format!("no answer: {step}; it will be looked for"), Vec::new()),
+        Event::Deferred { step, why } => (format!("put off: {step}"), vec![why.clone()]),
+        Event::Settled { step } => (format!("come true: {step}"), Vec::new()),
+        Event::Failed { step, why } => (format!("FAILED: {step}"), vec![why.clone()]),
+        Event::Closed { outcome, summary } => {
+            (format!("ends, {}: {summary}", outcome_word(*outcome)), Vec::new())
+        }
+    }
+}
+
+/// An outcome in words.
+pub const fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Settled => "settled",
+        Outcome::Blocked => "needs a person",
+        Outcome::Stopped => "stopped, resumable",
+        Outcome::Paused => "paused, resumable",
+        Outcome::Fenced => "another run took over",
+    }
+}
+
+/// The record as text: one heading per run. `whole` is the number of lines that were verified, of which these are some.
+pub fn text(entries: &[Entry], whole: usize, style: Style) -> String {
+    let mut out = String::new();
+    let mut run = None;
+    for entry in entries {
+        if run != Some((&entry.blueprint, &entry.run)) {
+            run = Some((&entry.blueprint, &entry.run));
+            let title = format!("{}, run {} by {}", entry.blueprint, entry.run, entry.actor);
+            let gap = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}{}", style.paint(Tone::Strong, &title));
+        }
+        let (line, below) = words(&entry.what);
+        let _ = writeln!(out, "  {:>5}  {}  {line}", entry.seq, entry.at);
+        for line in below {
+            let _ = writeln!(out, "{:31}{line}", "");
+        }
+    }
+    let verified = format!("{} of {whole} lines; the chain of digests is whole.", entries.len());
+    let _ = writeln!(out, "{}", style.paint(Tone::Faint, &verified));
+    out
+}
+
+/// The record as Markdown.
+pub fn markdown(entries: &[Entry]) -> String {
+    let mut out = String::from(
+        "| Line | When | Blueprint | Run | Who | What |\n| ---: | --- | --- | --- | --- | --- |\n",
+    );
+    for entry in entries {
+        let (line, below) = words(&entry.what);
+        let mut what = line;
+        for more in below {
+            what.push_str("<br>");
+            what.push_str(&more);
+        }
+        let what = what.replace('|', "\\|");
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {what} |",
+            entry.seq, entry.at, entry.blueprint, entry.run, entry.actor
+        );
+    }
+    out
+}

@@ -1,0 +1,193 @@
+//! A plan for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::artefacts::plan::{Op, Plan, Step};
+use crate::report::style::{Style, Tone};
+use crate::report::tally::Tally;
+use crate::report::{cost, words};
+use crate::vocabulary::names::StepId;
+use crate::vocabulary::time::Span;
+
+/// How much is told of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// What changes.
+    #[default]
+    Changes,
+    /// Also every attribute of what is made.
+    Everything,
+}
+
+/// The plan as text.
+pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
+    let mut out = String::new();
+    let tally = Tally::of(plan);
+    let _ = writeln!(out, "{}", style.paint(Tone::Strong, &headline(plan, &tally)));
+    let numbers: BTreeMap<&StepId, usize> =
+        plan.steps.iter().enumerate().map(|(place, step)| (&step.id, place + 1)).collect();
+    for (heading, steps) in groups(plan) {
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, &heading));
+        for step in steps {
+            write_step(&mut out, step, &numbers, style, detail);
+        }
+    }
+    write_waiting(&mut out, plan, style);
+    if !plan.cost.is_empty() {
+        let _ = write!(out, "\n{}", cost::table(plan, style));
+    }
+    write_lines(&mut out, "Prices", &plan.prices, style);
+    write_lines(&mut out, "Notes", &plan.notes, style);
+    write_consents(&mut out, plan, style);
+    if !plan.steps.is_empty() {
+        let _ = writeln!(out, "\n{}", closing(&tally));
+    }
+    out
+}
+
+fn headline(plan: &Plan, tally: &Tally) -> String {
+    let what = if plan.destroy { "removal of " } else { "" };
+    if plan.is_empty() {
+        return format!("{what}{}: nothing to do, the world is as wanted", plan.blueprint);
+    }
+    format!("{what}{}: {}", plan.blueprint, tally.line())
+}
+
+/// Totals in a line.
+pub fn closing(tally: &Tally) -> String {
+    let outage = if tally.write_outage == Span::ZERO {
+        "no write outage".to_owned()
+    } else {
+        format!("writes stop ~{} in sum", tally.write_outage)
+    };
+    let failovers = match tally.failovers {
+        0 => "no failover".to_owned(),
+        more => words::count(more as usize, "failover", "failovers"),
+    };
+    let undo = match tally.irreversible {
+        0 => "all can be undone".to_owned(),
+        more => format!("{more} cannot be undone"),
+    };
+    let (line, duration, p95) = (tally.line(), tally.duration, tally.duration_p95);
+    format!("In all: {line}; ~{duration} (p95 {p95}), {outage}, {failovers}, {undo}.")
+}
+
+/// Steps by store and region, in the order in which the groups begin.
+pub fn groups(plan: &Plan) -> Vec<(String, Vec<&Step>)> {
+    let mut groups: Vec<(String, Vec<&Step>)> = Vec::new();
+    for step in &plan.steps {
+        let region = &step.op.at().region;
+        let heading = match &step.store {
+            Some(store) => format!("{store} in {region}"),
+            None => format!("shared in {region}"),
+        };
+        match groups.iter_mut().find(|(known, _)| *known == heading) {
+            Some((_, steps)) => steps.push(step),
+            None => groups.push((heading, vec![step])),
+        }
+    }
+    groups
+}
+
+fn write_step(
+    out: &mut String,
+    step: &Step,
+    numbers: &BTreeMap<&StepId, usize>,
+    style: Style,
+    detail: Detail,
+) {
+    let at = step.op.at();
+    let number = numbers.get(&step.id).copied().unwrap_or_default();
+    let sign = style.paint(words::tone(step), &format!("{:>3}", words::sign(step)));
+    let what = format!("{} {} {}", words::verb(&step.op), at.kind, at.name);
+    let _ = writeln!(out, "{sign} #{number} {}", style.paint(Tone::Strong, &what));
+    let mut line = |label: &str, text: &str| {
+        let _ = writeln!(out, "      {} {text}", style.paint(Tone::Faint, &format!("{label:<7}")));
+    };
+    line("why", &format!("{}{}", step.why, after(step, numbers)));
+    for (label, text) in fields(step, detail) {
+        line(label, &text);
+    }
+    if let Some(cost) = words::cost(&step.cost.before, &step.cost.after) {
+        line("cost", &cost);
+    }
+    line("effect", &words::effect(&step.effect));
+    if let Some(consent) = &step.lacks {
+        line("held", &format!("needs --allow {consent}"));
+    }
+}
+
+/// `, after #1 and #2`: what must have come true before.
+fn after(step: &Step, numbers: &BTreeMap<&StepId, usize>) -> String {
+    let mut needs: Vec<usize> = step.needs.iter().filter_map(|need| numbers.get(need).copied()).collect();
+    needs.sort_unstable();
+    let needs: Vec<String> = needs.into_iter().map(|number| format!("#{number}")).collect();
+    if needs.is_empty() { String::new() } else { format!("; after {}", needs.join(", ")) }
+}
+
+/// Field-level lines of a step.
+pub fn fields(step: &Step, detail: Detail) -> Vec<(&'static str, String)> {
+    match &step.op {
+        Op::Modify { changes, .. } => changes
+            .iter()
+            .map(|change| {
+                ("field", format!("{}: {} ({})", change.field, words::change(change), change.change))
+            })
+            .collect(),
+        Op::Tag { tags, .. } => tags.iter().map(|(key, value)| ("tag", format!("{key} = {value}"))).collect(),
+        Op::Delete { final_snapshot: Some(name), .. } => vec![("keeps", format!("final snapshot {name}"))],
+        Op::Delete { at, final_snapshot: None } if at.kind.facts().holds_data => {
+            vec![("keeps", "no final snapshot".to_owned())]
+        }
+        Op::Create { attrs, .. } => {
+            let set = attrs.set_fields();
+            if detail == Detail::Everything {
+                set.iter()
+                    .map(|(name, value)| ("field", format!("{name}: {}", words::value(value))))
+                    .collect()
+            } else {
+                let key = ["class", "node_type", "nodes", "shards", "replicas_per_shard", "engine_version"];
+                let shown: Vec<String> = set
+                    .iter()
+                    .filter(|(name, _)| key.contains(name))
+                    .map(|(name, value)| format!("{name} {}", words::value(value)))
+                    .collect();
+                if shown.is_empty() { Vec::new() } else { vec![("with", shown.join(", "))] }
+            }
+        }
+        Op::Delete { .. } | Op::Act { .. } => Vec::new(),
+    }
+}
+
+fn write_waiting(out: &mut String, plan: &Plan, style: Style) {
+    if plan.waiting.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, "Not done now"));
+    for waiting in &plan.waiting {
+        let at = waiting.at();
+        let _ = writeln!(out, "  . {} {} in {} {}", at.kind, at.name, at.region, words::waiting(waiting));
+    }
+}
+
+fn write_lines(out: &mut String, heading: &str, lines: &[String], style: Style) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, heading));
+    for line in lines {
+        let _ = writeln!(out, "  {line}");
+    }
+}
+
+fn write_consents(out: &mut String, plan: &Plan, style: Style) {
+    let lacking = plan.lacking();
+    if lacking.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, "Held until allowed by name"));
+    for consent in lacking {
+        let _ = writeln!(out, "  --allow {consent}");
+    }
+}

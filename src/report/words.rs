@@ -1,0 +1,113 @@
+//! Small phrases that several views share.
+
+use serde_json::Value;
+
+use crate::artefacts::plan::{Effect, Op, Reason, Step, Waiting};
+use crate::report::style::Tone;
+use crate::vocabulary::money::Total;
+use crate::vocabulary::table::FieldChange;
+use crate::vocabulary::time::Span;
+
+/// Sign of a step: `+` make, `~` change, `-` delete, `-/+` make anew, `>` act.
+pub fn sign(step: &Step) -> &'static str {
+    match (&step.op, &step.why) {
+        (Op::Create { .. } | Op::Delete { .. }, Reason::MustReplace { .. }) => "-/+",
+        (Op::Create { .. }, _) => "+",
+        (Op::Delete { .. }, _) => "-",
+        (Op::Modify { .. } | Op::Tag { .. }, _) => "~",
+        (Op::Act { .. }, _) => ">",
+    }
+}
+
+/// Tone of a step.
+pub fn tone(step: &Step) -> Tone {
+    match sign(step) {
+        "+" => Tone::Good,
+        "-" | "-/+" => Tone::Bad,
+        _ => Tone::Change,
+    }
+}
+
+/// A value as it stands in a view: text without quotes, lists in brackets.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(self::value).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `before → after` of a field.
+pub fn change(change: &FieldChange) -> String {
+    let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), value);
+    format!("{before} → {}", value(&change.after))
+}
+
+/// How an operation that changes no field is told in full.
+pub fn verb(op: &Op) -> String {
+    use crate::artefacts::plan::Verb;
+    match op {
+        Op::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover to {to}"),
+        Op::Act { verb: Verb::Switchover { to, .. }, .. } => format!("switchover to {to}"),
+        Op::Act { verb: Verb::FailoverGlobal { to, .. }, .. } => format!("failover-global to {to}"),
+        Op::Act { verb: Verb::Detach { region, member }, .. } => format!("detach {member} in {region}"),
+        other => other.word().to_owned(),
+    }
+}
+
+/// Effect on those who use the store, in a line.
+pub fn effect(effect: &Effect) -> String {
+    let outage = if effect.write_outage == Span::ZERO {
+        "no write outage".to_owned()
+    } else {
+        format!("writes stop ~{}", effect.write_outage)
+    };
+    let failovers = match effect.failovers {
+        0 => "no failover".to_owned(),
+        1 => "1 failover".to_owned(),
+        more => format!("{more} failovers"),
+    };
+    let back = if effect.reversible { "can be undone" } else { "cannot be undone" };
+    format!("takes ~{} (p95 {}), {outage}, {failovers}, {back}", effect.duration, effect.duration_p95)
+}
+
+/// Cost a month before and after, or nothing when neither costs anything.
+pub fn cost(before: &Total, after: &Total) -> Option<String> {
+    let free = Total::default();
+    if is_free(before) && is_free(after) {
+        return None;
+    }
+    if before == after {
+        return Some(format!("{after} a month, unchanged"));
+    }
+    let before = if *before == free { "0.00".to_owned() } else { before.to_string() };
+    Some(format!("{before} → {after} a month"))
+}
+
+/// Whether nothing is to be paid, for certain.
+fn is_free(total: &Total) -> bool {
+    total.is_complete() && total.known.values().all(rust_decimal::Decimal::is_zero)
+}
+
+/// What is waited for.
+pub fn waiting(waiting: &Waiting) -> String {
+    match waiting {
+        Waiting::Transition { phase, native, .. } => format!("is {phase} (the service says {native:?})"),
+        Waiting::Pending { fields, .. } => format!("has accepted, not yet in effect: {}", fields.join(", ")),
+        Waiting::Broken { phase, remedy, .. } => format!("is {phase}: {remedy}"),
+        Waiting::Foreign { owner: Some(owner), .. } => format!("belongs to {owner}; left alone"),
+        Waiting::Foreign { owner: None, .. } => {
+            "exists and is not ours; `rgctl import` takes it over".to_owned()
+        }
+        Waiting::Unseen { why, .. } => format!("could not be seen: {why}"),
+        Waiting::Retained { .. } => "is no longer wanted, and kept as the blueprint said".to_owned(),
+    }
+}
+
+/// `1 step`, `2 steps`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}

@@ -1,0 +1,185 @@
+//! A whole backtest of one load: the optimum, `rgctl` itself and the baselines, on the same terms.
+
+use std::sync::Arc;
+
+use super::baselines::{BASELINES, baseline};
+use super::constants::Constants;
+use super::evaluate::{Load, Outcome, Policy, Terms, live};
+use super::optimum::{OptimumRules, optimum};
+use super::policy::ShadowPolicy;
+use super::rules::Library;
+use crate::forecast::Band;
+
+/// The name of the policy of this product.
+pub const OWN: &str = "rgctl";
+
+/// How a knob was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Knob {
+    /// There is none.
+    None,
+    /// It was named.
+    Given,
+    /// The cheapest on the scored part that keeps the budget: hindsight.
+    Hindsight,
+    /// The cheapest on the past that keeps the budget there, frozen before scoring.
+    Past,
+}
+
+impl Knob {
+    /// The word of the reports.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Given => "given",
+            Self::Hindsight => "hindsight",
+            Self::Past => "past",
+        }
+    }
+}
+
+/// A policy as asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// Its name.
+    pub name: String,
+    /// Its knob, when one was named.
+    pub knob: Option<f64>,
+}
+
+/// What one policy did on one load.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The policy.
+    pub policy: String,
+    /// How its knob was found.
+    pub knob: Knob,
+    /// The knob.
+    pub value: Option<f64>,
+    /// What it paid and missed.
+    pub outcome: Outcome,
+    /// The forecast band of each minute, of the own policy only and when asked for.
+    pub bands: Vec<Band>,
+}
+
+/// The cheapest paths of a clairvoyant, in unit-minutes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optima {
+    /// May change each minute.
+    pub free: f64,
+    /// May change each quarter of an hour.
+    pub quarter: f64,
+    /// May change each hour.
+    pub hour: f64,
+    /// Soft-violating minutes of the first.
+    pub violations: u64,
+    /// The static peak, hindsight: what a missed trace counts as.
+    pub fixed: f64,
+}
+
+/// The optima of the scored part of a load.
+pub fn optima(load: &Load, terms: &Terms) -> Optima {
+    let scored = &load.demand[load.scored_from..];
+    // A budget is a share of minutes; a started minute is not granted.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let allowed = (terms.budget * scored.len() as f64 + 1e-9).floor() as u64;
+    let of = |block_minutes| {
+        let rules = OptimumRules { units: terms.units, warm_minutes: terms.axis.warm_minutes, block_minutes };
+        optimum(scored, terms.rho, allowed, rules)
+    };
+    let peak = scored.iter().copied().fold(0.0, f64::max);
+    let fixed =
+        f64::from(super::optimum::units_needed(peak, terms.rho).min(terms.units)) * scored.len() as f64;
+    let free = of(1);
+    Optima { free: free.cost, quarter: of(15).cost, hour: of(60).cost, violations: free.violations, fixed }
+}
+
+/// Runs a policy on the scored part; without a knob it is run in both modes. An unknown name gives no row.
+pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, bands: bool) -> Vec<Row> {
+    let end = load.demand.len();
+    if asked.name == OWN {
+        let mut policy = ShadowPolicy::new(terms, Arc::clone(library), Constants::FROZEN);
+        if bands {
+            policy = policy.keeping_bands();
+        }
+        let outcome = live(&mut policy, &load.demand, load.scored_from, end, terms);
+        let bands = policy.bands().to_vec();
+        return vec![Row { policy: asked.name.clone(), knob: Knob::None, value: None, outcome, bands }];
+    }
+    let Some((name, knobs)) = BASELINES.iter().find(|(name, _)| *name == asked.name) else {
+        return Vec::new();
+    };
+    let score = |value: f64, from: usize, until: usize| {
+        let peak = load.demand[from..until].iter().copied().fold(0.0, f64::max);
+        let policy: Option<Box<dyn Policy>> = baseline(name, value, terms.rho, terms.units, peak);
+        policy.map(|mut p| live(p.as_mut(), &load.demand, from, until, terms))
+    };
+    let row = |knob, value: f64| {
+        score(value, load.scored_from, end).map(|outcome| Row {
+            policy: asked.name.clone(),
+            knob,
+            value: Some(value),
+            outcome,
+            bands: Vec::new(),
+        })
+    };
+    if let Some(value) = asked.knob {
+        return row(Knob::Given, value).into_iter().collect();
+    }
+    let best = |from: usize, until: usize| {
+        knobs
+            .iter()
+            .filter_map(|value| {
+                score(*value, from, until).map(|o| (*value, o.soft_share() > terms.budget, o))
+            })
+            // Those that keep the budget by cost; if none does, the one that misses least.
+            .min_by(|a, b| {
+                let by_cost = a.2.cost.total_cmp(&b.2.cost);
+                a.1.cmp(&b.1).then(if a.1 { a.2.soft.cmp(&b.2.soft).then(by_cost) } else { by_cost })
+            })
+            .map(|(value, ..)| value)
+    };
+    // On the past the same division holds: a first part to warm up, the rest to judge.
+    let past = best(load.scored_from * 2 / 5, load.scored_from);
+    let hindsight = best(load.scored_from, end);
+    let found = [(Knob::Hindsight, hindsight), (Knob::Past, past)];
+    found.into_iter().filter_map(|(knob, value)| row(knob, value?)).collect()
+}
+
+/// The figure of merit over loads: the geometric mean of cost over the optimum, where a load that misses a gate counts as
+/// the static peak.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Merit {
+    /// Loads.
+    pub loads: usize,
+    /// Loads on which both gates are kept.
+    pub kept: usize,
+    /// Loads on which the soft budget is kept.
+    pub soft_kept: usize,
+    /// Geometric mean with misses counted as the static peak.
+    pub judged: f64,
+    /// Geometric mean of cost alone.
+    pub raw: f64,
+    /// Largest soft share.
+    pub soft_worst: f64,
+    /// Largest hard share.
+    pub hard_worst: f64,
+}
+
+/// Sums up the outcomes of one policy in one mode.
+pub fn merit<'a>(outcomes: impl Iterator<Item = (&'a Outcome, &'a Optima)>, budget: f64) -> Merit {
+    let mut m = Merit::default();
+    for (outcome, optima) in outcomes {
+        let kept = outcome.keeps(budget);
+        m.loads += 1;
+        m.kept += usize::from(kept);
+        m.soft_kept += usize::from(outcome.soft_share() <= budget);
+        m.raw += (outcome.cost / optima.free).ln();
+        m.judged += (if kept { outcome.cost } else { optima.fixed } / optima.free).ln();
+        m.soft_worst = m.soft_worst.max(outcome.soft_share());
+        m.hard_worst = m.hard_worst.max(outcome.hard_share());
+    }
+    let n = m.loads.max(1) as f64;
+    (m.raw, m.judged) = ((m.raw / n).exp(), (m.judged / n).exp());
+    m
+}

@@ -1,0 +1,84 @@
+//! The one frozen configuration. There is no knob for the user except the budget of the objective.
+//!
+//! Each constant was chosen from the middle of a flat region, by cross-validation over traces; `docs/scaling.md` shows how
+//! the result changes when all of them are moved at random.
+
+/// Numbers that shape the policy; the same for every series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// Utilisation above which an element counts as overloaded: the knee of a single-server queue.
+    pub rho: f64,
+    /// Half-life of the short shadow record, days: a level shift must be forgotten within about a week.
+    pub half_life_days: f64,
+    /// Half-life of the long shadow record, days.
+    pub half_life_long: f64,
+    /// Share of the weaker neighbour's misses in a rule's own: a stress test against the luck of the cheapest.
+    pub neighbour: f64,
+    /// Minutes of misses that every rule is charged before any evidence.
+    pub prior_minutes: f64,
+    /// Groups whose cheapest rule is followed.
+    pub groups: usize,
+    /// Share of the budget that is planned for.
+    pub aim: f64,
+    /// What is planned for in addition after a month of being live, when one event no longer decides everything.
+    pub aim_gain: f64,
+    /// Hard misses that are planned for, as a share of the soft ones (the gate is at half of them).
+    pub hard_share: f64,
+    /// Days in which a debt or a reserve of missed minutes is worked off.
+    pub horizon_days: f64,
+    /// Soft minutes that are kept in reserve: one event.
+    pub reserve_soft: f64,
+    /// Hard minutes that are kept in reserve.
+    pub reserve_hard: f64,
+    /// Least allowed rate, as a share of the budget.
+    pub rate_min: f64,
+    /// Largest allowed rate, as a share of the budget.
+    pub rate_max: f64,
+    /// Days for which a series is young.
+    pub young_days: f64,
+    /// What a young series holds, as a multiple of its present trend.
+    pub young_factor: f64,
+    /// Spread (highest over mean) from which a young series has shown its range and needs no extra.
+    pub young_spread: f64,
+    /// Spread up to which it has shown nothing.
+    pub narrow_spread: f64,
+    /// Share of the covered demand from which demand counts as a surprise.
+    pub rise_from: f64,
+    /// Minutes for which a surprising rise is continued.
+    pub rise_minutes: f64,
+    /// Share of the highest of the last day that is held ready after a surprise.
+    pub rise_day: f64,
+    /// Least multiple of a surprising demand that is held ready.
+    pub rise_factor: f64,
+    /// Hard minutes in the bank from which a record needs no extra caution.
+    pub record_bank: f64,
+}
+
+impl Constants {
+    /// The configuration in force.
+    pub const FROZEN: Self = Self {
+        rho: 0.8,
+        half_life_days: 3.0,
+        half_life_long: 14.0,
+        neighbour: 0.45,
+        prior_minutes: 0.6,
+        groups: 3,
+        aim: 0.8,
+        aim_gain: 0.2,
+        hard_share: 0.41,
+        horizon_days: 5.0,
+        reserve_soft: 5.0,
+        reserve_hard: 2.0,
+        rate_min: 0.2,
+        rate_max: 1.8,
+        young_days: 14.0,
+        young_factor: 2.15,
+        young_spread: 2.2,
+        narrow_spread: 1.3,
+        rise_from: 1.0,
+        rise_minutes: 18.0,
+        rise_day: 1.0,
+        rise_factor: 1.25,
+        record_bank: 10.0,
+    };
+}

@@ -1,0 +1,231 @@
+//! The shadow record: every rule of the library drives a small fleet of its own, all the time, and it is remembered what
+//! each would have cost and how many minutes it would have missed.
+//!
+//! **Invariant:** a step uses what was said before the sample that it is judged by.
+
+use std::sync::Arc;
+
+use super::axis::AxisProfile;
+use super::constants::Constants;
+use super::rules::Library;
+use crate::forecast::Statements;
+
+/// Minutes of a block, after which the record fades.
+const BLOCK_MINUTES: u32 = 15;
+/// Adding and taking away 1.5 · 2^23 rounds an f32 to a whole number without a call, so that the loop stays vectorised.
+const ROUND: f32 = 12_582_912.0;
+
+/// What a rule would have done, per minute of remembered time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Unit-minutes billed, per minute.
+    pub cost: f32,
+    /// Soft-violating minutes, per minute.
+    pub soft: f32,
+    /// Hard-violating minutes, per minute.
+    pub hard: f32,
+}
+
+/// The fleets of all rules and their record, as arrays over rules.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    library: Arc<Library>,
+    lag: usize,
+    create: usize,
+    units_max: f32,
+    rho: f32,
+    fade: [f32; 2],
+    minute: usize,
+    in_block: u32,
+    serving: Vec<f32>,
+    pending: Vec<f32>,
+    unborn: Vec<f32>,
+    orders: Vec<Vec<f32>>,
+    block: [Vec<f32>; 3],
+    record: [[Vec<f32>; 3]; 2],
+    remembered: [f32; 2],
+    learning_from: usize,
+}
+
+impl Shadow {
+    /// Fleets that all begin with `units`.
+    pub fn new(
+        library: Arc<Library>,
+        axis: &AxisProfile,
+        units_max: u32,
+        units: u32,
+        constants: &Constants,
+    ) -> Self {
+        let n = library.len();
+        let zeros = || vec![0.0_f32; n];
+        let blocks = 1440.0 / f64::from(BLOCK_MINUTES);
+        #[allow(clippy::cast_possible_truncation)]
+        let fade_of = |days: f64| 0.5_f64.powf(1.0 / (days * blocks)) as f32;
+        let lag = axis.lag_minutes().max(1) as usize;
+        // A share of one and a count of units are exact enough in f32.
+        #[allow(clippy::cast_possible_truncation)]
+        let (rho, fade) =
+            (constants.rho as f32, [fade_of(constants.half_life_days), fade_of(constants.half_life_long)]);
+        Self {
+            lag,
+            create: axis.create_minutes as usize,
+            units_max: units_max as f32,
+            rho,
+            fade,
+            minute: 0,
+            in_block: 0,
+            serving: vec![units as f32; n],
+            pending: zeros(),
+            unborn: zeros(),
+            orders: (0..lag).map(|_| zeros()).collect(),
+            block: [zeros(), zeros(), zeros()],
+            record: [[zeros(), zeros(), zeros()], [zeros(), zeros(), zeros()]],
+            remembered: [0.0; 2],
+            // The first day teaches nothing: the fleets start from an arbitrary size.
+            learning_from: 1440,
+            library,
+        }
+    }
+
+    /// The library that is replayed.
+    pub fn library(&self) -> &Arc<Library> {
+        &self.library
+    }
+
+    /// Remembered minutes, faded.
+    pub fn remembered(&self, which: usize) -> f32 {
+        self.remembered[which]
+    }
+
+    /// The faded sums of a rule: cost, soft, hard.
+    pub fn sums(&self, which: usize, rule: usize) -> [f32; 3] {
+        let [cost, soft, hard] = &self.record[which];
+        [cost[rule], soft[rule], hard[rule]]
+    }
+
+    /// Lets all fleets act on what was `said`, then judges them by the demand that came.
+    pub fn minute(&mut self, said: &Statements, demand: f64) {
+        // Demand in units has few digits.
+        #[allow(clippy::cast_possible_truncation)]
+        let demand = demand as f32;
+        let slot = self.minute % self.lag;
+        let born = (self.minute + self.lag - self.create) % self.lag;
+        let library = Arc::clone(&self.library);
+        for segment in &library.segments {
+            let (p, q) = segment.terms(said);
+            let range = segment.start..segment.end;
+            // What was ordered `create` minutes ago exists from now on. With creation at once the slot is this minute's.
+            if self.create > 0 {
+                take_away(&mut self.unborn[range.clone()], &self.orders[born][range.clone()]);
+            }
+            let [cost, soft, hard] = &mut self.block;
+            let minute = Minute {
+                p: p / self.rho,
+                q: q / self.rho,
+                units_max: self.units_max,
+                births: if self.create == 0 { 0.0 } else { 1.0 },
+                demand,
+                demand_at_rho: demand / self.rho,
+            };
+            step(
+                &minute,
+                &library.first[range.clone()],
+                &library.second[range.clone()],
+                &mut self.serving[range.clone()],
+                &mut self.pending[range.clone()],
+                &mut self.unborn[range.clone()],
+                &mut self.orders[slot][range.clone()],
+                &mut cost[range.clone()],
+                &mut soft[range.clone()],
+                &mut hard[range],
+            );
+        }
+        self.minute += 1;
+        self.in_block += 1;
+        if self.in_block == BLOCK_MINUTES {
+            self.close_block();
+        }
+    }
+
+    fn close_block(&mut self) {
+        self.in_block = 0;
+        let learn = self.minute > self.learning_from;
+        if learn {
+            for ((records, fade), remembered) in
+                self.record.iter_mut().zip(self.fade).zip(&mut self.remembered)
+            {
+                for (record, block) in records.iter_mut().zip(&self.block) {
+                    for (r, b) in record.iter_mut().zip(block) {
+                        *r = *r * fade + b;
+                    }
+                }
+                *remembered = *remembered * fade + BLOCK_MINUTES as f32;
+            }
+        }
+        for block in &mut self.block {
+            block.fill(0.0);
+        }
+    }
+}
+
+/// What is the same for all rules of a segment in one minute.
+struct Minute {
+    p: f32,
+    q: f32,
+    units_max: f32,
+    /// 1 where elements take time to exist, otherwise 0.
+    births: f32,
+    demand: f32,
+    demand_at_rho: f32,
+}
+
+fn take_away(from: &mut [f32], what: &[f32]) {
+    for (a, b) in from.iter_mut().zip(what) {
+        *a -= b;
+    }
+}
+
+/// One minute of one segment: it runs some fifty times for each sample, over some thousand rules in all.
+///
+/// Not inlined, with every array an argument of its own: only then does the compiler know that none overlaps another,
+/// and vectorises the loop (five times faster). Zipping nine slices would hide the arithmetic.
+#[inline(never)]
+#[allow(clippy::too_many_arguments, clippy::needless_range_loop)]
+fn step(
+    minute: &Minute,
+    first: &[f32],
+    second: &[f32],
+    serving: &mut [f32],
+    pending: &mut [f32],
+    unborn: &mut [f32],
+    orders: &mut [f32],
+    cost: &mut [f32],
+    soft: &mut [f32],
+    hard: &mut [f32],
+) {
+    let n = first.len();
+    let (second, serving, pending, unborn) =
+        (&second[..n], &mut serving[..n], &mut pending[..n], &mut unborn[..n]);
+    let (orders, cost, soft, hard) = (&mut orders[..n], &mut cost[..n], &mut soft[..n], &mut hard[..n]);
+    let Minute { p, q, units_max, births, demand, demand_at_rho } = *minute;
+    let least = |a: f32, b: f32| if a < b { a } else { b };
+    let most = |a: f32, b: f32| if a > b { a } else { b };
+    for i in 0..n {
+        let need = most(first[i] * p, second[i] * q);
+        let rounded = (need + (0.5 - 1e-4) + ROUND) - ROUND;
+        let units = least(most(rounded, 1.0), units_max);
+        let arrived = orders[i];
+        let waiting = pending[i] - arrived;
+        // See `Fleet`: what serves is not given away for what does not yet.
+        let ready = serving[i] + arrived;
+        let order = most(units - ready - waiting, 0.0);
+        let serves = least(ready, units);
+        orders[i] = order;
+        pending[i] = waiting + order;
+        unborn[i] = (unborn[i] + order) * births;
+        serving[i] = serves;
+        cost[i] += serves + pending[i] - unborn[i];
+        soft[i] += if demand_at_rho > serves + 1e-4 { 1.0 } else { 0.0 };
+        hard[i] += if demand > serves + 1e-4 { 1.0 } else { 0.0 };
+    }
+}

@@ -1,0 +1,171 @@
+//! Estimates: monotone, surviving, honest about what they do not know.
+
+use proptest::prelude::*;
+
+use rgctl::artefacts::overlay::Axis;
+use rgctl::blueprint::document::Reading;
+use rgctl::blueprint::spec::Blueprint;
+use rgctl::capacity::{self, Estimate, survivors};
+use rgctl::cli::capacity::{CapacityArgs, document, write_text};
+use rgctl::vocabulary::quantity::Count;
+
+use crate::families::{SHIPPED, catalog, shipped};
+
+fn estimates(blueprint: &Blueprint, reading: &Reading) -> Vec<Estimate> {
+    capacity::estimate(blueprint, &reading.regions, &catalog())
+}
+
+fn of<'e>(estimates: &'e [Estimate], store: &str) -> &'e Estimate {
+    estimates.iter().find(|estimate| estimate.store.as_str() == store).unwrap()
+}
+
+fn row(estimate: &Estimate, quantity: &str) -> f64 {
+    let row = estimate.rows.iter().find(|row| row.quantity == quantity);
+    row.unwrap_or_else(|| panic!("{quantity} is not among {:?}", estimate.rows)).value
+}
+
+/// The cost of an hour, or where nothing has a price the processors in all.
+fn weight(estimate: &Estimate) -> f64 {
+    let catalog = catalog();
+    let class = estimate.size.class.as_deref().unwrap();
+    let service = match estimate.engine.as_str() {
+        "documentdb" => "docdb",
+        "redshift" => "redshift",
+        "valkey" | "redis" => "elasticache",
+        _ => "aurora",
+    };
+    let engine = if service == "docdb" { "docdb" } else { &estimate.engine };
+    let now = |axis| estimate.size.counts.get(&axis).map_or(0, |count| count.now);
+    let machines = match service {
+        "elasticache" => now(Axis::Shards) * (1 + now(Axis::Replicas)),
+        "redshift" => now(Axis::Nodes),
+        _ => now(Axis::Readers) + 1,
+    };
+    let config = if matches!(service, "aurora" | "docdb") { "standard" } else { "-" };
+    let price = catalog.class_price(service, class, engine, config, &estimate.region);
+    let unit = price.money().map_or_else(
+        || f64::from(catalog.class(service, class).unwrap().vcpu.unwrap()),
+        |money| money.amount.try_into().unwrap(),
+    );
+    unit * f64::from(machines)
+}
+
+#[test]
+fn requests_and_misses_of_the_cache_reach_the_stores_as_stated() {
+    let (blueprint, reading) = shipped("rocket-arena");
+    let found = estimates(&blueprint, &reading);
+    // 200,000 players × 30 a minute: 100,000 requests a second, of which 60 % meet the cache.
+    let ranking = of(&found, "ranking");
+    assert!((row(ranking, "requests at the peak") - 60_000.0).abs() < 1e-6);
+    assert!((row(ranking, "reads") - 57_000.0).abs() < 1e-6);
+    // One read of ten misses.
+    assert!((row(of(&found, "matches"), "reads behind the cache") - 5_700.0).abs() < 1e-3);
+    assert!((of(&found, "matches").usage.reads_per_second - 32_700.0).abs() < 1e-3);
+}
+
+#[test]
+fn the_shipped_blueprints_are_carried_by_what_is_chosen() {
+    for name in SHIPPED {
+        let (blueprint, reading) = shipped(name);
+        for estimate in estimates(&blueprint, &reading) {
+            assert!(estimate.fits, "{name} {}: {:?}", estimate.store, estimate.warnings);
+            assert!(!estimate.rows.is_empty() && !estimate.ranking.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_ranking_without_prices_is_stated() {
+    let (blueprint, reading) = shipped("rocket-arena-china");
+    let found = estimates(&blueprint, &reading);
+    assert!(of(&found, "accounts").ranking.contains("no candidate has a known price"), "{found:?}");
+    let (blueprint, reading) = shipped("rocket-arena");
+    assert!(of(&estimates(&blueprint, &reading), "accounts").ranking.starts_with("by price"));
+}
+
+#[test]
+fn growth_reaches_ceilings_in_a_month_that_comes_sooner_the_faster_it_is() {
+    let month = |growth: &str| {
+        let path = format!("{}/blueprints/rocket-arena.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let growing = format!("growthPerMonth: {growth}");
+        let text = text.replace("growthPerMonth: 8%", &growing).replace("growthPerMonth: 3%", &growing);
+        let (blueprint, reading) = crate::families::read(&text);
+        let found = estimates(&blueprint, &reading);
+        let is_bound = |ceiling: &&rgctl::capacity::Ceiling| ceiling.what.contains("within the blueprint");
+        of(&found, "ranking").ceilings.iter().find(is_bound).map(|ceiling| ceiling.reached_in)
+    };
+    let (slow, fast) = (month("8%").unwrap(), month("30%").unwrap());
+    assert!(fast < slow, "{fast} {slow}");
+    assert_eq!(month("0%"), None);
+}
+
+#[test]
+fn the_view_of_a_small_game() {
+    let (blueprint, reading) = shipped("light-game");
+    let found = estimates(&blueprint, &reading);
+    let args = CapacityArgs::default();
+    let mut text = Vec::new();
+    write_text(&args, &found, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
+    insta::assert_snapshot!(trimmed.join("\n"));
+    let one = CapacityArgs { stores: vec!["ranking".to_owned()], short: true };
+    assert_eq!(document(&one, &found)["estimates"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_view_of_a_large_game() {
+    let (blueprint, reading) = shipped("rocket-arena");
+    let mut text = Vec::new();
+    write_text(&CapacityArgs::default(), &estimates(&blueprint, &reading), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
+    insta::assert_snapshot!(trimmed.join("\n"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// More demand never gives a cheaper choice; where it is carried, no zone's loss leaves too little.
+    #[test]
+    fn more_players_never_cost_less(players in 1_000_u64..400_000, more in 1_000_u64..400_000) {
+        for name in ["rocket-arena", "rocket-arena-china"] {
+            let (blueprint, reading) = shipped(name);
+            let at = |count: u64| {
+                let mut blueprint = blueprint.clone();
+                blueprint.spec.demand.players.peak_concurrent = Count(count);
+                estimates(&blueprint, &reading)
+            };
+            let (few, many) = (at(players), at(players + more));
+            for (few, many) in few.iter().zip(&many) {
+                prop_assert!(few.fits || !many.fits, "{} fits more players only", few.store);
+                if few.fits && many.fits {
+                    prop_assert!(weight(few) <= weight(many) + 1e-9, "{}: {} {}", few.store, few.why, many.why);
+                }
+                if few.fits && few.rows.iter().any(|row| row.quantity == "processors without a zone") {
+                    prop_assert!(row(few, "processors without a zone") >= row(few, "processors in all"));
+                    prop_assert!(row(few, "usable processors") >= row(few, "processors in all"));
+                }
+                if few.fits && few.size.counts.contains_key(&Axis::Replicas) {
+                    prop_assert!(few.size.counts[&Axis::Replicas].now >= 1);
+                }
+                for count in few.size.counts.values() {
+                    prop_assert!(count.min <= count.now && count.now <= count.max);
+                }
+            }
+        }
+    }
+
+    /// However members are dealt to zones in turn, the loss of any zone leaves at least the survivors that were counted.
+    #[test]
+    fn survivors_are_what_the_worst_zone_leaves(members in 1_u32..17, zones in 1_u32..7) {
+        let mut dealt = vec![0_u32; zones as usize];
+        for member in 0..members {
+            dealt[(member % zones) as usize] += 1;
+        }
+        let worst = dealt.iter().map(|lost| members - lost).min().unwrap();
+        let counted = survivors(members, zones);
+        prop_assert!(members == 1 || counted == worst, "{counted} {worst}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The binary, as a shell sees it: help, bad input, exit codes, streams.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::Inventory;
+use rgctl::cli::exit::{self, Exit};
+use rgctl::cli::saved::SavedPlan;
+
+use crate::fixtures::{NOW, cluster_store, desired, plan_for};
+
+/// A place of its own for each test: an empty folder, no environment, a fixed width.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// What a command left behind.
+pub struct Left {
+    pub code: u8,
+    pub data: String,
+    pub talk: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+    pub fn command(&self, line: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rgctl"));
+        command.current_dir(self.path()).env_clear().env("COLUMNS", "120").args(line);
+        command
+    }
+    pub fn run(&self, line: &[&str]) -> Left {
+        let output = self.command(line).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap_or_else(|| panic!("{line:?} was killed"));
+        Left { code: u8::try_from(code).unwrap(), data: text(output.stdout), talk: text(output.stderr) }
+    }
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let place = Place::new();
+    for line in [&["--help"][..], &["-h"], &["--version"], &["history", "--help"]] {
+        let left = place.run(line);
+        assert_eq!((left.code, left.talk.as_str()), (0, ""), "{line:?}");
+        assert!(left.data.contains("rgctl"), "{line:?}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_invalid_input_and_never_data() {
+    let place = Place::new();
+    let lines: &[&[&str]] = &[
+        &[],
+        &["frobnicate"],
+        &["history"],
+        &["history", "game", "--no-such-flag"],
+        &["history", "Not_A_Name"],
+        &["--cloud", "azure", "history", "game"],
+        &["--profile", "prod", "history", "game"],
+        &["--store", "ftp://bucket", "history", "game"],
+    ];
+    for line in lines {
+        let left = place.run(line);
+        assert_eq!(left.code, Exit::BadInput.code(), "{line:?}: {}", left.talk);
+        assert_eq!(left.data, "", "{line:?}");
+        assert!(!left.talk.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
+fn a_misspelt_command_is_answered_with_the_right_one() {
+    let left = Place::new().run(&["histroy", "game"]);
+    assert!(left.talk.contains("history"), "{}", left.talk);
+}
+
+#[test]
+fn reading_an_empty_place_leaves_it_empty() {
+    let place = Place::new();
+    let left = place.run(&["history", "game"]);
+    assert_eq!(left.code, 0, "{}", left.talk);
+    assert!(left.talk.contains("nothing is on record for game"), "{}", left.talk);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_record_for_programs_names_its_format() {
+    let left = Place::new().run(&["history", "game", "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&left.data).unwrap();
+    assert_eq!(value["format"], "rgctl.dev/history/v1");
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let left = Place::new().run(&["completions", shell]);
+        assert_eq!((left.code, left.talk.as_str()), (0, ""), "{shell}");
+        assert!(left.data.contains("rgctl"), "{shell}");
+    }
+}
+
+#[test]
+fn the_table_of_exit_codes_in_the_documentation_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-codes.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, exit::markdown()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        written,
+        exit::markdown(),
+        "run the tests with UPDATE_DOCS=1 to write docs/exit-codes.md anew"
+    );
+}
+
+/// A saved plan of a small store for an empty world, as `plan --out` writes it.
+fn save_plan(place: &Place, name: &str, class: &str) {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, class));
+    let nothing = Inventory::empty(NOW);
+    let mut plan = plan_for(&wanted, &nothing, &Policy::default());
+    plan.base = rgctl::planning::base(&wanted, &nothing);
+    SavedPlan::new(plan, wanted, Policy::default()).write(&place.path().join(name)).unwrap();
+}
+
+#[test]
+fn a_saved_plan_is_carried_out_once_and_is_stale_afterwards() {
+    let place = Place::new();
+    save_plan(&place, "plan.json", "db.r7g.large");
+    let refused = place.run(&["apply", "plan.json"]);
+    assert_eq!(refused.code, Exit::Refused.code(), "nobody can be asked: {}", refused.talk);
+    let done = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(done.code, 0, "{}\n{}", done.data, done.talk);
+    assert!(done.data.contains("game: settled after"), "{}", done.data);
+    let stale = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(stale.code, Exit::StalePlan.code(), "{}", stale.talk);
+    let history = place.run(&["history", "game"]);
+    assert!(history.data.contains("the chain of digests is whole"), "{}", history.data);
+}
+
+#[test]
+fn a_plan_that_was_edited_is_not_the_plan_that_was_agreed_to() {
+    let place = Place::new();
+    save_plan(&place, "plan.json", "db.r7g.large");
+    let text = std::fs::read_to_string(place.path().join("plan.json")).unwrap();
+    place.write("plan.json", &text.replace("db.r7g.large", "db.r7g.16xlarge"));
+    let left = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(left.code, Exit::BadInput.code());
+    assert!(left.talk.contains("it was changed after it was made"), "{}", left.talk);
+    assert!(!place.path().join(".rgctl").exists(), "a refused plan touches nothing");
+}
+
+#[test]
+fn what_is_no_plan_is_refused_with_a_reason() {
+    let place = Place::new();
+    place.write("empty.json", "");
+    place.write("other.json", "{\"format\":\"other/v9\"}");
+    place.write("shown.json", "{\"format\":\"rgctl.dev/plan/v1\"}");
+    std::fs::write(place.path().join("bytes.json"), [0xff, 0xfe]).unwrap();
+    for (file, why) in [
+        ("missing.json", "No such file"),
+        ("empty.json", "is not a saved plan"),
+        ("other.json", "its format is other/v9"),
+        ("shown.json", "without the wish"),
+        ("bytes.json", "not UTF-8"),
+        (".", "is a folder"),
+    ] {
+        let left = place.run(&["apply", file, "--yes"]);
+        assert_eq!(left.code, Exit::BadInput.code(), "{file}: {}", left.talk);
+        assert!(left.talk.contains(why), "{file}: {}", left.talk);
+        assert_eq!(left.data, "", "{file}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::process::{Command, Stdio};
+    let place = Place::new();
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rgctl"))
+        .current_dir(place.path())
+        .env_clear()
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}

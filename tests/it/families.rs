@@ -1,0 +1,342 @@
+//! Expansion and desired state of the shipped blueprints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use rgctl::artefacts::address::Address;
+use rgctl::artefacts::bill::BillLine;
+use rgctl::artefacts::node::{Desired, Node};
+use rgctl::artefacts::overlay::{Axis, Overlay};
+use rgctl::artefacts::plan::Verb;
+use rgctl::blueprint::document::Reading;
+use rgctl::blueprint::spec::Blueprint;
+use rgctl::catalog::{Catalog, Unit, price_bill};
+use rgctl::desired::{self, Built};
+use rgctl::families::drill::{Wanted, drill};
+use rgctl::kinds::{AnyAttrs, KindId};
+use rgctl::vocabulary::diagnostic::Source;
+use rgctl::vocabulary::names::{Name, StoreName};
+use rgctl::vocabulary::time::{Moment, Span};
+
+use crate::fixtures::{NOW, region};
+
+pub const SHIPPED: [&str; 5] =
+    ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"];
+
+pub fn shipped(name: &str) -> (Blueprint, Reading) {
+    let path = format!("{}/blueprints/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    read(&std::fs::read_to_string(path).unwrap())
+}
+
+pub fn read(text: &str) -> (Blueprint, Reading) {
+    let reading = Reading::with_built_in_regions(&[Source::new("test.yaml", text)]);
+    assert!(!reading.diagnostics.has_errors(), "{:?}", reading.diagnostics);
+    (reading.blueprints[0].blueprint.clone(), reading)
+}
+
+pub fn catalog() -> Catalog {
+    Catalog::embedded().unwrap()
+}
+
+pub fn build(name: &str, overlays: &[Overlay]) -> Built {
+    let (blueprint, reading) = shipped(name);
+    desired::build(&blueprint, &reading.regions, &catalog(), overlays, NOW)
+        .unwrap_or_else(|findings| panic!("{name}: {findings:?}"))
+}
+
+/// The depth of each node in the order of creation; fails on a need that dangles or leads back to itself.
+fn depths(desired: &Desired) -> BTreeMap<&Address, usize> {
+    let mut depths: BTreeMap<&Address, usize> = BTreeMap::new();
+    while depths.len() < desired.nodes.len() {
+        let before = depths.len();
+        for node in desired.nodes.values() {
+            for need in &node.needs {
+                assert!(desired.nodes.contains_key(need), "{} needs {need}, which nobody makes", node.at);
+            }
+            let known: Option<Vec<usize>> = node.needs.iter().map(|need| depths.get(need).copied()).collect();
+            if let Some(known) = known {
+                depths.insert(&node.at, known.into_iter().max().map_or(0, |depth| depth + 1));
+            }
+        }
+        assert!(depths.len() > before, "a circle of needs among {:?}", desired.nodes.keys());
+    }
+    depths
+}
+
+#[test]
+fn every_need_is_made_and_none_leads_back_to_itself() {
+    for name in SHIPPED {
+        let built = build(name, &[]);
+        assert!(!built.desired.nodes.is_empty(), "{name}");
+        depths(&built.desired);
+    }
+}
+
+#[test]
+fn names_begin_with_the_blueprint_and_keep_the_limits_of_their_service() {
+    for name in SHIPPED {
+        let built = build(name, &[]);
+        for at in built.desired.nodes.keys() {
+            let text = at.name.as_str();
+            assert!(text.starts_with(built.desired.blueprint.as_str()), "{at}");
+            let short = matches!(at.kind, KindId::CacheGroup | KindId::CacheUser | KindId::CacheUserGroup);
+            assert!(text.len() <= if short { 40 } else { 63 }, "{at}");
+            assert!(built.desired.regions.contains(&at.region), "{at}");
+        }
+    }
+}
+
+#[test]
+fn a_reference_by_name_is_always_a_need_too() {
+    for name in SHIPPED {
+        let built = build(name, &[]);
+        for node in built.desired.nodes.values() {
+            for field in ["subnet_group", "parameter_group", "cluster", "user_group", "namespace", "global"] {
+                let Some(wanted) = node.attrs.text(field) else { continue };
+                let is_it = |need: &&Address| need.name.as_str() == wanted;
+                assert!(node.needs.iter().any(|need| is_it(&need)), "{}: {field} {wanted}", node.at);
+            }
+        }
+    }
+}
+
+#[test]
+fn data_is_encrypted_private_protected_and_without_passwords_by_default() {
+    let text = |node: &Node, field: &str| node.attrs.get(field).map(|value| value.to_string());
+    for name in SHIPPED {
+        for node in build(name, &[]).desired.nodes.values() {
+            for field in ["storage_encrypted", "at_rest_encryption", "encrypted", "transit_encryption"] {
+                assert_ne!(text(node, field).as_deref(), Some("false"), "{} {field}", node.at);
+            }
+            assert_ne!(text(node, "publicly_accessible").as_deref(), Some("true"), "{}", node.at);
+            if node.at.kind.facts().protection.is_some() {
+                assert_eq!(text(node, "deletion_protection").as_deref(), Some("true"), "{}", node.at);
+            }
+            if text(node, "master_username").is_some() {
+                assert_eq!(text(node, "managed_password").as_deref(), Some("true"), "{}", node.at);
+            }
+            let days = ["backup_retention_days", "snapshot_retention_days"];
+            for days in days.iter().filter_map(|field| text(node, field)) {
+                assert_ne!(days, "0", "{}", node.at);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_global_cluster_is_made_from_a_primary_with_a_writer_and_followed_by_the_secondary() {
+    let built = build("rocket-arena", &[]);
+    let nodes = &built.desired.nodes;
+    let of = |kind: KindId, code: &str, store: &str| -> Vec<&Node> {
+        let is_it = |node: &&Node| {
+            node.at.kind == kind && node.at.region == region(code) && node.store.as_str() == store
+        };
+        nodes.values().filter(is_it).collect()
+    };
+    for (global, cluster, member, store) in [
+        (KindId::AuroraGlobal, KindId::AuroraCluster, KindId::AuroraInstance, "accounts"),
+        (KindId::DocumentGlobal, KindId::DocumentCluster, KindId::DocumentInstance, "matches"),
+    ] {
+        let global = of(global, "us-east-1", store)[0];
+        let first = of(member, "us-east-1", store)[0];
+        assert!(first.at.name.as_str().ends_with("-1"));
+        assert!(global.needs.contains(&first.at));
+        let follower = of(cluster, "us-west-2", store)[0];
+        assert!(follower.needs.contains(&global.at) && follower.standby);
+        assert_eq!(follower.attrs.text("master_username"), None, "a secondary has the users of its primary");
+        let zones: BTreeSet<_> =
+            of(member, "us-east-1", store).iter().filter_map(|node| node.attrs.text("zone")).collect();
+        assert!(zones.len() >= 2, "members in several zones: {zones:?}");
+    }
+    let group = of(KindId::CacheGroup, "us-west-2", "ranking")[0];
+    assert_eq!(group.attrs.text("global").as_deref(), Some("rocket-arena-ranking-global"));
+    let warehouse = of(KindId::RedshiftCluster, "us-east-1", "history")[0];
+    assert_eq!(warehouse.attrs.text("snapshot_copy_region").as_deref(), Some("us-west-2"));
+    assert!(of(KindId::RedshiftCluster, "us-west-2", "history").is_empty());
+}
+
+/// All keys of the prices that could be known: those of the tables, and those that a refresh would read.
+#[test]
+fn every_line_of_a_bill_has_a_key_that_the_catalog_prices_or_is_known_to_lack() {
+    // No public source names a price for these; they stay in the list of what is unpriced.
+    let lacking =
+        ["docdb/global-replicated-write-io", "docdb/serverless-dcu", "aurora/global-replicated-write-io"];
+    let catalog = catalog();
+    let keys: BTreeSet<(String, String, String)> = catalog
+        .book()
+        .prices()
+        .keys()
+        .map(|key| (key.service.to_string(), key.sku.to_string(), key.unit.text().to_owned()))
+        .collect();
+    for name in SHIPPED {
+        for bill in build(name, &[]).desired.bills {
+            for line in bill.floor.iter().chain(&bill.expected).chain(&bill.ceiling) {
+                assert!(Unit::parse(&line.unit).is_some(), "{line:?}");
+                assert!(line.quantity.is_finite() && line.quantity >= 0.0, "{line:?}");
+                let key = (line.service.clone(), line.sku.clone(), line.unit.clone());
+                let is_class = catalog.class(&line.service, &line.sku).is_some();
+                let is_lacking = lacking.contains(&format!("{}/{}", line.service, line.sku).as_str());
+                assert!(keys.contains(&key) || is_class || is_lacking, "{name}: {line:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn known_prices_make_the_floor_no_dearer_than_expected_and_expected_no_dearer_than_the_ceiling() {
+    let catalog = catalog();
+    let mut priced = 0;
+    for name in SHIPPED {
+        for bill in build(name, &[]).desired.bills {
+            let total = |lines: &[BillLine]| price_bill(&catalog, &bill.region, lines).total;
+            let (floor, expected, ceiling) =
+                (total(&bill.floor), total(&bill.expected), total(&bill.ceiling));
+            for (currency, amount) in &expected.known {
+                priced += 1;
+                assert!(floor.known.get(currency).is_none_or(|floor| floor <= amount), "{name} {bill:?}");
+                assert!(ceiling.known[currency] >= *amount, "{name} {bill:?}");
+            }
+        }
+    }
+    assert!(priced >= 10, "only {priced} amounts were compared");
+}
+
+#[test]
+fn the_lines_of_single_objects_add_up_to_the_bill_of_their_store() {
+    for name in ["light-game", "rocket-arena"] {
+        let built = build(name, &[]);
+        for bill in &built.desired.bills {
+            let mine = built
+                .desired
+                .nodes
+                .values()
+                .filter(|node| node.store == bill.store && node.at.region == bill.region);
+            let lines: f64 = mine
+                .flat_map(|node| desired::bill_of(&built.desired, &node.attrs, &node.usage, &node.at.region))
+                .map(|line| line.quantity)
+                .sum();
+            let whole: f64 = bill.expected.iter().map(|line| line.quantity).sum();
+            // A region that only keeps copies of snapshots has a bill without objects.
+            let has_objects = lines > 0.0;
+            assert!(!has_objects || (lines - whole).abs() < 1e-6 * whole, "{}: {lines} {whole}", bill.store);
+        }
+    }
+}
+
+fn overlay(target: u32) -> Overlay {
+    Overlay {
+        store: StoreName::new("accounts").unwrap(),
+        region: region("us-east-1"),
+        axis: Axis::Readers,
+        target,
+        owner: "scaler".to_owned(),
+        why: "test".to_owned(),
+        firm_after: NOW,
+        expires: NOW + Span::from_hours(1),
+    }
+}
+
+fn members(built: &Built) -> usize {
+    let is_member = |at: &&Address| {
+        at.kind == KindId::AuroraInstance
+            && at.region == region("us-east-1")
+            && at.name.as_str().contains("accounts")
+    };
+    built.desired.nodes.keys().filter(is_member).count()
+}
+
+#[test]
+fn an_overlay_in_force_moves_a_store_within_the_bounds_of_the_blueprint() {
+    assert_eq!(members(&build("rocket-arena", &[overlay(5)])), 6);
+    let beyond = build("rocket-arena", &[overlay(40)]);
+    assert_eq!(members(&beyond), 9, "the blueprint allows 8 readers");
+    assert_eq!(beyond.notes.len(), 1, "{:?}", beyond.notes);
+    assert_eq!(members(&build("rocket-arena", &[overlay(0)])), 2, "and wants at least one");
+    let void = Overlay { expires: NOW, ..overlay(5) };
+    assert_eq!(members(&build("rocket-arena", &[void])), members(&build("rocket-arena", &[])));
+}
+
+#[test]
+fn the_fingerprint_stays_with_the_same_nodes_and_moves_with_an_overlay() {
+    let plain = build("rocket-arena", &[]).desired;
+    assert_eq!(plain.fingerprint, build("rocket-arena", &[]).desired.fingerprint);
+    assert_ne!(plain.fingerprint, build("rocket-arena", &[overlay(5)]).desired.fingerprint);
+    let mut other_use = plain.nodes.clone();
+    for node in other_use.values_mut() {
+        node.usage.data_gib += 1.0;
+    }
+    assert_eq!(desired::fingerprint(&other_use), plain.fingerprint, "expected use is no part of it");
+}
+
+#[test]
+fn a_warehouse_is_paused_in_its_pauses_only() {
+    let text =
+        std::fs::read_to_string(format!("{}/blueprints/rocket-arena.yaml", env!("CARGO_MANIFEST_DIR")));
+    let pause = "      snapshotCopy: { retention: 7d }\n      pause:\n        - { days: [sat], from: \"22:00\", lasts: 9h, zone: UTC }\n";
+    let text = text.unwrap().replace("      snapshotCopy: { retention: 7d }\n", pause);
+    let (blueprint, reading) = read(&text);
+    let paused_at = |text: &str| {
+        let now = Moment::parse_rfc3339(text).unwrap();
+        let built = desired::build(&blueprint, &reading.regions, &catalog(), &[], now).unwrap();
+        let cluster = built.desired.nodes.into_values().find(|node| node.at.kind == KindId::RedshiftCluster);
+        match cluster.unwrap().attrs {
+            AnyAttrs::RedshiftCluster(cluster) => cluster.paused,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(paused_at("2026-11-22T06:59:00Z"), Some(true));
+    assert_eq!(paused_at("2026-11-22T07:00:00Z"), Some(false));
+}
+
+#[test]
+fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
+    let text = std::fs::read_to_string(format!("{}/blueprints/light-game.yaml", env!("CARGO_MANIFEST_DIR")));
+    let text = text.unwrap().replace("name: light-game\n", "name: light-game-of-many-words\n");
+    let text =
+        text.replace("name: ranking", "name: ranking-of-all-times").replace("origin: ranking", "origin: x");
+    let (blueprint, reading) = read(&text);
+    let findings = desired::build(&blueprint, &reading.regions, &catalog(), &[], NOW).unwrap_err();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].path, "spec.stores[1].name");
+    assert!(findings[0].message.contains("at most 40"), "{}", findings[0].message);
+}
+
+#[test]
+fn drills_have_a_verb_where_the_service_has_one() {
+    let to = || region("us-west-2");
+    let member = || Name::new("game-accounts-usw2").unwrap();
+    let promote = |kind| drill(kind, Wanted::Promote { to: to(), member: member() });
+    assert!(matches!(promote(KindId::AuroraGlobal), Some(Verb::FailoverGlobal { .. })));
+    assert!(matches!(promote(KindId::CacheGlobal), Some(Verb::FailoverGlobal { .. })));
+    assert_eq!(drill(KindId::CacheGlobal, Wanted::Switchover { to: to(), member: member() }), None);
+    assert!(matches!(
+        drill(KindId::CacheGroup, Wanted::Failover { to: None }),
+        Some(Verb::TestFailover { .. })
+    ));
+    assert_eq!(drill(KindId::RedshiftCluster, Wanted::Failover { to: None }), None);
+}
+
+/// Every object with what is set of it, and what it needs.
+fn shape(built: &Built) -> String {
+    let mut out = String::new();
+    for (at, node) in &built.desired.nodes {
+        let _ = writeln!(out, "{at}{}", if node.standby { " (standby)" } else { "" });
+        for (field, value) in node.attrs.set_fields() {
+            let _ = writeln!(out, "    {field}: {value}");
+        }
+        for need in &node.needs {
+            let _ = writeln!(out, "    needs {need}");
+        }
+    }
+    out
+}
+
+#[test]
+fn the_objects_of_light_game() {
+    insta::assert_snapshot!(shape(&build("light-game", &[])));
+}
+
+#[test]
+fn the_objects_of_rocket_arena() {
+    insta::assert_snapshot!(shape(&build("rocket-arena", &[])));
+}

@@ -1,0 +1,170 @@
+//! Scenarios: scripts under `tests/scenarios/`, run through the binary on the embedded cloud; the transcript is golden.
+//!
+//! A script has one command a line: `$ rgctl …`, `quietly rgctl …` (only the exit code is shown), `copy REPOSITORY_FILE FILE`, `replace FILE: OLD => NEW`,
+//! `hold BLUEPRINT` and `release` (another run has the lease), and comments with `#`, which go into the transcript.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::adapters::machine::SystemClock;
+use rgctl::seams::{Clock, Lease, Store};
+use rgctl::vocabulary::names::{BlueprintName, RunId};
+use rgctl::vocabulary::time::Span;
+
+use crate::cli::Place;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+struct Scene {
+    place: Place,
+    held: Option<(SqliteStore, Lease)>,
+    transcript: String,
+}
+
+impl Scene {
+    fn play(script: &str) -> String {
+        let mut scene = Self { place: Place::new(), held: None, transcript: String::new() };
+        for line in script.lines() {
+            scene.line(line.trim_end());
+        }
+        scene.transcript
+    }
+
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.transcript, "{line}");
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "" | "#" => {}
+            "$" => self.command(rest, true),
+            "quietly" => self.command(rest, false),
+            "copy" => {
+                let (from, to) = rest.split_once(' ').expect("copy FROM TO");
+                let text = std::fs::read_to_string(root().join(from)).expect("a file of the repository");
+                self.place.write(to, &text);
+            }
+            "replace" => self.replace(rest),
+            "hold" => self.hold(rest),
+            "release" => {
+                let (store, lease) = self.held.take().expect("a lease that is held");
+                block_on(store.release_lease(&lease)).expect("released");
+            }
+            other => panic!("{other:?} is no command of a scenario"),
+        }
+    }
+
+    fn command(&mut self, rest: &str, is_shown: bool) {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        assert_eq!(words.first(), Some(&"rgctl"), "only rgctl is run");
+        let left = self.place.run(&words[1..]);
+        if !is_shown {
+            let _ = writeln!(self.transcript, "[exit {}]", left.code);
+            return;
+        }
+        for line in redact(&left.data).lines() {
+            let _ = writeln!(self.transcript, "  {line}");
+        }
+        for line in redact(&left.talk).lines() {
+            let _ = writeln!(self.transcript, "! {line}");
+        }
+        let _ = writeln!(self.transcript, "[exit {}]", left.code);
+    }
+
+    fn replace(&mut self, rest: &str) {
+        let (file, change) = rest.split_once(": ").expect("replace FILE: OLD => NEW");
+        let (old, new) = change.split_once(" => ").expect("OLD => NEW");
+        let text = std::fs::read_to_string(self.place.path().join(file)).expect("a file of the scene");
+        assert!(text.contains(old), "{file} has no {old:?}");
+        self.place.write(file, &text.replace(old, &new.replace("\\n", "\n")));
+    }
+
+    fn hold(&mut self, blueprint: &str) {
+        let store = SqliteStore::open(&self.place.path().join(".rgctl")).expect("a record");
+        let blueprint = BlueprintName::new(blueprint).expect("a name");
+        let run = RunId("another".to_owned());
+        let now = SystemClock.now();
+        let lease = store.take_lease(&blueprint, &run, "bob@elsewhere (process 1)", now, Span::from_mins(10));
+        let lease = block_on(lease).expect("a free lease");
+        self.held = Some((store, lease));
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+/// Replaces what differs from run to run: names of runs, who ran them, wall-clock time of leases, ages of prices.
+fn redact(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let words: Vec<String> = line
+            .split(' ')
+            .scan("", |before, word| {
+                let shown = match *before {
+                    _ if is_run(word) => "RUN".to_owned(),
+                    "until" if word.starts_with("20") => "LATER".to_owned(),
+                    "by" if word.contains('@') && !word.starts_with("bob@") => "SOMEBODY".to_owned(),
+                    "(process" if !line.contains("bob@") => "N)".to_owned(),
+                    _ => word.to_owned(),
+                };
+                *before = word;
+                Some(shown)
+            })
+            .collect();
+        let _ = writeln!(out, "{}", words.join(" ").trim_end());
+    }
+    out
+}
+
+/// Whether a word is the name of a run, such as `20261121t103806z-2e7643`, in quotes or not.
+fn is_run(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let Some((stamp, letters)) = word.split_once('-') else { return false };
+    stamp.len() == 16
+        && stamp.ends_with('z')
+        && letters.len() == 6
+        && letters.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+#[test]
+fn every_scenario_plays_as_written() {
+    let folder = root().join("tests/scenarios");
+    let mut scripts: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .expect("tests/scenarios")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    scripts.sort();
+    assert!(scripts.len() >= 10, "only {} scenarios were found", scripts.len());
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let plays: Vec<_> = scripts.iter().map(|path| scope.spawn(|| compare(path))).collect();
+        plays.into_iter().filter_map(|play| play.join().expect("a scene that ends")).collect()
+    });
+    assert!(wrong.is_empty(), "{}\nUPDATE_SCENARIOS=1 writes the transcripts anew", wrong.join("\n"));
+}
+
+/// Nothing, or where a transcript differs from the golden one.
+fn compare(script: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(script).expect("a script");
+    let (now, golden) = (Scene::play(&text), script.with_extension("out"));
+    if std::env::var_os("UPDATE_SCENARIOS").is_some() {
+        std::fs::write(&golden, &now).expect("a transcript");
+        return None;
+    }
+    let before = std::fs::read_to_string(&golden).unwrap_or_default();
+    if before == now {
+        return None;
+    }
+    let at = before.lines().zip(now.lines()).position(|(before, now)| before != now);
+    let at = at.unwrap_or_else(|| before.lines().count().min(now.lines().count()));
+    let show = |text: &str| text.lines().skip(at).take(5).collect::<Vec<_>>().join("\n    ");
+    Some(format!(
+        "{} differs from line {}:\n  expected\n    {}\n  found\n    {}",
+        golden.display(),
+        at + 1,
+        show(&before),
+        show(&now)
+    ))
+}

@@ -1,0 +1,325 @@
+//! What a person sees: every view, of values made by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rgctl::artefacts::bill::CostRange;
+use rgctl::artefacts::journal::{Entry, Event, Outcome, Purpose};
+use rgctl::artefacts::plan::{CostChange, CostKey, Plan, Step, Waiting};
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::{Gap, Inventory};
+use rgctl::kinds::KindId;
+use rgctl::kinds::facts::Endpoint;
+use rgctl::report::cost::{CostReport, StoreCost};
+use rgctl::report::document::{document, format};
+use rgctl::report::plan::Detail;
+use rgctl::report::style::Style;
+use rgctl::report::{cost, drift, history, plan, plan_markdown, status};
+use rgctl::vocabulary::money::{Currency, Money, Total};
+use rgctl::vocabulary::names::{Fingerprint, RunId, StepId, StoreName, Token};
+use rgctl::vocabulary::phase::Phase;
+use rgctl::vocabulary::time::{Moment, Span};
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use crate::fixtures::*;
+
+fn dollars(cents: i64) -> Total {
+    let mut total = Total::default();
+    total.add(Money::new(Decimal::new(cents, 2), Currency::Usd));
+    total
+}
+
+fn yuan_and_unpriced(cents: i64) -> Total {
+    let mut total = Total::default();
+    total.add(Money::new(Decimal::new(cents, 2), Currency::Cny));
+    total.add_unpriced("db.r8g.large (aurora-mysql) in cn-north-1");
+    total
+}
+
+fn range(floor: Total, expected: Total, ceiling: Total) -> CostRange {
+    CostRange { floor, expected, ceiling }
+}
+
+/// A class change of three members, one removal that lacks consent, costs in two currencies, things waited for.
+fn rich_plan() -> Plan {
+    let before = desired(
+        [
+            cluster_store("accounts", "us-east-1", 3, "db.r7g.large"),
+            cluster_store("payments", "us-east-1", 1, "db.r7g.large"),
+        ]
+        .concat(),
+    );
+    let mut after_nodes = cluster_store("accounts", "us-east-1", 3, "db.r7g.xlarge");
+    after_nodes.extend(cluster_store("accounts", "us-west-2", 1, "db.r7g.xlarge"));
+    let after = desired(after_nodes);
+    let mut plan = plan_for(&after, &world_of(&before), &Policy::default());
+    for step in &mut plan.steps {
+        price(step);
+    }
+    plan.waiting.push(Waiting::Transition {
+        at: at("us-east-1", KindId::AuroraInstance, "game-ranking-use1-1"),
+        phase: Phase::Creating,
+        native: "configuring-enhanced-monitoring".to_owned(),
+    });
+    plan.waiting.push(Waiting::Foreign {
+        at: at("us-west-2", KindId::AuroraCluster, "game-history-usw2"),
+        owner: Some("older-game".to_owned()),
+    });
+    let costs = [
+        ("us-east-1", false, range(dollars(61_320), dollars(122_640), dollars(490_560))),
+        ("us-west-2", true, range(dollars(30_660), dollars(30_660), dollars(61_320))),
+        (
+            "cn-north-1",
+            false,
+            range(yuan_and_unpriced(100), yuan_and_unpriced(200_000), yuan_and_unpriced(300_000)),
+        ),
+    ];
+    for (code, standby, range) in costs {
+        plan.cost.insert(CostKey { region: region(code), standby }, range);
+    }
+    plan.prices = vec!["embedded: 6,000 prices seen from 2026-11-01 to 2026-11-21".to_owned()];
+    plan.notes = vec!["The readers are changed before the writer.".to_owned()];
+    plan.base = Fingerprint("0123456789abcdef0123".to_owned());
+    plan
+}
+
+fn price(step: &mut Step) {
+    if step.op.at().kind == KindId::AuroraInstance {
+        step.cost = match step.op.word() {
+            "create" => CostChange { before: Total::default(), after: dollars(30_660) },
+            "delete" => CostChange { before: dollars(15_330), after: Total::default() },
+            _ => CostChange { before: dollars(15_330), after: dollars(30_660) },
+        };
+    }
+}
+
+#[test]
+fn a_plan_as_text() {
+    insta::assert_snapshot!(plan::text(&rich_plan(), Style::PLAIN, Detail::Changes));
+}
+
+#[test]
+fn a_plan_as_text_in_full() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let plan = plan_for(&desired, &Inventory::empty(NOW), &Policy::default());
+    insta::assert_snapshot!(plan::text(&plan, Style::PLAIN, Detail::Everything));
+}
+
+#[test]
+fn a_plan_as_markdown() {
+    insta::assert_snapshot!(plan_markdown::markdown(&rich_plan()));
+}
+
+#[test]
+fn an_empty_plan_says_so_in_every_form() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let plan = plan_for(&desired, &world_of(&desired), &Policy::default());
+    insta::assert_snapshot!(plan::text(&plan, Style::PLAIN, Detail::Changes), @"game: nothing to do, the world is as wanted");
+    insta::assert_snapshot!(plan_markdown::markdown(&plan), @r"
+    ## Plan for `game`: nothing to do
+
+    The world is as wanted.
+    ");
+}
+
+#[test]
+fn a_plan_for_programs_reads_back_as_the_same_plan() {
+    let plan = rich_plan();
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(text.starts_with("{\"format\":\"rgctl.dev/plan/v1\""), "{text}");
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let plan = rich_plan();
+    let coloured = plan::text(&plan, Style { color: true, width: 120 }, Detail::Changes);
+    let mut bare = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((text, after)) = rest.split_once('\u{1b}') {
+        bare.push_str(text);
+        rest = after.split_once('m').map_or("", |(_, after)| after);
+    }
+    bare.push_str(rest);
+    assert_ne!(coloured, bare);
+    assert_eq!(bare, plan::text(&plan, Style::PLAIN, Detail::Changes));
+}
+
+#[test]
+fn a_status_tells_phase_role_pending_and_difference() {
+    let mut wanted = cluster_store("accounts", "us-east-1", 3, "db.r7g.large");
+    wanted.extend(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
+    for node in wanted.iter_mut().filter(|node| node.at.region == region("us-west-2")) {
+        node.standby = true;
+    }
+    let desired = desired(wanted);
+    let mut world = world_of(&desired);
+    world.seen.retain(|at, _| at.region == region("us-east-1"));
+    for (at, seen) in &mut world.seen {
+        match at.name.as_str() {
+            "game-accounts-use1-2" => {
+                seen.facts.phase = Phase::Busy { serves: true };
+                seen.facts.native = "modifying".to_owned();
+                seen.pending = Some(attrs(KindId::AuroraInstance, &[("class", json!("db.r7g.xlarge"))]));
+            }
+            "game-accounts-use1-3" => seen.attrs.set("class", Some(json!("db.t4g.medium"))).unwrap(),
+            "game-accounts-use1" => seen.facts.endpoint = Some("accounts.cluster.example".to_owned()),
+            _ => {}
+        }
+    }
+    let price = |_: &StoreName, _: &_| range(dollars(100), dollars(61_320), dollars(200));
+    world.gaps.push(Gap {
+        region: region("us-west-2"),
+        endpoint: Endpoint::Rds,
+        why: "throttled on page 3".to_owned(),
+    });
+    let report = status::report(&desired, &world, &price);
+    insta::assert_snapshot!("status_text", status::text(&report, Style::PLAIN));
+    insta::assert_snapshot!("status_markdown", status::markdown(&report));
+    let json = document(format::STATUS, &report);
+    assert_eq!(json["format"], "rgctl.dev/status/v1");
+    assert_eq!(json["stores"][1]["summary"], "absent");
+}
+
+fn entry(seq: u64, run: &str, what: Event) -> Entry {
+    Entry {
+        seq,
+        at: NOW + Span::from_mins(seq),
+        blueprint: "game".parse_name(),
+        run: RunId(run.to_owned()),
+        actor: "ann@build (process 7)".to_owned(),
+        what,
+        previous: String::new(),
+        hash: String::new(),
+    }
+}
+
+trait ParseName {
+    fn parse_name(&self) -> rgctl::vocabulary::names::BlueprintName;
+}
+impl ParseName for str {
+    fn parse_name(&self) -> rgctl::vocabulary::names::BlueprintName {
+        rgctl::vocabulary::names::BlueprintName::new(self).unwrap()
+    }
+}
+
+fn opened(fingerprint: &str) -> Event {
+    Event::Opened {
+        purpose: Purpose::Apply,
+        policy: Policy::default(),
+        desired: Fingerprint(fingerprint.to_owned()),
+        steps: 2,
+    }
+}
+
+fn settled_run(fingerprint: &str, steps: &[&str]) -> Vec<Entry> {
+    let mut events = vec![opened(fingerprint)];
+    events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).to_owned()) }));
+    events.push(Event::Closed { outcome: Outcome::Settled, summary: "2 calls; 0 steps left".to_owned() });
+    events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect()
+}
+
+#[test]
+fn a_history_tells_who_when_what_why_and_how_it_ended() {
+    let step = || StepId("modify us-east-1/aurora.instance/game-accounts-use1-2 class".to_owned());
+    let events = [
+        opened("a"),
+        Event::Intended {
+            step: step(),
+            at: at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2"),
+            word: "modify".to_owned(),
+            token: Token("t".to_owned()),
+            leaves: None,
+            why: "differs from the blueprint".to_owned(),
+            changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
+        },
+        Event::Deferred { step: step(), why: "throttled, again in 5s".to_owned() },
+        Event::Unclear { step: step() },
+        Event::Accepted { step: step() },
+        Event::Settled { step: step() },
+        Event::Refused {
+            step: step(),
+            code: "InvalidDBInstanceState".to_owned(),
+            message: "not now".to_owned(),
+        },
+        Event::Failed { step: step(), why: "it is failed (incompatible-network)".to_owned() },
+        Event::Closed { outcome: Outcome::Stopped, summary: "3 calls; 1 steps left".to_owned() },
+    ];
+    let entries: Vec<Entry> =
+        events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect();
+    insta::assert_snapshot!("history_text", history::text(&entries, entries.len(), Style::PLAIN));
+    insta::assert_snapshot!("history_markdown", history::markdown(&entries));
+}
+
+#[test]
+fn drift_is_told_from_change_by_the_record() {
+    let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut world = world_of(&before);
+    let edited = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    world.seen.get_mut(&edited).unwrap().attrs.set("class", Some(json!("db.t4g.medium"))).unwrap();
+    let plan = plan_for(&before, &world, &Policy::default());
+    let wish = Fingerprint("wish".to_owned());
+
+    let by_another = drift::report(&plan, &wish, &settled_run("wish", &[]));
+    assert!(by_another.has_drift());
+    insta::assert_snapshot!("drift_text", drift::text(&by_another, Style::PLAIN));
+    insta::assert_snapshot!("drift_markdown", drift::markdown(&by_another));
+
+    let wish_changed = drift::report(&plan, &wish, &settled_run("older wish", &[]));
+    assert!(!wish_changed.has_drift(), "the blueprint asks for it: that is a change, not drift");
+    let unfinished = [settled_run("wish", &[]), vec![entry(9, "run-2", opened("wish"))]].concat();
+    assert!(!drift::report(&plan, &wish, &unfinished).has_drift(), "a run is under way");
+    assert!(!drift::report(&plan, &wish, &[]).has_drift(), "it was never applied");
+}
+
+#[test]
+fn what_we_made_and_is_gone_was_removed_by_another_hand_whatever_the_wish_is_now() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut world = world_of(&wanted);
+    let gone = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    world.seen.remove(&gone);
+    let plan = plan_for(&wanted, &world, &Policy::default());
+    let create = format!("create {gone}");
+    let delete = format!("delete {gone}");
+    let wish = Fingerprint("new wish".to_owned());
+    assert!(drift::report(&plan, &wish, &settled_run("old", &[&create])).has_drift());
+    assert!(!drift::report(&plan, &wish, &settled_run("old", &[&create, &delete])).has_drift());
+}
+
+#[test]
+fn a_cost_report_adds_up_and_says_what_it_does_not_know() {
+    let store = |name: &str, code: &str, standby, cost| StoreCost {
+        store: StoreName::new(name).unwrap(),
+        region: region(code),
+        standby,
+        cost,
+    };
+    let report = CostReport {
+        blueprint: "game".parse_name(),
+        stores: vec![
+            store(
+                "accounts",
+                "us-east-1",
+                false,
+                range(dollars(100_000), dollars(200_000), dollars(800_000)),
+            ),
+            store("accounts", "us-west-2", true, range(dollars(50_000), dollars(50_000), dollars(100_000))),
+            store(
+                "ranking",
+                "cn-north-1",
+                false,
+                range(yuan_and_unpriced(0), yuan_and_unpriced(0), yuan_and_unpriced(0)),
+            ),
+        ],
+        prices: vec!["embedded: 6,000 prices seen from 2026-11-01 to 2026-11-21".to_owned()],
+    };
+    insta::assert_snapshot!("cost_text", cost::text(&report, Style::PLAIN));
+    insta::assert_snapshot!("cost_markdown", cost::markdown(&report));
+}
+
+#[test]
+fn a_document_always_names_its_format_first() {
+    let empty: BTreeMap<String, BTreeSet<Moment>> = BTreeMap::new();
+    assert_eq!(document("x/v1", &empty).to_string(), r#"{"format":"x/v1"}"#);
+    assert_eq!(document("x/v1", &[1]).to_string(), r#"{"format":"x/v1","items":[1]}"#);
+}
