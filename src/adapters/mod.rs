@@ -4,6 +4,8 @@
 //!
 //! **Invariant:** each outside crate is named in one folder only.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod files;
 pub mod http;
 pub mod machine;

@@ -10,11 +10,16 @@ pub mod args;
 pub mod capacity;
 pub mod catalog;
 pub mod completions;
+#[cfg(feature = "aws")]
+pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod figures;
 pub mod history;
+#[cfg(feature = "aws")]
+pub mod iam_policy;
+pub mod import;
 pub mod load;
 pub mod log;
 pub mod look;

@@ -35,9 +35,15 @@ pub fn open(settings: &Settings) -> Result<Outside, Failure> {
             let clock = Box::new(cloud.clock());
             Ok(Outside { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
         }
+        #[cfg(feature = "aws")]
         CloudSettings::Aws { .. } => {
-            Err(Failure::new(super::exit::Exit::BadInput, "AWS comes with the AWS adapter"))
+            let cloud = aws(settings);
+            let store = store(settings)?;
+            Ok(Outside { cloud: Box::new(cloud), clock: Box::new(SystemClock), wall: SystemClock, store })
         }
+        // The settings refuse it before.
+        #[cfg(not(feature = "aws"))]
+        CloudSettings::Aws { .. } => Err(super::settings::SettingsError::NoAws.into()),
     }
 }
 
@@ -53,8 +59,38 @@ pub fn store_to_read(settings: &Settings) -> Result<Option<Box<dyn Store>>, Fail
 pub fn store(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
     match &settings.store {
         StoreSettings::Folder => Ok(Box::new(SqliteStore::open(&settings.state_dir)?)),
-        StoreSettings::Bucket { .. } => {
-            Err(Failure::new(super::exit::Exit::BadInput, "records in a bucket come with the AWS adapter"))
+        #[cfg(feature = "aws")]
+        StoreSettings::Bucket { bucket, prefix } => {
+            use crate::adapters::aws::s3_store::{S3Place, S3Store};
+            let place = S3Place { bucket: bucket.clone(), prefix: prefix.clone() };
+            let pool = std::sync::Arc::clone(aws(settings).pool());
+            Ok(Box::new(S3Store::new(pool, region_of_the_bucket()?, place)))
         }
+        #[cfg(not(feature = "aws"))]
+        StoreSettings::Bucket { .. } => Err(super::settings::SettingsError::NoAws.into()),
     }
+}
+
+/// The provider with the credentials and the address that the settings name.
+#[cfg(feature = "aws")]
+fn aws(settings: &Settings) -> crate::adapters::aws::cloud::AwsCloud {
+    use crate::adapters::aws::clients::AwsOptions;
+    let options = match &settings.cloud {
+        CloudSettings::Aws { profile, role_arn, endpoint_url } => AwsOptions {
+            profile: profile.clone(),
+            role_arn: role_arn.clone(),
+            endpoint_url: endpoint_url.clone(),
+        },
+        CloudSettings::Sim => AwsOptions::default(),
+    };
+    crate::adapters::aws::cloud::AwsCloud::new(options, std::sync::Arc::new(SystemClock))
+}
+
+/// A bucket is asked in its own region, which its name does not tell.
+#[cfg(feature = "aws")]
+fn region_of_the_bucket() -> Result<crate::vocabulary::names::RegionId, Failure> {
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+    named.and_then(|code| crate::vocabulary::names::RegionId::new(code).ok()).ok_or_else(|| {
+        Failure::new(super::exit::Exit::BadInput, "the bucket's region is not known: set AWS_REGION to it")
+    })
 }

@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod architecture;
+#[cfg(feature = "aws")]
+mod aws;
 mod blueprint;
 mod capacity;
 mod catalog;
@@ -19,3 +21,5 @@ mod store_laws;
 mod swarm;
 mod taps;
 mod views;
+#[cfg(feature = "aws")]
+mod wire;

@@ -1,0 +1,43 @@
+#!/bin/sh
+# The adapter of the real provider over HTTP, and its requests against the provider's published models.
+#
+# Makes a Python environment with the newest emulator (moto) beside the build, starts it on loopback on a free port,
+# runs the wire tests, checks the recorded requests, and ends what it started. In CI a missing emulator is a failure;
+# elsewhere it is said and left out.
+set -eu
+cd "$(dirname "$0")/.."
+
+target="${CARGO_TARGET_DIR:-$(pwd)/target}"
+venv="$target/wire-venv"
+python="$venv/bin/python"
+
+if ! { python3 -m venv "$venv" && "$python" -m pip install --quiet --upgrade 'moto[server]' boto3; }; then
+    if [ -n "${CI:-}" ]; then
+        echo "wire: the emulator cannot be installed" >&2
+        exit 1
+    fi
+    echo "wire: left out, the emulator cannot be installed" >&2
+    exit 0
+fi
+"$python" -m pip list 2>/dev/null | grep -E '^(moto|boto3|botocore) '
+
+port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"$venv/bin/moto_server" -H 127.0.0.1 -p "$port" >"$target/moto.log" 2>&1 &
+emulator=$!
+trap 'kill "$emulator" 2>/dev/null || true' EXIT INT TERM
+
+url="http://127.0.0.1:$port"
+"$python" - "$url" <<'WAIT'
+import sys, time, urllib.error, urllib.request
+for _ in range(100):
+    try:
+        urllib.request.urlopen(sys.argv[1] + "/moto-api/data.json", timeout=1)
+        sys.exit(0)
+    except (OSError, urllib.error.URLError):
+        time.sleep(0.2)
+sys.exit("wire: the emulator did not come up")
+WAIT
+
+RGCTL_MOTO_URL="$url" RGCTL_MOTO_PYTHON="$python" cargo test --test it wire:: -- --nocapture
+cargo test --test it aws::requests
+"$python" tests/wire/validate_requests.py "$target/tmp/requests.jsonl"

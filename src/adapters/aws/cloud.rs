@@ -1,0 +1,358 @@
+//! The seam's three questions, each handed to the family that can answer it.
+//!
+//! Goes in: operations, scopes, questions. Comes out: receipts, inventories, series.
+//!
+//! **Invariant:** an observation asks a fixed number of lists for each region, whatever it holds; only parameters and
+//! missing tags of our own objects are asked for one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+
+use super::budget::Budget;
+use super::clients::{Attempt, AwsOptions, Pool, Transport};
+use super::errors::is_no_op;
+use super::lane::Lane;
+use super::series::{self, Nodes, Of};
+use super::sight::{Sight, TAG_HOME};
+use super::{elasticache, rds_like, redshift, redshift_serverless};
+use crate::artefacts::address::Address;
+use crate::artefacts::node::{TAG_BLUEPRINT, TAG_TOKEN};
+use crate::artefacts::plan::Op;
+use crate::artefacts::seen::{Gap, Inventory, Scope, Seen};
+use crate::artefacts::series::{Series, SeriesAsk};
+use crate::kinds::AnyAttrs;
+use crate::kinds::KindId;
+use crate::kinds::facts::Endpoint;
+use crate::seams::{Clock, Cloud, CloudError, Receipt};
+use crate::vocabulary::names::{RegionId, Token};
+
+/// Requests about single objects that are under way at the same time.
+const AT_ONCE: usize = 8;
+
+/// The real provider.
+#[derive(Debug)]
+pub struct AwsCloud {
+    pool: Arc<Pool>,
+}
+
+impl AwsCloud {
+    /// The provider, with a connection pool and a budget of its own. Nothing is asked yet: wrong credentials show at
+    /// the first call.
+    pub fn new(options: AwsOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::over(options, Transport::default(), Budget::default(), clock)
+    }
+
+    /// The provider over a given transport: for tests, and to share budget and connections.
+    pub fn over(options: AwsOptions, transport: Transport, budget: Budget, clock: Arc<dyn Clock>) -> Self {
+        Self { pool: Arc::new(Pool::new(options, transport, budget, clock)) }
+    }
+
+    /// The pool of clients, for the other questions that are put to the provider.
+    pub const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Every attempt made so far, retries and pages included.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.pool.attempts()
+    }
+
+    async fn lane(&self, region: &RegionId) -> Lane<'_> {
+        Lane::to(&self.pool, region).await
+    }
+
+    async fn make(&self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
+        let at = op.at();
+        let lane = self.lane(&at.region).await;
+        let endpoint = at.kind.facts().endpoint;
+        match op {
+            Op::Create { attrs, tags, .. } => {
+                let tags = &creation_tags(at, tags, token);
+                match endpoint {
+                    Endpoint::Rds => rds_like::create(&lane, at, attrs, tags).await,
+                    Endpoint::ElastiCache => elasticache::create(&lane, at, attrs, tags).await,
+                    Endpoint::Redshift => redshift::create(&lane, at, attrs, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::create(&lane, at, attrs, tags).await,
+                }
+            }
+            Op::Modify { changes, attrs, .. } => match endpoint {
+                Endpoint::Rds => rds_like::modify(&lane, at, changes, attrs).await,
+                Endpoint::ElastiCache => elasticache::modify(&lane, at, attrs).await,
+                Endpoint::Redshift => redshift::modify(&lane, at, changes, attrs).await,
+                Endpoint::RedshiftServerless => redshift_serverless::modify(&lane, at, attrs).await,
+            },
+            Op::Tag { tags, .. } => match endpoint {
+                Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
+                Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
+                Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
+                Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
+            },
+            Op::Delete { final_snapshot, .. } => {
+                let snapshot = final_snapshot.as_ref();
+                match endpoint {
+                    Endpoint::Rds => rds_like::delete(&lane, at, snapshot).await,
+                    Endpoint::ElastiCache => elasticache::delete(&lane, at, snapshot).await,
+                    Endpoint::Redshift => redshift::delete(&lane, at, snapshot).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::delete(&lane, at, snapshot).await,
+                }
+            }
+            Op::Act { verb, .. } => match endpoint {
+                Endpoint::Rds => rds_like::act(&lane, at, verb).await,
+                Endpoint::ElastiCache => elasticache::act(&lane, at, verb).await,
+                Endpoint::Redshift => redshift::act(&lane, at, verb).await,
+                Endpoint::RedshiftServerless => {
+                    Err(super::lane::unsupported(&format!("{} {}", verb.as_str(), at.kind)))
+                }
+            },
+        }
+    }
+
+    async fn look(&self, scope: &Scope) -> Result<Inventory, CloudError> {
+        let mut inventory = Inventory::empty(self.pool.clock().now());
+        let mut looks = Vec::new();
+        for region in &scope.regions {
+            looks.push(self.look_at(region, scope).boxed());
+        }
+        let views = futures::future::join_all(looks).await;
+        let (mut asked, mut failed) = (0, Vec::new());
+        for (endpoint, region, sight) in views.into_iter().flatten() {
+            asked += sight.asked;
+            if !sight.gaps.is_empty() {
+                let mut why: Vec<String> = sight.gaps.iter().map(ToString::to_string).collect();
+                why.dedup();
+                inventory.gaps.push(Gap { region, endpoint, why: why.join("; ") });
+            }
+            failed.extend(sight.gaps);
+            inventory.seen.extend(sight.seen);
+        }
+        // Nothing at all was seen: one clear error says more than a gap for every list.
+        if asked > 0
+            && failed.len() >= asked
+            && let Some(first) = failed.into_iter().next()
+        {
+            return Err(first);
+        }
+        Ok(inventory)
+    }
+
+    async fn look_at(&self, region: &RegionId, scope: &Scope) -> Vec<(Endpoint, RegionId, Sight)> {
+        let lane = self.lane(region).await;
+        let (rds, cache, warehouse, serverless, tags) = futures::join!(
+            rds_like::observe(&lane),
+            elasticache::observe(&lane),
+            redshift::observe(&lane),
+            redshift_serverless::observe(&lane),
+            all_tags(&lane),
+        );
+        let mut views = Vec::new();
+        for (endpoint, mut sight) in [
+            (Endpoint::Rds, rds),
+            (Endpoint::ElastiCache, cache),
+            (Endpoint::Redshift, warehouse),
+            (Endpoint::RedshiftServerless, serverless),
+        ] {
+            complete_tags(&lane, &mut sight, scope, tags.as_ref().ok()).await;
+            sight.seen.retain(|at, seen| is_in_scope(at, seen, scope));
+            complete_parameters(&lane, &mut sight).await;
+            views.push((endpoint, region.clone(), sight));
+        }
+        views
+    }
+
+    async fn measure(&self, asks: &[SeriesAsk]) -> Result<Vec<Series>, CloudError> {
+        let regions: BTreeSet<&RegionId> = asks.iter().map(|ask| &ask.at.region).collect();
+        let mut found: BTreeMap<usize, Series> = BTreeMap::new();
+        for region in regions {
+            let lane = self.lane(region).await;
+            let (places, here): (Vec<usize>, Vec<&SeriesAsk>) =
+                asks.iter().enumerate().filter(|(_, ask)| &ask.at.region == region).unzip();
+            let nodes = nodes(&lane, &here).await?;
+            found.extend(places.into_iter().zip(series::series(&lane, &here, &nodes).await?));
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+impl Cloud for AwsCloud {
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.look(scope).boxed()
+    }
+
+    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            match self.make(op, token).await {
+                Err(error) if is_no_op(&error) => Ok(Receipt::default()),
+                other => other,
+            }
+        }
+        .boxed()
+    }
+
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.measure(asks).boxed()
+    }
+}
+
+/// The tags that a new object carries: those asked for, the token that finds it again, and for a global object the
+/// region that addresses it.
+fn creation_tags(at: &Address, tags: &BTreeMap<String, String>, token: &Token) -> BTreeMap<String, String> {
+    let mut tags = tags.clone();
+    tags.insert(TAG_TOKEN.to_owned(), token.to_string());
+    if at.kind.facts().is_global {
+        tags.insert(TAG_HOME.to_owned(), at.region.to_string());
+    }
+    tags
+}
+
+/// Whether an object is of the blueprint: by its tag, or by a name that only the blueprint gives.
+fn is_in_scope(at: &Address, seen: &Seen, scope: &Scope) -> bool {
+    let Some(owner) = &scope.owner else { return true };
+    seen.owner() == Some(owner.as_str()) || has_our_name(at, scope)
+}
+
+fn has_our_name(at: &Address, scope: &Scope) -> bool {
+    let Some(owner) = &scope.owner else { return false };
+    at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+}
+
+type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Tags of all objects of our services in a region, a hundred to a page.
+async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
+    let request = lane
+        .read
+        .tagging
+        .get_resources()
+        .resource_type_filters("rds")
+        .resource_type_filters("elasticache")
+        .resource_type_filters("redshift")
+        .resource_type_filters("redshift-serverless")
+        .resources_per_page(100);
+    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let listed = lane.ask("tagging", "GetResources", call).await?;
+    let all = listed.into_iter().filter_map(|it| {
+        let tags = it.tags.unwrap_or_default();
+        Some((it.resource_arn?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    });
+    Ok(all.collect())
+}
+
+/// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
+/// know is asked for by itself; without a sweep every object is.
+async fn complete_tags(lane: &Lane<'_>, sight: &mut Sight, scope: &Scope, sweep: Option<&TagsByArn>) {
+    let mut missing = Vec::new();
+    for at in std::mem::take(&mut sight.untagged) {
+        let Some(seen) = sight.seen.get_mut(&at) else { continue };
+        let Some(arn) = seen.facts.arn.clone() else { continue };
+        match sweep.and_then(|sweep| sweep.get(&arn)) {
+            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !has_our_name(&at, scope) => {
+                seen.facts.tags.clone_from(tags);
+            }
+            // An object of another name is somebody else's; without tags it is not even worth a question.
+            None if scope.owner.is_some() && !has_our_name(&at, scope) => {}
+            None if scope.owner.is_none() && sweep.is_some() => {}
+            _ => missing.push((at, arn)),
+        }
+    }
+    let mut questions = Vec::new();
+    for (at, arn) in missing {
+        questions.push(tags_of(lane, at, arn).boxed());
+    }
+    for (at, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        match tags {
+            Ok(tags) => {
+                if let Some(seen) = sight.seen.get_mut(&at) {
+                    seen.facts.tags = tags;
+                }
+            }
+            // Deleted between the list and the question.
+            Err(CloudError::NotFound { .. }) => {
+                sight.seen.remove(&at);
+            }
+            Err(error) => sight.gaps.push(error),
+        }
+    }
+}
+
+type Texts = Result<BTreeMap<String, String>, CloudError>;
+
+async fn tags_of(lane: &Lane<'_>, at: Address, arn: String) -> (Address, Texts) {
+    let tags = match at.kind.facts().endpoint {
+        Endpoint::Rds => rds_like::tags(lane, &arn).await,
+        Endpoint::ElastiCache => elasticache::tags(lane, &arn).await,
+        Endpoint::RedshiftServerless => redshift_serverless::tags(lane, &arn).await,
+        // Its lists tell tags, so that nobody asks.
+        Endpoint::Redshift => Ok(BTreeMap::new()),
+    };
+    (at, tags)
+}
+
+async fn parameters_of(lane: &Lane<'_>, at: Address) -> (Address, Texts) {
+    let parameters = match at.kind.facts().endpoint {
+        Endpoint::Rds => rds_like::parameters(lane, &at).await,
+        Endpoint::ElastiCache => elasticache::parameters(lane, &at).await,
+        Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(lane, &at).await,
+    };
+    (at, parameters)
+}
+
+/// Fills in the parameters of parameter groups: there is no call for those of several.
+async fn complete_parameters(lane: &Lane<'_>, sight: &mut Sight) {
+    let groups: Vec<Address> =
+        sight.seen.iter().filter(|(_, seen)| has_parameters(&seen.attrs)).map(|(at, _)| at.clone()).collect();
+    let mut questions = Vec::new();
+    for at in groups {
+        questions.push(parameters_of(lane, at).boxed());
+    }
+    for (at, parameters) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        match parameters {
+            Ok(parameters) => {
+                let value = serde_json::to_value(parameters).ok();
+                if let Some(seen) = sight.seen.get_mut(&at) {
+                    // The field exists in every kind that gets here.
+                    let _ = seen.attrs.set("parameters", value);
+                }
+            }
+            Err(CloudError::NotFound { .. }) => {
+                sight.seen.remove(&at);
+            }
+            Err(error) => sight.gaps.push(error),
+        }
+    }
+}
+
+const fn has_parameters(attrs: &AnyAttrs) -> bool {
+    matches!(
+        attrs,
+        AnyAttrs::AuroraClusterParameters(_)
+            | AnyAttrs::AuroraInstanceParameters(_)
+            | AnyAttrs::DocumentClusterParameters(_)
+            | AnyAttrs::CacheParameters(_)
+            | AnyAttrs::RedshiftParameters(_)
+    )
+}
+
+/// Nodes of the replication groups that are asked about, by one list.
+async fn nodes(lane: &Lane<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
+    let by_node = |ask: &&&SeriesAsk| {
+        matches!(series::source_of(ask.at.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
+    };
+    if !asks.iter().any(|ask| by_node(&ask)) {
+        return Ok(Nodes::new());
+    }
+    let request = lane.read.elasticache.describe_replication_groups();
+    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let groups = lane.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", call).await?;
+    let mut nodes = Nodes::new();
+    for group in groups {
+        let name = group.replication_group_id().and_then(|id| crate::vocabulary::names::Name::new(id).ok());
+        if let Some(name) = name {
+            let at = Address::new(lane.region.clone(), KindId::CacheGroup, name);
+            nodes.insert(at, group.member_clusters.unwrap_or_default());
+        }
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,347 @@
+//! What stands between a blueprint and its account.
+//!
+//! Goes in: what a few harmless questions brought to light. Comes out: findings, each with the next step.
+//!
+//! **Invariant:** the report is a pure function of what was gathered; gathering changes nothing.
+
+use std::collections::BTreeSet;
+
+use super::clients::Pool;
+use super::iam_policy::{PolicyFor, policy};
+use super::lane::Lane;
+use super::{rds_like, redshift, redshift_serverless};
+use crate::seams::CloudError;
+use crate::vocabulary::names::{Partition, RegionId};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// As it should be.
+    Fine,
+    /// It could not be found out, or may become a problem.
+    Doubt,
+    /// The engine cannot work like this.
+    Wrong,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub area: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// In a sentence.
+    pub what: String,
+    /// What to do about it.
+    pub next: Option<String>,
+}
+
+/// Who the caller is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Account number.
+    pub account: String,
+    /// ARN of the caller.
+    pub arn: String,
+}
+
+/// Quotas by name.
+pub type Quotas = Vec<(String, f64)>;
+
+/// What was found out.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// Who the caller is.
+    pub identity: Result<Identity, CloudError>,
+    /// Our clock minus theirs, in seconds.
+    pub skew_seconds: Option<i64>,
+    /// For each region and endpoint, whether it answered.
+    pub reach: Vec<(RegionId, &'static str, Result<(), CloudError>)>,
+    /// Actions that the caller is not allowed, by simulation.
+    pub denied: Result<BTreeSet<String>, CloudError>,
+    /// Quotas by region: name and value.
+    pub quotas: Vec<(RegionId, Result<Quotas, CloudError>)>,
+}
+
+/// Signatures are refused when the clocks differ by five minutes; half of it is a warning.
+const SKEW_DOUBT_S: i64 = 150;
+const SKEW_WRONG_S: i64 = 300;
+/// Actions that one simulation is asked about.
+const ACTIONS_A_CALL: usize = 100;
+/// Quotas that bound what we make, by the names that the quota service gives them.
+const QUOTAS: &[&str] = &["DB clusters", "DB instances"];
+
+const fn finding(area: &'static str, verdict: Verdict, what: String, next: Option<String>) -> Finding {
+    Finding { area, verdict, what, next }
+}
+
+/// The findings, worst last within each area.
+pub fn report(found: &Gathered, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
+    let mut findings = vec![credentials(&found.identity)];
+    if let Ok(identity) = &found.identity {
+        findings.extend(partition(identity, regions));
+    }
+    findings.push(clock(found.skew_seconds));
+    findings.extend(found.reach.iter().map(|(region, endpoint, result)| network(region, endpoint, result)));
+    findings.extend(permissions(&found.denied));
+    findings.extend(found.quotas.iter().map(|(region, result)| quotas(region, result)));
+    findings
+}
+
+fn credentials(identity: &Result<Identity, CloudError>) -> Finding {
+    match identity {
+        Ok(who) => {
+            finding("credentials", Verdict::Fine, format!("{} in account {}", who.arn, who.account), None)
+        }
+        Err(error) => {
+            let next = match error {
+                CloudError::Denied { code, .. } if code.starts_with("ExpiredToken") => {
+                    "sign in again (`aws sso login`), or renew the session"
+                }
+                CloudError::Denied { code, .. } if code == "NoCredentials" => {
+                    "set a profile (--profile), sign in, or run where a role is attached"
+                }
+                CloudError::Denied { .. } => {
+                    "check the keys, and whether the role may be assumed (--role-arn)"
+                }
+                _ => "check the network, and --endpoint-url if one is set",
+            };
+            finding("credentials", Verdict::Wrong, error.to_string(), Some(next.to_owned()))
+        }
+    }
+}
+
+fn partition(identity: &Identity, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
+    let own = identity.arn.split(':').nth(1).unwrap_or_default();
+    let foreign = regions.iter().filter(|region| Partition::of(region).as_str() != own);
+    foreign
+        .map(|region| {
+            let what = format!(
+                "{region} is in the partition {}, the credentials are of {own}",
+                Partition::of(region)
+            );
+            let next = "use an account of that partition: accounts do not reach over partitions".to_owned();
+            finding("partition", Verdict::Wrong, what, Some(next))
+        })
+        .collect()
+}
+
+fn clock(skew: Option<i64>) -> Finding {
+    let Some(skew) = skew else {
+        let what = "no answer told the provider's time".to_owned();
+        return finding("clock", Verdict::Doubt, what, None);
+    };
+    let what = format!("{} s {} the provider's", skew.abs(), if skew < 0 { "behind" } else { "ahead of" });
+    let next = || Some("set this machine's clock (NTP): signatures are refused from 300 s on".to_owned());
+    match skew.abs() {
+        0..SKEW_DOUBT_S => finding("clock", Verdict::Fine, what, None),
+        SKEW_DOUBT_S..SKEW_WRONG_S => finding("clock", Verdict::Doubt, what, next()),
+        _ => finding("clock", Verdict::Wrong, what, next()),
+    }
+}
+
+fn network(region: &RegionId, endpoint: &str, result: &Result<(), CloudError>) -> Finding {
+    let place = format!("{endpoint} in {region}");
+    match result {
+        Ok(()) => finding("network", Verdict::Fine, format!("{place} answers"), None),
+        // Who is refused has been heard.
+        Err(CloudError::Denied { code, .. }) => {
+            let what = format!("{place} answers, and refuses ({code})");
+            let next = "allow the read actions of `rgctl iam-policy --read-only`".to_owned();
+            finding("network", Verdict::Doubt, what, Some(next))
+        }
+        Err(error) => {
+            let next =
+                "check that the region is enabled and named right, DNS, proxy, and VPC endpoints".to_owned();
+            finding("network", Verdict::Wrong, format!("{place}: {error}"), Some(next))
+        }
+    }
+}
+
+fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<Finding> {
+    match denied {
+        Ok(denied) if denied.is_empty() => {
+            let what = "every action that the blueprint needs is allowed (by simulation)".to_owned();
+            vec![finding("permissions", Verdict::Fine, what, None)]
+        }
+        Ok(denied) => {
+            let next = "attach the policy that `rgctl iam-policy` prints";
+            denied
+                .iter()
+                .map(|action| {
+                    finding(
+                        "permissions",
+                        Verdict::Wrong,
+                        format!("{action} is denied"),
+                        Some(next.to_owned()),
+                    )
+                })
+                .collect()
+        }
+        Err(error) => {
+            let what = format!("could not be simulated: {error}");
+            let next =
+                "allow iam:SimulatePrincipalPolicy, or compare with `rgctl iam-policy` by hand".to_owned();
+            vec![finding("permissions", Verdict::Doubt, what, Some(next))]
+        }
+    }
+}
+
+fn quotas(region: &RegionId, result: &Result<Quotas, CloudError>) -> Finding {
+    match result {
+        Ok(quotas) => {
+            let list: Vec<String> = quotas.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            finding("quotas", Verdict::Fine, format!("{region}: {}", list.join(", ")), None)
+        }
+        Err(error) => finding("quotas", Verdict::Doubt, format!("{region}: not told: {error}"), None),
+    }
+}
+
+/// Puts the questions. Nothing is changed by them.
+pub async fn gather(pool: &Pool, wanted: &PolicyFor) -> Gathered {
+    let mut found = Gathered {
+        identity: Err(CloudError::Unreachable { why: "no region is named".to_owned() }),
+        skew_seconds: None,
+        reach: Vec::new(),
+        denied: Ok(BTreeSet::new()),
+        quotas: Vec::new(),
+    };
+    for (place, region) in wanted.regions.iter().enumerate() {
+        let lane = Lane::to(pool, region).await;
+        if place == 0 {
+            found.identity = identity(&lane).await;
+            if found.identity.is_err() {
+                break;
+            }
+            found.denied = match &found.identity {
+                Ok(who) => denied(&lane, who, wanted).await,
+                Err(error) => Err(error.clone()),
+            };
+        }
+        found.reach.extend(reach(&lane).await);
+        found.quotas.push((region.clone(), quotas_of(&lane).await));
+    }
+    found.skew_seconds = pool.skew_seconds();
+    found
+}
+
+async fn identity(lane: &Lane<'_>) -> Result<Identity, CloudError> {
+    let answer = lane.ask("sts", "GetCallerIdentity", lane.read.sts.get_caller_identity().send()).await?;
+    Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
+}
+
+async fn reach(lane: &Lane<'_>) -> Vec<(RegionId, &'static str, Result<(), CloudError>)> {
+    let clients = &lane.read;
+    let databases = clients.rds.describe_db_clusters().max_records(20);
+    let caches = clients.elasticache.describe_replication_groups().max_records(20);
+    let warehouses = clients.redshift.describe_clusters().max_records(20);
+    let (rds, cache, warehouse, serverless) = futures::join!(
+        lane.ask(rds_like::ENDPOINT, "DescribeDBClusters", databases.send()),
+        lane.ask("elasticache", "DescribeReplicationGroups", caches.send()),
+        lane.ask(redshift::ENDPOINT, "DescribeClusters", warehouses.send()),
+        lane.ask(
+            redshift_serverless::ENDPOINT,
+            "ListWorkgroups",
+            clients.serverless.list_workgroups().send()
+        ),
+    );
+    let region = || lane.region.clone();
+    vec![
+        (region(), "rds", rds.map(drop)),
+        (region(), "elasticache", cache.map(drop)),
+        (region(), "redshift", warehouse.map(drop)),
+        (region(), "redshift-serverless", serverless.map(drop)),
+    ]
+}
+
+/// Every action of the policy that would be attached, simulated for the caller. An assumed role is simulated as the
+/// role itself, which is right unless the session carries a narrower policy.
+async fn denied(lane: &Lane<'_>, who: &Identity, wanted: &PolicyFor) -> Result<BTreeSet<String>, CloudError> {
+    let document = policy(wanted)
+        .map_err(|error| CloudError::Refused { code: "NoPolicy".to_owned(), message: error.to_string() })?;
+    let statements = document.get("Statement").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let actions: BTreeSet<String> = statements
+        .filter_map(|statement| statement.get("Action")?.as_array())
+        .flatten()
+        .filter_map(|action| action.as_str().map(str::to_owned))
+        .collect();
+    let actions: Vec<String> = actions.into_iter().collect();
+    let mut denied = BTreeSet::new();
+    for batch in actions.chunks(ACTIONS_A_CALL) {
+        let request = lane
+            .read
+            .iam
+            .simulate_principal_policy()
+            .policy_source_arn(principal(&who.arn))
+            .set_action_names(Some(batch.to_vec()));
+        let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        for result in lane.ask("iam", "SimulatePrincipalPolicy", call).await? {
+            if result.eval_decision().as_str() != "allowed" {
+                denied.insert(result.eval_action_name().to_owned());
+            }
+        }
+    }
+    Ok(denied)
+}
+
+/// The user or role behind a caller: `…:sts::…:assumed-role/Name/session` is the role `…:iam::…:role/Name`.
+pub fn principal(arn: &str) -> String {
+    match arn.split_once(":assumed-role/") {
+        Some((before, after)) => {
+            let role = after.split('/').next().unwrap_or(after);
+            format!("{}:role/{role}", before.replacen(":sts:", ":iam:", 1))
+        }
+        None => arn.to_owned(),
+    }
+}
+
+async fn quotas_of(lane: &Lane<'_>) -> Result<Quotas, CloudError> {
+    let request = lane.read.quotas.list_service_quotas().service_code("rds");
+    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let listed = lane.ask("servicequotas", "ListServiceQuotas", call).await?;
+    let known = listed.into_iter().filter_map(|quota| Some((quota.quota_name?, quota.value?)));
+    Ok(known.filter(|(name, _)| QUOTAS.contains(&name.as_str())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regions(codes: &[&str]) -> BTreeSet<RegionId> {
+        codes.iter().map(|code| RegionId::new(*code).unwrap()).collect()
+    }
+
+    fn gathered(arn: &str) -> Gathered {
+        Gathered {
+            identity: Ok(Identity { account: "1".into(), arn: arn.into() }),
+            skew_seconds: Some(-400),
+            reach: Vec::new(),
+            denied: Ok(BTreeSet::from(["rds:CreateDBCluster".to_owned()])),
+            quotas: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_with_its_next_step() {
+        let found = report(&gathered("arn:aws:iam::1:user/ann"), &regions(&["cn-north-1"]));
+        let wrong: Vec<&Finding> = found.iter().filter(|one| one.verdict == Verdict::Wrong).collect();
+        let areas: Vec<&str> = wrong.iter().map(|one| one.area).collect();
+        assert_eq!(areas, ["partition", "clock", "permissions"]);
+        assert!(wrong.iter().all(|one| one.next.is_some()));
+    }
+
+    #[test]
+    fn an_expired_session_says_how_to_renew_it() {
+        let mut found = gathered("");
+        found.identity = Err(CloudError::Denied { code: "ExpiredToken".into(), message: "gone".into() });
+        let first = report(&found, &regions(&["us-east-1"])).remove(0);
+        assert!(first.next.unwrap().contains("sign in again"));
+    }
+
+    #[test]
+    fn a_session_is_simulated_as_its_role() {
+        assert_eq!(principal("arn:aws-cn:sts::1:assumed-role/Deploy/me"), "arn:aws-cn:iam::1:role/Deploy");
+        assert_eq!(principal("arn:aws:iam::1:user/ann"), "arn:aws:iam::1:user/ann");
+    }
+}

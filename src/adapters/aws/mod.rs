@@ -1,0 +1,23 @@
+//! The real provider, through its SDK.
+//!
+//! Goes in: operations and questions in our words. Comes out: receipts, inventories, series, classified errors.
+//!
+//! **Invariant:** no type of the SDK crosses the seam; no module outside this folder names one.
+//! **Invariant:** a codec sends the fields that are set and no others, so that an unchanged field cannot be changed.
+
+pub mod budget;
+pub mod clients;
+pub mod cloud;
+pub mod doctor;
+pub mod elasticache;
+pub mod errors;
+pub mod iam_policy;
+pub mod lane;
+pub mod operations;
+pub mod rds_like;
+pub mod redshift;
+pub mod redshift_serverless;
+pub mod s3_store;
+pub mod series;
+pub mod sight;
+mod tags;

@@ -1,0 +1,439 @@
+//! The record of a team, on S3.
+//!
+//! Goes in: leases, lines, decisions. Comes out: the same, for everybody who shares the bucket.
+//!
+//! For each blueprint there is one small `head.json` with the lease, the decisions and the end of the record; and one
+//! object for each batch of lines, named by its positions and the digest of its last line. Whoever writes puts the
+//! batch first and then exchanges the head, on the condition that it is still the head that was read.
+//!
+//! **Invariant:** every change of a blueprint's state is one conditional exchange of one object, so that a lease that
+//! changed hands fences its former holder, whatever it is in the middle of.
+//! **Invariant:** a batch whose head was not exchanged is not part of the record: the chain from the head leads past it.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::primitives::ByteStream;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::clients::Pool;
+use super::errors::chain as error_chain;
+use crate::artefacts::journal::{Entry, Event};
+use crate::artefacts::overlay::Overlay;
+use crate::record::chain;
+use crate::seams::{Lease, Store, StoreError};
+use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
+use crate::vocabulary::time::{Moment, Span};
+
+/// Number of the format of the head.
+const FORMAT: &str = "rgctl.dev/s3-record/v1";
+/// How often a lost race for the head is run again: each time the state is judged anew.
+const ROUNDS: usize = 5;
+/// Batches that are fetched at the same time.
+const AT_ONCE: usize = 8;
+
+/// Where a record is kept: `s3://bucket/prefix`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Place {
+    /// Bucket.
+    pub bucket: String,
+    /// Prefix of all keys, without slashes at its ends; may be empty.
+    pub prefix: String,
+}
+
+impl S3Place {
+    /// Reads `s3://bucket/prefix`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("s3://")?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let bucket = Some(bucket).filter(|bucket| !bucket.is_empty())?;
+        Some(Self { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+    }
+}
+
+/// A record on S3.
+#[derive(Clone, Debug)]
+pub struct S3Store {
+    pool: Arc<Pool>,
+    region: RegionId,
+    place: S3Place,
+}
+
+/// Everything about a blueprint but its lines.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Head {
+    format: String,
+    lease: Option<Lease>,
+    seq: u64,
+    hash: String,
+    overlays: Vec<Overlay>,
+}
+
+/// A head and the mark of the object that it was read from; none when there is no object yet.
+struct Read {
+    head: Head,
+    mark: Option<String>,
+}
+
+/// What became of an exchange.
+enum Exchange {
+    Done,
+    Lost,
+}
+
+fn unavailable(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable { what: what.to_string() }
+}
+
+fn fenced(blueprint: &BlueprintName) -> StoreError {
+    StoreError::Fenced { blueprint: blueprint.clone() }
+}
+
+impl S3Store {
+    /// A record in a bucket of a region. Nothing is read yet.
+    pub const fn new(pool: Arc<Pool>, region: RegionId, place: S3Place) -> Self {
+        Self { pool, region, place }
+    }
+
+    fn key(&self, blueprint: &BlueprintName, rest: &str) -> String {
+        if self.place.prefix.is_empty() {
+            format!("{blueprint}/{rest}")
+        } else {
+            format!("{}/{blueprint}/{rest}", self.place.prefix)
+        }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, StoreError> {
+        let clients = self.pool.reading(&self.region).await;
+        let request = clients.s3.get_object().bucket(&self.place.bucket).key(key);
+        // The SDK's futures are large: in a box, what waits for them stays small.
+        match request.send().boxed().await {
+            Ok(found) => {
+                let mark = found.e_tag().map(str::to_owned);
+                let body = found.body.collect().await.map_err(unavailable)?;
+                Ok(Some((body.to_vec(), mark)))
+            }
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(self.failed("read", key, &error)),
+        }
+    }
+
+    fn failed(&self, verb: &str, key: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
+        unavailable(format!("cannot {verb} s3://{}/{key}: {}", self.place.bucket, error_chain(error)))
+    }
+
+    async fn head(&self, blueprint: &BlueprintName) -> Result<Read, StoreError> {
+        let key = self.key(blueprint, "head.json");
+        let Some((bytes, mark)) = self.get(&key).await? else {
+            return Ok(Read { head: Head { format: FORMAT.to_owned(), ..Head::default() }, mark: None });
+        };
+        let head: Head = serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
+            blueprint: blueprint.clone(),
+            seq: 0,
+            why: format!("its head cannot be read: {error}"),
+        })?;
+        if head.format != FORMAT {
+            return Err(unavailable(format!("the record of {blueprint} has the format {:?}", head.format)));
+        }
+        Ok(Read { head, mark })
+    }
+
+    /// Puts a new head in the place of the one that was read. An answer that was lost is looked for: the new head is
+    /// there, or it is not.
+    async fn exchange(
+        &self,
+        blueprint: &BlueprintName,
+        read: &Read,
+        new: &Head,
+    ) -> Result<Exchange, StoreError> {
+        let key = self.key(blueprint, "head.json");
+        let body = serde_json::to_vec(new).map_err(unavailable)?;
+        let clients = self.pool.writing(&self.region).await;
+        let request = clients
+            .s3
+            .put_object()
+            .bucket(&self.place.bucket)
+            .key(&key)
+            .content_type("application/json")
+            .body(ByteStream::from(body));
+        let request = match &read.mark {
+            Some(mark) => request.if_match(mark),
+            None => request.if_none_match("*"),
+        };
+        match request.send().boxed().await {
+            Ok(_) => Ok(Exchange::Done),
+            Err(error) if is_lost_race(error.code()) => Ok(Exchange::Lost),
+            Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
+                Err(self.failed("write", &key, &error))
+            }
+            Err(error) => match self.head(blueprint).await {
+                Ok(now) if now.head == *new => Ok(Exchange::Done),
+                Ok(now) if now.mark == read.mark => Err(self.failed("write", &key, &error)),
+                Ok(_) => Ok(Exchange::Lost),
+                Err(worse) => Err(worse),
+            },
+        }
+    }
+
+    /// Judges the state and exchanges it, again when somebody else was faster.
+    async fn change<T: Send>(
+        &self,
+        blueprint: &BlueprintName,
+        judge: impl Fn(&Head) -> Result<(Head, T), StoreError> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        for _ in 0..ROUNDS {
+            let read = self.head(blueprint).boxed().await?;
+            let (new, result) = judge(&read.head)?;
+            if matches!(self.exchange(blueprint, &read, &new).boxed().await?, Exchange::Done) {
+                return Ok(result);
+            }
+        }
+        Err(unavailable(format!("the record of {blueprint} is being written by too many at once")))
+    }
+
+    async fn append_now(
+        &self,
+        lease: &Lease,
+        after: u64,
+        at: Moment,
+        events: &[Event],
+    ) -> Result<u64, StoreError> {
+        let blueprint = &lease.blueprint;
+        for _ in 0..ROUNDS {
+            let read = self.head(blueprint).boxed().await?;
+            check(&read.head, lease)?;
+            if read.head.seq != after {
+                return Err(fenced(blueprint));
+            }
+            let last = (after > 0).then(|| (after, read.head.hash.clone()));
+            let lines = chain::seal(lease, last, at, events);
+            let Some(end) = lines.last() else { return Ok(after) };
+            self.put_batch(blueprint, after + 1, end, &lines).await?;
+            let new = Head { seq: end.seq, hash: end.hash.clone(), ..read.head.clone() };
+            if matches!(self.exchange(blueprint, &read, &new).boxed().await?, Exchange::Done) {
+                return Ok(end.seq);
+            }
+        }
+        Err(fenced(blueprint))
+    }
+
+    /// A batch is named by its content, so that putting it twice is putting it once.
+    async fn put_batch(
+        &self,
+        blueprint: &BlueprintName,
+        first: u64,
+        end: &Entry,
+        lines: &[Entry],
+    ) -> Result<(), StoreError> {
+        let key = self.key(blueprint, &format!("lines/{first:016}-{:016}-{}.json", end.seq, end.hash));
+        let body = serde_json::to_vec(lines).map_err(unavailable)?;
+        // Retried by the SDK: the same name with the same content cannot do harm.
+        let clients = self.pool.reading(&self.region).await;
+        let request = clients
+            .s3
+            .put_object()
+            .bucket(&self.place.bucket)
+            .key(&key)
+            .content_type("application/json")
+            .body(ByteStream::from(body));
+        request.send().boxed().await.map(drop).map_err(|error| self.failed("write", &key, &error))
+    }
+
+    async fn entries_now(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<Entry>, StoreError> {
+        let head = self.head(blueprint).await?.head;
+        if head.seq <= after {
+            return Ok(Vec::new());
+        }
+        let mut fetches = Vec::new();
+        for key in self.batches(blueprint, after).await? {
+            fetches.push(self.batch(blueprint, key).boxed());
+        }
+        // The last line before the first one that is wanted is in one of the batches, or begins them.
+        let mut by_end: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for lines in stream::iter(fetches).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            let lines = lines?;
+            if let Some(end) = lines.last() {
+                by_end.insert(end.hash.clone(), lines);
+            }
+        }
+        let damaged =
+            |seq, why: &str| StoreError::Damaged { blueprint: blueprint.clone(), seq, why: why.to_owned() };
+        let (mut batches, mut wanted, mut seq) = (Vec::new(), head.hash, head.seq);
+        while seq > after {
+            let lines =
+                by_end.remove(&wanted).ok_or_else(|| damaged(seq, "the lines that end here are gone"))?;
+            let first = lines.first().ok_or_else(|| damaged(seq, "a batch is empty"))?;
+            (wanted, seq) = (first.previous.clone(), first.seq.saturating_sub(1));
+            batches.push(lines);
+        }
+        let lines: Vec<Entry> = batches.into_iter().rev().flatten().collect();
+        let before = (seq > 0).then_some((seq, wanted));
+        chain::verify(before, &lines).map_err(|(seq, why)| damaged(seq, why))?;
+        Ok(lines.into_iter().filter(|line| line.seq > after).collect())
+    }
+
+    /// Keys of the batches that reach beyond a position, those of lost races among them.
+    async fn batches(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<String>, StoreError> {
+        let prefix = self.key(blueprint, "lines/");
+        let clients = self.pool.reading(&self.region).await;
+        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(&prefix);
+        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
+        let pages = pages.map_err(|error| self.failed("list", &prefix, &error))?;
+        let keys = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+        let reaches = |key: &String| {
+            let name = key.strip_prefix(&prefix).unwrap_or_default();
+            name.split('-').nth(1).and_then(|end| end.parse::<u64>().ok()).is_some_and(|end| end > after)
+        };
+        Ok(keys.filter_map(|object| object.key).filter(reaches).collect())
+    }
+
+    async fn batch(&self, blueprint: &BlueprintName, key: String) -> Result<Vec<Entry>, StoreError> {
+        let Some((bytes, _)) = self.get(&key).await? else { return Ok(Vec::new()) };
+        let seq = key.rsplit('/').next().and_then(|name| name.split('-').next()?.parse().ok()).unwrap_or(0);
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
+            blueprint: blueprint.clone(),
+            seq,
+            why: format!("the lines cannot be read: {error}"),
+        })
+    }
+}
+
+fn is_lost_race(code: Option<&str>) -> bool {
+    matches!(code, Some("PreconditionFailed" | "ConditionalRequestConflict" | "412" | "409"))
+}
+
+/// Whether a lease is the current one.
+fn check(head: &Head, lease: &Lease) -> Result<(), StoreError> {
+    match &head.lease {
+        Some(current) if current.epoch == lease.epoch && current.run == lease.run => Ok(()),
+        _ => Err(fenced(&lease.blueprint)),
+    }
+}
+
+impl Store for S3Store {
+    fn take_lease<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let judge = move |head: &Head| {
+            if let Some(current) = &head.lease
+                && current.run != *run
+                && now < current.until
+            {
+                return Err(StoreError::Held {
+                    blueprint: blueprint.clone(),
+                    owner: current.owner.clone(),
+                    until: current.until,
+                });
+            }
+            let lease = Lease {
+                blueprint: blueprint.clone(),
+                run: run.clone(),
+                owner: owner.to_owned(),
+                epoch: head.lease.as_ref().map_or(0, |current| current.epoch) + 1,
+                until: now + lasts,
+            };
+            Ok((Head { lease: Some(lease.clone()), ..head.clone() }, lease))
+        };
+        async move { self.change(blueprint, judge).await }.boxed()
+    }
+
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let judge = move |head: &Head| {
+            check(head, lease)?;
+            let renewed = Lease { until: now + lasts, ..lease.clone() };
+            Ok((Head { lease: Some(renewed.clone()), ..head.clone() }, renewed))
+        };
+        async move { self.change(&lease.blueprint, judge).await }.boxed()
+    }
+
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        let judge = move |head: &Head| {
+            check(head, lease)?;
+            let ended = Lease { until: Moment::EPOCH, ..lease.clone() };
+            Ok((Head { lease: Some(ended), ..head.clone() }, ()))
+        };
+        async move {
+            match self.change(&lease.blueprint, judge).await {
+                // Somebody else's by now: left alone.
+                Err(StoreError::Fenced { .. }) => Ok(()),
+                other => other,
+            }
+        }
+        .boxed()
+    }
+
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.append_now(lease, after, at, events).boxed()
+    }
+
+    fn entries<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.entries_now(blueprint, after).boxed()
+    }
+
+    fn overlays<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
+        async move {
+            let head = self.head(blueprint).await?.head;
+            Ok(head.overlays.into_iter().filter(|overlay| now < overlay.expires).collect())
+        }
+        .boxed()
+    }
+
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let judge = move |head: &Head| {
+            check(head, lease)?;
+            let same = |other: &Overlay| {
+                (&other.store, &other.region, other.axis) == (&overlay.store, &overlay.region, overlay.axis)
+            };
+            let mut overlays: Vec<Overlay> =
+                head.overlays.iter().filter(|other| !same(other)).cloned().collect();
+            overlays.push(overlay.clone());
+            Ok((Head { overlays, ..head.clone() }, ()))
+        };
+        async move { self.change(&lease.blueprint, judge).await }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_bucket_and_a_prefix() {
+        let place = S3Place::parse("s3://team-state/rgctl/games/").unwrap();
+        assert_eq!((place.bucket.as_str(), place.prefix.as_str()), ("team-state", "rgctl/games"));
+        assert_eq!(S3Place::parse("s3://team-state").unwrap().prefix, "");
+        assert_eq!(S3Place::parse("s3:///x"), None);
+        assert_eq!(S3Place::parse("/tmp"), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! The adapter of the real provider, below the seam: requests as they are sent, answers as they come back.
+
+mod answers;
+mod replay;
+mod requests;

@@ -1,0 +1,138 @@
+//! A service that is not there: it keeps what it is sent, and answers by a script, through the SDK's real layers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_types::body::SdkBody;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rgctl::adapters::aws::budget::Budget;
+use rgctl::adapters::aws::clients::{AwsOptions, Transport};
+use rgctl::adapters::aws::cloud::AwsCloud;
+use rgctl::seams::Clock;
+use rgctl::vocabulary::time::Moment;
+use serde_json::{Value, json};
+
+/// A request as it was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Service, by the host.
+    pub service: String,
+    /// Operation.
+    pub operation: String,
+    /// Parameters: those of the query protocol, or one entry with the JSON body.
+    pub parameters: BTreeMap<String, String>,
+    /// The JSON body, where the service speaks it.
+    pub json: Option<Value>,
+}
+
+/// An answer: status, content type, body.
+pub type Answer = (u16, &'static str, String);
+
+/// Time that stands still, and passes at once when somebody waits.
+#[derive(Debug)]
+pub struct Still(pub Mutex<Moment>);
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        *self.0.lock().unwrap()
+    }
+    fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
+        let mut now = self.0.lock().unwrap();
+        *now = (*now).max(at);
+        futures::future::ready(()).boxed()
+    }
+}
+
+/// The provider over the script, and what it was sent.
+pub fn cloud(
+    options: AwsOptions,
+    script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
+) -> (AwsCloud, Arc<Mutex<Vec<Sent>>>) {
+    let log: Arc<Mutex<Vec<Sent>>> = Arc::default();
+    let kept = Arc::clone(&log);
+    let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
+        let sent = read(&request);
+        let (status, kind, body) = script(&sent).unwrap_or_else(|| empty(&sent));
+        kept.lock().unwrap().push(sent);
+        http::Response::builder()
+            .status(status)
+            .header("content-type", kind)
+            .body(SdkBody::from(body))
+            .unwrap()
+    });
+    let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
+    let transport = Transport { http, credentials: Some(SharedCredentialsProvider::new(credentials)) };
+    let clock = Arc::new(Still(Mutex::new(Moment::from_secs(1_800_000_000))));
+    (AwsCloud::over(options, transport, Budget::default(), clock), log)
+}
+
+fn read(request: &http::Request<SdkBody>) -> Sent {
+    let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap_or_default();
+    let host = request.uri().host().unwrap_or_default().to_owned();
+    let service = host.split('.').next().unwrap_or_default().to_owned();
+    if let Some(target) = request.headers().get("x-amz-target") {
+        let operation = target.to_str().unwrap().rsplit('.').next().unwrap().to_owned();
+        let json: Value = serde_json::from_str(&body).unwrap();
+        let parameters = BTreeMap::from([("body".to_owned(), body)]);
+        return Sent { service, operation, parameters, json: Some(json) };
+    }
+    let mut parameters = query(&body);
+    let from_path = || request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    let operation = parameters.remove("Action").unwrap_or_else(from_path);
+    parameters.remove("Version");
+    Sent { service, operation, parameters, json: None }
+}
+
+fn query(body: &str) -> BTreeMap<String, String> {
+    let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(key, value)| (decoded(key), decoded(value))).collect()
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+            }
+            b'+' => b' ',
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A body of the query protocol.
+pub fn xml(operation: &str, inner: &str) -> Answer {
+    let body = format!(
+        "<{operation}Response><{operation}Result>{inner}</{operation}Result>\
+         <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{operation}Response>"
+    );
+    (200, "text/xml", body)
+}
+
+/// A refusal of the query protocol.
+pub fn refusal(status: u16, code: &str, message: &str) -> Answer {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+         <RequestId>r</RequestId></ErrorResponse>"
+    );
+    (status, "text/xml", body)
+}
+
+/// What a service answers that has nothing to tell.
+fn empty(sent: &Sent) -> Answer {
+    if sent.operation == "GetCallerIdentity" {
+        return xml("GetCallerIdentity", "<Account>111122223333</Account>");
+    }
+    if sent.json.is_some() {
+        return (200, "application/x-amz-json-1.1", json!({}).to_string());
+    }
+    xml(&sent.operation, "")
+}

@@ -1,0 +1,332 @@
+//! Laws of requests: every field reaches the wire, and every call is in the table that permissions come from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use rgctl::adapters::aws::clients::{Attempt, AwsOptions};
+use rgctl::adapters::aws::operations::{self, WITHIN_OTHERS, action_of};
+use rgctl::artefacts::address::Address;
+use rgctl::artefacts::plan::{Op, Verb};
+use rgctl::artefacts::seen::Scope;
+use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl::seams::Cloud;
+use rgctl::vocabulary::names::{Name, Token};
+use rgctl::vocabulary::table::{Attrs, Change};
+use serde_json::{Value, json};
+
+use super::replay::{Answer, Sent, cloud, xml};
+use crate::fixtures::{at, region};
+
+/// A field: name, what changing it does, two values that it can have.
+type Field = (&'static str, Change, [Value; 2]);
+
+struct Fields;
+impl KindVisitor for Fields {
+    type Out = Vec<Field>;
+    fn visit<K: Kind>(self) -> Vec<Field> {
+        K::Attrs::FIELDS
+            .iter()
+            .map(|field| (field.name, field.change, samples(field.name, field.type_name)))
+            .collect()
+    }
+}
+
+fn samples(name: &str, type_name: &str) -> [Value; 2] {
+    match (name, type_name) {
+        ("source_region" | "snapshot_copy_region", _) => [json!("us-east-2"), json!("us-west-1")],
+        ("parameters", _) => [json!({"a": "1"}), json!({"a": "2"})],
+        (_, "bool") => [json!(true), json!(false)],
+        (_, "u16" | "u32" | "u64") => [json!(3), json!(4)],
+        (_, "BTreeSet<String>") => [json!(["useractivitylog"]), json!(["userlog"])],
+        (_, "AuroraEngine") => [json!("aurora-mysql"), json!("aurora-postgresql")],
+        (_, "StorageKind") => [json!("standard"), json!("io-optimized")],
+        (_, "CacheEngine") => [json!("valkey"), json!("redis")],
+        (_, "ClusterMode") => [json!("enabled"), json!("disabled")],
+        _ => [json!("one"), json!("two")],
+    }
+}
+
+/// Answers to the questions that calls put before they change something.
+fn script(sent: &Sent) -> Option<Answer> {
+    let inner = match sent.operation.as_str() {
+        "DescribeReplicationGroups" => {
+            "<ReplicationGroups><ReplicationGroup><ReplicationGroupId>game-cache</ReplicationGroupId>\
+             <UserGroupIds><member>zero</member></UserGroupIds><NodeGroups>\
+             <NodeGroup><NodeGroupId>0001</NodeGroupId><NodeGroupMembers><NodeGroupMember/><NodeGroupMember/>\
+             <NodeGroupMember/><NodeGroupMember/></NodeGroupMembers></NodeGroup></NodeGroups>\
+             </ReplicationGroup></ReplicationGroups>"
+        }
+        "DescribeGlobalReplicationGroups" => {
+            "<GlobalReplicationGroups>\
+             <GlobalReplicationGroup><GlobalReplicationGroupId>ldgnf-one</GlobalReplicationGroupId></GlobalReplicationGroup>\
+             <GlobalReplicationGroup><GlobalReplicationGroupId>ldgnf-two</GlobalReplicationGroupId></GlobalReplicationGroup>\
+             <GlobalReplicationGroup><GlobalReplicationGroupId>ldgnf-game-it</GlobalReplicationGroupId></GlobalReplicationGroup>\
+             </GlobalReplicationGroups>"
+        }
+        "DescribeUserGroups" => {
+            "<UserGroups><member><UserGroupId>game-it</UserGroupId><UserIds><member>zero</member></UserIds></member></UserGroups>"
+        }
+        "DescribeClusters" => {
+            "<Clusters><Cluster><ClusterIdentifier>game-it</ClusterIdentifier><NodeType>ra3.large</NodeType>\
+             <NumberOfNodes>2</NumberOfNodes></Cluster></Clusters>"
+        }
+        "DescribeNodeConfigurationOptions" => {
+            "<NodeConfigurationOptionList><NodeConfigurationOption><NodeType>ra3.large</NodeType>\
+             <NumberOfNodes>4</NumberOfNodes></NodeConfigurationOption></NodeConfigurationOptionList>"
+        }
+        "DescribeDBSubnetGroups" => {
+            "<DBSubnetGroups><DBSubnetGroup><DBSubnetGroupName>game-it</DBSubnetGroupName><Subnets><Subnet>\
+             <SubnetIdentifier>subnet-1</SubnetIdentifier></Subnet></Subnets></DBSubnetGroup></DBSubnetGroups>"
+        }
+        "DescribeClusterSubnetGroups" => {
+            "<ClusterSubnetGroups><ClusterSubnetGroup><ClusterSubnetGroupName>game-it</ClusterSubnetGroupName><Subnets>\
+             <Subnet><SubnetIdentifier>subnet-1</SubnetIdentifier></Subnet></Subnets></ClusterSubnetGroup></ClusterSubnetGroups>"
+        }
+        "GetNamespace" | "GetWorkgroup" => {
+            let body = json!({
+                "namespace": {"namespaceArn": "arn:aws:redshift-serverless:us-east-1:111122223333:namespace/id"},
+                "workgroup": {"workgroupArn": "arn:aws:redshift-serverless:us-east-1:111122223333:workgroup/id"},
+            });
+            return Some((200, "application/x-amz-json-1.1", body.to_string()));
+        }
+        _ => return None,
+    };
+    Some(xml(&sent.operation, inner))
+}
+
+/// What is sent for an operation: the calls that change something, and every attempt.
+async fn sent_for(op: &Op) -> (Vec<Sent>, Vec<Attempt>) {
+    let (cloud, log) = cloud(AwsOptions::default(), script);
+    cloud.call(op, &Token("t-1".into())).await.unwrap_or_else(|error| panic!("{}: {error}", op.step_id()));
+    let sent = log.lock().unwrap().clone();
+    let changes = sent.into_iter().filter(|sent| !is_read(&sent.operation)).collect();
+    (changes, cloud.attempts())
+}
+
+fn is_read(operation: &str) -> bool {
+    ["Describe", "List", "Get"].iter().any(|word| operation.starts_with(word))
+}
+
+fn address(kind: KindId) -> Address {
+    at("us-east-1", kind, "game-it")
+}
+
+/// A field alone, with what it needs to make sense.
+fn with(kind: KindId, field: &str, value: &Value) -> AnyAttrs {
+    let mut attrs = AnyAttrs::empty(kind);
+    if matches!((kind, field), (KindId::AuroraGlobal | KindId::DocumentGlobal, "source_region")) {
+        attrs.set("source", Some(json!("game-cluster"))).unwrap();
+    }
+    attrs.set(field, Some(value.clone())).unwrap();
+    attrs
+}
+
+fn create(kind: KindId, attrs: AnyAttrs) -> Op {
+    Op::Create { at: address(kind), attrs, tags: BTreeMap::from([("team".into(), "data".into())]) }
+}
+
+fn modify(kind: KindId, attrs: AnyAttrs) -> Op {
+    let changes = attrs.diff(&AnyAttrs::empty(kind));
+    Op::Modify { at: address(kind), changes, attrs }
+}
+
+/// Fields that a creation cannot carry: they are said of an object that is there, by the plan after it. And the
+/// region of a global datastore's source, which is the region that is asked.
+const NOT_AT_CREATION: &[(KindId, &str)] = &[
+    (KindId::RedshiftCluster, "paused"),
+    (KindId::RedshiftCluster, "snapshot_copy_region"),
+    (KindId::RedshiftCluster, "snapshot_copy_retention_days"),
+    (KindId::CacheGlobal, "source_region"),
+];
+
+/// Fields that follow from other objects and have no call of their own.
+const NEVER_CHANGED: &[(KindId, &str)] = &[(KindId::AuroraGlobal, "engine_version")];
+
+/// Copies go to one region at a time: that the old one is given up first is another test's matter.
+fn managed() -> impl Iterator<Item = KindId> {
+    KindId::ALL.iter().copied().filter(|kind| !kind.facts().observe_only)
+}
+
+#[tokio::test]
+async fn every_field_reaches_the_request_that_makes_the_object() {
+    for kind in managed() {
+        for (field, _, [one, two]) in kind.with(Fields) {
+            if NOT_AT_CREATION.contains(&(kind, field)) {
+                continue;
+            }
+            let (first, _) = sent_for(&create(kind, with(kind, field, &one))).await;
+            let (second, _) = sent_for(&create(kind, with(kind, field, &two))).await;
+            assert_ne!(first, second, "{kind} {field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_field_that_can_change_reaches_the_request_that_changes_it() {
+    for kind in managed() {
+        for (field, change, [one, two]) in kind.with(Fields) {
+            if change == Change::Replace || NEVER_CHANGED.contains(&(kind, field)) {
+                continue;
+            }
+            let (first, _) = sent_for(&modify(kind, with(kind, field, &one))).await;
+            let (second, _) = sent_for(&modify(kind, with(kind, field, &two))).await;
+            assert!(!first.is_empty(), "{kind} {field}");
+            assert_ne!(first, second, "{kind} {field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_sends_nothing_but_what_changes() {
+    let attrs = with(KindId::AuroraCluster, "backup_retention_days", &json!(7));
+    let (sent, _) = sent_for(&modify(KindId::AuroraCluster, attrs)).await;
+    let parameters: Vec<(&str, &str)> =
+        sent[0].parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let wanted =
+        [("ApplyImmediately", "true"), ("BackupRetentionPeriod", "7"), ("DBClusterIdentifier", "game-it")];
+    assert_eq!(parameters, wanted);
+}
+
+fn verbs(kind: KindId) -> Vec<Verb> {
+    let (to, member) = (region("us-west-2"), Name::new("game-west").unwrap());
+    match kind {
+        KindId::AuroraGlobal | KindId::DocumentGlobal | KindId::CacheGlobal => vec![
+            Verb::Switchover { to: to.clone(), member: member.clone() },
+            Verb::FailoverGlobal { to: to.clone(), member: member.clone() },
+            Verb::Detach { region: to, member },
+        ],
+        KindId::AuroraCluster | KindId::DocumentCluster => {
+            vec![Verb::Failover { to: Some(member) }, Verb::Start, Verb::Stop]
+        }
+        KindId::AuroraInstance | KindId::DocumentInstance => vec![Verb::Reboot],
+        KindId::CacheGroup => vec![
+            Verb::Failover { to: None },
+            Verb::Failover { to: Some(member) },
+            Verb::TestFailover { shard: "0002".into() },
+            Verb::Rebalance,
+        ],
+        KindId::RedshiftCluster => {
+            vec![Verb::Failover { to: None }, Verb::Reboot, Verb::CancelResize, Verb::Stop, Verb::Start]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Every operation of a kind: with all fields at once, with each field alone, and all verbs.
+fn all_operations(kind: KindId) -> Vec<Op> {
+    let fields = kind.with(Fields);
+    let mut full = AnyAttrs::empty(kind);
+    for (field, _, [value, _]) in &fields {
+        if *field != "global" {
+            full.set(field, Some(value.clone())).unwrap();
+        }
+    }
+    let mut ops = vec![create(kind, full)];
+    for (field, change, values) in fields {
+        if field == "global" {
+            ops.push(create(kind, with(kind, field, &values[0])));
+        }
+        if change == Change::Replace || NEVER_CHANGED.contains(&(kind, field)) {
+            continue;
+        }
+        ops.extend(values.iter().map(|value| modify(kind, with(kind, field, value))));
+    }
+    let mut moved = modify(kind, AnyAttrs::empty(kind));
+    if kind == KindId::RedshiftCluster {
+        let attrs = with(kind, "snapshot_copy_region", &json!("us-west-1"));
+        let before = with(kind, "snapshot_copy_region", &json!("us-east-2"));
+        let changes = attrs.diff(&before);
+        moved = Op::Modify { at: address(kind), changes, attrs };
+        ops.push(moved.clone());
+    }
+    if kind == KindId::CacheGroup {
+        // More replicas than there are, and fewer.
+        ops.extend([0, 5].map(|count| modify(kind, with(kind, "replicas_per_shard", &json!(count)))));
+    }
+    drop(moved);
+    let snapshot = kind.facts().final_snapshot.map(|_| Name::new("game-final").unwrap());
+    ops.push(Op::Delete { at: address(kind), final_snapshot: snapshot });
+    ops.push(Op::Delete { at: address(kind), final_snapshot: None });
+    if kind != KindId::CacheGlobal {
+        ops.push(Op::Tag { at: address(kind), tags: BTreeMap::from([("team".into(), "games".into())]) });
+    }
+    ops.extend(verbs(kind).into_iter().map(|verb| Op::Act { at: address(kind), verb }));
+    ops
+}
+
+#[tokio::test]
+async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
+    // The requests are kept for a check against the provider's published models.
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("requests.jsonl");
+    let mut lines = std::fs::File::create(&file).unwrap();
+    let mut written = 0;
+    for kind in managed() {
+        let mut made = BTreeSet::new();
+        for op in all_operations(kind) {
+            let (sent, attempts) = sent_for(&op).await;
+            made.extend(attempts.iter().map(|call| action_of(&call.service, &call.operation)));
+            for request in sent {
+                let service = if kind.family() == "documentdb" { "docdb" } else { &request.service };
+                let line = json!({
+                    "service": service, "operation": request.operation,
+                    "parameters": request.parameters, "json": request.json,
+                });
+                writeln!(lines, "{line}").unwrap();
+                written += 1;
+            }
+        }
+        let table = operations::of(kind);
+        let permitted: BTreeSet<String> = table
+            .reads
+            .iter()
+            .chain(table.writes)
+            .chain(operations::ALWAYS)
+            .map(|action| (*action).to_owned())
+            .collect();
+        let missing: Vec<_> = made.difference(&permitted).collect();
+        assert!(missing.is_empty(), "{kind} calls what no policy allows: {missing:?}");
+        let idle: Vec<_> = table
+            .writes
+            .iter()
+            .filter(|action| !made.contains(**action) && !WITHIN_OTHERS.contains(action))
+            .collect();
+        assert!(idle.is_empty(), "{kind} is allowed what it never calls: {idle:?}");
+    }
+    println!("{written} requests in {}", file.display());
+    assert!(written > 200, "{written}");
+}
+
+#[tokio::test]
+async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_asked() {
+    let (cloud, _) = cloud(AwsOptions::default(), |_| None);
+    let scope = Scope { regions: BTreeSet::from([region("us-east-1")]), owner: None };
+    let inventory = cloud.observe(&scope).await.unwrap();
+    assert_eq!(inventory.gaps, []);
+    let asked: BTreeSet<String> =
+        cloud.attempts().iter().map(|call| action_of(&call.service, &call.operation)).collect();
+    let permitted: BTreeSet<String> = KindId::ALL
+        .iter()
+        .flat_map(|kind| operations::of(*kind).reads)
+        .chain(operations::ALWAYS)
+        .map(|action| (*action).to_owned())
+        .collect();
+    assert!(asked.is_subset(&permitted), "{:?}", asked.difference(&permitted).collect::<Vec<_>>());
+    // An empty region costs one call for each list: no object, no further question.
+    assert_eq!(cloud.attempts().len(), asked.len());
+    let only_of_objects: Vec<&String> = permitted.difference(&asked).collect();
+    let wanted = [
+        "cloudwatch:GetMetricData",
+        "elasticache:DescribeCacheParameters",
+        "elasticache:ListTagsForResource",
+        "rds:DescribeDBClusterParameters",
+        "rds:DescribeDBParameters",
+        "rds:ListTagsForResource",
+        "redshift-serverless:GetNamespace",
+        "redshift-serverless:GetWorkgroup",
+        "redshift-serverless:ListTagsForResource",
+        "redshift:DescribeClusterParameters",
+        "redshift:DescribeNodeConfigurationOptions",
+        "sts:GetCallerIdentity",
+    ];
+    assert_eq!(only_of_objects, wanted);
+}

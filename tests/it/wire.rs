@@ -1,0 +1,297 @@
+//! Over HTTP against an emulator of the provider (moto), when one is named by `RGCTL_MOTO_URL`.
+//!
+//! What the emulator cannot do is listed by `what_the_emulator_leaves_out`, from the answers that it gives.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rgctl::adapters::aws::budget::Budget;
+use rgctl::adapters::aws::clients::{AwsOptions, Transport};
+use rgctl::adapters::aws::cloud::AwsCloud;
+use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
+use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::artefacts::journal::{Event, Outcome, Purpose};
+use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::cli::import::{adoptions, strangers};
+use rgctl::execution::drive::{Ended, Job, World, drive};
+use rgctl::execution::turn::Pace;
+use rgctl::kinds::{AnyAttrs, KindId};
+use rgctl::planning::NoFigures;
+use rgctl::seams::{Clock, Cloud, CloudError, Store, StoreError};
+use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
+use rgctl::vocabulary::time::{Moment, Span};
+use serde_json::json;
+
+use crate::engine::Quiet;
+use crate::fixtures::{at, cluster_store, consents, desired, node, region};
+use crate::store_laws::obeys_the_laws;
+
+/// This machine's time: an emulator has no other.
+struct Wall;
+impl Clock for Wall {
+    fn now(&self) -> Moment {
+        Moment::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+    fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
+        let wait = at.since(self.now());
+        async move { tokio::time::sleep(std::time::Duration::from_millis(wait.as_millis())).await }.boxed()
+    }
+}
+
+/// The emulator's address; without one the test says what it leaves out.
+fn emulator(what: &str) -> Option<String> {
+    let url = std::env::var("RGCTL_MOTO_URL").ok();
+    if url.is_none() {
+        println!("left out, since RGCTL_MOTO_URL names no emulator: {what}");
+    }
+    url
+}
+
+fn cloud(url: &str) -> AwsCloud {
+    let options = AwsOptions { endpoint_url: Some(url.to_owned()), ..AwsOptions::default() };
+    let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
+    let transport =
+        Transport { credentials: Some(SharedCredentialsProvider::new(credentials)), ..Transport::default() };
+    AwsCloud::over(options, transport, Budget::default(), Arc::new(Wall))
+}
+
+/// Somebody else's hand: the provider's own library for Python.
+fn boto3(url: &str, code: &str, service: &str, lines: &str) -> String {
+    let python = std::env::var("RGCTL_MOTO_PYTHON").unwrap_or_else(|_| "python3".into());
+    let program = format!(
+        "import boto3\nc = boto3.client('{service}', region_name='{code}', endpoint_url='{url}', \
+         aws_access_key_id='a', aws_secret_access_key='b')\n{lines}"
+    );
+    let done = Command::new(python).arg("-c").arg(&program).output().unwrap();
+    assert!(done.status.success(), "{program}\n{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+fn subnets(url: &str, code: &str) -> serde_json::Value {
+    let lines = "print(' '.join(s['SubnetId'] for s in c.describe_subnets()['Subnets'][:3]))";
+    json!(boto3(url, code, "ec2", lines).split(' ').collect::<BTreeSet<_>>())
+}
+
+/// A store of one cluster in the network that the emulator has.
+fn wanted(url: &str, code: &str, members: usize) -> Desired {
+    let mut nodes = cluster_store("accounts", code, members, "db.r7g.large");
+    for node in &mut nodes {
+        if node.at.kind == KindId::RdsSubnetGroup {
+            node.attrs.set("subnets", Some(subnets(url, code))).unwrap();
+        }
+    }
+    desired(nodes)
+}
+
+async fn apply(cloud: &AwsCloud, desired: &Desired, policy: &Policy, purpose: Purpose) -> Ended {
+    let store = SqliteStore::in_memory().unwrap();
+    let world = World { cloud, clock: &Wall, wall: &Wall, store: &store };
+    let pace = Pace { look_again: Span::from_millis(20), ..Pace::default() };
+    let (run, figures) = (RunId("wire".into()), NoFigures);
+    let job = Job {
+        desired,
+        policy,
+        figures: &figures,
+        agreed: None,
+        purpose,
+        run: &run,
+        owner: "test",
+        deadline: None,
+        pace: &pace,
+    };
+    drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(500) }).await.unwrap()
+}
+
+fn changes(cloud: &AwsCloud, after: usize) -> Vec<String> {
+    let reads = ["Describe", "List", "Get"];
+    let all = cloud.attempts().into_iter().skip(after).map(|call| call.operation);
+    all.filter(|name| !reads.iter().any(|word| name.starts_with(word))).collect()
+}
+
+async fn look(cloud: &AwsCloud, code: &str) -> Inventory {
+    let scope =
+        Scope { regions: BTreeSet::from([region(code)]), owner: Some(BlueprintName::new("game").unwrap()) };
+    cloud.observe(&scope).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_applied_is_left_alone_repaired_after_drift_and_destroyed() {
+    let Some(url) = emulator("apply, second apply, drift, destroy") else { return };
+    let cloud = cloud(&url);
+    let desired = wanted(&url, "us-east-1", 2);
+    let policy = Policy::default();
+    let ended = apply(&cloud, &desired, &policy, Purpose::Apply).await;
+    assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last.plan.waiting);
+
+    let made = cloud.attempts().len();
+    let again = apply(&cloud, &desired, &policy, Purpose::Apply).await;
+    assert_eq!(again.outcome, Outcome::Settled);
+    assert_eq!(changes(&cloud, made), Vec::<String>::new(), "the second apply changes nothing");
+
+    let drift = "c.modify_db_cluster(DBClusterIdentifier='game-accounts-use1', BackupRetentionPeriod=3, ApplyImmediately=True)";
+    boto3(&url, "us-east-1", "rds", drift);
+    let before = cloud.attempts().len();
+    apply(&cloud, &desired, &policy, Purpose::Apply).await;
+    assert_eq!(changes(&cloud, before), ["ModifyDBCluster"]);
+    let cluster =
+        &look(&cloud, "us-east-1").await.seen[&at("us-east-1", KindId::AuroraCluster, "game-accounts-use1")];
+    assert_eq!(cluster.attrs.get("backup_retention_days"), Some(json!(7)));
+
+    let policy = consents(&["delete:accounts@us-east-1"]);
+    let gone = apply(&cloud, &desired, &policy, Purpose::Destroy).await;
+    assert_eq!(gone.outcome, Outcome::Settled, "{:#?}", gone.last.plan);
+    let left = look(&cloud, "us-east-1").await;
+    let left: Vec<_> = left.seen.keys().filter(|at| !at.kind.facts().observe_only).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
+    let Some(url) = emulator("import") else { return };
+    let cloud = cloud(&url);
+    let code = "us-west-2";
+    boto3(
+        &url,
+        code,
+        "rds",
+        "c.create_db_cluster(DBClusterIdentifier='game-old', Engine='aurora-mysql', MasterUsername='root', \
+         MasterUserPassword='not-a-secret', BackupRetentionPeriod=5)\n\
+         c.create_db_cluster(DBClusterIdentifier='game-other', Engine='aurora-mysql', MasterUsername='root', \
+         MasterUserPassword='not-a-secret', Tags=[{'Key': 'rgctl:blueprint', 'Value': 'another'}])",
+    );
+    let old = at(code, KindId::AuroraCluster, "game-old");
+    let other = at(code, KindId::AuroraCluster, "game-other");
+    let fields = [("engine", json!("aurora-mysql")), ("backup_retention_days", json!(5))];
+    let desired = desired(vec![
+        node(old.clone(), "accounts", &fields, &[]),
+        node(other.clone(), "accounts", &fields, &[]),
+    ]);
+    let seen = look(&cloud, code).await;
+    let listed: Vec<_> = strangers(&seen, &desired).into_iter().map(|(at, _)| at.clone()).collect();
+    assert_eq!(listed, [old.clone(), other]);
+    let ops = adoptions(&desired, &seen);
+    assert_eq!(ops.iter().map(Op::at).collect::<Vec<_>>(), [&old], "another blueprint's object is not taken");
+    let before = cloud.attempts().len();
+    for op in &ops {
+        cloud.call(op, &Token("import".into())).await.unwrap();
+    }
+    assert_eq!(changes(&cloud, before), ["AddTagsToResource"]);
+    assert_eq!(look(&cloud, code).await.seen[&old].owner(), Some("game"));
+}
+
+#[tokio::test]
+async fn a_second_creation_of_the_same_name_is_a_conflict_and_a_missing_one_is_not_found() {
+    let Some(url) = emulator("conflict and absence") else { return };
+    let cloud = cloud(&url);
+    let code = "eu-west-1";
+    let kind = KindId::RedshiftCluster;
+    let mut attrs = AnyAttrs::empty(kind);
+    for (field, value) in
+        [("node_type", json!("ra3.large")), ("nodes", json!(2)), ("database", json!("facts"))]
+    {
+        attrs.set(field, Some(value)).unwrap();
+    }
+    let tags = [("rgctl:blueprint".to_owned(), "game".to_owned())].into_iter().collect();
+    let make = Op::Create { at: at(code, kind, "game-history"), attrs, tags };
+    let token = Token("t-1".into());
+    cloud.call(&make, &token).await.unwrap();
+    assert!(matches!(cloud.call(&make, &token).await, Err(CloudError::Conflict { .. })));
+    let seen = look(&cloud, code).await;
+    let found = &seen.seen[&at(code, kind, "game-history")];
+    assert_eq!((found.owner(), found.token()), (Some("game"), Some("t-1")), "the second try finds the first");
+    let gone = Op::Delete { at: at(code, kind, "game-nothing"), final_snapshot: None };
+    assert!(matches!(cloud.call(&gone, &token).await, Err(CloudError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn what_the_emulator_leaves_out() {
+    let Some(url) = emulator("the list of what the emulator cannot do") else { return };
+    let cloud = cloud(&url);
+    let seen = look(&cloud, "ap-southeast-1").await;
+    assert_eq!(seen.gaps, [], "a list that the emulator does not know is no gap");
+    let kind = KindId::DocumentCluster;
+    let document = Op::Create {
+        at: at("ap-southeast-1", kind, "game-matches"),
+        attrs: AnyAttrs::empty(kind),
+        tags: [].into(),
+    };
+    let serverless = KindId::RedshiftNamespace;
+    let namespace = Op::Create {
+        at: at("ap-southeast-1", serverless, "game-lake"),
+        attrs: AnyAttrs::empty(serverless),
+        tags: [].into(),
+    };
+    for op in [document, namespace] {
+        let refused = cloud.call(&op, &Token("t".into())).await.unwrap_err();
+        println!("the emulator cannot {} {}: {refused}", op.word(), op.at().kind);
+        assert!(matches!(refused, CloudError::Refused { .. }), "{refused}");
+    }
+}
+
+fn bucket(url: &str, name: &str) -> S3Place {
+    boto3(url, "us-east-1", "s3", &format!("c.create_bucket(Bucket='{name}')"));
+    S3Place { bucket: name.to_owned(), prefix: "games".to_owned() }
+}
+
+#[tokio::test]
+async fn the_record_on_s3_obeys_the_laws() {
+    let Some(url) = emulator("the record on S3") else { return };
+    let cloud = cloud(&url);
+    let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "laws"));
+    obeys_the_laws(&store).await;
+}
+
+#[tokio::test]
+async fn of_two_writers_racing_for_a_line_one_is_fenced_off() {
+    let Some(url) = emulator("two writers of one record on S3") else { return };
+    let cloud = cloud(&url);
+    let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "race"));
+    let (game, now) = (BlueprintName::new("game").unwrap(), Moment::from_secs(1_000));
+    let lease = store.take_lease(&game, &RunId("r1".into()), "ann", now, Span::from_secs(60)).await.unwrap();
+    let event = |text: &str| [Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }];
+    for round in 0..10 {
+        let (left, right) = (event("left"), event("right"));
+        let (one, two) = futures::join!(
+            store.append(&lease, round, now, &left),
+            store.append(&lease, round, now, &right),
+        );
+        let won = [&one, &two].iter().filter(|result| result.is_ok()).count();
+        assert_eq!(won, 1, "round {round}: {one:?} {two:?}");
+        assert!([one, two].iter().any(|result| matches!(result, Err(StoreError::Fenced { .. }))));
+    }
+    assert_eq!(store.entries(&game, 0).await.unwrap().len(), 10, "and the chain holds");
+}
+
+#[tokio::test]
+async fn observing_many_clusters_costs_a_page_of_calls_and_not_a_call_each() {
+    let Some(url) = emulator("the cost of observing many clusters") else { return };
+    let clusters: usize =
+        std::env::var("RGCTL_MOTO_CLUSTERS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let (cloud, code) = (cloud(&url), "eu-central-1");
+    boto3(
+        &url,
+        code,
+        "redshift",
+        &format!(
+            "for i in range({clusters}):\n c.create_cluster(ClusterIdentifier=f'game-{{i}}', NodeType='ra3.large', \
+             MasterUsername='root', MasterUserPassword='Not-a-secret-1', \
+             Tags=[{{'Key': 'rgctl:blueprint', 'Value': 'game'}}])"
+        ),
+    );
+    let started = Wall.now();
+    let seen = look(&cloud, code).await;
+    let took = Wall.now().since(started);
+    let calls = cloud.attempts().len();
+    println!("{clusters} clusters observed with {calls} attempts in {took}");
+    assert_eq!(seen.seen.keys().filter(|at| at.kind == KindId::RedshiftCluster).count(), clusters);
+    // One call for each list, retries of those that the emulator does not know, and a page for each hundred objects.
+    assert!(calls < 80, "{calls}");
+}
