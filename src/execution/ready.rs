@@ -121,7 +121,7 @@ impl<'a> Room<'a> {
         step: &Step,
     ) -> Verdict {
         if let Some(consent) = &step.lacks {
-            return Verdict::Held(format!("it needs consent: --consent {consent}"));
+            return Verdict::Held(format!("it needs consent: --allow {consent}"));
         }
         if let Some(why) = verdicts.failed.get(&step.id) {
             return Verdict::Held(why.clone());

@@ -16,12 +16,12 @@ use crate::adapters::aws::tags::tags_for;
 use crate::artefacts::address::Address;
 use crate::kinds::AnyAttrs;
 use crate::kinds::elasticache::{CacheEngine, ClusterMode, GroupAttrs, ServerlessAttrs};
+use crate::kinds::shared::ParameterGroupAttrs;
 use crate::seams::{CloudError, Receipt};
 
 type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
-#[allow(clippy::too_many_lines, reason = "one short arm for each kind")]
 pub async fn create(
     lane: &Lane<'_>,
     at: &Address,
@@ -40,19 +40,7 @@ pub async fn create(
             let answer = lane.create(ENDPOINT, "CreateCacheSubnetGroup", request.send()).await?;
             answer.cache_subnet_group.and_then(|group| group.arn)
         }
-        AnyAttrs::CacheParameters(wanted) => {
-            let request = client
-                .create_cache_parameter_group()
-                .cache_parameter_group_name(name)
-                .set_cache_parameter_group_family(wanted.family.clone())
-                .description(wanted.description.as_deref().unwrap_or(name))
-                .set_tags(tags_for!(cache, tags));
-            let answer = lane.create(ENDPOINT, "CreateCacheParameterGroup", request.send()).await?;
-            if let Some(parameters) = &wanted.parameters {
-                set_parameters(lane, name, parameters).await?;
-            }
-            answer.cache_parameter_group.and_then(|group| group.arn)
-        }
+        AnyAttrs::CacheParameters(wanted) => parameter_group(lane, name, wanted, tags).await?,
         AnyAttrs::CacheUser(wanted) => {
             let mode = AuthenticationMode::builder().r#type(InputAuthenticationType::Iam).build();
             let request = client
@@ -97,6 +85,27 @@ pub async fn create(
         other => return Err(unsupported(&format!("create {}", other.kind()))),
     };
     Ok(Receipt { arn })
+}
+
+async fn parameter_group(
+    lane: &Lane<'_>,
+    name: &str,
+    wanted: &ParameterGroupAttrs,
+    tags: &Tags,
+) -> Result<Option<String>, CloudError> {
+    let request = lane
+        .write
+        .elasticache
+        .create_cache_parameter_group()
+        .cache_parameter_group_name(name)
+        .set_cache_parameter_group_family(wanted.family.clone())
+        .description(wanted.description.as_deref().unwrap_or(name))
+        .set_tags(tags_for!(cache, tags));
+    let answer = lane.create(ENDPOINT, "CreateCacheParameterGroup", request.send()).await?;
+    if let Some(parameters) = &wanted.parameters {
+        set_parameters(lane, name, parameters).await?;
+    }
+    Ok(answer.cache_parameter_group.and_then(|group| group.arn))
 }
 
 fn engine(wanted: Option<CacheEngine>) -> &'static str {
