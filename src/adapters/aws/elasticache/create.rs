@@ -143,6 +143,7 @@ fn group(
         .set_cache_subnet_group_name(wanted.subnet_group.clone())
         .set_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
         .set_kms_key_id(wanted.kms_key.clone())
+        .set_data_tiering_enabled(wanted.data_tiering)
         .set_user_group_ids(wanted.user_group.clone().map(|id| vec![id]))
         .set_snapshot_retention_limit(wanted.snapshot_retention_days.map(u32::cast_signed))
         .set_snapshot_window(wanted.snapshot_window.clone())
