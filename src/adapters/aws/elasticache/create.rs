@@ -15,13 +15,12 @@ use crate::adapters::aws::lane::{Lane, unsupported};
 use crate::adapters::aws::tags::tags_for;
 use crate::artefacts::address::Address;
 use crate::kinds::AnyAttrs;
-use crate::kinds::elasticache::{CacheEngine, ClusterMode, GroupAttrs, ServerlessAttrs};
+use crate::kinds::elasticache::{CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs};
 use crate::seams::{CloudError, Receipt};
 
 type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
-#[allow(clippy::too_many_lines, reason = "one short arm for each kind")]
 pub async fn create(
     lane: &Lane<'_>,
     at: &Address,
@@ -74,16 +73,7 @@ pub async fn create(
                 .set_tags(tags_for!(cache, tags));
             lane.create(ENDPOINT, "CreateUserGroup", request.send()).await?.arn
         }
-        AnyAttrs::CacheGlobal(wanted) => {
-            let request = client
-                .create_global_replication_group()
-                .global_replication_group_id_suffix(name)
-                .set_global_replication_group_description(wanted.description.clone())
-                .set_primary_replication_group_id(wanted.source.clone())
-                .set_tags(tags_for!(cache, tags));
-            let answer = lane.create(ENDPOINT, "CreateGlobalReplicationGroup", request.send()).await?;
-            answer.global_replication_group.and_then(|group| group.arn)
-        }
+        AnyAttrs::CacheGlobal(wanted) => global(lane, name, wanted, tags).await?,
         AnyAttrs::CacheGroup(wanted) => {
             let global = match &wanted.global {
                 Some(suffix) => Some(global_id(lane, suffix).await?),
@@ -97,6 +87,24 @@ pub async fn create(
         other => return Err(unsupported(&format!("create {}", other.kind()))),
     };
     Ok(Receipt { arn })
+}
+
+async fn global(
+    lane: &Lane<'_>,
+    name: &str,
+    wanted: &GlobalAttrs,
+    tags: &Tags,
+) -> Result<Option<String>, CloudError> {
+    let request = lane
+        .write
+        .elasticache
+        .create_global_replication_group()
+        .global_replication_group_id_suffix(name)
+        .set_global_replication_group_description(wanted.description.clone())
+        .set_primary_replication_group_id(wanted.source.clone())
+        .set_tags(tags_for!(cache, tags));
+    let answer = lane.create(ENDPOINT, "CreateGlobalReplicationGroup", request.send()).await?;
+    Ok(answer.global_replication_group.and_then(|group| group.arn))
 }
 
 fn engine(wanted: Option<CacheEngine>) -> &'static str {
