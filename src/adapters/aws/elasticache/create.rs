@@ -15,8 +15,7 @@ use crate::adapters::aws::lane::{Lane, unsupported};
 use crate::adapters::aws::tags::tags_for;
 use crate::artefacts::address::Address;
 use crate::kinds::AnyAttrs;
-use crate::kinds::elasticache::{CacheEngine, ClusterMode, GroupAttrs, ServerlessAttrs};
-use crate::kinds::shared::ParameterGroupAttrs;
+use crate::kinds::elasticache::{CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs};
 use crate::seams::{CloudError, Receipt};
 
 type Tags = BTreeMap<String, String>;
@@ -40,7 +39,19 @@ pub async fn create(
             let answer = lane.create(ENDPOINT, "CreateCacheSubnetGroup", request.send()).await?;
             answer.cache_subnet_group.and_then(|group| group.arn)
         }
-        AnyAttrs::CacheParameters(wanted) => parameter_group(lane, name, wanted, tags).await?,
+        AnyAttrs::CacheParameters(wanted) => {
+            let request = client
+                .create_cache_parameter_group()
+                .cache_parameter_group_name(name)
+                .set_cache_parameter_group_family(wanted.family.clone())
+                .description(wanted.description.as_deref().unwrap_or(name))
+                .set_tags(tags_for!(cache, tags));
+            let answer = lane.create(ENDPOINT, "CreateCacheParameterGroup", request.send()).await?;
+            if let Some(parameters) = &wanted.parameters {
+                set_parameters(lane, name, parameters).await?;
+            }
+            answer.cache_parameter_group.and_then(|group| group.arn)
+        }
         AnyAttrs::CacheUser(wanted) => {
             let mode = AuthenticationMode::builder().r#type(InputAuthenticationType::Iam).build();
             let request = client
@@ -62,16 +73,7 @@ pub async fn create(
                 .set_tags(tags_for!(cache, tags));
             lane.create(ENDPOINT, "CreateUserGroup", request.send()).await?.arn
         }
-        AnyAttrs::CacheGlobal(wanted) => {
-            let request = client
-                .create_global_replication_group()
-                .global_replication_group_id_suffix(name)
-                .set_global_replication_group_description(wanted.description.clone())
-                .set_primary_replication_group_id(wanted.source.clone())
-                .set_tags(tags_for!(cache, tags));
-            let answer = lane.create(ENDPOINT, "CreateGlobalReplicationGroup", request.send()).await?;
-            answer.global_replication_group.and_then(|group| group.arn)
-        }
+        AnyAttrs::CacheGlobal(wanted) => global(lane, name, wanted, tags).await?,
         AnyAttrs::CacheGroup(wanted) => {
             let global = match &wanted.global {
                 Some(suffix) => Some(global_id(lane, suffix).await?),
@@ -87,25 +89,22 @@ pub async fn create(
     Ok(Receipt { arn })
 }
 
-async fn parameter_group(
+async fn global(
     lane: &Lane<'_>,
     name: &str,
-    wanted: &ParameterGroupAttrs,
+    wanted: &GlobalAttrs,
     tags: &Tags,
 ) -> Result<Option<String>, CloudError> {
     let request = lane
         .write
         .elasticache
-        .create_cache_parameter_group()
-        .cache_parameter_group_name(name)
-        .set_cache_parameter_group_family(wanted.family.clone())
-        .description(wanted.description.as_deref().unwrap_or(name))
+        .create_global_replication_group()
+        .global_replication_group_id_suffix(name)
+        .set_global_replication_group_description(wanted.description.clone())
+        .set_primary_replication_group_id(wanted.source.clone())
         .set_tags(tags_for!(cache, tags));
-    let answer = lane.create(ENDPOINT, "CreateCacheParameterGroup", request.send()).await?;
-    if let Some(parameters) = &wanted.parameters {
-        set_parameters(lane, name, parameters).await?;
-    }
-    Ok(answer.cache_parameter_group.and_then(|group| group.arn))
+    let answer = lane.create(ENDPOINT, "CreateGlobalReplicationGroup", request.send()).await?;
+    Ok(answer.global_replication_group.and_then(|group| group.arn))
 }
 
 fn engine(wanted: Option<CacheEngine>) -> &'static str {
@@ -152,6 +151,7 @@ fn group(
         .set_cache_subnet_group_name(wanted.subnet_group.clone())
         .set_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
         .set_kms_key_id(wanted.kms_key.clone())
+        .set_data_tiering_enabled(wanted.data_tiering)
         .set_user_group_ids(wanted.user_group.clone().map(|id| vec![id]))
         .set_snapshot_retention_limit(wanted.snapshot_retention_days.map(u32::cast_signed))
         .set_snapshot_window(wanted.snapshot_window.clone())

@@ -164,6 +164,7 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
         transit_encryption: it.transit_encryption_enabled,
         at_rest_encryption: it.at_rest_encryption_enabled,
         kms_key: it.kms_key_id.clone(),
+        data_tiering: it.data_tiering().map(|word| *word == cache::types::DataTieringStatus::Enabled),
         subnet_group: node.and_then(|node| node.cache_subnet_group_name.clone()),
         security_groups: node.map(|node| {
             node.security_groups().iter().filter_map(|one| one.security_group_id.clone()).collect()

@@ -97,6 +97,7 @@ fn cluster(
         .set_preferred_backup_window(wanted.backup_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone())
         .set_deletion_protection(wanted.deletion_protection)
+        .set_database_name(wanted.database.clone().filter(|_| !joins))
         .set_master_username(wanted.master_username.clone().filter(|_| !joins))
         .set_manage_master_user_password((!joins).then_some(wanted.managed_password.unwrap_or(true)))
         .set_enable_iam_database_authentication(wanted.iam_authentication)

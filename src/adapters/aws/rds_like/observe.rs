@@ -175,6 +175,7 @@ fn cluster_attrs(
         maintenance_window: it.preferred_maintenance_window.clone(),
         deletion_protection: it.deletion_protection,
         master_username: it.master_username.clone(),
+        database: it.database_name.clone(),
         managed_password: Some(it.master_user_secret.is_some()),
         iam_authentication: it.iam_database_authentication_enabled,
         log_exports: Some(it.enabled_cloudwatch_logs_exports().iter().cloned().collect()),

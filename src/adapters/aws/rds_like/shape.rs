@@ -43,12 +43,19 @@ macro_rules! instance_fields {
 
 /// A DocumentDB cluster in Aurora's struct.
 pub fn cluster_in(from: &documentdb::ClusterAttrs) -> aurora::ClusterAttrs {
-    cluster_fields!(from => aurora::ClusterAttrs)
+    let mut to = cluster_fields!(from => aurora::ClusterAttrs);
+    // One structure at the service; the two families call its unit by names of their own.
+    to.serverless_min_half_acu = from.serverless_min_half_dcu;
+    to.serverless_max_half_acu = from.serverless_max_half_dcu;
+    to
 }
 
 /// The way back.
 pub fn cluster_out(from: &aurora::ClusterAttrs) -> documentdb::ClusterAttrs {
-    cluster_fields!(from => documentdb::ClusterAttrs)
+    let mut to = cluster_fields!(from => documentdb::ClusterAttrs);
+    to.serverless_min_half_dcu = from.serverless_min_half_acu;
+    to.serverless_max_half_dcu = from.serverless_max_half_acu;
+    to
 }
 
 /// A DocumentDB instance in Aurora's struct.
