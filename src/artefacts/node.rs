@@ -16,6 +16,8 @@ pub enum Keep {
     /// It is deleted; with a final snapshot and consent when it holds data.
     #[default]
     Delete,
+    /// It is deleted without a final snapshot: its data can be made anew.
+    Discard,
     /// It is left alone, and reported.
     Retain,
 }
@@ -77,8 +79,14 @@ pub const TAG_BLUEPRINT: &str = "rgctl:blueprint";
 pub const TAG_STORE: &str = "rgctl:store";
 /// Tag that holds the token of the call that made the object.
 pub const TAG_TOKEN: &str = "rgctl:token";
-/// Tag that asks to keep the object when it is no longer wanted.
+/// Tag that says what becomes of the object when it is no longer wanted.
 pub const TAG_KEEP: &str = "rgctl:keep";
+/// Its value for an object of which a final snapshot is kept.
+pub const KEEP_SNAPSHOT: &str = "final-snapshot";
+/// Its value for an object that stays.
+pub const KEEP_RETAIN: &str = "retain";
+/// Its value for an object whose data need not be kept.
+pub const KEEP_DISCARD: &str = "discard";
 /// Prefix of all tags that are ours.
 pub const TAG_PREFIX: &str = "rgctl:";
 
@@ -88,9 +96,13 @@ impl Node {
         let mut tags = self.tags.clone();
         tags.insert(TAG_BLUEPRINT.to_owned(), blueprint.to_string());
         tags.insert(TAG_STORE.to_owned(), self.store.to_string());
-        if self.keep == Keep::Retain {
-            tags.insert(TAG_KEEP.to_owned(), "retain".to_owned());
-        }
+        let keep = match self.keep {
+            Keep::Delete => KEEP_SNAPSHOT,
+            Keep::Discard => KEEP_DISCARD,
+            Keep::Retain => KEEP_RETAIN,
+        };
+        // Always written, so that taking a wish back reaches the object too.
+        tags.insert(TAG_KEEP.to_owned(), keep.to_owned());
         tags
     }
 }

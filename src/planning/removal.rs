@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::rolling::{parent_of, push_act, successor};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{TAG_KEEP, Usage};
+use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, TAG_KEEP, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::Grave;
 use crate::artefacts::seen::Seen;
@@ -21,7 +21,11 @@ use crate::vocabulary::table::FieldChange;
 /// Name of the snapshot that a deletion leaves behind; none where nothing is held, or by request.
 pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
     at.kind.facts().final_snapshot?;
-    if ask.policy.skip_final_snapshot {
+    // The tag counts, not the blueprint: a store that left the blueprint has only its tag.
+    let seen = ask.inventory.seen.get(at);
+    let is_discarded =
+        seen.is_some_and(|seen| seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == KEEP_DISCARD));
+    if ask.policy.skip_final_snapshot || is_discarded {
         return None;
     }
     let suffix = format!("-final-{}", ask.snapshot_suffix);
@@ -75,7 +79,7 @@ pub(super) fn remove_unwanted(ask: &Ask<'_>, draft: &mut Draft) {
     }
     let mut leaving: BTreeSet<Address> = BTreeSet::new();
     for (at, seen) in unwanted {
-        if seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == "retain") {
+        if seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == KEEP_RETAIN) {
             draft.waiting.push(Waiting::Retained { at: at.clone() });
         } else if remove(ask, at, seen, draft) {
             leaving.insert(at.clone());

@@ -155,6 +155,9 @@ codes! {
     CACHE_PATTERN = "RG0410", "a cache setting that contradicts its pattern":
         "In a cache, what is stored can be fetched again from its origin; the pattern says by whom. Some settings make "
         "no sense for some patterns: a write-behind cache without a copy loses writes when a machine dies.";
+    NO_EFFECT = "RG0411", "a setting that has no effect yet":
+        "The setting is understood, but this version does not carry it out: nothing of it reaches the service. It is said "
+        "here so that nobody relies on it.";
 
     RPO_TOPOLOGY = "RG0501", "a recovery point that the topology cannot meet":
         "Replication between regions is asynchronous: what was written in the last moments before the loss of a region "

@@ -124,6 +124,21 @@ fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
 }
 
 #[test]
+fn only_a_store_that_says_so_goes_without_a_final_snapshot() {
+    use rgctl::artefacts::node::Keep;
+    let policy = consents(&["delete:matches@us-east-1"]);
+    let snapshots = |keep: Keep| {
+        let mut nodes = cluster_store("matches", "us-east-1", 1, "db.r7g.large");
+        nodes.iter_mut().for_each(|node| node.keep = keep);
+        let plan = plan_for(&desired(Vec::new()), &world_of(&desired(nodes)), &policy);
+        let ops = plan.steps.into_iter().map(|step| step.op);
+        ops.filter(|op| matches!(op, rgctl::artefacts::plan::Op::Delete { final_snapshot: Some(_), .. }))
+            .count()
+    };
+    assert_eq!((snapshots(Keep::Delete), snapshots(Keep::Discard), snapshots(Keep::Retain)), (1, 0, 0));
+}
+
+#[test]
 fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
     let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut after = before.clone();

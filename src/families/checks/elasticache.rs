@@ -93,6 +93,7 @@ pub(super) fn check(store: &CacheStore, at: &str, around: &Surroundings<'_>, fou
             .help("take a class of the family `cache.r6gd`, or leave `class` out"),
         );
     }
+    super::without_effect(!store.logs.is_empty(), "logs", "set the delivery of logs up by hand", at, found);
     known_logs(&store.logs, &["slow-log", "engine-log"], store.engine.as_str(), at, found);
 }
 

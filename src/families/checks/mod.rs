@@ -286,6 +286,18 @@ fn known_logs(logs: &[String], known: &[&str], engine: &str, at: &str, found: &m
     }
 }
 
+/// A setting that is understood and not carried out yet.
+fn without_effect(given: bool, field: &str, instead: &str, at: &str, found: &mut Vec<Finding>) {
+    if given {
+        let message = format!("`{field}` is not carried out yet: nothing of it reaches the service");
+        found.push(
+            Finding::warning(codes::NO_EFFECT, format!("{at}.{field}"), message)
+                .label("no effect")
+                .help(instead),
+        );
+    }
+}
+
 /// Bounds of a serverless capacity in halves.
 fn capacity(
     (min, max): (crate::vocabulary::quantity::Halves, crate::vocabulary::quantity::Halves),

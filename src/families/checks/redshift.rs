@@ -108,6 +108,11 @@ pub(super) fn check(store: &WarehouseStore, at: &str, around: &Surroundings<'_>,
             .help("take a class of the family `ra3`"),
         );
     }
+    let is_serverless = store.serverless.is_some();
+    let by_nodes = !is_serverless && store.logs.iter().any(|log| log != "useractivitylog");
+    super::without_effect(by_nodes, "logs", "switch audit logging on by hand", at, found);
+    let copies = is_serverless && store.snapshot_copy.is_some();
+    super::without_effect(copies, "snapshotCopy", "set the copying of snapshots up by hand", at, found);
     super::known_logs(
         &store.logs,
         &["connectionlog", "userlog", "useractivitylog"],

@@ -186,7 +186,8 @@ impl<'a> Builder<'a> {
         tags.extend(self.common.tags.clone());
         let keep = match self.common.keep {
             common::Keep::Store => Keep::Retain,
-            common::Keep::FinalSnapshot | common::Keep::Nothing => Keep::Delete,
+            common::Keep::FinalSnapshot => Keep::Delete,
+            common::Keep::Nothing => Keep::Discard,
         };
         let holds_data = kind.facts().holds_data;
         self.nodes.push(Node {
