@@ -6,18 +6,17 @@
 //! **Invariant:** a file that was cut, changed or written by a newer version is refused, never read in part.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::CatalogError;
 use super::price::{
     AsOf, KeyWords, KnownPrice, LayerKind, PRICE_AGE_MAX, PRICE_COLUMNS, Price, PriceKey, Unit, price_of_row,
 };
 use super::table::read_table;
+use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::time::Moment;
 
 /// The name of the file format of a refreshed book.
@@ -335,20 +334,6 @@ impl RefreshedBook {
             }
         }
     }
-}
-
-/// SHA-256 as hexadecimal digits.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Hexadecimal digits, two for each byte.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 pub use bill::{PricedBill, price_bill, price_range};
-pub use book::{BookError, DatesInUse, OfferRecord, PriceBook, PriceLayer, RefreshedBook, hex, sha256_hex};
+pub use book::{BookError, DatesInUse, OfferRecord, PriceBook, PriceLayer, RefreshedBook};
 pub use check::{Finding, check};
 pub use contract::{
     Amount, ContractError, EntryProblem, PriceBookDocument, PriceBookMetadata, PriceBookSpec, PriceEntry,

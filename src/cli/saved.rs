@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::error::Failure;
 use super::exit::Exit;
@@ -11,7 +10,7 @@ use crate::adapters::files::inputs::{self, PLAN_BYTES_MAX};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::Policy;
-use crate::record::chain::hex;
+use crate::vocabulary::digest::sha256_hex;
 
 /// Format of the file. A file of another format is refused, never guessed at.
 pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v1";
@@ -70,5 +69,5 @@ impl SavedPlan {
 fn digest(plan: &Plan, desired: &Desired, policy: &Policy) -> String {
     // Plain data always serialises; an empty text would only make the digest differ, and so be noticed.
     let text = serde_json::to_vec(&(plan, desired, policy)).unwrap_or_default();
-    hex(&Sha256::digest(&text))
+    sha256_hex(&text)
 }

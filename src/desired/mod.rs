@@ -17,7 +17,7 @@ use crate::artefacts::overlay::{Axis, Overlay};
 use crate::blueprint::region::RegionBook;
 use crate::blueprint::spec::{Blueprint, Cell, NetworkRefs, SecondaryRole};
 use crate::capacity::{self, Estimate};
-use crate::catalog::{Catalog, sha256_hex};
+use crate::catalog::Catalog;
 use crate::families::Store;
 use crate::families::bill;
 use crate::families::expand::{self, ExpandError, Expansion, Site};
@@ -25,6 +25,7 @@ use crate::families::size::{AxisFacts, Size};
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::Finding;
+use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::{Fingerprint, RegionId, StoreName};
 use crate::vocabulary::time::Moment;
 

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::judge::Verdicts;
 use super::turn::{Call, Held, Known};
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Plan, Step, Waiting};
 use crate::kinds::facts::Endpoint;
-use crate::record::chain::hex;
 use crate::record::ledger::Status;
+use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::{Name, RegionId, StepId, Token};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::Change;
@@ -254,5 +252,5 @@ fn token(known: &Known<'_>, step: &Step) -> Token {
     }
     let seed = (&known.desired.blueprint, known.run, &step.id, known.ledger.last_seq);
     let text = serde_json::to_vec(&seed).unwrap_or_default();
-    Token(hex(&Sha256::digest(&text)).chars().take(32).collect())
+    Token(sha256_hex(&text).chars().take(32).collect())
 }

@@ -25,7 +25,7 @@ use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::{Consent, Grave, Policy};
 use crate::artefacts::seen::{Inventory, Seen};
-use crate::record::chain::hex;
+use crate::vocabulary::digest::hex;
 use crate::vocabulary::names::{Fingerprint, StoreName};
 use crate::vocabulary::time::Moment;
 

@@ -1,10 +1,9 @@
 //! Each line of the record carries the digest of the one before: a line that was changed, removed or slipped in
 //! breaks the chain at its place.
 
-use sha2::{Digest, Sha256};
-
 use crate::artefacts::journal::{Entry, Event};
 use crate::seams::Lease;
+use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::time::Moment;
 
 /// Digest of a line, over everything in it and the digest of the line before.
@@ -13,14 +12,7 @@ pub fn digest(entry: &Entry) -> String {
         (&entry.previous, entry.seq, entry.at, &entry.blueprint, &entry.run, &entry.actor, &entry.what);
     // A tuple of plain data always serialises; an empty text would only make the digest wrong, and so be noticed.
     let text = serde_json::to_string(&content).unwrap_or_default();
-    hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(*DIGITS.get(usize::from(nibble)).unwrap_or(&b'0'));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    sha256_hex(text.as_bytes())
 }
 
 /// Lines for events, chained to the line that came before.

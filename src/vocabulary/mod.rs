@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod codes;
 pub mod diagnostic;
+pub mod digest;
 pub mod money;
 pub mod names;
 pub mod node;

@@ -224,7 +224,7 @@ fn a_refresh_writes_a_dated_book_that_lies_over_the_shipped_prices() {
     assert_eq!(book.offers[0].bytes, offer_file("0.2610000000", "us-east-1", "USD").len() as u64);
     assert_eq!(
         book.offers[0].sha256,
-        rgctl::catalog::sha256_hex(&offer_file("0.2610000000", "us-east-1", "USD"))
+        rgctl::vocabulary::digest::sha256_hex(&offer_file("0.2610000000", "us-east-1", "USD"))
     );
 }
 

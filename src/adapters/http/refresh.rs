@@ -16,9 +16,10 @@ use super::RefreshError;
 use super::download::{Bounds, DownloadError, News, discard, download, fetch_small};
 use super::store::{BOOK_FILE, load_book, lock, make_dir, read_book, write_book};
 use crate::catalog::{
-    AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, hex,
-    read_offer, service_of_offer,
+    AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, read_offer,
+    service_of_offer,
 };
+use crate::vocabulary::digest::hex;
 use crate::vocabulary::money::Currency;
 use crate::vocabulary::names::{Partition, RegionId};
 use crate::vocabulary::time::{Moment, Span};

@@ -10,8 +10,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
-use crate::record::chain::hex;
 use crate::seams::Clock;
+use crate::vocabulary::digest::hex;
 use crate::vocabulary::names::RunId;
 use crate::vocabulary::time::Moment;
 
