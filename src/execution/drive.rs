@@ -153,6 +153,14 @@ impl Run<'_> {
             let inventory = observe(self.world, &scope).await?;
             let stopping = watch.stopping() || self.is_past_deadline();
             let turn = turn(&self.known(&inventory, stopping));
+            tracing::debug!(
+                left = turn.plan.steps.len(),
+                under_way = turn.under_way.len(),
+                calls = turn.calls.len(),
+                seen = inventory.seen.len(),
+                gaps = inventory.gaps.len(),
+                "turn"
+            );
             watch.turned(&turn, &inventory);
             let mut events = Vec::new();
             // A run that finds nothing to do leaves no trace in the record.
@@ -275,7 +283,9 @@ async fn call_once(cloud: &dyn Cloud, call: &Call) -> Result<(), CloudError> {
     if let Op::Create { tags, .. } = &mut op {
         tags.insert(TAG_TOKEN.to_owned(), call.token.0.clone());
     }
-    cloud.call(&op, &call.token).await.map(|_| ())
+    let answer = cloud.call(&op, &call.token).await.map(|_| ());
+    tracing::info!(step = %call.step.id.0, token = %call.token.0, ok = answer.is_ok(), "called");
+    answer
 }
 
 fn intent(call: &Call) -> Event {
