@@ -7,7 +7,12 @@ use clap_complete::Shell;
 
 use super::capacity::CapacityArgs;
 use super::catalog::{ListArgs, RefreshArgs};
+#[cfg(feature = "aws")]
+use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
+#[cfg(feature = "aws")]
+use super::iam_policy::IamPolicyArgs;
+use super::import::ImportArgs;
 use super::scale::BacktestArgs;
 use super::schema::SchemaArgs;
 use super::sim::SimArgs;
@@ -117,6 +122,14 @@ pub enum Command {
     Cost(InputArgs),
     /// Show how big each store has to be, with every formula, and the limits ahead
     Capacity(CapacityCommand),
+    /// List what is there and not ours, and take over what the blueprint names, on consent only
+    Import(ImportCommand),
+    /// Check credentials, permissions, quotas, clock and network before anything is done
+    #[cfg(feature = "aws")]
+    Doctor(DoctorCommand),
+    /// Print the exact permissions that a blueprint needs
+    #[cfg(feature = "aws")]
+    IamPolicy(IamPolicyCommand),
     /// Show who did what, when and why
     History(HistoryArgs),
     /// Print the JSON Schema of a kind of document, for editors
@@ -177,6 +190,41 @@ pub struct CapacityCommand {
     /// What is shown.
     #[command(flatten)]
     pub shown: CapacityArgs,
+}
+
+/// What to take over.
+#[derive(Args, Clone, Debug)]
+pub struct ImportCommand {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What is done.
+    #[command(flatten)]
+    pub taken: ImportArgs,
+}
+
+/// What to check.
+#[cfg(feature = "aws")]
+#[derive(Args, Clone, Debug)]
+pub struct DoctorCommand {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How much is checked.
+    #[command(flatten)]
+    pub checked: DoctorArgs,
+}
+
+/// What may be done.
+#[cfg(feature = "aws")]
+#[derive(Args, Clone, Debug)]
+pub struct IamPolicyCommand {
+    /// The files.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How much is permitted.
+    #[command(flatten)]
+    pub shown: IamPolicyArgs,
 }
 
 /// Which stores, and what may be done to them.

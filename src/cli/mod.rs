@@ -58,6 +58,8 @@ use settings::Settings;
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
+use crate::artefacts::seen::Scope;
+use crate::execution::drive::observe;
 use crate::seams::Clock;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -109,6 +111,11 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         | Command::Status(_)
         | Command::Drift(_)) => wait_for(engine_command(command, &settings, output)),
         Command::Capacity(args) => capacity_command(args, &settings, output),
+        Command::Import(args) => wait_for(import_command(args, &settings, output)),
+        #[cfg(feature = "aws")]
+        Command::Doctor(args) => wait_for(doctor_command(args, &settings, output)),
+        #[cfg(feature = "aws")]
+        Command::IamPolicy(args) => iam_policy_command(args, &settings, output),
         Command::Cost(input) => cost_command(input, &settings, output),
         Command::Validate(args) => validate_command(args, &settings, output),
         Command::Schema(args) => {
@@ -222,6 +229,50 @@ fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Ou
         }
         form => Ok(output.document(&capacity::document(&args.shown, &loaded.estimates), form)?),
     }
+}
+
+async fn import_command(
+    args: &args::ImportCommand,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let checked = load::check(&args.input, settings, output)?;
+    let outside = outside::open(settings)?;
+    let now = outside.clock.now();
+    let loaded = checked.build(&[], now, output)?;
+    let scope = Scope { regions: loaded.desired.regions.clone(), owner: None };
+    let seen = observe(&outside.world(), &scope).await?;
+    let done =
+        import::run(&args.taken, &*outside.cloud, &loaded.desired, &seen, output.data_stream()).await?;
+    // Each refusal has been told already.
+    if done.refused.is_empty() { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+}
+
+#[cfg(feature = "aws")]
+async fn doctor_command(
+    args: &args::DoctorCommand,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    if !matches!(settings.cloud, settings::CloudSettings::Aws { .. }) {
+        return Err(Failure::new(Exit::BadInput, "the embedded cloud is always well").hint("add --cloud aws"));
+    }
+    let wanted = iam_policy::wanted(&loaded.desired, &iam_policy::IamPolicyArgs::default());
+    let code = doctor::run(&args.checked, &outside::aws(settings), &wanted, output.data_stream()).await?;
+    if code == 0 { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+}
+
+#[cfg(feature = "aws")]
+fn iam_policy_command(
+    args: &args::IamPolicyCommand,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    iam_policy::run(&args.shown, &loaded.desired, output.data_stream())
+        .map_err(|error| Failure::of(Exit::BadInput, &error))?;
+    Ok(())
 }
 
 fn catalog_command(

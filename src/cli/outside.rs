@@ -73,7 +73,7 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
 
 /// The provider with the credentials and the address that the settings name.
 #[cfg(feature = "aws")]
-fn aws(settings: &Settings) -> crate::adapters::aws::cloud::AwsCloud {
+pub fn aws(settings: &Settings) -> crate::adapters::aws::cloud::AwsCloud {
     use crate::adapters::aws::clients::AwsOptions;
     let options = match &settings.cloud {
         CloudSettings::Aws { profile, role_arn, endpoint_url } => AwsOptions {

@@ -129,7 +129,9 @@ fn only_a_store_that_says_so_goes_without_a_final_snapshot() {
     let policy = consents(&["delete:matches@us-east-1"]);
     let snapshots = |keep: Keep| {
         let mut nodes = cluster_store("matches", "us-east-1", 1, "db.r7g.large");
-        nodes.iter_mut().for_each(|node| node.keep = keep);
+        for node in &mut nodes {
+            node.keep = keep;
+        }
         let plan = plan_for(&desired(Vec::new()), &world_of(&desired(nodes)), &policy);
         let ops = plan.steps.into_iter().map(|step| step.op);
         ops.filter(|op| matches!(op, rgctl::artefacts::plan::Op::Delete { final_snapshot: Some(_), .. }))
