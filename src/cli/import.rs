@@ -5,10 +5,17 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use super::error::Failure;
+use super::outside::Outside;
+use crate::adapters::machine;
 use crate::artefacts::address::Address;
+use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Op;
+use crate::artefacts::policy::Policy;
 use crate::artefacts::seen::{Inventory, Seen};
+use crate::execution::drive::LEASE;
+use crate::seams::Clock;
 use crate::seams::{Cloud, CloudError};
 use crate::vocabulary::names::Token;
 
@@ -41,6 +48,51 @@ pub struct Imported {
     pub taken: Vec<Address>,
     /// Objects that refused.
     pub refused: BTreeMap<Address, CloudError>,
+}
+
+/// Takes over under the lease and on the record, like every other change: intents before, outcomes after.
+pub async fn take_over(
+    args: &ImportArgs,
+    outside: &Outside,
+    desired: &Desired,
+    seen: &Inventory,
+    out: &mut (dyn Write + Send),
+) -> Result<BTreeMap<Address, CloudError>, Failure> {
+    let (owner, store, blueprint) = (machine::owner(), &outside.store, &desired.blueprint);
+    let run_id = machine::new_run(&owner, outside.wall.now());
+    let lease = store.take_lease(blueprint, &run_id, &owner, outside.wall.now(), LEASE).await?;
+    let end = store.entries(blueprint, 0).await?.last().map_or(0, |entry| entry.seq);
+    let ops = adoptions(desired, seen);
+    let mut begun = vec![Event::Opened {
+        purpose: Purpose::Apply,
+        policy: Policy::default(),
+        desired: desired.fingerprint.clone(),
+        steps: ops.len(),
+    }];
+    begun.extend(ops.iter().map(|op| Event::Intended {
+        step: op.step_id(),
+        at: op.at().clone(),
+        word: op.word().to_owned(),
+        token: Token(format!("import {}", op.step_id())),
+        leaves: None,
+        why: "taken over on consent".to_owned(),
+        changes: Vec::new(),
+    }));
+    let end = store.append(&lease, end, outside.clock.now(), &begun).await?;
+    let done = run(args, &*outside.cloud, desired, seen, out).await?;
+    let mut ended: Vec<Event> = ops
+        .iter()
+        .map(|op| match done.refused.get(op.at()) {
+            Some(error) => Event::Failed { step: op.step_id(), why: error.to_string() },
+            None => Event::Settled { step: op.step_id() },
+        })
+        .collect();
+    let summary = format!("{} taken over, {} refused", done.taken.len(), done.refused.len());
+    let outcome = if done.refused.is_empty() { Outcome::Settled } else { Outcome::Blocked };
+    ended.push(Event::Closed { outcome, summary });
+    store.append(&lease, end, outside.clock.now(), &ended).await?;
+    store.release_lease(&lease).await?;
+    Ok(done.refused)
 }
 
 /// Runs the command: shows what would be taken over, and takes it over on consent only.

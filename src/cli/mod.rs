@@ -55,6 +55,9 @@ use figures::CatalogFigures;
 use output::Output;
 use settings::Settings;
 
+#[cfg(feature = "aws")]
+use iam_policy::IamPolicyError;
+
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
@@ -239,13 +242,20 @@ async fn import_command(
     let checked = load::check(&args.input, settings, output)?;
     let outside = outside::open(settings)?;
     let now = outside.clock.now();
-    let loaded = checked.build(&[], now, output)?;
+    let overlays = outside.store.overlays(&checked.name()?, now).await?;
+    let loaded = checked.build(&overlays, now, output)?;
     let scope = Scope { regions: loaded.desired.regions.clone(), owner: None };
     let seen = observe(&outside.world(), &scope).await?;
-    let done =
-        import::run(&args.taken, &*outside.cloud, &loaded.desired, &seen, output.data_stream()).await?;
-    // Each refusal has been told already.
-    if done.refused.is_empty() { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+    for gap in &seen.gaps {
+        output.say(&format!("{} could not be seen in full: {}", gap.region, gap.why));
+    }
+    let refused = if args.taken.take_over {
+        import::take_over(&args.taken, &outside, &loaded.desired, &seen, output.data_stream()).await?
+    } else {
+        import::run(&args.taken, &*outside.cloud, &loaded.desired, &seen, output.data_stream()).await?.refused
+    };
+    // Each refusal and each gap has been told already.
+    if refused.is_empty() && seen.gaps.is_empty() { Ok(()) } else { Err(Failure::said(Exit::Error)) }
 }
 
 #[cfg(feature = "aws")]
@@ -270,9 +280,13 @@ fn iam_policy_command(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
-    iam_policy::run(&args.shown, &loaded.desired, output.data_stream())
-        .map_err(|error| Failure::of(Exit::BadInput, &error))?;
-    Ok(())
+    match iam_policy::run(&args.shown, &loaded.desired, output.data_stream()) {
+        Ok(_) => Ok(()),
+        Err(IamPolicyError::Write(error)) => Err(error.into()),
+        // The encoder writes as it goes: a reader that went away shows itself here.
+        Err(IamPolicyError::Encode(error)) if error.is_io() => Err(std::io::Error::from(error).into()),
+        Err(error) => Err(Failure::of(Exit::BadInput, &error)),
+    }
 }
 
 fn catalog_command(

@@ -195,3 +195,42 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
+
+#[test]
+fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
+    use rgctl::artefacts::plan::Op;
+    use rgctl::seams::Cloud;
+    let place = Place::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/light-game.yaml");
+    let stranger =
+        crate::fixtures::at("us-east-1", rgctl::kinds::KindId::RdsSubnetGroup, "light-game-players-use1");
+    {
+        let cloud = rgctl::adapters::sim::SimCloud::open(&place.path().join(".rgctl")).unwrap();
+        let fields =
+            [("description", "by hand".into()), ("subnets", serde_json::json!(["subnet-a", "subnet-b"]))];
+        let attrs = crate::fixtures::attrs(stranger.kind, &fields);
+        let op = Op::Create { at: stranger.clone(), attrs, tags: std::collections::BTreeMap::new() };
+        let token = rgctl::vocabulary::names::Token("a person".to_owned());
+        crate::engine::block_on(cloud.call(&op, &token)).unwrap();
+        cloud.advance(rgctl::vocabulary::time::Span::from_mins(5)).unwrap();
+    }
+    let shown = place.run(&["import", "-f", file]);
+    assert_eq!(shown.code, 0, "{}", shown.talk);
+    assert!(shown.data.contains("1 of them would be taken over"), "{}", shown.data);
+    assert!(
+        place.run(&["history", "light-game"]).talk.contains("nothing is on record"),
+        "looking leaves no trace"
+    );
+    let taken = place.run(&["import", "-f", file, "--take-over"]);
+    assert_eq!(taken.code, 0, "{}", taken.talk);
+    assert!(taken.data.contains("1 taken over, 0 refused"), "{}", taken.data);
+    let record = place.run(&["history", "light-game"]);
+    assert!(
+        record.data.contains("tag us-east-1/rds.subnet_group/light-game-players-use1"),
+        "{}",
+        record.data
+    );
+    // Reads lag writes by some seconds.
+    assert_eq!(place.run(&["sim", "advance", "1m"]).code, 0);
+    assert!(place.run(&["import", "-f", file]).data.contains("0 of them"), "it is ours now");
+}
