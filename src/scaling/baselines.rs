@@ -3,31 +3,35 @@
 //! They are simple forms of what is published or offered today; each says which. A knob is taken either with hindsight
 //! (the cheapest that keeps the budget on the scored part: generous) or from the past only (what a real user gets).
 
+use super::caasper::Caasper;
 use super::evaluate::{Policy, View};
 use super::optimum::units_needed;
+use super::tracking::{TargetTracking, TrackingRules};
 use crate::forecast::bases::DAY;
 use crate::forecast::spar::Spar;
 use crate::forecast::window::SlidingMax;
 
 /// The names of all baselines with the knobs that are tried.
-pub const BASELINES: [(&str, &[f64]); 11] = [
+pub const BASELINES: [(&str, &[f64]); 13] = [
     ("static-peak", &[1.0]),
     ("static-train", &[1.0, 1.25, 1.5, 2.0]),
     ("static-mean", &[1.5, 2.0, 3.0]),
     ("target-tracking", &[0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
     ("target-tracking-5", &[0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+    ("target-tracking-cache", &[0.35, 0.4, 0.5, 0.6, 0.7]),
     ("predictive", &[0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
     ("reactive", &[1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0]),
     ("yesterday", &[1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0]),
     ("p-store", &[1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0]),
     ("autopilot", &[1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0, 4.0]),
+    ("caasper", &[1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0, 4.0]),
     ("lcp", &[1.0, 1.1, 1.25, 1.5, 2.0, 3.0]),
 ];
 
 /// Builds a baseline; `None` for an unknown name. `peak` is the highest scored demand, which only `static-peak` may know.
 pub fn baseline(name: &str, knob: f64, rho: f64, units: u32, peak: f64) -> Option<Box<dyn Policy>> {
     let window = |minutes, margin| Box::new(WindowMax { rho, margin, highest: SlidingMax::new(minutes) });
-    let tracking = |points: usize, predictive: bool| Box::new(TargetTracking::new(knob, points, predictive));
+    let tracking = |rules: TrackingRules| Box::new(TargetTracking::new(knob, rules));
     Some(match name {
         "static-peak" => Box::new(Static {
             rho,
@@ -37,22 +41,19 @@ pub fn baseline(name: &str, knob: f64, rho: f64, units: u32, peak: f64) -> Optio
         }),
         "static-train" => Box::new(Static { rho, units: None, of: Of::Highest, factor: knob }),
         "static-mean" => Box::new(Static { rho, units: None, of: Of::Mean, factor: knob }),
-        "target-tracking" => tracking(3, false),
-        "target-tracking-5" => tracking(5, false),
-        "predictive" => tracking(3, true),
+        "target-tracking" => tracking(TrackingRules::READERS),
+        "target-tracking-5" => tracking(TrackingRules { points: 5, ..TrackingRules::READERS }),
+        "target-tracking-cache" => tracking(TrackingRules::SHARDS),
+        "predictive" => tracking(TrackingRules { predictive: true, ..TrackingRules::READERS }),
         "reactive" => window(60, knob),
         "yesterday" => Box::new(Yesterday { rho, margin: knob }),
         "p-store" => Box::new(PStore { rho, margin: knob, spar: Spar::new(7), seen: 0, wish_in: 0 }),
         "autopilot" => Box::new(Autopilot { rho, margin: knob, bins: Vec::new(), limit: 1.0 }),
+        "caasper" => Box::new(Caasper::new(rho, knob)),
         "lcp" => Box::new(Lcp { rho, margin: knob, held: Vec::new(), units, warm: 3 }),
         _ => return None,
     })
 }
-
-/// Minutes of cooldown after a completed change.
-const COOLDOWN: u32 = 5;
-/// Minutes that a removal takes.
-const REMOVAL: u32 = 1;
 
 enum Of {
     Highest,
@@ -78,70 +79,6 @@ impl Policy for Static {
     }
     fn target(&mut self, _: &View<'_>) -> u32 {
         self.units.unwrap_or(1)
-    }
-}
-
-/// AWS target tracking: out after `points` one-minute points above the target, in by one after 15 points below 90 % of
-/// it, five minutes of cooldown after a completed change, nothing new while a change is pending, processor time capped
-/// at 100 %. With `predictive`, yesterday's and last week's hourly maxima are a floor, launched five minutes early.
-struct TargetTracking {
-    target: f64,
-    points: usize,
-    predictive: bool,
-    recent: Vec<f64>,
-    cooldown: u32,
-    was_changing: bool,
-}
-
-impl TargetTracking {
-    fn new(target: f64, points: usize, predictive: bool) -> Self {
-        Self { target, points, predictive, recent: Vec::new(), cooldown: 0, was_changing: false }
-    }
-
-    fn forecast_floor(&self, known: &[f64]) -> u32 {
-        let hour_ahead = |day: usize| {
-            let start = (known.len() + 5).checked_sub(DAY * day)?;
-            known.get(start..(start + 60).min(known.len()))?.iter().copied().reduce(f64::max)
-        };
-        let highest = [1, 7, 14].into_iter().filter_map(hour_ahead).fold(0.0, f64::max);
-        units_needed(highest, self.target)
-    }
-}
-
-impl Policy for TargetTracking {
-    fn begin(&mut self, past: &[f64]) -> Option<u32> {
-        past.last().map(|d| units_needed(*d, self.target))
-    }
-    fn target(&mut self, view: &View<'_>) -> u32 {
-        let (Some(demand), Some(served)) = (view.known.last(), view.served) else { return view.ordered };
-        self.recent.push((demand / served.max(1e-9)).min(1.0));
-        if self.recent.len() > 15 {
-            self.recent.remove(0);
-        }
-        if self.was_changing && !view.changing {
-            self.cooldown = COOLDOWN;
-        }
-        self.was_changing = view.changing;
-        let floor = if self.predictive { self.forecast_floor(view.known) } else { 0 };
-        self.cooldown = self.cooldown.saturating_sub(1);
-        if view.changing {
-            return view.ordered.max(floor);
-        }
-        let last = |count: usize| self.recent.len().checked_sub(count).map(|from| &self.recent[from..]);
-        let high = last(self.points).is_some_and(|r| r.iter().all(|u| *u > self.target));
-        let low = last(15).is_some_and(|r| r.iter().all(|u| *u < 0.9 * self.target));
-        let utilisation = self.recent.last().copied().unwrap_or(0.0);
-        // Never in by so much that the target would be passed: the wish is rounded up.
-        let wished = units_needed(f64::from(view.ordered) * utilisation, self.target);
-        let wish = if high && self.cooldown == 0 {
-            wished.max(view.ordered + 1)
-        } else if low && wished < view.ordered && self.cooldown == 0 {
-            self.cooldown = COOLDOWN + REMOVAL;
-            view.ordered.saturating_sub(1)
-        } else {
-            view.ordered
-        };
-        wish.max(floor)
     }
 }
 

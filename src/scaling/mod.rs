@@ -14,6 +14,7 @@ pub mod axis;
 pub mod backtest;
 pub mod baselines;
 pub mod budget;
+pub mod caasper;
 pub mod calendar;
 pub mod choose;
 pub mod commitments;
@@ -27,6 +28,7 @@ pub mod optimum;
 pub mod policy;
 pub mod rules;
 pub mod shadow;
+pub mod tracking;
 
 pub use axis::AxisProfile;
 pub use constants::Constants;
