@@ -36,14 +36,8 @@ pub struct TrackingRules {
 
 impl TrackingRules {
     /// Aurora readers: five minutes of cooldown, one reader at a time inwards.
-    pub const READERS: Self = Self {
-        points: 3,
-        low_share: 0.9,
-        step_min: 0.0,
-        cooldown_out: 5,
-        cooldown_in: 5,
-        predictive: false,
-    };
+    pub const READERS: Self =
+        Self { points: 3, low_share: 0.9, step_min: 0.0, cooldown_out: 5, cooldown_in: 5, predictive: false };
     /// ElastiCache shards: steps of a fifth at least, in only below 75 % of the target, cooldowns of 600 and 900 s.
     pub const SHARDS: Self =
         Self { low_share: 0.75, step_min: 0.2, cooldown_out: 10, cooldown_in: 15, ..Self::READERS };
