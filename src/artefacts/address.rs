@@ -36,6 +36,9 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.width().is_none() && f.precision().is_none() {
+            return write!(f, "{}/{}/{}", self.region, self.kind, self.name);
+        }
         f.pad(&format!("{}/{}/{}", self.region, self.kind, self.name))
     }
 }

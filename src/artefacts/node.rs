@@ -96,13 +96,17 @@ impl Node {
         let mut tags = self.tags.clone();
         tags.insert(TAG_BLUEPRINT.to_owned(), blueprint.to_string());
         tags.insert(TAG_STORE.to_owned(), self.store.to_string());
-        let keep = match self.keep {
+        // Always written, so that taking a wish back reaches the object too.
+        tags.insert(TAG_KEEP.to_owned(), self.keep_tag().to_owned());
+        tags
+    }
+
+    /// The value of its [`TAG_KEEP`].
+    pub const fn keep_tag(&self) -> &'static str {
+        match self.keep {
             Keep::Delete => KEEP_SNAPSHOT,
             Keep::Discard => KEEP_DISCARD,
             Keep::Retain => KEEP_RETAIN,
-        };
-        // Always written, so that taking a wish back reaches the object too.
-        tags.insert(TAG_KEEP.to_owned(), keep.to_owned());
-        tags
+        }
     }
 }

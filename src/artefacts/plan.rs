@@ -154,7 +154,7 @@ impl Op {
     /// The step's name: the same operation on the same object has the same name in every plan.
     pub fn step_id(&self) -> StepId {
         let at = self.at();
-        StepId(match self {
+        let text = match self {
             Self::Modify { changes, .. } => {
                 let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
                 format!("modify {at} {}", fields.join("+"))
@@ -166,7 +166,8 @@ impl Op {
             Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } | Self::Act { .. } => {
                 format!("{} {at}", self.word())
             }
-        })
+        };
+        StepId(text.into())
     }
 
     /// The gravest change that it makes.

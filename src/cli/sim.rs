@@ -418,8 +418,7 @@ fn show_text(world: &World) -> String {
         .map(|(at, seen)| {
             let role = seen.facts.role.map(|role| role.to_string()).unwrap_or_default();
             let pending = seen.pending.as_ref().map_or_else(String::new, |pending| {
-                let fields: Vec<&str> = pending.set_fields().iter().map(|(field, _)| *field).collect();
-                format!("pending: {}", fields.join(", "))
+                format!("pending: {}", pending.set_names().join(", "))
             });
             [at.to_string(), seen.facts.native, role, pending]
         })

@@ -123,6 +123,13 @@ macro_rules! kinds {
             pub fn set(&mut self, field: &str, value: Option<Value>) -> Result<(), String> {
                 match self { $(Self::$name(attrs) => set_field(attrs, field, value)),+ }
             }
+            /// Copies every field that is set in attributes of the same kind.
+            pub fn overlay(&mut self, from: &Self) {
+                match (self, from) {
+                    $((Self::$name(to), Self::$name(from)) => overlay(to, from),)+
+                    _ => {}
+                }
+            }
             /// Copies one field from attributes of the same kind.
             pub fn copy_field(&mut self, field: &str, from: &Self) {
                 match (self, from) {
@@ -426,6 +433,19 @@ impl AnyAttrs {
         self.with(Set)
     }
 
+    /// The names of the fields that are set, in the table's order.
+    pub fn set_names(&self) -> Vec<&'static str> {
+        struct Names;
+        impl AttrsVisitor for Names {
+            type Out = Vec<&'static str>;
+            fn visit<K: Kind>(self, attrs: &K::Attrs) -> Self::Out {
+                let fields = K::Attrs::FIELDS.iter();
+                fields.filter(|field| (field.is_set)(attrs)).map(|field| field.name).collect()
+            }
+        }
+        self.with(Names)
+    }
+
     /// Whether the service refuses to delete the object.
     pub fn is_protected(&self) -> bool {
         let field = self.kind().facts().protection;
@@ -437,6 +457,12 @@ fn set_field<A: Attrs>(attrs: &mut A, name: &str, value: Option<Value>) -> Resul
     match A::FIELDS.iter().find(|field| field.name == name) {
         Some(field) => (field.set)(attrs, value),
         None => Err(format!("there is no field {name:?}")),
+    }
+}
+
+fn overlay<A: Attrs>(to: &mut A, from: &A) {
+    for field in A::FIELDS.iter().filter(|field| (field.is_set)(from)) {
+        (field.copy)(to, from);
     }
 }
 

@@ -1,11 +1,11 @@
 //! One wanted object against what is seen of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{Node, TAG_PREFIX};
+use crate::artefacts::node::{Node, TAG_KEEP, TAG_PREFIX};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::{Consent, Grave};
 use crate::artefacts::seen::Seen;
@@ -18,9 +18,7 @@ use crate::vocabulary::table::{Change, FieldChange};
 pub fn effective_attrs(seen: &Seen) -> AnyAttrs {
     let mut attrs = seen.attrs.clone();
     if let Some(pending) = &seen.pending {
-        for (field, _) in pending.set_fields() {
-            attrs.copy_field(field, pending);
-        }
+        attrs.overlay(pending);
     }
     attrs
 }
@@ -30,8 +28,8 @@ pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
     if seen.pending.is_none() { wanted.diff(&seen.attrs) } else { wanted.diff(&effective_attrs(seen)) }
 }
 
-pub(super) fn compare(ask: &Ask<'_>, node: &Node, draft: &mut Draft) {
-    let Some(seen) = ask.inventory.seen.get(&node.at) else {
+pub(super) fn compare(ask: &Ask<'_>, node: &Node, seen: Option<(&Address, &Seen)>, draft: &mut Draft) {
+    let Some((_, seen)) = seen else {
         if ask.inventory.is_complete_for(&node.at) {
             draft.push(create(ask, node, Reason::Missing));
         } else {
@@ -96,8 +94,7 @@ fn transition(at: &Address, seen: &Seen) -> Waiting {
 }
 
 fn pending(at: &Address, seen: &Seen) -> Option<Waiting> {
-    let fields: Vec<String> =
-        seen.pending.as_ref()?.set_fields().iter().map(|(field, _)| (*field).to_owned()).collect();
+    let fields: Vec<String> = seen.pending.as_ref()?.set_names().into_iter().map(str::to_owned).collect();
     (!fields.is_empty()).then(|| Waiting::Pending { at: at.clone(), fields })
 }
 
@@ -162,18 +159,18 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
         let op = Op::Modify { at: node.at.clone(), changes, attrs };
         draft.push(step(ask, node, op, Reason::Differs, lacks));
     }
-    if let Some(op) = retag(ask, node, seen) {
+    if let Some(op) = retag(node, seen) {
         draft.push(step(ask, node, op, Reason::Differs, None));
     }
 }
 
 /// Tags of the user that differ. Tags that are only seen are left alone: somebody else may need them.
-fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<Op> {
-    let differing: std::collections::BTreeMap<String, String> = node
-        .all_tags(&ask.desired.blueprint)
-        .into_iter()
-        .filter(|(key, value)| seen.facts.tags.get(key) != Some(value))
-        .filter(|(key, _)| !key.starts_with(TAG_PREFIX) || key.as_str() == crate::artefacts::node::TAG_KEEP)
+fn retag(node: &Node, seen: &Seen) -> Option<Op> {
+    let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
+    let wanted = users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
+    let differing: BTreeMap<String, String> = wanted
+        .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
     (!differing.is_empty()).then(|| Op::Tag { at: node.at.clone(), tags: differing })
 }
@@ -264,10 +261,16 @@ fn spread_replacement(ask: &Ask<'_>, draft: &mut Draft) {
     if queue.is_empty() {
         return;
     }
+    let mut dependants: BTreeMap<&Address, Vec<&Node>> = BTreeMap::new();
+    for node in ask.desired.nodes.values() {
+        for need in &node.needs {
+            dependants.entry(need).or_default().push(node);
+        }
+    }
     while let Some(gone) = queue.pop() {
-        for node in ask.desired.nodes.values() {
+        for node in dependants.get(&gone).into_iter().flatten().copied() {
             let replaced = draft.ids_of(&node.at).iter().any(|id| id.0.starts_with("delete "));
-            if replaced || !node.needs.contains(&gone) || !ask.inventory.seen.contains_key(&node.at) {
+            if replaced || !ask.inventory.seen.contains_key(&node.at) {
                 continue;
             }
             let Some(field) = fixed_reference(node, &gone) else { continue };

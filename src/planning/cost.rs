@@ -43,6 +43,25 @@ impl Figures for NoFigures {
     }
 }
 
+/// Figures without prices: for a run, which is decided by capacities alone and plans anew very often.
+#[derive(Clone, Copy)]
+pub struct Unpriced<'a>(pub &'a dyn Figures);
+
+impl Figures for Unpriced<'_> {
+    fn cost(&self, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Total {
+        NoFigures.cost(attrs, usage, region)
+    }
+    fn range(&self, bill: &StoreBill) -> CostRange {
+        NoFigures.range(bill)
+    }
+    fn capacity_gib(&self, attrs: &AnyAttrs) -> Option<f64> {
+        self.0.capacity_gib(attrs)
+    }
+    fn sources(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 /// Cost of an object before and after an operation on it.
 pub(super) fn change(ask: &Ask<'_>, op: &Op, seen: Option<&Seen>, usage: &Usage) -> CostChange {
     let region = &op.at().region;
@@ -54,9 +73,7 @@ pub(super) fn change(ask: &Ask<'_>, op: &Op, seen: Option<&Seen>, usage: &Usage)
         Op::Delete { .. } => Total::default(),
         Op::Modify { attrs, .. } => {
             let mut merged = now.unwrap_or_else(|| attrs.clone());
-            for (field, _) in attrs.set_fields() {
-                merged.copy_field(field, attrs);
-            }
+            merged.overlay(attrs);
             cost(&merged)
         }
         Op::Tag { .. } | Op::Act { .. } => before.clone(),

@@ -16,6 +16,7 @@ mod order;
 mod removal;
 mod rolling;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
@@ -30,7 +31,7 @@ use crate::vocabulary::names::{Fingerprint, StoreName};
 use crate::vocabulary::time::Moment;
 
 pub use compare::{effective_attrs, remaining_changes};
-pub use cost::{Figures, NoFigures};
+pub use cost::{Figures, NoFigures, Unpriced};
 pub use effect::p95_of;
 
 use draft::Draft;
@@ -99,14 +100,19 @@ impl Ask<'_> {
 /// 5. Order, cost and effect are added.
 pub fn plan(ask: &Ask<'_>) -> Plan {
     let mut draft = Draft::default();
-    if !ask.destroy {
-        for node in ask.desired.nodes.values() {
-            compare::compare(ask, node, &mut draft);
+    let mut unwanted = Vec::new();
+    for pair in side_by_side(ask) {
+        match pair {
+            (Some(node), seen) => compare::compare(ask, node, seen, &mut draft),
+            (None, Some((at, seen))) => unwanted.push((at, seen)),
+            (None, None) => {}
         }
+    }
+    if !ask.destroy {
         compare::link_needs(ask, &mut draft);
         rolling::roll(ask, &mut draft);
     }
-    removal::remove_unwanted(ask, &mut draft);
+    removal::remove_unwanted(ask, &unwanted, &mut draft);
     if !ask.policy.targets.is_empty() {
         draft.keep_only(|at| ask.is_target(at));
     }
@@ -127,6 +133,26 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
         notes,
     }
+}
+
+/// Wanted and seen objects side by side, in the order of their addresses. Both lists are sorted, so that nothing needs to
+/// be searched for.
+fn side_by_side<'a>(
+    ask: &Ask<'a>,
+) -> impl Iterator<Item = (Option<&'a Node>, Option<(&'a Address, &'a Seen)>)> {
+    let mut wanted = ask.desired.nodes.values().filter(|_| !ask.destroy).peekable();
+    let mut seen = ask.inventory.seen.iter().peekable();
+    std::iter::from_fn(move || {
+        let order = match (wanted.peek(), seen.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(node), Some((at, _))) => node.at.cmp(at),
+        };
+        let node = if order.is_le() { wanted.next() } else { None };
+        let seen = if order.is_ge() { seen.next() } else { None };
+        Some((node, seen))
+    })
 }
 
 /// Digest of what a plan rests on: desired state, and of each object of ours what a plan looks at.

@@ -1,6 +1,7 @@
 //! An order in which the steps could be done one after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::artefacts::plan::Step;
 use crate::vocabulary::names::StepId;
@@ -9,42 +10,58 @@ use crate::vocabulary::names::StepId;
 ///
 /// A cycle cannot come from a legal desired state; should one be found, its steps stand at the end and wait for each
 /// other, which shows in the plan, instead of being done in a wrong order.
-pub(super) fn sort(mut steps: BTreeMap<StepId, Step>) -> Vec<Step> {
-    let known: BTreeSet<StepId> = steps.keys().cloned().collect();
-    for step in steps.values_mut() {
-        step.needs.retain(|need| known.contains(need));
-    }
-    let mut open: BTreeMap<StepId, usize> =
-        steps.iter().map(|(id, step)| (id.clone(), step.needs.len())).collect();
-    let mut dependants: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
-    for (id, step) in &steps {
-        for need in &step.needs {
-            dependants.entry(need.clone()).or_default().push(id.clone());
+pub(super) fn sort(steps: BTreeMap<StepId, Step>) -> Vec<Step> {
+    // Steps are numbered by name, so that everything below compares numbers and not texts.
+    let mut steps: Vec<Step> = steps.into_values().collect();
+    let needs = numbered_needs(&mut steps);
+    let ranks = ranks(&steps);
+    let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    for (number, needs) in needs.iter().enumerate() {
+        for need in needs {
+            dependants[*need].push(number);
         }
     }
-    let key = |step: &Step| {
-        (step.op.at().region.clone(), step.store.clone(), step.op.at().clone(), step.id.clone())
-    };
-    let mut free: BTreeMap<_, StepId> = steps
-        .iter()
-        .filter(|(_, step)| step.needs.is_empty())
-        .map(|(id, step)| (key(step), id.clone()))
-        .collect();
-    let mut sorted = Vec::with_capacity(steps.len());
-    while let Some((_, id)) = free.pop_first() {
-        open.remove(&id);
-        for dependant in dependants.remove(&id).unwrap_or_default() {
-            if let Some(count) = open.get_mut(&dependant) {
-                *count -= 1;
-                if *count == 0
-                    && let Some(step) = steps.get(&dependant)
-                {
-                    free.insert(key(step), dependant);
-                }
+    let entry = |number: usize| Reverse((ranks[number], number));
+    let mut free: BinaryHeap<_> = (0..steps.len()).filter(|n| open[*n] == 0).map(entry).collect();
+    let mut order: Vec<usize> = Vec::with_capacity(steps.len());
+    while let Some(Reverse((_, number))) = free.pop() {
+        order.push(number);
+        for dependant in &dependants[number] {
+            open[*dependant] -= 1;
+            if open[*dependant] == 0 {
+                free.push(entry(*dependant));
             }
         }
-        sorted.extend(steps.remove(&id));
     }
-    sorted.extend(steps.into_values());
-    sorted
+    order.extend((0..steps.len()).filter(|number| open[*number] > 0));
+    let mut left: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|number| left[number].take()).collect()
+}
+
+/// The numbers of the steps that each one needs; needs of steps that are not there are dropped.
+fn numbered_needs(steps: &mut [Step]) -> Vec<Vec<usize>> {
+    let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
+    let number = |id: &StepId| ids.binary_search(id).ok();
+    let mut all = Vec::with_capacity(steps.len());
+    for step in steps {
+        step.needs.retain(|need| number(need).is_some());
+        all.push(step.needs.iter().filter_map(number).collect());
+    }
+    all
+}
+
+/// Each step's place when nothing needs anything.
+fn ranks(steps: &[Step]) -> Vec<usize> {
+    let key = |number: &usize| {
+        let step = &steps[*number];
+        (&step.op.at().region, &step.store, step.op.at(), &step.id)
+    };
+    let mut sorted: Vec<usize> = (0..steps.len()).collect();
+    sorted.sort_unstable_by(|left, right| key(left).cmp(&key(right)));
+    let mut ranks = vec![0; steps.len()];
+    for (rank, number) in sorted.into_iter().enumerate() {
+        ranks[number] = rank;
+    }
+    ranks
 }

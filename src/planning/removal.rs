@@ -67,13 +67,10 @@ fn bare_step(ask: &Ask<'_>, op: Op, why: Reason) -> Step {
     }
 }
 
-pub(super) fn remove_unwanted(ask: &Ask<'_>, draft: &mut Draft) {
-    let unwanted: Vec<(&Address, &Seen)> = ask
-        .inventory
-        .seen
-        .iter()
-        .filter(|(at, seen)| ask.owns(seen) && !ask.is_wanted(at) && !at.kind.facts().observe_only)
-        .collect();
+/// Adds what it takes to remove objects that are seen and not wanted, as far as they are ours.
+pub(super) fn remove_unwanted(ask: &Ask<'_>, unwanted: &[(&Address, &Seen)], draft: &mut Draft) {
+    let ours = |(at, seen): &&(&Address, &Seen)| ask.owns(seen) && !at.kind.facts().observe_only;
+    let unwanted: Vec<(&Address, &Seen)> = unwanted.iter().filter(ours).copied().collect();
     if unwanted.is_empty() {
         return;
     }
@@ -127,7 +124,7 @@ fn remove(ask: &Ask<'_>, at: &Address, seen: &Seen, draft: &mut Draft) -> bool {
 }
 
 fn delete_id(at: &Address) -> StepId {
-    StepId(format!("delete {at}"))
+    StepId(format!("delete {at}").into())
 }
 
 /// Members leave a global object before they, or it, can be deleted; the secondaries first.
@@ -143,8 +140,8 @@ fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) 
         // Readers (secondaries) sort after the writer by role, so the order is turned round.
         members.sort_by_key(|member| std::cmp::Reverse(member.role));
         for member in members {
-            let cluster = leaving.iter().find(|at| {
-                at.region == member.region && at.name == member.name && !at.kind.facts().is_global
+            let cluster = global.kind.member_kind().and_then(|kind| {
+                leaving.get(&Address::new(member.region.clone(), kind, member.name.clone()))
             });
             let is_primary = member.role == Role::Writer;
             let must_leave = if is_primary {

@@ -116,7 +116,7 @@ fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
         if let Event::Settled { step } = &entry.what {
             match step.0.strip_prefix("delete ") {
                 Some(at) => {
-                    made.remove(&StepId(format!("create {at}")));
+                    made.remove(&StepId(format!("create {at}").into()));
                 }
                 None => {
                     made.insert(step.clone());

@@ -1,8 +1,9 @@
 //! Names and identifiers as checked types: what has the type has passed the check.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not a legal name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum NameError {
 }
 
 fn check_identifier(text: &str, max: usize) -> Result<(), NameError> {
+    if is_plain(text, max) {
+        return Ok(());
+    }
     if text.is_empty() {
         return Err(NameError::Empty);
     }
@@ -55,12 +59,23 @@ fn check_identifier(text: &str, max: usize) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Whether a text is a name without a hyphen too many: the usual case, told apart byte by byte.
+fn is_plain(text: &str, max: usize) -> bool {
+    let bytes = text.as_bytes();
+    let starts = bytes.first().is_some_and(u8::is_ascii_lowercase);
+    let ends = bytes.last().is_some_and(|last| *last != b'-');
+    let pairs = || bytes.windows(2).all(|pair| pair != b"--");
+    let legal = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    starts && ends && bytes.len() <= max && bytes.iter().all(legal) && pairs()
+}
+
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        ///
+        /// Copies share one text, since the same few names stand in very many places.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The most characters that such a name may have.
@@ -70,11 +85,16 @@ macro_rules! checked_name {
             pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
                 let text = text.into();
                 check_identifier(&text, Self::MAX)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&self.0)
             }
         }
         impl<'de> Deserialize<'de> for $name {
@@ -183,10 +203,28 @@ opaque_id! {
     /// One run of the engine: one `apply`, `destroy`, drill or failover.
     RunId
 }
-opaque_id! {
-    /// A step, named by what it does to which object; the same step has the same name in every plan.
-    StepId
+/// A step, named by what it does to which object; the same step has the same name in every plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub Arc<str>);
+
+impl Serialize for StepId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
 }
+
+impl<'de> Deserialize<'de> for StepId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(text.into()))
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 opaque_id! {
     /// Proof that a call belongs to a step of a run. A second call with the token of the first is the same call.
     Token

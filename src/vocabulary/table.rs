@@ -80,6 +80,8 @@ pub struct Field<A: 'static> {
     pub alone: bool,
     /// Whether a smaller value may lose data.
     pub shrink: Shrink,
+    /// Whether it is set.
+    pub is_set: fn(&A) -> bool,
     /// The value, when set.
     pub get: fn(&A) -> Option<Value>,
     /// Sets or unsets the value; the error is text about the wrong type.
@@ -201,6 +203,7 @@ macro_rules! attrs {
                         unseen: COLUMNS.unseen,
                         alone: COLUMNS.alone,
                         shrink: COLUMNS.shrink,
+                        is_set: |attrs| attrs.$field.is_some(),
                         get: |attrs| {
                             attrs.$field.as_ref().and_then(|value| serde_json::to_value(value).ok())
                         },

@@ -214,14 +214,14 @@ fn opened(fingerprint: &str) -> Event {
 
 fn settled_run(fingerprint: &str, steps: &[&str]) -> Vec<Entry> {
     let mut events = vec![opened(fingerprint)];
-    events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).to_owned()) }));
+    events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).into()) }));
     events.push(Event::Closed { outcome: Outcome::Settled, summary: "2 calls; 0 steps left".to_owned() });
     events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect()
 }
 
 #[test]
 fn a_history_tells_who_when_what_why_and_how_it_ended() {
-    let step = || StepId("modify us-east-1/aurora.instance/game-accounts-use1-2 class".to_owned());
+    let step = || StepId("modify us-east-1/aurora.instance/game-accounts-use1-2 class".into());
     let events = [
         opened("a"),
         Event::Intended {
