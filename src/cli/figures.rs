@@ -11,7 +11,7 @@ use crate::artefacts::bill::{CostRange, StoreBill};
 use crate::artefacts::node::{Desired, Usage};
 use crate::blueprint::yaml;
 use crate::catalog::{Catalog, LimitValue, PriceBookDocument, price_bill, price_range};
-use crate::desired;
+use crate::desired::Clusters;
 use crate::kinds::AnyAttrs;
 use crate::planning::Figures;
 use crate::report::diagnostics::{self, Colour};
@@ -52,20 +52,20 @@ fn price_book(path: &Path) -> Result<PriceBookDocument, Failure> {
 /// Prices and capacities of one desired state, from the catalog.
 pub struct CatalogFigures {
     catalog: Catalog,
-    desired: Desired,
+    clusters: Clusters,
     now: Moment,
 }
 
 impl CatalogFigures {
     /// The desired state tells which cluster a member belongs to, on which its price depends.
     pub fn new(catalog: Catalog, desired: &Desired, now: Moment) -> Self {
-        Self { catalog, desired: desired.clone(), now }
+        Self { catalog, clusters: Clusters::of(desired), now }
     }
 }
 
 impl Figures for CatalogFigures {
     fn cost(&self, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Total {
-        let lines = desired::bill_of(&self.desired, attrs, usage, region);
+        let lines = self.clusters.bill_of(attrs, usage, region);
         price_bill(&self.catalog, region, &lines).total
     }
 

@@ -22,11 +22,11 @@ use crate::families::Store;
 use crate::families::bill;
 use crate::families::expand::{self, ExpandError, Expansion, Site};
 use crate::families::size::{AxisFacts, Size};
-use crate::kinds::AnyAttrs;
+use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::Finding;
 use crate::vocabulary::digest::sha256_hex;
-use crate::vocabulary::names::{Fingerprint, RegionId, StoreName};
+use crate::vocabulary::names::{Fingerprint, Name, RegionId, StoreName};
 use crate::vocabulary::time::Moment;
 
 /// What was built.
@@ -90,20 +90,46 @@ pub fn fingerprint(nodes: &BTreeMap<Address, Node>) -> Fingerprint {
     Fingerprint(sha256_hex(&serde_json::to_vec(&bare).unwrap_or_default()))
 }
 
-/// Bill lines of one object, read with what the desired state knows of its cluster and its load.
-pub fn bill_of(desired: &Desired, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Vec<BillLine> {
-    let parent = attrs.kind().facts().parent.and_then(|parent| {
-        let name = attrs.text(parent.field)?;
-        let is_it =
-            |at: &&Address| at.kind == parent.kind && at.region == *region && at.name.as_str() == name;
-        desired.nodes.keys().find(is_it).and_then(|at| desired.nodes.get(at))
-    });
-    let Some(parent) = parent else { return bill::bill_of_member(attrs, usage, None) };
-    let is_member = |node: &&Node| {
-        node.at.kind == attrs.kind() && node.at.region == *region && node.store == parent.store
-    };
-    let members = desired.nodes.values().filter(is_member).count();
-    bill::bill_of_member(attrs, &bill::share_of(&parent.usage, members), Some(&parent.attrs))
+/// What the bill of a member rests on beside the member: its cluster, and how many share the cluster's load.
+#[derive(Clone, Debug, Default)]
+pub struct Clusters {
+    clusters: BTreeMap<Address, (StoreName, AnyAttrs, Usage)>,
+    members: BTreeMap<(KindId, RegionId, StoreName), usize>,
+}
+
+impl Clusters {
+    /// The clusters of a desired state.
+    pub fn of(desired: &Desired) -> Self {
+        let mut found = Self::default();
+        let parents: BTreeSet<KindId> =
+            KindId::ALL.iter().filter_map(|kind| kind.facts().parent).map(|parent| parent.kind).collect();
+        for node in desired.nodes.values() {
+            let kind = node.at.kind;
+            if kind.facts().parent.is_some() {
+                let key = (kind, node.at.region.clone(), node.store.clone());
+                *found.members.entry(key).or_default() += 1;
+            }
+            if parents.contains(&kind) {
+                let what = (node.store.clone(), node.attrs.clone(), node.usage);
+                found.clusters.insert(node.at.clone(), what);
+            }
+        }
+        found
+    }
+
+    /// Bill lines of one object.
+    pub fn bill_of(&self, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Vec<BillLine> {
+        let kind = attrs.kind();
+        let parent = kind.facts().parent.and_then(|parent| {
+            let name = Name::new(attrs.text(parent.field)?).ok()?;
+            self.clusters.get(&Address::new(region.clone(), parent.kind, name))
+        });
+        let Some((store, parent, usage_of_all)) = parent else {
+            return bill::bill_of_member(attrs, usage, None);
+        };
+        let members = self.members.get(&(kind, region.clone(), store.clone())).copied().unwrap_or_default();
+        bill::bill_of_member(attrs, &bill::share_of(usage_of_all, members), Some(parent))
+    }
 }
 
 struct Work<'a> {

@@ -205,6 +205,7 @@ fn known_prices_make_the_floor_no_dearer_than_expected_and_expected_no_dearer_th
 fn the_lines_of_single_objects_add_up_to_the_bill_of_their_store() {
     for name in ["light-game", "rocket-arena"] {
         let built = build(name, &[]);
+        let clusters = desired::Clusters::of(&built.desired);
         for bill in &built.desired.bills {
             let mine = built
                 .desired
@@ -212,7 +213,7 @@ fn the_lines_of_single_objects_add_up_to_the_bill_of_their_store() {
                 .values()
                 .filter(|node| node.store == bill.store && node.at.region == bill.region);
             let lines: f64 = mine
-                .flat_map(|node| desired::bill_of(&built.desired, &node.attrs, &node.usage, &node.at.region))
+                .flat_map(|node| clusters.bill_of(&node.attrs, &node.usage, &node.at.region))
                 .map(|line| line.quantity)
                 .sum();
             let whole: f64 = bill.expected.iter().map(|line| line.quantity).sum();
