@@ -88,7 +88,7 @@ impl SqliteStore {
 
     fn take(&self, wanted: &Lease, now: Moment) -> Result<Lease, StoreError> {
         let is_freed = self.lock(&wanted.blueprint);
-        let taken = self.write(|transaction| {
+        let taken = self.write(false, |transaction| {
             let current = current_lease(transaction, &wanted.blueprint)?;
             if let Some(current) = &current
                 && current.run != wanted.run
@@ -111,11 +111,16 @@ impl SqliteStore {
         taken
     }
 
+    /// One transaction, which waits for the disk or not. One that does not is lost only with the power, never with the
+    /// process, and never without those after it: so a lease need not wait, since an intent under it will.
     fn write<T>(
         &self,
+        waits_for_disk: bool,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection();
+        let synchronous = if waits_for_disk { "full" } else { "normal" };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(unavailable)?;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
         let result = work(&transaction)?;
@@ -124,7 +129,7 @@ impl SqliteStore {
     }
 
     fn append_now(&self, lease: &Lease, after: u64, at: Moment, events: &[Event]) -> Result<u64, StoreError> {
-        self.write(|transaction| {
+        self.write(events.iter().any(must_survive), |transaction| {
             check_lease(transaction, lease)?;
             let last = last_line(transaction, &lease.blueprint)?;
             if last.as_ref().map_or(0, |(seq, _)| *seq) != after {
@@ -193,6 +198,21 @@ impl SqliteStore {
             .query_map(params![blueprint.as_str(), now.as_millis()], |row| row.get::<_, String>(0))
             .map_err(unavailable)?;
         rows.map(|row| serde_json::from_str(&row.map_err(unavailable)?).map_err(unavailable)).collect()
+    }
+}
+
+/// Whether a line must be on disk before anything else is done.
+///
+/// An intent must, since a call follows of which nobody else would know, and the end of a run must, since a person is
+/// told. What became of a call need not: without that line the call's outcome counts as unclear, and is looked for.
+const fn must_survive(event: &Event) -> bool {
+    match event {
+        Event::Intended { .. } | Event::Opened { .. } | Event::Closed { .. } | Event::Failed { .. } => true,
+        Event::Accepted { .. }
+        | Event::Unclear { .. }
+        | Event::Deferred { .. }
+        | Event::Refused { .. }
+        | Event::Settled { .. } => false,
     }
 }
 
@@ -297,7 +317,7 @@ impl Store for SqliteStore {
         lasts: Span,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let renewed = Lease { until: now + lasts, ..lease.clone() };
-        let result = self.write(|transaction| {
+        let result = self.write(false, |transaction| {
             check_lease(transaction, lease)?;
             put_lease(transaction, &renewed)
         });
@@ -306,7 +326,7 @@ impl Store for SqliteStore {
 
     fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
         let ended = Lease { until: Moment::EPOCH, ..lease.clone() };
-        let result = self.write(|transaction| match check_lease(transaction, lease) {
+        let result = self.write(false, |transaction| match check_lease(transaction, lease) {
             Ok(()) => put_lease(transaction, &ended),
             Err(StoreError::Fenced { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -346,7 +366,7 @@ impl Store for SqliteStore {
         lease: &'a Lease,
         overlay: &'a Overlay,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let result = self.write(|transaction| {
+        let result = self.write(true, |transaction| {
             check_lease(transaction, lease)?;
             let text = serde_json::to_string(overlay).map_err(unavailable)?;
             transaction

@@ -2,7 +2,8 @@
 //!
 //! Goes in: events and decisions. Comes out: the same, verified, after whatever happened in between.
 //!
-//! **Invariant:** what was answered with success is on disk.
+//! **Invariant:** what was answered with success survives the process; an intent, and the end of a run, survive a loss
+//! of power as well.
 
 pub mod inputs;
 pub mod journal;

@@ -45,6 +45,9 @@ pub enum ObjectsError {
 pub type Row = (String, Option<String>);
 
 const FORMAT: i64 = 1;
+/// Pages of 4 KiB that are written before the disk is waited for. A run over a large world writes some at every call;
+/// 32 MiB of them are little enough to be left behind by a killed process.
+const PAGES_BETWEEN_FLUSHES: i64 = 8_192;
 
 /// The file.
 #[derive(Debug)]
@@ -67,6 +70,7 @@ impl Objects {
         // A killed process loses nothing this way; a power cut may undo the last seconds of a world that does not
         // exist. Waiting for the disk at every call would make a virtual day last a real hour.
         connection.pragma_update(None, "synchronous", "normal").map_err(wrap)?;
+        connection.pragma_update(None, "wal_autocheckpoint", PAGES_BETWEEN_FLUSHES).map_err(wrap)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrap)?;
         if found != 0 && found != FORMAT {
             return Err(ObjectsError::Format { path: path.to_owned(), found, wanted: FORMAT });
