@@ -1,6 +1,8 @@
 //! The one loop that awaits: look, decide, record the intents, call, record the outcomes, wait; until there is nothing
 //! more to do.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use futures::stream;
 
@@ -177,9 +179,7 @@ impl Run<'_> {
             if let Some(outcome) = turn.outcome {
                 return self.close(outcome, turn, opened).await;
             }
-            if turn.calls.is_empty() {
-                self.sleep(turn.wake, watch).await?;
-            }
+            self.sleep(&turn, watch).await?;
         }
     }
 
@@ -228,16 +228,40 @@ impl Run<'_> {
     async fn call_all(&mut self, calls: &[Call]) -> Vec<Event> {
         self.calls += calls.len() as u64;
         let cloud = self.world.cloud;
-        // Outcomes come back in the order of the steps, so that equal runs leave equal records.
-        stream::iter(calls.iter().map(|call| async move { outcome(call, call_once(cloud, call).await) }))
-            .buffered(CALLS_AT_ONCE)
-            .collect()
-            .await
+        let asked = in_turns(calls).into_iter();
+        let mut outcomes: Vec<(usize, Event)> = stream::iter(asked.map(|(place, call)| async move {
+            (place, outcome(call, call_once(cloud, call).await))
+        }))
+        .buffered(CALLS_AT_ONCE)
+        .collect()
+        .await;
+        // In the order of the steps, so that equal runs leave equal records.
+        outcomes.sort_by_key(|(place, _)| *place);
+        outcomes.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// When the next look is due. Looks that would show what the last one showed are left out, where the provider
+    /// knows that; those that are left are made when they would have been made anyway.
+    fn next_look(&self, turn: &Turn) -> Moment {
+        let pace = self.job.pace;
+        if !turn.calls.is_empty() {
+            let now = self.world.clock.now();
+            // More calls can be made at once: then nothing is waited for.
+            return if turn.has_more { now } else { now + pace.look_after_calls };
+        }
+        match self.world.cloud.quiet_until() {
+            Some(quiet) => {
+                let quiet = self.job.deadline.map_or(quiet, |deadline| deadline.min(quiet));
+                turn.look_when_quiet_until(quiet, pace)
+            }
+            None => turn.wake,
+        }
     }
 
     /// Sleeps in bits of a third of a lease at most, by this machine's clock, and keeps the lease alive.
-    async fn sleep(&mut self, wake: Moment, watch: &mut dyn Watch) -> Result<(), StoreError> {
+    async fn sleep(&mut self, turn: &Turn, watch: &mut dyn Watch) -> Result<(), StoreError> {
         self.keep_lease().await?;
+        let wake = self.next_look(turn);
         let bit = Span::from_secs(1);
         while self.world.clock.now() < wake && !watch.stopping() {
             let now = self.world.clock.now();
@@ -276,6 +300,24 @@ fn summary(last: &Turn, calls: u64) -> String {
         last.under_way.len(),
         last.held.len()
     )
+}
+
+/// Calls in an order in which the control planes take turns, each with its place: one that is slow, or has used up its
+/// budget, does not hold up the others.
+fn in_turns(calls: &[Call]) -> Vec<(usize, &Call)> {
+    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
+    let mut queue: Vec<_> = calls
+        .iter()
+        .enumerate()
+        .map(|(place, call)| {
+            let at = call.step.op.at();
+            let count = counts.entry((&at.region, at.kind.facts().endpoint)).or_default();
+            *count += 1;
+            (*count, place, call)
+        })
+        .collect();
+    queue.sort_by_key(|(count, place, _)| (*count, *place));
+    queue.into_iter().map(|(_, place, call)| (place, call)).collect()
 }
 
 async fn call_once(cloud: &dyn Cloud, call: &Call) -> Result<(), CloudError> {

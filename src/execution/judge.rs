@@ -23,6 +23,8 @@ pub(super) struct Verdicts {
     pub failed: BTreeMap<StepId, String>,
     /// Objects on which a step is under way.
     pub taken: BTreeSet<Address>,
+    /// When something is due by time alone: another try, the end of patience.
+    pub due: Vec<Moment>,
     /// Whether a call's outcome is still unknown.
     pub has_calls_unclear: bool,
 }
@@ -66,6 +68,7 @@ impl Step<'_> {
     fn judge_deferred(&self, verdicts: &mut Verdicts) {
         if self.is_planned {
             let at = self.begun.since + self.backoff();
+            verdicts.due.push(at);
             verdicts.retry_at.insert(self.id.clone(), at);
         } else {
             // Somebody else brought it about, or it is no longer wanted.
@@ -87,6 +90,7 @@ impl Step<'_> {
         let patience = if repeats_harmlessly { self.known.pace.unclear } else { self.known.pace.visibility };
         if self.known.inventory.taken < self.begun.since + patience {
             verdicts.has_calls_unclear = true;
+            verdicts.due.push(self.begun.since + patience);
             self.still(verdicts, "finding out whether the call took effect".to_owned());
         } else {
             self.judge_seen(verdicts, patience);
@@ -114,6 +118,7 @@ impl Step<'_> {
             _ if self.is_planned => {
                 // Accepted, and nothing to be seen of it yet.
                 if self.known.now < self.begun.since + patience {
+                    verdicts.due.push(self.begun.since + patience);
                     self.still(verdicts, "the call to show".to_owned());
                 } else {
                     verdicts.retry_at.insert(self.id.clone(), self.known.now);
@@ -136,6 +141,7 @@ impl Step<'_> {
                 _ if !self.known.inventory.is_complete_for(snapshot)
                     || self.known.now < self.begun.since + patience.times(10) =>
                 {
+                    verdicts.due.push(self.begun.since + patience.times(10));
                     self.still(verdicts, format!("final snapshot {} to show", snapshot.name));
                     return;
                 }

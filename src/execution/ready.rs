@@ -19,6 +19,8 @@ pub(super) struct Choice {
     pub held: Vec<Held>,
     /// Whether something is held up by nothing but time.
     pub waits_for_time: bool,
+    /// Whether something is held up only because this turn makes enough calls already.
+    pub has_no_room: bool,
 }
 
 pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
@@ -33,6 +35,7 @@ pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Cho
                 choice.calls.push(Call { token: token(known, step), step: step.clone() });
             }
             Verdict::Wait => choice.waits_for_time = true,
+            Verdict::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
             Verdict::Behind => {}
             Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why }),
         }
@@ -45,6 +48,8 @@ enum Verdict {
     Begin,
     /// Only time is missing.
     Wait,
+    /// Enough calls are made in this turn already.
+    NoRoom,
     /// It stands behind other steps, which decide what becomes of it.
     Behind,
     /// A person is needed.
@@ -59,7 +64,8 @@ struct Room<'a> {
     /// Parents of which a member is being disturbed, or is about to be.
     disturbed: BTreeSet<Address>,
     under_way: BTreeMap<(RegionId, Endpoint), usize>,
-    calls: usize,
+    /// Calls of this turn.
+    calls: BTreeMap<(RegionId, Endpoint), usize>,
     known: &'a Known<'a>,
 }
 
@@ -70,7 +76,7 @@ impl<'a> Room<'a> {
             taken: verdicts.taken.clone(),
             disturbed: BTreeSet::new(),
             under_way: BTreeMap::new(),
-            calls: 0,
+            calls: BTreeMap::new(),
             known,
         };
         for waiting in &plan.waiting {
@@ -80,8 +86,7 @@ impl<'a> Room<'a> {
         }
         for (id, begun) in &known.ledger.begun {
             if verdicts.under_way.contains_key(id) {
-                let key = (begun.at.region.clone(), begun.at.kind.facts().endpoint);
-                *room.under_way.entry(key).or_default() += 1;
+                *room.under_way.entry(plane(&begun.at)).or_default() += 1;
                 if begun.word == "modify" || begun.word == "delete" || begun.at.kind.facts().takes_failover {
                     room.disturb(&begun.at);
                 }
@@ -148,8 +153,13 @@ impl<'a> Room<'a> {
         if let Some(missing) = self.unready_need(step) {
             return self.unready(&missing);
         }
-        if known.stopping || self.calls >= known.pace.calls_per_turn_max || self.is_full(step) {
+        let plane = plane(step.op.at());
+        let is_below = |counts: &BTreeMap<_, usize>, max| counts.get(&plane).is_none_or(|count| *count < max);
+        if known.stopping || !is_below(&self.under_way, known.pace.steps_under_way_max) {
             return Verdict::Wait;
+        }
+        if !is_below(&self.calls, known.pace.calls_per_turn_max) {
+            return Verdict::NoRoom;
         }
         Verdict::Begin
     }
@@ -196,6 +206,11 @@ impl<'a> Room<'a> {
         node.needs.iter().find(|at| !is_ready(at)).cloned()
     }
 
+    /// Whether the step that makes an object has not come true.
+    fn is_open(&self, missing: &Address) -> bool {
+        self.open.contains(&StepId(format!("create {missing}").into()))
+    }
+
     fn taken_by_us(&self, at: &Address) -> bool {
         self.taken.contains(at)
     }
@@ -204,25 +219,26 @@ impl<'a> Room<'a> {
         match self.known.inventory.seen.get(missing).map(|seen| &seen.facts.phase) {
             Some(phase) if phase.is_transitional() || phase.is_ready() => Verdict::Behind,
             Some(phase) => Verdict::Held(format!("it needs {missing}, which is {phase}")),
-            None if self.open.iter().any(|id| id.0.ends_with(&missing.to_string())) => Verdict::Behind,
+            None if self.is_open(missing) => Verdict::Behind,
             None => Verdict::Held(format!("it needs {missing}, which does not exist")),
         }
     }
 
-    fn is_full(&self, step: &Step) -> bool {
-        let key = (step.op.at().region.clone(), step.op.at().kind.facts().endpoint);
-        self.under_way.get(&key).is_some_and(|count| *count >= self.known.pace.steps_under_way_max)
-    }
-
     fn take(&mut self, step: &Step) {
         let at = step.op.at().clone();
-        self.calls += 1;
-        *self.under_way.entry((at.region.clone(), at.kind.facts().endpoint)).or_default() += 1;
+        let plane = plane(&at);
+        *self.calls.entry(plane.clone()).or_default() += 1;
+        *self.under_way.entry(plane).or_default() += 1;
         if disturbs(&step.op) {
             self.disturb(&at);
         }
         self.taken.insert(at);
     }
+}
+
+/// The control plane that takes a call, with a rate of its own.
+fn plane(at: &Address) -> (RegionId, Endpoint) {
+    (at.region.clone(), at.kind.facts().endpoint)
 }
 
 fn disturbs(op: &Op) -> bool {

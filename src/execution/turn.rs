@@ -8,7 +8,7 @@ use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{Plan, Step};
 use crate::artefacts::policy::Policy;
 use crate::artefacts::seen::Inventory;
-use crate::planning::{self, Ask, Figures};
+use crate::planning::{self, Ask, Figures, Unpriced};
 use crate::record::ledger::Ledger;
 use crate::vocabulary::names::{RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
@@ -16,13 +16,17 @@ use crate::vocabulary::time::{Moment, Span};
 /// Bounds of what one run does at a time, and how patiently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Most calls made in one turn. The provider's rate is kept by the adapter; this bounds memory and the loss of a
-    /// crash.
+    /// Most calls made in one turn to one control plane of one region. The provider's rate is kept by the adapter; this
+    /// bounds memory, and how long nobody looks because calls are being made.
     pub calls_per_turn_max: usize,
     /// Most steps under way at a time for one control plane of one region.
     pub steps_under_way_max: usize,
-    /// How long to wait before looking again while something is under way.
+    /// How long to wait at least before looking again while something is under way.
     pub look_again: Span,
+    /// How long to wait at most: looks become rarer the longer a step takes.
+    pub look_again_max: Span,
+    /// How long after a call to look for its effect: reads lag writes, and a look at once would see nothing.
+    pub look_after_calls: Span,
     /// How long a service may take to show the effect of a call it accepted: reads lag writes by some seconds.
     pub visibility: Span,
     /// How long to wait, after a call without an answer, before what is seen counts as its outcome.
@@ -33,12 +37,29 @@ pub struct Pace {
     pub retry_max: Span,
 }
 
+/// A step is found to have come true later than it did by at most this part of the time that it took, beyond
+/// `look_again`. A chain of steps is so made longer by at most this part of itself.
+const LATE_PART: u64 = 40;
+
+/// However sure the provider is that nothing happens, a look is made this often.
+const QUIET_MAX: Span = Span::from_days(1);
+
+impl Pace {
+    /// How long to wait before looking again. The youngest step decides; the others are looked at along with it.
+    fn look_after(&self, now: Moment, youngest: Option<Moment>) -> Span {
+        let age = youngest.map_or(Span::ZERO, |since| now.since(since));
+        Span::from_millis(age.as_millis() / LATE_PART).min(self.look_again_max).max(self.look_again)
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self {
             calls_per_turn_max: 256,
             steps_under_way_max: 2_000,
             look_again: Span::from_secs(10),
+            look_again_max: Span::from_mins(1),
+            look_after_calls: Span::from_secs(5),
             visibility: Span::from_secs(60),
             unclear: Span::from_secs(15),
             retry: Span::from_secs(5),
@@ -101,9 +122,15 @@ pub struct Turn {
     pub record: Vec<Event>,
     /// Calls to make, each after its intent has been recorded.
     pub calls: Vec<Call>,
-    /// When to look again at the latest.
+    /// When to look again at the latest, if no call is made.
     pub wake: Moment,
-    /// The plan as it is now: what is left to do.
+    /// Whether more could be begun at once: this turn makes enough calls already.
+    pub has_more: bool,
+    /// When something is due although the cloud may look as it does now: another try, the end of patience.
+    pub due: Option<Moment>,
+    /// When the youngest of the steps under way began.
+    pub youngest: Option<Moment>,
+    /// The plan as it is now: what is left to do. It is not priced.
     pub plan: Plan,
     /// Steps under way, with what they wait for.
     pub under_way: BTreeMap<StepId, String>,
@@ -111,6 +138,20 @@ pub struct Turn {
     pub held: Vec<Held>,
     /// Set when there is nothing more to do in this run.
     pub outcome: Option<Outcome>,
+}
+
+impl Turn {
+    /// The first look that shows something new when the world stays as it is until `quiet`. The looks that are left out
+    /// change nothing about when the others are made.
+    pub fn look_when_quiet_until(&self, quiet: Moment, pace: &Pace) -> Moment {
+        let quiet = quiet.min(self.wake + QUIET_MAX);
+        let until = self.due.map_or(quiet, |due| due.min(quiet));
+        let mut at = self.wake;
+        while at < until {
+            at = at + pace.look_after(at, self.youngest);
+        }
+        self.due.map_or(at, |due| due.min(at))
+    }
 }
 
 /// The longest that a suffix of a snapshot's name can be is fixed by its form: `yyyymmddhhmmss`.
@@ -131,7 +172,7 @@ pub fn turn(known: &Known<'_>) -> Turn {
         desired: known.desired,
         inventory: known.inventory,
         policy: known.policy,
-        figures: known.figures,
+        figures: &Unpriced(known.figures),
         now: known.now,
         snapshot_suffix: &suffix,
         destroy: known.destroy,
@@ -139,17 +180,19 @@ pub fn turn(known: &Known<'_>) -> Turn {
     let verdicts = judge::judge(known, &plan);
     let choice = ready::choose(known, &plan, &verdicts);
 
-    let mut wake = known.now + known.pace.look_again;
-    for at in verdicts.retry_at.values() {
-        if *at > known.now && *at < wake {
-            wake = *at;
-        }
-    }
+    let due = verdicts.due.iter().copied().filter(|at| *at > known.now).min();
+    let begun = verdicts.under_way.keys().filter_map(|id| known.ledger.begun.get(id));
+    let youngest = begun.map(|begun| begun.since).max();
+    let wake = known.now + known.pace.look_after(known.now, youngest);
+    let wake = due.map_or(wake, |due| due.min(wake));
     let outcome = outcome(known, &plan, &verdicts, &choice);
     Turn {
         record: verdicts.record,
         calls: choice.calls,
         wake,
+        has_more: choice.has_no_room,
+        due,
+        youngest,
         under_way: verdicts.under_way,
         held: choice.held,
         plan,

@@ -28,6 +28,12 @@ pub trait Cloud: Send + Sync {
     /// Makes one call. The token marks what a create makes, so that a second try finds the first.
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>>;
 
+    /// Until when everything will look as it does now, where the provider can know that. Only a simulated one can: with
+    /// a real one there is nothing but looking.
+    fn quiet_until(&self) -> Option<Moment> {
+        None
+    }
+
     /// Measured values, in the order of the questions.
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>>;
 }
