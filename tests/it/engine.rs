@@ -1,19 +1,21 @@
 //! The engine on the embedded cloud: it converges, survives being cut off anywhere, and keeps its promises under
 //! faults.
 
+use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan};
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::Inventory;
+use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, scope_of};
 use rgctl::execution::turn::{Pace, Turn};
 use rgctl::kinds::KindId;
 use rgctl::planning::NoFigures;
-use rgctl::seams::{Clock, StoreError};
-use rgctl::vocabulary::names::RunId;
+use rgctl::seams::{Clock, Cloud, CloudError, Receipt, StoreError};
+use rgctl::vocabulary::names::{RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
@@ -212,7 +214,7 @@ fn a_class_change_rolls_with_one_failover_and_writes_fail_for_its_length_only() 
         .calls()
         .iter()
         .filter(|call| call.applied)
-        .map(|call| call.op.step_id().0)
+        .map(|call| call.op.step_id().to_string())
         .skip(6)
         .collect();
     assert_eq!(
@@ -331,4 +333,54 @@ fn what_another_hand_changed_is_seen_and_put_right() {
     );
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
     site.assert_settled(&wanted);
+}
+
+/// The embedded cloud without what only a simulated one knows.
+struct Unforeseen<'a>(&'a SimCloud);
+
+impl Cloud for Unforeseen<'_> {
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.0.observe(scope)
+    }
+    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        self.0.call(op, token)
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.0.series(asks)
+    }
+}
+
+/// Applies to a new world at the product's own pace; yields the end, the turns and the record.
+fn apply_at_pace(desired: &Desired, foresees: bool) -> (Ended, u32, Vec<Event>) {
+    let site = Site::new(5);
+    let clock = site.cloud.clock();
+    let unforeseen = Unforeseen(&site.cloud);
+    let cloud: &dyn Cloud = if foresees { &site.cloud } else { &unforeseen };
+    let world = World { cloud, clock: &clock, wall: &site.wall, store: &site.store };
+    let (run, policy, pace) = (RunId("run-1".to_owned()), Policy::default(), Pace::default());
+    let job = Job {
+        desired,
+        policy: &policy,
+        figures: &NoFigures,
+        agreed: None,
+        purpose: Purpose::Apply,
+        run: &run,
+        owner: "test",
+        deadline: None,
+        pace: &pace,
+    };
+    let mut watch = Quiet { turns: 0, stop_after: None };
+    let ended = block_on(drive(&world, &job, &mut watch)).unwrap();
+    (ended, watch.turns, site.events())
+}
+
+#[test]
+fn looks_that_would_show_nothing_new_are_left_out_and_change_nothing() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.large"));
+    let (patient, every_look, told) = apply_at_pace(&desired, false);
+    let (foreseeing, few_looks, told_too) = apply_at_pace(&desired, true);
+    assert_eq!(patient.outcome, Outcome::Settled);
+    assert_eq!(foreseeing.at, patient.at, "the same steps at the same moments");
+    assert_eq!(told_too, told);
+    assert!(few_looks * 3 < every_look, "{few_looks} of {every_look} looks");
 }

@@ -9,17 +9,17 @@ use crate::artefacts::address::Address;
 use crate::artefacts::node::TAG_TOKEN;
 use crate::artefacts::plan::{Op, Verb};
 use crate::kinds::AnyAttrs;
-use crate::kinds::facts::Meaning;
+use crate::kinds::facts::{Endpoint, Meaning};
 use crate::seams::{CloudError, Receipt};
 use crate::vocabulary::names::{Name, Partition, RegionId, Token};
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::{Change, FieldChange};
-use crate::vocabulary::time::Span;
+use crate::vocabulary::time::{Moment, Span};
 
 use super::billing::Meter;
 use super::checkers::Broken;
 use super::faults::Fault;
-use super::physics::{copy_set, ready_word, told, word, word_of};
+use super::physics::{ready_word, told, word, word_of};
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::timing;
@@ -28,6 +28,12 @@ use super::world::{Bucket, Object, Purpose, Shadow, World, parent_of};
 /// The ARN of an object.
 pub(super) fn arn(at: &Address) -> String {
     format!("arn:{}:sim:{}:000000000000:{}/{}", Partition::of(&at.region), at.region, at.kind, at.name)
+}
+
+/// How long it takes until so many tokens have come.
+fn wait_for(tokens: f64, per_second: f64) -> Span {
+    // Cut to the millisecond below, it would be over a moment too soon.
+    timing::part_of(Span::from_secs(1), tokens / per_second) + Span::from_millis(1)
 }
 
 impl World {
@@ -58,7 +64,7 @@ impl World {
     }
 
     /// The region whose endpoint is asked: moves of a global role go to the region that takes over.
-    fn asked_region(op: &Op) -> RegionId {
+    pub(super) fn asked_region(op: &Op) -> RegionId {
         match op {
             Op::Act {
                 verb:
@@ -72,7 +78,7 @@ impl World {
     }
 
     /// Fills a bucket for the time that has passed, and yields what is in it.
-    pub(super) fn api_tokens(&mut self, region: &RegionId, at: crate::kinds::facts::Endpoint) -> &mut Bucket {
+    pub(super) fn api_tokens(&mut self, region: &RegionId, at: Endpoint) -> &mut Bucket {
         let now = self.now();
         let budget = at.budget();
         self.touch(bucket_key(region, at));
@@ -86,15 +92,21 @@ impl World {
         bucket
     }
 
+    /// When the control plane takes another call; nothing when it takes one now.
+    pub(super) fn call_free_at(&self, plane: &(RegionId, Endpoint)) -> Option<Moment> {
+        let bucket = self.buckets.get(plane)?;
+        let per_second = f64::from(plane.1.budget().per_second);
+        let now = self.now();
+        let tokens = bucket.tokens + now.since(bucket.at).as_secs_f64() * per_second;
+        (tokens < 1.0).then(|| now + wait_for(1.0 - tokens, per_second))
+    }
+
     fn take_api_token(&mut self, region: &RegionId, at: &Address) -> Result<(), CloudError> {
         let endpoint = at.kind.facts().endpoint;
         let per_second = f64::from(endpoint.budget().per_second);
         let bucket = self.api_tokens(region, endpoint);
         if bucket.tokens < 1.0 {
-            let wait = (1.0 - bucket.tokens) / per_second;
-            return Err(CloudError::Throttled {
-                after: timing::part_of(Span::from_secs(1), wait).max(Span::from_millis(1)),
-            });
+            return Err(CloudError::Throttled { after: wait_for(1.0 - bucket.tokens, per_second) });
         }
         bucket.tokens -= 1.0;
         Ok(())
@@ -250,7 +262,7 @@ impl World {
         let stages = self.stages(at, gravest, &fields);
         if stages.is_empty() {
             self.accrue(at);
-            self.edit(at, |object| copy_set(&mut object.attrs, &pending));
+            self.edit(at, |object| object.attrs.overlay(&pending));
         } else {
             self.edit(at, |object| object.pending = Some(pending));
             self.begin(at, Purpose::Change, stages, "modify");

@@ -12,14 +12,13 @@ use crate::kinds::facts::Endpoint;
 use crate::seams::CloudError;
 use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::phase::Role;
+use crate::vocabulary::time::Moment;
 
 use super::calls::arn;
 use super::world::{Object, World};
 
 /// Objects on one page of a list.
 const PAGE: usize = 100;
-/// Observations delay the calls that follow by at most this many seconds.
-const DEBT_S: f64 = 2.0;
 /// Status word of the fault that shows a word nobody has heard of.
 const UNHEARD_OF: &str = "recalibrating";
 
@@ -89,10 +88,10 @@ impl World {
             pages += count / PAGE + 1;
         }
         // A list that needs more pages than the bucket holds is paced by its caller and takes longer; here, where it takes
-        // no time, the calls that follow pay for it, within bounds.
-        let debt_max = DEBT_S * f64::from(endpoint.budget().per_second);
+        // no time, the calls that follow pay for it: for one such list at most, so that looking often stops nobody.
+        let price = pages as f64;
         let bucket = self.api_tokens(region, endpoint);
-        bucket.tokens = (bucket.tokens - pages as f64).max(-debt_max);
+        bucket.tokens = (bucket.tokens - price).max(-price);
         if self.has_gap(region, endpoint) {
             into.gaps.push(gap("a page was not delivered"));
             found.truncate(found.len() / 2);
@@ -118,6 +117,18 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Until when every look shows the same, by what is known now; nothing while faults are about, which may strike any
+    /// look, or when nothing is going to happen.
+    pub(super) fn quiet_until(&self) -> Option<Moment> {
+        let now = self.now();
+        if self.faults().any(|(_, rule)| rule.until > now) {
+            return None;
+        }
+        let shadows = self.objects.values().filter_map(|object| object.shadow.as_ref());
+        let shown = shadows.map(|shadow| shadow.until).filter(|until| *until > now).min();
+        shown.into_iter().chain(self.next_event()).min()
     }
 
     /// One object as its readers see it, if they see it at all.

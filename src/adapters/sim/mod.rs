@@ -21,7 +21,7 @@ mod timing;
 mod verbs;
 mod world;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,8 +35,9 @@ use crate::artefacts::plan::Op;
 use crate::artefacts::seen::{Inventory, Scope};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::catalog::{Catalog, Offered};
-use crate::seams::{Cloud, CloudError, Receipt};
-use crate::vocabulary::names::Token;
+use crate::kinds::facts::Endpoint;
+use crate::seams::{Clock, Cloud, CloudError, Receipt};
+use crate::vocabulary::names::{RegionId, Token};
 use crate::vocabulary::time::{Moment, Span};
 
 pub use billing::Used;
@@ -93,8 +94,12 @@ struct Inner {
     number: u64,
     calls: VecDeque<Called>,
     sleepers: clock::Sleepers,
+    lanes: BTreeMap<Plane, Arc<tokio::sync::Mutex<()>>>,
     catalog: Option<Arc<Catalog>>,
 }
+
+/// A control plane of a region, which has a rate of its own.
+type Plane = (RegionId, Endpoint);
 
 /// The embedded cloud. Clones share one world.
 #[derive(Clone)]
@@ -150,6 +155,7 @@ impl SimCloud {
             number: 0,
             calls: VecDeque::new(),
             sleepers: clock::Sleepers::default(),
+            lanes: BTreeMap::new(),
             catalog: None,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
@@ -254,6 +260,10 @@ impl SimCloud {
 fn put_rows(world: &mut World, rows: &[(String, Option<String>)]) -> Result<(), SimError> {
     for (key, body) in rows {
         world.put_row(key, body.as_deref()).map_err(|why| SimError::Damaged { key: key.clone(), why })?;
+    }
+    if !rows.is_empty() {
+        // What was read is what is kept.
+        world.dirty.clear();
     }
     Ok(())
 }
@@ -363,7 +373,19 @@ impl Cloud for SimCloud {
     }
 
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        async move { self.lock().call(op, token) }.boxed()
+        async move {
+            let plane = (World::asked_region(op), op.at().kind.facts().endpoint);
+            let lane = Arc::clone(self.lock().lanes.entry(plane.clone()).or_default());
+            // One behind the other, in the order in which they were made.
+            let _turn = lane.lock().await;
+            self.wait_for_budget(&plane).await;
+            self.lock().call(op, token)
+        }
+        .boxed()
+    }
+
+    fn quiet_until(&self) -> Option<Moment> {
+        self.with_news(World::quiet_until)
     }
 
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
@@ -384,6 +406,18 @@ impl Cloud for SimCloud {
 }
 
 impl SimCloud {
+    /// Waits, in virtual time, until the service would take a call without throttling it, as a client that keeps its
+    /// budget does. Another process may be faster; then the wait goes on.
+    async fn wait_for_budget(&self, plane: &Plane) {
+        while let Some(free) = self.with_news(|world| world.call_free_at(plane)) {
+            self.clock().sleep_until(free).await;
+            // Time stands still where the file cannot be written; the call reports it.
+            if self.has_crashed() || self.clock().now() < free {
+                return;
+            }
+        }
+    }
+
     /// Looks at the world after reading what other processes have written.
     fn with_news<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         let mut inner = self.lock();

@@ -211,7 +211,7 @@ impl World {
         let ready = ready_word(at.kind);
         self.edit(at, |object| {
             if let Some(pending) = object.pending.take() {
-                copy_set(&mut object.attrs, &pending);
+                object.attrs.overlay(&pending);
             }
             let is_paused = object.attrs.get("paused") == Some(true.into());
             let rest = word_of(at.kind, Meaning::Stopped).filter(|_| is_paused).unwrap_or(ready);
@@ -354,13 +354,6 @@ impl World {
     /// A member of a list of a global object.
     pub(super) fn member(at: &Address, role: Role) -> Member {
         Member { region: at.region.clone(), name: at.name.clone(), role }
-    }
-}
-
-/// Copies every field that is set, those that are hidden by the service left out.
-pub(super) fn copy_set(to: &mut AnyAttrs, from: &AnyAttrs) {
-    for (field, _) in from.set_fields() {
-        to.copy_field(field, from);
     }
 }
 

@@ -243,7 +243,7 @@ impl World {
         }
         let Some(has) = has else { return Ok(()) };
         let mut after = has.attrs.clone();
-        super::physics::copy_set(&mut after, wanted);
+        after.overlay(wanted);
         if let (Some(room), Some(used)) = (load::room_gib(&after), self.used_gib(at))
             && used > room
         {

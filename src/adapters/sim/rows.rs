@@ -57,9 +57,9 @@ impl World {
             }
             "object" => {
                 let at = address()?;
-                self.remove(&at);
+                self.displace(&at);
                 if let Some(object) = read::<Object>(body)? {
-                    self.insert(at, object);
+                    self.place(at, object);
                 }
             }
             "event" => {
@@ -88,7 +88,6 @@ impl World {
             "attempt" => keep(&mut self.attempts, address()?, read(body)?),
             _ => return Err(wrong()),
         }
-        self.dirty.clear();
         Ok(())
     }
 

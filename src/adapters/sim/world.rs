@@ -309,6 +309,12 @@ impl World {
     }
 
     pub(super) fn insert(&mut self, at: Address, object: Object) {
+        self.touch_object(&at);
+        self.place(at, object);
+    }
+
+    /// Puts an object in place without marking its row.
+    pub(super) fn place(&mut self, at: Address, object: Object) {
         if let Some(parent) = parent_of(&at, &object.attrs) {
             self.children.entry(parent).or_default().insert(at.clone());
         }
@@ -321,11 +327,16 @@ impl World {
                 self.global_of.insert(member, at.clone());
             }
         }
-        self.touch_object(&at);
         self.objects.insert(at, object);
     }
 
     pub(super) fn remove(&mut self, at: &Address) -> Option<Object> {
+        self.touch_object(at);
+        self.displace(at)
+    }
+
+    /// Takes an object away without marking its row.
+    pub(super) fn displace(&mut self, at: &Address) -> Option<Object> {
         let object = self.objects.remove(at)?;
         if let Some(parent) = parent_of(at, &object.attrs)
             && let Some(siblings) = self.children.get_mut(&parent)
@@ -338,7 +349,6 @@ impl World {
                 same.remove(at);
             }
         }
-        self.touch_object(at);
         Some(object)
     }
 

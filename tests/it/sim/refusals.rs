@@ -3,13 +3,14 @@
 use rgctl::adapters::sim::{Fault, Rule};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::node::Usage;
-use rgctl::artefacts::plan::Verb;
+use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::kinds::KindId;
-use rgctl::seams::CloudError;
+use rgctl::seams::{Cloud, CloudError};
+use rgctl::vocabulary::names::Token;
 use rgctl::vocabulary::time::Span;
 use serde_json::json;
 
-use super::{Desk, OTHER, at, cluster_fields, in_region, member_fields};
+use super::{Desk, OTHER, at, block_on, cluster_fields, in_region, member_fields};
 
 fn code(result: Result<(), CloudError>) -> String {
     match result.unwrap_err() {
@@ -229,13 +230,19 @@ fn capacity_and_quota_are_told_apart() {
     assert_eq!(code(desk.create(&third, &member_fields("main", 1))), "refused InstanceQuotaExceeded");
 }
 
+/// A call as the service takes it, from a client that keeps no budget.
+fn delete_in_haste(desk: &Desk, at: &Address) -> CloudError {
+    let op = Op::Delete { at: at.clone(), final_snapshot: None };
+    desk.cloud.with_world(|world| world.call(&op, &Token("t".to_owned()))).unwrap().unwrap_err()
+}
+
 #[test]
-fn calls_draw_on_a_budget_that_fills_again() {
+fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
     let desk = Desk::new(3);
     let cluster = at(KindId::AuroraCluster, "main");
     let mut made = 0;
     let after = loop {
-        match desk.delete(&cluster, None).unwrap_err() {
+        match delete_in_haste(&desk, &cluster) {
             CloudError::Throttled { after } => break after,
             _ => made += 1,
         }
@@ -244,14 +251,29 @@ fn calls_draw_on_a_budget_that_fills_again() {
     assert!(after < Span::from_secs(1));
     desk.pass(Span::from_secs(1));
     for _ in 0..12 {
+        assert!(matches!(delete_in_haste(&desk, &cluster), CloudError::NotFound { .. }));
+    }
+    assert!(matches!(delete_in_haste(&desk, &cluster), CloudError::Throttled { .. }));
+    let elsewhere = in_region(OTHER, KindId::AuroraCluster, "main");
+    assert!(matches!(delete_in_haste(&desk, &elsewhere), CloudError::NotFound { .. }), "budgets are by region");
+}
+
+#[test]
+fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::AuroraCluster, "main");
+    let now = || desk.cloud.with_world(|world| world.now()).unwrap();
+    let start = now();
+    for _ in 0..300 {
         assert!(matches!(desk.delete(&cluster, None), Err(CloudError::NotFound { .. })));
     }
-    assert!(matches!(desk.delete(&cluster, None), Err(CloudError::Throttled { .. })));
-    let elsewhere = in_region(OTHER, KindId::AuroraCluster, "main");
-    assert!(
-        matches!(desk.delete(&elsewhere, None), Err(CloudError::NotFound { .. })),
-        "budgets are by region"
-    );
+    assert_eq!(now(), start, "a full budget is there to be used");
+    let op = Op::Delete { at: cluster, final_snapshot: None };
+    let token = Token("t".to_owned());
+    let answers = block_on(futures::future::join_all((0..120).map(|_| desk.cloud.call(&op, &token))));
+    assert!(answers.iter().all(|answer| matches!(answer, Err(CloudError::NotFound { .. }))), "none is throttled");
+    let took = now().since(start).as_secs_f64();
+    assert!((9.9..=10.3).contains(&took), "120 calls at 12 a second take 10 s and not {took}");
 }
 
 #[test]
