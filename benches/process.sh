@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Times whole processes: `rgctl --version`, and `rgctl plan` over a world of 10,000 resources that is as wanted, and
-# over the same world when every member differs.
+# Times whole processes: `rgctl --version`, `rgctl apply` that builds a world of 10,000 resources, `rgctl plan` over it
+# when it is as wanted, and when every member differs.
 #
 #   cargo build --release && benches/process.sh target/release/rgctl
 #
@@ -51,7 +51,9 @@ measure() { # words
 printf 'rgctl --version: '
 measure "$rgctl" --version
 blueprint db.r7g.large >bench.yaml
-"$rgctl" apply -f bench.yaml --yes >apply.out 2>apply.err || { tail -5 apply.out apply.err; exit 1; }
+/usr/bin/time -o apply.time -f 'rgctl apply, once: %e s  %M KiB' \
+    "$rgctl" apply -f bench.yaml --yes >apply.out 2>apply.err || { tail -5 apply.out apply.err; exit 1; }
+cat apply.time
 tail -1 apply.out
 printf 'rgctl plan, nothing differs: '
 measure "$rgctl" plan -f bench.yaml
