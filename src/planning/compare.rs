@@ -38,6 +38,7 @@ pub(super) fn compare(ask: &Ask<'_>, node: &Node, draft: &mut Draft) {
             draft.waiting.push(Waiting::Unseen {
                 at: node.at.clone(),
                 why: "its region could not be seen in full, so it may exist".to_owned(),
+                lasting: ask.inventory.gaps_around(&node.at).any(|gap| gap.lasting),
             });
         }
         return;
