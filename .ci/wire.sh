@@ -22,7 +22,8 @@ fi
 "$python" -m pip list 2>/dev/null | grep -E '^(moto|boto3|botocore) '
 
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$venv/bin/moto_server" -H 127.0.0.1 -p "$port" >"$target/moto.log" 2>&1 &
+# The emulator keeps every request, so that the tests can count the calls of each process.
+MOTO_RECORDER_FILEPATH="$target/moto_recording" "$venv/bin/moto_server" -H 127.0.0.1 -p "$port" >"$target/moto.log" 2>&1 &
 emulator=$!
 trap 'kill "$emulator" 2>/dev/null || true' EXIT INT TERM
 
@@ -38,6 +39,8 @@ for _ in range(100):
 sys.exit("wire: the emulator did not come up")
 WAIT
 
-RGCTL_MOTO_URL="$url" RGCTL_MOTO_PYTHON="$python" cargo test --test it wire:: -- --nocapture
-cargo test --test it aws::requests
+# More threads than cores: the tests wait for the emulator most of the time.
+RGCTL_MOTO_URL="$url" RGCTL_MOTO_PYTHON="$python" cargo test --test it wire:: -- --nocapture --test-threads 6
+cargo test --test it aws::
 "$python" tests/wire/validate_requests.py "$target/tmp/requests.jsonl"
+"$python" tests/wire/validate_answers.py "$target/tmp/answers.jsonl"

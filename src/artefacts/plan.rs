@@ -321,6 +321,9 @@ pub enum Waiting {
         at: Address,
         /// Why.
         why: String,
+        /// Whether time will not show it: a permission is missing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lasting: bool,
     },
     /// It is no longer wanted, and the blueprint said to keep it.
     Retained {
@@ -343,7 +346,10 @@ impl Waiting {
     }
     /// Whether time alone is expected to end the wait.
     pub const fn ends_by_itself(&self) -> bool {
-        matches!(self, Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { .. })
+        matches!(
+            self,
+            Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { lasting: false, .. }
+        )
     }
 }
 
@@ -397,9 +403,10 @@ impl<'de> Deserialize<'de> for CostKey {
 }
 
 impl Plan {
-    /// Whether nothing is to be done and nothing is waited for.
+    /// Whether nothing is to be done, nothing is waited for, and everything was seen.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && !self.waiting.iter().any(Waiting::ends_by_itself)
+        let is_open = |one: &Waiting| one.ends_by_itself() || matches!(one, Waiting::Unseen { .. });
+        self.steps.is_empty() && !self.waiting.iter().any(is_open)
     }
     /// Permissions that steps lack.
     pub fn lacking(&self) -> BTreeSet<&Consent> {

@@ -89,6 +89,9 @@ pub struct Gap {
     pub endpoint: Endpoint,
     /// Why, for a person.
     pub why: String,
+    /// Whether time will not close it: a permission is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasting: bool,
 }
 
 /// What an observation asks for.
@@ -119,7 +122,12 @@ impl Inventory {
 
     /// Whether objects of this kind in this region were seen completely.
     pub fn is_complete_for(&self, at: &Address) -> bool {
+        self.gaps_around(at).next().is_none()
+    }
+
+    /// The gaps in which an object may be hidden.
+    pub fn gaps_around<'a>(&'a self, at: &'a Address) -> impl Iterator<Item = &'a Gap> {
         let endpoint = at.kind.facts().endpoint;
-        !self.gaps.iter().any(|gap| gap.region == at.region && gap.endpoint == endpoint)
+        self.gaps.iter().filter(move |gap| gap.region == at.region && gap.endpoint == endpoint)
     }
 }

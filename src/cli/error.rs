@@ -120,6 +120,9 @@ impl From<StoreError> for Failure {
             }
             StoreError::Damaged { .. } => Self::of(Exit::Error, &error)
                 .hint("nothing was done; restore the record from a backup, or find out who changed it"),
+            StoreError::Unavailable { what } if what.contains("s3://") => Self::of(Exit::Error, &error).hint(
+                "check the bucket's name, its region (AWS_REGION) and the permissions that `rgctl iam-policy` names",
+            ),
             StoreError::Unavailable { .. } => Self::of(Exit::Error, &error),
         }
     }
@@ -134,6 +137,9 @@ impl From<CloudError> for Failure {
             }
             CloudError::Unreachable { .. } | CloudError::Unclear { .. } => {
                 failure.hint("check the network and the region, then give the same command again")
+            }
+            CloudError::Refused { .. } => {
+                failure.hint("check `--endpoint-url` and the region, then give the same command again")
             }
             _ => failure,
         }

@@ -26,6 +26,9 @@ pub const LEASE: Span = Span::from_secs(60);
 const CALLS_AT_ONCE: usize = 32;
 /// How often an observation that fails as a whole is repeated before the run ends.
 const OBSERVE_TRIES_MAX: u32 = 8;
+/// The same for a provider that is not reached at the first look: nothing has been begun, a person waits, and the
+/// adapter has tried several times already.
+const FIRST_TRIES_MAX: u32 = 1;
 
 /// The outside, as the engine sees it.
 #[derive(Clone, Copy)]
@@ -95,8 +98,13 @@ pub struct Ended {
     pub at: Moment,
 }
 
-/// Looks at the world once, patiently.
+/// Looks at the world before anything is begun.
 pub async fn observe(world: &World<'_>, scope: &Scope) -> Result<Inventory, CloudError> {
+    look(world, scope, FIRST_TRIES_MAX).await
+}
+
+/// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
+async fn look(world: &World<'_>, scope: &Scope, tries_max: u32) -> Result<Inventory, CloudError> {
     let mut tries = 0;
     loop {
         let wait =
@@ -105,7 +113,7 @@ pub async fn observe(world: &World<'_>, scope: &Scope) -> Result<Inventory, Clou
                 Err(CloudError::Throttled { after }) => after.max(Span::from_secs(1)),
                 Err(
                     CloudError::Unreachable { .. } | CloudError::Unclear { .. } | CloudError::Busy { .. },
-                ) if tries + 1 < OBSERVE_TRIES_MAX => Span::from_secs(2).times(1 << tries),
+                ) if tries + 1 < tries_max => Span::from_secs(2).times(1 << tries),
                 Err(error) => return Err(error),
             };
         tries += 1;
@@ -152,7 +160,7 @@ impl Run<'_> {
         let scope = scope_of(self.job.desired);
         let mut opened = false;
         loop {
-            let inventory = observe(self.world, &scope).await?;
+            let inventory = look(self.world, &scope, OBSERVE_TRIES_MAX).await?;
             let stopping = watch.stopping() || self.is_past_deadline();
             let turn = turn(&self.known(&inventory, stopping));
             tracing::debug!(

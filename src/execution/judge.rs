@@ -107,6 +107,8 @@ impl Step<'_> {
             Some(Waiting::Pending { fields, .. }) => {
                 self.still(verdicts, format!("{} to take effect", fields.join(", ")));
             }
+            // Time will not show it: the run ends, and the next one looks again.
+            Some(Waiting::Unseen { why, lasting: true, .. }) => self.fail(verdicts, why.clone()),
             Some(Waiting::Unseen { why, .. }) => self.still(verdicts, why.clone()),
             Some(Waiting::Broken { phase, .. }) if !self.is_planned => {
                 self.fail(verdicts, format!("{} is {phase}", self.begun.at));

@@ -36,6 +36,7 @@ pub(super) fn compare(ask: &Ask<'_>, node: &Node, seen: Option<(&Address, &Seen)
             draft.waiting.push(Waiting::Unseen {
                 at: node.at.clone(),
                 why: "its region could not be seen in full, so it may exist".to_owned(),
+                lasting: ask.inventory.gaps_around(&node.at).any(|gap| gap.lasting),
             });
         }
         return;

@@ -119,7 +119,8 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let steps = order::sort(draft.steps);
     let mut notes = draft.notes;
     for gap in &ask.inventory.gaps {
-        notes.push(format!("{} could not be seen in full: {}", gap.region, gap.why));
+        let remedy = if gap.lasting { "; `rgctl iam-policy` prints the permissions that it takes" } else { "" };
+        notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
     }
     Plan {
         format: PLAN_FORMAT.to_owned(),

@@ -110,6 +110,7 @@ fn remove(ask: &Ask<'_>, at: &Address, seen: &Seen, draft: &mut Draft) -> bool {
         draft.waiting.push(Waiting::Unseen {
             at: at.clone(),
             why: "nothing is deleted while a part of the world cannot be seen".to_owned(),
+            lasting: ask.inventory.gaps.iter().any(|gap| gap.lasting),
         });
         return false;
     }

@@ -174,6 +174,7 @@ fn what_cannot_be_seen_is_neither_created_nor_deleted() {
         region: region("us-east-1"),
         endpoint: Endpoint::Rds,
         why: "page 2 failed".into(),
+        lasting: false,
     });
     let plan = plan_for(&desired(both[0].clone()), &world, &consents(&["delete:matches@us-east-1"]));
     assert_eq!(lines(&plan), [] as [&str; 0]);

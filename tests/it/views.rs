@@ -172,6 +172,7 @@ fn a_status_tells_phase_role_pending_and_difference() {
         region: region("us-west-2"),
         endpoint: Endpoint::Rds,
         why: "throttled on page 3".to_owned(),
+        lasting: false,
     });
     let report = status::report(&desired, &world, &price);
     insta::assert_snapshot!("status_text", status::text(&report, Style::PLAIN));

@@ -51,6 +51,8 @@ const READ_ATTEMPTS: u32 = 3;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Time for one attempt; lists of a hundred clusters take seconds, nothing takes a minute.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Time for a call with all its attempts: an endpoint that takes requests and answers none must not hold a person up.
+const CALL: Duration = Duration::from_secs(60);
 
 /// The clients of a region.
 #[derive(Clone, Debug)]
@@ -267,6 +269,7 @@ impl Pool {
                         TimeoutConfig::builder()
                             .connect_timeout(CONNECT)
                             .operation_attempt_timeout(ATTEMPT)
+                            .operation_timeout(CALL)
                             .build(),
                     )
                     // Naming a region keeps the loader from asking the instance's metadata for one.

@@ -13,8 +13,9 @@ use futures::{FutureExt, StreamExt, stream};
 
 use super::budget::Budget;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
-use super::errors::is_no_op;
+use super::errors::{NOT_EMULATED, is_about_identity, is_no_op};
 use super::lane::Lane;
+use super::parameters::Parameters;
 use super::series::{self, Nodes, Of};
 use super::sight::{Sight, TAG_HOME};
 use super::{elasticache, rds_like, redshift, redshift_serverless};
@@ -23,7 +24,6 @@ use crate::artefacts::node::{TAG_BLUEPRINT, TAG_TOKEN};
 use crate::artefacts::plan::Op;
 use crate::artefacts::seen::{Gap, Inventory, Scope, Seen};
 use crate::artefacts::series::{Series, SeriesAsk};
-use crate::kinds::AnyAttrs;
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
 use crate::seams::{Clock, Cloud, CloudError, Receipt};
@@ -36,6 +36,7 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub struct AwsCloud {
     pool: Arc<Pool>,
+    parameters: Parameters,
 }
 
 impl AwsCloud {
@@ -47,7 +48,10 @@ impl AwsCloud {
 
     /// The provider over a given transport: for tests, and to share budget and connections.
     pub fn over(options: AwsOptions, transport: Transport, budget: Budget, clock: Arc<dyn Clock>) -> Self {
-        Self { pool: Arc::new(Pool::new(options, transport, budget, clock)) }
+        Self {
+            pool: Arc::new(Pool::new(options, transport, budget, clock)),
+            parameters: Parameters::default(),
+        }
     }
 
     /// The pool of clients, for the other questions that are put to the provider.
@@ -117,25 +121,23 @@ impl AwsCloud {
             looks.push(self.look_at(region, scope).boxed());
         }
         let views = futures::future::join_all(looks).await;
-        let (mut asked, mut failed) = (0, Vec::new());
+        let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
         for (endpoint, region, sight) in views.into_iter().flatten() {
             asked += sight.asked;
             if !sight.gaps.is_empty() {
+                let lasting = sight.gaps.iter().any(|gap| matches!(gap, CloudError::Denied { .. }));
                 let mut why: Vec<String> = sight.gaps.iter().map(ToString::to_string).collect();
                 why.dedup();
-                inventory.gaps.push(Gap { region, endpoint, why: why.join("; ") });
+                inventory.gaps.push(Gap { region, endpoint, why: why.join("; "), lasting });
             }
             failed.extend(sight.gaps);
+            unknown.extend(sight.unknown);
             inventory.seen.extend(sight.seen);
         }
-        // Nothing at all was seen: one clear error says more than a gap for every list.
-        if asked > 0
-            && failed.len() >= asked
-            && let Some(first) = failed.into_iter().next()
-        {
-            return Err(first);
+        match nothing_seen(asked, failed, unknown) {
+            Some(error) => Err(error),
+            None => Ok(inventory),
         }
-        Ok(inventory)
     }
 
     async fn look_at(&self, region: &RegionId, scope: &Scope) -> Vec<(Endpoint, RegionId, Sight)> {
@@ -154,9 +156,9 @@ impl AwsCloud {
             (Endpoint::Redshift, warehouse),
             (Endpoint::RedshiftServerless, serverless),
         ] {
-            complete_tags(&lane, &mut sight, scope, tags.as_ref().ok()).await;
+            complete_tags(&lane, endpoint, &mut sight, scope, tags.as_ref().ok()).await;
             sight.seen.retain(|at, seen| is_in_scope(at, seen, scope));
-            complete_parameters(&lane, &mut sight).await;
+            self.parameters.complete(&lane, &mut sight).await;
             views.push((endpoint, region.clone(), sight));
         }
         views
@@ -183,7 +185,9 @@ impl Cloud for AwsCloud {
 
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
-            match self.make(op, token).await {
+            let answer = self.make(op, token).await;
+            self.parameters.changed(op.at(), self.pool.clock().now());
+            match answer {
                 Err(error) if is_no_op(&error) => Ok(Receipt::default()),
                 other => other,
             }
@@ -194,6 +198,27 @@ impl Cloud for AwsCloud {
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         self.measure(asks).boxed()
     }
+}
+
+/// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list
+/// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
+/// provider.
+fn nothing_seen(asked: usize, failed: Vec<CloudError>, unknown: Vec<CloudError>) -> Option<CloudError> {
+    let is_stranger = |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
+    if let Some(stranger) = failed.iter().find(|error| is_stranger(error)) {
+        return Some(stranger.clone());
+    }
+    if asked == 0 || failed.len() + unknown.len() < asked {
+        return None;
+    }
+    failed.into_iter().next().or_else(|| {
+        let first = unknown.first()?;
+        let message = format!(
+            "it knows none of the {asked} lists that were asked for: is this an endpoint of the provider, and does it \
+             know the region? The first answer was: {first}"
+        );
+        Some(CloudError::Refused { code: NOT_EMULATED.to_owned(), message })
+    })
 }
 
 /// The tags that a new object carries: those asked for, the token that finds it again, and for a global object the
@@ -242,7 +267,13 @@ async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
 
 /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
 /// know is asked for by itself; without a sweep every object is.
-async fn complete_tags(lane: &Lane<'_>, sight: &mut Sight, scope: &Scope, sweep: Option<&TagsByArn>) {
+async fn complete_tags(
+    lane: &Lane<'_>,
+    endpoint: Endpoint,
+    sight: &mut Sight,
+    scope: &Scope,
+    sweep: Option<&TagsByArn>,
+) {
     let mut missing = Vec::new();
     for at in std::mem::take(&mut sight.untagged) {
         let Some(seen) = sight.seen.get_mut(&at) else { continue };
@@ -259,7 +290,7 @@ async fn complete_tags(lane: &Lane<'_>, sight: &mut Sight, scope: &Scope, sweep:
     }
     let mut questions = Vec::new();
     for (at, arn) in missing {
-        questions.push(tags_of(lane, at, arn).boxed());
+        questions.push(tags_of(lane, endpoint, at, arn).boxed());
     }
     for (at, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
         match tags {
@@ -279,8 +310,9 @@ async fn complete_tags(lane: &Lane<'_>, sight: &mut Sight, scope: &Scope, sweep:
 
 type Texts = Result<BTreeMap<String, String>, CloudError>;
 
-async fn tags_of(lane: &Lane<'_>, at: Address, arn: String) -> (Address, Texts) {
-    let tags = match at.kind.facts().endpoint {
+/// Asks where the object was seen: snapshots of namespaces and of clusters are one kind at two endpoints.
+async fn tags_of(lane: &Lane<'_>, endpoint: Endpoint, at: Address, arn: String) -> (Address, Texts) {
+    let tags = match endpoint {
         Endpoint::Rds => rds_like::tags(lane, &arn).await,
         Endpoint::ElastiCache => elasticache::tags(lane, &arn).await,
         Endpoint::RedshiftServerless => redshift_serverless::tags(lane, &arn).await,
@@ -288,51 +320,6 @@ async fn tags_of(lane: &Lane<'_>, at: Address, arn: String) -> (Address, Texts) 
         Endpoint::Redshift => Ok(BTreeMap::new()),
     };
     (at, tags)
-}
-
-async fn parameters_of(lane: &Lane<'_>, at: Address) -> (Address, Texts) {
-    let parameters = match at.kind.facts().endpoint {
-        Endpoint::Rds => rds_like::parameters(lane, &at).await,
-        Endpoint::ElastiCache => elasticache::parameters(lane, &at).await,
-        Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(lane, &at).await,
-    };
-    (at, parameters)
-}
-
-/// Fills in the parameters of parameter groups: there is no call for those of several.
-async fn complete_parameters(lane: &Lane<'_>, sight: &mut Sight) {
-    let groups: Vec<Address> =
-        sight.seen.iter().filter(|(_, seen)| has_parameters(&seen.attrs)).map(|(at, _)| at.clone()).collect();
-    let mut questions = Vec::new();
-    for at in groups {
-        questions.push(parameters_of(lane, at).boxed());
-    }
-    for (at, parameters) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-        match parameters {
-            Ok(parameters) => {
-                let value = serde_json::to_value(parameters).ok();
-                if let Some(seen) = sight.seen.get_mut(&at) {
-                    // The field exists in every kind that gets here.
-                    let _ = seen.attrs.set("parameters", value);
-                }
-            }
-            Err(CloudError::NotFound { .. }) => {
-                sight.seen.remove(&at);
-            }
-            Err(error) => sight.gaps.push(error),
-        }
-    }
-}
-
-const fn has_parameters(attrs: &AnyAttrs) -> bool {
-    matches!(
-        attrs,
-        AnyAttrs::AuroraClusterParameters(_)
-            | AnyAttrs::AuroraInstanceParameters(_)
-            | AnyAttrs::DocumentClusterParameters(_)
-            | AnyAttrs::CacheParameters(_)
-            | AnyAttrs::RedshiftParameters(_)
-    )
 }
 
 /// Nodes of the replication groups that are asked about, by one list.

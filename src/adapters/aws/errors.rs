@@ -177,6 +177,27 @@ pub fn refusal(code: &str, message: &str, doing: &Doing) -> CloudError {
     }
 }
 
+/// Codes that say that the caller is not known, whatever is asked; the others say that something is not permitted.
+const STRANGERS: &[&str] = &[
+    "NoCredentials",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "MissingAuthenticationToken",
+    "IncompleteSignature",
+];
+
+/// Whether a refusal is about who asks, and not about what is asked.
+pub fn is_about_identity(code: &str) -> bool {
+    STRANGERS.contains(&code)
+}
+
 /// Whether the refusal says that there is nothing to do, which is success.
 pub fn is_no_op(error: &CloudError) -> bool {
     matches!(error, CloudError::Refused { code, .. } if class_of(code) == Class::Nothing)

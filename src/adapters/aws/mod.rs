@@ -14,6 +14,7 @@ pub mod errors;
 pub mod iam_policy;
 pub mod lane;
 pub mod operations;
+pub mod parameters;
 pub mod rds_like;
 pub mod redshift;
 pub mod redshift_serverless;

@@ -258,7 +258,11 @@ const TABLE: &[(&[KindId], Operations)] = &[
         &[KindId::CacheSnapshot],
         operations(
             Some("elasticache:snapshot"),
-            &["elasticache:DescribeSnapshots", "elasticache:ListTagsForResource"],
+            &[
+                "elasticache:DescribeServerlessCacheSnapshots",
+                "elasticache:DescribeSnapshots",
+                "elasticache:ListTagsForResource",
+            ],
             &["elasticache:AddTagsToResource", "elasticache:CreateSnapshot"],
         ),
     ),

@@ -10,7 +10,7 @@ use aws_sdk_redshiftserverless as serverless;
 use serverless::types::{LogExport, Namespace, Snapshot, Workgroup};
 
 use super::lane::{Lane, unsupported};
-use super::sight::{Sight, count, moment, port, seen};
+use super::sight::{Sight, count, gib_of_megabytes, moment, port, seen};
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::Seen;
 use crate::kinds::redshift::{NamespaceAttrs, WorkgroupAttrs};
@@ -214,10 +214,14 @@ fn workgroup(it: &Workgroup) -> Seen {
 }
 
 fn snapshot(it: &Snapshot) -> Seen {
-    let attrs =
-        AnyAttrs::RedshiftSnapshot(SnapshotAttrs { source: it.namespace_name.clone(), size_gib: None });
+    let attrs = AnyAttrs::RedshiftSnapshot(SnapshotAttrs {
+        source: it.namespace_name.clone(),
+        size_gib: it.total_backup_size_in_mega_bytes.map(gib_of_megabytes),
+    });
     let status = it.status().map_or("", serverless::types::SnapshotStatus::as_str);
-    seen(attrs, status, it.snapshot_arn(), Tags::new())
+    let mut found = seen(attrs, status, it.snapshot_arn(), Tags::new());
+    found.facts.created = moment(it.snapshot_create_time());
+    found
 }
 
 /// The tags of one object.

@@ -30,6 +30,8 @@ pub struct Sight {
     pub untagged: Vec<Address>,
     /// Why something was not seen.
     pub gaps: Vec<CloudError>,
+    /// Lists that the endpoint does not know.
+    pub unknown: Vec<CloudError>,
     /// How many lists were asked for.
     pub asked: usize,
 }
@@ -42,6 +44,7 @@ impl Sight {
             Ok(items) => items,
             Err(CloudError::Refused { code, message }) if is_unknown_call(&code) => {
                 tracing::warn!(code, message, "the endpoint does not know this list: it holds none of these");
+                self.unknown.push(CloudError::Refused { code, message });
                 Vec::new()
             }
             Err(error) => {
@@ -67,6 +70,7 @@ impl Sight {
         self.seen.extend(other.seen);
         self.untagged.extend(other.untagged);
         self.gaps.extend(other.gaps);
+        self.unknown.extend(other.unknown);
         self.asked += other.asked;
     }
 }
@@ -108,6 +112,13 @@ pub fn count(value: Option<i32>) -> Option<u32> {
 /// A port.
 pub fn port(value: Option<i32>) -> Option<u16> {
     value.and_then(|value| u16::try_from(value).ok())
+}
+
+/// A size that a service tells in MiB, rounded up.
+pub fn gib_of_megabytes(megabytes: f64) -> u64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, never negative")]
+    let gib = (megabytes / 1_024.0).ceil().max(0.0) as u64;
+    gib
 }
 
 /// A part of an ARN: 3 is the region, 5 the kind, 6 the name.

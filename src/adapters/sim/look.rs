@@ -66,7 +66,7 @@ impl World {
         endpoint: Endpoint,
         into: &mut Inventory,
     ) {
-        let gap = |why: &str| Gap { region: region.clone(), endpoint, why: why.to_owned() };
+        let gap = |why: &str| Gap { region: region.clone(), endpoint, why: why.to_owned(), lasting: false };
         if self.is_region_lost(region) {
             into.gaps.push(gap("the region does not answer"));
             self.observe_globals_of(scope, region, endpoint, into);

@@ -1,5 +1,9 @@
 //! The adapter of the real provider, below the seam: requests as they are sent, answers as they come back.
 
 mod answers;
+mod bodies;
+mod decoding;
+mod measuring;
+mod models;
 mod replay;
 mod requests;

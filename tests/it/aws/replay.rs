@@ -29,6 +29,9 @@ pub struct Sent {
     pub json: Option<Value>,
 }
 
+/// Content type of the binary protocol. Its bodies travel here as texts, one character for each byte.
+pub const CBOR: &str = "application/cbor";
+
 /// An answer: status, content type, body.
 pub type Answer = (u16, &'static str, String);
 
@@ -58,11 +61,12 @@ pub fn cloud(
         let sent = read(&request);
         let (status, kind, body) = script(&sent).unwrap_or_else(|| empty(&sent));
         kept.lock().unwrap().push(sent);
-        http::Response::builder()
-            .status(status)
-            .header("content-type", kind)
-            .body(SdkBody::from(body))
-            .unwrap()
+        let response = http::Response::builder().status(status).header("content-type", kind);
+        if kind == CBOR {
+            let bytes: Vec<u8> = body.chars().map(|one| u8::try_from(u32::from(one)).unwrap()).collect();
+            return response.header("smithy-protocol", "rpc-v2-cbor").body(SdkBody::from(bytes)).unwrap();
+        }
+        response.body(SdkBody::from(body)).unwrap()
     });
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
     let transport = Transport { http, credentials: Some(SharedCredentialsProvider::new(credentials)) };

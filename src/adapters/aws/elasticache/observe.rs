@@ -1,4 +1,4 @@
-//! Observation: nine lists for a region, all pages of each.
+//! Observation: ten lists for a region, all pages of each.
 //!
 //! No list of this service tells tags. They come from the tagging API, a hundred objects to a page, which can lag
 //! behind; what it does not know is asked for one by one, as far as its name could be ours.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_sdk_elasticache as cache;
 use cache::types::{
     AutomaticFailoverStatus, CacheCluster, GlobalReplicationGroup, MultiAzStatus, ReplicationGroup,
-    ServerlessCache, Snapshot,
+    ServerlessCache, ServerlessCacheSnapshot, Snapshot,
 };
 
 use super::ENDPOINT;
@@ -37,7 +37,7 @@ macro_rules! list {
 /// Everything of the family in a region.
 pub async fn observe(lane: &Lane<'_>) -> Sight {
     let (client, region) = (&lane.read.elasticache, &lane.region);
-    let (groups, nodes, globals, serverless, snapshots, light) = futures::join!(
+    let (groups, nodes, globals, serverless, snapshots, serverless_snapshots, light) = futures::join!(
         list!(lane, "DescribeReplicationGroups", client.describe_replication_groups()),
         // The group tells neither version nor subnet group nor parameter group: its nodes do.
         list!(lane, "DescribeCacheClusters", client.describe_cache_clusters()),
@@ -48,6 +48,7 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
         ),
         list!(lane, "DescribeServerlessCaches", client.describe_serverless_caches()),
         list!(lane, "DescribeSnapshots", client.describe_snapshots().snapshot_source("user")),
+        list!(lane, "DescribeServerlessCacheSnapshots", client.describe_serverless_cache_snapshots()),
         light(lane),
     );
     let mut sight = light;
@@ -75,6 +76,9 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
     }
     for it in sight.listed(snapshots) {
         sight.note(region, it.snapshot_name(), snapshot(&it), false);
+    }
+    for it in sight.listed(serverless_snapshots) {
+        sight.note(region, it.serverless_cache_snapshot_name(), serverless_snapshot(&it), false);
     }
     sight
 }
@@ -280,7 +284,24 @@ fn snapshot(it: &Snapshot) -> Seen {
         source: it.replication_group_id.clone().or_else(|| it.cache_cluster_id.clone()),
         size_gib: None,
     });
-    seen(attrs, it.snapshot_status().unwrap_or_default(), it.arn(), BTreeMap::new())
+    let mut found = seen(attrs, it.snapshot_status().unwrap_or_default(), it.arn(), BTreeMap::new());
+    // The nodes are copied one after the other: the snapshot is as old as the first copy.
+    let taken = it.node_snapshots().iter().filter_map(|node| moment(node.snapshot_create_time()));
+    found.facts.created = taken.min();
+    found
+}
+
+/// Serverless caches have snapshots of their own, in a list of their own.
+fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Seen {
+    let bytes = it.bytes_used_for_cache().and_then(|text| text.parse::<u64>().ok());
+    let attrs = AnyAttrs::CacheSnapshot(SnapshotAttrs {
+        source: it.serverless_cache_configuration().and_then(|cache| cache.serverless_cache_name.clone()),
+        size_gib: bytes.map(|bytes| bytes.div_ceil(1 << 30)),
+    });
+    let status = it.status().unwrap_or_default().to_ascii_lowercase();
+    let mut found = seen(attrs, &status, it.arn(), BTreeMap::new());
+    found.facts.created = moment(it.create_time());
+    found
 }
 
 /// The parameters of a group that differ from its family's defaults.

@@ -7,7 +7,7 @@ use redshift::types::{Cluster, Snapshot};
 
 use super::ENDPOINT;
 use crate::adapters::aws::lane::Lane;
-use crate::adapters::aws::sight::{Sight, count, moment, port, seen};
+use crate::adapters::aws::sight::{Sight, count, gib_of_megabytes, moment, port, seen};
 use crate::adapters::aws::tags::tags_from;
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::Seen;
@@ -114,13 +114,10 @@ fn pending(it: &Cluster) -> Option<AnyAttrs> {
 }
 
 fn snapshot(it: &Snapshot) -> Seen {
-    let gib = it.total_backup_size_in_mega_bytes.map(|megabytes| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, never negative")]
-        let gib = (megabytes / 1_024.0).ceil().max(0.0) as u64;
-        gib
+    let attrs = AnyAttrs::RedshiftSnapshot(SnapshotAttrs {
+        source: it.cluster_identifier.clone(),
+        size_gib: it.total_backup_size_in_mega_bytes.map(gib_of_megabytes),
     });
-    let attrs =
-        AnyAttrs::RedshiftSnapshot(SnapshotAttrs { source: it.cluster_identifier.clone(), size_gib: gib });
     let tags = tags_from!(it.tags());
     let mut found = seen(attrs, it.status().unwrap_or_default(), it.snapshot_arn(), tags);
     found.facts.created = moment(it.snapshot_create_time());

@@ -2,6 +2,12 @@
 //!
 //! What the emulator cannot do is listed by `what_the_emulator_leaves_out`, from the answers that it gives.
 
+mod binary;
+mod failures;
+mod limits;
+mod parity;
+mod shell;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
@@ -65,19 +71,24 @@ fn cloud(url: &str) -> AwsCloud {
 
 /// Somebody else's hand: the provider's own library for Python.
 fn boto3(url: &str, code: &str, service: &str, lines: &str) -> String {
-    let python = std::env::var("RGCTL_MOTO_PYTHON").unwrap_or_else(|_| "python3".into());
-    let program = format!(
+    python(&format!(
         "import boto3\nc = boto3.client('{service}', region_name='{code}', endpoint_url='{url}', \
          aws_access_key_id='a', aws_secret_access_key='b')\n{lines}"
-    );
-    let done = Command::new(python).arg("-c").arg(&program).output().unwrap();
+    ))
+}
+
+/// What a program in Python prints.
+fn python(program: &str) -> String {
+    let python = std::env::var("RGCTL_MOTO_PYTHON").unwrap_or_else(|_| "python3".into());
+    let done = Command::new(python).arg("-c").arg(program).output().unwrap();
     assert!(done.status.success(), "{program}\n{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
-fn subnets(url: &str, code: &str) -> serde_json::Value {
+/// Three subnets of the network that the emulator has in a region.
+fn subnets_of(url: &str, code: &str) -> BTreeSet<String> {
     let lines = "print(' '.join(s['SubnetId'] for s in c.describe_subnets()['Subnets'][:3]))";
-    json!(boto3(url, code, "ec2", lines).split(' ').collect::<BTreeSet<_>>())
+    boto3(url, code, "ec2", lines).split(' ').map(str::to_owned).collect()
 }
 
 /// A store of one cluster in the network that the emulator has.
@@ -85,7 +96,7 @@ fn wanted(url: &str, code: &str, members: usize) -> Desired {
     let mut nodes = cluster_store("accounts", code, members, "db.r7g.large");
     for node in &mut nodes {
         if node.at.kind == KindId::RdsSubnetGroup {
-            node.attrs.set("subnets", Some(subnets(url, code))).unwrap();
+            node.attrs.set("subnets", Some(json!(subnets_of(url, code)))).unwrap();
         }
     }
     desired(nodes)

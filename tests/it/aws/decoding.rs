@@ -1,0 +1,425 @@
+//! Laws of observation, for every list and every kind: each field that the service tells comes back, each status word
+//! is understood, pages are read to the last, and a list that failed is a gap.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use rgctl::adapters::aws::clients::AwsOptions;
+use rgctl::artefacts::address::Address;
+use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::seen::{Inventory, Scope, Seen};
+use rgctl::kinds::facts::Endpoint;
+use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl::seams::Cloud;
+use rgctl::vocabulary::names::{BlueprintName, Token};
+use rgctl::vocabulary::phase::{Phase, Role};
+use rgctl::vocabulary::table::Attrs;
+use rgctl::vocabulary::time::Moment;
+use serde_json::{Value, json};
+
+use super::bodies::{LISTS, MODELS, PARAMETERS};
+use super::models::{List, Model, list_named};
+use super::replay::{Answer, Sent, cloud, refusal, xml};
+use crate::fixtures::{at, region};
+
+/// The status of an object that is at rest.
+fn at_rest(model: &Model) -> String {
+    model.kind.facts().statuses[0].0.to_owned()
+}
+
+/// A service in which everything is there once, as one of the two examples.
+fn whole(example: usize) -> impl Fn(&Sent) -> Option<Answer> + Send + Sync {
+    move |sent| match list_named(&sent.operation) {
+        Some(list) => Some(list.page(&list.items(example, &at_rest), None)),
+        None => tags(sent),
+    }
+}
+
+/// The tags of one object, by the call for one object.
+fn tags(sent: &Sent) -> Option<Answer> {
+    if sent.operation != "ListTagsForResource" {
+        return None;
+    }
+    let body = json!({"tags": [{"key": "team", "value": "data"}]}).to_string();
+    Some(match &sent.json {
+        Some(_) => (200, "application/x-amz-json-1.1", body),
+        None => xml(&sent.operation, "<TagList><Tag><Key>team</Key><Value>data</Value></Tag></TagList>"),
+    })
+}
+
+fn ours() -> Scope {
+    Scope { regions: BTreeSet::from([region("us-east-1")]), owner: Some(BlueprintName::new("game").unwrap()) }
+}
+
+async fn look(script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static) -> Inventory {
+    let (cloud, _) = cloud(AwsOptions::default(), script);
+    cloud.observe(&ours()).await.unwrap()
+}
+
+fn address(model: &Model) -> Address {
+    at("us-east-1", model.kind, model.name)
+}
+
+fn find<'a>(inventory: &'a Inventory, model: &Model) -> &'a Seen {
+    let at = address(model);
+    inventory.seen.get(&at).unwrap_or_else(|| panic!("{at} was not seen; gaps: {:?}", inventory.gaps))
+}
+
+/// The fields of a kind: name, type, whether the service hides it.
+struct Fields;
+impl KindVisitor for Fields {
+    type Out = Vec<(&'static str, &'static str, bool)>;
+    fn visit<K: Kind>(self) -> Self::Out {
+        K::Attrs::FIELDS.iter().map(|field| (field.name, field.type_name, field.unseen)).collect()
+    }
+}
+
+/// Fields that are no member of an answer: the status tells them.
+const BY_STATUS: &[(KindId, &str)] = &[(KindId::RedshiftCluster, "paused")];
+
+#[tokio::test]
+async fn every_readable_field_of_every_kind_comes_back() {
+    let told: BTreeSet<KindId> = MODELS.iter().map(|model| model.kind).collect();
+    assert_eq!(told, KindId::ALL.iter().copied().collect(), "every kind has a body");
+    for example in 0..2 {
+        let inventory = look(whole(example)).await;
+        assert_eq!(inventory.gaps, []);
+        assert_eq!(inventory.seen.len(), MODELS.len(), "nothing is seen twice, and nothing else");
+        for model in MODELS {
+            let seen = find(&inventory, model);
+            for (field, type_name, unseen) in model.kind.with(Fields) {
+                let meant = model.meant(field, type_name, example);
+                let place = format!("{} {field}", address(model));
+                if BY_STATUS.contains(&(model.kind, field)) {
+                    continue;
+                }
+                assert!(meant.is_some() || unseen, "{place}: no answer tells it, though it is compared");
+                if let Some(meant) = meant {
+                    assert_eq!(seen.attrs.get(field), Some(meant.clone()), "{place}");
+                    let other = model.meant(field, type_name, 1 - example);
+                    assert_ne!(Some(meant), other, "{place}: two examples");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_field_comes_back_too_times_endpoints_members_and_tags() {
+    let inventory = look(whole(1)).await;
+    let then = Moment::from_secs(1_793_527_200);
+    assert_eq!(then.rfc3339(), "2026-11-01T10:00:00Z");
+    for model in MODELS {
+        let (seen, at) = (find(&inventory, model), address(model));
+        let tells = |text: &str| model.parts.iter().any(|part| part.lines.contains(text));
+        assert_eq!(seen.facts.created, tells("2026-11-01T10:00:00Z").then_some(then), "{at}");
+        let endpoint = format!("{}.example", model.name);
+        assert_eq!(seen.facts.endpoint, tells("{name}.example").then_some(endpoint), "{at}");
+        assert_eq!(seen.facts.arn.is_some(), tells("arn:aws:"), "{at}");
+        assert_eq!(seen.facts.tags.get("team").map(String::as_str), Some("data"), "{at}");
+    }
+    let of = |kind| &inventory.seen[&at("us-east-1", kind, "game-it")].facts;
+    let members = |kind| -> Vec<String> {
+        let members = of(kind).members.iter();
+        members.map(|one| format!("{} {} {}", one.region, one.name, one.role)).collect()
+    };
+    let world = ["us-east-1 game-use1 writer", "us-west-2 game-usw2 reader"];
+    assert_eq!(members(KindId::AuroraGlobal), world);
+    assert_eq!(members(KindId::CacheGlobal), world);
+    assert_eq!(members(KindId::AuroraCluster), ["us-east-1 game-it writer", "us-east-1 game-it-2 reader"]);
+    let nodes = ["us-east-1 game-it-001 writer", "us-east-1 game-it-002 reader", "us-east-1 game-it-003 reader"];
+    assert_eq!(members(KindId::CacheGroup), nodes);
+    assert_eq!(of(KindId::AuroraInstance).role, Some(Role::Writer));
+}
+
+#[tokio::test]
+async fn tags_come_from_one_sweep_and_only_what_it_does_not_know_is_asked_for_alone() {
+    let inventory = look(whole(0)).await;
+    let arns: Vec<String> = inventory.seen.values().filter_map(|seen| seen.facts.arn.clone()).collect();
+    let all: Vec<Value> = arns
+        .iter()
+        .map(|arn| {
+            let ours = json!({"Key": "rgctl:blueprint", "Value": "game"});
+            json!({"ResourceARN": arn, "Tags": [ours, {"Key": "team", "Value": "swept"}]})
+        })
+        .collect();
+    let (first, second) = all.split_at(all.len() / 2);
+    let pages = [
+        json!({"ResourceTagMappingList": first, "PaginationToken": "next"}).to_string(),
+        json!({"ResourceTagMappingList": second, "PaginationToken": ""}).to_string(),
+    ];
+    let (cloud, log) = cloud(AwsOptions::default(), move |sent| {
+        if sent.operation != "GetResources" {
+            return whole(0)(sent);
+        }
+        let asked = sent.json.as_ref().and_then(|body| body["PaginationToken"].as_str());
+        let page = usize::from(asked.is_some_and(|token| !token.is_empty()));
+        Some((200, "application/x-amz-json-1.1", pages[page].clone()))
+    });
+    let swept = cloud.observe(&ours()).await.unwrap();
+    let alone = log.lock().unwrap().iter().filter(|sent| sent.operation == "ListTagsForResource").count();
+    assert_eq!(alone, 0);
+    let by_sweep = swept.seen.values().filter(|seen| seen.facts.tags["team"] == "swept").count();
+    assert!(by_sweep >= 14, "{by_sweep}");
+}
+
+#[tokio::test]
+async fn every_status_word_has_its_phase_and_an_unknown_one_is_unknown() {
+    let most = KindId::ALL.iter().map(|kind| kind.facts().statuses.len()).max().unwrap();
+    // One word more than the longest table: nobody knows it.
+    let word_of = |model: &Model, round: usize| match model.kind.facts().statuses.get(round) {
+        Some(status) => status.0.to_owned(),
+        None => "never-heard-of".to_owned(),
+    };
+    for round in 0..=most {
+        let inventory = look(move |sent: &Sent| match list_named(&sent.operation) {
+            Some(list) => Some(list.page(&list.items(0, &|model| word_of(model, round)), None)),
+            None => tags(sent),
+        })
+        .await;
+        for model in MODELS.iter().filter(|model| model.parts.iter().any(|part| part.lines.contains("{status}"))) {
+            let facts = &find(&inventory, model).facts;
+            let wanted = match model.kind.facts().statuses.get(round) {
+                Some(status) => status.1.phase(status.0),
+                None => Phase::Unknown("never-heard-of".into()),
+            };
+            assert_eq!(facts.phase, wanted, "{}: {}", address(model), facts.native);
+        }
+    }
+}
+
+/// A page that holds the same objects under other names, then the objects themselves.
+fn in_two_pages(operation: &'static str) -> impl Fn(&Sent) -> Option<Answer> + Send + Sync {
+    move |sent| {
+        let Some(list) = list_named(&sent.operation).filter(|list| list.operation == operation) else {
+            return whole(0)(sent);
+        };
+        let token = sent.json.as_ref().and_then(|body| body["nextToken"].as_str().map(str::to_owned));
+        let marks = [sent.parameters.get("Marker"), sent.parameters.get("NextToken"), token.as_ref()];
+        Some(match marks.into_iter().flatten().next() {
+            None => {
+                let others = MODELS.iter().filter_map(|model| {
+                    model.item(operation, &format!("{}-first", model.name), 0, &at_rest(model))
+                });
+                list.page(&others.collect::<Vec<_>>(), Some("the-second"))
+            }
+            Some(mark) => {
+                assert_eq!(mark, "the-second", "{operation}");
+                list.page(&list.items(0, &at_rest), None)
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn every_list_is_read_to_its_last_page() {
+    let one_page = look(whole(0)).await;
+    for list in LISTS {
+        let (cloud, log) = cloud(AwsOptions::default(), in_two_pages(list.operation));
+        let inventory = cloud.observe(&ours()).await.unwrap();
+        assert_eq!(inventory.gaps, [], "{}", list.operation);
+        for (at, seen) in &one_page.seen {
+            assert_eq!(inventory.seen.get(at), Some(seen), "{}: the second page", list.operation);
+        }
+        for model in told_by(list) {
+            let first = at("us-east-1", model.kind, &format!("{}-first", model.name));
+            assert!(inventory.seen.contains_key(&first), "{}: {first}", list.operation);
+        }
+        let pages = log.lock().unwrap().iter().filter(|sent| sent.operation == list.operation).count();
+        assert_eq!(pages, 2, "{}", list.operation);
+    }
+}
+
+/// The objects that exist because a list names them.
+fn told_by(list: &List) -> impl Iterator<Item = &'static Model> {
+    let operation = list.operation;
+    MODELS.iter().filter(move |model| model.parts[0].operation == operation)
+}
+
+fn endpoint_of(list: &List) -> Endpoint {
+    match list.service {
+        "rds" => Endpoint::Rds,
+        "elasticache" => Endpoint::ElastiCache,
+        "redshift" => Endpoint::Redshift,
+        _ => Endpoint::RedshiftServerless,
+    }
+}
+
+fn refused(list: &List, code: &str) -> Answer {
+    if list.is_json() {
+        let body = json!({"__type": code, "message": "no"}).to_string();
+        return (400, "application/x-amz-json-1.1", body);
+    }
+    refusal(400, code, "no")
+}
+
+#[tokio::test]
+async fn a_list_whose_second_page_is_refused_is_a_gap_and_never_half_a_list() {
+    for list in LISTS {
+        let (pages, no) = (in_two_pages(list.operation), refused(list, "AccessDeniedException"));
+        let inventory = look(move |sent| {
+            let text = format!("{:?} {:?}", sent.parameters, sent.json);
+            if text.contains("the-second") { Some(no.clone()) } else { pages(sent) }
+        })
+        .await;
+        let gaps: Vec<Endpoint> = inventory.gaps.iter().map(|gap| gap.endpoint).collect();
+        assert_eq!(gaps, [endpoint_of(list)], "{}", list.operation);
+        assert!(inventory.gaps[0].why.contains(list.operation), "{:?}", inventory.gaps);
+        for at in inventory.seen.keys() {
+            assert!(!told_by(list).any(|model| at.kind == model.kind && at.name.as_str().ends_with("first")));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_list_is_asked_again_when_it_was_throttled_and_is_a_gap_when_it_stays_so() {
+    for list in LISTS {
+        for (times, gaps) in [(1, 0), (usize::MAX, 1)] {
+            let (slow, left) = (refused(list, "ThrottlingException"), std::sync::Mutex::new(times));
+            let operation = list.operation;
+            let inventory = look(move |sent| {
+                let mut left = left.lock().unwrap();
+                if sent.operation != operation || *left == 0 {
+                    return whole(0)(sent);
+                }
+                *left -= 1;
+                Some(slow.clone())
+            })
+            .await;
+            assert_eq!(inventory.gaps.len(), gaps, "{operation}: {:?}", inventory.gaps);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_empty() {
+    let page: Answer = (500, "text/html", "<html>Internal Server Error</html>".to_owned());
+    for list in LISTS {
+        let garbage: Answer = (200, "text/plain", "{<not what was asked for".to_owned());
+        for (answer, url, gaps) in [
+            (garbage.clone(), None, 1),
+            (page.clone(), None, 1),
+            (page.clone(), Some("http://127.0.0.1:9"), 0),
+            (refused(list, if list.is_json() { "UnknownOperationException" } else { "InvalidAction" }), None, 0),
+        ] {
+            let (operation, why) = (list.operation, format!("{} {answer:?}", list.operation));
+            let options = AwsOptions { endpoint_url: url.map(str::to_owned), ..AwsOptions::default() };
+            let (cloud, _) = cloud(options, move |sent| {
+                if sent.operation == operation { Some(answer.clone()) } else { whole(0)(sent) }
+            });
+            let inventory = cloud.observe(&ours()).await.unwrap();
+            assert_eq!(inventory.gaps.len(), gaps, "{why}: {:?}", inventory.gaps);
+            let seen = told_by(list).filter(|model| inventory.seen.contains_key(&address(model))).count();
+            assert_eq!(seen, 0, "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_change_still_waits_for_is_told() {
+    let waits: &[(&str, &str, &str)] = &[
+        ("DescribeDBClusters", "</DBCluster>", "<PendingModifiedValues><BackupRetentionPeriod>3</BackupRetentionPeriod></PendingModifiedValues>"),
+        ("DescribeDBInstances", "</DBInstance>", "<PendingModifiedValues><DBInstanceClass>db.r7g.xlarge</DBInstanceClass></PendingModifiedValues>"),
+        (
+            "DescribeReplicationGroups",
+            "</ReplicationGroup>",
+            "<PendingModifiedValues><Resharding><SlotMigration><ProgressPercentage>40</ProgressPercentage></SlotMigration>\
+             </Resharding><AutomaticFailoverStatus>enabled</AutomaticFailoverStatus><UserGroups><UserGroupIdsToAdd>\
+             <member>game-new</member></UserGroupIdsToAdd></UserGroups><ClusterMode>compatible</ClusterMode></PendingModifiedValues>",
+        ),
+        (
+            "DescribeCacheClusters",
+            "</CacheCluster>",
+            "<PendingModifiedValues><CacheNodeType>cache.r7g.2xlarge</CacheNodeType><EngineVersion>8.1</EngineVersion></PendingModifiedValues>",
+        ),
+        (
+            "DescribeClusters",
+            "</Cluster>",
+            "<PendingModifiedValues><NodeType>ra3.4xlarge</NodeType><NumberOfNodes>6</NumberOfNodes>\
+             <AutomatedSnapshotRetentionPeriod>3</AutomatedSnapshotRetentionPeriod><PubliclyAccessible>false</PubliclyAccessible>\
+             <EnhancedVpcRouting>false</EnhancedVpcRouting><EncryptionType>KMS</EncryptionType></PendingModifiedValues>",
+        ),
+    ];
+    let inventory = look(move |sent| {
+        let (status, kind, body) = whole(0)(sent)?;
+        let waiting = waits.iter().find(|(operation, ..)| *operation == sent.operation);
+        let body = waiting.map_or(body.clone(), |(_, end, more)| body.replace(end, &format!("{more}{end}")));
+        Some((status, kind, body))
+    })
+    .await;
+    let pending = |kind: KindId| -> BTreeMap<&'static str, Value> {
+        let seen = &inventory.seen[&at("us-east-1", kind, "game-it")];
+        seen.pending.as_ref().map(AnyAttrs::set_fields).unwrap_or_default().into_iter().collect()
+    };
+    assert_eq!(pending(KindId::AuroraCluster), BTreeMap::from([("backup_retention_days", json!(3))]));
+    assert_eq!(pending(KindId::AuroraInstance), BTreeMap::from([("class", json!("db.r7g.xlarge"))]));
+    let group = [
+        ("shards", json!(2)),
+        ("cluster_mode", json!("compatible")),
+        ("automatic_failover", json!(true)),
+        ("user_group", json!("game-new")),
+        ("node_type", json!("cache.r7g.2xlarge")),
+        ("engine_version", json!("8.1")),
+    ];
+    assert_eq!(pending(KindId::CacheGroup), BTreeMap::from(group));
+    let cluster = [
+        ("node_type", json!("ra3.4xlarge")),
+        ("nodes", json!(6)),
+        ("snapshot_retention_days", json!(3)),
+        ("publicly_accessible", json!(false)),
+        ("enhanced_vpc_routing", json!(false)),
+        ("encrypted", json!(true)),
+    ];
+    assert_eq!(pending(KindId::RedshiftCluster), BTreeMap::from(cluster));
+}
+
+#[tokio::test]
+async fn a_paused_warehouse_is_told_by_its_status() {
+    let inventory = look(|sent: &Sent| match list_named(&sent.operation) {
+        Some(list) => Some(list.page(&list.items(0, &|_| "paused".to_owned()), None)),
+        None => tags(sent),
+    })
+    .await;
+    let cluster = &inventory.seen[&at("us-east-1", KindId::RedshiftCluster, "game-it")];
+    assert_eq!((cluster.attrs.get("paused"), &cluster.facts.phase), (Some(json!(true)), &Phase::Stopped));
+}
+
+#[tokio::test]
+async fn parameters_are_asked_for_once_by_a_process_and_again_after_a_change_of_its_own() {
+    let (cloud, log) = cloud(AwsOptions::default(), whole(0));
+    let asked = || {
+        let log = log.lock().unwrap();
+        log.iter().filter(|sent| PARAMETERS.iter().any(|list| list.operation == sent.operation)).count()
+    };
+    let groups = MODELS.iter().filter(|model| model.kind.with(Fields).iter().any(|one| one.0 == "parameters"));
+    let groups = groups.count();
+    for _ in 0..3 {
+        let inventory = cloud.observe(&ours()).await.unwrap();
+        assert_eq!(asked(), groups);
+        let group = &inventory.seen[&at("us-east-1", KindId::CacheParameters, "game-it")];
+        assert_eq!(group.attrs.get("parameters"), Some(json!({"timeout": "1"})));
+    }
+    let changed = at("us-east-1", KindId::CacheParameters, "game-it");
+    let tag = Op::Tag { at: changed, tags: BTreeMap::from([("team".to_owned(), "games".to_owned())]) };
+    cloud.call(&tag, &Token("t".into())).await.unwrap();
+    cloud.observe(&ours()).await.unwrap();
+    assert_eq!(asked(), groups + 1);
+}
+
+#[test]
+fn the_bodies_are_kept_for_a_check_against_the_published_models() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("answers.jsonl");
+    let mut lines = std::fs::File::create(&file).unwrap();
+    for list in LISTS.iter().chain(PARAMETERS) {
+        for example in 0..2 {
+            let (_, _, body) = list.page(&list.items(example, &at_rest), Some("next"));
+            let line = json!({"service": list.service, "operation": list.operation, "body": body});
+            writeln!(lines, "{line}").unwrap();
+        }
+    }
+    // Which words each kind knows, for the models that publish theirs.
+    for kind in KindId::ALL {
+        let words: Vec<&str> = kind.facts().statuses.iter().map(|status| status.0).collect();
+        writeln!(lines, "{}", json!({"kind": kind.as_str(), "statuses": words})).unwrap();
+    }
+}
