@@ -27,6 +27,7 @@ pub mod output;
 pub mod outside;
 pub mod plan;
 pub mod progress;
+mod robustness;
 pub mod run;
 pub mod saved;
 pub mod scale;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
+use super::robustness;
 use super::scale_output;
+use crate::scaling::augment::Source;
 use crate::scaling::backtest::{self, Asked, OWN, Optima, Row};
 use crate::scaling::baselines::BASELINES;
 use crate::scaling::commitments;
@@ -40,6 +42,8 @@ pub enum Task {
     Capacity,
     /// Commitments for a year, on daily series.
     Commitments,
+    /// Capacity again with every constant moved at random, and on shifted, cut, mixed and noisy series.
+    Robustness,
 }
 
 /// Measures the scaler on recorded load.
@@ -72,6 +76,18 @@ pub struct BacktestArgs {
     /// Discount of a commitment (with `--task commitments`).
     #[arg(long, default_value = "20%", value_parser = share)]
     pub discount: f64,
+    /// Random configurations (with `--task robustness`).
+    #[arg(long, value_name = "K", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub draws: u32,
+    /// By how much every constant may move (with `--task robustness`).
+    #[arg(long, default_value = "35%", value_parser = share)]
+    pub spread: f64,
+    /// Series made from each trace in each way (with `--task robustness`).
+    #[arg(long, value_name = "K", default_value = "2", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub variants: u32,
+    /// Decides what is drawn (with `--task robustness`): the same seed gives the same figures.
+    #[arg(long, default_value = "1")]
+    pub seed: u64,
     /// Writes the path of each trace and policy as CSV into this folder.
     #[arg(long, value_name = "DIR")]
     pub path_out: Option<PathBuf>,
@@ -97,12 +113,15 @@ pub fn run(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<dyn Error
     if args.task == Task::Commitments {
         return run_commitments(args, out);
     }
-    let series: Vec<(String, MinuteSeries)> =
+    let series: Vec<Source> =
         args.traces.iter().map(|t| read_series(t)).collect::<Result<_, Box<dyn Error>>>()?;
+    if args.task == Task::Robustness {
+        return robustness::run(args, &series, out);
+    }
     let mut jobs: Vec<(Load, u32)> = Vec::new();
     for units in &args.units {
-        for (name, minutes) in &series {
-            jobs.push((load_of(name, minutes, *units)?, *units));
+        for source in &series {
+            jobs.push((load_of(&source.name, &source.minutes, *units)?, *units));
         }
     }
     // The longest first, so that no core waits for a long last one; the order of the result is restored below.
@@ -173,7 +192,7 @@ fn read_trace(spec: &str) -> Result<(String, Trace), Box<dyn Error>> {
     Ok((name, trace))
 }
 
-fn read_series(spec: &str) -> Result<(String, MinuteSeries), Box<dyn Error>> {
+fn read_series(spec: &str) -> Result<Source, Box<dyn Error>> {
     let (name, trace) = read_trace(spec)?;
     let days = trace.readings.len() as f64 * trace.interval_seconds() as f64 / 86_400.0;
     if days < DAYS_MIN {
@@ -185,10 +204,12 @@ fn read_series(spec: &str) -> Result<(String, MinuteSeries), Box<dyn Error>> {
         return Err(format!("{name}: readings {} s apart say nothing about minutes; daily series belong to `--task commitments`",
             trace.interval_seconds()).into());
     }
-    Ok((name, MinuteSeries::from_trace(&trace)))
+    let interval_minutes = trace.interval_seconds() / 60;
+    Ok(Source { name, minutes: MinuteSeries::from_trace(&trace), interval_minutes })
 }
 
-fn load_of(name: &str, minutes: &MinuteSeries, units: u32) -> Result<Load, Box<dyn Error>> {
+/// The load of a series at a size.
+pub(super) fn load_of(name: &str, minutes: &MinuteSeries, units: u32) -> Result<Load, Box<dyn Error>> {
     let demand =
         minutes.in_units(units, PEAK_SHARE).ok_or(format!("{name}: the scored part has no demand at all"))?;
     Ok(Load { name: name.to_owned(), demand, scored_from: minutes.scored_from() })
@@ -236,11 +257,12 @@ fn run_commitments(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<d
     Ok(0)
 }
 
-fn progress(jobs: u64) -> ProgressBar {
+/// A bar over so many pieces of work, where somebody watches.
+pub(super) fn progress(jobs: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} traces, {elapsed} gone, {eta} left");
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {elapsed} gone, {eta} left");
     let bar = ProgressBar::new(jobs);
     style.map_or(bar.clone(), |s| bar.with_style(s))
 }

@@ -24,7 +24,8 @@ pub fn row_name(row: &Row) -> String {
     }
 }
 
-fn table(headers: &[&str], left: usize) -> Table {
+/// An empty table whose columns from `left` on hold figures.
+pub fn table(headers: &[&str], left: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(headers.to_vec());
     for index in left..headers.len() {

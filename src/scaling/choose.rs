@@ -2,7 +2,8 @@
 
 use super::budget::Allowance;
 use super::constants::Constants;
-use super::shadow::Shadow;
+use super::record::Record;
+use super::rules::Library;
 use crate::forecast::{Base, Statements};
 
 /// A rule that is followed.
@@ -28,9 +29,9 @@ pub struct Choice {
 }
 
 /// Chooses by the short and by the long memory and follows both: what one of them took by luck, the other tempers.
-pub fn choose_by_both(shadow: &Shadow, allowance: &Allowance, c: &Constants) -> Choice {
-    let short = choose(shadow, 0, allowance, c);
-    let long = choose(shadow, 1, allowance, c);
+pub fn choose_by_both(record: &Record, library: &Library, allowance: &Allowance, c: &Constants) -> Choice {
+    let short = choose(record, library, 0, allowance, c);
+    let long = choose(record, library, 1, allowance, c);
     match (short.fits, long.fits) {
         // A memory without a fitting rule has no voice unless the other has none either.
         (true, false) => short,
@@ -40,50 +41,52 @@ pub fn choose_by_both(shadow: &Shadow, allowance: &Allowance, c: &Constants) -> 
 }
 
 /// Chooses among all rules by one of the two memories.
-fn choose(shadow: &Shadow, which: usize, allowance: &Allowance, c: &Constants) -> Choice {
-    let n = f64::from(shadow.remembered(which));
+fn choose(record: &Record, library: &Library, which: usize, allowance: &Allowance, c: &Constants) -> Choice {
+    let n = f64::from(record.remembered(which));
     if n <= 0.0 {
         return Choice::default();
     }
-    let library = shadow.library();
+    let sums = record.sums(which);
+    let candidate = |rule: usize| {
+        let weaker = library.weaker[rule] as usize;
+        let blend =
+            |s: &[f32]| f64::from(s[rule]).mul_add(1.0 - c.neighbour, f64::from(s[weaker]) * c.neighbour);
+        let soft = (blend(&sums.soft) + c.prior_minutes) / n;
+        let hard = (blend(&sums.hard) + c.hard_share * c.prior_minutes) / n;
+        Followed { rule, cost: f64::from(sums.cost[rule]) / n, soft, hard }
+    };
     let mut best: [Option<Followed>; Base::ALL.len()] = [None; Base::ALL.len()];
-    let mut safest: Option<(f64, Followed)> = None;
     for segment in &library.segments {
+        let slot = &mut best[segment.base as usize];
         for rule in segment.start..segment.end {
-            let own = shadow.sums(which, rule);
-            let weaker = shadow.sums(which, library.weaker[rule] as usize);
-            let blend =
-                |i: usize| f64::from(own[i]).mul_add(1.0 - c.neighbour, f64::from(weaker[i]) * c.neighbour);
-            let soft = (blend(1) + c.prior_minutes) / n;
-            let hard = (blend(2) + c.hard_share * c.prior_minutes) / n;
-            let candidate = Followed { rule, cost: f64::from(own[0]) / n, soft, hard };
-            if soft <= allowance.soft && hard <= allowance.hard {
-                let slot = &mut best[segment.base as usize];
-                if slot.is_none_or(|s| candidate.cost < s.cost) {
-                    *slot = Some(candidate);
-                }
+            // Cost first: most rules are dearer than one that already fits, and need no further look.
+            if slot.is_some_and(|s| f64::from(sums.cost[rule]) / n >= s.cost) {
+                continue;
             }
-            let misses = f64::from(own[1]) + 2.0 * f64::from(own[2]);
-            if safest.is_none_or(|(h, s)| misses < h || (misses <= h && candidate.cost < s.cost)) {
-                safest = Some((misses, candidate));
+            let found = candidate(rule);
+            if found.soft <= allowance.soft && found.hard <= allowance.hard {
+                *slot = Some(found);
             }
         }
     }
     let mut followed: Vec<Followed> = best.into_iter().flatten().collect();
     followed.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(a.rule.cmp(&b.rule)));
     followed.truncate(c.groups);
-    if followed.is_empty() {
-        return Choice { followed: safest.into_iter().map(|(_, f)| f).collect(), fits: false };
+    if !followed.is_empty() {
+        return Choice { followed, fits: true };
     }
-    Choice { followed, fits: true }
+    let misses = |rule: &usize| sums.soft[*rule] + 2.0 * sums.hard[*rule];
+    let safest = (0..library.len())
+        .min_by(|a, b| misses(a).total_cmp(&misses(b)).then(sums.cost[*a].total_cmp(&sums.cost[*b])));
+    Choice { followed: safest.into_iter().map(candidate).collect(), fits: false }
 }
 
 /// The demand to be covered: the geometric mean of what the followed rules want.
-pub fn blended(shadow: &Shadow, choice: &Choice, said: &Statements) -> Option<f64> {
+pub fn blended(library: &Library, choice: &Choice, said: &Statements) -> Option<f64> {
     if choice.followed.is_empty() {
         return None;
     }
     let logs: f64 =
-        choice.followed.iter().map(|f| f64::from(shadow.library().value(f.rule, said)).max(1e-9).ln()).sum();
+        choice.followed.iter().map(|f| f64::from(library.value(f.rule, said)).max(1e-9).ln()).sum();
     Some((logs / choice.followed.len() as f64).exp())
 }

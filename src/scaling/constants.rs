@@ -3,6 +3,8 @@
 //! Each constant was chosen from the middle of a flat region, by cross-validation over traces; `docs/scaling.md` shows how
 //! the result changes when all of them are moved at random.
 
+use super::augment::Chance;
+
 /// Numbers that shape the policy; the same for every series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
@@ -52,6 +54,9 @@ pub struct Constants {
     pub rise_factor: f64,
     /// Hard minutes in the bank from which a record needs no extra caution.
     pub record_bank: f64,
+    /// Soft minutes that the account withholds from the beginning, so that one event at the end of a short life still
+    /// fits; of hard minutes the planned share of them.
+    pub withheld: f64,
 }
 
 impl Constants {
@@ -60,8 +65,8 @@ impl Constants {
         rho: 0.8,
         half_life_days: 3.0,
         half_life_long: 14.0,
-        neighbour: 0.45,
-        prior_minutes: 0.6,
+        neighbour: 0.7,
+        prior_minutes: 1.0,
         groups: 3,
         aim: 0.8,
         aim_gain: 0.2,
@@ -80,5 +85,48 @@ impl Constants {
         rise_day: 1.0,
         rise_factor: 1.25,
         record_bank: 10.0,
+        withheld: 1.5,
     };
+
+    /// All constants that may be moved, each with the value from which its distance counts: a factor over 1 is moved in
+    /// what it has over 1. The target utilisation is a fact of the protocol; the number of groups is whole and stands apart.
+    fn movable(&mut self) -> [(&mut f64, f64); 22] {
+        [
+            (&mut self.half_life_days, 0.0),
+            (&mut self.half_life_long, 0.0),
+            (&mut self.neighbour, 0.0),
+            (&mut self.prior_minutes, 0.0),
+            (&mut self.aim, 0.0),
+            (&mut self.aim_gain, 0.0),
+            (&mut self.hard_share, 0.0),
+            (&mut self.horizon_days, 0.0),
+            (&mut self.reserve_soft, 0.0),
+            (&mut self.reserve_hard, 0.0),
+            (&mut self.rate_min, 0.0),
+            (&mut self.rate_max, 0.0),
+            (&mut self.young_days, 0.0),
+            (&mut self.young_factor, 1.0),
+            (&mut self.young_spread, 1.0),
+            (&mut self.narrow_spread, 1.0),
+            (&mut self.rise_from, 0.0),
+            (&mut self.rise_minutes, 0.0),
+            (&mut self.rise_day, 0.0),
+            (&mut self.rise_factor, 1.0),
+            (&mut self.record_bank, 0.0),
+            (&mut self.withheld, 0.0),
+        ]
+    }
+
+    /// Moves every constant at random by up to `spread` of itself.
+    #[must_use]
+    pub fn moved(mut self, spread: f64, chance: &mut Chance) -> Self {
+        for (value, from) in self.movable() {
+            *value = from + (*value - from) * chance.between(1.0 - spread, 1.0 + spread);
+        }
+        let groups = self.groups as f64 * chance.between(1.0 - spread, 1.0 + spread);
+        // A few groups.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let groups = groups.round().max(1.0) as usize;
+        Self { groups, ..self }
+    }
 }

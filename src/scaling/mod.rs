@@ -10,6 +10,7 @@
 //! **Invariant:** everything here is a pure function of its arguments; a decision depends on past samples only.
 //! **Invariant:** one frozen configuration ([`constants::Constants::FROZEN`]) serves every series.
 
+pub mod augment;
 pub mod axis;
 pub mod backtest;
 pub mod baselines;
@@ -19,6 +20,7 @@ pub mod calendar;
 pub mod choose;
 pub mod commitments;
 pub mod constants;
+pub mod controller;
 pub mod decide;
 pub mod evaluate;
 pub mod fleet;
@@ -26,6 +28,9 @@ pub mod memory;
 pub mod optimise;
 pub mod optimum;
 pub mod policy;
+pub mod record;
+pub mod replay;
+pub mod robustness;
 pub mod rules;
 pub mod shadow;
 pub mod tracking;

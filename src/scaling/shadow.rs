@@ -1,32 +1,47 @@
-//! The shadow record: every rule of the library drives a small fleet of its own, all the time, and it is remembered what
-//! each would have cost and how many minutes it would have missed.
+//! The shadow: every rule of the library drives a small fleet of its own, all the time; what each cost and missed is handed
+//! on in blocks of a quarter of an hour.
+//!
+//! It depends on the axis, the largest capacity and the target utilisation, and on no other constant: so what it says of
+//! a series can be kept and judged again by other constants (see `replay`).
 //!
 //! **Invariant:** a step uses what was said before the sample that it is judged by.
 
 use std::sync::Arc;
 
 use super::axis::AxisProfile;
-use super::constants::Constants;
 use super::rules::Library;
 use crate::forecast::Statements;
 
-/// Minutes of a block, after which the record fades.
-const BLOCK_MINUTES: u32 = 15;
+/// Minutes of a block.
+pub const BLOCK_MINUTES: u32 = 15;
 /// Adding and taking away 1.5 · 2^23 rounds an f32 to a whole number without a call, so that the loop stays vectorised.
 const ROUND: f32 = 12_582_912.0;
 
-/// What a rule would have done, per minute of remembered time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Record {
-    /// Unit-minutes billed, per minute.
-    pub cost: f32,
-    /// Soft-violating minutes, per minute.
-    pub soft: f32,
-    /// Hard-violating minutes, per minute.
-    pub hard: f32,
+/// What all rules did in one block, as arrays over rules.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// Unit-minutes billed.
+    pub cost: Vec<f32>,
+    /// Soft-violating minutes.
+    pub soft: Vec<f32>,
+    /// Hard-violating minutes.
+    pub hard: Vec<f32>,
 }
 
-/// The fleets of all rules and their record, as arrays over rules.
+impl Block {
+    /// An empty block of `rules` rules.
+    pub fn new(rules: usize) -> Self {
+        Self { cost: vec![0.0; rules], soft: vec![0.0; rules], hard: vec![0.0; rules] }
+    }
+
+    fn clear(&mut self) {
+        for sums in [&mut self.cost, &mut self.soft, &mut self.hard] {
+            sums.fill(0.0);
+        }
+    }
+}
+
+/// The fleets of all rules, as arrays over rules.
 #[derive(Clone, Debug)]
 pub struct Shadow {
     library: Arc<Library>,
@@ -34,77 +49,48 @@ pub struct Shadow {
     create: usize,
     units_max: f32,
     rho: f32,
-    fade: [f32; 2],
     minute: usize,
     in_block: u32,
     serving: Vec<f32>,
     pending: Vec<f32>,
     unborn: Vec<f32>,
     orders: Vec<Vec<f32>>,
-    block: [Vec<f32>; 3],
-    record: [[Vec<f32>; 3]; 2],
-    remembered: [f32; 2],
-    learning_from: usize,
+    block: Block,
+    complete: bool,
 }
 
 impl Shadow {
     /// Fleets that all begin with `units`.
-    pub fn new(
-        library: Arc<Library>,
-        axis: &AxisProfile,
-        units_max: u32,
-        units: u32,
-        constants: &Constants,
-    ) -> Self {
+    pub fn new(library: Arc<Library>, axis: &AxisProfile, units_max: u32, units: u32, rho: f64) -> Self {
         let n = library.len();
         let zeros = || vec![0.0_f32; n];
-        let blocks = 1440.0 / f64::from(BLOCK_MINUTES);
-        #[allow(clippy::cast_possible_truncation)]
-        let fade_of = |days: f64| 0.5_f64.powf(1.0 / (days * blocks)) as f32;
         let lag = axis.lag_minutes().max(1) as usize;
-        // A share of one and a count of units are exact enough in f32.
+        // A share of one is exact enough in f32.
         #[allow(clippy::cast_possible_truncation)]
-        let (rho, fade) =
-            (constants.rho as f32, [fade_of(constants.half_life_days), fade_of(constants.half_life_long)]);
+        let rho = rho as f32;
         Self {
             lag,
             create: axis.create_minutes as usize,
             units_max: units_max as f32,
             rho,
-            fade,
             minute: 0,
             in_block: 0,
             serving: vec![units as f32; n],
             pending: zeros(),
             unborn: zeros(),
             orders: (0..lag).map(|_| zeros()).collect(),
-            block: [zeros(), zeros(), zeros()],
-            record: [[zeros(), zeros(), zeros()], [zeros(), zeros(), zeros()]],
-            remembered: [0.0; 2],
-            // The first day teaches nothing: the fleets start from an arbitrary size.
-            learning_from: 1440,
+            block: Block::new(n),
+            complete: false,
             library,
         }
     }
 
-    /// The library that is replayed.
-    pub fn library(&self) -> &Arc<Library> {
-        &self.library
-    }
-
-    /// Remembered minutes, faded.
-    pub fn remembered(&self, which: usize) -> f32 {
-        self.remembered[which]
-    }
-
-    /// The faded sums of a rule: cost, soft, hard.
-    pub fn sums(&self, which: usize, rule: usize) -> [f32; 3] {
-        let [cost, soft, hard] = &self.record[which];
-        [cost[rule], soft[rule], hard[rule]]
-    }
-
-    /// Lets all fleets act on what was `said`, then judges them by the demand that came.
-    pub fn minute(&mut self, said: &Statements, demand: f64) {
+    /// Lets all fleets act on what was `said`, then judges them by the demand that came. Gives the block that this minute
+    /// completed, if it did.
+    pub fn minute(&mut self, said: &Statements, demand: f64) -> Option<&Block> {
+        if std::mem::take(&mut self.complete) {
+            self.block.clear();
+        }
         // Demand in units has few digits.
         #[allow(clippy::cast_possible_truncation)]
         let demand = demand as f32;
@@ -118,7 +104,7 @@ impl Shadow {
             if self.create > 0 {
                 take_away(&mut self.unborn[range.clone()], &self.orders[born][range.clone()]);
             }
-            let [cost, soft, hard] = &mut self.block;
+            let Block { cost, soft, hard } = &mut self.block;
             let minute = Minute {
                 p: p / self.rho,
                 q: q / self.rho,
@@ -143,28 +129,10 @@ impl Shadow {
         self.minute += 1;
         self.in_block += 1;
         if self.in_block == BLOCK_MINUTES {
-            self.close_block();
+            self.in_block = 0;
+            self.complete = true;
         }
-    }
-
-    fn close_block(&mut self) {
-        self.in_block = 0;
-        let learn = self.minute > self.learning_from;
-        if learn {
-            for ((records, fade), remembered) in
-                self.record.iter_mut().zip(self.fade).zip(&mut self.remembered)
-            {
-                for (record, block) in records.iter_mut().zip(&self.block) {
-                    for (r, b) in record.iter_mut().zip(block) {
-                        *r = *r * fade + b;
-                    }
-                }
-                *remembered = *remembered * fade + BLOCK_MINUTES as f32;
-            }
-        }
-        for block in &mut self.block {
-            block.fill(0.0);
-        }
+        self.complete.then_some(&self.block)
     }
 }
 

@@ -5,11 +5,13 @@ use std::process::Command;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rgctl::scaling::augment::Chance;
 use rgctl::scaling::backtest::{self, Asked, OWN};
 use rgctl::scaling::calendar::{Effect, Event};
 use rgctl::scaling::decide::{Direction, Held};
 use rgctl::scaling::evaluate::{Load, Outcome, Terms, live};
 use rgctl::scaling::policy::ShadowPolicy;
+use rgctl::scaling::replay::Recording;
 use rgctl::scaling::rules::Library;
 use rgctl::scaling::{AxisProfile, Constants, Memory, Situation, decide};
 use rgctl::telemetry::{Fault, MinuteSeries, Trace};
@@ -84,6 +86,25 @@ fn a_changed_future_leaves_past_actions_as_they_were() {
 fn the_same_past_gives_the_same_path() {
     let demand = synthetic(1440 * 3, 11);
     assert_eq!(lived(&demand, 1440, 20).path, lived(&demand, 1440, 20).path);
+}
+
+#[test]
+fn a_recording_judged_again_takes_the_very_path_of_the_policy() {
+    let library = Arc::new(Library::full());
+    let load = Load { name: "synthetic".into(), demand: synthetic(1440 * 4 + 7, 21), scored_from: 1440 * 2 };
+    let terms = terms(15);
+    let recording = Recording::of(load.clone(), terms, &library);
+    let moved = Constants::FROZEN.moved(0.35, &mut Chance::of(1, &[2]));
+    assert_ne!(moved, Constants::FROZEN);
+    let mut paths = Vec::new();
+    for constants in [Constants::FROZEN, moved] {
+        let mut policy = ShadowPolicy::new(&terms, Arc::clone(&library), constants);
+        let lived = live(&mut policy, &load.demand, load.scored_from, load.demand.len(), &terms);
+        let replayed = recording.replay(constants);
+        assert!(lived == replayed, "soft {} against {}", lived.soft, replayed.soft);
+        paths.push(lived.path);
+    }
+    assert!(paths[0] != paths[1], "other constants act otherwise, or the comparison shows nothing");
 }
 
 fn learned(demand: &[f64]) -> Memory {
@@ -174,6 +195,30 @@ fn the_command_writes_paths_from_which_its_figures_can_be_recomputed() {
     let soft = rows.iter().filter(|r| r[1] > 0.8 * r[2] + 1e-6).count();
     assert!((cost - policy["cost"].as_f64().expect("a number")).abs() < 1e-6);
     assert_eq!(soft as u64, policy["soft"].as_u64().expect("a number"));
+}
+
+fn backtest_json(args: &[&str]) -> serde_json::Value {
+    let trace = format!("{FIXTURES}/aws_elb_request_count_5min.csv@..2014-04-17T20:00:00");
+    let run = Command::new(env!("CARGO_BIN_EXE_rgctl"))
+        .args(["scale", "backtest", "--units", "5", "-o", "json", "--trace", &trace])
+        .args(args)
+        .output()
+        .expect("runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    serde_json::from_slice(&run.stdout).expect("is JSON")
+}
+
+#[test]
+fn the_robustness_task_judges_the_frozen_configuration_as_the_backtest_does() {
+    let plain = backtest_json(&[]);
+    let robust = backtest_json(&["--task", "robustness", "--draws", "3", "--variants", "1", "--seed", "5"]);
+    let size = &robust["sizes"][0];
+    let series = size["series"].as_array().expect("a list");
+    assert_eq!(series.len(), 2, "the trace itself and once without its beginning: {series:?}");
+    assert_eq!(series[0]["ratio"], plain["traces"][0]["policies"][0]["ratio"]);
+    assert_ne!(series[0]["ratio"], series[1]["ratio"]);
+    assert_eq!(size["fragility"]["draws"], 3);
+    assert_eq!(size["groups"][1]["of"], 1);
 }
 
 #[test]
