@@ -136,11 +136,12 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     }
 }
 
+/// A wanted object, and a seen one at the same address; at most one of the two is missing.
+type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Seen)>);
+
 /// Wanted and seen objects side by side, in the order of their addresses. Both lists are sorted, so that nothing needs to
 /// be searched for.
-fn side_by_side<'a>(
-    ask: &Ask<'a>,
-) -> impl Iterator<Item = (Option<&'a Node>, Option<(&'a Address, &'a Seen)>)> {
+fn side_by_side<'a>(ask: &Ask<'a>) -> impl Iterator<Item = Pair<'a>> {
     let mut wanted = ask.desired.nodes.values().filter(|_| !ask.destroy).peekable();
     let mut seen = ask.inventory.seen.iter().peekable();
     std::iter::from_fn(move || {
