@@ -14,12 +14,20 @@ fn plan(shell: &Shell, embedded: bool, more: &[&str]) -> String {
     left.data
 }
 
-/// A plan without the time at which it was made: the embedded cloud has a time of its own. Nothing else is put right:
-/// names, costs, effects, order, and the digest of what was seen are the same.
+/// A plan without the time at which it was made, which the names of final snapshots carry: the embedded cloud has a
+/// time of its own. Nothing else is put right: names, costs, effects, order, and the digest of what was seen are the
+/// same.
 fn timeless(text: &str) -> String {
     let made = |line: &&str| line.starts_with("<sub>Made ");
     let time = text.lines().find(made).and_then(|line| line.split_once("Made ")?.1.split_once(' '));
-    time.map_or_else(|| text.to_owned(), |(time, _)| text.replace(time, "then"))
+    let text = time.map_or_else(|| text.to_owned(), |(time, _)| text.replace(time, "then"));
+    let mut parts = text.split("-final-");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| {
+        let rest = part.trim_start_matches(|one: char| one.is_ascii_digit());
+        assert_eq!(part.len() - rest.len(), 14, "a final snapshot is named by its time: {part}");
+        format!("{whole}-final-then{rest}")
+    })
 }
 
 fn same_plan(shell: &Shell, what: &str, more: &[&str]) {
