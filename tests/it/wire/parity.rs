@@ -14,13 +14,12 @@ fn plan(shell: &Shell, embedded: bool, more: &[&str]) -> String {
     left.data
 }
 
-/// A plan without the time at which it was made, which the names of final snapshots carry: the embedded cloud has a
-/// time of its own. Nothing else is put right: names, costs, effects, order, and the digest of what was seen are the
+/// A plan without what has to differ: the line that says when it was made and from which state (tags of the objects
+/// carry the run that made them), and the times in the names of final snapshots. Names, costs, effects and order are the
 /// same.
 fn timeless(text: &str) -> String {
-    let made = |line: &&str| line.starts_with("<sub>Made ");
-    let time = text.lines().find(made).and_then(|line| line.split_once("Made ")?.1.split_once(' '));
-    let text = time.map_or_else(|| text.to_owned(), |(time, _)| text.replace(time, "then"));
+    let text: String =
+        text.lines().filter(|line| !line.starts_with("<sub>Made ")).flat_map(|line| [line, "\n"]).collect();
     let mut parts = text.split("-final-");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |whole, part| {
