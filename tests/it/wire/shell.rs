@@ -11,7 +11,7 @@ use super::{boto3, python, subnets_of};
 use crate::cli::{Left, Place};
 
 /// No command here takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A place from which the binary works on the emulator.
 pub struct Shell {
@@ -28,21 +28,28 @@ impl Shell {
     /// A new place for a blueprint of that name, with the network that the emulator has.
     pub fn new(url: &str, name: &str) -> Self {
         record_calls(url);
-        let shell = Self { place: Place::new(), url: url.to_owned(), key: format!("AKID{name}").to_uppercase() };
-        let subnets: Vec<String> = subnets_of(url, CODE).into_iter().collect();
-        shell.write_region(CODE, &subnets.join(", "));
+        let shell =
+            Self { place: Place::new(), url: url.to_owned(), key: format!("AKID{name}").to_uppercase() };
+        shell.write_region();
         shell
     }
 
-    /// A region file that names these subnets.
-    pub fn write_region(&self, code: &str, subnets: &str) {
+    /// A region file that names what the emulator has there.
+    fn write_region(&self) {
+        let subnets = subnets_of(&self.url, CODE).into_iter().collect::<Vec<_>>().join(", ");
+        let group = boto3(
+            &self.url,
+            CODE,
+            "ec2",
+            "print(c.describe_security_groups()['SecurityGroups'][0]['GroupId'])",
+        );
         std::fs::create_dir_all(self.place.path().join("regions")).unwrap();
         let text = format!(
-            "apiVersion: rgctl.dev/v1alpha1\nkind: Region\nmetadata: {{ name: {code} }}\nspec:\n  title: Test\n  \
-             partition: aws\n  currency: USD\n  zones: [{code}a, {code}b, {code}c]\n  network:\n    \
-             subnets: [{subnets}]\n    securityGroups: [sg-data]\n    kmsKey: alias/rgctl\n  cities: [Test]\n"
+            "apiVersion: rgctl.dev/v1alpha1\nkind: Region\nmetadata: {{ name: {CODE} }}\nspec:\n  title: Test\n  \
+             partition: aws\n  currency: USD\n  zones: [{CODE}a, {CODE}b, {CODE}c]\n  network:\n    \
+             subnets: [{subnets}]\n    securityGroups: [{group}]\n    kmsKey: alias/rgctl\n  cities: [Test]\n"
         );
-        self.place.write(&format!("regions/{code}.yaml"), &text);
+        self.place.write(&format!("regions/{CODE}.yaml"), &text);
     }
 
     /// Writes a file.
@@ -107,18 +114,14 @@ impl Shell {
     pub fn changes(&self) -> Vec<String> {
         changes_by(&self.url, &self.key)
     }
-
-    /// How many calls this place has made of all kinds.
-    pub fn calls(&self) -> usize {
-        calls_by(&self.url, &self.key).len()
-    }
 }
 
 /// What a process left behind.
 pub fn left_by(line: &[&str], output: std::process::Output) -> Left {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (data, talk) = (text(output.stdout), text(output.stderr));
-    let code = output.status.code().unwrap_or_else(|| panic!("{line:?} was killed: it hangs\n{data}\n{talk}"));
+    let code =
+        output.status.code().unwrap_or_else(|| panic!("{line:?} was killed: it hangs\n{data}\n{talk}"));
     Left { code: u8::try_from(code).unwrap(), data, talk }
 }
 

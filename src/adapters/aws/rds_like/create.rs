@@ -92,7 +92,13 @@ fn cluster(
         .set_port(wanted.port.map(i32::from))
         .storage_encrypted(wanted.storage_encrypted.unwrap_or(true))
         .set_kms_key_id(wanted.kms_key.clone())
-        .set_storage_type(wanted.storage_kind.map(|kind| storage_word(kind, document).to_owned()))
+        // The other kind is the service's default, which an emulator does not know by its name.
+        .set_storage_type(
+            wanted
+                .storage_kind
+                .filter(|kind| *kind == aurora::StorageKind::IoOptimized)
+                .map(|kind| storage_word(kind, document).to_owned()),
+        )
         .set_backup_retention_period(wanted.backup_retention_days.map(u32::cast_signed))
         .set_preferred_backup_window(wanted.backup_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone())
