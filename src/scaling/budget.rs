@@ -41,8 +41,8 @@ impl Ledger {
 
     /// What may be risked now, with a budget of `budget` soft minutes per minute.
     pub fn allowance(&self, budget: f64, c: &Constants) -> Allowance {
-        let soft_bank = budget * self.minutes - self.soft - c.withheld;
-        let hard_bank = c.hard_share * budget * self.minutes - self.hard - c.hard_share * c.withheld;
+        let soft_bank = budget * self.minutes - self.soft;
+        let hard_bank = c.hard_share * budget * self.minutes - self.hard;
         let spread = c.horizon_days * DAY;
         let correction = |bank: f64, reserve: f64| match bank {
             b if b < 0.0 => b / spread,

@@ -54,9 +54,6 @@ pub struct Constants {
     pub rise_factor: f64,
     /// Hard minutes in the bank from which a record needs no extra caution.
     pub record_bank: f64,
-    /// Soft minutes that the account withholds from the beginning, so that one event at the end of a short life still
-    /// fits; of hard minutes the planned share of them.
-    pub withheld: f64,
 }
 
 impl Constants {
@@ -85,12 +82,11 @@ impl Constants {
         rise_day: 1.0,
         rise_factor: 1.25,
         record_bank: 10.0,
-        withheld: 1.5,
     };
 
     /// All constants that may be moved, each with the value from which its distance counts: a factor over 1 is moved in
     /// what it has over 1. The target utilisation is a fact of the protocol; the number of groups is whole and stands apart.
-    fn movable(&mut self) -> [(&mut f64, f64); 22] {
+    fn movable(&mut self) -> [(&mut f64, f64); 21] {
         [
             (&mut self.half_life_days, 0.0),
             (&mut self.half_life_long, 0.0),
@@ -113,7 +109,6 @@ impl Constants {
             (&mut self.rise_day, 0.0),
             (&mut self.rise_factor, 1.0),
             (&mut self.record_bank, 0.0),
-            (&mut self.withheld, 0.0),
         ]
     }
 

@@ -73,7 +73,7 @@ pub struct Fragility {
 }
 
 /// Sums up the random configurations; the frozen one, which is the first, is left out.
-pub fn fragility(cells: &Cells) -> Fragility {
+pub fn fragility(cells: &[Vec<Cell>]) -> Fragility {
     let moved = cells.get(1..).unwrap_or_default();
     let misses = |row: &Vec<Cell>| row.iter().filter(|c| !c.kept).count();
     let mut means: Vec<f64> = moved.iter().map(|row| mean(row)).collect();
@@ -105,7 +105,7 @@ pub fn keep_all_sizes(cells: &[Cells]) -> usize {
 /// For each series what the configuration does on it that is best on all others: fewest misses, then least mean.
 ///
 /// That is what a choice of constants promises for a series that had no part in it. The structure had all of them.
-pub fn leave_one_out(cells: &Cells) -> Vec<Cell> {
+pub fn leave_one_out(cells: &[Vec<Cell>]) -> Vec<Cell> {
     let series = cells.first().map_or(0, Vec::len);
     let without = |row: &[Cell], out: usize| {
         let others: Vec<Cell> =
