@@ -116,6 +116,9 @@ impl AwsCloud {
 
     async fn look(&self, scope: &Scope) -> Result<Inventory, CloudError> {
         let mut inventory = Inventory::empty(self.pool.clock().now());
+        if let Some(region) = scope.regions.first() {
+            self.pool.check_credentials(region).await?;
+        }
         let mut looks = Vec::new();
         for region in &scope.regions {
             looks.push(self.look_at(region, scope).boxed());
@@ -204,7 +207,8 @@ impl Cloud for AwsCloud {
 /// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
 /// provider.
 fn nothing_seen(asked: usize, failed: Vec<CloudError>, unknown: Vec<CloudError>) -> Option<CloudError> {
-    let is_stranger = |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
+    let is_stranger =
+        |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
     if let Some(stranger) = failed.iter().find(|error| is_stranger(error)) {
         return Some(stranger.clone());
     }
