@@ -21,6 +21,7 @@ pub mod forecast;
 pub mod planning;
 pub mod scaling;
 
+pub mod adoption;
 pub mod execution;
 
 pub mod adapters;

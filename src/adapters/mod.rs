@@ -4,7 +4,6 @@
 //!
 //! **Invariant:** each outside crate is named in one folder only.
 
-#[cfg(feature = "aws")]
 pub mod aws;
 pub mod files;
 pub mod http;

@@ -7,10 +7,8 @@ use clap_complete::Shell;
 
 use super::capacity::CapacityArgs;
 use super::catalog::{ListArgs, RefreshArgs};
-#[cfg(feature = "aws")]
 use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
-#[cfg(feature = "aws")]
 use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
 use super::scale::BacktestArgs;
@@ -122,13 +120,11 @@ pub enum Command {
     Cost(InputArgs),
     /// Show how big each store has to be, with every formula, and the limits ahead
     Capacity(CapacityCommand),
-    /// List what is there and not ours, and take over what the blueprint names, on consent only
-    Import(ImportCommand),
+    /// Write a blueprint for what is there and not ours, and take it over, on consent only
+    Import(ImportArgs),
     /// Check credentials, permissions, quotas, clock and network before anything is done
-    #[cfg(feature = "aws")]
-    Doctor(DoctorCommand),
+    Doctor(DoctorArgs),
     /// Print the exact permissions that a blueprint needs
-    #[cfg(feature = "aws")]
     IamPolicy(IamPolicyCommand),
     /// Show who did what, when and why
     History(HistoryArgs),
@@ -192,31 +188,7 @@ pub struct CapacityCommand {
     pub shown: CapacityArgs,
 }
 
-/// What to take over.
-#[derive(Args, Clone, Debug)]
-pub struct ImportCommand {
-    /// The files.
-    #[command(flatten)]
-    pub input: InputArgs,
-    /// What is done.
-    #[command(flatten)]
-    pub taken: ImportArgs,
-}
-
-/// What to check.
-#[cfg(feature = "aws")]
-#[derive(Args, Clone, Debug)]
-pub struct DoctorCommand {
-    /// The files.
-    #[command(flatten)]
-    pub input: InputArgs,
-    /// How much is checked.
-    #[command(flatten)]
-    pub checked: DoctorArgs,
-}
-
 /// What may be done.
-#[cfg(feature = "aws")]
 #[derive(Args, Clone, Debug)]
 pub struct IamPolicyCommand {
     /// The files.
@@ -359,7 +331,7 @@ fn store_name(text: &str) -> Result<StoreName, String> {
     StoreName::new(text).map_err(|error| error.to_string())
 }
 
-fn blueprint_name(text: &str) -> Result<BlueprintName, String> {
+pub(super) fn blueprint_name(text: &str) -> Result<BlueprintName, String> {
     BlueprintName::new(text).map_err(|error| error.to_string())
 }
 

@@ -1,46 +1,153 @@
 //! `rgctl doctor`: what stands between a blueprint and its account.
 
-use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::adapters::aws::cloud::AwsCloud;
-use crate::adapters::aws::doctor::{Finding, Verdict, gather, report};
-use crate::adapters::aws::iam_policy::PolicyFor;
+use super::error::Failure;
+use super::exit::Exit;
+use super::output::Output;
+use super::settings::{CloudSettings, Settings};
+use crate::vocabulary::names::RegionId;
 
-/// Check credentials, permissions, clock, network and quotas; nothing is changed.
+/// Check credentials, permissions, clock, network, quotas and the record; nothing is changed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DoctorArgs {
-    /// Check only what observing needs.
+    /// Blueprint to read; repeat for several
+    #[arg(
+        short,
+        long = "file",
+        value_name = "FILE",
+        required_unless_present = "region",
+        conflicts_with = "region"
+    )]
+    pub files: Vec<PathBuf>,
+    /// Folder of further region files, which go before the built-in ones
+    #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
+    pub regions: Option<PathBuf>,
+    /// Without a blueprint: region to check, for everything that can be observed there; repeat for several
+    #[arg(long, value_name = "CODE", value_parser = super::import::region_id)]
+    pub region: Vec<RegionId>,
+    /// Check only what observing needs
     #[arg(long)]
     pub read_only: bool,
 }
 
-/// Runs the command: 0 when the engine can work, 1 when it cannot.
-pub async fn run(
-    args: &DoctorArgs,
-    cloud: &AwsCloud,
-    wanted: &PolicyFor,
-    out: &mut dyn Write,
-) -> io::Result<u8> {
-    let wanted = PolicyFor { writes: wanted.writes && !args.read_only, ..wanted.clone() };
-    let found = Box::pin(gather(cloud.pool(), &wanted)).await;
-    let findings = report(&found, &wanted.regions);
-    write(&findings, out)?;
-    Ok(u8::from(findings.iter().any(|finding| finding.verdict == Verdict::Wrong)))
+/// Runs the command: done when the engine can work, an error when it cannot.
+pub async fn run(args: &DoctorArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    if !matches!(settings.cloud, CloudSettings::Aws { .. }) {
+        return Err(
+            Failure::new(Exit::BadInput, "the embedded cloud is always well").hint("add `--cloud aws`")
+        );
+    }
+    checkup(args, settings, output).await
 }
 
-fn write(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
-    for finding in findings {
-        let word = match finding.verdict {
-            Verdict::Fine => "ok",
-            Verdict::Doubt => "unsure",
-            Verdict::Wrong => "wrong",
+/// The settings refuse the real cloud before.
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the same signature with and without the provider")]
+async fn checkup(_: &DoctorArgs, _: &Settings, _: &mut Output) -> Result<(), Failure> {
+    Err(super::settings::SettingsError::NoAws.into())
+}
+
+#[cfg(feature = "aws")]
+use with_provider::checkup;
+
+#[cfg(feature = "aws")]
+mod with_provider {
+    use std::fmt::Write as _;
+
+    use serde::Serialize;
+
+    use super::{DoctorArgs, Exit, Failure, Output, Settings};
+    use crate::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
+    use crate::adapters::aws::iam_policy::PolicyFor;
+    use crate::adapters::machine::SystemClock;
+    use crate::cli::args::{InputArgs, OutputForm};
+    use crate::cli::{iam_policy, load, outside};
+    use crate::kinds::KindId;
+    use crate::report::document::{document, format};
+    use crate::report::style::{Style, Tone};
+    use crate::seams::Clock;
+    use crate::vocabulary::names::BlueprintName;
+
+    /// What was found, and whether the engine can work.
+    #[derive(Debug, Serialize)]
+    struct Checkup {
+        able: bool,
+        findings: Vec<Finding>,
+    }
+
+    pub(super) async fn checkup(
+        args: &DoctorArgs,
+        settings: &Settings,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let wanted = wanted(args, settings, output)?;
+        let bucket = match &wanted.record {
+            Some(record) => Some(Bucket { record: record.clone(), region: outside::region_of_the_bucket()? }),
+            None => None,
         };
-        writeln!(out, "{word:<7}{:<13}{}", finding.area, finding.what)?;
-        if let Some(next) = &finding.next {
-            writeln!(out, "{:<20}-> {next}", "")?;
+        let cloud = outside::aws(settings);
+        let found = Box::pin(gather(cloud.pool(), &wanted, bucket.as_ref())).await;
+        let findings = report(&found, &wanted.regions);
+        let able = findings.iter().all(|finding| finding.verdict != Verdict::Wrong);
+        let checkup = Checkup { able, findings };
+        match settings.output {
+            OutputForm::Text => output.data(&text(&checkup, output.style))?,
+            OutputForm::Markdown | OutputForm::Html => output.data(&markdown(&checkup))?,
+            form => output.document(&document(format::DOCTOR, &checkup), form)?,
+        }
+        if able { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+    }
+
+    /// What is asked about: what a blueprint needs, or looking at everything in some regions.
+    fn wanted(args: &DoctorArgs, settings: &Settings, output: &mut Output) -> Result<PolicyFor, Failure> {
+        if args.region.is_empty() {
+            let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
+            let loaded = load::check(&input, settings, output)?.build(&[], SystemClock.now(), output)?;
+            let policy = iam_policy::IamPolicyArgs { read_only: args.read_only };
+            return Ok(iam_policy::wanted(&loaded.desired, &policy, settings));
+        }
+        Ok(PolicyFor {
+            blueprint: BlueprintName::new("any").map_err(|error| Failure::of(Exit::Error, &error))?,
+            kinds: KindId::ALL.iter().copied().collect(),
+            regions: args.region.iter().cloned().collect(),
+            writes: false,
+            adopted: std::collections::BTreeSet::new(),
+            record: iam_policy::record(settings),
+        })
+    }
+
+    const fn word(verdict: Verdict) -> (&'static str, Tone) {
+        match verdict {
+            Verdict::Fine => ("ok", Tone::Good),
+            Verdict::Doubt => ("unsure", Tone::Change),
+            Verdict::Wrong => ("wrong", Tone::Bad),
         }
     }
-    Ok(())
+
+    fn text(checkup: &Checkup, style: Style) -> String {
+        let mut out = String::new();
+        for finding in &checkup.findings {
+            let (word, tone) = word(finding.verdict);
+            let word = style.paint(tone, &format!("{word:<7}"));
+            let _ = writeln!(out, "{word}{:<13}{}", finding.area, finding.what);
+            if let Some(next) = &finding.next {
+                let _ = writeln!(out, "{:<20}-> {next}", "");
+            }
+        }
+        out
+    }
+
+    fn markdown(checkup: &Checkup) -> String {
+        let able = if checkup.able { "rgctl can work here" } else { "rgctl cannot work here yet" };
+        let mut out = format!("## {able}\n\n| | Area | What | Next step |\n| --- | --- | --- | --- |\n");
+        for finding in &checkup.findings {
+            let (word, _) = word(finding.verdict);
+            let next = finding.next.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "| {word} | {} | {} | {next} |", finding.area, finding.what);
+        }
+        out
+    }
 }

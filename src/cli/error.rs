@@ -93,7 +93,9 @@ impl From<SettingsError> for Failure {
         match error {
             SettingsError::OnlyWithAws { .. } => failure.hint("add `--cloud aws`, or leave the option out"),
             SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`"),
-            SettingsError::NoAws => failure.hint("build with the default features"),
+            SettingsError::NoAws => failure
+                .hint("build it with the feature `aws`, which is a default one: `cargo build --release`")
+                .hint("`rgctl iam-policy` and everything on the embedded cloud work without it"),
         }
     }
 }
@@ -131,17 +133,9 @@ impl From<StoreError> for Failure {
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let failure = Self::of(Exit::Error, &error);
-        match error {
-            CloudError::Denied { .. } => {
-                failure.hint("`rgctl doctor` checks credentials, `rgctl iam-policy` prints the policy needed")
-            }
-            CloudError::Unreachable { .. } | CloudError::Unclear { .. } => {
-                failure.hint("check the network and the region, then give the same command again")
-            }
-            CloudError::Refused { .. } => {
-                failure.hint("check `--endpoint-url` and the region, then give the same command again")
-            }
-            _ => failure,
+        match error.next_step() {
+            Some(step) => failure.hint(step),
+            None => failure,
         }
     }
 }

@@ -10,14 +10,12 @@ pub mod args;
 pub mod capacity;
 pub mod catalog;
 pub mod completions;
-#[cfg(feature = "aws")]
 pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod figures;
 pub mod history;
-#[cfg(feature = "aws")]
 pub mod iam_policy;
 pub mod import;
 pub mod load;
@@ -56,14 +54,9 @@ use figures::CatalogFigures;
 use output::Output;
 use settings::Settings;
 
-#[cfg(feature = "aws")]
-use iam_policy::IamPolicyError;
-
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
-use crate::artefacts::seen::Scope;
-use crate::execution::drive::observe;
 use crate::seams::Clock;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -115,10 +108,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         | Command::Status(_)
         | Command::Drift(_)) => wait_for(engine_command(command, &settings, output)),
         Command::Capacity(args) => capacity_command(args, &settings, output),
-        Command::Import(args) => wait_for(import_command(args, &settings, output)),
-        #[cfg(feature = "aws")]
-        Command::Doctor(args) => wait_for(doctor_command(args, &settings, output)),
-        #[cfg(feature = "aws")]
+        Command::Import(args) => wait_for(import::run(args, &settings, output)),
+        Command::Doctor(args) => wait_for(doctor::run(args, &settings, output)),
         Command::IamPolicy(args) => iam_policy_command(args, &settings, output),
         Command::Cost(input) => cost_command(input, &settings, output),
         Command::Validate(args) => validate_command(args, &settings, output),
@@ -235,59 +226,13 @@ fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Ou
     }
 }
 
-async fn import_command(
-    args: &args::ImportCommand,
-    settings: &Settings,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let checked = load::check(&args.input, settings, output)?;
-    let outside = outside::open(settings)?;
-    let now = outside.clock.now();
-    let overlays = outside.store.overlays(&checked.name()?, now).await?;
-    let loaded = checked.build(&overlays, now, output)?;
-    let scope = Scope { regions: loaded.desired.regions.clone(), owner: None };
-    let seen = observe(&outside.world(), &scope).await?;
-    for gap in &seen.gaps {
-        output.say(&format!("{} could not be seen in full: {}", gap.region, gap.why));
-    }
-    let refused = if args.taken.take_over {
-        import::take_over(&args.taken, &outside, &loaded.desired, &seen, output.data_stream()).await?
-    } else {
-        import::run(&args.taken, &*outside.cloud, &loaded.desired, &seen, output.data_stream()).await?.refused
-    };
-    // Each refusal and each gap has been told already.
-    if refused.is_empty() && seen.gaps.is_empty() { Ok(()) } else { Err(Failure::said(Exit::Error)) }
-}
-
-#[cfg(feature = "aws")]
-async fn doctor_command(
-    args: &args::DoctorCommand,
-    settings: &Settings,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
-    if !matches!(settings.cloud, settings::CloudSettings::Aws { .. }) {
-        return Err(Failure::new(Exit::BadInput, "the embedded cloud is always well").hint("add --cloud aws"));
-    }
-    let wanted = iam_policy::wanted(&loaded.desired, &iam_policy::IamPolicyArgs::default());
-    let code = doctor::run(&args.checked, &outside::aws(settings), &wanted, output.data_stream()).await?;
-    if code == 0 { Ok(()) } else { Err(Failure::said(Exit::Error)) }
-}
-
-#[cfg(feature = "aws")]
 fn iam_policy_command(
     args: &args::IamPolicyCommand,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
-    match iam_policy::run(&args.shown, &loaded.desired, output.data_stream()) {
-        Ok(_) => Ok(()),
-        Err(IamPolicyError::Write(error)) => Err(error.into()),
-        // The encoder writes as it goes: a reader that went away shows itself here.
-        Err(IamPolicyError::Encode(error)) if error.is_io() => Err(std::io::Error::from(error).into()),
-        Err(error) => Err(Failure::of(Exit::BadInput, &error)),
-    }
+    iam_policy::run(&args.shown, &loaded.desired, settings, output)
 }
 
 fn catalog_command(

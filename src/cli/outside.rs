@@ -88,7 +88,7 @@ pub fn aws(settings: &Settings) -> crate::adapters::aws::cloud::AwsCloud {
 
 /// A bucket is asked in its own region, which its name does not tell.
 #[cfg(feature = "aws")]
-fn region_of_the_bucket() -> Result<crate::vocabulary::names::RegionId, Failure> {
+pub fn region_of_the_bucket() -> Result<crate::vocabulary::names::RegionId, Failure> {
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
     named.and_then(|code| crate::vocabulary::names::RegionId::new(code).ok()).ok_or_else(|| {
         Failure::new(super::exit::Exit::BadInput, "the bucket's region is not known: set AWS_REGION to it")

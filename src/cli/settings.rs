@@ -117,9 +117,6 @@ fn cloud(args: &GlobalArgs) -> Result<CloudSettings, SettingsError> {
 fn store(given: &str) -> Result<StoreSettings, SettingsError> {
     let refused = || SettingsError::Store { given: given.to_owned() };
     let rest = given.strip_prefix("s3://").ok_or_else(refused)?;
-    if !cfg!(feature = "aws") {
-        return Err(SettingsError::NoAws);
-    }
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     // 3 to 63 lower-case characters, as S3 names its buckets.
     let is_legal = (3..=63).contains(&bucket.len())

@@ -227,6 +227,7 @@ impl Work<'_> {
             ExpandError::Name { .. } => {
                 (codes::NAME_TOO_LONG, "name", "choose a shorter name for the store or the blueprint")
             }
+            ExpandError::Adopted { .. } => (codes::BAD_SETTING, "adopt", "correct the setting, or remove it"),
             ExpandError::Size { what: "a class", .. } => {
                 (codes::CLASS_NOT_OFFERED, "class", "state a class that is sold in all regions of the store")
             }

@@ -107,26 +107,31 @@ pub async fn observe(world: &World<'_>, scope: &Scope) -> Result<Inventory, Clou
 async fn look(world: &World<'_>, scope: &Scope, tries_max: u32) -> Result<Inventory, CloudError> {
     let mut tries = 0;
     loop {
-        let wait =
-            match world.cloud.observe(scope).await {
-                Ok(inventory) => return Ok(inventory),
-                Err(CloudError::Throttled { after }) => after.max(Span::from_secs(1)),
-                Err(
-                    CloudError::Unreachable { .. } | CloudError::Unclear { .. } | CloudError::Busy { .. },
-                ) if tries + 1 < tries_max => Span::from_secs(2).times(1 << tries),
-                Err(error) => return Err(error),
-            };
+        let error = match world.cloud.observe(scope).await {
+            Ok(inventory) => return Ok(inventory),
+            Err(error) => error,
+        };
+        let (wait, most) = match &error {
+            CloudError::Throttled { after } => ((*after).max(Span::from_secs(1)), OBSERVE_TRIES_MAX),
+            CloudError::Unreachable { .. } | CloudError::Unclear { .. } | CloudError::Busy { .. } => {
+                (Span::from_secs(2).times(1 << tries), tries_max)
+            }
+            _ => return Err(error),
+        };
         tries += 1;
-        if tries >= OBSERVE_TRIES_MAX {
-            return Err(CloudError::Unreachable { why: "it throttled or failed every try".to_owned() });
+        if tries >= most {
+            return Err(error);
         }
         world.clock.sleep_until(world.clock.now() + wait).await;
     }
 }
 
-/// Scope of a desired state.
+/// Scope of a desired state: what is the blueprint's by its name or its tag. Objects that were adopted under names of
+/// their own are found by nothing else until they are taken over, so that then everything is looked at.
 pub fn scope_of(desired: &Desired) -> Scope {
-    Scope { regions: desired.regions.clone(), owner: Some(desired.blueprint.clone()) }
+    let prefix = format!("{}-", desired.blueprint);
+    let all_are_ours = desired.nodes.keys().all(|at| at.name.as_str().starts_with(&prefix));
+    Scope { regions: desired.regions.clone(), owner: all_are_ours.then(|| desired.blueprint.clone()) }
 }
 
 /// Runs a job until there is nothing more to do, or it is stopped.

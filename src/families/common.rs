@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::adopt::Adopted;
 use crate::vocabulary::names::StoreName;
 use crate::vocabulary::quantity::{Bytes, Count, Share};
 use crate::vocabulary::time::Span;
@@ -94,5 +95,7 @@ section! {
         port: Option<u16> => "5432";
         /// Tags of its objects, beside those of the blueprint.
         tags: BTreeMap<String, String>;
+        /// Objects that existed before the blueprint, with the names and attributes that they have.
+        adopt: Vec<Adopted>;
     }
 }

@@ -5,6 +5,7 @@
 //! **Invariant:** only here, in `kinds/` and in `adapters/aws/` do the names of the services occur in code.
 //! **Invariant:** pure: no clock, no input or output.
 
+pub mod adopt;
 pub mod aurora;
 pub mod bill;
 pub mod checks;
@@ -13,6 +14,7 @@ pub mod documentdb;
 pub mod drill;
 pub mod elasticache;
 pub mod expand;
+pub mod recognise;
 pub mod redshift;
 pub mod size;
 

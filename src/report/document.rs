@@ -15,6 +15,14 @@ pub mod format {
     pub const HISTORY: &str = "rgctl.dev/history/v1";
     /// Diagnostics.
     pub const DIAGNOSTICS: &str = "rgctl.dev/diagnostics/v1";
+    /// What an import found, and the blueprint that it wrote.
+    pub const IMPORT: &str = "rgctl.dev/import/v1";
+    /// What a blueprint names and does not own.
+    pub const STRANGERS: &str = "rgctl.dev/strangers/v1";
+    /// What stands between a blueprint and its account.
+    pub const DOCTOR: &str = "rgctl.dev/doctor/v1";
+    /// Permissions that a blueprint needs.
+    pub const IAM_POLICY: &str = "rgctl.dev/iam-policy/v1";
     /// How a run ended.
     pub const OUTCOME: &str = "rgctl.dev/outcome/v1";
 }

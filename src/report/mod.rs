@@ -13,6 +13,7 @@ pub mod document;
 pub mod drift;
 pub mod history;
 pub mod html;
+pub mod import;
 pub mod plan;
 pub mod plan_markdown;
 pub mod status;

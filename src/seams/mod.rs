@@ -112,6 +112,52 @@ pub enum CloudError {
     },
 }
 
+impl CloudError {
+    /// What a person does about it; nothing where the engine's own way of going on is all there is to do.
+    pub fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied { code, .. } => Some(denied_step(code)),
+            Self::Unreachable { .. } | Self::Unclear { .. } => Some(
+                "check the name of the region, the network (DNS, proxy, endpoints of the network), and \
+                 `--endpoint-url` if one is set; then give the same command again",
+            ),
+            Self::Refused { .. } => {
+                Some("check `--endpoint-url` and the region, then give the same command again")
+            }
+            Self::Throttled { .. } => Some(
+                "too many calls are made in this account and region, perhaps by others: give the same command again in \
+                 a minute, and have the quota raised if it lasts",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// What a person does about a refusal by that code.
+fn denied_step(code: &str) -> &'static str {
+    match code {
+        "NoCredentials" => {
+            "name a profile (`--profile`), sign in (`aws sso login`), set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, or run where a role is attached; `rgctl doctor` checks it"
+        }
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => {
+            "set this machine's clock (NTP): signatures are refused when it is five minutes off"
+        }
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "AuthFailure" => {
+            "the keys are wrong, deleted, or of another partition: check the profile and this machine's clock"
+        }
+        "OptInRequired" => "enable the region and the service in the account",
+        _ if code.starts_with("ExpiredToken") => "sign in again (`aws sso login`), or renew the session",
+        _ => "attach the policy that `rgctl iam-policy` prints; `rgctl doctor` says what is missing",
+    }
+}
+
 /// Time, real or virtual.
 pub trait Clock: Send + Sync {
     /// Now.

@@ -13,7 +13,7 @@ const RANKS: &[(u8, &[&str])] = &[
     (4, &["blueprint", "observed", "telemetry", "record"]),
     (5, &["forecast", "desired", "capacity"]),
     (6, &["scaling", "recovery", "planning"]),
-    (7, &["execution"]),
+    (7, &["adoption", "execution"]),
     (8, &["adapters"]),
     (9, &["operator", "cli", "report"]),
 ];

@@ -1,6 +1,7 @@
 //! The integration tests are one binary: linking is the slow part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod account;
 mod architecture;
 #[cfg(feature = "aws")]
 mod aws;
@@ -12,6 +13,7 @@ mod crash;
 mod engine;
 mod families;
 mod fixtures;
+mod import;
 mod laws;
 mod planning;
 mod scaling;

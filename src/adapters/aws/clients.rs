@@ -13,7 +13,7 @@ use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -31,7 +31,8 @@ use aws_types::region::Region;
 use tokio::sync::OnceCell;
 
 use super::budget::Budget;
-use crate::seams::Clock;
+use super::errors::no_credentials;
+use crate::seams::{Clock, CloudError};
 use crate::vocabulary::names::RegionId;
 
 /// Where credentials come from, and where calls go.
@@ -186,6 +187,7 @@ pub struct Pool {
     budget: Budget,
     clock: ClockRef,
     base: OnceCell<SdkConfig>,
+    known_caller: OnceCell<()>,
     made: Mutex<BTreeMap<(RegionId, bool), Arc<Clients>>>,
     log: Arc<Mutex<Vec<Attempt>>>,
     skew: Arc<Mutex<Option<i64>>>,
@@ -208,6 +210,7 @@ impl Pool {
             budget,
             clock: ClockRef(clock),
             base: OnceCell::new(),
+            known_caller: OnceCell::new(),
             made: Mutex::default(),
             log: Arc::default(),
             skew: Arc::default(),
@@ -258,6 +261,21 @@ impl Pool {
     /// Clients for changing: never retried by the SDK.
     pub async fn writing(&self, region: &RegionId) -> Arc<Clients> {
         self.clients(region, true).await
+    }
+
+    /// Whether there are credentials at all. It is asked before many calls would each go through the whole chain and
+    /// fail alike, which takes seconds each time where the last link is a machine's metadata that does not answer.
+    pub async fn check_credentials(&self, region: &RegionId) -> Result<(), CloudError> {
+        let check = || async {
+            let Some(provider) = self.base(region).await.credentials_provider() else {
+                return Err(CloudError::Denied {
+                    code: "NoCredentials".to_owned(),
+                    message: "no provider of credentials is configured".to_owned(),
+                });
+            };
+            provider.provide_credentials().await.map(drop).map_err(|error| no_credentials(&error))
+        };
+        self.known_caller.get_or_try_init(check).await.copied()
     }
 
     async fn base(&self, region: &RegionId) -> &SdkConfig {

@@ -116,6 +116,9 @@ impl AwsCloud {
 
     async fn look(&self, scope: &Scope) -> Result<Inventory, CloudError> {
         let mut inventory = Inventory::empty(self.pool.clock().now());
+        if let Some(region) = scope.regions.first() {
+            self.pool.check_credentials(region).await?;
+        }
         let mut looks = Vec::new();
         for region in &scope.regions {
             looks.push(self.look_at(region, scope).boxed());

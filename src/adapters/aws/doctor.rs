@@ -6,15 +6,18 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use super::clients::Pool;
-use super::iam_policy::{PolicyFor, policy};
+use super::iam_policy::{PolicyFor, RecordPlace, policy};
 use super::lane::Lane;
 use super::{rds_like, redshift, redshift_serverless};
 use crate::seams::CloudError;
 use crate::vocabulary::names::{Partition, RegionId};
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.
     Fine,
@@ -25,7 +28,7 @@ pub enum Verdict {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What was looked at.
     pub area: &'static str,
@@ -35,6 +38,15 @@ pub struct Finding {
     pub what: String,
     /// What to do about it.
     pub next: Option<String>,
+}
+
+/// Where the record is, with the region in which its bucket is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Bucket and prefix.
+    pub record: RecordPlace,
+    /// Region of the bucket.
+    pub region: RegionId,
 }
 
 /// Who the caller is.
@@ -62,6 +74,8 @@ pub struct Gathered {
     pub denied: Result<BTreeSet<String>, CloudError>,
     /// Quotas by region: name and value.
     pub quotas: Vec<(RegionId, Result<Quotas, CloudError>)>,
+    /// Whether the bucket of the record answers; nothing when the record is not on S3.
+    pub bucket: Option<(Bucket, Result<(), CloudError>)>,
 }
 
 /// Signatures are refused when the clocks differ by five minutes; half of it is a warning.
@@ -84,9 +98,32 @@ pub fn report(found: &Gathered, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
     }
     findings.push(clock(found.skew_seconds));
     findings.extend(found.reach.iter().map(|(region, endpoint, result)| network(region, endpoint, result)));
-    findings.extend(permissions(&found.denied));
+    // Nobody's permissions are not simulated.
+    if found.identity.is_ok() {
+        findings.extend(permissions(&found.denied));
+    }
     findings.extend(found.quotas.iter().map(|(region, result)| quotas(region, result)));
+    findings.extend(found.bucket.iter().map(|(bucket, result)| record(bucket, result)));
     findings
+}
+
+fn record(bucket: &Bucket, result: &Result<(), CloudError>) -> Finding {
+    let place = format!("s3://{}/{} in {}", bucket.record.bucket, bucket.record.prefix, bucket.region);
+    let (what, next) = match result {
+        Ok(()) => return finding("record", Verdict::Fine, format!("{place} can be listed"), None),
+        Err(CloudError::NotFound { .. }) => {
+            (format!("{place}: there is no such bucket"), "make the bucket, or correct --store")
+        }
+        Err(error @ CloudError::Denied { .. }) => (
+            format!("{place}: {error}"),
+            "attach what `rgctl iam-policy --store s3://…` prints for the record",
+        ),
+        // A bucket of another region answers with a redirection.
+        Err(error) => {
+            (format!("{place}: {error}"), "set AWS_REGION to the region of the bucket, and check the network")
+        }
+    };
+    finding("record", Verdict::Wrong, what, Some(next.to_owned()))
 }
 
 fn credentials(identity: &Result<Identity, CloudError>) -> Finding {
@@ -95,18 +132,7 @@ fn credentials(identity: &Result<Identity, CloudError>) -> Finding {
             finding("credentials", Verdict::Fine, format!("{} in account {}", who.arn, who.account), None)
         }
         Err(error) => {
-            let next = match error {
-                CloudError::Denied { code, .. } if code.starts_with("ExpiredToken") => {
-                    "sign in again (`aws sso login`), or renew the session"
-                }
-                CloudError::Denied { code, .. } if code == "NoCredentials" => {
-                    "set a profile (--profile), sign in, or run where a role is attached"
-                }
-                CloudError::Denied { .. } => {
-                    "check the keys, and whether the role may be assumed (--role-arn)"
-                }
-                _ => "check the network, and --endpoint-url if one is set",
-            };
+            let next = error.next_step().unwrap_or("check the network, and --endpoint-url if one is set");
             finding("credentials", Verdict::Wrong, error.to_string(), Some(next.to_owned()))
         }
     }
@@ -199,18 +225,25 @@ fn quotas(region: &RegionId, result: &Result<Quotas, CloudError>) -> Finding {
 }
 
 /// Puts the questions. Nothing is changed by them.
-pub async fn gather(pool: &Pool, wanted: &PolicyFor) -> Gathered {
+///
+/// Who the caller is comes first: without an answer to that, every other answer would say the same.
+pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) -> Gathered {
     let mut found = Gathered {
         identity: Err(CloudError::Unreachable { why: "no region is named".to_owned() }),
         skew_seconds: None,
         reach: Vec::new(),
         denied: Ok(BTreeSet::new()),
         quotas: Vec::new(),
+        bucket: None,
     };
     for (place, region) in wanted.regions.iter().enumerate() {
         let lane = Lane::to(pool, region).await;
         if place == 0 {
-            found.identity = identity(&lane).await;
+            // The chain of credentials says itself best why it has none.
+            found.identity = match pool.check_credentials(region).await {
+                Ok(()) => identity(&lane).await,
+                Err(error) => Err(error),
+            };
             if found.identity.is_err() {
                 break;
             }
@@ -222,8 +255,24 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor) -> Gathered {
         found.reach.extend(reach(&lane).await);
         found.quotas.push((region.clone(), quotas_of(&lane).await));
     }
+    if let Some(bucket) = bucket.filter(|_| found.identity.is_ok()) {
+        found.bucket = Some((bucket.clone(), listed(pool, bucket).await));
+    }
     found.skew_seconds = pool.skew_seconds();
     found
+}
+
+/// Whether the bucket of the record can be listed.
+async fn listed(pool: &Pool, bucket: &Bucket) -> Result<(), CloudError> {
+    let lane = Lane::to(pool, &bucket.region).await;
+    let request = lane
+        .read
+        .s3
+        .list_objects_v2()
+        .bucket(&bucket.record.bucket)
+        .prefix(&bucket.record.prefix)
+        .max_keys(1);
+    lane.ask("s3", "ListObjectsV2", request.send()).await.map(drop)
 }
 
 async fn identity(lane: &Lane<'_>) -> Result<Identity, CloudError> {
@@ -319,6 +368,7 @@ mod tests {
             reach: Vec::new(),
             denied: Ok(BTreeSet::from(["rds:CreateDBCluster".to_owned()])),
             quotas: Vec::new(),
+            bucket: None,
         }
     }
 

@@ -98,6 +98,8 @@ const CODES: &[(&str, Class)] = &[
     ("InvalidSignatureException", Class::Auth),
     ("RequestExpired", Class::Auth),
     ("RequestTimeTooSkewed", Class::Auth),
+    ("RequestInTheFuture", Class::Auth),
+    ("AuthFailure", Class::Auth),
     ("MissingAuthenticationToken", Class::Auth),
     ("IncompleteSignature", Class::Auth),
 ];
@@ -261,6 +263,17 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// Why the chain of credentials gave none.
+pub fn no_credentials(error: &(dyn StdError + 'static)) -> CloudError {
+    let why = chain(error);
+    if was_never_sent(error) {
+        return CloudError::Unreachable { why: format!("credentials: {why}") };
+    }
+    let expired = why.contains("ExpiredToken") || why.contains("has expired");
+    let code = if expired { "ExpiredToken" } else { "NoCredentials" };
+    CloudError::Denied { code: code.to_owned(), message: format!("no usable credentials were found: {why}") }
 }
 
 fn is_about_credentials(why: &str) -> bool {

@@ -25,8 +25,19 @@ pub struct PolicyFor {
     pub regions: BTreeSet<RegionId>,
     /// Whether changes are allowed.
     pub writes: bool,
-    /// Bucket of the record, where it is kept on S3.
-    pub bucket: Option<String>,
+    /// Names of objects that the blueprint adopted, and that do not begin with its own.
+    pub adopted: BTreeSet<(KindId, String)>,
+    /// Where the record is kept, when on S3.
+    pub record: Option<RecordPlace>,
+}
+
+/// A record on S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// Bucket.
+    pub bucket: String,
+    /// What the names of its objects begin with; may be empty.
+    pub prefix: String,
 }
 
 /// Why there is no policy.
@@ -63,8 +74,8 @@ pub fn policy(wanted: &PolicyFor) -> Result<Value, PolicyError> {
     if wanted.writes {
         statements.extend(writes(wanted, partition));
     }
-    if let Some(bucket) = &wanted.bucket {
-        statements.extend(store(bucket, partition, wanted.writes));
+    if let Some(record) = &wanted.record {
+        statements.extend(store(record, partition, wanted.writes));
     }
     Ok(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
@@ -138,26 +149,44 @@ fn resources(wanted: &PolicyFor, service: &str, partition: Partition) -> BTreeSe
         if owner != service {
             continue;
         }
-        let name = wanted.blueprint.as_str();
-        if kind.facts().is_global {
-            // The service puts letters of its own before the name of a global datastore.
-            let before = if service == "elasticache" { "*" } else { "" };
-            found.insert(format!("arn:{partition}:{service}::*:{word}:{before}{name}-*"));
-            continue;
-        }
-        for region in &wanted.regions {
-            // A snapshot of a cluster of Redshift is named with its cluster.
-            let within = if word == "snapshot" && service == "redshift" { "*/" } else { "" };
-            found.insert(format!("arn:{partition}:{service}:{region}:*:{word}:{within}{name}-*"));
-            if ["cluster-pg", "pg", "parametergroup"].contains(&word) {
-                found.insert(format!("arn:{partition}:{service}:{region}:*:{word}:default*"));
-            }
+        // What only the blueprint is called, and what it adopted under names of their own.
+        let own = format!("{}-*", wanted.blueprint);
+        let adopted = wanted.adopted.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str());
+        for name in adopted.chain([own.as_str()]) {
+            found.extend(of_name(wanted, *kind, (service, word), name, partition));
         }
     }
     found
 }
 
-fn store(bucket: &str, partition: Partition, writes: bool) -> Vec<Value> {
+/// The resources of a name, or of all names of a pattern, in all regions.
+fn of_name(
+    wanted: &PolicyFor,
+    kind: KindId,
+    (service, word): (&str, &str),
+    name: &str,
+    partition: Partition,
+) -> Vec<String> {
+    if kind.facts().is_global {
+        // The service puts letters of its own before the name of a global datastore.
+        let before = if service == "elasticache" { "*" } else { "" };
+        return vec![format!("arn:{partition}:{service}::*:{word}:{before}{name}")];
+    }
+    let mut found = Vec::new();
+    for region in &wanted.regions {
+        // A snapshot of a cluster of Redshift is named with its cluster.
+        let within = if word == "snapshot" && service == "redshift" { "*/" } else { "" };
+        found.push(format!("arn:{partition}:{service}:{region}:*:{word}:{within}{name}"));
+        if ["cluster-pg", "pg", "parametergroup"].contains(&word) {
+            found.push(format!("arn:{partition}:{service}:{region}:*:{word}:default*"));
+        }
+    }
+    found
+}
+
+fn store(record: &RecordPlace, partition: Partition, writes: bool) -> Vec<Value> {
+    let bucket = &record.bucket;
+    let below = if record.prefix.is_empty() { String::new() } else { format!("{}/", record.prefix) };
     let (listing, objects): (Vec<&str>, Vec<&str>) = STORE
         .iter()
         .copied()
@@ -167,7 +196,7 @@ fn store(bucket: &str, partition: Partition, writes: bool) -> Vec<Value> {
         json!({ "Sid": "ListRecord", "Effect": "Allow", "Action": listing,
                 "Resource": format!("arn:{partition}:s3:::{bucket}") }),
         json!({ "Sid": "KeepRecord", "Effect": "Allow", "Action": objects,
-                "Resource": format!("arn:{partition}:s3:::{bucket}/*") }),
+                "Resource": format!("arn:{partition}:s3:::{bucket}/{below}*") }),
     ]
 }
 
@@ -186,7 +215,8 @@ mod tests {
             kinds: KindId::ALL.iter().copied().collect(),
             regions: regions.iter().map(|code| RegionId::new(*code).unwrap()).collect(),
             writes,
-            bucket: None,
+            adopted: BTreeSet::new(),
+            record: None,
         }
     }
 
@@ -209,6 +239,25 @@ mod tests {
             let bounded = statement["Resource"] != "*" || statement.get("Condition").is_some();
             assert!(bounded, "{statement}");
         }
+    }
+
+    #[test]
+    fn the_record_is_bounded_by_its_bucket_and_prefix() {
+        let record = Some(RecordPlace { bucket: "team".into(), prefix: "games".into() });
+        let text = policy(&PolicyFor { record, ..wanted(&["cn-north-1"], true) }).unwrap().to_string();
+        assert!(
+            text.contains("\"arn:aws-cn:s3:::team\"") && text.contains("arn:aws-cn:s3:::team/games/*"),
+            "{text}"
+        );
+        assert!(!text.contains("team/*"), "{text}");
+    }
+
+    #[test]
+    fn an_adopted_object_is_allowed_under_its_own_name_only() {
+        let adopted = BTreeSet::from([(KindId::AuroraCluster, "players-production".to_owned())]);
+        let text = policy(&PolicyFor { adopted, ..wanted(&["us-east-1"], true) }).unwrap().to_string();
+        assert!(text.contains("arn:aws:rds:us-east-1:*:cluster:players-production\""), "{text}");
+        assert!(!text.contains("subgrp:players-production"), "{text}");
     }
 
     #[test]

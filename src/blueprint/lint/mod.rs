@@ -167,7 +167,29 @@ fn check_one(
     stores::check(&view, &mut found);
     times::check(&view, &mut found);
     catalog::check(&view, &mut found);
+    soften(&view, &mut found);
     found
+}
+
+/// Rules about what is to be made. What exists already breaks them and serves all the same: it is said, not refused.
+const OF_NEW_OBJECTS: [Code; 7] = [
+    codes::CLASS_UNKNOWN,
+    codes::CLASS_NOT_OFFERED,
+    codes::VERSION_UNKNOWN,
+    codes::VERSION_DEPRECATED,
+    codes::FEATURE_VERSION,
+    codes::NOT_ENCRYPTED,
+    codes::PUBLIC,
+];
+
+fn soften(view: &View<'_>, found: &mut [Finding]) {
+    for (at, _) in view.stores().filter(|(_, store)| !store.common().adopt.is_empty()) {
+        for finding in found.iter_mut().filter(|finding| covers(&at, &finding.path)) {
+            if OF_NEW_OBJECTS.contains(&finding.code) {
+                finding.severity = Severity::Warning;
+            }
+        }
+    }
 }
 
 /// Names that occur more than once in a list, with the path of each later one.

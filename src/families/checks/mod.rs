@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** a finding contradicts no other: what one asks for, none forbids.
 
+mod adopted;
 mod aurora;
 mod documentdb;
 mod elasticache;
@@ -187,6 +188,7 @@ impl Store {
 
     /// Finds what only the family knows to be wrong. `at` is the path of the store.
     pub fn check(&self, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+        adopted::check(self, at, around, found);
         match self {
             Self::Aurora(store) => aurora::check(store, at, around, found),
             Self::DocumentDb(store) => documentdb::check(store, at, around, found),

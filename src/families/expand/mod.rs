@@ -2,7 +2,7 @@
 //!
 //! Goes in: a store, a [`Site`] with its resolved size. Comes out: an [`Expansion`]: nodes, bill, axes.
 //!
-//! **Invariant:** pure, and names derive from the address alone, so that a second try finds the first.
+//! **Invariant:** pure, and names derive from the address or from the section, so that a second try finds the first.
 //! **Invariant:** every `needs` of a node is a node of the same store, and no need leads back to itself.
 //! **Invariant:** encrypted, private and protected unless the section says otherwise; passwords are never handled.
 
@@ -11,6 +11,7 @@ mod documentdb;
 mod elasticache;
 mod redshift;
 
+pub(super) use aurora::SERVERLESS_CLASS;
 pub use elasticache::{cluster_mode, gib_of};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ use crate::vocabulary::time::Span;
 
 use super::common::{self, Common};
 use super::size::{self, AxisFacts, Level, Size};
-use super::{Store, bill};
+use super::{Store, adopt, bill};
 
 /// Days that automatic backups are kept when the section does not say.
 const BACKUP_DAYS: u32 = 7;
@@ -101,6 +102,16 @@ pub enum ExpandError {
         /// Why.
         why: NameError,
     },
+    /// A found value that the attribute does not take.
+    #[error("{what} of store `{store}` cannot be as it was found: {why}")]
+    Adopted {
+        /// The store.
+        store: StoreName,
+        /// Which attribute of which object.
+        what: String,
+        /// Why.
+        why: String,
+    },
     /// A size without what its shape needs.
     #[error("the size of store `{store}` lacks {what}")]
     Size {
@@ -131,12 +142,13 @@ pub fn expand(store: &Store, site: &Site<'_>) -> Result<Expansion, ExpandError> 
 }
 
 fn nodes_at(store: &Store, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
-    match store {
+    let nodes = match store {
         Store::Aurora(store) => aurora::nodes(store, site, level),
         Store::DocumentDb(store) => documentdb::nodes(store, site, level),
         Store::ElastiCache(store) => elasticache::nodes(store, site, level),
         Store::Redshift(store) => redshift::nodes(store, site, level),
-    }
+    }?;
+    adopt::adopt(nodes, store.name(), &store.common().adopt, site.primary)
 }
 
 /// Puts nodes of one store and region together.

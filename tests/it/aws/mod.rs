@@ -3,6 +3,7 @@
 mod answers;
 mod bodies;
 mod decoding;
+mod doctor;
 mod measuring;
 mod models;
 mod replay;

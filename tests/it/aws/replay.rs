@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::body::SdkBody;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -55,23 +56,40 @@ pub fn cloud(
     options: AwsOptions,
     script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
 ) -> (AwsCloud, Arc<Mutex<Vec<Sent>>>) {
+    dated(options, None, script)
+}
+
+/// The same with a service that tells its time with every answer.
+pub fn dated(
+    options: AwsOptions,
+    date: Option<&'static str>,
+    script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
+) -> (AwsCloud, Arc<Mutex<Vec<Sent>>>) {
     let log: Arc<Mutex<Vec<Sent>>> = Arc::default();
     let kept = Arc::clone(&log);
     let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
         let sent = read(&request);
         let (status, kind, body) = script(&sent).unwrap_or_else(|| empty(&sent));
         kept.lock().unwrap().push(sent);
-        let response = http::Response::builder().status(status).header("content-type", kind);
+        let mut response = http::Response::builder().status(status).header("content-type", kind);
+        if let Some(date) = date {
+            response = response.header("date", date);
+        }
         if kind == CBOR {
             let bytes: Vec<u8> = body.chars().map(|one| u8::try_from(u32::from(one)).unwrap()).collect();
             return response.header("smithy-protocol", "rpc-v2-cbor").body(SdkBody::from(bytes)).unwrap();
         }
         response.body(SdkBody::from(body)).unwrap()
     });
+    (over(options, http), log)
+}
+
+/// The provider over a transport, with keys that nobody checks and a time that stands still.
+pub fn over(options: AwsOptions, http: SharedHttpClient) -> AwsCloud {
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
     let transport = Transport { http, credentials: Some(SharedCredentialsProvider::new(credentials)) };
     let clock = Arc::new(Still(Mutex::new(Moment::from_secs(1_800_000_000))));
-    (AwsCloud::over(options, transport, Budget::default(), clock), log)
+    AwsCloud::over(options, transport, Budget::default(), clock)
 }
 
 fn read(request: &http::Request<SdkBody>) -> Sent {

@@ -1,0 +1,300 @@
+//! What a person is told when the account, the network or the clock is in the way: by `doctor`, and by a command that
+//! runs into it. Through the SDK's real layers, over a replayed transport and over a closed port.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use rgctl::adapters::aws::clients::{AwsOptions, Transport};
+use rgctl::adapters::aws::cloud::AwsCloud;
+use rgctl::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
+use rgctl::adapters::aws::iam_policy::{PolicyFor, RecordPlace};
+use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::artefacts::journal::Purpose;
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::Scope;
+use rgctl::cli::error::Failure;
+use rgctl::cli::exit::Exit;
+use rgctl::execution::drive::{DriveError, Job, World, drive, observe};
+use rgctl::execution::turn::Pace;
+use rgctl::kinds::KindId;
+use rgctl::planning::NoFigures;
+use rgctl::report::style::Style;
+use rgctl::seams::{CloudError, Store};
+use rgctl::vocabulary::names::{BlueprintName, RunId};
+use rgctl::vocabulary::time::Moment;
+use serde_json::json;
+
+use super::replay::{Answer, Sent, Still, cloud, dated, over, refusal, xml};
+use crate::engine::Quiet;
+use crate::fixtures::{cluster_store, desired, region};
+
+/// The time of [`Still`], as a service tells it, and ten minutes later.
+const IN_TIME: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
+const LATER: &str = "Fri, 15 Jan 2027 08:10:00 GMT";
+
+fn wanted() -> PolicyFor {
+    PolicyFor {
+        blueprint: BlueprintName::new("game").unwrap(),
+        kinds: KindId::ALL.iter().copied().collect(),
+        regions: BTreeSet::from([region("us-east-1")]),
+        writes: true,
+        adopted: BTreeSet::new(),
+        record: None,
+    }
+}
+
+fn bucket() -> Bucket {
+    let record = RecordPlace { bucket: "team-records".into(), prefix: "games".into() };
+    Bucket { record, region: region("us-east-1") }
+}
+
+fn identity() -> Answer {
+    xml("GetCallerIdentity", "<Arn>arn:aws:iam::111122223333:user/ann</Arn><Account>111122223333</Account>")
+}
+
+/// A simulation that allows all actions but one.
+fn simulated(sent: &Sent, denied: &str) -> Answer {
+    let actions = sent.parameters.iter().filter(|(name, _)| name.starts_with("ActionNames.member."));
+    let results: String = actions
+        .map(|(_, action)| {
+            let decision = if action == denied { "explicitDeny" } else { "allowed" };
+            format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
+        })
+        .collect();
+    xml("SimulatePrincipalPolicy", &format!("<EvaluationResults>{results}</EvaluationResults>"))
+}
+
+fn healthy(sent: &Sent) -> Option<Answer> {
+    match sent.operation.as_str() {
+        "GetCallerIdentity" => Some(identity()),
+        "SimulatePrincipalPolicy" => Some(simulated(sent, "")),
+        "ListServiceQuotas" => Some((
+            200,
+            "application/x-amz-json-1.1",
+            json!({ "Quotas": [{ "QuotaName": "DB clusters", "Value": 40.0 }, { "QuotaName": "Other", "Value": 1.0 }] })
+                .to_string(),
+        )),
+        _ if sent.service == "team-records" => Some((
+            200,
+            "application/xml",
+            "<ListBucketResult><Name>team-records</Name><KeyCount>0</KeyCount></ListBucketResult>".to_owned(),
+        )),
+        _ => None,
+    }
+}
+
+async fn examined(cloud: &AwsCloud, bucket: Option<&Bucket>) -> Vec<Finding> {
+    report(&gather(cloud.pool(), &wanted(), bucket).await, &wanted().regions)
+}
+
+fn of<'a>(findings: &'a [Finding], area: &str) -> Vec<&'a Finding> {
+    findings.iter().filter(|finding| finding.area == area).collect()
+}
+
+#[tokio::test]
+async fn a_healthy_account_has_no_wrong_finding_and_only_reads_were_made() {
+    let (cloud, log) = dated(AwsOptions::default(), Some(IN_TIME), healthy);
+    let findings = examined(&cloud, Some(&bucket())).await;
+    let not_fine: Vec<&Finding> = findings.iter().filter(|one| one.verdict != Verdict::Fine).collect();
+    assert!(not_fine.is_empty(), "{not_fine:#?}");
+    let areas: BTreeSet<&str> = findings.iter().map(|finding| finding.area).collect();
+    assert_eq!(areas, BTreeSet::from(["clock", "credentials", "network", "permissions", "quotas", "record"]));
+    assert!(of(&findings, "quotas")[0].what.contains("DB clusters 40"), "{findings:#?}");
+    for call in cloud.attempts() {
+        let reads = ["Describe", "List", "Get", "Simulate"];
+        assert!(reads.iter().any(|word| call.operation.starts_with(word)), "{call:?}");
+    }
+    assert!(log.lock().unwrap().len() >= 7);
+}
+
+#[tokio::test]
+async fn wrong_keys_are_said_once_and_nothing_else_is_asked() {
+    let (cloud, log) = cloud(AwsOptions::default(), |_| {
+        Some(refusal(403, "InvalidClientTokenId", "The security token included in the request is invalid."))
+    });
+    let findings = examined(&cloud, Some(&bucket())).await;
+    let wrong = of(&findings, "credentials")[0];
+    assert_eq!(wrong.verdict, Verdict::Wrong);
+    assert!(wrong.next.as_ref().unwrap().contains("keys are wrong"), "{wrong:?}");
+    for area in ["network", "permissions", "quotas", "record"] {
+        assert!(of(&findings, area).is_empty(), "nothing is claimed of {area}: {findings:#?}");
+    }
+    assert_eq!(log.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_with_the_way_to_get_it() {
+    let (cloud, _) = cloud(AwsOptions::default(), |sent| match sent.operation.as_str() {
+        "SimulatePrincipalPolicy" => Some(simulated(sent, "rds:CreateDBCluster")),
+        "DescribeClusters" => Some(refusal(403, "AccessDenied", "not authorized: redshift:DescribeClusters")),
+        _ => healthy(sent),
+    });
+    let findings = examined(&cloud, None).await;
+    let denied = of(&findings, "permissions");
+    assert_eq!(denied.len(), 1, "{denied:#?}");
+    assert_eq!(
+        (denied[0].verdict, denied[0].what.as_str()),
+        (Verdict::Wrong, "rds:CreateDBCluster is denied")
+    );
+    assert!(denied[0].next.as_ref().unwrap().contains("rgctl iam-policy"));
+    let doubted = of(&findings, "network").into_iter().find(|one| one.verdict == Verdict::Doubt).unwrap();
+    assert!(doubted.what.contains("redshift in us-east-1"), "{doubted:?}");
+}
+
+#[tokio::test]
+async fn who_may_not_ask_for_permissions_is_told_to_compare_them() {
+    let (cloud, _) = cloud(AwsOptions::default(), |sent| match sent.operation.as_str() {
+        "SimulatePrincipalPolicy" => Some(refusal(403, "AccessDenied", "iam:SimulatePrincipalPolicy")),
+        _ => healthy(sent),
+    });
+    let findings = examined(&cloud, None).await;
+    let one = of(&findings, "permissions")[0];
+    assert_eq!(one.verdict, Verdict::Doubt);
+    assert!(one.next.as_ref().unwrap().contains("iam:SimulatePrincipalPolicy"), "{one:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_missing_or_closed_is_wrong_before_anything_is_recorded() {
+    for (status, code, part) in
+        [(404, "NoSuchBucket", "no such bucket"), (403, "AccessDenied", "not allowed (AccessDenied)")]
+    {
+        let (cloud, _) = cloud(AwsOptions::default(), move |sent| {
+            let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+            if sent.service == "team-records" {
+                Some((status, "application/xml", body))
+            } else {
+                healthy(sent)
+            }
+        });
+        let findings = examined(&cloud, Some(&bucket())).await;
+        let record = of(&findings, "record")[0];
+        assert_eq!(record.verdict, Verdict::Wrong, "{record:?}");
+        assert!(record.what.contains(part) && record.next.is_some(), "{record:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_off_is_found_out_from_the_refusal_itself() {
+    let (cloud, _) = dated(AwsOptions::default(), Some(LATER), |_| {
+        Some(refusal(
+            403,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time",
+        ))
+    });
+    let findings = examined(&cloud, None).await;
+    assert!(of(&findings, "credentials")[0].next.as_ref().unwrap().contains("clock"), "{findings:#?}");
+    let clock = of(&findings, "clock")[0];
+    assert_eq!((clock.verdict, clock.what.as_str()), (Verdict::Wrong, "600 s behind the provider's"));
+}
+
+/// What each kind of trouble looks like to a command: the answer to every call.
+fn refused_by(status: u16, code: &'static str) -> AwsCloud {
+    let json_code = code;
+    let (cloud, _) = cloud(AwsOptions::default(), move |sent| {
+        Some(if sent.json.is_some() {
+            (400, "application/x-amz-json-1.1", json!({ "__type": json_code, "message": "no" }).to_string())
+        } else {
+            refusal(status, code, "no")
+        })
+    });
+    cloud
+}
+
+/// A network in which no name is known.
+#[derive(Debug)]
+struct NoNames;
+impl HttpConnector for NoNames {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let why = "dns error: failed to lookup address information: Name or service not known";
+        HttpConnectorFuture::ready(Err(ConnectorError::io(why.into())))
+    }
+}
+
+fn nowhere() -> AwsCloud {
+    over(AwsOptions::default(), http_client_fn(|_, _| SharedHttpConnector::new(NoNames)))
+}
+
+/// An address at which nobody listens: that of a listener that is gone.
+fn closed() -> AwsCloud {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options =
+        AwsOptions { endpoint_url: Some(format!("http://127.0.0.1:{port}")), ..AwsOptions::default() };
+    over(options, Transport::default().http)
+}
+
+type Trouble = (&'static str, AwsCloud, fn(&CloudError) -> bool, &'static str);
+
+fn troubles() -> Vec<Trouble> {
+    let denied = |error: &CloudError| matches!(error, CloudError::Denied { .. });
+    let unreachable = |error: &CloudError| matches!(error, CloudError::Unreachable { .. });
+    let throttled = |error: &CloudError| matches!(error, CloudError::Throttled { .. });
+    vec![
+        ("wrong keys", refused_by(403, "InvalidClientTokenId"), denied, "keys are wrong"),
+        ("expired session", refused_by(403, "ExpiredToken"), denied, "sign in again"),
+        ("missing permission", refused_by(403, "AccessDenied"), denied, "rgctl iam-policy"),
+        ("clock", refused_by(403, "RequestTimeTooSkewed"), denied, "clock"),
+        ("throttled account", refused_by(400, "Throttling"), throttled, "quota"),
+        ("unknown region", nowhere(), unreachable, "name of the region"),
+        ("closed port", closed(), unreachable, "--endpoint-url"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_trouble_ends_a_command_with_a_message_a_next_step_and_the_documented_code() {
+    let clock = Still(Mutex::new(Moment::from_secs(1_800_000_000)));
+    for (name, cloud, is_wanted, step) in troubles() {
+        let store = SqliteStore::in_memory().unwrap();
+        let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
+        let scope = Scope { regions: wanted().regions, owner: Some(wanted().blueprint) };
+        let error = observe(&world, &scope).await.unwrap_err();
+        assert!(is_wanted(&error), "{name}: {error:?}");
+        let failure = Failure::from(error);
+        assert_eq!(failure.exit, Exit::Error, "{name}");
+        let text = failure.text(Style::PLAIN);
+        assert!(text.contains("hint:") && text.contains(step), "{name}: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
+    let clock = Still(Mutex::new(Moment::from_secs(1_800_000_000)));
+    // What passes by itself is tried for minutes, which adds nothing here.
+    let lasting = |error: &str| ["wrong keys", "missing permission", "clock"].contains(&error);
+    for (name, cloud, ..) in troubles().into_iter().filter(|(name, ..)| lasting(name)) {
+        let store = SqliteStore::in_memory().unwrap();
+        let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
+        let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+        let (run, policy, pace) = (RunId("run".into()), Policy::default(), Pace::default());
+        let job = Job {
+            desired: &desired,
+            policy: &policy,
+            figures: &NoFigures,
+            agreed: None,
+            purpose: Purpose::Apply,
+            run: &run,
+            owner: "test",
+            deadline: None,
+            pace: &pace,
+        };
+        let ended = drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(50) }).await;
+        assert!(matches!(ended, Err(DriveError::Cloud(_))), "{name}: {ended:?}");
+        assert!(store.entries(&desired.blueprint, 0).await.unwrap().is_empty(), "{name}");
+        let lease = rgctl::execution::drive::LEASE;
+        store
+            .take_lease(
+                &desired.blueprint,
+                &RunId("next".into()),
+                "another",
+                Moment::from_secs(1_800_000_000),
+                lease,
+            )
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
