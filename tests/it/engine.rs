@@ -383,4 +383,21 @@ fn looks_that_would_show_nothing_new_are_left_out_and_change_nothing() {
     assert_eq!(foreseeing.at, patient.at, "the same steps at the same moments");
     assert_eq!(told_too, told);
     assert!(few_looks * 3 < every_look, "{few_looks} of {every_look} looks");
+
+#[test]
+fn what_was_made_in_a_region_that_has_left_the_blueprint_is_removed() {
+    let near = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    let both = desired([near.clone(), cluster_store("accounts", "us-west-2", 1, "db.r7g.large")].concat());
+    let mut site = Site::new(10);
+    assert_eq!(site.apply(&both).outcome, Outcome::Settled);
+    let one = desired(near);
+    assert!(!one.regions.iter().any(|region| region.as_str() == "us-west-2"));
+    let refused = site.apply(&one);
+    assert_eq!(refused.outcome, Outcome::Blocked, "it is seen, and needs consent");
+    let order = Order { policy: consents(&["delete:accounts@us-west-2"]), ..Order::default() };
+    assert_eq!(site.run(&one, &order).unwrap().outcome, Outcome::Settled);
+    let left = site.look(&both).seen.into_keys().filter(|at| at.region.as_str() == "us-west-2");
+    let kinds: Vec<KindId> = left.map(|at| at.kind).collect();
+    assert_eq!(kinds, [KindId::AuroraSnapshot], "nothing but the final snapshot is left");
+    site.assert_settled(&one);
 }

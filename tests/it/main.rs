@@ -12,6 +12,7 @@ mod crash;
 mod engine;
 mod families;
 mod fixtures;
+mod fuzz;
 mod laws;
 mod planning;
 mod scaling;
@@ -19,6 +20,7 @@ mod scenarios;
 mod sim;
 mod store_laws;
 mod swarm;
+mod swarm_blueprint;
 mod taps;
 mod views;
 #[cfg(feature = "aws")]
