@@ -401,3 +401,25 @@ fn what_was_made_in_a_region_that_has_left_the_blueprint_is_removed() {
     assert_eq!(kinds, [KindId::AuroraSnapshot], "nothing but the final snapshot is left");
     site.assert_settled(&one);
 }
+
+#[test]
+fn a_cache_gets_its_first_replica_before_it_fails_over_by_itself_and_loses_it_afterwards() {
+    let with = |replicas: u32| {
+        let mut nodes = cache_store("rank", "us-east-1", 2);
+        for node in nodes.iter_mut().filter(|node| node.at.kind == KindId::CacheGroup) {
+            node.attrs.set("replicas_per_shard", Some(json!(replicas))).unwrap();
+            node.attrs.set("automatic_failover", Some(json!(replicas > 0))).unwrap();
+            node.attrs.set("multi_az", Some(json!(replicas > 0))).unwrap();
+        }
+        desired(nodes)
+    };
+    let mut site = Site::new(12);
+    for replicas in [0, 2, 0] {
+        let ended = site.run(
+            &with(replicas),
+            &Order { policy: consents(&["shrink:rank@us-east-1"]), ..Order::default() },
+        );
+        assert_eq!(ended.unwrap().outcome, Outcome::Settled, "with {replicas} replicas");
+        site.assert_settled(&with(replicas));
+    }
+}

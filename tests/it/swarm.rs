@@ -11,7 +11,7 @@ use std::ops::Range;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rgctl::adapters::sim::{Called, FaultPlan, GENESIS};
+use rgctl::adapters::sim::{Called, Fault, FaultPlan, GENESIS, Rule};
 use rgctl::artefacts::journal::Outcome;
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Waiting};
@@ -90,12 +90,19 @@ fn seen_everywhere(wanted: &Desired, everywhere: &BTreeSet<RegionId>) -> Desired
     wanted
 }
 
+/// The account has had its quotas raised: what goes beyond the usual ones is refused for good, which is no fault.
+fn raise_quotas(site: &Site) {
+    let rule = Rule::always(Fault::Quota { limit: u32::MAX }, GENESIS, GENESIS + Span::from_days(3_650));
+    let _ = site.cloud.with_world(|world| world.add_fault(rule));
+}
+
 /// One life of a world.
 fn live(seed: u64) -> Result<Seen, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut site = Site::new(seed);
     site.cloud = site.cloud.clone().with_catalog(std::sync::Arc::clone(&CATALOG));
     let _ = site.cloud.with_world(|world| world.expect_snapshots(true));
+    raise_quotas(&site);
     let (mut game, mut wanted, refused) = Game::first(&mut rng, GENESIS);
     let mut everywhere = wanted.regions.clone();
     let mut seen = Seen { texts: 1, refused: refused.into(), ..Seen::default() };
@@ -120,6 +127,7 @@ fn live(seed: u64) -> Result<Seen, String> {
 
     // Liveness: everything heals, a person removes what broke for good, and the world comes to rest.
     let _ = site.cloud.with_world(|world| world.clear_faults(None));
+    raise_quotas(&site);
     site.cloud.advance(Span::from_days(2)).map_err(|error| error.to_string())?;
     remove_broken(&site, &seen_everywhere(&wanted, &everywhere))?;
     let mut order = some_order(&mut rng, &site, &everywhere, true);

@@ -136,6 +136,7 @@ impl Game {
     pub fn text(&self) -> String {
         let mut out = String::from("apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n");
         let _ = writeln!(out, "  demand:\n    players: {{ peakConcurrent: {}k, growthPerMonth: 5% }}", self.players_k);
+        out.push_str("    requestsPerPlayerPerMinute: 10\n");
         let _ = writeln!(out, "    hotData: {{ size: {}GiB, retention: 90d }}", self.data_gib);
         out.push_str("  objectives: { availability: 99%, p99: 100ms, rto: 2d, rpo: 2d }\n");
         self.write_regions(&mut out);
