@@ -57,7 +57,9 @@ impl SavedPlan {
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match value.get("format").and_then(serde_json::Value::as_str) {
             Some(SAVED_FORMAT) => {}
-            Some(PLAN_FORMAT) => return Err("it is the output of `plan -o json`, without the wish".to_owned()),
+            Some(PLAN_FORMAT) => {
+                return Err("it is the output of `plan -o json`, without the wish".to_owned());
+            }
             Some(other) => return Err(format!("its format is {other}, expected {SAVED_FORMAT}")),
             None => return Err("it names no format".to_owned()),
         }

@@ -394,7 +394,9 @@ fn show_json(world: &World) -> String {
         .collect();
     let slots: serde_json::Map<String, Value> = world
         .everything()
-        .filter_map(|(at, _)| Some((at.to_string(), serde_json::to_value(world.slots(at)?).unwrap_or_default())))
+        .filter_map(|(at, _)| {
+            Some((at.to_string(), serde_json::to_value(world.slots(at)?).unwrap_or_default()))
+        })
         .collect();
     let value = json!({
         "format": SHOW_FORMAT,

@@ -48,18 +48,24 @@ impl KindId {
                 beside(Self::AuroraClusterParameters, quota("aurora", "cluster-parameter-groups", code))
             }
             Self::AuroraInstanceParameters => quota("aurora", "parameter-groups", code),
-            Self::AuroraSnapshot => {
-                beside(Self::DocumentSnapshot, quota("aurora", "manual-cluster-snapshots", "SnapshotQuotaExceeded"))
-            }
-            Self::DocumentSnapshot => {
-                beside(Self::AuroraSnapshot, quota("aurora", "manual-cluster-snapshots", "SnapshotQuotaExceeded"))
-            }
+            Self::AuroraSnapshot => beside(
+                Self::DocumentSnapshot,
+                quota("aurora", "manual-cluster-snapshots", "SnapshotQuotaExceeded"),
+            ),
+            Self::DocumentSnapshot => beside(
+                Self::AuroraSnapshot,
+                quota("aurora", "manual-cluster-snapshots", "SnapshotQuotaExceeded"),
+            ),
             Self::CacheSubnetGroup => quota("elasticache", "subnet-groups", "CacheSubnetGroupQuotaExceeded"),
-            Self::CacheParameters => quota("elasticache", "parameter-groups", "CacheParameterGroupQuotaExceeded"),
+            Self::CacheParameters => {
+                quota("elasticache", "parameter-groups", "CacheParameterGroupQuotaExceeded")
+            }
             Self::CacheUser => quota("elasticache", "users", "UserQuotaExceeded"),
             Self::CacheUserGroup => quota("elasticache", "user-groups", "UserGroupQuotaExceeded"),
             Self::CacheServerless => quota("elasticache", "serverless-caches", code),
-            Self::RedshiftSubnetGroup => quota("redshift", "subnet-groups", "ClusterSubnetGroupQuotaExceeded"),
+            Self::RedshiftSubnetGroup => {
+                quota("redshift", "subnet-groups", "ClusterSubnetGroupQuotaExceeded")
+            }
             Self::RedshiftParameters => {
                 quota("redshift", "parameter-groups", "ClusterParameterGroupQuotaExceeded")
             }
@@ -86,9 +92,8 @@ impl KindId {
 /// Machines of an object that counts them in a field of its own, or what it counts in their place.
 pub fn units_of(attrs: &AnyAttrs) -> u64 {
     let number = |field: &str| attrs.get(field).and_then(|value| value.as_u64());
-    let shards = number("shards").map(|shards| {
-        shards.saturating_mul(number("replicas_per_shard").unwrap_or(0).saturating_add(1))
-    });
+    let shards = number("shards")
+        .map(|shards| shards.saturating_mul(number("replicas_per_shard").unwrap_or(0).saturating_add(1)));
     shards.or_else(|| number("nodes")).or_else(|| number("base_rpu")).unwrap_or(0)
 }
 

@@ -24,9 +24,10 @@ pub(super) fn over_quota(catalog: &Catalog, world: &World, op: &Op) -> Option<Cl
     }
     let desk = Desk { catalog, world, region: &at.region };
     match op {
-        Op::Create { attrs, .. } if !world.objects.contains_key(at) => {
-            desk.too_many(at.kind).or_else(|| desk.too_big(at, attrs)).or_else(|| desk.too_many_units(at, attrs))
-        }
+        Op::Create { attrs, .. } if !world.objects.contains_key(at) => desk
+            .too_many(at.kind)
+            .or_else(|| desk.too_big(at, attrs))
+            .or_else(|| desk.too_many_units(at, attrs)),
         Op::Modify { attrs, .. } => {
             let before = &world.objects.get(at)?.attrs;
             let mut after = before.clone();
@@ -69,7 +70,8 @@ impl Desk<'_> {
     fn too_big(&self, at: &Address, attrs: &AnyAttrs) -> Option<CloudError> {
         bounds_of(attrs, self.world.objects.contains_key(at)).into_iter().find_map(|bound| {
             let limit = bound.items.iter().find_map(|item| self.limit(bound.service, item))?;
-            let message = || format!("{at}: {} {} are asked for, {limit} are allowed", bound.asked, bound.what);
+            let message =
+                || format!("{at}: {} {} are asked for, {limit} are allowed", bound.asked, bound.what);
             (bound.asked > limit).then(|| refused(bound.code, message()))
         })
     }
@@ -80,8 +82,12 @@ impl Desk<'_> {
         let others = self.world.in_region(self.region, at.kind).filter(|(other, _)| *other != at);
         let used: u64 = others.map(|(_, object)| units_of(&object.attrs)).sum();
         let asked = units_of(attrs);
-        let message =
-            || format!("{} allows {limit} in {}: {used} are in use, {asked} are asked for", quota.item, self.region);
+        let message = || {
+            format!(
+                "{} allows {limit} in {}: {used} are in use, {asked} are asked for",
+                quota.item, self.region
+            )
+        };
         (used.saturating_add(asked) > limit).then(|| refused(quota.code, message()))
     }
 }

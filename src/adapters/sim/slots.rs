@@ -62,7 +62,8 @@ impl World {
     pub fn slots(&self, at: &Address) -> Option<Slots> {
         let object = self.objects.get(at)?;
         let from = object.number(SHARDS).filter(|shards| *shards <= SLOTS)?;
-        let pending = object.pending.as_ref().and_then(|pending| pending.get(SHARDS)).and_then(|n| n.as_u64());
+        let pending =
+            object.pending.as_ref().and_then(|pending| pending.get(SHARDS)).and_then(|n| n.as_u64());
         let Some(to) = pending.filter(|to| *to != from && *to <= SLOTS) else {
             return Some(Slots { by_shard: even(from), moved: None });
         };
