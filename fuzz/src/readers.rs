@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use rgctl::artefacts::address::Address;
+use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Plan;
 use rgctl::artefacts::policy::Consent;
-use rgctl::artefacts::node::Desired;
 use rgctl::blueprint::document::Reading;
 use rgctl::blueprint::region::{self, RegionBook};
 use rgctl::blueprint::{template, yaml};
@@ -28,7 +28,8 @@ use rgctl::vocabulary::quantity::{Bytes, Count, Factor, Halves, PerMonth, Share,
 use rgctl::vocabulary::section::{Setting as _, from_json};
 use rgctl::vocabulary::time::{Moment, Span};
 
-static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::embedded().expect("the embedded tables are whole"));
+static CATALOG: LazyLock<Catalog> =
+    LazyLock::new(|| Catalog::embedded().expect("the embedded tables are whole"));
 static REGIONS: LazyLock<RegionBook> =
     LazyLock::new(|| Reading::of(RegionBook::default(), &region::built_in()).regions);
 
@@ -84,16 +85,20 @@ pub fn region_file(bytes: &[u8]) {
 /// A template, with values for the names that the shipped one asks for.
 pub fn template_file(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
-    let values: BTreeMap<String, String> = [("game", "tile-rush"), ("region", "eu-west-1"), ("players", "5k")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    let values: BTreeMap<String, String> =
+        [("game", "tile-rush"), ("region", "eu-west-1"), ("players", "5k")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
     let _ = template::render(&Source::new("input", text), &values);
 }
 
 fn told_within(found: &Diagnostics, source: &Source) {
     for diagnostic in found {
         let span = diagnostic.span;
-        assert!(span.start <= span.end && span.end <= source.text.len(), "{diagnostic} lies outside of the text");
+        assert!(
+            span.start <= span.end && span.end <= source.text.len(),
+            "{diagnostic} lies outside of the text"
+        );
         assert!(source.text.is_char_boundary(span.start) && source.text.is_char_boundary(span.end));
     }
     let _ = diagnostics::text(found, &diagnostics::sources([source]), Colour::No);
@@ -169,6 +174,12 @@ pub fn quantity(bytes: &[u8]) {
     if let Some(moment) = Moment::parse_rfc3339(text) {
         assert_eq!(Moment::parse_rfc3339(&moment.rfc3339()).map(Moment::as_secs), Some(moment.as_secs()));
     }
-    let _ = (Zone::new(text), RegionId::new(text), StoreName::new(text), BlueprintName::new(text), Name::new(text));
+    let _ = (
+        Zone::new(text),
+        RegionId::new(text),
+        StoreName::new(text),
+        BlueprintName::new(text),
+        Name::new(text),
+    );
     let _ = (Currency::parse(text), rgctl::telemetry::trace::read_stamp(text));
 }

@@ -142,22 +142,26 @@ fn step(ask: &Ask<'_>, node: &Node, op: Op, why: Reason, lacks: Option<Consent>)
 /// When a change that needs a call of its own has its turn among the changes of one object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
-    /// Modes, versions, classes: numbers may depend on them.
+    /// What shrinks and is not gone: it makes room for what grows, and fewer fit into a smaller mode.
+    Shrinks,
+    /// Modes, versions, classes: what grows may depend on them.
     Mode,
     /// What grows or is switched off: a switch that needs more of it, such as failover a replica, is set afterwards.
     Grows,
     /// All changes that go in one call.
     Together,
-    /// What shrinks or is switched on: whatever needed more of it has been switched off by then.
-    Shrinks,
+    /// What goes to nothing or is switched on: whatever needed it has been switched off by then.
+    Last,
 }
 
 fn turn_of(change: &FieldChange) -> Turn {
     let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
-    match (before, &change.after) {
-        (before, serde_json::Value::Number(after)) if after.as_u64() > before => Turn::Grows,
-        (_, serde_json::Value::Bool(false)) => Turn::Grows,
-        (_, serde_json::Value::Number(_) | serde_json::Value::Bool(true)) => Turn::Shrinks,
+    match &change.after {
+        serde_json::Value::Number(after) if after.as_u64() > before => Turn::Grows,
+        serde_json::Value::Number(after) if after.as_u64() == Some(0) => Turn::Last,
+        serde_json::Value::Number(_) => Turn::Shrinks,
+        serde_json::Value::Bool(false) => Turn::Grows,
+        serde_json::Value::Bool(true) => Turn::Last,
         _ => Turn::Mode,
     }
 }

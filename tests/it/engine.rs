@@ -383,6 +383,7 @@ fn looks_that_would_show_nothing_new_are_left_out_and_change_nothing() {
     assert_eq!(foreseeing.at, patient.at, "the same steps at the same moments");
     assert_eq!(told_too, told);
     assert!(few_looks * 3 < every_look, "{few_looks} of {every_look} looks");
+}
 
 #[test]
 fn what_was_made_in_a_region_that_has_left_the_blueprint_is_removed() {

@@ -19,8 +19,14 @@ const BYTES_MAX: usize = 6_000;
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders =
-        ["blueprints", "regions", "templates", "tests/fixtures/invalid", "tests/fixtures/traces", "tests/fixtures/fuzz"];
+    let folders = [
+        "blueprints",
+        "regions",
+        "templates",
+        "tests/fixtures/invalid",
+        "tests/fixtures/traces",
+        "tests/fixtures/fuzz",
+    ];
     let mut files = Vec::new();
     for folder in folders {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {

@@ -240,7 +240,9 @@ fn seeds() -> Range<u64> {
     let number = |text: &str| text.parse().expect("RGCTL_SEEDS is a number, or two with a dash");
     match std::env::var("RGCTL_SEEDS") {
         Err(_) => 0..SEEDS,
-        Ok(text) => text.split_once('-').map_or_else(|| 0..number(&text), |(from, to)| number(from)..number(to)),
+        Ok(text) => {
+            text.split_once('-').map_or_else(|| 0..number(&text), |(from, to)| number(from)..number(to))
+        }
     }
 }
 
@@ -263,7 +265,8 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
             (seed, life)
         })
         .collect();
-    let seen = lives.iter().filter_map(|(_, life)| life.as_ref().ok()).fold(Seen::default(), |a, b| a.plus(*b));
+    let seen =
+        lives.iter().filter_map(|(_, life)| life.as_ref().ok()).fold(Seen::default(), |a, b| a.plus(*b));
     println!("swarm: seeds {seeds:?}: {seen:?}");
     let failed: Vec<u64> = lives.iter().filter(|(_, life)| life.is_err()).map(|(seed, _)| *seed).collect();
     if let Some((seed, Err(why))) = lives.iter().find(|(_, life)| life.is_err()) {

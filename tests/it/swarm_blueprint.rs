@@ -73,7 +73,8 @@ impl Game {
     }
 
     fn add_store(&mut self, rng: &mut impl Rng) {
-        let engine = one(rng, &["aurora-mysql", "aurora-postgresql", "documentdb", "valkey", "redis", "redshift"]);
+        let engine =
+            one(rng, &["aurora-mysql", "aurora-postgresql", "documentdb", "valkey", "redis", "redshift"]);
         let name = format!("s{}", self.made);
         self.made += 1;
         let fields = fields(rng, engine, self.is_followed());
@@ -134,8 +135,14 @@ impl Game {
 
     /// The document.
     pub fn text(&self) -> String {
-        let mut out = String::from("apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n");
-        let _ = writeln!(out, "  demand:\n    players: {{ peakConcurrent: {}k, growthPerMonth: 5% }}", self.players_k);
+        let mut out = String::from(
+            "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n",
+        );
+        let _ = writeln!(
+            out,
+            "  demand:\n    players: {{ peakConcurrent: {}k, growthPerMonth: 5% }}",
+            self.players_k
+        );
         out.push_str("    requestsPerPlayerPerMinute: 10\n");
         let _ = writeln!(out, "    hotData: {{ size: {}GiB, retention: 90d }}", self.data_gib);
         out.push_str("  objectives: { availability: 99%, p99: 100ms, rto: 2d, rpo: 2d }\n");
@@ -286,7 +293,10 @@ fn aurora(rng: &mut impl Rng, engine: &str, out: &mut Vec<(&'static str, String)
             out.push(("serverless", format!("{{ minAcu: {}, maxAcu: {max} }}", f64::from(min) / 2.0)));
         }
         1 | 2 => {
-            let class = one(rng, &["db.r6g.large", "db.r6g.xlarge", "db.r6g.2xlarge", "db.r5.large", "db.t4g.medium"]);
+            let class = one(
+                rng,
+                &["db.r6g.large", "db.r6g.xlarge", "db.r6g.2xlarge", "db.r5.large", "db.t4g.medium"],
+            );
             out.push(("class", class.to_owned()));
         }
         _ => {}
@@ -339,7 +349,10 @@ fn cache(rng: &mut impl Rng, out: &mut Vec<(&'static str, String)>) {
 fn warehouse(rng: &mut impl Rng, followed: bool, out: &mut Vec<(&'static str, String)>) {
     if rng.random_bool(0.25) {
         let base = 8 * rng.random_range(1..=8);
-        out.push(("serverless", format!("{{ baseRpu: {base}, maxRpu: {} }}", base + 8 * rng.random_range(0..=8))));
+        out.push((
+            "serverless",
+            format!("{{ baseRpu: {base}, maxRpu: {} }}", base + 8 * rng.random_range(0..=8)),
+        ));
         return;
     }
     if rng.random_bool(0.6) {

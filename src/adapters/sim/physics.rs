@@ -94,7 +94,7 @@ impl World {
     fn slow_resize(&self, at: &Address, pending: &AnyAttrs) -> Option<Lasts> {
         let before = &self.objects.get(at)?.attrs;
         let mut after = before.clone();
-        copy_set(&mut after, pending);
+        after.overlay(pending);
         before.slow_resize(&after)
     }
 

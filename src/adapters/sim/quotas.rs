@@ -31,7 +31,7 @@ pub(super) fn over_quota(catalog: &Catalog, world: &World, op: &Op) -> Option<Cl
         Op::Modify { attrs, .. } => {
             let before = &world.objects.get(at)?.attrs;
             let mut after = before.clone();
-            super::physics::copy_set(&mut after, attrs);
+            after.overlay(attrs);
             // What does not grow needs no quota.
             let grows = units_of(&after) > units_of(before);
             grows.then(|| desk.too_big(at, &after).or_else(|| desk.too_many_units(at, &after))).flatten()

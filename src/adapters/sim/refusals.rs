@@ -222,12 +222,14 @@ impl World {
             let flag = |field: &str| {
                 wanted.get(field).or_else(|| has.and_then(|o| o.attrs.get(field))).and_then(|v| v.as_bool())
             };
-            if flag("automatic_failover") == Some(true) && replicas == 0 {
-                return invalid("automatic failover needs a replica");
-            }
             let mode = wanted
                 .text("cluster_mode")
                 .or_else(|| has.and_then(|object| object.attrs.text("cluster_mode")));
+            // A sharded cache says that it fails over by itself, even where no shard has a replica.
+            if flag("automatic_failover") == Some(true) && replicas == 0 && mode.as_deref() != Some("enabled")
+            {
+                return invalid("automatic failover needs a replica");
+            }
             if mode.as_deref() == Some("disabled") && shards > 1 {
                 return invalid("more than one shard needs cluster mode");
             }

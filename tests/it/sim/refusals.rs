@@ -153,6 +153,17 @@ fn what_is_named_must_exist_and_what_is_named_stays() {
 }
 
 #[test]
+fn the_last_replica_stays_where_one_shard_fails_over_and_may_go_where_there_are_shards() {
+    let without = |mode: &str| {
+        let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 1,
+            "cluster_mode": mode, "automatic_failover": true }));
+        desk.modify(&group, &json!({ "replicas_per_shard": 0 }))
+    };
+    assert_eq!(code(without("disabled")), "refused InvalidParameterCombination");
+    assert_eq!(without("enabled"), Ok(()));
+}
+
+#[test]
 fn caches_are_refused_impossible_sizes() {
     let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 3, "replicas_per_shard": 1,
         "cluster_mode": "enabled", "automatic_failover": true }));
@@ -160,7 +171,6 @@ fn caches_are_refused_impossible_sizes() {
         (json!({ "shards": 0 }), "refused InvalidParameterCombination"),
         (json!({ "shards": 400 }), "refused NodeQuotaForClusterExceeded"),
         (json!({ "replicas_per_shard": 6 }), "refused InvalidParameterCombination"),
-        (json!({ "replicas_per_shard": 0 }), "refused InvalidParameterCombination"),
     ] {
         assert_eq!(code(desk.modify(&group, &change)), expected, "{change}");
     }
@@ -326,7 +336,8 @@ fn an_account_has_forty_members_in_a_region_whatever_their_cluster() {
     assert_eq!(code(member("c", 40)), "refused InstanceQuotaExceeded");
     let document = at(KindId::DocumentCluster, "d");
     desk.make(&document, &json!({ "engine_version": "5.0.0" }));
-    let beside = desk.create(&at(KindId::DocumentInstance, "d-1"), &json!({ "cluster": "d", "class": "db.r6g.large" }));
+    let beside = desk
+        .create(&at(KindId::DocumentInstance, "d-1"), &json!({ "cluster": "d", "class": "db.r6g.large" }));
     assert_eq!(code(beside), "refused InstanceQuotaExceeded", "both families share the quota");
     let elsewhere = in_region(OTHER, KindId::AuroraCluster, "a");
     desk.make(&elsewhere, &cluster_fields());
@@ -362,7 +373,10 @@ fn clusters_snapshots_nodes_and_shards_have_quotas_of_their_own() {
     desk.modify(&at(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 1 })).unwrap();
 
     let warehouse = |name: &str, nodes: u64| {
-        desk.create(&at(KindId::RedshiftCluster, name), &json!({ "node_type": "ra3.4xlarge", "nodes": nodes }))
+        desk.create(
+            &at(KindId::RedshiftCluster, name),
+            &json!({ "node_type": "ra3.4xlarge", "nodes": nodes }),
+        )
     };
     assert_eq!(code(warehouse("w", 33)), "refused NumberOfNodesPerClusterLimitExceeded");
     for name in ["p", "q", "r", "s", "t", "u"] {
@@ -390,7 +404,10 @@ fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
     }
     assert!(matches!(delete_in_haste(&desk, &cluster), CloudError::Throttled { .. }));
     let elsewhere = in_region(OTHER, KindId::AuroraCluster, "main");
-    assert!(matches!(delete_in_haste(&desk, &elsewhere), CloudError::NotFound { .. }), "budgets are by region");
+    assert!(
+        matches!(delete_in_haste(&desk, &elsewhere), CloudError::NotFound { .. }),
+        "budgets are by region"
+    );
 }
 
 #[test]
@@ -406,7 +423,10 @@ fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
     let op = Op::Delete { at: cluster, final_snapshot: None };
     let token = Token("t".to_owned());
     let answers = block_on(futures::future::join_all((0..120).map(|_| desk.cloud.call(&op, &token))));
-    assert!(answers.iter().all(|answer| matches!(answer, Err(CloudError::NotFound { .. }))), "none is throttled");
+    assert!(
+        answers.iter().all(|answer| matches!(answer, Err(CloudError::NotFound { .. }))),
+        "none is throttled"
+    );
     let took = now().since(start).as_secs_f64();
     assert!((9.9..=10.3).contains(&took), "120 calls at 12 a second take 10 s and not {took}");
 }
