@@ -50,6 +50,8 @@ measure() { # words
 
 printf 'rgctl --version: '
 measure "$rgctl" --version
+# An account with default quotas could not hold so much.
+"$rgctl" sim fault add quota --limit 1000000 --for 3650d
 blueprint db.r7g.large >bench.yaml
 /usr/bin/time -o apply.time -f 'rgctl apply, once: %e s  %M KiB' \
     "$rgctl" apply -f bench.yaml --yes >apply.out 2>apply.err || { tail -5 apply.out apply.err; exit 1; }

@@ -125,7 +125,8 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable { what } if what.contains("s3://") => Self::of(Exit::Error, &error).hint(
                 "check the bucket's name, its region (AWS_REGION) and the permissions that `rgctl iam-policy` names",
             ),
-            StoreError::Unavailable { .. } => Self::of(Exit::Error, &error),
+            StoreError::Unavailable { .. } => Self::of(Exit::Error, &error)
+                .hint("check the state folder: its permissions, the space on its disk, whether its files are whole"),
         }
     }
 }
@@ -166,14 +167,18 @@ impl From<SimCommandError> for Failure {
         match error {
             SimCommandError::Output(error) => error.into(),
             error @ SimCommandError::Argument(_) => Self::of(Exit::BadInput, &error),
-            error @ SimCommandError::Sim(_) => error_of_sim(&error),
+            SimCommandError::Sim(error) => error.into(),
         }
     }
 }
 
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
-        error_of_sim(&error)
+        let failure = Self::of(Exit::Error, &error);
+        if error.is_damage() {
+            return failure.hint("`rgctl sim reset` begins a new world; the old one is lost");
+        }
+        failure.hint("check the state folder: its permissions, and the space on its disk")
     }
 }
 
@@ -213,10 +218,6 @@ impl From<TemplateError> for Failure {
             error => Self::of(Exit::BadInput, &error),
         }
     }
-}
-
-fn error_of_sim(error: &(dyn Error + 'static)) -> Failure {
-    Failure::of(Exit::Error, error).hint("`rgctl sim reset` begins a new world")
 }
 
 #[cfg(test)]

@@ -57,6 +57,9 @@ use settings::Settings;
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
+use crate::artefacts::seen::Scope;
+use crate::execution::drive::observe;
+use crate::record::ledger::regions_of;
 use crate::seams::Clock;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -181,8 +184,10 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let checked = load::check(&input, settings, output)?;
     let outside = outside::open(settings)?;
     let now = outside.clock.now();
-    let overlays = outside.store.overlays(&checked.name()?, now).await?;
-    let loaded = checked.build(&overlays, now, output)?;
+    let name = checked.name()?;
+    let overlays = outside.store.overlays(&name, now).await?;
+    let mut loaded = checked.build(&overlays, now, output)?;
+    loaded.desired.regions.extend(regions_of(&outside.store.entries(&name, 0).await?));
     match command {
         Command::Plan(args) => plan::run(args, loaded, &outside, settings, output).await,
         Command::Apply(args) => {

@@ -1,10 +1,12 @@
 //! The outside that a command works on: provider, clocks, store, as the settings ask for.
 
 use super::error::Failure;
+use super::exit::Exit;
 use super::settings::{CloudSettings, Settings, StoreSettings};
 use crate::adapters::files::journal::SqliteStore;
 use crate::adapters::machine::SystemClock;
 use crate::adapters::sim::SimCloud;
+use crate::catalog::Catalog;
 use crate::execution::drive::World;
 use crate::seams::{Clock, Cloud, Store};
 
@@ -31,7 +33,8 @@ impl Outside {
 pub fn open(settings: &Settings) -> Result<Outside, Failure> {
     match &settings.cloud {
         CloudSettings::Sim => {
-            let cloud = SimCloud::open(&settings.state_dir)?;
+            let catalog = Catalog::embedded().map_err(|error| Failure::of(Exit::Error, &error))?;
+            let cloud = SimCloud::open(&settings.state_dir)?.with_catalog(std::sync::Arc::new(catalog));
             let clock = Box::new(cloud.clock());
             Ok(Outside { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
         }

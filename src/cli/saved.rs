@@ -46,21 +46,26 @@ impl SavedPlan {
     /// Reads a file back.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = inputs::read_text(path, PLAN_BYTES_MAX)?;
-        let refused = |why: &str| {
+        Self::parse(&text).map_err(|why| {
             Failure::new(Exit::BadInput, format!("{} is not a saved plan: {why}", path.display()))
                 .hint("make one with `rgctl plan -f BLUEPRINT --out FILE`; blueprints are given with `-f`")
-        };
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| refused(&error.to_string()))?;
+        })
+    }
+
+    /// Reads the text of a file, or says why it is no saved plan.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match value.get("format").and_then(serde_json::Value::as_str) {
             Some(SAVED_FORMAT) => {}
-            Some(PLAN_FORMAT) => return Err(refused("it is the output of `plan -o json`, without the wish")),
-            Some(other) => return Err(refused(&format!("its format is {other}, expected {SAVED_FORMAT}"))),
-            None => return Err(refused("it names no format")),
+            Some(PLAN_FORMAT) => {
+                return Err("it is the output of `plan -o json`, without the wish".to_owned());
+            }
+            Some(other) => return Err(format!("its format is {other}, expected {SAVED_FORMAT}")),
+            None => return Err("it names no format".to_owned()),
         }
-        let saved: Self = serde_json::from_value(value).map_err(|error| refused(&error.to_string()))?;
+        let saved: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
         if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy) {
-            return Err(refused("it was changed after it was made"));
+            return Err("it was changed after it was made".to_owned());
         }
         Ok(saved)
     }

@@ -135,7 +135,7 @@ pub struct FaultArgs {
     /// Of slow: how many times as long
     #[arg(long, default_value_t = 3.0)]
     pub factor: f64,
-    /// Of quota: how many objects
+    /// Of quota: how many objects, in place of the account's default quotas
     #[arg(long, default_value_t = 0)]
     pub limit: u32,
     /// Of stale-read and late-metrics: by how much
@@ -392,12 +392,19 @@ fn show_json(world: &World) -> String {
         .everything()
         .map(|(at, seen)| (at.to_string(), serde_json::to_value(seen).unwrap_or_default()))
         .collect();
+    let slots: serde_json::Map<String, Value> = world
+        .everything()
+        .filter_map(|(at, _)| {
+            Some((at.to_string(), serde_json::to_value(world.slots(at)?).unwrap_or_default()))
+        })
+        .collect();
     let value = json!({
         "format": SHOW_FORMAT,
         "seed": world.seed(),
         "start": world.start().rfc3339(),
         "now": world.now().rfc3339(),
         "objects": objects,
+        "slots": slots,
         "faults": world.faults().map(|(id, rule)| json!({ "id": id, "rule": rule })).collect::<Vec<_>>(),
         "used": world.used(),
         "violations": world.violations(),
@@ -417,10 +424,13 @@ fn show_text(world: &World) -> String {
         .everything()
         .map(|(at, seen)| {
             let role = seen.facts.role.map(|role| role.to_string()).unwrap_or_default();
-            let pending = seen
-                .pending
-                .as_ref()
-                .map_or_else(String::new, |pending| format!("pending: {}", pending.set_names().join(", ")));
+            let pending = seen.pending.as_ref().map_or_else(String::new, |pending| {
+                let moved = world.slots(at).and_then(|slots| slots.moved);
+                let moved = moved.map_or_else(String::new, |part| {
+                    format!(" ({:.0} % of the slots have moved)", part * 100.0)
+                });
+                format!("pending: {}{moved}", pending.set_names().join(", "))
+            });
             [at.to_string(), seen.facts.native, role, pending]
         })
         .collect();

@@ -162,7 +162,8 @@ impl Run<'_> {
     async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
         let entries = self.world.store.entries(&self.job.desired.blueprint, 0).await?;
         self.ledger.fold(&entries);
-        let scope = scope_of(self.job.desired);
+        let mut scope = scope_of(self.job.desired);
+        scope.regions.extend(self.ledger.regions.iter().cloned());
         let mut opened = false;
         loop {
             let inventory = look(self.world, &scope, OBSERVE_TRIES_MAX).await?;

@@ -11,6 +11,7 @@ pub mod codes;
 pub mod documentdb;
 pub mod elasticache;
 pub mod facts;
+pub mod quotas;
 pub mod rds_like;
 pub mod redshift;
 pub mod shared;
@@ -22,7 +23,7 @@ use serde_json::Value;
 
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::{self, Attrs, FieldChange};
-use facts::{Endpoint, KindFacts, Parent};
+use facts::{Endpoint, KindFacts, Lasts, Parent};
 
 /// A kind of object: its attributes, its facts. Implemented by the marker types that `kinds!` writes.
 pub trait Kind: 'static {
@@ -444,6 +445,11 @@ impl AnyAttrs {
             }
         }
         self.with(Names)
+    }
+
+    /// How long a change of size takes that cannot be made in the kind's usual time; nothing where it can.
+    pub fn slow_resize(&self, after: &Self) -> Option<Lasts> {
+        redshift::classic_resize(self, after)
     }
 
     /// Whether the service refuses to delete the object.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::AnyAttrs;
 use super::facts::{Lasts, Meaning, Status, Timing};
 use super::shared::{same_key, same_window};
 use crate::attrs;
@@ -151,6 +152,33 @@ pub const CLUSTER_TIMING: Timing = Timing {
     failover_outage: Lasts::new(45, 120),
     resize: Lasts::new(600, 1_200),
 };
+
+/// A classic resize moves all data to another cluster: hours to days, by data.
+const CLASSIC: Lasts = Lasts::new(7_200, 86_400);
+
+/// How far an elastic resize of a class leads: to at most so many times its nodes, and at least to one of so many parts.
+/// Source: Redshift management guide, 2026, as in the catalog's limits.
+fn elastic_reach(class: &str) -> (u64, u64) {
+    match class {
+        "ra3.4xlarge" | "ra3.16xlarge" | "rg.4xlarge" => (4, 4),
+        "ra3.xlplus" => (2, 4),
+        _ => (2, 2),
+    }
+}
+
+/// How long a resize takes that no elastic one leads to; nothing where an elastic one does, or nothing is resized.
+/// A single node has no elastic resize.
+pub fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<Lasts> {
+    let shape = |attrs: &AnyAttrs| Some((attrs.get("nodes")?.as_u64()?, attrs.text("node_type")?));
+    let ((from, class), (to, _)) = (shape(before)?, shape(after)?);
+    if from == to {
+        return None;
+    }
+    let (growth, parts) = elastic_reach(&class);
+    let is_elastic =
+        from > 1 && to > 1 && to <= from.saturating_mul(growth) && to.saturating_mul(parts) >= from;
+    (!is_elastic).then_some(CLASSIC)
+}
 
 /// Serverless.
 pub const SERVERLESS_TIMING: Timing = Timing {

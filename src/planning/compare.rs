@@ -139,6 +139,33 @@ fn step(ask: &Ask<'_>, node: &Node, op: Op, why: Reason, lacks: Option<Consent>)
     }
 }
 
+/// When a change that needs a call of its own has its turn among the changes of one object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// What shrinks and is not gone: it makes room for what grows, and fewer fit into a smaller mode.
+    Shrinks,
+    /// Modes, versions, classes: what grows may depend on them.
+    Mode,
+    /// What grows or is switched off: a switch that needs more of it, such as failover a replica, is set afterwards.
+    Grows,
+    /// All changes that go in one call.
+    Together,
+    /// What goes to nothing or is switched on: whatever needed it has been switched off by then.
+    Last,
+}
+
+fn turn_of(change: &FieldChange) -> Turn {
+    let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
+    match &change.after {
+        serde_json::Value::Number(after) if after.as_u64() > before => Turn::Grows,
+        serde_json::Value::Number(after) if after.as_u64() == Some(0) => Turn::Last,
+        serde_json::Value::Number(_) => Turn::Shrinks,
+        serde_json::Value::Bool(false) => Turn::Grows,
+        serde_json::Value::Bool(true) => Turn::Last,
+        _ => Turn::Mode,
+    }
+}
+
 /// Steps that change a seen object into the wanted one.
 fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
     let changes = remaining_changes(&node.attrs, seen);
@@ -146,11 +173,13 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
         replace(ask, node, &changes, draft);
         return;
     }
-    let (alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
-    let groups = (!together.is_empty())
-        .then_some(together)
-        .into_iter()
-        .chain(alone.into_iter().map(|change| vec![change]));
+    let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
+    alone.sort_by_key(turn_of);
+    let later = alone.partition_point(|change| turn_of(change) < Turn::Together);
+    let late = alone.split_off(later);
+    let together = (!together.is_empty()).then_some(together);
+    let single = |changes: Vec<FieldChange>| changes.into_iter().map(|change| vec![change]);
+    let groups = single(alone).chain(together).chain(single(late));
     for changes in groups {
         let mut attrs = AnyAttrs::empty(node.at.kind);
         for change in &changes {

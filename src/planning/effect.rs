@@ -9,14 +9,26 @@ use crate::vocabulary::time::Span;
 
 /// Effect of an operation on an object as it is seen now.
 pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
-    let lasts = lasts(op);
+    let slow = slow_resize(op, seen);
+    let lasts = slow.unwrap_or_else(|| lasts(op));
     Effect {
         duration: lasts.median(),
         duration_p95: lasts.p95(),
-        write_outage: write_outage(op, seen),
+        write_outage: slow.map_or_else(|| write_outage(op, seen), Lasts::median),
         failovers: failovers(op),
         reversible: is_reversible(op),
     }
+}
+
+/// A change of size that takes longer than usual, and takes no writes for all that time.
+fn slow_resize(op: &Op, seen: Option<&Seen>) -> Option<Lasts> {
+    let Op::Modify { attrs, changes, .. } = op else { return None };
+    let before = &seen?.attrs;
+    let mut after = before.clone();
+    for change in changes {
+        after.copy_field(&change.field, attrs);
+    }
+    before.slow_resize(&after)
 }
 
 fn lasts(op: &Op) -> Lasts {

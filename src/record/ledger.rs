@@ -1,10 +1,10 @@
 //! What the record adds up to: the steps that were begun, and what is known of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
 use crate::artefacts::journal::{Entry, Event};
-use crate::vocabulary::names::{RunId, StepId, Token};
+use crate::vocabulary::names::{RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::Moment;
 
 /// What is known of a step that was begun and has not come true.
@@ -54,11 +54,24 @@ pub struct Ledger {
     pub last_hash: String,
     /// Whether the last run was closed; if not, it was cut off.
     pub is_closed: bool,
+    /// Every region in which something was ever begun.
+    pub regions: BTreeSet<RegionId>,
+}
+
+/// The regions in which something was ever begun. A region that has left the blueprint is looked at for as long as the
+/// record knows it: what was made there would be forgotten otherwise, and go on being billed.
+pub fn regions_of(entries: &[Entry]) -> BTreeSet<RegionId> {
+    let region = |entry: &Entry| match &entry.what {
+        Event::Intended { at, .. } => Some(at.region.clone()),
+        _ => None,
+    };
+    entries.iter().filter_map(region).collect()
 }
 
 impl Ledger {
     /// Adds lines in order.
     pub fn fold(&mut self, entries: &[Entry]) {
+        self.regions.extend(regions_of(entries));
         for entry in entries {
             self.add(entry);
             self.last_seq = entry.seq;

@@ -234,3 +234,63 @@ fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
     assert_eq!(place.run(&["sim", "advance", "1m"]).code, 0);
     assert!(place.run(&["import", "-f", file]).data.contains("0 of them"), "it is ours now");
 }
+
+/// A small blueprint that is valid.
+const SMALL: &str = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n  demand: { players: { peakConcurrent: 1k }, requestsPerPlayerPerMinute: 10 }\n  objectives: { availability: 99%, p99: 100ms, rto: 2d, rpo: 2d }\n  regions: { primary: us-east-1 }\n  stores: [ { name: ranking, engine: valkey, class: cache.r6g.large, shards: 1, replicasPerShard: 1 } ]\n";
+
+#[test]
+fn hostile_files_are_refused_with_a_reason_and_leave_no_trace() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("folder")).unwrap();
+    let twice = format!("{SMALL}---\n{SMALL}");
+    let files: [(&str, &[u8]); 12] = [
+        ("empty", b""),
+        ("only-bom", "\u{FEFF}".as_bytes()),
+        ("only-remarks", b"# nothing\n"),
+        ("not-utf8", b"apiVersion: \xff\xfe"),
+        ("nul", b"apiVersion: \0\n"),
+        ("tab", b"spec:\n\tstores: []\n"),
+        ("duplicate-key", b"kind: Blueprint\nkind: Blueprint\n"),
+        ("binary", &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0]),
+        ("number", b"99999999999999999999999999999999\n"),
+        ("list", b"- 1\n- 2\n"),
+        ("two-of-a-name", twice.as_bytes()),
+        ("anchor-loop", b"a: &a [*a]\n"),
+    ];
+    for (name, bytes) in files {
+        std::fs::write(place.path().join(name), bytes).unwrap();
+    }
+    let names = files.map(|(name, _)| name).into_iter().chain(["folder", "not-there"]);
+    for name in names {
+        for command in ["plan", "apply", "status", "cost", "validate"] {
+            let line = if command == "validate" { vec![command, name] } else { vec![command, "-f", name] };
+            let left = place.run(&line);
+            assert_eq!(left.code, Exit::BadInput.code(), "{line:?}: {} {}", left.data, left.talk);
+            assert!(!(left.talk.clone() + &left.data).trim().is_empty(), "{line:?} says nothing");
+            assert!(!left.talk.contains("panicked"), "{line:?}: {}", left.talk);
+        }
+    }
+    assert!(!place.path().join(".rgctl").exists(), "nothing was opened");
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_are_read_like_any_other_text() {
+    let place = Place::new();
+    place.write("game.yaml", &format!("\u{FEFF}{}", SMALL.replace('\n', "\r\n")));
+    let left = place.run(&["apply", "-f", "game.yaml", "--yes"]);
+    assert_eq!(left.code, 0, "{}", left.talk);
+    place.write("plain.yaml", SMALL);
+    let left = place.run(&["plan", "-f", "plain.yaml", "--detailed-exitcode"]);
+    assert_eq!(left.code, 0, "it is the same blueprint: {}", left.data);
+}
+
+#[test]
+fn a_region_that_left_the_blueprint_is_still_seen_by_plan_and_destroy() {
+    let place = Place::new();
+    place.write("game.yaml", &SMALL.replace("us-east-1 }", "us-east-1, secondaries: [us-west-2] }"));
+    assert_eq!(place.run(&["apply", "-f", "game.yaml", "--yes"]).code, 0);
+    place.write("game.yaml", SMALL);
+    let left = place.run(&["plan", "-f", "game.yaml", "--detailed-exitcode"]);
+    assert_eq!(left.code, Exit::Differences.code(), "{}", left.data);
+    assert!(left.data.contains("delete us-west-2/") || left.data.contains("us-west-2"), "{}", left.data);
+}

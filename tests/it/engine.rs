@@ -384,3 +384,43 @@ fn looks_that_would_show_nothing_new_are_left_out_and_change_nothing() {
     assert_eq!(told_too, told);
     assert!(few_looks * 3 < every_look, "{few_looks} of {every_look} looks");
 }
+
+#[test]
+fn what_was_made_in_a_region_that_has_left_the_blueprint_is_removed() {
+    let near = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    let both = desired([near.clone(), cluster_store("accounts", "us-west-2", 1, "db.r7g.large")].concat());
+    let mut site = Site::new(10);
+    assert_eq!(site.apply(&both).outcome, Outcome::Settled);
+    let one = desired(near);
+    assert!(!one.regions.iter().any(|region| region.as_str() == "us-west-2"));
+    let refused = site.apply(&one);
+    assert_eq!(refused.outcome, Outcome::Blocked, "it is seen, and needs consent");
+    let order = Order { policy: consents(&["delete:accounts@us-west-2"]), ..Order::default() };
+    assert_eq!(site.run(&one, &order).unwrap().outcome, Outcome::Settled);
+    let left = site.look(&both).seen.into_keys().filter(|at| at.region.as_str() == "us-west-2");
+    let kinds: Vec<KindId> = left.map(|at| at.kind).collect();
+    assert_eq!(kinds, [KindId::AuroraSnapshot], "nothing but the final snapshot is left");
+    site.assert_settled(&one);
+}
+
+#[test]
+fn a_cache_gets_its_first_replica_before_it_fails_over_by_itself_and_loses_it_afterwards() {
+    let with = |replicas: u32| {
+        let mut nodes = cache_store("rank", "us-east-1", 2);
+        for node in nodes.iter_mut().filter(|node| node.at.kind == KindId::CacheGroup) {
+            node.attrs.set("replicas_per_shard", Some(json!(replicas))).unwrap();
+            node.attrs.set("automatic_failover", Some(json!(replicas > 0))).unwrap();
+            node.attrs.set("multi_az", Some(json!(replicas > 0))).unwrap();
+        }
+        desired(nodes)
+    };
+    let mut site = Site::new(12);
+    for replicas in [0, 2, 0] {
+        let ended = site.run(
+            &with(replicas),
+            &Order { policy: consents(&["shrink:rank@us-east-1"]), ..Order::default() },
+        );
+        assert_eq!(ended.unwrap().outcome, Outcome::Settled, "with {replicas} replicas");
+        site.assert_settled(&with(replicas));
+    }
+}

@@ -14,6 +14,7 @@ mod engine;
 mod families;
 mod fixtures;
 mod import;
+mod fuzz;
 mod laws;
 mod planning;
 mod scaling;
@@ -21,6 +22,7 @@ mod scenarios;
 mod sim;
 mod store_laws;
 mod swarm;
+mod swarm_blueprint;
 mod taps;
 mod views;
 #[cfg(feature = "aws")]

@@ -41,6 +41,20 @@ pub enum ObjectsError {
     },
 }
 
+impl ObjectsError {
+    /// Whether what is in the file is of no use: only a new file helps.
+    pub fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Database { source, .. } => {
+                matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            }
+            Self::Format { .. } => true,
+            Self::Folder { .. } => false,
+        }
+    }
+}
+
 /// A row: its key, and its text unless it is gone.
 pub type Row = (String, Option<String>);
 

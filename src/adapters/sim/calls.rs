@@ -22,6 +22,7 @@ use super::faults::Fault;
 use super::physics::{ready_word, told, word, word_of};
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
+use super::slots::SHARDS;
 use super::timing;
 use super::world::{Bucket, Object, Purpose, Shadow, World, parent_of};
 
@@ -226,6 +227,12 @@ impl World {
         {
             self.cast_shadow(&global);
             self.join(&global, at);
+            // A secondary has the shards of its primary, whatever was asked for.
+            if let Some(shards) = self.primary_of(at).and_then(|primary| primary.attrs.get(SHARDS)) {
+                self.edit(at, |object| {
+                    let _ = object.attrs.set(SHARDS, Some(shards));
+                });
+            }
             self.settle_global_word(&global);
         }
         if at.kind.facts().is_global
@@ -258,8 +265,18 @@ impl World {
         for field in &fields {
             pending.copy_field(field, wanted);
         }
+        // Shards are changed for all members of a global object together.
+        let all = if fields.contains(&SHARDS) { self.other_members(at) } else { Vec::new() };
+        let all: Vec<Address> = all.into_iter().map(|(member, _)| member).collect();
+        for at in std::iter::once(at).chain(&all) {
+            self.change(at, gravest, &fields, pending.clone());
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, at: &Address, gravest: Change, fields: &[&str], pending: AnyAttrs) {
         self.cast_shadow(at);
-        let stages = self.stages(at, gravest, &fields);
+        let stages = self.stages(at, gravest, fields, &pending);
         if stages.is_empty() {
             self.accrue(at);
             self.edit(at, |object| object.attrs.overlay(&pending));
@@ -267,7 +284,6 @@ impl World {
             self.edit(at, |object| object.pending = Some(pending));
             self.begin(at, Purpose::Change, stages, "modify");
         }
-        Ok(())
     }
 
     fn tag(&mut self, at: &Address, tags: &BTreeMap<String, String>) -> Result<(), CloudError> {

@@ -37,7 +37,7 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         class: Option<String>,
     },
-    /// The account may not have more objects of the kind than this.
+    /// The account may not have more objects of the kind than this, in place of its default quotas.
     Quota {
         /// How many.
         limit: u32,
@@ -255,6 +255,13 @@ impl World {
                 && rule.covers(at, "observe")
                 && timing::fraction(timing::draw(seed ^ id, "unknown", at, 0)) < rule.probability
         })
+    }
+
+    /// Whether a rule stands in place of the default quotas of such objects.
+    pub(super) fn has_quota_rule(&self, at: &Address) -> bool {
+        let now = self.now();
+        let is_quota = |rule: &&Rule| matches!(rule.fault, Fault::Quota { .. });
+        self.faults.values().filter(is_quota).any(|rule| rule.is_active(now) && rule.covers(at, "create"))
     }
 
     /// By how much metrics are later than usual.

@@ -12,11 +12,31 @@ use crate::vocabulary::table::Change;
 
 use super::physics::{ready_word, word};
 use super::refusals::{busy, missing, refused};
-use super::world::{Purpose, World};
+use super::world::{Object, Purpose, World};
 
 impl World {
     pub(super) fn member_address(global: &Address, region: &RegionId, name: &Name) -> Option<Address> {
         Some(Address::new(region.clone(), global.kind.member_kind()?, name.clone()))
+    }
+
+    /// The other members of the global object that an object is a member of.
+    pub(super) fn other_members(&self, at: &Address) -> Vec<(Address, &Object)> {
+        let Some(global) = self.global_of(at) else { return Vec::new() };
+        let members = self.objects.get(global).map_or(&[][..], |object| &object.members[..]);
+        members
+            .iter()
+            .filter_map(|member| Self::member_address(global, &member.region, &member.name))
+            .filter(|member| member != at)
+            .filter_map(|member| self.objects.get(&member).map(|object| (member, object)))
+            .collect()
+    }
+
+    /// The primary of the global object of which an object is a secondary.
+    pub(super) fn primary_of(&self, at: &Address) -> Option<&Object> {
+        let global = self.global_of(at)?;
+        let writer = self.objects.get(global)?.members.iter().find(|member| member.role == Role::Writer)?;
+        let primary = Self::member_address(global, &writer.region, &writer.name)?;
+        self.objects.get(&primary).filter(|_| primary != *at)
     }
 
     /// A member of a global object, in a state to take a role.

@@ -14,8 +14,10 @@ mod globals;
 mod load;
 mod look;
 mod physics;
+mod quotas;
 mod refusals;
 mod rows;
+mod slots;
 mod tap;
 mod timing;
 mod verbs;
@@ -45,6 +47,7 @@ pub use checkers::{Broken, Violation};
 pub use clock::SimClock;
 pub use faults::{Fault, FaultPlan, Rule};
 pub use load::{Load, Surge, vcpus};
+pub use slots::Slots;
 pub use tap::{CallTap, FailAt, Side, Verdict};
 pub use world::{Object, World};
 
@@ -69,6 +72,16 @@ pub enum SimError {
         /// Why.
         why: String,
     },
+}
+
+impl SimError {
+    /// Whether only a new world helps.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::File(error) => error.is_damage(),
+            Self::Damaged { .. } => true,
+        }
+    }
 }
 
 /// A call that was made, as tests count them.
@@ -136,7 +149,7 @@ impl SimCloud {
     /// A new world under a state folder, also where the old one cannot be read.
     pub fn anew(state_dir: &Path, seed: u64, start: Moment) -> Result<Self, SimError> {
         let cloud = match Self::open(state_dir) {
-            Err(SimError::Damaged { .. } | SimError::File(ObjectsError::Format { .. })) => {
+            Err(error) if error.is_damage() => {
                 Objects::remove(&state_dir.join(FILE))?;
                 Self::open(state_dir)?
             }
@@ -161,7 +174,8 @@ impl SimCloud {
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// From now on, classes that the catalog knows not to be offered in a region are refused there.
+    /// From now on, classes that the catalog knows not to be offered in a region are refused there, and so is more than
+    /// the quotas that the catalog gives to an account.
     #[must_use]
     pub fn with_catalog(self, catalog: Arc<Catalog>) -> Self {
         self.lock().catalog = Some(catalog);
@@ -313,7 +327,9 @@ impl Inner {
         let catalog = self.catalog.clone();
         let done = self
             .transact(|world| {
-                let refusal = catalog.as_deref().and_then(|catalog| not_offered(catalog, world, op));
+                let refusal = catalog.as_deref().and_then(|catalog| {
+                    not_offered(catalog, world, op).or_else(|| quotas::over_quota(catalog, world, op))
+                });
                 refusal.map_or_else(|| world.call(op, token), Err)
             })
             // The rows could not be kept, so that for every other process the call has not happened.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::Member;
-use crate::kinds::facts::{Meaning, Status};
+use crate::kinds::facts::{Lasts, Meaning, Status};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
@@ -15,6 +15,7 @@ use crate::vocabulary::table::Change;
 use crate::vocabulary::time::{Moment, Span};
 
 use super::faults::Fault;
+use super::slots::SHARDS;
 use super::timing;
 use super::world::{Event, Purpose, Shadow, Stage, View, Work, World, parent_of};
 
@@ -41,8 +42,14 @@ fn stage(native: &str, lasts: Span, down: bool) -> Stage {
 }
 
 impl World {
-    /// The stages of a change of an object that is there; none when it takes effect at once.
-    pub(super) fn stages(&mut self, at: &Address, change: Change, fields: &[&str]) -> VecDeque<Stage> {
+    /// The stages of a change of an object that is there, to the values of `pending`; none when it takes effect at once.
+    pub(super) fn stages(
+        &mut self,
+        at: &Address,
+        change: Change,
+        fields: &[&str],
+        pending: &AnyAttrs,
+    ) -> VecDeque<Stage> {
         let facts = at.kind.facts();
         let Some(modifying) = word(at.kind, &["modifying"]) else { return VecDeque::new() };
         let immediate = |field: &&str| Some(*field) == facts.protection;
@@ -56,7 +63,14 @@ impl World {
             let lasts = self.lasts(at, "pause", lasts);
             return VecDeque::from([stage(word(at.kind, &words).unwrap_or(modifying), lasts, true)]);
         }
-        let total = self.lasts(at, "change", facts.timing.of(change));
+        if let Some(lasts) = self.slow_resize(at, pending) {
+            let total = self.lasts(at, "classic-resize", lasts);
+            return VecDeque::from([stage(word(at.kind, &["resizing"]).unwrap_or(modifying), total, true)]);
+        }
+        let mut total = self.lasts(at, "change", facts.timing.of(change));
+        if fields.contains(&SHARDS) {
+            total += self.slots_move_for(at, pending);
+        }
         let outage = self.lasts(at, "outage", facts.timing.write_outage(change)).min(total);
         let before = Span::from_millis(total.as_millis() - outage.as_millis());
         let words: &[&str] = match change {
@@ -77,12 +91,19 @@ impl World {
         stages
     }
 
+    fn slow_resize(&self, at: &Address, pending: &AnyAttrs) -> Option<Lasts> {
+        let before = &self.objects.get(at)?.attrs;
+        let mut after = before.clone();
+        after.overlay(pending);
+        before.slow_resize(&after)
+    }
+
     /// Stages of one word.
     pub(super) fn one_stage(
         &mut self,
         at: &Address,
         words: &[&str],
-        lasts: crate::kinds::facts::Lasts,
+        lasts: Lasts,
         down: bool,
     ) -> VecDeque<Stage> {
         let native = word(at.kind, words).unwrap_or_else(|| ready_word(at.kind));

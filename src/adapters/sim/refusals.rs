@@ -15,6 +15,7 @@ use crate::vocabulary::table::{Change, FieldChange};
 
 use super::faults::Fault;
 use super::load;
+use super::slots::SHARDS;
 use super::world::{Object, World, parent_of};
 
 /// Members of one cluster: a writer and 15 readers.
@@ -25,8 +26,6 @@ const REPLICAS_MAX: u64 = 5;
 const CACHE_NODES_MAX: u64 = 500;
 /// Nodes of one warehouse.
 const WAREHOUSE_NODES_MAX: u64 = 128;
-/// An elastic resize goes to at most this many times, and at least one of that many parts, of the nodes.
-const ELASTIC_FACTOR: u64 = 4;
 
 pub(super) fn missing(at: &Address) -> CloudError {
     CloudError::NotFound { what: at.to_string() }
@@ -223,12 +222,14 @@ impl World {
             let flag = |field: &str| {
                 wanted.get(field).or_else(|| has.and_then(|o| o.attrs.get(field))).and_then(|v| v.as_bool())
             };
-            if flag("automatic_failover") == Some(true) && replicas == 0 {
-                return invalid("automatic failover needs a replica");
-            }
             let mode = wanted
                 .text("cluster_mode")
                 .or_else(|| has.and_then(|object| object.attrs.text("cluster_mode")));
+            // A sharded cache says that it fails over by itself, even where no shard has a replica.
+            if flag("automatic_failover") == Some(true) && replicas == 0 && mode.as_deref() != Some("enabled")
+            {
+                return invalid("automatic failover needs a replica");
+            }
             if mode.as_deref() == Some("disabled") && shards > 1 {
                 return invalid("more than one shard needs cluster mode");
             }
@@ -286,7 +287,7 @@ impl World {
         {
             return Err(busy(member, state.phase()));
         }
-        Self::refuse_elastic(at, changes)?;
+        self.refuse_shards(at, changes)?;
         self.refuse_references(at, wanted)?;
         let object = self.objects.get(at);
         self.refuse_numbers(at, wanted, object)?;
@@ -296,18 +297,28 @@ impl World {
         Ok(())
     }
 
-    fn refuse_elastic(at: &Address, changes: &[FieldChange]) -> Result<(), CloudError> {
-        let Some(change) = changes.iter().find(|change| change.field == "nodes") else { return Ok(()) };
-        let before = change.before.as_ref().and_then(Value::as_u64).unwrap_or(1).max(1);
-        let after = change.after.as_u64().unwrap_or(1);
-        let elastic = after <= before * ELASTIC_FACTOR && after * ELASTIC_FACTOR >= before;
-        if elastic {
+    /// Members of a global object have the same shards: those of the primary are changed, for all of them together.
+    fn refuse_shards(&self, at: &Address, changes: &[FieldChange]) -> Result<(), CloudError> {
+        let Some(global) = self.global_of(at).filter(|_| changes.iter().any(|c| c.field == SHARDS)) else {
             return Ok(());
+        };
+        let state = self.objects.get(global).ok_or_else(|| missing(global))?;
+        if !state.is_ready() {
+            return Err(CloudError::Busy {
+                phase: state.phase(),
+                code: at.kind.codes().global_state.to_owned(),
+            });
         }
-        Err(refused(
-            "UnsupportedOptionFault",
-            format!("{at}: {before} to {after} nodes is no elastic resize"),
-        ))
+        if self.objects.get(at).is_some_and(|object| object.role == Some(Role::Reader)) {
+            // What the real service says of a member in whatever state: its own shards are not its own.
+            return Err(busy(at, Phase::Ready));
+        }
+        for (member, object) in self.other_members(at) {
+            if !object.is_ready() {
+                return Err(busy(&member, object.phase()));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn refuse_delete(

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::Verb;
+use crate::kinds::AnyAttrs;
 use crate::kinds::facts::Meaning;
 use crate::seams::CloudError;
 use crate::vocabulary::names::Name;
@@ -12,6 +13,7 @@ use crate::vocabulary::table::Change;
 
 use super::physics::{word, word_of};
 use super::refusals::{busy, missing, refused};
+use super::slots::SHARDS;
 use super::timing;
 use super::world::{Purpose, World};
 
@@ -34,11 +36,12 @@ impl World {
             Verb::Reboot => self.reboot(at),
             Verb::Stop => self.stop(at),
             Verb::Rebalance => {
-                if self.objects.get(at).and_then(|object| object.number("shards")).is_none() {
+                if self.objects.get(at).and_then(|object| object.number(SHARDS)).is_none() {
                     return Err(unsupported(at, verb));
                 }
                 self.cast_shadow(at);
-                let stages = self.stages(at, Change::Online, &["shards"]);
+                let nothing = AnyAttrs::empty(at.kind);
+                let stages = self.stages(at, Change::Online, &[SHARDS], &nothing);
                 self.begin(at, Purpose::Pass, stages, "rebalance");
                 Ok(())
             }

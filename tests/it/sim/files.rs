@@ -203,3 +203,20 @@ fn bad_arguments_are_refused_and_change_nothing() {
     }
     assert_eq!(json_of(&SimCloud::open(folder).unwrap()), before);
 }
+
+#[test]
+fn a_damaged_file_is_told_apart_from_a_disk_that_fails_and_a_reset_replaces_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    SimCloud::open(folder).unwrap();
+    std::fs::write(folder.join(rgctl::adapters::sim::FILE), "this is no database. ".repeat(100)).unwrap();
+    let error = SimCloud::open(folder).unwrap_err();
+    assert!(error.is_damage(), "{error}");
+    SimCloud::anew(folder, 1, GENESIS).unwrap();
+    assert!(SimCloud::open(folder).unwrap().with_world(|world| world.is_empty()).unwrap());
+
+    let blocked = folder.join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let error = SimCloud::open(&blocked.join("state")).unwrap_err();
+    assert!(!error.is_damage(), "a folder that cannot be made is no damaged world: {error}");
+}

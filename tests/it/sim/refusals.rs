@@ -153,6 +153,17 @@ fn what_is_named_must_exist_and_what_is_named_stays() {
 }
 
 #[test]
+fn the_last_replica_stays_where_one_shard_fails_over_and_may_go_where_there_are_shards() {
+    let without = |mode: &str| {
+        let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 1,
+            "cluster_mode": mode, "automatic_failover": true }));
+        desk.modify(&group, &json!({ "replicas_per_shard": 0 }))
+    };
+    assert_eq!(code(without("disabled")), "refused InvalidParameterCombination");
+    assert_eq!(without("enabled"), Ok(()));
+}
+
+#[test]
 fn caches_are_refused_impossible_sizes() {
     let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 3, "replicas_per_shard": 1,
         "cluster_mode": "enabled", "automatic_failover": true }));
@@ -160,7 +171,6 @@ fn caches_are_refused_impossible_sizes() {
         (json!({ "shards": 0 }), "refused InvalidParameterCombination"),
         (json!({ "shards": 400 }), "refused NodeQuotaForClusterExceeded"),
         (json!({ "replicas_per_shard": 6 }), "refused InvalidParameterCombination"),
-        (json!({ "replicas_per_shard": 0 }), "refused InvalidParameterCombination"),
     ] {
         assert_eq!(code(desk.modify(&group, &change)), expected, "{change}");
     }
@@ -182,12 +192,12 @@ fn a_cache_without_replicas_has_nobody_to_fail_over_to() {
 }
 
 #[test]
-fn warehouses_resize_within_a_factor_and_around_their_data() {
+fn warehouses_resize_within_their_bounds_and_around_their_data() {
     let desk = Desk::new(3);
     let cluster = at(KindId::RedshiftCluster, "history");
     desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": 4 }));
-    assert_eq!(code(desk.modify(&cluster, &json!({ "nodes": 20 }))), "refused UnsupportedOptionFault");
-    assert_eq!(code(desk.modify(&cluster, &json!({ "nodes": 129 }))), "refused UnsupportedOptionFault");
+    let far_too_many = code(desk.modify(&cluster, &json!({ "nodes": 129 })));
+    assert_eq!(far_too_many, "refused NumberOfNodesPerClusterLimitExceeded");
     desk.cloud.set_load(&cluster, Usage { data_gib: 100_000.0, ..Usage::default() }).unwrap();
     assert_eq!(code(desk.modify(&cluster, &json!({ "nodes": 2 }))), "refused InvalidParameterCombination");
     assert!(matches!(desk.act(&cluster, Verb::CancelResize), Err(CloudError::NotFound { .. })));
@@ -197,6 +207,75 @@ fn warehouses_resize_within_a_factor_and_around_their_data() {
     desk.act(&cluster, Verb::CancelResize).unwrap();
     desk.pass(Span::from_hours(1));
     assert_eq!(desk.see(&cluster).unwrap().attrs.get("nodes"), Some(json!(4)));
+}
+
+/// How long a resize takes.
+fn resized_in(from: u64, to: u64) -> Span {
+    let desk = Desk::new(3);
+    let cluster = at(KindId::RedshiftCluster, "history");
+    desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": from }));
+    desk.modify(&cluster, &json!({ "nodes": to })).unwrap();
+    desk.pass(Span::from_mins(1));
+    assert_eq!(desk.native(&cluster), "resizing");
+    let mut took = Span::from_mins(1);
+    while desk.native(&cluster) != "available" {
+        desk.pass(Span::from_mins(10));
+        took += Span::from_mins(10);
+    }
+    assert_eq!(desk.see(&cluster).unwrap().attrs.get("nodes"), Some(json!(to)));
+    took
+}
+
+#[test]
+fn a_resize_beyond_the_elastic_reach_is_a_classic_one_and_takes_hours() {
+    for (from, to) in [(4, 8), (4, 2), (8, 2)] {
+        assert!(resized_in(from, to) < Span::from_mins(90), "{from} to {to} is elastic");
+    }
+    for (from, to) in [(4, 9), (9, 2), (1, 2), (2, 1)] {
+        assert!(resized_in(from, to) > Span::from_mins(30), "{from} to {to} is classic");
+    }
+}
+
+#[test]
+fn shards_of_a_global_datastore_are_changed_at_its_primary_for_all_members() {
+    let desk = Desk::new(3);
+    let fields = json!({ "engine": "valkey", "engine_version": "8.0", "node_type": "cache.r7g.large", "shards": 2,
+        "replicas_per_shard": 1, "cluster_mode": "enabled", "automatic_failover": true });
+    let near = at(KindId::CacheGroup, "near");
+    desk.make(&near, &fields);
+    desk.make(&at(KindId::CacheGlobal, "world"), &json!({ "source": "near" }));
+    let far = in_region(OTHER, KindId::CacheGroup, "far");
+    let mut wanted = fields.clone();
+    wanted["global"] = json!("world");
+    wanted["shards"] = json!(7);
+    desk.make(&far, &wanted);
+    let shards = |at: &Address| desk.see(at).unwrap().attrs.get("shards");
+    assert_eq!(shards(&far), Some(json!(2)), "a secondary has the shards of its primary");
+
+    assert_eq!(code(desk.modify(&far, &json!({ "shards": 3 }))), "busy InvalidReplicationGroupState");
+    desk.modify(&near, &json!({ "shards": 3 })).unwrap();
+    desk.pass(Span::from_secs(6));
+    assert_eq!(code(desk.modify(&near, &json!({ "shards": 4 }))), "busy InvalidReplicationGroupState");
+    desk.pass(Span::from_days(1));
+    assert_eq!((shards(&near), shards(&far)), (Some(json!(3)), Some(json!(3))));
+}
+
+#[test]
+fn slots_are_all_there_while_they_move_and_more_data_moves_longer() {
+    let (desk, group) = cache(&json!({ "shards": 2, "replicas_per_shard": 1, "cluster_mode": "enabled" }));
+    desk.cloud.set_load(&group, Usage { data_gib: 8.0, ..Usage::default() }).unwrap();
+    let slots = || desk.cloud.with_world(|world| world.slots(&group).unwrap()).unwrap();
+    assert_eq!((slots().by_shard, slots().moved), (vec![8_192, 8_192], None));
+    desk.modify(&group, &json!({ "shards": 4 })).unwrap();
+    let mut moved = 0.0;
+    while let Some(part) = slots().moved {
+        assert_eq!(slots().by_shard.iter().sum::<u64>(), 16_384);
+        assert!(part >= moved, "slots move one way");
+        moved = part;
+        desk.pass(Span::from_mins(2));
+    }
+    assert!(moved > 0.5, "the move was seen on its way");
+    assert_eq!(slots().by_shard, [4_096; 4]);
 }
 
 #[test]
@@ -234,6 +313,76 @@ fn capacity_and_quota_are_told_apart() {
 fn delete_in_haste(desk: &Desk, at: &Address) -> CloudError {
     let op = Op::Delete { at: at.clone(), final_snapshot: None };
     desk.cloud.with_world(|world| world.call(&op, &Token("t".to_owned()))).unwrap().unwrap_err()
+}
+
+/// A cloud whose accounts have the default quotas of the catalog.
+fn with_quotas() -> Desk {
+    let catalog = std::sync::Arc::new(rgctl::catalog::Catalog::embedded().unwrap());
+    Desk::of(Desk::new(3).cloud.with_catalog(catalog))
+}
+
+#[test]
+fn an_account_has_forty_members_in_a_region_whatever_their_cluster() {
+    let desk = with_quotas();
+    for cluster in ["a", "b", "c"] {
+        desk.make(&at(KindId::AuroraCluster, cluster), &cluster_fields());
+    }
+    let member = |cluster: &str, n: usize| {
+        desk.create(&at(KindId::AuroraInstance, &format!("{cluster}-{n}")), &member_fields(cluster, 1))
+    };
+    for n in 0..40 {
+        member(["a", "b", "c"][n / 15], n).unwrap();
+    }
+    assert_eq!(code(member("c", 40)), "refused InstanceQuotaExceeded");
+    let document = at(KindId::DocumentCluster, "d");
+    desk.make(&document, &json!({ "engine_version": "5.0.0" }));
+    let beside = desk
+        .create(&at(KindId::DocumentInstance, "d-1"), &json!({ "cluster": "d", "class": "db.r6g.large" }));
+    assert_eq!(code(beside), "refused InstanceQuotaExceeded", "both families share the quota");
+    let elsewhere = in_region(OTHER, KindId::AuroraCluster, "a");
+    desk.make(&elsewhere, &cluster_fields());
+    desk.create(&in_region(OTHER, KindId::AuroraInstance, "a-0"), &member_fields("a", 1)).unwrap();
+    always(&desk, Fault::Quota { limit: 50 });
+    member("c", 40).unwrap();
+}
+
+#[test]
+fn clusters_snapshots_nodes_and_shards_have_quotas_of_their_own() {
+    let desk = with_quotas();
+    for n in 0..40 {
+        desk.create(&at(KindId::AuroraCluster, &format!("c{n}")), &cluster_fields()).unwrap();
+    }
+    let one_more = desk.create(&at(KindId::AuroraCluster, "c40"), &cluster_fields());
+    assert_eq!(code(one_more), "refused DBClusterQuotaExceededFault");
+
+    let group = |name: &str, shards: u64, replicas: u64| {
+        let fields = json!({ "engine": "valkey", "node_type": "cache.r7g.large", "shards": shards,
+            "replicas_per_shard": replicas, "cluster_mode": "enabled" });
+        desk.create(&at(KindId::CacheGroup, name), &fields)
+    };
+    assert_eq!(code(group("x", 91, 0)), "refused NodeGroupsPerReplicationGroupQuotaExceeded");
+    assert_eq!(code(group("x", 40, 2)), "refused NodeQuotaForClusterExceeded");
+    for name in ["a", "b", "c"] {
+        group(name, 30, 2).unwrap();
+    }
+    assert_eq!(code(group("d", 11, 2)), "refused NodeQuotaForCustomerExceeded");
+    group("d", 10, 2).unwrap();
+    desk.pass(Span::from_hours(3));
+    let grown = desk.modify(&at(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 3 }));
+    assert_eq!(code(grown), "refused NodeQuotaForCustomerExceeded");
+    desk.modify(&at(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 1 })).unwrap();
+
+    let warehouse = |name: &str, nodes: u64| {
+        desk.create(
+            &at(KindId::RedshiftCluster, name),
+            &json!({ "node_type": "ra3.4xlarge", "nodes": nodes }),
+        )
+    };
+    assert_eq!(code(warehouse("w", 33)), "refused NumberOfNodesPerClusterLimitExceeded");
+    for name in ["p", "q", "r", "s", "t", "u"] {
+        warehouse(name, 32).unwrap();
+    }
+    assert_eq!(code(warehouse("v", 9)), "refused NumberOfNodesQuotaExceeded");
 }
 
 #[test]

@@ -1,0 +1,4 @@
+//! See `offer` in `src/readers.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rgctl_fuzz::readers::offer(bytes));

@@ -1,0 +1,4 @@
+//! See `price_book` in `src/readers.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rgctl_fuzz::readers::price_book(bytes));

@@ -1,0 +1,4 @@
+//! See `saved_plan` in `src/readers.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rgctl_fuzz::readers::saved_plan(bytes));

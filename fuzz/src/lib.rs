@@ -1,0 +1,2 @@
+//! The readers under test.
+pub mod readers;
