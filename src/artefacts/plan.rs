@@ -346,10 +346,7 @@ impl Waiting {
     }
     /// Whether time alone is expected to end the wait.
     pub const fn ends_by_itself(&self) -> bool {
-        matches!(
-            self,
-            Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { lasting: false, .. }
-        )
+        matches!(self, Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { lasting: false, .. })
     }
 }
 

@@ -417,9 +417,10 @@ fn show_text(world: &World) -> String {
         .everything()
         .map(|(at, seen)| {
             let role = seen.facts.role.map(|role| role.to_string()).unwrap_or_default();
-            let pending = seen.pending.as_ref().map_or_else(String::new, |pending| {
-                format!("pending: {}", pending.set_names().join(", "))
-            });
+            let pending = seen
+                .pending
+                .as_ref()
+                .map_or_else(String::new, |pending| format!("pending: {}", pending.set_names().join(", ")));
             [at.to_string(), seen.facts.native, role, pending]
         })
         .collect();

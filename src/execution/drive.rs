@@ -237,9 +237,9 @@ impl Run<'_> {
         self.calls += calls.len() as u64;
         let cloud = self.world.cloud;
         let asked = in_turns(calls).into_iter();
-        let mut outcomes: Vec<(usize, Event)> = stream::iter(asked.map(|(place, call)| async move {
-            (place, outcome(call, call_once(cloud, call).await))
-        }))
+        let mut outcomes: Vec<(usize, Event)> = stream::iter(
+            asked.map(|(place, call)| async move { (place, outcome(call, call_once(cloud, call).await)) }),
+        )
         .buffered(CALLS_AT_ONCE)
         .collect()
         .await;

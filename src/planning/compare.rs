@@ -168,7 +168,8 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
 /// Tags of the user that differ. Tags that are only seen are left alone: somebody else may need them.
 fn retag(node: &Node, seen: &Seen) -> Option<Op> {
     let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
-    let wanted = users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
+    let wanted =
+        users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
     let differing: BTreeMap<String, String> = wanted
         .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

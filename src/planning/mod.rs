@@ -119,7 +119,8 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let steps = order::sort(draft.steps);
     let mut notes = draft.notes;
     for gap in &ask.inventory.gaps {
-        let remedy = if gap.lasting { "; `rgctl iam-policy` prints the permissions that it takes" } else { "" };
+        let remedy =
+            if gap.lasting { "; `rgctl iam-policy` prints the permissions that it takes" } else { "" };
         notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
     }
     Plan {

@@ -204,7 +204,8 @@ impl Cloud for AwsCloud {
 /// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
 /// provider.
 fn nothing_seen(asked: usize, failed: Vec<CloudError>, unknown: Vec<CloudError>) -> Option<CloudError> {
-    let is_stranger = |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
+    let is_stranger =
+        |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
     if let Some(stranger) = failed.iter().find(|error| is_stranger(error)) {
         return Some(stranger.clone());
     }

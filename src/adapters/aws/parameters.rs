@@ -142,7 +142,11 @@ mod tests {
         parameters.changed(&at, now);
         assert_eq!(parameters.fresh(&at, now), None);
         parameters.keep(&at, now + Span::from_secs(59), &texts);
-        assert_eq!(parameters.fresh(&at, now + Span::from_secs(59)), None, "the read may lag behind the change");
+        assert_eq!(
+            parameters.fresh(&at, now + Span::from_secs(59)),
+            None,
+            "the read may lag behind the change"
+        );
         parameters.keep(&at, now + LAG, &texts);
         assert_eq!(parameters.fresh(&at, now + LAG), Some(texts));
     }

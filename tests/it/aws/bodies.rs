@@ -70,7 +70,8 @@ const NETWORK: &[Reads] = &[
     reads("security_groups", ["sg-1", "sg-2"], [r#"["sg-1"]"#, r#"["sg-2"]"#]),
     same("port", ["3306", "3307"]),
 ];
-const KEY: &[Reads] = &[same("kms_key", ["arn:aws:kms:us-east-1:1:key/one", "arn:aws:kms:us-east-1:1:key/two"])];
+const KEY: &[Reads] =
+    &[same("kms_key", ["arn:aws:kms:us-east-1:1:key/one", "arn:aws:kms:us-east-1:1:key/two"])];
 const WINDOW: &[Reads] = &[same("maintenance_window", ["sun:05:00-sun:06:00", "mon:05:00-mon:06:00"])];
 const SOURCE: &[Reads] = &[same("source", ["game-one", "game-two"])];
 const PLACED: &[Reads] =

@@ -127,7 +127,8 @@ async fn what_is_no_field_comes_back_too_times_endpoints_members_and_tags() {
     assert_eq!(members(KindId::AuroraGlobal), world);
     assert_eq!(members(KindId::CacheGlobal), world);
     assert_eq!(members(KindId::AuroraCluster), ["us-east-1 game-it writer", "us-east-1 game-it-2 reader"]);
-    let nodes = ["us-east-1 game-it-001 writer", "us-east-1 game-it-002 reader", "us-east-1 game-it-003 reader"];
+    let nodes =
+        ["us-east-1 game-it-001 writer", "us-east-1 game-it-002 reader", "us-east-1 game-it-003 reader"];
     assert_eq!(members(KindId::CacheGroup), nodes);
     assert_eq!(of(KindId::AuroraInstance).role, Some(Role::Writer));
 }
@@ -177,7 +178,9 @@ async fn every_status_word_has_its_phase_and_an_unknown_one_is_unknown() {
             None => tags(sent),
         })
         .await;
-        for model in MODELS.iter().filter(|model| model.parts.iter().any(|part| part.lines.contains("{status}"))) {
+        for model in
+            MODELS.iter().filter(|model| model.parts.iter().any(|part| part.lines.contains("{status}")))
+        {
             let facts = &find(&inventory, model).facts;
             let wanted = match model.kind.facts().statuses.get(round) {
                 Some(status) => status.1.phase(status.0),
@@ -300,7 +303,11 @@ async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_
             (garbage.clone(), None, 1),
             (page.clone(), None, 1),
             (page.clone(), Some("http://127.0.0.1:9"), 0),
-            (refused(list, if list.is_json() { "UnknownOperationException" } else { "InvalidAction" }), None, 0),
+            (
+                refused(list, if list.is_json() { "UnknownOperationException" } else { "InvalidAction" }),
+                None,
+                0,
+            ),
         ] {
             let (operation, why) = (list.operation, format!("{} {answer:?}", list.operation));
             let options = AwsOptions { endpoint_url: url.map(str::to_owned), ..AwsOptions::default() };
@@ -318,8 +325,16 @@ async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_
 #[tokio::test]
 async fn what_a_change_still_waits_for_is_told() {
     let waits: &[(&str, &str, &str)] = &[
-        ("DescribeDBClusters", "</DBCluster>", "<PendingModifiedValues><BackupRetentionPeriod>3</BackupRetentionPeriod></PendingModifiedValues>"),
-        ("DescribeDBInstances", "</DBInstance>", "<PendingModifiedValues><DBInstanceClass>db.r7g.xlarge</DBInstanceClass></PendingModifiedValues>"),
+        (
+            "DescribeDBClusters",
+            "</DBCluster>",
+            "<PendingModifiedValues><BackupRetentionPeriod>3</BackupRetentionPeriod></PendingModifiedValues>",
+        ),
+        (
+            "DescribeDBInstances",
+            "</DBInstance>",
+            "<PendingModifiedValues><DBInstanceClass>db.r7g.xlarge</DBInstanceClass></PendingModifiedValues>",
+        ),
         (
             "DescribeReplicationGroups",
             "</ReplicationGroup>",
@@ -391,7 +406,8 @@ async fn parameters_are_asked_for_once_by_a_process_and_again_after_a_change_of_
         let log = log.lock().unwrap();
         log.iter().filter(|sent| PARAMETERS.iter().any(|list| list.operation == sent.operation)).count()
     };
-    let groups = MODELS.iter().filter(|model| model.kind.with(Fields).iter().any(|one| one.0 == "parameters"));
+    let groups =
+        MODELS.iter().filter(|model| model.kind.with(Fields).iter().any(|one| one.0 == "parameters"));
     let groups = groups.count();
     for _ in 0..3 {
         let inventory = cloud.observe(&ours()).await.unwrap();

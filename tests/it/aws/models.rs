@@ -43,9 +43,9 @@ impl Model {
     pub fn item(&self, list: &str, name: &str, example: usize, status: &str) -> Option<String> {
         let part = self.parts.iter().find(|part| part.operation == list)?;
         let filled = part.lines.replace("{name}", name).replace("{status}", status);
-        let filled = self.reads().fold(filled, |text, reads| {
-            text.replace(&format!("{{{}}}", reads.field), reads.wire[example])
-        });
+        let filled = self
+            .reads()
+            .fold(filled, |text, reads| text.replace(&format!("{{{}}}", reads.field), reads.wire[example]));
         if part.element.is_empty() {
             return Some(filled);
         }

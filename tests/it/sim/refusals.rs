@@ -255,7 +255,10 @@ fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
     }
     assert!(matches!(delete_in_haste(&desk, &cluster), CloudError::Throttled { .. }));
     let elsewhere = in_region(OTHER, KindId::AuroraCluster, "main");
-    assert!(matches!(delete_in_haste(&desk, &elsewhere), CloudError::NotFound { .. }), "budgets are by region");
+    assert!(
+        matches!(delete_in_haste(&desk, &elsewhere), CloudError::NotFound { .. }),
+        "budgets are by region"
+    );
 }
 
 #[test]
@@ -271,7 +274,10 @@ fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
     let op = Op::Delete { at: cluster, final_snapshot: None };
     let token = Token("t".to_owned());
     let answers = block_on(futures::future::join_all((0..120).map(|_| desk.cloud.call(&op, &token))));
-    assert!(answers.iter().all(|answer| matches!(answer, Err(CloudError::NotFound { .. }))), "none is throttled");
+    assert!(
+        answers.iter().all(|answer| matches!(answer, Err(CloudError::NotFound { .. }))),
+        "none is throttled"
+    );
     let took = now().since(start).as_secs_f64();
     assert!((9.9..=10.3).contains(&took), "120 calls at 12 a second take 10 s and not {took}");
 }

@@ -42,13 +42,18 @@ fn a_blueprint_is_applied_left_alone_changed_repaired_and_destroyed_by_the_binar
     let drift = shell.ends(&with(&["drift"], &[]), Exit::Differences);
     assert!(drift.data.contains("backup_retention_days") && drift.data.contains("3 → 9"), "{}", drift.data);
     shell.ends(&with(&["apply"], &["--yes"]), Exit::Done);
-    assert_eq!(shell.changes()[made.len() + 1..], ["ModifyDBCluster life-accounts-use1"], "repaired by one call");
+    assert_eq!(
+        shell.changes()[made.len() + 1..],
+        ["ModifyDBCluster life-accounts-use1"],
+        "repaired by one call"
+    );
     shell.ends(&with(&["drift"], &[]), Exit::Done);
 
     let before = shell.changes().len();
     shell.ends(&with(&["destroy"], &["--yes"]), Exit::Refused);
     assert_eq!(shell.changes().len(), before, "without consent nothing is touched");
-    let gone = shell.ends(&with(&["destroy"], &["--yes", "--allow", "delete:accounts@us-east-1"]), Exit::Done);
+    let gone =
+        shell.ends(&with(&["destroy"], &["--yes", "--allow", "delete:accounts@us-east-1"]), Exit::Done);
     assert!(gone.data.contains("life: settled"), "{}", gone.data);
     let left = boto3(
         &url,
@@ -88,7 +93,10 @@ fn what_nobody_owns_is_listed_by_the_binary_and_taken_over_on_consent() {
     shell.ends(&with(&["import"], &["--take-over"]), Exit::Done);
     let changes = shell.changes();
     assert_eq!(changes.len(), 1, "{changes:?}");
-    assert!(changes[0].starts_with("AddTagsToResource") && changes[0].ends_with(":adopt-accounts-use1"), "{changes:?}");
+    assert!(
+        changes[0].starts_with("AddTagsToResource") && changes[0].ends_with(":adopt-accounts-use1"),
+        "{changes:?}"
+    );
 }
 
 #[test]

@@ -60,7 +60,8 @@ fn run(place: &Place, case: &Case<'_>) -> Left {
     left_by(&line, command.output().unwrap())
 }
 
-const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "not-a-secret")];
+const KEYS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "not-a-secret")];
 
 fn place() -> Place {
     let place = Place::new();
@@ -201,9 +202,12 @@ fn wrong_credentials_and_missing_permissions_are_told_apart() {
     let line = ["apply", "-f", "blueprint.yaml", "--yes"];
     let left = run(&place, &Case { url: &guarded.url, variables: &key(&id, &secret), line: &line });
     assert_eq!(left.code, Exit::Blocked.code(), "{}\n{}", left.data, left.talk);
-    for word in ["not allowed (AccessDenied)", "rds:DescribeDBClusters", "rgctl iam-policy", "could not be seen"] {
+    for word in
+        ["not allowed (AccessDenied)", "rds:DescribeDBClusters", "rgctl iam-policy", "could not be seen"]
+    {
         assert!(left.data.contains(word), "{word}: {}", left.data);
     }
-    let left = run(&place, &Case { url: &guarded.url, variables: &key(&id, &secret), line: &["history", "game"] });
+    let left =
+        run(&place, &Case { url: &guarded.url, variables: &key(&id, &secret), line: &["history", "game"] });
     assert!(left.talk.contains("nothing is on record"), "nothing was begun: {}{}", left.data, left.talk);
 }

@@ -43,7 +43,12 @@ fn the_embedded_cloud_and_the_emulator_lead_to_the_same_plans() {
 
     // Of a world that has been built, for what the emulator can build.
     let two = |class, readers, days| {
-        format!("{}{}{}", head("twin"), store("accounts", class, readers, days), store("payments", class, 1, 7))
+        format!(
+            "{}{}{}",
+            head("twin"),
+            store("accounts", class, readers, days),
+            store("payments", class, 1, 7)
+        )
     };
     shell.write("blueprint.yaml", &two("db.r7g.large", 2, 7));
     same_plan(&shell, "before the first apply", &["--verbose"]);

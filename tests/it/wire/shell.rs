@@ -28,7 +28,8 @@ impl Shell {
     /// A new place for a blueprint of that name, with the network that the emulator has.
     pub fn new(url: &str, name: &str) -> Self {
         record_calls(url);
-        let shell = Self { place: Place::new(), url: url.to_owned(), key: format!("AKID{name}").to_uppercase() };
+        let shell =
+            Self { place: Place::new(), url: url.to_owned(), key: format!("AKID{name}").to_uppercase() };
         let subnets: Vec<String> = subnets_of(url, CODE).into_iter().collect();
         shell.write_region(CODE, &subnets.join(", "));
         shell
@@ -118,7 +119,8 @@ impl Shell {
 pub fn left_by(line: &[&str], output: std::process::Output) -> Left {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (data, talk) = (text(output.stdout), text(output.stderr));
-    let code = output.status.code().unwrap_or_else(|| panic!("{line:?} was killed: it hangs\n{data}\n{talk}"));
+    let code =
+        output.status.code().unwrap_or_else(|| panic!("{line:?} was killed: it hangs\n{data}\n{talk}"));
     Left { code: u8::try_from(code).unwrap(), data, talk }
 }
 
