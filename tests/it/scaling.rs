@@ -258,7 +258,7 @@ fn recomputed(file: &Path, rho: f64) -> (f64, u64, u64, f64) {
     (rows.iter().map(|r| r[3]).sum(), count(rho), count(1.0), lost / wanted)
 }
 
-fn backtest_json(arguments: &[&str], folder: &Path) -> serde_json::Value {
+fn with_paths(arguments: &[&str], folder: &Path) -> serde_json::Value {
     let run = Command::new(env!("CARGO_BIN_EXE_rgctl"))
         .args(["scale", "backtest", "-o", "json", "--path-out"])
         .arg(folder)
@@ -288,7 +288,7 @@ fn figures_recomputed_from_the_written_paths_are_those_that_are_printed() {
     let all = ["--policy", "rgctl", "reactive", "target-tracking", "p-store", "lcp:1.5", "static-peak"];
     let mut arguments = vec!["--units", "15,40", "--trace", &traces[0], &traces[1]];
     arguments.extend(all);
-    let report = backtest_json(&arguments, &paths);
+    let report = with_paths(&arguments, &paths);
     let mut compared = 0;
     for trace in report["traces"].as_array().expect("a list") {
         for policy in trace["policies"].as_array().expect("a list") {
@@ -326,7 +326,7 @@ fn the_path_of_a_single_policy_stands_in_the_folder_itself() {
     for (policy, second) in
         [("rgctl", None), ("reactive:1.5", None), ("yesterday", Some("yesterday-hindsight"))]
     {
-        let report = backtest_json(&["--trace", &trace, "--policy", policy], &paths);
+        let report = with_paths(&["--trace", &trace, "--policy", policy], &paths);
         let rows = report["traces"][0]["policies"].as_array().expect("a list");
         let row = rows.iter().find(|r| r["knob"] != "hindsight").expect("is there");
         let (cost, soft, ..) = recomputed(&paths.join("one.csv"), 0.8);
@@ -342,7 +342,7 @@ fn a_percentile_sets_the_scale_when_it_is_asked_for() {
     let trace = short_trace(folder.path(), "one", 24);
     let paths = folder.path().join("paths");
     let above = |level: &str| {
-        backtest_json(&["--trace", &trace, "--policy", "reactive:2", "--scale-at", level], &paths);
+        with_paths(&["--trace", &trace, "--policy", "reactive:2", "--scale-at", level], &paths);
         let text = std::fs::read_to_string(paths.join("one.csv")).expect("written");
         let demand: Vec<f64> = text
             .lines()
