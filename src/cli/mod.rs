@@ -29,6 +29,7 @@ mod robustness;
 pub mod run;
 pub mod saved;
 pub mod scale;
+mod scale_inputs;
 mod scale_output;
 pub mod schema;
 pub mod settings;

@@ -47,7 +47,7 @@ pub fn run(args: &BacktestArgs, sources: &[Source], out: &mut dyn Write) -> Resu
     let mut sizes = Vec::new();
     for units in &args.units {
         let record = |name: &str, minutes: &_| -> Result<Recording, String> {
-            let load = load_of(name, minutes, *units).map_err(|e| e.to_string())?;
+            let load = load_of(name, minutes, *units, args).map_err(|e| e.to_string())?;
             let recording = Recording::of(load, terms(*units), &library);
             bar.inc(1);
             Ok(recording)

@@ -9,20 +9,18 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::robustness;
-use super::scale_output;
+use super::{robustness, scale_inputs, scale_output};
 use crate::scaling::augment::Source;
+use crate::scaling::backtest::Knob;
 use crate::scaling::backtest::{self, Asked, OWN, Optima, Row};
 use crate::scaling::baselines::BASELINES;
 use crate::scaling::commitments;
 use crate::scaling::evaluate::{Load, Terms};
 use crate::scaling::{AxisProfile, rules::Library};
-use crate::telemetry::{MinuteSeries, Trace, trace::read_stamp};
+use crate::telemetry::MinuteSeries;
 
 /// Peak of the scored part as a share of the largest capacity.
 const PEAK_SHARE: f64 = 0.8;
-/// Series with fewer days than this cannot be divided into a warm-up and a scored part.
-const DAYS_MIN: f64 = 1.0;
 
 /// The form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,7 +50,7 @@ pub struct BacktestArgs {
     /// Traces: CSV files with the columns timestamp and value; `FILE@FROM..UNTIL` reads a part of one.
     #[arg(long = "trace", value_name = "FILE", required = true, num_args = 1..)]
     pub traces: Vec<String>,
-    /// Largest capacity; the peak of the scored part is 0.8 of it. Several are measured one after the other.
+    /// Largest capacity; the peak of the scored part is 0.8 of it, or `--rho` of it where that is less.
     #[arg(long, value_name = "N", default_value = "15", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub units: Vec<u32>,
@@ -70,6 +68,12 @@ pub struct BacktestArgs {
     /// Utilisation above which a minute is missed.
     #[arg(long, default_value = "80%", value_parser = share)]
     pub rho: f64,
+    /// What sets the scale: the `peak` of the scored part, or a percentile of it such as `p99.9`.
+    #[arg(long, value_name = "LEVEL", default_value = "peak", value_parser = level)]
+    pub scale_at: f64,
+    /// Lays the departures of a finer trace from straight lines over the hourly and half-hourly ones.
+    #[arg(long, value_name = "FILE")]
+    pub noise_from: Option<String>,
     /// What is measured.
     #[arg(long, value_enum, default_value = "capacity")]
     pub task: Task,
@@ -91,6 +95,9 @@ pub struct BacktestArgs {
     /// Writes the path of each trace and policy as CSV into this folder.
     #[arg(long, value_name = "DIR")]
     pub path_out: Option<PathBuf>,
+    /// Writes a picture of each trace as SVG into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub charts_out: Option<PathBuf>,
     /// Form of the result: set from the global `--output`.
     #[arg(skip = Output::Text)]
     pub output: Output,
@@ -100,6 +107,8 @@ pub struct BacktestArgs {
 pub struct Measured {
     /// The load.
     pub load: Load,
+    /// Digest of its file.
+    pub sha256: String,
     /// Largest capacity.
     pub units: u32,
     /// The optima.
@@ -113,50 +122,56 @@ pub fn run(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<dyn Error
     if args.task == Task::Commitments {
         return run_commitments(args, out);
     }
-    let series: Vec<Source> =
-        args.traces.iter().map(|t| read_series(t)).collect::<Result<_, Box<dyn Error>>>()?;
+    let sources = scale_inputs::read_all(&args.traces)?;
+    let donor = args.noise_from.clone().map(|file| scale_inputs::read_all(&[file])).transpose()?;
+    let donor = donor.as_ref().and_then(|sources| sources.first());
+    let series = scale_inputs::on_minutes(&sources, donor)?;
     if args.task == Task::Robustness {
+        let series: Vec<Source> = series.into_iter().map(|s| s.source).collect();
         return robustness::run(args, &series, out);
     }
-    let mut jobs: Vec<(Load, u32)> = Vec::new();
+    let mut jobs: Vec<(Load, String, u32)> = Vec::new();
     for units in &args.units {
-        for source in &series {
-            jobs.push((load_of(&source.name, &source.minutes, *units)?, *units));
+        for scale_inputs::OnMinutes { sha256, source } in &series {
+            jobs.push((load_of(&source.name, &source.minutes, *units, args)?, sha256.clone(), *units));
         }
     }
     // The longest first, so that no core waits for a long last one; the order of the result is restored below.
     let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(jobs[*i].0.demand.len() * jobs[*i].1 as usize));
+    order.sort_by_key(|i| std::cmp::Reverse(jobs[*i].0.demand.len() * jobs[*i].2 as usize));
     let library = Arc::new(Library::full());
     let progress = progress(jobs.len() as u64);
-    let mut measured: Vec<(usize, Measured)> = order
+    let measured: Result<Vec<(usize, Measured)>, String> = order
         .par_iter()
         .with_max_len(1)
         .map(|index| {
-            let (load, units) = &jobs[*index];
-            let result = measure(args, load, *units, &library);
+            let result = measure(args, &jobs[*index], &library);
             progress.inc(1);
-            (*index, result)
+            Ok((*index, result?))
         })
         .collect();
     progress.finish_and_clear();
+    let mut measured = measured?;
     measured.sort_by_key(|(index, _)| *index);
     let measured: Vec<Measured> = measured.into_iter().map(|(_, m)| m).collect();
-    if let Some(folder) = &args.path_out {
-        write_paths(folder, &measured, args.units.len() > 1)?;
+    if let Some(folder) = &args.charts_out {
+        scale_output::charts(folder, &measured, args)?;
     }
     match args.output {
-        Output::Text => scale_output::text(&measured, args.budget, out)?,
-        Output::Json => scale_output::json(&measured, args, out)?,
+        Output::Text => scale_output::text(&measured, args, out)?,
+        Output::Json => scale_output::json(&measured, donor, args, out)?,
         Output::Html => scale_output::html(&measured, args, out)?,
     }
     Ok(0)
 }
 
-fn measure(args: &BacktestArgs, load: &Load, units: u32, library: &Arc<Library>) -> Measured {
-    let terms = Terms { axis: args.profile, units, rho: args.rho, budget: args.budget };
-    let optima = backtest::optima(load, &terms);
-    let bands = args.output == Output::Html;
+fn measure(
+    args: &BacktestArgs,
+    (load, sha256, units): &(Load, String, u32),
+    library: &Arc<Library>,
+) -> Result<Measured, String> {
+    let terms = Terms { axis: args.profile, units: *units, rho: args.rho, budget: args.budget };
+    let bands = args.output == Output::Html || args.charts_out.is_some();
     let mut asked: Vec<Asked> = Vec::new();
     for policy in &args.policies {
         if policy.name == "all" {
@@ -166,95 +181,111 @@ fn measure(args: &BacktestArgs, load: &Load, units: u32, library: &Arc<Library>)
             asked.push(policy.clone());
         }
     }
-    let rows = asked.iter().flat_map(|a| backtest::run(a, load, &terms, library, bands)).collect();
-    Measured { load: load.clone(), units, optima, rows }
-}
-
-/// Reads `FILE` or `FILE@FROM..UNTIL` and puts it on the minute grid.
-fn read_trace(spec: &str) -> Result<(String, Trace), Box<dyn Error>> {
-    let (file, part) = match spec.rsplit_once('@') {
-        Some((file, part)) if part.contains("..") => (file, Some(part)),
-        _ => (spec, None),
-    };
-    let text = fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?;
-    let mut trace = Trace::parse(&text).map_err(|e| format!("{file}: {e}"))?;
-    if let Some((from, until)) = part.and_then(|p| p.split_once("..")) {
-        let stamp = |text: &str| match text {
-            "" => Ok(None),
-            _ => {
-                read_stamp(text).map(|(m, _)| Some(m)).ok_or(format!("{file}: `{text}` is not a time stamp"))
-            }
-        };
-        trace = trace.within(stamp(from)?, stamp(until)?);
+    let (optima, rows) = rayon::join(
+        || backtest::optima(load, &terms),
+        || {
+            let of = |a: &Asked| backtest::run(a, load, &terms, library, bands);
+            asked.par_iter().with_max_len(1).flat_map_iter(of).collect::<Vec<Row>>()
+        },
+    );
+    let mut measured = Measured { load: load.clone(), sha256: sha256.clone(), units: *units, optima, rows };
+    if let Some(folder) = &args.path_out {
+        write_paths(folder, &measured, args.units.len() > 1, asked.len() > 1)?;
     }
-    let name =
-        Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned());
-    Ok((name, trace))
-}
-
-fn read_series(spec: &str) -> Result<Source, Box<dyn Error>> {
-    let (name, trace) = read_trace(spec)?;
-    let days = trace.readings.len() as f64 * trace.interval_seconds() as f64 / 86_400.0;
-    if days < DAYS_MIN {
-        return Err(
-            format!("{name}: {days:.2} days of readings are too few; a backtest needs one day").into()
-        );
+    // A path has a row for each minute: of all policies on all traces they would fill the memory.
+    let drawn = scale_output::drawn(&measured.rows).filter(|_| bands);
+    for (place, row) in measured.rows.iter_mut().enumerate() {
+        if drawn != Some(place) {
+            row.outcome.path = Vec::new();
+        }
     }
-    if trace.interval_seconds() > 6 * 3600 {
-        return Err(format!("{name}: readings {} s apart say nothing about minutes; daily series belong to `--task commitments`",
-            trace.interval_seconds()).into());
-    }
-    let interval_minutes = trace.interval_seconds() / 60;
-    Ok(Source { name, minutes: MinuteSeries::from_trace(&trace), interval_minutes })
+    Ok(measured)
 }
 
 /// The load of a series at a size.
-pub(super) fn load_of(name: &str, minutes: &MinuteSeries, units: u32) -> Result<Load, Box<dyn Error>> {
-    let demand =
-        minutes.in_units(units, PEAK_SHARE).ok_or(format!("{name}: the scored part has no demand at all"))?;
+pub(super) fn load_of(
+    name: &str,
+    minutes: &MinuteSeries,
+    units: u32,
+    args: &BacktestArgs,
+) -> Result<Load, Box<dyn Error>> {
+    // Below a utilisation of 0.8 the largest capacity could not serve the peak of the protocol.
+    let (share, level) = (PEAK_SHARE.min(args.rho), args.scale_at);
+    let demand = minutes.in_units_at(units, share, level).ok_or(format!(
+        "{name}: the scored part has no demand at all, so that nothing can be scaled to it"
+    ))?;
     Ok(Load { name: name.to_owned(), demand, scored_from: minutes.scored_from() })
 }
 
-fn write_paths(folder: &Path, measured: &[Measured], by_units: bool) -> Result<(), Box<dyn Error>> {
-    for m in measured {
-        for row in &m.rows {
-            let mut to = folder.to_path_buf();
-            if by_units {
-                to.push(format!("n{}", m.units));
-            }
-            if m.rows.len() > 1 {
-                to.push(scale_output::row_name(row));
-            }
-            fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
-            to.push(format!("{}.csv", m.load.name));
-            let mut text = String::from("minute,demand_units,serving,billed\n");
-            let scored = &m.load.demand[m.load.scored_from..];
-            for (minute, (demand, standing)) in scored.iter().zip(&row.outcome.path).enumerate() {
-                use std::fmt::Write as _;
-                // Writing to a string cannot fail.
-                let _ = writeln!(text, "{minute},{demand:.6},{},{}", standing.serving, standing.billed);
-            }
-            fs::write(&to, text).map_err(|e| format!("{}: {e}", to.display()))?;
+/// Writes the path of each row: `DIR/TRACE.csv` for one policy, `DIR/POLICY/TRACE.csv` for several.
+///
+/// A baseline without a named knob has two rows. The one with the knob from the past stands for the policy; the one with
+/// hindsight has `-hindsight` in its folder's name.
+fn write_paths(folder: &Path, measured: &Measured, by_units: bool, by_policy: bool) -> Result<(), String> {
+    let past_of = |policy: &str| measured.rows.iter().any(|r| r.policy == policy && r.knob == Knob::Past);
+    for row in &measured.rows {
+        let mut to = folder.to_path_buf();
+        if by_units {
+            to.push(format!("n{}", measured.units));
         }
+        let second = row.knob == Knob::Hindsight && past_of(&row.policy);
+        match (row.knob, row.value) {
+            _ if second => to.push(format!("{}-hindsight", row.policy)),
+            (Knob::Given, Some(value)) if by_policy => to.push(format!("{}-{value}", row.policy)),
+            _ if by_policy => to.push(&row.policy),
+            _ => {}
+        }
+        fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
+        to.push(format!("{}.csv", measured.load.name));
+        let mut text = String::from("minute,demand_units,serving,billed\n");
+        let scored = &measured.load.demand[measured.load.scored_from..];
+        for (minute, (demand, standing)) in scored.iter().zip(&row.outcome.path).enumerate() {
+            use std::fmt::Write as _;
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{minute},{demand},{},{}", standing.serving, standing.billed);
+        }
+        fs::write(&to, text).map_err(|e| format!("{}: {e}", to.display()))?;
     }
     Ok(())
 }
 
 fn run_commitments(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<dyn Error>> {
+    if args.output == Output::Html {
+        return Err("`--task commitments` is told as text or JSON; leave `-o html` out".into());
+    }
     let mut bought = Vec::new();
-    for spec in &args.traces {
-        let (name, trace) = read_trace(spec)?;
-        let daily = commitments::daily_peaks(&trace);
+    let mut problems = Vec::new();
+    for source in scale_inputs::read_all(&args.traces)? {
+        let daily = commitments::daily_peaks(&source.trace);
         if daily.len() < 120 {
-            return Err(format!("{name}: {} days are too few to buy for a year", daily.len()).into());
+            problems.push(format!("{}: {} days are too few to buy for a year", source.name, daily.len()));
+            continue;
         }
         let from = daily.len() * 2 / 5;
-        let bills = commitments::bills(&daily, from, args.discount);
-        let pinball = commitments::pinball(&daily, from);
-        bought.push((name, daily.len() - from, bills, pinball));
+        bought.push(Bought {
+            days: daily.len() - from,
+            bills: commitments::bills(&daily, from, args.discount),
+            pinball: commitments::pinball(&daily, from),
+            source,
+        });
+    }
+    if !problems.is_empty() {
+        return Err(problems.join("\n").into());
     }
     scale_output::commitments(&bought, args, out)?;
     Ok(0)
+}
+
+/// What was bought on one series.
+pub struct Bought {
+    /// The series.
+    pub source: scale_inputs::Source,
+    /// Scored days.
+    pub days: usize,
+    /// What each buyer paid.
+    pub bills: Vec<commitments::Bill>,
+    /// How good the forecasts were.
+    pub pinball: Vec<commitments::Pinball>,
 }
 
 /// A bar over so many pieces of work, where somebody watches.
@@ -278,6 +309,18 @@ fn share(text: &str) -> Result<f64, String> {
     } else {
         Err(format!("`{text}` does not lie between 0 and 100 %"))
     }
+}
+
+/// Reads `peak` or a percentile such as `p99.9`.
+fn level(text: &str) -> Result<f64, String> {
+    if text == "peak" {
+        return Ok(1.0);
+    }
+    let percent = text.strip_prefix('p').and_then(|n| n.parse::<f64>().ok());
+    percent
+        .filter(|p| *p > 0.0 && *p <= 100.0)
+        .map(|p| p / 100.0)
+        .ok_or_else(|| format!("`{text}` is neither `peak` nor a percentile such as p99.9"))
 }
 
 /// The axis profile of that name.

@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-use super::scale::{BacktestArgs, Measured, Output};
+use super::scale::{BacktestArgs, Bought, Measured, Output};
+use super::scale_inputs::Source;
+use crate::report::chart;
 use crate::report::html::{Page, TraceView, render};
+use crate::scaling::Constants;
 use crate::scaling::backtest::{Knob, Merit, OWN, Row, merit};
-use crate::scaling::commitments::{Bill, Buyer};
+use crate::scaling::bootstrap::{self, Comparison, Interval, Pair};
+use crate::scaling::commitments::Buyer;
+use crate::scaling::rules::Library;
+use crate::vocabulary::digest::sha256_hex;
 
-/// What was bought on one series: name, scored days, the bills, pinball losses.
-pub type Bought = (String, usize, Vec<Bill>, Vec<(usize, f64, f64)>);
+/// Share of the cost that minimum billing alone may cause before a policy is flagged.
+const IDLE_SHARE_FLAGGED: f64 = 0.2;
 
 /// A row's name in tables and paths.
 pub fn row_name(row: &Row) -> String {
@@ -22,6 +30,11 @@ pub fn row_name(row: &Row) -> String {
         (Knob::Given, Some(value)) => format!("{}-{value}", row.policy),
         _ => row.policy.clone(),
     }
+}
+
+/// The row that pictures show: the own policy, or the first.
+pub fn drawn(rows: &[Row]) -> Option<usize> {
+    rows.iter().position(|r| r.policy == OWN).or(rows.first().map(|_| 0))
 }
 
 /// An empty table whose columns from `left` on hold figures.
@@ -36,28 +49,87 @@ pub fn table(headers: &[&str], left: usize) -> Table {
     table
 }
 
+/// One policy at one size over all traces.
+struct Total {
+    units: u32,
+    name: String,
+    knob: Knob,
+    merit: Merit,
+    /// Trace and row of each outcome.
+    places: Vec<(usize, usize)>,
+}
+
 /// The merits of all rows: by size, then in the order of the policies.
-fn merits(measured: &[Measured], budget: f64) -> Vec<(u32, String, Merit)> {
-    // By size and place of the policy: its name, and where its outcomes lie.
-    type Places = (String, Vec<(usize, usize)>);
-    let mut groups: BTreeMap<(u32, usize), Places> = BTreeMap::new();
+fn totals(measured: &[Measured], budget: f64) -> Vec<Total> {
+    let mut groups: BTreeMap<(u32, usize), Vec<(usize, usize)>> = BTreeMap::new();
     for (index, m) in measured.iter().enumerate() {
-        for (place, row) in m.rows.iter().enumerate() {
-            groups
-                .entry((m.units, place))
-                .or_insert_with(|| (row_name(row), Vec::new()))
-                .1
-                .push((index, place));
+        for place in 0..m.rows.len() {
+            groups.entry((m.units, place)).or_default().push((index, place));
         }
     }
-    let of = |places: &[(usize, usize)]| {
-        merit(places.iter().map(|(i, p)| (&measured[*i].rows[*p].outcome, &measured[*i].optima)), budget)
+    let total = |((units, _), places): ((u32, usize), Vec<(usize, usize)>)| {
+        let (first, place) = *places.first()?;
+        let row = &measured[first].rows[place];
+        let outcomes = places.iter().map(|(i, p)| (&measured[*i].rows[*p].outcome, &measured[*i].optima));
+        let merit = merit(outcomes, budget);
+        Some(Total { units, name: row_name(row), knob: row.knob, merit, places })
     };
-    groups.into_iter().map(|((units, _), (name, places))| (units, name, of(&places))).collect()
+    groups.into_iter().filter_map(total).collect()
+}
+
+/// The own policy against the best baseline whose knob comes from the past, at each size.
+fn compared(measured: &[Measured], totals: &[Total], budget: f64) -> Vec<(u32, String, Comparison)> {
+    let own = totals.iter().filter(|t| t.name == OWN);
+    let against = |own: &Total| {
+        let rivals = totals.iter().filter(|t| t.units == own.units && t.knob == Knob::Past);
+        let best = rivals.min_by(|a, b| a.merit.judged.total_cmp(&b.merit.judged))?;
+        let outcome = |(i, p): &(usize, usize)| &measured[*i].rows[*p].outcome;
+        let pairs: Vec<Pair<'_>> = own
+            .places
+            .iter()
+            .zip(&best.places)
+            .map(|(a, b)| (outcome(a), outcome(b), &measured[a.0].optima))
+            .collect();
+        Some((own.units, best.name.clone(), bootstrap::paired(&pairs, budget)?))
+    };
+    own.filter_map(against).collect()
+}
+
+/// What the figures rest on: program, configuration, terms.
+fn record(args: &BacktestArgs) -> Value {
+    // The debug form names every field: a changed constant or rule changes the digest.
+    let configuration = format!("{:?}{:?}{:?}", Constants::FROZEN, Library::full(), args.profile);
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "commit": option_env!("RGCTL_COMMIT").unwrap_or("unknown"),
+        "configuration_sha256": sha256_hex(configuration.as_bytes()),
+    })
+}
+
+/// One policy on one trace, in the order of the columns of [`text`].
+fn cells(m: &Measured, row: &Row, budget: f64) -> Vec<String> {
+    let o = &row.outcome;
+    let flag = if o.idle_share > IDLE_SHARE_FLAGGED { " (!)" } else { "" };
+    vec![
+        m.load.name.clone(),
+        row_name(row),
+        row.value.map_or_else(|| "-".to_owned(), |v| v.to_string()),
+        m.units.to_string(),
+        format!("{:.3}", o.cost / m.optima.free),
+        format!("{:.3}", o.cost / m.optima.quarter),
+        format!("{:.4}", 100.0 * o.soft_share()),
+        format!("{:.4}", 100.0 * o.hard_share()),
+        format!("{:.4}", 100.0 * o.unserved),
+        format!("{:.2}", o.utilisation_p999),
+        o.longest_run.to_string(),
+        format!("{:.1}", o.starts_per_day),
+        format!("{:.1}", o.turns_per_day),
+        format!("{:.1}{flag}", 100.0 * o.idle_share),
+        if o.keeps(budget) { "yes" } else { "NO" }.to_owned(),
+    ]
 }
 
 /// Tables for people.
-pub fn text(measured: &[Measured], budget: f64, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+pub fn text(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let headers = [
         "trace",
         "policy",
@@ -67,37 +139,28 @@ pub fn text(measured: &[Measured], budget: f64, out: &mut dyn Write) -> Result<(
         "cost/opt-15",
         "soft %",
         "hard %",
+        "unserved %",
+        "p99.9 d/c",
         "longest min",
         "starts/day",
+        "turns/day",
+        "min. billing %",
         "kept",
     ];
     let mut rows = table(&headers, 2);
     for m in measured {
         for row in &m.rows {
-            let o = &row.outcome;
-            let flag = if o.idle_share > 0.2 { " (minimum billing)" } else { "" };
-            rows.add_row(vec![
-                m.load.name.clone(),
-                row_name(row),
-                row.value.map_or_else(|| "-".to_owned(), |v| v.to_string()),
-                m.units.to_string(),
-                format!("{:.3}", o.cost / m.optima.free),
-                format!("{:.3}", o.cost / m.optima.quarter),
-                format!("{:.4}", 100.0 * o.soft_share()),
-                format!("{:.4}", 100.0 * o.hard_share()),
-                o.longest_run.to_string(),
-                format!("{:.1}{flag}", o.starts_per_day),
-                if o.keeps(budget) { "yes" } else { "NO" }.to_owned(),
-            ]);
+            rows.add_row(cells(m, row, args.budget));
         }
     }
     writeln!(out, "{rows}\n")?;
     let headers =
         ["policy", "N", "kept both", "kept soft", "of", "geo-mean", "raw", "worst soft %", "worst hard %"];
     let mut totals = table(&headers, 1);
-    for (units, name, m) in merits(measured, budget) {
+    let all = self::totals(measured, args.budget);
+    for Total { units, name, merit: m, .. } in &all {
         totals.add_row(vec![
-            name,
+            name.clone(),
             units.to_string(),
             m.kept.to_string(),
             m.soft_kept.to_string(),
@@ -111,25 +174,50 @@ pub fn text(measured: &[Measured], budget: f64, out: &mut dyn Write) -> Result<(
     writeln!(out, "{totals}")?;
     writeln!(
         out,
-        "\ngeo-mean: cost over the offline optimum; a trace that misses a gate counts as the static peak. raw: cost alone."
+        "\ngeo-mean: cost over the offline optimum; a trace that misses a gate counts as the static peak. raw: cost alone.\n\
+         (!): more than a fifth of the cost is minimum billing."
     )?;
+    for (units, rival, c) in compared(measured, &all, args.budget) {
+        writeln!(
+            out,
+            "N = {units}: {OWN} costs {:.3} of {rival}, the best baseline with a knob from the past (90 % of the draws: \
+             {:.3} to {:.3}); by cost alone {:.3} ({:.3} to {:.3})",
+            c.judged.middle, c.judged.low, c.judged.high, c.raw.middle, c.raw.low, c.raw.high
+        )?;
+    }
     Ok(())
 }
 
 /// One JSON document, `format` first.
-pub fn json(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+pub fn json(
+    measured: &[Measured],
+    donor: Option<&Source>,
+    args: &BacktestArgs,
+    out: &mut dyn Write,
+) -> Result<(), Box<dyn Error>> {
     let traces: Vec<Value> = measured.iter().map(trace_json).collect();
-    let totals: Vec<Value> = merits(measured, args.budget)
-        .into_iter()
-        .map(|(units, name, m)| {
+    let all = totals(measured, args.budget);
+    let totals: Vec<Value> = all
+        .iter()
+        .map(|Total { units, name, merit: m, .. }| {
             json!({ "policy": name, "units": units, "traces": m.loads, "kept": m.kept, "kept_soft": m.soft_kept,
                     "geometric_mean": m.judged, "geometric_mean_raw": m.raw,
                     "soft_worst": m.soft_worst, "hard_worst": m.hard_worst })
         })
         .collect();
+    let interval = |i: &Interval| json!({ "p5": i.low, "p50": i.middle, "p95": i.high });
+    let comparisons: Vec<Value> = compared(measured, &all, args.budget)
+        .iter()
+        .map(|(units, rival, c)| {
+            json!({ "units": units, "policy": OWN, "against": rival, "cost_ratio": interval(&c.judged),
+                    "cost_ratio_raw": interval(&c.raw) })
+        })
+        .collect();
     let document = json!({
-        "format": "rgctl.backtest/v1", "profile": args.profile.name, "budget": args.budget, "rho": args.rho,
-        "traces": traces, "totals": totals,
+        "format": "rgctl.backtest/v1", "program": record(args),
+        "profile": args.profile.name, "budget": args.budget, "rho": args.rho, "scale_at": args.scale_at,
+        "noise_from": donor.map(|d| json!({ "trace": d.name, "sha256": d.sha256 })),
+        "traces": traces, "totals": totals, "comparisons": comparisons,
     });
     writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
     Ok(())
@@ -147,35 +235,69 @@ fn trace_json(m: &Measured) -> Value {
                     "soft_share": o.soft_share(), "hard_share": o.hard_share(), "unserved_share": o.unserved,
                     "longest_run_minutes": o.longest_run, "utilisation_p999": o.utilisation_p999,
                     "starts_per_day": o.starts_per_day, "turns_per_day": o.turns_per_day,
-                    "minimum_billing_share": o.idle_share })
+                    "minimum_billing_share": o.idle_share,
+                    "minimum_billing_flagged": o.idle_share > IDLE_SHARE_FLAGGED })
         })
         .collect();
-    json!({ "trace": m.load.name, "units": m.units, "minutes": m.load.demand.len(), "scored_from": m.load.scored_from,
+    json!({ "trace": m.load.name, "sha256": m.sha256, "units": m.units, "minutes": m.load.demand.len(), "scored_from": m.load.scored_from,
             "optimum": m.optima.free, "optimum_15": m.optima.quarter, "optimum_60": m.optima.hour,
             "optimum_violations": m.optima.violations, "static_peak": m.optima.fixed, "policies": policies })
 }
 
-/// The offline report.
-pub fn html(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
-    let views = measured.iter().filter_map(|m| {
-        let row = m.rows.iter().find(|r| r.policy == OWN).or(m.rows.first())?;
-        let scored = &m.load.demand[m.load.scored_from..];
+/// What the report and the pictures show of each trace.
+fn views<'a>(measured: &'a [Measured], args: &BacktestArgs) -> Vec<TraceView<'a>> {
+    let view = |m: &'a Measured| {
+        let row = m.rows.get(drawn(&m.rows)?)?;
+        let demand = &m.load.demand[m.load.scored_from..];
+        let rows = m.rows.iter().map(|r| (row_name(r), r)).collect();
         Some(TraceView {
             name: &m.load.name,
             units: m.units,
-            demand: scored,
+            demand,
             row,
+            rows,
             optima: &m.optima,
             rho: args.rho,
         })
-    });
+    };
+    measured.iter().filter_map(view).collect()
+}
+
+/// The offline report.
+pub fn html(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    let all = totals(measured, args.budget);
+    let lines: Vec<(u32, String, Merit)> = all.iter().map(|t| (t.units, t.name.clone(), t.merit)).collect();
+    let compared: Vec<String> = compared(measured, &all, args.budget)
+        .iter()
+        .map(|(units, rival, c)| {
+            format!(
+                "At N = {units} {OWN} costs {:.3} of {rival}, the best baseline with a knob from the past; 90 % of the \
+                 draws of days lie between {:.3} and {:.3}.",
+                c.judged.middle, c.judged.low, c.judged.high
+            )
+        })
+        .collect();
     let page = Page {
         profile: args.profile.name,
         budget: args.budget,
-        totals: &merits(measured, args.budget),
-        traces: &views.collect::<Vec<_>>(),
+        rho: args.rho,
+        totals: &lines,
+        compared: &compared,
+        record: &record(args),
+        traces: &views(measured, args),
     };
     out.write_all(render(&page)?.as_bytes())?;
+    Ok(())
+}
+
+/// A picture of each trace.
+pub fn charts(folder: &Path, measured: &[Measured], args: &BacktestArgs) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    for view in views(measured, args) {
+        let size = if args.units.len() > 1 { format!("_n{}", view.units) } else { String::new() };
+        let to = folder.join(format!("{}{size}.svg", view.name));
+        fs::write(&to, chart::svg(&view)).map_err(|e| format!("{}: {e}", to.display()))?;
+    }
     Ok(())
 }
 
@@ -185,45 +307,65 @@ pub fn commitments(
     args: &BacktestArgs,
     out: &mut dyn Write,
 ) -> Result<(), Box<dyn Error>> {
-    let cost = |bills: &[Bill], buyer| bills.iter().find(|b| b.buyer == buyer).map_or(f64::NAN, |b| b.cost);
+    let cost = |b: &Bought, buyer| b.bills.iter().find(|b| b.buyer == buyer).map_or(f64::NAN, |b| b.cost);
     if args.output == Output::Json {
         let series: Vec<Value> = bought
             .iter()
-            .map(|(name, days, bills, pinball)| {
-                let bills: Vec<Value> = bills
+            .map(|b| {
+                let best = cost(b, Buyer::Clairvoyant);
+                let bills: Vec<Value> = b
+                    .bills
                     .iter()
-                    .map(|b| json!({ "buyer": b.buyer.words(), "cost": b.cost, "committed": b.committed }))
+                    .map(|b| {
+                        json!({ "buyer": b.buyer.words(), "cost": b.cost, "committed": b.committed,
+                                "ratio": b.cost / best })
+                    })
                     .collect();
-                let losses: Vec<Value> = pinball
+                let losses: Vec<Value> = b
+                    .pinball
                     .iter()
-                    .map(|(days, share, loss)| json!({ "horizon_days": days, "quantile": share, "loss": loss }))
+                    .map(|p| {
+                        json!({ "horizon_days": p.horizon, "quantile": p.quantile, "loss": p.loss,
+                                "loss_of_last_value": p.naive })
+                    })
                     .collect();
-                json!({ "series": name, "days": days, "bills": bills, "pinball": losses })
+                json!({ "series": b.source.name, "sha256": b.source.sha256, "days": b.days, "bills": bills,
+                        "pinball": losses })
             })
             .collect();
-        let document =
-            json!({ "format": "rgctl.commitments/v1", "discount": args.discount, "series": series });
+        let document = json!({ "format": "rgctl.commitments/v2", "program": record(args),
+                               "discount": args.discount, "series": series });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         return Ok(());
     }
     let mut headers = vec!["series", "days"];
-    headers.extend(Buyer::ALL.iter().map(|b| b.words()));
-    headers.extend(["against clairvoyant", "against nothing"]);
+    headers.extend(Buyer::ALL.iter().filter(|b| **b != Buyer::Clairvoyant).map(|b| b.words()));
+    headers.push("rgctl against nothing");
     let mut rows = table(&headers, 1);
-    for (name, days, bills, _) in bought {
-        let (own, best) = (cost(bills, Buyer::Own), cost(bills, Buyer::Clairvoyant));
-        let nothing = cost(bills, Buyer::Nobody);
-        let mut row = vec![name.clone(), days.to_string()];
-        // What nothing would cost is 1.
-        row.extend(Buyer::ALL.iter().map(|b| format!("{:.3}", cost(bills, *b) / nothing)));
-        row.push(format!("{:+.1} %", 100.0 * (own / best - 1.0)));
-        row.push(format!("{:+.1} %", 100.0 * (own / nothing - 1.0)));
+    let percent = |ratio: f64| format!("{:+.1} %", 100.0 * (ratio - 1.0));
+    for b in bought {
+        let best = cost(b, Buyer::Clairvoyant);
+        let mut row = vec![b.source.name.clone(), b.days.to_string()];
+        let buyers = Buyer::ALL.iter().filter(|b| **b != Buyer::Clairvoyant);
+        row.extend(buyers.map(|buyer| percent(cost(b, *buyer) / best)));
+        row.push(percent(cost(b, Buyer::Own) / cost(b, Buyer::Nobody)));
         rows.add_row(row);
     }
     writeln!(
         out,
-        "{rows}\n\ncost as a share of what no commitment costs, at a discount of {:.0} %",
+        "{rows}\n\ncost above that of a clairvoyant, who knows all days, at a discount of {:.0} %\n",
         100.0 * args.discount
     )?;
+    let mut headers = vec!["pinball loss, % of the mean".to_owned()];
+    if let Some(first) = bought.first() {
+        headers.extend(first.pinball.iter().map(|p| format!("{} d p{:.0}", p.horizon, 100.0 * p.quantile)));
+    }
+    let mut losses = table(&headers.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    for b in bought {
+        let mut row = vec![b.source.name.clone()];
+        row.extend(b.pinball.iter().map(|p| format!("{:.1} ({:.1})", 100.0 * p.loss, 100.0 * p.naive)));
+        losses.add_row(row);
+    }
+    writeln!(out, "{losses}\n\nin brackets the loss of the last value as the forecast")?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::baselines::{BASELINES, baseline};
+use super::baselines::Family;
 use super::constants::Constants;
-use super::evaluate::{Load, Outcome, Policy, Terms, live};
+use super::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
 use super::optimum::{OptimumRules, optimum};
 use super::policy::ShadowPolicy;
 use super::rules::Library;
@@ -106,44 +106,62 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
         let bands = policy.bands().to_vec();
         return vec![Row { policy: asked.name.clone(), knob: Knob::None, value: None, outcome, bands }];
     }
-    let Some((name, knobs)) = BASELINES.iter().find(|(name, _)| *name == asked.name) else {
+    let Some(family) = Family::named(&asked.name, terms) else {
         return Vec::new();
     };
-    let score = |value: f64, from: usize, until: usize| {
-        let peak = load.demand[from..until].iter().copied().fold(0.0, f64::max);
-        let policy: Option<Box<dyn Policy>> = baseline(name, value, terms.rho, terms.units, peak);
-        policy.map(|mut p| live(p.as_mut(), &load.demand, from, until, terms))
-    };
-    let row = |knob, value: f64| {
-        score(value, load.scored_from, end).map(|outcome| Row {
-            policy: asked.name.clone(),
-            knob,
-            value: Some(value),
-            outcome,
-            bands: Vec::new(),
-        })
+    let row = |knob, (value, outcome): (f64, Outcome)| Row {
+        policy: asked.name.clone(),
+        knob,
+        value: Some(value),
+        outcome,
+        bands: Vec::new(),
     };
     if let Some(value) = asked.knob {
-        return row(Knob::Given, value).into_iter().collect();
+        let lived = live_family(&family, &[value], load, load.scored_from, end, terms);
+        return lived.into_iter().map(|found| row(Knob::Given, found)).collect();
     }
-    let best = |from: usize, until: usize| {
-        knobs
-            .iter()
-            .filter_map(|value| {
-                score(*value, from, until).map(|o| (*value, o.soft_share() > terms.budget, o))
-            })
-            // Those that keep the budget by cost; if none does, the one that misses least.
-            .min_by(|a, b| {
-                let by_cost = a.2.cost.total_cmp(&b.2.cost);
-                a.1.cmp(&b.1).then(if a.1 { a.2.soft.cmp(&b.2.soft).then(by_cost) } else { by_cost })
-            })
-            .map(|(value, ..)| value)
-    };
+    if asked.name == "static-peak" {
+        // It knows the scored peak: hindsight, whatever its knob.
+        let lived = live_family(&family, &[1.0], load, load.scored_from, end, terms);
+        return lived.into_iter().map(|found| row(Knob::Hindsight, found)).collect();
+    }
     // On the past the same division holds: a first part to warm up, the rest to judge.
-    let past = best(load.scored_from * 2 / 5, load.scored_from);
-    let hindsight = best(load.scored_from, end);
-    let found = [(Knob::Hindsight, hindsight), (Knob::Past, past)];
-    found.into_iter().filter_map(|(knob, value)| row(knob, value?)).collect()
+    let past = live_family(&family, family.knobs, load, load.scored_from * 2 / 5, load.scored_from, terms);
+    let chosen = cheapest_kept(&past, terms.budget);
+    drop(past);
+    let scored = live_family(&family, family.knobs, load, load.scored_from, end, terms);
+    let best = cheapest_kept(&scored, terms.budget);
+    let mut rows = Vec::new();
+    for (knob, place) in [(Knob::Hindsight, best), (Knob::Past, chosen)] {
+        rows.extend(place.and_then(|i| scored.get(i)).map(|found| row(knob, found.clone())));
+    }
+    rows
+}
+
+/// All settings of a family side by side.
+fn live_family(
+    family: &Family,
+    knobs: &[f64],
+    load: &Load,
+    from: usize,
+    until: usize,
+    terms: &Terms,
+) -> Vec<(f64, Outcome)> {
+    let peak = load.demand[from..until].iter().copied().fold(0.0, f64::max);
+    let mut members: Vec<Box<dyn Policy>> = knobs.iter().map(|k| family.member(*k, peak)).collect();
+    let mut policies: Vec<&mut dyn Policy> =
+        members.iter_mut().map(|m| m.as_mut() as &mut dyn Policy).collect();
+    knobs.iter().copied().zip(live_all(&mut policies, &load.demand, from, until, terms)).collect()
+}
+
+/// Of the settings that keep the soft budget the cheapest; if none does, the one that misses least.
+fn cheapest_kept(lived: &[(f64, Outcome)], budget: f64) -> Option<usize> {
+    let order = |a: &Outcome, b: &Outcome| {
+        let missed = |o: &Outcome| o.soft_share() > budget;
+        let by_cost = a.cost.total_cmp(&b.cost);
+        missed(a).cmp(&missed(b)).then(if missed(a) { a.soft.cmp(&b.soft).then(by_cost) } else { by_cost })
+    };
+    (0..lived.len()).min_by(|a, b| order(&lived[*a].1, &lived[*b].1))
 }
 
 /// The figure of merit over loads: the geometric mean of cost over the optimum, where a load that misses a gate counts as

@@ -3,10 +3,13 @@
 //! They are simple forms of what is published or offered today; each says which. A knob is taken either with hindsight
 //! (the cheapest that keeps the budget on the scored part: generous) or from the past only (what a real user gets).
 
+use std::collections::VecDeque;
+
 use super::caasper::Caasper;
-use super::evaluate::{Policy, View};
+use super::evaluate::{Policy, Terms, View};
+use super::feed::{Said, Shared};
 use super::optimum::units_needed;
-use super::tracking::{TargetTracking, TrackingRules};
+use super::tracking::{TargetTracking, TrackingRules, predicted};
 use crate::forecast::bases::DAY;
 use crate::forecast::spar::Spar;
 use crate::forecast::window::SlidingMax;
@@ -28,31 +31,91 @@ pub const BASELINES: [(&str, &[f64]); 13] = [
     ("lcp", &[1.0, 1.1, 1.25, 1.5, 2.0, 3.0]),
 ];
 
-/// Builds a baseline; `None` for an unknown name. `peak` is the highest scored demand, which only `static-peak` may know.
-pub fn baseline(name: &str, knob: f64, rho: f64, units: u32, peak: f64) -> Option<Box<dyn Policy>> {
-    let window = |minutes, margin| Box::new(WindowMax { rho, margin, highest: SlidingMax::new(minutes) });
-    let tracking = |rules: TrackingRules| Box::new(TargetTracking::new(knob, rules));
+/// A baseline at all settings of its knob.
+///
+/// The settings share what they read, so that a regression runs once for all of them. They must live through the same
+/// minutes side by side ([`super::evaluate::live_all`]).
+pub struct Family {
+    name: &'static str,
+    /// The settings that are tried.
+    pub knobs: &'static [f64],
+    terms: Terms,
+    feed: Option<Shared>,
+}
+
+impl Family {
+    /// The baseline of this name; `None` for an unknown one.
+    pub fn named(name: &str, terms: &Terms) -> Option<Self> {
+        let (name, knobs) = BASELINES.iter().find(|(known, _)| *known == name)?;
+        Some(Self { name, knobs, terms: *terms, feed: feed_of(name, terms) })
+    }
+
+    /// One member. `peak` is the highest scored demand, which only `static-peak` may know.
+    pub fn member(&self, knob: f64, peak: f64) -> Box<dyn Policy> {
+        let rho = self.terms.rho;
+        let fixed = |units, of| Box::new(Static { rho, units, of, factor: knob });
+        let tracking = |rules| TargetTracking::new(knob, rules);
+        match (self.name, self.feed.clone()) {
+            ("static-peak", _) => fixed(Some(units_needed(peak * knob, rho)), Of::Highest),
+            ("static-train", _) => fixed(None, Of::Highest),
+            ("static-mean", _) => fixed(None, Of::Mean),
+            ("target-tracking-5", _) => {
+                Box::new(tracking(TrackingRules { points: 5, ..TrackingRules::READERS }))
+            }
+            ("target-tracking-cache", _) => Box::new(tracking(TrackingRules::SHARDS)),
+            ("caasper", _) => Box::new(Caasper::new(rho, knob)),
+            ("lcp", _) => Box::new(Lcp {
+                rho,
+                margin: knob,
+                needed: SlidingMax::new(self.terms.axis.warm_minutes as usize + 1),
+            }),
+            ("predictive", Some(feed)) => Box::new(tracking(TrackingRules::READERS).at_least(feed)),
+            (name, Some(feed)) => {
+                // Three monitoring periods of five minutes.
+                let confirm = if name == "p-store" { 15 } else { 0 };
+                Box::new(Scaled { rho, margin: knob, feed, confirm, wish_in: 0 })
+            }
+            _ => Box::new(tracking(TrackingRules::READERS)),
+        }
+    }
+}
+
+/// What the settings of a baseline share, if anything.
+fn feed_of(name: &str, terms: &Terms) -> Option<Shared> {
+    // The lag and the twenty minutes after it.
+    let ahead = terms.axis.lag_minutes() as usize + 20;
     Some(match name {
-        "static-peak" => Box::new(Static {
-            rho,
-            units: Some(units_needed(peak * knob, rho)),
-            of: Of::Highest,
-            factor: knob,
-        }),
-        "static-train" => Box::new(Static { rho, units: None, of: Of::Highest, factor: knob }),
-        "static-mean" => Box::new(Static { rho, units: None, of: Of::Mean, factor: knob }),
-        "target-tracking" => tracking(TrackingRules::READERS),
-        "target-tracking-5" => tracking(TrackingRules { points: 5, ..TrackingRules::READERS }),
-        "target-tracking-cache" => tracking(TrackingRules::SHARDS),
-        "predictive" => tracking(TrackingRules { predictive: true, ..TrackingRules::READERS }),
-        "reactive" => window(60, knob),
-        "yesterday" => Box::new(Yesterday { rho, margin: knob }),
-        "p-store" => Box::new(PStore { rho, margin: knob, spar: Spar::new(7), seen: 0, wish_in: 0 }),
-        "autopilot" => Box::new(Autopilot { rho, margin: knob, bins: Vec::new(), limit: 1.0 }),
-        "caasper" => Box::new(Caasper::new(rho, knob)),
-        "lcp" => Box::new(Lcp { rho, margin: knob, held: Vec::new(), units, warm: 3 }),
+        "predictive" => Shared::new(|known| (predicted(known), 0.0)),
+        "reactive" => {
+            let mut highest = SlidingMax::new(60);
+            Shared::new(move |known| (known.last().map_or(0.0, |d| f64::from(highest.push(narrow(*d)))), 0.0))
+        }
+        "yesterday" => Shared::new(move |known| (yesterday(known, ahead), 0.0)),
+        "p-store" => {
+            let mut spar = Spar::new(7);
+            Shared::new(move |known| {
+                spar.push(known.last().copied().unwrap_or(0.0));
+                let recent = highest_of_last(known, 15);
+                (spar.highest().unwrap_or(recent), recent)
+            })
+        }
+        "autopilot" => {
+            let mut autopilot = Autopilot::default();
+            Shared::new(move |known| autopilot.say(known))
+        }
         _ => return None,
     })
+}
+
+fn highest_of_last(known: &[f64], minutes: usize) -> f64 {
+    known[known.len().saturating_sub(minutes)..].iter().copied().fold(0.0, f64::max)
+}
+
+/// Persistence of the day: the coming minutes as yesterday, and the last 15 minutes (as Seagull, VLDB 2021).
+fn yesterday(known: &[f64], ahead: usize) -> f64 {
+    let now = known.len();
+    let before = now.checked_sub(DAY).and_then(|i| known.get(i..(i + ahead).min(now))).unwrap_or_default();
+    before.iter().copied().fold(highest_of_last(known, 15), f64::max)
 }
 
 enum Of {
@@ -82,142 +145,81 @@ impl Policy for Static {
     }
 }
 
-/// The highest of a window times a margin.
-struct WindowMax {
-    rho: f64,
-    margin: f64,
-    highest: SlidingMax,
-}
-
-impl Policy for WindowMax {
-    fn begin(&mut self, past: &[f64]) -> Option<u32> {
-        for d in past.iter().rev().take(2 * DAY).rev() {
-            self.highest.push(narrow(*d));
-        }
-        None
-    }
-    fn target(&mut self, view: &View<'_>) -> u32 {
-        let highest = view.known.last().map_or(0.0, |d| self.highest.push(narrow(*d)));
-        units_needed(self.margin * f64::from(highest), self.rho)
-    }
-}
-
 #[allow(clippy::cast_possible_truncation)] // demand in units has few digits
 fn narrow(demand: f64) -> f32 {
     demand as f32
 }
 
-/// Persistence of the day: the next lag and 20 minutes as yesterday, and the last 15 minutes (as Seagull, VLDB 2021).
-struct Yesterday {
+/// A statement times a margin; with `confirm` above 0 it must stand for that many minutes before anything is given back.
+///
+/// With the highest of a window this is reactive scaling, with yesterday persistence, with a regression and three
+/// confirmations P-Store (SIGMOD 2018), with a high percentile Autopilot (EuroSys 2020).
+struct Scaled {
     rho: f64,
     margin: f64,
-}
-
-impl Policy for Yesterday {
-    fn begin(&mut self, _: &[f64]) -> Option<u32> {
-        None
-    }
-    fn target(&mut self, view: &View<'_>) -> u32 {
-        let now = view.known.len();
-        let recent = &view.known[now.saturating_sub(15)..];
-        let before =
-            now.checked_sub(DAY).and_then(|i| view.known.get(i..(i + 28).min(now))).unwrap_or_default();
-        let highest = recent.iter().chain(before).copied().fold(0.0, f64::max);
-        units_needed(self.margin * highest, self.rho)
-    }
-}
-
-/// P-Store's regression with inflation, three confirmations before scaling in, reactive fallback (SIGMOD 2018).
-struct PStore {
-    rho: f64,
-    margin: f64,
-    spar: Spar,
-    seen: usize,
+    feed: Shared,
+    confirm: u32,
     wish_in: u32,
 }
 
-impl Policy for PStore {
+impl Policy for Scaled {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
-        for d in past {
-            self.spar.push(*d);
-        }
-        self.seen = past.len();
+        self.feed.at(past);
         None
     }
     fn target(&mut self, view: &View<'_>) -> u32 {
-        for d in view.known.iter().skip(self.seen) {
-            self.spar.push(*d);
-        }
-        self.seen = view.known.len();
-        let recent = view.known[self.seen.saturating_sub(15)..].iter().copied().fold(0.0, f64::max);
-        let ahead = self.margin * self.spar.highest().unwrap_or(recent);
-        let wish = units_needed(ahead.max(recent), self.rho);
+        let (scaled, least) = self.feed.at(view.known);
+        let wish = units_needed((self.margin * scaled).max(least), self.rho);
         self.wish_in = if wish < view.ordered { self.wish_in + 1 } else { 0 };
-        // Three monitoring periods of five minutes.
-        if wish < view.ordered && self.wish_in < 15 { view.ordered } else { wish }
+        if wish < view.ordered && self.wish_in < self.confirm { view.ordered } else { wish }
     }
 }
 
-/// A high percentile of five-minute peaks with decaying weights, times a margin (as Autopilot, EuroSys 2020).
+/// A high percentile of five-minute peaks (as Autopilot, EuroSys 2020).
+#[derive(Default)]
 struct Autopilot {
-    rho: f64,
-    margin: f64,
-    bins: Vec<f64>,
+    bins: VecDeque<f64>,
     limit: f64,
 }
 
 impl Autopilot {
-    /// The 98th percentile of the last day; older peaks weigh too little to matter at a half-life of 12 hours.
-    fn percentile(&self) -> f64 {
-        let mut sorted = self.bins.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() * 98 / 100).copied().unwrap_or(0.0)
-    }
-}
-
-impl Policy for Autopilot {
-    fn begin(&mut self, past: &[f64]) -> Option<u32> {
-        self.bins = past[past.len().saturating_sub(DAY)..]
-            .chunks(5)
-            .map(|c| c.iter().copied().fold(0.0, f64::max))
-            .collect();
-        self.limit = self.percentile();
-        None
-    }
-    fn target(&mut self, view: &View<'_>) -> u32 {
-        let now = view.known.len();
-        let recent = view.known[now.saturating_sub(5)..].iter().copied().fold(0.0, f64::max);
-        if now.is_multiple_of(5) {
-            self.bins.push(recent);
-            if self.bins.len() > 288 {
-                self.bins.remove(0);
+    fn say(&mut self, known: &[f64]) -> Said {
+        let recent = highest_of_last(known, 5);
+        if known.len().is_multiple_of(5) {
+            self.bins.push_back(recent);
+            if self.bins.len() > DAY / 5 {
+                self.bins.pop_front();
             }
             self.limit = self.percentile();
         }
-        units_needed((self.margin * self.limit).max(recent), self.rho)
+        (self.limit, recent)
+    }
+
+    /// The 98th percentile of the last day; older peaks weigh too little to matter at a half-life of 12 hours.
+    fn percentile(&self) -> f64 {
+        let mut bins: Vec<f64> = self.bins.iter().copied().collect();
+        let place = (bins.len() * 98 / 100).min(bins.len().saturating_sub(1));
+        if bins.is_empty() { 0.0 } else { *bins.select_nth_unstable_by(place, f64::total_cmp).1 }
     }
 }
 
-/// Lazy capacity provisioning (Lin et al., INFOCOM 2011), layer by layer: the k-th unit is given back when it has idled
-/// for as long as starting it again costs.
+/// Lazy capacity provisioning (Lin et al., INFOCOM 2011): a unit is given back when it has idled for as long as starting
+/// it again costs. Lower units idle only while higher ones do, so that what is held is the highest need of that time.
 struct Lcp {
     rho: f64,
     margin: f64,
-    held: Vec<u32>,
-    units: u32,
-    warm: u32,
+    needed: SlidingMax,
 }
 
 impl Policy for Lcp {
     fn begin(&mut self, _: &[f64]) -> Option<u32> {
-        self.held = vec![0; self.units as usize];
         None
     }
     fn target(&mut self, view: &View<'_>) -> u32 {
-        let needed = view.known.last().map_or(1, |d| units_needed(self.margin * d, self.rho)) as usize;
-        for (layer, left) in self.held.iter_mut().enumerate() {
-            *left = if layer < needed { self.warm + 1 } else { left.saturating_sub(1) };
-        }
-        u32::try_from(self.held.iter().filter(|left| **left > 0).count()).unwrap_or(u32::MAX)
+        let needed = view.known.last().map_or(1, |d| units_needed(self.margin * d, self.rho));
+        // Counts below 2^24 are exact in f32 and not negative.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let held = self.needed.push(needed.min(1 << 20) as f32) as u32;
+        held
     }
 }

@@ -102,7 +102,7 @@ mod tests {
     fn ask(known: &[f64], ordered: u32) -> u32 {
         let mut policy = Caasper::new(0.8, 1.0);
         policy.begin(known);
-        policy.target(&View { known, served: None, ordered, changing: false })
+        policy.target(&View { known, served: None, ordered, changing: false, creating: false })
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use super::axis::AxisProfile;
 use super::fleet::{Fleet, Standing};
+use crate::forecast::bases::DAY;
 
 /// What a policy may look at.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct View<'a> {
     pub ordered: u32,
     /// Whether an ordered change is not finished.
     pub changing: bool,
+    /// Whether something ordered does not exist yet; afterwards it may still be cold.
+    pub creating: bool,
 }
 
 /// Something that decides on capacity.
@@ -76,8 +79,23 @@ pub struct Outcome {
     pub turns_per_day: f64,
     /// Share of the cost that only minimum billing caused; above a fifth the policy is flagged.
     pub idle_share: f64,
+    /// The same, day by day: the blocks of the bootstrap.
+    pub days: Vec<Day>,
     /// The path over the scored part.
     pub path: Vec<Standing>,
+}
+
+/// One day of an outcome; the last may be shorter.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Day {
+    /// Minutes of it.
+    pub minutes: u32,
+    /// Unit-minutes billed.
+    pub cost: f64,
+    /// Soft-violating minutes.
+    pub soft: u32,
+    /// Hard-violating minutes.
+    pub hard: u32,
 }
 
 impl Outcome {
@@ -99,24 +117,57 @@ impl Outcome {
 
 /// Lets `policy` live through the minutes `from..until` of a load, having seen those before.
 pub fn live(policy: &mut dyn Policy, demand: &[f64], from: usize, until: usize, terms: &Terms) -> Outcome {
+    live_all(&mut [policy], demand, from, until, terms).pop().unwrap_or_default()
+}
+
+/// One policy with its fleet and what happened to it.
+struct Life {
+    fleet: Fleet,
+    path: Vec<Standing>,
+}
+
+/// Lets several policies live through the same minutes, each with a fleet of its own; minute by minute, in order.
+pub fn live_all(
+    policies: &mut [&mut dyn Policy],
+    demand: &[f64],
+    from: usize,
+    until: usize,
+    terms: &Terms,
+) -> Vec<Outcome> {
     let age = terms.axis.metric_age_minutes as usize;
     let until = until.min(demand.len());
     let seen = (from + 1).saturating_sub(age).min(from);
-    let first = policy.begin(&demand[..seen]);
     let present = demand[..seen].last().copied().unwrap_or(1.0);
-    let start = first.unwrap_or_else(|| super::optimum::units_needed(present, 0.5)).clamp(1, terms.units);
-    let mut fleet = Fleet::new(terms.axis, start);
-    let mut path: Vec<Standing> = Vec::with_capacity(until.saturating_sub(from));
+    let mut lives: Vec<Life> = policies
+        .iter_mut()
+        .map(|policy| {
+            let first = policy.begin(&demand[..seen]);
+            let start =
+                first.unwrap_or_else(|| super::optimum::units_needed(present, 0.5)).clamp(1, terms.units);
+            Life {
+                fleet: Fleet::new(terms.axis, start),
+                path: Vec::with_capacity(until.saturating_sub(from)),
+            }
+        })
+        .collect();
     for t in from..until {
         let end = (t + 1).saturating_sub(age);
-        // The serving capacity of a minute before going live is unknown.
-        let served = end.checked_sub(from + 1).and_then(|i| path.get(i)).map(|s| s.serving);
-        let view =
-            View { known: &demand[..end], served, ordered: fleet.ordered(), changing: fleet.changing() };
-        let target = policy.target(&view).clamp(1, terms.units);
-        path.push(fleet.minute(target));
+        for (policy, life) in policies.iter_mut().zip(&mut lives) {
+            let Life { fleet, path } = life;
+            // The serving capacity of a minute before going live is unknown.
+            let served = end.checked_sub(from + 1).and_then(|i| path.get(i)).map(|s| s.serving);
+            let view = View {
+                known: &demand[..end],
+                served,
+                ordered: fleet.ordered(),
+                changing: fleet.changing(),
+                creating: fleet.creating(),
+            };
+            let target = policy.target(&view).clamp(1, terms.units);
+            path.push(fleet.minute(target));
+        }
     }
-    score(&demand[from..until], path, fleet.starts(), terms)
+    lives.into_iter().map(|l| score(&demand[from..until], l.path, l.fleet.starts(), terms)).collect()
 }
 
 /// Counts what a path paid and missed.
@@ -125,16 +176,25 @@ fn score(demand: &[f64], path: Vec<Standing>, starts: u64, terms: &Terms) -> Out
     let (mut run, mut lost, mut wanted, mut idle) = (0_u64, 0.0, 0.0, 0.0);
     let mut ratios = Vec::with_capacity(demand.len());
     let (mut direction, mut turns, mut before) = (0_i8, 0_u64, None::<f64>);
-    for (d, s) in demand.iter().zip(&path) {
+    for (minute, (d, s)) in demand.iter().zip(&path).enumerate() {
+        let (soft, hard) = (*d > terms.rho * s.serving + 1e-9, *d > s.serving + 1e-9);
+        if minute.is_multiple_of(DAY) {
+            out.days.push(Day::default());
+        }
+        if let Some(day) = out.days.last_mut() {
+            day.minutes += 1;
+            day.cost += s.billed;
+            day.soft += u32::from(soft);
+            day.hard += u32::from(hard);
+        }
         out.cost += s.billed;
         idle += s.billed_idle;
         wanted += d;
         lost += (d - s.serving).max(0.0);
-        let soft = *d > terms.rho * s.serving + 1e-9;
         run = if soft { run + 1 } else { 0 };
         out.longest_run = out.longest_run.max(run);
         out.soft += u64::from(soft);
-        out.hard += u64::from(*d > s.serving + 1e-9);
+        out.hard += u64::from(hard);
         ratios.push(d / s.serving.max(1e-9));
         if let Some(b) = before.filter(|b| (b - s.serving).abs() > 1e-9) {
             let now = if s.serving > b { 1 } else { -1 };
@@ -143,8 +203,10 @@ fn score(demand: &[f64], path: Vec<Standing>, starts: u64, terms: &Terms) -> Out
         }
         before = Some(s.serving);
     }
-    ratios.sort_by(f64::total_cmp);
-    out.utilisation_p999 = ratios.get(ratios.len() * 999 / 1000).copied().unwrap_or(0.0);
+    if !ratios.is_empty() {
+        let place = (ratios.len() * 999 / 1000).min(ratios.len() - 1);
+        out.utilisation_p999 = *ratios.select_nth_unstable_by(place, f64::total_cmp).1;
+    }
     let days = (demand.len() as f64 / 1440.0).max(1e-9);
     out.unserved = lost / f64::max(wanted, 1e-9);
     out.starts_per_day = starts as f64 / days;

@@ -27,10 +27,12 @@ pub struct Standing {
 pub struct Fleet {
     axis: AxisProfile,
     now: i64,
-    /// Order minutes of the living elements, ascending.
-    elements: VecDeque<i64>,
-    /// Minutes until which removed elements are still billed.
-    retired: Vec<i64>,
+    /// Order minutes of the living elements, ascending, each with the count that was ordered then.
+    elements: VecDeque<(i64, u32)>,
+    /// Living elements in all.
+    count: u32,
+    /// Minutes until which removed elements are still billed, each with their count.
+    retired: Vec<(i64, u32)>,
     serial: Serial,
     level: f64,
     starts: u64,
@@ -52,7 +54,8 @@ impl Fleet {
         Self {
             axis,
             now: 0,
-            elements: std::iter::repeat_n(long_ago, units as usize).collect(),
+            elements: VecDeque::from([(long_ago, units)]),
+            count: units,
             retired: Vec::new(),
             serial: Serial { from: units, to: units, began: long_ago, moving: false },
             level: f64::from(units),
@@ -63,7 +66,7 @@ impl Fleet {
     /// Capacity ordered in all, before this minute's target.
     pub fn ordered(&self) -> u32 {
         match self.axis.motion {
-            Motion::Elements => u32::try_from(self.elements.len()).unwrap_or(u32::MAX),
+            Motion::Elements => self.count,
             _ => self.serial.to,
         }
     }
@@ -71,9 +74,25 @@ impl Fleet {
     /// Whether an ordered change is not finished.
     pub fn changing(&self) -> bool {
         match self.axis.motion {
-            Motion::Elements => self.elements.back().is_some_and(|t| self.now - t < self.lag()),
+            Motion::Elements => self.younger_than(self.lag()),
             _ => self.serial.moving,
         }
+    }
+
+    /// Whether something ordered does not exist yet. What exists and is cold counts as done for the provider.
+    pub fn creating(&self) -> bool {
+        match self.axis.motion {
+            Motion::Elements => self.younger_than(i64::from(self.axis.create_minutes)),
+            _ => self.serial.moving,
+        }
+    }
+
+    fn younger_than(&self, minutes: i64) -> bool {
+        self.elements.back().is_some_and(|(t, _)| self.now - t < minutes)
+    }
+
+    fn at_least_as_old_as(&self, minutes: i64) -> u32 {
+        self.elements.iter().take_while(|(t, _)| self.now - t >= minutes).map(|(_, n)| n).sum()
     }
 
     /// Elements started since the beginning.
@@ -103,36 +122,54 @@ impl Fleet {
             }
         };
         self.now += 1;
+        self.merge_old();
         standing
     }
 
     fn elements_minute(&mut self, target: u32) -> Standing {
         let (now, create, lag) = (self.now, i64::from(self.axis.create_minutes), self.lag());
         let minimum = i64::from(self.axis.minimum_billing_minutes);
-        while self.elements.len() < target as usize {
-            self.elements.push_back(now);
-            self.starts += 1;
+        if self.count < target {
+            self.elements.push_back((now, target - self.count));
+            self.starts += u64::from(target - self.count);
+            self.count = target;
         }
         // An element in creation cannot be called back, and what serves is not given away for what does not yet:
         // so the oldest go first, but never below the target in serving elements.
-        let mut serving = self.elements.iter().take_while(|t| now - **t >= lag).count();
-        while self.elements.len() > target as usize && serving > target as usize {
-            if let Some(ordered) = self.elements.pop_front() {
-                let until = ordered + create + minimum;
-                if until > now {
-                    self.retired.push(until);
-                }
+        let mut serving = self.at_least_as_old_as(lag);
+        let mut leaving = self.count.min(serving).saturating_sub(target);
+        serving -= leaving;
+        self.count -= leaving;
+        while let Some((ordered, here)) = self.elements.front_mut().filter(|_| leaving > 0) {
+            let gone = leaving.min(*here);
+            let until = *ordered + create + minimum;
+            if until > now {
+                self.retired.push((until, gone));
             }
-            serving -= 1;
+            leaving -= gone;
+            *here -= gone;
+            if *here == 0 {
+                self.elements.pop_front();
+            }
         }
-        self.retired.retain(|until| *until > now);
-        let available = self.elements.iter().take_while(|t| now - **t >= create).count();
-        let idle = self.retired.len();
+        self.retired.retain(|(until, _)| *until > now);
+        let idle: u32 = self.retired.iter().map(|(_, n)| n).sum();
         Standing {
-            serving: serving as f64,
-            billed: (available + idle) as f64,
-            billed_idle: idle as f64,
-            ordered: u32::try_from(self.elements.len()).unwrap_or(u32::MAX),
+            serving: f64::from(serving),
+            billed: f64::from(self.at_least_as_old_as(create) + idle),
+            billed_idle: f64::from(idle),
+            ordered: self.count,
+        }
+    }
+
+    /// Elements that have paid their minimum and serve are all alike: they become one entry.
+    fn merge_old(&mut self) {
+        let settled = self.lag().max(i64::from(self.axis.create_minutes + self.axis.minimum_billing_minutes));
+        while self.elements.get(1).is_some_and(|(t, _)| self.now - t > settled) {
+            let Some((_, first)) = self.elements.pop_front() else { return };
+            if let Some((_, next)) = self.elements.front_mut() {
+                *next += first;
+            }
         }
     }
 

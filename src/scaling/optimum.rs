@@ -26,31 +26,33 @@ pub struct OptimumRules {
 }
 
 /// The least cost with at most `allowed` minutes in which `demand > rho × capacity`.
+///
+/// Where even the largest capacity misses more minutes than are allowed, the path with the fewest is found.
 pub fn optimum(demand: &[f64], rho: f64, allowed: u64, rules: OptimumRules) -> Optimum {
     let blocks = needed_histogram(demand, rho, rules);
-    let free = solve(&blocks, f64::INFINITY, rules);
-    let mut best = free;
-    if allowed == 0 {
-        return best;
+    // Dearer than every path: at this price no minute is missed that any capacity serves.
+    let never = f64::from(rules.units * (1 + rules.warm_minutes)) * (demand.len() + 1) as f64;
+    let mut kept = solve(&blocks, never, rules);
+    let mut missed = solve(&blocks, 0.0, rules);
+    if missed.violations <= allowed {
+        return missed;
     }
-    let (mut low, mut high) = (0.0_f64, f64::from(rules.units) * 240.0);
-    // Fifty halvings bring the price below any difference that two integer paths can have.
-    for _ in 0..50 {
-        let price = f64::midpoint(low, high);
+    // Between a path that keeps the budget and one that does not lies at most one more corner at the price at which both
+    // cost the same; where there is none, no price leads to anything better.
+    while kept.violations < missed.violations && kept.violations < allowed {
+        let price = (kept.cost - missed.cost) / (missed.violations - kept.violations) as f64;
         let tried = solve(&blocks, price, rules);
-        if tried.violations <= allowed {
-            high = price;
-            if tried.cost < best.cost {
-                best = tried;
-            }
-        } else {
-            low = price;
-        }
-        if high - low < 1e-7 * (1.0 + high) {
+        let worth = |o: &Optimum| o.cost + price * o.violations as f64;
+        if worth(&tried) >= worth(&kept) - 1e-6 {
             break;
         }
+        if tried.violations <= allowed {
+            kept = tried;
+        } else {
+            missed = tried;
+        }
     }
-    best
+    kept
 }
 
 /// Units needed for `demand` at utilisation `rho`; at least one.
@@ -65,10 +67,26 @@ pub fn units_needed(demand: f64, rho: f64) -> u32 {
 type Blocks = Vec<(usize, Vec<(u32, u32)>)>;
 
 fn needed_histogram(demand: &[f64], rho: f64, rules: OptimumRules) -> Blocks {
+    // More than all is not to be had: such needs are alike.
+    let need = |d: &f64| units_needed(*d, rho).min(rules.units + 1);
+    if rules.block_minutes <= 1 {
+        // Within a run of equal needs no path gains by changing: it does so at the beginning or at the end.
+        let mut runs: Blocks = Vec::new();
+        for needed in demand.iter().map(need) {
+            match runs.last_mut() {
+                Some((minutes, steps)) if steps[0].0 == needed => {
+                    *minutes += 1;
+                    steps[0].1 += 1;
+                }
+                _ => runs.push((1, vec![(needed, 1)])),
+            }
+        }
+        return runs;
+    }
     demand
-        .chunks(rules.block_minutes.max(1))
+        .chunks(rules.block_minutes)
         .map(|chunk| {
-            let mut needed: Vec<u32> = chunk.iter().map(|d| units_needed(*d, rho)).collect();
+            let mut needed: Vec<u32> = chunk.iter().map(need).collect();
             needed.sort_unstable();
             let mut steps: Vec<(u32, u32)> = Vec::new();
             for n in needed {
@@ -88,30 +106,25 @@ fn solve(blocks: &Blocks, price: f64, rules: OptimumRules) -> Optimum {
     let warm = f64::from(rules.warm_minutes);
     // For capacity c + 1: (cost with prices, violations). Violations ride along so that no traceback is needed.
     let mut state: Vec<(f64, u64)> = vec![(0.0, 0); width];
-    let mut violating = vec![0_u64; width];
     for (block, (minutes, steps)) in blocks.iter().enumerate() {
         if block > 0 {
             relax(&mut state, warm);
         }
-        violating.fill(0);
-        for (needed, count) in steps {
-            let below = (*needed as usize - 1).min(width);
-            // Capacities 1 .. needed-1 violate. Summing from above keeps this linear in the block.
-            for v in violating.iter_mut().take(below) {
-                *v += u64::from(*count);
+        // From the largest capacity down, each need that is passed adds its minutes to those that violate.
+        let (mut violating, mut steps) = (0_u64, steps.iter().rev().peekable());
+        for (index, entry) in state.iter_mut().enumerate().rev() {
+            while let Some((_, count)) = steps.next_if(|(needed, _)| *needed as usize > index + 1) {
+                violating += u64::from(*count);
             }
-        }
-        for (index, (entry, v)) in state.iter_mut().zip(&violating).enumerate() {
             entry.0 += (index + 1) as f64 * *minutes as f64;
-            if *v > 0 {
-                entry.0 += price * *v as f64;
-                entry.1 += v;
+            if violating > 0 {
+                entry.0 += price * violating as f64;
+                entry.1 += violating;
             }
         }
     }
     let (cost, violations) = state.into_iter().reduce(lesser).unwrap_or((0.0, 0));
-    let paid = if violations == 0 { 0.0 } else { price * violations as f64 };
-    Optimum { cost: cost - paid, violations }
+    Optimum { cost: cost - price * violations as f64, violations }
 }
 
 /// Lets capacity change between two blocks: down is free, up costs `warm` for each unit.

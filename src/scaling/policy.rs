@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::axis::AxisProfile;
+use super::axis::{AxisProfile, Motion};
 use super::constants::Constants;
 use super::decide::{self, Situation};
 use super::evaluate::{Policy, Terms, View};
@@ -41,6 +41,20 @@ impl ShadowPolicy {
         self.bands.as_deref().unwrap_or_default()
     }
 
+    fn situation(&self, known: usize, ordered: u32, changing: bool) -> Situation<'_> {
+        Situation {
+            memory: &self.memory,
+            now: Moment::from_secs(i64::try_from(known).unwrap_or(i64::MAX).saturating_mul(60)),
+            ordered,
+            changing,
+            bounds: self.bounds,
+            calendar: &[],
+            fault: None,
+            metric_age_minutes: self.memory.axis().metric_age_minutes,
+            unit_price_per_hour: None,
+        }
+    }
+
     /// What was learned.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -52,7 +66,9 @@ impl Policy for ShadowPolicy {
         for demand in past {
             self.memory.learn(*demand, None);
         }
-        None
+        // Where a change interrupts service, the fleet goes live at the right size instead of being resized at once.
+        let interrupts = matches!(self.memory.axis().motion, Motion::Resize { .. });
+        interrupts.then(|| decide::target(&self.situation(past.len(), 1, false)))
     }
 
     fn target(&mut self, view: &View<'_>) -> u32 {
@@ -62,17 +78,6 @@ impl Policy for ShadowPolicy {
         if let Some(bands) = &mut self.bands {
             bands.push(self.memory.band());
         }
-        let situation = Situation {
-            memory: &self.memory,
-            now: Moment::from_secs(i64::try_from(view.known.len()).unwrap_or(i64::MAX).saturating_mul(60)),
-            ordered: view.ordered,
-            changing: view.changing,
-            bounds: self.bounds,
-            calendar: &[],
-            fault: None,
-            metric_age_minutes: self.memory.axis().metric_age_minutes,
-            unit_price_per_hour: None,
-        };
-        decide::target(&situation)
+        decide::target(&self.situation(view.known.len(), view.ordered, view.changing))
     }
 }

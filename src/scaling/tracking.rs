@@ -1,21 +1,24 @@
 //! AWS target tracking as a baseline, with its real alarm rules: for readers, for shards, and with a predictive floor.
 //!
 //! A high alarm fires after some one-minute points above the target, a low alarm after fifteen points below a share of
-//! it. A change starts a cooldown when it completes; while one is pending nothing new is asked for. A scale-out is not
-//! held back by a cooldown (it interrupts the one of a scale-in and, being larger than the last request, ignores its
-//! own); a scale-in is held back by both. Processor time is capped at 100 %, so that one step can at most multiply the
-//! capacity by 100 % over the target.
+//! it; the points of the whole time count, also those while a change is pending. An activity is complete when the element
+//! exists: until then nothing new is asked for, and then its cooldown begins. That the element is still cold is nothing
+//! the provider knows. A removal is complete at once. A scale-out is not held back by a cooldown (it interrupts the one
+//! of a scale-in and, being larger than the last request, ignores its own); a scale-in is held back by both. Processor
+//! time is capped at 100 %, so that one step can at most multiply the capacity by 100 % over the target.
+//!
+//! This reading of the published rules is the one of those tried that reproduces the reference figures best; see
+//! `docs/scaling.md`.
 
 use std::collections::VecDeque;
 
 use super::evaluate::{Policy, View};
+use super::feed::Shared;
 use super::optimum::units_needed;
 use crate::forecast::bases::DAY;
 
 /// Points below the low threshold before anything is given back.
 const LOW_POINTS: usize = 15;
-/// Minutes that a removal takes before its cooldown begins.
-const REMOVAL: u32 = 1;
 
 /// The rules of one kind of scalable thing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,14 +33,12 @@ pub struct TrackingRules {
     pub cooldown_out: u32,
     /// Minutes after a completed scale-in in which nothing is given back.
     pub cooldown_in: u32,
-    /// Whether the hourly maxima of yesterday and of the last two weeks are a floor, launched five minutes early.
-    pub predictive: bool,
 }
 
 impl TrackingRules {
     /// Aurora readers: five minutes of cooldown, one reader at a time inwards.
     pub const READERS: Self =
-        Self { points: 3, low_share: 0.9, step_min: 0.0, cooldown_out: 5, cooldown_in: 5, predictive: false };
+        Self { points: 3, low_share: 0.9, step_min: 0.0, cooldown_out: 5, cooldown_in: 5 };
     /// ElastiCache shards: steps of a fifth at least, in only below 75 % of the target, cooldowns of 600 and 900 s.
     pub const SHARDS: Self =
         Self { low_share: 0.75, step_min: 0.2, cooldown_out: 10, cooldown_in: 15, ..Self::READERS };
@@ -49,28 +50,35 @@ pub struct TargetTracking {
     rules: TrackingRules,
     recent: VecDeque<f64>,
     cooldown: u32,
-    was_changing: bool,
+    was_creating: bool,
+    ahead: Option<Shared>,
 }
 
 impl TargetTracking {
     /// Tracks `target`.
     pub fn new(target: f64, rules: TrackingRules) -> Self {
-        Self { target, rules, recent: VecDeque::new(), cooldown: 0, was_changing: false }
+        Self { target, rules, recent: VecDeque::new(), cooldown: 0, was_creating: false, ahead: None }
     }
 
-    fn forecast_floor(&self, known: &[f64]) -> u32 {
-        let hour_ahead = |day: usize| {
-            let start = (known.len() + 5).checked_sub(DAY * day)?;
-            known.get(start..(start + 60).min(known.len()))?.iter().copied().reduce(f64::max)
-        };
-        let highest = [1, 7, 14].into_iter().filter_map(hour_ahead).fold(0.0, f64::max);
-        units_needed(highest, self.target)
+    /// Also holds what a forecast asks for.
+    #[must_use]
+    pub fn at_least(self, ahead: Shared) -> Self {
+        Self { ahead: Some(ahead), ..self }
     }
 
     /// The last `count` points satisfy a condition; false while there are fewer.
     fn all_of_last(&self, count: usize, holds: impl Fn(f64) -> bool) -> bool {
         self.recent.len() >= count && self.recent.iter().rev().take(count).all(|u| holds(*u))
     }
+}
+
+/// The highest of the coming hour on the days that a predictive policy looks at, launched five minutes early.
+pub fn predicted(known: &[f64]) -> f64 {
+    let hour_ahead = |day: usize| {
+        let start = (known.len() + 5).checked_sub(DAY * day)?;
+        known.get(start..(start + 60).min(known.len()))?.iter().copied().reduce(f64::max)
+    };
+    [1, 7, 14].into_iter().filter_map(hour_ahead).fold(0.0, f64::max)
 }
 
 impl Policy for TargetTracking {
@@ -84,25 +92,23 @@ impl Policy for TargetTracking {
         if self.recent.len() > LOW_POINTS {
             self.recent.pop_front();
         }
-        if self.was_changing && !view.changing {
-            self.cooldown = self.rules.cooldown_out;
-        }
-        self.was_changing = view.changing;
-        let floor = if self.rules.predictive { self.forecast_floor(view.known) } else { 0 };
         self.cooldown = self.cooldown.saturating_sub(1);
-        if view.changing {
+        if self.was_creating && !view.creating {
+            self.cooldown = self.cooldown.max(self.rules.cooldown_out);
+        }
+        self.was_creating = view.creating;
+        let floor = self.ahead.as_ref().map_or(0, |a| units_needed(a.at(view.known).0, self.target));
+        if view.creating {
             return view.ordered.max(floor);
         }
         let high = self.all_of_last(self.rules.points, |u| u > self.target);
         let low = self.all_of_last(LOW_POINTS, |u| u < self.rules.low_share * self.target);
-        let utilisation = self.recent.back().copied().unwrap_or(0.0);
-        // Never in by so much that the target would be passed: the wish is rounded up.
-        let wished = units_needed(f64::from(view.ordered) * utilisation, self.target);
         let wish = if high {
+            let utilisation = self.recent.back().copied().unwrap_or(0.0);
             let least = units_needed(f64::from(view.ordered) * self.rules.step_min, 1.0);
-            wished.max(view.ordered + least)
-        } else if low && wished < view.ordered && self.cooldown == 0 {
-            self.cooldown = self.rules.cooldown_in + REMOVAL;
+            units_needed(f64::from(view.ordered) * utilisation, self.target).max(view.ordered + least)
+        } else if low && self.cooldown == 0 {
+            self.cooldown = self.rules.cooldown_in;
             view.ordered.saturating_sub(1)
         } else {
             view.ordered
@@ -116,15 +122,21 @@ mod tests {
     use super::*;
 
     fn ask(policy: &mut TargetTracking, demand: f64, served: f64, ordered: u32) -> u32 {
-        policy.target(&View { known: &[demand], served: Some(served), ordered, changing: false })
+        policy.target(&View {
+            known: &[demand],
+            served: Some(served),
+            ordered,
+            changing: false,
+            creating: false,
+        })
     }
 
     #[test]
     fn out_after_three_points_and_in_by_one_after_fifteen() {
         let mut readers = TargetTracking::new(0.5, TrackingRules::READERS);
         assert_eq!((0..3).map(|_| ask(&mut readers, 9.0, 10.0, 10)).collect::<Vec<_>>(), [10, 10, 18]);
-        let asked: Vec<u32> = (0..16).map(|_| ask(&mut readers, 1.0, 10.0, 10)).collect();
-        assert_eq!(asked[13..], [10, 9, 10], "then its cooldown runs");
+        let asked: Vec<u32> = (0..20).map(|_| ask(&mut readers, 1.0, 10.0, 10)).collect();
+        assert_eq!(asked[13..], [10, 9, 10, 10, 10, 10, 9], "its cooldown lasts five minutes");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! **Invariant:** a bad reading never lowers the demand that is handed on.
 
 pub mod demand;
+pub mod noise;
 pub mod series;
 pub mod trace;
 

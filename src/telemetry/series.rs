@@ -30,9 +30,10 @@ impl MinuteSeries {
         for (moment, value) in &trace.readings {
             let minute = moment.as_secs().div_euclid(60);
             match points.last_mut() {
-                Some((last, sum, count)) if *last == minute => {
-                    *sum += value;
+                // The mean is moved along instead of summed up: a sum of large values is infinite.
+                Some((last, mean, count)) if *last == minute => {
                     *count += 1;
+                    *mean += (value - *mean) / f64::from(*count);
                 }
                 _ => points.push((minute, *value, 1)),
             }
@@ -45,8 +46,7 @@ impl MinuteSeries {
             bridged_minutes: 0,
         };
         let mut before: Option<(i64, f64)> = None;
-        for (minute, sum, count) in points {
-            let value = sum / f64::from(count);
+        for (minute, value, _) in points {
             if let Some((last, from)) = before {
                 let distance = minute - last;
                 if distance * 60 > LONG_GAP_INTERVALS * interval.max(60) {
@@ -72,9 +72,22 @@ impl MinuteSeries {
     ///
     /// `None` when the scored part is empty or never above zero, since then no scale exists.
     pub fn in_units(&self, units: u32, share: f64) -> Option<Vec<f64>> {
-        let peak = self.values.get(self.scored_from()..)?.iter().copied().fold(0.0_f64, f64::max);
-        let factor = share * f64::from(units) / peak;
-        (factor.is_finite() && factor > 0.0).then(|| self.values.iter().map(|v| v * factor).collect())
+        self.in_units_at(units, share, 1.0)
+    }
+
+    /// The same with a quantile of the scored part in place of its peak, so that one outlier does not set the scale.
+    ///
+    /// Values are rounded to a billionth of a unit: what is written out is then exactly what was judged.
+    pub fn in_units_at(&self, units: u32, share: f64, quantile: f64) -> Option<Vec<f64>> {
+        let mut scored = self.values.get(self.scored_from()..)?.to_vec();
+        let last = scored.len().checked_sub(1)?;
+        // A place in the series: not negative, and small.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let place = ((scored.len() as f64 * quantile.clamp(0.0, 1.0)).ceil() as usize).clamp(1, last + 1) - 1;
+        let level = *scored.select_nth_unstable_by(place, f64::total_cmp).1;
+        let factor = share * f64::from(units) / level;
+        let nano = |v: f64| (v * factor * 1e9).round() / 1e9;
+        (factor.is_finite() && factor > 0.0).then(|| self.values.iter().map(|v| nano(*v)).collect())
     }
 }
 
@@ -97,6 +110,8 @@ mod tests {
         let series = MinuteSeries { start: Moment::EPOCH, values, long_gaps: 0, bridged_minutes: 0 };
         let units = series.in_units(10, 0.8).expect("has a peak");
         assert!((units[4] - 8.0).abs() < 1e-12, "the scored part begins at index 4 with value 5");
+        let middle = series.in_units_at(10, 0.8, 0.5).expect("has a median");
+        assert!((middle[7] - 8.0).abs() < 1e-12, "the median of 5, 4, 3, 2, 1, 0 from below is 2");
         let flat = MinuteSeries { values: vec![0.0; 10], ..series };
         assert_eq!(flat.in_units(10, 0.8), None);
     }

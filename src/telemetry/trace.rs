@@ -2,13 +2,20 @@
 //!
 //! What is accepted, and how it is understood:
 //!
+//! * The text is UTF-8, with or without a byte order mark, with line ends of Unix or Windows. The header names the two
+//!   columns in any case and order; further columns are left alone; empty lines are skipped.
 //! * Time stamps are RFC 3339 with an offset or zone, civil time without one (read as UTC), plain dates, or Unix
 //!   seconds. A file uses either stamps with an offset or stamps without, never both: mixed files are refused, because
-//!   their order cannot be known.
+//!   their order cannot be known. In local time without an offset the doubled hour of autumn counts as duplicates and the
+//!   missing one of spring as a gap.
 //! * Rows may come in any order; they are sorted. Two rows of the same instant keep the larger value, because whoever
 //!   plans capacity must serve either.
 //! * An empty, negative, infinite or NaN value is a missing reading. Text that is no number is refused.
 //! * More than a fifth of missing readings is refused: that is not a measured series any more.
+//!
+//! All rows are read before a file is refused; the first few that cannot be understood are named.
+
+use std::fmt;
 
 use thiserror::Error;
 
@@ -17,16 +24,15 @@ use crate::vocabulary::time::Moment;
 /// The largest share of missing readings with which a trace is still taken as one.
 const MISSING_SHARE_MAX: f64 = 0.2;
 
-/// Why a trace was refused. Every variant that concerns a row carries its line in the file, counted from 1.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum TraceError {
-    /// The header lacks one of the two columns.
-    #[error("line 1: the header must name the columns `timestamp` and `value`, found `{found}`")]
-    Header {
-        /// The header as it was found.
-        found: String,
-    },
-    /// The text is not CSV.
+/// Larger numbers are milliseconds, or no time stamps at all: this is the year 5138.
+const UNIX_SECONDS_MAX: i64 = 100_000_000_000;
+/// Rows that are named when a file is refused; a file with more is broken as a whole.
+const NAMED_ROWS: usize = 5;
+
+/// What is wrong with a row. The line is counted from 1.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RowProblem {
+    /// The row is not CSV, or has more or fewer fields than the header.
     #[error("line {line}: not readable as CSV: {reason}")]
     Csv {
         /// Line in the file.
@@ -39,7 +45,7 @@ pub enum TraceError {
     Stamp {
         /// Line in the file.
         line: u64,
-        /// The field as it stands.
+        /// The field as it stands, shortened.
         text: String,
     },
     /// A value that is no number.
@@ -47,10 +53,10 @@ pub enum TraceError {
     Value {
         /// Line in the file.
         line: u64,
-        /// The field as it stands.
+        /// The field as it stands, shortened.
         text: String,
     },
-    /// Stamps with and without an offset in one file.
+    /// A stamp with an offset among stamps without, or the other way round.
     #[error(
         "line {line}: this time stamp {has} an offset while line {first_line} does the opposite; use one form"
     )]
@@ -62,6 +68,64 @@ pub enum TraceError {
         /// The line that set the form.
         first_line: u64,
     },
+}
+
+/// The rows that cannot be understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowProblems {
+    /// The first of them.
+    pub named: Vec<RowProblem>,
+    /// How many there are beyond those.
+    pub more: usize,
+}
+
+impl RowProblems {
+    fn add(&mut self, problem: RowProblem) {
+        if self.named.len() < NAMED_ROWS {
+            self.named.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+impl fmt::Display for RowProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, problem) in self.named.iter().enumerate() {
+            write!(f, "{}{problem}", if place == 0 { "" } else { "\n" })?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more rows", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a trace was refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum TraceError {
+    /// There is nothing to read.
+    #[error(
+        "the file is empty; it needs a header with the columns `timestamp` and `value`, and readings below it"
+    )]
+    Empty,
+    /// The bytes are not text.
+    #[error("line {line}: not UTF-8 text; a trace is a CSV file")]
+    NotText {
+        /// Line with the first bad byte.
+        line: usize,
+    },
+    /// The header lacks one of the two columns.
+    #[error(
+        "line 1: the header must name the columns `timestamp` and `value`, separated by commas; found `{found}`"
+    )]
+    Header {
+        /// The header as it was found, shortened.
+        found: String,
+    },
+    /// Rows that cannot be understood.
+    #[error("{0}")]
+    Rows(RowProblems),
     /// Too many readings are missing.
     #[error(
         "{missing} of {rows} readings are missing (empty, negative or not finite); at most a fifth may be"
@@ -111,45 +175,50 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Reads a trace from the bytes of a file.
+    pub fn read(bytes: &[u8]) -> Result<Self, TraceError> {
+        let text = std::str::from_utf8(bytes).map_err(|e| {
+            let sound = bytes.get(..e.valid_up_to()).unwrap_or_default();
+            TraceError::NotText { line: sound.split(|b| *b == b'\n').count() }
+        })?;
+        Self::parse(text)
+    }
+
     /// Reads the text of a trace.
     pub fn parse(text: &str) -> Result<Self, TraceError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(TraceError::Empty);
+        }
         let mut reader =
             csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(false).from_reader(text.as_bytes());
-        let header = reader.headers().map_err(|e| csv_error(&e))?.clone();
-        let place = |name: &str| {
-            header.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
-        };
+        let header = reader.headers().cloned().unwrap_or_default();
+        let place = |name: &str| header.iter().position(|h| h.eq_ignore_ascii_case(name));
         let (Some(stamp_at), Some(value_at)) = (place("timestamp"), place("value")) else {
-            return Err(TraceError::Header { found: header.iter().collect::<Vec<_>>().join(",") });
+            return Err(TraceError::Header {
+                found: shortened(&header.iter().collect::<Vec<_>>().join(",")),
+            });
         };
-        let mut readings: Vec<(Moment, f64)> = Vec::new();
-        let mut repairs = Repairs::default();
-        let mut form: Option<(bool, u64)> = None;
+        let mut rows = Rows::default();
         for row in reader.records() {
-            let row = row.map_err(|e| csv_error(&e))?;
-            let line = row.position().map_or(0, csv::Position::line);
-            let text = row.get(stamp_at).unwrap_or_default();
-            let (moment, zoned) =
-                read_stamp(text).ok_or_else(|| TraceError::Stamp { line, text: text.to_owned() })?;
-            match form {
-                None => form = Some((zoned, line)),
-                Some((first, first_line)) if first != zoned => {
-                    let has = if zoned { "has" } else { "lacks" };
-                    return Err(TraceError::MixedZones { line, has, first_line });
-                }
-                Some(_) => {}
-            }
-            match read_value(row.get(value_at).unwrap_or_default(), line)? {
-                Some(value) => {
-                    if readings.last().is_some_and(|(last, _)| *last > moment) {
-                        repairs.out_of_order += 1;
+            match row {
+                Ok(row) => {
+                    let line = row.position().map_or(0, csv::Position::line);
+                    let field = |at: usize| row.get(at).unwrap_or_default();
+                    if let Err(problem) = rows.take(line, field(stamp_at), field(value_at)) {
+                        rows.problems.add(problem);
                     }
-                    readings.push((moment, value));
                 }
-                None => repairs.missing += 1,
+                Err(error) => rows.problems.add(RowProblem::Csv {
+                    line: error.position().map_or(1, csv::Position::line),
+                    reason: error.to_string(),
+                }),
             }
         }
-        Self::settle(readings, repairs, form.is_some_and(|(zoned, _)| zoned))
+        if !rows.problems.named.is_empty() {
+            return Err(TraceError::Rows(rows.problems));
+        }
+        Self::settle(rows.readings, rows.repairs, rows.form.is_some_and(|(zoned, _)| zoned))
     }
 
     /// Sorts, removes duplicates and judges the whole.
@@ -197,8 +266,47 @@ impl Trace {
     }
 }
 
-fn csv_error(error: &csv::Error) -> TraceError {
-    TraceError::Csv { line: error.position().map_or(1, csv::Position::line), reason: error.to_string() }
+/// What was read so far.
+#[derive(Default)]
+struct Rows {
+    readings: Vec<(Moment, f64)>,
+    repairs: Repairs,
+    /// Whether stamps carry an offset, and the line that set it.
+    form: Option<(bool, u64)>,
+    problems: RowProblems,
+}
+
+impl Rows {
+    fn take(&mut self, line: u64, stamp: &str, value: &str) -> Result<(), RowProblem> {
+        let (moment, zoned) =
+            read_stamp(stamp).ok_or_else(|| RowProblem::Stamp { line, text: shortened(stamp) })?;
+        let (first, first_line) = *self.form.get_or_insert((zoned, line));
+        if first != zoned {
+            let has = if zoned { "has" } else { "lacks" };
+            return Err(RowProblem::MixedZones { line, has, first_line });
+        }
+        match read_value(value, line)? {
+            Some(value) => {
+                if self.readings.last().is_some_and(|(last, _)| *last > moment) {
+                    self.repairs.out_of_order += 1;
+                }
+                self.readings.push((moment, value));
+            }
+            None => self.repairs.missing += 1,
+        }
+        Ok(())
+    }
+}
+
+/// Text that may be anything, fit for a message: without control characters and not longer than a line.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let plain = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut short: String = plain.take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
 }
 
 /// Reads a moment in one of the accepted forms; the flag says whether it carried an offset or needs none.
@@ -207,7 +315,7 @@ pub fn read_stamp(text: &str) -> Option<(Moment, bool)> {
         return Some((moment, true));
     }
     if let Ok(seconds) = text.parse::<i64>() {
-        return Some((Moment::from_secs(seconds), true));
+        return (seconds.abs() <= UNIX_SECONDS_MAX).then(|| (Moment::from_secs(seconds), true));
     }
     // Civil time has no offset: it is read as UTC, and a plain date as its midnight.
     let civil = Moment::parse_rfc3339(&format!("{text}Z"));
@@ -215,11 +323,11 @@ pub fn read_stamp(text: &str) -> Option<(Moment, bool)> {
     Some((moment, false))
 }
 
-fn read_value(text: &str, line: u64) -> Result<Option<f64>, TraceError> {
+fn read_value(text: &str, line: u64) -> Result<Option<f64>, RowProblem> {
     if text.is_empty() {
         return Ok(None);
     }
-    let value: f64 = text.parse().map_err(|_| TraceError::Value { line, text: text.to_owned() })?;
+    let value: f64 = text.parse().map_err(|_| RowProblem::Value { line, text: shortened(text) })?;
     Ok((value.is_finite() && value >= 0.0).then_some(value))
 }
 
@@ -259,6 +367,54 @@ mod tests {
     }
 
     #[test]
+    fn other_forms_of_the_same_file_give_the_same_readings() {
+        let plain = Trace::parse("timestamp,value\n0,1\n60,2\n").expect("readable");
+        for text in [
+            "\u{feff}timestamp,value\n0,1\n60,2\n",
+            "timestamp,value\r\n0,1\r\n60,2\r\n",
+            "Timestamp,VALUE\n0,1\n60,2",
+            "value,note,timestamp\n1,a,0\n2,b,60\n",
+            "\u{feff}\"timestamp\",\"value\"\n\"0\",\"1\"\n\n 60 , 2 \n",
+        ] {
+            assert_eq!(Trace::read(text.as_bytes()).expect(text), plain, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_doubled_hour_of_autumn_keeps_the_larger_value_and_the_lost_one_of_spring_is_a_gap() {
+        let autumn = "timestamp,value\n2026-10-25T01:30:00,1\n2026-10-25T02:30:00,5\n2026-10-25T02:30:00,4\n2026-10-25T03:30:00,1\n";
+        let trace = Trace::parse(autumn).expect("readable");
+        assert_eq!((trace.repairs.duplicates, trace.readings[1].1), (1, 5.0));
+        let spring = "timestamp,value\n2026-03-29T00:30:00,1\n2026-03-29T01:30:00,1\n2026-03-29T03:30:00,3\n";
+        assert_eq!(Trace::parse(spring).expect("readable").readings.len(), 3);
+        let told = "timestamp,value\n2026-10-25T02:30:00+02:00,5\n2026-10-25T02:30:00+01:00,4\n";
+        assert_eq!(
+            Trace::parse(told).expect("readable").interval_seconds(),
+            3600,
+            "an offset keeps them apart"
+        );
+    }
+
+    #[test]
+    fn all_rows_are_judged_before_a_file_is_refused() {
+        let refused = Trace::parse("timestamp,value\nsoon,1\n60,many\n120,3,4\n180,1\n").expect_err("broken");
+        let said = refused.to_string();
+        for expected in ["line 2: `soon`", "line 3: `many`", "line 4: not readable as CSV"] {
+            assert!(said.contains(expected), "{said}");
+        }
+        let many: String = (0..50).map(|_| "x,1\n").collect();
+        let said = Trace::parse(&format!("timestamp,value\n{many}")).expect_err("broken").to_string();
+        assert!(said.ends_with("and 45 more rows"), "{said}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_line() {
+        assert_eq!(Trace::read(b"timestamp,value\n0,1\n\xff\xfe,2\n"), Err(TraceError::NotText { line: 3 }));
+        assert_eq!(Trace::read(b""), Err(TraceError::Empty));
+        assert_eq!(Trace::read(b"\xef\xbb\xbf\r\n"), Err(TraceError::Empty));
+    }
+
+    #[test]
     fn what_cannot_be_understood_is_refused_with_line_and_reason() {
         let cases = [
             ("when,value\n1,2\n", "line 1"),
@@ -272,6 +428,9 @@ mod tests {
             ("timestamp,value\n1,2\n", "at least two"),
             ("timestamp,value\n1,-2\n2,NaN\n3,1\n4,1\n", "2 of 4 readings are missing"),
             ("timestamp,value\n0,1\n99999999999,1\n", "must be wrong"),
+            ("timestamp,value\n1700000000000,1\n", "line 2: `1700000000000` is not a time stamp"),
+            ("timestamp;value\n0;1\n", "separated by commas; found `timestamp;value`"),
+            ("timestamp,value\n", "at least two readings, found 0"),
         ];
         for (text, expected) in cases {
             let refused = Trace::parse(text).expect_err(text).to_string();

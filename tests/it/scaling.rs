@@ -1,5 +1,6 @@
 //! The scaler as a whole: on recorded load, at its command line, and against a changed future.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -7,14 +8,15 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rgctl::scaling::augment::Chance;
 use rgctl::scaling::backtest::{self, Asked, OWN};
+use rgctl::scaling::baselines::{BASELINES, Family};
 use rgctl::scaling::calendar::{Effect, Event};
 use rgctl::scaling::decide::{Direction, Held};
-use rgctl::scaling::evaluate::{Load, Outcome, Terms, live};
+use rgctl::scaling::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
 use rgctl::scaling::policy::ShadowPolicy;
 use rgctl::scaling::replay::Recording;
 use rgctl::scaling::rules::Library;
 use rgctl::scaling::{AxisProfile, Constants, Memory, Situation, decide};
-use rgctl::telemetry::{Fault, MinuteSeries, Trace};
+use rgctl::telemetry::{Fault, MinuteSeries, Trace, TraceError};
 use rgctl::vocabulary::time::{Moment, Span};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces");
@@ -176,25 +178,15 @@ fn the_first_hour_of_a_series_is_already_served() {
     assert!(decision.target >= 5 && decision.target <= 15, "{}", decision.why);
 }
 
-#[test]
-fn the_command_writes_paths_from_which_its_figures_can_be_recomputed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let trace = format!("{FIXTURES}/aws_rds_cpu_cc0c53_5min.csv");
-    let run = Command::new(env!("CARGO_BIN_EXE_rgctl"))
-        .args(["scale", "backtest", "--units", "15", "-o", "json", "--trace", &trace, "--path-out"])
-        .arg(folder.path())
-        .output()
-        .expect("runs");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("is JSON");
-    let policy = &report["traces"][0]["policies"][0];
-    let text = std::fs::read_to_string(folder.path().join("aws_rds_cpu_cc0c53_5min.csv")).expect("written");
-    let rows: Vec<Vec<f64>> =
-        text.lines().skip(1).map(|l| l.split(',').map(|f| f.parse().expect("a number")).collect()).collect();
-    let cost: f64 = rows.iter().map(|r| r[3]).sum();
-    let soft = rows.iter().filter(|r| r[1] > 0.8 * r[2] + 1e-6).count();
-    assert!((cost - policy["cost"].as_f64().expect("a number")).abs() < 1e-6);
-    assert_eq!(soft as u64, policy["soft"].as_u64().expect("a number"));
+/// Every baseline at one setting of its knob, over the last half of a series.
+fn lived_by_baselines(demand: &[f64]) -> Vec<(&'static str, Outcome)> {
+    let terms = terms(15);
+    let one = |(name, knobs): &(&'static str, &[f64])| {
+        let family = Family::named(name, &terms).expect("is known");
+        let mut policy = family.member(knobs[knobs.len() / 2], 12.0);
+        (*name, live(policy.as_mut(), demand, demand.len() / 2, demand.len(), &terms))
+    };
+    BASELINES.iter().map(one).collect()
 }
 
 fn backtest_json(args: &[&str]) -> serde_json::Value {
@@ -222,17 +214,194 @@ fn the_robustness_task_judges_the_frozen_configuration_as_the_backtest_does() {
 }
 
 #[test]
-fn a_broken_trace_is_refused_with_line_and_reason() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("broken.csv");
-    std::fs::write(&file, "timestamp,value\n2026-01-01T00:00:00Z,1\nsoon,2\n").expect("written");
+fn a_changed_future_leaves_past_actions_of_every_baseline_as_they_were() {
+    let demand = synthetic(1440 * 6, 3);
+    let changed = 1440 * 5;
+    let mut other = demand.clone();
+    for (t, d) in other.iter_mut().enumerate().skip(changed) {
+        *d = 5.0 + (t % 7) as f64;
+    }
+    let until = changed - 1440 * 3;
+    for ((name, a), (_, b)) in lived_by_baselines(&demand).iter().zip(&lived_by_baselines(&other)) {
+        assert_eq!(a.path[..=until], b.path[..=until], "{name}");
+    }
+}
+
+#[test]
+fn settings_that_live_side_by_side_do_as_each_alone() {
+    let demand = synthetic(1440 * 5, 8);
+    let (terms, from) = (terms(15), 1440 * 3);
+    for (name, knobs) in BASELINES {
+        let family = Family::named(name, &terms).expect("is known");
+        let mut members: Vec<_> = knobs.iter().map(|k| family.member(*k, 12.0)).collect();
+        let mut policies: Vec<_> = members.iter_mut().map(|m| m.as_mut() as &mut dyn Policy).collect();
+        let together = live_all(&mut policies, &demand, from, demand.len(), &terms);
+        for (knob, side_by_side) in knobs.iter().zip(together) {
+            let mut alone = Family::named(name, &terms).expect("is known").member(*knob, 12.0);
+            let alone = live(alone.as_mut(), &demand, from, demand.len(), &terms);
+            assert_eq!(alone, side_by_side, "{name} at {knob}");
+        }
+    }
+}
+
+/// What anyone can work out from a written path: cost, soft and hard minutes, the unserved share.
+fn recomputed(file: &Path, rho: f64) -> (f64, u64, u64, f64) {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("minute,demand_units,serving,billed"));
+    let rows: Vec<Vec<f64>> =
+        lines.map(|l| l.split(',').map(|f| f.parse().expect("a number")).collect()).collect();
+    assert!(rows.iter().enumerate().all(|(minute, r)| r.len() == 4 && (r[0] - minute as f64).abs() < 0.5));
+    let count = |share: f64| rows.iter().filter(|r| r[1] > share * r[2]).count() as u64;
+    let lost: f64 = rows.iter().map(|r| (r[1] - r[2]).max(0.0)).sum();
+    let wanted: f64 = rows.iter().map(|r| r[1]).sum();
+    (rows.iter().map(|r| r[3]).sum(), count(rho), count(1.0), lost / wanted)
+}
+
+fn with_paths(arguments: &[&str], folder: &Path) -> serde_json::Value {
     let run = Command::new(env!("CARGO_BIN_EXE_rgctl"))
-        .args(["scale", "backtest", "--trace"])
-        .arg(&file)
+        .args(["scale", "backtest", "-o", "json", "--path-out"])
+        .arg(folder)
+        .args(arguments)
         .output()
         .expect("runs");
-    let said = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert!(!run.status.success() && said.contains("line 3") && said.contains("soon"), "{said}");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    serde_json::from_slice(&run.stdout).expect("is JSON")
+}
+
+/// A trace of three days with one reading for each five minutes.
+fn short_trace(folder: &Path, name: &str, seed: u64) -> String {
+    let mut text = String::from("timestamp,value\n");
+    for (i, value) in synthetic(1440 * 3, seed).iter().step_by(5).enumerate() {
+        writeln!(text, "{},{value}", i * 300).expect("a string takes everything");
+    }
+    let file = folder.join(format!("{name}.csv"));
+    std::fs::write(&file, text).expect("written");
+    file.to_string_lossy().into_owned()
+}
+
+#[test]
+fn figures_recomputed_from_the_written_paths_are_those_that_are_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let traces = [short_trace(folder.path(), "one", 21), short_trace(folder.path(), "two", 22)];
+    let paths = folder.path().join("paths");
+    let all = ["--policy", "rgctl", "reactive", "target-tracking", "p-store", "lcp:1.5", "static-peak"];
+    let mut arguments = vec!["--units", "15,40", "--trace", &traces[0], &traces[1]];
+    arguments.extend(all);
+    let report = with_paths(&arguments, &paths);
+    let mut compared = 0;
+    for trace in report["traces"].as_array().expect("a list") {
+        for policy in trace["policies"].as_array().expect("a list") {
+            let word = |v: &serde_json::Value| v.as_str().expect("a word").to_owned();
+            let name = word(&policy["policy"]);
+            let folder = match word(&policy["knob"]).as_str() {
+                "given" => format!("{name}-{}", policy["value"]),
+                "hindsight" if name != "static-peak" => format!("{name}-hindsight"),
+                _ => name,
+            };
+            let file =
+                paths.join(format!("n{}", trace["units"])).join(folder).join(word(&trace["trace"]) + ".csv");
+            let (cost, soft, hard, unserved) = recomputed(&file, 0.8);
+            assert!((cost - policy["cost"].as_f64().expect("a number")).abs() < 1e-6);
+            assert_eq!(
+                (Some(soft), Some(hard)),
+                (policy["soft"].as_u64(), policy["hard"].as_u64()),
+                "{file:?}"
+            );
+            assert!((unserved - policy["unserved_share"].as_f64().expect("a number")).abs() < 1e-9);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 2 * 2 * 9);
+    assert_eq!(report["comparisons"].as_array().map(Vec::len), Some(2));
+    let digest = report["program"]["configuration_sha256"].as_str().map(str::len);
+    assert_eq!((digest, report["traces"][0]["sha256"].as_str().map(str::len)), (Some(64), Some(64)));
+}
+
+#[test]
+fn the_path_of_a_single_policy_stands_in_the_folder_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = short_trace(folder.path(), "one", 23);
+    let paths = folder.path().join("paths");
+    for (policy, second) in
+        [("rgctl", None), ("reactive:1.5", None), ("yesterday", Some("yesterday-hindsight"))]
+    {
+        let report = with_paths(&["--trace", &trace, "--policy", policy], &paths);
+        let rows = report["traces"][0]["policies"].as_array().expect("a list");
+        let row = rows.iter().find(|r| r["knob"] != "hindsight").expect("is there");
+        let (cost, soft, ..) = recomputed(&paths.join("one.csv"), 0.8);
+        assert!((cost - row["cost"].as_f64().expect("a number")).abs() < 1e-6, "{policy}");
+        assert_eq!(Some(soft), row["soft"].as_u64());
+        assert!(second.is_none_or(|s| paths.join(s).join("one.csv").exists()));
+    }
+}
+
+#[test]
+fn a_percentile_sets_the_scale_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = short_trace(folder.path(), "one", 24);
+    let paths = folder.path().join("paths");
+    let above = |level: &str| {
+        with_paths(&["--trace", &trace, "--policy", "reactive:2", "--scale-at", level], &paths);
+        let text = std::fs::read_to_string(paths.join("one.csv")).expect("written");
+        let demand: Vec<f64> = text
+            .lines()
+            .skip(1)
+            .map(|l| l.split(',').nth(1).expect("a field").parse().expect("a number"))
+            .collect();
+        demand.iter().filter(|d| **d > 12.0).count() as f64 / demand.len() as f64
+    };
+    assert!(above("peak") <= 0.0);
+    let share = above("p99.0");
+    assert!(share > 0.005 && share <= 0.01, "{share}");
+}
+
+#[test]
+fn everything_that_is_wrong_with_the_traces_is_told_at_once_with_file_line_and_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let day = |value: &dyn Fn(usize) -> String| -> Vec<u8> {
+        let rows = (0..600).map(|i| format!("{},{}", i * 300, value(i)));
+        std::iter::once("timestamp,value".to_owned()).chain(rows).collect::<Vec<_>>().join("\n").into_bytes()
+    };
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("words", b"timestamp,value\n0,1\nsoon,2\n60,many\n".to_vec(), "line 3: `soon`"),
+        ("empty", Vec::new(), "the file is empty"),
+        ("header", b"timestamp,value\n".to_vec(), "at least two readings"),
+        ("one_row", b"timestamp,value\n0,1\n".to_vec(), "at least two readings"),
+        ("garbage", vec![0x89, b'P', b'N', b'G', 0, 0xff, b'\n', 7], "line 1: not UTF-8 text"),
+        ("zero", day(&|_| "0".to_owned()), "no demand at all"),
+        ("holes", day(&|i| if i % 3 == 0 { String::new() } else { "1".to_owned() }), "readings are missing"),
+        ("short", b"timestamp,value\n0,1\n60,2\n".to_vec(), "too few"),
+        (
+            "daily",
+            b"timestamp,value\n2026-01-01,1\n2026-01-02,2\n2026-01-03,2\n".to_vec(),
+            "--task commitments",
+        ),
+    ];
+    let run = |files: &[std::path::PathBuf]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_rgctl"))
+            .args(["scale", "backtest", "--trace"])
+            .args(files)
+            .output()
+            .expect("runs");
+        assert!(!run.status.success() && run.stdout.is_empty());
+        String::from_utf8_lossy(&run.stderr).into_owned()
+    };
+    let mut files = Vec::new();
+    for (name, bytes, expected) in &cases {
+        let file = folder.path().join(format!("{name}.csv"));
+        std::fs::write(&file, bytes).expect("written");
+        let said = run(std::slice::from_ref(&file));
+        assert!(
+            said.contains(expected) && said.contains(name) && !said.contains("panicked"),
+            "{name}: {said}"
+        );
+        files.push(file);
+    }
+    let said = run(&files[..5]);
+    for (name, _, expected) in &cases[..5] {
+        assert!(said.contains(&format!("{name}.csv: ")) && said.contains(expected), "{said}");
+    }
 }
 
 /// The traces of the headline figures.
@@ -281,6 +450,56 @@ fn all_sixteen_traces_keep_both_gates_when_they_are_at_hand() {
     }
 }
 
+/// Fixed target, median of cost over the optimum at N = 15 and N = 100: section 4.5 of the reference.
+const TRACKING: [(f64, f64, f64); 4] =
+    [(0.4, 1.78, 2.12), (0.5, 1.52, 1.76), (0.6, 1.31, 1.46), (0.7, 1.15, 1.25)];
+
+#[test]
+fn target_tracking_reproduces_the_reference_when_the_traces_are_at_hand() {
+    let Ok(folder) = std::env::var("RGCTL_TRACES") else {
+        println!("left out: RGCTL_TRACES does not name a folder with the development traces");
+        return;
+    };
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
+    };
+    for units in [15, 100] {
+        let loads: Vec<(Load, backtest::Optima)> = TRACES
+            .iter()
+            .map(|name| {
+                let until =
+                    name.contains("nasa").then(|| Moment::parse_rfc3339("1995-07-28T00:00:00Z")).flatten();
+                let load = load(&Path::new(&folder).join(format!("{name}.csv")), until, units);
+                let optima = backtest::optima(&load, &terms(units));
+                (load, optima)
+            })
+            .collect();
+        let ratios = |name: &str, knob: f64| -> Vec<f64> {
+            let asked = Asked { name: name.to_owned(), knob: Some(knob) };
+            let library = Arc::new(Library::full());
+            loads
+                .iter()
+                .map(|(load, optima)| {
+                    backtest::run(&asked, load, &terms(units), &library, false).remove(0).outcome.cost
+                        / optima.free
+                })
+                .collect()
+        };
+        for (target, small, large) in TRACKING {
+            let reference = if units == 15 { small } else { large };
+            let found = median(ratios("target-tracking", target));
+            assert!(
+                (found / reference - 1.0).abs() < 0.02,
+                "{target} at {units}: {found} against {reference}"
+            );
+        }
+        let reference = if units == 15 { 2.82 } else { 3.10 };
+        let found = median(ratios("static-peak", 1.0));
+        assert!((found / reference - 1.0).abs() < 0.02, "static peak at {units}: {found}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -294,6 +513,52 @@ proptest! {
         let low = low.max(1);
         prop_assert!(decision.target >= low && decision.target <= high.max(low));
         prop_assert!(!decision.why.is_empty());
+    }
+
+    #[test]
+    fn no_bytes_make_the_reading_of_a_trace_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), head in any::<bool>()) {
+        let mut file = if head { b"timestamp,value\n".to_vec() } else { Vec::new() };
+        file.extend(bytes);
+        if let Ok(trace) = Trace::read(&file) {
+            prop_assert!(trace.readings.len() >= 2);
+        }
+    }
+
+    #[test]
+    fn fields_of_every_kind_are_read_or_refused_with_their_line(
+        rows in prop::collection::vec(("[0-9:TZ+. -]{0,24}|-?[0-9]{1,14}|[a-z]{0,6}", "-?[0-9]{0,4}[.]?[0-9]{0,3}|nan|inf|-inf|[a-z]{1,4}|1e308|"), 0..40),
+    ) {
+        let body: Vec<String> = rows.iter().map(|(stamp, value)| format!("{stamp},{value}")).collect();
+        match Trace::parse(&format!("timestamp,value\n{}", body.join("\n"))) {
+            Ok(trace) => {
+                prop_assert!(trace.readings.windows(2).all(|w| w[0].0 < w[1].0));
+                prop_assert!(trace.readings.iter().all(|(_, v)| v.is_finite() && *v >= 0.0));
+                if trace.readings.last().zip(trace.readings.first()).is_some_and(|(l, f)| l.0.as_secs() - f.0.as_secs() < 10_000_000) {
+                    let series = MinuteSeries::from_trace(&trace);
+                    prop_assert!(series.values.iter().all(|v| v.is_finite() && *v >= 0.0));
+                    let units = series.in_units(15, 0.8);
+                    prop_assert!(units.is_none_or(|u| u.iter().all(|v| v.is_finite() && *v >= 0.0)));
+                }
+            }
+            Err(TraceError::Rows(problems)) => {
+                prop_assert!(problems.to_string().lines().next().is_some_and(|l| l.starts_with("line ")));
+            }
+            Err(other) => prop_assert!(!other.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn order_and_repetition_of_rows_change_nothing(
+        values in prop::collection::vec(0.0_f64..100.0, 3..60), turn in 0_usize..60, again in 0_usize..60,
+    ) {
+        let rows: Vec<String> = values.iter().enumerate().map(|(i, v)| format!("{},{v}\n", i * 60)).collect();
+        let plain = Trace::parse(&format!("timestamp,value\n{}", rows.concat())).expect("is sound");
+        let mut mixed = rows.clone();
+        mixed.rotate_left(turn % rows.len());
+        mixed.push(rows[again % rows.len()].clone());
+        let mixed = Trace::parse(&format!("timestamp,value\n{}", mixed.concat())).expect("is sound");
+        prop_assert_eq!(&mixed.readings, &plain.readings);
+        prop_assert_eq!(mixed.repairs.duplicates, 1);
     }
 
     #[test]

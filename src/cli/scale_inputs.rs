@@ -1,0 +1,118 @@
+//! What a backtest reads: traces as files, each with its digest, put on the minute grid.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use crate::scaling::augment;
+use crate::telemetry::noise::Departures;
+use crate::telemetry::{MinuteSeries, Trace, trace::read_stamp};
+use crate::vocabulary::digest::sha256_hex;
+
+/// Series with fewer days than this cannot be divided into a warm-up and a scored part.
+const DAYS_MIN: f64 = 1.0;
+/// Seed of the drawn departures, fixed so that a run can be repeated.
+const NOISE_SEED: u64 = 20_261_125;
+
+/// A trace that was read.
+pub struct Source {
+    /// Name, as in the reports: that of the file without its ending.
+    pub name: String,
+    /// Digest of the whole file.
+    pub sha256: String,
+    /// The readings.
+    pub trace: Trace,
+}
+
+/// Reads all traces. Everything that is wrong with any of them is told at once.
+pub fn read_all(specs: &[String]) -> Result<Vec<Source>, Box<dyn Error>> {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
+    for spec in specs {
+        match read(spec) {
+            Ok(source) if sources.iter().any(|s| s.name == source.name) => problems.push(format!(
+                "{spec}: another trace is named `{}` too, and results are told apart by name; rename one",
+                source.name
+            )),
+            Ok(source) => sources.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(sources) } else { Err(problems.join("\n").into()) }
+}
+
+/// Reads `FILE` or `FILE@FROM..UNTIL`.
+fn read(spec: &str) -> Result<Source, String> {
+    let (file, part) = match spec.rsplit_once('@') {
+        Some((file, part)) if part.contains("..") => (file, Some(part)),
+        _ => (spec, None),
+    };
+    let bytes = fs::read(file).map_err(|e| format!("{file}: {e}"))?;
+    let mut trace = Trace::read(&bytes).map_err(|e| {
+        e.to_string().lines().map(|line| format!("{file}: {line}")).collect::<Vec<_>>().join("\n")
+    })?;
+    if let Some((from, until)) = part.and_then(|p| p.split_once("..")) {
+        let stamp = |text: &str| match text {
+            "" => Ok(None),
+            _ => {
+                read_stamp(text).map(|(m, _)| Some(m)).ok_or(format!("{file}: `{text}` is not a time stamp"))
+            }
+        };
+        trace = trace.within(stamp(from)?, stamp(until)?);
+    }
+    let name =
+        Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned());
+    Ok(Source { name, sha256: sha256_hex(&bytes), trace })
+}
+
+/// A trace on the minute grid.
+pub struct OnMinutes {
+    /// Digest of the whole file.
+    pub sha256: String,
+    /// The series with its name.
+    pub source: augment::Source,
+}
+
+/// Puts the traces on the minute grid, the coarse ones with noise when a donor of it is named.
+pub fn on_minutes(sources: &[Source], donor: Option<&Source>) -> Result<Vec<OnMinutes>, Box<dyn Error>> {
+    let mut series = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
+    for source in sources {
+        match minutes_of(source, donor) {
+            Ok(minutes) => series.push(OnMinutes {
+                sha256: source.sha256.clone(),
+                source: augment::Source {
+                    name: source.name.clone(),
+                    minutes,
+                    interval_minutes: source.trace.interval_seconds() / 60,
+                },
+            }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(series) } else { Err(problems.join("\n").into()) }
+}
+
+fn minutes_of(source: &Source, donor: Option<&Source>) -> Result<MinuteSeries, String> {
+    let Source { name, trace, .. } = source;
+    let interval = trace.interval_seconds();
+    let days = trace.readings.len() as f64 * interval as f64 / 86_400.0;
+    if days < DAYS_MIN {
+        return Err(format!("{name}: {days:.2} days of readings are too few; a backtest needs one day"));
+    }
+    if interval > 6 * 3600 {
+        return Err(format!(
+            "{name}: readings {interval} s apart say nothing about minutes; daily series belong to `--task commitments`"
+        ));
+    }
+    let plain = MinuteSeries::from_trace(trace);
+    let Some(donor) = donor.filter(|d| interval >= 2 * d.trace.interval_seconds()) else { return Ok(plain) };
+    let minutes = usize::try_from(interval / 60).unwrap_or(0);
+    let departures = Departures::of(&MinuteSeries::from_trace(&donor.trace), minutes).ok_or_else(|| {
+        format!(
+            "{}: it does not depart from straight lines over {minutes} minutes; name a finer trace",
+            donor.name
+        )
+    })?;
+    Ok(departures.over(&plain, NOISE_SEED))
+}
