@@ -162,7 +162,7 @@ pub fn quantity(bytes: &[u8]) {
     macro_rules! reads_what_it_writes {
         ($($Type:ty),+) => {
             $(if let Some(value) = <$Type>::parse(text) {
-                assert!(<$Type>::parse(&value.to_string()) == Some(value), "{text:?} is written as `{value}`");
+                assert!(<$Type>::parse(&value.to_string()).as_ref() == Some(&value), "{text:?} is written as `{value}`");
             })+
         };
     }

@@ -58,8 +58,6 @@ use settings::Settings;
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
-use crate::artefacts::seen::Scope;
-use crate::execution::drive::observe;
 use crate::record::ledger::regions_of;
 use crate::seams::Clock;
 

@@ -155,7 +155,8 @@ fn what_is_named_must_exist_and_what_is_named_stays() {
 #[test]
 fn the_last_replica_stays_where_one_shard_fails_over_and_may_go_where_there_are_shards() {
     let without = |mode: &str| {
-        let (desk, group) = cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 1,
+        let (desk, group) =
+            cache(&json!({ "node_type": "cache.r7g.large", "shards": 1, "replicas_per_shard": 1,
             "cluster_mode": mode, "automatic_failover": true }));
         desk.modify(&group, &json!({ "replicas_per_shard": 0 }))
     };
