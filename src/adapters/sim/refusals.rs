@@ -216,7 +216,9 @@ impl World {
             if replicas > REPLICAS_MAX {
                 return invalid("at most 5 replicas are allowed");
             }
-            if shards * (1 + replicas) > CACHE_NODES_MAX {
+            let asked = shards.saturating_mul(1 + replicas);
+            // What does not grow is not refused: a secondary follows the shards of its primary, whatever its replicas.
+            if asked > CACHE_NODES_MAX && asked > has.map_or(0, nodes_of) {
                 return Err(refused(codes.nodes, format!("{at}: more than {CACHE_NODES_MAX} nodes")));
             }
             let flag = |field: &str| {
@@ -238,7 +240,7 @@ impl World {
             if nodes < 1 {
                 return invalid("at least one node is needed");
             }
-            if nodes > WAREHOUSE_NODES_MAX {
+            if nodes > WAREHOUSE_NODES_MAX && nodes > has.and_then(|o| o.number("nodes")).unwrap_or(0) {
                 return Err(refused(codes.nodes, format!("{at}: more than {WAREHOUSE_NODES_MAX} nodes")));
             }
         }
@@ -383,4 +385,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Nodes of a replication group as it is.
+fn nodes_of(group: &Object) -> u64 {
+    let replicas = group.number("replicas_per_shard").unwrap_or(0);
+    group.number("shards").unwrap_or(0).saturating_mul(1 + replicas)
 }
