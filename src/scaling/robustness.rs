@@ -75,7 +75,7 @@ pub struct Fragility {
 /// Sums up the random configurations; the frozen one, which is the first, is left out.
 pub fn fragility(cells: &[Vec<Cell>]) -> Fragility {
     let moved = cells.get(1..).unwrap_or_default();
-    let misses = |row: &Vec<Cell>| row.iter().filter(|c| !c.kept).count();
+    let misses_of = |row: &Vec<Cell>| row.iter().filter(|c| !c.kept).count();
     let mut means: Vec<f64> = moved.iter().map(|row| mean(row)).collect();
     means.sort_by(f64::total_cmp);
     let at = |percent: usize| {
@@ -83,16 +83,16 @@ pub fn fragility(cells: &[Vec<Cell>]) -> Fragility {
         means.get((last * percent + 50) / 100).copied()
     };
     let series = moved.first().map_or(0, Vec::len);
-    let mut missed: Vec<(usize, usize)> =
+    let mut failing: Vec<(usize, usize)> =
         (0..series).map(|i| (i, moved.iter().filter(|row| !row[i].kept).count())).collect();
-    missed.retain(|(_, count)| *count > 0);
-    missed.sort_by_key(|(index, count)| (std::cmp::Reverse(*count), *index));
+    failing.retain(|(_, often)| *often > 0);
+    failing.sort_by_key(|(index, often)| (std::cmp::Reverse(*often), *index));
     Fragility {
         draws: moved.len(),
-        keep_all: moved.iter().filter(|row| misses(row) == 0).count(),
-        keep_all_but_one: moved.iter().filter(|row| misses(row) <= 1).count(),
+        keep_all: moved.iter().filter(|row| misses_of(row) == 0).count(),
+        keep_all_but_one: moved.iter().filter(|row| misses_of(row) <= 1).count(),
         means: [0, 10, 50, 90, 100].map(|percent| at(percent).unwrap_or(f64::NAN)),
-        missed,
+        missed: failing,
     }
 }
 

@@ -256,9 +256,8 @@ fn a_cluster_without_members_shows_the_member_that_a_blueprint_would_add() {
     assert_eq!(kinds, [("create", KindId::AuroraInstance)]);
 }
 
-#[test]
-fn caches_and_warehouses_of_other_hands_are_imported_too() {
-    let code = "us-west-2";
+/// A node-based cache without encryption, and a serverless one.
+fn odd_caches(code: &str) -> Vec<Node> {
     let group = foreign(
         code,
         KindId::CacheGroup,
@@ -296,6 +295,11 @@ fn caches_and_warehouses_of_other_hands_are_imported_too() {
         ],
         &[],
     );
+    vec![group, serverless]
+}
+
+/// A public warehouse without encryption, and a serverless one.
+fn odd_warehouses(code: &str) -> Vec<Node> {
     let warehouse = foreign(
         code,
         KindId::RedshiftCluster,
@@ -342,8 +346,14 @@ fn caches_and_warehouses_of_other_hands_are_imported_too() {
         ],
         &[&namespace.at],
     );
+    vec![warehouse, namespace, workgroup]
+}
+
+#[test]
+fn caches_and_warehouses_of_other_hands_are_imported_too() {
+    let code = "us-west-2";
     let cloud = SimCloud::in_memory(8, GENESIS);
-    build_foreign(&cloud, &nodes(vec![group, serverless, warehouse, namespace, workgroup]), &BTreeMap::new());
+    build_foreign(&cloud, &nodes([odd_caches(code), odd_warehouses(code)].concat()), &BTreeMap::new());
     let found = import(&look(&cloud, &BTreeSet::from([region(code)])), "legacy", &[]);
     assert!(found.is_exact(), "{}", told(&found));
     assert_eq!(found.stores.len(), 4);

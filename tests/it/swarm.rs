@@ -105,7 +105,7 @@ fn live(seed: u64) -> Result<Seen, String> {
     raise_quotas(&site);
     let (mut game, mut wanted, refused) = Game::first(&mut rng, GENESIS);
     let mut everywhere = wanted.regions.clone();
-    let mut seen = Seen { texts: 1, refused: refused.into(), ..Seen::default() };
+    let mut tally = Seen { texts: 1, refused: refused.into(), ..Seen::default() };
     site.cloud
         .add_faults(FaultPlan::swarm(seed, GENESIS, Span::from_hours(24)))
         .map_err(|e| e.to_string())?;
@@ -116,11 +116,11 @@ fn live(seed: u64) -> Result<Seen, String> {
         let cut = some_cut(&mut rng);
         let before = site.cloud.calls().len();
         let _ = site.run_cut(&wanted, &order, cut);
-        seen.runs += 1;
+        tally.runs += 1;
         nothing_is_wrong(&site, &order, before)?;
         let (edited, desired, refused) = game.edited(&mut rng, site.cloud.clock().now());
-        seen.texts += 1;
-        seen.refused += u64::from(refused);
+        tally.texts += 1;
+        tally.refused += u64::from(refused);
         everywhere.extend(desired.regions.iter().cloned());
         (game, wanted) = (edited, desired);
     }
@@ -132,10 +132,10 @@ fn live(seed: u64) -> Result<Seen, String> {
     remove_broken(&site, &seen_everywhere(&wanted, &everywhere))?;
     let mut order = some_order(&mut rng, &site, &everywhere, true);
     (order.stop_after, order.deadline) = (None, None);
-    seen.runs += come_to_rest(&mut site, &wanted, &everywhere, &order)
+    tally.runs += come_to_rest(&mut site, &wanted, &everywhere, &order)
         .map_err(|why| format!("{why}\n{}", game.text()))?;
-    seen.calls = site.cloud.calls().len() as u64;
-    Ok(seen)
+    tally.calls = site.cloud.calls().len() as u64;
+    Ok(tally)
 }
 
 /// Runs until nothing is left to do; the number of runs that it took.

@@ -53,7 +53,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Time for one attempt; lists of a hundred clusters take seconds, nothing takes a minute.
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// Time for a call with all its attempts: an endpoint that takes requests and answers none must not hold a person up.
-const CALL: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_mins(1);
 
 /// The clients of a region.
 #[derive(Clone, Debug)]

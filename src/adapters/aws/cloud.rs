@@ -137,7 +137,7 @@ impl AwsCloud {
             unknown.extend(sight.unknown);
             inventory.seen.extend(sight.seen);
         }
-        match nothing_seen(asked, failed, unknown) {
+        match nothing_seen(asked, &failed, &unknown) {
             Some(error) => Err(error),
             None => Ok(inventory),
         }
@@ -206,7 +206,7 @@ impl Cloud for AwsCloud {
 /// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list
 /// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
 /// provider.
-fn nothing_seen(asked: usize, failed: Vec<CloudError>, unknown: Vec<CloudError>) -> Option<CloudError> {
+fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> Option<CloudError> {
     let is_stranger =
         |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
     if let Some(stranger) = failed.iter().find(|error| is_stranger(error)) {
@@ -215,7 +215,7 @@ fn nothing_seen(asked: usize, failed: Vec<CloudError>, unknown: Vec<CloudError>)
     if asked == 0 || failed.len() + unknown.len() < asked {
         return None;
     }
-    failed.into_iter().next().or_else(|| {
+    failed.first().cloned().or_else(|| {
         let first = unknown.first()?;
         let message = format!(
             "it knows none of the {asked} lists that were asked for: is this an endpoint of the provider, and does it \

@@ -321,6 +321,9 @@ async fn every_list_is_asked_again_when_it_was_throttled_and_is_a_gap_when_it_st
     }
 }
 
+/// What an endpoint says when it is asked for a list.
+type Says = fn(&List) -> Answer;
+
 #[tokio::test(start_paused = true)]
 async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_empty() {
     let unknown = |list: &List| {
@@ -328,7 +331,6 @@ async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_
     };
     let garbage = |_: &List| -> Answer { (200, "text/plain", "{<not what was asked for".to_owned()) };
     let page = |_: &List| -> Answer { (500, "text/html", "<html>Internal Server Error</html>".to_owned()) };
-    type Says = fn(&List) -> Answer;
     let cases: [(Says, Option<&str>, bool); 4] = [
         (garbage, None, true),
         (page, None, true),

@@ -60,12 +60,13 @@ fn identity() -> Answer {
 /// A simulation that allows all actions but one.
 fn simulated(sent: &Sent, denied: &str) -> Answer {
     let actions = sent.parameters.iter().filter(|(name, _)| name.starts_with("ActionNames.member."));
-    let results: String = actions
+    let results: Vec<String> = actions
         .map(|(_, action)| {
             let decision = if action == denied { "explicitDeny" } else { "allowed" };
             format!("<member><EvalActionName>{action}</EvalActionName><EvalDecision>{decision}</EvalDecision></member>")
         })
         .collect();
+    let results = results.concat();
     xml("SimulatePrincipalPolicy", &format!("<EvaluationResults>{results}</EvaluationResults>"))
 }
 

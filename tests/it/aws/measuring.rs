@@ -54,12 +54,12 @@ fn nodes(sent: &Sent) -> Option<Answer> {
 
 #[tokio::test]
 async fn samples_come_back_in_our_units_over_all_pages_and_what_was_not_delivered_is_missing() {
-    let (cloud, log) = cloud(AwsOptions::default(), |sent| {
+    let pages = std::sync::atomic::AtomicUsize::new(0);
+    let (cloud, log) = cloud(AwsOptions::default(), move |sent| {
         if sent.operation != "GetMetricData" {
             return nodes(sent);
         }
-        static PAGES: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        Some(match PAGES.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        Some(match pages.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
             0 => page(
                 &[
                     ("m0", &[(0, 10.0), (120, 30.0)]),

@@ -11,7 +11,7 @@ use super::{boto3, python, subnets_of};
 use crate::cli::{Left, Place};
 
 /// No command here takes longer, or it hangs.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A place from which the binary works on the emulator.
 pub struct Shell {
