@@ -150,7 +150,7 @@ fn denied_step(code: &str) -> &'static str {
         | "InvalidSignatureException"
         | "IncompleteSignature"
         | "AuthFailure" => {
-            "the keys are wrong, deleted, or of another partition: check the profile and this machine's clock"
+            "the keys are wrong, deleted, or of another partition: check the profile and this machine's clock; `rgctl doctor` checks both"
         }
         "OptInRequired" => "enable the region and the service in the account",
         _ if code.starts_with("ExpiredToken") => "sign in again (`aws sso login`), or renew the session",
