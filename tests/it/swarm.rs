@@ -29,7 +29,7 @@ use crate::taps::Cut;
 
 const SEEDS: u64 = 200;
 /// Once everything has healed, the world comes to rest within this: the longest that can be drawn is a classic resize of
-/// a warehouse, of which three in a thousand take more than three days.
+/// a warehouse, of which a little under one in a hundred takes more than three days.
 const REST_WITHIN: Span = Span::from_days(14);
 /// In a run, the same call is not made again sooner than this: the first wait of the engine's pace.
 const RETRY_AT_LEAST: Span = Span::from_secs(5);
