@@ -1,10 +1,12 @@
 //! The record: what happened, in order, and enough of it to go on after a crash.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::policy::Policy;
-use crate::vocabulary::names::{BlueprintName, Fingerprint, RunId, StepId, Token};
+use crate::vocabulary::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::Moment;
 
 /// What a run was started for.
@@ -132,4 +134,14 @@ pub struct Entry {
     pub previous: String,
     /// Digest of this line.
     pub hash: String,
+}
+
+/// The regions in which something was ever begun. A region that has left the blueprint is looked at for as long as the
+/// record knows it: what was made there would be forgotten otherwise, and go on being billed.
+pub fn regions_of(entries: &[Entry]) -> BTreeSet<RegionId> {
+    let region = |entry: &Entry| match &entry.what {
+        Event::Intended { at, .. } => Some(at.region.clone()),
+        _ => None,
+    };
+    entries.iter().filter_map(region).collect()
 }

@@ -156,7 +156,12 @@ impl Op {
         let at = self.at();
         let text = match self {
             Self::Modify { changes, .. } => {
-                let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
+                // A step on the way is another one than that which follows it.
+                let field = |change: &FieldChange| match change.after.as_str() {
+                    Some(to) if change.through => format!("{}={to}", change.field),
+                    _ => change.field.clone(),
+                };
+                let fields: Vec<String> = changes.iter().map(field).collect();
                 format!("modify {at} {}", fields.join("+"))
             }
             Self::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover {at} to {to}"),

@@ -60,8 +60,26 @@ impl Load {
             connections: self.connections * requests,
             data_gib: self.data_gib * data,
             working_set_gib: self.working_set_gib * data,
+            ..self.without_rows()
+        }
+    }
+    /// The numbers alone.
+    fn without_rows(&self) -> Self {
+        // Field by field, since a copy of the whole would copy every row.
+        Self {
+            reads: self.reads,
+            writes: self.writes,
+            connections: self.connections,
+            data_gib: self.data_gib,
+            working_set_gib: self.working_set_gib,
+            request_bytes: self.request_bytes,
+            request_growth: self.request_growth,
+            data_growth: self.data_growth,
+            headroom: self.headroom,
+            crowd: self.crowd,
+            availability: self.availability,
+            rto_minutes: self.rto_minutes,
             rows: Vec::new(),
-            ..self.clone()
         }
     }
     /// Network bandwidth in Gbit a second.

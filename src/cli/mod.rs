@@ -58,7 +58,6 @@ use settings::Settings;
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
-use crate::record::ledger::regions_of;
 use crate::seams::Clock;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -179,14 +178,22 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         | Command::Drift(input) => input.clone(),
         _ => return Ok(()),
     };
-    // Files are checked before anything is opened: bad input leaves no trace.
+    // Files are checked before anything is opened for the first time: bad input leaves no trace. A world that exists is
+    // read meanwhile, since a large one takes as long to read as the blueprint to size.
+    let opening = outside::begin_to_open(settings);
     let checked = load::check(&input, settings, output)?;
-    let outside = outside::open(settings)?;
-    let now = outside.clock.now();
     let name = checked.name()?;
-    let overlays = outside.store.overlays(&name, now).await?;
-    let mut loaded = checked.build(&overlays, now, output)?;
-    loaded.desired.regions.extend(regions_of(&outside.store.entries(&name, 0).await?));
+    let (mut loaded, outside) = if let Some(opening) = opening {
+        let now = outside::present(settings);
+        let overlays = outside::store(settings)?.overlays(&name, now).await?;
+        (checked.build(&overlays, now, output)?, opening.wait()?)
+    } else {
+        let outside = outside::open(settings)?;
+        let now = outside.clock.now();
+        let overlays = outside.store.overlays(&name, now).await?;
+        (checked.build(&overlays, now, output)?, outside)
+    };
+    loaded.desired.regions.extend(outside.store.regions(&name).await?);
     match command {
         Command::Plan(args) => plan::run(args, loaded, &outside, settings, output).await,
         Command::Apply(args) => {

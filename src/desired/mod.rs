@@ -25,7 +25,7 @@ use crate::families::size::{AxisFacts, Size};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::Finding;
-use crate::vocabulary::digest::sha256_hex;
+use crate::vocabulary::digest::Digester;
 use crate::vocabulary::names::{Fingerprint, Name, RegionId, StoreName};
 use crate::vocabulary::time::Moment;
 
@@ -84,10 +84,11 @@ pub fn build(
 
 /// Digest of what should exist, without what is only expected of it.
 pub fn fingerprint(nodes: &BTreeMap<Address, Node>) -> Fingerprint {
-    let bare: Vec<Node> =
-        nodes.values().map(|node| Node { usage: Usage::default(), ..node.clone() }).collect();
-    // Nodes are maps with text keys, lists, numbers and texts, which always serialise.
-    Fingerprint(sha256_hex(&serde_json::to_vec(&bare).unwrap_or_default()))
+    let mut digest = Digester::default();
+    for Node { at, attrs, needs, store, keep, tags, standby, usage: _ } in nodes.values() {
+        digest.add(&(at, attrs, needs, store, keep, tags, standby));
+    }
+    Fingerprint(digest.hex())
 }
 
 /// What the bill of a member rests on beside the member: its cluster, and how many share the cluster's load.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Lasts, Timing};
-use super::shared::{EngineVersion, minor_may_lead, same_key, same_window};
+use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
 use crate::attrs;
+use crate::vocabulary::table::Way;
 
 /// Which database speaks to the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,13 +66,17 @@ attrs! {
     }
 }
 
+fn way_of_version(wanted: &ClusterAttrs, seen: &ClusterAttrs) -> Way {
+    never_back(wanted.engine_version.as_ref(), seen.engine_version.as_ref())
+}
+
 attrs! {
     /// An Aurora cluster, as wanted and as seen.
     pub struct ClusterAttrs {
         /// Database engine.
         engine: AuroraEngine => Replace;
         /// Engine version; a newer minor version that the provider chose is not drift.
-        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true };
+        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
         /// Cluster parameter group.
         parameter_group: String => InPlace;
         /// Subnet group; fixed at creation.

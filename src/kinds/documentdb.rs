@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::aurora::StorageKind;
 use super::facts::{Lasts, Timing};
-use super::shared::{EngineVersion, minor_may_lead, same_key, same_window};
+use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
 use crate::attrs;
+use crate::vocabulary::table::Way;
 
 attrs! {
     /// A DocumentDB global cluster.
@@ -19,11 +20,15 @@ attrs! {
     }
 }
 
+fn way_of_version(wanted: &ClusterAttrs, seen: &ClusterAttrs) -> Way {
+    never_back(wanted.engine_version.as_ref(), seen.engine_version.as_ref())
+}
+
 attrs! {
     /// A DocumentDB cluster, as wanted and as seen.
     pub struct ClusterAttrs {
         /// Engine version; a newer minor version that the provider chose is not drift.
-        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true };
+        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
         /// Cluster parameter group.
         parameter_group: String => InPlace;
         /// Subnet group; fixed at creation.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Lasts, Meaning, Status, Timing};
-use super::shared::{EngineVersion, minor_may_lead, same_key, same_window};
+use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
 use crate::attrs;
-use crate::vocabulary::table::Shrink;
+use crate::vocabulary::table::{Shrink, Way};
 
 /// Which cache speaks to the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,18 +56,18 @@ attrs! {
 attrs! {
     /// An ElastiCache replication group, as wanted and as seen.
     pub struct GroupAttrs {
-        /// Engine; Redis OSS becomes Valkey in place, not the other way.
-        engine: CacheEngine => Failover { alone: true };
-        /// Engine version; a newer minor version that the provider chose is not drift.
-        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true };
+        /// Engine; Redis OSS becomes Valkey in place, the other way only Valkey 7.2 becomes Redis OSS 7.1.
+        engine: CacheEngine => Failover { alone: true, with: "engine_version", way: way_of_engine };
+        /// Engine version; a newer minor version that the provider chose is not drift, an older major one a new group.
+        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
         /// Node type, such as `cache.r7g.xlarge`.
         node_type: String => Failover { alone: true };
         /// Number of shards; slots move while serving.
         shards: u32 => Online { alone: true, shrink: Shrink::BoundByUse };
         /// Replicas in each shard, 0 to 5.
         replicas_per_shard: u32 => InPlace { alone: true };
-        /// Whether the key space is sharded.
-        cluster_mode: ClusterMode => Online { alone: true };
+        /// Whether the key space is sharded; enabled by way of `compatible`, and for good.
+        cluster_mode: ClusterMode => Online { alone: true, way: way_of_mode };
         /// Whether a replica takes over by itself.
         automatic_failover: bool => InPlace;
         /// Whether replicas are placed in other zones than their primary.
@@ -98,6 +98,42 @@ attrs! {
         data_tiering: bool => Replace;
         /// Global datastore that this group joins as a secondary at creation.
         global: String => Replace;
+    }
+}
+
+/// The one pair of versions between which the service goes back from Valkey to Redis OSS.
+const ROLLBACK: (&str, &str) = ("7.2", "7.1");
+
+fn way_of_engine(wanted: &GroupAttrs, seen: &GroupAttrs) -> Way {
+    let is_version = |attrs: &GroupAttrs, number: &str| {
+        attrs.engine_version.as_ref().is_some_and(|version| {
+            version.0.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    let goes_back = (wanted.engine, seen.engine) == (Some(CacheEngine::Redis), Some(CacheEngine::Valkey));
+    if goes_back && !(is_version(seen, ROLLBACK.0) && is_version(wanted, ROLLBACK.1)) {
+        Way::Anew
+    } else {
+        Way::Direct
+    }
+}
+
+fn way_of_version(wanted: &GroupAttrs, seen: &GroupAttrs) -> Way {
+    // Versions of two engines say nothing about each other; the way of the engine is judged by its own row.
+    if wanted.engine == seen.engine {
+        never_back(wanted.engine_version.as_ref(), seen.engine_version.as_ref())
+    } else {
+        Way::Direct
+    }
+}
+
+fn way_of_mode(wanted: &GroupAttrs, seen: &GroupAttrs) -> Way {
+    match (wanted.cluster_mode, seen.cluster_mode) {
+        (Some(ClusterMode::Enabled), Some(ClusterMode::Disabled)) => {
+            serde_json::to_value(ClusterMode::Compatible).map_or(Way::Direct, Way::Through)
+        }
+        (Some(ClusterMode::Disabled | ClusterMode::Compatible), Some(ClusterMode::Enabled)) => Way::Anew,
+        _ => Way::Direct,
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::attrs;
+use crate::vocabulary::table::Way;
 
 /// Version of an engine as the service writes it, such as `8.0.mysql_aurora.3.10.0`, `16.6`, `5.0.0` or `8.0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,6 +54,14 @@ impl fmt::Display for EngineVersion {
 /// applied a minor version by itself, which is not drift.
 pub fn minor_may_lead(wanted: &EngineVersion, seen: &EngineVersion) -> bool {
     wanted.major() == seen.major() && seen.compare(wanted) != Ordering::Less
+}
+
+/// No engine goes back to an older version in place.
+pub fn never_back(wanted: Option<&EngineVersion>, seen: Option<&EngineVersion>) -> Way {
+    match (wanted, seen) {
+        (Some(wanted), Some(seen)) if wanted.compare(seen) == Ordering::Less => Way::Anew,
+        _ => Way::Direct,
+    }
 }
 
 /// A seen map satisfies a wanted one when it has all of its entries: entries of others are left alone.
@@ -117,6 +126,8 @@ mod tests {
         let v = |text: &str| EngineVersion(text.to_owned());
         assert!(minor_may_lead(&v("16.4"), &v("16.6")));
         assert!(!minor_may_lead(&v("16.6"), &v("16.4")));
+        assert_eq!(never_back(Some(&v("15.9")), Some(&v("16.4"))), Way::Anew);
+        assert_eq!(never_back(Some(&v("17.1")), Some(&v("16.4"))), Way::Direct);
         assert!(!minor_may_lead(&v("16.6"), &v("17.1")));
         assert!(minor_may_lead(&v("8.0.mysql_aurora.3.08.0"), &v("8.0.mysql_aurora.3.10.1")));
         assert!(!minor_may_lead(&v("5.7.mysql_aurora.2.12.0"), &v("8.0.mysql_aurora.3.10.1")));

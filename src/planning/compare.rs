@@ -178,13 +178,9 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
     let later = alone.partition_point(|change| turn_of(change) < Turn::Together);
     let late = alone.split_off(later);
     let together = (!together.is_empty()).then_some(together);
-    let single = |changes: Vec<FieldChange>| changes.into_iter().map(|change| vec![change]);
-    let groups = single(alone).chain(together).chain(single(late));
+    let groups = calls(alone).into_iter().chain(together).chain(calls(late));
     for changes in groups {
-        let mut attrs = AnyAttrs::empty(node.at.kind);
-        for change in &changes {
-            attrs.copy_field(&change.field, &node.attrs);
-        }
+        let attrs = asked(node, &changes);
         let lacks = lacks_for_shrink(ask, node, seen, &changes);
         let op = Op::Modify { at: node.at.clone(), changes, attrs };
         draft.push(step(ask, node, op, Reason::Differs, lacks));
@@ -192,6 +188,39 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
     if let Some(op) = retag(node, seen) {
         draft.push(step(ask, node, op, Reason::Differs, None));
     }
+}
+
+/// Changes that go alone, one for each call, except those that only go together.
+fn calls(changes: Vec<FieldChange>) -> Vec<Vec<FieldChange>> {
+    let mut calls: Vec<Vec<FieldChange>> = Vec::new();
+    for change in changes {
+        let joins = |other: &FieldChange| {
+            change.with.as_ref() == Some(&other.field) || other.with.as_ref() == Some(&change.field)
+        };
+        match calls.iter_mut().find(|call| call.iter().any(joins)) {
+            Some(call) => call.push(change),
+            None => calls.push(vec![change]),
+        }
+    }
+    calls
+}
+
+/// What a call asks for: the wanted values, or those on the way to them.
+fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
+    let mut attrs = AnyAttrs::empty(node.at.kind);
+    for change in changes {
+        if change.through {
+            // A value of the table's own is of the field's type.
+            let _ = attrs.set(&change.field, Some(change.after.clone()));
+        } else {
+            attrs.copy_field(&change.field, &node.attrs);
+        }
+        // Also where it does not differ by its own rule: the service wants to be told.
+        if let Some(with) = &change.with {
+            attrs.copy_field(with, &node.attrs);
+        }
+    }
+    attrs
 }
 
 /// Tags of the user that differ. Tags that are only seen are left alone: somebody else may need them.

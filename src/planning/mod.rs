@@ -19,14 +19,12 @@ mod rolling;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::{Consent, Grave, Policy};
 use crate::artefacts::seen::{Inventory, Seen};
-use crate::vocabulary::digest::hex;
+use crate::vocabulary::digest::Digester;
 use crate::vocabulary::names::{Fingerprint, StoreName};
 use crate::vocabulary::time::Moment;
 
@@ -162,22 +160,20 @@ fn side_by_side<'a>(ask: &Ask<'a>) -> impl Iterator<Item = Pair<'a>> {
 ///
 /// Facts that move by themselves (measured use, host names) are left out; a moved role or phase is not.
 pub fn base(desired: &Desired, inventory: &Inventory) -> Fingerprint {
-    let mut hasher = Sha256::new();
-    hasher.update(desired.fingerprint.0.as_bytes());
+    let mut digest = Digester::default();
+    digest.add_text(&desired.fingerprint.0);
     let blueprint = desired.blueprint.as_str();
     for (at, seen) in &inventory.seen {
         if seen.owner() != Some(blueprint) && !desired.nodes.contains_key(at) {
             continue;
         }
         let facts = (&seen.facts.phase, seen.facts.role, &seen.facts.tags, &seen.facts.members);
-        if let Ok(text) = serde_json::to_vec(&(at, &seen.attrs, &seen.pending, facts)) {
-            hasher.update(&text);
-        }
+        digest.add(&(at, &seen.attrs, &seen.pending, facts));
     }
     for gap in &inventory.gaps {
-        hasher.update(gap.region.as_str().as_bytes());
+        digest.add_text(gap.region.as_str());
     }
-    Fingerprint(hex(&hasher.finalize()))
+    Fingerprint(digest.hex())
 }
 
 /// Objects that are ours and differ from desired state although no step of ours is out for them: another hand did it.

@@ -46,6 +46,8 @@ pub(super) fn unprotect(ask: &Ask<'_>, at: &Address) -> Step {
         after: Value::Bool(false),
         change: crate::vocabulary::table::Change::InPlace,
         alone: false,
+        with: None,
+        through: false,
         shrinks: false,
     };
     let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
-use crate::artefacts::journal::{Entry, Event};
+use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::vocabulary::names::{RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::Moment;
 
@@ -56,16 +56,6 @@ pub struct Ledger {
     pub is_closed: bool,
     /// Every region in which something was ever begun.
     pub regions: BTreeSet<RegionId>,
-}
-
-/// The regions in which something was ever begun. A region that has left the blueprint is looked at for as long as the
-/// record knows it: what was made there would be forgotten otherwise, and go on being billed.
-pub fn regions_of(entries: &[Entry]) -> BTreeSet<RegionId> {
-    let region = |entry: &Entry| match &entry.what {
-        Event::Intended { at, .. } => Some(at.region.clone()),
-        _ => None,
-    };
-    entries.iter().filter_map(region).collect()
 }
 
 impl Ledger {

@@ -6,16 +6,18 @@
 //! **Invariant:** no type of a provider's library crosses a seam.
 //! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::artefacts::journal::{Entry, Event};
+use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::plan::Op;
 use crate::artefacts::seen::{Inventory, Scope};
 use crate::artefacts::series::{Series, SeriesAsk};
-use crate::vocabulary::names::{BlueprintName, RunId, Token};
+use crate::vocabulary::names::{BlueprintName, RegionId, RunId, Token};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::{Moment, Span};
 
@@ -258,6 +260,15 @@ pub trait Store: Send + Sync {
         blueprint: &'a BlueprintName,
         after: u64,
     ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+    /// The regions in which something was ever begun, as [`regions_of`] finds them in the whole record.
+    ///
+    /// A store that keeps them apart need not read the record for it, which grows with every run.
+    fn regions<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+    ) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
+        self.entries(blueprint, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
+    }
 
     /// Decisions that have not expired.
     fn overlays<'a>(

@@ -2,11 +2,36 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 in lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 over many values, one after the other, without a text of them all.
+#[derive(Clone, Debug, Default)]
+pub struct Digester {
+    digest: Sha256,
+    text: Vec<u8>,
+}
+
+impl Digester {
+    /// Adds a value in its JSON form. Values are maps with text keys, lists, numbers and texts, which always serialise.
+    pub fn add(&mut self, value: &impl Serialize) {
+        self.text.clear();
+        let _ = serde_json::to_writer(&mut self.text, value);
+        self.digest.update(&self.text);
+    }
+    /// Adds a text as it is.
+    pub fn add_text(&mut self, text: &str) {
+        self.digest.update(text.as_bytes());
+    }
+    /// The digest in hexadecimal digits.
+    pub fn hex(self) -> String {
+        hex(&self.digest.finalize())
+    }
 }
 
 /// Lower-case hexadecimal digits, two for each byte.

@@ -47,8 +47,19 @@ pub enum Shrink {
     BoundByUse,
 }
 
+/// How the service gets a field from a seen value to a wanted one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In one change, of the sort that the table says.
+    Direct,
+    /// By this value first; from there the next plan goes on.
+    Through(Value),
+    /// Not at all: a new object must take the place of the old one.
+    Anew,
+}
+
 /// The columns of a field beside its name, type, documentation and change policy.
-pub struct Columns<T> {
+pub struct Columns<T, A> {
     /// Never shown: plans, journals and logs carry only that it differs.
     pub secret: bool,
     /// The service does not tell the value back, so it cannot drift and is not compared.
@@ -60,6 +71,10 @@ pub struct Columns<T> {
     /// Provider calls other than the kind's general one are used for this field (resharding, replica count, ...).
     /// Such a field is never changed in one call with another.
     pub alone: bool,
+    /// The one field that is changed in the same call, when both change: the service takes no other.
+    pub with: Option<&'static str>,
+    /// From the seen object (second) to the wanted one (first); [`Way::Direct`] when absent.
+    pub way: Option<fn(&A, &A) -> Way>,
 }
 
 /// One row of a table: a field of `A` as the generic code sees it.
@@ -78,6 +93,10 @@ pub struct Field<A: 'static> {
     pub unseen: bool,
     /// Whether it is changed by a call of its own.
     pub alone: bool,
+    /// The one field that goes in the same call.
+    pub with: Option<&'static str>,
+    /// How the seen object (second) gets to the wanted one (first).
+    pub way: fn(&A, &A) -> Way,
     /// Whether a smaller value may lose data.
     pub shrink: Shrink,
     /// Whether it is set.
@@ -117,6 +136,12 @@ pub struct FieldChange {
     /// Whether the call must carry this field alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
+    /// The one field that goes in the same call although this one goes alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    /// Whether `after` is a value on the way to the wanted one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub through: bool,
     /// Whether the change takes capacity for data away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shrinks: bool,
@@ -133,14 +158,23 @@ pub fn diff<A: Attrs>(wanted: &A, seen: &A) -> Vec<FieldChange> {
         if field.unseen || !(field.differs)(wanted, seen) {
             continue;
         }
-        let (before, after) = ((field.get)(seen), (field.get)(wanted).unwrap_or(Value::Null));
+        let (change, through) = match (field.way)(wanted, seen) {
+            Way::Direct => (field.change, None),
+            Way::Through(value) => (field.change, Some(value)),
+            Way::Anew => (Change::Replace, None),
+        };
+        let is_through = through.is_some();
+        let before = (field.get)(seen);
+        let after = through.or_else(|| (field.get)(wanted)).unwrap_or(Value::Null);
         let shrinks = field.shrink == Shrink::BoundByUse && is_smaller(&after, before.as_ref());
         changes.push(FieldChange {
             field: field.name.to_owned(),
             before: before.map(|value| if field.secret { Value::from(HIDDEN) } else { value }),
             after: if field.secret { Value::from(HIDDEN) } else { after },
-            change: field.change,
+            change,
             alone: field.alone,
+            with: field.with.map(str::to_owned),
+            through: is_through,
             shrinks,
         });
     }
@@ -189,7 +223,7 @@ macro_rules! attrs {
             const DOC: &'static str = concat!($($doc),+);
             const FIELDS: &'static [$crate::vocabulary::table::Field<Self>] = &[
                 $({
-                    const COLUMNS: $crate::vocabulary::table::Columns<$type> =
+                    const COLUMNS: $crate::vocabulary::table::Columns<$type, $name> =
                         $crate::vocabulary::table::Columns {
                             $($($column: $crate::column!($column, $value),)+)?
                             ..$crate::vocabulary::table::Columns::PLAIN
@@ -202,6 +236,11 @@ macro_rules! attrs {
                         secret: COLUMNS.secret,
                         unseen: COLUMNS.unseen,
                         alone: COLUMNS.alone,
+                        with: COLUMNS.with,
+                        way: match COLUMNS.way {
+                            Some(way) => way,
+                            None => |_, _| $crate::vocabulary::table::Way::Direct,
+                        },
                         shrink: COLUMNS.shrink,
                         is_set: |attrs| attrs.$field.is_some(),
                         get: |attrs| {
@@ -239,13 +278,26 @@ macro_rules! column {
     (same, $value:expr) => {
         Some($value)
     };
+    (with, $value:expr) => {
+        Some($value)
+    };
+    (way, $value:expr) => {
+        Some($value)
+    };
     ($other:ident, $value:expr) => {
         $value
     };
 }
 
-impl<T> Columns<T> {
+impl<T, A> Columns<T, A> {
     /// A field with no special column.
-    pub const PLAIN: Self =
-        Self { secret: false, unseen: false, same: None, shrink: Shrink::Harmless, alone: false };
+    pub const PLAIN: Self = Self {
+        secret: false,
+        unseen: false,
+        same: None,
+        shrink: Shrink::Harmless,
+        alone: false,
+        with: None,
+        way: None,
+    };
 }

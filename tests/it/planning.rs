@@ -1,6 +1,7 @@
 //! The planner on small hand-made worlds: order, rolling, removal, refusal.
 
-use rgctl::artefacts::plan::{Plan, Waiting};
+use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::plan::{Op, Plan, Waiting};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Gap, Member};
 use rgctl::kinds::KindId;
@@ -161,6 +162,74 @@ fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
         position(&free, "create aurora.cluster/")
             < position(&free, "create aurora.instance/game-accounts-use1-1")
     );
+}
+
+/// A cache of one version, engine and mode.
+fn cache(engine: &str, version: &str, mode: &str) -> Desired {
+    let group = at("us-east-1", KindId::CacheGroup, "game-cache-use1");
+    let fields = [
+        ("engine", json!(engine)),
+        ("engine_version", json!(version)),
+        ("node_type", json!("cache.r7g.large")),
+        ("cluster_mode", json!(mode)),
+    ];
+    desired(vec![node(group, "cache", &fields, &[])])
+}
+
+#[test]
+fn what_a_service_does_not_take_back_is_replaced_and_only_then() {
+    let lines_of = |before: &Desired, after: &Desired| {
+        let everything = consents(&["replace:cache@us-east-1"]);
+        lines(&plan_for(after, &world_of(before), &everything))
+    };
+    let anew = ["delete elasticache.group/game-cache-use1", "create elasticache.group/game-cache-use1"];
+    let cases: [(_, _, &[&str]); 8] = [
+        // Enabled for good, by way of a mode in which clients of both kinds are served.
+        (
+            ("valkey", "8.0", "disabled"),
+            ("valkey", "8.0", "enabled"),
+            &["modify elasticache.group/game-cache-use1 cluster_mode=compatible"],
+        ),
+        (
+            ("valkey", "8.0", "compatible"),
+            ("valkey", "8.0", "enabled"),
+            &["modify elasticache.group/game-cache-use1 cluster_mode"],
+        ),
+        (
+            ("valkey", "8.0", "compatible"),
+            ("valkey", "8.0", "disabled"),
+            &["modify elasticache.group/game-cache-use1 cluster_mode"],
+        ),
+        (("valkey", "8.0", "enabled"), ("valkey", "8.0", "disabled"), &anew),
+        // The engine in one call with its version; back between two versions only.
+        (
+            ("redis", "7.1", "disabled"),
+            ("valkey", "8.0", "disabled"),
+            &["modify elasticache.group/game-cache-use1 engine+engine_version"],
+        ),
+        (
+            ("valkey", "7.2", "disabled"),
+            ("redis", "7.1", "disabled"),
+            &["modify elasticache.group/game-cache-use1 engine"],
+        ),
+        (("valkey", "8.0", "disabled"), ("redis", "7.1", "disabled"), &anew),
+        (("valkey", "8.0", "disabled"), ("valkey", "7.2", "disabled"), &anew),
+    ];
+    for (from, to, expected) in cases {
+        let (before, after) = (cache(from.0, from.1, from.2), cache(to.0, to.1, to.2));
+        assert_eq!(lines_of(&before, &after), expected, "{from:?} -> {to:?}");
+        let held = plan_for(&after, &world_of(&before), &Policy::default());
+        if let Op::Modify { attrs, changes, .. } = &held.steps[0].op
+            && changes[0].field == "engine"
+        {
+            assert_eq!(
+                attrs.text("engine_version").as_deref(),
+                Some(to.1),
+                "the version goes with the engine"
+            );
+        }
+        assert_eq!(held.lacking().is_empty(), expected != anew, "a replacement is held: {from:?} -> {to:?}");
+    }
 }
 
 #[test]

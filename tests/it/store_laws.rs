@@ -1,10 +1,13 @@
 //! Laws that every store of the record obeys, and what the embedded one adds.
 
+use std::collections::BTreeSet;
+
 use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::artefacts::journal::{Event, Outcome};
+use rgctl::artefacts::address::Address;
+use rgctl::artefacts::journal::{Event, Outcome, regions_of};
 use rgctl::artefacts::overlay::{Axis, Overlay};
 use rgctl::seams::{Store, StoreError};
-use rgctl::vocabulary::names::{BlueprintName, RunId, StoreName};
+use rgctl::vocabulary::names::{BlueprintName, RunId, StepId, StoreName, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
 use crate::fixtures::region;
@@ -21,6 +24,20 @@ fn run(name: &str) -> RunId {
 
 fn event(text: &str) -> Event {
     Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }
+}
+
+/// An intent to make something in a region.
+fn begun_in(place: &str) -> Event {
+    let at = Address::parse(&format!("{place}/aurora.cluster/game-db")).unwrap();
+    Event::Intended {
+        step: StepId(format!("create {at}").into()),
+        at,
+        word: "create".into(),
+        token: Token("t1".into()),
+        leaves: None,
+        why: "missing".into(),
+        changes: Vec::new(),
+    }
 }
 
 /// The laws, for a fresh store.
@@ -57,6 +74,15 @@ pub async fn obeys_the_laws(store: &dyn Store) {
     // A former holder that gives its lease back disturbs nobody.
     store.release_lease(&renewed).await.unwrap();
     assert_eq!(store.append(&taken, 2, start, &[event("three")]).await.unwrap(), 3);
+
+    // The regions of everything that was ever begun are known, and nothing else's.
+    assert_eq!(store.regions(&game).await.unwrap(), BTreeSet::new());
+    let begun = [begun_in("us-east-1"), begun_in("cn-north-1"), begun_in("us-east-1")];
+    assert_eq!(store.append(&taken, 3, start, &begun).await.unwrap(), 6);
+    let both = BTreeSet::from([region("cn-north-1"), region("us-east-1")]);
+    assert_eq!(store.regions(&game).await.unwrap(), both);
+    assert_eq!(regions_of(&store.entries(&game, 0).await.unwrap()), both);
+    assert_eq!(store.regions(&BlueprintName::new("other").unwrap()).await.unwrap(), BTreeSet::new());
 
     // Decisions replace each other by store, region and axis, and expire.
     let mut overlay = Overlay {
@@ -99,6 +125,20 @@ async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_on_the_same_m
     drop(dead);
     let taken = next.take_lease(&game(), &run("r2"), "bob", now, LEASE).await.unwrap();
     assert!(taken.epoch > lease.epoch);
+}
+
+#[tokio::test]
+async fn a_record_of_a_version_that_kept_no_regions_tells_them_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE).await.unwrap();
+    let events = [event("one"), begun_in("eu-west-1"), begun_in("cn-north-1")];
+    store.append(&lease, 0, Moment::EPOCH, &events).await.unwrap();
+    drop(store);
+    rusqlite_connection(folder.path()).execute("drop table regions", []).unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let both = BTreeSet::from([region("cn-north-1"), region("eu-west-1")]);
+    assert_eq!(store.regions(&game()).await.unwrap(), both);
 }
 
 #[tokio::test]

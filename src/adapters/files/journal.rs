@@ -1,6 +1,6 @@
 //! The record, the lease and the overlays in an embedded database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
 use crate::record::chain;
 use crate::seams::{Lease, Store, StoreError};
-use crate::vocabulary::names::{BlueprintName, RunId};
+use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 const SCHEMA: &str = "
@@ -27,6 +27,16 @@ const SCHEMA: &str = "
         blueprint text not null, store text not null, region text not null, axis text not null,
         expires_ms integer not null, overlay text not null,
         primary key (blueprint, store, region, axis)) without rowid;
+    create table if not exists regions (
+        blueprint text not null, region text not null, primary key (blueprint, region)) without rowid;
+";
+/// What `regions_of` finds, for the record of a version that did not keep the regions apart. An address is
+/// `region/kind/name`.
+const REGIONS_OF_RECORD: &str = "
+    insert or ignore into regions (blueprint, region)
+    select distinct blueprint, substr(at, 1, instr(at, '/') - 1)
+    from (select blueprint, entry ->> '$.what.at' as at from entries where entry ->> '$.what.event' = 'intended')
+    where at is not null;
 ";
 
 /// The record, the lease and the overlays in an SQLite file.
@@ -58,7 +68,15 @@ impl SqliteStore {
     }
 
     fn with(connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
+        let keeps_regions: bool = connection
+            .query_row("select exists (select 1 from sqlite_schema where name = 'regions')", [], |row| {
+                row.get(0)
+            })
+            .map_err(unavailable)?;
         connection.execute_batch(SCHEMA).map_err(unavailable)?;
+        if !keeps_regions {
+            connection.execute_batch(REGIONS_OF_RECORD).map_err(unavailable)?;
+        }
         Ok(Self { connection: Mutex::new(connection), lock_folder, locks: Mutex::default() })
     }
 
@@ -146,8 +164,19 @@ impl SqliteStore {
                     .map_err(unavailable)?;
                 seq = entry.seq;
             }
+            note_regions(transaction, &lease.blueprint, events)?;
             Ok(seq)
         })
+    }
+
+    fn regions_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<RegionId>, StoreError> {
+        let connection = self.connection();
+        let mut query = connection
+            .prepare("select region from regions where blueprint = ?1 order by region")
+            .map_err(unavailable)?;
+        let rows =
+            query.query_map([blueprint.as_str()], |row| row.get::<_, String>(0)).map_err(unavailable)?;
+        rows.map(|row| RegionId::new(row.map_err(unavailable)?).map_err(unavailable)).collect()
     }
 
     fn entries_now(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<Entry>, StoreError> {
@@ -214,6 +243,25 @@ const fn must_survive(event: &Event) -> bool {
         | Event::Refused { .. }
         | Event::Settled { .. } => false,
     }
+}
+
+/// Keeps the regions of what is begun, so that nobody has to read the whole record for them.
+fn note_regions(
+    transaction: &Transaction<'_>,
+    blueprint: &BlueprintName,
+    events: &[Event],
+) -> Result<(), StoreError> {
+    let begun = events.iter().filter_map(|event| match event {
+        Event::Intended { at, .. } => Some(&at.region),
+        _ => None,
+    });
+    let mut insert = transaction
+        .prepare_cached("insert or ignore into regions (blueprint, region) values (?1, ?2)")
+        .map_err(unavailable)?;
+    for region in begun.collect::<BTreeSet<_>>() {
+        insert.execute(params![blueprint.as_str(), region.as_str()]).map_err(unavailable)?;
+    }
+    Ok(())
 }
 
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
@@ -351,6 +399,13 @@ impl Store for SqliteStore {
         after: u64,
     ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         ready(self.entries_now(blueprint, after)).boxed()
+    }
+
+    fn regions<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+    ) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
+        ready(self.regions_now(blueprint)).boxed()
     }
 
     fn overlays<'a>(

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 /// What goes wrong with the file.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,12 @@ impl Objects {
             ))
             .map_err(wrap)?;
         Ok(Self { path: path.to_owned(), connection, known: 0 })
+    }
+
+    /// The text of one row, of a file that exists; nothing when there is none, or it cannot be read.
+    pub fn peek(path: &Path, key: &str) -> Option<String> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+        connection.query_row("SELECT body FROM objects WHERE key = ?1", [key], |row| row.get(0)).ok()
     }
 
     /// Removes the file and what belongs to it.

@@ -146,6 +146,15 @@ impl SimCloud {
         Ok(Self::of(world, Some(file)))
     }
 
+    /// The time of the world under a state folder, without reading the rest of it; nothing when there is no world there, or
+    /// none that can be read.
+    pub fn time_of(state_dir: &Path) -> Option<Moment> {
+        let row = Objects::peek(&state_dir.join(FILE), "meta")?;
+        let mut world = World::new(0, GENESIS);
+        world.put_row("meta", Some(&row)).ok()?;
+        Some(world.now())
+    }
+
     /// A new world under a state folder, also where the old one cannot be read.
     pub fn anew(state_dir: &Path, seed: u64, start: Moment) -> Result<Self, SimError> {
         let cloud = match Self::open(state_dir) {

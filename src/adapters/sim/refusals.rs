@@ -48,6 +48,15 @@ pub(super) fn class_of(attrs: &AnyAttrs) -> Option<String> {
     attrs.text("class").or_else(|| attrs.text("node_type"))
 }
 
+/// Whether a change that goes alone has only such company as the service wants with it.
+fn goes_with(change: &FieldChange, all: &[FieldChange]) -> bool {
+    all.iter().all(|other| {
+        other.field == change.field
+            || change.with.as_ref() == Some(&other.field)
+            || other.with.as_ref() == Some(&change.field)
+    })
+}
+
 impl World {
     pub(super) fn refuse_create(&mut self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
         if wanted.kind() != at.kind {
@@ -267,12 +276,16 @@ impl World {
         if !(phase.is_ready() || wakes) {
             return Err(busy(at, phase));
         }
-        if let Some(change) = changes.iter().find(|change| change.change == Change::Replace) {
-            let message = format!("{} cannot be changed", change.field);
+        let mut after = object.attrs.clone();
+        after.overlay(wanted);
+        let no_way = |change: &&FieldChange| change.change == Change::Replace || change.through;
+        if let Some(change) = after.diff(&object.attrs).iter().find(no_way) {
+            let before = change.before.as_ref().unwrap_or(&serde_json::Value::Null);
+            let message = format!("{} cannot be changed from {before} to that", change.field);
             return Err(refused(at.kind.codes().combination, message));
         }
         if changes.len() > 1
-            && let Some(alone) = changes.iter().find(|change| change.alone)
+            && let Some(alone) = changes.iter().find(|change| change.alone && !goes_with(change, changes))
         {
             let message = format!("{} needs a call of its own", alone.field);
             return Err(refused(at.kind.codes().combination, message));
