@@ -48,7 +48,7 @@ fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTree
 }
 
 fn look(cloud: &SimCloud, regions: &BTreeSet<RegionId>) -> Inventory {
-    block_on(cloud.observe(&Scope { regions: regions.clone(), owner: None })).unwrap()
+    block_on(cloud.observe(&Scope { regions: regions.clone(), ..Scope::default() })).unwrap()
 }
 
 fn import(inventory: &Inventory, name: &str, only: &[&str]) -> Adoption {

@@ -247,6 +247,11 @@ fn has_our_name(at: &Address, scope: &Scope) -> bool {
     at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
 }
 
+/// Whether it matters whose the object is: its name is ours, or the blueprint names it.
+fn is_named(at: &Address, scope: &Scope) -> bool {
+    scope.named.contains(at) || has_our_name(at, scope)
+}
+
 type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Tags of all objects of our services in a region, a hundred to a page.
@@ -270,7 +275,7 @@ async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
 }
 
 /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
-/// know is asked for by itself; without a sweep every object is.
+/// know is asked for by itself; without a sweep every object is. What a blueprint names counts as ours until it is known.
 async fn complete_tags(
     lane: &Lane<'_>,
     endpoint: Endpoint,
@@ -283,12 +288,11 @@ async fn complete_tags(
         let Some(seen) = sight.seen.get_mut(&at) else { continue };
         let Some(arn) = seen.facts.arn.clone() else { continue };
         match sweep.and_then(|sweep| sweep.get(&arn)) {
-            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !has_our_name(&at, scope) => {
+            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&at, scope) => {
                 seen.facts.tags.clone_from(tags);
             }
             // An object of another name is somebody else's; without tags it is not even worth a question.
-            None if scope.owner.is_some() && !has_our_name(&at, scope) => {}
-            None if scope.owner.is_none() && sweep.is_some() => {}
+            None if !is_named(&at, scope) && (scope.owner.is_some() || sweep.is_some()) => {}
             _ => missing.push((at, arn)),
         }
     }

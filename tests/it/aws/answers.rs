@@ -19,7 +19,11 @@ use super::replay::{Answer, Sent, cloud, refusal, xml};
 use crate::fixtures::{at, region};
 
 fn ours() -> Scope {
-    Scope { regions: BTreeSet::from([region("us-east-1")]), owner: Some(BlueprintName::new("game").unwrap()) }
+    Scope {
+        regions: BTreeSet::from([region("us-east-1")]),
+        owner: Some(BlueprintName::new("game").unwrap()),
+        ..Scope::default()
+    }
 }
 
 const CLUSTER: &str = "<DBCluster><DBClusterIdentifier>game-accounts</DBClusterIdentifier>\

@@ -299,7 +299,7 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
 #[tokio::test]
 async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_asked() {
     let (cloud, _) = cloud(AwsOptions::default(), |_| None);
-    let scope = Scope { regions: BTreeSet::from([region("us-east-1")]), owner: None };
+    let scope = Scope { regions: BTreeSet::from([region("us-east-1")]), ..Scope::default() };
     let inventory = cloud.observe(&scope).await.unwrap();
     assert_eq!(inventory.gaps, []);
     let asked: BTreeSet<String> =

@@ -4,6 +4,7 @@
 
 mod binary;
 mod failures;
+mod import;
 mod limits;
 mod parity;
 mod shell;
@@ -72,8 +73,8 @@ fn cloud(url: &str) -> AwsCloud {
 /// Somebody else's hand: the provider's own library for Python.
 fn boto3(url: &str, code: &str, service: &str, lines: &str) -> String {
     python(&format!(
-        "import boto3\nc = boto3.client('{service}', region_name='{code}', endpoint_url='{url}', \
-         aws_access_key_id='a', aws_secret_access_key='b')\n{lines}"
+        "import boto3\ndef client(service): return boto3.client(service, region_name='{code}', endpoint_url='{url}', \
+         aws_access_key_id='a', aws_secret_access_key='b')\nc = client('{service}')\n{lines}"
     ))
 }
 
@@ -128,8 +129,11 @@ fn changes(cloud: &AwsCloud, after: usize) -> Vec<String> {
 }
 
 async fn look(cloud: &AwsCloud, code: &str) -> Inventory {
-    let scope =
-        Scope { regions: BTreeSet::from([region(code)]), owner: Some(BlueprintName::new("game").unwrap()) };
+    let scope = Scope {
+        regions: BTreeSet::from([region(code)]),
+        owner: Some(BlueprintName::new("game").unwrap()),
+        ..Scope::default()
+    };
     cloud.observe(&scope).await.unwrap()
 }
 
