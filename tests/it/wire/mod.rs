@@ -105,8 +105,25 @@ fn wanted(url: &str, code: &str, members: usize) -> Desired {
 
 async fn apply(cloud: &AwsCloud, desired: &Desired, policy: &Policy, purpose: Purpose) -> Ended {
     let store = SqliteStore::in_memory().unwrap();
-    let world = World { cloud, clock: &Wall, wall: &Wall, store: &store };
-    let pace = Pace { look_again: Span::from_millis(20), ..Pace::default() };
+    apply_on(&store, cloud, desired, policy, purpose).await
+}
+
+/// The same with a record that outlives it.
+async fn apply_on(
+    store: &SqliteStore,
+    cloud: &AwsCloud,
+    desired: &Desired,
+    policy: &Policy,
+    purpose: Purpose,
+) -> Ended {
+    let world = World { cloud, clock: &Wall, wall: &Wall, store };
+    // The emulator does everything at once, so that nothing has to be waited for; an end of patience is near.
+    let pace = Pace {
+        look_again: Span::from_millis(20),
+        look_after_calls: Span::ZERO,
+        visibility: Span::from_millis(300),
+        ..Pace::default()
+    };
     let (run, figures) = (RunId("wire".into()), NoFigures);
     let job = Job {
         desired,
