@@ -250,6 +250,9 @@ impl Work<'_> {
         if part.number > 1 {
             fields.insert("number".into(), json!(part.number));
         }
+        if let Some(home) = &part.home {
+            fields.insert("home".into(), json!(home));
+        }
         if let Some(name) = part.name.as_ref().filter(|_| !is_derived) {
             fields.insert("name".into(), json!(name));
         }

@@ -252,6 +252,11 @@ impl Pool {
         &self.options
     }
 
+    /// How long answers are waited for.
+    pub const fn patience(&self) -> Patience {
+        self.transport.patience
+    }
+
     /// Time.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.0.as_ref()

@@ -88,12 +88,16 @@ impl AwsCloud {
                 Endpoint::Redshift => redshift::modify(&lane, at, changes, attrs).await,
                 Endpoint::RedshiftServerless => redshift_serverless::modify(&lane, at, attrs).await,
             },
-            Op::Tag { tags, .. } => match endpoint {
-                Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
-                Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
-                Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
-                Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
-            },
+            Op::Tag { tags, .. } => {
+                // What is taken over keeps the address that it has now, wherever its writer goes.
+                let tags = &with_home(at, tags.clone());
+                match endpoint {
+                    Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
+                    Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
+                    Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
+                }
+            }
             Op::Delete { final_snapshot, .. } => {
                 let snapshot = final_snapshot.as_ref();
                 match endpoint {
@@ -230,6 +234,10 @@ fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> 
 fn creation_tags(at: &Address, tags: &BTreeMap<String, String>, token: &Token) -> BTreeMap<String, String> {
     let mut tags = tags.clone();
     tags.insert(TAG_TOKEN.to_owned(), token.to_string());
+    with_home(at, tags)
+}
+
+fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
     if at.kind.facts().is_global {
         tags.insert(TAG_HOME.to_owned(), at.region.to_string());
     }
