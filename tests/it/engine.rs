@@ -391,7 +391,7 @@ fn a_call_that_is_accepted_again_and_again_without_an_effect_is_given_up_and_tol
 fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
     let namespace = at("us-east-1", KindId::RedshiftNamespace, "game-lake");
     let snapshot = at("us-east-1", KindId::RedshiftSnapshot, "game-lake-final-20260101000000");
-    let (run, began) = (RunId("run".into()), Moment::from_secs(1_000));
+    let (run, start) = (RunId("run".into()), Moment::from_secs(1_000));
     let id = rgctl::vocabulary::names::StepId(format!("delete {namespace}").into());
     let mut ledger = rgctl::record::ledger::Ledger::default();
     let begun = Begun {
@@ -400,14 +400,14 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         token: Token("t".into()),
         leaves: Some(snapshot),
         status: Status::Accepted,
-        since: began,
+        since: start,
         attempts: 1,
         accepted: 1,
         run: run.clone(),
         why: String::new(),
     };
     ledger.begun.insert(id.clone(), begun);
-    let now = began + Span::from_days(1);
+    let now = start + Span::from_days(1);
     for (endpoint, hides) in [(Endpoint::RedshiftServerless, true), (Endpoint::Redshift, false)] {
         let mut inventory = Inventory::empty(now);
         let region = crate::fixtures::region("us-east-1");
@@ -421,7 +421,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
             figures: &NoFigures,
             agreed: None,
             run: &run,
-            began,
+            began: start,
             now,
             destroy: true,
             stopping: false,

@@ -58,8 +58,8 @@ fn is_imported(shell: &Shell, life: &Life<'_>) {
         words.iter().chain(&rest).map(|word| (*word).to_owned()).collect()
     };
     let run = |words: &[&str], exit| {
-        let line = of_file(words);
-        shell.ends(&line.iter().map(String::as_str).collect::<Vec<_>>(), exit)
+        let all = of_file(words);
+        shell.ends(&all.iter().map(String::as_str).collect::<Vec<_>>(), exit)
     };
     let listed = run(&["import"], Exit::Done);
     assert!(
