@@ -37,7 +37,9 @@ impl Placed {
         match at.kind.facts().parent {
             Some(_) => at.name.as_str() == format!("{id}-{}", part.number),
             None if at.kind.facts().is_global => {
-                self.only_cell && at.name.as_str() == format!("{blueprint}-{}-global", self.name)
+                self.only_cell
+                    && part.home.is_none()
+                    && at.name.as_str() == format!("{blueprint}-{}-global", self.name)
             }
             None => at.name.as_str() == id,
         }

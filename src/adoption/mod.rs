@@ -113,9 +113,10 @@ pub struct Left {
 }
 
 impl Adoption {
-    /// Whether the blueprint reproduces what was found: the plan has no step, and nothing is in its way.
+    /// Whether the blueprint reproduces what was found: it can be used, the plan has no step, and nothing is in its way.
     pub fn is_exact(&self) -> bool {
-        self.plan.as_ref().is_some_and(|plan| plan.steps.is_empty() && plan.waiting.is_empty())
+        self.problems.is_empty()
+            && self.plan.as_ref().is_some_and(|plan| plan.steps.is_empty() && plan.waiting.is_empty())
     }
 
     /// The documents as a file.
@@ -248,6 +249,9 @@ impl Work<'_> {
         fields.insert("kind".into(), json!(part.kind));
         if part.number > 1 {
             fields.insert("number".into(), json!(part.number));
+        }
+        if let Some(home) = &part.home {
+            fields.insert("home".into(), json!(home));
         }
         if let Some(name) = part.name.as_ref().filter(|_| !is_derived) {
             fields.insert("name".into(), json!(name));

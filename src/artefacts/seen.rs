@@ -95,12 +95,15 @@ pub struct Gap {
 }
 
 /// What an observation asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Regions.
     pub regions: BTreeSet<RegionId>,
     /// Only objects of this blueprint, and those without an owner under its names; everything when unset.
     pub owner: Option<BlueprintName>,
+    /// Objects whose owner has to be known for certain, whatever they are called: where tags come from an index that
+    /// lags behind, these are asked about one by one.
+    pub named: BTreeSet<Address>,
 }
 
 /// Everything that was seen at one time.

@@ -109,8 +109,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let now = outside.clock.now();
     let overlays = outside.store.overlays(&checked.name()?, now).await?;
     let desired = checked.build(&overlays, now, output)?.desired;
-    let scope = Scope { regions: desired.regions.clone(), owner: None };
-    let seen = observe(&outside.world(), &scope).await?;
+    let seen = observe(&outside.world(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
     let mut report = listed(&desired, &seen);
     if args.take_over {
@@ -128,6 +127,11 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let is_refused = report.objects.iter().any(|one| one.refusal.is_some());
     // Each refusal and each gap has been told already.
     if is_refused || !seen.gaps.is_empty() { Err(Failure::said(Exit::Error)) } else { Ok(()) }
+}
+
+/// Everything in the regions of a blueprint, with certainty about whose those are that it names.
+fn everything_around(desired: &Desired) -> Scope {
+    Scope { regions: desired.regions.clone(), owner: None, named: desired.nodes.keys().cloned().collect() }
 }
 
 fn listed(desired: &Desired, seen: &Inventory) -> StrangersReport {
@@ -169,7 +173,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     let catalog = figures::catalog(settings)?;
     let book = regions(args, &catalog, output)?;
     let outside = outside::open(settings)?;
-    let scope = Scope { regions: args.region.iter().cloned().collect(), owner: None };
+    let scope = Scope { regions: args.region.iter().cloned().collect(), ..Scope::default() };
     let seen = observe(&outside.world(), &scope).await?;
     if !seen.gaps.is_empty() {
         say_gaps(&seen, output);
@@ -196,6 +200,8 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     }
     show(&report, settings, output)?;
     if let (true, Some(desired), true) = (args.take_over, &found.desired, found.problems.is_empty()) {
+        // The first look trusted the index of tags, which lags: what somebody took since then stays his.
+        let seen = observe(&outside.world(), &everything_around(desired)).await?;
         take_and_tell(&outside, desired, &seen, output).await?;
     }
     tell_next(&report, args, output);

@@ -1,7 +1,7 @@
 //! The one loop that awaits: look, decide, record the intents, call, record the outcomes, wait; until there is nothing
 //! more to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::stream;
@@ -130,8 +130,10 @@ async fn look(world: &World<'_>, scope: &Scope, tries_max: u32) -> Result<Invent
 /// their own are found by nothing else until they are taken over, so that then everything is looked at.
 pub fn scope_of(desired: &Desired) -> Scope {
     let prefix = format!("{}-", desired.blueprint);
-    let all_are_ours = desired.nodes.keys().all(|at| at.name.as_str().starts_with(&prefix));
-    Scope { regions: desired.regions.clone(), owner: all_are_ours.then(|| desired.blueprint.clone()) }
+    let is_named = |at: &&Address| !at.name.as_str().starts_with(&prefix);
+    let named: BTreeSet<Address> = desired.nodes.keys().filter(is_named).cloned().collect();
+    let owner = named.is_empty().then(|| desired.blueprint.clone());
+    Scope { regions: desired.regions.clone(), owner, named }
 }
 
 /// Runs a job until there is nothing more to do, or it is stopped.

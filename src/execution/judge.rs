@@ -122,12 +122,23 @@ impl Step<'_> {
                 if self.known.now < self.begun.since + patience {
                     verdicts.due.push(self.begun.since + patience);
                     self.still(verdicts, "the call to show".to_owned());
+                } else if self.begun.accepted >= self.known.pace.accepted_max {
+                    self.fail(verdicts, self.without_effect());
                 } else {
                     verdicts.retry_at.insert(self.id.clone(), self.known.now);
                 }
             }
             _ => self.judge_done(verdicts, patience),
         }
+    }
+
+    fn without_effect(&self) -> String {
+        format!(
+            "the call was accepted {} times, and {} after the last one nothing of it shows: the service does not do it, \
+             or another hand undoes it",
+            self.begun.accepted,
+            self.known.now.since(self.begun.since)
+        )
     }
 
     /// The plan no longer asks for it, and its object is at rest.
@@ -140,7 +151,9 @@ impl Step<'_> {
                     self.still(verdicts, format!("final snapshot {}", snapshot.name));
                     return;
                 }
-                _ if !self.known.inventory.is_complete_for(snapshot)
+                // It is listed by the control plane of the object that it is of, which is not always that of its kind:
+                // snapshots of clusters and of namespaces are one kind.
+                _ if !self.known.inventory.is_complete_for(&self.begun.at)
                     || self.known.now < self.begun.since + patience.times(10) =>
                 {
                     verdicts.due.push(self.begun.since + patience.times(10));

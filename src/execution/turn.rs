@@ -29,6 +29,9 @@ pub struct Pace {
     pub look_after_calls: Span,
     /// How long a service may take to show the effect of a call it accepted: reads lag writes by some seconds.
     pub visibility: Span,
+    /// How often a call may be accepted without an effect that shows. A service may lose one; one that never shows is
+    /// a matter for a person.
+    pub accepted_max: u32,
     /// How long to wait, after a call without an answer, before what is seen counts as its outcome.
     pub unclear: Span,
     /// First wait before a call that was put off is made again; it doubles each time.
@@ -61,6 +64,7 @@ impl Default for Pace {
             look_again_max: Span::from_mins(1),
             look_after_calls: Span::from_secs(5),
             visibility: Span::from_secs(60),
+            accepted_max: 3,
             unclear: Span::from_secs(15),
             retry: Span::from_secs(5),
             retry_max: Span::from_mins(5),

@@ -43,6 +43,8 @@ section! {
         kind: KindId => "aurora.cluster";
         /// Which of several objects of its kind in the region; members and users are counted from 1.
         number: u32 = 1;
+        /// Region that addresses it, when it spans regions and was made in another one than the primary.
+        home: Option<RegionId> => "us-west-2";
         /// Identifier that it has; by default the one that follows from the names of blueprint, store and region.
         name: Option<String> => "players-production";
         /// Whose it is.
@@ -235,15 +237,16 @@ impl Entries<'_> {
     }
 
     fn renamed(&self, at: &Address, store: &StoreName) -> Result<Address, ExpandError> {
-        let Some(text) = self.entry(at).and_then(|entry| entry.name.as_deref()) else {
-            return Ok(at.clone());
-        };
+        let Some(entry) = self.entry(at) else { return Ok(at.clone()) };
+        let home = entry.home.as_ref().filter(|_| at.kind.facts().is_global);
+        let at = Address { region: home.unwrap_or(&at.region).clone(), ..at.clone() };
+        let Some(text) = entry.name.as_deref() else { return Ok(at) };
         let name = Name::new(text).map_err(|why| ExpandError::Name {
             store: store.clone(),
             name: text.to_owned(),
             why,
         })?;
-        Ok(Address { name, ..at.clone() })
+        Ok(Address { name, ..at })
     }
 
     /// A need under its new name; nothing when what was needed is not ours to make.

@@ -37,6 +37,8 @@ pub struct Begun {
     pub since: Moment,
     /// How often the call was made.
     pub attempts: u32,
+    /// How often it was accepted.
+    pub accepted: u32,
     /// In which run it was last touched.
     pub run: RunId,
     /// Why it was put off or failed.
@@ -78,7 +80,8 @@ impl Ledger {
             }
             Event::Closed { .. } => self.is_closed = true,
             Event::Intended { step, at, word, token, leaves, .. } => {
-                let attempts = self.begun.get(step).map_or(0, |begun| begun.attempts) + 1;
+                let (attempts, accepted) =
+                    self.begun.get(step).map_or((1, 0), |begun| (begun.attempts + 1, begun.accepted));
                 let begun = Begun {
                     at: at.clone(),
                     word: word.clone(),
@@ -87,12 +90,18 @@ impl Ledger {
                     status: Status::Unclear,
                     since: entry.at,
                     attempts,
+                    accepted,
                     run: entry.run.clone(),
                     why: String::new(),
                 };
                 self.begun.insert(step.clone(), begun);
             }
-            Event::Accepted { step } => self.set(step, Status::Accepted, "", entry),
+            Event::Accepted { step } => {
+                self.set(step, Status::Accepted, "", entry);
+                if let Some(begun) = self.begun.get_mut(step) {
+                    begun.accepted += 1;
+                }
+            }
             Event::Unclear { step } => self.set(step, Status::Unclear, "no answer came", entry),
             Event::Deferred { step, why } => self.set(step, Status::Deferred, why, entry),
             Event::Refused { step, code, message } => {

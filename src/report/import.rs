@@ -71,6 +71,9 @@ impl ImportReport {
 
     fn verdict(&self) -> String {
         match &self.plan {
+            _ if !self.problems.is_empty() => {
+                "The blueprint cannot be used as it is: see the problems.".to_owned()
+            }
             Some(_) if self.exact => {
                 "The blueprint reproduces what was found: once it is taken over, the plan is empty."
                     .to_owned()

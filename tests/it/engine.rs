@@ -8,12 +8,14 @@ use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan};
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::seen::{Gap, Inventory, Scope};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, scope_of};
-use rgctl::execution::turn::{Pace, Turn};
+use rgctl::execution::turn::{Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
+use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
+use rgctl::record::ledger::{Begun, Status};
 use rgctl::seams::{Clock, Cloud, CloudError, Receipt, StoreError};
 use rgctl::vocabulary::names::{RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
@@ -333,6 +335,102 @@ fn what_another_hand_changed_is_seen_and_put_right() {
     );
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
     site.assert_settled(&wanted);
+}
+
+/// A service that accepts changes of one kind and never does them.
+struct Idle<'a>(&'a SimCloud, KindId);
+
+impl Cloud for Idle<'_> {
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.0.observe(scope)
+    }
+    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        if matches!(op, Op::Modify { .. }) && op.at().kind == self.1 {
+            return Box::pin(std::future::ready(Ok(Receipt::default())));
+        }
+        self.0.call(op, token)
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.0.series(asks)
+    }
+}
+
+#[test]
+fn a_call_that_is_accepted_again_and_again_without_an_effect_is_given_up_and_told() {
+    let mut site = Site::new(9);
+    site.apply(&desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large")));
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.xlarge"));
+    for number in 1..=2 {
+        let before = site.events().len();
+        let (clock, idle) = (site.cloud.clock(), Idle(&site.cloud, KindId::AuroraInstance));
+        let world = World { cloud: &idle, clock: &clock, wall: &site.wall, store: &site.store };
+        let (run, policy, pace) = (RunId(format!("idle-{number}")), Policy::default(), Pace::default());
+        let job = Job {
+            desired: &wanted,
+            policy: &policy,
+            figures: &NoFigures,
+            agreed: None,
+            purpose: Purpose::Apply,
+            run: &run,
+            owner: "test",
+            deadline: None,
+            pace: &pace,
+        };
+        let ended = block_on(drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(500) })).unwrap();
+        assert_eq!(ended.outcome, Outcome::Blocked);
+        let why: Vec<&str> = ended.last.held.iter().map(|held| held.why.as_str()).collect();
+        assert!(why.iter().any(|why| why.contains("accepted 3 times")), "{why:?}");
+        let events = &site.events()[before..];
+        let accepted = events.iter().filter(|event| matches!(event, Event::Accepted { .. })).count();
+        assert_eq!(accepted, 3, "another run begins to count anew: {events:#?}");
+    }
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled, "and goes on where the service does again");
+}
+
+#[test]
+fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
+    let namespace = at("us-east-1", KindId::RedshiftNamespace, "game-lake");
+    let snapshot = at("us-east-1", KindId::RedshiftSnapshot, "game-lake-final-20260101000000");
+    let (run, start) = (RunId("run".into()), Moment::from_secs(1_000));
+    let id = rgctl::vocabulary::names::StepId(format!("delete {namespace}").into());
+    let mut ledger = rgctl::record::ledger::Ledger::default();
+    let begun = Begun {
+        at: namespace,
+        word: "delete".into(),
+        token: Token("t".into()),
+        leaves: Some(snapshot),
+        status: Status::Accepted,
+        since: start,
+        attempts: 1,
+        accepted: 1,
+        run: run.clone(),
+        why: String::new(),
+    };
+    ledger.begun.insert(id.clone(), begun);
+    let now = start + Span::from_days(1);
+    for (endpoint, hides) in [(Endpoint::RedshiftServerless, true), (Endpoint::Redshift, false)] {
+        let mut inventory = Inventory::empty(now);
+        let region = crate::fixtures::region("us-east-1");
+        inventory.gaps.push(Gap { region, endpoint, why: "silence".into(), lasting: false });
+        let (policy, pace, wanted) = (Policy::default(), Pace::default(), desired(Vec::new()));
+        let turn = turn(&Known {
+            desired: &wanted,
+            inventory: &inventory,
+            ledger: &ledger,
+            policy: &policy,
+            figures: &NoFigures,
+            agreed: None,
+            run: &run,
+            began: start,
+            now,
+            destroy: true,
+            stopping: false,
+            pace: &pace,
+        });
+        assert_eq!(turn.under_way.contains_key(&id), hides, "{endpoint:?}");
+        let failed = turn.record.iter().any(|event| matches!(event, Event::Failed { .. }));
+        assert_eq!(failed, !hides, "{endpoint:?}: {:?}", turn.record);
+    }
 }
 
 /// The embedded cloud without what only a simulated one knows.

@@ -7,7 +7,7 @@ use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::adoption::{Adoption, Ask, adopt};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::node::{Desired, Node, TAG_BLUEPRINT};
-use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Inventory, Scope};
 use rgctl::blueprint::document::Reading;
@@ -18,7 +18,7 @@ use rgctl::planning::NoFigures;
 use rgctl::seams::Cloud;
 use rgctl::vocabulary::diagnostic::Source;
 use rgctl::vocabulary::names::{BlueprintName, RegionId, Token};
-use rgctl::vocabulary::phase::Phase;
+use rgctl::vocabulary::phase::{Phase, Role};
 use rgctl::vocabulary::time::Span;
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTree
 }
 
 fn look(cloud: &SimCloud, regions: &BTreeSet<RegionId>) -> Inventory {
-    block_on(cloud.observe(&Scope { regions: regions.clone(), owner: None })).unwrap()
+    block_on(cloud.observe(&Scope { regions: regions.clone(), ..Scope::default() })).unwrap()
 }
 
 fn import(inventory: &Inventory, name: &str, only: &[&str]) -> Adoption {
@@ -136,6 +136,32 @@ fn under_its_own_name_a_shipped_world_needs_no_names_in_its_blueprint() {
     {
         assert!(entry["kind"] == json!("elasticache.user") || entry.get("name").is_none(), "{entry}");
     }
+}
+
+#[test]
+fn what_spans_regions_and_has_moved_since_it_was_made_is_imported_where_it_is_addressed() {
+    let mut moved = BTreeSet::new();
+    for name in SHIPPED {
+        let desired = build(name, &[]).desired;
+        let globals: Vec<&Address> = desired.nodes.keys().filter(|at| at.kind.facts().is_global).collect();
+        let Some(global) = globals.first() else { continue };
+        let cloud = SimCloud::in_memory(5, GENESIS);
+        build_foreign(&cloud, &desired.nodes, &BTreeMap::new());
+        let members = look(&cloud, &desired.regions).seen[*global].facts.members.clone();
+        let reader = members.iter().find(|member| member.role == Role::Reader).unwrap();
+        let verb = Verb::Switchover { to: reader.region.clone(), member: reader.name.clone() };
+        let op = Op::Act { at: (*global).clone(), verb };
+        block_on(cloud.call(&op, &Token("by hand".into()))).unwrap();
+        cloud.advance(Span::from_days(2)).unwrap();
+        let found = import(&look(&cloud, &desired.regions), "another-name", &[reader.name.as_str()]);
+        assert!(found.is_exact(), "{name}: {}", told(&found));
+        let nodes = &found.desired.as_ref().unwrap().nodes;
+        assert!(nodes.contains_key(*global), "{name}: {global} keeps its address");
+        assert_ne!(global.region, reader.region, "{name}");
+        take_over_and_prove(&cloud, &found);
+        moved.insert(global.kind);
+    }
+    assert!(!moved.is_empty(), "no shipped world has an object that spans regions");
 }
 
 fn foreign(code: &str, kind: KindId, name: &str, fields: &[(&str, Value)], needs: &[&Address]) -> Node {

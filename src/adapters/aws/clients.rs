@@ -32,6 +32,7 @@ use tokio::sync::OnceCell;
 
 use super::budget::Budget;
 use super::errors::no_credentials;
+use super::retries::OnlyTheProvider;
 use crate::seams::{Clock, CloudError};
 use crate::vocabulary::names::RegionId;
 
@@ -48,12 +49,28 @@ pub struct AwsOptions {
 
 /// Most attempts of a read. The engine looks again soon, so that more would only add load.
 const READ_ATTEMPTS: u32 = 3;
-/// Time to reach an endpoint.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Time for one attempt; lists of a hundred clusters take seconds, nothing takes a minute.
-const ATTEMPT: Duration = Duration::from_secs(30);
-/// Time for a call with all its attempts: an endpoint that takes requests and answers none must not hold a person up.
-const CALL: Duration = Duration::from_mins(1);
+
+/// How long an endpoint is waited for. An endpoint that takes requests and answers none must not hold a person up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Time to reach an endpoint.
+    pub connect: Duration,
+    /// Time for one attempt, up to the last byte of the answer.
+    pub attempt: Duration,
+    /// Time for a call with all its attempts.
+    pub call: Duration,
+}
+
+impl Default for Patience {
+    /// Lists of a hundred clusters take seconds, nothing takes a minute.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            attempt: Duration::from_secs(30),
+            call: Duration::from_mins(1),
+        }
+    }
+}
 
 /// The clients of a region.
 #[derive(Clone, Debug)]
@@ -168,6 +185,8 @@ pub struct Transport {
     pub http: SharedHttpClient,
     /// Credentials instead of those that the SDK's chain finds: for tests.
     pub credentials: Option<SharedCredentialsProvider>,
+    /// How long an answer is waited for.
+    pub patience: Patience,
 }
 
 impl Default for Transport {
@@ -175,7 +194,7 @@ impl Default for Transport {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_https();
-        Self { http, credentials: None }
+        Self { http, credentials: None, patience: Patience::default() }
     }
 }
 
@@ -233,6 +252,11 @@ impl Pool {
         &self.options
     }
 
+    /// How long answers are waited for.
+    pub const fn patience(&self) -> Patience {
+        self.transport.patience
+    }
+
     /// Time.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.0.as_ref()
@@ -285,9 +309,9 @@ impl Pool {
                     .http_client(self.transport.http.clone())
                     .timeout_config(
                         TimeoutConfig::builder()
-                            .connect_timeout(CONNECT)
-                            .operation_attempt_timeout(ATTEMPT)
-                            .operation_timeout(CALL)
+                            .connect_timeout(self.transport.patience.connect)
+                            .operation_attempt_timeout(self.transport.patience.attempt)
+                            .operation_timeout(self.transport.patience.call)
                             .build(),
                     )
                     // Naming a region keeps the loader from asking the instance's metadata for one.
@@ -342,7 +366,10 @@ impl Clients {
         macro_rules! client {
             ($service:ident) => {
                 $service::Client::from_conf(
-                    $service::config::Builder::from(sdk).interceptor(meter.clone()).build(),
+                    $service::config::Builder::from(sdk)
+                        .interceptor(meter.clone())
+                        .retry_classifier(OnlyTheProvider)
+                        .build(),
                 )
             };
         }
@@ -360,6 +387,7 @@ impl Clients {
             s3: aws_sdk_s3::Client::from_conf(
                 aws_sdk_s3::config::Builder::from(sdk)
                     .interceptor(meter.clone())
+                    .retry_classifier(OnlyTheProvider)
                     .force_path_style(emulated)
                     .build(),
             ),

@@ -88,12 +88,16 @@ impl AwsCloud {
                 Endpoint::Redshift => redshift::modify(&lane, at, changes, attrs).await,
                 Endpoint::RedshiftServerless => redshift_serverless::modify(&lane, at, attrs).await,
             },
-            Op::Tag { tags, .. } => match endpoint {
-                Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
-                Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
-                Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
-                Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
-            },
+            Op::Tag { tags, .. } => {
+                // What is taken over keeps the address that it has now, wherever its writer goes.
+                let tags = &with_home(at, tags.clone());
+                match endpoint {
+                    Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
+                    Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
+                    Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
+                }
+            }
             Op::Delete { final_snapshot, .. } => {
                 let snapshot = final_snapshot.as_ref();
                 match endpoint {
@@ -230,6 +234,10 @@ fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> 
 fn creation_tags(at: &Address, tags: &BTreeMap<String, String>, token: &Token) -> BTreeMap<String, String> {
     let mut tags = tags.clone();
     tags.insert(TAG_TOKEN.to_owned(), token.to_string());
+    with_home(at, tags)
+}
+
+fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
     if at.kind.facts().is_global {
         tags.insert(TAG_HOME.to_owned(), at.region.to_string());
     }
@@ -245,6 +253,11 @@ fn is_in_scope(at: &Address, seen: &Seen, scope: &Scope) -> bool {
 fn has_our_name(at: &Address, scope: &Scope) -> bool {
     let Some(owner) = &scope.owner else { return false };
     at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// Whether it matters whose the object is: its name is ours, or the blueprint names it.
+fn is_named(at: &Address, scope: &Scope) -> bool {
+    scope.named.contains(at) || has_our_name(at, scope)
 }
 
 type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
@@ -270,7 +283,7 @@ async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
 }
 
 /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
-/// know is asked for by itself; without a sweep every object is.
+/// know is asked for by itself; without a sweep every object is. What a blueprint names counts as ours until it is known.
 async fn complete_tags(
     lane: &Lane<'_>,
     endpoint: Endpoint,
@@ -283,12 +296,11 @@ async fn complete_tags(
         let Some(seen) = sight.seen.get_mut(&at) else { continue };
         let Some(arn) = seen.facts.arn.clone() else { continue };
         match sweep.and_then(|sweep| sweep.get(&arn)) {
-            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !has_our_name(&at, scope) => {
+            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&at, scope) => {
                 seen.facts.tags.clone_from(tags);
             }
             // An object of another name is somebody else's; without tags it is not even worth a question.
-            None if scope.owner.is_some() && !has_our_name(&at, scope) => {}
-            None if scope.owner.is_none() && sweep.is_some() => {}
+            None if !is_named(&at, scope) && (scope.owner.is_some() || sweep.is_some()) => {}
             _ => missing.push((at, arn)),
         }
     }

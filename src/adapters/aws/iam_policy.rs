@@ -139,6 +139,9 @@ fn actions_of(wanted: &PolicyFor, service: &str) -> BTreeSet<&'static str> {
     all.filter(|action| action.split(':').next() == Some(service)).collect()
 }
 
+/// So much of a long name goes into the name of a final snapshot in any case.
+const STEM: usize = 32;
+
 /// Objects of the blueprint by name, in its regions, and the defaults of the service that they refer to.
 fn resources(wanted: &PolicyFor, service: &str, partition: Partition) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -151,9 +154,12 @@ fn resources(wanted: &PolicyFor, service: &str, partition: Partition) -> BTreeSe
         }
         // What only the blueprint is called, and what it adopted under names of their own.
         let own = format!("{}-*", wanted.blueprint);
-        let adopted = wanted.adopted.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str());
-        for name in adopted.chain([own.as_str()]) {
-            found.extend(of_name(wanted, *kind, (service, word), name, partition));
+        let adopted = wanted.adopted.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.clone());
+        // Final snapshots are called after what they are of.
+        let left = wanted.adopted.iter().filter(|(of, _)| of.facts().final_snapshot == Some(*kind));
+        let left = left.map(|(_, name)| format!("{}*-final-*", name.chars().take(STEM).collect::<String>()));
+        for name in adopted.chain(left).chain([own]) {
+            found.extend(of_name(wanted, *kind, (service, word), &name, partition));
         }
     }
     found
@@ -177,6 +183,10 @@ fn of_name(
         // A snapshot of a cluster of Redshift is named with its cluster.
         let within = if word == "snapshot" && service == "redshift" { "*/" } else { "" };
         found.push(format!("arn:{partition}:{service}:{region}:*:{word}:{within}{name}"));
+        if word == "snapshot" && service == "elasticache" {
+            // Those of serverless caches are resources of their own type.
+            found.push(format!("arn:{partition}:{service}:{region}:*:serverlesscachesnapshot:{name}"));
+        }
         if ["cluster-pg", "pg", "parametergroup"].contains(&word) {
             found.push(format!("arn:{partition}:{service}:{region}:*:{word}:default*"));
         }
@@ -258,6 +268,18 @@ mod tests {
         let text = policy(&PolicyFor { adopted, ..wanted(&["us-east-1"], true) }).unwrap().to_string();
         assert!(text.contains("arn:aws:rds:us-east-1:*:cluster:players-production\""), "{text}");
         assert!(!text.contains("subgrp:players-production"), "{text}");
+        // Its deletion leaves a snapshot that is called after it.
+        assert!(text.contains(":cluster-snapshot:players-production*-final-*\""), "{text}");
+        assert!(!text.contains(":snapshot:players-production"), "of another service: {text}");
+    }
+
+    #[test]
+    fn the_snapshot_that_a_serverless_cache_leaves_is_a_resource_of_its_own_type() {
+        let kinds = BTreeSet::from([KindId::CacheServerless, KindId::CacheSnapshot]);
+        let text = policy(&PolicyFor { kinds, ..wanted(&["us-east-1"], true) }).unwrap().to_string();
+        assert!(text.contains("\"elasticache:CreateServerlessCacheSnapshot\""), "{text}");
+        let snapshot = "arn:aws:elasticache:us-east-1:*:serverlesscachesnapshot:game-*";
+        assert!(text.contains(snapshot), "{text}");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub mod redshift;
 #[cfg(feature = "aws")]
 pub mod redshift_serverless;
 #[cfg(feature = "aws")]
+mod retries;
+#[cfg(feature = "aws")]
 pub mod s3_store;
 #[cfg(feature = "aws")]
 pub mod series;

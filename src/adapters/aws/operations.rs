@@ -210,12 +210,16 @@ const TABLE: &[(&[KindId], Operations)] = &[
         operations(
             Some("elasticache:globalreplicationgroup"),
             &["elasticache:DescribeGlobalReplicationGroups", "elasticache:ListTagsForResource"],
+            // A change of shards, node type or engine of a member is one of the datastore.
             &[
                 "elasticache:CreateGlobalReplicationGroup",
+                "elasticache:DecreaseNodeGroupsInGlobalReplicationGroup",
                 "elasticache:DeleteGlobalReplicationGroup",
                 "elasticache:DisassociateGlobalReplicationGroup",
                 "elasticache:FailoverGlobalReplicationGroup",
+                "elasticache:IncreaseNodeGroupsInGlobalReplicationGroup",
                 "elasticache:ModifyGlobalReplicationGroup",
+                "elasticache:RebalanceSlotsInGlobalReplicationGroup",
             ],
         ),
     ),
@@ -263,7 +267,12 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "elasticache:DescribeSnapshots",
                 "elasticache:ListTagsForResource",
             ],
-            &["elasticache:AddTagsToResource", "elasticache:CreateSnapshot"],
+            // Taken by the deletion of a group or of a serverless cache, which need these permissions of their own.
+            &[
+                "elasticache:AddTagsToResource",
+                "elasticache:CreateServerlessCacheSnapshot",
+                "elasticache:CreateSnapshot",
+            ],
         ),
     ),
     (
@@ -369,8 +378,12 @@ pub fn of(kind: KindId) -> Operations {
 }
 
 /// Actions of the table that no call of ours makes: the service checks them within another call.
-pub const WITHIN_OTHERS: &[&str] =
-    &["elasticache:CreateSnapshot", "rds:CreateDBClusterSnapshot", "redshift:CreateClusterSnapshot"];
+pub const WITHIN_OTHERS: &[&str] = &[
+    "elasticache:CreateServerlessCacheSnapshot",
+    "elasticache:CreateSnapshot",
+    "rds:CreateDBClusterSnapshot",
+    "redshift:CreateClusterSnapshot",
+];
 
 /// The action that permits a call, by the SDK's names.
 pub fn action_of(service: &str, operation: &str) -> String {

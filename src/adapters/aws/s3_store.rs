@@ -113,12 +113,19 @@ impl S3Store {
         match request.send().boxed().await {
             Ok(found) => {
                 let mark = found.e_tag().map(str::to_owned);
-                let body = found.body.collect().await.map_err(unavailable)?;
+                // The SDK's own bound ends with the head of the answer.
+                let body = tokio::time::timeout(self.pool.patience().attempt, found.body.collect()).await;
+                let body = body.map_err(|_| self.unread(key, "no whole answer in time"))?;
+                let body = body.map_err(|error| self.unread(key, &error_chain(&error)))?;
                 Ok(Some((body.to_vec(), mark)))
             }
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
             Err(error) => Err(self.failed("read", key, &error)),
         }
+    }
+
+    fn unread(&self, key: &str, why: &str) -> StoreError {
+        unavailable(format!("cannot read s3://{}/{key}: {why}", self.place.bucket))
     }
 
     fn failed(&self, verb: &str, key: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {

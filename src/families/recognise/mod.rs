@@ -61,6 +61,8 @@ pub struct Part {
     pub region: RegionId,
     /// Kind.
     pub kind: KindId,
+    /// Region that addresses it, when it spans regions and that is another one.
+    pub home: Option<RegionId>,
     /// Which of several.
     pub number: u32,
     /// What it is called; nothing when there is none.
@@ -73,7 +75,8 @@ impl Part {
     /// Its address, when it is an object of the store's own.
     pub fn own(&self) -> Option<Address> {
         let name = self.name.as_deref().filter(|_| self.ownership == Ownership::Own)?;
-        Some(Address::new(self.region.clone(), self.kind, Name::new(name).ok()?))
+        let region = self.home.as_ref().unwrap_or(&self.region);
+        Some(Address::new(region.clone(), self.kind, Name::new(name).ok()?))
     }
 }
 
@@ -196,7 +199,7 @@ impl<'a> View<'a> {
         if let Some((at, _)) = global.filter(|_| !followers.is_empty()) {
             // The blueprint addresses what spans regions by the primary one.
             parts.push(Part {
-                region: root.region.clone(),
+                home: Some(at.region.clone()).filter(|home| *home != root.region),
                 ..self.part(at.kind, 1, Some(at.name.as_str()), &root.region)
             });
         }
@@ -274,7 +277,7 @@ impl<'a> View<'a> {
             (Some(_), true) => Ownership::Own,
             (Some(_), false) => Ownership::Shared,
         };
-        Part { region: region.clone(), kind, number, name: name.map(str::to_owned), ownership }
+        Part { region: region.clone(), kind, home: None, number, name: name.map(str::to_owned), ownership }
     }
 
     /// Members of a cluster, or whatever else is about the object, of one kind.

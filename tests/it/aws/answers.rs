@@ -19,7 +19,11 @@ use super::replay::{Answer, Sent, cloud, refusal, xml};
 use crate::fixtures::{at, region};
 
 fn ours() -> Scope {
-    Scope { regions: BTreeSet::from([region("us-east-1")]), owner: Some(BlueprintName::new("game").unwrap()) }
+    Scope {
+        regions: BTreeSet::from([region("us-east-1")]),
+        owner: Some(BlueprintName::new("game").unwrap()),
+        ..Scope::default()
+    }
 }
 
 const CLUSTER: &str = "<DBCluster><DBClusterIdentifier>game-accounts</DBClusterIdentifier>\
@@ -186,6 +190,29 @@ async fn a_read_is_tried_again_and_then_told_as_a_gap() {
     assert_eq!(inventory.gaps, []);
     assert!(inventory.seen.keys().any(|at| at.name.as_str() == "game-accounts"));
     assert_eq!(ASKED.load(Ordering::SeqCst), 4, "two faults and two pages");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_for_people_is_no_answer_of_the_provider_and_is_not_asked_for_again() {
+    // Status and type of the answer, and how often the list is asked for.
+    let cases = [
+        (500, "text/html; charset=utf-8", 1),
+        (200, "text/html", 1),
+        (200, "text/plain", 1),
+        // A gateway on the way says so in a page, and it passes.
+        (503, "text/html", 3),
+        (502, "text/html", 3),
+        // A fault of the service itself.
+        (500, "text/xml", 3),
+    ];
+    for (status, kind, wanted) in cases {
+        let (cloud, log) = cloud(AwsOptions::default(), move |sent| {
+            (sent.operation == "DescribeDBClusters").then(|| (status, kind, "not at all".to_owned()))
+        });
+        let inventory = cloud.observe(&ours()).await.unwrap();
+        let asked = log.lock().unwrap().iter().filter(|sent| sent.operation == "DescribeDBClusters").count();
+        assert_eq!((asked, inventory.gaps.len()), (wanted, 1), "{status} {kind}: {:?}", inventory.gaps);
+    }
 }
 
 #[tokio::test]

@@ -48,7 +48,11 @@ fn tags(sent: &Sent) -> Option<Answer> {
 }
 
 fn ours() -> Scope {
-    Scope { regions: BTreeSet::from([region("us-east-1")]), owner: Some(BlueprintName::new("game").unwrap()) }
+    Scope {
+        regions: BTreeSet::from([region("us-east-1")]),
+        owner: Some(BlueprintName::new("game").unwrap()),
+        ..Scope::default()
+    }
 }
 
 async fn look(script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static) -> Inventory {
@@ -162,6 +166,32 @@ async fn tags_come_from_one_sweep_and_only_what_it_does_not_know_is_asked_for_al
     assert_eq!(alone, 0);
     let by_sweep = swept.seen.values().filter(|seen| seen.facts.tags["team"] == "swept").count();
     assert!(by_sweep >= 14, "{by_sweep}");
+}
+
+#[tokio::test]
+async fn an_object_that_a_blueprint_names_is_asked_about_when_the_sweep_does_not_know_it() {
+    // A subnet group under a name of its own: its list tells no tags, and the index lags behind.
+    let (cloud, log) = cloud(AwsOptions::default(), |sent| match sent.operation.as_str() {
+        "DescribeDBSubnetGroups" => Some(xml(
+            &sent.operation,
+            "<DBSubnetGroups>\
+             <DBSubnetGroup><DBSubnetGroupName>old-net</DBSubnetGroupName><DBSubnetGroupArn>arn:aws:rds:us-east-1:1:subgrp:old-net</DBSubnetGroupArn></DBSubnetGroup>\
+             <DBSubnetGroup><DBSubnetGroupName>other</DBSubnetGroupName><DBSubnetGroupArn>arn:aws:rds:us-east-1:1:subgrp:other</DBSubnetGroupArn></DBSubnetGroup>\
+             </DBSubnetGroups>",
+        )),
+        "ListTagsForResource" => Some(xml(
+            &sent.operation,
+            "<TagList><Tag><Key>rgctl:blueprint</Key><Value>game</Value></Tag></TagList>",
+        )),
+        _ => None,
+    });
+    let named = at("us-east-1", KindId::RdsSubnetGroup, "old-net");
+    let scope = Scope { owner: None, named: BTreeSet::from([named.clone()]), ..ours() };
+    let seen = cloud.observe(&scope).await.unwrap().seen;
+    assert_eq!(seen[&named].owner(), Some("game"));
+    assert_eq!(seen[&at("us-east-1", KindId::RdsSubnetGroup, "other")].owner(), None);
+    let alone = log.lock().unwrap().iter().filter(|sent| sent.operation == "ListTagsForResource").count();
+    assert_eq!(alone, 1, "what nobody names is not worth a question");
 }
 
 #[tokio::test]

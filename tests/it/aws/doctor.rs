@@ -252,7 +252,7 @@ async fn every_trouble_ends_a_command_with_a_message_a_next_step_and_the_documen
     for (name, cloud, is_wanted, step) in troubles() {
         let store = SqliteStore::in_memory().unwrap();
         let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
-        let scope = Scope { regions: wanted().regions, owner: Some(wanted().blueprint) };
+        let scope = Scope { regions: wanted().regions, owner: Some(wanted().blueprint), ..Scope::default() };
         let error = observe(&world, &scope).await.unwrap_err();
         assert!(is_wanted(&error), "{name}: {error:?}");
         let failure = Failure::from(error);

@@ -8,3 +8,4 @@ mod measuring;
 mod models;
 mod replay;
 mod requests;
+mod silence;

@@ -87,7 +87,8 @@ pub fn dated(
 /// The provider over a transport, with keys that nobody checks and a time that stands still.
 pub fn over(options: AwsOptions, http: SharedHttpClient) -> AwsCloud {
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
-    let transport = Transport { http, credentials: Some(SharedCredentialsProvider::new(credentials)) };
+    let credentials = Some(SharedCredentialsProvider::new(credentials));
+    let transport = Transport { http, credentials, ..Transport::default() };
     let clock = Arc::new(Still(Mutex::new(Moment::from_secs(1_800_000_000))));
     AwsCloud::over(options, transport, Budget::default(), clock)
 }

@@ -9,7 +9,7 @@ use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::seen::Scope;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
-use rgctl::seams::Cloud;
+use rgctl::seams::{Cloud, CloudError};
 use rgctl::vocabulary::names::{Name, Token};
 use rgctl::vocabulary::table::{Attrs, Change};
 use serde_json::{Value, json};
@@ -94,8 +94,37 @@ fn script(sent: &Sent) -> Option<Answer> {
     Some(xml(&sent.operation, inner))
 }
 
+/// The same for a group that is a member of a global datastore of two shards.
+fn of_a_member(role: &'static str) -> impl Fn(&Sent) -> Option<Answer> + Send + Sync {
+    move |sent| {
+        let inner = match sent.operation.as_str() {
+            "DescribeReplicationGroups" => format!(
+                "<ReplicationGroups><ReplicationGroup><ReplicationGroupId>game-it</ReplicationGroupId>\
+                 <GlobalReplicationGroupInfo><GlobalReplicationGroupId>ldgnf-one</GlobalReplicationGroupId>\
+                 <GlobalReplicationGroupMemberRole>{role}</GlobalReplicationGroupMemberRole></GlobalReplicationGroupInfo>\
+                 </ReplicationGroup></ReplicationGroups>"
+            ),
+            "DescribeGlobalReplicationGroups" => "<GlobalReplicationGroups><GlobalReplicationGroup>\
+                 <GlobalReplicationGroupId>ldgnf-one</GlobalReplicationGroupId><GlobalNodeGroups>\
+                 <GlobalNodeGroup><GlobalNodeGroupId>ldgnf-one-0002</GlobalNodeGroupId></GlobalNodeGroup>\
+                 <GlobalNodeGroup><GlobalNodeGroupId>ldgnf-one-0001</GlobalNodeGroupId></GlobalNodeGroup>\
+                 </GlobalNodeGroups></GlobalReplicationGroup></GlobalReplicationGroups>"
+                .to_owned(),
+            _ => return script(sent),
+        };
+        Some(xml(&sent.operation, &inner))
+    }
+}
+
 /// What is sent for an operation: the calls that change something, and every attempt.
 async fn sent_for(op: &Op) -> (Vec<Sent>, Vec<Attempt>) {
+    sent_with(op, script).await
+}
+
+async fn sent_with(
+    op: &Op,
+    script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
+) -> (Vec<Sent>, Vec<Attempt>) {
     let (cloud, log) = cloud(AwsOptions::default(), script);
     cloud.call(op, &Token("t-1".into())).await.unwrap_or_else(|error| panic!("{}: {error}", op.step_id()));
     let sent = log.lock().unwrap().clone();
@@ -187,6 +216,50 @@ async fn a_change_sends_nothing_but_what_changes() {
     assert_eq!(parameters, wanted);
 }
 
+/// Operations on a group that are its datastore's when it is a member of one.
+fn operations_of_a_member() -> Vec<Op> {
+    let kind = KindId::CacheGroup;
+    let change = |field, value| modify(kind, with(kind, field, &value));
+    vec![
+        change("shards", json!(3)),
+        change("shards", json!(1)),
+        change("node_type", json!("cache.r7g.xlarge")),
+        change("engine_version", json!("8.1")),
+        Op::Act { at: address(kind), verb: Verb::Rebalance },
+    ]
+}
+
+#[tokio::test]
+async fn shards_and_nodes_of_a_member_are_changed_for_its_whole_datastore_and_by_the_primary_alone() {
+    let mut made = Vec::new();
+    for op in operations_of_a_member() {
+        let (sent, _) = sent_with(&op, of_a_member("PRIMARY")).await;
+        assert_eq!(sent.len(), 1, "{}: {sent:?}", op.step_id());
+        let parameters = sent[0].parameters.iter().filter(|(name, _)| !name.starts_with("ApplyImm"));
+        made.push(
+            parameters
+                .fold(sent[0].operation.clone(), |text, (name, value)| format!("{text} {name}={value}")),
+        );
+        // A follower has what its primary has, and is waited for.
+        let (cloud, log) = cloud(AwsOptions::default(), of_a_member("SECONDARY"));
+        let refused = cloud.call(&op, &Token("t".into())).await;
+        assert!(matches!(refused, Err(CloudError::Busy { .. })), "{}: {refused:?}", op.step_id());
+        assert!(log.lock().unwrap().iter().all(|sent| is_read(&sent.operation)), "{}", op.step_id());
+    }
+    let id = "GlobalReplicationGroupId=ldgnf-one";
+    let wanted = [
+        format!("IncreaseNodeGroupsInGlobalReplicationGroup {id} NodeGroupCount=3"),
+        format!(
+            "DecreaseNodeGroupsInGlobalReplicationGroup \
+             GlobalNodeGroupsToRetain.GlobalNodeGroupId.1=ldgnf-one-0001 {id} NodeGroupCount=1"
+        ),
+        format!("ModifyGlobalReplicationGroup CacheNodeType=cache.r7g.xlarge {id}"),
+        format!("ModifyGlobalReplicationGroup EngineVersion=8.1 {id}"),
+        format!("RebalanceSlotsInGlobalReplicationGroup {id}"),
+    ];
+    assert_eq!(made, wanted);
+}
+
 fn verbs(kind: KindId) -> Vec<Verb> {
     let (to, member) = (region("us-west-2"), Name::new("game-west").unwrap());
     match kind {
@@ -262,8 +335,19 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
     let mut written = 0;
     for kind in managed() {
         let mut made = BTreeSet::new();
+        let mut asked = Vec::new();
         for op in all_operations(kind) {
-            let (sent, attempts) = sent_for(&op).await;
+            asked.push(sent_for(&op).await);
+        }
+        let mut allowed: Vec<&str> = Vec::new();
+        if kind == KindId::CacheGlobal {
+            // What is asked of a member is done to the datastore, after a look at the member.
+            allowed.extend(operations::of(KindId::CacheGroup).reads);
+            for op in operations_of_a_member() {
+                asked.push(sent_with(&op, of_a_member("PRIMARY")).await);
+            }
+        }
+        for (sent, attempts) in asked {
             made.extend(attempts.iter().map(|call| action_of(&call.service, &call.operation)));
             for request in sent {
                 let service = if kind.family() == "documentdb" { "docdb" } else { &request.service };
@@ -281,6 +365,7 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
             .iter()
             .chain(table.writes)
             .chain(operations::ALWAYS)
+            .chain(&allowed)
             .map(|action| (*action).to_owned())
             .collect();
         let missing: Vec<_> = made.difference(&permitted).collect();
@@ -299,7 +384,7 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
 #[tokio::test]
 async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_asked() {
     let (cloud, _) = cloud(AwsOptions::default(), |_| None);
-    let scope = Scope { regions: BTreeSet::from([region("us-east-1")]), owner: None };
+    let scope = Scope { regions: BTreeSet::from([region("us-east-1")]), ..Scope::default() };
     let inventory = cloud.observe(&scope).await.unwrap();
     assert_eq!(inventory.gaps, []);
     let asked: BTreeSet<String> =

@@ -88,7 +88,7 @@ impl Desk {
     }
     pub fn look(&self) -> Inventory {
         let regions = [REGION, OTHER].map(|code| RegionId::new(code).unwrap());
-        block_on(self.cloud.observe(&Scope { regions: BTreeSet::from(regions), owner: None })).unwrap()
+        block_on(self.cloud.observe(&Scope { regions: BTreeSet::from(regions), ..Scope::default() })).unwrap()
     }
     pub fn see(&self, at: &Address) -> Option<Seen> {
         self.look().seen.get(at).cloned()

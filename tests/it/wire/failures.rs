@@ -69,12 +69,18 @@ fn place() -> Place {
     place
 }
 
-/// Every command that looks, fails in the same words: what, why, what next; and leaves nothing on record.
-fn fails(url: &str, variables: &[(&str, &str)], words: &[&str]) {
+/// Commands that look: one that only tells, and one that would change something.
+const BOTH: [&[&str]; 2] = [&["plan"], &["apply", "--yes"]];
+
+/// All of them.
+const ALL: [&[&str]; 5] = [&["plan"], &["apply", "--yes"], &["status"], &["drift"], &["destroy", "--yes"]];
+
+/// Commands that look fail in the same words: what, why, what next; and leave nothing on record.
+fn fails(url: &str, commands: &[&[&str]], variables: &[(&str, &str)], words: &[&str]) {
     let place = place();
     let file = ["-f", "blueprint.yaml"];
-    for command in [&["plan"][..], &["apply", "--yes"], &["status"], &["drift"], &["destroy", "--yes"]] {
-        let line = [command, &file].concat();
+    for command in commands {
+        let line = [*command, &file[..]].concat();
         let left = run(&place, &Case { url, variables, line: &line });
         assert_eq!(left.code, Exit::Error.code(), "{line:?}\n{}\n{}", left.data, left.talk);
         assert_eq!(left.data, "", "{line:?}: no data where nothing is known");
@@ -92,31 +98,31 @@ fn an_endpoint_where_nobody_listens_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    fails(&url, &KEYS, &["unreachable", "refused", "the network (DNS"]);
+    fails(&url, &BOTH, &KEYS, &["unreachable", "refused", "the network (DNS"]);
 }
 
 #[test]
 fn an_endpoint_that_closes_every_connection_is_unreachable() {
-    fails(&server(b""), &KEYS, &["unreachable", "the network (DNS"]);
+    fails(&server(b""), &BOTH, &KEYS, &["unreachable", "the network (DNS"]);
 }
 
 #[test]
 fn an_endpoint_that_answers_nonsense_is_not_understood() {
     let answer = http("200 OK", "text/plain", "not at all");
-    fails(&server(answer), &KEYS, &["unreachable", "was not understood", "text/plain"]);
+    fails(&server(answer), &ALL, &KEYS, &["unreachable", "was not understood", "text/plain"]);
 }
 
 #[test]
 fn an_endpoint_that_knows_no_call_is_named_as_what_it_is() {
     let page = "<h1>Internal Server Error</h1>";
     let answer = http("500 INTERNAL SERVER ERROR", "text/html; charset=utf-8", page);
-    fails(&server(answer), &KEYS, &["500 text/html", "knows none of the", "--endpoint-url"]);
+    fails(&server(answer), &BOTH, &KEYS, &["500 text/html", "knows none of the", "--endpoint-url"]);
 }
 
 #[test]
 fn without_credentials_nothing_is_asked() {
     let url = server(b"");
-    fails(&url, &[], &["not allowed (NoCredentials)", "rgctl doctor"]);
+    fails(&url, &ALL, &[], &["not allowed (NoCredentials)", "rgctl doctor"]);
 }
 
 #[test]
@@ -194,8 +200,13 @@ fn wrong_credentials_and_missing_permissions_are_told_apart() {
         return;
     }
     let (guarded, [id, secret]) = Guarded::new();
-    fails(&guarded.url, &KEYS, &["not allowed (InvalidClientTokenId)", "rgctl doctor"]);
-    fails(&guarded.url, &key(&id, "wrong"), &["not allowed (SignatureDoesNotMatch)", "rgctl doctor"]);
+    fails(&guarded.url, &BOTH, &KEYS, &["not allowed (InvalidClientTokenId)", "rgctl doctor"]);
+    fails(
+        &guarded.url,
+        &BOTH[..1],
+        &key(&id, "wrong"),
+        &["not allowed (SignatureDoesNotMatch)", "rgctl doctor"],
+    );
 
     // Who is known and may not read what the blueprint needs, is told so, and does not wait for ever.
     let place = place();

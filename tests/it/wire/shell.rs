@@ -36,13 +36,13 @@ impl Shell {
 
     /// A region file that names what the emulator has there.
     fn write_region(&self) {
-        let subnets = subnets_of(&self.url, CODE).into_iter().collect::<Vec<_>>().join(", ");
-        let group = boto3(
-            &self.url,
-            CODE,
-            "ec2",
-            "print(c.describe_security_groups()['SecurityGroups'][0]['GroupId'])",
-        );
+        // The emulator's network is there from its first moment on: it is asked for once.
+        static NETWORK: OnceLock<[String; 2]> = OnceLock::new();
+        let [subnets, group] = NETWORK.get_or_init(|| {
+            let subnets = subnets_of(&self.url, CODE).into_iter().collect::<Vec<_>>().join(", ");
+            let group = "print(c.describe_security_groups()['SecurityGroups'][0]['GroupId'])";
+            [subnets, boto3(&self.url, CODE, "ec2", group)]
+        });
         std::fs::create_dir_all(self.place.path().join("regions")).unwrap();
         let text = format!(
             "apiVersion: rgctl.dev/v1alpha1\nkind: Region\nmetadata: {{ name: {CODE} }}\nspec:\n  title: Test\n  \

@@ -6,6 +6,7 @@ use aws_sdk_elasticache as cache;
 use cache::types::{NodeGroup, ParameterNameValue, ReplicationGroup};
 
 use super::create::{global_id, limits, mode};
+use super::global::{is_of_datastore, membership};
 use super::{ENDPOINT, PARAMETERS_A_CALL};
 use crate::adapters::aws::lane::{Lane, unsupported};
 use crate::artefacts::address::Address;
@@ -50,6 +51,11 @@ async fn group(lane: &Lane<'_>, name: &str, wanted: &GroupAttrs) -> Result<(), C
     }
     if let Some(replicas) = wanted.replicas_per_shard {
         return replicas_of(lane, name, replicas).await;
+    }
+    if is_of_datastore(wanted)
+        && let Some(member) = membership(&now(lane, name).await?)
+    {
+        return member.modify(lane, wanted).await;
     }
     let mut request = lane
         .write
@@ -99,6 +105,9 @@ pub fn retained(groups: &[NodeGroup], shards: u32) -> Vec<String> {
 
 async fn reshard(lane: &Lane<'_>, name: &str, shards: u32) -> Result<(), CloudError> {
     let now = now(lane, name).await?;
+    if let Some(member) = membership(&now) {
+        return member.reshard(lane, shards).await;
+    }
     let shrinks = u32::try_from(now.node_groups().len()).is_ok_and(|count| count > shards);
     let request = lane
         .write
@@ -113,7 +122,11 @@ async fn reshard(lane: &Lane<'_>, name: &str, shards: u32) -> Result<(), CloudEr
 
 /// Moves slots between the shards that there are, until all have as many.
 pub async fn rebalance(lane: &Lane<'_>, name: &str) -> Result<(), CloudError> {
-    let shards = now(lane, name).await?.node_groups().len();
+    let now = now(lane, name).await?;
+    if let Some(member) = membership(&now) {
+        return member.rebalance(lane).await;
+    }
+    let shards = now.node_groups().len();
     let request = lane
         .write
         .elasticache

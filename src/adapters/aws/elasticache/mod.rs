@@ -8,6 +8,7 @@
 mod act;
 mod change;
 mod create;
+mod global;
 mod observe;
 
 pub use act::{act, delete, tag};
