@@ -284,6 +284,13 @@ fn push_replacement(ask: &Ask<'_>, node: &Node, why: &Reason, draft: &mut Draft)
 /// replaced, its members and what is fixed to it are replaced too.
 pub(super) fn link_needs(ask: &Ask<'_>, draft: &mut Draft) {
     spread_replacement(ask, draft);
+    let is_replaced =
+        |step: &&Step| matches!(step.why, Reason::MustReplace { .. }) && step.op.word() == "delete";
+    let replaced: BTreeSet<Address> =
+        draft.steps.values().filter(is_replaced).map(|step| step.op.at().clone()).collect();
+    if !replaced.is_empty() {
+        super::removal::leave_globals(ask, &replaced, draft);
+    }
     let objects: Vec<Address> = draft.by_object.keys().cloned().collect();
     for at in &objects {
         let Some(node) = ask.node(at) else { continue };

@@ -130,8 +130,9 @@ fn delete_id(at: &Address) -> StepId {
     StepId(format!("delete {at}").into())
 }
 
-/// Members leave a global object before they, or it, can be deleted; the secondaries first.
-fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
+/// Members leave a global object before they, or it, can be deleted; the secondaries first. They leave for good, or until
+/// they have been made anew.
+pub(super) fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
     for (global, seen) in &ask.inventory.seen {
         let facts = global.kind.facts();
         if !facts.is_global || !ask.owns(seen) {
@@ -156,12 +157,12 @@ fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) 
                 continue;
             }
             let verb = Verb::Detach { region: member.region.clone(), member: member.name.clone() };
-            let why = if ask.destroy { Reason::Destroy } else { Reason::Unwanted };
+            let gone = draft.steps.get(&delete_id(cluster.unwrap_or(global)));
+            let why = gone.map_or(Reason::Unwanted, |delete| delete.why.clone());
             let mut step = bare_step(ask, Op::Act { at: global.clone(), verb }, why);
-            let gone = cluster.and_then(|at| draft.steps.get(&delete_id(at)));
-            step.lacks = gone.and_then(|delete| delete.lacks.clone());
+            step.lacks = cluster.and(gone).and_then(|delete| delete.lacks.clone());
             let id = step.id.clone();
-            draft.steps.insert(id.clone(), step);
+            draft.steps.entry(id.clone()).or_insert(step);
             if is_primary {
                 for secondary in &secondaries {
                     draft.need(&id, secondary);

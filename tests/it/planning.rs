@@ -233,6 +233,46 @@ fn what_a_service_does_not_take_back_is_replaced_and_only_then() {
 }
 
 #[test]
+fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
+    let global = at("us-east-1", KindId::CacheGlobal, "game-cache-global");
+    let primary = at("us-east-1", KindId::CacheGroup, "game-cache-use1");
+    let secondary = at("us-west-2", KindId::CacheGroup, "game-cache-usw2");
+    let with_mode = |mode: &str| {
+        let fields = [("cluster_mode", json!(mode)), ("node_type", json!("cache.r7g.large"))];
+        let joined = [fields[0].clone(), fields[1].clone(), ("global", json!("game-cache-global"))];
+        desired(vec![
+            node(primary.clone(), "cache", &fields, &[]),
+            node(global.clone(), "cache", &[("source", json!("game-cache-use1"))], &[&primary]),
+            node(secondary.clone(), "cache", &joined, &[&global]),
+        ])
+    };
+    let mut world = world_of(&with_mode("enabled"));
+    world.seen.get_mut(&global).unwrap().facts.members =
+        [(&primary, Role::Writer), (&secondary, Role::Reader)]
+            .map(|(at, role)| Member { region: at.region.clone(), name: at.name.clone(), role })
+            .to_vec();
+    let allowed = consents(&["replace:cache@us-east-1", "replace:cache@us-west-2"]);
+    let plan = plan_for(&with_mode("disabled"), &world, &allowed);
+    let order = [
+        "detach us-west-2/game-cache-usw2 from elasticache.global/",
+        "delete us-west-2/elasticache.group/game-cache-usw2",
+        "delete elasticache.global/",
+        "delete elasticache.group/game-cache-use1",
+        "create elasticache.group/game-cache-use1",
+        "create elasticache.global/",
+        "create us-west-2/elasticache.group/game-cache-usw2",
+    ];
+    let places: Vec<usize> = order.iter().map(|start| position(&plan, start)).collect();
+    assert!(places.is_sorted(), "{:#?}", lines(&plan));
+    let held = plan_for(&with_mode("disabled"), &world, &consents(&["replace:cache@us-east-1"]));
+    let detach = &lines(&held)[position(&held, order[0])];
+    assert!(
+        detach.ends_with("lacks replace:cache@us-west-2"),
+        "a member that may not go does not leave: {detach}"
+    );
+}
+
+#[test]
 fn what_cannot_be_seen_is_neither_created_nor_deleted() {
     let both = [
         cluster_store("accounts", "us-east-1", 1, "db.r7g.large"),
