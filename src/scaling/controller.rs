@@ -111,6 +111,21 @@ impl Controller {
         &self.choice
     }
 
+    /// The highest demand of the last four weeks.
+    pub fn highest(&self) -> f64 {
+        f64::from(self.records.iter().copied().fold(0.0, f32::max))
+    }
+
+    /// Whether the series is younger than two weeks.
+    pub fn young(&self) -> bool {
+        (self.count as f64) < self.constants.young_days * DAY as f64
+    }
+
+    /// Hard minutes that may still be missed; negative in debt.
+    pub fn hard_bank(&self) -> f64 {
+        self.ledger.allowance(self.budget, &self.constants).hard_bank
+    }
+
     /// Folds in a sample.
     pub fn learn(&mut self, sample: &Sample<'_>) {
         let Sample { demand, prior, served, .. } = *sample;
@@ -179,7 +194,7 @@ impl Controller {
     /// What a young series holds because its past cannot show its jumps; nothing where it already showed a wide range.
     fn young_floor(&self, said: &Statements) -> f64 {
         let c = &self.constants;
-        if self.count as f64 >= c.young_days * DAY as f64 {
+        if !self.young() {
             return 0.0;
         }
         let seen = if self.record_known.is_finite() { self.record_known } else { said.highest[1] };
@@ -195,8 +210,7 @@ impl Controller {
         if !surprised {
             return 0.0;
         }
-        let bank = self.ledger.allowance(self.budget, &self.constants).hard_bank;
-        if bank < self.constants.record_bank { f64::from(said.of(Base::Last1d)) } else { 0.0 }
+        if self.hard_bank() < self.constants.record_bank { f64::from(said.of(Base::Last1d)) } else { 0.0 }
     }
 
     /// After a surprise the rise is taken to go on for about two lags, and the highest of the last day to be possible

@@ -104,6 +104,11 @@ impl Memory {
         self.units_max
     }
 
+    /// The judgements on which the demand to be covered rests.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
     /// The highest demand of the next half hour, in quantiles.
     pub fn band(&self) -> Band {
         self.calibrator.band(self.bases.statements())

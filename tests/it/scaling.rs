@@ -170,6 +170,32 @@ fn the_calendar_grows_before_an_event_and_holds_through_an_outage() {
 }
 
 #[test]
+fn an_axis_whose_resize_interrupts_goes_live_safely_stays_and_obeys_the_calendar() {
+    let terms = Terms { axis: AxisProfile::NODE, ..terms(15) };
+    let library = Arc::new(Library::full());
+    // Quiet for five days, then four times as much: no resize could answer within the budget of ten days.
+    let jump: Vec<f64> = (0..1440 * 10).map(|t| if t < 1440 * 5 { 2.8 } else { 11.5 }).collect();
+    let mut policy = ShadowPolicy::new(&terms, Arc::clone(&library), Constants::FROZEN);
+    let out = live(&mut policy, &jump, 1440 * 4, jump.len(), &terms);
+    assert_eq!((out.soft, out.hard, out.starts_per_day), (0, 0, 0.0));
+
+    let mut memory = Memory::new(AxisProfile::NODE, 15, 0.001, library, Constants::FROZEN);
+    for _ in 0..1440 * 3 {
+        memory.learn(2.8, None);
+    }
+    let quiet = decide(&situation(&memory, 15));
+    assert_eq!((quiet.target, quiet.held), (15, Some(Held::Interruption)), "{}", quiet.why);
+    let season = Event {
+        name: "season".into(),
+        starts: quiet.firm_after + Span::from_mins(15),
+        lasts: Span::from_hours(6),
+        effect: Effect::Times(3.0),
+    };
+    let grown = decide(&Situation { calendar: std::slice::from_ref(&season), ..situation(&memory, 5) });
+    assert!(grown.target == 11 && grown.why.contains("season"), "{}", grown.why);
+}
+
+#[test]
 fn the_first_hour_of_a_series_is_already_served() {
     let memory = learned(&synthetic(60, 9));
     let decision = decide(&situation(&memory, 2));
