@@ -19,8 +19,6 @@ use crate::forecast::{Base, Statements};
 
 /// Days over which the highest demand is remembered, to know a record.
 const RECORD_DAYS: usize = 28;
-/// Minutes for which a surprise is answered: one lag, until the answer serves, and as long again.
-const SURPRISE_MINUTES: usize = 15;
 
 /// A reason to cover more than the rules ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +62,8 @@ pub struct Controller {
     mean_known: f64,
     surprised_at: Option<usize>,
     choice: Choice,
-    rise: Option<(f64, usize)>,
+    /// The answer to a surprise, and until when it stands.
+    rise: Option<(f64, f64)>,
 }
 
 impl Controller {
@@ -140,7 +139,7 @@ impl Controller {
         let covered = served.map_or(f64::INFINITY, |s| s * self.constants.rho * self.constants.rise_from);
         if demand > covered || demand > f64::from(self.record_known) {
             let answer = self.after_surprise(sample).max(self.rising());
-            self.rise = Some((answer, self.count + SURPRISE_MINUTES));
+            self.rise = Some((answer, self.count as f64 + self.constants.surprise_minutes));
         }
         if let Some(block) = sample.block {
             self.record.fold(block);
@@ -171,8 +170,14 @@ impl Controller {
     }
 
     /// The demand that the followed rules want covered; the highest of the last day while nothing is followed.
+    ///
+    /// Their middle while the account holds minutes, the most that any of them wants while it is in debt: then the next
+    /// miss decides, and what is asked for too much lasts only until the debt is worked off.
     pub fn by_rules(&self, said: &Statements) -> f64 {
-        choose::blended(&self.library, &self.choice, said).unwrap_or_else(|| f64::from(said.of(Base::Last1d)))
+        let account = self.ledger.allowance(self.budget, &self.constants);
+        let in_debt = account.soft_bank < 0.0 || account.hard_bank < 0.0;
+        let wanted = if in_debt { choose::largest } else { choose::blended };
+        wanted(&self.library, &self.choice, said).unwrap_or_else(|| f64::from(said.of(Base::Last1d)))
     }
 
     /// The demand to be covered by an order given now, and what raised it above the rules.
@@ -225,7 +230,7 @@ impl Controller {
 
     fn rising(&self) -> f64 {
         match self.rise {
-            Some((demand, until)) if self.count < until => demand,
+            Some((demand, until)) if (self.count as f64) < until => demand,
             _ => 0.0,
         }
     }

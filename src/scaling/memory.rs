@@ -65,7 +65,7 @@ impl Memory {
             calibrator: BandCalibrator::default(),
             watch: ChangeWatch::default(),
             shadow: None,
-            controller: Controller::new(budget, library, constants),
+            controller: Controller::new(budget, library, constants.for_lag(axis.lag_minutes())),
         }
     }
 
