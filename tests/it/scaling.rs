@@ -196,6 +196,31 @@ fn an_axis_whose_resize_interrupts_goes_live_safely_stays_and_obeys_the_calendar
 }
 
 #[test]
+fn in_debt_the_most_that_a_followed_rule_wants_is_covered() {
+    // Five minutes into a block, so that the next sample does not choose anew.
+    let memory = learned(&synthetic(1440 * 4 + 5, 5));
+    let (mut served, mut missed) = (memory.clone(), memory);
+    served.learn(5.0, Some(15.0));
+    missed.learn(5.0, Some(1.0));
+    let (calm, debt) = (served.required(), missed.required());
+    assert!(calm.choice == debt.choice && calm.choice.followed.len() > 1, "{:?}", calm.choice);
+    let said = missed.bases().statements();
+    let wanted = debt.choice.followed.iter().map(|f| f64::from(missed.library().value(f.rule, said)));
+    assert!((debt.by_rules - wanted.fold(0.0, f64::max)).abs() < 1e-9);
+    assert!(calm.by_rules < debt.by_rules);
+}
+
+#[test]
+fn caution_counts_in_lags_and_is_unchanged_at_that_of_a_reader() {
+    let frozen = Constants::FROZEN;
+    assert_eq!(frozen.for_lag(AxisProfile::READER.lag_minutes()), frozen);
+    assert_eq!(frozen.for_lag(AxisProfile::ACU.lag_minutes()), frozen, "a quick axis is no reason for less");
+    let shard = frozen.for_lag(AxisProfile::SHARD.lag_minutes());
+    assert!((shard.reserve_soft - 2.5 * frozen.reserve_soft).abs() < 1e-9);
+    assert!((shard.young_factor - 1.0) / (frozen.young_factor - 1.0) > 1.5);
+}
+
+#[test]
 fn the_first_hour_of_a_series_is_already_served() {
     let memory = learned(&synthetic(60, 9));
     let decision = decide(&situation(&memory, 2));
