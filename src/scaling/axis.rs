@@ -95,6 +95,15 @@ impl AxisProfile {
         self.create_minutes + self.warm_minutes
     }
 
+    /// Minutes that an order waits on average for one that is under way.
+    pub const fn queue_minutes(&self) -> u32 {
+        match self.motion {
+            Motion::Reshard { .. } => self.lag_minutes() / 2,
+            // An interrupted axis is sized apart, see `resize`.
+            Motion::Elements | Motion::Resize { .. } | Motion::Continuous { .. } => 0,
+        }
+    }
+
     /// Whether a second change must wait for the first.
     pub const fn one_at_a_time(&self) -> bool {
         matches!(self.motion, Motion::Reshard { .. } | Motion::Resize { .. })

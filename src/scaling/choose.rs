@@ -90,3 +90,8 @@ pub fn blended(library: &Library, choice: &Choice, said: &Statements) -> Option<
         choice.followed.iter().map(|f| f64::from(library.value(f.rule, said)).max(1e-9).ln()).sum();
     Some((logs / choice.followed.len() as f64).exp())
 }
+
+/// The most demand that any of the followed rules wants covered.
+pub fn largest(library: &Library, choice: &Choice, said: &Statements) -> Option<f64> {
+    choice.followed.iter().map(|f| f64::from(library.value(f.rule, said))).reduce(f64::max)
+}

@@ -48,6 +48,8 @@ pub struct Constants {
     pub rise_from: f64,
     /// Minutes for which a surprising rise is continued.
     pub rise_minutes: f64,
+    /// Minutes for which a surprise is answered: one lag, until the answer serves, and as long again.
+    pub surprise_minutes: f64,
     /// Share of the highest of the last day that is held ready after a surprise.
     pub rise_day: f64,
     /// Least multiple of a surprising demand that is held ready.
@@ -79,13 +81,38 @@ impl Constants {
         narrow_spread: 1.3,
         rise_from: 1.0,
         rise_minutes: 18.0,
+        surprise_minutes: 15.0,
         rise_day: 1.0,
         rise_factor: 1.25,
         record_bank: 10.0,
     };
 
+    /// The lag for which the constants are stated, minutes.
+    const LAG_MINUTES: f64 = 8.0;
+
+    /// The same caution where an answer takes longer: minutes count in lags, since an event lasts at least until its answer
+    /// serves; what a young series must have room for grows with the root of the lag, as the range of a random walk does.
+    #[must_use]
+    pub fn for_lag(self, lag_minutes: u32) -> Self {
+        let lags = (f64::from(lag_minutes) / Self::LAG_MINUTES).max(1.0);
+        let wider = |factor: f64| 1.0 + (factor - 1.0) * lags.sqrt();
+        Self {
+            prior_minutes: self.prior_minutes * lags,
+            reserve_soft: self.reserve_soft * lags,
+            reserve_hard: self.reserve_hard * lags,
+            rise_minutes: self.rise_minutes * lags,
+            surprise_minutes: self.surprise_minutes * lags,
+            record_bank: self.record_bank * lags,
+            young_factor: wider(self.young_factor),
+            young_spread: wider(self.young_spread),
+            narrow_spread: wider(self.narrow_spread),
+            ..self
+        }
+    }
+
     /// All constants that may be moved, each with the value from which its distance counts: a factor over 1 is moved in
-    /// what it has over 1. The target utilisation is a fact of the protocol; the number of groups is whole and stands apart.
+    /// what it has over 1. The target utilisation is a fact of the protocol, the length of an answer follows from the lag; the number of
+    /// groups is whole and stands apart.
     fn movable(&mut self) -> [(&mut f64, f64); 21] {
         [
             (&mut self.half_life_days, 0.0),

@@ -19,8 +19,6 @@ use crate::forecast::{Base, Statements};
 
 /// Days over which the highest demand is remembered, to know a record.
 const RECORD_DAYS: usize = 28;
-/// Minutes for which a surprise is answered: one lag, until the answer serves, and as long again.
-const SURPRISE_MINUTES: usize = 15;
 
 /// A reason to cover more than the rules ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +62,8 @@ pub struct Controller {
     mean_known: f64,
     surprised_at: Option<usize>,
     choice: Choice,
-    rise: Option<(f64, usize)>,
+    /// The answer to a surprise, and until when it stands.
+    rise: Option<(f64, f64)>,
 }
 
 impl Controller {
@@ -111,6 +110,21 @@ impl Controller {
         &self.choice
     }
 
+    /// The highest demand of the last four weeks.
+    pub fn highest(&self) -> f64 {
+        f64::from(self.records.iter().copied().fold(0.0, f32::max))
+    }
+
+    /// Whether the series is younger than two weeks.
+    pub fn young(&self) -> bool {
+        (self.count as f64) < self.constants.young_days * DAY as f64
+    }
+
+    /// Hard minutes that may still be missed; negative in debt.
+    pub fn hard_bank(&self) -> f64 {
+        self.ledger.allowance(self.budget, &self.constants).hard_bank
+    }
+
     /// Folds in a sample.
     pub fn learn(&mut self, sample: &Sample<'_>) {
         let Sample { demand, prior, served, .. } = *sample;
@@ -125,7 +139,7 @@ impl Controller {
         let covered = served.map_or(f64::INFINITY, |s| s * self.constants.rho * self.constants.rise_from);
         if demand > covered || demand > f64::from(self.record_known) {
             let answer = self.after_surprise(sample).max(self.rising());
-            self.rise = Some((answer, self.count + SURPRISE_MINUTES));
+            self.rise = Some((answer, self.count as f64 + self.constants.surprise_minutes));
         }
         if let Some(block) = sample.block {
             self.record.fold(block);
@@ -156,8 +170,14 @@ impl Controller {
     }
 
     /// The demand that the followed rules want covered; the highest of the last day while nothing is followed.
+    ///
+    /// Their middle while the account holds minutes, the most that any of them wants while it is in debt: then the next
+    /// miss decides, and what is asked for too much lasts only until the debt is worked off.
     pub fn by_rules(&self, said: &Statements) -> f64 {
-        choose::blended(&self.library, &self.choice, said).unwrap_or_else(|| f64::from(said.of(Base::Last1d)))
+        let account = self.ledger.allowance(self.budget, &self.constants);
+        let in_debt = account.soft_bank < 0.0 || account.hard_bank < 0.0;
+        let wanted = if in_debt { choose::largest } else { choose::blended };
+        wanted(&self.library, &self.choice, said).unwrap_or_else(|| f64::from(said.of(Base::Last1d)))
     }
 
     /// The demand to be covered by an order given now, and what raised it above the rules.
@@ -179,7 +199,7 @@ impl Controller {
     /// What a young series holds because its past cannot show its jumps; nothing where it already showed a wide range.
     fn young_floor(&self, said: &Statements) -> f64 {
         let c = &self.constants;
-        if self.count as f64 >= c.young_days * DAY as f64 {
+        if !self.young() {
             return 0.0;
         }
         let seen = if self.record_known.is_finite() { self.record_known } else { said.highest[1] };
@@ -195,8 +215,7 @@ impl Controller {
         if !surprised {
             return 0.0;
         }
-        let bank = self.ledger.allowance(self.budget, &self.constants).hard_bank;
-        if bank < self.constants.record_bank { f64::from(said.of(Base::Last1d)) } else { 0.0 }
+        if self.hard_bank() < self.constants.record_bank { f64::from(said.of(Base::Last1d)) } else { 0.0 }
     }
 
     /// After a surprise the rise is taken to go on for about two lags, and the highest of the last day to be possible
@@ -211,7 +230,7 @@ impl Controller {
 
     fn rising(&self) -> f64 {
         match self.rise {
-            Some((demand, until)) if self.count < until => demand,
+            Some((demand, until)) if (self.count as f64) < until => demand,
             _ => 0.0,
         }
     }

@@ -12,16 +12,12 @@ use super::calendar::{self, Event};
 use super::memory::{Memory, Raise, Required};
 use super::optimise::{self, ChangeCost};
 use super::optimum::units_needed;
+use super::resize::Known;
 use crate::forecast::{Band, Base, Change};
 use crate::telemetry::Fault;
 use crate::telemetry::demand::LATE_MINUTES;
 use crate::vocabulary::time::{Moment, Span};
 
-/// Share of the week's highest demand to which an axis is sized whose resize interrupts service. The budget grants about
-/// ten interruptions a month, so that it is one size for the week and not for the hour.
-const RESIZE_TO: f64 = 1.25;
-/// Share of the week's highest from which such an axis is too large.
-const RESIZE_LOOSE: f64 = 1.8;
 /// Hours over which a dear change must pay.
 const PLAN_HOURS: usize = 24;
 
@@ -72,6 +68,8 @@ pub enum Held {
     Changing,
     /// Giving back would cost more than it saves within a day.
     NotWorthIt,
+    /// A change would interrupt service for longer than may still be missed.
+    Interruption,
 }
 
 /// What to do, and why.
@@ -116,7 +114,7 @@ pub fn decide(s: &Situation<'_>) -> Decision {
     let said = memory.bases().statements();
     let (demand, event, outage) = demanded(s, &required);
     let need = units_needed(demand, rho).clamp(bounds.0, bounds.1);
-    let (target, held) = settle(s, need, bounds, outage);
+    let (target, held) = settle(s, need, event.is_some(), bounds, outage);
     let direction = match target.cmp(&s.ordered) {
         std::cmp::Ordering::Greater => Direction::Grow,
         std::cmp::Ordering::Less => Direction::Shrink,
@@ -150,8 +148,29 @@ pub fn decide(s: &Situation<'_>) -> Decision {
 /// The target of [`decide`] alone, without the words: what a backtest of a million minutes needs.
 pub fn target(s: &Situation<'_>) -> u32 {
     let bounds = bounds(s);
-    let (demand, _, outage) = demanded(s, &s.memory.required());
-    settle(s, units_needed(demand, s.memory.constants().rho).clamp(bounds.0, bounds.1), bounds, outage).0
+    let (demand, event, outage) = demanded(s, &s.memory.required());
+    let need = units_needed(demand, s.memory.constants().rho).clamp(bounds.0, bounds.1);
+    settle(s, need, event.is_some(), bounds, outage).0
+}
+
+/// The capacity with which to go live, where the axis has an opinion: one that cannot be corrected without an interruption.
+pub fn first(s: &Situation<'_>) -> Option<u32> {
+    resize(s, bounds(s)).map(|known| known.first())
+}
+
+/// What the size rests on where a change interrupts service.
+fn resize(s: &Situation<'_>, bounds: (u32, u32)) -> Option<Known> {
+    let Motion::Resize { outage_minutes } = s.memory.axis().motion else { return None };
+    let controller = s.memory.controller();
+    Some(Known {
+        highest: controller.highest(),
+        newest: f64::from(s.memory.bases().statements().newest),
+        young: controller.young(),
+        bank: controller.hard_bank(),
+        outage: f64::from(outage_minutes),
+        rho: s.memory.constants().rho,
+        bounds,
+    })
 }
 
 fn bounds(s: &Situation<'_>) -> (u32, u32) {
@@ -173,13 +192,23 @@ fn demanded(s: &Situation<'_>, required: &Required) -> (f64, Option<String>, Opt
 }
 
 /// The target between the need and what may be done about it.
-fn settle(s: &Situation<'_>, need: u32, bounds: (u32, u32), outage: Option<String>) -> (u32, Option<Held>) {
+fn settle(
+    s: &Situation<'_>,
+    need: u32,
+    event: bool,
+    bounds: (u32, u32),
+    outage: Option<String>,
+) -> (u32, Option<Held>) {
     let ordered = s.ordered.clamp(bounds.0, bounds.1);
     let axis = s.memory.axis();
     if s.changing && axis.one_at_a_time() {
         return (s.ordered, (need != s.ordered).then_some(Held::Changing));
     }
-    let planned = plan(s, need, ordered, bounds);
+    let interrupts = matches!(axis.motion, Motion::Resize { .. });
+    let planned = plan(s, need, event, ordered, bounds);
+    if interrupts && planned == ordered {
+        return (planned, (planned != need).then_some(Held::Interruption));
+    }
     if planned >= ordered {
         let held = (planned > need).then_some(Held::NotWorthIt);
         return (planned, held);
@@ -197,19 +226,17 @@ fn settle(s: &Situation<'_>, need: u32, bounds: (u32, u32), outage: Option<Strin
 }
 
 /// Where changes are dear, the first move of the cheapest plan for a day; elsewhere the need itself.
-fn plan(s: &Situation<'_>, need: u32, ordered: u32, bounds: (u32, u32)) -> u32 {
+fn plan(s: &Situation<'_>, need: u32, event: bool, ordered: u32, bounds: (u32, u32)) -> u32 {
     let memory = s.memory;
     let axis = memory.axis();
     if matches!(axis.motion, Motion::Elements | Motion::Continuous { .. }) {
         return need;
     }
-    let rho = memory.constants().rho;
-    if matches!(axis.motion, Motion::Resize { .. }) {
-        let week = f64::from(memory.bases().statements().highest[1]);
-        let units = |factor: f64| units_needed(week * factor, rho).clamp(bounds.0, bounds.1);
-        let fits = ordered >= units(1.0) && ordered <= units(RESIZE_LOOSE);
-        return if fits { ordered } else { units(RESIZE_TO) };
+    if let Some(known) = resize(s, bounds) {
+        // An event is known beforehand: its interruption falls before it, and waiting for it would cost more.
+        return if event { known.size(ordered).max(need) } else { known.size(ordered) };
     }
+    let rho = memory.constants().rho;
     let margin =
         memory.required().demand / f64::from(memory.bases().statements().of(Base::SevenDays)).max(1e-9);
     let mut needs = vec![need];
@@ -275,6 +302,9 @@ fn sentence(s: &Situation<'_>, d: &Decision, demand: f64, event: Option<String>)
         Some(Held::Late(age)) => format!("; nothing is given back on a metric {age} minutes old"),
         Some(Held::Outage(name)) => format!("; nothing is given back before the refill after `{name}`"),
         Some(Held::Changing) => "; one change is under way and a second must wait".to_owned(),
+        Some(Held::Interruption) => {
+            "; a resize would interrupt service for longer than may still be missed".to_owned()
+        }
         Some(Held::NotWorthIt) => "; giving back would cost more than it saves within a day".to_owned(),
     };
     format!("{what}: {because}{held}")

@@ -65,7 +65,7 @@ impl Memory {
             calibrator: BandCalibrator::default(),
             watch: ChangeWatch::default(),
             shadow: None,
-            controller: Controller::new(budget, library, constants),
+            controller: Controller::new(budget, library, constants.for_lag(axis.lag_minutes())),
         }
     }
 
@@ -102,6 +102,11 @@ impl Memory {
     /// Largest number of units.
     pub fn units_max(&self) -> u32 {
         self.units_max
+    }
+
+    /// The judgements on which the demand to be covered rests.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
     }
 
     /// The highest demand of the next half hour, in quantiles.

@@ -32,6 +32,7 @@ pub mod optimum;
 pub mod policy;
 pub mod record;
 pub mod replay;
+pub mod resize;
 pub mod robustness;
 pub mod rules;
 pub mod shadow;

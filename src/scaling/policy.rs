@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::axis::{AxisProfile, Motion};
+use super::axis::AxisProfile;
 use super::constants::Constants;
 use super::decide::{self, Situation};
 use super::evaluate::{Policy, Terms, View};
@@ -66,9 +66,7 @@ impl Policy for ShadowPolicy {
         for demand in past {
             self.memory.learn(*demand, None);
         }
-        // Where a change interrupts service, the fleet goes live at the right size instead of being resized at once.
-        let interrupts = matches!(self.memory.axis().motion, Motion::Resize { .. });
-        interrupts.then(|| decide::target(&self.situation(past.len(), 1, false)))
+        decide::first(&self.situation(past.len(), 1, false))
     }
 
     fn target(&mut self, view: &View<'_>) -> u32 {

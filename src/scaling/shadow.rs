@@ -64,7 +64,8 @@ impl Shadow {
     pub fn new(library: Arc<Library>, axis: &AxisProfile, units_max: u32, units: u32, rho: f64) -> Self {
         let n = library.len();
         let zeros = || vec![0.0_f32; n];
-        let lag = axis.lag_minutes().max(1) as usize;
+        // A rule orders at any minute; where one change runs at a time the fleet could not, and waits.
+        let lag = (axis.lag_minutes() + axis.queue_minutes()).max(1) as usize;
         // A share of one is exact enough in f32.
         #[allow(clippy::cast_possible_truncation)]
         let rho = rho as f32;

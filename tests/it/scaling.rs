@@ -170,6 +170,57 @@ fn the_calendar_grows_before_an_event_and_holds_through_an_outage() {
 }
 
 #[test]
+fn an_axis_whose_resize_interrupts_goes_live_safely_stays_and_obeys_the_calendar() {
+    let terms = Terms { axis: AxisProfile::NODE, ..terms(15) };
+    let library = Arc::new(Library::full());
+    // Quiet for five days, then four times as much: no resize could answer within the budget of ten days.
+    let jump: Vec<f64> = (0..1440 * 10).map(|t| if t < 1440 * 5 { 2.8 } else { 11.5 }).collect();
+    let mut policy = ShadowPolicy::new(&terms, Arc::clone(&library), Constants::FROZEN);
+    let out = live(&mut policy, &jump, 1440 * 4, jump.len(), &terms);
+    assert_eq!((out.soft, out.hard, out.starts_per_day), (0, 0, 0.0));
+
+    let mut memory = Memory::new(AxisProfile::NODE, 15, 0.001, library, Constants::FROZEN);
+    for _ in 0..1440 * 3 {
+        memory.learn(2.8, None);
+    }
+    let quiet = decide(&situation(&memory, 15));
+    assert_eq!((quiet.target, quiet.held), (15, Some(Held::Interruption)), "{}", quiet.why);
+    let season = Event {
+        name: "season".into(),
+        starts: quiet.firm_after + Span::from_mins(15),
+        lasts: Span::from_hours(6),
+        effect: Effect::Times(3.0),
+    };
+    let grown = decide(&Situation { calendar: std::slice::from_ref(&season), ..situation(&memory, 5) });
+    assert!(grown.target == 11 && grown.why.contains("season"), "{}", grown.why);
+}
+
+#[test]
+fn in_debt_the_most_that_a_followed_rule_wants_is_covered() {
+    // Five minutes into a block, so that the next sample does not choose anew.
+    let memory = learned(&synthetic(1440 * 4 + 5, 5));
+    let (mut served, mut missed) = (memory.clone(), memory);
+    served.learn(5.0, Some(15.0));
+    missed.learn(5.0, Some(1.0));
+    let (calm, debt) = (served.required(), missed.required());
+    assert!(calm.choice == debt.choice && calm.choice.followed.len() > 1, "{:?}", calm.choice);
+    let said = missed.bases().statements();
+    let wanted = debt.choice.followed.iter().map(|f| f64::from(missed.library().value(f.rule, said)));
+    assert!((debt.by_rules - wanted.fold(0.0, f64::max)).abs() < 1e-9);
+    assert!(calm.by_rules < debt.by_rules);
+}
+
+#[test]
+fn caution_counts_in_lags_and_is_unchanged_at_that_of_a_reader() {
+    let frozen = Constants::FROZEN;
+    assert_eq!(frozen.for_lag(AxisProfile::READER.lag_minutes()), frozen);
+    assert_eq!(frozen.for_lag(AxisProfile::ACU.lag_minutes()), frozen, "a quick axis is no reason for less");
+    let shard = frozen.for_lag(AxisProfile::SHARD.lag_minutes());
+    assert!((shard.reserve_soft - 2.5 * frozen.reserve_soft).abs() < 1e-9);
+    assert!((shard.young_factor - 1.0) / (frozen.young_factor - 1.0) > 1.5);
+}
+
+#[test]
 fn the_first_hour_of_a_series_is_already_served() {
     let memory = learned(&synthetic(60, 9));
     let decision = decide(&situation(&memory, 2));
