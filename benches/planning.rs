@@ -14,6 +14,10 @@ use rgctl::planning;
 #[path = "../tests/it/fixtures.rs"]
 mod fixtures;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Stores of one cluster, two groups and seven members: ten objects each.
 fn world_of(objects: usize, class: &str) -> Desired {
     let stores = objects / 10;

@@ -26,7 +26,8 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
 flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares"
-RUSTFLAGS="$flags" cargo build --release --target "$host" --bins
+built=${CARGO_TARGET_DIR:-$PWD/target}
+RUSTFLAGS="$flags" cargo build --release --target "$host" --bins --locked
 
 seeds() { # target
     case $1 in
@@ -47,6 +48,6 @@ for target in "${targets[@]}"; do
     mkdir -p "$corpus" "artifacts/$target"
     seeds "$target" "$corpus"
     echo "== fuzz $target: $seconds s"
-    "target/$host/release/$target" "$corpus" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
+    "$built/$host/release/$target" "$corpus" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
         -artifact_prefix="artifacts/$target/" -print_final_stats=1 -verbosity=0 2>&1 | tail -n 8
 done
