@@ -136,12 +136,18 @@ pub struct Entry {
     pub hash: String,
 }
 
+impl Event {
+    /// The region in which it begins something, if it does.
+    pub const fn begun_in(&self) -> Option<&RegionId> {
+        match self {
+            Self::Intended { at, .. } => Some(&at.region),
+            _ => None,
+        }
+    }
+}
+
 /// The regions in which something was ever begun. A region that has left the blueprint is looked at for as long as the
 /// record knows it: what was made there would be forgotten otherwise, and go on being billed.
 pub fn regions_of(entries: &[Entry]) -> BTreeSet<RegionId> {
-    let region = |entry: &Entry| match &entry.what {
-        Event::Intended { at, .. } => Some(at.region.clone()),
-        _ => None,
-    };
-    entries.iter().filter_map(region).collect()
+    entries.iter().filter_map(|entry| entry.what.begun_in().cloned()).collect()
 }

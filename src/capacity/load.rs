@@ -60,26 +60,8 @@ impl Load {
             connections: self.connections * requests,
             data_gib: self.data_gib * data,
             working_set_gib: self.working_set_gib * data,
-            ..self.without_rows()
-        }
-    }
-    /// The numbers alone.
-    fn without_rows(&self) -> Self {
-        // Field by field, since a copy of the whole would copy every row.
-        Self {
-            reads: self.reads,
-            writes: self.writes,
-            connections: self.connections,
-            data_gib: self.data_gib,
-            working_set_gib: self.working_set_gib,
-            request_bytes: self.request_bytes,
-            request_growth: self.request_growth,
-            data_growth: self.data_growth,
-            headroom: self.headroom,
-            crowd: self.crowd,
-            availability: self.availability,
-            rto_minutes: self.rto_minutes,
             rows: Vec::new(),
+            ..self.clone()
         }
     }
     /// Network bandwidth in Gbit a second.
@@ -90,7 +72,9 @@ impl Load {
 
 /// The first month in which something no longer fits, within the months that are followed.
 pub(super) fn first_month(load: &Load, fits: impl Fn(&Load) -> bool) -> Option<u32> {
-    (0..=assume::MONTHS_AHEAD).find(|&months| !fits(&load.after(months)))
+    // How the numbers were found is of no interest here, and dear to copy for every month.
+    let bare = Load { rows: Vec::new(), ..load.clone() };
+    (0..=assume::MONTHS_AHEAD).find(|&months| !fits(&bare.after(months)))
 }
 
 /// What is known of all stores together.

@@ -184,9 +184,8 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let checked = load::check(&input, settings, output)?;
     let name = checked.name()?;
     let (mut loaded, outside) = if let Some(opening) = opening {
-        let now = outside::present(settings);
-        let overlays = outside::store(settings)?.overlays(&name, now).await?;
-        (checked.build(&overlays, now, output)?, opening.wait()?)
+        let overlays = outside::store(settings)?.overlays(&name, opening.now).await?;
+        (checked.build(&overlays, opening.now, output)?, opening.wait()?)
     } else {
         let outside = outside::open(settings)?;
         let now = outside.clock.now();

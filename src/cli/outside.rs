@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::settings::{CloudSettings, Settings, StoreSettings};
 use crate::adapters::files::journal::SqliteStore;
 use crate::adapters::machine::SystemClock;
-use crate::adapters::sim::{self, SimCloud};
+use crate::adapters::sim::SimCloud;
 use crate::catalog::Catalog;
 use crate::execution::drive::World;
 use crate::seams::{Clock, Cloud, Store};
@@ -54,32 +54,29 @@ pub fn open(settings: &Settings) -> Result<Outside, Failure> {
 }
 
 /// An opening that is under way in a thread of its own.
-pub struct Opening(JoinHandle<Result<Outside, Failure>>);
+pub struct Opening {
+    /// The provider's time, which is known before the rest.
+    pub now: Moment,
+    thread: JoinHandle<Result<Outside, Failure>>,
+}
 
-/// Begins to open what exists already and takes a while to read: an embedded cloud. Nothing is made.
+/// Begins to open what exists already and takes a while to read: an embedded cloud. Nothing is made, and what is damaged
+/// is left to an opening that says so.
 pub fn begin_to_open(settings: &Settings) -> Option<Opening> {
-    if settings.cloud != CloudSettings::Sim || !settings.state_dir.join(sim::FILE).is_file() {
+    if settings.cloud != CloudSettings::Sim {
         return None;
     }
+    let now = SimCloud::time_of(&settings.state_dir)?;
     let settings = settings.clone();
-    Some(Opening(std::thread::spawn(move || open(&settings))))
+    Some(Opening { now, thread: std::thread::spawn(move || open(&settings)) })
 }
 
 impl Opening {
     /// Waits for the end of it.
     pub fn wait(self) -> Result<Outside, Failure> {
         // It has said on standard error why it panicked.
-        self.0
-            .join()
-            .unwrap_or_else(|_| Err(Failure::new(Exit::Error, "the embedded cloud cannot be opened")))
-    }
-}
-
-/// The provider's time, before the provider is opened. What cannot be read is told of by the opening.
-pub fn present(settings: &Settings) -> Moment {
-    match settings.cloud {
-        CloudSettings::Sim => SimCloud::time_of(&settings.state_dir).unwrap_or(sim::GENESIS),
-        CloudSettings::Aws { .. } => SystemClock.now(),
+        let silent = |_| Err(Failure::new(Exit::Error, "the embedded cloud cannot be opened"));
+        self.thread.join().unwrap_or_else(silent)
     }
 }
 

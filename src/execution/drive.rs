@@ -195,7 +195,7 @@ impl Run<'_> {
             if let Some(outcome) = turn.outcome {
                 return self.close(outcome, turn, opened).await;
             }
-            self.sleep(&turn, watch).await?;
+            self.sleep(&turn, stopping, watch).await?;
         }
     }
 
@@ -274,12 +274,13 @@ impl Run<'_> {
         }
     }
 
-    /// Sleeps in bits of a third of a lease at most, by this machine's clock, and keeps the lease alive.
-    async fn sleep(&mut self, turn: &Turn, watch: &mut dyn Watch) -> Result<(), StoreError> {
+    /// Sleeps in bits of a third of a lease at most, by this machine's clock, and keeps the lease alive. A request to stop
+    /// cuts the sleep short, but for a turn that knew of it: that one waits for the outcome of its calls.
+    async fn sleep(&mut self, turn: &Turn, stopping: bool, watch: &mut dyn Watch) -> Result<(), StoreError> {
         self.keep_lease().await?;
         let wake = self.next_look(turn);
         let bit = Span::from_secs(1);
-        while self.world.clock.now() < wake && !watch.stopping() {
+        while self.world.clock.now() < wake && (stopping || !watch.stopping()) {
             let now = self.world.clock.now();
             let until = if self.world.clock.is_virtual() { wake } else { Ord::min(wake, now + bit) };
             self.world.clock.sleep_until(until).await;

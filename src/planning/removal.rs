@@ -76,9 +76,10 @@ pub(super) fn remove_unwanted(ask: &Ask<'_>, unwanted: &[(&Address, &Seen)], dra
     if unwanted.is_empty() {
         return;
     }
+    let retained = retained(&unwanted);
     let mut leaving: BTreeSet<Address> = BTreeSet::new();
     for (at, seen) in unwanted {
-        if seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == KEEP_RETAIN) {
+        if retained.contains(at) {
             draft.waiting.push(Waiting::Retained { at: at.clone() });
         } else if remove(ask, at, seen, draft) {
             leaving.insert(at.clone());
@@ -87,6 +88,26 @@ pub(super) fn remove_unwanted(ask: &Ask<'_>, unwanted: &[(&Address, &Seen)], dra
     leave_globals(ask, &leaving, draft);
     move_writers(ask, &leaving, draft);
     dependants_first(ask, &leaving, draft);
+}
+
+/// What is to be kept, and whatever that names in its fields: its groups cannot go while it uses them.
+fn retained<'a>(unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
+    let is_kept = |seen: &Seen| seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == KEEP_RETAIN);
+    let mut queue: Vec<(&Address, &Seen)> =
+        unwanted.iter().filter(|(_, seen)| is_kept(seen)).copied().collect();
+    let mut retained: BTreeSet<&Address> = queue.iter().map(|(at, _)| *at).collect();
+    while let Some((at, seen)) = queue.pop() {
+        let names = references(&seen.attrs);
+        for (other, other_seen) in unwanted {
+            if names.iter().any(|name| name == other.name.as_str())
+                && can_name(at, other)
+                && retained.insert(other)
+            {
+                queue.push((other, other_seen));
+            }
+        }
+    }
+    retained
 }
 
 /// Adds the steps that remove one object; tells whether it is on its way out.
@@ -229,8 +250,7 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
         }
         for name in references(&seen.attrs) {
             for needed in by_name.get(name.as_str()).into_iter().flatten() {
-                let reaches = needed.region == dependant.region || needed.kind.facts().is_global;
-                if *needed != dependant && reaches && dependant.kind.family_meets(needed.kind) {
+                if can_name(dependant, needed) {
                     edges.push((dependant.clone(), (*needed).clone()));
                 }
             }
@@ -247,6 +267,12 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
         }
     }
     spread_lacking(draft);
+}
+
+/// Whether a name in a field of the one can mean the other.
+fn can_name(dependant: &Address, needed: &Address) -> bool {
+    let reaches = needed.region == dependant.region || needed.kind.facts().is_global;
+    needed != dependant && reaches && dependant.kind.family_meets(needed.kind)
 }
 
 /// Texts of all fields that are set: names of other objects are among them.

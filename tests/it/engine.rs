@@ -3,7 +3,7 @@
 
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::adapters::sim::{GENESIS, SimCloud};
+use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
 use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan};
@@ -256,6 +256,24 @@ fn a_stopped_run_says_so_and_the_next_one_goes_on() {
     let ended = site.apply(&wanted);
     assert_eq!(ended.outcome, Outcome::Settled);
     assert_eq!(site.creates().len(), wanted.nodes.len());
+}
+
+#[test]
+fn a_stopped_run_finds_out_what_became_of_a_call_without_an_answer() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut site = Site::new(4);
+    site.cloud.fail_at(1, Side::After);
+    let began = site.cloud.clock().now();
+    let stopped = site.run(&wanted, &Order { stop_after: Some(1), ..Order::default() }).unwrap();
+    assert_eq!(stopped.outcome, Outcome::Stopped);
+    assert!(stopped.at.since(began) >= Pace::default().unclear, "time passes until it is certain");
+    let events = site.events();
+    let lost = events.iter().find_map(|event| match event {
+        Event::Unclear { step } => Some(step.clone()),
+        _ => None,
+    });
+    let lost = lost.expect("the answer was lost");
+    assert!(events.contains(&Event::Settled { step: lost }), "{events:#?}");
 }
 
 #[test]

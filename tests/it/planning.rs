@@ -1,6 +1,6 @@
 //! The planner on small hand-made worlds: order, rolling, removal, refusal.
 
-use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::node::{Desired, Keep};
 use rgctl::artefacts::plan::{Op, Plan, Waiting};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Gap, Member};
@@ -122,6 +122,26 @@ fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
         other => panic!("{other:?}"),
     };
     assert_eq!(snapshot, Some(Name::new("game-matches-use1-final-20270115080000").unwrap()));
+}
+
+#[test]
+fn what_a_kept_store_uses_is_kept_with_it() {
+    let mut kept = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    for node in &mut kept {
+        if matches!(node.at.kind, KindId::AuroraCluster | KindId::AuroraInstance) {
+            node.keep = Keep::Retain;
+        }
+    }
+    let other = cluster_store("matches", "us-east-1", 1, "db.r7g.large");
+    let all: Vec<_> = kept.iter().chain(&other).cloned().collect();
+    let plan =
+        plan_for(&desired(Vec::new()), &world_of(&desired(all)), &consents(&["delete:matches@us-east-1"]));
+    let is_kept = |waiting: &Waiting| matches!(waiting, Waiting::Retained { .. });
+    assert!(plan.waiting.iter().all(is_kept), "{:#?}", plan.waiting);
+    assert_eq!(plan.waiting.len(), kept.len(), "its groups with it");
+    assert!(lines(&plan).iter().all(|line| line.contains("game-matches")), "{:#?}", lines(&plan));
+    let deleted = plan.steps.iter().filter(|step| step.op.word() == "delete").count();
+    assert_eq!(deleted, other.len(), "what nobody keeps goes, groups and all");
 }
 
 #[test]

@@ -30,6 +30,7 @@ const SCHEMA: &str = "
     create table if not exists regions (
         blueprint text not null, region text not null, primary key (blueprint, region)) without rowid;
 ";
+
 /// What `regions_of` finds, for the record of a version that did not keep the regions apart. An address is
 /// `region/kind/name`.
 const REGIONS_OF_RECORD: &str = "
@@ -67,16 +68,8 @@ impl SqliteStore {
         Self::with(Connection::open_in_memory().map_err(unavailable)?, None)
     }
 
-    fn with(connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
-        let keeps_regions: bool = connection
-            .query_row("select exists (select 1 from sqlite_schema where name = 'regions')", [], |row| {
-                row.get(0)
-            })
-            .map_err(unavailable)?;
-        connection.execute_batch(SCHEMA).map_err(unavailable)?;
-        if !keeps_regions {
-            connection.execute_batch(REGIONS_OF_RECORD).map_err(unavailable)?;
-        }
+    fn with(mut connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
+        make_tables(&mut connection).map_err(unavailable)?;
         Ok(Self { connection: Mutex::new(connection), lock_folder, locks: Mutex::default() })
     }
 
@@ -230,6 +223,18 @@ impl SqliteStore {
     }
 }
 
+/// Makes what is missing. A table of regions is made and filled in one go: half of it would be believed.
+fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    let is_new = "select not exists (select 1 from sqlite_schema where name = 'regions')";
+    if connection.query_row(is_new, [], |row| row.get(0))? {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(REGIONS_OF_RECORD)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
 /// Whether a line must be on disk before anything else is done.
 ///
 /// An intent must, since a call follows of which nobody else would know, and the end of a run must, since a person is
@@ -251,14 +256,10 @@ fn note_regions(
     blueprint: &BlueprintName,
     events: &[Event],
 ) -> Result<(), StoreError> {
-    let begun = events.iter().filter_map(|event| match event {
-        Event::Intended { at, .. } => Some(&at.region),
-        _ => None,
-    });
     let mut insert = transaction
         .prepare_cached("insert or ignore into regions (blueprint, region) values (?1, ?2)")
         .map_err(unavailable)?;
-    for region in begun.collect::<BTreeSet<_>>() {
+    for region in events.iter().filter_map(Event::begun_in).collect::<BTreeSet<_>>() {
         insert.execute(params![blueprint.as_str(), region.as_str()]).map_err(unavailable)?;
     }
     Ok(())

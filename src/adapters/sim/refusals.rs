@@ -276,12 +276,13 @@ impl World {
         if !(phase.is_ready() || wakes) {
             return Err(busy(at, phase));
         }
-        let mut after = object.attrs.clone();
-        after.overlay(wanted);
+        let mut whole = object.attrs.clone();
+        whole.overlay(wanted);
         let no_way = |change: &&FieldChange| change.change == Change::Replace || change.through;
-        if let Some(change) = after.diff(&object.attrs).iter().find(no_way) {
-            let before = change.before.as_ref().unwrap_or(&serde_json::Value::Null);
-            let message = format!("{} cannot be changed from {before} to that", change.field);
+        if let Some(change) = whole.diff(&object.attrs).iter().find(no_way) {
+            let value = |attrs: &AnyAttrs| attrs.get(&change.field).unwrap_or_default();
+            let (before, after) = (value(&object.attrs), value(wanted));
+            let message = format!("{} cannot be changed from {before} to {after}", change.field);
             return Err(refused(at.kind.codes().combination, message));
         }
         if changes.len() > 1
