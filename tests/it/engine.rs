@@ -57,6 +57,21 @@ pub struct Order {
     pub deadline: Option<Moment>,
 }
 
+/// A run that brings about what is wanted, and nothing else about it.
+pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pace: &'a Pace) -> Job<'a> {
+    Job {
+        desired,
+        policy,
+        figures: &NoFigures,
+        agreed: None,
+        purpose: Purpose::Apply,
+        run,
+        owner: "test",
+        deadline: None,
+        pace,
+    }
+}
+
 pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
@@ -94,15 +109,10 @@ impl Site {
         // Looking less often than the product does keeps the tests short; nothing here depends on it.
         let pace = Pace { look_again: Span::from_mins(4), ..Pace::default() };
         let job = Job {
-            desired,
-            policy: &order.policy,
-            figures: &NoFigures,
             agreed: order.agreed.as_ref(),
             purpose: if order.destroy { Purpose::Destroy } else { Purpose::Apply },
-            run: &run,
-            owner: "test",
             deadline: order.deadline,
-            pace: &pace,
+            ..applying(desired, &run, &order.policy, &pace)
         };
         let mut watch = Quiet { turns: 0, stop_after: order.stop_after };
         let ended = block_on(async {
@@ -383,17 +393,7 @@ fn a_call_that_is_accepted_again_and_again_without_an_effect_is_given_up_and_tol
         let (clock, idle) = (site.cloud.clock(), Idle(&site.cloud, KindId::AuroraInstance));
         let world = World { cloud: &idle, clock: &clock, wall: &site.wall, store: &site.store };
         let (run, policy, pace) = (RunId(format!("idle-{number}")), Policy::default(), Pace::default());
-        let job = Job {
-            desired: &wanted,
-            policy: &policy,
-            figures: &NoFigures,
-            agreed: None,
-            purpose: Purpose::Apply,
-            run: &run,
-            owner: "test",
-            deadline: None,
-            pace: &pace,
-        };
+        let job = applying(&wanted, &run, &policy, &pace);
         let ended = block_on(drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(500) })).unwrap();
         assert_eq!(ended.outcome, Outcome::Blocked);
         let why: Vec<&str> = ended.last.held.iter().map(|held| held.why.as_str()).collect();
@@ -474,17 +474,7 @@ fn apply_at_pace(desired: &Desired, foresees: bool) -> (Ended, u32, Vec<Event>) 
     let cloud: &dyn Cloud = if foresees { &site.cloud } else { &unforeseen };
     let world = World { cloud, clock: &clock, wall: &site.wall, store: &site.store };
     let (run, policy, pace) = (RunId("run-1".to_owned()), Policy::default(), Pace::default());
-    let job = Job {
-        desired,
-        policy: &policy,
-        figures: &NoFigures,
-        agreed: None,
-        purpose: Purpose::Apply,
-        run: &run,
-        owner: "test",
-        deadline: None,
-        pace: &pace,
-    };
+    let job = applying(desired, &run, &policy, &pace);
     let mut watch = Quiet { turns: 0, stop_after: None };
     let ended = block_on(drive(&world, &job, &mut watch)).unwrap();
     (ended, watch.turns, site.events())

@@ -14,15 +14,13 @@ use rgctl::adapters::aws::cloud::AwsCloud;
 use rgctl::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
 use rgctl::adapters::aws::iam_policy::{PolicyFor, RecordPlace};
 use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::artefacts::journal::Purpose;
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::Scope;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
-use rgctl::execution::drive::{DriveError, Job, World, drive, observe};
+use rgctl::execution::drive::{DriveError, World, drive, observe};
 use rgctl::execution::turn::Pace;
 use rgctl::kinds::KindId;
-use rgctl::planning::NoFigures;
 use rgctl::report::style::Style;
 use rgctl::seams::{CloudError, Store};
 use rgctl::vocabulary::names::{BlueprintName, RunId};
@@ -30,7 +28,7 @@ use rgctl::vocabulary::time::Moment;
 use serde_json::json;
 
 use super::replay::{Answer, Sent, Still, cloud, dated, over, refusal, xml};
-use crate::engine::Quiet;
+use crate::engine::{Quiet, applying};
 use crate::fixtures::{cluster_store, desired, region};
 
 /// The time of [`Still`], as a service tells it, and ten minutes later.
@@ -272,17 +270,7 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
         let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
         let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
         let (run, policy, pace) = (RunId("run".into()), Policy::default(), Pace::default());
-        let job = Job {
-            desired: &desired,
-            policy: &policy,
-            figures: &NoFigures,
-            agreed: None,
-            purpose: Purpose::Apply,
-            run: &run,
-            owner: "test",
-            deadline: None,
-            pace: &pace,
-        };
+        let job = applying(&desired, &run, &policy, &pace);
         let ended = drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(50) }).await;
         assert!(matches!(ended, Err(DriveError::Cloud(_))), "{name}: {ended:?}");
         assert!(store.entries(&desired.blueprint, 0).await.unwrap().is_empty(), "{name}");

@@ -31,13 +31,12 @@ use rgctl::cli::import::{adoptions, strangers};
 use rgctl::execution::drive::{Ended, Job, World, drive};
 use rgctl::execution::turn::Pace;
 use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::planning::NoFigures;
 use rgctl::seams::{Clock, Cloud, CloudError, Store, StoreError};
 use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
-use crate::engine::Quiet;
+use crate::engine::{Quiet, applying};
 use crate::fixtures::{at, cluster_store, consents, desired, node, region};
 use crate::store_laws::obeys_the_laws;
 
@@ -124,18 +123,8 @@ async fn apply_on(
         visibility: Span::from_millis(300),
         ..Pace::default()
     };
-    let (run, figures) = (RunId("wire".into()), NoFigures);
-    let job = Job {
-        desired,
-        policy,
-        figures: &figures,
-        agreed: None,
-        purpose,
-        run: &run,
-        owner: "test",
-        deadline: None,
-        pace: &pace,
-    };
+    let run = RunId("wire".into());
+    let job = Job { purpose, ..applying(desired, &run, policy, &pace) };
     drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(500) }).await.unwrap()
 }
 
