@@ -374,12 +374,6 @@ impl KindId {
         self.as_str().split_once('.').map_or(self.as_str(), |(family, _)| family)
     }
 
-    /// Whether objects of the two kinds can refer to each other: they answer at the same control plane. Redshift and its
-    /// serverless counterpart have two.
-    pub fn family_meets(self, other: Self) -> bool {
-        self.facts().endpoint == other.facts().endpoint || self.family() == other.family()
-    }
-
     /// What a status word of the service means for an object of this kind.
     pub fn phase(self, native: &str) -> Phase {
         rds_like::classify(self.facts().statuses, native)
@@ -414,6 +408,29 @@ impl AnyAttrs {
             Value::String(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The names in a field: one, a set of them, or none.
+    pub fn names(&self, field: &str) -> Vec<String> {
+        match self.get(field) {
+            Some(Value::String(name)) => vec![name],
+            Some(Value::Array(items)) => {
+                items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Other objects that the fields name, each with the field that does: of the same region, and the global object, whose
+    /// home may be another.
+    pub fn named(&self) -> Vec<(&'static str, KindId, String)> {
+        let kind = self.kind();
+        let references = kind.references().iter().map(|reference| (reference.field, reference.kind));
+        let global = kind.global_kind().map(|global| ("global", global));
+        let fields = references.chain(global);
+        fields
+            .flat_map(|(field, kind)| self.names(field).into_iter().map(move |name| (field, kind, name)))
+            .collect()
     }
 
     /// Every field that is set, by name, in the table's order; secret values are hidden.

@@ -150,15 +150,18 @@ enum Turn {
     Grows,
     /// All changes that go in one call.
     Together,
-    /// What goes to nothing or is switched on: whatever needed it has been switched off by then.
+    /// What goes to nothing: whatever needed it has been switched off by then.
+    Vanishes,
+    /// What is switched on, and what grows into the room that something leaves which goes to nothing.
     Last,
 }
 
-fn turn_of(change: &FieldChange) -> Turn {
+fn turn_of(change: &FieldChange, makes_room: bool) -> Turn {
     let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
     match &change.after {
+        serde_json::Value::Number(after) if after.as_u64() > before && makes_room => Turn::Last,
         serde_json::Value::Number(after) if after.as_u64() > before => Turn::Grows,
-        serde_json::Value::Number(after) if after.as_u64() == Some(0) => Turn::Last,
+        serde_json::Value::Number(after) if after.as_u64() == Some(0) => Turn::Vanishes,
         serde_json::Value::Number(_) => Turn::Shrinks,
         serde_json::Value::Bool(false) => Turn::Grows,
         serde_json::Value::Bool(true) => Turn::Last,
@@ -174,8 +177,10 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
         return;
     }
     let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
-    alone.sort_by_key(turn_of);
-    let later = alone.partition_point(|change| turn_of(change) < Turn::Together);
+    // Shards and replicas share a limit of nodes: those that go make room for those that come.
+    let makes_room = alone.iter().any(|change| turn_of(change, false) == Turn::Vanishes);
+    alone.sort_by_key(|change| turn_of(change, makes_room));
+    let later = alone.partition_point(|change| turn_of(change, makes_room) < Turn::Together);
     let late = alone.split_off(later);
     let together = (!together.is_empty()).then_some(together);
     let groups = calls(alone).into_iter().chain(together).chain(calls(late));

@@ -13,7 +13,7 @@ use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, TAG_KEEP, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::Grave;
 use crate::artefacts::seen::Seen;
-use crate::kinds::AnyAttrs;
+use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::{Name, StepId};
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::FieldChange;
@@ -96,14 +96,12 @@ fn retained<'a>(unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
     let mut queue: Vec<(&Address, &Seen)> =
         unwanted.iter().filter(|(_, seen)| is_kept(seen)).copied().collect();
     let mut retained: BTreeSet<&Address> = queue.iter().map(|(at, _)| *at).collect();
+    let by_name = by_name(unwanted.iter().map(|(at, _)| *at));
+    let attrs: BTreeMap<&Address, &Seen> = unwanted.iter().copied().collect();
     while let Some((at, seen)) = queue.pop() {
-        let names = references(&seen.attrs);
-        for (other, other_seen) in unwanted {
-            if names.iter().any(|name| name == other.name.as_str())
-                && can_name(at, other)
-                && retained.insert(other)
-            {
-                queue.push((other, other_seen));
+        for other in named_by(at, seen, &by_name) {
+            if retained.insert(other) {
+                queue.extend(attrs.get_key_value(other).map(|(at, seen)| (*at, *seen)));
             }
         }
     }
@@ -239,22 +237,14 @@ fn move_writers(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
 /// their subnet group. A wanted object that still names it must have been changed before. What cannot go because a
 /// dependant lacks consent lacks that consent, too.
 fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
-    let mut by_name: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
-    for at in leaving {
-        by_name.entry(at.name.as_str()).or_default().push(at);
-    }
+    let by_name = by_name(leaving);
     let mut edges: Vec<(Address, Address)> = Vec::new();
     for (dependant, seen) in &ask.inventory.seen {
         if !ask.owns(seen) || dependant.kind.facts().observe_only {
             continue;
         }
-        for name in references(&seen.attrs) {
-            for needed in by_name.get(name.as_str()).into_iter().flatten() {
-                if can_name(dependant, needed) {
-                    edges.push((dependant.clone(), (*needed).clone()));
-                }
-            }
-        }
+        let needed = named_by(dependant, seen, &by_name);
+        edges.extend(needed.map(|needed| (dependant.clone(), needed.clone())));
     }
     for (dependant, needed) in &edges {
         let leaves =
@@ -269,25 +259,27 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
     spread_lacking(draft);
 }
 
-/// Whether a name in a field of the one can mean the other.
-fn can_name(dependant: &Address, needed: &Address) -> bool {
-    let reaches = needed.region == dependant.region || needed.kind.facts().is_global;
-    needed != dependant && reaches && dependant.kind.family_meets(needed.kind)
+/// Addresses by what fields of other objects name them by.
+fn by_name<'a>(all: impl IntoIterator<Item = &'a Address>) -> BTreeMap<(KindId, &'a str), Vec<&'a Address>> {
+    let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for at in all {
+        by_name.entry((at.kind, at.name.as_str())).or_default().push(at);
+    }
+    by_name
 }
 
-/// Texts of all fields that are set: names of other objects are among them.
-fn references(attrs: &AnyAttrs) -> Vec<String> {
-    let mut names = Vec::new();
-    for (_, value) in attrs.set_fields() {
-        match value {
-            Value::String(text) => names.push(text),
-            Value::Array(items) => {
-                names.extend(items.into_iter().filter_map(|item| item.as_str().map(str::to_owned)));
-            }
-            _ => {}
-        }
+/// Which of them an object names in its fields: in its own region, or in any when they span regions.
+fn named_by<'a>(
+    at: &Address,
+    seen: &Seen,
+    by_name: &BTreeMap<(KindId, &'a str), Vec<&'a Address>>,
+) -> impl Iterator<Item = &'a Address> {
+    let mut named: Vec<&'a Address> = Vec::new();
+    for (_, kind, name) in seen.attrs.named() {
+        named.extend(by_name.get(&(kind, name.as_str())).into_iter().flatten().copied());
     }
-    names
+    let region = at.region.clone();
+    named.into_iter().filter(move |needed| needed.kind.facts().is_global || needed.region == region)
 }
 
 /// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its

@@ -9,7 +9,7 @@ use rgctl::kinds::facts::Endpoint;
 use rgctl::planning;
 use rgctl::vocabulary::names::Name;
 use rgctl::vocabulary::phase::{Phase, Role};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixtures::*;
 
@@ -122,6 +122,56 @@ fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
         other => panic!("{other:?}"),
     };
     assert_eq!(snapshot, Some(Name::new("game-matches-use1-final-20270115080000").unwrap()));
+}
+
+/// A warehouse that leaves one form for the other has a parameter group, a cluster, a namespace and a workgroup of one
+/// name. Only what a field of that kind can mean is waited for, or they would wait for each other.
+#[test]
+fn objects_of_one_name_do_not_wait_for_each_other_in_a_circle() {
+    let named =
+        |kind, fields: &[(&str, Value)]| node(at("us-east-1", kind, "game-dw-use1"), "dw", fields, &[]);
+    let group = named(KindId::RedshiftParameters, &[("family", json!("redshift-2.0"))]);
+    let cluster = named(KindId::RedshiftCluster, &[("parameter_group", json!("game-dw-use1"))]);
+    let namespace = named(KindId::RedshiftNamespace, &[("database", json!("game-dw-use1"))]);
+    let workgroup = named(KindId::RedshiftWorkgroup, &[("namespace", json!("game-dw-use1"))]);
+    let world = world_of(&desired(vec![group, cluster, namespace, workgroup]));
+    let plan = plan_for(&desired(Vec::new()), &world, &consents(&["delete:dw@us-east-1"]));
+    assert!(position(&plan, "delete redshift.workgroup/") < position(&plan, "delete redshift.namespace/"));
+    assert!(position(&plan, "delete redshift.cluster/") < position(&plan, "delete redshift.parameters/"));
+    let waits: usize = plan.steps.iter().map(|step| step.needs.len()).sum();
+    assert_eq!(waits, 2, "{:#?}", plan.steps);
+}
+
+/// Shards and replicas share a limit of nodes, so replicas that all go make room before shards come; replicas that stay
+/// do not change that shards come first.
+#[test]
+fn replicas_that_go_make_room_for_shards_that_come() {
+    let group = |shards: u32, replicas: u32, failover: bool| {
+        let fields = [
+            ("shards", json!(shards)),
+            ("replicas_per_shard", json!(replicas)),
+            ("automatic_failover", json!(failover)),
+        ];
+        desired(vec![node(at("us-east-1", KindId::CacheGroup, "game-hot-use1"), "hot", &fields, &[])])
+    };
+    let change =
+        |before: &Desired, after: &Desired| lines(&plan_for(after, &world_of(before), &Policy::default()));
+    assert_eq!(
+        change(&group(150, 2, true), &group(300, 0, false)),
+        [
+            "modify elasticache.group/game-hot-use1 automatic_failover",
+            "modify elasticache.group/game-hot-use1 replicas_per_shard",
+            "modify elasticache.group/game-hot-use1 shards",
+        ]
+    );
+    assert_eq!(
+        change(&group(150, 0, false), &group(200, 1, true)),
+        [
+            "modify elasticache.group/game-hot-use1 shards",
+            "modify elasticache.group/game-hot-use1 replicas_per_shard",
+            "modify elasticache.group/game-hot-use1 automatic_failover",
+        ]
+    );
 }
 
 #[test]

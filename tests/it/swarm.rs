@@ -12,10 +12,12 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl::adapters::sim::{Called, Fault, FaultPlan, GENESIS, Rule};
+use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::Outcome;
 use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::{Op, Waiting};
+use rgctl::artefacts::plan::{Op, Verb, Waiting};
 use rgctl::artefacts::policy::{Consent, Grave};
+use rgctl::artefacts::seen::Seen as Found;
 use rgctl::seams::{Clock, Cloud};
 use rgctl::vocabulary::names::{RegionId, StepId, StoreName, Token};
 use rgctl::vocabulary::phase::Phase;
@@ -166,7 +168,15 @@ fn come_to_rest(
     }
     let plan = site.plan(&everywhere);
     let last = last.map(|ended| (ended.outcome, ended.last.held, ended.last.under_way));
-    Err(format!("it does not come to rest: {:#?} {:#?} {last:#?}", lines(&plan), plan.waiting))
+    let last = format!("{last:#?}; the last calls: {:#?}", last_calls(site));
+    Err(format!("it does not come to rest: {:#?} {:#?} {last}", lines(&plan), plan.waiting))
+}
+
+/// What was asked of the cloud at last, and what it said.
+fn last_calls(site: &Site) -> Vec<String> {
+    let calls = site.cloud.calls();
+    let last = calls.iter().skip(calls.len().saturating_sub(12));
+    last.map(|called| format!("{} {}: {:?}", called.at, called.op.step_id(), called.told)).collect()
 }
 
 /// What was to be kept when its store left the blueprint.
@@ -219,20 +229,31 @@ fn budgets_are_kept(calls: &[Called]) -> Result<(), String> {
 /// What was never made whole holds no data: a person deletes it, members first.
 fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
     for _ in 0..4 {
-        for (at, seen) in site.look(wanted).seen {
+        let inventory = site.look(wanted);
+        for (at, seen) in &inventory.seen {
             if matches!(seen.facts.phase, Phase::Failed(_)) {
+                let at = at.clone();
                 let _ = site.cloud.with_world(|world| {
                     world.expect_snapshots(false);
                     world.edit_fields(&at, vec![("deletion_protection", json!(false))])
                 });
+                let token = Token("a person".to_owned());
+                for global in inventory.seen.iter().filter(|(_, seen)| has_member(seen, &at)) {
+                    let verb = Verb::Detach { region: at.region.clone(), member: at.name.clone() };
+                    let _ = block_on(site.cloud.call(&Op::Act { at: global.0.clone(), verb }, &token));
+                }
                 let op = Op::Delete { at, final_snapshot: None };
-                let _ = block_on(site.cloud.call(&op, &Token("a person".to_owned())));
+                let _ = block_on(site.cloud.call(&op, &token));
             }
         }
         site.cloud.advance(Span::from_hours(2)).map_err(|error| error.to_string())?;
     }
     let _ = site.cloud.with_world(|world| world.expect_snapshots(true));
     Ok(())
+}
+
+fn has_member(global: &Found, at: &Address) -> bool {
+    global.facts.members.iter().any(|member| member.region == at.region && member.name == at.name)
 }
 
 /// The seeds that are asked for: `200`, or a part such as `5000-10000`.

@@ -4,8 +4,6 @@
 //!
 //! **Invariant:** these functions look and never change an object. (Faults that refuse are used up.)
 
-use serde_json::Value;
-
 use crate::artefacts::address::Address;
 use crate::kinds::{AnyAttrs, KindId};
 use crate::seams::CloudError;
@@ -157,15 +155,9 @@ impl World {
     /// Everything that the attributes name must exist.
     fn refuse_references(&self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
         for reference in at.kind.references() {
-            let named = match wanted.get(reference.field) {
-                Some(Value::String(name)) => vec![name],
-                Some(Value::Array(names)) => {
-                    names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
-                }
-                _ => continue,
-            };
             // Groups and users named `default` come with the account.
-            for name in named.into_iter().filter(|name| !name.starts_with("default")) {
+            for name in wanted.names(reference.field).into_iter().filter(|name| !name.starts_with("default"))
+            {
                 let target = Name::new(name.clone())
                     .ok()
                     .map(|name| Address::new(at.region.clone(), reference.kind, name));
@@ -385,12 +377,8 @@ impl World {
     fn refuse_in_use(&self, at: &Address) -> Result<(), CloudError> {
         for kind in KindId::ALL {
             for reference in kind.references().iter().filter(|reference| reference.kind == at.kind) {
-                let names = |object: &Object| match object.attrs.get(reference.field) {
-                    Some(Value::String(name)) => name == at.name.as_str(),
-                    Some(Value::Array(names)) => {
-                        names.iter().any(|name| name.as_str() == Some(at.name.as_str()))
-                    }
-                    _ => false,
+                let names = |object: &Object| {
+                    object.attrs.names(reference.field).iter().any(|name| name == at.name.as_str())
                 };
                 if self.in_region(&at.region, *kind).any(|(_, object)| names(object)) {
                     return Err(in_use(at));

@@ -250,7 +250,7 @@ impl<'a> View<'a> {
     /// The users of a group. Where the group is not the store's own, or there is none, the one user that expansion would
     /// make is not there either.
     fn users(&self, group: &Part) -> Vec<Part> {
-        let of_group = group.own().and_then(|at| self.seen(&at)).map(|seen| names(&seen.attrs, "users"));
+        let of_group = group.own().and_then(|at| self.seen(&at)).map(|seen| seen.attrs.names("users"));
         let Some(users) = of_group.filter(|users| !users.is_empty()) else {
             return vec![self.part(KindId::CacheUser, 1, None, &group.region)];
         };
@@ -287,26 +287,12 @@ impl<'a> View<'a> {
     }
 }
 
-/// The objects that an object names, with the field that does.
+/// The objects of its region that an object names, with the field that does.
 fn references(at: &Address, attrs: &AnyAttrs) -> Vec<(&'static str, Address)> {
-    let mut out = Vec::new();
-    for reference in at.kind.references() {
-        for name in names(attrs, reference.field) {
-            if let Ok(name) = Name::new(name) {
-                out.push((reference.field, Address::new(at.region.clone(), reference.kind, name)));
-            }
-        }
-    }
-    out
-}
-
-/// The names in a field: one, or a set.
-fn names(attrs: &AnyAttrs, field: &str) -> Vec<String> {
-    match attrs.get(field) {
-        Some(Value::String(name)) => vec![name],
-        Some(Value::Array(items)) => {
-            items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
-        }
-        _ => Vec::new(),
-    }
+    let regional = attrs.named().into_iter().filter(|(_, kind, _)| !kind.facts().is_global);
+    regional
+        .filter_map(|(field, kind, name)| {
+            Some((field, Address::new(at.region.clone(), kind, Name::new(name).ok()?)))
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! How stores are reached, as they were found.
 
-use super::{Recognised, names};
+use super::Recognised;
 use crate::artefacts::seen::Inventory;
 use crate::vocabulary::names::RegionId;
 
@@ -28,7 +28,7 @@ pub fn network(inventory: &Inventory, store: &Recognised, region: &RegionId) -> 
             [("subnets", &mut facts.subnets), ("security_groups", &mut facts.security_groups)]
         {
             if into.is_empty() {
-                *into = names(&seen.attrs, field);
+                *into = seen.attrs.names(field);
             }
         }
         facts.kms_key = facts.kms_key.or_else(|| seen.attrs.text("kms_key"));
