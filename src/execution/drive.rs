@@ -17,6 +17,7 @@ use crate::planning::Figures;
 use crate::record::ledger::Ledger;
 use crate::seams::{Clock, Cloud, CloudError, Lease, Store, StoreError};
 use crate::vocabulary::names::RunId;
+use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::{FieldChange, HIDDEN};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -395,6 +396,10 @@ fn outcome(call: &Call, answer: Result<(), CloudError>) -> Event {
         }
         Err(CloudError::Refused { code, message } | CloudError::Denied { code, message }) => {
             Event::Refused { step, code, message }
+        }
+        // Waiting ends nothing here: somebody has to repair or delete what has failed.
+        Err(CloudError::Busy { phase: phase @ Phase::Failed(_), code }) => {
+            Event::Refused { step, code, message: format!("an object that it needs is {phase}") }
         }
         Err(
             error @ (CloudError::Throttled { .. }

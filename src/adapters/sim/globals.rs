@@ -7,7 +7,7 @@ use crate::artefacts::seen::Member;
 use crate::kinds::facts::Lasts;
 use crate::seams::CloudError;
 use crate::vocabulary::names::{Name, RegionId};
-use crate::vocabulary::phase::Role;
+use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::Change;
 
 use super::physics::{ready_word, word};
@@ -39,13 +39,21 @@ impl World {
         self.objects.get(&primary).filter(|_| primary != *at)
     }
 
-    /// A member of a global object, in a state to take a role.
-    fn ready_member(&self, global: &Address, region: &RegionId, name: &Name) -> Result<Address, CloudError> {
+    /// A member of a global object, in whatever state.
+    fn any_member(
+        &self,
+        global: &Address,
+        region: &RegionId,
+        name: &Name,
+    ) -> Result<(Address, &Object), CloudError> {
         let at = Self::member_address(global, region, name).ok_or_else(|| missing(global))?;
         let member = self.objects.get(&at).ok_or_else(|| missing(&at))?;
-        if self.global_of(&at) != Some(global) {
-            return Err(missing(&at));
-        }
+        if self.global_of(&at) == Some(global) { Ok((at, member)) } else { Err(missing(&at)) }
+    }
+
+    /// A member of a global object, in a state to take a role.
+    fn ready_member(&self, global: &Address, region: &RegionId, name: &Name) -> Result<Address, CloudError> {
+        let (at, member) = self.any_member(global, region, name)?;
         if !member.is_ready() {
             return Err(busy(&at, member.phase()));
         }
@@ -194,8 +202,13 @@ impl World {
             return Err(busy(global, state.phase()));
         }
         let others = state.members.len() > 1;
-        let at = self.ready_member(global, region, name)?;
-        let is_primary = self.objects.get(&at).is_some_and(|member| member.role == Some(Role::Writer));
+        let (at, member) = self.any_member(global, region, name)?;
+        // What has failed has nothing to be promoted: it leaves as it is, to be deleted.
+        let has_failed = matches!(member.phase(), Phase::Failed(_));
+        if !member.is_ready() && !has_failed {
+            return Err(busy(&at, member.phase()));
+        }
+        let is_primary = member.role == Some(Role::Writer);
         if is_primary && (others || !global.kind.facts().primary_leaves) {
             return Err(refused(
                 global.kind.codes().global_state,
@@ -205,7 +218,7 @@ impl World {
         self.cast_shadow(global);
         self.cast_shadow(&at);
         self.leave_global(global, &at);
-        if !is_primary {
+        if !is_primary && !has_failed {
             let lasts = at.kind.facts().timing.of(Change::InPlace);
             let stages = self.one_stage(&at, &["promoting", "modifying"], lasts, true);
             self.begin(&at, Purpose::Promote, stages, "detach");
