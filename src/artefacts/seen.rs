@@ -23,6 +23,13 @@ pub struct Member {
     pub role: Role,
 }
 
+impl Member {
+    /// Whether it is that object, which is of the kind that its parent has for members.
+    pub fn is(&self, at: &Address) -> bool {
+        self.region == at.region && self.name == at.name
+    }
+}
+
 /// Facts about an object that nobody wishes for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {

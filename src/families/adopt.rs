@@ -261,11 +261,8 @@ impl Entries<'_> {
     /// Fields that name an adopted object name it as it is called.
     fn refer(&self, node: &mut Node) {
         let kind = node.at.kind;
-        let mut fields: Vec<(&str, KindId)> =
-            kind.references().iter().map(|reference| (reference.field, reference.kind)).collect();
-        fields.extend(kind.global_kind().map(|global| ("global", global)));
-        fields.extend(kind.member_kind().map(|member| ("source", member)));
-        for (field, target) in fields {
+        let source = kind.member_kind().map(|member| ("source", member));
+        for (field, target) in kind.naming_fields().chain(source) {
             let new = match node.attrs.get(field) {
                 Some(Value::String(text)) => self.called(node, target, &text).map(Value::String),
                 Some(Value::Array(items)) => Some(Value::Array(

@@ -374,6 +374,13 @@ impl KindId {
         self.as_str().split_once('.').map_or(self.as_str(), |(family, _)| family)
     }
 
+    /// Fields that name other objects, each with their kind: those of the region, and the global object, whose home may be
+    /// another.
+    pub fn naming_fields(self) -> impl Iterator<Item = (&'static str, Self)> {
+        let references = self.references().iter().map(|reference| (reference.field, reference.kind));
+        references.chain(self.global_kind().map(|global| ("global", global)))
+    }
+
     /// What a status word of the service means for an object of this kind.
     pub fn phase(self, native: &str) -> Phase {
         rds_like::classify(self.facts().statuses, native)
@@ -421,13 +428,9 @@ impl AnyAttrs {
         }
     }
 
-    /// Other objects that the fields name, each with the field that does: of the same region, and the global object, whose
-    /// home may be another.
+    /// Other objects that the fields name, each with the field that does: see [`KindId::naming_fields`].
     pub fn named(&self) -> Vec<(&'static str, KindId, String)> {
-        let kind = self.kind();
-        let references = kind.references().iter().map(|reference| (reference.field, reference.kind));
-        let global = kind.global_kind().map(|global| ("global", global));
-        let fields = references.chain(global);
+        let fields = self.kind().naming_fields();
         fields
             .flat_map(|(field, kind)| self.names(field).into_iter().map(move |name| (field, kind, name)))
             .collect()

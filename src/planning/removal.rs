@@ -97,11 +97,11 @@ fn retained<'a>(unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
         unwanted.iter().filter(|(_, seen)| is_kept(seen)).copied().collect();
     let mut retained: BTreeSet<&Address> = queue.iter().map(|(at, _)| *at).collect();
     let by_name = by_name(unwanted.iter().map(|(at, _)| *at));
-    let attrs: BTreeMap<&Address, &Seen> = unwanted.iter().copied().collect();
+    let seen_at: BTreeMap<&Address, &Seen> = unwanted.iter().copied().collect();
     while let Some((at, seen)) = queue.pop() {
         for other in named_by(at, seen, &by_name) {
             if retained.insert(other) {
-                queue.extend(attrs.get_key_value(other).map(|(at, seen)| (*at, *seen)));
+                queue.extend(seen_at.get(other).map(|seen| (other, *seen)));
             }
         }
     }
@@ -243,7 +243,7 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
         if !ask.owns(seen) || dependant.kind.facts().observe_only {
             continue;
         }
-        let needed = named_by(dependant, seen, &by_name);
+        let needed = named_by(dependant, seen, &by_name).into_iter();
         edges.extend(needed.map(|needed| (dependant.clone(), needed.clone())));
     }
     for (dependant, needed) in &edges {
@@ -259,7 +259,7 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
     spread_lacking(draft);
 }
 
-/// Addresses by what fields of other objects name them by.
+/// Addresses by kind and name, which is what fields of other objects have of them.
 fn by_name<'a>(all: impl IntoIterator<Item = &'a Address>) -> BTreeMap<(KindId, &'a str), Vec<&'a Address>> {
     let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for at in all {
@@ -273,13 +273,14 @@ fn named_by<'a>(
     at: &Address,
     seen: &Seen,
     by_name: &BTreeMap<(KindId, &'a str), Vec<&'a Address>>,
-) -> impl Iterator<Item = &'a Address> {
+) -> Vec<&'a Address> {
+    let reaches = |needed: &&Address| needed.kind.facts().is_global || needed.region == at.region;
     let mut named: Vec<&'a Address> = Vec::new();
     for (_, kind, name) in seen.attrs.named() {
-        named.extend(by_name.get(&(kind, name.as_str())).into_iter().flatten().copied());
+        let homonyms = by_name.get(&(kind, name.as_str())).into_iter().flatten().copied();
+        named.extend(homonyms.filter(reaches));
     }
-    let region = at.region.clone();
-    named.into_iter().filter(move |needed| needed.kind.facts().is_global || needed.region == region)
+    named
 }
 
 /// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its

@@ -12,12 +12,10 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl::adapters::sim::{Called, Fault, FaultPlan, GENESIS, Rule};
-use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::Outcome;
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Verb, Waiting};
 use rgctl::artefacts::policy::{Consent, Grave};
-use rgctl::artefacts::seen::Seen as Found;
 use rgctl::seams::{Clock, Cloud};
 use rgctl::vocabulary::names::{RegionId, StepId, StoreName, Token};
 use rgctl::vocabulary::phase::Phase;
@@ -238,9 +236,12 @@ fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
                     world.edit_fields(&at, vec![("deletion_protection", json!(false))])
                 });
                 let token = Token("a person".to_owned());
-                for global in inventory.seen.iter().filter(|(_, seen)| has_member(seen, &at)) {
+                let mut globals = inventory.seen.iter();
+                let global =
+                    globals.find(|(_, global)| global.facts.members.iter().any(|member| member.is(&at)));
+                if let Some((global, _)) = global {
                     let verb = Verb::Detach { region: at.region.clone(), member: at.name.clone() };
-                    let _ = block_on(site.cloud.call(&Op::Act { at: global.0.clone(), verb }, &token));
+                    let _ = block_on(site.cloud.call(&Op::Act { at: global.clone(), verb }, &token));
                 }
                 let op = Op::Delete { at, final_snapshot: None };
                 let _ = block_on(site.cloud.call(&op, &token));
@@ -250,10 +251,6 @@ fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
     }
     let _ = site.cloud.with_world(|world| world.expect_snapshots(true));
     Ok(())
-}
-
-fn has_member(global: &Found, at: &Address) -> bool {
-    global.facts.members.iter().any(|member| member.region == at.region && member.name == at.name)
 }
 
 /// Seeds beyond the usual ones that have found a fault, which has been mended since.

@@ -141,9 +141,9 @@ impl World {
         let members = object
             .members
             .iter()
-            .map(|member| {
-                let is_it = member.region == to.region && member.name == to.name;
-                Member { role: if is_it { Role::Writer } else { Role::Reader }, ..member.clone() }
+            .map(|member| Member {
+                role: if member.is(to) { Role::Writer } else { Role::Reader },
+                ..member.clone()
             })
             .collect();
         self.set_members(global, members);
@@ -162,12 +162,7 @@ impl World {
 
     pub(super) fn leave_global(&mut self, global: &Address, at: &Address) {
         let Some(object) = self.objects.get(global) else { return };
-        let left = object
-            .members
-            .iter()
-            .filter(|member| !(member.region == at.region && member.name == at.name))
-            .cloned()
-            .collect();
+        let left = object.members.iter().filter(|member| !member.is(at)).cloned().collect();
         self.set_members(global, left);
         self.edit(at, |object| {
             let _ = object.attrs.set("global", None);

@@ -164,9 +164,7 @@ impl<'a> View<'a> {
     /// The global object that an object is a member of.
     fn global_of(&self, at: &Address) -> Option<(&'a Address, &'a Seen)> {
         let kind = at.kind.global_kind()?;
-        let is_member = |seen: &Seen| {
-            seen.facts.members.iter().any(|member| member.region == at.region && member.name == at.name)
-        };
+        let is_member = |seen: &Seen| seen.facts.members.iter().any(|member| member.is(at));
         self.inventory.seen.iter().find(|(global, seen)| global.kind == kind && is_member(seen))
     }
 
