@@ -93,6 +93,9 @@ pub enum Event {
         step: StepId,
         /// Why.
         why: String,
+        /// Whether it was the state of things, and nothing was in motion that could change it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_rest: bool,
     },
     /// What the step was for has come true.
     Settled {

@@ -335,6 +335,13 @@ pub enum Waiting {
         /// Which object.
         at: Address,
     },
+    /// It would be removed or replaced, and cannot go while a global object stays of which it is the primary.
+    Bound {
+        /// Which object.
+        at: Address,
+        /// The global object.
+        by: Address,
+    },
 }
 
 impl Waiting {
@@ -346,7 +353,8 @@ impl Waiting {
             | Self::Broken { at, .. }
             | Self::Foreign { at, .. }
             | Self::Unseen { at, .. }
-            | Self::Retained { at } => at,
+            | Self::Retained { at }
+            | Self::Bound { at, .. } => at,
         }
     }
     /// Whether time alone is expected to end the wait.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::stream;
 
-use super::turn::{Call, Known, Pace, Turn, turn};
+use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
 use crate::artefacts::address::Address;
 use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::{Desired, TAG_TOKEN};
@@ -191,7 +191,8 @@ impl Run<'_> {
             events.extend(turn.record.iter().cloned());
             events.extend(turn.calls.iter().map(intent));
             self.append(&events).await?;
-            let outcomes = self.call_all(&turn.calls).await;
+            let answers = self.call_all(&turn.calls).await;
+            let outcomes = outcomes(&turn, answers, &inventory);
             self.append(&outcomes).await?;
             if let Some(outcome) = turn.outcome {
                 return self.close(outcome, turn, opened).await;
@@ -242,19 +243,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn call_all(&mut self, calls: &[Call]) -> Vec<Event> {
+    async fn call_all<'b>(&mut self, calls: &'b [Call]) -> Vec<(&'b Call, Result<(), CloudError>)> {
         self.calls += calls.len() as u64;
         let cloud = self.world.cloud;
         let asked = in_turns(calls).into_iter();
-        let mut outcomes: Vec<(usize, Event)> = stream::iter(
-            asked.map(|(place, call)| async move { (place, outcome(call, call_once(cloud, call).await)) }),
+        let mut answers: Vec<(usize, &Call, Result<(), CloudError>)> = stream::iter(
+            asked.map(|(place, call)| async move { (place, call, call_once(cloud, call).await) }),
         )
         .buffered(CALLS_AT_ONCE)
         .collect()
         .await;
         // In the order of the steps, so that equal runs leave equal records.
-        outcomes.sort_by_key(|(place, _)| *place);
-        outcomes.into_iter().map(|(_, event)| event).collect()
+        answers.sort_by_key(|(place, ..)| *place);
+        answers.into_iter().map(|(_, call, answer)| (call, answer)).collect()
     }
 
     /// When the next look is due. Looks that would show what the last one showed are left out, where the provider
@@ -381,8 +382,16 @@ fn show(change: &FieldChange) -> String {
     format!("{}: {before} -> {}", change.field, text(&change.after))
 }
 
+/// What the answers mean for the steps of a turn.
+fn outcomes(turn: &Turn, answers: Vec<(&Call, Result<(), CloudError>)>, inventory: &Inventory) -> Vec<Event> {
+    let starts_motion =
+        |answer: &Result<(), CloudError>| matches!(answer, Ok(()) | Err(CloudError::Unclear { .. }));
+    let is_still = !answers.iter().any(|(_, answer)| starts_motion(answer)) && !is_in_motion(turn, inventory);
+    answers.into_iter().map(|(call, answer)| outcome(call, answer, is_still)).collect()
+}
+
 /// What a call's answer means for its step.
-fn outcome(call: &Call, answer: Result<(), CloudError>) -> Event {
+fn outcome(call: &Call, answer: Result<(), CloudError>, is_still: bool) -> Event {
     let step = call.step.id.clone();
     match answer {
         Ok(()) => Event::Accepted { step },
@@ -402,12 +411,12 @@ fn outcome(call: &Call, answer: Result<(), CloudError>) -> Event {
             Event::Refused { step, code, message: format!("an object that it needs is {phase}") }
         }
         Err(
+            error @ (CloudError::Busy { .. } | CloudError::NotFound { .. } | CloudError::Conflict { .. }),
+        ) => Event::Deferred { step, why: error.to_string(), at_rest: is_still },
+        Err(
             error @ (CloudError::Throttled { .. }
-            | CloudError::Busy { .. }
             | CloudError::Exhausted { .. }
-            | CloudError::Unreachable { .. }
-            | CloudError::NotFound { .. }
-            | CloudError::Conflict { .. }),
-        ) => Event::Deferred { step, why: error.to_string() },
+            | CloudError::Unreachable { .. }),
+        ) => Event::Deferred { step, why: error.to_string(), at_rest: false },
     }
 }

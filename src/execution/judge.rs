@@ -66,7 +66,17 @@ struct Step<'a> {
 
 impl Step<'_> {
     fn judge_deferred(&self, verdicts: &mut Verdicts) {
-        if self.is_planned {
+        if self.is_planned && self.begun.at_rest >= self.known.pace.at_rest_max {
+            // Time alone will not change it.
+            let times = self.begun.at_rest;
+            self.fail(
+                verdicts,
+                format!(
+                    "put off {times} times while nothing was in motion that could end it: {}",
+                    self.begun.why
+                ),
+            );
+        } else if self.is_planned {
             let at = self.begun.since + self.backoff();
             verdicts.due.push(at);
             verdicts.retry_at.insert(self.id.clone(), at);

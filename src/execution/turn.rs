@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{judge, ready};
 use crate::artefacts::journal::{Event, Outcome};
 use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{Plan, Step};
+use crate::artefacts::plan::{Plan, Step, Waiting};
 use crate::artefacts::policy::Policy;
 use crate::artefacts::seen::Inventory;
 use crate::planning::{self, Ask, Figures, Unpriced};
@@ -32,6 +32,9 @@ pub struct Pace {
     /// How often a call may be accepted without an effect that shows. A service may lose one; one that never shows is
     /// a matter for a person.
     pub accepted_max: u32,
+    /// How often in a row a call may be put off for the state of things while nothing is in motion that could change
+    /// it. Not everything that moves shows; what has not moved after so many tries is a matter for a person.
+    pub at_rest_max: u32,
     /// How long to wait, after a call without an answer, before what is seen counts as its outcome.
     pub unclear: Span,
     /// First wait before a call that was put off is made again; it doubles each time.
@@ -65,6 +68,7 @@ impl Default for Pace {
             look_after_calls: Span::from_secs(5),
             visibility: Span::from_secs(60),
             accepted_max: 3,
+            at_rest_max: 12,
             unclear: Span::from_secs(15),
             retry: Span::from_secs(5),
             retry_max: Span::from_mins(5),
@@ -158,6 +162,13 @@ impl Turn {
     }
 }
 
+/// Whether something is in transition or under way, so that the state of things may change by itself.
+pub fn is_in_motion(turn: &Turn, inventory: &Inventory) -> bool {
+    !turn.under_way.is_empty()
+        || turn.plan.waiting.iter().any(Waiting::ends_by_itself)
+        || inventory.seen.values().any(|seen| seen.facts.phase.is_transitional())
+}
+
 /// The longest that a suffix of a snapshot's name can be is fixed by its form: `yyyymmddhhmmss`.
 pub fn snapshot_suffix(began: Moment) -> String {
     began.rfc3339().chars().filter(char::is_ascii_digit).take(14).collect()
@@ -218,7 +229,7 @@ fn outcome(
     }
     let can_go_on = !verdicts.under_way.is_empty()
         || choice.waits_for_time
-        || plan.waiting.iter().any(crate::artefacts::plan::Waiting::ends_by_itself);
+        || plan.waiting.iter().any(Waiting::ends_by_itself);
     if can_go_on {
         return None;
     }
@@ -226,6 +237,6 @@ fn outcome(
     Some(if is_done && verdicts.failed.is_empty() { Outcome::Settled } else { Outcome::Blocked })
 }
 
-fn blocks(waiting: &crate::artefacts::plan::Waiting) -> bool {
-    !matches!(waiting, crate::artefacts::plan::Waiting::Retained { .. })
+fn blocks(waiting: &Waiting) -> bool {
+    !matches!(waiting, Waiting::Retained { .. })
 }

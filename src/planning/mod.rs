@@ -12,6 +12,7 @@ mod compare;
 mod cost;
 mod draft;
 mod effect;
+mod hold;
 mod order;
 mod removal;
 mod rolling;
@@ -94,8 +95,9 @@ impl Ask<'_> {
 /// 1. Each wanted object is compared with what is seen of it: created, changed, replaced, waited for.
 /// 2. Members of one parent that would be disturbed are put one behind the other, the writer last.
 /// 3. What is ours and no longer wanted is removed, dependants first.
-/// 4. Steps outside the targets are dropped, with what depends on them.
-/// 5. Order, cost and effect are added.
+/// 4. What may not go holds back whatever goes with it.
+/// 5. Steps outside the targets are dropped, with what depends on them.
+/// 6. Order, cost and effect are added.
 pub fn plan(ask: &Ask<'_>) -> Plan {
     let mut draft = Draft::default();
     let mut unwanted = Vec::new();
@@ -111,6 +113,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         rolling::roll(ask, &mut draft);
     }
     removal::remove_unwanted(ask, &unwanted, &mut draft);
+    hold::hold_back(ask, &mut draft);
     if !ask.policy.targets.is_empty() {
         draft.keep_only(|at| ask.is_target(at));
     }

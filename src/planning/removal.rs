@@ -145,7 +145,7 @@ fn remove(ask: &Ask<'_>, at: &Address, seen: &Seen, draft: &mut Draft) -> bool {
     true
 }
 
-fn delete_id(at: &Address) -> StepId {
+pub(super) fn delete_id(at: &Address) -> StepId {
     StepId(format!("delete {at}").into())
 }
 
@@ -157,7 +157,8 @@ pub(super) fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &
         if !facts.is_global || !ask.owns(seen) {
             continue;
         }
-        let global_leaves = leaving.contains(global);
+        // Unwanted, or made anew with its primary.
+        let global_leaves = leaving.contains(global) || draft.steps.contains_key(&delete_id(global));
         let mut secondaries: Vec<StepId> = Vec::new();
         let mut members: Vec<_> = seen.facts.members.iter().collect();
         // Readers (secondaries) sort after the writer by role, so the order is turned round.
@@ -234,8 +235,7 @@ fn move_writers(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
 }
 
 /// An object goes after everything that names it in one of its fields: members before their cluster, clusters before
-/// their subnet group. A wanted object that still names it must have been changed before. What cannot go because a
-/// dependant lacks consent lacks that consent, too.
+/// their subnet group. A wanted object that still names it must have been changed before.
 fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
     let by_name = by_name(leaving);
     let mut edges: Vec<(Address, Address)> = Vec::new();
@@ -256,7 +256,6 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
             draft.need(&delete_id(needed), &id);
         }
     }
-    spread_lacking(draft);
 }
 
 /// Addresses by kind and name, which is what fields of other objects have of them.
@@ -281,36 +280,4 @@ fn named_by<'a>(
         named.extend(homonyms.filter(reaches));
     }
     named
-}
-
-/// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its
-/// deletion, is held with it, so that nothing is half removed.
-fn spread_lacking(draft: &mut Draft) {
-    loop {
-        let mut found: Vec<(StepId, crate::artefacts::policy::Consent)> = Vec::new();
-        for step in draft.steps.values() {
-            if step.op.word() != "delete" && !matches!(step.op, Op::Act { verb: Verb::Detach { .. }, .. }) {
-                continue;
-            }
-            for need in &step.needs {
-                let Some(needed) = draft.steps.get(need) else { continue };
-                let is_removal = needed.op.word() == "delete";
-                match (&step.lacks, &needed.lacks) {
-                    // The cluster may not go: its members stay as well.
-                    (Some(consent), None) if is_removal => found.push((need.clone(), consent.clone())),
-                    // A dependant may not go: what it needs stays.
-                    (None, Some(consent)) => found.push((step.id.clone(), consent.clone())),
-                    _ => {}
-                }
-            }
-        }
-        if found.is_empty() {
-            return;
-        }
-        for (id, consent) in found {
-            if let Some(step) = draft.steps.get_mut(&id) {
-                step.lacks = Some(consent);
-            }
-        }
-    }
 }

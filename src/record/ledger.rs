@@ -39,6 +39,8 @@ pub struct Begun {
     pub attempts: u32,
     /// How often it was accepted.
     pub accepted: u32,
+    /// How often in a row it was put off for the state of things while nothing was in motion.
+    pub at_rest: u32,
     /// In which run it was last touched.
     pub run: RunId,
     /// Why it was put off or failed.
@@ -80,8 +82,10 @@ impl Ledger {
             }
             Event::Closed { .. } => self.is_closed = true,
             Event::Intended { step, at, word, token, leaves, .. } => {
-                let (attempts, accepted) =
-                    self.begun.get(step).map_or((1, 0), |begun| (begun.attempts + 1, begun.accepted));
+                let (attempts, accepted, at_rest) = self
+                    .begun
+                    .get(step)
+                    .map_or((1, 0, 0), |begun| (begun.attempts + 1, begun.accepted, begun.at_rest));
                 let begun = Begun {
                     at: at.clone(),
                     word: word.clone(),
@@ -91,6 +95,7 @@ impl Ledger {
                     since: entry.at,
                     attempts,
                     accepted,
+                    at_rest,
                     run: entry.run.clone(),
                     why: String::new(),
                 };
@@ -103,7 +108,12 @@ impl Ledger {
                 }
             }
             Event::Unclear { step } => self.set(step, Status::Unclear, "no answer came", entry),
-            Event::Deferred { step, why } => self.set(step, Status::Deferred, why, entry),
+            Event::Deferred { step, why, at_rest } => {
+                self.set(step, Status::Deferred, why, entry);
+                if let Some(begun) = self.begun.get_mut(step) {
+                    begun.at_rest = if *at_rest { begun.at_rest + 1 } else { 0 };
+                }
+            }
             Event::Refused { step, code, message } => {
                 self.set(step, Status::Failed, &format!("refused with {code}: {message}"), entry);
             }

@@ -104,6 +104,10 @@ pub fn waiting(waiting: &Waiting) -> String {
         }
         Waiting::Unseen { why, .. } => format!("could not be seen: {why}"),
         Waiting::Retained { .. } => "is no longer wanted, and kept as the blueprint said".to_owned(),
+        Waiting::Bound { by, .. } => format!(
+            "would be removed or replaced, but is the primary of {by}, which stays: move the primary to another \
+             member, or delete {by} by hand"
+        ),
     }
 }
 

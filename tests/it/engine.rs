@@ -1,6 +1,8 @@
 //! The engine on the embedded cloud: it converges, survives being cut off anywhere, and keeps its promises under
 //! faults.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
@@ -406,6 +408,33 @@ fn a_call_that_is_accepted_again_and_again_without_an_effect_is_given_up_and_tol
 }
 
 #[test]
+fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
+    let mut site = Site::new(11);
+    let store = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    site.apply(&desired(store.clone()));
+    // Somebody else's cluster stands in our subnet group.
+    let ours = store.iter().find(|node| node.at.kind == KindId::AuroraCluster).unwrap();
+    let mut attrs = ours.attrs.clone();
+    attrs.set("deletion_protection", Some(json!(false))).unwrap();
+    let theirs =
+        Op::Create { at: at("us-east-1", KindId::AuroraCluster, "by-hand"), attrs, tags: BTreeMap::new() };
+    block_on(site.cloud.call(&theirs, &Token("by hand".into()))).unwrap();
+    site.cloud.advance(Span::from_hours(1)).unwrap();
+    let order = Order { policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
+    let ended = site.run(&desired(Vec::new()), &order).unwrap();
+    assert_eq!(ended.outcome, Outcome::Blocked);
+    let held = ended.last.held.iter();
+    let group = held.filter(|held| held.step.0.starts_with("delete us-east-1/rds.subnet_group/"));
+    let why: Vec<&str> = group.map(|held| held.why.as_str()).collect();
+    assert!(why.len() == 1 && why[0].contains("put off 12 times while nothing was in motion"), "{why:?}");
+    // Once it is out of the way, the next run takes up what this one gave up.
+    let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
+    let _ = site.cloud.with_world(|world| world.expect_snapshots(false));
+    block_on(site.cloud.call(&gone, &Token("by hand".into()))).unwrap();
+    assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
+}
+
+#[test]
 fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
     let namespace = at("us-east-1", KindId::RedshiftNamespace, "game-lake");
     let snapshot = at("us-east-1", KindId::RedshiftSnapshot, "game-lake-final-20260101000000");
@@ -421,6 +450,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         since: start,
         attempts: 1,
         accepted: 1,
+        at_rest: 0,
         run: run.clone(),
         why: String::new(),
     };

@@ -223,6 +223,9 @@ fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
         "{:#?}",
         lines(&held)
     );
+    let removals = lines(&held).into_iter().filter(|line| line.starts_with("delete "));
+    let (held_back, free): (Vec<_>, Vec<_>) = removals.partition(|line| line.contains(" lacks "));
+    assert_eq!((held_back.len(), free), (3, Vec::new()), "members stay as long as their cluster does");
     let free = plan_for(&after, &world_of(&before), &consents(&["replace:accounts@us-east-1"]));
     assert!(free.lacking().is_empty(), "{:#?}", lines(&free));
     let delete = position(&free, "delete aurora.cluster/");
@@ -340,6 +343,32 @@ fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
         detach.ends_with("lacks replace:cache@us-west-2"),
         "a member that may not go does not leave: {detach}"
     );
+}
+
+#[test]
+fn a_primary_is_not_replaced_while_its_global_object_stays() {
+    let global = at("us-east-1", KindId::AuroraGlobal, "game-accounts-global");
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let mut before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut kept = node(global.clone(), "accounts", &[], &[]);
+    kept.keep = Keep::Retain;
+    before.nodes.insert(global.clone(), kept);
+    let mut world = world_of(&before);
+    world.seen.get_mut(&global).unwrap().facts.members =
+        vec![Member { region: cluster.region.clone(), name: cluster.name.clone(), role: Role::Writer }];
+    let mut after = before.clone();
+    after.nodes.remove(&global);
+    let nodes = &mut after.nodes;
+    nodes.get_mut(&cluster).unwrap().attrs.set("master_username", Some(json!("root"))).unwrap();
+    let allowed = consents(&["replace:accounts@us-east-1"]);
+    let plan = plan_for(&after, &world, &allowed);
+    assert_eq!(lines(&plan), [""; 0], "neither it nor its members go");
+    let bound = Waiting::Bound { at: cluster.clone(), by: global.clone() };
+    assert_eq!(plan.waiting, [Waiting::Retained { at: global.clone() }, bound]);
+    assert!(plan.is_empty() && !plan.waiting[1].ends_by_itself());
+    // Once it is gone, nothing is in the way.
+    world.seen.remove(&global);
+    assert!(lines(&plan_for(&after, &world, &allowed)).len() > 3);
 }
 
 #[test]

@@ -65,6 +65,10 @@ fn rich_plan() -> Plan {
         at: at("us-west-2", KindId::AuroraCluster, "game-history-usw2"),
         owner: Some("older-game".to_owned()),
     });
+    plan.waiting.push(Waiting::Bound {
+        at: at("us-east-1", KindId::CacheGroup, "game-ranking-use1"),
+        by: at("us-east-1", KindId::CacheGlobal, "game-ranking-global"),
+    });
     let costs = [
         ("us-east-1", false, range(dollars(61_320), dollars(122_640), dollars(490_560))),
         ("us-west-2", true, range(dollars(30_660), dollars(30_660), dollars(61_320))),
@@ -234,7 +238,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
             why: "differs from the blueprint".to_owned(),
             changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
         },
-        Event::Deferred { step: step(), why: "throttled, again in 5s".to_owned() },
+        Event::Deferred { step: step(), why: "throttled, again in 5s".to_owned(), at_rest: false },
         Event::Unclear { step: step() },
         Event::Accepted { step: step() },
         Event::Settled { step: step() },
