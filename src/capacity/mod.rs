@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use database::survivors;
 pub use load::{Load, loads};
 
+use rayon::prelude::*;
+
 use crate::artefacts::node::Usage;
 use crate::blueprint::region::RegionBook;
 use crate::blueprint::spec::{Blueprint, Cell, SecondaryRole};
@@ -117,11 +119,13 @@ pub fn estimate(blueprint: &Blueprint, regions: &RegionBook, catalog: &Catalog) 
     let mut out = Vec::new();
     for cell in blueprint.cells() {
         let loads = loads(blueprint, &cell);
-        for store in blueprint.spec.stores.iter().filter(|store| cell.has(store.name())) {
-            if let Some(load) = loads.get(store.name()) {
-                out.push(estimate_store(&cell, regions, catalog, store, load));
-            }
-        }
+        // The load of the cell is shared out; from there on stores know nothing of each other.
+        let stores = blueprint.spec.stores.par_iter().filter(|store| cell.has(store.name()));
+        let estimates = stores.filter_map(|store| {
+            let load = loads.get(store.name())?;
+            Some(estimate_store(&cell, regions, catalog, store, load))
+        });
+        out.par_extend(estimates);
     }
     out
 }

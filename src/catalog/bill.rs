@@ -99,10 +99,10 @@ impl Catalog {
         let word = |text| if is_word(text) { text } else { ANY };
         let (engine, config) = (word(engine), word(config));
         let tries = [(engine, config), (engine, ANY), (ANY, config), (ANY, ANY)];
-        let prices = tries.map(|(engine, config)| {
+        let price = |(engine, config)| {
             self.price(&PriceKey::new(service, sku, engine, config, region.as_str(), unit))
-        });
-        prices.into_iter().find(|price| *price != Price::Unknown).unwrap_or(Price::Unknown)
+        };
+        tries.into_iter().map(price).find(|price| *price != Price::Unknown).unwrap_or(Price::Unknown)
     }
 }
 

@@ -10,6 +10,8 @@ mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use crate::artefacts::address::Address;
 use crate::artefacts::bill::BillLine;
 use crate::artefacts::node::{Desired, Node, Usage};
@@ -51,27 +53,24 @@ pub fn build(
     now: Moment,
 ) -> Result<Built, Vec<Finding>> {
     let estimates = capacity::estimate(blueprint, regions, catalog);
-    let desired = Desired {
-        blueprint: blueprint.name().clone(),
-        regions: blueprint.cells().iter().flat_map(Cell::regions).cloned().collect(),
-        nodes: BTreeMap::new(),
-        bills: Vec::new(),
-        fingerprint: Fingerprint(String::new()),
-    };
-    let mut work = Work {
-        blueprint,
-        regions,
-        now,
-        overlays: overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect(),
-        built: Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() },
-        findings: Vec::new(),
-    };
-    for cell in blueprint.cells() {
-        for estimate in estimates.iter().filter(|estimate| estimate.cell == cell.name) {
-            if let Some(store) = blueprint.store(&estimate.store) {
-                work.add_store(&cell, store, estimate);
-            }
-        }
+    let cells = blueprint.cells();
+    let overlays = overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect();
+    let wish = Wish { blueprint, regions, now, overlays };
+    let stores: BTreeMap<&StoreName, &Store> =
+        blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
+    let mut sized: Vec<(&Cell, &Store, &Estimate)> = Vec::new();
+    for cell in &cells {
+        let of_cell = estimates.iter().filter(|estimate| estimate.cell == cell.name);
+        sized.extend(of_cell.filter_map(|one| Some((cell, *stores.get(&one.store)?, one))));
+    }
+    // Stores know nothing of each other: a blueprint of hundreds is expanded by all cores.
+    let expanded: Vec<Expanded<'_>> = sized
+        .par_iter()
+        .flat_map_iter(|(cell, store, estimate)| wish.expand(cell, store, estimate))
+        .collect();
+    let mut work = Work::new(&wish, &cells);
+    for one in expanded {
+        work.take(one);
     }
     if !work.findings.is_empty() {
         return Err(work.findings);
@@ -133,40 +132,50 @@ impl Clusters {
     }
 }
 
-struct Work<'a> {
+/// What is wished for, whichever store it is about.
+struct Wish<'a> {
     blueprint: &'a Blueprint,
     regions: &'a RegionBook,
     now: Moment,
     overlays: Vec<&'a Overlay>,
-    built: Built,
-    findings: Vec<Finding>,
 }
 
-impl Work<'_> {
-    fn add_store(&mut self, cell: &Cell, store: &Store, estimate: &Estimate) {
+/// A store in one of its regions.
+struct Expanded<'a> {
+    store: &'a Store,
+    region: &'a RegionId,
+    expansion: Result<Expansion, Box<Finding>>,
+    notes: Vec<String>,
+}
+
+impl Wish<'_> {
+    fn expand<'b>(&self, cell: &'b Cell, store: &'b Store, estimate: &Estimate) -> Vec<Expanded<'b>> {
         let secondaries = capacity::replicas_in(store, cell);
+        let mut expanded = Vec::new();
         for region in std::iter::once(&cell.primary).chain(secondaries) {
             let size =
                 if region == &cell.primary { Some(&estimate.size) } else { estimate.secondary.as_ref() };
             let Some(size) = size else { continue };
-            let size = self.overlaid(cell, store, region, size);
-            self.add_region(cell, store, region, secondaries, &size, estimate);
+            let mut notes = Vec::new();
+            let size = self.overlaid(cell, store, region, size, &mut notes);
+            let expansion = self.expand_in(cell, store, region, secondaries, &size, estimate);
+            expanded.push(Expanded { store, region, expansion, notes });
         }
+        expanded
     }
 
-    fn add_region(
-        &mut self,
+    fn expand_in(
+        &self,
         cell: &Cell,
         store: &Store,
         region: &RegionId,
         secondaries: &[RegionId],
         size: &Size,
         estimate: &Estimate,
-    ) {
+    ) -> Result<Expansion, Box<Finding>> {
         let Some(facts) = self.regions.get(region) else {
             let message = format!("the region `{region}` is not described");
-            self.findings.push(Finding::error(codes::UNKNOWN_REGION, "spec.regions", message));
-            return;
+            return Err(Finding::error(codes::UNKNOWN_REGION, "spec.regions", message).into());
         };
         let network = self.network(region).unwrap_or(&facts.spec.network);
         let maintenance = self.blueprint.spec.policies.maintenance.as_ref();
@@ -193,29 +202,11 @@ impl Work<'_> {
             maintenance: maintenance.as_deref(),
             paused: schedule::paused(store.pauses(), self.now),
         };
-        match expand::expand(store, &place) {
-            Ok(expansion) => self.take(store, region, expansion),
-            Err(error) => self.findings.push(self.finding(store, &error)),
-        }
+        expand::expand(store, &place).map_err(|error| self.finding(store, &error).into())
     }
 
     fn network(&self, region: &RegionId) -> Option<&NetworkRefs> {
         self.blueprint.spec.network.as_ref()?.regions.get(region.as_str())
-    }
-
-    fn take(&mut self, store: &Store, region: &RegionId, expansion: Expansion) {
-        for node in expansion.nodes {
-            let at = node.at.clone();
-            if self.built.desired.nodes.insert(at.clone(), node).is_some() {
-                let message =
-                    format!("two cells have a store `{}` in `{region}`: both would be {at}", store.name());
-                let path = self.path_of(store, "name");
-                self.findings.push(Finding::error(codes::DUPLICATE_NAME, path, message));
-                return;
-            }
-        }
-        self.built.desired.bills.push(expansion.bill);
-        self.built.axes.insert((store.name().clone(), region.clone()), expansion.axes);
     }
 
     fn path_of(&self, store: &Store, field: &str) -> String {
@@ -238,7 +229,14 @@ impl Work<'_> {
     }
 
     /// The size with what the overlays in force say, within the blueprint's bounds.
-    fn overlaid(&mut self, cell: &Cell, store: &Store, region: &RegionId, size: &Size) -> Size {
+    fn overlaid(
+        &self,
+        cell: &Cell,
+        store: &Store,
+        region: &RegionId,
+        size: &Size,
+        notes: &mut Vec<String>,
+    ) -> Size {
         let mut size = size.clone();
         for overlay in &self.overlays {
             // Shards of a replicated store are the same everywhere, so that the primary's decision holds for all.
@@ -248,7 +246,7 @@ impl Work<'_> {
                 continue;
             }
             let Some(count) = size.counts.get_mut(&overlay.axis) else {
-                self.built.notes.push(format!(
+                notes.push(format!(
                     "`{}` in {region} has no {}: the decision of {} is left out",
                     overlay.store, overlay.axis, overlay.owner
                 ));
@@ -256,13 +254,55 @@ impl Work<'_> {
             };
             count.now = overlay.target.clamp(count.min, count.max);
             if count.now != overlay.target {
-                self.built.notes.push(format!(
+                notes.push(format!(
                     "{} wants {} {} of `{}` in {region}; the blueprint allows {} to {}",
                     overlay.owner, overlay.target, overlay.axis, overlay.store, count.min, count.max
                 ));
             }
         }
         size
+    }
+}
+
+/// What has been put together so far.
+struct Work<'a> {
+    wish: &'a Wish<'a>,
+    built: Built,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Work<'a> {
+    fn new(wish: &'a Wish<'a>, cells: &[Cell]) -> Self {
+        let desired = Desired {
+            blueprint: wish.blueprint.name().clone(),
+            regions: cells.iter().flat_map(Cell::regions).cloned().collect(),
+            nodes: BTreeMap::new(),
+            bills: Vec::new(),
+            fingerprint: Fingerprint(String::new()),
+        };
+        let built = Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() };
+        Self { wish, built, findings: Vec::new() }
+    }
+
+    fn take(&mut self, one: Expanded<'_>) {
+        let Expanded { store, region, expansion, notes } = one;
+        self.built.notes.extend(notes);
+        let expansion = match expansion {
+            Ok(expansion) => expansion,
+            Err(finding) => return self.findings.push(*finding),
+        };
+        for node in expansion.nodes {
+            let at = node.at.clone();
+            if self.built.desired.nodes.insert(at.clone(), node).is_some() {
+                let message =
+                    format!("two cells have a store `{}` in `{region}`: both would be {at}", store.name());
+                let path = self.wish.path_of(store, "name");
+                self.findings.push(Finding::error(codes::DUPLICATE_NAME, path, message));
+                return;
+            }
+        }
+        self.built.desired.bills.push(expansion.bill);
+        self.built.axes.insert((store.name().clone(), region.clone()), expansion.axes);
     }
 }
 

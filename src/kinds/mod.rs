@@ -467,6 +467,11 @@ impl AnyAttrs {
         self.with(Names)
     }
 
+    /// Whether there are changes of size that cannot be made in the kind's usual time.
+    pub const fn may_resize_slowly(&self) -> bool {
+        matches!(self, Self::RedshiftCluster(_))
+    }
+
     /// How long a change of size takes that cannot be made in the kind's usual time; nothing where it can.
     pub fn slow_resize(&self, after: &Self) -> Option<Lasts> {
         redshift::classic_resize(self, after)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::Draft;
+use super::draft::{Draft, StepNo};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{Node, TAG_KEEP, TAG_PREFIX};
@@ -10,7 +10,6 @@ use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::{Consent, Grave};
 use crate::artefacts::seen::Seen;
 use crate::kinds::AnyAttrs;
-use crate::vocabulary::names::StepId;
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::{Change, FieldChange};
 
@@ -28,10 +27,15 @@ pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
     if seen.pending.is_none() { wanted.diff(&seen.attrs) } else { wanted.diff(&effective_attrs(seen)) }
 }
 
-pub(super) fn compare(ask: &Ask<'_>, node: &Node, seen: Option<(&Address, &Seen)>, draft: &mut Draft) {
+pub(super) fn compare<'a>(
+    ask: &Ask<'a>,
+    node: &'a Node,
+    seen: Option<(&Address, &'a Seen)>,
+    draft: &mut Draft<'a>,
+) {
     let Some((_, seen)) = seen else {
         if ask.inventory.is_complete_for(&node.at) {
-            draft.push(create(ask, node, Reason::Missing));
+            draft.push(create(ask, node, None, Reason::Missing), Some(node), None);
         } else {
             draft.waiting.push(Waiting::Unseen {
                 at: node.at.clone(),
@@ -49,15 +53,15 @@ pub(super) fn compare(ask: &Ask<'_>, node: &Node, seen: Option<(&Address, &Seen)
     compare_phase(ask, node, seen, draft);
 }
 
-fn compare_phase(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
+fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
     let at = &node.at;
     match &seen.facts.phase {
         // A seen object that is absent or on its way out is made anew once it is gone.
         Phase::Absent => {
-            draft.push(create(ask, node, Reason::Missing));
+            draft.push(create(ask, node, Some(seen), Reason::Missing), Some(node), Some(seen));
         }
         Phase::Deleting => {
-            draft.push(create(ask, node, Reason::Missing));
+            draft.push(create(ask, node, Some(seen), Reason::Missing), Some(node), Some(seen));
             draft.waiting.push(transition(at, seen));
         }
         Phase::Creating | Phase::Busy { .. } => {
@@ -74,11 +78,11 @@ fn compare_phase(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
             if wants_stopped(node) {
                 return;
             }
-            let before = draft.ids_of(at).len();
+            let before = draft.of(at).len();
             change(ask, node, seen, draft);
-            if draft.ids_of(at).len() == before {
+            if draft.of(at).len() == before {
                 let op = Op::Act { at: at.clone(), verb: Verb::Start };
-                draft.push(step(ask, node, op, Reason::Differs, None));
+                draft.push(step(ask, node, Some(seen), op, Reason::Differs, None), Some(node), Some(seen));
             }
         }
         Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(at, seen)),
@@ -115,17 +119,23 @@ fn broken(at: &Address, seen: &Seen) -> Waiting {
     Waiting::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
 }
 
-fn create(ask: &Ask<'_>, node: &Node, why: Reason) -> Step {
+fn create(ask: &Ask<'_>, node: &Node, seen: Option<&Seen>, why: Reason) -> Step {
     let op = Op::Create {
         at: node.at.clone(),
         attrs: node.attrs.clone(),
         tags: node.all_tags(&ask.desired.blueprint),
     };
-    step(ask, node, op, why, None)
+    step(ask, node, seen, op, why, None)
 }
 
-fn step(ask: &Ask<'_>, node: &Node, op: Op, why: Reason, lacks: Option<Consent>) -> Step {
-    let seen = ask.inventory.seen.get(&node.at);
+fn step(
+    ask: &Ask<'_>,
+    node: &Node,
+    seen: Option<&Seen>,
+    op: Op,
+    why: Reason,
+    lacks: Option<Consent>,
+) -> Step {
     Step {
         id: op.step_id(),
         store: Some(node.store.clone()),
@@ -170,10 +180,10 @@ fn turn_of(change: &FieldChange, makes_room: bool) -> Turn {
 }
 
 /// Steps that change a seen object into the wanted one.
-fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
+fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
     let changes = remaining_changes(&node.attrs, seen);
     if changes.iter().any(|change| change.change == Change::Replace) {
-        replace(ask, node, &changes, draft);
+        replace(ask, node, seen, &changes, draft);
         return;
     }
     let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
@@ -188,10 +198,10 @@ fn change(ask: &Ask<'_>, node: &Node, seen: &Seen, draft: &mut Draft) {
         let attrs = asked(node, &changes);
         let lacks = lacks_for_shrink(ask, node, seen, &changes);
         let op = Op::Modify { at: node.at.clone(), changes, attrs };
-        draft.push(step(ask, node, op, Reason::Differs, lacks));
+        draft.push(step(ask, node, Some(seen), op, Reason::Differs, lacks), Some(node), Some(seen));
     }
     if let Some(op) = retag(node, seen) {
-        draft.push(step(ask, node, op, Reason::Differs, None));
+        draft.push(step(ask, node, Some(seen), op, Reason::Differs, None), Some(node), Some(seen));
     }
 }
 
@@ -263,77 +273,84 @@ fn lacks_for_shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldCha
 }
 
 /// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.
-fn replace(ask: &Ask<'_>, node: &Node, changes: &[FieldChange], draft: &mut Draft) {
+fn replace<'a>(
+    ask: &Ask<'a>,
+    node: &'a Node,
+    seen: &'a Seen,
+    changes: &[FieldChange],
+    draft: &mut Draft<'a>,
+) {
     let fields: Vec<String> = changes
         .iter()
         .filter(|change| change.change == Change::Replace)
         .map(|change| change.field.clone())
         .collect();
-    push_replacement(ask, node, &Reason::MustReplace { fields }, draft);
+    push_replacement(ask, node, seen, &Reason::MustReplace { fields }, draft);
 }
 
-fn push_replacement(ask: &Ask<'_>, node: &Node, why: &Reason, draft: &mut Draft) {
+fn push_replacement<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, why: &Reason, draft: &mut Draft<'a>) {
     let facts = node.at.kind.facts();
     let lacks = if facts.holds_data { ask.lacking(Grave::Replace, &node.at) } else { None };
-    let seen = ask.inventory.seen.get(&node.at);
-    if seen.is_some_and(|seen| effective_attrs(seen).is_protected()) {
-        draft.push(Step { lacks: lacks.clone(), ..super::removal::unprotect(ask, &node.at) });
+    let (wanted, found) = (Some(node), Some(seen));
+    if effective_attrs(seen).is_protected() {
+        let unprotect = super::removal::unprotect(ask, &node.at, seen);
+        draft.push(Step { lacks: lacks.clone(), ..unprotect }, wanted, found);
     }
     let op =
         Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(ask, &node.at) };
-    draft.push(step(ask, node, op, why.clone(), lacks.clone()));
-    draft.push(Step { lacks, ..create(ask, node, why.clone()) });
+    draft.push(step(ask, node, found, op, why.clone(), lacks.clone()), wanted, found);
+    draft.push(Step { lacks, ..create(ask, node, found, why.clone()) }, wanted, found);
 }
 
 /// Edges between wanted objects: an object is made and changed after the things it needs. When a needed object is
 /// replaced, its members and what is fixed to it are replaced too.
-pub(super) fn link_needs(ask: &Ask<'_>, draft: &mut Draft) {
+pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
     spread_replacement(ask, draft);
-    let is_replaced =
-        |step: &&Step| matches!(step.why, Reason::MustReplace { .. }) && step.op.word() == "delete";
-    let replaced: BTreeSet<Address> =
-        draft.steps.values().filter(is_replaced).map(|step| step.op.at().clone()).collect();
+    let replaced: BTreeSet<Address> = replaced(draft).into_iter().collect();
     if !replaced.is_empty() {
         super::removal::leave_globals(ask, &replaced, draft);
     }
-    let objects: Vec<Address> = draft.by_object.keys().cloned().collect();
-    for at in &objects {
-        let Some(node) = ask.node(at) else { continue };
-        let own: Vec<StepId> = draft.ids_of(at).to_vec();
-        for needed in &node.needs {
-            let theirs: Vec<StepId> = draft.ids_of(needed).to_vec();
-            for id in &own {
-                for other in &theirs {
-                    link(draft, id, other);
-                }
-            }
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (_, own) in draft.objects() {
+        let Some(node) = own.first().and_then(|first| draft.get(*first)?.node) else { continue };
+        for theirs in node.needs.iter().map(|needed| draft.of(needed)) {
+            let pairs = own.iter().flat_map(|id| theirs.iter().map(move |other| (*id, *other)));
+            edges.extend(pairs.filter_map(|(dependant, needed)| link(draft, dependant, needed)));
         }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
     }
 }
 
-/// One edge: deletions run from dependants to what they need, creations the other way round. Changes of two existing
-/// objects need no order between them; such edges would meet those of `rolling` in a circle.
-fn link(draft: &mut Draft, dependant: &StepId, needed: &StepId) {
-    let word = |id: &StepId, draft: &Draft| draft.steps.get(id).map(|step| step.op.word());
-    match (word(dependant, draft), word(needed, draft)) {
-        (Some("delete"), Some("delete" | "create")) => draft.need(needed, dependant),
-        (Some(other), Some("create")) if other != "delete" => draft.need(dependant, needed),
-        _ => {}
+/// One edge, from the step that waits to the one that it waits for: deletions run from dependants to what they need,
+/// creations the other way round. Changes of two existing objects need no order between them; such edges would meet those
+/// of `rolling` in a circle. What only makes a deletion possible is a part of it.
+fn link(draft: &Draft<'_>, dependant: StepNo, needed: StepNo) -> Option<(StepNo, StepNo)> {
+    let (first, second) = (&draft.get(dependant)?.step, &draft.get(needed)?.step);
+    match (&first.op, &second.op) {
+        (Op::Delete { .. }, Op::Delete { .. } | Op::Create { .. }) => Some((needed, dependant)),
+        (Op::Delete { .. }, _) => None,
+        (_, Op::Create { .. }) if first.why != Reason::Unprotect => Some((dependant, needed)),
+        _ => None,
     }
+}
+
+/// Objects that are deleted to be made anew.
+fn replaced(draft: &Draft<'_>) -> Vec<Address> {
+    let is_replaced =
+        |step: &&Step| matches!(step.why, Reason::MustReplace { .. }) && matches!(step.op, Op::Delete { .. });
+    let steps = draft.entries().map(|(_, entry)| &entry.step);
+    steps.filter(is_replaced).map(|step| step.op.at().clone()).collect()
 }
 
 /// Objects that cannot outlive a replaced one: its members, and objects that name it in a field that is fixed.
-fn spread_replacement(ask: &Ask<'_>, draft: &mut Draft) {
-    let mut queue: Vec<Address> = draft
-        .steps
-        .values()
-        .filter(|step| matches!(step.why, Reason::MustReplace { .. }) && step.op.word() == "delete")
-        .map(|step| step.op.at().clone())
-        .collect();
+fn spread_replacement<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
+    let mut queue: Vec<Address> = replaced(draft);
     if queue.is_empty() {
         return;
     }
-    let mut dependants: BTreeMap<&Address, Vec<&Node>> = BTreeMap::new();
+    let mut dependants: BTreeMap<&Address, Vec<&'a Node>> = BTreeMap::new();
     for node in ask.desired.nodes.values() {
         for need in &node.needs {
             dependants.entry(need).or_default().push(node);
@@ -341,15 +358,13 @@ fn spread_replacement(ask: &Ask<'_>, draft: &mut Draft) {
     }
     while let Some(gone) = queue.pop() {
         for node in dependants.get(&gone).into_iter().flatten().copied() {
-            let replaced = draft.ids_of(&node.at).iter().any(|id| id.0.starts_with("delete "));
-            if replaced || !ask.inventory.seen.contains_key(&node.at) {
+            let Some(seen) = ask.inventory.seen.get(&node.at) else { continue };
+            if draft.deletion_of(&node.at).is_some() {
                 continue;
             }
             let Some(field) = fixed_reference(node, &gone) else { continue };
-            for id in draft.by_object.remove(&node.at).unwrap_or_default() {
-                draft.steps.remove(&id);
-            }
-            push_replacement(ask, node, &Reason::MustReplace { fields: vec![field] }, draft);
+            draft.drop_all(&node.at);
+            push_replacement(ask, node, seen, &Reason::MustReplace { fields: vec![field] }, draft);
             queue.push(node.at.clone());
         }
     }

@@ -66,11 +66,13 @@ impl Figures for Unpriced<'_> {
 pub(super) fn change(ask: &Ask<'_>, op: &Op, seen: Option<&Seen>, usage: &Usage) -> CostChange {
     let region = &op.at().region;
     let cost = |attrs: &AnyAttrs| ask.figures.cost(attrs, usage, region);
+    if let Op::Create { attrs, .. } = op {
+        return CostChange { before: Total::default(), after: cost(attrs) };
+    }
     let now = seen.map(effective_attrs);
     let before = now.as_ref().map(&cost).unwrap_or_default();
     let after = match op {
-        Op::Create { attrs, .. } => return CostChange { before: Total::default(), after: cost(attrs) },
-        Op::Delete { .. } => Total::default(),
+        Op::Create { .. } | Op::Delete { .. } => Total::default(),
         Op::Modify { attrs, .. } => {
             let mut merged = now.unwrap_or_else(|| attrs.clone());
             merged.overlay(attrs);

@@ -1,67 +1,168 @@
-//! A plan in the making: steps by name, with an index by object.
+//! A plan in the making: steps by number, with an index by object.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
-use crate::artefacts::plan::{Step, Waiting};
-use crate::vocabulary::names::StepId;
+use crate::artefacts::node::Node;
+use crate::artefacts::plan::{Op, Step, Waiting};
+use crate::artefacts::seen::Seen;
+
+/// The number of a step. Numbers are compared and looked up a great deal faster than names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct StepNo(usize);
+
+/// A step with what it is about.
+pub(super) struct Entry<'a> {
+    /// The step; its needs are kept beside it, by number, until the plan is made.
+    pub step: Step,
+    /// The wanted object, if it is wanted.
+    pub node: Option<&'a Node>,
+    /// What is seen of the object, if it is seen.
+    pub seen: Option<&'a Seen>,
+    needs: BTreeSet<StepNo>,
+}
 
 #[derive(Default)]
-pub(super) struct Draft {
-    pub steps: BTreeMap<StepId, Step>,
-    pub by_object: BTreeMap<Address, Vec<StepId>>,
+pub(super) struct Draft<'a> {
+    /// By number; what is dropped leaves a gap, so that numbers stay.
+    entries: Vec<Option<Entry<'a>>>,
+    by_object: BTreeMap<Address, Vec<StepNo>>,
+    /// Steps of an object that have no order among each other.
+    side_steps: BTreeMap<Address, Vec<StepNo>>,
     pub waiting: Vec<Waiting>,
     pub notes: Vec<String>,
 }
 
-impl Draft {
-    /// Adds a step behind all steps that the same object has already: one mutation of an object at a time.
-    pub fn push(&mut self, mut step: Step) -> StepId {
-        let id = step.id.clone();
+impl<'a> Draft<'a> {
+    /// Adds a step behind all steps that the same object has already: one mutation of an object at a time. A step of
+    /// that name that is there already is replaced.
+    pub fn push(&mut self, step: Step, node: Option<&'a Node>, seen: Option<&'a Seen>) -> StepNo {
+        let next = StepNo(self.entries.len());
+        let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
         let earlier = self.by_object.entry(step.op.at().clone()).or_default();
-        if let Some(last) = earlier.last().filter(|last| **last != id) {
-            step.needs.insert(last.clone());
+        if let Some(same) = earlier.iter().copied().find(is_same) {
+            if let Some(entry) = &mut self.entries[same.0] {
+                entry.step = step;
+            }
+            return same;
         }
-        if !earlier.contains(&id) {
-            earlier.push(id.clone());
-        }
-        self.steps.insert(id.clone(), step);
-        id
+        let needs = earlier.last().copied().into_iter().collect();
+        earlier.push(next);
+        self.entries.push(Some(Entry { step, node, seen, needs }));
+        next
     }
 
-    pub fn need(&mut self, step: &StepId, needed: &StepId) {
-        if step != needed
-            && self.steps.contains_key(needed)
-            && let Some(step) = self.steps.get_mut(step)
+    /// Adds a step that has no order among the steps of its object, unless it is there already.
+    pub fn push_aside(&mut self, step: Step, seen: &'a Seen) -> StepNo {
+        let next = StepNo(self.entries.len());
+        let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
+        let beside = self.side_steps.entry(step.op.at().clone()).or_default();
+        if let Some(same) = beside.iter().copied().find(is_same) {
+            return same;
+        }
+        beside.push(next);
+        self.entries.push(Some(Entry { step, node: None, seen: Some(seen), needs: BTreeSet::new() }));
+        next
+    }
+
+    pub fn need(&mut self, dependant: StepNo, needed: StepNo) {
+        if dependant != needed
+            && self.get(needed).is_some()
+            && let Some(Some(entry)) = self.entries.get_mut(dependant.0)
         {
-            step.needs.insert(needed.clone());
+            entry.needs.insert(needed);
         }
     }
 
-    pub fn ids_of(&self, at: &Address) -> &[StepId] {
+    pub fn get(&self, no: StepNo) -> Option<&Entry<'a>> {
+        self.entries.get(no.0)?.as_ref()
+    }
+
+    pub fn step_mut(&mut self, no: StepNo) -> Option<&mut Step> {
+        Some(&mut self.entries.get_mut(no.0)?.as_mut()?.step)
+    }
+
+    /// All steps, in the order in which they were added.
+    pub fn entries(&self) -> impl Iterator<Item = (StepNo, &Entry<'a>)> {
+        let numbered = self.entries.iter().enumerate();
+        numbered.filter_map(|(no, entry)| Some((StepNo(no), entry.as_ref()?)))
+    }
+
+    /// What a step needs, as far as it is still there.
+    pub fn needs_of<'b>(&'b self, entry: &'b Entry<'a>) -> impl Iterator<Item = (StepNo, &'b Entry<'a>)> {
+        entry.needs.iter().filter_map(|need| Some((*need, self.get(*need)?)))
+    }
+
+    /// The steps of an object, in their order.
+    pub fn of(&self, at: &Address) -> &[StepNo] {
         self.by_object.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every object that has steps in an order.
+    pub fn objects(&self) -> impl Iterator<Item = (&Address, &[StepNo])> {
+        self.by_object.iter().map(|(at, steps)| (at, steps.as_slice()))
+    }
+
+    /// The step that deletes an object.
+    pub fn deletion_of(&self, at: &Address) -> Option<StepNo> {
+        let deletes =
+            |no: &StepNo| self.get(*no).is_some_and(|entry| matches!(entry.step.op, Op::Delete { .. }));
+        self.of(at).iter().copied().find(deletes)
+    }
+
+    /// Drops the steps of an object.
+    pub fn drop_all(&mut self, at: &Address) {
+        for no in self.by_object.remove(at).unwrap_or_default() {
+            self.entries[no.0] = None;
+        }
+    }
+
+    pub fn drop(&mut self, dropped: &BTreeSet<StepNo>) {
+        for no in dropped {
+            self.entries[no.0] = None;
+        }
+        for steps in self.by_object.values_mut() {
+            steps.retain(|no| !dropped.contains(no));
+        }
     }
 
     /// Drops what is about other objects, and whatever needs a dropped step.
     pub fn keep_only(&mut self, keep: impl Fn(&Address) -> bool) {
-        let mut dropped: BTreeSet<StepId> =
-            self.steps.values().filter(|step| !keep(step.op.at())).map(|step| step.id.clone()).collect();
+        let is_other = |(no, entry): (StepNo, &Entry<'_>)| (!keep(entry.step.op.at())).then_some(no);
+        let mut dropped: BTreeSet<StepNo> = self.entries().filter_map(is_other).collect();
         loop {
-            let more: Vec<StepId> = self
-                .steps
-                .values()
-                .filter(|step| !dropped.contains(&step.id) && !step.needs.is_disjoint(&dropped))
-                .map(|step| step.id.clone())
+            let needs_dropped = |(no, entry): &(StepNo, &Entry<'_>)| {
+                !dropped.contains(no) && !entry.needs.is_disjoint(&dropped)
+            };
+            let more: Vec<(StepNo, String)> = self
+                .entries()
+                .filter(needs_dropped)
+                .map(|(no, entry)| {
+                    let id = &entry.step.id;
+                    (no, format!("{id} is left out: it needs a step of a store that is not a target"))
+                })
                 .collect();
             if more.is_empty() {
                 break;
             }
-            for id in &more {
-                self.notes.push(format!("{id} is left out: it needs a step of a store that is not a target"));
+            for (no, note) in more {
+                dropped.insert(no);
+                self.notes.push(note);
             }
-            dropped.extend(more);
         }
-        self.steps.retain(|id, _| !dropped.contains(id));
+        self.drop(&dropped);
         self.waiting.retain(|waiting| keep(waiting.at()));
+    }
+
+    /// The steps that are left, and the places among them of those that each one needs.
+    pub fn into_steps(self) -> (Vec<Step>, Vec<Vec<usize>>) {
+        let mut places: Vec<Option<usize>> = Vec::with_capacity(self.entries.len());
+        let mut count = 0;
+        for entry in &self.entries {
+            places.push(entry.as_ref().map(|_| count));
+            count += usize::from(entry.is_some());
+        }
+        let left = self.entries.into_iter().flatten();
+        left.map(|entry| (entry.step, entry.needs.iter().filter_map(|need| places[need.0]).collect())).unzip()
     }
 }

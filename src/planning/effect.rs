@@ -23,7 +23,7 @@ pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
 /// A change of size that takes longer than usual, and takes no writes for all that time.
 fn slow_resize(op: &Op, seen: Option<&Seen>) -> Option<Lasts> {
     let Op::Modify { attrs, changes, .. } = op else { return None };
-    let before = &seen?.attrs;
+    let before = Some(&seen?.attrs).filter(|before| before.may_resize_slowly())?;
     let mut after = before.clone();
     for change in changes {
         after.copy_field(&change.field, attrs);

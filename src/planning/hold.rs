@@ -3,17 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::Ask;
-use super::draft::Draft;
-use super::removal::delete_id;
+use super::draft::{Draft, StepNo};
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Step, Verb, Waiting};
 use crate::artefacts::policy::Consent;
-use crate::vocabulary::names::StepId;
 use crate::vocabulary::phase::{Phase, Role};
 
 /// Holds back the removals that go with one that lacks consent, and drops those that no consent makes possible.
-pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft) {
-    if draft.steps.values().any(|step| step.lacks.is_some()) {
+pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft<'_>) {
+    if draft.entries().any(|(_, entry)| entry.step.lacks.is_some()) {
         spread_lacking(draft);
     }
     for (at, global) in bound(ask, draft) {
@@ -24,19 +22,18 @@ pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft) {
 
 /// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its
 /// deletion, is held with it.
-fn spread_lacking(draft: &mut Draft) {
+fn spread_lacking(draft: &mut Draft<'_>) {
     loop {
-        let mut found: Vec<(StepId, Consent)> = Vec::new();
-        for step in draft.steps.values().filter(|step| is_removal(step)) {
-            for need in &step.needs {
-                let Some(needed) = draft.steps.get(need) else { continue };
-                match (&step.lacks, &needed.lacks) {
+        let mut found: Vec<(StepNo, Consent)> = Vec::new();
+        for (no, entry) in draft.entries().filter(|(_, entry)| is_removal(&entry.step)) {
+            for (need, needed) in draft.needs_of(entry) {
+                match (&entry.step.lacks, &needed.step.lacks) {
                     // The cluster may not go: its members stay as well.
-                    (Some(consent), None) if needed.op.word() == "delete" => {
-                        found.push((need.clone(), consent.clone()));
+                    (Some(consent), None) if matches!(needed.step.op, Op::Delete { .. }) => {
+                        found.push((need, consent.clone()));
                     }
                     // A dependant may not go: what it needs stays.
-                    (None, Some(consent)) => found.push((step.id.clone(), consent.clone())),
+                    (None, Some(consent)) => found.push((no, consent.clone())),
                     _ => {}
                 }
             }
@@ -44,9 +41,9 @@ fn spread_lacking(draft: &mut Draft) {
         if found.is_empty() {
             return;
         }
-        for (id, consent) in found {
-            if let Some(step) = draft.steps.get_mut(&id) {
-                step.lacks = Some(consent);
+        for (no, consent) in found {
+            if let Some(step) = draft.step_mut(no) {
+                step.lacks.get_or_insert(consent);
             }
         }
     }
@@ -58,16 +55,18 @@ fn is_removal(step: &Step) -> bool {
 
 /// Objects that would go while a global object stays of which they are the primary, with that object: no service lets
 /// its primary go before.
-fn bound(ask: &Ask<'_>, draft: &Draft) -> Vec<(Address, Address)> {
+fn bound(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(Address, Address)> {
     let mut bound = Vec::new();
     for (global, seen) in &ask.inventory.seen {
-        let stays = global.kind.facts().is_global
-            && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
-            && !draft.steps.contains_key(&delete_id(global));
-        let Some(kind) = global.kind.member_kind().filter(|_| stays) else { continue };
+        if !global.kind.facts().is_global || matches!(seen.facts.phase, Phase::Absent | Phase::Deleting) {
+            continue;
+        }
+        let Some(kind) = global.kind.member_kind().filter(|_| draft.deletion_of(global).is_none()) else {
+            continue;
+        };
         for member in seen.facts.members.iter().filter(|member| member.role == Role::Writer) {
             let at = Address::new(member.region.clone(), kind, member.name.clone());
-            if draft.steps.contains_key(&delete_id(&at)) {
+            if draft.deletion_of(&at).is_some() {
                 bound.push((at, global.clone()));
             }
         }
@@ -76,17 +75,17 @@ fn bound(ask: &Ask<'_>, draft: &Draft) -> Vec<(Address, Address)> {
 }
 
 /// Drops the removal of an object, with the removals that would go with it and everything that needs one of them.
-fn drop_removal(at: &Address, draft: &mut Draft) {
-    let mut dropped: BTreeSet<StepId> = draft.ids_of(at).iter().cloned().collect();
+fn drop_removal(at: &Address, draft: &mut Draft<'_>) {
+    let mut dropped: BTreeSet<StepNo> = draft.of(at).iter().copied().collect();
     loop {
-        let mut more: Vec<StepId> = Vec::new();
-        for step in draft.steps.values() {
-            if dropped.contains(&step.id) {
-                let needed = step.needs.iter().filter_map(|need| draft.steps.get(need));
-                let with_it = needed.filter(|needed| is_removal(step) && needed.op.word() == "delete");
-                more.extend(with_it.flat_map(|needed| draft.ids_of(needed.op.at())).cloned());
-            } else if !step.needs.is_disjoint(&dropped) {
-                more.push(step.id.clone());
+        let mut more: Vec<StepNo> = Vec::new();
+        for (no, entry) in draft.entries() {
+            if dropped.contains(&no) {
+                let needed = draft.needs_of(entry).map(|(_, needed)| &needed.step.op);
+                let with_it = needed.filter(|op| is_removal(&entry.step) && matches!(op, Op::Delete { .. }));
+                more.extend(with_it.flat_map(|op| draft.of(op.at())));
+            } else if draft.needs_of(entry).any(|(need, _)| dropped.contains(&need)) {
+                more.push(no);
             }
         }
         let before = dropped.len();
@@ -95,5 +94,5 @@ fn drop_removal(at: &Address, draft: &mut Draft) {
             break;
         }
     }
-    draft.steps.retain(|id, _| !dropped.contains(id));
+    draft.drop(&dropped);
 }

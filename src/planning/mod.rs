@@ -117,8 +117,9 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     if !ask.policy.targets.is_empty() {
         draft.keep_only(|at| ask.is_target(at));
     }
-    let steps = order::sort(draft.steps);
-    let mut notes = draft.notes;
+    let waiting = std::mem::take(&mut draft.waiting);
+    let mut notes = std::mem::take(&mut draft.notes);
+    let steps = order::sort(draft);
     for gap in &ask.inventory.gaps {
         let remedy =
             if gap.lasting { "; `rgctl iam-policy` prints the permissions that it takes" } else { "" };
@@ -131,7 +132,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         made: ask.now,
         destroy: ask.destroy,
         steps,
-        waiting: draft.waiting,
+        waiting,
         cost: cost::ranges(ask),
         prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
         notes,

@@ -1,8 +1,9 @@
 //! An order in which the steps could be done one after the other.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
+use super::draft::Draft;
 use crate::artefacts::plan::Step;
 use crate::vocabulary::names::StepId;
 
@@ -10,10 +11,12 @@ use crate::vocabulary::names::StepId;
 ///
 /// A cycle cannot come from a legal desired state; should one be found, its steps stand at the end and wait for each
 /// other, which shows in the plan, instead of being done in a wrong order.
-pub(super) fn sort(steps: BTreeMap<StepId, Step>) -> Vec<Step> {
-    // Steps are numbered by name, so that everything below compares numbers and not texts.
-    let mut steps: Vec<Step> = steps.into_values().collect();
-    let needs = numbered_needs(&mut steps);
+pub(super) fn sort(draft: Draft<'_>) -> Vec<Step> {
+    let (mut steps, needs) = draft.into_steps();
+    let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
+    for (step, needs) in steps.iter_mut().zip(&needs) {
+        step.needs = needs.iter().map(|need| ids[*need].clone()).collect();
+    }
     let ranks = ranks(&steps);
     let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
     let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
@@ -34,21 +37,11 @@ pub(super) fn sort(steps: BTreeMap<StepId, Step>) -> Vec<Step> {
             }
         }
     }
-    order.extend((0..steps.len()).filter(|number| open[*number] > 0));
+    let mut in_a_circle: Vec<usize> = (0..steps.len()).filter(|number| open[*number] > 0).collect();
+    in_a_circle.sort_by_key(|number| ranks[*number]);
+    order.extend(in_a_circle);
     let mut left: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
     order.into_iter().filter_map(|number| left[number].take()).collect()
-}
-
-/// The numbers of the steps that each one needs; needs of steps that are not there are dropped.
-fn numbered_needs(steps: &mut [Step]) -> Vec<Vec<usize>> {
-    let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
-    let number = |id: &StepId| ids.binary_search(id).ok();
-    let mut all = Vec::with_capacity(steps.len());
-    for step in steps {
-        step.needs.retain(|need| number(need).is_some());
-        all.push(step.needs.iter().filter_map(number).collect());
-    }
-    all
 }
 
 /// Each step's place when nothing needs anything.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::draft::Draft;
-use super::rolling::{parent_of, push_act, successor};
+use super::draft::{Draft, StepNo};
+use super::rolling::{Successors, parent_of, push_act};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, TAG_KEEP, Usage};
@@ -14,7 +14,7 @@ use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::Grave;
 use crate::artefacts::seen::Seen;
 use crate::kinds::{AnyAttrs, KindId};
-use crate::vocabulary::names::{Name, StepId};
+use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::FieldChange;
 
@@ -35,7 +35,7 @@ pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
 }
 
 /// Switches the service's own protection off, so that the deletion that follows is accepted.
-pub(super) fn unprotect(ask: &Ask<'_>, at: &Address) -> Step {
+pub(super) fn unprotect(ask: &Ask<'_>, at: &Address, seen: &Seen) -> Step {
     let field = at.kind.facts().protection.unwrap_or("deletion_protection");
     let mut attrs = AnyAttrs::empty(at.kind);
     // The field is a truth value in every table that names it as its protection; a law checks that.
@@ -51,11 +51,10 @@ pub(super) fn unprotect(ask: &Ask<'_>, at: &Address) -> Step {
         shrinks: false,
     };
     let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };
-    bare_step(ask, op, Reason::Unprotect)
+    bare_step(ask, op, seen, Reason::Unprotect)
 }
 
-fn bare_step(ask: &Ask<'_>, op: Op, why: Reason) -> Step {
-    let seen = ask.inventory.seen.get(op.at());
+fn bare_step(ask: &Ask<'_>, op: Op, seen: &Seen, why: Reason) -> Step {
     Step {
         id: op.step_id(),
         store: ask.store_of(op.at()),
@@ -63,16 +62,20 @@ fn bare_step(ask: &Ask<'_>, op: Op, why: Reason) -> Step {
         gone: BTreeSet::new(),
         why,
         lacks: None,
-        effect: effect::of(&op, seen),
-        cost: cost::change(ask, &op, seen, &Usage::default()),
+        effect: effect::of(&op, Some(seen)),
+        cost: cost::change(ask, &op, Some(seen), &Usage::default()),
         op,
     }
 }
 
 /// Adds what it takes to remove objects that are seen and not wanted, as far as they are ours.
-pub(super) fn remove_unwanted(ask: &Ask<'_>, unwanted: &[(&Address, &Seen)], draft: &mut Draft) {
+pub(super) fn remove_unwanted<'a>(
+    ask: &Ask<'a>,
+    unwanted: &[(&'a Address, &'a Seen)],
+    draft: &mut Draft<'a>,
+) {
     let ours = |(at, seen): &&(&Address, &Seen)| ask.owns(seen) && !at.kind.facts().observe_only;
-    let unwanted: Vec<(&Address, &Seen)> = unwanted.iter().filter(ours).copied().collect();
+    let unwanted: Vec<(&'a Address, &'a Seen)> = unwanted.iter().filter(ours).copied().collect();
     if unwanted.is_empty() {
         return;
     }
@@ -109,7 +112,7 @@ fn retained<'a>(unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
 }
 
 /// Adds the steps that remove one object; tells whether it is on its way out.
-fn remove(ask: &Ask<'_>, at: &Address, seen: &Seen, draft: &mut Draft) -> bool {
+fn remove<'a>(ask: &Ask<'a>, at: &Address, seen: &'a Seen, draft: &mut Draft<'a>) -> bool {
     match &seen.facts.phase {
         Phase::Absent => return false,
         Phase::Deleting => {
@@ -138,28 +141,24 @@ fn remove(ask: &Ask<'_>, at: &Address, seen: &Seen, draft: &mut Draft) -> bool {
     let why = if ask.destroy { Reason::Destroy } else { Reason::Unwanted };
     let lacks = if at.kind.facts().holds_data { ask.lacking(Grave::Delete, at) } else { None };
     if super::compare::effective_attrs(seen).is_protected() {
-        draft.push(Step { lacks: lacks.clone(), ..unprotect(ask, at) });
+        draft.push(Step { lacks: lacks.clone(), ..unprotect(ask, at, seen) }, None, Some(seen));
     }
     let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(ask, at) };
-    draft.push(Step { lacks, ..bare_step(ask, op, why) });
+    draft.push(Step { lacks, ..bare_step(ask, op, seen, why) }, None, Some(seen));
     true
-}
-
-pub(super) fn delete_id(at: &Address) -> StepId {
-    StepId(format!("delete {at}").into())
 }
 
 /// Members leave a global object before they, or it, can be deleted; the secondaries first. They leave for good, or until
 /// they have been made anew.
-pub(super) fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
+pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
     for (global, seen) in &ask.inventory.seen {
         let facts = global.kind.facts();
         if !facts.is_global || !ask.owns(seen) {
             continue;
         }
         // Unwanted, or made anew with its primary.
-        let global_leaves = leaving.contains(global) || draft.steps.contains_key(&delete_id(global));
-        let mut secondaries: Vec<StepId> = Vec::new();
+        let deletion = draft.deletion_of(global);
+        let mut secondaries: Vec<StepNo> = Vec::new();
         let mut members: Vec<_> = seen.facts.members.iter().collect();
         // Readers (secondaries) sort after the writer by role, so the order is turned round.
         members.sort_by_key(|member| std::cmp::Reverse(member.role));
@@ -169,48 +168,43 @@ pub(super) fn leave_globals(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &
             });
             let is_primary = member.role == Role::Writer;
             let must_leave = if is_primary {
-                facts.primary_leaves && global_leaves
+                facts.primary_leaves && deletion.is_some()
             } else {
-                global_leaves || cluster.is_some()
+                deletion.is_some() || cluster.is_some()
             };
             if !must_leave {
                 continue;
             }
             let verb = Verb::Detach { region: member.region.clone(), member: member.name.clone() };
-            let gone = draft.steps.get(&delete_id(cluster.unwrap_or(global)));
+            let of_cluster = cluster.and_then(|cluster| draft.deletion_of(cluster));
+            let gone = of_cluster.or(deletion).and_then(|no| draft.get(no)).map(|entry| &entry.step);
             let why = gone.map_or(Reason::Unwanted, |delete| delete.why.clone());
-            let mut step = bare_step(ask, Op::Act { at: global.clone(), verb }, why);
-            step.lacks = cluster.and(gone).and_then(|delete| delete.lacks.clone());
-            let id = step.id.clone();
-            draft.steps.entry(id.clone()).or_insert(step);
+            let lacks = of_cluster.and(gone).and_then(|delete| delete.lacks.clone());
+            let op = Op::Act { at: global.clone(), verb };
+            let detach = draft.push_aside(Step { lacks, ..bare_step(ask, op, seen, why) }, seen);
             if is_primary {
                 for secondary in &secondaries {
-                    draft.need(&id, secondary);
+                    draft.need(detach, *secondary);
                 }
             } else {
-                secondaries.push(id.clone());
+                secondaries.push(detach);
             }
-            if global_leaves {
-                draft.need(&delete_id(global), &id);
-            }
-            if let Some(cluster) = cluster {
-                draft.need(&delete_id(cluster), &id);
+            for deletion in deletion.into_iter().chain(of_cluster) {
+                draft.need(deletion, detach);
             }
         }
-        if global_leaves {
-            inherit_consent(global, draft);
+        if let Some(deletion) = deletion {
+            inherit_consent(global, deletion, draft);
         }
     }
 }
 
 /// A global object goes only if its members may: it holds no data, but its end ends their replication.
-fn inherit_consent(global: &Address, draft: &mut Draft) {
-    let id = delete_id(global);
-    let Some(step) = draft.steps.get(&id) else { return };
-    let lacking =
-        step.needs.iter().filter_map(|need| draft.steps.get(need)).find_map(|need| need.lacks.clone());
-    for id in draft.ids_of(global).to_vec() {
-        if let Some(step) = draft.steps.get_mut(&id)
+fn inherit_consent(global: &Address, deletion: StepNo, draft: &mut Draft<'_>) {
+    let needed = draft.get(deletion).into_iter().flat_map(|entry| draft.needs_of(entry));
+    let lacking = needed.filter_map(|(_, needed)| needed.step.lacks.clone()).min();
+    for no in draft.of(global).to_vec() {
+        if let Some(step) = draft.step_mut(no)
             && step.lacks.is_none()
         {
             step.lacks.clone_from(&lacking);
@@ -219,24 +213,32 @@ fn inherit_consent(global: &Address, draft: &mut Draft) {
 }
 
 /// A member that leaves while its parent stays gives the write role away first.
-fn move_writers(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
-    for at in leaving {
-        let is_writer = ask.inventory.seen.get(at).and_then(|seen| seen.facts.role) == Some(Role::Writer);
-        let Some(parent) = parent_of(ask, at).filter(|parent| is_writer && !leaving.contains(parent)) else {
-            continue;
-        };
-        if let Some(to) = successor(ask, &parent, at, &[]) {
-            let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name) } };
+fn move_writers<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
+    let parent_of_writer = |at: &Address| {
+        let seen = ask.inventory.seen.get(at).filter(|seen| seen.facts.role == Some(Role::Writer))?;
+        parent_of(at, ask.node(at), Some(seen)).filter(|parent| !leaving.contains(parent))
+    };
+    let writers: Vec<(&Address, Address)> =
+        leaving.iter().filter_map(|at| Some((at, parent_of_writer(at)?))).collect();
+    if writers.is_empty() {
+        return;
+    }
+    let successors = Successors::of(ask);
+    for (at, parent) in writers {
+        if let Some(to) = successors.of_writer(&parent, at, &[]) {
+            let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name.clone()) } };
             let why = Reason::WriterMovesFirst { writer: at.name.clone() };
-            let id = push_act(ask, draft, op, why);
-            draft.need(&delete_id(at), &id);
+            let failover = push_act(ask, draft, op, why);
+            if let Some(deletion) = draft.deletion_of(at) {
+                draft.need(deletion, failover);
+            }
         }
     }
 }
 
 /// An object goes after everything that names it in one of its fields: members before their cluster, clusters before
 /// their subnet group. A wanted object that still names it must have been changed before.
-fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft) {
+fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
     let by_name = by_name(leaving);
     let mut edges: Vec<(Address, Address)> = Vec::new();
     for (dependant, seen) in &ask.inventory.seen {
@@ -249,11 +251,12 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
     for (dependant, needed) in &edges {
         let leaves =
             ask.inventory.seen.get(dependant).is_some_and(|seen| seen.facts.phase == Phase::Deleting);
-        if leaves && let Some(step) = draft.steps.get_mut(&delete_id(needed)) {
+        let Some(deletion) = draft.deletion_of(needed) else { continue };
+        if leaves && let Some(step) = draft.step_mut(deletion) {
             step.gone.insert(dependant.clone());
         }
-        for id in draft.ids_of(dependant).to_vec() {
-            draft.need(&delete_id(needed), &id);
+        for no in draft.of(dependant).to_vec() {
+            draft.need(deletion, no);
         }
     }
 }

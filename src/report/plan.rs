@@ -76,16 +76,18 @@ pub fn closing(tally: &Tally) -> String {
 /// Steps by store and region, in the order in which the groups begin.
 pub fn groups(plan: &Plan) -> Vec<(String, Vec<&Step>)> {
     let mut groups: Vec<(String, Vec<&Step>)> = Vec::new();
+    let mut places: BTreeMap<_, usize> = BTreeMap::new();
     for step in &plan.steps {
         let region = &step.op.at().region;
-        let heading = match &step.store {
-            Some(store) => format!("{store} in {region}"),
-            None => format!("shared in {region}"),
-        };
-        match groups.iter_mut().find(|(known, _)| *known == heading) {
-            Some((_, steps)) => steps.push(step),
-            None => groups.push((heading, vec![step])),
+        let place = *places.entry((&step.store, region)).or_insert(groups.len());
+        if place == groups.len() {
+            let heading = match &step.store {
+                Some(store) => format!("{store} in {region}"),
+                None => format!("shared in {region}"),
+            };
+            groups.push((heading, Vec::new()));
         }
+        groups[place].1.push(step);
     }
     groups
 }

@@ -1,5 +1,7 @@
 //! The planner on small hand-made worlds: order, rolling, removal, refusal.
 
+use std::collections::BTreeSet;
+
 use rgctl::artefacts::node::{Desired, Keep};
 use rgctl::artefacts::plan::{Op, Plan, Waiting};
 use rgctl::artefacts::policy::Policy;
@@ -343,6 +345,30 @@ fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
         detach.ends_with("lacks replace:cache@us-west-2"),
         "a member that may not go does not leave: {detach}"
     );
+}
+
+#[test]
+fn a_protected_secondary_is_made_anew_when_its_global_object_is_gone() {
+    let global = at("us-east-1", KindId::AuroraGlobal, "game-accounts-global");
+    let mut before = desired(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
+    let secondary = at("us-west-2", KindId::AuroraCluster, "game-accounts-usw2");
+    let cluster = before.nodes.get_mut(&secondary).unwrap();
+    cluster.attrs.set("deletion_protection", Some(json!(true))).unwrap();
+    let mut after = before.clone();
+    let cluster = after.nodes.get_mut(&secondary).unwrap();
+    cluster.attrs.set("global", Some(json!("game-accounts-global"))).unwrap();
+    cluster.needs.insert(global.clone());
+    after.nodes.insert(global.clone(), node(global, "accounts", &[], &[]));
+    let plan = plan_for(&after, &world_of(&before), &consents(&["replace:accounts@us-west-2"]));
+    let mut done = BTreeSet::new();
+    for step in &plan.steps {
+        assert!(step.needs.is_subset(&done), "{} waits for what waits for it: {:#?}", step.id, lines(&plan));
+        done.insert(step.id.clone());
+    }
+    let protection =
+        position(&plan, "modify us-west-2/aurora.cluster/game-accounts-usw2 deletion_protection");
+    assert!(protection < position(&plan, "delete us-west-2/aurora.cluster/"));
+    assert!(position(&plan, "create aurora.global/") < position(&plan, "create us-west-2/aurora.cluster/"));
 }
 
 #[test]
