@@ -340,7 +340,7 @@ fn link(draft: &Draft<'_>, dependant: StepNo, needed: StepNo) -> Option<(StepNo,
 fn replaced(draft: &Draft<'_>) -> Vec<Address> {
     let is_replaced =
         |step: &&Step| matches!(step.why, Reason::MustReplace { .. }) && matches!(step.op, Op::Delete { .. });
-    let steps = draft.entries().map(|(_, entry)| &entry.step);
+    let steps = draft.entries().map(|(_, entry)| &*entry.step);
     steps.filter(is_replaced).map(|step| step.op.at().clone()).collect()
 }
 

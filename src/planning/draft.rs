@@ -1,5 +1,6 @@
 //! A plan in the making: steps by number, with an index by object.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
@@ -13,8 +14,8 @@ pub(super) struct StepNo(usize);
 
 /// A step with what it is about.
 pub(super) struct Entry<'a> {
-    /// The step; its needs are kept beside it, by number, until the plan is made.
-    pub step: Step,
+    /// The step; its needs are kept beside it, by number, until the plan is made. It is large, and moved about.
+    pub step: Box<Step>,
     /// The wanted object, if it is wanted.
     pub node: Option<&'a Node>,
     /// What is seen of the object, if it is seen.
@@ -22,15 +23,71 @@ pub(super) struct Entry<'a> {
     needs: BTreeSet<StepNo>,
 }
 
+/// A step that is left when the plan is made.
+pub(super) struct Left {
+    pub step: Box<Step>,
+    /// The places of the steps that it needs.
+    pub needs: Vec<usize>,
+}
+
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     /// By number; what is dropped leaves a gap, so that numbers stay.
     entries: Vec<Option<Entry<'a>>>,
-    by_object: BTreeMap<Address, Vec<StepNo>>,
+    by_object: ByObject,
     /// Steps of an object that have no order among each other.
     side_steps: BTreeMap<Address, Vec<StepNo>>,
     pub waiting: Vec<Waiting>,
     pub notes: Vec<String>,
+}
+
+/// The steps of each object. Objects come in order for the greater part, since what is wanted and what is seen are gone
+/// through in order; those need no search for their place.
+#[derive(Default)]
+struct ByObject {
+    in_order: Vec<(Address, Vec<StepNo>)>,
+    others: BTreeMap<Address, Vec<StepNo>>,
+}
+
+impl ByObject {
+    fn place(&self, at: &Address) -> Result<usize, usize> {
+        match self.in_order.last().map(|(last, _)| at.cmp(last)) {
+            None | Some(Ordering::Greater) => Err(self.in_order.len()),
+            Some(Ordering::Equal) => Ok(self.in_order.len() - 1),
+            Some(Ordering::Less) => self.in_order.binary_search_by(|(other, _)| other.cmp(at)),
+        }
+    }
+
+    fn entry(&mut self, at: &Address) -> &mut Vec<StepNo> {
+        let place = match self.place(at) {
+            Ok(place) => place,
+            Err(place) if place == self.in_order.len() && !self.others.contains_key(at) => {
+                self.in_order.push((at.clone(), Vec::new()));
+                place
+            }
+            Err(_) => return self.others.entry(at.clone()).or_default(),
+        };
+        &mut self.in_order[place].1
+    }
+
+    fn get(&self, at: &Address) -> &[StepNo] {
+        match self.place(at) {
+            Ok(place) => &self.in_order[place].1,
+            Err(_) => self.others.get(at).map_or(&[], Vec::as_slice),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Address, &[StepNo])> {
+        let in_order = self.in_order.iter().map(|(at, steps)| (at, steps.as_slice()));
+        in_order.chain(self.others.iter().map(|(at, steps)| (at, steps.as_slice())))
+    }
+
+    fn retain(&mut self, keep: impl Fn(StepNo) -> bool) {
+        let in_order = self.in_order.iter_mut().map(|(_, steps)| steps);
+        for steps in in_order.chain(self.others.values_mut()) {
+            steps.retain(|no| keep(*no));
+        }
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -39,16 +96,16 @@ impl<'a> Draft<'a> {
     pub fn push(&mut self, step: Step, node: Option<&'a Node>, seen: Option<&'a Seen>) -> StepNo {
         let next = StepNo(self.entries.len());
         let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
-        let earlier = self.by_object.entry(step.op.at().clone()).or_default();
+        let earlier = self.by_object.entry(step.op.at());
         if let Some(same) = earlier.iter().copied().find(is_same) {
             if let Some(entry) = &mut self.entries[same.0] {
-                entry.step = step;
+                *entry.step = step;
             }
             return same;
         }
         let needs = earlier.last().copied().into_iter().collect();
         earlier.push(next);
-        self.entries.push(Some(Entry { step, node, seen, needs }));
+        self.entries.push(Some(Entry { step: Box::new(step), node, seen, needs }));
         next
     }
 
@@ -61,6 +118,7 @@ impl<'a> Draft<'a> {
             return same;
         }
         beside.push(next);
+        let step = Box::new(step);
         self.entries.push(Some(Entry { step, node: None, seen: Some(seen), needs: BTreeSet::new() }));
         next
     }
@@ -95,12 +153,12 @@ impl<'a> Draft<'a> {
 
     /// The steps of an object, in their order.
     pub fn of(&self, at: &Address) -> &[StepNo] {
-        self.by_object.get(at).map_or(&[], Vec::as_slice)
+        self.by_object.get(at)
     }
 
     /// Every object that has steps in an order.
     pub fn objects(&self) -> impl Iterator<Item = (&Address, &[StepNo])> {
-        self.by_object.iter().map(|(at, steps)| (at, steps.as_slice()))
+        self.by_object.iter()
     }
 
     /// The step that deletes an object.
@@ -112,7 +170,7 @@ impl<'a> Draft<'a> {
 
     /// Drops the steps of an object.
     pub fn drop_all(&mut self, at: &Address) {
-        for no in self.by_object.remove(at).unwrap_or_default() {
+        for no in std::mem::take(self.by_object.entry(at)) {
             self.entries[no.0] = None;
         }
     }
@@ -121,9 +179,7 @@ impl<'a> Draft<'a> {
         for no in dropped {
             self.entries[no.0] = None;
         }
-        for steps in self.by_object.values_mut() {
-            steps.retain(|no| !dropped.contains(no));
-        }
+        self.by_object.retain(|no| !dropped.contains(&no));
     }
 
     /// Drops what is about other objects, and whatever needs a dropped step.
@@ -154,8 +210,8 @@ impl<'a> Draft<'a> {
         self.waiting.retain(|waiting| keep(waiting.at()));
     }
 
-    /// The steps that are left, and the places among them of those that each one needs.
-    pub fn into_steps(self) -> (Vec<Step>, Vec<Vec<usize>>) {
+    /// The steps that are left, each with the places among them of those that it needs.
+    pub fn into_left(self) -> Vec<Left> {
         let mut places: Vec<Option<usize>> = Vec::with_capacity(self.entries.len());
         let mut count = 0;
         for entry in &self.entries {
@@ -163,6 +219,10 @@ impl<'a> Draft<'a> {
             count += usize::from(entry.is_some());
         }
         let left = self.entries.into_iter().flatten();
-        left.map(|entry| (entry.step, entry.needs.iter().filter_map(|need| places[need.0]).collect())).unzip()
+        left.map(|entry| {
+            let needs = entry.needs.iter().filter_map(|need| places[need.0]).collect();
+            Left { step: entry.step, needs }
+        })
+        .collect()
     }
 }

@@ -60,10 +60,6 @@ impl Ask<'_> {
         seen.owner() == Some(self.desired.blueprint.as_str())
     }
 
-    fn is_wanted(&self, at: &Address) -> bool {
-        !self.destroy && self.desired.nodes.contains_key(at)
-    }
-
     fn node(&self, at: &Address) -> Option<&Node> {
         if self.destroy { None } else { self.desired.nodes.get(at) }
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::draft::Draft;
+use super::draft::{Draft, Left};
 use crate::artefacts::plan::Step;
 use crate::vocabulary::names::StepId;
 
@@ -12,22 +12,22 @@ use crate::vocabulary::names::StepId;
 /// A cycle cannot come from a legal desired state; should one be found, its steps stand at the end and wait for each
 /// other, which shows in the plan, instead of being done in a wrong order.
 pub(super) fn sort(draft: Draft<'_>) -> Vec<Step> {
-    let (mut steps, needs) = draft.into_steps();
-    let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
-    for (step, needs) in steps.iter_mut().zip(&needs) {
-        step.needs = needs.iter().map(|need| ids[*need].clone()).collect();
+    let mut left = draft.into_left();
+    let ids: Vec<StepId> = left.iter().map(|one| one.step.id.clone()).collect();
+    for one in &mut left {
+        one.step.needs = one.needs.iter().map(|need| ids[*need].clone()).collect();
     }
-    let ranks = ranks(&steps);
-    let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
-    let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
-    for (number, needs) in needs.iter().enumerate() {
-        for need in needs {
+    let ranks = ranks(&left);
+    let mut open: Vec<usize> = left.iter().map(|one| one.needs.len()).collect();
+    let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); left.len()];
+    for (number, one) in left.iter().enumerate() {
+        for need in &one.needs {
             dependants[*need].push(number);
         }
     }
     let entry = |number: usize| Reverse((ranks[number], number));
-    let mut free: BinaryHeap<_> = (0..steps.len()).filter(|n| open[*n] == 0).map(entry).collect();
-    let mut order: Vec<usize> = Vec::with_capacity(steps.len());
+    let mut free: BinaryHeap<_> = (0..left.len()).filter(|n| open[*n] == 0).map(entry).collect();
+    let mut order: Vec<usize> = Vec::with_capacity(left.len());
     while let Some(Reverse((_, number))) = free.pop() {
         order.push(number);
         for dependant in &dependants[number] {
@@ -37,22 +37,22 @@ pub(super) fn sort(draft: Draft<'_>) -> Vec<Step> {
             }
         }
     }
-    let mut in_a_circle: Vec<usize> = (0..steps.len()).filter(|number| open[*number] > 0).collect();
+    let mut in_a_circle: Vec<usize> = (0..left.len()).filter(|number| open[*number] > 0).collect();
     in_a_circle.sort_by_key(|number| ranks[*number]);
     order.extend(in_a_circle);
-    let mut left: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|number| left[number].take()).collect()
+    let mut left: Vec<Option<Left>> = left.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|number| left[number].take().map(|one| *one.step)).collect()
 }
 
 /// Each step's place when nothing needs anything.
-fn ranks(steps: &[Step]) -> Vec<usize> {
+fn ranks(left: &[Left]) -> Vec<usize> {
     let key = |number: &usize| {
-        let step = &steps[*number];
+        let step = &left[*number].step;
         (&step.op.at().region, &step.store, step.op.at(), &step.id)
     };
-    let mut sorted: Vec<usize> = (0..steps.len()).collect();
+    let mut sorted: Vec<usize> = (0..left.len()).collect();
     sorted.sort_unstable_by(|left, right| key(left).cmp(&key(right)));
-    let mut ranks = vec![0; steps.len()];
+    let mut ranks = vec![0; left.len()];
     for (rank, number) in sorted.into_iter().enumerate() {
         ranks[number] = rank;
     }

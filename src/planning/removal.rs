@@ -225,7 +225,7 @@ fn move_writers<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draf
     }
     let successors = Successors::of(ask);
     for (at, parent) in writers {
-        if let Some(to) = successors.of_writer(&parent, at, &[]) {
+        if let Some(to) = successors.of_writer(&parent, at, |_| false) {
             let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name.clone()) } };
             let why = Reason::WriterMovesFirst { writer: at.name.clone() };
             let failover = push_act(ask, draft, op, why);

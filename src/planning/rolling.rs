@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, StepNo};
-use super::{Ask, cost, effect};
+use super::{Ask, cost, effect, side_by_side};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{Node, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb};
@@ -22,57 +22,76 @@ pub(super) fn parent_of(at: &Address, node: Option<&Node>, seen: Option<&Seen>) 
     Some(Address::new(at.region.clone(), parent.kind, Name::new(name).ok()?))
 }
 
+/// A member that is disturbed, with all its steps.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Disturbed {
+    role: Role,
+    at: Address,
+    steps: Vec<StepNo>,
+}
+
 pub(super) fn roll<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
-    let mut disturbed: BTreeMap<Address, Vec<(Role, Address)>> = BTreeMap::new();
-    for (_, entry) in draft.entries() {
-        let op = &entry.step.op;
-        if !matches!(op, Op::Modify { .. }) || op.change() < Change::Restart {
-            continue;
-        }
-        if let Some(parent) = parent_of(op.at(), entry.node, entry.seen) {
+    let mut disturbed: Vec<(Address, Disturbed)> = Vec::new();
+    for (at, steps) in draft.objects() {
+        let disturbs = |no: &StepNo| {
+            let entry = draft.get(*no)?;
+            let op = &entry.step.op;
+            (matches!(op, Op::Modify { .. }) && op.change() >= Change::Restart).then_some(entry)
+        };
+        let Some(entry) = steps.iter().find_map(disturbs) else { continue };
+        if let Some(parent) = parent_of(at, entry.node, entry.seen) {
             // What has no role holds up nobody; it is done with the readers.
             let role = entry.seen.and_then(|seen| seen.facts.role).unwrap_or(Role::Reader);
-            disturbed.entry(parent).or_default().push((role, op.at().clone()));
+            disturbed.push((parent, Disturbed { role, at: at.clone(), steps: steps.to_vec() }));
         }
     }
     if disturbed.is_empty() {
         return;
     }
     let successors = Successors::of(ask);
-    for (parent, members) in disturbed {
+    for (parent, members) in by_parent(disturbed) {
         roll_members(ask, &successors, &parent, members, draft);
     }
+}
+
+/// Groups what belongs to parents. Members of one parent stand together for the greater part, which makes sorting cheap.
+fn by_parent<T: Ord>(mut pairs: Vec<(Address, T)>) -> Vec<(Address, Vec<T>)> {
+    pairs.sort();
+    let mut groups: Vec<(Address, Vec<T>)> = Vec::new();
+    for (parent, member) in pairs {
+        match groups.last_mut().filter(|(last, _)| *last == parent) {
+            Some((_, members)) => members.push(member),
+            None => groups.push((parent, vec![member])),
+        }
+    }
+    groups
 }
 
 fn roll_members<'a>(
     ask: &Ask<'a>,
     successors: &Successors<'a>,
     parent: &Address,
-    mut members: Vec<(Role, Address)>,
+    members: Vec<Disturbed>,
     draft: &mut Draft<'a>,
 ) {
-    members.sort_unstable();
-    // A member may be disturbed more than once.
-    members.dedup();
     let (writers, readers): (Vec<_>, Vec<_>) =
-        members.into_iter().partition(|(role, _)| *role == Role::Writer);
-    let readers: Vec<Address> = readers.into_iter().map(|(_, at)| at).collect();
+        members.into_iter().partition(|member| member.role == Role::Writer);
     let mut last: Option<StepNo> = None;
     for reader in &readers {
         last = chain(draft, reader, last);
     }
-    let Some((_, writer)) = writers.first() else { return };
-    if let Some(to) = successors.of_writer(parent, writer, &readers) {
+    let Some(writer) = writers.first() else { return };
+    if let Some(to) = successors.of_writer(parent, &writer.at, |at| readers.iter().any(|one| one.at == *at)) {
         let op = Op::Act { at: parent.clone(), verb: Verb::Failover { to: Some(to.name.clone()) } };
-        let why = Reason::WriterMovesFirst { writer: writer.name.clone() };
+        let why = Reason::WriterMovesFirst { writer: writer.at.name.clone() };
         let failover = push_act(ask, draft, op, why);
         if let Some(last) = last {
             draft.need(failover, last);
         }
         last = Some(failover);
         // From then on the old writer is a reader, whose change holds up no writes.
-        for no in draft.of(writer).to_vec() {
-            if let Some(step) = draft.step_mut(no) {
+        for no in &writer.steps {
+            if let Some(step) = draft.step_mut(*no) {
                 step.effect.write_outage = crate::vocabulary::time::Span::ZERO;
             }
         }
@@ -81,14 +100,13 @@ fn roll_members<'a>(
 }
 
 /// Puts all steps of a member behind `last`; yields the last of them.
-fn chain(draft: &mut Draft<'_>, member: &Address, last: Option<StepNo>) -> Option<StepNo> {
-    let own = draft.of(member).to_vec();
+fn chain(draft: &mut Draft<'_>, member: &Disturbed, last: Option<StepNo>) -> Option<StepNo> {
     if let Some(last) = last {
-        for no in &own {
+        for no in &member.steps {
             draft.need(*no, last);
         }
     }
-    own.last().copied().or(last)
+    member.steps.last().copied().or(last)
 }
 
 /// Who can take the write role: ready readers that are wanted, by parent, in the order in which they would.
@@ -96,28 +114,29 @@ pub(super) struct Successors<'a>(BTreeMap<Address, Vec<&'a Address>>);
 
 impl<'a> Successors<'a> {
     pub fn of(ask: &Ask<'a>) -> Self {
-        let mut found: BTreeMap<Address, Vec<(u64, &Address)>> = BTreeMap::new();
-        for (at, seen) in &ask.inventory.seen {
-            let can_take_over = seen.facts.role == Some(Role::Reader)
-                && seen.facts.phase.is_ready()
-                && ask.owns(seen)
-                && ask.is_wanted(at);
-            if can_take_over && let Some(parent) = parent_of(at, ask.node(at), Some(seen)) {
+        let mut found: Vec<(Address, (u64, &Address))> = Vec::new();
+        for pair in side_by_side(ask) {
+            let (Some(node), Some((at, seen))) = pair else { continue };
+            let can_take_over =
+                seen.facts.role == Some(Role::Reader) && seen.facts.phase.is_ready() && ask.owns(seen);
+            if can_take_over && let Some(parent) = parent_of(at, Some(node), Some(seen)) {
                 let tier = seen.attrs.get("promotion_tier").and_then(|tier| tier.as_u64()).unwrap_or(15);
-                found.entry(parent).or_default().push((tier, at));
+                found.push((parent, (tier, at)));
             }
         }
-        let in_order = |mut members: Vec<(u64, &'a Address)>| {
-            members.sort_unstable();
-            members.into_iter().map(|(_, at)| at).collect()
-        };
-        Self(found.into_iter().map(|(parent, members)| (parent, in_order(members))).collect())
+        let addresses = |members: Vec<(u64, &'a Address)>| members.into_iter().map(|(_, at)| at).collect();
+        Self(by_parent(found).into_iter().map(|(parent, members)| (parent, addresses(members))).collect())
     }
 
     /// The first in order; one whose own change is done by then, if there is one.
-    pub fn of_writer(&self, parent: &Address, writer: &Address, changed: &[Address]) -> Option<&'a Address> {
+    pub fn of_writer(
+        &self,
+        parent: &Address,
+        writer: &Address,
+        is_changed: impl Fn(&Address) -> bool,
+    ) -> Option<&'a Address> {
         let all = || self.0.get(parent).into_iter().flatten().copied().filter(|at| *at != writer);
-        all().find(|at| changed.contains(at)).or_else(|| all().next())
+        all().find(|at| is_changed(at)).or_else(|| all().next())
     }
 }
 

@@ -1,8 +1,6 @@
 //! Names and identifiers as checked types: what has the type has passed the check.
 
-use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -71,35 +69,33 @@ fn is_plain(text: &str, max: usize) -> bool {
     starts && ends && bytes.len() <= max && bytes.iter().all(legal) && pairs()
 }
 
+macro_rules! text_traits {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Self::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
         ///
         /// Copies share one text, since the same few names stand in very many places.
-        #[derive(Clone, Debug, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
-
-        // Copies are told to be equal without looking at their text: the regions of most addresses are.
-        impl PartialEq for $name {
-            fn eq(&self, other: &Self) -> bool {
-                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-            }
-        }
-        impl Hash for $name {
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                self.0.hash(state);
-            }
-        }
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> Ordering {
-                if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
-            }
-        }
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-                Some(self.cmp(other))
-            }
-        }
 
         impl $name {
             /// The most characters that such a name may have.
@@ -116,21 +112,7 @@ macro_rules! checked_name {
                 &self.0
             }
         }
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(&self.0)
-            }
-        }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                Self::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
+        text_traits!($name);
     };
 }
 
@@ -147,10 +129,43 @@ checked_name! {
     /// Name of a store within a blueprint, such as `accounts`.
     StoreName, 20
 }
-checked_name! {
-    /// Code of a region, such as `cn-north-1`.
-    RegionId, 24
+
+/// Code of a region, such as `cn-north-1`.
+///
+/// Its text is held in place: it begins every address, and most of comparing two addresses is comparing their regions.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegionId {
+    /// The text, and zeros behind it, which sort before every letter.
+    text: [u8; RegionId::MAX],
+    length: u8,
 }
+
+impl RegionId {
+    /// The most characters that such a code may have.
+    pub const MAX: usize = 24;
+
+    /// Checks and takes a code.
+    pub fn new(code: impl AsRef<str>) -> Result<Self, NameError> {
+        let code = code.as_ref();
+        check_identifier(code, Self::MAX)?;
+        let mut text = [0; Self::MAX];
+        text[..code.len()].copy_from_slice(code.as_bytes());
+        Ok(Self { text, length: u8::try_from(code.len()).unwrap_or_default() })
+    }
+
+    /// The code as text.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for RegionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RegionId").field(&self.as_str()).finish()
+    }
+}
+
+text_traits!(RegionId);
 
 impl RegionId {
     /// A short code that keeps the identifiers of a region's objects apart: `us-east-1` becomes `use1`.
@@ -158,7 +173,7 @@ impl RegionId {
     /// Compass words are shortened to their initials, as AWS does in availability-zone ids.
     pub fn short(&self) -> String {
         let mut short = String::new();
-        for (place, part) in self.0.split('-').enumerate() {
+        for (place, part) in self.as_str().split('-').enumerate() {
             match part {
                 _ if place == 0 => short.push_str(part),
                 "north" => short.push('n'),
