@@ -194,7 +194,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     };
     loaded.desired.regions.extend(outside.store.regions(&name).await?);
     match command {
-        Command::Plan(args) => plan::run(args, loaded, &outside, settings, output).await,
+        Command::Plan(args) => plan::run(args, loaded, outside, settings, output).await,
         Command::Apply(args) => {
             apply::run(&loaded, args.policy.policy(), Purpose::Apply, &args.run, &outside, settings, output)
                 .await

@@ -14,18 +14,23 @@ use super::{apply, run};
 pub async fn run(
     args: &PlanArgs,
     loaded: Loaded,
-    outside: &Outside,
+    outside: Outside,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
     let figures = &loaded.figures;
-    let (plan, _) = run::look_and_plan(outside, &loaded.desired, figures, &policy, args.destroy).await?;
+    let (plan, inventory) =
+        run::look_and_plan(&outside, &loaded.desired, figures, &policy, args.destroy).await?;
+    // To close a large world takes as long as to show a large plan.
+    let closing = std::thread::spawn(move || drop((outside, inventory)));
     apply::show(&plan, true, settings, output)?;
     let is_empty = plan.is_empty();
     if let Some(path) = &args.out {
         SavedPlan::new(plan, loaded.desired, policy).write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));
     }
+    // A panic there has said what it is, and changes nothing about the plan.
+    let _ = closing.join();
     if args.detailed_exitcode && !is_empty { Err(Failure::said(Exit::Differences)) } else { Ok(()) }
 }
