@@ -63,6 +63,8 @@ struct Room<'a> {
     taken: BTreeSet<Address>,
     /// Parents of which a member is being disturbed, or is about to be.
     disturbed: BTreeSet<Address>,
+    /// By parent, a member that may not serve, and that time does not make well.
+    broken: BTreeMap<Address, &'a Address>,
     under_way: BTreeMap<(RegionId, Endpoint), usize>,
     /// Calls of this turn.
     calls: BTreeMap<(RegionId, Endpoint), usize>,
@@ -75,6 +77,7 @@ impl<'a> Room<'a> {
             open: plan.steps.iter().map(|step| &step.id).chain(verdicts.under_way.keys()).collect(),
             taken: verdicts.taken.clone(),
             disturbed: BTreeSet::new(),
+            broken: BTreeMap::new(),
             under_way: BTreeMap::new(),
             calls: BTreeMap::new(),
             known,
@@ -95,6 +98,13 @@ impl<'a> Room<'a> {
         for waiting in &plan.waiting {
             if let Waiting::Transition { at, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting {
                 room.disturb(at);
+            }
+        }
+        for (at, seen) in &known.inventory.seen {
+            if matches!(seen.facts.phase, Phase::Failed(_) | Phase::Unknown(_))
+                && let Some(parent) = room.parent(at).filter(|parent| !parent.kind.facts().is_global)
+            {
+                room.broken.insert(parent, at);
             }
         }
         room
@@ -150,6 +160,9 @@ impl<'a> Room<'a> {
         if self.is_object_taken(step) {
             return Verdict::Behind;
         }
+        if let Some(why) = self.leaves_nobody(step) {
+            return Verdict::Held(why);
+        }
         if let Some(missing) = self.unready_need(step) {
             return self.unready(&missing);
         }
@@ -186,6 +199,25 @@ impl<'a> Room<'a> {
         at.kind.facts().exclusive_with_members
             && !matches!(step.op, Op::Create { .. })
             && self.disturbed.contains(at)
+    }
+
+    /// A broken member is no member that serves while another one is out. Where a third one serves, the step goes on: it
+    /// may be the bigger machine that is needed most while one is broken.
+    fn leaves_nobody(&self, step: &Step) -> Option<String> {
+        let at = step.op.at();
+        let serves =
+            |at: &Address| self.known.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.serves());
+        if !disturbs(&step.op) || !serves(at) {
+            return None;
+        }
+        let parent = self.parent(at).filter(|parent| !self.is_leaving(parent))?;
+        let broken = *self.broken.get(&parent)?;
+        let is_other = |other: &Address| other != at && self.parent(other).as_ref() == Some(&parent);
+        if self.known.inventory.seen.keys().any(|other| is_other(other) && serves(other)) {
+            return None;
+        }
+        let phase = &self.known.inventory.seen.get(broken)?.facts.phase;
+        Some(format!("it would leave {parent} without a member that serves: {} is {phase}", broken.name))
     }
 
     /// A parent that is itself being removed has no service to protect.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
+use rgctl::adapters::sim::{Fault, GENESIS, Rule, Side, SimCloud};
 use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan};
@@ -13,13 +13,14 @@ use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Gap, Inventory, Scope};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, scope_of};
-use rgctl::execution::turn::{Known, Pace, Turn, turn};
+use rgctl::execution::turn::{Held, Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
 use rgctl::record::ledger::{Begun, Status};
 use rgctl::seams::{Clock, Cloud, CloudError, Receipt, StoreError};
 use rgctl::vocabulary::names::{RunId, Token};
+use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
@@ -240,6 +241,44 @@ fn a_class_change_rolls_with_one_failover_and_writes_fail_for_its_length_only() 
             "modify us-east-1/aurora.instance/game-accounts-use1-1 class",
         ]
     );
+}
+
+/// A member whose state nobody knows is not counted on: the last one that serves is not taken out beside it.
+#[test]
+fn beside_a_broken_member_the_last_one_that_serves_is_left_alone() {
+    let mut tried = 0;
+    for (members, seed) in (0..8).flat_map(|seed| [(2, seed), (3, seed)]) {
+        let before = desired(cluster_store("accounts", "us-east-1", members, "db.r7g.large"));
+        let after = desired(cluster_store("accounts", "us-east-1", members, "db.r7g.xlarge"));
+        let mut site = Site::new(seed);
+        site.apply(&before);
+        let now = site.cloud.clock().now();
+        let rule = Rule {
+            kind: Some(KindId::AuroraInstance),
+            probability: 0.4,
+            ..Rule::always(Fault::UnknownStatus, now, now + Span::from_days(2))
+        };
+        site.cloud.with_world(|world| world.add_fault(rule)).unwrap();
+        let seen = site.look(&after).seen;
+        if seen.values().filter(|seen| matches!(seen.facts.phase, Phase::Unknown(_))).count() != 1 {
+            continue;
+        }
+        tried += 1;
+        let calls_before = site.cloud.calls().len();
+        let ended = site.apply(&after);
+        assert_eq!(ended.outcome, Outcome::Blocked);
+        assert_eq!(site.cloud.violations(), []);
+        let changed =
+            site.cloud.calls()[calls_before..].iter().filter(|call| call.op.word() == "modify").count();
+        let leaves_nobody = |held: &Held| held.why.contains("without a member that serves");
+        let is_held = ended.last.held.iter().any(leaves_nobody);
+        // A third member serves meanwhile: the others get their bigger machines.
+        assert_eq!((changed, is_held), if members == 2 { (0, true) } else { (2, false) }, "seed {seed}");
+        site.cloud.with_world(|world| world.clear_faults(None)).unwrap();
+        assert_eq!(site.apply(&after).outcome, Outcome::Settled);
+        site.assert_settled(&after);
+    }
+    assert!(tried > 3, "{tried}");
 }
 
 #[test]

@@ -5,10 +5,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::artefacts::address::Address;
+use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::Role;
-use crate::vocabulary::time::Moment;
+use crate::vocabulary::time::{Moment, Span};
 
 use super::world::{Object, World};
+
+/// A caller knows of a zone that was lost after this: one look in between, and the lag of reads.
+const LOSS_SHOWS_WITHIN: Span = Span::from_mins(1);
 
 /// A rule that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,7 +24,7 @@ pub enum Broken {
     ProtectedDeleted,
     /// One token made two objects.
     TokenTwice,
-    /// All members of a cluster of several were taken out together by calls.
+    /// All members of a cluster of several were out together, and who took out the last one could have known.
     AllMembersDown,
     /// Data was deleted and no snapshot of it was taken, although one is expected.
     DataLost,
@@ -64,17 +68,21 @@ impl World {
 
     /// Looks whether a member that was just taken out by a call was the last that served.
     pub(super) fn check_disturbed(&mut self, at: &Address) {
-        let Some(parent) = self.objects.get(at).and_then(|o| super::world::parent_of(at, &o.attrs)) else {
-            return;
-        };
-        // Members that are being made or removed were never, or are no longer, relied on.
-        let counts = |object: &Object| object.serves() || object.work_disturbs();
+        let Some(object) = self.objects.get(at) else { return };
+        let Some(parent) = super::world::parent_of(at, &object.attrs) else { return };
+        let asked_at = object.work.as_ref().map_or(self.now(), |work| work.began);
+        // Members that are being made or removed were never, or are no longer, relied on; and nobody knew, when the
+        // call was made, of a zone that was lost later.
+        let counts = |object: &Object| object.serves() || object.is_known_out(asked_at);
         let (all, serving) = self
             .children(&parent)
             .filter(|(_, member)| counts(member))
             .fold((0, 0), |(all, serving), (_, member)| (all + 1, serving + usize::from(member.serves())));
         if all > 1 && serving == 0 {
-            self.violate(&parent, Broken::AllMembersDown, format!("no member of {parent} serves"));
+            let out: Vec<String> =
+                self.children(&parent).map(|(at, member)| member.told_as_out(&at.name)).collect();
+            let what = format!("no member of {parent} serves: {}", out.join(", "));
+            self.violate(&parent, Broken::AllMembersDown, what);
         }
     }
 
@@ -89,8 +97,17 @@ impl World {
 }
 
 impl Object {
-    fn work_disturbs(&self) -> bool {
+    fn told_as_out(&self, name: &Name) -> String {
+        let since = self.work.as_ref().map_or_else(String::new, |work| format!(" since {}", work.began));
+        format!("{name} is {}{since}", self.native)
+    }
+
+    /// Whether a caller at that time could know that work takes the object out.
+    fn is_known_out(&self, asked_at: Moment) -> bool {
         use super::world::Purpose;
-        self.work.as_ref().is_some_and(|work| matches!(work.purpose, Purpose::Change | Purpose::Pass))
+        self.work.as_ref().is_some_and(|work| {
+            matches!(work.purpose, Purpose::Change | Purpose::Pass)
+                && (!work.is_lost || work.began + LOSS_SHOWS_WITHIN <= asked_at)
+        })
     }
 }
