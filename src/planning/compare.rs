@@ -310,6 +310,11 @@ pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
     if !replaced.is_empty() {
         super::removal::leave_globals(ask, &replaced, draft);
     }
+    // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
+    let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
+    if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {
+        return;
+    }
     let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
     for (_, own) in draft.objects() {
         let Some(node) = own.first().and_then(|first| draft.get(*first)?.node) else { continue };

@@ -51,7 +51,8 @@ fn ranks(left: &[Left]) -> Vec<usize> {
         (&step.op.at().region, &step.store, step.op.at(), &step.id)
     };
     let mut sorted: Vec<usize> = (0..left.len()).collect();
-    sorted.sort_unstable_by(|left, right| key(left).cmp(&key(right)));
+    // The stable sort finds the long runs that are in order already.
+    sorted.sort_by(|left, right| key(left).cmp(&key(right)));
     let mut ranks = vec![0; left.len()];
     for (rank, number) in sorted.into_iter().enumerate() {
         ranks[number] = rank;
