@@ -60,18 +60,18 @@ section! {
     /// What a game needs: one system with its stores, in one or several regions.
     pub struct Blueprint {
         /// Format of the document.
-        api_version: ApiVersion;
+        api_version: ApiVersion, else Some(ApiVersion::V1Alpha1);
         /// Kind of the document.
         kind: BlueprintKind;
         /// Name and labels.
-        metadata: Metadata;
+        metadata: Metadata, else Metadata::stand_in();
         /// What is needed.
         spec: BlueprintSpec;
     }
     /// Name and labels of a document.
     pub struct Metadata {
         /// Name of the game or system. It becomes part of identifiers and cannot be changed later.
-        name: BlueprintName;
+        name: BlueprintName, else BlueprintName::new("unnamed").ok();
         /// Labels to select it by.
         labels: BTreeMap<String, String>;
         /// Remarks for people and tools.
@@ -80,11 +80,11 @@ section! {
     /// What a system needs.
     pub struct BlueprintSpec {
         /// The load that it has to carry. Capacity is derived from it where a store gives no size.
-        demand: Demand;
+        demand: Demand, else Demand::stand_in();
         /// What it has to hold to, by which the topology is judged.
         objectives: Objectives = Objectives::usual();
         /// Where it runs.
-        regions: Regions;
+        regions: Regions, else Regions::stand_in();
         /// Where its data may be.
         residency: Option<Residency>;
         /// How it is reached; by default through the networks of the `Region` documents.
@@ -101,9 +101,9 @@ section! {
     /// The load to carry.
     pub struct Demand {
         /// Who plays.
-        players: Players;
+        players: Players, else Players::stand_in();
         /// Requests of one player in a minute, at the peak.
-        requests_per_player_per_minute: u32 => "30";
+        requests_per_player_per_minute: u32 => "30", else Some(1);
         /// Share of the requests that only read.
         read_share: Share = Share::percent(80);
         /// Data that must be at hand.
@@ -118,7 +118,7 @@ section! {
     /// Who plays.
     pub struct Players {
         /// Players at the same time, at the peak of a usual day.
-        peak_concurrent: Count => "200k";
+        peak_concurrent: Count => "200k", else Some(Count(1));
         /// Growth of that number from one month to the next.
         growth_per_month: PerMonth = PerMonth::NONE => "15%";
     }

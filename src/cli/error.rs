@@ -186,6 +186,7 @@ impl From<ValidateError> for Failure {
     fn from(error: ValidateError) -> Self {
         match error {
             ValidateError::Write(error) => error.into(),
+            ValidateError::Encode(error) if error.is_io() => io::Error::from(error).into(),
             error => Self::of(Exit::Error, &error),
         }
     }
@@ -233,5 +234,9 @@ mod tests {
         assert!(text.contains("hint: check the path"), "{text}");
         let pipe = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((pipe.exit, pipe.text(Style::PLAIN)), (Exit::Done, String::new()));
+        let pipe = || serde_json::Error::io(io::ErrorKind::BrokenPipe.into());
+        for pipe in [Failure::from(ValidateError::Encode(pipe())), SchemaError::Encode(pipe()).into()] {
+            assert_eq!((pipe.exit, pipe.text(Style::PLAIN)), (Exit::Done, String::new()));
+        }
     }
 }

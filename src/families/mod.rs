@@ -123,8 +123,11 @@ fn decode_store(tree: &Tree, reader: &mut Reader<'_>) -> Option<Store> {
         return None;
     }
     let Some(engine) = tree.get("engine").filter(|value| value.data != Data::Null) else {
+        let place = tree.locate("");
         let problem = reader
-            .error(codes::MISSING_FIELD, tree.locate(""), "the field `engine` is missing")
+            .within("engine", |reader| {
+                reader.error(codes::MISSING_FIELD, place, "the field `engine` is missing")
+            })
             .label("in this store")
             .help(format!("add `engine:` with one of: {}", words.join(", ")));
         reader.report(problem);
@@ -134,7 +137,8 @@ fn decode_store(tree: &Tree, reader: &mut Reader<'_>) -> Option<Store> {
     if let Some(store) = Store::of_engine(word, tree, reader) {
         return store;
     }
-    let help = alias(word).or_else(|| did_you_mean(word, words.iter().copied())).map_or_else(
+    let near = alias(word).or_else(|| did_you_mean(word, words.iter().copied()));
+    let help = near.map_or_else(
         || format!("one of: {}", words.join(", ")),
         |near| format!("did you mean `{near}`? The engines are: {}", words.join(", ")),
     );
@@ -145,7 +149,9 @@ fn decode_store(tree: &Tree, reader: &mut Reader<'_>) -> Option<Store> {
             .help(help)
     });
     reader.report(problem);
-    None
+    // What else is wrong with the store is told by what was meant.
+    let near = near?;
+    Store::of_engine(near, &tree.with("engine", near), reader).flatten()
 }
 
 /// What people call an engine that has another name here.

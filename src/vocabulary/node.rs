@@ -67,6 +67,18 @@ impl Tree {
         }
     }
 
+    /// The same, with another text in a field.
+    #[must_use]
+    pub fn with(&self, key: &str, text: &str) -> Self {
+        let mut changed = self.clone();
+        if let Data::Map(entries) = &mut changed.data
+            && let Some(entry) = entries.iter_mut().find(|entry| entry.key == key)
+        {
+            entry.value.data = Data::Text(text.to_owned());
+        }
+        changed
+    }
+
     /// The text, when it is text.
     pub fn text(&self) -> Option<&str> {
         match &self.data {

@@ -2,7 +2,8 @@
 //! and its documentation.
 //!
 //! Reading collects every problem and salvages what it can: a bad optional field counts as absent, a bad list element is
-//! left out. What was salvaged is good enough to be checked further, never to be acted upon: the diagnostics hold an
+//! left out, and a required field that is missing or bad may have a stand-in, so that the rest can be looked at. What was
+//! salvaged is good enough to be checked further, never to be acted upon: the diagnostics hold an
 //! error then.
 
 use serde_json::{Map, Value};
@@ -36,6 +37,14 @@ pub trait Section: Setting {
     fn write(&self, into: &mut Map<String, Value>);
     /// What an empty section means; nothing when a field is required.
     fn blank() -> Option<Self> {
+        let empty = Tree { mark: Mark::default(), data: Data::Map(Vec::new()) };
+        let source = Source::default();
+        let mut reader = Reader::new(&source);
+        let blank = Self::decode(&empty, &mut reader);
+        blank.filter(|_| !reader.finish().has_errors())
+    }
+    /// A section of nothing but defaults and stand-ins, for the place of one that could not be read.
+    fn stand_in() -> Option<Self> {
         let empty = Tree { mark: Mark::default(), data: Data::Map(Vec::new()) };
         let source = Source::default();
         Self::decode(&empty, &mut Reader::new(&source))
@@ -137,8 +146,14 @@ pub struct Fields<'r, 'a, 't> {
 }
 
 impl Fields<'_, '_, '_> {
-    /// Reads a field. `absent` gives what holds without it; nothing makes it required.
-    pub fn take<T: Setting>(&mut self, field: &str, absent: impl FnOnce() -> Option<T>) -> Option<T> {
+    /// Reads a field. `absent` gives what holds without it; nothing makes it required. `stand_in` gives what takes its
+    /// place when it is required and could not be read, which has been reported then.
+    pub fn take<T: Setting>(
+        &mut self,
+        field: &str,
+        absent: impl FnOnce() -> Option<T>,
+        stand_in: impl FnOnce() -> Option<T>,
+    ) -> Option<T> {
         let name = camel(field);
         let entry = self.entries.iter().find(|entry| entry.key == name);
         self.known.push(name.clone());
@@ -146,23 +161,24 @@ impl Fields<'_, '_, '_> {
             // A key without a value is the same as no key; a required one is missing then.
             Some(entry) if entry.value.data != Data::Null => {
                 let read = self.reader.within(name, |reader| T::decode(&entry.value, reader));
-                read.or_else(absent)
+                read.or_else(absent).or_else(stand_in)
             }
             other => {
                 let found = absent();
                 if found.is_none() {
                     let mark = other.map_or_else(|| self.first(), |entry| entry.key_mark);
                     let example = T::shape().example();
+                    let message = format!("the field `{name}` is missing");
                     let mut problem = self
                         .reader
-                        .error(codes::MISSING_FIELD, mark, format!("the field `{name}` is missing"))
+                        .within(name.clone(), |reader| reader.error(codes::MISSING_FIELD, mark, message))
                         .label(if other.is_some() { "it has no value" } else { "in this section" });
                     if let Some(example) = example {
                         problem = problem.help(format!("add for example `{name}: {example}`"));
                     }
                     self.reader.report(problem);
                 }
-                found
+                found.or_else(stand_in)
             }
         }
     }
@@ -281,7 +297,8 @@ macro_rules! setting_serde {
 }
 
 /// Writes a section's struct and everything about it. A field is `name: Type;` (required, unless the type itself can be
-/// absent), `name: Type = default;`, either with `=> "example"`. A line `..name: Section;` at the top takes in the fields
+/// absent), `name: Type = default;`, either with `=> "example"`. `, else value` at the end of a required one is its stand-in,
+/// an `Option`: only where no other part is judged by that value. A line `..name: Section;` at the top takes in the fields
 /// of another section. Documents spell `field_name` as `fieldName`.
 #[macro_export]
 macro_rules! section {
@@ -291,7 +308,7 @@ macro_rules! section {
             $(.. $flat:ident : $Flat:ty ;)?
             $(
                 $(#[doc = $field_doc:literal])+
-                $field:ident : $Type:ty $(= $default:expr)? $(=> $example:literal)? ;
+                $field:ident : $Type:ty $(= $default:expr)? $(=> $example:literal)? $(, else $stand_in:expr)? ;
             )*
         }
     )+) => {$(
@@ -320,9 +337,11 @@ macro_rules! section {
             }
             fn read(fields: &mut $crate::vocabulary::section::Fields<'_, '_, '_>) -> Option<Self> {
                 $(let $flat = <$Flat as $crate::vocabulary::section::Section>::read(fields);)?
-                $(let $field = fields.take::<$Type>(stringify!($field), || {
-                    $crate::section!(@absent $Type $(, $default)?)
-                });)*
+                $(let $field = fields.take::<$Type>(
+                    stringify!($field),
+                    || $crate::section!(@absent $Type $(, $default)?),
+                    || $crate::section!(@stand_in $($stand_in)?),
+                );)*
                 Some(Self { $($flat: $flat?,)? $($field: $field?,)* })
             }
             fn write(&self, into: &mut serde_json::Map<String, serde_json::Value>) {
@@ -353,6 +372,8 @@ macro_rules! section {
     )+};
     (@absent $Type:ty) => { <$Type as $crate::vocabulary::section::Setting>::absent() };
     (@absent $Type:ty, $default:expr) => { Some::<$Type>($default) };
+    (@stand_in) => { None };
+    (@stand_in $stand_in:expr) => { $stand_in };
     (@joined $own:ident) => { $own };
     (@joined $own:ident, $Flat:ty) => {{
         let mut rows = <$Flat as $crate::vocabulary::section::Section>::table().rows;

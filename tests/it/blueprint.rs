@@ -97,6 +97,31 @@ fn every_invalid_fixture_is_told_all_its_problems() {
 }
 
 #[test]
+fn what_cannot_be_read_hides_nothing_else_that_is_wrong() {
+    let source =
+        texts("tests/fixtures/invalid").into_iter().find(|s| s.name.contains("broken-header")).unwrap();
+    let told: BTreeSet<(Code, String)> =
+        check(&[source]).diagnostics.iter().map(|told| (told.code, told.path.clone())).collect();
+    for (code, path) in [
+        // Of reading.
+        (codes::UNKNOWN_WORD, "apiVersion"),
+        (codes::BAD_NAME, "metadata.name"),
+        (codes::MISSING_FIELD, "spec.demand.requestsPerPlayerPerMinute"),
+        (codes::BAD_QUANTITY, "spec.demand.players.peakConcurrent"),
+        (codes::UNKNOWN_WORD, "spec.stores[0].engine"),
+        (codes::UNKNOWN_FIELD, "spec.stores[0]"),
+        // Of meaning.
+        (codes::MIN_OVER_MAX, "spec.stores[0].readers"),
+        (codes::UNKNOWN_REGION, "spec.regions.primary"),
+        (codes::RESIDENCY_BROKEN, "spec.regions.secondaries[0]"),
+        (codes::DUPLICATE_NAME, "spec.stores[1].name"),
+        (codes::CLASS_UNKNOWN, "spec.stores[1].class"),
+    ] {
+        assert!(told.contains(&(code, path.to_owned())), "{code} at {path}: {told:#?}");
+    }
+}
+
+#[test]
 fn every_code_is_declared_once_explained_and_hit() {
     let mut declared = BTreeSet::new();
     for entry in codes::REGISTER {

@@ -113,7 +113,8 @@ impl Reading {
             let unread = |d: &&&Diagnostic| !SECTION_CODES.contains(&d.code);
             found.retain(|finding| !problems.iter().filter(unread).any(|d| covers(&d.path, &finding.path)));
             let name = loaded.blueprint.name().to_string();
-            if let Some(earlier) = seen.get(&name) {
+            let is_named = !broken.iter().any(|path| covers(path, "metadata.name"));
+            if let Some(earlier) = seen.get(&name).filter(|_| is_named) {
                 found.push(
                     Finding::error(
                         codes::DUPLICATE_NAME,
@@ -124,7 +125,9 @@ impl Reading {
                     .help("two blueprints of one name would fight over the same objects; rename one"),
                 );
             }
-            seen.entry(name).or_insert_with(|| loaded.source.name.clone());
+            if is_named {
+                seen.entry(name).or_insert_with(|| loaded.source.name.clone());
+            }
             for finding in found {
                 let mark = loaded.tree.locate(&finding.path);
                 located.push(finding.locate(&loaded.source, mark));
@@ -137,7 +140,7 @@ impl Reading {
 }
 
 /// Codes of problems whose path is that of a whole section, which could be read but for one field.
-const SECTION_CODES: [Code; 3] = [codes::UNKNOWN_FIELD, codes::MISSING_FIELD, codes::DUPLICATE_FIELD];
+const SECTION_CODES: [Code; 2] = [codes::UNKNOWN_FIELD, codes::DUPLICATE_FIELD];
 
 /// Whether a path is the same as another, or leads to it. The root covers nothing: it has no value of its own.
 fn covers(path: &str, other: &str) -> bool {
