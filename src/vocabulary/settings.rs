@@ -387,7 +387,7 @@ mod tests {
             .collect();
         shown.sort();
         assert_eq!(shown[0], "RG0102  did you mean `howMany`?");
-        assert_eq!(shown[1], "RG0104  add for example `howMany: 3`");
+        assert_eq!(shown[1], "RG0104 howMany add for example `howMany: 3`");
         assert!(shown[2].starts_with("RG0106 lasts "));
         assert!(shown[3].starts_with("RG0107 colour did you mean `deep-blue`?"));
     }
