@@ -3,8 +3,7 @@
 //!
 //! Reading collects every problem and salvages what it can: a bad optional field counts as absent, a bad list element is
 //! left out, and a required field that is missing or bad may have a stand-in, so that the rest can be looked at. What was
-//! salvaged is good enough to be checked further, never to be acted upon: the diagnostics hold an
-//! error then.
+//! salvaged is good enough to be checked further, never to be acted upon: the diagnostics hold an error then.
 
 use serde_json::{Map, Value};
 
@@ -37,18 +36,22 @@ pub trait Section: Setting {
     fn write(&self, into: &mut Map<String, Value>);
     /// What an empty section means; nothing when a field is required.
     fn blank() -> Option<Self> {
-        let empty = Tree { mark: Mark::default(), data: Data::Map(Vec::new()) };
-        let source = Source::default();
-        let mut reader = Reader::new(&source);
-        let blank = Self::decode(&empty, &mut reader);
-        blank.filter(|_| !reader.finish().has_errors())
+        let (blank, found) = read_empty::<Self>();
+        blank.filter(|_| !found.has_errors())
     }
     /// A section of nothing but defaults and stand-ins, for the place of one that could not be read.
     fn stand_in() -> Option<Self> {
-        let empty = Tree { mark: Mark::default(), data: Data::Map(Vec::new()) };
-        let source = Source::default();
-        Self::decode(&empty, &mut Reader::new(&source))
+        read_empty::<Self>().0
     }
+}
+
+/// What a section without a line is read as, and what is wrong with it.
+fn read_empty<T: Setting>() -> (Option<T>, Diagnostics) {
+    let empty = Tree { mark: Mark::default(), data: Data::Map(Vec::new()) };
+    let source = Source::default();
+    let mut reader = Reader::new(&source);
+    let read = T::decode(&empty, &mut reader);
+    (read, reader.finish())
 }
 
 /// Reads one document, collecting what is wrong with it.

@@ -122,6 +122,19 @@ fn what_cannot_be_read_hides_nothing_else_that_is_wrong() {
 }
 
 #[test]
+fn two_blueprints_of_one_name_are_told_unless_the_name_was_not_read() {
+    let text =
+        |name: &str| format!("kind: Blueprint\nmetadata: {{ name: {name}, owner: nobody }}\nspec: {{}}\n");
+    let twice = |name: &str| {
+        let sources = ["one.yaml", "two.yaml"].map(|file| Source::new(file, text(name)));
+        let told = check(&sources).diagnostics;
+        told.iter().filter(|told| told.code == codes::DUPLICATE_NAME).count()
+    };
+    // The field that does not exist, beside the name, hides nothing.
+    assert_eq!((twice("game"), twice("Bad_Name")), (1, 0));
+}
+
+#[test]
 fn every_code_is_declared_once_explained_and_hit() {
     let mut declared = BTreeSet::new();
     for entry in codes::REGISTER {

@@ -5,14 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::artefacts::address::Address;
-use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::Role;
-use crate::vocabulary::time::{Moment, Span};
+use crate::vocabulary::time::Moment;
 
 use super::world::{Object, World};
-
-/// A caller knows of a zone that was lost after this: one look in between, and the lag of reads.
-const LOSS_SHOWS_WITHIN: Span = Span::from_mins(1);
 
 /// A rule that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,7 +20,7 @@ pub enum Broken {
     ProtectedDeleted,
     /// One token made two objects.
     TokenTwice,
-    /// All members of a cluster of several were out together, and who took out the last one could have known.
+    /// All members of a cluster of several were taken out together by calls.
     AllMembersDown,
     /// Data was deleted and no snapshot of it was taken, although one is expected.
     DataLost,
@@ -68,20 +64,20 @@ impl World {
 
     /// Looks whether a member that was just taken out by a call was the last that served.
     pub(super) fn check_disturbed(&mut self, at: &Address) {
-        let Some(object) = self.objects.get(at) else { return };
-        let Some(parent) = super::world::parent_of(at, &object.attrs) else { return };
-        let asked_at = object.work.as_ref().map_or(self.now(), |work| work.began);
-        // Members that are being made or removed were never, or are no longer, relied on; and nobody knew, when the
-        // call was made, of a zone that was lost later.
-        let counts = |object: &Object| object.serves() || object.is_known_out(asked_at);
+        let Some(parent) = self.objects.get(at).and_then(|o| super::world::parent_of(at, &o.attrs)) else {
+            return;
+        };
+        // Members that are being made or removed were never, or are no longer, relied on.
+        let counts = |object: &Object| object.serves() || object.work_disturbs();
         let (all, serving) = self
             .children(&parent)
             .filter(|(_, member)| counts(member))
             .fold((0, 0), |(all, serving), (_, member)| (all + 1, serving + usize::from(member.serves())));
         if all > 1 && serving == 0 {
-            let out: Vec<String> =
-                self.children(&parent).map(|(at, member)| member.told_as_out(&at.name)).collect();
-            let what = format!("no member of {parent} serves: {}", out.join(", "));
+            let words =
+                self.children(&parent).map(|(at, member)| format!("{} is {}", at.name, member.native));
+            let words: Vec<String> = words.collect();
+            let what = format!("no member of {parent} serves: {}", words.join(", "));
             self.violate(&parent, Broken::AllMembersDown, what);
         }
     }
@@ -97,17 +93,8 @@ impl World {
 }
 
 impl Object {
-    fn told_as_out(&self, name: &Name) -> String {
-        let since = self.work.as_ref().map_or_else(String::new, |work| format!(" since {}", work.began));
-        format!("{name} is {}{since}", self.native)
-    }
-
-    /// Whether a caller at that time could know that work takes the object out.
-    fn is_known_out(&self, asked_at: Moment) -> bool {
+    fn work_disturbs(&self) -> bool {
         use super::world::Purpose;
-        self.work.as_ref().is_some_and(|work| {
-            matches!(work.purpose, Purpose::Change | Purpose::Pass)
-                && (!work.is_lost || work.began + LOSS_SHOWS_WITHIN <= asked_at)
-        })
+        self.work.as_ref().is_some_and(|work| matches!(work.purpose, Purpose::Change | Purpose::Pass))
     }
 }

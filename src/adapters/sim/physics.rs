@@ -134,8 +134,7 @@ impl World {
         }
         let serial = self.next_serial();
         let first = stages.front().cloned();
-        let work = Work { serial, purpose, began: self.now(), is_lost: false, stages };
-        self.edit(at, |object| object.work = Some(work));
+        self.edit(at, |object| object.work = Some(Work { serial, purpose, stages }));
         match first {
             Some(first) => self.enter(at, serial, first),
             None => self.finish(at),
@@ -364,7 +363,7 @@ impl World {
             self.accrue(&at);
             self.edit(&at, |object| {
                 native.clone_into(&mut object.native);
-                object.work = Some(Work { serial, purpose, began: now, is_lost: true, stages });
+                object.work = Some(Work { serial, purpose, stages });
             });
             self.schedule(now + lasts, Event::Stage { at: at.clone(), serial });
             if was_writer && let Some(parent) = self.objects.get(&at).and_then(|o| parent_of(&at, &o.attrs)) {

@@ -64,12 +64,6 @@ pub(super) enum Purpose {
 pub(super) struct Work {
     pub serial: u64,
     pub purpose: Purpose,
-    /// When it was asked for, or when its zone was lost.
-    #[serde(default)]
-    pub began: Moment,
-    /// Whether nobody asked for it: the object is out with its zone.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_lost: bool,
     /// The stage under way first.
     pub stages: VecDeque<Stage>,
 }

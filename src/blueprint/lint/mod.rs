@@ -110,22 +110,25 @@ impl Reading {
             let problems: Vec<&Diagnostic> = self.diagnostics.iter().filter(read).collect();
             let broken: Vec<String> = problems.iter().map(|d| d.path.clone()).collect();
             let mut found = check_one(loaded, &self.regions, catalog, now, &broken);
-            let unread = |d: &&&Diagnostic| !SECTION_CODES.contains(&d.code);
-            found.retain(|finding| !problems.iter().filter(unread).any(|d| covers(&d.path, &finding.path)));
-            let name = loaded.blueprint.name().to_string();
-            let is_named = !broken.iter().any(|path| covers(path, "metadata.name"));
-            if let Some(earlier) = seen.get(&name).filter(|_| is_named) {
-                found.push(
-                    Finding::error(
-                        codes::DUPLICATE_NAME,
-                        "metadata.name",
-                        format!("there is another blueprint `{name}`"),
-                    )
-                    .label(format!("also in {earlier}"))
-                    .help("two blueprints of one name would fight over the same objects; rename one"),
-                );
-            }
-            if is_named {
+            let is_unread = |path: &str| {
+                let mut values = problems.iter().filter(|d| !SECTION_CODES.contains(&d.code));
+                values.any(|d| covers(&d.path, path))
+            };
+            found.retain(|finding| !is_unread(&finding.path));
+            // Stand-ins of names that could not be read are all the same.
+            if !is_unread("metadata.name") {
+                let name = loaded.blueprint.name().to_string();
+                if let Some(earlier) = seen.get(&name) {
+                    found.push(
+                        Finding::error(
+                            codes::DUPLICATE_NAME,
+                            "metadata.name",
+                            format!("there is another blueprint `{name}`"),
+                        )
+                        .label(format!("also in {earlier}"))
+                        .help("two blueprints of one name would fight over the same objects; rename one"),
+                    );
+                }
                 seen.entry(name).or_insert_with(|| loaded.source.name.clone());
             }
             for finding in found {

@@ -216,27 +216,6 @@ fn taking_out_all_members_together_is_a_violation() {
 }
 
 #[test]
-fn who_takes_out_a_member_answers_for_a_lost_zone_that_could_be_known() {
-    for (lost_before_the_call, expected) in [(true, [Broken::AllMembersDown].as_slice()), (false, &[])] {
-        let desk = Desk::new(2);
-        let (_, members) = desk.cluster(2);
-        let zone = desk.see(&members[0]).unwrap().attrs.text("zone").unwrap();
-        let change = || desk.modify(&members[1], &json!({ "class": "db.r7g.2xlarge" })).unwrap();
-        if !lost_before_the_call {
-            change();
-        }
-        add(&desk, Fault::ZoneLoss { zone }, HOUR, |rule| rule);
-        if lost_before_the_call {
-            desk.pass(Span::from_mins(2));
-            change();
-        }
-        desk.pass(HOUR);
-        let broken: Vec<Broken> = desk.cloud.violations().iter().map(|violation| violation.broken).collect();
-        assert_eq!(broken, expected, "lost before the call: {lost_before_the_call}");
-    }
-}
-
-#[test]
 fn deleting_data_without_a_snapshot_is_a_violation_where_one_is_expected() {
     for expected in [true, false] {
         let desk = Desk::new(2);
