@@ -35,6 +35,7 @@ pub mod schema;
 pub mod settings;
 pub mod signals;
 pub mod sim;
+pub mod sim_hands;
 pub mod template;
 pub mod validate;
 

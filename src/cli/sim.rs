@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::sim_hands::{self, CreateArgs, DeleteArgs, StatusArgs, TagArgs};
 use crate::adapters::sim::{Fault, GENESIS, Rule, SimCloud, SimError, Surge, World};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
@@ -72,6 +73,14 @@ pub enum SimCommand {
         #[arg(required = true)]
         changes: Vec<String>,
     },
+    /// Make an object by another hand: nobody's, unless tags say otherwise
+    Create(CreateArgs),
+    /// Delete an object by another hand
+    Delete(DeleteArgs),
+    /// Set tags and take tags away by another hand
+    Tag(TagArgs),
+    /// Let an object at rest show a status word of its service, or one that nobody knows
+    Status(StatusArgs),
     /// Set what clients do to a store
     Load(LoadArgs),
 }
@@ -164,6 +173,7 @@ pub enum FaultWord {
     UnknownStatus,
     OtherHand,
     LateMetrics,
+    Denied,
 }
 
 /// A load as arguments.
@@ -221,7 +231,7 @@ fn kind(text: &str) -> Result<KindId, String> {
         format!("expected one of {}", all.join(", "))
     })
 }
-fn address(text: &str) -> Result<Address, String> {
+pub(super) fn address(text: &str) -> Result<Address, String> {
     Address::parse(text).ok_or_else(|| "expected region/kind/name, as `rgctl sim show` lists them".to_owned())
 }
 
@@ -256,20 +266,17 @@ pub fn run(
             writeln!(err, "{region} is lost for {lasts} (fault {id})")?;
         }
         SimCommand::Edit { address, changes } => edit(&cloud, address, changes)?,
+        SimCommand::Create(args) => sim_hands::create(&cloud, args)?,
+        SimCommand::Delete(args) => sim_hands::delete(&cloud, args)?,
+        SimCommand::Tag(args) => sim_hands::tag(&cloud, args)?,
+        SimCommand::Status(args) => sim_hands::status(&cloud, args)?,
         SimCommand::Load(args) => load(&cloud, args)?,
     }
     Ok(0)
 }
 
 fn edit(cloud: &SimCloud, at: &Address, changes: &[String]) -> Result<(), SimCommandError> {
-    let mut parsed = Vec::new();
-    for change in changes {
-        let (field, text) = change
-            .split_once('=')
-            .ok_or_else(|| SimCommandError::Argument(format!("{change:?}: expected FIELD=VALUE")))?;
-        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        parsed.push((field, value));
-    }
+    let parsed = sim_hands::fields(changes)?;
     cloud.with_world(|world| world.edit_fields(at, parsed))?.map_err(SimCommandError::Argument)
 }
 
@@ -320,6 +327,7 @@ fn fault_of(args: &FaultArgs) -> Result<Fault, SimCommandError> {
         FaultWord::UnknownStatus => Fault::UnknownStatus,
         FaultWord::OtherHand => Fault::OtherHand,
         FaultWord::LateMetrics => Fault::LateMetrics { lag: args.lag },
+        FaultWord::Denied => Fault::Denied,
     })
 }
 

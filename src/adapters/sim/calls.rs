@@ -363,6 +363,11 @@ impl World {
         self.objects.contains_key(at)
     }
 
+    /// The attributes of an object, if it exists.
+    pub fn attrs_of(&self, at: &Address) -> Option<&AnyAttrs> {
+        self.objects.get(at).map(|object| &object.attrs)
+    }
+
     /// Another hand sets fields, past all rules of the service but their types; all of them or none.
     pub fn edit_fields(
         &mut self,

@@ -67,6 +67,8 @@ pub enum Fault {
         /// By how much.
         lag: Span,
     },
+    /// The account may not list what an endpoint holds.
+    Denied,
 }
 
 /// A fault with its conditions. Unset conditions match everything.
@@ -243,6 +245,18 @@ impl World {
                     &format!("{endpoint:?}"),
                     now.as_millis().unsigned_abs(),
                 )) < rule.probability
+        })
+    }
+
+    /// Whether the account may not list what an endpoint of a region holds. A permission is there or not, so that
+    /// nothing is drawn.
+    pub(super) fn is_denied(&self, region: &RegionId, endpoint: Endpoint) -> bool {
+        let now = self.now();
+        self.faults.values().any(|rule| {
+            rule.fault == Fault::Denied
+                && rule.is_active(now)
+                && rule.region.as_ref().is_none_or(|denied| denied == region)
+                && rule.kind.is_none_or(|kind| kind.facts().endpoint == endpoint)
         })
     }
 

@@ -19,6 +19,8 @@ use super::world::{Object, World};
 
 /// Objects on one page of a list.
 const PAGE: usize = 100;
+/// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
+const REFERENCES: u8 = 2;
 /// Status word of the fault that shows a word nobody has heard of.
 const UNHEARD_OF: &str = "recalibrating";
 
@@ -66,10 +68,14 @@ impl World {
         endpoint: Endpoint,
         into: &mut Inventory,
     ) {
-        let gap = |why: &str| Gap { region: region.clone(), endpoint, why: why.to_owned(), lasting: false };
+        let gap = |why: &str, lasting| Gap { region: region.clone(), endpoint, why: why.to_owned(), lasting };
         if self.is_region_lost(region) {
-            into.gaps.push(gap("the region does not answer"));
+            into.gaps.push(gap("the region does not answer", false));
             self.observe_globals_of(scope, region, endpoint, into);
+            return;
+        }
+        if self.is_denied(region, endpoint) {
+            into.gaps.push(gap("not allowed (AccessDenied): the account may not list it", true));
             return;
         }
         let kinds = KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint);
@@ -79,7 +85,7 @@ impl World {
             let mut count = 0;
             for (at, object) in self.in_region(region, *kind) {
                 count += 1;
-                if is_in_scope(scope, at, object)
+                if self.concerns(scope, at, object, REFERENCES)
                     && let Some(seen) = self.see(at, object)
                 {
                     found.push((at.clone(), seen));
@@ -93,7 +99,7 @@ impl World {
         let bucket = self.api_tokens(region, endpoint);
         bucket.tokens = (bucket.tokens - price).max(-price);
         if self.has_gap(region, endpoint) {
-            into.gaps.push(gap("a page was not delivered"));
+            into.gaps.push(gap("a page was not delivered", false));
             found.truncate(found.len() / 2);
         }
         into.seen.extend(found);
@@ -110,13 +116,37 @@ impl World {
                 let concerns = at.region == *region || object.members.iter().any(|m| m.region == *region);
                 if answers
                     && concerns
-                    && is_in_scope(scope, at, object)
+                    && self.concerns(scope, at, object, REFERENCES)
                     && let Some(seen) = self.see(at, object)
                 {
                     into.seen.insert(at.clone(), seen);
                 }
             }
         }
+    }
+
+    /// Whether an object is of the blueprint that is asked about, or bound to one that is: it names it in a field, as
+    /// a member names its cluster; or one of the two is a member of the other.
+    fn concerns(&self, scope: &Scope, at: &Address, object: &Object, references: u8) -> bool {
+        if is_in_scope(scope, at, object) {
+            return true;
+        }
+        let Some(further) = references.checked_sub(1) else { return false };
+        let is_asked = |at: &Address| {
+            self.objects.get(at).is_some_and(|object| self.concerns(scope, at, object, further))
+        };
+        let names = |(_, kind, name): (&str, KindId, String)| {
+            Name::new(name).ok().map(|name| Address::new(at.region.clone(), kind, name))
+        };
+        object.attrs.named().into_iter().filter_map(names).any(|named| is_asked(&named))
+            || self.global_of(at).is_some_and(is_asked)
+            || object.members.iter().any(|member| {
+                let kind = at.kind.member_kind();
+                kind.is_some_and(|kind| {
+                    let member = Address::new(member.region.clone(), kind, member.name.clone());
+                    self.objects.get(&member).is_some_and(|object| is_in_scope(scope, &member, object))
+                })
+            })
     }
 
     /// Until when every look shows the same, by what is known now; nothing while faults are about, which may strike any

@@ -11,6 +11,7 @@ mod checkers;
 mod clock;
 mod faults;
 mod globals;
+mod hands;
 mod load;
 mod look;
 mod physics;

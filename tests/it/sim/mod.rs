@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod hands;
 mod laws;
 mod refusals;
 mod roles;

@@ -1,0 +1,152 @@
+//! `rgctl sim create|delete|tag|status`: what other hands do in the embedded cloud.
+//!
+//! Goes in: arguments. Comes out: calls that a stranger makes, by the services' own rules, or edits past them.
+//!
+//! **Invariant:** what is refused leaves the world as it was, and says by which rule.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::sim::{SimCommandError, address};
+use crate::adapters::sim::{SimCloud, World};
+use crate::artefacts::address::Address;
+use crate::artefacts::node::TAG_TOKEN;
+use crate::artefacts::plan::Op;
+use crate::kinds::AnyAttrs;
+use crate::seams::CloudError;
+use crate::vocabulary::digest::sha256_hex;
+use crate::vocabulary::names::{Name, Token};
+
+/// A creation by another hand as arguments.
+#[derive(Clone, Debug, Args)]
+pub struct CreateArgs {
+    /// Which object: region/kind/name
+    #[arg(value_parser = address)]
+    pub address: Address,
+    /// Fields and values, FIELD=VALUE, the value as JSON or plain text
+    pub fields: Vec<String>,
+    /// Take the fields that are not given from this object of the same kind
+    #[arg(long, value_parser = address)]
+    pub like: Option<Address>,
+    /// A tag, NAME=VALUE; none unless given, so that the object is nobody's
+    #[arg(long = "tag")]
+    pub tags: Vec<String>,
+}
+
+/// A deletion by another hand as arguments.
+#[derive(Clone, Debug, Args)]
+pub struct DeleteArgs {
+    /// Which object: region/kind/name
+    #[arg(value_parser = address)]
+    pub address: Address,
+    /// Name of the snapshot that it leaves behind
+    #[arg(long)]
+    pub final_snapshot: Option<String>,
+}
+
+/// Tags as arguments.
+#[derive(Clone, Debug, Args)]
+pub struct TagArgs {
+    /// Which object: region/kind/name
+    #[arg(value_parser = address)]
+    pub address: Address,
+    /// NAME=VALUE sets a tag, NAME- takes it away
+    #[arg(required = true)]
+    pub tags: Vec<String>,
+}
+
+/// A status as arguments.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Which object: region/kind/name
+    #[arg(value_parser = address)]
+    pub address: Address,
+    /// The service's word, such as `available` or `incompatible-network`
+    pub word: String,
+}
+
+/// `FIELD=VALUE` pairs, the values as JSON or plain text.
+pub fn fields(texts: &[String]) -> Result<Vec<(&str, Value)>, SimCommandError> {
+    let parse = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    pairs(texts, "FIELD=VALUE").map(|pair| pair.map(|(field, text)| (field, parse(text)))).collect()
+}
+
+fn pairs<'a>(
+    texts: &'a [String],
+    form: &'a str,
+) -> impl Iterator<Item = Result<(&'a str, &'a str), SimCommandError>> {
+    texts.iter().map(move |text| {
+        let refused = || SimCommandError::Argument(format!("{text:?}: expected {form}"));
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(refused)
+    })
+}
+
+/// Another hand makes an object. It is nobody's, unless tags say otherwise.
+pub fn create(cloud: &SimCloud, args: &CreateArgs) -> Result<(), SimCommandError> {
+    let at = &args.address;
+    let given = fields(&args.fields)?;
+    let tags: BTreeMap<String, String> = pairs(&args.tags, "NAME=VALUE")
+        .map(|pair| pair.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect::<Result<_, _>>()?;
+    cloud
+        .with_world(|world| {
+            let mut attrs = match &args.like {
+                Some(like) => like_that(world, at, like)?,
+                None => AnyAttrs::empty(at.kind),
+            };
+            for (field, value) in given {
+                attrs.set(field, Some(value)).map_err(|why| format!("{field}: {why}"))?;
+            }
+            call(world, &Op::Create { at: at.clone(), attrs, tags })?;
+            // The mark of a call of rgctl's, which this was not.
+            world.edit_tags(at, BTreeMap::from([(TAG_TOKEN.to_owned(), None)]))
+        })?
+        .map_err(SimCommandError::Argument)
+}
+
+fn like_that(world: &World, at: &Address, like: &Address) -> Result<AnyAttrs, String> {
+    if like.kind != at.kind {
+        return Err(format!("{like} is of another kind"));
+    }
+    world.attrs_of(like).cloned().ok_or_else(|| format!("{like} does not exist"))
+}
+
+/// Another hand deletes an object, by the rules of its service.
+pub fn delete(cloud: &SimCloud, args: &DeleteArgs) -> Result<(), SimCommandError> {
+    let final_snapshot = args.final_snapshot.as_deref().map(Name::new).transpose();
+    let final_snapshot = final_snapshot.map_err(|error| SimCommandError::Argument(error.to_string()))?;
+    let op = Op::Delete { at: args.address.clone(), final_snapshot };
+    cloud.with_world(|world| call(world, &op))?.map_err(SimCommandError::Argument)
+}
+
+/// Another hand sets tags and takes tags away.
+pub fn tag(cloud: &SimCloud, args: &TagArgs) -> Result<(), SimCommandError> {
+    let mut tags = BTreeMap::new();
+    for text in &args.tags {
+        let (name, value) = match (text.split_once('='), text.strip_suffix('-')) {
+            (Some((name, value)), _) if !name.is_empty() => (name, Some(value.to_owned())),
+            (None, Some(name)) if !name.is_empty() => (name, None),
+            _ => return Err(SimCommandError::Argument(format!("{text:?}: expected NAME=VALUE or NAME-"))),
+        };
+        tags.insert(name.to_owned(), value);
+    }
+    cloud.with_world(|world| world.edit_tags(&args.address, tags))?.map_err(SimCommandError::Argument)
+}
+
+/// An object shows a status word.
+pub fn status(cloud: &SimCloud, args: &StatusArgs) -> Result<(), SimCommandError> {
+    cloud.with_world(|world| world.show_status(&args.address, &args.word))?.map_err(SimCommandError::Argument)
+}
+
+/// One call of a stranger. Each has a token of its own, so that one after a deletion makes the object anew.
+fn call(world: &mut World, op: &Op) -> Result<(), String> {
+    let seed = format!("another hand: {} {} at {}", op.word(), op.at(), world.now().as_millis());
+    let token = Token(sha256_hex(seed.as_bytes()).chars().take(32).collect());
+    match world.call(op, &token) {
+        Ok(_) => Ok(()),
+        Err(error @ CloudError::Unclear { .. }) => Err(format!("{error}; it may have taken effect")),
+        Err(error) => Err(error.to_string()),
+    }
+}
