@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::policy::Policy;
+use super::scope::Home;
 use crate::vocabulary::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::Moment;
 
@@ -127,6 +128,9 @@ pub struct Entry {
     pub at: Moment,
     /// Whose record.
     pub blueprint: BlueprintName,
+    /// In which account; records of old do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
     /// Which run.
     pub run: RunId,
     /// Who: user and host, or the controller.

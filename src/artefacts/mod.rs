@@ -12,5 +12,6 @@ pub mod node;
 pub mod overlay;
 pub mod plan;
 pub mod policy;
+pub mod scope;
 pub mod seen;
 pub mod series;

@@ -103,7 +103,7 @@ pub struct Gap {
 
 /// What an observation asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
+pub struct Selection {
     /// Regions.
     pub regions: BTreeSet<RegionId>,
     /// Only objects of this blueprint, and those without an owner under its names; everything when unset.

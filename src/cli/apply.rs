@@ -42,7 +42,7 @@ pub async fn saved(
     let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
     let inventory = crate::execution::drive::observe(
         &outside.world(),
-        &crate::execution::drive::scope_of(&saved.desired),
+        &crate::execution::drive::selection_of(&saved.desired),
     )
     .await?;
     if planning::base(&saved.desired, &inventory) != saved.plan.base {

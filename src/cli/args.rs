@@ -17,6 +17,7 @@ use super::sim::SimArgs;
 use super::template::TemplateArgs;
 use super::validate::ValidateArgs;
 use crate::artefacts::policy::{Consent, Policy};
+use crate::artefacts::scope::Home;
 use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
 use crate::vocabulary::time::Span;
 
@@ -311,6 +312,10 @@ pub struct HistoryArgs {
     /// Name of the blueprint
     #[arg(value_name = "BLUEPRINT", value_parser = blueprint_name)]
     pub blueprint: BlueprintName,
+    /// In which account, such as `aws/123456789012`, or in which world of the embedded cloud, such as `sim/3f2a9c`
+    /// [default: the world that is there; on AWS the only account that has a record]
+    #[arg(long, value_name = "ACCOUNT", value_parser = home)]
+    pub account: Option<Home>,
     /// Only this run
     #[arg(long, value_name = "RUN", value_parser = run_id)]
     pub run: Option<RunId>,
@@ -329,6 +334,11 @@ pub struct CompletionsArgs {
 
 fn store_name(text: &str) -> Result<StoreName, String> {
     StoreName::new(text).map_err(|error| error.to_string())
+}
+
+fn home(text: &str) -> Result<Home, String> {
+    Home::parse(text)
+        .ok_or_else(|| "expected aws/ and twelve digits, or sim/ and the id of a world".to_owned())
 }
 
 pub(super) fn blueprint_name(text: &str) -> Result<BlueprintName, String> {

@@ -1,20 +1,24 @@
 //! `rgctl history`: the record, verified.
 
+use std::collections::BTreeSet;
+
 use super::args::{HistoryArgs, OutputForm};
 use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
 use super::outside;
-use super::settings::Settings;
+use super::settings::{CloudSettings, Settings};
+use crate::adapters::sim::SimCloud;
 use crate::artefacts::journal::Entry;
+use crate::artefacts::scope::{CloudKind, Home, Scope};
 use crate::report::document::{document, format};
 use crate::report::history;
+use crate::seams::Store;
 
 /// Shows the record of a blueprint. A record that does not verify is not shown.
 pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let store = outside::store_to_read(settings)?;
-    let entries = match store {
-        Some(store) => store.entries(&args.blueprint, 0).await?,
+    let entries = match outside::store_to_read(settings)? {
+        Some(store) => entries(args, &*store, settings, output).await?,
         None => Vec::new(),
     };
     let whole = entries.len();
@@ -36,4 +40,44 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
         }
     }
     Ok(())
+}
+
+async fn entries(
+    args: &HistoryArgs,
+    store: &dyn Store,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<Vec<Entry>, Failure> {
+    let homes = store.homes(&args.blueprint).await?;
+    let home = match &args.account {
+        Some(home) => Some(home.clone()),
+        None => usual(&homes, settings)?,
+    };
+    let others: Vec<String> =
+        homes.iter().filter(|other| home.as_ref() != Some(*other)).map(ToString::to_string).collect();
+    let entries = match &home {
+        Some(home) => store.entries(&Scope::new(home.clone(), args.blueprint.clone()), 0).await?,
+        None => Vec::new(),
+    };
+    if entries.is_empty() && !others.is_empty() {
+        output.say(&format!("on record for {}: --account {}", args.blueprint, others.join(", --account ")));
+    }
+    Ok(entries)
+}
+
+/// The account whose record is meant where none is named. No provider is asked: who may read the store may read it.
+fn usual(homes: &BTreeSet<Home>, settings: &Settings) -> Result<Option<Home>, Failure> {
+    if settings.cloud == CloudSettings::Sim {
+        return Ok(SimCloud::peek(&settings.state_dir).map(|(_, home)| home));
+    }
+    let of_aws: Vec<&Home> = homes.iter().filter(|home| home.cloud() == CloudKind::Aws).collect();
+    match of_aws.as_slice() {
+        [] => Ok(None),
+        [home] => Ok(Some((*home).clone())),
+        several => {
+            let names: Vec<String> = several.iter().map(|home| format!("--account {home}")).collect();
+            Err(Failure::new(Exit::BadInput, "it is on record in several accounts")
+                .hint(format!("name one: {}", names.join(", "))))
+        }
+    }
 }

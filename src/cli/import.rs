@@ -25,11 +25,12 @@ use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Op;
 use crate::artefacts::policy::Policy;
-use crate::artefacts::seen::{Inventory, Scope, Seen};
+use crate::artefacts::scope::Scope;
+use crate::artefacts::seen::{Inventory, Seen, Selection};
 use crate::blueprint::document::Reading;
 use crate::blueprint::region::RegionBook;
 use crate::catalog::Catalog;
-use crate::execution::drive::{LEASE, observe};
+use crate::execution::drive::{LEASE, observe, scope_of};
 use crate::planning::NoFigures;
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
@@ -107,7 +108,8 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let checked = load::check(&input, settings, output)?;
     let outside = outside::open(settings)?;
     let now = outside.clock.now();
-    let overlays = outside.store.overlays(&checked.name()?, now).await?;
+    let home = outside.cloud.home(checked.primary()?.as_ref()).await?;
+    let overlays = outside.store.overlays(&Scope::new(home, checked.name()?), now).await?;
     let desired = checked.build(&overlays, now, output)?.desired;
     let seen = observe(&outside.world(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
@@ -130,8 +132,12 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
 }
 
 /// Everything in the regions of a blueprint, with certainty about whose those are that it names.
-fn everything_around(desired: &Desired) -> Scope {
-    Scope { regions: desired.regions.clone(), owner: None, named: desired.nodes.keys().cloned().collect() }
+fn everything_around(desired: &Desired) -> Selection {
+    Selection {
+        regions: desired.regions.clone(),
+        owner: None,
+        named: desired.nodes.keys().cloned().collect(),
+    }
 }
 
 fn listed(desired: &Desired, seen: &Inventory) -> StrangersReport {
@@ -173,7 +179,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     let catalog = figures::catalog(settings)?;
     let book = regions(args, &catalog, output)?;
     let outside = outside::open(settings)?;
-    let scope = Scope { regions: args.region.iter().cloned().collect(), ..Scope::default() };
+    let scope = Selection { regions: args.region.iter().cloned().collect(), ..Selection::default() };
     let seen = observe(&outside.world(), &scope).await?;
     if !seen.gaps.is_empty() {
         say_gaps(&seen, output);
@@ -317,10 +323,11 @@ pub async fn take_over(
     desired: &Desired,
     seen: &Inventory,
 ) -> Result<BTreeMap<Address, CloudError>, Failure> {
-    let (owner, store, blueprint) = (machine::owner(), &outside.store, &desired.blueprint);
+    let (owner, store) = (machine::owner(), &outside.store);
+    let scope = scope_of(&*outside.cloud, desired).await?;
     let run_id = machine::new_run(&owner, outside.wall.now());
-    let lease = store.take_lease(blueprint, &run_id, &owner, outside.wall.now(), LEASE).await?;
-    let end = store.entries(blueprint, 0).await?.last().map_or(0, |entry| entry.seq);
+    let lease = store.take_lease(&scope, &run_id, &owner, outside.wall.now(), LEASE).await?;
+    let end = store.entries(&scope, 0).await?.last().map_or(0, |entry| entry.seq);
     let ops = adoptions(desired, seen);
     let mut begun = vec![Event::Opened {
         purpose: Purpose::Apply,

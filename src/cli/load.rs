@@ -16,7 +16,7 @@ use crate::desired;
 use crate::report::diagnostics;
 use crate::seams::Clock;
 use crate::vocabulary::diagnostic::{Diagnostics, Finding, Severity, Source};
-use crate::vocabulary::names::BlueprintName;
+use crate::vocabulary::names::{BlueprintName, RegionId};
 use crate::vocabulary::time::Moment;
 
 /// What a blueprint comes to.
@@ -78,6 +78,11 @@ impl Checked {
     /// Name of the blueprint.
     pub fn name(&self) -> Result<BlueprintName, Failure> {
         Ok(self.only()?.blueprint.name().clone())
+    }
+
+    /// The first of its primary regions, whose account is the blueprint's home.
+    pub fn primary(&self) -> Result<Option<RegionId>, Failure> {
+        Ok(self.only()?.blueprint.cells().first().map(|cell| cell.primary.clone()))
     }
 
     /// Sizes and expands, with the decisions that are in force.

@@ -24,7 +24,7 @@ pub async fn status(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let inventory = drive::observe(&outside.world(), &drive::scope_of(&loaded.desired)).await?;
+    let inventory = drive::observe(&outside.world(), &drive::selection_of(&loaded.desired)).await?;
     let price = |store: &StoreName, region: &RegionId| {
         let mut range = CostRange::default();
         let bills = loaded.desired.bills.iter();
@@ -51,7 +51,8 @@ pub async fn drift(
 ) -> Result<(), Failure> {
     let (plan, _) =
         run::look_and_plan(outside, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
-    let record = outside.store.entries(&loaded.desired.blueprint, 0).await?;
+    let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
+    let record = outside.store.entries(&scope, 0).await?;
     let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
     match settings.output {
         OutputForm::Text => output.data(&drift::text(&report, output.style))?,

@@ -59,6 +59,7 @@ use settings::Settings;
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::policy::Policy;
+use crate::artefacts::scope::Scope;
 use crate::seams::Clock;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -184,16 +185,19 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let opening = outside::begin_to_open(settings);
     let checked = load::check(&input, settings, output)?;
     let name = checked.name()?;
-    let (mut loaded, outside) = if let Some(opening) = opening {
-        let overlays = outside::store(settings)?.overlays(&name, opening.now).await?;
-        (checked.build(&overlays, opening.now, output)?, opening.wait()?)
+    let (scope, mut loaded, outside) = if let Some(opening) = opening {
+        let scope = Scope::new(opening.home.clone(), name);
+        let overlays = outside::store(settings)?.overlays(&scope, opening.now).await?;
+        let loaded = checked.build(&overlays, opening.now, output)?;
+        (scope, loaded, opening.wait()?)
     } else {
         let outside = outside::open(settings)?;
         let now = outside.clock.now();
-        let overlays = outside.store.overlays(&name, now).await?;
-        (checked.build(&overlays, now, output)?, outside)
+        let scope = Scope::new(outside.cloud.home(checked.primary()?.as_ref()).await?, name);
+        let overlays = outside.store.overlays(&scope, now).await?;
+        (scope, checked.build(&overlays, now, output)?, outside)
     };
-    loaded.desired.regions.extend(outside.store.regions(&name).await?);
+    loaded.desired.regions.extend(outside.store.regions(&scope).await?);
     match command {
         Command::Plan(args) => plan::run(args, loaded, outside, settings, output).await,
         Command::Apply(args) => {

@@ -8,6 +8,7 @@ use super::settings::{CloudSettings, Settings, StoreSettings};
 use crate::adapters::files::journal::SqliteStore;
 use crate::adapters::machine::SystemClock;
 use crate::adapters::sim::SimCloud;
+use crate::artefacts::scope::Home;
 use crate::catalog::Catalog;
 use crate::execution::drive::World;
 use crate::seams::{Clock, Cloud, Store};
@@ -57,6 +58,8 @@ pub fn open(settings: &Settings) -> Result<Outside, Failure> {
 pub struct Opening {
     /// The provider's time, which is known before the rest.
     pub now: Moment,
+    /// The provider's account, likewise.
+    pub home: Home,
     thread: JoinHandle<Result<Outside, Failure>>,
 }
 
@@ -66,9 +69,9 @@ pub fn begin_to_open(settings: &Settings) -> Option<Opening> {
     if settings.cloud != CloudSettings::Sim {
         return None;
     }
-    let now = SimCloud::time_of(&settings.state_dir)?;
+    let (now, home) = SimCloud::peek(&settings.state_dir)?;
     let settings = settings.clone();
-    Some(Opening { now, thread: std::thread::spawn(move || open(&settings)) })
+    Some(Opening { now, home, thread: std::thread::spawn(move || open(&settings)) })
 }
 
 impl Opening {

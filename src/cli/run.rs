@@ -35,7 +35,7 @@ pub async fn look_and_plan(
     policy: &Policy,
     destroy: bool,
 ) -> Result<(Plan, Inventory), Failure> {
-    let inventory = drive::observe(&outside.world(), &drive::scope_of(desired)).await?;
+    let inventory = drive::observe(&outside.world(), &drive::selection_of(desired)).await?;
     let now = outside.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let ask = Ask { desired, inventory: &inventory, policy, figures, now, snapshot_suffix: &suffix, destroy };

@@ -12,7 +12,8 @@ use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::{Desired, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::Policy;
-use crate::artefacts::seen::{Inventory, Scope};
+use crate::artefacts::scope::Scope;
+use crate::artefacts::seen::{Inventory, Selection};
 use crate::planning::Figures;
 use crate::record::ledger::Ledger;
 use crate::seams::{Clock, Cloud, CloudError, Lease, Store, StoreError};
@@ -100,15 +101,15 @@ pub struct Ended {
 }
 
 /// Looks at the world before anything is begun.
-pub async fn observe(world: &World<'_>, scope: &Scope) -> Result<Inventory, CloudError> {
-    look(world, scope, FIRST_TRIES_MAX).await
+pub async fn observe(world: &World<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
+    look(world, wanted, FIRST_TRIES_MAX).await
 }
 
 /// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
-async fn look(world: &World<'_>, scope: &Scope, tries_max: u32) -> Result<Inventory, CloudError> {
+async fn look(world: &World<'_>, wanted: &Selection, tries_max: u32) -> Result<Inventory, CloudError> {
     let mut tries = 0;
     loop {
-        let error = match world.cloud.observe(scope).await {
+        let error = match world.cloud.observe(wanted).await {
             Ok(inventory) => return Ok(inventory),
             Err(error) => error,
         };
@@ -127,14 +128,20 @@ async fn look(world: &World<'_>, scope: &Scope, tries_max: u32) -> Result<Invent
     }
 }
 
-/// Scope of a desired state: what is the blueprint's by its name or its tag. Objects that were adopted under names of
-/// their own are found by nothing else until they are taken over, so that then everything is looked at.
-pub fn scope_of(desired: &Desired) -> Scope {
+/// Whose record a desired state is carried out under.
+pub async fn scope_of(cloud: &dyn Cloud, desired: &Desired) -> Result<Scope, CloudError> {
+    let home = cloud.home(desired.regions.first()).await?;
+    Ok(Scope::new(home, desired.blueprint.clone()))
+}
+
+/// What is looked at for a desired state: what is the blueprint's by its name or its tag. Objects that were adopted under
+/// names of their own are found by nothing else until they are taken over, so that then everything is looked at.
+pub fn selection_of(desired: &Desired) -> Selection {
     let prefix = format!("{}-", desired.blueprint);
     let is_named = |at: &&Address| !at.name.as_str().starts_with(&prefix);
     let named: BTreeSet<Address> = desired.nodes.keys().filter(is_named).cloned().collect();
     let owner = named.is_empty().then(|| desired.blueprint.clone());
-    Scope { regions: desired.regions.clone(), owner, named }
+    Selection { regions: desired.regions.clone(), owner, named }
 }
 
 /// Runs a job until there is nothing more to do, or it is stopped.
@@ -143,8 +150,8 @@ pub fn scope_of(desired: &Desired) -> Scope {
 /// Guarantees: every call has its intent in the record before it; a run that ends in whatever way leaves a record from
 /// which the next one goes on. Assumes: the store refuses writers without the current lease.
 pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
-    let blueprint = &job.desired.blueprint;
-    let lease = world.store.take_lease(blueprint, job.run, job.owner, world.wall.now(), LEASE).await?;
+    let scope = scope_of(world.cloud, job.desired).await?;
+    let lease = world.store.take_lease(&scope, job.run, job.owner, world.wall.now(), LEASE).await?;
     let mut run = Run { world, job, lease, ledger: Ledger::default(), calls: 0, began: world.clock.now() };
     let ended = run.work(watch).await;
     // Best effort: a lease that is not given back ends by itself.
@@ -163,13 +170,13 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
-        let entries = self.world.store.entries(&self.job.desired.blueprint, 0).await?;
+        let entries = self.world.store.entries(&self.lease.scope, 0).await?;
         self.ledger.fold(&entries);
-        let mut scope = scope_of(self.job.desired);
-        scope.regions.extend(self.ledger.regions.iter().cloned());
+        let mut wanted = selection_of(self.job.desired);
+        wanted.regions.extend(self.ledger.regions.iter().cloned());
         let mut opened = false;
         loop {
-            let inventory = look(self.world, &scope, OBSERVE_TRIES_MAX).await?;
+            let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX).await?;
             let stopping = watch.stopping() || self.is_past_deadline();
             let turn = turn(&self.known(&inventory, stopping));
             tracing::debug!(

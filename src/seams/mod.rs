@@ -15,7 +15,8 @@ use futures::future::BoxFuture;
 use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::plan::Op;
-use crate::artefacts::seen::{Inventory, Scope};
+use crate::artefacts::scope::{Home, Scope};
+use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId, Token};
 use crate::vocabulary::phase::Phase;
@@ -23,9 +24,13 @@ use crate::vocabulary::time::{Moment, Span};
 
 /// The provider, real or simulated.
 pub trait Cloud: Send + Sync {
+    /// Whose account the calls are made in: asked once, in a region of the blueprint, and an error where it cannot be
+    /// told, since nothing may be done for nobody knows whom.
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>>;
+
     /// Everything in scope, in pages, never one call per object. Parts that could not be seen are gaps of the
     /// inventory; an error means that nothing could be seen at all.
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>>;
+    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>>;
 
     /// Makes one call. The token marks what a create makes, so that a second try finds the first.
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>>;
@@ -172,11 +177,11 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// Permission to work on a blueprint, for one process at a time.
+/// Permission to work on a blueprint in an account, for one process at a time.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Lease {
-    /// For which blueprint.
-    pub blueprint: BlueprintName,
+    /// For what.
+    pub scope: Scope,
     /// Which run holds it.
     pub run: RunId,
     /// Who holds it: user, host, process.
@@ -229,7 +234,7 @@ pub trait Store: Send + Sync {
     /// Takes the lease when it is free or expired. A run that holds it already gets it renewed.
     fn take_lease<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         run: &'a RunId,
         owner: &'a str,
         now: Moment,
@@ -255,25 +260,22 @@ pub trait Store: Send + Sync {
         events: &'a [Event],
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
     /// The record after a position, in order, verified.
-    fn entries<'a>(
-        &'a self,
-        blueprint: &'a BlueprintName,
-        after: u64,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
     /// The regions in which something was ever begun, as [`regions_of`] finds them in the whole record.
     ///
     /// A store that keeps them apart need not read the record for it, which grows with every run.
-    fn regions<'a>(
-        &'a self,
-        blueprint: &'a BlueprintName,
-    ) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
-        self.entries(blueprint, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
+    fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
+        self.entries(scope, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
     }
+
+    /// The accounts in which a blueprint has a record here, in order.
+    fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
+    -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;
 
     /// Decisions that have not expired.
     fn overlays<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         now: Moment,
     ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>>;
     /// Replaces the decision of the same store, region and axis.

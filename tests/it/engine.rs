@@ -10,16 +10,17 @@ use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan};
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Gap, Inventory, Scope};
+use rgctl::artefacts::scope::{Home, Scope};
+use rgctl::artefacts::seen::{Gap, Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
-use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, scope_of};
+use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, selection_of};
 use rgctl::execution::turn::{Held, Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
 use rgctl::record::ledger::{Begun, Status};
 use rgctl::seams::{Clock, Cloud, CloudError, Receipt, StoreError};
-use rgctl::vocabulary::names::{RunId, Token};
+use rgctl::vocabulary::names::{RegionId, RunId, Token};
 use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
@@ -133,7 +134,13 @@ impl Site {
     pub fn look(&self, desired: &Desired) -> Inventory {
         let clock = self.cloud.clock();
         let world = World { cloud: &self.cloud, clock: &clock, wall: &self.wall, store: &self.store };
-        block_on(observe(&world, &scope_of(desired))).unwrap()
+        block_on(observe(&world, &selection_of(desired))).unwrap()
+    }
+
+    /// Whose record a blueprint's is in this world.
+    pub fn scope(&self, blueprint: &str) -> Scope {
+        let home = block_on(self.cloud.home(None)).unwrap();
+        Scope::new(home, rgctl::vocabulary::names::BlueprintName::new(blueprint).unwrap())
     }
 
     pub fn plan(&self, desired: &Desired) -> Plan {
@@ -142,8 +149,7 @@ impl Site {
 
     pub fn events(&self) -> Vec<Event> {
         use rgctl::seams::Store;
-        let game = rgctl::vocabulary::names::BlueprintName::new("game").unwrap();
-        let entries = block_on(self.store.entries(&game, 0)).unwrap();
+        let entries = block_on(self.store.entries(&self.scope("game"), 0)).unwrap();
         entries.into_iter().map(|entry| entry.what).collect()
     }
 
@@ -360,8 +366,13 @@ fn two_runs_at_once_are_one_run_and_one_refusal() {
     let mut site = Site::new(7);
     let now = site.wall.now();
     let other = RunId("other".into());
-    let lease =
-        block_on(site.store.take_lease(&wanted.blueprint, &other, "ann@laptop", now, Span::from_secs(60)));
+    let lease = block_on(site.store.take_lease(
+        &site.scope(wanted.blueprint.as_str()),
+        &other,
+        "ann@laptop",
+        now,
+        Span::from_secs(60),
+    ));
     let refused = site.run(&wanted, &Order::default());
     assert!(
         matches!(refused, Err(DriveError::Store(StoreError::Held { owner, .. })) if owner == "ann@laptop")
@@ -410,7 +421,10 @@ fn what_another_hand_changed_is_seen_and_put_right() {
 struct Idle<'a>(&'a SimCloud, KindId);
 
 impl Cloud for Idle<'_> {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.0.home(near)
+    }
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.0.observe(scope)
     }
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
@@ -524,7 +538,10 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
 struct Unforeseen<'a>(&'a SimCloud);
 
 impl Cloud for Unforeseen<'_> {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.0.home(near)
+    }
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.0.observe(scope)
     }
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {

@@ -9,7 +9,7 @@ use rgctl::artefacts::address::Address;
 use rgctl::artefacts::node::{Desired, Node, TAG_BLUEPRINT};
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::blueprint::document::Reading;
 use rgctl::cli::import::adoptions;
 use rgctl::desired;
@@ -48,7 +48,7 @@ fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTree
 }
 
 fn look(cloud: &SimCloud, regions: &BTreeSet<RegionId>) -> Inventory {
-    block_on(cloud.observe(&Scope { regions: regions.clone(), ..Scope::default() })).unwrap()
+    block_on(cloud.observe(&Selection { regions: regions.clone(), ..Selection::default() })).unwrap()
 }
 
 fn import(inventory: &Inventory, name: &str, only: &[&str]) -> Adoption {

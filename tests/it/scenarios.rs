@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::machine::SystemClock;
+use rgctl::adapters::sim::SimCloud;
+use rgctl::artefacts::scope::Scope;
 use rgctl::seams::{Clock, Lease, Store};
 use rgctl::vocabulary::names::{BlueprintName, RunId};
 use rgctl::vocabulary::time::Span;
@@ -82,10 +84,11 @@ impl Scene {
 
     fn hold(&mut self, blueprint: &str) {
         let store = SqliteStore::open(&self.place.path().join(".rgctl")).expect("a record");
-        let blueprint = BlueprintName::new(blueprint).expect("a name");
+        let (_, home) = SimCloud::peek(&self.place.path().join(".rgctl")).expect("a world");
+        let scope = Scope::new(home, BlueprintName::new(blueprint).expect("a name"));
         let run = RunId("another".to_owned());
         let now = SystemClock.now();
-        let lease = store.take_lease(&blueprint, &run, "bob@elsewhere (process 1)", now, Span::from_mins(10));
+        let lease = store.take_lease(&scope, &run, "bob@elsewhere (process 1)", now, Span::from_mins(10));
         let lease = block_on(lease).expect("a free lease");
         self.held = Some((store, lease));
     }

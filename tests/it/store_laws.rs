@@ -6,16 +6,17 @@ use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::{Event, Outcome, regions_of};
 use rgctl::artefacts::overlay::{Axis, Overlay};
+use rgctl::artefacts::scope::Scope;
 use rgctl::seams::{Store, StoreError};
-use rgctl::vocabulary::names::{BlueprintName, RunId, StepId, StoreName, Token};
+use rgctl::vocabulary::names::{RunId, StepId, StoreName, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
 use crate::fixtures::region;
 
 const LEASE: Span = Span::from_secs(60);
 
-fn game() -> BlueprintName {
-    BlueprintName::new("game").unwrap()
+fn game() -> Scope {
+    Scope::parse("aws/123456789012/game").unwrap()
 }
 
 fn run(name: &str) -> RunId {
@@ -82,7 +83,19 @@ pub async fn obeys_the_laws(store: &dyn Store) {
     let both = BTreeSet::from([region("cn-north-1"), region("us-east-1")]);
     assert_eq!(store.regions(&game).await.unwrap(), both);
     assert_eq!(regions_of(&store.entries(&game, 0).await.unwrap()), both);
-    assert_eq!(store.regions(&BlueprintName::new("other").unwrap()).await.unwrap(), BTreeSet::new());
+
+    // A blueprint of that name in another account, or in a world of the embedded cloud, has a record, a lease and
+    // decisions of its own; so has another blueprint in this account.
+    for other in ["aws/123456789012/other", "aws/210987654321/game", "sim/123456789012/game"] {
+        let other = Scope::parse(other).unwrap();
+        assert_eq!(store.regions(&other).await.unwrap(), BTreeSet::new());
+        assert_eq!(store.entries(&other, 0).await.unwrap(), []);
+        assert_eq!(store.overlays(&other, start).await.unwrap(), []);
+        let theirs = store.take_lease(&other, &first, "eve", start, LEASE).await.unwrap();
+        assert_eq!(store.append(&theirs, 0, start, &[event("theirs")]).await.unwrap(), 1);
+        store.release_lease(&theirs).await.unwrap();
+    }
+    assert_eq!(store.entries(&game, 0).await.unwrap().len(), 6);
 
     // Decisions replace each other by store, region and axis, and expire.
     let mut overlay = Overlay {
@@ -135,7 +148,7 @@ async fn a_record_of_a_version_that_kept_no_regions_tells_them_all_the_same() {
     let events = [event("one"), begun_in("eu-west-1"), begun_in("cn-north-1")];
     store.append(&lease, 0, Moment::EPOCH, &events).await.unwrap();
     drop(store);
-    rusqlite_connection(folder.path()).execute("drop table regions", []).unwrap();
+    rusqlite_connection(folder.path()).execute("drop table places", []).unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let both = BTreeSet::from([region("cn-north-1"), region("eu-west-1")]);
     assert_eq!(store.regions(&game()).await.unwrap(), both);

@@ -1,5 +1,6 @@
 //! Stand-ins around the seams that cut a run off at a chosen point, and count what went through.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
@@ -7,10 +8,11 @@ use futures::future::{BoxFuture, pending};
 use rgctl::artefacts::journal::{Entry, Event};
 use rgctl::artefacts::overlay::Overlay;
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::scope::{Home, Scope};
+use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::seams::{Clock, Cloud, CloudError, Lease, Receipt, Store, StoreError};
-use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
+use rgctl::vocabulary::names::{BlueprintName, RegionId, RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 use tokio::sync::Notify;
 
@@ -46,7 +48,10 @@ impl<'a> Taps<'a> {
 }
 
 impl Cloud for Taps<'_> {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.cloud.home(near)
+    }
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.cloud.observe(scope)
     }
     fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
@@ -71,13 +76,13 @@ impl Cloud for Taps<'_> {
 impl Store for Taps<'_> {
     fn take_lease<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         run: &'a RunId,
         owner: &'a str,
         now: Moment,
         lasts: Span,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        self.store.take_lease(blueprint, run, owner, now, lasts)
+        self.store.take_lease(scope, run, owner, now, lasts)
     }
     fn renew_lease<'a>(
         &'a self,
@@ -110,19 +115,21 @@ impl Store for Taps<'_> {
         }
         .boxed()
     }
-    fn entries<'a>(
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.store.entries(scope, after)
+    }
+    fn homes<'a>(
         &'a self,
         blueprint: &'a BlueprintName,
-        after: u64,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        self.store.entries(blueprint, after)
+    ) -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>> {
+        self.store.homes(blueprint)
     }
     fn overlays<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         now: Moment,
     ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
-        self.store.overlays(blueprint, now)
+        self.store.overlays(scope, now)
     }
     fn put_overlay<'a>(
         &'a self,

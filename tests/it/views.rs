@@ -188,6 +188,7 @@ fn a_status_tells_phase_role_pending_and_difference() {
 
 fn entry(seq: u64, run: &str, what: Event) -> Entry {
     Entry {
+        home: None,
         seq,
         at: NOW + Span::from_mins(seq),
         blueprint: "game".parse_name(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
+use tokio::sync::OnceCell;
 
 use super::budget::Budget;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
@@ -22,7 +23,8 @@ use super::{elasticache, rds_like, redshift, redshift_serverless};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{TAG_BLUEPRINT, TAG_TOKEN};
 use crate::artefacts::plan::Op;
-use crate::artefacts::seen::{Gap, Inventory, Scope, Seen};
+use crate::artefacts::scope::{CloudKind, Home};
+use crate::artefacts::seen::{Gap, Inventory, Seen, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
@@ -37,6 +39,8 @@ const AT_ONCE: usize = 8;
 pub struct AwsCloud {
     pool: Arc<Pool>,
     parameters: Parameters,
+    /// The account of the credentials, once it was asked for.
+    home: OnceCell<String>,
 }
 
 impl AwsCloud {
@@ -51,6 +55,7 @@ impl AwsCloud {
         Self {
             pool: Arc::new(Pool::new(options, transport, budget, clock)),
             parameters: Parameters::default(),
+            home: OnceCell::new(),
         }
     }
 
@@ -118,7 +123,7 @@ impl AwsCloud {
         }
     }
 
-    async fn look(&self, scope: &Scope) -> Result<Inventory, CloudError> {
+    async fn look(&self, scope: &Selection) -> Result<Inventory, CloudError> {
         let mut inventory = Inventory::empty(self.pool.clock().now());
         if let Some(region) = scope.regions.first() {
             self.pool.check_credentials(region).await?;
@@ -147,7 +152,7 @@ impl AwsCloud {
         }
     }
 
-    async fn look_at(&self, region: &RegionId, scope: &Scope) -> Vec<(Endpoint, RegionId, Sight)> {
+    async fn look_at(&self, region: &RegionId, scope: &Selection) -> Vec<(Endpoint, RegionId, Sight)> {
         let lane = self.lane(region).await;
         let (rds, cache, warehouse, serverless, tags) = futures::join!(
             rds_like::observe(&lane),
@@ -186,7 +191,18 @@ impl AwsCloud {
 }
 
 impl Cloud for AwsCloud {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        async move {
+            let untold = |why: &str| CloudError::Unreachable { why: format!("whose account it is: {why}") };
+            let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
+            self.pool.check_credentials(region).await?;
+            let account = self.home.get_or_try_init(async || self.lane(region).await.account().await).await?;
+            Home::new(CloudKind::Aws, account).ok_or_else(|| untold(&format!("{account:?} is no account")))
+        }
+        .boxed()
+    }
+
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.look(scope).boxed()
     }
 
@@ -245,18 +261,18 @@ fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<Strin
 }
 
 /// Whether an object is of the blueprint: by its tag, or by a name that only the blueprint gives.
-fn is_in_scope(at: &Address, seen: &Seen, scope: &Scope) -> bool {
+fn is_in_scope(at: &Address, seen: &Seen, scope: &Selection) -> bool {
     let Some(owner) = &scope.owner else { return true };
     seen.owner() == Some(owner.as_str()) || has_our_name(at, scope)
 }
 
-fn has_our_name(at: &Address, scope: &Scope) -> bool {
+fn has_our_name(at: &Address, scope: &Selection) -> bool {
     let Some(owner) = &scope.owner else { return false };
     at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
 }
 
 /// Whether it matters whose the object is: its name is ours, or the blueprint names it.
-fn is_named(at: &Address, scope: &Scope) -> bool {
+fn is_named(at: &Address, scope: &Selection) -> bool {
     scope.named.contains(at) || has_our_name(at, scope)
 }
 
@@ -288,7 +304,7 @@ async fn complete_tags(
     lane: &Lane<'_>,
     endpoint: Endpoint,
     sight: &mut Sight,
-    scope: &Scope,
+    scope: &Selection,
     sweep: Option<&TagsByArn>,
 ) {
     let mut missing = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! Goes in: leases, lines, decisions. Comes out: the same, for everybody who shares the bucket.
 //!
-//! For each blueprint there is one small `head.json` with the lease, the decisions and the end of the record; and one
+//! For each blueprint of an account there is one small `head.json` with the lease, the decisions and the end of the record; and one
 //! object for each batch of lines, named by its positions and the digest of its last line. Whoever writes puts the
 //! batch first and then exchanges the head, on the condition that it is still the head that was read.
 //!
@@ -10,7 +10,7 @@
 //! changed hands fences its former holder, whatever it is in the middle of.
 //! **Invariant:** a batch whose head was not exchanged is not part of the record: the chain from the head leads past it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
@@ -23,13 +23,16 @@ use super::clients::Pool;
 use super::errors::chain as error_chain;
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
+use crate::artefacts::scope::{CloudKind, Home, Scope};
 use crate::record::chain;
 use crate::seams::{Lease, Store, StoreError};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// Number of the format of the head.
-const FORMAT: &str = "rgctl.dev/s3-record/v1";
+const FORMAT: &str = "rgctl.dev/s3-record/v2";
+/// What the keys of records begin with; those of old began with the name of a blueprint.
+const RECORDS: &str = "records";
 /// How often a lost race for the head is run again: each time the state is judged anew.
 const ROUNDS: usize = 5;
 /// Batches that are fetched at the same time.
@@ -88,8 +91,8 @@ fn unavailable(what: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable { what: what.to_string() }
 }
 
-fn fenced(blueprint: &BlueprintName) -> StoreError {
-    StoreError::Fenced { blueprint: blueprint.clone() }
+fn fenced(scope: &Scope) -> StoreError {
+    StoreError::Fenced { blueprint: scope.blueprint.clone() }
 }
 
 impl S3Store {
@@ -98,12 +101,12 @@ impl S3Store {
         Self { pool, region, place }
     }
 
-    fn key(&self, blueprint: &BlueprintName, rest: &str) -> String {
-        if self.place.prefix.is_empty() {
-            format!("{blueprint}/{rest}")
-        } else {
-            format!("{}/{blueprint}/{rest}", self.place.prefix)
-        }
+    fn key(&self, scope: &Scope, rest: &str) -> String {
+        self.under(&format!("{RECORDS}/{scope}/{rest}"))
+    }
+
+    fn under(&self, key: &str) -> String {
+        if self.place.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.place.prefix) }
     }
 
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, StoreError> {
@@ -132,31 +135,27 @@ impl S3Store {
         unavailable(format!("cannot {verb} s3://{}/{key}: {}", self.place.bucket, error_chain(error)))
     }
 
-    async fn head(&self, blueprint: &BlueprintName) -> Result<Read, StoreError> {
-        let key = self.key(blueprint, "head.json");
+    async fn head(&self, scope: &Scope) -> Result<Read, StoreError> {
+        let key = self.key(scope, "head.json");
         let Some((bytes, mark)) = self.get(&key).await? else {
             return Ok(Read { head: Head { format: FORMAT.to_owned(), ..Head::default() }, mark: None });
         };
         let head: Head = serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
-            blueprint: blueprint.clone(),
+            blueprint: scope.blueprint.clone(),
             seq: 0,
             why: format!("its head cannot be read: {error}"),
         })?;
         if head.format != FORMAT {
-            return Err(unavailable(format!("the record of {blueprint} has the format {:?}", head.format)));
+            let (whose, format) = (&scope.blueprint, head.format);
+            return Err(unavailable(format!("the record of {whose} has the format {format:?}")));
         }
         Ok(Read { head, mark })
     }
 
     /// Puts a new head in the place of the one that was read. An answer that was lost is looked for: the new head is
     /// there, or it is not.
-    async fn exchange(
-        &self,
-        blueprint: &BlueprintName,
-        read: &Read,
-        new: &Head,
-    ) -> Result<Exchange, StoreError> {
-        let key = self.key(blueprint, "head.json");
+    async fn exchange(&self, scope: &Scope, read: &Read, new: &Head) -> Result<Exchange, StoreError> {
+        let key = self.key(scope, "head.json");
         let body = serde_json::to_vec(new).map_err(unavailable)?;
         let clients = self.pool.writing(&self.region).await;
         let request = clients
@@ -176,7 +175,7 @@ impl S3Store {
             Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
                 Err(self.failed("write", &key, &error))
             }
-            Err(error) => match self.head(blueprint).await {
+            Err(error) => match self.head(scope).await {
                 Ok(now) if now.head == *new => Ok(Exchange::Done),
                 Ok(now) if now.mark == read.mark => Err(self.failed("write", &key, &error)),
                 Ok(_) => Ok(Exchange::Lost),
@@ -188,17 +187,18 @@ impl S3Store {
     /// Judges the state and exchanges it, again when somebody else was faster.
     async fn change<T: Send>(
         &self,
-        blueprint: &BlueprintName,
+        scope: &Scope,
         judge: impl Fn(&Head) -> Result<(Head, T), StoreError> + Send + Sync,
     ) -> Result<T, StoreError> {
         for _ in 0..ROUNDS {
-            let read = self.head(blueprint).boxed().await?;
+            let read = self.head(scope).boxed().await?;
             let (new, result) = judge(&read.head)?;
-            if matches!(self.exchange(blueprint, &read, &new).boxed().await?, Exchange::Done) {
+            if matches!(self.exchange(scope, &read, &new).boxed().await?, Exchange::Done) {
                 return Ok(result);
             }
         }
-        Err(unavailable(format!("the record of {blueprint} is being written by too many at once")))
+        let whose = &scope.blueprint;
+        Err(unavailable(format!("the record of {whose} is being written by too many at once")))
     }
 
     async fn append_now(
@@ -208,34 +208,34 @@ impl S3Store {
         at: Moment,
         events: &[Event],
     ) -> Result<u64, StoreError> {
-        let blueprint = &lease.blueprint;
+        let scope = &lease.scope;
         for _ in 0..ROUNDS {
-            let read = self.head(blueprint).boxed().await?;
+            let read = self.head(scope).boxed().await?;
             check(&read.head, lease)?;
             if read.head.seq != after {
-                return Err(fenced(blueprint));
+                return Err(fenced(scope));
             }
             let last = (after > 0).then(|| (after, read.head.hash.clone()));
             let lines = chain::seal(lease, last, at, events);
             let Some(end) = lines.last() else { return Ok(after) };
-            self.put_batch(blueprint, after + 1, end, &lines).await?;
+            self.put_batch(scope, after + 1, end, &lines).await?;
             let new = Head { seq: end.seq, hash: end.hash.clone(), ..read.head.clone() };
-            if matches!(self.exchange(blueprint, &read, &new).boxed().await?, Exchange::Done) {
+            if matches!(self.exchange(scope, &read, &new).boxed().await?, Exchange::Done) {
                 return Ok(end.seq);
             }
         }
-        Err(fenced(blueprint))
+        Err(fenced(scope))
     }
 
     /// A batch is named by its content, so that putting it twice is putting it once.
     async fn put_batch(
         &self,
-        blueprint: &BlueprintName,
+        scope: &Scope,
         first: u64,
         end: &Entry,
         lines: &[Entry],
     ) -> Result<(), StoreError> {
-        let key = self.key(blueprint, &format!("lines/{first:016}-{:016}-{}.json", end.seq, end.hash));
+        let key = self.key(scope, &format!("lines/{first:016}-{:016}-{}.json", end.seq, end.hash));
         let body = serde_json::to_vec(lines).map_err(unavailable)?;
         // Retried by the SDK: the same name with the same content cannot do harm.
         let clients = self.pool.reading(&self.region).await;
@@ -249,14 +249,38 @@ impl S3Store {
         request.send().boxed().await.map(drop).map_err(|error| self.failed("write", &key, &error))
     }
 
-    async fn entries_now(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<Entry>, StoreError> {
-        let head = self.head(blueprint).await?.head;
+    /// Names of folders below a key that ends with a slash.
+    async fn folders(&self, below: &str) -> Result<Vec<String>, StoreError> {
+        let clients = self.pool.reading(&self.region).await;
+        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(below).delimiter("/");
+        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
+        let pages = pages.map_err(|error| self.failed("list", below, &error))?;
+        let folders = pages.into_iter().flat_map(|page| page.common_prefixes.unwrap_or_default());
+        let names = folders.filter_map(|folder| folder.prefix?.strip_prefix(below).map(str::to_owned));
+        Ok(names.map(|name| name.trim_end_matches('/').to_owned()).collect())
+    }
+
+    async fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
+        let mut homes = BTreeSet::new();
+        for cloud in [CloudKind::Aws, CloudKind::Sim] {
+            let below = self.under(&format!("{RECORDS}/{}/", cloud.as_str()));
+            for home in self.folders(&below).await?.into_iter().filter_map(|name| Home::new(cloud, name)) {
+                if self.head(&Scope::new(home.clone(), blueprint.clone())).await?.head.seq > 0 {
+                    homes.insert(home);
+                }
+            }
+        }
+        Ok(homes)
+    }
+
+    async fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
+        let head = self.head(scope).await?.head;
         if head.seq <= after {
             return Ok(Vec::new());
         }
         let mut fetches = Vec::new();
-        for key in self.batches(blueprint, after).await? {
-            fetches.push(self.batch(blueprint, key).boxed());
+        for key in self.batches(scope, after).await? {
+            fetches.push(self.batch(scope, key).boxed());
         }
         // The last line before the first one that is wanted is in one of the batches, or begins them.
         let mut by_end: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
@@ -266,8 +290,11 @@ impl S3Store {
                 by_end.insert(end.hash.clone(), lines);
             }
         }
-        let damaged =
-            |seq, why: &str| StoreError::Damaged { blueprint: blueprint.clone(), seq, why: why.to_owned() };
+        let damaged = |seq, why: &str| StoreError::Damaged {
+            blueprint: scope.blueprint.clone(),
+            seq,
+            why: why.to_owned(),
+        };
         let (mut batches, mut wanted, mut seq) = (Vec::new(), head.hash, head.seq);
         while seq > after {
             let lines =
@@ -278,13 +305,13 @@ impl S3Store {
         }
         let lines: Vec<Entry> = batches.into_iter().rev().flatten().collect();
         let before = (seq > 0).then_some((seq, wanted));
-        chain::verify(before, &lines).map_err(|(seq, why)| damaged(seq, why))?;
+        chain::verify(scope, before, &lines).map_err(|(seq, why)| damaged(seq, why))?;
         Ok(lines.into_iter().filter(|line| line.seq > after).collect())
     }
 
     /// Keys of the batches that reach beyond a position, those of lost races among them.
-    async fn batches(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<String>, StoreError> {
-        let prefix = self.key(blueprint, "lines/");
+    async fn batches(&self, scope: &Scope, after: u64) -> Result<Vec<String>, StoreError> {
+        let prefix = self.key(scope, "lines/");
         let clients = self.pool.reading(&self.region).await;
         let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(&prefix);
         let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
@@ -297,11 +324,11 @@ impl S3Store {
         Ok(keys.filter_map(|object| object.key).filter(reaches).collect())
     }
 
-    async fn batch(&self, blueprint: &BlueprintName, key: String) -> Result<Vec<Entry>, StoreError> {
+    async fn batch(&self, scope: &Scope, key: String) -> Result<Vec<Entry>, StoreError> {
         let Some((bytes, _)) = self.get(&key).await? else { return Ok(Vec::new()) };
         let seq = key.rsplit('/').next().and_then(|name| name.split('-').next()?.parse().ok()).unwrap_or(0);
         serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
-            blueprint: blueprint.clone(),
+            blueprint: scope.blueprint.clone(),
             seq,
             why: format!("the lines cannot be read: {error}"),
         })
@@ -316,14 +343,14 @@ fn is_lost_race(code: Option<&str>) -> bool {
 fn check(head: &Head, lease: &Lease) -> Result<(), StoreError> {
     match &head.lease {
         Some(current) if current.epoch == lease.epoch && current.run == lease.run => Ok(()),
-        _ => Err(fenced(&lease.blueprint)),
+        _ => Err(fenced(&lease.scope)),
     }
 }
 
 impl Store for S3Store {
     fn take_lease<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         run: &'a RunId,
         owner: &'a str,
         now: Moment,
@@ -335,13 +362,13 @@ impl Store for S3Store {
                 && now < current.until
             {
                 return Err(StoreError::Held {
-                    blueprint: blueprint.clone(),
+                    blueprint: scope.blueprint.clone(),
                     owner: current.owner.clone(),
                     until: current.until,
                 });
             }
             let lease = Lease {
-                blueprint: blueprint.clone(),
+                scope: scope.clone(),
                 run: run.clone(),
                 owner: owner.to_owned(),
                 epoch: head.lease.as_ref().map_or(0, |current| current.epoch) + 1,
@@ -349,7 +376,7 @@ impl Store for S3Store {
             };
             Ok((Head { lease: Some(lease.clone()), ..head.clone() }, lease))
         };
-        async move { self.change(blueprint, judge).await }.boxed()
+        async move { self.change(scope, judge).await }.boxed()
     }
 
     fn renew_lease<'a>(
@@ -363,7 +390,7 @@ impl Store for S3Store {
             let renewed = Lease { until: now + lasts, ..lease.clone() };
             Ok((Head { lease: Some(renewed.clone()), ..head.clone() }, renewed))
         };
-        async move { self.change(&lease.blueprint, judge).await }.boxed()
+        async move { self.change(&lease.scope, judge).await }.boxed()
     }
 
     fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -373,7 +400,7 @@ impl Store for S3Store {
             Ok((Head { lease: Some(ended), ..head.clone() }, ()))
         };
         async move {
-            match self.change(&lease.blueprint, judge).await {
+            match self.change(&lease.scope, judge).await {
                 // Somebody else's by now: left alone.
                 Err(StoreError::Fenced { .. }) => Ok(()),
                 other => other,
@@ -392,21 +419,24 @@ impl Store for S3Store {
         self.append_now(lease, after, at, events).boxed()
     }
 
-    fn entries<'a>(
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.entries_now(scope, after).boxed()
+    }
+
+    fn homes<'a>(
         &'a self,
         blueprint: &'a BlueprintName,
-        after: u64,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        self.entries_now(blueprint, after).boxed()
+    ) -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>> {
+        self.homes_now(blueprint).boxed()
     }
 
     fn overlays<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         now: Moment,
     ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
         async move {
-            let head = self.head(blueprint).await?.head;
+            let head = self.head(scope).await?.head;
             Ok(head.overlays.into_iter().filter(|overlay| now < overlay.expires).collect())
         }
         .boxed()
@@ -427,7 +457,7 @@ impl Store for S3Store {
             overlays.push(overlay.clone());
             Ok((Head { overlays, ..head.clone() }, ()))
         };
-        async move { self.change(&lease.blueprint, judge).await }.boxed()
+        async move { self.change(&lease.scope, judge).await }.boxed()
     }
 }
 

@@ -11,32 +11,33 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
+use crate::artefacts::scope::{Home, Scope};
 use crate::record::chain;
 use crate::seams::{Lease, Store, StoreError};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 const SCHEMA: &str = "
-    create table if not exists entries (
-        blueprint text not null, seq integer not null, entry text not null, hash text not null,
-        primary key (blueprint, seq)) without rowid;
-    create table if not exists leases (
-        blueprint text primary key, run text not null, owner text not null, epoch integer not null,
+    create table if not exists lines (
+        scope text not null, seq integer not null, entry text not null, hash text not null,
+        primary key (scope, seq)) without rowid;
+    create table if not exists holders (
+        scope text primary key, run text not null, owner text not null, epoch integer not null,
         until_ms integer not null) without rowid;
-    create table if not exists overlays (
-        blueprint text not null, store text not null, region text not null, axis text not null,
+    create table if not exists decisions (
+        scope text not null, store text not null, region text not null, axis text not null,
         expires_ms integer not null, overlay text not null,
-        primary key (blueprint, store, region, axis)) without rowid;
-    create table if not exists regions (
-        blueprint text not null, region text not null, primary key (blueprint, region)) without rowid;
+        primary key (scope, store, region, axis)) without rowid;
+    create table if not exists places (
+        scope text not null, region text not null, primary key (scope, region)) without rowid;
 ";
 
 /// What `regions_of` finds, for the record of a version that did not keep the regions apart. An address is
 /// `region/kind/name`.
 const REGIONS_OF_RECORD: &str = "
-    insert or ignore into regions (blueprint, region)
-    select distinct blueprint, substr(at, 1, instr(at, '/') - 1)
-    from (select blueprint, entry ->> '$.what.at' as at from entries where entry ->> '$.what.event' = 'intended')
+    insert or ignore into places (scope, region)
+    select distinct scope, substr(at, 1, instr(at, '/') - 1)
+    from (select scope, entry ->> '$.what.at' as at from lines where entry ->> '$.what.event' = 'intended')
     where at is not null;
 ";
 
@@ -48,7 +49,7 @@ const REGIONS_OF_RECORD: &str = "
 pub struct SqliteStore {
     connection: Mutex<Connection>,
     lock_folder: Option<PathBuf>,
-    locks: Mutex<BTreeMap<BlueprintName, File>>,
+    locks: Mutex<BTreeMap<Scope, File>>,
 }
 
 impl SqliteStore {
@@ -78,36 +79,36 @@ impl SqliteStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries to lock the blueprint on this machine. True when the lock became ours just now: whoever had it is gone.
-    fn lock(&self, blueprint: &BlueprintName) -> bool {
+    /// Tries to lock the scope on this machine. True when the lock became ours just now: whoever had it is gone.
+    fn lock(&self, scope: &Scope) -> bool {
         let Some(folder) = &self.lock_folder else { return false };
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if locks.contains_key(blueprint) {
+        if locks.contains_key(scope) {
             return false;
         }
-        let Ok(file) = File::create(folder.join(format!("{blueprint}.lock"))) else { return false };
+        let Ok(file) = File::create(folder.join(lock_file(scope))) else { return false };
         let is_ours = file.try_lock().is_ok();
         if is_ours {
-            locks.insert(blueprint.clone(), file);
+            locks.insert(scope.clone(), file);
         }
         is_ours
     }
 
-    fn unlock(&self, blueprint: &BlueprintName) {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(blueprint);
+    fn unlock(&self, scope: &Scope) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(scope);
     }
 
     fn take(&self, wanted: &Lease, now: Moment) -> Result<Lease, StoreError> {
-        let is_freed = self.lock(&wanted.blueprint);
+        let is_freed = self.lock(&wanted.scope);
         let taken = self.write(false, |transaction| {
-            let current = current_lease(transaction, &wanted.blueprint)?;
+            let current = current_lease(transaction, &wanted.scope)?;
             if let Some(current) = &current
                 && current.run != wanted.run
                 && now < current.until
                 && !is_freed
             {
                 return Err(StoreError::Held {
-                    blueprint: current.blueprint.clone(),
+                    blueprint: current.scope.blueprint.clone(),
                     owner: current.owner.clone(),
                     until: current.until,
                 });
@@ -117,7 +118,7 @@ impl SqliteStore {
             Ok(lease)
         });
         if taken.is_err() && is_freed {
-            self.unlock(&wanted.blueprint);
+            self.unlock(&wanted.scope);
         }
         taken
     }
@@ -142,51 +143,49 @@ impl SqliteStore {
     fn append_now(&self, lease: &Lease, after: u64, at: Moment, events: &[Event]) -> Result<u64, StoreError> {
         self.write(events.iter().any(must_survive), |transaction| {
             check_lease(transaction, lease)?;
-            let last = last_line(transaction, &lease.blueprint)?;
+            let last = last_line(transaction, &lease.scope)?;
             if last.as_ref().map_or(0, |(seq, _)| *seq) != after {
-                return Err(StoreError::Fenced { blueprint: lease.blueprint.clone() });
+                return Err(StoreError::Fenced { blueprint: lease.scope.blueprint.clone() });
             }
-            let mut seq = after;
+            let (mut seq, scope) = (after, lease.scope.to_string());
             let mut insert = transaction
-                .prepare_cached("insert into entries (blueprint, seq, entry, hash) values (?1, ?2, ?3, ?4)")
+                .prepare_cached("insert into lines (scope, seq, entry, hash) values (?1, ?2, ?3, ?4)")
                 .map_err(unavailable)?;
             for entry in chain::seal(lease, last, at, events) {
                 let text = serde_json::to_string(&entry).map_err(unavailable)?;
-                insert
-                    .execute(params![entry.blueprint.as_str(), to_i64(entry.seq), text, entry.hash])
-                    .map_err(unavailable)?;
+                insert.execute(params![scope, to_i64(entry.seq), text, entry.hash]).map_err(unavailable)?;
                 seq = entry.seq;
             }
-            note_regions(transaction, &lease.blueprint, events)?;
+            note_regions(transaction, &lease.scope, events)?;
             Ok(seq)
         })
     }
 
-    fn regions_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<RegionId>, StoreError> {
+    fn regions_now(&self, scope: &Scope) -> Result<BTreeSet<RegionId>, StoreError> {
         let connection = self.connection();
         let mut query = connection
-            .prepare("select region from regions where blueprint = ?1 order by region")
+            .prepare("select region from places where scope = ?1 order by region")
             .map_err(unavailable)?;
         let rows =
-            query.query_map([blueprint.as_str()], |row| row.get::<_, String>(0)).map_err(unavailable)?;
+            query.query_map([scope.to_string()], |row| row.get::<_, String>(0)).map_err(unavailable)?;
         rows.map(|row| RegionId::new(row.map_err(unavailable)?).map_err(unavailable)).collect()
     }
 
-    fn entries_now(&self, blueprint: &BlueprintName, after: u64) -> Result<Vec<Entry>, StoreError> {
+    fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
         let connection = self.connection();
         let last: Option<(u64, String)> = connection
             .query_row(
-                "select seq, hash from entries where blueprint = ?1 and seq = ?2",
-                params![blueprint.as_str(), to_i64(after)],
+                "select seq, hash from lines where scope = ?1 and seq = ?2",
+                params![scope.to_string(), to_i64(after)],
                 |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
             )
             .optional()
             .map_err(unavailable)?;
         let mut query = connection
-            .prepare("select seq, entry from entries where blueprint = ?1 and seq > ?2 order by seq")
+            .prepare("select seq, entry from lines where scope = ?1 and seq > ?2 order by seq")
             .map_err(unavailable)?;
         let rows = query
-            .query_map(params![blueprint.as_str(), to_i64(after)], |row| {
+            .query_map(params![scope.to_string(), to_i64(after)], |row| {
                 Ok((to_u64(row.get(0)?), row.get::<_, String>(1)?))
             })
             .map_err(unavailable)?;
@@ -194,30 +193,39 @@ impl SqliteStore {
         for row in rows {
             let (seq, text) = row.map_err(unavailable)?;
             let entry: Entry = serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
-                blueprint: blueprint.clone(),
+                blueprint: scope.blueprint.clone(),
                 seq,
                 why: format!("it cannot be read: {error}"),
             })?;
             entries.push(entry);
         }
-        chain::verify(last, &entries).map_err(|(seq, why)| StoreError::Damaged {
-            blueprint: blueprint.clone(),
+        chain::verify(scope, last, &entries).map_err(|(seq, why)| StoreError::Damaged {
+            blueprint: scope.blueprint.clone(),
             seq,
             why: why.to_owned(),
         })?;
         Ok(entries)
     }
 
-    fn overlays_now(&self, blueprint: &BlueprintName, now: Moment) -> Result<Vec<Overlay>, StoreError> {
+    fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
+        let connection = self.connection();
+        let mut query = connection.prepare("select distinct scope from lines").map_err(unavailable)?;
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).map_err(unavailable)?;
+        let scopes: Vec<String> = rows.collect::<Result<_, _>>().map_err(unavailable)?;
+        let known = scopes.iter().filter_map(|text| Scope::parse(text));
+        Ok(known.filter(|scope| scope.blueprint == *blueprint).map(|scope| scope.home).collect())
+    }
+
+    fn overlays_now(&self, scope: &Scope, now: Moment) -> Result<Vec<Overlay>, StoreError> {
         let connection = self.connection();
         let mut query = connection
             .prepare(
-                "select overlay from overlays where blueprint = ?1 and expires_ms > ?2
+                "select overlay from decisions where scope = ?1 and expires_ms > ?2
                  order by store, region, axis",
             )
             .map_err(unavailable)?;
         let rows = query
-            .query_map(params![blueprint.as_str(), now.as_millis()], |row| row.get::<_, String>(0))
+            .query_map(params![scope.to_string(), now.as_millis()], |row| row.get::<_, String>(0))
             .map_err(unavailable)?;
         rows.map(|row| serde_json::from_str(&row.map_err(unavailable)?).map_err(unavailable)).collect()
     }
@@ -225,7 +233,7 @@ impl SqliteStore {
 
 /// Makes what is missing. A table of regions is made and filled in one go: half of it would be believed.
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    let is_new = "select not exists (select 1 from sqlite_schema where name = 'regions')";
+    let is_new = "select not exists (select 1 from sqlite_schema where name = 'places')";
     if connection.query_row(is_new, [], |row| row.get(0))? {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(SCHEMA)?;
@@ -251,18 +259,19 @@ const fn must_survive(event: &Event) -> bool {
 }
 
 /// Keeps the regions of what is begun, so that nobody has to read the whole record for them.
-fn note_regions(
-    transaction: &Transaction<'_>,
-    blueprint: &BlueprintName,
-    events: &[Event],
-) -> Result<(), StoreError> {
+fn note_regions(transaction: &Transaction<'_>, scope: &Scope, events: &[Event]) -> Result<(), StoreError> {
     let mut insert = transaction
-        .prepare_cached("insert or ignore into regions (blueprint, region) values (?1, ?2)")
+        .prepare_cached("insert or ignore into places (scope, region) values (?1, ?2)")
         .map_err(unavailable)?;
     for region in events.iter().filter_map(Event::begun_in).collect::<BTreeSet<_>>() {
-        insert.execute(params![blueprint.as_str(), region.as_str()]).map_err(unavailable)?;
+        insert.execute(params![scope.to_string(), region.as_str()]).map_err(unavailable)?;
     }
     Ok(())
+}
+
+/// Names of scopes have slashes in them, and are otherwise fit for files.
+fn lock_file(scope: &Scope) -> String {
+    format!("{}.lock", scope.to_string().replace('/', "-"))
 }
 
 fn unavailable(error: impl std::fmt::Display) -> StoreError {
@@ -278,17 +287,14 @@ fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn current_lease(
-    transaction: &Transaction<'_>,
-    blueprint: &BlueprintName,
-) -> Result<Option<Lease>, StoreError> {
+fn current_lease(transaction: &Transaction<'_>, scope: &Scope) -> Result<Option<Lease>, StoreError> {
     transaction
         .query_row(
-            "select run, owner, epoch, until_ms from leases where blueprint = ?1",
-            [blueprint.as_str()],
+            "select run, owner, epoch, until_ms from holders where scope = ?1",
+            [scope.to_string()],
             |row| {
                 Ok(Lease {
-                    blueprint: blueprint.clone(),
+                    scope: scope.clone(),
                     run: RunId(row.get(0)?),
                     owner: row.get(1)?,
                     epoch: to_u64(row.get(2)?),
@@ -303,9 +309,9 @@ fn current_lease(
 fn put_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
     transaction
         .execute(
-            "insert or replace into leases (blueprint, run, owner, epoch, until_ms) values (?1, ?2, ?3, ?4, ?5)",
+            "insert or replace into holders (scope, run, owner, epoch, until_ms) values (?1, ?2, ?3, ?4, ?5)",
             params![
-                lease.blueprint.as_str(),
+                lease.scope.to_string(),
                 lease.run.0,
                 lease.owner,
                 to_i64(lease.epoch),
@@ -318,22 +324,19 @@ fn put_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreEr
 
 /// Whoever does not hold the newest lease may write nothing.
 fn check_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
-    let current = current_lease(transaction, &lease.blueprint)?;
+    let current = current_lease(transaction, &lease.scope)?;
     if current.is_some_and(|current| current.epoch == lease.epoch && current.run == lease.run) {
         Ok(())
     } else {
-        Err(StoreError::Fenced { blueprint: lease.blueprint.clone() })
+        Err(StoreError::Fenced { blueprint: lease.scope.blueprint.clone() })
     }
 }
 
-fn last_line(
-    transaction: &Transaction<'_>,
-    blueprint: &BlueprintName,
-) -> Result<Option<(u64, String)>, StoreError> {
+fn last_line(transaction: &Transaction<'_>, scope: &Scope) -> Result<Option<(u64, String)>, StoreError> {
     transaction
         .query_row(
-            "select seq, hash from entries where blueprint = ?1 order by seq desc limit 1",
-            [blueprint.as_str()],
+            "select seq, hash from lines where scope = ?1 order by seq desc limit 1",
+            [scope.to_string()],
             |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
         )
         .optional()
@@ -343,14 +346,14 @@ fn last_line(
 impl Store for SqliteStore {
     fn take_lease<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         run: &'a RunId,
         owner: &'a str,
         now: Moment,
         lasts: Span,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let lease = Lease {
-            blueprint: blueprint.clone(),
+            scope: scope.clone(),
             run: run.clone(),
             owner: owner.to_owned(),
             epoch: 0,
@@ -380,7 +383,7 @@ impl Store for SqliteStore {
             Err(StoreError::Fenced { .. }) => Ok(()),
             Err(error) => Err(error),
         });
-        self.unlock(&lease.blueprint);
+        self.unlock(&lease.scope);
         ready(result).boxed()
     }
 
@@ -394,27 +397,27 @@ impl Store for SqliteStore {
         ready(self.append_now(lease, after, at, events)).boxed()
     }
 
-    fn entries<'a>(
-        &'a self,
-        blueprint: &'a BlueprintName,
-        after: u64,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        ready(self.entries_now(blueprint, after)).boxed()
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        ready(self.entries_now(scope, after)).boxed()
     }
 
-    fn regions<'a>(
+    fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
+        ready(self.regions_now(scope)).boxed()
+    }
+
+    fn homes<'a>(
         &'a self,
         blueprint: &'a BlueprintName,
-    ) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
-        ready(self.regions_now(blueprint)).boxed()
+    ) -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>> {
+        ready(self.homes_now(blueprint)).boxed()
     }
 
     fn overlays<'a>(
         &'a self,
-        blueprint: &'a BlueprintName,
+        scope: &'a Scope,
         now: Moment,
     ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
-        ready(self.overlays_now(blueprint, now)).boxed()
+        ready(self.overlays_now(scope, now)).boxed()
     }
 
     fn put_overlay<'a>(
@@ -427,10 +430,10 @@ impl Store for SqliteStore {
             let text = serde_json::to_string(overlay).map_err(unavailable)?;
             transaction
                 .execute(
-                    "insert or replace into overlays (blueprint, store, region, axis, expires_ms, overlay)
+                    "insert or replace into decisions (scope, store, region, axis, expires_ms, overlay)
                      values (?1, ?2, ?3, ?4, ?5, ?6)",
                     params![
-                        lease.blueprint.as_str(),
+                        lease.scope.to_string(),
                         overlay.store.as_str(),
                         overlay.region.as_str(),
                         overlay.axis.to_string(),

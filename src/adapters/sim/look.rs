@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::artefacts::address::Address;
 use crate::artefacts::node::TAG_BLUEPRINT;
-use crate::artefacts::seen::{Facts, Gap, Inventory, Member, Scope, Seen};
+use crate::artefacts::seen::{Facts, Gap, Inventory, Member, Seen, Selection};
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
 use crate::seams::CloudError;
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// Looks at everything in scope.
-    pub fn observe(&mut self, scope: &Scope) -> Result<Inventory, CloudError> {
+    pub fn observe(&mut self, scope: &Selection) -> Result<Inventory, CloudError> {
         let mut inventory = Inventory::empty(self.now());
         let mut lost = 0;
         for region in &scope.regions {
@@ -63,7 +63,7 @@ impl World {
 
     fn observe_endpoint(
         &mut self,
-        scope: &Scope,
+        scope: &Selection,
         region: &RegionId,
         endpoint: Endpoint,
         into: &mut Inventory,
@@ -107,7 +107,13 @@ impl World {
     }
 
     /// Objects that span regions answer in every region of a member.
-    fn observe_globals_of(&self, scope: &Scope, region: &RegionId, endpoint: Endpoint, into: &mut Inventory) {
+    fn observe_globals_of(
+        &self,
+        scope: &Selection,
+        region: &RegionId,
+        endpoint: Endpoint,
+        into: &mut Inventory,
+    ) {
         for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
             for (at, object) in self.all_globals(*kind) {
                 let asked =
@@ -221,7 +227,7 @@ impl World {
 }
 
 /// Objects of a blueprint: its own by the tag, and whatever bears a name of its.
-fn is_in_scope(scope: &Scope, at: &Address, object: &Object) -> bool {
+fn is_in_scope(scope: &Selection, at: &Address, object: &Object) -> bool {
     scope.owner.as_ref().is_none_or(|owner| {
         object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
             || at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))

@@ -35,7 +35,8 @@ use crate::adapters::files::objects::{Objects, ObjectsError};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
 use crate::artefacts::plan::Op;
-use crate::artefacts::seen::{Inventory, Scope};
+use crate::artefacts::scope::{CloudKind, Home};
+use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::catalog::{Catalog, Offered};
 use crate::kinds::facts::Endpoint;
@@ -138,22 +139,28 @@ impl SimCloud {
         let mut file = Objects::open(&state_dir.join(FILE))?;
         let rows = file.begin()?;
         let mut world = World::new(0, GENESIS);
-        let new = if rows.is_empty() { world.take_changes() } else { Vec::new() };
+        if !rows.is_empty() {
+            world.dirty.clear();
+        }
         if let Err(error) = put_rows(&mut world, &rows) {
             file.abandon();
             return Err(error);
         }
-        file.commit(&new)?;
+        // One that begins here, or was kept by a version that gave no ids.
+        if rows.is_empty() || world.id().is_empty() {
+            world.set_id(fresh_id());
+        }
+        file.commit(&world.take_changes())?;
         Ok(Self::of(world, Some(file)))
     }
 
-    /// The time of the world under a state folder, without reading the rest of it; nothing when there is no world there, or
-    /// none that can be read.
-    pub fn time_of(state_dir: &Path) -> Option<Moment> {
+    /// The time and the account of the world under a state folder, without reading the rest of it; nothing when there is
+    /// no world there, or none that can be read.
+    pub fn peek(state_dir: &Path) -> Option<(Moment, Home)> {
         let row = Objects::peek(&state_dir.join(FILE), "meta")?;
         let mut world = World::new(0, GENESIS);
         world.put_row("meta", Some(&row)).ok()?;
-        Some(world.now())
+        Some((world.now(), Home::new(CloudKind::Sim, world.id())?))
     }
 
     /// A new world under a state folder, also where the old one cannot be read.
@@ -226,6 +233,8 @@ impl SimCloud {
             return Err(error.into());
         }
         inner.world = World::new(seed, start);
+        // The same seed again is another world all the same: what is on record of the old one is not there any more.
+        inner.world.set_id(fresh_id());
         inner.commit()
     }
 
@@ -279,6 +288,12 @@ impl SimCloud {
         inner.crashed = false;
         inner.tap = None;
     }
+}
+
+/// An id that no other world has. Nothing in a world depends on it.
+fn fresh_id() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one("world"))
 }
 
 fn put_rows(world: &mut World, rows: &[(String, Option<String>)]) -> Result<(), SimError> {
@@ -387,7 +402,15 @@ fn unreachable(error: &SimError) -> CloudError {
 
 // The answers are made when the future is polled, not when it is asked for, as a real call would be.
 impl Cloud for SimCloud {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+    fn home<'a>(&'a self, _near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        async move {
+            let home = self.with_news(|world| Home::new(CloudKind::Sim, world.id()));
+            home.ok_or_else(|| CloudError::Unreachable { why: "the world has no id".to_owned() })
+        }
+        .boxed()
+    }
+
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
             let mut inner = self.lock();
             if inner.crashed {

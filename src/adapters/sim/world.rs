@@ -155,6 +155,9 @@ pub(super) struct Meta {
     faults: u64,
     #[serde(default)]
     snapshots_expected: bool,
+    /// What tells this world from every other one; worlds of old have none until they are opened.
+    #[serde(default)]
+    id: String,
 }
 
 /// The embedded cloud's state.
@@ -182,8 +185,16 @@ pub struct World {
 impl World {
     /// An empty world.
     pub fn new(seed: u64, start: Moment) -> Self {
-        let meta =
-            Meta { seed, now: start, start, events: 0, serials: 0, faults: 0, snapshots_expected: false };
+        let meta = Meta {
+            seed,
+            now: start,
+            start,
+            events: 0,
+            serials: 0,
+            faults: 0,
+            snapshots_expected: false,
+            id: format!("{seed:x}at{:x}", start.as_millis()),
+        };
         Self {
             meta,
             objects: BTreeMap::new(),
@@ -205,6 +216,15 @@ impl World {
     /// The world's time.
     pub const fn now(&self) -> Moment {
         self.meta.now
+    }
+    /// What tells this world from every other one.
+    pub fn id(&self) -> &str {
+        &self.meta.id
+    }
+    /// Gives the world an id, which it keeps for good.
+    pub(super) fn set_id(&mut self, id: String) {
+        self.meta.id = id;
+        self.touch("meta");
     }
     /// The seed of all chance.
     pub const fn seed(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rgctl::adapters::aws::clients::AwsOptions;
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::Scope;
+use rgctl::artefacts::seen::Selection;
 use rgctl::artefacts::series::{SeriesAsk, Signal};
 use rgctl::kinds::facts::Endpoint;
 use rgctl::kinds::{AnyAttrs, KindId};
@@ -18,11 +18,11 @@ use serde_json::json;
 use super::replay::{Answer, Sent, cloud, refusal, xml};
 use crate::fixtures::{at, region};
 
-fn ours() -> Scope {
-    Scope {
+fn ours() -> Selection {
+    Selection {
         regions: BTreeSet::from([region("us-east-1")]),
         owner: Some(BlueprintName::new("game").unwrap()),
-        ..Scope::default()
+        ..Selection::default()
     }
 }
 

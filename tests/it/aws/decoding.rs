@@ -7,7 +7,7 @@ use std::io::Write;
 use rgctl::adapters::aws::clients::AwsOptions;
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::{Inventory, Scope, Seen};
+use rgctl::artefacts::seen::{Inventory, Seen, Selection};
 use rgctl::kinds::facts::Endpoint;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
 use rgctl::seams::Cloud;
@@ -47,11 +47,11 @@ fn tags(sent: &Sent) -> Option<Answer> {
     })
 }
 
-fn ours() -> Scope {
-    Scope {
+fn ours() -> Selection {
+    Selection {
         regions: BTreeSet::from([region("us-east-1")]),
         owner: Some(BlueprintName::new("game").unwrap()),
-        ..Scope::default()
+        ..Selection::default()
     }
 }
 
@@ -186,7 +186,7 @@ async fn an_object_that_a_blueprint_names_is_asked_about_when_the_sweep_does_not
         _ => None,
     });
     let named = at("us-east-1", KindId::RdsSubnetGroup, "old-net");
-    let scope = Scope { owner: None, named: BTreeSet::from([named.clone()]), ..ours() };
+    let scope = Selection { owner: None, named: BTreeSet::from([named.clone()]), ..ours() };
     let seen = cloud.observe(&scope).await.unwrap().seen;
     assert_eq!(seen[&named].owner(), Some("game"));
     assert_eq!(seen[&at("us-east-1", KindId::RdsSubnetGroup, "other")].owner(), None);

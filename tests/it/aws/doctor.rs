@@ -15,7 +15,8 @@ use rgctl::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
 use rgctl::adapters::aws::iam_policy::{PolicyFor, RecordPlace};
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::Scope;
+use rgctl::artefacts::scope::Scope;
+use rgctl::artefacts::seen::Selection;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
 use rgctl::execution::drive::{DriveError, World, drive, observe};
@@ -250,7 +251,8 @@ async fn every_trouble_ends_a_command_with_a_message_a_next_step_and_the_documen
     for (name, cloud, is_wanted, step) in troubles() {
         let store = SqliteStore::in_memory().unwrap();
         let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
-        let scope = Scope { regions: wanted().regions, owner: Some(wanted().blueprint), ..Scope::default() };
+        let scope =
+            Selection { regions: wanted().regions, owner: Some(wanted().blueprint), ..Selection::default() };
         let error = observe(&world, &scope).await.unwrap_err();
         assert!(is_wanted(&error), "{name}: {error:?}");
         let failure = Failure::from(error);
@@ -271,18 +273,13 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
         let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
         let (run, policy, pace) = (RunId("run".into()), Policy::default(), Pace::default());
         let job = applying(&desired, &run, &policy, &pace);
+        let game = Scope::parse("aws/123456789012/game").unwrap();
         let ended = drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(50) }).await;
         assert!(matches!(ended, Err(DriveError::Cloud(_))), "{name}: {ended:?}");
-        assert!(store.entries(&desired.blueprint, 0).await.unwrap().is_empty(), "{name}");
+        assert!(store.entries(&game, 0).await.unwrap().is_empty(), "{name}");
         let lease = rgctl::execution::drive::LEASE;
         store
-            .take_lease(
-                &desired.blueprint,
-                &RunId("next".into()),
-                "another",
-                Moment::from_secs(1_800_000_000),
-                lease,
-            )
+            .take_lease(&game, &RunId("next".into()), "another", Moment::from_secs(1_800_000_000), lease)
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }

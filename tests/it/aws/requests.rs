@@ -7,7 +7,7 @@ use rgctl::adapters::aws::clients::{Attempt, AwsOptions};
 use rgctl::adapters::aws::operations::{self, WITHIN_OTHERS, action_of};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
-use rgctl::artefacts::seen::Scope;
+use rgctl::artefacts::seen::Selection;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
 use rgctl::seams::{Cloud, CloudError};
 use rgctl::vocabulary::names::{Name, Token};
@@ -384,7 +384,7 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
 #[tokio::test]
 async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_asked() {
     let (cloud, _) = cloud(AwsOptions::default(), |_| None);
-    let scope = Scope { regions: BTreeSet::from([region("us-east-1")]), ..Scope::default() };
+    let scope = Selection { regions: BTreeSet::from([region("us-east-1")]), ..Selection::default() };
     let inventory = cloud.observe(&scope).await.unwrap();
     assert_eq!(inventory.gaps, []);
     let asked: BTreeSet<String> =

@@ -15,7 +15,7 @@ use rgctl::adapters::aws::clients::{AwsOptions, Patience, Transport};
 use rgctl::adapters::aws::cloud::AwsCloud;
 use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::Scope;
+use rgctl::artefacts::seen::Selection;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
 use rgctl::kinds::{AnyAttrs, KindId};
@@ -79,7 +79,7 @@ fn impatient(url: &str) -> AwsCloud {
 async fn a_look_at_an_endpoint_that_does_not_finish_its_answer_ends_with_a_next_step_and_exit_code_1() {
     for answer in [NOTHING, HALF] {
         let (url, _) = endpoint(answer);
-        let scope = Scope { regions: [region("us-east-1")].into(), ..Scope::default() };
+        let scope = Selection { regions: [region("us-east-1")].into(), ..Selection::default() };
         let error = impatient(&url).observe(&scope).await.unwrap_err();
         assert!(matches!(error, CloudError::Unreachable { .. }), "{answer:?}: {error}");
         assert!(error.to_string().contains("no answer in time"), "{answer:?}: {error}");

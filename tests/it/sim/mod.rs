@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
-use rgctl::artefacts::seen::{Inventory, Scope, Seen};
+use rgctl::artefacts::seen::{Inventory, Seen, Selection};
 use rgctl::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
 use rgctl::seams::{Cloud, CloudError};
 use rgctl::vocabulary::names::{Name, RegionId, Token};
@@ -89,7 +89,8 @@ impl Desk {
     }
     pub fn look(&self) -> Inventory {
         let regions = [REGION, OTHER].map(|code| RegionId::new(code).unwrap());
-        block_on(self.cloud.observe(&Scope { regions: BTreeSet::from(regions), ..Scope::default() })).unwrap()
+        block_on(self.cloud.observe(&Selection { regions: BTreeSet::from(regions), ..Selection::default() }))
+            .unwrap()
     }
     pub fn see(&self, at: &Address) -> Option<Seen> {
         self.look().seen.get(at).cloned()

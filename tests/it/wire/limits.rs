@@ -8,7 +8,6 @@ use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::policy::Policy;
 use rgctl::kinds::KindId;
 use rgctl::seams::Store;
-use rgctl::vocabulary::names::BlueprintName;
 use serde_json::json;
 
 use super::shell::{Shell, head, store};
@@ -108,7 +107,7 @@ async fn a_warehouse_whose_changes_the_emulator_accepts_and_forgets_is_given_up_
     }
     let asked = changes(&cloud, 0).iter().filter(|name| *name == "ModifyCluster").count();
     assert_eq!(asked, 3, "it is given up");
-    let game = BlueprintName::new("game").unwrap();
+    let game = rgctl::artefacts::scope::Scope::parse("aws/123456789012/game").unwrap();
     let record = store.entries(&game, 0).await.unwrap();
     assert!(matches!(record.last().unwrap().what, Event::Closed { .. }), "the record is closed");
     assert!(!record.iter().any(|entry| matches!(entry.what, Event::Unclear { .. })), "and nothing is open");

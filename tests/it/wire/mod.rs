@@ -26,7 +26,8 @@ use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::scope::Scope;
+use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::cli::import::{adoptions, strangers};
 use rgctl::execution::drive::{Ended, Job, World, drive};
 use rgctl::execution::turn::Pace;
@@ -135,10 +136,10 @@ fn changes(cloud: &AwsCloud, after: usize) -> Vec<String> {
 }
 
 async fn look(cloud: &AwsCloud, code: &str) -> Inventory {
-    let scope = Scope {
+    let scope = Selection {
         regions: BTreeSet::from([region(code)]),
         owner: Some(BlueprintName::new("game").unwrap()),
-        ..Scope::default()
+        ..Selection::default()
     };
     cloud.observe(&scope).await.unwrap()
 }
@@ -275,7 +276,7 @@ async fn of_two_writers_racing_for_a_line_one_is_fenced_off() {
     let Some(url) = emulator("two writers of one record on S3") else { return };
     let cloud = cloud(&url);
     let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "race"));
-    let (game, now) = (BlueprintName::new("game").unwrap(), Moment::from_secs(1_000));
+    let (game, now) = (Scope::parse("aws/123456789012/game").unwrap(), Moment::from_secs(1_000));
     let lease = store.take_lease(&game, &RunId("r1".into()), "ann", now, Span::from_secs(60)).await.unwrap();
     let event = |text: &str| [Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }];
     for round in 0..10 {
