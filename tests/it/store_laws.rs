@@ -161,7 +161,7 @@ async fn a_line_changed_in_the_file_is_named() {
     let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE).await.unwrap();
     store.append(&lease, 0, Moment::EPOCH, &[event("one"), event("two"), event("three")]).await.unwrap();
     let file = rusqlite_connection(folder.path());
-    file.execute("update entries set entry = replace(entry, 'two', 'TWO') where seq = 2", []).unwrap();
+    file.execute("update lines set entry = replace(entry, 'two', 'TWO') where seq = 2", []).unwrap();
     let damaged = store.entries(&game(), 0).await;
     assert!(matches!(damaged, Err(StoreError::Damaged { seq: 2, .. })), "{damaged:?}");
 }

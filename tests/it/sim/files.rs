@@ -6,11 +6,32 @@ use clap::Parser;
 use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
 use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
 use rgctl::kinds::KindId;
-use rgctl::seams::{Clock, CloudError};
+use rgctl::seams::{Clock, Cloud, CloudError};
 use rgctl::vocabulary::time::Span;
 use serde_json::json;
 
 use super::{Desk, at, block_on, cluster_fields, member_fields};
+
+/// The rows without the id of the world, which is its own.
+fn nameless(cloud: &SimCloud) -> String {
+    let id = cloud.with_world(|world| world.id().to_owned()).unwrap();
+    json_of(cloud).replace(&id, "ID")
+}
+
+#[test]
+fn each_new_world_is_an_account_of_its_own_which_it_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = |cloud: &SimCloud| cloud.with_world(|world| world.id().to_owned()).unwrap();
+    let cloud = SimCloud::open(folder.path()).unwrap();
+    let first = id(&cloud);
+    assert_eq!(id(&SimCloud::open(folder.path()).unwrap()), first);
+    assert_eq!(SimCloud::peek(folder.path()).unwrap().1.account(), first);
+    let other = SimCloud::open(folder.path()).unwrap();
+    SimCloud::anew(folder.path(), 0, GENESIS).unwrap();
+    let second = SimCloud::peek(folder.path()).unwrap().1;
+    assert_ne!(second.account(), first);
+    assert_eq!(block_on(other.home(None)).unwrap(), second, "also in a process that knew the old one");
+}
 
 fn json_of(cloud: &SimCloud) -> String {
     cloud.with_world(|world| world.to_json()).unwrap()
@@ -31,7 +52,7 @@ fn the_same_seed_gives_the_same_world_and_another_seed_another() {
     let world = |seed| {
         let desk = Desk::new(seed);
         live(&desk);
-        json_of(&desk.cloud)
+        nameless(&desk.cloud)
     };
     assert_eq!(world(5), world(5));
     let without_seed = |seed: u64| world(seed).replace(&format!("\"seed\":{seed}"), "");
@@ -72,7 +93,7 @@ fn what_one_process_does_another_sees_and_goes_on_with() {
     let third = SimCloud::open(folder.path()).unwrap();
     assert_eq!(json_of(&third), json_of(&first.cloud));
     first.cloud.reset(3, GENESIS).unwrap();
-    assert_eq!(json_of(&second.cloud), json_of(&SimCloud::in_memory(3, GENESIS)));
+    assert_eq!(nameless(&second.cloud), nameless(&SimCloud::in_memory(3, GENESIS)));
 }
 
 #[test]
@@ -82,7 +103,7 @@ fn a_world_on_disk_is_the_world_in_memory() {
     let in_memory = Desk::new(8);
     live(&on_disk);
     live(&in_memory);
-    assert_eq!(json_of(&on_disk.cloud), json_of(&in_memory.cloud));
+    assert_eq!(nameless(&on_disk.cloud), nameless(&in_memory.cloud));
 }
 
 #[test]
