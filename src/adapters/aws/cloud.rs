@@ -196,7 +196,8 @@ impl Cloud for AwsCloud {
             let untold = |why: &str| CloudError::Unreachable { why: format!("whose account it is: {why}") };
             let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
             self.pool.check_credentials(region).await?;
-            let account = self.home.get_or_try_init(async || self.lane(region).await.account().await).await?;
+            let account =
+                self.home.get_or_try_init(|| async { self.lane(region).await.account().await }).await?;
             Home::new(CloudKind::Aws, account).ok_or_else(|| untold(&format!("{account:?} is no account")))
         }
         .boxed()
