@@ -15,12 +15,13 @@ use rgctl::adapters::aws::clients::{AwsOptions, Patience, Transport};
 use rgctl::adapters::aws::cloud::AwsCloud;
 use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
 use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::scope::Scope;
 use rgctl::artefacts::seen::Selection;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
 use rgctl::kinds::{AnyAttrs, KindId};
 use rgctl::seams::{Cloud, CloudError, Store, StoreError};
-use rgctl::vocabulary::names::{BlueprintName, Token};
+use rgctl::vocabulary::names::Token;
 use rgctl::vocabulary::time::Moment;
 
 use super::replay::Still;
@@ -112,7 +113,7 @@ async fn a_record_that_is_not_answered_in_time_is_unavailable() {
         let cloud = impatient(&url);
         let place = S3Place { bucket: "team".to_owned(), prefix: "games".to_owned() };
         let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), place);
-        let game = BlueprintName::new("game").unwrap();
+        let game = Scope::parse("aws/123456789012/game").unwrap();
         let result = store.entries(&game, 0).await;
         let Err(StoreError::Unavailable { what }) = result else { panic!("{answer:?}: {result:?}") };
         assert!(what.contains("s3://team/games"), "{what}");
