@@ -133,7 +133,7 @@ impl World {
 
     /// Whether an object is of the blueprint that is asked about, or bound to one that is: it names it in a field, as
     /// a member names its cluster; or one of the two is a member of the other.
-    fn concerns(&self, scope: &Scope, at: &Address, object: &Object, references: u8) -> bool {
+    fn concerns(&self, scope: &Selection, at: &Address, object: &Object, references: u8) -> bool {
         if is_in_scope(scope, at, object) {
             return true;
         }
