@@ -7,7 +7,7 @@ use clap::Parser;
 use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
@@ -27,7 +27,7 @@ fn make_ours(desk: &Desk, at: &Address, fields: &Value) {
 
 /// What a look shows that asks for the blueprint `game` alone.
 fn look_for_game(desk: &Desk) -> Inventory {
-    let scope = Scope {
+    let scope = Selection {
         regions: [REGION, OTHER].map(|code| RegionId::new(code).unwrap()).into(),
         owner: Some(BlueprintName::new("game").unwrap()),
         named: BTreeSet::new(),
