@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::artefacts::address::Address;
@@ -23,8 +24,9 @@ use rgctl::execution::drive::{Job, Watch, World, drive};
 use rgctl::execution::turn::{Pace, Turn};
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
+use rgctl::seams::Clock;
 use rgctl::vocabulary::names::{RunId, Token};
-use rgctl::vocabulary::time::Span;
+use rgctl::vocabulary::time::{Moment, Span};
 
 #[allow(dead_code, reason = "the tests use the rest of it")]
 #[path = "../tests/it/fixtures.rs"]
@@ -38,6 +40,18 @@ fn world_of(objects: usize) -> Desired {
     fixtures::desired(
         stores.flat_map(|(store, code)| fixtures::cluster_store(&store, code, 7, "db.r7g.large")).collect(),
     )
+}
+
+/// A machine's time that stands still: no lease has to be renewed.
+struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> Moment {
+        Moment::EPOCH
+    }
+    fn sleep_until(&self, _: Moment) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 struct Count(u64);
@@ -55,7 +69,7 @@ impl Watch for Count {
 fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
     let cloud = SimCloud::in_memory(7, GENESIS);
     let (clock, store) = (cloud.clock(), SqliteStore::in_memory().unwrap());
-    let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
+    let world = World { cloud: &cloud, clock: &clock, wall: &Standing, store: &store };
     let (policy, run) = (Policy::default(), RunId("bench".into()));
     let job = Job {
         desired,

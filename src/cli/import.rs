@@ -30,14 +30,15 @@ use crate::artefacts::seen::{Inventory, Seen, Selection};
 use crate::blueprint::document::Reading;
 use crate::blueprint::region::RegionBook;
 use crate::catalog::Catalog;
-use crate::execution::drive::{LEASE, observe, scope_of};
+use crate::execution::drive::{observe, scope_of};
+use crate::execution::turn::Pace;
 use crate::planning::NoFigures;
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
 use crate::report::import::{
     self, ImportReport, Stranger, StrangersReport, strangers_markdown, strangers_text,
 };
-use crate::seams::{Clock, Cloud, CloudError};
+use crate::seams::{Clock, ClockReading, Cloud, CloudError, Permit};
 use crate::vocabulary::diagnostic::{Severity, Source};
 use crate::vocabulary::names::{BlueprintName, RegionId, Token};
 use crate::vocabulary::time::Moment;
@@ -326,7 +327,9 @@ pub async fn take_over(
     let (owner, store) = (machine::owner(), &outside.store);
     let scope = scope_of(&*outside.cloud, desired).await?;
     let run_id = machine::new_run(&owner, outside.wall.now());
-    let lease = store.take_lease(&scope, &run_id, &owner, outside.wall.now(), LEASE).await?;
+    let (lasts, sent) = (Pace::default().lease, ClockReading::of(&outside.wall));
+    let lease = store.take_lease(&scope, &run_id, &owner, sent.wall, lasts).await?;
+    let permit = Permit::under_lease(sent, lasts);
     let end = store.entries(&scope, 0).await?.last().map_or(0, |entry| entry.seq);
     let ops = adoptions(desired, seen);
     let mut begun = vec![Event::Opened {
@@ -345,7 +348,7 @@ pub async fn take_over(
         changes: Vec::new(),
     }));
     let end = store.append(&lease, end, outside.clock.now(), &begun).await?;
-    let refused = tag(&*outside.cloud, &ops).await;
+    let refused = tag(&*outside.cloud, &ops, &permit).await;
     let mut ended: Vec<Event> = ops
         .iter()
         .map(|op| match refused.get(op.at()) {
@@ -366,10 +369,10 @@ fn token(op: &Op) -> Token {
     Token(format!("import {}", op.step_id()))
 }
 
-async fn tag(cloud: &dyn Cloud, ops: &[Op]) -> BTreeMap<Address, CloudError> {
+async fn tag(cloud: &dyn Cloud, ops: &[Op], permit: &Permit) -> BTreeMap<Address, CloudError> {
     let mut refused = BTreeMap::new();
     for op in ops {
-        if let Err(error) = cloud.call(op, &token(op)).await {
+        if let Err(error) = cloud.call(op, &token(op), permit).await {
             refused.insert(op.at().clone(), error);
         }
     }

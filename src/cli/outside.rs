@@ -38,7 +38,9 @@ pub fn open(settings: &Settings) -> Result<Outside, Failure> {
     match &settings.cloud {
         CloudSettings::Sim => {
             let catalog = Catalog::embedded().map_err(|error| Failure::of(Exit::Error, &error))?;
-            let cloud = SimCloud::open(&settings.state_dir)?.with_catalog(std::sync::Arc::new(catalog));
+            let cloud = SimCloud::open(&settings.state_dir)?
+                .with_catalog(std::sync::Arc::new(catalog))
+                .with_wall(std::sync::Arc::new(SystemClock));
             let clock = Box::new(cloud.clock());
             Ok(Outside { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
         }

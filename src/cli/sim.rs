@@ -147,7 +147,7 @@ pub struct FaultArgs {
     /// Of quota: how many objects, in place of the account's default quotas
     #[arg(long, default_value_t = 0)]
     pub limit: u32,
-    /// Of stale-read and late-metrics: by how much
+    /// Of stale-read and late-metrics: by how much; of late-call: by how much at most
     #[arg(long, value_parser = span, default_value = "30s")]
     pub lag: Span,
     /// Of lost-answer: the call does not take effect either
@@ -161,6 +161,7 @@ pub struct FaultArgs {
 pub enum FaultWord {
     Throttle,
     LostAnswer,
+    LateCall,
     Stuck,
     Slow,
     Capacity,
@@ -312,6 +313,7 @@ fn fault_of(args: &FaultArgs) -> Result<Fault, SimCommandError> {
     Ok(match args.what {
         FaultWord::Throttle => Fault::Throttle,
         FaultWord::LostAnswer => Fault::LostAnswer { applied: !args.unapplied },
+        FaultWord::LateCall => Fault::LateCall { by: args.lag },
         FaultWord::Stuck => Fault::Stuck,
         FaultWord::Slow => Fault::Slow { factor: args.factor },
         FaultWord::Capacity => Fault::Capacity { class: args.class.clone() },

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use futures::stream;
 
+use super::guard::Guard;
+use super::late;
 use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
 use crate::artefacts::address::Address;
 use crate::artefacts::journal::{Event, Outcome, Purpose};
@@ -14,17 +16,16 @@ use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::Policy;
 use crate::artefacts::scope::Scope;
 use crate::artefacts::seen::{Inventory, Selection};
+use crate::kinds::facts::Endpoint;
 use crate::planning::Figures;
 use crate::record::ledger::Ledger;
-use crate::seams::{Clock, Cloud, CloudError, Lease, Store, StoreError};
-use crate::vocabulary::names::RunId;
+use crate::seams::{Clock, ClockReading, Cloud, CloudError, Permit, Store, StoreError};
+use crate::vocabulary::names::{RegionId, RunId};
 use crate::vocabulary::phase::Phase;
-use crate::vocabulary::table::{FieldChange, HIDDEN};
 use crate::vocabulary::time::{Moment, Span};
 
-/// How long a lease lasts without being renewed.
-pub const LEASE: Span = Span::from_secs(60);
-/// Calls in flight at a time. The adapters keep the provider's rate; this bounds sockets and memory.
+/// Calls in flight at a time, in equal shares of the control planes that are called, at least one each. The adapters keep
+/// the provider's rate; this bounds sockets and memory.
 const CALLS_AT_ONCE: usize = 32;
 /// How often an observation that fails as a whole is repeated before the run ends.
 const OBSERVE_TRIES_MAX: u32 = 8;
@@ -102,11 +103,16 @@ pub struct Ended {
 
 /// Looks at the world before anything is begun.
 pub async fn observe(world: &World<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
-    look(world, wanted, FIRST_TRIES_MAX).await
+    look(world, wanted, FIRST_TRIES_MAX, None).await
 }
 
 /// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
-async fn look(world: &World<'_>, wanted: &Selection, tries_max: u32) -> Result<Inventory, CloudError> {
+async fn look(
+    world: &World<'_>,
+    wanted: &Selection,
+    tries_max: u32,
+    guard: Option<&Guard<'_>>,
+) -> Result<Inventory, CloudError> {
     let mut tries = 0;
     loop {
         let error = match world.cloud.observe(wanted).await {
@@ -124,7 +130,24 @@ async fn look(world: &World<'_>, wanted: &Selection, tries_max: u32) -> Result<I
         if tries >= most {
             return Err(error);
         }
-        world.clock.sleep_until(world.clock.now() + wait).await;
+        wait_until(world.clock, world.clock.now() + wait, guard, &mut || false).await;
+    }
+}
+
+/// Waits until then, in bits after which the guard hears that the loop lives; less long when that is asked for.
+async fn wait_until(
+    clock: &dyn Clock,
+    until: Moment,
+    guard: Option<&Guard<'_>>,
+    ends: &mut (dyn FnMut() -> bool + Send),
+) {
+    let bit = guard.map_or(Span::from_secs(1), Guard::bit);
+    while clock.now() < until && !ends() {
+        let next = if clock.is_virtual() { until } else { Ord::min(until, clock.now() + bit) };
+        clock.sleep_until(next).await;
+        if let Some(guard) = guard {
+            guard.sign();
+        }
     }
 }
 
@@ -146,23 +169,27 @@ pub fn selection_of(desired: &Desired) -> Selection {
 
 /// Runs a job until there is nothing more to do, or it is stopped.
 ///
-/// Flow: take the lease → open the run in the record → turns → close the run → give the lease back.
-/// Guarantees: every call has its intent in the record before it; a run that ends in whatever way leaves a record from
-/// which the next one goes on. Assumes: the store refuses writers without the current lease.
+/// Flow: take the lease → open the run in the record → turns → close the run → give the lease back. The lease is renewed
+/// beside all of it.
+/// Guarantees: every call has its intent in the record before it; nothing is sent when the lease is not held for sure; a
+/// run that ends in whatever way leaves a record from which the next one goes on. Assumes: the store refuses writers
+/// without the current lease.
 pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
     let scope = scope_of(world.cloud, job.desired).await?;
-    let lease = world.store.take_lease(&scope, job.run, job.owner, world.wall.now(), LEASE).await?;
-    let mut run = Run { world, job, lease, ledger: Ledger::default(), calls: 0, began: world.clock.now() };
-    let ended = run.work(watch).await;
-    // Best effort: a lease that is not given back ends by itself.
-    let _ = world.store.release_lease(&run.lease).await;
+    let (lasts, sent) = (job.pace.lease, ClockReading::of(world.wall));
+    let lease = world.store.take_lease(&scope, job.run, job.owner, sent.wall, lasts).await?;
+    let guard = Guard::new(*world, lease, sent, lasts);
+    let began = world.clock.now();
+    let mut run = Run { world, job, guard: &guard, ledger: Ledger::default(), calls: 0, began };
+    let ended = guard.beside(run.work(watch)).await;
+    guard.release().await;
     ended
 }
 
 struct Run<'a> {
     world: &'a World<'a>,
     job: &'a Job<'a>,
-    lease: Lease,
+    guard: &'a Guard<'a>,
     ledger: Ledger,
     calls: u64,
     began: Moment,
@@ -170,13 +197,16 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
-        let entries = self.world.store.entries(&self.lease.scope, 0).await?;
+        let entries = self.world.store.entries(&self.guard.lease().scope, 0).await?;
         self.ledger.fold(&entries);
         let mut wanted = selection_of(self.job.desired);
         wanted.regions.extend(self.ledger.regions.iter().cloned());
         let mut opened = false;
         loop {
-            let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX).await?;
+            self.guard.sign();
+            let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard)).await?;
+            // Looking may have taken longer than a term: whoever holds nothing decides nothing.
+            self.guard.make_sure().await?;
             let stopping = watch.stopping() || self.is_past_deadline();
             let turn = turn(&self.known(&inventory, stopping));
             tracing::debug!(
@@ -204,7 +234,7 @@ impl Run<'_> {
             if let Some(outcome) = turn.outcome {
                 return self.close(outcome, turn, opened).await;
             }
-            self.sleep(&turn, stopping, watch).await?;
+            self.sleep(&turn, stopping, watch).await;
         }
     }
 
@@ -242,24 +272,32 @@ impl Run<'_> {
         if events.is_empty() {
             return Ok(());
         }
-        let now = self.world.clock.now();
+        let (now, lease) = (self.world.clock.now(), self.guard.lease());
         let after = self.ledger.last_seq;
-        self.world.store.append(&self.lease, after, now, events).await?;
+        self.world.store.append(&lease, after, now, events).await?;
         let last = Some((self.ledger.last_seq, self.ledger.last_hash.clone()));
-        self.ledger.fold(&crate::record::chain::seal(&self.lease, last, now, events));
+        self.ledger.fold(&crate::record::chain::seal(&lease, last, now, events));
+        self.guard.sign();
         Ok(())
     }
 
+    /// Makes the calls of a turn, those of each control plane beside those of the others: one that is slow holds up
+    /// nobody else's. Answers are taken as they come.
     async fn call_all<'b>(&mut self, calls: &'b [Call]) -> Vec<(&'b Call, Result<(), CloudError>)> {
         self.calls += calls.len() as u64;
-        let cloud = self.world.cloud;
-        let asked = in_turns(calls).into_iter();
-        let mut answers: Vec<(usize, &Call, Result<(), CloudError>)> = stream::iter(
-            asked.map(|(place, call)| async move { (place, call, call_once(cloud, call).await) }),
-        )
-        .buffered(CALLS_AT_ONCE)
-        .collect()
-        .await;
+        let (world, guard) = (self.world, self.guard);
+        let planes = by_plane(calls);
+        let share = (CALLS_AT_ONCE / planes.len().max(1)).max(1);
+        let streams = planes.into_values().map(|asked| {
+            let asked = asked.into_iter().map(|(place, call)| async move {
+                let answer = call_once(world, call, guard.permit()).await;
+                guard.sign();
+                (place, call, answer)
+            });
+            stream::iter(asked).buffer_unordered(share).boxed()
+        });
+        let mut answers: Vec<(usize, &Call, Result<(), CloudError>)> =
+            stream::select_all(streams).collect().await;
         // In the order of the steps, so that equal runs leave equal records.
         answers.sort_by_key(|(place, ..)| *place);
         answers.into_iter().map(|(_, call, answer)| (call, answer)).collect()
@@ -283,27 +321,11 @@ impl Run<'_> {
         }
     }
 
-    /// Sleeps in bits of a third of a lease at most, by this machine's clock, and keeps the lease alive. A request to stop
-    /// cuts the sleep short, but for a turn that knew of it: that one waits for the outcome of its calls.
-    async fn sleep(&mut self, turn: &Turn, stopping: bool, watch: &mut dyn Watch) -> Result<(), StoreError> {
-        self.keep_lease().await?;
-        let wake = self.next_look(turn);
-        let bit = Span::from_secs(1);
-        while self.world.clock.now() < wake && (stopping || !watch.stopping()) {
-            let now = self.world.clock.now();
-            let until = if self.world.clock.is_virtual() { wake } else { Ord::min(wake, now + bit) };
-            self.world.clock.sleep_until(until).await;
-            self.keep_lease().await?;
-        }
-        Ok(())
-    }
-
-    async fn keep_lease(&mut self) -> Result<(), StoreError> {
-        let now = self.world.wall.now();
-        if now + LEASE.times(2).third() > self.lease.until {
-            self.lease = self.world.store.renew_lease(&self.lease, now, LEASE).await?;
-        }
-        Ok(())
+    /// Sleeps until the next look. A request to stop cuts the sleep short, but for a turn that knew of it: that one waits
+    /// for the outcome of its calls.
+    async fn sleep(&self, turn: &Turn, stopping: bool, watch: &mut dyn Watch) {
+        let mut ends = || !stopping && watch.stopping();
+        wait_until(self.world.clock, self.next_look(turn), Some(self.guard), &mut ends).await;
     }
 
     async fn close(&mut self, outcome: Outcome, last: Turn, opened: bool) -> Result<Ended, DriveError> {
@@ -328,46 +350,37 @@ fn summary(last: &Turn, calls: u64) -> String {
     )
 }
 
-/// Calls in an order in which the control planes take turns, each with its place: one that is slow, or has used up its
-/// budget, does not hold up the others.
-fn in_turns(calls: &[Call]) -> Vec<(usize, &Call)> {
-    let mut counts: BTreeMap<_, usize> = BTreeMap::new();
-    let mut queue: Vec<_> = calls
-        .iter()
-        .enumerate()
-        .map(|(place, call)| {
-            let at = call.step.op.at();
-            let count = counts.entry((&at.region, at.kind.facts().endpoint)).or_default();
-            *count += 1;
-            (*count, place, call)
-        })
-        .collect();
-    queue.sort_by_key(|(count, place, _)| (*count, *place));
-    queue.into_iter().map(|(_, place, call)| (place, call)).collect()
+/// The calls by the control plane that takes them, each with its place.
+fn by_plane(calls: &[Call]) -> BTreeMap<(&RegionId, Endpoint), Vec<(usize, &Call)>> {
+    let mut planes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (place, call) in calls.iter().enumerate() {
+        let at = call.step.op.at();
+        planes.entry((&at.region, at.kind.facts().endpoint)).or_default().push((place, call));
+    }
+    planes
 }
 
-async fn call_once(cloud: &dyn Cloud, call: &Call) -> Result<(), CloudError> {
+async fn call_once(world: &World<'_>, call: &Call, permit: &Permit) -> Result<(), CloudError> {
     let mut op = call.step.op.clone();
     if let Op::Create { tags, .. } = &mut op {
         tags.insert(TAG_TOKEN.to_owned(), call.token.0.clone());
     }
-    let answer = cloud.call(&op, &call.token).await.map(|_| ());
+    let answer = match permit.check(world.wall) {
+        Ok(()) => world.cloud.call(&op, &call.token, permit).await.map(|_| ()),
+        Err(not_sent) => Err(not_sent.into()),
+    };
     tracing::info!(step = %call.step.id.0, token = %call.token.0, ok = answer.is_ok(), "called");
     answer
 }
 
 fn intent(call: &Call) -> Event {
     let step = &call.step;
-    let (changes, leaves) = match &step.op {
-        Op::Modify { changes, .. } => (changes.iter().map(show).collect(), None),
-        Op::Delete { at, final_snapshot } => {
-            let leaves = final_snapshot.as_ref().and_then(|name| {
-                let kind = at.kind.facts().final_snapshot?;
-                Some(Address::new(at.region.clone(), kind, name.clone()))
-            });
-            (Vec::new(), leaves)
-        }
-        Op::Create { .. } | Op::Tag { .. } | Op::Act { .. } => (Vec::new(), None),
+    let leaves = match &step.op {
+        Op::Delete { at, final_snapshot } => final_snapshot.as_ref().and_then(|name| {
+            let kind = at.kind.facts().final_snapshot?;
+            Some(Address::new(at.region.clone(), kind, name.clone()))
+        }),
+        Op::Modify { .. } | Op::Create { .. } | Op::Tag { .. } | Op::Act { .. } => None,
     };
     Event::Intended {
         step: step.id.clone(),
@@ -376,17 +389,8 @@ fn intent(call: &Call) -> Event {
         token: call.token.clone(),
         leaves,
         why: step.why.to_string(),
-        changes,
+        changes: late::aims(&step.op),
     }
-}
-
-fn show(change: &FieldChange) -> String {
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) if text == HIDDEN => HIDDEN.to_owned(),
-        other => other.to_string(),
-    };
-    let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), text);
-    format!("{}: {before} -> {}", change.field, text(&change.after))
 }
 
 /// What the answers mean for the steps of a turn.

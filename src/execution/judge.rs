@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::late;
 use super::turn::Known;
 use crate::artefacts::address::Address;
 use crate::artefacts::journal::Event;
@@ -153,6 +154,16 @@ impl Step<'_> {
 
     /// The plan no longer asks for it, and its object is at rest.
     fn judge_done(&self, verdicts: &mut Verdicts, patience: Span) {
+        // The wish may have changed since: then what it was for is not there, and its call may still come.
+        let arrives_until = self.begun.since + self.known.pace.late;
+        if self.known.now < arrives_until && !late::has_arrived(self.known, self.begun) {
+            verdicts.due.push(arrives_until);
+            self.still(
+                verdicts,
+                format!("a call without an answer, which may still arrive until {arrives_until}"),
+            );
+            return;
+        }
         // The snapshot that a deletion leaves behind must be there and whole.
         if let Some(snapshot) = &self.begun.leaves {
             match self.known.inventory.seen.get(snapshot).map(|seen| &seen.facts.phase) {

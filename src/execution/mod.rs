@@ -3,12 +3,16 @@
 //! Goes in: desired state, what is seen, what was begun, what may be done, the time. Comes out: lines for the record,
 //! calls to make, when to look again, and a report.
 //!
-//! **Invariant:** [`turn::turn`] is pure; `drive.rs` is the only file of the core that awaits.
+//! **Invariant:** [`turn::turn`] is pure; `drive.rs` and `guard.rs` beside it are the only files of the core that await.
 //! **Invariant:** the intent to call is in the record before the call is made, its outcome after.
 //! **Invariant:** a step whose outcome is unclear is looked for before it is tried again.
-//! **Invariant:** a run that lost its lease writes nothing and calls nothing any more.
+//! **Invariant:** a run that lost its lease writes nothing and calls nothing any more: it is renewed beside everything else
+//! that the run does, and each request that changes something is checked against it last of all before it leaves.
+//! **Invariant:** a call without an answer may still arrive; until it was seen, or is too old, nothing opposite is begun.
 
 pub mod drive;
+mod guard;
 mod judge;
+mod late;
 mod ready;
 pub mod turn;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::Verdicts;
+use super::late;
 use super::turn::{Call, Held, Known};
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Plan, Step, Waiting};
@@ -12,6 +13,7 @@ use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::{Name, RegionId, StepId, Token};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::Change;
+use crate::vocabulary::time::Moment;
 
 #[derive(Default)]
 pub(super) struct Choice {
@@ -21,6 +23,8 @@ pub(super) struct Choice {
     pub waits_for_time: bool,
     /// Whether something is held up only because this turn makes enough calls already.
     pub has_no_room: bool,
+    /// When the wait for a call that may still arrive is over.
+    pub due: Vec<Moment>,
 }
 
 pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
@@ -35,6 +39,10 @@ pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Cho
                 choice.calls.push(Call { token: token(known, step), step: step.clone() });
             }
             Verdict::Wait => choice.waits_for_time = true,
+            Verdict::WaitUntil(until) => {
+                choice.waits_for_time = true;
+                choice.due.push(until);
+            }
             Verdict::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
             Verdict::Behind => {}
             Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why }),
@@ -48,6 +56,8 @@ enum Verdict {
     Begin,
     /// Only time is missing.
     Wait,
+    /// Only time is missing, and it is known until when.
+    WaitUntil(Moment),
     /// Enough calls are made in this turn already.
     NoRoom,
     /// It stands behind other steps, which decide what becomes of it.
@@ -156,6 +166,9 @@ impl<'a> Room<'a> {
         }
         if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > known.now) {
             return Verdict::Wait;
+        }
+        if let Some(until) = late::in_the_way(known, &step.op) {
+            return Verdict::WaitUntil(until);
         }
         if self.is_object_taken(step) {
             return Verdict::Behind;

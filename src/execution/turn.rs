@@ -41,6 +41,10 @@ pub struct Pace {
     pub retry: Span,
     /// Longest such wait.
     pub retry_max: Span,
+    /// How long a call without an answer may still arrive: until then nothing opposite is begun.
+    pub late: Span,
+    /// How long the lease lasts without being renewed.
+    pub lease: Span,
 }
 
 /// A step is found to have come true later than it did by at most this part of the time that it took, beyond
@@ -72,6 +76,8 @@ impl Default for Pace {
             unclear: Span::from_secs(15),
             retry: Span::from_secs(5),
             retry_max: Span::from_mins(5),
+            late: Span::from_mins(15),
+            lease: Span::from_mins(1),
         }
     }
 }
@@ -195,7 +201,7 @@ pub fn turn(known: &Known<'_>) -> Turn {
     let verdicts = judge::judge(known, &plan);
     let choice = ready::choose(known, &plan, &verdicts);
 
-    let due = verdicts.due.iter().copied().filter(|at| *at > known.now).min();
+    let due = verdicts.due.iter().chain(&choice.due).copied().filter(|at| *at > known.now).min();
     let begun = verdicts.under_way.keys().filter_map(|id| known.ledger.begun.get(id));
     let youngest = begun.map(|begun| begun.since).max();
     let wake = known.now + known.pace.look_after(known.now, youngest);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::artefacts::address::Address;
 use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::vocabulary::names::{RegionId, RunId, StepId, Token};
-use crate::vocabulary::time::Moment;
+use crate::vocabulary::time::{Moment, Span};
 
 /// What is known of a step that was begun and has not come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,39 @@ pub struct Begun {
     pub run: RunId,
     /// Why it was put off or failed.
     pub why: String,
+    /// What the call was to change, as the record tells it.
+    pub changes: Vec<String>,
 }
+
+/// A call without an answer, which may still arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// On which object.
+    pub at: Address,
+    /// The operation in a word.
+    pub word: String,
+    /// What it was to change, as the record tells it.
+    pub changes: Vec<String>,
+    /// When it was made, at the latest.
+    pub since: Moment,
+    /// Whether the call was made again since: an effect that is seen may then be that of the second one.
+    pub repeated: bool,
+}
+
+impl Begun {
+    fn late(&self, repeated: bool) -> Late {
+        Late {
+            at: self.at.clone(),
+            word: self.word.clone(),
+            changes: self.changes.clone(),
+            since: self.since,
+            repeated,
+        }
+    }
+}
+
+/// Nothing stays on its way this long. Until then calls without an answer are kept in mind.
+const ON_ITS_WAY_MAX: Span = Span::from_days(1);
 
 /// The steps that were begun and have not come true, and the end of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +92,8 @@ pub struct Ledger {
     pub is_closed: bool,
     /// Every region in which something was ever begun.
     pub regions: BTreeSet<RegionId>,
+    /// Calls without an answer of steps that went on without it.
+    late: BTreeMap<StepId, Late>,
 }
 
 impl Ledger {
@@ -79,9 +113,11 @@ impl Ledger {
                 self.is_closed = false;
                 // A new run tries again what an earlier one gave up.
                 self.begun.retain(|_, begun| begun.status != Status::Failed);
+                self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
             }
             Event::Closed { .. } => self.is_closed = true,
-            Event::Intended { step, at, word, token, leaves, .. } => {
+            Event::Intended { step, at, word, token, leaves, changes, .. } => {
+                self.leave_behind(step, true);
                 let (attempts, accepted, at_rest) = self
                     .begun
                     .get(step)
@@ -98,6 +134,7 @@ impl Ledger {
                     at_rest,
                     run: entry.run.clone(),
                     why: String::new(),
+                    changes: changes.clone(),
                 };
                 self.begun.insert(step.clone(), begun);
             }
@@ -117,9 +154,16 @@ impl Ledger {
             Event::Refused { step, code, message } => {
                 self.set(step, Status::Failed, &format!("refused with {code}: {message}"), entry);
             }
-            Event::Failed { step, why } => self.set(step, Status::Failed, why, entry),
+            Event::Failed { step, why } => {
+                self.leave_behind(step, false);
+                self.set(step, Status::Failed, why, entry);
+            }
             Event::Settled { step } => {
                 self.begun.remove(step);
+                // What was asked for once, and is so, has arrived.
+                if self.late.get(step).is_some_and(|late| !late.repeated) {
+                    self.late.remove(step);
+                }
             }
         }
     }
@@ -131,6 +175,26 @@ impl Ledger {
             begun.run.clone_from(&entry.run);
             why.clone_into(&mut begun.why);
         }
+    }
+
+    /// A step goes on without an answer to its last call.
+    fn leave_behind(&mut self, step: &StepId, repeated: bool) {
+        if let Some(late) = self.late.get_mut(step) {
+            late.repeated |= repeated;
+        }
+        let Some(begun) = self.begun.get(step).filter(|begun| begun.status == Status::Unclear) else {
+            return;
+        };
+        let repeated = repeated || self.late.contains_key(step);
+        self.late.insert(step.clone(), begun.late(repeated));
+    }
+
+    /// Calls without an answer, which may still arrive: those that are being looked for, and those of steps that went on
+    /// without.
+    pub fn late_calls(&self) -> impl Iterator<Item = (&StepId, Late)> {
+        let unclear = self.begun.iter().filter(|(_, begun)| begun.status == Status::Unclear);
+        let unclear = unclear.map(|(step, begun)| (step, begun.late(false)));
+        self.late.iter().map(|(step, late)| (step, late.clone())).chain(unclear)
     }
 
     /// Whether calls are out whose end has not been seen.

@@ -6,6 +6,8 @@
 //! **Invariant:** no type of a provider's library crosses a seam.
 //! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
 
+mod permit;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -22,6 +24,8 @@ use crate::vocabulary::names::{BlueprintName, RegionId, RunId, Token};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::{Moment, Span};
 
+pub use permit::{ClockReading, NotSent, Permit, margin};
+
 /// The provider, real or simulated.
 pub trait Cloud: Send + Sync {
     /// Whose account the calls are made in: asked once, in a region of the blueprint, and an error where it cannot be
@@ -32,8 +36,15 @@ pub trait Cloud: Send + Sync {
     /// inventory; an error means that nothing could be seen at all.
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>>;
 
-    /// Makes one call. The token marks what a create makes, so that a second try finds the first.
-    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>>;
+    /// Makes one call. The token marks what a create makes, so that a second try finds the first. The permit is checked
+    /// for every request of it that changes something, last of all before the request leaves; one that it does not let
+    /// through is [`CloudError::Unreachable`].
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>>;
 
     /// Until when everything will look as it does now, where the provider can know that. Only a simulated one can: with
     /// a real one there is nothing but looking.
@@ -119,6 +130,12 @@ pub enum CloudError {
     },
 }
 
+impl From<NotSent> for CloudError {
+    fn from(not_sent: NotSent) -> Self {
+        Self::Unreachable { why: not_sent.to_string() }
+    }
+}
+
 impl CloudError {
     /// What a person does about it; nothing where the engine's own way of going on is all there is to do.
     pub fn next_step(&self) -> Option<&'static str> {
@@ -169,6 +186,11 @@ fn denied_step(code: &str) -> &'static str {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Moment;
+    /// Time since the machine started, its sleep included: no hand sets it. A clock without one of its own tells the time
+    /// of day.
+    fn since_boot(&self) -> Span {
+        Span::from_millis(u64::try_from(self.now().as_millis()).unwrap_or(0))
+    }
     /// Returns when it is that time.
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()>;
     /// Whether sleeping takes no real time.

@@ -19,7 +19,7 @@ use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
 use rgctl::record::ledger::{Begun, Status};
-use rgctl::seams::{Clock, Cloud, CloudError, Receipt, StoreError};
+use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt, StoreError};
 use rgctl::vocabulary::names::{RegionId, RunId, Token};
 use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::time::{Moment, Span};
@@ -82,10 +82,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 impl Site {
     pub fn new(seed: u64) -> Self {
+        let wall = ManualWall::default();
         Self {
-            cloud: SimCloud::in_memory(seed, GENESIS),
+            cloud: SimCloud::in_memory(seed, GENESIS).with_wall(std::sync::Arc::new(wall.clone())),
             store: SqliteStore::in_memory().unwrap(),
-            wall: ManualWall::default(),
+            wall,
             runs: 0,
         }
     }
@@ -427,11 +428,16 @@ impl Cloud for Idle<'_> {
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.0.observe(scope)
     }
-    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         if matches!(op, Op::Modify { .. }) && op.at().kind == self.1 {
             return Box::pin(std::future::ready(Ok(Receipt::default())));
         }
-        self.0.call(op, token)
+        self.0.call(op, token, permit)
     }
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         self.0.series(asks)
@@ -471,7 +477,7 @@ fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
     attrs.set("deletion_protection", Some(json!(false))).unwrap();
     let theirs =
         Op::Create { at: at("us-east-1", KindId::AuroraCluster, "by-hand"), attrs, tags: BTreeMap::new() };
-    block_on(site.cloud.call(&theirs, &Token("by hand".into()))).unwrap();
+    block_on(site.cloud.call(&theirs, &Token("by hand".into()), &Permit::always())).unwrap();
     site.cloud.advance(Span::from_hours(1)).unwrap();
     let order = Order { policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
     let ended = site.run(&desired(Vec::new()), &order).unwrap();
@@ -483,7 +489,7 @@ fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
     // Once it is out of the way, the next run takes up what this one gave up.
     let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
     let _ = site.cloud.with_world(|world| world.expect_snapshots(false));
-    block_on(site.cloud.call(&gone, &Token("by hand".into()))).unwrap();
+    block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
     assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
 }
 
@@ -506,6 +512,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         at_rest: 0,
         run: run.clone(),
         why: String::new(),
+        changes: Vec::new(),
     };
     ledger.begun.insert(id.clone(), begun);
     let now = start + Span::from_days(1);
@@ -544,8 +551,13 @@ impl Cloud for Unforeseen<'_> {
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.0.observe(scope)
     }
-    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.0.call(op, token)
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        self.0.call(op, token, permit)
     }
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         self.0.series(asks)

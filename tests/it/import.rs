@@ -15,7 +15,7 @@ use rgctl::cli::import::adoptions;
 use rgctl::desired;
 use rgctl::kinds::{AnyAttrs, KindId};
 use rgctl::planning::NoFigures;
-use rgctl::seams::Cloud;
+use rgctl::seams::{Cloud, Permit};
 use rgctl::vocabulary::diagnostic::Source;
 use rgctl::vocabulary::names::{BlueprintName, RegionId, Token};
 use rgctl::vocabulary::phase::{Phase, Role};
@@ -38,7 +38,8 @@ fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTree
             }
             let op = Op::Create { at: node.at.clone(), attrs: node.attrs.clone(), tags: tags.clone() };
             let token = Token(format!("by hand {}", node.at));
-            block_on(cloud.call(&op, &token)).unwrap_or_else(|error| panic!("{}: {error}", node.at));
+            block_on(cloud.call(&op, &token, &Permit::always()))
+                .unwrap_or_else(|error| panic!("{}: {error}", node.at));
             cloud.advance(Span::from_hours(12)).unwrap();
             made.insert(node.at);
         }
@@ -93,7 +94,7 @@ fn take_over_and_prove(cloud: &SimCloud, found: &Adoption) {
     let ops = adoptions(&desired, &before);
     assert!(ops.iter().all(|op| matches!(op, Op::Tag { .. })));
     for op in &ops {
-        block_on(cloud.call(op, &Token(format!("take {}", op.at())))).unwrap();
+        block_on(cloud.call(op, &Token(format!("take {}", op.at())), &Permit::always())).unwrap();
     }
     cloud.advance(Span::from_hours(1)).unwrap();
     let after = look(cloud, &desired.regions);
@@ -151,7 +152,7 @@ fn what_spans_regions_and_has_moved_since_it_was_made_is_imported_where_it_is_ad
         let reader = members.iter().find(|member| member.role == Role::Reader).unwrap();
         let verb = Verb::Switchover { to: reader.region.clone(), member: reader.name.clone() };
         let op = Op::Act { at: (*global).clone(), verb };
-        block_on(cloud.call(&op, &Token("by hand".into()))).unwrap();
+        block_on(cloud.call(&op, &Token("by hand".into()), &Permit::always())).unwrap();
         cloud.advance(Span::from_days(2)).unwrap();
         let found = import(&look(&cloud, &desired.regions), "another-name", &[reader.name.as_str()]);
         assert!(found.is_exact(), "{name}: {}", told(&found));
@@ -258,7 +259,8 @@ fn a_blueprint_of_one_store_leaves_the_others_outside_and_says_why() {
     build_foreign(&cloud, &clicked_together(), &BTreeMap::new());
     let owned = at("eu-west-1", KindId::AuroraCluster, "audit-2");
     let tags = BTreeMap::from([(TAG_BLUEPRINT.to_owned(), "somebody".to_owned())]);
-    block_on(cloud.call(&Op::Tag { at: owned.clone(), tags }, &Token("t".into()))).unwrap();
+    block_on(cloud.call(&Op::Tag { at: owned.clone(), tags }, &Token("t".into()), &Permit::always()))
+        .unwrap();
     cloud.advance(Span::from_hours(1)).unwrap();
     let found = import(&look(&cloud, &BTreeSet::from([region("eu-west-1")])), "legacy", &["prod"]);
     assert!(found.is_exact(), "{}", told(&found));

@@ -17,7 +17,7 @@ use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan, Step, Verb, Waiting};
 use rgctl::artefacts::policy::{Consent, Grave};
 use rgctl::execution::drive::Ended;
-use rgctl::seams::{Clock, Cloud};
+use rgctl::seams::{Clock, Cloud, Permit};
 use rgctl::vocabulary::names::{RegionId, StepId, StoreName, Token};
 use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::time::{Moment, Span};
@@ -252,10 +252,14 @@ fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
                     globals.find(|(_, global)| global.facts.members.iter().any(|member| member.is(&at)));
                 if let Some((global, _)) = global {
                     let verb = Verb::Detach { region: at.region.clone(), member: at.name.clone() };
-                    let _ = block_on(site.cloud.call(&Op::Act { at: global.clone(), verb }, &token));
+                    let _ = block_on(site.cloud.call(
+                        &Op::Act { at: global.clone(), verb },
+                        &token,
+                        &Permit::always(),
+                    ));
                 }
                 let op = Op::Delete { at, final_snapshot: None };
-                let _ = block_on(site.cloud.call(&op, &token));
+                let _ = block_on(site.cloud.call(&op, &token, &Permit::always()));
             }
         }
         site.cloud.advance(Span::from_hours(2)).map_err(|error| error.to_string())?;

@@ -11,7 +11,7 @@ use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::scope::{Home, Scope};
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
-use rgctl::seams::{Clock, Cloud, CloudError, Lease, Receipt, Store, StoreError};
+use rgctl::seams::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl::vocabulary::names::{BlueprintName, RegionId, RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 use tokio::sync::Notify;
@@ -54,13 +54,18 @@ impl Cloud for Taps<'_> {
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         self.cloud.observe(scope)
     }
-    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
             let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
             if self.cut == Cut::BeforeCall(number) {
                 return self.die().await;
             }
-            let answer = self.cloud.call(op, token).await;
+            let answer = self.cloud.call(op, token, permit).await;
             if self.cut == Cut::AfterCall(number) {
                 return self.die().await;
             }
@@ -140,9 +145,9 @@ impl Store for Taps<'_> {
     }
 }
 
-/// This machine's time, for leases: it moves only when told to.
-#[derive(Default)]
-pub struct ManualWall(std::sync::atomic::AtomicI64);
+/// This machine's time, for leases: it moves only when told to. Clones show the same time.
+#[derive(Clone, Default)]
+pub struct ManualWall(std::sync::Arc<std::sync::atomic::AtomicI64>);
 
 impl ManualWall {
     pub fn advance(&self, span: Span) {
@@ -155,6 +160,6 @@ impl Clock for ManualWall {
         Moment::from_millis(self.0.load(Ordering::SeqCst))
     }
     fn sleep_until(&self, _: Moment) -> BoxFuture<'_, ()> {
-        futures::future::ready(()).boxed()
+        pending().boxed()
     }
 }

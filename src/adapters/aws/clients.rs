@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** reads are retried by the SDK, changes never: whether a change is repeated is the engine's decision,
 //! after it has looked.
+//! **Invariant:** changes go past the [`Fence`] last of all.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,7 @@ use tokio::sync::OnceCell;
 
 use super::budget::Budget;
 use super::errors::no_credentials;
+use super::fence::Fence;
 use super::retries::OnlyTheProvider;
 use crate::seams::{Clock, CloudError};
 use crate::vocabulary::names::RegionId;
@@ -355,23 +357,32 @@ impl Pool {
             log: Arc::clone(&self.log),
             skew: Arc::clone(&self.skew),
         });
-        let clients = Arc::new(Clients::new(&sdk, &meter, self.is_emulated()));
+        // After the meter: what is checked last is checked closest to the wire.
+        let fence = changing.then(|| SharedInterceptor::new(Fence(Arc::clone(&self.clock.0))));
+        let clients = Arc::new(Clients::new(&sdk, &meter, fence.as_ref(), self.is_emulated()));
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(made.entry(key).or_insert(clients))
     }
 }
 
 impl Clients {
-    fn new(sdk: &SdkConfig, meter: &SharedInterceptor, emulated: bool) -> Self {
+    fn new(
+        sdk: &SdkConfig,
+        meter: &SharedInterceptor,
+        fence: Option<&SharedInterceptor>,
+        emulated: bool,
+    ) -> Self {
         macro_rules! client {
-            ($service:ident) => {
-                $service::Client::from_conf(
-                    $service::config::Builder::from(sdk)
-                        .interceptor(meter.clone())
-                        .retry_classifier(OnlyTheProvider)
-                        .build(),
-                )
-            };
+            ($service:ident) => {{
+                let config = $service::config::Builder::from(sdk)
+                    .interceptor(meter.clone())
+                    .retry_classifier(OnlyTheProvider);
+                let config = match fence {
+                    Some(fence) => config.interceptor(fence.clone()),
+                    None => config,
+                };
+                $service::Client::from_conf(config.build())
+            }};
         }
         Self {
             rds: client!(aws_sdk_rds),
@@ -383,6 +394,7 @@ impl Clients {
             sts: client!(aws_sdk_sts),
             iam: client!(aws_sdk_iam),
             quotas: client!(aws_sdk_servicequotas),
+            // No fence: the record has its own, the condition on its head.
             // Emulators and many S3-compatible stores do not resolve a bucket's name as a host.
             s3: aws_sdk_s3::Client::from_conf(
                 aws_sdk_s3::config::Builder::from(sdk)

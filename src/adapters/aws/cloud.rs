@@ -28,7 +28,7 @@ use crate::artefacts::seen::{Gap, Inventory, Seen, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
-use crate::seams::{Clock, Cloud, CloudError, Receipt};
+use crate::seams::{Clock, Cloud, CloudError, Permit, Receipt};
 use crate::vocabulary::names::{RegionId, Token};
 
 /// Requests about single objects that are under way at the same time.
@@ -73,9 +73,9 @@ impl AwsCloud {
         Lane::to(&self.pool, region).await
     }
 
-    async fn make(&self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
+    async fn make(&self, op: &Op, token: &Token, permit: &Permit) -> Result<Receipt, CloudError> {
         let at = op.at();
-        let lane = self.lane(&at.region).await;
+        let lane = self.lane(&at.region).await.under(permit);
         let endpoint = at.kind.facts().endpoint;
         match op {
             Op::Create { attrs, tags, .. } => {
@@ -207,9 +207,14 @@ impl Cloud for AwsCloud {
         self.look(scope).boxed()
     }
 
-    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
-            let answer = self.make(op, token).await;
+            let answer = self.make(op, token, permit).await;
             self.parameters.changed(op.at(), self.pool.clock().now());
             match answer {
                 Err(error) if is_no_op(&error) => Ok(Receipt::default()),

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::seams::CloudError;
+use crate::seams::{CloudError, NotSent};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::Span;
 
@@ -136,6 +136,9 @@ where
         },
         SdkError::TimeoutError(_) => lost(doing, "no answer in time"),
         SdkError::DispatchFailure(failure) => {
+            if let Some(not_sent) = cause::<NotSent>(error) {
+                return (*not_sent).into();
+            }
             let why = chain(error);
             if is_about_credentials(&why) {
                 return CloudError::Denied {
@@ -263,6 +266,11 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// The first cause of that type.
+fn cause<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> Option<&T> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// Why the chain of credentials gave none.

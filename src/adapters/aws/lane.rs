@@ -13,7 +13,8 @@ use futures::future::BoxFuture;
 use super::budget::Priority;
 use super::clients::{Clients, Pool};
 use super::errors::{self, Doing};
-use crate::seams::CloudError;
+use super::fence;
+use crate::seams::{CloudError, Permit};
 use crate::vocabulary::names::{Partition, RegionId};
 use crate::vocabulary::time::Span;
 
@@ -28,6 +29,8 @@ pub struct Lane<'a> {
     pub read: Arc<Clients>,
     /// Clients that are not.
     pub write: Arc<Clients>,
+    /// What lets changes through; without one nothing is changed by this way.
+    permit: Option<Permit>,
 }
 
 impl<'a> Lane<'a> {
@@ -38,12 +41,19 @@ impl<'a> Lane<'a> {
             region: region.clone(),
             read: pool.reading(region).await,
             write: pool.writing(region).await,
+            permit: None,
         }
+    }
+
+    /// The same way, for changes too.
+    #[must_use]
+    pub fn under(self, permit: &Permit) -> Self {
+        Self { permit: Some(permit.clone()), ..self }
     }
 
     /// A way to another region.
     pub async fn elsewhere(&self, region: &RegionId) -> Self {
-        Self::to(self.pool, region).await
+        Self { permit: self.permit.clone(), ..Self::to(self.pool, region).await }
     }
 
     /// Waits until the budget lets a call through.
@@ -80,7 +90,9 @@ impl<'a> Lane<'a> {
         let call = call.boxed();
         async move {
             self.admit(endpoint, priority).await;
-            let answer = call.await.map_err(|error| errors::classify(&error, &doing));
+            let answer =
+                if doing.mutates { fence::under(self.permit.clone(), call).await } else { call.await };
+            let answer = answer.map_err(|error| errors::classify(&error, &doing));
             let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
             let now = self.pool.clock().now();
             self.pool.budget().with(&payer, now, |bucket| match &answer {

@@ -19,6 +19,8 @@ pub mod doctor;
 pub mod elasticache;
 #[cfg(feature = "aws")]
 pub mod errors;
+#[cfg(feature = "aws")]
+mod fence;
 pub mod iam_policy;
 #[cfg(feature = "aws")]
 pub mod lane;

@@ -13,7 +13,14 @@ use sha2::{Digest, Sha256};
 use crate::seams::Clock;
 use crate::vocabulary::digest::hex;
 use crate::vocabulary::names::RunId;
-use crate::vocabulary::time::Moment;
+use crate::vocabulary::time::{Moment, Span};
+
+/// The clock that nobody sets and that a machine's sleep does not stop.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const STEADY: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// Apple's runs on during sleep; where another does not, the time of day next to it does.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const STEADY: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 /// Time of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +31,13 @@ impl Clock for SystemClock {
     fn now(&self) -> Moment {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Moment::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    #[cfg(unix)]
+    fn since_boot(&self) -> Span {
+        let shown = rustix::time::clock_gettime(STEADY);
+        let whole = u64::try_from(shown.tv_sec).unwrap_or(0).saturating_mul(1_000);
+        Span::from_millis(whole.saturating_add(u64::try_from(shown.tv_nsec).unwrap_or(0) / 1_000_000))
     }
 
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
@@ -61,6 +75,15 @@ pub fn new_run(owner: &str, now: Moment) -> RunId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_clock_that_nobody_sets_is_the_kernels_time_since_boot() {
+        let told = std::fs::read_to_string("/proc/uptime").unwrap();
+        let told: f64 = told.split(' ').next().unwrap().parse().unwrap();
+        let ours = SystemClock.since_boot().as_secs_f64();
+        assert!((ours - told).abs() < 5.0, "{ours} {told}");
+    }
 
     #[test]
     fn two_runs_of_one_owner_have_two_names() {

@@ -24,7 +24,7 @@ use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::slots::SHARDS;
 use super::timing;
-use super::world::{Bucket, Object, Purpose, Shadow, World, parent_of};
+use super::world::{Bucket, Event, Object, Purpose, Shadow, World, parent_of};
 
 /// The ARN of an object.
 pub(super) fn arn(at: &Address) -> String {
@@ -54,6 +54,11 @@ impl World {
         if self.strike(at, operation, lost(false)).is_some() {
             return Err(unclear());
         }
+        let is_late = |fault: &Fault| matches!(fault, Fault::LateCall { .. });
+        if let Some(Fault::LateCall { by }) = self.strike(at, operation, is_late) {
+            self.hold_up(op, token, by);
+            return Err(unclear());
+        }
         let receipt = self.perform(op, token)?;
         if self.strike(at, operation, |fault| matches!(fault, Fault::OtherHand)).is_some() {
             self.drift(at);
@@ -62,6 +67,22 @@ impl World {
             return Err(unclear());
         }
         Ok(receipt)
+    }
+
+    /// A call is on its way for a while.
+    fn hold_up(&mut self, op: &Op, token: &Token, by: Span) {
+        let n = self.next_attempt(op.at());
+        let part = timing::fraction(timing::draw(self.seed(), "late", op.at(), n));
+        let event = Event::Arrival { op: Box::new(op.clone()), token: token.clone() };
+        self.schedule(self.now() + timing::part_of(by, part), event);
+    }
+
+    /// A call that was held up arrives. Nobody waits for its answer any more.
+    pub(super) fn arrive(&mut self, op: &Op, token: &Token) {
+        if !self.is_region_lost(&Self::asked_region(op)) {
+            // What is refused is refused as at any other time.
+            let _ = self.perform(op, token);
+        }
     }
 
     /// The region whose endpoint is asked: moves of a global role go to the region that takes over.

@@ -49,6 +49,18 @@ impl Clock for SimClock {
     }
 }
 
+/// A machine's time that does not pass.
+pub(super) struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> Moment {
+        Moment::EPOCH
+    }
+    fn sleep_until(&self, _: Moment) -> BoxFuture<'_, ()> {
+        futures::future::pending().boxed()
+    }
+}
+
 struct Sleep {
     cloud: SimCloud,
     until: Moment,

@@ -24,6 +24,11 @@ pub enum Fault {
         /// Whether the call took effect.
         applied: bool,
     },
+    /// A call gets no answer, and takes effect later: it was held up on its way.
+    LateCall {
+        /// By how much at most.
+        by: Span,
+    },
     /// A change that begins stays in transition until the rule ends.
     Stuck,
     /// Changes that begin take this many times as long.

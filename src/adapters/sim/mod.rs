@@ -40,7 +40,7 @@ use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::catalog::{Catalog, Offered};
 use crate::kinds::facts::Endpoint;
-use crate::seams::{Clock, Cloud, CloudError, Receipt};
+use crate::seams::{Clock, Cloud, CloudError, NotSent, Permit, Receipt};
 use crate::vocabulary::names::{RegionId, Token};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -111,6 +111,7 @@ struct Inner {
     sleepers: clock::Sleepers,
     lanes: BTreeMap<Plane, Arc<tokio::sync::Mutex<()>>>,
     catalog: Option<Arc<Catalog>>,
+    wall: Option<Arc<dyn Clock>>,
 }
 
 /// A control plane of a region, which has a rate of its own.
@@ -187,6 +188,7 @@ impl SimCloud {
             sleepers: clock::Sleepers::default(),
             lanes: BTreeMap::new(),
             catalog: None,
+            wall: None,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -197,6 +199,20 @@ impl SimCloud {
     pub fn with_catalog(self, catalog: Arc<Catalog>) -> Self {
         self.lock().catalog = Some(catalog);
         self
+    }
+
+    /// From now on, permits are checked by this time: leases run in the time of machines, which is not that of this world.
+    /// Without it a permit ends only when it is ended.
+    #[must_use]
+    pub fn with_wall(self, wall: Arc<dyn Clock>) -> Self {
+        self.lock().wall = Some(wall);
+        self
+    }
+
+    /// The last look at a permit before a call is made.
+    fn check(&self, permit: &Permit) -> Result<(), NotSent> {
+        let wall = self.lock().wall.clone();
+        wall.map_or_else(|| permit.check(&clock::Standing), |wall| permit.check(&*wall))
     }
 
     /// The clock of this world.
@@ -421,13 +437,19 @@ impl Cloud for SimCloud {
         .boxed()
     }
 
-    fn call<'a>(&'a self, op: &'a Op, token: &'a Token) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
             let plane = (World::asked_region(op), op.at().kind.facts().endpoint);
             let lane = Arc::clone(self.lock().lanes.entry(plane.clone()).or_default());
             // One behind the other, in the order in which they were made.
             let _turn = lane.lock().await;
             self.wait_for_budget(&plane).await;
+            self.check(permit)?;
             self.lock().call(op, token)
         }
         .boxed()

@@ -184,6 +184,7 @@ impl World {
                 }
             }
             Event::Promote { at, to } => self.promote(&at, to),
+            Event::Arrival { op, token } => self.arrive(&op, &token),
             Event::Zone { zone, back_at } => self.lose_zone(&zone, back_at),
         }
     }

@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::artefacts::address::Address;
+use crate::artefacts::plan::Op;
 use crate::artefacts::seen::Member;
 use crate::kinds::facts::{Endpoint, Lasts};
 use crate::kinds::{AnyAttrs, KindId};
-use crate::vocabulary::names::{Name, Partition, RegionId};
+use crate::vocabulary::names::{Name, Partition, RegionId, Token};
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -135,6 +136,8 @@ pub(super) enum Event {
     Stage { at: Address, serial: u64 },
     /// A cluster that lost its writer gets a new one.
     Promote { at: Address, to: Option<Name> },
+    /// A call that was held up arrives.
+    Arrival { op: Box<Op>, token: Token },
     /// A zone goes away, or comes back.
     Zone { zone: String, back_at: Moment },
 }

@@ -9,7 +9,7 @@ use rgctl::artefacts::seen::Selection;
 use rgctl::artefacts::series::{SeriesAsk, Signal};
 use rgctl::kinds::facts::Endpoint;
 use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::seams::{Cloud, CloudError};
+use rgctl::seams::{Cloud, CloudError, Permit};
 use rgctl::vocabulary::names::{BlueprintName, Token};
 use rgctl::vocabulary::phase::{Phase, Role};
 use rgctl::vocabulary::time::{Moment, Span};
@@ -138,7 +138,7 @@ fn make_cluster() -> Op {
 
 async fn answer_to_a_change(options: AwsOptions, answer: Answer) -> (Result<(), CloudError>, usize) {
     let (cloud, log) = cloud(options, move |_| Some(answer.clone()));
-    let result = cloud.call(&make_cluster(), &Token("t".into())).await.map(drop);
+    let result = cloud.call(&make_cluster(), &Token("t".into()), &Permit::always()).await.map(drop);
     let tries = log.lock().unwrap().len();
     (result, tries)
 }

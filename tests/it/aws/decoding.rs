@@ -10,7 +10,7 @@ use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::seen::{Inventory, Seen, Selection};
 use rgctl::kinds::facts::Endpoint;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
-use rgctl::seams::Cloud;
+use rgctl::seams::{Cloud, Permit};
 use rgctl::vocabulary::names::{BlueprintName, Token};
 use rgctl::vocabulary::phase::{Phase, Role};
 use rgctl::vocabulary::table::Attrs;
@@ -480,7 +480,7 @@ async fn parameters_are_asked_for_once_by_a_process_and_again_after_a_change_of_
     }
     let changed = at("us-east-1", KindId::CacheParameters, "game-it");
     let tag = Op::Tag { at: changed, tags: BTreeMap::from([("team".to_owned(), "games".to_owned())]) };
-    cloud.call(&tag, &Token("t".into())).await.unwrap();
+    cloud.call(&tag, &Token("t".into()), &Permit::always()).await.unwrap();
     cloud.observe(&ours()).await.unwrap();
     assert_eq!(asked(), groups + 1);
 }

@@ -31,6 +31,7 @@ use serde_json::json;
 use super::replay::{Answer, Sent, Still, cloud, dated, over, refusal, xml};
 use crate::engine::{Quiet, applying};
 use crate::fixtures::{cluster_store, desired, region};
+use crate::taps::ManualWall;
 
 /// The time of [`Still`], as a service tells it, and ten minutes later.
 const IN_TIME: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
@@ -269,7 +270,7 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
     let lasting = |error: &str| ["wrong keys", "missing permission", "clock"].contains(&error);
     for (name, cloud, ..) in troubles().into_iter().filter(|(name, ..)| lasting(name)) {
         let store = SqliteStore::in_memory().unwrap();
-        let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
+        let world = World { cloud: &cloud, clock: &clock, wall: &ManualWall::default(), store: &store };
         let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
         let (run, policy, pace) = (RunId("run".into()), Policy::default(), Pace::default());
         let job = applying(&desired, &run, &policy, &pace);
@@ -277,9 +278,9 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
         let ended = drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(50) }).await;
         assert!(matches!(ended, Err(DriveError::Cloud(_))), "{name}: {ended:?}");
         assert!(store.entries(&game, 0).await.unwrap().is_empty(), "{name}");
-        let lease = rgctl::execution::drive::LEASE;
+        let lease = Pace::default().lease;
         store
-            .take_lease(&game, &RunId("next".into()), "another", Moment::from_secs(1_800_000_000), lease)
+            .take_lease(&game, &RunId("next".into()), "another", Moment::EPOCH, lease)
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }

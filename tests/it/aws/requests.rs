@@ -9,7 +9,7 @@ use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::seen::Selection;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
-use rgctl::seams::{Cloud, CloudError};
+use rgctl::seams::{Cloud, CloudError, Permit};
 use rgctl::vocabulary::names::{Name, Token};
 use rgctl::vocabulary::table::{Attrs, Change};
 use serde_json::{Value, json};
@@ -126,7 +126,10 @@ async fn sent_with(
     script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
 ) -> (Vec<Sent>, Vec<Attempt>) {
     let (cloud, log) = cloud(AwsOptions::default(), script);
-    cloud.call(op, &Token("t-1".into())).await.unwrap_or_else(|error| panic!("{}: {error}", op.step_id()));
+    cloud
+        .call(op, &Token("t-1".into()), &Permit::always())
+        .await
+        .unwrap_or_else(|error| panic!("{}: {error}", op.step_id()));
     let sent = log.lock().unwrap().clone();
     let changes = sent.into_iter().filter(|sent| !is_read(&sent.operation)).collect();
     (changes, cloud.attempts())
@@ -242,7 +245,7 @@ async fn shards_and_nodes_of_a_member_are_changed_for_its_whole_datastore_and_by
         );
         // A follower has what its primary has, and is waited for.
         let (cloud, log) = cloud(AwsOptions::default(), of_a_member("SECONDARY"));
-        let refused = cloud.call(&op, &Token("t".into())).await;
+        let refused = cloud.call(&op, &Token("t".into()), &Permit::always()).await;
         assert!(matches!(refused, Err(CloudError::Busy { .. })), "{}: {refused:?}", op.step_id());
         assert!(log.lock().unwrap().iter().all(|sent| is_read(&sent.operation)), "{}", op.step_id());
     }

@@ -20,7 +20,7 @@ use rgctl::artefacts::seen::Selection;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
 use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::seams::{Cloud, CloudError, Store, StoreError};
+use rgctl::seams::{Cloud, CloudError, Permit, Store, StoreError};
 use rgctl::vocabulary::names::Token;
 use rgctl::vocabulary::time::Moment;
 
@@ -99,7 +99,7 @@ async fn a_change_that_is_not_answered_in_time_is_unclear_and_was_sent_once() {
             attrs: AnyAttrs::empty(kind),
             tags: [].into(),
         };
-        let result = impatient(&url).call(&make, &Token("t".into())).await;
+        let result = impatient(&url).call(&make, &Token("t".into()), &Permit::always()).await;
         let Err(CloudError::Unclear { why }) = result else { panic!("{answer:?}: {result:?}") };
         assert!(why.contains("CreateDBCluster") && why.contains("no answer in time"), "{why}");
         assert_eq!(asked.load(Ordering::SeqCst), 1, "it may have been done: nobody asks twice");

@@ -15,7 +15,7 @@ use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::seen::{Inventory, Seen, Selection};
 use rgctl::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
-use rgctl::seams::{Cloud, CloudError};
+use rgctl::seams::{Cloud, CloudError, Permit};
 use rgctl::vocabulary::names::{Name, RegionId, Token};
 use rgctl::vocabulary::table::Attrs;
 use rgctl::vocabulary::time::Span;
@@ -62,7 +62,7 @@ impl Desk {
         self.call_with(op, &format!("token-{}", self.calls.get()))
     }
     pub fn call_with(&self, op: &Op, token: &str) -> Result<(), CloudError> {
-        block_on(self.cloud.call(op, &Token(token.to_owned()))).map(|_| ())
+        block_on(self.cloud.call(op, &Token(token.to_owned()), &Permit::always())).map(|_| ())
     }
     pub fn create(&self, at: &Address, fields: &Value) -> Result<(), CloudError> {
         let attrs = attrs(at.kind, fields);

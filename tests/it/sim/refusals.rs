@@ -5,7 +5,7 @@ use rgctl::artefacts::address::Address;
 use rgctl::artefacts::node::Usage;
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::kinds::KindId;
-use rgctl::seams::{Cloud, CloudError};
+use rgctl::seams::{Cloud, CloudError, Permit};
 use rgctl::vocabulary::names::Token;
 use rgctl::vocabulary::time::Span;
 use serde_json::json;
@@ -423,7 +423,9 @@ fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
     assert_eq!(now(), start, "a full budget is there to be used");
     let op = Op::Delete { at: cluster, final_snapshot: None };
     let token = Token("t".to_owned());
-    let answers = block_on(futures::future::join_all((0..120).map(|_| desk.cloud.call(&op, &token))));
+    let permit = Permit::always();
+    let answers =
+        block_on(futures::future::join_all((0..120).map(|_| desk.cloud.call(&op, &token, &permit))));
     assert!(
         answers.iter().all(|answer| matches!(answer, Err(CloudError::NotFound { .. }))),
         "none is throttled"

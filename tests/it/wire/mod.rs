@@ -32,7 +32,7 @@ use rgctl::cli::import::{adoptions, strangers};
 use rgctl::execution::drive::{Ended, Job, World, drive};
 use rgctl::execution::turn::Pace;
 use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::seams::{Clock, Cloud, CloudError, Store, StoreError};
+use rgctl::seams::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
@@ -203,7 +203,7 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
     assert_eq!(ops.iter().map(Op::at).collect::<Vec<_>>(), [&old], "another blueprint's object is not taken");
     let before = cloud.attempts().len();
     for op in &ops {
-        cloud.call(op, &Token("import".into())).await.unwrap();
+        cloud.call(op, &Token("import".into()), &Permit::always()).await.unwrap();
     }
     assert_eq!(changes(&cloud, before), ["AddTagsToResource"]);
     assert_eq!(look(&cloud, code).await.seen[&old].owner(), Some("game"));
@@ -224,13 +224,13 @@ async fn a_second_creation_of_the_same_name_is_a_conflict_and_a_missing_one_is_n
     let tags = [("rgctl:blueprint".to_owned(), "game".to_owned())].into_iter().collect();
     let make = Op::Create { at: at(code, kind, "game-history"), attrs, tags };
     let token = Token("t-1".into());
-    cloud.call(&make, &token).await.unwrap();
-    assert!(matches!(cloud.call(&make, &token).await, Err(CloudError::Conflict { .. })));
+    cloud.call(&make, &token, &Permit::always()).await.unwrap();
+    assert!(matches!(cloud.call(&make, &token, &Permit::always()).await, Err(CloudError::Conflict { .. })));
     let seen = look(&cloud, code).await;
     let found = &seen.seen[&at(code, kind, "game-history")];
     assert_eq!((found.owner(), found.token()), (Some("game"), Some("t-1")), "the second try finds the first");
     let gone = Op::Delete { at: at(code, kind, "game-nothing"), final_snapshot: None };
-    assert!(matches!(cloud.call(&gone, &token).await, Err(CloudError::NotFound { .. })));
+    assert!(matches!(cloud.call(&gone, &token, &Permit::always()).await, Err(CloudError::NotFound { .. })));
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn what_the_emulator_leaves_out() {
         tags: [].into(),
     };
     for op in [document, namespace] {
-        let refused = cloud.call(&op, &Token("t".into())).await.unwrap_err();
+        let refused = cloud.call(&op, &Token("t".into()), &Permit::always()).await.unwrap_err();
         println!("the emulator cannot {} {}: {refused}", op.word(), op.at().kind);
         assert!(matches!(refused, CloudError::Refused { .. }), "{refused}");
     }

@@ -1,0 +1,134 @@
+//! Calls that may still arrive: whoever died, or waited no longer for an answer, may have left one on its way.
+//!
+//! **Invariant:** until such a call was seen to arrive, or can no longer, nothing is begun that it would undo, or that would
+//! undo it.
+
+use super::turn::Known;
+use crate::artefacts::address::Address;
+use crate::artefacts::plan::{Op, Verb};
+use crate::artefacts::seen::Inventory;
+use crate::kinds::AnyAttrs;
+use crate::record::ledger::{Begun, Late, Status};
+use crate::vocabulary::names::StepId;
+use crate::vocabulary::phase::Role;
+use crate::vocabulary::table::{FieldChange, HIDDEN};
+use crate::vocabulary::time::Moment;
+
+/// The field that a move of the write role sets, in the words of the record.
+const WRITER: &str = "writer";
+
+/// What an operation sets, for the record: `field: before -> after` each.
+pub(super) fn aims(op: &Op) -> Vec<String> {
+    match op {
+        Op::Modify { changes, .. } => changes.iter().map(show).collect(),
+        Op::Act { verb, .. } => {
+            new_writer(verb).map(|to| format!("{WRITER}: another -> {to}")).into_iter().collect()
+        }
+        Op::Create { .. } | Op::Tag { .. } | Op::Delete { .. } => Vec::new(),
+    }
+}
+
+fn show(change: &FieldChange) -> String {
+    let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), text);
+    format!("{}: {before} -> {}", change.field, text(&change.after))
+}
+
+fn text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text == HIDDEN => HIDDEN.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn new_writer(verb: &Verb) -> Option<String> {
+    match verb {
+        Verb::Failover { to } => to.as_ref().map(ToString::to_string),
+        Verb::Switchover { to, member } | Verb::FailoverGlobal { to, member } => {
+            Some(format!("{to}/{member}"))
+        }
+        Verb::TestFailover { .. }
+        | Verb::Detach { .. }
+        | Verb::Reboot
+        | Verb::Start
+        | Verb::Stop
+        | Verb::Rebalance
+        | Verb::CancelResize => None,
+    }
+}
+
+/// Until when an operation must wait for a call that may still arrive; nothing where none is in its way.
+pub(super) fn in_the_way(known: &Known<'_>, op: &Op) -> Option<Moment> {
+    known
+        .ledger
+        .late_calls()
+        .filter(|(_, late)| late.at == *op.at() && opposes(late, op))
+        .filter(|(step, late)| late.repeated || !is_seen(known, step, late))
+        .map(|(_, late)| late.since + known.pace.late)
+        .filter(|until| known.now < *until)
+        .max()
+}
+
+/// Opposite are: to delete and to make one object, a role to another member, a field to another value.
+fn opposes(late: &Late, op: &Op) -> bool {
+    match op {
+        Op::Create { .. } => late.word == "delete",
+        Op::Delete { .. } => late.word == "create",
+        Op::Modify { .. } | Op::Act { .. } => aims(op).iter().any(|ours| {
+            let mut theirs = late.changes.iter().filter(|theirs| field_of(theirs) == field_of(ours));
+            theirs.any(|theirs| after_of(theirs) != after_of(ours))
+        }),
+        Op::Tag { .. } => false,
+    }
+}
+
+fn field_of(change: &str) -> &str {
+    change.split_once(": ").map_or(change, |(field, _)| field)
+}
+
+/// What a change leads to. A text that holds an arrow itself is compared from there on, on both sides alike.
+fn after_of(change: &str) -> &str {
+    change.rsplit_once(" -> ").map_or(change, |(_, after)| after)
+}
+
+/// Whether what a call without an answer was for is so. Where that cannot be told, it is not.
+pub(super) fn has_arrived(known: &Known<'_>, begun: &Begun) -> bool {
+    begun.status != Status::Unclear || is_so(known, &begun.at, &begun.word, &begun.changes)
+}
+
+fn is_seen(known: &Known<'_>, step: &StepId, late: &Late) -> bool {
+    // Only a look that was made after the call can tell; the step's own judgement waits for one.
+    let is_judged = known.ledger.begun.get(step).is_none_or(|begun| begun.status != Status::Unclear)
+        || known.inventory.taken >= late.since + known.pace.unclear;
+    is_judged && is_so(known, &late.at, &late.word, &late.changes)
+}
+
+fn is_so(known: &Known<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
+    let seen = known.inventory.seen.get(at);
+    match word {
+        "create" => seen.is_some(),
+        "delete" => seen.is_none() && known.inventory.is_complete_for(at),
+        "modify" => seen.is_some_and(|seen| {
+            // What is wanted and no longer planned is there, in whatever words the service tells it.
+            let wanted = known.desired.nodes.get(at).map(|node| &node.attrs);
+            let told = [Some(&seen.attrs), seen.pending.as_ref(), wanted];
+            changes.iter().all(|change| told.iter().flatten().any(|attrs| has(attrs, change)))
+        }),
+        _ => changes
+            .iter()
+            .all(|change| field_of(change) != WRITER || writes(known.inventory, at, after_of(change))),
+    }
+}
+
+fn has(attrs: &AnyAttrs, change: &str) -> bool {
+    let value = attrs.get(field_of(change));
+    // A secret is not compared: nobody can see whether it has arrived.
+    value.is_some_and(|value| text(&value) == after_of(change))
+}
+
+fn writes(inventory: &Inventory, at: &Address, whom: &str) -> bool {
+    let members = inventory.seen.get(at).map(|seen| seen.facts.members.as_slice()).unwrap_or_default();
+    members
+        .iter()
+        .filter(|member| member.role == Role::Writer)
+        .any(|member| member.name.as_str() == whom || format!("{}/{}", member.region, member.name) == whom)
+}
