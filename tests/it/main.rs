@@ -16,6 +16,7 @@ mod fixtures;
 mod fuzz;
 mod import;
 mod laws;
+mod lease;
 mod planning;
 mod scaling;
 mod scenarios;

@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod decoding;
 mod doctor;
+mod fence;
 mod measuring;
 mod models;
 mod replay;

@@ -1,0 +1,307 @@
+//! One run at a time: the lease is renewed beside everything, what is sent stops with it, and calls that a dead process
+//! left on their way undo nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
+use rgctl::artefacts::journal::Outcome;
+use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::series::{Series, SeriesAsk};
+use rgctl::execution::drive::{DriveError, Ended, World, drive};
+use rgctl::execution::turn::Pace;
+use rgctl::kinds::KindId;
+use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt, Store, StoreError};
+use rgctl::vocabulary::names::{RunId, Token};
+use rgctl::vocabulary::time::{Moment, Span};
+
+use crate::engine::{Order, Quiet, Site, applying};
+use crate::fixtures::{at, cluster_store, consents, desired};
+use crate::taps::{Cut, ManualWall};
+
+/// This machine's time as the paused clock of the runtime tells it.
+#[derive(Clone)]
+struct Paused(tokio::time::Instant);
+
+impl Paused {
+    fn new() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Clock for Paused {
+    fn now(&self) -> Moment {
+        Moment::from_millis(i64::try_from(self.0.elapsed().as_millis()).unwrap())
+    }
+    fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
+        tokio::time::sleep(Duration::from_millis(at.since(self.now()).as_millis())).boxed()
+    }
+}
+
+/// A provider that takes its time, on this machine's clock, over looks and calls.
+struct Slow<'a> {
+    cloud: &'a SimCloud,
+    look: Span,
+    call: Span,
+    looks: AtomicU64,
+}
+
+impl Cloud for Slow<'_> {
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        async move {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(self.look.as_millis())).await;
+            self.cloud.observe(scope).await
+        }
+        .boxed()
+    }
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            tokio::time::sleep(Duration::from_millis(self.call.as_millis())).await;
+            self.cloud.call(op, token, permit).await
+        }
+        .boxed()
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.cloud.series(asks)
+    }
+}
+
+fn wanted() -> Desired {
+    desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"))
+}
+
+async fn run_on(slow: &Slow<'_>, wall: &Paused, store: &SqliteStore) -> Result<Ended, DriveError> {
+    let clock = slow.cloud.clock();
+    let world = World { cloud: slow, clock: &clock, wall, store };
+    let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
+    let job = applying(&wanted, &run, &policy, &pace);
+    drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(200) }).await
+}
+
+fn slow<'a>(cloud: &'a SimCloud, look: u64, call: u64) -> Slow<'a> {
+    let (look, call) = (Span::from_secs(look), Span::from_secs(call));
+    Slow { cloud, look, call, looks: AtomicU64::new(0) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_is_renewed_beside_looks_and_calls_that_take_most_of_a_term() {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    let ended = run_on(&slow(&cloud, 45, 45), &wall, &store).await.unwrap();
+    assert_eq!(ended.outcome, Outcome::Settled);
+    let refused = cloud.calls().iter().filter(|call| call.told.is_err()).count();
+    assert_eq!(refused, 0, "each call found its permit whole, 90 seconds after the turn began");
+    assert!(wall.now() > Moment::EPOCH + Span::from_mins(5), "{}", wall.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_hangs_loses_its_lease_and_when_it_wakes_it_writes_and_calls_nothing() {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    let hanging = slow(&cloud, 600, 0);
+    let other = RunId("r2".into());
+    let blueprint = wanted().blueprint;
+    let (ended, taken) = futures::join!(run_on(&hanging, &wall, &store), async {
+        // A term without a sign, and the term that was renewed last.
+        wall.sleep_until(Moment::EPOCH + Span::from_secs(125)).await;
+        store.take_lease(&blueprint, &other, "bob", wall.now(), Span::from_mins(10)).await
+    });
+    taken.expect("the one that hangs is not renewed for");
+    assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
+    assert_eq!((cloud.calls().len(), hanging.looks.into_inner()), (0, 1));
+    assert!(store.entries(&blueprint, 0).await.unwrap().is_empty());
+}
+
+/// A machine that sleeps in the middle of the first call, longer than its lease.
+struct Napping<'a> {
+    cloud: &'a SimCloud,
+    wall: &'a ManualWall,
+    store: Option<&'a SqliteStore>,
+    calls: AtomicU64,
+}
+
+impl Cloud for Napping<'_> {
+    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.cloud.observe(scope)
+    }
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            if self.calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                self.wall.advance(Span::from_secs(61));
+                if let Some(store) = self.store {
+                    let (other, game) = (RunId("other".into()), wanted().blueprint);
+                    store
+                        .take_lease(&game, &other, "bob", self.wall.now(), Span::from_mins(1))
+                        .await
+                        .unwrap();
+                }
+            }
+            self.cloud.call(op, token, permit).await
+        }
+        .boxed()
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.cloud.series(asks)
+    }
+}
+
+#[test]
+fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_its_lease() {
+    for is_taken in [false, true] {
+        let site = Site::new(3);
+        let clock = site.cloud.clock();
+        let store = is_taken.then_some(&site.store);
+        let napping = Napping { cloud: &site.cloud, wall: &site.wall, store, calls: AtomicU64::new(0) };
+        let world = World { cloud: &napping, clock: &clock, wall: &site.wall, store: &site.store };
+        let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
+        let job = applying(&wanted, &run, &policy, &pace);
+        let mut watch = Quiet { turns: 0, stop_after: Some(500) };
+        let ended = crate::engine::block_on(drive(&world, &job, &mut watch));
+        if is_taken {
+            assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
+            assert!(site.cloud.calls().is_empty(), "what was about to be sent was not");
+        } else {
+            assert_eq!(ended.unwrap().outcome, Outcome::Settled);
+            assert!(
+                napping.calls.into_inner() > site.cloud.calls().len() as u64,
+                "and the call is made again"
+            );
+        }
+    }
+}
+
+/// From now on, calls of that sort get no answer and arrive up to 14 minutes later, so many times.
+fn hold_up(site: &Site, operation: &str, kind: KindId, count: u32) {
+    let fault = Fault::LateCall { by: Span::from_mins(14) };
+    site.cloud
+        .with_world(|world| {
+            let now = world.now();
+            let rule = Rule::always(fault, now, now + Span::from_hours(1));
+            world.add_fault(Rule {
+                kind: Some(kind),
+                operation: Some(operation.to_owned()),
+                count: Some(count),
+                ..rule
+            })
+        })
+        .unwrap();
+}
+
+/// The number of the first call of that sort in a run that is not cut off.
+fn number_of(mut site: Site, wanted: &Desired, order: &Order, is_it: impl Fn(&Op) -> bool) -> u64 {
+    let before = site.cloud.calls().len();
+    site.run(wanted, order).unwrap();
+    1 + site.cloud.calls().iter().skip(before).position(|call| is_it(&call.op)).expect("such a call") as u64
+}
+
+fn destroying() -> Order {
+    Order { policy: consents(&["delete:accounts@us-east-1"]), destroy: true, ..Order::default() }
+}
+
+#[test]
+fn what_a_dead_process_was_making_is_waited_for_and_removed() {
+    let wanted = wanted();
+    let mut site = Site::new(4);
+    hold_up(&site, "create", KindId::RdsSubnetGroup, 1);
+    let is_group = |op: &Op| op.at().kind == KindId::RdsSubnetGroup;
+    let number = number_of(Site::new(4), &wanted, &Order::default(), is_group);
+    assert!(site.run_cut(&wanted, &Order::default(), Cut::AfterCall(number)).0.is_none(), "it died");
+    let ended = site.run(&wanted, &destroying()).unwrap();
+    assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
+    site.cloud.advance(Span::from_hours(1)).unwrap();
+    let left: Vec<_> =
+        site.look(&wanted).seen.into_keys().filter(|at| !at.kind.facts().observe_only).collect();
+    assert_eq!(left, [], "nothing comes into being behind a run that said that it was done");
+}
+
+#[test]
+fn a_deletion_that_a_dead_process_left_on_its_way_does_not_delete_what_its_successor_wants() {
+    let (two, one) = (
+        desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large")),
+        desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large")),
+    );
+    let mut site = Site::new(5);
+    site.apply(&two);
+    hold_up(&site, "delete", KindId::AuroraInstance, 1);
+    let order = Order {
+        policy: consents(&["shrink:accounts@us-east-1", "delete:accounts@us-east-1"]),
+        ..Order::default()
+    };
+    assert!(site.run_cut(&one, &order, Cut::AfterCall(1)).0.is_none(), "it died");
+    assert_eq!(site.apply(&two).outcome, Outcome::Settled);
+    site.cloud.advance(Span::from_hours(1)).unwrap();
+    site.assert_settled(&two);
+}
+
+#[test]
+fn a_value_that_a_dead_process_was_setting_is_waited_for_before_another_one_is_set() {
+    let with = |days: u32| {
+        let mut nodes = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+        let cluster = nodes.iter_mut().find(|node| node.at.kind == KindId::AuroraCluster).unwrap();
+        cluster.attrs.set("backup_retention_days", Some(serde_json::json!(days))).unwrap();
+        desired(nodes)
+    };
+    for next in [7, 21] {
+        let mut site = Site::new(6);
+        site.apply(&with(7));
+        hold_up(&site, "modify", KindId::AuroraCluster, 1);
+        assert!(site.run_cut(&with(14), &Order::default(), Cut::AfterCall(1)).0.is_none(), "it died");
+        let before = site.cloud.calls().len();
+        let ended = site.apply(&with(next));
+        assert_eq!(ended.outcome, Outcome::Settled);
+        let days = |op: &Op| match op {
+            Op::Modify { attrs, .. } => attrs.get("backup_retention_days"),
+            _ => None,
+        };
+        let set: Vec<_> = site.cloud.calls()[before..].iter().filter_map(|call| days(&call.op)).collect();
+        assert_eq!(set, [serde_json::json!(next)], "once, behind the one that was on its way");
+        site.cloud.advance(Span::from_hours(1)).unwrap();
+        site.assert_settled(&with(next));
+    }
+}
+
+#[test]
+fn a_deletion_that_was_repeated_may_come_twice_and_nothing_is_made_until_it_cannot() {
+    let wanted = wanted();
+    let mut site = Site::new(7);
+    site.apply(&wanted);
+    let member = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-1");
+    hold_up(&site, "delete", KindId::AuroraInstance, 1);
+    let none = desired(cluster_store("accounts", "us-east-1", 0, "db.r7g.large"));
+    let order = Order {
+        policy: consents(&["shrink:accounts@us-east-1", "delete:accounts@us-east-1"]),
+        ..Order::default()
+    };
+    let begun = site.cloud.clock().now();
+    // It lives, gets no answer, looks, and deletes again.
+    let ended = site.run(&none, &order).unwrap();
+    assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
+    let deletions = site.cloud.calls().iter().filter(|call| call.op.word() == "delete").count();
+    assert_eq!(deletions, 2);
+    let ended = site.apply(&wanted);
+    assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
+    let made = site.cloud.calls().iter().rfind(|call| *call.op.at() == member).unwrap().at;
+    assert!(made.since(begun) >= Span::from_mins(15), "{}", made.since(begun));
+    site.cloud.advance(Span::from_hours(1)).unwrap();
+    site.assert_settled(&wanted);
+}
