@@ -13,13 +13,14 @@ use rgctl::artefacts::journal::Outcome;
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Inventory, Scope};
+use rgctl::artefacts::scope::Home;
+use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
-use rgctl::execution::drive::{DriveError, Ended, World, drive};
+use rgctl::execution::drive::{DriveError, Ended, World, drive, scope_of};
 use rgctl::execution::turn::Pace;
 use rgctl::kinds::KindId;
 use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt, Store, StoreError};
-use rgctl::vocabulary::names::{RunId, Token};
+use rgctl::vocabulary::names::{RegionId, RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
 use crate::engine::{Order, Quiet, Site, applying};
@@ -54,11 +55,14 @@ struct Slow<'a> {
 }
 
 impl Cloud for Slow<'_> {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.cloud.home(near)
+    }
+    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
             self.looks.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(self.look.as_millis())).await;
-            self.cloud.observe(scope).await
+            self.cloud.observe(wanted).await
         }
         .boxed()
     }
@@ -115,16 +119,16 @@ async fn a_run_that_hangs_loses_its_lease_and_when_it_wakes_it_writes_and_calls_
     let store = SqliteStore::in_memory().unwrap();
     let hanging = slow(&cloud, 600, 0);
     let other = RunId("r2".into());
-    let blueprint = wanted().blueprint;
+    let scope = scope_of(&cloud, &wanted()).await.unwrap();
     let (ended, taken) = futures::join!(run_on(&hanging, &wall, &store), async {
         // A term without a sign, and the term that was renewed last.
         wall.sleep_until(Moment::EPOCH + Span::from_secs(125)).await;
-        store.take_lease(&blueprint, &other, "bob", wall.now(), Span::from_mins(10)).await
+        store.take_lease(&scope, &other, "bob", wall.now(), Span::from_mins(10)).await
     });
     taken.expect("the one that hangs is not renewed for");
     assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
     assert_eq!((cloud.calls().len(), hanging.looks.into_inner()), (0, 1));
-    assert!(store.entries(&blueprint, 0).await.unwrap().is_empty());
+    assert!(store.entries(&scope, 0).await.unwrap().is_empty());
 }
 
 /// A machine that sleeps in the middle of the first call, longer than its lease.
@@ -136,8 +140,11 @@ struct Napping<'a> {
 }
 
 impl Cloud for Napping<'_> {
-    fn observe<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.cloud.observe(scope)
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.cloud.home(near)
+    }
+    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.cloud.observe(wanted)
     }
     fn call<'a>(
         &'a self,
@@ -149,7 +156,8 @@ impl Cloud for Napping<'_> {
             if self.calls.fetch_add(1, Ordering::SeqCst) == 0 {
                 self.wall.advance(Span::from_secs(61));
                 if let Some(store) = self.store {
-                    let (other, game) = (RunId("other".into()), wanted().blueprint);
+                    let other = RunId("other".into());
+                    let game = scope_of(self.cloud, &wanted()).await.unwrap();
                     store
                         .take_lease(&game, &other, "bob", self.wall.now(), Span::from_mins(1))
                         .await

@@ -269,7 +269,7 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// The first cause of that type.
-fn cause<T: StdError + 'static>(error: &(dyn StdError + 'static)) -> Option<&T> {
+fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
