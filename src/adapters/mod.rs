@@ -9,3 +9,4 @@ pub mod files;
 pub mod http;
 pub mod machine;
 pub mod sim;
+pub mod templates;

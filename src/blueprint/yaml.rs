@@ -78,14 +78,13 @@ fn refusal(error: &serde_yaml::Error, source: &Source) -> Diagnostic {
     // The reader repeats the place in its text; the diagnostic shows it anyway.
     let first = text.lines().next().unwrap_or_default();
     let message = first.split(" at line ").next().unwrap_or(first).trim_end_matches([',', ':', ' ']);
-    let problem = Diagnostic::new(
-        codes::NOT_YAML,
-        Severity::Error,
-        source,
-        mark,
-        format!("this is not YAML: {message}"),
-    )
-    .label("reading stopped here");
+    let problem = |message: String| {
+        Diagnostic::new(codes::NOT_YAML, Severity::Error, source, mark, message).label("reading stopped here")
+    };
+    if let Some((beyond, help)) = beyond_measure(first) {
+        return problem(beyond).help(help);
+    }
+    let problem = problem(format!("this is not YAML: {message}"));
     let line = source.text.lines().nth(problem.line.saturating_sub(1)).unwrap_or_default();
     let before = source.text.lines().nth(problem.line.saturating_sub(2)).unwrap_or_default();
     if line.contains("{{") || line.contains("{%") || before.contains("{{") {
@@ -95,6 +94,26 @@ fn refusal(error: &serde_yaml::Error, source: &Source) -> Diagnostic {
     } else {
         problem.help("look at this line and the one before: colons, indentation, brackets, quotes")
     }
+}
+
+/// What is YAML, and more of it than is read. The reader tells it in its own words only.
+fn beyond_measure(text: &str) -> Option<(String, &'static str)> {
+    if text.contains("recursion limit") || text.contains("budget breached: Depth") {
+        let message = format!("it is nested more than {DEPTH_MAX} levels deep");
+        return Some((
+            message,
+            "look for brackets that are not closed; no document has more than eight levels",
+        ));
+    }
+    if text.contains("budget breached: Aliases") {
+        return Some((format!("it uses more than {ALIASES_MAX} aliases"), "write out what they stand for"));
+    }
+    if text.contains("budget breached") || text.contains("replay") {
+        let message =
+            format!("it has more than {EVENTS_MAX} values, counting those that its aliases stand for");
+        return Some((message, "split it into several files, or use fewer aliases"));
+    }
+    None
 }
 
 /// Nothing for a place that the reader does not know.

@@ -8,6 +8,8 @@ use clap_complete::Shell;
 use super::capacity::CapacityArgs;
 use super::catalog::{ListArgs, RefreshArgs};
 use super::doctor::DoctorArgs;
+use super::error::Failure;
+use super::exit::Exit;
 use super::explain::ExplainArgs;
 use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
@@ -212,6 +214,19 @@ pub struct PolicyArgs {
 }
 
 impl ApplyArgs {
+    /// A saved plan carries what was agreed to; what is given beside it would be read by nobody.
+    pub fn nothing_beside_a_plan(&self) -> Result<(), Failure> {
+        let given =
+            [("--target", !self.policy.targets.is_empty()), ("--allow", !self.policy.consents.is_empty())];
+        let given: Vec<&str> = given.into_iter().filter(|(_, is)| *is).map(|(option, _)| option).collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let what =
+            format!("a saved plan carries what it was made with; {} would change it", given.join(" and "));
+        Err(Failure::new(Exit::BadInput, what).hint("give it to `rgctl plan -f BLUEPRINT --out FILE`"))
+    }
+
     /// The files.
     pub fn input(&self) -> InputArgs {
         InputArgs { files: self.files.clone(), regions: self.regions.clone() }

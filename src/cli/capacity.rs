@@ -10,6 +10,8 @@ use clap::Args;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
+use super::error::Failure;
+use super::names;
 use crate::artefacts::overlay::Axis;
 use crate::capacity::{Ceiling, Estimate};
 use crate::families::size::{Count, Size};
@@ -29,6 +31,14 @@ pub struct CapacityArgs {
 }
 
 impl CapacityArgs {
+    /// Whether there are stores of all names that were asked for.
+    pub fn check(&self, estimates: &[Estimate]) -> Result<(), Failure> {
+        let known = estimates.iter().map(|estimate| estimate.store.to_string()).collect();
+        names::all_known(
+            self.stores.iter().filter_map(|name| names::unknown("--target", "store", name, &known)),
+        )
+    }
+
     /// The estimates that were asked for.
     pub fn select<'e>(&self, estimates: &'e [Estimate]) -> Vec<&'e Estimate> {
         let wanted = |estimate: &&Estimate| {

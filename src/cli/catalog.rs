@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** a list says of every price where and when it was seen, and never leaves out that one is unknown.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -11,6 +12,8 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
+use super::error::Failure;
+use super::names;
 use crate::adapters::http::{
     self, PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion,
 };
@@ -18,6 +21,7 @@ use crate::catalog::{
     Catalog, CatalogError, ContractError, DatesInUse, InstanceClass, LimitValue, Offered, PRICE_AGE_MAX,
     PriceBookDocument, check, offer_codes, service_of_offer,
 };
+use crate::vocabulary::diagnostic::did_you_mean;
 use crate::vocabulary::names::{NameError, RegionId};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -45,7 +49,7 @@ pub enum CatalogCommandError {
         problem: NameError,
     },
     /// An argument names something that the catalog does not have.
-    #[error("the catalog knows no {what} `{given}`; it knows {}", known.join(", "))]
+    #[error("the catalog knows no {what} `{given}`; {}", nearest(given, known))]
     NotKnown {
         /// What kind of thing.
         what: &'static str,
@@ -57,6 +61,11 @@ pub enum CatalogCommandError {
     /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
+}
+
+fn nearest(given: &str, known: &[String]) -> String {
+    did_you_mean(given, known.iter().map(String::as_str))
+        .map_or_else(|| format!("it knows {}", known.join(", ")), |near| format!("did you mean `{near}`?"))
 }
 
 /// How a list is written.
@@ -107,6 +116,31 @@ pub struct ListArgs {
     /// How to write the list; set from the global option
     #[arg(skip)]
     pub output: ListFormat,
+}
+
+impl ListArgs {
+    /// Whether the catalog knows what was asked for.
+    pub fn check(&self, catalog: &Catalog) -> Result<(), Failure> {
+        let prices = catalog.book().prices();
+        let mut services: BTreeSet<String> = prices.keys().map(|key| key.service.to_string()).collect();
+        services.extend(catalog.limits().map(|limit| limit.service.clone()));
+        let mut engines: BTreeSet<String> = prices.keys().map(|key| key.engine.to_string()).collect();
+        for (service, engine) in catalog.engines() {
+            services.insert(service.to_owned());
+            engines.insert(engine.to_owned());
+        }
+        // Prices that hold for every engine name none.
+        engines.remove("");
+        let regions = catalog.regions().map(|region| region.code.to_string()).collect();
+        let asked = [
+            ("--service", "service", &self.service, services),
+            ("--engine", "engine", &self.engine, engines),
+            ("--region", "region", &self.region, regions),
+        ];
+        names::all_known(asked.into_iter().filter_map(|(option, what, given, known)| {
+            given.as_deref().and_then(|given| names::unknown(option, what, given, &known))
+        }))
+    }
 }
 
 /// The shipped catalog with the refreshed book of a folder, if there is one, and the user's price book on top.

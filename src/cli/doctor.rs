@@ -64,7 +64,7 @@ mod with_provider {
     use crate::adapters::aws::iam_policy::PolicyFor;
     use crate::adapters::machine::SystemClock;
     use crate::cli::args::{InputArgs, OutputForm};
-    use crate::cli::{iam_policy, load, outside};
+    use crate::cli::{figures, iam_policy, load, names, outside, validate};
     use crate::kinds::KindId;
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};
@@ -109,6 +109,9 @@ mod with_provider {
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only };
             return Ok(iam_policy::wanted(&loaded.desired, &policy, settings));
         }
+        let catalog = figures::catalog(settings)?;
+        let described = validate::read(&[], args.regions.as_deref(), &catalog, SystemClock.now()).0.regions;
+        names::check_regions(&args.region, &names::regions(&catalog, &described))?;
         Ok(PolicyFor {
             blueprint: BlueprintName::new("any").map_err(|error| Failure::of(Exit::Error, &error))?,
             kinds: KindId::ALL.iter().copied().collect(),

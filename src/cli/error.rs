@@ -14,6 +14,7 @@ use super::sim::SimCommandError;
 use super::template::TemplateError;
 use super::validate::ValidateError;
 use crate::adapters::files::inputs::InputError;
+use crate::adapters::files::outputs::OutputError;
 use crate::adapters::sim::SimError;
 use crate::execution::drive::DriveError;
 use crate::report::style::{Style, Tone};
@@ -102,12 +103,19 @@ impl From<SettingsError> for Failure {
 
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        let failure = Self::of(Exit::BadInput, &error);
+        let hint = error.remedy();
+        Self::of(Exit::BadInput, &error).hint(hint)
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
         match error {
-            InputError::Unreadable { .. } => failure.hint("check the path and its permissions"),
-            InputError::Folder { .. } => failure.hint("name the files in it, each with `-f`"),
-            InputError::Unwritable { .. } => Self { exit: Exit::Error, ..failure },
-            InputError::TooLarge { .. } | InputError::NotText { .. } => failure,
+            OutputError::NotOurs { .. } => {
+                Self::of(Exit::BadInput, &error).hint("name another file, or move this one away")
+            }
+            OutputError::Unwritable { .. } => Self::of(Exit::Error, &error)
+                .hint("check that the folder exists, its permissions, and the space on its disk"),
         }
     }
 }
@@ -216,7 +224,10 @@ impl From<TemplateError> for Failure {
     fn from(error: TemplateError) -> Self {
         match error {
             TemplateError::Write(error) => error.into(),
-            error => Self::of(Exit::BadInput, &error),
+            TemplateError::Read(error) => error.into(),
+            error @ TemplateError::Given { .. } => Self::of(Exit::BadInput, &error),
+            error @ TemplateError::Render(_) => Self::of(Exit::Error, &error)
+                .hint("rgctl renders templates in a process of its own; check that it may begin one"),
         }
     }
 }

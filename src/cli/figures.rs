@@ -6,7 +6,7 @@ use super::catalog;
 use super::error::Failure;
 use super::exit::Exit;
 use super::settings::Settings;
-use crate::adapters::files::inputs;
+use crate::adapters::files::inputs::{self, DOCUMENT_BYTES_MAX};
 use crate::artefacts::bill::{CostRange, StoreBill};
 use crate::artefacts::node::{Desired, Usage};
 use crate::blueprint::yaml;
@@ -22,8 +22,6 @@ use crate::vocabulary::time::Moment;
 
 /// The limit that says how much memory the service keeps for itself.
 const RESERVED_MEMORY: &str = "reserved-memory-percent-default";
-/// A price book of a whole contract has some thousands of lines.
-const PRICE_BOOK_BYTES_MAX: u64 = 1 << 20;
 
 /// The catalog.
 pub fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
@@ -32,7 +30,7 @@ pub fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
 }
 
 fn price_book(path: &Path) -> Result<PriceBookDocument, Failure> {
-    let source = Source::new(path.display().to_string(), inputs::read_text(path, PRICE_BOOK_BYTES_MAX)?);
+    let source = Source::new(inputs::shown(path), inputs::read_text(path, DOCUMENT_BYTES_MAX)?);
     let refused = |why: &str| {
         Failure::new(Exit::BadInput, format!("{} is not a price book: {why}", path.display()))
             .hint("the form of a price book stands in docs/catalog.md")

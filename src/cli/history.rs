@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::args::{HistoryArgs, OutputForm};
 use super::error::Failure;
 use super::exit::Exit;
+use super::names;
 use super::output::Output;
 use super::outside;
 use super::settings::{CloudSettings, Settings};
@@ -25,10 +26,11 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
     if whole == 0 {
         output.say(&format!("nothing is on record for {}", args.blueprint));
     }
+    let runs = entries.iter().map(|entry| entry.run.0.clone()).collect();
     let mut shown: Vec<Entry> =
         entries.into_iter().filter(|entry| args.run.as_ref().is_none_or(|run| *run == entry.run)).collect();
-    if let Some(run) = args.run.as_ref().filter(|_| shown.is_empty() && whole > 0) {
-        return Err(Failure::new(Exit::Error, format!("{} has no run {run} on record", args.blueprint)));
+    if let Some(run) = args.run.as_ref().filter(|_| shown.is_empty()) {
+        names::all_known(names::unknown("--run", "run", &run.0, &runs))?;
     }
     let last = args.last.map_or(usize::MAX, |last| last as usize);
     shown.drain(..shown.len().saturating_sub(last));

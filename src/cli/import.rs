@@ -12,12 +12,13 @@ use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
+use super::names;
 use super::output::Output;
 use super::outside::{self, Outside};
 use super::run::look_and_plan;
 use super::settings::Settings;
 use super::{load, validate};
-use crate::adapters::files::inputs;
+use crate::adapters::files::outputs::{self, Replaces};
 use crate::adapters::machine::{self, SystemClock};
 use crate::adoption::{self, Adoption};
 use crate::artefacts::address::Address;
@@ -166,7 +167,7 @@ fn say_gaps(seen: &Inventory, output: &mut Output) {
 
 /// A blueprint for what nobody owns.
 async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    if let Some(path) = args.out.as_ref().filter(|path| path.exists()) {
+    if let Some(path) = args.out.as_ref().filter(|path| path.symlink_metadata().is_ok()) {
         return Err(Failure::new(Exit::BadInput, format!("{} exists already", path.display()))
             .hint("nothing was done; name another file, or remove this one"));
     }
@@ -179,6 +180,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     }
     let catalog = figures::catalog(settings)?;
     let book = regions(args, &catalog, output)?;
+    names::check_regions(&args.region, &names::regions(&catalog, &book))?;
     let outside = outside::open(settings)?;
     let scope = Selection { regions: args.region.iter().cloned().collect(), ..Selection::default() };
     let seen = observe(&outside.world(), &scope).await?;
@@ -202,7 +204,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     check_text(&mut found, &book, &catalog, outside.clock.now(), output);
     let mut report = ImportReport::of(name, args.region.clone(), &found);
     if let Some(path) = args.out.as_ref().filter(|_| !found.stores.is_empty()) {
-        inputs::write_text(path, &found.file())?;
+        outputs::write_text(path, &found.file(), Replaces::Nothing)?;
         report.file = Some(path.display().to_string());
     }
     show(&report, settings, output)?;
@@ -244,18 +246,9 @@ fn found_names(seen: &Inventory) -> BTreeSet<String> {
 
 /// A name that was asked for and is not there is a mistake, and not an empty import.
 fn all_there(only: &BTreeSet<String>, there: &BTreeSet<String>) -> Result<(), Failure> {
-    let missing: Vec<&String> = only.iter().filter(|name| !there.contains(*name)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
-    let failure = Failure::new(Exit::BadInput, format!("there is no {} in these regions", names.join(", ")));
-    let known: Vec<&str> = there.iter().map(String::as_str).collect();
-    Err(failure.hint(if known.is_empty() {
-        "nothing that holds data was found there".to_owned()
-    } else {
-        format!("there are: {}", known.join(", "))
-    }))
+    names::all_known(
+        only.iter().filter_map(|name| names::unknown("--only", "store in these regions", name, there)),
+    )
 }
 
 /// Reads what would be written as `plan` would read it, and says what is wrong with it.

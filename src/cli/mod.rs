@@ -21,6 +21,7 @@ pub mod import;
 pub mod load;
 pub mod log;
 pub mod look;
+pub mod names;
 pub mod output;
 pub mod outside;
 pub mod plan;
@@ -36,6 +37,7 @@ pub mod settings;
 pub mod signals;
 pub mod sim;
 pub mod sim_hands;
+mod sim_names;
 pub mod template;
 pub mod validate;
 
@@ -171,7 +173,10 @@ fn refused_unless(is_right: bool) -> Result<(), Failure> {
 async fn engine_command(command: &Command, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let input = match command {
         Command::Apply(args) => match &args.plan {
-            Some(path) => return saved_plan(path, &args.run, settings, output).await,
+            Some(path) => {
+                args.nothing_beside_a_plan()?;
+                return saved_plan(path, &args.run, settings, output).await;
+            }
             None => args.input(),
         },
         Command::Plan(PlanArgs { input, .. })
@@ -232,6 +237,7 @@ fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> 
 
 fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    args.shown.check(&loaded.estimates)?;
     match settings.output {
         OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
         OutputForm::Markdown | OutputForm::Html => {
@@ -274,13 +280,22 @@ fn catalog_command(
         }
         CatalogCommand::Prices(args) => {
             let catalog = figures::catalog(settings)?;
+            args.check(&catalog)?;
             Ok(catalog::prices(&listed(args), &catalog, now, output.data_stream())?)
         }
         CatalogCommand::Classes(args) => {
-            Ok(catalog::classes(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
+            let catalog = figures::catalog(settings)?;
+            args.check(&catalog)?;
+            Ok(catalog::classes(&listed(args), &catalog, output.data_stream())?)
         }
         CatalogCommand::Limits(args) => {
-            Ok(catalog::limits(&listed(args), &figures::catalog(settings)?, output.data_stream())?)
+            if args.engine.is_some() {
+                return Err(Failure::new(Exit::BadInput, "limits are told by service, not by engine")
+                    .hint("use `--service`"));
+            }
+            let catalog = figures::catalog(settings)?;
+            args.check(&catalog)?;
+            Ok(catalog::limits(&listed(args), &catalog, output.data_stream())?)
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
+use super::names;
 use super::output::Output;
 use super::outside::Outside;
 use super::progress::Progress;
@@ -36,6 +37,7 @@ pub async fn look_and_plan(
     destroy: bool,
 ) -> Result<(Plan, Inventory), Failure> {
     let inventory = drive::observe(&outside.world(), &drive::selection_of(desired)).await?;
+    names::check_policy(policy, desired, &inventory)?;
     let now = outside.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let ask = Ask { desired, inventory: &inventory, policy, figures, now, snapshot_suffix: &suffix, destroy };

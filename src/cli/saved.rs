@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Failure;
 use super::exit::Exit;
 use crate::adapters::files::inputs::{self, PLAN_BYTES_MAX};
+use crate::adapters::files::outputs::{self, Replaces};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::Policy;
@@ -14,6 +15,10 @@ use crate::vocabulary::digest::sha256_hex;
 
 /// Format of the file. A file of another format is refused, never guessed at.
 pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v1";
+
+/// What an older plan begins with; nothing else is replaced by a newer one.
+const OLDER: Replaces =
+    Replaces::Ours { mark: "\"format\": \"rgctl.dev/saved-plan/", otherwise: "no saved plan" };
 
 /// What the file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +45,7 @@ impl SavedPlan {
     /// Writes the file in one step.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::of(Exit::Error, &error))?;
-        Ok(inputs::write_text(path, &text)?)
+        Ok(outputs::write_text(path, &text, OLDER)?)
     }
 
     /// Reads a file back.
@@ -54,8 +59,9 @@ impl SavedPlan {
 
     /// Reads the text of a file, or says why it is no saved plan.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        match value.get("format").and_then(serde_json::Value::as_str) {
+        // Straight into what it should be: of a text that is something else, nothing is kept.
+        let head: Head = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match head.format.as_deref() {
             Some(SAVED_FORMAT) => {}
             Some(PLAN_FORMAT) => {
                 return Err("it is the output of `plan -o json`, without the wish".to_owned());
@@ -63,12 +69,18 @@ impl SavedPlan {
             Some(other) => return Err(format!("its format is {other}, expected {SAVED_FORMAT}")),
             None => return Err("it names no format".to_owned()),
         }
-        let saved: Self = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let saved: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy) {
             return Err("it was changed after it was made".to_owned());
         }
         Ok(saved)
     }
+}
+
+/// The beginning of a file, whatever else it holds.
+#[derive(Deserialize)]
+struct Head {
+    format: Option<String>,
 }
 
 fn digest(plan: &Plan, desired: &Desired, policy: &Policy) -> String {

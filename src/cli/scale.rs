@@ -9,7 +9,8 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{robustness, scale_inputs, scale_output};
+use super::{names, robustness, scale_inputs, scale_output};
+use crate::adapters::files::outputs::{self, OutputError, Replaces};
 use crate::scaling::augment::Source;
 use crate::scaling::backtest::Knob;
 use crate::scaling::backtest::{self, Asked, OWN, Optima, Row};
@@ -21,6 +22,11 @@ use crate::telemetry::MinuteSeries;
 
 /// Peak of the scored part as a share of the largest capacity.
 const PEAK_SHARE: f64 = 0.8;
+
+/// First line of a path.
+const PATH_HEADER: &str = "minute,demand_units,serving,billed";
+/// An older path is replaced; a trace that stands where its path would is not.
+const PATHS: Replaces = Replaces::Ours { mark: PATH_HEADER, otherwise: "no path of a backtest" };
 
 /// The form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -237,14 +243,14 @@ fn write_paths(folder: &Path, measured: &Measured, by_units: bool, by_policy: bo
         }
         fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
         to.push(format!("{}.csv", measured.load.name));
-        let mut text = String::from("minute,demand_units,serving,billed\n");
+        let mut text = format!("{PATH_HEADER}\n");
         let scored = &measured.load.demand[measured.load.scored_from..];
         for (minute, (demand, standing)) in scored.iter().zip(&row.outcome.path).enumerate() {
             use std::fmt::Write as _;
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{minute},{demand},{},{}", standing.serving, standing.billed);
         }
-        fs::write(&to, text).map_err(|e| format!("{}: {e}", to.display()))?;
+        outputs::write_text(&to, &text, PATHS).map_err(|error| told(&error))?;
     }
     Ok(())
 }
@@ -323,10 +329,20 @@ fn level(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("`{text}` is neither `peak` nor a percentile such as p99.9"))
 }
 
+/// An error of writing with its cause.
+pub(super) fn told(error: &OutputError) -> String {
+    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+    format!("{error}{cause}")
+}
+
+fn not_among(what: &str, given: &str, known: &[&str]) -> String {
+    let known = known.iter().map(|name| (*name).to_owned()).collect();
+    names::unknown("", what, given, &known).unwrap_or_default()
+}
+
 /// The axis profile of that name.
 pub fn profile(text: &str) -> Result<AxisProfile, String> {
-    AxisProfile::named(text)
-        .ok_or_else(|| format!("`{text}` is no profile; there are reader, shard, acu and node"))
+    AxisProfile::named(text).ok_or_else(|| not_among("profile", text, &["reader", "shard", "acu", "node"]))
 }
 
 fn policy(text: &str) -> Result<Asked, String> {
@@ -339,8 +355,9 @@ fn policy(text: &str) -> Result<Asked, String> {
     };
     let known = name == OWN || name == "all" || BASELINES.iter().any(|(n, _)| *n == name);
     if !known {
-        let names: Vec<&str> = BASELINES.iter().map(|(n, _)| *n).collect();
-        return Err(format!("`{name}` is no policy; there are {OWN}, all, {}", names.join(", ")));
+        let mut names = vec![OWN, "all"];
+        names.extend(BASELINES.iter().map(|(n, _)| *n));
+        return Err(not_among("policy", name, &names));
     }
     Ok(Asked { name: name.to_owned(), knob })
 }

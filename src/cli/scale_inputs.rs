@@ -1,9 +1,9 @@
 //! What a backtest reads: traces as files, each with its digest, put on the minute grid.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 
+use crate::adapters::files::inputs::{Allowance, TRACE_BYTES_MAX, TRACES_BYTES_MAX, shown};
 use crate::scaling::augment;
 use crate::telemetry::noise::Departures;
 use crate::telemetry::{MinuteSeries, Trace, trace::read_stamp};
@@ -28,8 +28,9 @@ pub struct Source {
 pub fn read_all(specs: &[String]) -> Result<Vec<Source>, Box<dyn Error>> {
     let mut sources: Vec<Source> = Vec::new();
     let mut problems: Vec<String> = Vec::new();
+    let mut allowance = Allowance::new(TRACES_BYTES_MAX);
     for spec in specs {
-        match read(spec) {
+        match read(spec, &mut allowance) {
             Ok(source) if sources.iter().any(|s| s.name == source.name) => problems.push(format!(
                 "{spec}: another trace is named `{}` too, and results are told apart by name; rename one",
                 source.name
@@ -42,12 +43,17 @@ pub fn read_all(specs: &[String]) -> Result<Vec<Source>, Box<dyn Error>> {
 }
 
 /// Reads `FILE` or `FILE@FROM..UNTIL`.
-fn read(spec: &str) -> Result<Source, String> {
+fn read(spec: &str, allowance: &mut Allowance) -> Result<Source, String> {
     let (file, part) = match spec.rsplit_once('@') {
         Some((file, part)) if part.contains("..") => (file, Some(part)),
         _ => (spec, None),
     };
-    let bytes = fs::read(file).map_err(|e| format!("{file}: {e}"))?;
+    let path = Path::new(file);
+    let bytes = allowance.bytes(path, TRACE_BYTES_MAX).map_err(|error| {
+        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        format!("{error}{cause}; {}", error.remedy())
+    })?;
+    let file = shown(path);
     let mut trace = Trace::read(&bytes).map_err(|e| {
         e.to_string().lines().map(|line| format!("{file}: {line}")).collect::<Vec<_>>().join("\n")
     })?;
@@ -61,7 +67,7 @@ fn read(spec: &str) -> Result<Source, String> {
         trace = trace.within(stamp(from)?, stamp(until)?);
     }
     let name =
-        Path::new(file).file_stem().map_or_else(|| file.to_owned(), |s| s.to_string_lossy().into_owned());
+        Path::new(&file).file_stem().map_or_else(|| file.clone(), |s| s.to_string_lossy().into_owned());
     Ok(Source { name, sha256: sha256_hex(&bytes), trace })
 }
 

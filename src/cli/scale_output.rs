@@ -9,8 +9,9 @@ use std::path::Path;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-use super::scale::{BacktestArgs, Bought, Measured, Output};
+use super::scale::{BacktestArgs, Bought, Measured, Output, told};
 use super::scale_inputs::Source;
+use crate::adapters::files::outputs::{self, Replaces};
 use crate::report::chart;
 use crate::report::html::{Page, TraceView, render};
 use crate::scaling::Constants;
@@ -290,13 +291,16 @@ pub fn html(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> 
     Ok(())
 }
 
+/// An older picture is replaced; one that somebody else drew is not.
+const CHARTS: Replaces = Replaces::Ours { mark: chart::MARK, otherwise: "no picture of a backtest" };
+
 /// A picture of each trace.
 pub fn charts(folder: &Path, measured: &[Measured], args: &BacktestArgs) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     for view in views(measured, args) {
         let size = if args.units.len() > 1 { format!("_n{}", view.units) } else { String::new() };
         let to = folder.join(format!("{}{size}.svg", view.name));
-        fs::write(&to, chart::svg(&view)).map_err(|e| format!("{}: {e}", to.display()))?;
+        outputs::write_text(&to, &chart::svg(&view), CHARTS).map_err(|error| told(&error))?;
     }
     Ok(())
 }

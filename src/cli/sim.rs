@@ -10,7 +10,9 @@ use std::path::Path;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::names;
 use super::sim_hands::{self, CreateArgs, DeleteArgs, StatusArgs, TagArgs};
+use super::sim_names;
 use crate::adapters::sim::{Fault, GENESIS, Rule, SimCloud, SimError, Surge, World};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
@@ -228,8 +230,8 @@ fn region(text: &str) -> Result<RegionId, String> {
 }
 fn kind(text: &str) -> Result<KindId, String> {
     KindId::parse(text).ok_or_else(|| {
-        let all: Vec<&str> = KindId::ALL.iter().map(|kind| kind.as_str()).collect();
-        format!("expected one of {}", all.join(", "))
+        let all = KindId::ALL.iter().map(|kind| kind.as_str().to_owned()).collect();
+        names::unknown("", "kind", text, &all).unwrap_or_default()
     })
 }
 pub(super) fn address(text: &str) -> Result<Address, String> {
@@ -260,6 +262,7 @@ pub fn run(
         SimCommand::Show => show(&cloud, show_as, out)?,
         SimCommand::Fault { command } => fault(&cloud, command, out, err)?,
         SimCommand::KillRegion { region, lasts } => {
+            cloud.with_world(|world| sim_names::check_region(region, world))??;
             let id = cloud.with_world(|world| {
                 let now = world.now();
                 world.add_fault(Rule::always(Fault::RegionLoss, now, now + *lasts).in_region(region.clone()))
@@ -345,6 +348,7 @@ fn fault(
                 let why = "--probability lies between 0 and 1, --factor is not negative";
                 return Err(SimCommandError::Argument(why.to_owned()));
             }
+            cloud.with_world(|world| sim_names::check_fault(args, world))??;
             let fault = fault_of(args)?;
             let id = cloud.with_world(|world| {
                 let from = world.now() + args.after;

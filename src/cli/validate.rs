@@ -1,21 +1,18 @@
 //! `rgctl validate`: all problems of all files at once.
 
+use std::error::Error as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::adapters::files::inputs::{self, Allowance, DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, InputError};
 use crate::blueprint::document::Reading;
 use crate::catalog::{Catalog, CatalogError};
 use crate::report::diagnostics::{self, Colour};
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source};
 use crate::vocabulary::time::Moment;
-
-/// A file larger than this is no document of ours; it is not read into memory.
-const FILE_BYTES_MAX: u64 = 4 << 20;
-/// Files of one folder.
-const FILES_MAX: usize = 1_000;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,11 +66,12 @@ pub fn read(
 ) -> (Reading, Vec<Source>) {
     let mut found = Diagnostics::default();
     let mut sources: Vec<Source> = Vec::new();
+    let mut allowance = Allowance::new(DOCUMENTS_BYTES_MAX);
     if let Some(folder) = regions {
-        sources.extend(texts(folder, &mut found));
+        sources.extend(texts(folder, &mut allowance, &mut found));
     }
     for file in files {
-        sources.extend(texts(file, &mut found));
+        sources.extend(texts(file, &mut allowance, &mut found));
     }
     let mut reading = Reading::with_built_in_regions(&sources);
     reading.diagnostics.merge(found);
@@ -107,35 +105,37 @@ pub fn run(
 }
 
 /// The text of a file, or of all YAML files of a folder in the order of their names.
-fn texts(path: &Path, found: &mut Diagnostics) -> Vec<Source> {
+fn texts(path: &Path, allowance: &mut Allowance, found: &mut Diagnostics) -> Vec<Source> {
     if !path.is_dir() {
-        return text(path, found).into_iter().collect();
+        return text(path, allowance, found).into_iter().collect();
     }
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(path) {
-        Ok(entries) => entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect(),
+    match inputs::files_of(path, &["yaml", "yml"]) {
+        Ok(files) if files.is_empty() => {
+            let message = format!("`{}` has no file that ends in .yaml", path.display());
+            found.push(unread(path, message, "name a file, or the folder that the files are in"));
+            Vec::new()
+        }
+        Ok(files) => files
+            .iter()
+            // A folder is searched for files: a pipe in it would hold up the rest.
+            .filter_map(|file| match inputs::is_file(file) {
+                Ok(()) => text(file, allowance, found),
+                Err(reason) => {
+                    found.push(unreadable(file, &reason));
+                    None
+                }
+            })
+            .collect(),
         Err(reason) => {
             found.push(unreadable(path, &reason));
-            return Vec::new();
+            Vec::new()
         }
-    };
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"));
-    files.sort();
-    files.truncate(FILES_MAX);
-    if files.is_empty() {
-        found.push(unreadable(path, &io::Error::other("the folder has no file that ends in .yaml")));
     }
-    files.iter().filter_map(|file| text(file, found)).collect()
 }
 
-fn text(path: &Path, found: &mut Diagnostics) -> Option<Source> {
-    let size = std::fs::metadata(path).map_or(0, |facts| facts.len());
-    let read = if size > FILE_BYTES_MAX {
-        Err(io::Error::other(format!("it has {size} bytes, at most {FILE_BYTES_MAX} are read")))
-    } else {
-        std::fs::read_to_string(path)
-    };
-    match read {
-        Ok(text) => Some(Source::new(path.display().to_string(), text)),
+fn text(path: &Path, allowance: &mut Allowance, found: &mut Diagnostics) -> Option<Source> {
+    match allowance.text(path, DOCUMENT_BYTES_MAX) {
+        Ok(text) => Some(Source::new(inputs::shown(path), text)),
         Err(reason) => {
             found.push(unreadable(path, &reason));
             None
@@ -143,9 +143,12 @@ fn text(path: &Path, found: &mut Diagnostics) -> Option<Source> {
     }
 }
 
-fn unreadable(path: &Path, reason: &io::Error) -> Diagnostic {
-    let source = Source::new(path.display().to_string(), "");
-    let message = format!("`{}` cannot be read: {reason}", path.display());
-    Diagnostic::new(codes::UNREADABLE, Severity::Error, &source, Mark::default(), message)
-        .help("check the path; folders are searched for files that end in .yaml")
+fn unreadable(path: &Path, reason: &InputError) -> Diagnostic {
+    let cause = reason.source().map_or_else(String::new, |cause| format!(": {cause}"));
+    unread(path, format!("{reason}{cause}"), reason.remedy())
+}
+
+fn unread(path: &Path, message: String, help: &str) -> Diagnostic {
+    let source = Source::new(inputs::shown(path), "");
+    Diagnostic::new(codes::UNREADABLE, Severity::Error, &source, Mark::default(), message).help(help)
 }

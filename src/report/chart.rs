@@ -23,6 +23,9 @@ const MISSED: &str = "#c62f2f";
 const GRID: &str = "#e3e5ea";
 const INK: &str = "#667";
 
+/// What tells a picture of ours from others, near its beginning.
+pub const MARK: &str = "aria-label=\"demand and capacity of";
+
 /// The least and largest of a bucket of minutes, and whether one of them was missed.
 struct Column {
     demand: (f64, f64),
@@ -108,7 +111,7 @@ fn draw(view: &TraceView<'_>, from: usize, until: usize) -> String {
     };
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"11\" aria-label=\"demand and capacity of {}\">\
+         font-family=\"system-ui, sans-serif\" font-size=\"11\" {MARK} {}\">\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>",
         view.escaped_name()
     );

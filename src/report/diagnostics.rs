@@ -7,6 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 
 /// The texts that diagnostics point into, by name.
@@ -35,9 +36,7 @@ pub fn sources<'a>(all: impl IntoIterator<Item = &'a Source>) -> Sources {
 pub fn text(found: &Diagnostics, sources: &Sources, colour: Colour) -> String {
     let mut out = String::new();
     for diagnostic in found {
-        let empty = String::new();
-        let source = sources.get(&diagnostic.file).unwrap_or(&empty);
-        out.push_str(&one(diagnostic, source, colour));
+        out.push_str(&one(diagnostic, sources.get(&diagnostic.file).map(String::as_str), colour));
         out.push_str("\n\n");
     }
     out
@@ -58,7 +57,9 @@ pub fn summary(found: &Diagnostics, files: usize) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let files = counted(files, "file").unwrap_or_else(|| "no file".to_owned());
+    // What could not be read counts: it was given, and something is wrong with it.
+    let unread = found.iter().filter(|diagnostic| diagnostic.code == codes::UNREADABLE).count();
+    let files = counted(files + unread, "file").unwrap_or_else(|| "no file".to_owned());
     if parts.is_empty() {
         format!("{files}: nothing to object to")
     } else {
@@ -77,22 +78,28 @@ pub fn json(found: &Diagnostics) -> Value {
     })
 }
 
-fn one(diagnostic: &Diagnostic, source: &str, colour: Colour) -> String {
+fn one(diagnostic: &Diagnostic, source: Option<&str>, colour: Colour) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let window = window(diagnostic, source);
-    let label = diagnostic.label.as_deref().unwrap_or_default();
-    let annotation = AnnotationKind::Primary.span(window.span.clone()).label(label);
-    let snippet = Snippet::source(window.text.as_str())
-        .line_start(window.first_line)
-        .path(diagnostic.file.as_str())
-        .fold(false)
-        .annotation(annotation);
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.as_str());
-    let mut group: Group<'_> = title.element(snippet);
+    let window = source.map(|source| window(diagnostic, source));
+    // A text that was not read has no line to show.
+    let mut group: Group<'_> = match &window {
+        None => Group::with_title(title),
+        Some(window) => {
+            let label = diagnostic.label.as_deref().unwrap_or_default();
+            let annotation = AnnotationKind::Primary.span(window.span.clone()).label(label);
+            let snippet = Snippet::source(window.text.as_str())
+                .line_start(window.first_line)
+                .path(diagnostic.file.as_str())
+                .fold(false)
+                .annotation(annotation);
+            title.element(snippet)
+        }
+    };
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note.as_str()));
     }

@@ -53,14 +53,36 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("serde_yaml", &["blueprint/yaml.rs"]),
-    ("tera", &["blueprint/template.rs", "report/html.rs"]),
+    ("tera", &["adapters/templates/engine.rs", "report/html.rs"]),
+    ("rustix", &["adapters/machine"]),
     ("reqwest", &["adapters/http"]),
     ("rusqlite", &["adapters/files"]),
     ("kube", &["adapters/kube", "operator"]),
     ("indicatif", &["cli"]),
     ("annotate_snippets", &["report"]),
-    ("rustix", &["adapters/machine"]),
     ("tracing_subscriber", &["cli"]),
+];
+
+/// How a file, a pipe or a folder is opened for reading.
+const OPENS: &[&str] = &[
+    "fs::read",
+    "read_to_string",
+    "read_to_end",
+    "File::open",
+    "OpenOptions",
+    "read_dir",
+    "read_link",
+    "stdin()",
+    "Connection::open(",
+];
+/// What may open, and why. Everything else asks `adapters/files/inputs.rs`, which bounds what is read in size and time.
+const DOORS: &[(&str, &str)] = &[
+    ("adapters/files/inputs.rs", "the door itself"),
+    ("adapters/files/outputs.rs", "looks at the beginning of what it would replace; writes"),
+    ("adapters/files/mod.rs", "databases, whose library opens them, once it is seen that they are files"),
+    ("adapters/http/download.rs", "appends to its own partial file; what comes is bounded there"),
+    ("adapters/machine/child.rs", "the pipes of a child, with bounds"),
+    ("cli/run.rs", "the answer of a person at a terminal"),
 ];
 
 /// Names of the services, and where they may stand.
@@ -212,6 +234,19 @@ fn names_crate(line: &str, name: &str) -> bool {
     })
 }
 
+/// What comes from outside comes through one door.
+fn check_doors(file: &SourceFile, found: &mut Vec<String>) {
+    if DOORS.iter().any(|(door, _)| *door == file.path) {
+        return;
+    }
+    for (number, line) in file.lines() {
+        for open in OPENS.iter().filter(|open| line.contains(**open)) {
+            found
+                .push(format!("{}:{number}: `{open}` beside the door `adapters/files/inputs.rs`", file.path));
+        }
+    }
+}
+
 /// Services have names only where they are at home.
 fn check_service_names(file: &SourceFile, found: &mut Vec<String>) {
     if SERVICES_AT_HOME.iter().any(|home| file.path.starts_with(home)) {
@@ -293,6 +328,7 @@ fn check(file: &SourceFile) -> Vec<String> {
     check_purity(file, &mut found);
     check_homes(file, &mut found);
     check_service_names(file, &mut found);
+    check_doors(file, &mut found);
     check_docs(file, &mut found);
     check_sizes(file, &mut found);
     found
@@ -431,6 +467,16 @@ mod checker {
         assert_caught("adapters/sim/x.rs", "use clap::Args;", "outside its home");
         assert_eq!(problems("adapters/files/x.rs", "use rusqlite::Connection;"), Vec::<String>::new());
         assert_eq!(problems("cli/x.rs", "let in_aws_words = 1;"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_second_door_is_caught() {
+        for text in
+            ["let t = std::fs::read(path);", "fs::read_to_string(p)", "File::open(p)", "io::stdin().lock()"]
+        {
+            assert_caught("cli/x.rs", text, "beside the door");
+            assert_eq!(problems("adapters/files/inputs.rs", text), Vec::<String>::new());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The blueprint language: what is shipped is valid, what is wrong is told, nothing panics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -147,7 +147,8 @@ fn every_code_is_declared_once_explained_and_hit() {
     for source in texts("tests/fixtures/invalid") {
         hit.extend(check(&[source]).diagnostics.iter().map(|diagnostic| diagnostic.code));
     }
-    hit.insert(template::render(&Source::new("t", "{{ a }}"), &BTreeMap::new()).unwrap_err().code);
+    let deep = Source::new("t", "{% if a %}".repeat(100));
+    hit.insert(template::check(&deep).unwrap_err().code);
     let (reading, _) =
         validate::read(&[PathBuf::from("no/such/file.yaml")], None, &Catalog::embedded().unwrap(), today());
     hit.extend(reading.diagnostics.iter().map(|diagnostic| diagnostic.code));
@@ -210,10 +211,12 @@ fn a_field_is_explained_from_the_tables() {
 
 #[test]
 fn a_rendered_template_is_a_valid_blueprint() {
-    let text = std::fs::read_to_string(root().join("templates/small-game.yaml")).unwrap();
-    let values = [("game", "tile-rush"), ("region", "eu-west-1"), ("players", "5k")];
-    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let sources = [template::render(&Source::new("small-game.yaml", text), &values).unwrap()];
+    let file = root().join("templates/small-game.yaml");
+    let values = ["--set", "game=tile-rush", "--set", "region=eu-west-1", "--set", "players=5k"];
+    let place = crate::cli::Place::new();
+    let left = place.run(&[&["template", "render", &file.to_string_lossy()], &values[..]].concat());
+    assert_eq!((left.code, left.talk.as_str()), (0, ""));
+    let sources = [Source::new("small-game.yaml", left.data)];
     let reading = check(&sources);
     assert_eq!(shown(&reading, &sources), "");
     assert_eq!(reading.blueprints[0].blueprint.name().as_str(), "tile-rush");
@@ -334,7 +337,9 @@ proptest! {
 
     #[test]
     fn no_template_makes_it_panic(text in "([a-z {}%|.\"=()\n]|\\{\\{|\\}\\}|\\{%|%\\}|ü){0,80}") {
-        let _ = template::render(&Source::new("t", text), &BTreeMap::new());
+        if let Ok(scan) = template::check(&Source::new("t", text.as_str())) {
+            prop_assert!(scan.names.iter().chain(&scan.literals).all(|word| text.contains(word)));
+        }
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn what_is_no_plan_is_refused_with_a_reason() {
     place.write("empty.json", "");
     place.write("other.json", "{\"format\":\"other/v9\"}");
     place.write("shown.json", "{\"format\":\"rgctl.dev/plan/v1\"}");
-    std::fs::write(place.path().join("bytes.json"), [0xff, 0xfe]).unwrap();
+    std::fs::write(place.path().join("bytes.json"), [b'{', 0xff, 0xfe]).unwrap();
     for (file, why) in [
         ("missing.json", "No such file"),
         ("empty.json", "is not a saved plan"),
@@ -236,7 +236,7 @@ fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
 }
 
 /// A small blueprint that is valid.
-const SMALL: &str = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n  demand: { players: { peakConcurrent: 1k }, requestsPerPlayerPerMinute: 10 }\n  objectives: { availability: 99%, p99: 100ms, rto: 2d, rpo: 2d }\n  regions: { primary: us-east-1 }\n  stores: [ { name: ranking, engine: valkey, class: cache.r6g.large, shards: 1, replicasPerShard: 1 } ]\n";
+pub const SMALL: &str = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n  demand: { players: { peakConcurrent: 1k }, requestsPerPlayerPerMinute: 10 }\n  objectives: { availability: 99%, p99: 100ms, rto: 2d, rpo: 2d }\n  regions: { primary: us-east-1 }\n  stores: [ { name: ranking, engine: valkey, class: cache.r6g.large, shards: 1, replicasPerShard: 1 } ]\n";
 
 #[test]
 fn hostile_files_are_refused_with_a_reason_and_leave_no_trace() {

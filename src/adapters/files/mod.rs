@@ -8,6 +8,7 @@
 pub mod inputs;
 pub mod journal;
 pub mod objects;
+pub mod outputs;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +20,10 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// Opens a database, made when missing, that several processes may use at a time.
 pub fn open(path: &Path) -> rusqlite::Result<Connection> {
+    // A pipe in its place would be waited for without end, and a device be read without end.
+    if std::fs::metadata(path).is_ok_and(|facts| !facts.is_file()) {
+        return Err(rusqlite::Error::InvalidPath(path.to_owned()));
+    }
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // Readers do not hold up the writer, and a process that is killed loses nothing that was committed.

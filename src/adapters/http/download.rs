@@ -14,6 +14,10 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::files::inputs;
+
+/// Notes about a partial file are an address, a tag and a number.
+const NOTES_BYTES_MAX: u64 = 16 << 10;
 /// The longest pause between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
@@ -257,7 +261,7 @@ async fn attempt_small(client: &Client, url: &str, bytes_max: u64) -> Result<Vec
 
 /// The notes about a partial file, if they are of this address.
 fn notes(part: &Path, url: &str) -> Part {
-    let read = std::fs::read(notes_of(part)).ok();
+    let read = inputs::read_own(&notes_of(part), NOTES_BYTES_MAX).ok().flatten();
     let notes: Option<Part> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     notes.filter(|notes| notes.url == url).unwrap_or_default()
 }

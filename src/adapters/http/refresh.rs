@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::RefreshError;
 use super::download::{Bounds, DownloadError, News, discard, download, fetch_small};
 use super::store::{BOOK_FILE, load_book, lock, make_dir, read_book, write_book};
+use crate::adapters::files::inputs;
 use crate::catalog::{
     AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, read_offer,
     service_of_offer,
@@ -453,7 +454,8 @@ async fn read_part(
 ) -> Result<(OfferPrices, String), PartError> {
     let (path, file) = (part.to_owned(), file.clone());
     let read = tokio::task::spawn_blocking(move || {
-        let opened = File::open(&path).map_err(PartError::File)?;
+        let opened =
+            inputs::open_file(&path).map_err(|error| PartError::File(std::io::Error::other(error)))?;
         let mut reader = BufReader::with_capacity(1 << 20, Hashing { file: opened, sha256: Sha256::new() });
         let ask =
             OfferAsk { offer: &file.offer, region: file.region.as_str(), currency, seen: AsOf::of(now) };

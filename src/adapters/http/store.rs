@@ -5,14 +5,18 @@
 //! **Invariant:** a book is written beside its place and renamed into it, so that a reader sees the old one or the new.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::RefreshError;
+use crate::adapters::files::inputs;
 use crate::catalog::RefreshedBook;
 
 /// The name of the refreshed price book in its folder.
 pub const BOOK_FILE: &str = "prices.book";
+
+/// All prices of all regions have some twenty megabytes.
+const BOOK_BYTES_MAX: u64 = 256 << 20;
 
 /// Reads the refreshed book of a folder; none where there is none.
 pub fn load_book(dir: &Path) -> Result<Option<RefreshedBook>, RefreshError> {
@@ -21,13 +25,13 @@ pub fn load_book(dir: &Path) -> Result<Option<RefreshedBook>, RefreshError> {
 
 /// Reads a book; none where there is no file.
 pub(super) fn read_book(path: &Path) -> Result<Option<RefreshedBook>, RefreshError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(RefreshError::File { action: "cannot read", path: path.to_owned(), source });
-        }
+    let unreadable = |source| RefreshError::File {
+        action: "cannot use",
+        path: path.to_owned(),
+        source: io::Error::other(source),
     };
+    let Some(bytes) = inputs::read_own(path, BOOK_BYTES_MAX).map_err(unreadable)? else { return Ok(None) };
+    let text = inputs::as_text(path, bytes).map_err(unreadable)?;
     let book = RefreshedBook::decode(&text)
         .map_err(|source| RefreshError::Book { path: path.to_owned(), source })?;
     Ok(Some(book))

@@ -4,12 +4,16 @@
 //!
 //! **Invariant:** the one place that reads the system's clock.
 
+pub mod child;
+
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 
+use super::files::inputs;
 use crate::seams::Clock;
 use crate::vocabulary::digest::hex;
 use crate::vocabulary::names::RunId;
@@ -21,6 +25,9 @@ const STEADY: rustix::time::ClockId = rustix::time::ClockId::Boottime;
 /// Apple's runs on during sleep; where another does not, the time of day next to it does.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 const STEADY: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
+/// A name of a host has at most 253 letters.
+const HOST_NAME_BYTES_MAX: u64 = 1024;
 
 /// Time of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +56,7 @@ impl Clock for SystemClock {
 /// Who works here: user, host and process, for leases and the record.
 pub fn owner() -> String {
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+    let host = inputs::read_text(Path::new("/proc/sys/kernel/hostname"), HOST_NAME_BYTES_MAX)
         .ok()
         .or_else(|| std::env::var("HOSTNAME").ok())
         .map(|name| name.trim().to_owned())
