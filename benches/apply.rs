@@ -20,7 +20,7 @@ use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::Inventory;
-use rgctl::execution::drive::{Job, Watch, World, drive};
+use rgctl::execution::drive::{IfHeld, Job, Watch, World, drive};
 use rgctl::execution::turn::{Pace, Turn};
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
@@ -80,6 +80,7 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
         run: &run,
         owner: "bench",
         deadline: None,
+        if_held: IfHeld::GiveUp,
         pace,
     };
     let mut count = Count(0);

@@ -105,6 +105,7 @@ async fn agree_and_carry_out(
         agreed: only_this.then_some(plan),
         purpose: work.purpose,
         deadline: args.deadline,
+        if_held: args.if_held(),
     };
     run::carry_out(outside, &run, output, settings.output).await
 }

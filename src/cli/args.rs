@@ -20,6 +20,7 @@ use super::template::TemplateArgs;
 use super::validate::ValidateArgs;
 use crate::artefacts::policy::{Consent, Policy};
 use crate::artefacts::scope::Home;
+use crate::execution::drive::IfHeld;
 use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
 use crate::vocabulary::time::Span;
 
@@ -273,9 +274,26 @@ pub struct RunArgs {
     /// Show the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// End at once, with code 7, when another run holds the lease or may still hold it
+    #[arg(long, conflicts_with = "preempt")]
+    pub no_wait: bool,
+    /// Ask a run that holds the lease to yield, and go on when it has
+    #[arg(long)]
+    pub preempt: bool,
     /// Pause after this time, such as `45m`; what was begun is recorded and the next run goes on
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub deadline: Option<Span>,
+}
+
+impl RunArgs {
+    /// What is done when another run holds the lease.
+    pub const fn if_held(&self) -> IfHeld {
+        match (self.no_wait, self.preempt) {
+            (true, _) => IfHeld::GiveUp,
+            (_, true) => IfHeld::AskToYield,
+            _ => IfHeld::Watch,
+        }
+    }
 }
 
 /// How to apply.

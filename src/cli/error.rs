@@ -124,7 +124,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Held { .. } => Self::of(Exit::Held, &error)
-                .hint("one run at a time works on a blueprint; a crashed run's lease ends by itself"),
+                .hint("one run at a time works on a blueprint: wait for it, or ask it to yield with `--preempt`"),
             StoreError::Fenced { .. } => {
                 Self::of(Exit::Held, &error).hint("look at `rgctl history` before you apply again")
             }

@@ -321,7 +321,7 @@ pub async fn take_over(
     let scope = scope_of(&*outside.cloud, desired).await?;
     let run_id = machine::new_run(&owner, outside.wall.now());
     let (lasts, sent) = (Pace::default().lease, ClockReading::of(&outside.wall));
-    let lease = store.take_lease(&scope, &run_id, &owner, sent.wall, lasts).await?;
+    let lease = store.take_lease(&scope, &run_id, &owner, sent.wall, lasts, None).await?;
     let permit = Permit::under_lease(sent, lasts);
     let end = store.entries(&scope, 0).await?.last().map_or(0, |entry| entry.seq);
     let ops = adoptions(desired, seen);

@@ -109,6 +109,15 @@ impl Watch for Progress {
     fn stopping(&mut self) -> bool {
         self.stop.is_made()
     }
+
+    fn told(&mut self, line: &str) {
+        match &mut self.shown {
+            // Talk that nobody hears is no error.
+            Shown::Lines(to) => drop(writeln!(to, "{line}")),
+            Shown::Bars { all, .. } => drop(all.println(line)),
+            Shown::Nothing => {}
+        }
+    }
 }
 
 impl Drop for Progress {

@@ -19,7 +19,7 @@ use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
 use crate::artefacts::policy::Policy;
 use crate::artefacts::seen::Inventory;
-use crate::execution::drive::{self, Ended, Job};
+use crate::execution::drive::{self, Ended, IfHeld, Job};
 use crate::execution::turn::{self, Pace};
 use crate::planning::{self, Ask, Figures};
 use crate::report::document::{document, format};
@@ -61,6 +61,8 @@ pub struct Run<'a> {
     pub purpose: Purpose,
     /// When to pause.
     pub deadline: Option<Span>,
+    /// What is done when another run holds the lease.
+    pub if_held: IfHeld,
 }
 
 /// How a run ended, as a document.
@@ -104,6 +106,7 @@ pub async fn carry_out(
         run: &id,
         owner: &owner,
         deadline: run.deadline.map(|span| began + span),
+        if_held: run.if_held,
         pace: &pace,
     };
     let world = outside.world();

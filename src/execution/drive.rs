@@ -19,7 +19,7 @@ use crate::artefacts::seen::{Inventory, Selection};
 use crate::kinds::facts::Endpoint;
 use crate::planning::Figures;
 use crate::record::ledger::Ledger;
-use crate::seams::{Clock, ClockReading, Cloud, CloudError, Permit, Store, StoreError};
+use crate::seams::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use crate::vocabulary::names::{RegionId, RunId};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::{Moment, Span};
@@ -65,8 +65,22 @@ pub struct Job<'a> {
     pub owner: &'a str,
     /// The run is paused when this time comes.
     pub deadline: Option<Moment>,
+    /// What is done when somebody else holds the lease.
+    pub if_held: IfHeld,
     /// Bounds.
     pub pace: &'a Pace,
+}
+
+/// What a run does when somebody else holds the lease, or may still hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfHeld {
+    /// It ends at once.
+    GiveUp,
+    /// It watches the lease for its term, and takes it if its holder gives no sign of life.
+    #[default]
+    Watch,
+    /// It asks the holder to yield, waits some terms for that, and then does as above.
+    AskToYield,
 }
 
 /// Why a run ended without an outcome.
@@ -86,6 +100,8 @@ pub trait Watch: Send {
     fn turned(&mut self, turn: &Turn, inventory: &Inventory);
     /// Whether no new step may be begun.
     fn stopping(&mut self) -> bool;
+    /// Something that a person who waits wants to know.
+    fn told(&mut self, _line: &str) {}
 }
 
 /// How a run ended.
@@ -176,11 +192,10 @@ pub fn selection_of(desired: &Desired) -> Selection {
 /// without the current lease.
 pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
     let scope = scope_of(world.cloud, job.desired).await?;
-    let (lasts, sent) = (job.pace.lease, ClockReading::of(world.wall));
-    let lease = world.store.take_lease(&scope, job.run, job.owner, sent.wall, lasts).await?;
-    let guard = Guard::new(*world, lease, sent, lasts);
+    let guard = Guard::take(*world, job, &scope, watch).await?;
     let began = world.clock.now();
-    let mut run = Run { world, job, guard: &guard, ledger: Ledger::default(), calls: 0, began };
+    let mut run =
+        Run { world, job, guard: &guard, ledger: Ledger::default(), calls: 0, began, yields_to: None };
     let ended = guard.beside(run.work(watch)).await;
     guard.release().await;
     ended
@@ -193,6 +208,8 @@ struct Run<'a> {
     ledger: Ledger,
     calls: u64,
     began: Moment,
+    /// Who asked for the lease.
+    yields_to: Option<String>,
 }
 
 impl Run<'_> {
@@ -207,7 +224,8 @@ impl Run<'_> {
             let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard)).await?;
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
             self.guard.make_sure().await?;
-            let stopping = watch.stopping() || self.is_past_deadline();
+            self.guard.read_inbox().await;
+            let stopping = watch.stopping() || self.is_past_deadline() || self.yields(watch);
             let turn = turn(&self.known(&inventory, stopping));
             tracing::debug!(
                 left = turn.plan.steps.len(),
@@ -257,6 +275,16 @@ impl Run<'_> {
 
     fn is_past_deadline(&self) -> bool {
         self.job.deadline.is_some_and(|deadline| self.world.clock.now() >= deadline)
+    }
+
+    /// Whether somebody asks for the lease: nothing more is begun then.
+    fn yields(&mut self, watch: &mut dyn Watch) -> bool {
+        let asked_by = self.guard.asked_by();
+        if let Some(who) = asked_by.as_ref().filter(|_| self.yields_to.is_none()) {
+            watch.told(&format!("{who} asks for the lease: nothing more is begun"));
+        }
+        self.yields_to = asked_by;
+        self.yields_to.is_some()
     }
 
     fn opening(&self, turn: &Turn) -> Event {
@@ -324,7 +352,7 @@ impl Run<'_> {
     /// Sleeps until the next look. A request to stop cuts the sleep short, but for a turn that knew of it: that one waits
     /// for the outcome of its calls.
     async fn sleep(&self, turn: &Turn, stopping: bool, watch: &mut dyn Watch) {
-        let mut ends = || !stopping && watch.stopping();
+        let mut ends = || !stopping && (watch.stopping() || self.guard.asked_by().is_some());
         wait_until(self.world.clock, self.next_look(turn), Some(self.guard), &mut ends).await;
     }
 
@@ -334,7 +362,10 @@ impl Run<'_> {
             other => other,
         };
         if opened {
-            let summary = summary(&last, self.calls);
+            let mut summary = summary(&last, self.calls);
+            if let Some(who) = self.yields_to.as_ref().filter(|_| outcome == Outcome::Stopped) {
+                summary = format!("yielded to {who}; {summary}");
+            }
             self.append(&[Event::Closed { outcome, summary }]).await?;
         }
         Ok(Ended { outcome, last, calls: self.calls, at: self.world.clock.now() })

@@ -1,6 +1,7 @@
 //! Each line of the record carries the digest of the one before: a line that was changed, removed or slipped in
 //! breaks the chain at its place.
 
+use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::scope::Scope;
 use crate::seams::Lease;
@@ -72,6 +73,47 @@ pub fn verify(
     Ok(())
 }
 
+fn digest_of_message(message: &Message) -> String {
+    let content = (&message.previous, message.seq, message.at, &message.scope, &message.from, &message.what);
+    sha256_hex(serde_json::to_string(&content).unwrap_or_default().as_bytes())
+}
+
+/// A message, chained to the one that came before.
+pub fn seal_message(
+    scope: &Scope,
+    last: Option<&Message>,
+    at: Moment,
+    from: &str,
+    what: &Request,
+) -> Message {
+    let mut message = Message {
+        seq: last.map_or(0, |last| last.seq) + 1,
+        at,
+        scope: scope.clone(),
+        from: from.to_owned(),
+        what: what.clone(),
+        previous: last.map(|last| last.hash.clone()).unwrap_or_default(),
+        hash: String::new(),
+    };
+    message.hash = digest_of_message(&message);
+    message
+}
+
+/// Checks messages that follow one another, of which the first may be any; yields the position and the fault of the first
+/// wrong one.
+pub fn verify_messages(messages: &[Message]) -> Result<(), (u64, &'static str)> {
+    for (place, message) in messages.iter().enumerate() {
+        if digest_of_message(message) != message.hash {
+            return Err((message.seq, "its content was changed"));
+        }
+        let before = place.checked_sub(1).and_then(|place| messages.get(place));
+        if before.is_some_and(|before| (before.seq + 1, &before.hash) != (message.seq, &message.previous)) {
+            return Err((message.seq, "the message before it was changed or removed"));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,9 +131,27 @@ mod tests {
             owner: "me".into(),
             epoch: 1,
             until: Moment::EPOCH,
+            lasts: crate::vocabulary::time::Span::from_mins(1),
+            renewals: 0,
         };
         let event = |text: &str| Event::Closed { outcome: Outcome::Settled, summary: text.into() };
         seal(&lease, None, Moment::EPOCH, &[event("one"), event("two"), event("three")])
+    }
+
+    #[test]
+    fn a_changed_or_removed_message_is_found() {
+        let scope = Scope::parse("sim/world/game").unwrap();
+        let ask = |last: Option<&Message>, epoch| {
+            seal_message(&scope, last, Moment::EPOCH, "ann", &Request::Yield { epoch })
+        };
+        let first = ask(None, 1);
+        let second = ask(Some(&first), 2);
+        let third = ask(Some(&second), 3);
+        assert_eq!(verify_messages(&[first.clone(), second.clone(), third.clone()]), Ok(()));
+        assert_eq!(verify_messages(&[second.clone(), third.clone()]), Ok(()));
+        let changed = Message { from: "bob".into(), ..second.clone() };
+        assert_eq!(verify_messages(&[first.clone(), changed]), Err((2, "its content was changed")));
+        assert!(verify_messages(&[first, third]).is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::fmt;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::plan::Op;
@@ -210,22 +211,60 @@ pub struct Lease {
     pub owner: String,
     /// Counts the holders. What a former holder writes carries an older number and is refused.
     pub epoch: u64,
-    /// It is free from then on, unless renewed.
+    /// When its holder wants it to end, by the holder's own clock, which is compared with no other; the epoch once it was
+    /// given back.
     pub until: Moment,
+    /// How long it lasts without being renewed: whoever wants it watches it for so long.
+    #[serde(default = "one_minute")]
+    pub lasts: Span,
+    /// How often it was renewed, so that no two renewals leave the same lease.
+    #[serde(default)]
+    pub renewals: u64,
+}
+
+/// How long leases of versions lasted that did not write it down.
+const fn one_minute() -> Span {
+    Span::from_mins(1)
+}
+
+impl Lease {
+    /// Whether its holder gave it back.
+    pub fn is_given_back(&self) -> bool {
+        self.until == Moment::EPOCH
+    }
+
+    /// Whether a run may take it: it was given back, it is the run's own, or it is still what was watched for its term.
+    pub fn is_free_for(&self, run: &RunId, watched: Option<&Self>) -> bool {
+        self.is_given_back() || self.run == *run || watched == Some(self)
+    }
+
+    /// The lease that follows upon another, or upon none.
+    #[must_use]
+    pub fn after(self, last: Option<&Self>) -> Self {
+        Self { epoch: last.map_or(0, |last| last.epoch) + 1, renewals: 0, ..self }
+    }
+
+    /// The same lease, renewed.
+    #[must_use]
+    pub fn renewed(&self, now: Moment, lasts: Span) -> Self {
+        Self { until: now + lasts, lasts, renewals: self.renewals + 1, ..self.clone() }
+    }
+
+    /// The same lease, given back.
+    #[must_use]
+    pub fn given_back(&self) -> Self {
+        Self { until: Moment::EPOCH, ..self.clone() }
+    }
 }
 
 /// What goes wrong with a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else holds the lease.
-    #[error("{owner} works on {blueprint} until {until} unless the lease is renewed")]
+    /// Somebody else holds the lease, or may still hold it.
+    #[error("{} works on {}", lease.owner, lease.scope.blueprint)]
     Held {
-        /// Of which blueprint.
-        blueprint: BlueprintName,
-        /// Who.
-        owner: String,
-        /// Until when.
-        until: Moment,
+        /// The lease as it stands.
+        lease: Box<Lease>,
     },
     /// Somebody else took the lease, or wrote to the record first: this run must stop at once.
     #[error("another run has taken over {blueprint}")]
@@ -253,7 +292,9 @@ pub enum StoreError {
 
 /// Where the record, the lease and the overlays are kept.
 pub trait Store: Send + Sync {
-    /// Takes the lease when it is free or expired. A run that holds it already gets it renewed.
+    /// Takes the lease when it is free: nobody had it, its holder gave it back or is known to be dead, or it is still
+    /// exactly the one that was `watched`, by a clock of this machine, for as long as it lasts. Clocks of two machines are
+    /// never compared. A run that holds it already gets it anew.
     fn take_lease<'a>(
         &'a self,
         scope: &'a Scope,
@@ -261,6 +302,7 @@ pub trait Store: Send + Sync {
         owner: &'a str,
         now: Moment,
         lasts: Span,
+        watched: Option<&'a Lease>,
     ) -> BoxFuture<'a, Result<Lease, StoreError>>;
     /// Holds a lease for longer.
     fn renew_lease<'a>(
@@ -269,6 +311,8 @@ pub trait Store: Send + Sync {
         now: Moment,
         lasts: Span,
     ) -> BoxFuture<'a, Result<Lease, StoreError>>;
+    /// The lease as it stands, whoever has it; none where nobody ever had one.
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>>;
     /// Gives a lease back; one that is not ours any more is left alone.
     fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>>;
 
@@ -293,6 +337,18 @@ pub trait Store: Send + Sync {
     /// The accounts in which a blueprint has a record here, in order.
     fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
     -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;
+
+    /// Leaves a message for whoever holds the lease, without holding it: nothing of a run is moved, fenced or used up by
+    /// it. Yields its position among the messages.
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// The messages after a position, in order, verified.
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>>;
 
     /// Decisions that have not expired.
     fn overlays<'a>(

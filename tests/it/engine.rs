@@ -13,7 +13,7 @@ use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::scope::{Home, Scope};
 use rgctl::artefacts::seen::{Gap, Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
-use rgctl::execution::drive::{DriveError, Ended, Job, Watch, World, drive, observe, selection_of};
+use rgctl::execution::drive::{DriveError, Ended, IfHeld, Job, Watch, World, drive, observe, selection_of};
 use rgctl::execution::turn::{Held, Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
@@ -72,6 +72,7 @@ pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pa
         run,
         owner: "test",
         deadline: None,
+        if_held: IfHeld::GiveUp,
         pace,
     }
 }
@@ -127,9 +128,21 @@ impl Site {
                 ended = drive(&world, &job, &mut watch) => Some(ended),
             }
         });
-        // Whoever died keeps the lease until its time is up.
-        self.wall.advance(Span::from_secs(61));
+        if ended.is_none() {
+            self.outlive();
+        }
         (ended, taps.calls.into_inner(), taps.appends.into_inner())
+    }
+
+    /// Whoever died keeps the lease until somebody has watched it for its term.
+    fn outlive(&self) {
+        use rgctl::seams::Store;
+        self.wall.advance(Span::from_mins(1));
+        let scope = self.scope("game");
+        let Some(lease) = block_on(self.store.lease(&scope)).unwrap() else { return };
+        let (next, now) = (RunId("heir".into()), self.wall.now());
+        let taken = self.store.take_lease(&scope, &next, "heir", now, lease.lasts, Some(&lease));
+        block_on(self.store.release_lease(&block_on(taken).unwrap())).unwrap();
     }
 
     pub fn look(&self, desired: &Desired) -> Inventory {
@@ -373,10 +386,11 @@ fn two_runs_at_once_are_one_run_and_one_refusal() {
         "ann@laptop",
         now,
         Span::from_secs(60),
+        None,
     ));
     let refused = site.run(&wanted, &Order::default());
     assert!(
-        matches!(refused, Err(DriveError::Store(StoreError::Held { owner, .. })) if owner == "ann@laptop")
+        matches!(refused, Err(DriveError::Store(StoreError::Held { lease })) if lease.owner == "ann@laptop")
     );
     assert_eq!(site.cloud.calls().len(), 0);
     block_on(site.store.release_lease(&lease.unwrap())).unwrap();

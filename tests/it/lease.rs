@@ -9,18 +9,18 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
-use rgctl::artefacts::journal::Outcome;
+use rgctl::artefacts::journal::{Event, Outcome};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::scope::Home;
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
-use rgctl::execution::drive::{DriveError, Ended, World, drive, scope_of};
-use rgctl::execution::turn::Pace;
+use rgctl::execution::drive::{DriveError, Ended, IfHeld, Job, Watch, World, drive, scope_of};
+use rgctl::execution::turn::{Pace, Turn};
 use rgctl::kinds::KindId;
-use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt, Store, StoreError};
-use rgctl::vocabulary::names::{RegionId, RunId, Token};
+use rgctl::seams::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
+use rgctl::vocabulary::names::{RegionId, RunId, StepId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
 use crate::engine::{Order, Quiet, Site, applying};
@@ -88,11 +88,36 @@ fn wanted() -> Desired {
 }
 
 async fn run_on(slow: &Slow<'_>, wall: &Paused, store: &SqliteStore) -> Result<Ended, DriveError> {
+    run_as("r1", IfHeld::GiveUp, slow, wall, store).await.0
+}
+
+/// What a person who waits is told.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Watch for Told {
+    fn turned(&mut self, _: &Turn, _: &Inventory) {}
+    fn stopping(&mut self) -> bool {
+        false
+    }
+    fn told(&mut self, line: &str) {
+        self.0.push(line.to_owned());
+    }
+}
+
+async fn run_as(
+    name: &str,
+    if_held: IfHeld,
+    slow: &Slow<'_>,
+    wall: &Paused,
+    store: &SqliteStore,
+) -> (Result<Ended, DriveError>, Vec<String>) {
     let clock = slow.cloud.clock();
     let world = World { cloud: slow, clock: &clock, wall, store };
-    let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
-    let job = applying(&wanted, &run, &policy, &pace);
-    drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(200) }).await
+    let (wanted, run, policy, pace) = (wanted(), RunId(name.into()), Policy::default(), Pace::default());
+    let job = Job { if_held, owner: name, ..applying(&wanted, &run, &policy, &pace) };
+    let mut told = Told::default();
+    (drive(&world, &job, &mut told).await, told.0)
 }
 
 fn slow<'a>(cloud: &'a SimCloud, look: u64, call: u64) -> Slow<'a> {
@@ -121,14 +146,124 @@ async fn a_run_that_hangs_loses_its_lease_and_when_it_wakes_it_writes_and_calls_
     let other = RunId("r2".into());
     let scope = scope_of(&cloud, &wanted()).await.unwrap();
     let (ended, taken) = futures::join!(run_on(&hanging, &wall, &store), async {
-        // A term without a sign, and the term that was renewed last.
-        wall.sleep_until(Moment::EPOCH + Span::from_secs(125)).await;
-        store.take_lease(&scope, &other, "bob", wall.now(), Span::from_mins(10)).await
+        // A term without a sign; what stands then is watched for another one.
+        wall.sleep_until(Moment::EPOCH + Span::from_secs(62)).await;
+        let stood = store.lease(&scope).await.unwrap();
+        wall.sleep_until(wall.now() + Span::from_mins(1)).await;
+        store.take_lease(&scope, &other, "bob", wall.now(), Span::from_mins(10), stood.as_ref()).await
     });
     taken.expect("the one that hangs is not renewed for");
     assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
     assert_eq!((cloud.calls().len(), hanging.looks.into_inner()), (0, 1));
     assert!(store.entries(&scope, 0).await.unwrap().is_empty());
+}
+
+/// Another run's lease on a fresh world; the world, its store and this machine's time.
+async fn held_by_another(now: impl Fn(Moment) -> Moment) -> (Paused, SimCloud, SqliteStore, Lease) {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    let scope = scope_of(&cloud, &wanted()).await.unwrap();
+    let (run, at) = (RunId("other".into()), now(wall.now()));
+    let lease = store.take_lease(&scope, &run, "ann", at, Span::from_mins(1), None).await.unwrap();
+    (wall, cloud, store, lease)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_stands_still_is_taken_after_its_term_whatever_its_holders_clock_says() {
+    for ahead in [0, 600, -600] {
+        let shifted = |now: Moment| Moment::from_millis(now.as_millis() + ahead * 1_000);
+        let (wall, cloud, store, _) = held_by_another(shifted).await;
+        let (ended, told) = run_as("r1", IfHeld::Watch, &slow(&cloud, 0, 0), &wall, &store).await;
+        assert_eq!(ended.unwrap().outcome, Outcome::Settled, "{ahead}");
+        let took = wall.now().since(Moment::EPOCH);
+        assert!(took >= Span::from_mins(1) && took <= Span::from_secs(66), "{ahead}: {took}");
+        assert_eq!(told, ["ann works on this, or has died: its lease is watched for 1m"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_lives_is_left_alone_and_who_does_not_wait_is_told_at_once() {
+    let (wall, cloud, store, mut lease) = held_by_another(|now| now).await;
+    let quick = slow(&cloud, 0, 0);
+    let (refused, told) = run_as("r1", IfHeld::GiveUp, &quick, &wall, &store).await;
+    assert!(matches!(refused, Err(DriveError::Store(StoreError::Held { .. }))), "{refused:?}");
+    assert_eq!((wall.now(), told.len()), (Moment::EPOCH, 0));
+    let (refused, ()) = futures::join!(run_as("r1", IfHeld::Watch, &quick, &wall, &store), async {
+        for _ in 0..2 {
+            wall.sleep_until(wall.now() + Span::from_secs(20)).await;
+            lease = store.renew_lease(&lease, wall.now(), lease.lasts).await.unwrap();
+        }
+    });
+    assert!(matches!(refused.0, Err(DriveError::Store(StoreError::Held { .. }))), "{refused:?}");
+    assert!(cloud.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_given_back_while_it_is_watched_is_taken_at_once() {
+    let (wall, cloud, store, lease) = held_by_another(|now| now).await;
+    let quick = slow(&cloud, 0, 0);
+    let (ended, ()) = futures::join!(run_as("r1", IfHeld::Watch, &quick, &wall, &store), async {
+        wall.sleep_until(wall.now() + Span::from_secs(12)).await;
+        store.release_lease(&lease).await.unwrap();
+    });
+    assert_eq!(ended.0.unwrap().outcome, Outcome::Settled);
+    assert!(wall.now() <= Moment::EPOCH + Span::from_secs(20), "{}", wall.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_is_asked_begins_nothing_more_finishes_what_it_sent_and_yields() {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    let (working, asking) = (slow(&cloud, 5, 10), slow(&cloud, 0, 0));
+    let (first, second) = futures::join!(run_as("r1", IfHeld::GiveUp, &working, &wall, &store), async {
+        wall.sleep_until(wall.now() + Span::from_secs(12)).await;
+        run_as("r2", IfHeld::AskToYield, &asking, &wall, &store).await
+    });
+    let (first, heard) = first;
+    assert_eq!(first.unwrap().outcome, Outcome::Stopped);
+    assert_eq!(heard, ["r2 asks for the lease: nothing more is begun"]);
+    assert_eq!(second.0.unwrap().outcome, Outcome::Settled);
+    assert_eq!(second.1, ["r1 works on this, and is asked to yield"]);
+    let scope = scope_of(&cloud, &wanted()).await.unwrap();
+    let entries = store.entries(&scope, 0).await.unwrap();
+    let handed = entries.iter().position(|entry| entry.run.0 == "r2").unwrap();
+    assert!(
+        entries[handed..].iter().all(|entry| entry.run.0 == "r2"),
+        "no line of the first behind the second's"
+    );
+    let last = &entries[handed - 1].what;
+    assert!(
+        matches!(last, Event::Closed { summary, .. } if summary.starts_with("yielded to r2; ")),
+        "{last:?}"
+    );
+    let answered = |step: &StepId| {
+        entries[..handed]
+            .iter()
+            .any(|entry| matches!(&entry.what, Event::Accepted { step: of } if of == step))
+    };
+    let mut sent = entries[..handed].iter().filter_map(|entry| match &entry.what {
+        Event::Intended { step, .. } => Some(step),
+        _ => None,
+    });
+    assert!(sent.all(answered), "what was sent was finished");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_does_not_yield_keeps_its_lease_after_three_terms() {
+    let (wall, cloud, store, mut lease) = held_by_another(|now| now).await;
+    let quick = slow(&cloud, 0, 0);
+    let (refused, ()) = futures::join!(run_as("r1", IfHeld::AskToYield, &quick, &wall, &store), async {
+        for _ in 0..11 {
+            wall.sleep_until(wall.now() + Span::from_secs(20)).await;
+            lease = store.renew_lease(&lease, wall.now(), lease.lasts).await.unwrap();
+        }
+    });
+    assert!(matches!(refused.0, Err(DriveError::Store(StoreError::Held { .. }))), "{refused:?}");
+    let asked = store.inbox(&lease.scope, 0).await.unwrap();
+    assert_eq!(asked.len(), 1, "it is asked once: {asked:?}");
+    assert!(cloud.calls().is_empty());
 }
 
 /// A machine that sleeps in the middle of the first call, longer than its lease.
@@ -158,8 +293,9 @@ impl Cloud for Napping<'_> {
                 if let Some(store) = self.store {
                     let other = RunId("other".into());
                     let game = scope_of(self.cloud, &wanted()).await.unwrap();
+                    let stood = store.lease(&game).await.unwrap();
                     store
-                        .take_lease(&game, &other, "bob", self.wall.now(), Span::from_mins(1))
+                        .take_lease(&game, &other, "bob", self.wall.now(), Span::from_mins(1), stood.as_ref())
                         .await
                         .unwrap();
                 }

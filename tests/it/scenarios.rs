@@ -88,7 +88,8 @@ impl Scene {
         let scope = Scope::new(home, BlueprintName::new(blueprint).expect("a name"));
         let run = RunId("another".to_owned());
         let now = SystemClock.now();
-        let lease = store.take_lease(&scope, &run, "bob@elsewhere (process 1)", now, Span::from_mins(10));
+        let lease =
+            store.take_lease(&scope, &run, "bob@elsewhere (process 1)", now, Span::from_mins(10), None);
         let lease = block_on(lease).expect("a free lease");
         self.held = Some((store, lease));
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::artefacts::address::Address;
+use rgctl::artefacts::inbox::Request;
 use rgctl::artefacts::journal::{Event, Outcome, regions_of};
 use rgctl::artefacts::overlay::{Axis, Overlay};
 use rgctl::artefacts::scope::Scope;
-use rgctl::seams::{Store, StoreError};
+use rgctl::seams::{Lease, Store, StoreError};
 use rgctl::vocabulary::names::{RunId, StepId, StoreName, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
@@ -45,11 +46,11 @@ fn begun_in(place: &str) -> Event {
 pub async fn obeys_the_laws(store: &dyn Store) {
     let start = Moment::from_secs(1_000);
     let (game, first, second) = (game(), run("r1"), run("r2"));
-    let lease = store.take_lease(&game, &first, "ann", start, LEASE).await.unwrap();
+    let lease = store.take_lease(&game, &first, "ann", start, LEASE, None).await.unwrap();
 
     // One holder at a time; the refusal names the holder.
-    let held = store.take_lease(&game, &second, "bob", start, LEASE).await;
-    assert!(matches!(held, Err(StoreError::Held { owner, .. }) if owner == "ann"));
+    let held = store.take_lease(&game, &second, "bob", start, LEASE, None).await;
+    assert!(matches!(held, Err(StoreError::Held { lease }) if lease.owner == "ann"));
 
     // Lines are added behind the last one, all or none.
     let end = store.append(&lease, 0, start, &[event("one"), event("two")]).await.unwrap();
@@ -61,12 +62,14 @@ pub async fn obeys_the_laws(store: &dyn Store) {
     assert_eq!(store.entries(&game, 1).await.unwrap(), entries[1..]);
     assert!(entries.iter().all(|entry| entry.actor == "ann" && entry.run == first));
 
-    // A renewed lease lasts longer; when its time is up another run takes over, and the first is fenced off.
-    let renewed = store.renew_lease(&lease, start + Span::from_secs(30), LEASE).await.unwrap();
-    assert_eq!(renewed.until, start + Span::from_secs(90));
-    let early = store.take_lease(&game, &second, "bob", start + Span::from_secs(80), LEASE).await;
+    // What was renewed is another lease than the one that was watched; what stands as it was watched is taken, and its
+    // former holder is fenced off.
+    let renewed = store.renew_lease(&lease, start, LEASE).await.unwrap();
+    assert_ne!(renewed, lease, "also where the holder's clock stands still");
+    assert_eq!(store.lease(&game).await.unwrap().as_ref(), Some(&renewed));
+    let early = store.take_lease(&game, &second, "bob", start, LEASE, Some(&lease)).await;
     assert!(early.is_err());
-    let taken = store.take_lease(&game, &second, "bob", start + Span::from_secs(91), LEASE).await.unwrap();
+    let taken = store.take_lease(&game, &second, "bob", start, LEASE, Some(&renewed)).await.unwrap();
     assert!(taken.epoch > renewed.epoch);
     let late = store.append(&renewed, 2, start, &[event("too late")]).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })));
@@ -91,7 +94,7 @@ pub async fn obeys_the_laws(store: &dyn Store) {
         assert_eq!(store.regions(&other).await.unwrap(), BTreeSet::new());
         assert_eq!(store.entries(&other, 0).await.unwrap(), []);
         assert_eq!(store.overlays(&other, start).await.unwrap(), []);
-        let theirs = store.take_lease(&other, &first, "eve", start, LEASE).await.unwrap();
+        let theirs = store.take_lease(&other, &first, "eve", start, LEASE, None).await.unwrap();
         assert_eq!(store.append(&theirs, 0, start, &[event("theirs")]).await.unwrap(), 1);
         store.release_lease(&theirs).await.unwrap();
     }
@@ -117,7 +120,191 @@ pub async fn obeys_the_laws(store: &dyn Store) {
 
     // A lease that was given back is free at once.
     store.release_lease(&taken).await.unwrap();
-    store.take_lease(&game, &run("r3"), "cid", start, LEASE).await.unwrap();
+    store.take_lease(&game, &run("r3"), "cid", start, LEASE, None).await.unwrap();
+}
+
+/// A process that works with a store: to drop it is to kill it.
+type Process = Box<dyn Store>;
+
+/// The laws of leases among processes that may die. `is_seen` tells whether a store sees a process of this machine die;
+/// where it does not, a lease stands until it was watched for its term.
+pub async fn obeys_the_laws_of_leases(open: &dyn Fn() -> Process, is_seen: bool) {
+    the_dead_are_judged_by_their_own_epoch(open, is_seen).await;
+    clocks_are_not_compared(open).await;
+    whoever_is_first_only_the_last_holder_writes(open, is_seen).await;
+    messages_touch_nothing_of_a_run(open).await;
+}
+
+/// A scope for each law, since stores are shared.
+fn of_law(name: &str) -> Scope {
+    Scope::parse(&format!("aws/123456789012/{name}")).unwrap()
+}
+
+const START: Moment = Moment::from_secs(1_000);
+
+async fn take(
+    process: &Process,
+    scope: &Scope,
+    name: &str,
+    watched: Option<&Lease>,
+) -> Result<Lease, StoreError> {
+    process.take_lease(scope, &run(name), name, START, LEASE, watched).await
+}
+
+async fn the_dead_are_judged_by_their_own_epoch(open: &dyn Fn() -> Process, is_seen: bool) {
+    let scope = of_law("deaths");
+    // A hangs, B takes what it watched; then A is killed. Its death says nothing about B.
+    let (a, b, c) = (open(), open(), open());
+    let hung = take(&a, &scope, "a", None).await.unwrap();
+    let held = take(&b, &scope, "b", Some(&hung)).await.unwrap();
+    drop(a);
+    assert!(take(&c, &scope, "c", None).await.is_err(), "B lives, whatever became of A");
+    assert!(take(&c, &scope, "c", Some(&hung)).await.is_err(), "and what was watched is not what stands");
+    assert_eq!(b.append(&held, 0, START, &[event("b")]).await.unwrap(), 1);
+    // Then B is killed.
+    drop(b);
+    let next = take(&c, &scope, "c", None).await;
+    assert_eq!(next.is_ok(), is_seen, "{next:?}");
+    let next = match next {
+        Ok(lease) => lease,
+        Err(_) => take(&c, &scope, "c", Some(&held)).await.unwrap(),
+    };
+    assert!(next.epoch > held.epoch);
+    // A run that takes its own lease anew, and one that gives it back: nobody is taken for dead.
+    let again = take(&c, &scope, "c", None).await.unwrap();
+    let d = open();
+    assert!(take(&d, &scope, "d", None).await.is_err());
+    c.release_lease(&again).await.unwrap();
+    let last = take(&d, &scope, "d", None).await.unwrap();
+    assert!(take(&c, &scope, "c", None).await.is_err());
+    d.release_lease(&last).await.unwrap();
+}
+
+async fn clocks_are_not_compared(open: &dyn Fn() -> Process) {
+    let scope = of_law("clocks");
+    let (a, b) = (open(), open());
+    let minutes = Span::from_mins(10);
+    let mut free = None;
+    for (theirs, ours) in [(START + minutes, START), (START, START + minutes)] {
+        let lease = a.take_lease(&scope, &run("a"), "a", theirs, LEASE, free.as_ref()).await.unwrap();
+        let early = b.take_lease(&scope, &run("b"), "b", ours, LEASE, None).await;
+        assert!(matches!(early, Err(StoreError::Held { .. })), "its own clock tells nobody that it is over");
+        let taken = b.take_lease(&scope, &run("b"), "b", ours, LEASE, Some(&lease)).await.unwrap();
+        assert!(a.append(&lease, 0, theirs, &[event("a")]).await.is_err());
+        free = Some(taken);
+    }
+    b.release_lease(free.as_ref().unwrap()).await.unwrap();
+}
+
+/// Three processes try, die and wake in every order; whatever happens, one of them can write: the last that got the lease.
+async fn whoever_is_first_only_the_last_holder_writes(open: &dyn Fn() -> Process, is_seen: bool) {
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for (number, order) in orders.into_iter().enumerate() {
+        for killed in 0..3 {
+            let scope = of_law(&format!("orders-{number}-{killed}"));
+            let mut processes: Vec<Option<Process>> = (0..3).map(|_| Some(open())).collect();
+            let mut leases: Vec<Option<Lease>> = vec![None, None, None];
+            let mut last: Option<usize> = None;
+            let mut end = 0;
+            for (turn, &who) in order.iter().chain(&order).enumerate() {
+                if turn == 3 {
+                    processes[killed] = None;
+                }
+                let Some(process) = &processes[who] else { continue };
+                let stands = process.lease(&scope).await.unwrap();
+                let name = ["a", "b", "c"][who];
+                let got = match take(process, &scope, name, None).await {
+                    Ok(lease) => Some(lease),
+                    // Every other one has watched; the rest give up.
+                    Err(_) if turn % 2 == 1 => {
+                        Some(take(process, &scope, name, stands.as_ref()).await.unwrap())
+                    }
+                    Err(_) => None,
+                };
+                let was_held = last.is_some_and(|holder| holder != who);
+                let is_dead = last.is_some_and(|holder| processes[holder].is_none());
+                if got.is_none() {
+                    assert!(was_held && !(is_dead && is_seen), "{order:?} {killed} {turn}");
+                }
+                if let Some(lease) = got {
+                    leases[who] = Some(lease);
+                    last = Some(who);
+                }
+                for other in 0..3 {
+                    let (Some(process), Some(lease)) = (&processes[other], &leases[other]) else { continue };
+                    let written = process.append(lease, end, START, &[event(name)]).await;
+                    assert_eq!(
+                        written.is_ok(),
+                        last == Some(other),
+                        "{order:?} {killed} {turn} {other}: {written:?}"
+                    );
+                    end += u64::from(written.is_ok());
+                }
+            }
+            let alive = processes.into_iter().flatten().next().unwrap();
+            assert_eq!(alive.entries(&scope, 0).await.unwrap().len() as u64, end, "and the chain is whole");
+        }
+    }
+}
+
+async fn messages_touch_nothing_of_a_run(open: &dyn Fn() -> Process) {
+    let scope = of_law("messages");
+    let (holder, other) = (open(), open());
+    let mut lease = take(&holder, &scope, "a", None).await.unwrap();
+    let ask = Request::Yield { epoch: lease.epoch };
+    for number in 0..8 {
+        let asked = other.post(&scope, "bob", START, &ask);
+        let said = [event("one more")];
+        let (asked, added) = futures::join!(asked, holder.append(&lease, number, START, &said));
+        assert_eq!((asked.unwrap(), added.unwrap()), (number + 1, number + 1), "no race, no fence");
+        lease = holder.renew_lease(&lease, START, LEASE).await.unwrap();
+    }
+    let messages = holder.inbox(&scope, 0).await.unwrap();
+    assert_eq!(messages.iter().map(|message| message.seq).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
+    assert!(messages.iter().all(|message| message.from == "bob" && message.what == ask));
+    assert_eq!(holder.inbox(&scope, 6).await.unwrap(), messages[6..]);
+    assert_eq!(holder.inbox(&of_law("others"), 0).await.unwrap(), []);
+    assert_eq!(holder.lease(&scope).await.unwrap(), Some(lease));
+}
+
+#[tokio::test]
+async fn the_embedded_store_obeys_the_laws_of_leases() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || -> Process { Box::new(SqliteStore::open(folder.path()).unwrap()) };
+    obeys_the_laws_of_leases(&open, true).await;
+    let locks = std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok);
+    let locks: Vec<_> = locks.filter(|file| file.file_name().to_string_lossy().ends_with(".lock")).collect();
+    assert!(locks.len() <= 20, "what former holders leave is cleared away: {locks:?}");
+}
+
+#[tokio::test]
+async fn a_process_on_another_machine_leaves_no_lock_and_is_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    let scope = of_law("elsewhere");
+    let dead: Process = Box::new(SqliteStore::open(folder.path()).unwrap());
+    let lease = take(&dead, &scope, "a", None).await.unwrap();
+    drop(dead);
+    for file in std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok) {
+        if file.file_name().to_string_lossy().ends_with(".lock") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
+    let next: Process = Box::new(SqliteStore::open(folder.path()).unwrap());
+    assert!(take(&next, &scope, "b", None).await.is_err(), "nothing proves its death");
+    take(&next, &scope, "b", Some(&lease)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_changed_in_the_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for _ in 0..2 {
+        store.post(&game(), "bob", START, &Request::Yield { epoch: 1 }).await.unwrap();
+    }
+    let file = rusqlite_connection(folder.path());
+    file.execute("update messages set message = replace(message, 'bob', 'eve') where seq = 2", []).unwrap();
+    let damaged = store.inbox(&game(), 0).await;
+    assert!(matches!(damaged, Err(StoreError::Damaged { seq: 2, .. })), "{damaged:?}");
 }
 
 #[tokio::test]
@@ -132,11 +319,11 @@ async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_on_the_same_m
     let folder = tempfile::tempdir().unwrap();
     let now = Moment::from_secs(1_000);
     let dead = SqliteStore::open(folder.path()).unwrap();
-    let lease = dead.take_lease(&game(), &run("r1"), "ann", now, LEASE).await.unwrap();
+    let lease = dead.take_lease(&game(), &run("r1"), "ann", now, LEASE, None).await.unwrap();
     let next = SqliteStore::open(folder.path()).unwrap();
-    assert!(next.take_lease(&game(), &run("r2"), "bob", now, LEASE).await.is_err(), "it still lives");
+    assert!(next.take_lease(&game(), &run("r2"), "bob", now, LEASE, None).await.is_err(), "it still lives");
     drop(dead);
-    let taken = next.take_lease(&game(), &run("r2"), "bob", now, LEASE).await.unwrap();
+    let taken = next.take_lease(&game(), &run("r2"), "bob", now, LEASE, None).await.unwrap();
     assert!(taken.epoch > lease.epoch);
 }
 
@@ -144,7 +331,7 @@ async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_on_the_same_m
 async fn a_record_of_a_version_that_kept_no_regions_tells_them_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE).await.unwrap();
+    let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE, None).await.unwrap();
     let events = [event("one"), begun_in("eu-west-1"), begun_in("cn-north-1")];
     store.append(&lease, 0, Moment::EPOCH, &events).await.unwrap();
     drop(store);
@@ -158,7 +345,7 @@ async fn a_record_of_a_version_that_kept_no_regions_tells_them_all_the_same() {
 async fn a_line_changed_in_the_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
-    let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE).await.unwrap();
+    let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE, None).await.unwrap();
     store.append(&lease, 0, Moment::EPOCH, &[event("one"), event("two"), event("three")]).await.unwrap();
     let file = rusqlite_connection(folder.path());
     file.execute("update lines set entry = replace(entry, 'two', 'TWO') where seq = 2", []).unwrap();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
+use rgctl::artefacts::inbox::{Message, Request};
 use rgctl::artefacts::journal::{Entry, Event};
 use rgctl::artefacts::overlay::Overlay;
 use rgctl::artefacts::plan::Op;
@@ -86,8 +87,24 @@ impl Store for Taps<'_> {
         owner: &'a str,
         now: Moment,
         lasts: Span,
+        watched: Option<&'a Lease>,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        self.store.take_lease(scope, run, owner, now, lasts)
+        self.store.take_lease(scope, run, owner, now, lasts, watched)
+    }
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>> {
+        self.store.lease(scope)
+    }
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.store.post(scope, from, at, what)
+    }
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
+        self.store.inbox(scope, after)
     }
     fn renew_lease<'a>(
         &'a self,

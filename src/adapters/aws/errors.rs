@@ -270,7 +270,14 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
 
 /// The first cause of that type.
 fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// Why the chain of credentials gave none.

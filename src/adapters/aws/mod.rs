@@ -36,7 +36,11 @@ pub mod redshift_serverless;
 #[cfg(feature = "aws")]
 mod retries;
 #[cfg(feature = "aws")]
+mod s3_inbox;
+#[cfg(feature = "aws")]
 pub mod s3_store;
+#[cfg(feature = "aws")]
+mod s3_trouble;
 #[cfg(feature = "aws")]
 pub mod series;
 #[cfg(feature = "aws")]

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ use std::sync::Arc;
 
 use super::clients::Pool;
 use super::errors::chain as error_chain;
+use super::s3_trouble::{Patience, Trouble, is_lost_race, passes};
+use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::scope::{CloudKind, Home, Scope};
@@ -60,9 +64,9 @@ impl S3Place {
 /// A record on S3.
 #[derive(Clone, Debug)]
 pub struct S3Store {
-    pool: Arc<Pool>,
-    region: RegionId,
-    place: S3Place,
+    pub(super) pool: Arc<Pool>,
+    pub(super) region: RegionId,
+    pub(super) place: S3Place,
 }
 
 /// Everything about a blueprint but its lines.
@@ -85,9 +89,11 @@ struct Read {
 enum Exchange {
     Done,
     Lost,
+    /// It may have been made or not; the next look tells.
+    Unclear(StoreError),
 }
 
-fn unavailable(what: impl std::fmt::Display) -> StoreError {
+pub(super) fn unavailable(what: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable { what: what.to_string() }
 }
 
@@ -101,7 +107,7 @@ impl S3Store {
         Self { pool, region, place }
     }
 
-    fn key(&self, scope: &Scope, rest: &str) -> String {
+    pub(super) fn key(&self, scope: &Scope, rest: &str) -> String {
         self.under(&format!("{RECORDS}/{scope}/{rest}"))
     }
 
@@ -109,7 +115,7 @@ impl S3Store {
         if self.place.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.place.prefix) }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, StoreError> {
+    pub(super) async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>, Trouble> {
         let clients = self.pool.reading(&self.region).await;
         let request = clients.s3.get_object().bucket(&self.place.bucket).key(key);
         // The SDK's futures are large: in a box, what waits for them stays small.
@@ -127,15 +133,21 @@ impl S3Store {
         }
     }
 
-    fn unread(&self, key: &str, why: &str) -> StoreError {
-        unavailable(format!("cannot read s3://{}/{key}: {why}", self.place.bucket))
+    fn unread(&self, key: &str, why: &str) -> Trouble {
+        let error = unavailable(format!("cannot read s3://{}/{key}: {why}", self.place.bucket));
+        Trouble { passes: true, error }
     }
 
-    fn failed(&self, verb: &str, key: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
-        unavailable(format!("cannot {verb} s3://{}/{key}: {}", self.place.bucket, error_chain(error)))
+    pub(super) fn failed<E>(&self, verb: &str, key: &str, error: &SdkError<E, HttpResponse>) -> Trouble
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let why = error_chain(error);
+        let text = format!("cannot {verb} s3://{}/{key}: {why}", self.place.bucket);
+        Trouble { passes: passes(error), error: unavailable(text) }
     }
 
-    async fn head(&self, scope: &Scope) -> Result<Read, StoreError> {
+    async fn head(&self, scope: &Scope) -> Result<Read, Trouble> {
         let key = self.key(scope, "head.json");
         let Some((bytes, mark)) = self.get(&key).await? else {
             return Ok(Read { head: Head { format: FORMAT.to_owned(), ..Head::default() }, mark: None });
@@ -147,13 +159,12 @@ impl S3Store {
         })?;
         if head.format != FORMAT {
             let (whose, format) = (&scope.blueprint, head.format);
-            return Err(unavailable(format!("the record of {whose} has the format {format:?}")));
+            return Err(unavailable(format!("the record of {whose} has the format {format:?}")).into());
         }
         Ok(Read { head, mark })
     }
 
-    /// Puts a new head in the place of the one that was read. An answer that was lost is looked for: the new head is
-    /// there, or it is not.
+    /// Puts a new head in the place of the one that was read.
     async fn exchange(&self, scope: &Scope, read: &Read, new: &Head) -> Result<Exchange, StoreError> {
         let key = self.key(scope, "head.json");
         let body = serde_json::to_vec(new).map_err(unavailable)?;
@@ -172,29 +183,45 @@ impl S3Store {
         match request.send().boxed().await {
             Ok(_) => Ok(Exchange::Done),
             Err(error) if is_lost_race(error.code()) => Ok(Exchange::Lost),
-            Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
-                Err(self.failed("write", &key, &error))
+            Err(error) => {
+                let trouble = self.failed("write", &key, &error);
+                if trouble.passes { Ok(Exchange::Unclear(trouble.error)) } else { Err(trouble.error) }
             }
-            Err(error) => match self.head(scope).await {
-                Ok(now) if now.head == *new => Ok(Exchange::Done),
-                Ok(now) if now.mark == read.mark => Err(self.failed("write", &key, &error)),
-                Ok(_) => Ok(Exchange::Lost),
-                Err(worse) => Err(worse),
-            },
         }
     }
 
-    /// Judges the state and exchanges it, again when somebody else was faster.
+    /// Judges the state and exchanges it: again when somebody else was faster, and again, after longer and longer waits,
+    /// when the bucket has trouble that passes. An exchange whose answer was lost is looked for before it is repeated.
     async fn change<T: Send>(
         &self,
         scope: &Scope,
+        lasts: Span,
         judge: impl Fn(&Head) -> Result<(Head, T), StoreError> + Send + Sync,
     ) -> Result<T, StoreError> {
-        for _ in 0..ROUNDS {
-            let read = self.head(scope).boxed().await?;
-            let (new, result) = judge(&read.head)?;
-            if matches!(self.exchange(scope, &read, &new).boxed().await?, Exchange::Done) {
+        let mut patience = Patience::new(self.pool.clock(), lasts);
+        let mut unsure: Option<(Head, T)> = None;
+        let mut races = 0;
+        while races < ROUNDS {
+            let read = match self.head(scope).boxed().await {
+                Ok(read) => read,
+                Err(trouble) => {
+                    patience.wait(trouble).await?;
+                    continue;
+                }
+            };
+            // What this process adds to the record meanwhile does not change these two.
+            let is_made = |new: &Head| new.lease == read.head.lease && new.overlays == read.head.overlays;
+            if let Some((_, result)) = unsure.take_if(|(new, _)| is_made(new)) {
                 return Ok(result);
+            }
+            let (new, result) = judge(&read.head)?;
+            match self.exchange(scope, &read, &new).boxed().await? {
+                Exchange::Done => return Ok(result),
+                Exchange::Lost => races += 1,
+                Exchange::Unclear(error) => {
+                    unsure = Some((new, result));
+                    patience.wait(Trouble { passes: true, error }).await?;
+                }
             }
         }
         let whose = &scope.blueprint;
@@ -209,19 +236,40 @@ impl S3Store {
         events: &[Event],
     ) -> Result<u64, StoreError> {
         let scope = &lease.scope;
-        for _ in 0..ROUNDS {
-            let read = self.head(scope).boxed().await?;
+        let mut patience = Patience::new(self.pool.clock(), lease.lasts);
+        let mut put: Option<(u64, String)> = None;
+        let mut races = 0;
+        while races < ROUNDS {
+            let read = match self.head(scope).boxed().await {
+                Ok(read) => read,
+                Err(trouble) => {
+                    patience.wait(trouble).await?;
+                    continue;
+                }
+            };
             check(&read.head, lease)?;
+            // An exchange whose answer was lost, whatever happened to the lease since.
+            if put.as_ref().is_some_and(|(seq, hash)| (*seq, hash) == (read.head.seq, &read.head.hash)) {
+                return Ok(read.head.seq);
+            }
             if read.head.seq != after {
                 return Err(fenced(scope));
             }
             let last = (after > 0).then(|| (after, read.head.hash.clone()));
             let lines = chain::seal(lease, last, at, events);
             let Some(end) = lines.last() else { return Ok(after) };
-            self.put_batch(scope, after + 1, end, &lines).await?;
+            if put.is_none()
+                && let Err(trouble) = self.put_batch(scope, after + 1, end, &lines).await
+            {
+                patience.wait(trouble).await?;
+                continue;
+            }
+            put = Some((end.seq, end.hash.clone()));
             let new = Head { seq: end.seq, hash: end.hash.clone(), ..read.head.clone() };
-            if matches!(self.exchange(scope, &read, &new).boxed().await?, Exchange::Done) {
-                return Ok(end.seq);
+            match self.exchange(scope, &read, &new).boxed().await? {
+                Exchange::Done => return Ok(end.seq),
+                Exchange::Lost => races += 1,
+                Exchange::Unclear(error) => patience.wait(Trouble { passes: true, error }).await?,
             }
         }
         Err(fenced(scope))
@@ -234,7 +282,7 @@ impl S3Store {
         first: u64,
         end: &Entry,
         lines: &[Entry],
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Trouble> {
         let key = self.key(scope, &format!("lines/{first:016}-{:016}-{}.json", end.seq, end.hash));
         let body = serde_json::to_vec(lines).map_err(unavailable)?;
         // Retried by the SDK: the same name with the same content cannot do harm.
@@ -335,10 +383,6 @@ impl S3Store {
     }
 }
 
-fn is_lost_race(code: Option<&str>) -> bool {
-    matches!(code, Some("PreconditionFailed" | "ConditionalRequestConflict" | "412" | "409"))
-}
-
 /// Whether a lease is the current one.
 fn check(head: &Head, lease: &Lease) -> Result<(), StoreError> {
     match &head.lease {
@@ -355,28 +399,27 @@ impl Store for S3Store {
         owner: &'a str,
         now: Moment,
         lasts: Span,
+        watched: Option<&'a Lease>,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let judge = move |head: &Head| {
             if let Some(current) = &head.lease
-                && current.run != *run
-                && now < current.until
+                && !current.is_free_for(run, watched)
             {
-                return Err(StoreError::Held {
-                    blueprint: scope.blueprint.clone(),
-                    owner: current.owner.clone(),
-                    until: current.until,
-                });
+                return Err(StoreError::Held { lease: Box::new(current.clone()) });
             }
             let lease = Lease {
                 scope: scope.clone(),
                 run: run.clone(),
                 owner: owner.to_owned(),
-                epoch: head.lease.as_ref().map_or(0, |current| current.epoch) + 1,
+                epoch: 0,
                 until: now + lasts,
+                lasts,
+                renewals: 0,
             };
+            let lease = lease.after(head.lease.as_ref());
             Ok((Head { lease: Some(lease.clone()), ..head.clone() }, lease))
         };
-        async move { self.change(scope, judge).await }.boxed()
+        async move { self.change(scope, lasts, judge).await }.boxed()
     }
 
     fn renew_lease<'a>(
@@ -387,26 +430,43 @@ impl Store for S3Store {
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let judge = move |head: &Head| {
             check(head, lease)?;
-            let renewed = Lease { until: now + lasts, ..lease.clone() };
+            let renewed = lease.renewed(now, lasts);
             Ok((Head { lease: Some(renewed.clone()), ..head.clone() }, renewed))
         };
-        async move { self.change(&lease.scope, judge).await }.boxed()
+        async move { self.change(&lease.scope, lasts, judge).await }.boxed()
+    }
+
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>> {
+        async move { Ok(self.head(scope).await?.head.lease) }.boxed()
     }
 
     fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
         let judge = move |head: &Head| {
             check(head, lease)?;
-            let ended = Lease { until: Moment::EPOCH, ..lease.clone() };
-            Ok((Head { lease: Some(ended), ..head.clone() }, ()))
+            Ok((Head { lease: Some(lease.given_back()), ..head.clone() }, ()))
         };
         async move {
-            match self.change(&lease.scope, judge).await {
+            match self.change(&lease.scope, lease.lasts, judge).await {
                 // Somebody else's by now: left alone.
                 Err(StoreError::Fenced { .. }) => Ok(()),
                 other => other,
             }
         }
         .boxed()
+    }
+
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.post_now(scope, from, at, what).boxed()
+    }
+
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
+        self.inbox_now(scope, after).boxed()
     }
 
     fn append<'a>(
@@ -457,7 +517,7 @@ impl Store for S3Store {
             overlays.push(overlay.clone());
             Ok((Head { overlays, ..head.clone() }, ()))
         };
-        async move { self.change(&lease.scope, judge).await }.boxed()
+        async move { self.change(&lease.scope, lease.lasts, judge).await }.boxed()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The record, the lease and the overlays in an embedded database.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +8,9 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::inbox;
+use super::leases::{self, Locks};
+use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::scope::{Home, Scope};
@@ -23,7 +25,7 @@ const SCHEMA: &str = "
         primary key (scope, seq)) without rowid;
     create table if not exists holders (
         scope text primary key, run text not null, owner text not null, epoch integer not null,
-        until_ms integer not null) without rowid;
+        until_ms integer not null, lasts_ms integer not null, renewals integer not null) without rowid;
     create table if not exists decisions (
         scope text not null, store text not null, region text not null, axis text not null,
         expires_ms integer not null, overlay text not null,
@@ -44,12 +46,11 @@ const REGIONS_OF_RECORD: &str = "
 /// The record, the lease and the overlays in an SQLite file.
 ///
 /// A lease is also a lock on a file, which the operating system drops with its process: so the lease of a process that
-/// was killed on this machine is taken over at once, that of one elsewhere when its time is up.
+/// was killed on this machine is free at once, that of one elsewhere when it was watched for its term.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Mutex<Connection>,
-    lock_folder: Option<PathBuf>,
-    locks: Mutex<BTreeMap<Scope, File>>,
+    locks: Locks,
 }
 
 impl SqliteStore {
@@ -71,7 +72,7 @@ impl SqliteStore {
 
     fn with(mut connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
         make_tables(&mut connection).map_err(unavailable)?;
-        Ok(Self { connection: Mutex::new(connection), lock_folder, locks: Mutex::default() })
+        Ok(Self { connection: Mutex::new(connection), locks: Locks::in_folder(lock_folder) })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -79,48 +80,26 @@ impl SqliteStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tries to lock the scope on this machine. True when the lock became ours just now: whoever had it is gone.
-    fn lock(&self, scope: &Scope) -> bool {
-        let Some(folder) = &self.lock_folder else { return false };
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if locks.contains_key(scope) {
-            return false;
-        }
-        let Ok(file) = File::create(folder.join(lock_file(scope))) else { return false };
-        let is_ours = file.try_lock().is_ok();
-        if is_ours {
-            locks.insert(scope.clone(), file);
-        }
-        is_ours
-    }
-
-    fn unlock(&self, scope: &Scope) {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).remove(scope);
-    }
-
-    fn take(&self, wanted: &Lease, now: Moment) -> Result<Lease, StoreError> {
-        let is_freed = self.lock(&wanted.scope);
-        let taken = self.write(false, |transaction| {
-            let current = current_lease(transaction, &wanted.scope)?;
+    fn take(&self, wanted: Lease, watched: Option<&Lease>) -> Result<Lease, StoreError> {
+        let mut taken = None;
+        let result = self.write(false, |transaction| {
+            let current = leases::current(transaction, &wanted.scope)?;
             if let Some(current) = &current
-                && current.run != wanted.run
-                && now < current.until
-                && !is_freed
+                && !current.is_free_for(&wanted.run, watched)
+                && !self.locks.proves_death_of(current)
             {
-                return Err(StoreError::Held {
-                    blueprint: current.scope.blueprint.clone(),
-                    owner: current.owner.clone(),
-                    until: current.until,
-                });
+                return Err(StoreError::Held { lease: Box::new(current.clone()) });
             }
-            let lease = Lease { epoch: current.map_or(0, |current| current.epoch) + 1, ..wanted.clone() };
-            put_lease(transaction, &lease)?;
+            let lease = wanted.after(current.as_ref());
+            self.locks.hold(&lease, current.as_ref());
+            taken = Some((lease.scope.clone(), lease.epoch));
+            leases::put(transaction, &lease)?;
             Ok(lease)
         });
-        if taken.is_err() && is_freed {
-            self.unlock(&wanted.scope);
+        if let (Err(_), Some((scope, epoch))) = (&result, &taken) {
+            self.locks.drop_for(scope, *epoch);
         }
-        taken
+        result
     }
 
     /// One transaction, which waits for the disk or not. One that does not is lost only with the power, never with the
@@ -142,7 +121,7 @@ impl SqliteStore {
 
     fn append_now(&self, lease: &Lease, after: u64, at: Moment, events: &[Event]) -> Result<u64, StoreError> {
         self.write(events.iter().any(must_survive), |transaction| {
-            check_lease(transaction, lease)?;
+            leases::check(transaction, lease)?;
             let last = last_line(transaction, &lease.scope)?;
             if last.as_ref().map_or(0, |(seq, _)| *seq) != after {
                 return Err(StoreError::Fenced { blueprint: lease.scope.blueprint.clone() });
@@ -233,6 +212,7 @@ impl SqliteStore {
 
 /// Makes what is missing. A table of regions is made and filled in one go: half of it would be believed.
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(inbox::SCHEMA)?;
     let is_new = "select not exists (select 1 from sqlite_schema where name = 'places')";
     if connection.query_row(is_new, [], |row| row.get(0))? {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -269,67 +249,17 @@ fn note_regions(transaction: &Transaction<'_>, scope: &Scope, events: &[Event]) 
     Ok(())
 }
 
-/// Names of scopes have slashes in them, and are otherwise fit for files.
-fn lock_file(scope: &Scope) -> String {
-    format!("{}.lock", scope.to_string().replace('/', "-"))
-}
-
-fn unavailable(error: impl std::fmt::Display) -> StoreError {
+pub(super) fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable { what: error.to_string() }
 }
 
 /// SQLite's integers are signed; counters start at zero and never come near the end.
-fn to_i64(number: u64) -> i64 {
+pub(super) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn to_u64(number: i64) -> u64 {
+pub(super) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
-}
-
-fn current_lease(transaction: &Transaction<'_>, scope: &Scope) -> Result<Option<Lease>, StoreError> {
-    transaction
-        .query_row(
-            "select run, owner, epoch, until_ms from holders where scope = ?1",
-            [scope.to_string()],
-            |row| {
-                Ok(Lease {
-                    scope: scope.clone(),
-                    run: RunId(row.get(0)?),
-                    owner: row.get(1)?,
-                    epoch: to_u64(row.get(2)?),
-                    until: Moment::from_millis(row.get(3)?),
-                })
-            },
-        )
-        .optional()
-        .map_err(unavailable)
-}
-
-fn put_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
-    transaction
-        .execute(
-            "insert or replace into holders (scope, run, owner, epoch, until_ms) values (?1, ?2, ?3, ?4, ?5)",
-            params![
-                lease.scope.to_string(),
-                lease.run.0,
-                lease.owner,
-                to_i64(lease.epoch),
-                lease.until.as_millis()
-            ],
-        )
-        .map_err(unavailable)?;
-    Ok(())
-}
-
-/// Whoever does not hold the newest lease may write nothing.
-fn check_lease(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
-    let current = current_lease(transaction, &lease.scope)?;
-    if current.is_some_and(|current| current.epoch == lease.epoch && current.run == lease.run) {
-        Ok(())
-    } else {
-        Err(StoreError::Fenced { blueprint: lease.scope.blueprint.clone() })
-    }
 }
 
 fn last_line(transaction: &Transaction<'_>, scope: &Scope) -> Result<Option<(u64, String)>, StoreError> {
@@ -351,6 +281,7 @@ impl Store for SqliteStore {
         owner: &'a str,
         now: Moment,
         lasts: Span,
+        watched: Option<&'a Lease>,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let lease = Lease {
             scope: scope.clone(),
@@ -358,8 +289,10 @@ impl Store for SqliteStore {
             owner: owner.to_owned(),
             epoch: 0,
             until: now + lasts,
+            lasts,
+            renewals: 0,
         };
-        ready(self.take(&lease, now)).boxed()
+        ready(self.take(lease, watched)).boxed()
     }
 
     fn renew_lease<'a>(
@@ -368,23 +301,40 @@ impl Store for SqliteStore {
         now: Moment,
         lasts: Span,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        let renewed = Lease { until: now + lasts, ..lease.clone() };
+        let renewed = lease.renewed(now, lasts);
         let result = self.write(false, |transaction| {
-            check_lease(transaction, lease)?;
-            put_lease(transaction, &renewed)
+            leases::check(transaction, lease)?;
+            leases::put(transaction, &renewed)
         });
         ready(result.map(|()| renewed)).boxed()
     }
 
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>> {
+        ready(leases::current(&self.connection(), scope)).boxed()
+    }
+
     fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
-        let ended = Lease { until: Moment::EPOCH, ..lease.clone() };
-        let result = self.write(false, |transaction| match check_lease(transaction, lease) {
-            Ok(()) => put_lease(transaction, &ended),
+        let result = self.write(false, |transaction| match leases::check(transaction, lease) {
+            Ok(()) => leases::put(transaction, &lease.given_back()),
             Err(StoreError::Fenced { .. }) => Ok(()),
             Err(error) => Err(error),
         });
-        self.unlock(&lease.scope);
+        self.locks.drop_for(&lease.scope, lease.epoch);
         ready(result).boxed()
+    }
+
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        ready(self.write(true, |transaction| inbox::post(transaction, scope, from, at, what))).boxed()
+    }
+
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
+        ready(inbox::after(&self.connection(), scope, after)).boxed()
     }
 
     fn append<'a>(
@@ -426,7 +376,7 @@ impl Store for SqliteStore {
         overlay: &'a Overlay,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let result = self.write(true, |transaction| {
-            check_lease(transaction, lease)?;
+            leases::check(transaction, lease)?;
             let text = serde_json::to_string(overlay).map_err(unavailable)?;
             transaction
                 .execute(

@@ -5,8 +5,10 @@
 //! **Invariant:** what was answered with success survives the process; an intent, and the end of a run, survive a loss
 //! of power as well.
 
+mod inbox;
 pub mod inputs;
 pub mod journal;
+mod leases;
 pub mod objects;
 pub mod outputs;
 

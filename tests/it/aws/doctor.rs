@@ -280,7 +280,7 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
         assert!(store.entries(&game, 0).await.unwrap().is_empty(), "{name}");
         let lease = Pace::default().lease;
         store
-            .take_lease(&game, &RunId("next".into()), "another", Moment::EPOCH, lease)
+            .take_lease(&game, &RunId("next".into()), "another", Moment::EPOCH, lease, None)
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }

@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod decoding;
 mod doctor;
+mod fake_s3;
 mod fence;
 mod measuring;
 mod models;

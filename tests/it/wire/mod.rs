@@ -277,7 +277,8 @@ async fn of_two_writers_racing_for_a_line_one_is_fenced_off() {
     let cloud = cloud(&url);
     let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "race"));
     let (game, now) = (Scope::parse("aws/123456789012/game").unwrap(), Moment::from_secs(1_000));
-    let lease = store.take_lease(&game, &RunId("r1".into()), "ann", now, Span::from_secs(60)).await.unwrap();
+    let lease =
+        store.take_lease(&game, &RunId("r1".into()), "ann", now, Span::from_secs(60), None).await.unwrap();
     let event = |text: &str| [Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }];
     for round in 0..10 {
         let (left, right) = (event("left"), event("right"));

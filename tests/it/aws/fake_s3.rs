@@ -1,0 +1,238 @@
+//! A bucket in memory behind the SDK's own layers, that has trouble when it is told to: laws of leases, lost answers, and
+//! "slow down".
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_types::body::SdkBody;
+use rgctl::adapters::aws::budget::Budget;
+use rgctl::adapters::aws::clients::{AwsOptions, Pool, Transport};
+use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
+use rgctl::artefacts::inbox::Request;
+use rgctl::artefacts::journal::{Event, Outcome};
+use rgctl::artefacts::scope::Scope;
+use rgctl::seams::{Clock, Store, StoreError};
+use rgctl::vocabulary::names::RunId;
+use rgctl::vocabulary::time::{Moment, Span};
+
+use super::replay::Still;
+use crate::fixtures::region;
+use crate::store_laws::{obeys_the_laws, obeys_the_laws_of_leases};
+
+/// What goes wrong with a write that is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// It is refused with that status and code.
+    Refused(u16, &'static str),
+    /// It is made, and answered with that status and code.
+    Made(u16, &'static str),
+}
+
+#[derive(Default)]
+struct Bucket {
+    objects: BTreeMap<String, (Vec<u8>, u64)>,
+    writes: u64,
+    /// For writes of keys that end so.
+    trouble: VecDeque<(&'static str, Trouble)>,
+    /// Keys of the writes that arrived, made or not.
+    asked: Vec<String>,
+}
+
+type Answer = http::Response<SdkBody>;
+
+fn answer(status: u16, mark: Option<u64>, body: impl Into<SdkBody>) -> Answer {
+    let answer = http::Response::builder().status(status).header("content-type", "application/xml");
+    let answer = match mark {
+        Some(mark) => answer.header("etag", format!("\"{mark}\"")),
+        None => answer,
+    };
+    answer.body(body.into()).unwrap()
+}
+
+fn refused(status: u16, code: &str) -> Answer {
+    answer(status, None, format!("<Error><Code>{code}</Code><Message>by script</Message></Error>"))
+}
+
+impl Bucket {
+    fn serve(&mut self, request: &http::Request<SdkBody>) -> Answer {
+        let path = request.uri().path().trim_start_matches('/');
+        let (_, key) = path.split_once('/').unwrap_or((path, ""));
+        let key = key.replace("%2F", "/");
+        match request.method().as_str() {
+            "PUT" => self.put(&key, request),
+            "GET" if key.is_empty() => self.list(request.uri().query().unwrap_or_default()),
+            "GET" => match self.objects.get(&key) {
+                Some((body, mark)) => answer(200, Some(*mark), body.clone()),
+                None => refused(404, "NoSuchKey"),
+            },
+            other => panic!("{other} {path}"),
+        }
+    }
+
+    fn put(&mut self, key: &str, request: &http::Request<SdkBody>) -> Answer {
+        self.asked.push(key.to_owned());
+        let trouble = self.trouble.front().filter(|(end, _)| key.ends_with(end)).map(|(_, trouble)| *trouble);
+        if trouble.is_some() {
+            self.trouble.pop_front();
+        }
+        if let Some(Trouble::Refused(status, code)) = trouble {
+            return refused(status, code);
+        }
+        let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let mark = self.objects.get(key).map(|(_, mark)| format!("\"{mark}\""));
+        let is_met = match (header("if-match"), header("if-none-match")) {
+            (Some(wanted), _) => mark.as_deref() == Some(wanted.trim_matches('\'')),
+            (None, Some(_)) => mark.is_none(),
+            (None, None) => true,
+        };
+        if !is_met {
+            return refused(412, "PreconditionFailed");
+        }
+        self.writes += 1;
+        let body = request.body().bytes().unwrap_or_default();
+        self.objects.insert(key.to_owned(), (unchunked(body), self.writes));
+        match trouble {
+            Some(Trouble::Made(status, code)) => refused(status, code),
+            _ => answer(200, Some(self.writes), ""),
+        }
+    }
+
+    fn list(&self, query: &str) -> Answer {
+        let asked = |name: &str| {
+            let pair = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+            pair.map(|value| value.replace("%2F", "/")).unwrap_or_default()
+        };
+        let (prefix, after, delimiter) = (asked("prefix"), asked("start-after"), asked("delimiter"));
+        let keys = self.objects.keys().filter(|key| key.starts_with(&prefix) && **key > after);
+        let mut text = String::new();
+        let mut folders = std::collections::BTreeSet::new();
+        for key in keys {
+            match key[prefix.len()..].split_once('/').filter(|_| !delimiter.is_empty()) {
+                Some((folder, _)) => drop(folders.insert(format!("{prefix}{folder}/"))),
+                None => text.push_str(&format!("<Contents><Key>{key}</Key></Contents>")),
+            }
+        }
+        for folder in folders {
+            text.push_str(&format!("<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>"));
+        }
+        answer(
+            200,
+            None,
+            format!("<ListBucketResult><IsTruncated>false</IsTruncated>{text}</ListBucketResult>"),
+        )
+    }
+}
+
+/// A body without the frames of a signed stream, where it has them.
+fn unchunked(body: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let Some((size, rest)) = text.split_once("\r\n") else { return body.to_vec() };
+    let size = size.split(';').next().and_then(|size| usize::from_str_radix(size, 16).ok());
+    size.map_or_else(|| body.to_vec(), |size| rest.as_bytes()[..size].to_vec())
+}
+
+/// A store of a process of its own on a bucket; each has connections and clocks of its own.
+fn process(bucket: &Arc<Mutex<Bucket>>) -> (S3Store, Arc<Still>) {
+    let served = Arc::clone(bucket);
+    let http =
+        infallible_client_fn(move |request: http::Request<SdkBody>| served.lock().unwrap().serve(&request));
+    let keys = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
+    let transport =
+        Transport { http, credentials: Some(SharedCredentialsProvider::new(keys)), ..Transport::default() };
+    let options = AwsOptions { endpoint_url: Some("http://bucket.test".into()), ..AwsOptions::default() };
+    let clock = Arc::new(Still(Mutex::new(Moment::from_secs(1_800_000_000))));
+    let pool = Pool::new(options, transport, Budget::default(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let place = S3Place { bucket: "records".into(), prefix: "team".into() };
+    (S3Store::new(Arc::new(pool), region("us-east-1"), place), clock)
+}
+
+const LEASE: Span = Span::from_mins(1);
+
+fn game() -> Scope {
+    Scope::parse("aws/123456789012/game").unwrap()
+}
+
+fn event(text: &str) -> Event {
+    Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }
+}
+
+#[tokio::test]
+async fn a_bucket_obeys_the_laws_of_records_and_of_leases() {
+    let bucket = Arc::default();
+    obeys_the_laws(&process(&bucket).0).await;
+    let bucket = Arc::default();
+    let open = || -> Box<dyn Store> { Box::new(process(&bucket).0) };
+    // Nobody sees a process on another machine die.
+    obeys_the_laws_of_leases(&open, false).await;
+}
+
+/// Whatever a bucket says to one write of each sort, made or not, the record is what it would have been.
+#[tokio::test(start_paused = true)]
+async fn trouble_that_passes_ends_no_run_and_doubles_no_line() {
+    let kinds = [
+        Trouble::Refused(503, "SlowDown"),
+        Trouble::Refused(500, "InternalError"),
+        Trouble::Made(500, "InternalError"),
+        Trouble::Made(503, "ServiceUnavailable"),
+    ];
+    for kind in kinds {
+        for often in [1, 4] {
+            let bucket: Arc<Mutex<Bucket>> = Arc::default();
+            let (store, _) = process(&bucket);
+            let run = RunId("r1".into());
+            let trouble = |end: &'static str| {
+                let mut bucket = bucket.lock().unwrap();
+                bucket.trouble = (0..often).map(|_| (end, kind)).collect();
+            };
+            let now = Moment::from_secs(1_000);
+            trouble("head.json");
+            let lease = store.take_lease(&game(), &run, "ann", now, LEASE, None).await.unwrap();
+            trouble("head.json");
+            let lease = store.renew_lease(&lease, now, LEASE).await.unwrap();
+            trouble("head.json");
+            assert_eq!(store.append(&lease, 0, now, &[event("one"), event("two")]).await.unwrap(), 2);
+            trouble(".json");
+            assert_eq!(store.append(&lease, 2, now, &[event("three")]).await.unwrap(), 3);
+            let ask = Request::Yield { epoch: lease.epoch };
+            trouble(".json");
+            assert_eq!(store.post(&game(), "bob", now, &ask).await.unwrap(), 1, "{kind:?} {often}");
+            trouble("head.json");
+            store.release_lease(&lease).await.unwrap();
+            bucket.lock().unwrap().trouble.clear();
+            let entries = store.entries(&game(), 0).await.unwrap();
+            assert_eq!(entries.len(), 3, "{kind:?} {often}");
+            assert_eq!(store.inbox(&game(), 0).await.unwrap().len(), 1, "{kind:?} {often}");
+            assert!(store.lease(&game()).await.unwrap().unwrap().is_given_back(), "{kind:?} {often}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_that_does_not_pass_ends_within_the_lease_and_says_what_the_bucket_said() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let (store, clock) = process(&bucket);
+    let (run, now) = (RunId("r1".into()), Moment::from_secs(1_000));
+    let lease = store.take_lease(&game(), &run, "ann", now, LEASE, None).await.unwrap();
+    let scripts = [(503, "SlowDown", true), (403, "AccessDenied", false)];
+    for (status, code, is_tried) in scripts {
+        let began = clock.now();
+        let before = bucket.lock().unwrap().asked.len();
+        bucket.lock().unwrap().trouble =
+            (0..1_000).map(|_| ("head.json", Trouble::Refused(status, code))).collect();
+        let refused = store.append(&lease, 0, now, &[event("one")]).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Unavailable { what }) if what.contains(code)),
+            "{refused:?}"
+        );
+        let took = clock.now().since(began);
+        assert!(took <= Span::from_secs(50), "never longer than the lease is good: {took}");
+        assert_eq!(took >= Span::from_secs(30), is_tried, "{took}");
+        let tried = bucket.lock().unwrap().asked.len() - before;
+        assert!(tried <= 20, "with longer and longer waits: {tried}");
+    }
+    bucket.lock().unwrap().trouble.clear();
+    assert_eq!(store.append(&lease, 0, now, &[event("one")]).await.unwrap(), 1, "and the run could go on");
+}
