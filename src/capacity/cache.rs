@@ -11,12 +11,13 @@ use super::load::first_month;
 use super::{Answer, Ask, Ceiling, FormulaRow, Load, assume};
 use crate::artefacts::overlay::Axis;
 use crate::catalog::InstanceClass;
+use crate::families::common::CachePattern;
 use crate::families::elasticache::{CacheServerless, CacheStore};
 use crate::families::expand::{cluster_mode, gib_of};
 use crate::families::size::{Count, Size};
 use crate::kinds::aurora::StorageKind;
 use crate::kinds::elasticache::ClusterMode;
-use crate::vocabulary::quantity::Between;
+use crate::vocabulary::quantity::{Between, Bytes, Share};
 
 /// Families whose nodes may be members of a global datastore, `large` and above (guide, 2026-04).
 const GLOBAL_FAMILIES: [&str; 8] = ["m5", "m6g", "m7g", "r5", "r6g", "r6gd", "r7g", "c7gn"];
@@ -62,8 +63,13 @@ pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
         warnings.push(format!("{} shards do not carry this load by these assumptions", shards.max));
         (class, shards.max)
     };
-    let counts =
-        BTreeMap::from([(Axis::Shards, shard_count(store, ask, shards, now)), (Axis::Replicas, copies)]);
+    let scales = shard_count(store, ask, shards, now);
+    if let Some(best) = best {
+        warnings.extend(load.beyond(|load| fits(best.class, scales.max, load)));
+    }
+    let mut rows = rows(best.as_ref(), load, copies.now);
+    rows.extend(lifetime(store, load, &mut warnings));
+    let counts = BTreeMap::from([(Axis::Shards, scales), (Axis::Replicas, copies)]);
     let size =
         Size { class: class.clone(), version: choose::version(ask), storage: StorageKind::Standard, counts };
     let why = match (&store.class, best) {
@@ -77,7 +83,7 @@ pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
         (None, None) => "the most that the bounds allow".to_owned(),
     };
     Answer {
-        rows: rows(best.as_ref(), load, copies.now),
+        rows,
         secondary: secondary(ask, &size),
         ceilings: ceilings(ask, class.as_deref(), shards, service_max, copies.now),
         size,
@@ -109,7 +115,11 @@ fn serverless(bounds: &CacheServerless, ask: &Ask<'_>) -> Answer {
         units,
         "ECPU/s",
     );
+    let most = bounds.max_ecpu_per_second.map_or(f64::INFINITY, |count| count.0 as f64);
+    let kib = (ask.load.request_bytes / 1024.0).max(1.0);
+    let mut warnings = ask.load.beyond(|load| (load.reads + load.writes) * kib <= most);
     let too_small = size.counts.values().any(|count| f64::from(count.max) < ask.load.data_gib);
+    warnings.extend(too_small.then(|| "the data is more than `maxData`".to_owned()));
     Answer {
         rows: vec![row],
         secondary: size.clone(),
@@ -118,9 +128,26 @@ fn serverless(bounds: &CacheServerless, ask: &Ask<'_>) -> Answer {
         ranking: "none: capacity follows the load".to_owned(),
         fits: !too_small,
         ceilings: Vec::new(),
-        warnings: too_small.then(|| "the data is more than `maxData`".to_owned()).into_iter().collect(),
+        warnings,
         io_per_month: 0.0,
     }
+}
+
+/// What comes in while an entry lives, at the peak: reads that miss fill the cache. More of it than the working set means
+/// that entries are dropped before their time.
+fn lifetime(store: &CacheStore, load: &Load, warnings: &mut Vec<String>) -> Option<FormulaRow> {
+    let cache = store.cache.as_ref().filter(|cache| cache.pattern != CachePattern::Primary)?;
+    let ttl = cache.ttl?;
+    let misses = load.reads * (1.0 - cache.hit_ratio.map_or(assume::CACHE_HIT_RATIO, Share::fraction));
+    let gib = misses * load.request_bytes * ttl.as_secs_f64() / Bytes::GIB as f64;
+    if gib > load.working_set_gib {
+        warnings.push(format!(
+            "within the {ttl} that an entry lives, {gib:.0} GiB come in at the peak, the working set is {:.0} GiB: entries are dropped before they expire",
+            load.working_set_gib
+        ));
+    }
+    let formula = format!("{misses:.0} misses/s × {:.0} bytes × {ttl}", load.request_bytes);
+    Some(FormulaRow::new("entries of one lifetime", formula, gib, "GiB"))
 }
 
 /// Memory in GiB that data may fill in a node.

@@ -145,6 +145,9 @@ fn estimate(shape: &Shape, ask: &Ask<'_>) -> Answer {
         None => machines(shape, ask, within, &mut rows, &mut warnings),
     };
     let readers = reader_count(shape, ask, within, picked.members - 1);
+    if picked.fits {
+        warnings.extend(crowds(shape, ask, picked.class.as_deref(), readers.max + 1));
+    }
     let storage = storage_kind(shape, ask, picked.class.as_deref(), picked.members, &mut rows);
     let mut counts = BTreeMap::from([(Axis::Readers, readers)]);
     if let Some(units) = shape.serverless {
@@ -280,6 +283,27 @@ fn serverless(
         ranking: "none: capacity follows the load".to_owned(),
         fits: members.is_some(),
     }
+}
+
+/// The known crowds that so many members do not carry.
+fn crowds(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, members: u32) -> Vec<String> {
+    let machine = match (shape.serverless, class) {
+        (Some(units), _) => {
+            let units = f64::from(units.max) / 2.0;
+            Some((units * assume::VCPU_PER_CAPACITY_UNIT, units * GIB_PER_UNIT, None))
+        }
+        (None, class) => {
+            let class = class.and_then(|class| ask.catalog.class(ask.store.catalog_service(), class));
+            class.and_then(|class| {
+                Some((f64::from(class.vcpu?), class.memory_gib?, class.network_gbps_baseline))
+            })
+        }
+    };
+    let Some((vcpu, memory, gbps)) = machine else { return Vec::new() };
+    ask.load.beyond(|load| {
+        shape.members_fit(vcpu, memory, gbps, members, ask.zones, load)
+            && shape.writer_fits(vcpu, memory, load)
+    })
 }
 
 /// Memory of a capacity unit.

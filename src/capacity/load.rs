@@ -5,14 +5,18 @@
 
 use std::collections::BTreeMap;
 
+use super::crowd::{self, Crowd};
 use super::{FormulaRow, assume};
 use crate::blueprint::spec::{Blueprint, Cell};
 use crate::families::common::{CachePattern, StoreDemand};
 use crate::families::elasticache::Cache;
 use crate::families::{Family, Store};
 use crate::vocabulary::names::StoreName;
-use crate::vocabulary::quantity::{Bytes, PerMonth, Share};
+use crate::vocabulary::quantity::{Bytes, Count, PerMonth, Share};
+use crate::vocabulary::time::{Moment, Span};
 
+/// Days of an average month.
+const MONTH_DAYS: f64 = 365.25 / 12.0;
 /// The least number of connections that is planned for.
 const CONNECTIONS_MIN: f64 = 20.0;
 
@@ -37,8 +41,10 @@ pub struct Load {
     pub data_growth: f64,
     /// Part of the capacity that stays free at the peak.
     pub headroom: f64,
-    /// The largest known crowd as a multiple of the usual peak.
+    /// The largest known crowd ahead as a multiple of the usual peak.
     pub crowd: f64,
+    /// The known crowds ahead, the nearest first.
+    pub crowds: Vec<Crowd>,
     /// Availability to hold to, from 0 to 1.
     pub availability: f64,
     /// Minutes that a recovery may take.
@@ -51,7 +57,10 @@ impl Load {
     /// The load after so many months of the stated growth.
     #[must_use]
     pub fn after(&self, months: u32) -> Self {
-        let exponent = f64::from(months);
+        self.grown(f64::from(months))
+    }
+
+    fn grown(&self, exponent: f64) -> Self {
         let (requests, data) =
             ((1.0 + self.request_growth).powf(exponent), (1.0 + self.data_growth).powf(exponent));
         Self {
@@ -61,9 +70,35 @@ impl Load {
             data_gib: self.data_gib * data,
             working_set_gib: self.working_set_gib * data,
             rows: Vec::new(),
+            crowds: Vec::new(),
             ..self.clone()
         }
     }
+    /// The load while a known crowd is there; what is kept free at a usual peak is for such a day.
+    fn with(&self, crowd: &Crowd) -> Self {
+        let grown = self.grown(crowd.months);
+        let times = crowd.times.as_f64();
+        Self {
+            reads: grown.reads * times,
+            writes: grown.writes * times,
+            connections: grown.connections * times,
+            headroom: 0.0,
+            ..grown
+        }
+    }
+
+    /// The known crowds that the upper bounds do not carry, in words.
+    pub(super) fn beyond(&self, carried: impl Fn(&Self) -> bool) -> Vec<String> {
+        let beyond = self.crowds.iter().filter(|crowd| !carried(&self.with(crowd)));
+        let text = |crowd: &Crowd| {
+            format!(
+                "the upper bounds do not carry `{}` of {}, {} the usual peak, by these assumptions",
+                crowd.name, crowd.starts, crowd.times
+            )
+        };
+        beyond.map(text).collect()
+    }
+
     /// Network bandwidth in Gbit a second.
     pub fn gbps(&self) -> f64 {
         (self.reads + self.writes) * self.request_bytes * 8.0 / 1e9
@@ -73,7 +108,7 @@ impl Load {
 /// The first month in which something no longer fits, within the months that are followed.
 pub(super) fn first_month(load: &Load, fits: impl Fn(&Load) -> bool) -> Option<u32> {
     // How the numbers were found is of no interest here, and dear to copy for every month.
-    let bare = Load { rows: Vec::new(), ..load.clone() };
+    let bare = Load { rows: Vec::new(), crowds: Vec::new(), ..load.clone() };
     (0..=assume::MONTHS_AHEAD).find(|&months| !fits(&bare.after(months)))
 }
 
@@ -84,14 +119,15 @@ struct Whole {
     cell_share: f64,
     rest_share: f64,
     rest_data_gib: f64,
+    crowds: Vec<Crowd>,
 }
 
 /// Loads of all stores of a cell.
-pub fn loads(blueprint: &Blueprint, cell: &Cell) -> BTreeMap<StoreName, Load> {
-    let whole = whole(blueprint, cell);
+pub fn loads(blueprint: &Blueprint, cell: &Cell, now: Moment) -> BTreeMap<StoreName, Load> {
+    let whole = Whole { crowds: crowd::ahead(blueprint, cell, now), ..whole(blueprint, cell) };
     let stores: Vec<&Store> = blueprint.spec.stores.iter().filter(|store| cell.has(store.name())).collect();
     let mut loads: BTreeMap<StoreName, Load> =
-        stores.iter().map(|store| (store.name().clone(), own_load(blueprint, cell, &whole, store))).collect();
+        stores.iter().map(|store| (store.name().clone(), own_load(blueprint, &whole, store))).collect();
     for store in stores {
         if let Store::ElastiCache(section) = store
             && let Some(cache) = &section.cache
@@ -136,10 +172,11 @@ fn whole(blueprint: &Blueprint, cell: &Cell) -> Whole {
         cell_share,
         rest_share: (1.0 - shares).max(0.0) / open_shares,
         rest_data_gib: (hot - data).max(0.0) / open_data,
+        crowds: Vec::new(),
     }
 }
 
-fn own_load(blueprint: &Blueprint, cell: &Cell, whole: &Whole, store: &Store) -> Load {
+fn own_load(blueprint: &Blueprint, whole: &Whole, store: &Store) -> Load {
     let demand = &blueprint.spec.demand;
     let own = store.common().demand.as_ref();
     let is_warehouse = store.family() == Family::Redshift;
@@ -156,7 +193,7 @@ fn own_load(blueprint: &Blueprint, cell: &Cell, whole: &Whole, store: &Store) ->
     let growth = demand.players.growth_per_month.fraction();
     let data_growth =
         demand.hot_data.as_ref().and_then(|hot| hot.growth_per_month).map_or(growth, PerMonth::fraction);
-    let rows = vec![
+    let mut rows = vec![
         FormulaRow::new(
             "requests at the peak",
             format!(
@@ -172,31 +209,45 @@ fn own_load(blueprint: &Blueprint, cell: &Cell, whole: &Whole, store: &Store) ->
         FormulaRow::new("reads", format!("{:.0} % of them", read_share * 100.0), reads, "reads/s"),
         FormulaRow::new("writes", "the rest", writes, "writes/s"),
     ];
+    rows.extend(whole.crowds.iter().filter(|_| requests > 0.0).map(|crowd| {
+        let grown = (1.0 + growth).powf(crowd.months);
+        let formula =
+            format!("from {}: {} × the usual peak × {grown:.2} of growth", crowd.starts, crowd.times);
+        let most = requests * crowd.times.as_f64() * grown;
+        FormulaRow::new(&format!("requests in `{}`", crowd.name), formula, most, "requests/s")
+    }));
+    let kept = own.and_then(|own| own.retention).or(demand.hot_data.as_ref().map(|hot| hot.retention));
+    rows.extend(kept.filter(|kept| *kept > Span::ZERO).map(|kept| {
+        let months = kept.as_secs_f64() / (MONTH_DAYS * 86_400.0);
+        let formula = format!("data ÷ {kept}: what is older is moved on or deleted");
+        FormulaRow::new("data that leaves a month", formula, data / months, "GiB")
+    }));
+    let own_objectives = store.common().objectives.as_ref();
+    let usual = &blueprint.spec.objectives;
+    let availability = own_objectives.and_then(|own| own.availability).unwrap_or(usual.availability);
+    let rto = own_objectives.and_then(|own| own.rto).unwrap_or(usual.rto);
     Load {
         reads,
         writes,
-        connections: own
-            .and_then(|own| own.connections)
-            .map_or(0.0, |count| count.0 as f64 * whole.cell_share),
+        connections: stated_connections(own, demand.connections, share) * whole.cell_share,
         data_gib: data,
         working_set_gib: working_set,
         request_bytes: own.and_then(|own| own.request_size).unwrap_or(demand.request_size).0 as f64,
         request_growth: growth,
         data_growth,
         headroom: demand.headroom.fraction().min(0.9),
-        crowd: crowd(blueprint, cell),
-        availability: blueprint.spec.objectives.availability.fraction(),
-        rto_minutes: blueprint.spec.objectives.rto.as_mins(),
+        crowd: whole.crowds.iter().map(|crowd| crowd.times.as_f64()).fold(1.0, f64::max),
+        crowds: whole.crowds.clone(),
+        availability: availability.fraction(),
+        rto_minutes: rto.as_mins(),
         rows,
     }
 }
 
-fn crowd(blueprint: &Blueprint, cell: &Cell) -> f64 {
-    let entries = blueprint.spec.calendar.iter();
-    entries
-        .filter(|entry| entry.cells.is_empty() || entry.cells.contains(&cell.name))
-        .map(|entry| entry.demand.as_f64())
-        .fold(1.0, f64::max)
+/// Connections of a store before its cell's share: its own, or of all that the servers hold open those that go its way.
+fn stated_connections(own: Option<&StoreDemand>, all: Option<Count>, share: f64) -> f64 {
+    let of_all = all.map_or(0.0, |count| count.0 as f64 * share);
+    own.and_then(|own| own.connections).map_or(of_all, |count| count.0 as f64)
 }
 
 /// What a cache leaves to its origin: the reads that miss, and writes that go through it.

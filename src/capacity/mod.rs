@@ -9,12 +9,14 @@
 pub mod assume;
 mod cache;
 mod choose;
+mod crowd;
 mod database;
 mod load;
 mod warehouse;
 
 use serde::{Deserialize, Serialize};
 
+pub use crowd::Crowd;
 pub use database::survivors;
 pub use load::{Load, loads};
 
@@ -27,6 +29,7 @@ use crate::catalog::Catalog;
 use crate::families::Store;
 use crate::families::size::Size;
 use crate::vocabulary::names::{RegionId, StoreName};
+use crate::vocabulary::time::Moment;
 
 /// A number with the way it was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +70,9 @@ pub struct Estimate {
     pub store: StoreName,
     /// Its engine, as blueprints write it.
     pub engine: String,
+    /// What it is for, in its owner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     /// Region that takes the writes.
     pub region: RegionId,
     /// The way to the numbers.
@@ -114,11 +120,16 @@ struct Answer {
     io_per_month: f64,
 }
 
-/// Estimates of every store of every cell, in the order of the blueprint.
-pub fn estimate(blueprint: &Blueprint, regions: &RegionBook, catalog: &Catalog) -> Vec<Estimate> {
+/// Estimates of every store of every cell, in the order of the blueprint. `now` decides which crowds are ahead.
+pub fn estimate(
+    blueprint: &Blueprint,
+    regions: &RegionBook,
+    catalog: &Catalog,
+    now: Moment,
+) -> Vec<Estimate> {
     let mut out = Vec::new();
     for cell in blueprint.cells() {
-        let loads = loads(blueprint, &cell);
+        let loads = loads(blueprint, &cell, now);
         // The load of the cell is shared out; from there on stores know nothing of each other.
         let stores = blueprint.spec.stores.par_iter().filter(|store| cell.has(store.name()));
         let estimates = stores.filter_map(|store| {
@@ -138,7 +149,7 @@ fn estimate_store(
     load: &Load,
 ) -> Estimate {
     let zones = regions.get(&cell.primary).map_or(assume::ZONES, |region| region.spec.zones.len());
-    let secondaries = replicas_in(store, cell);
+    let secondaries = cell.replicas(store);
     let ask = Ask {
         store,
         load,
@@ -162,6 +173,7 @@ fn estimate_store(
         cell: cell.name.clone(),
         store: store.name().clone(),
         engine: store.engine().to_owned(),
+        purpose: store.common().purpose.clone(),
         region: cell.primary.clone(),
         rows,
         size: answer.size,
@@ -179,9 +191,4 @@ fn estimate_store(
             writes_per_second: load.writes,
         },
     }
-}
-
-/// The regions that a store is replicated to in a cell.
-pub fn replicas_in<'c>(store: &Store, cell: &'c Cell) -> &'c [RegionId] {
-    if store.common().global == Some(false) { &[] } else { &cell.secondaries }
 }

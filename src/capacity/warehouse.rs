@@ -64,6 +64,7 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &Ask<'_>) -> Answer {
     if let Some(class) = class {
         pick.rows = rows(class, now, &planned);
         pick.ceilings = ceilings(ask, class, bounds.max, service_max);
+        pick.ceilings.extend(expected(store, ask));
     }
     answer(size(name, Axis::Nodes, count), pick)
 }
@@ -115,6 +116,17 @@ fn fits(ask: &Ask<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {
     let storage = choose::limit(ask, &format!("managed-storage-per-node:{}", class.class));
     let holds = storage.is_none_or(|tb| load.data_gib <= f64::from(nodes) * tb * GIB_PER_TB);
     scans && holds
+}
+
+/// Where the data grows beyond what the section expects of it.
+fn expected(store: &WarehouseStore, ask: &Ask<'_>) -> Option<Ceiling> {
+    let most = store.max_storage?;
+    let reached_in = first_month(ask.load, |load| load.data_gib <= most.as_gib())?;
+    Some(Ceiling {
+        what: "storage that is expected".to_owned(),
+        limit: format!("`maxStorage: {most}`"),
+        reached_in,
+    })
 }
 
 /// The service counts storage of nodes in terabytes.

@@ -62,7 +62,8 @@ pub fn write_text(args: &CapacityArgs, estimates: &[Estimate], out: &mut dyn Wri
             writeln!(out)?;
         }
         let cell = if several_cells { format!(", cell {}", estimate.cell) } else { String::new() };
-        writeln!(out, "{} ({}) in {}{cell}", estimate.store, estimate.engine, estimate.region)?;
+        let purpose = estimate.purpose.as_ref().map(|purpose| format!(": {purpose}")).unwrap_or_default();
+        writeln!(out, "{} ({}) in {}{cell}{purpose}", estimate.store, estimate.engine, estimate.region)?;
         if !args.short {
             writeln!(out, "{}", formulas(estimate))?;
         }

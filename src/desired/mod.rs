@@ -52,7 +52,7 @@ pub fn build(
     overlays: &[Overlay],
     now: Moment,
 ) -> Result<Built, Vec<Finding>> {
-    let estimates = capacity::estimate(blueprint, regions, catalog);
+    let estimates = capacity::estimate(blueprint, regions, catalog, now);
     let cells = blueprint.cells();
     let overlays = overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect();
     let wish = Wish { blueprint, regions, now, overlays };
@@ -150,7 +150,7 @@ struct Expanded<'a> {
 
 impl Wish<'_> {
     fn expand<'b>(&self, cell: &'b Cell, store: &'b Store, estimate: &Estimate) -> Vec<Expanded<'b>> {
-        let secondaries = capacity::replicas_in(store, cell);
+        let secondaries = cell.replicas(store);
         let mut expanded = Vec::new();
         for region in std::iter::once(&cell.primary).chain(secondaries) {
             let size =

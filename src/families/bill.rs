@@ -10,6 +10,7 @@ use crate::artefacts::node::{Node, Usage};
 use crate::kinds::aurora::StorageKind;
 use crate::kinds::{AnyAttrs, documentdb, elasticache, redshift};
 use crate::vocabulary::names::RegionId;
+use crate::vocabulary::quantity::Bytes;
 
 use super::Store;
 use super::expand::Site;
@@ -232,6 +233,7 @@ pub(super) fn of_nodes(store: &Store, site: &Site<'_>, nodes: &[Node], level: Le
         let parent = parent_of(node, nodes);
         // The load of a cluster is spread over its members.
         let usage = if parent.is_some() { share_of(&site.usage, members) } else { node.usage };
+        let usage = usage_at(store, usage, level);
         for mut line in bill_of_member(&node.attrs, &usage, parent) {
             at_level(&mut line, node, parent, level);
             add(&mut sum, line);
@@ -241,6 +243,17 @@ pub(super) fn of_nodes(store: &Store, site: &Site<'_>, nodes: &[Node], level: Le
         add(&mut sum, line);
     }
     sum
+}
+
+/// Managed storage grows by itself: its upper bound is what the section expects of it.
+fn usage_at(store: &Store, usage: Usage, level: Level) -> Usage {
+    match (store, level) {
+        (Store::Redshift(warehouse), Level::Ceiling) if usage.data_gib > 0.0 => {
+            let most = warehouse.max_storage.map_or(0.0, Bytes::as_gib);
+            Usage { data_gib: usage.data_gib.max(most), ..usage }
+        }
+        _ => usage,
+    }
 }
 
 fn parent_of<'n>(node: &Node, nodes: &'n [Node]) -> Option<&'n AnyAttrs> {

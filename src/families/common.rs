@@ -42,7 +42,7 @@ section! {
         read_share: Option<Share> => "95%";
         /// Data it holds at the beginning.
         data_size: Option<Bytes> => "2TiB";
-        /// How long data stays before it is moved on or deleted.
+        /// How long data stays before it is moved on or deleted; by default that of `hotData`.
         retention: Option<Span> => "365d";
         /// The part of the data that must be in memory for the requests to be fast.
         working_set: Option<Bytes> => "200GiB";
@@ -71,7 +71,7 @@ section! {
     pub struct Common {
         /// Name of the store within the blueprint. It becomes part of identifiers and cannot be changed later.
         name: StoreName;
-        /// What it is for, as shown in plans and reports.
+        /// What it is for, as shown beside its name in reports.
         purpose: Option<String> => "accounts and payments";
         /// What this store alone has to carry.
         demand: Option<StoreDemand>;
@@ -81,7 +81,8 @@ section! {
         global: Option<bool> => "true";
         /// Whether storage is encrypted. It cannot be switched on later.
         encrypted: bool = true;
-        /// Key that encrypts storage: alias or key id, the same in every region. By default the region's own.
+        /// Key that encrypts storage: alias, id or ARN, the same in every region. By default the region's own. A change is
+        /// made where the new key is named by its id or ARN; which key an alias stands for cannot be seen.
         kms_key: Option<String> => "alias/rocket-arena";
         /// Whether the service refuses to delete it until protection is taken off.
         deletion_protection: bool = true;

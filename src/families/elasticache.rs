@@ -39,7 +39,7 @@ section! {
     pub struct Cache {
         /// How the cache and the data behind it are kept together.
         pattern: CachePattern = CachePattern::CacheAside;
-        /// How long an entry lives.
+        /// How long an entry lives; what comes in meanwhile is compared with the working set.
         ttl: Option<Span> => "1h";
         /// Share of reads that find their entry in the cache.
         hit_ratio: Option<Share> => "90%";

@@ -10,9 +10,10 @@ use rgctl::cli::capacity::{CapacityArgs, document, write_text};
 use rgctl::vocabulary::quantity::Count;
 
 use crate::families::{SHIPPED, catalog, shipped};
+use crate::fixtures::NOW;
 
 fn estimates(blueprint: &Blueprint, reading: &Reading) -> Vec<Estimate> {
-    capacity::estimate(blueprint, &reading.regions, &catalog())
+    capacity::estimate(blueprint, &reading.regions, &catalog(), NOW)
 }
 
 fn of<'e>(estimates: &'e [Estimate], store: &str) -> &'e Estimate {
