@@ -36,8 +36,8 @@ pub struct Reading {
     pub regions: RegionBook,
     /// What is wrong.
     pub diagnostics: Diagnostics,
-    /// The regions of the files, with the file that each is in.
-    given: BTreeMap<RegionId, String>,
+    /// The regions of the files, with the text that each is in.
+    pub(super) given: BTreeMap<RegionId, (Source, Tree)>,
 }
 
 impl Reading {
@@ -97,14 +97,14 @@ impl Reading {
 impl Reading {
     fn add_region(&mut self, source: &Source, tree: &Tree, region: Region, reader: &mut Reader<'_>) {
         let code = region.metadata.name.clone();
-        if let Some(earlier) = self.given.insert(code.clone(), source.name.clone()) {
+        if let Some((earlier, _)) = self.given.insert(code.clone(), (source.clone(), tree.clone())) {
             let problem = reader
                 .error(
                     codes::DUPLICATE_NAME,
                     tree.locate("metadata.name"),
                     format!("the region `{code}` is described twice"),
                 )
-                .label(format!("also in {earlier}"))
+                .label(format!("also in {}", earlier.name))
                 .help("remove one of the two, or give it another code");
             reader.report(problem);
         }

@@ -36,18 +36,18 @@ section! {
     pub struct RegionMetadata {
         /// Code of the region.
         name: RegionId;
-        /// Labels to select it by.
+        /// Labels, for tools that select documents by them.
         labels: BTreeMap<String, String>;
         /// Remarks for people and tools.
         annotations: BTreeMap<String, String>;
     }
     /// What a region has.
     pub struct RegionSpec {
-        /// Name as people say it.
+        /// Name as people say it; who writes it in place of the code hears the code.
         title: String => "Beijing";
         /// Part of the world that it belongs to.
         partition: Partition;
-        /// Currency in which it is billed.
+        /// Currency in which it is billed; what the catalogue knows otherwise is refused.
         currency: Currency;
         /// Availability zones.
         zones: Vec<String> => "[cn-north-1a, cn-north-1b, cn-north-1d]";
@@ -55,14 +55,14 @@ section! {
         network: NetworkRefs;
         /// Features that are missing or not proven there, beside what the catalogue knows.
         lacks: Vec<Lack>;
-        /// Cities whose players are served best from there.
+        /// Cities whose players are served best from there; who writes one in place of the code hears the code.
         cities: Vec<String> => "[Beijing, Tianjin]";
     }
     /// A feature that is missing.
     pub struct Lack {
         /// The feature, such as `service/feature` in the catalogue's limits.
         feature: String;
-        /// Why, or who says so.
+        /// Why, or who says so; shown where a blueprint needs the feature.
         why: Option<String>;
     }
 }

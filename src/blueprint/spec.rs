@@ -72,7 +72,7 @@ section! {
     pub struct Metadata {
         /// Name of the game or system. It becomes part of identifiers and cannot be changed later.
         name: BlueprintName, else BlueprintName::new("unnamed").ok();
-        /// Labels to select it by.
+        /// Labels, for tools that select documents by them.
         labels: BTreeMap<String, String>;
         /// Remarks for people and tools.
         annotations: BTreeMap<String, String>;

@@ -130,6 +130,9 @@ codes! {
         "The service limits how many secondary regions may follow a primary.";
     NETWORK_INCOMPLETE = "RG0308", "a network that cannot carry the store":
         "A data store needs subnets in at least two zones of its region, and a security group.";
+    BAD_REGION = "RG0309", "a region document that contradicts itself or the catalogue":
+        "The document says of a region what the catalogue knows otherwise (its currency, its partition), lists a zone or a "
+        "subnet twice, has a zone of another region or zones without a subnet, or lacks a feature that does not exist.";
 
     MIN_OVER_MAX = "RG0401", "the least is more than the most":
         "In a range `{ min, max }`, `min` must not be above `max`. The scaler moves within the range; it never leaves "

@@ -1,6 +1,7 @@
 //! What the catalogue knows: versions, classes and features by region.
 
 use super::View;
+use crate::blueprint::region::Lack;
 use crate::blueprint::spec::Cell;
 use crate::catalog::{Capability, EngineVersion, Offered};
 use crate::families::Store;
@@ -156,15 +157,17 @@ fn features(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) 
         let (missing, unproven) = presence(view, store, need.feature, &concerned);
         if !missing.is_empty() {
             let all = listed(&missing);
-            found.push(
-                Finding::error(
-                    codes::CAPABILITY_MISSING,
-                    path.clone(),
-                    format!("{} for {} is missing in {all}", need.what, store.engine()),
-                )
-                .label(format!("missing in {all}"))
-                .help(need.instead),
+            let problem = Finding::error(
+                codes::CAPABILITY_MISSING,
+                path.clone(),
+                format!("{} for {} is missing in {all}", need.what, store.engine()),
             );
+            let problem = problem.label(format!("missing in {all}")).help(need.instead);
+            let reasons = missing.iter().filter_map(|region| {
+                let why = lack(view, store, need.feature, region)?.why.as_ref()?;
+                Some(format!("the document of `{region}` says: {why}"))
+            });
+            found.push(reasons.fold(problem, Finding::note));
         }
         if !unproven.is_empty() {
             let all = listed(&unproven);
@@ -188,11 +191,9 @@ fn presence<'r>(
     feature: &str,
     regions: &[&'r RegionId],
 ) -> (Vec<&'r RegionId>, Vec<&'r RegionId>) {
-    let full = format!("{}/{feature}", store.catalog_service());
     let (mut missing, mut unproven) = (Vec::new(), Vec::new());
     for region in regions {
-        let document = view.regions.get(region);
-        let lacks = document.is_some_and(|region| region.spec.lacks.iter().any(|lack| lack.feature == full));
+        let lacks = lack(view, store, feature, region).is_some();
         let stated = view.catalog.capability(store.catalog_service(), feature, region);
         if lacks || stated == Capability::No {
             missing.push(*region);
@@ -201,6 +202,12 @@ fn presence<'r>(
         }
     }
     (missing, unproven)
+}
+
+/// What the document of a region says about a feature that is missing there.
+fn lack<'v>(view: &'v View<'_>, store: &Store, feature: &str, region: &RegionId) -> Option<&'v Lack> {
+    let full = format!("{}/{feature}", store.catalog_service());
+    view.regions.get(region)?.spec.lacks.iter().find(|lack| lack.feature == full)
 }
 
 fn listed(regions: &[&RegionId]) -> String {

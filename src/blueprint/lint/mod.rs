@@ -6,6 +6,7 @@
 //! **Invariant:** what was salvaged from a broken section is judged only by what it says, not by what it lacks.
 
 mod catalog;
+mod regions;
 mod stores;
 mod times;
 mod topology;
@@ -135,6 +136,14 @@ impl Reading {
                 let mark = loaded.tree.locate(&finding.path);
                 located.push(finding.locate(&loaded.source, mark));
             }
+        }
+        for (code, (source, tree)) in &self.given {
+            let Some(region) = self.regions.get(code) else { continue };
+            let found = regions::check(region, catalog);
+            located.extend(found.into_iter().map(|finding| {
+                let mark = tree.locate(&finding.path);
+                finding.locate(source, mark)
+            }));
         }
         for problem in located {
             self.diagnostics.push(problem);

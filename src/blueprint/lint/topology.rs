@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{View, duplicates};
+use crate::blueprint::region::Region;
 use crate::blueprint::spec::{Cell, NetworkRefs};
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Finding, did_you_mean};
@@ -94,13 +95,26 @@ fn known(view: &View<'_>, region: &RegionId, path: &str, found: &mut Vec<Finding
 
 fn unknown(view: &View<'_>, region: &str, path: &str) -> Finding {
     let codes: Vec<&str> = view.regions.codes().map(RegionId::as_str).collect();
-    let help = did_you_mean(region, codes.iter().copied()).map_or_else(
-        || format!("describe it in a `Region` document, or take one of: {}", codes.join(", ")),
-        |near| format!("did you mean `{near}`?"),
-    );
+    let served = serving(view, region)
+        .map(|one| format!("`{}` ({}) serves the players there", one.metadata.name, one.spec.title));
+    let near = || did_you_mean(region, codes.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+    let help = served.or_else(near).unwrap_or_else(|| {
+        format!("describe it in a `Region` document, or take one of: {}", codes.join(", "))
+    });
     Finding::error(codes::UNKNOWN_REGION, path, format!("no region `{region}` is described"))
         .label("unknown region")
         .help(help)
+}
+
+/// The region that is called so by people, or that serves a city of that name.
+fn serving<'v>(view: &'v View<'_>, place: &str) -> Option<&'v Region> {
+    let plain = |name: &str| -> String {
+        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let place = plain(place);
+    let is_it = |name: &String| plain(name) == place;
+    let by_title = view.regions.iter().find(|region| is_it(&region.spec.title));
+    by_title.or_else(|| view.regions.iter().find(|region| region.spec.cities.iter().any(is_it)))
 }
 
 fn incomplete(network: &NetworkRefs, path: &str) -> Option<Finding> {

@@ -45,6 +45,12 @@ pub(super) fn check(store: &Store, at: &str, around: &Surroundings<'_>, found: &
             );
         }
         found.extend(name(entry, &at));
+        if let Some(home) = entry.home.as_ref().filter(|_| !entry.kind.facts().is_global) {
+            let message =
+                format!("{} does not span regions, so that `{home}` cannot be its home", entry.kind);
+            let problem = Finding::error(codes::BAD_SETTING, format!("{at}.home"), message);
+            found.push(problem.help("write the region that it is in as `region`, and remove `home`"));
+        }
         for (field, Found(value)) in &entry.settings {
             found.extend(setting(entry.kind, field, value, &at));
         }

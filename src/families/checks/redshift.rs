@@ -113,6 +113,13 @@ pub(super) fn check(store: &WarehouseStore, at: &str, around: &Surroundings<'_>,
     super::without_effect(by_nodes, "logs", "switch audit logging on by hand", at, found);
     let copies = is_serverless && store.snapshot_copy.is_some();
     super::without_effect(copies, "snapshotCopy", "set the copying of snapshots up by hand", at, found);
+    let window = store.common.backup.as_ref().is_some_and(|backup| backup.window.is_some());
+    found.extend(window.then(|| {
+        let path = format!("{at}.backup.window");
+        let message =
+            "the service takes snapshots of a warehouse by itself about every eight hours, at no set time";
+        Finding::error(codes::BAD_SETTING, path, message).label("no such setting").help("remove `window`")
+    }));
     super::known_logs(
         &store.logs,
         &["connectionlog", "userlog", "useractivitylog"],
