@@ -87,6 +87,9 @@ pub const KEEP_SNAPSHOT: &str = "final-snapshot";
 pub const KEEP_RETAIN: &str = "retain";
 /// Its value for an object whose data need not be kept.
 pub const KEEP_DISCARD: &str = "discard";
+/// Tag with the key that encrypts an object, as it was asked for: the service answers with the key itself, from which an
+/// alias cannot be told.
+pub const TAG_KEY: &str = "rgctl:kms-key";
 /// Prefix of all tags that are ours.
 pub const TAG_PREFIX: &str = "rgctl:";
 
@@ -98,7 +101,13 @@ impl Node {
         tags.insert(TAG_STORE.to_owned(), self.store.to_string());
         // Always written, so that taking a wish back reaches the object too.
         tags.insert(TAG_KEEP.to_owned(), self.keep_tag().to_owned());
+        tags.extend(self.kms_key().map(|key| (TAG_KEY.to_owned(), key)));
         tags
+    }
+
+    /// The key that encrypts it, as the blueprint names it.
+    pub fn kms_key(&self) -> Option<String> {
+        self.attrs.text("kms_key")
     }
 
     /// The value of its [`TAG_KEEP`].

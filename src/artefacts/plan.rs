@@ -330,6 +330,15 @@ pub enum Waiting {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lasting: bool,
     },
+    /// It was made with another key than the blueprint names, by an alias: nobody tells which keys the two stand for.
+    OtherKey {
+        /// Which object.
+        at: Address,
+        /// The key that it was made with, as it was named then.
+        before: String,
+        /// The alias that is named now.
+        after: String,
+    },
     /// It is no longer wanted, and the blueprint said to keep it.
     Retained {
         /// Which object.
@@ -353,6 +362,7 @@ impl Waiting {
             | Self::Broken { at, .. }
             | Self::Foreign { at, .. }
             | Self::Unseen { at, .. }
+            | Self::OtherKey { at, .. }
             | Self::Retained { at }
             | Self::Bound { at, .. } => at,
         }

@@ -93,7 +93,7 @@ impl<'a> Room<'a> {
             known,
         };
         for waiting in &plan.waiting {
-            if !matches!(waiting, Waiting::Retained { .. }) {
+            if !matches!(waiting, Waiting::Retained { .. } | Waiting::OtherKey { .. }) {
                 room.taken.insert(waiting.at().clone());
             }
         }

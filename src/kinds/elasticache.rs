@@ -81,7 +81,7 @@ attrs! {
         /// Subnet group; fixed at creation.
         subnet_group: String => Replace;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace { unseen: true };
+        security_groups: BTreeSet<String> => InPlace { if_told: true };
         /// Parameter group.
         parameter_group: String => InPlace;
         /// User group that may connect.
@@ -91,7 +91,7 @@ attrs! {
         /// Daily snapshot window, UTC.
         snapshot_window: String => InPlace { same: same_window };
         /// Weekly maintenance window, UTC.
-        maintenance_window: String => InPlace { same: same_window, unseen: true };
+        maintenance_window: String => InPlace { same: same_window, if_told: true };
         /// Port that clients connect to.
         port: u16 => Replace;
         /// Whether rarely used data is kept on disk.

@@ -8,6 +8,9 @@ use super::shared::{same_key, same_window};
 use crate::attrs;
 use crate::vocabulary::table::Shrink;
 
+/// In place of a region: snapshots are not copied.
+pub const NO_COPY: &str = "none";
+
 attrs! {
     /// A Redshift cluster, as wanted and as seen.
     pub struct ClusterAttrs {
@@ -43,7 +46,7 @@ attrs! {
         multi_az: bool => Online { alone: true };
         /// Port that clients connect to.
         port: u16 => Restart { alone: true };
-        /// Region that snapshots are copied to.
+        /// Region that snapshots are copied to; `none` for no copies.
         snapshot_copy_region: String => InPlace { alone: true };
         /// Days that copied snapshots are kept.
         snapshot_copy_retention_days: u32 => InPlace { alone: true };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, StepNo};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{Node, TAG_KEEP, TAG_PREFIX};
+use crate::artefacts::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::{Consent, Grave};
 use crate::artefacts::seen::Seen;
@@ -200,6 +200,7 @@ fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'
         let op = Op::Modify { at: node.at.clone(), changes, attrs };
         draft.push(step(ask, node, Some(seen), op, Reason::Differs, lacks), Some(node), Some(seen));
     }
+    draft.waiting.extend(other_key(node, seen));
     if let Some(op) = retag(node, seen) {
         draft.push(step(ask, node, Some(seen), op, Reason::Differs, None), Some(node), Some(seen));
     }
@@ -238,11 +239,22 @@ fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
     attrs
 }
 
+/// An alias in place of the key that the object was made with. A key that is named by its id or ARN is compared with what
+/// the service tells instead.
+fn other_key(node: &Node, seen: &Seen) -> Option<Waiting> {
+    let after = node.kms_key().filter(|key| key.contains("alias/"))?;
+    let before = seen.facts.tags.get(TAG_KEY).filter(|before| **before != after)?.clone();
+    Some(Waiting::OtherKey { at: node.at.clone(), before, after })
+}
+
 /// Tags of the user that differ. Tags that are only seen are left alone: somebody else may need them.
 fn retag(node: &Node, seen: &Seen) -> Option<Op> {
     let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
     let wanted =
         users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
+    // The tag tells which key the object was made with; it follows only where that is what the service tells, too.
+    let key = node.kms_key().filter(|_| other_key(node, seen).is_none());
+    let wanted = wanted.chain(key.as_deref().map(|key| (TAG_KEY, key)));
     let differing: BTreeMap<String, String> = wanted
         .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

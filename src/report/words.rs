@@ -103,6 +103,11 @@ pub fn waiting(waiting: &Waiting) -> String {
             "exists and is not ours; `rgctl import` takes it over".to_owned()
         }
         Waiting::Unseen { why, .. } => format!("could not be seen: {why}"),
+        Waiting::OtherKey { before, after, .. } => format!(
+            "was made with the key `{before}`, not with `{after}`: which key an alias stands for cannot be seen, so \
+             nothing is changed; name the key by its id or ARN, then the same key is taken as such and another one is \
+             planned"
+        ),
         Waiting::Retained { .. } => "is no longer wanted, and kept as the blueprint said".to_owned(),
         Waiting::Bound { by, .. } => format!(
             "would be removed or replaced, but is the primary of {by}, which stays: move the primary to another \

@@ -59,11 +59,14 @@ pub enum Way {
 }
 
 /// The columns of a field beside its name, type, documentation and change policy.
+#[allow(clippy::struct_excessive_bools, reason = "most columns of a table are switches")]
 pub struct Columns<T, A> {
     /// Never shown: plans, journals and logs carry only that it differs.
     pub secret: bool,
     /// The service does not tell the value back, so it cannot drift and is not compared.
     pub unseen: bool,
+    /// Compared only where the service tells it, which it does not always.
+    pub if_told: bool,
     /// When a wanted value is satisfied by a seen one; plain equality when absent.
     pub same: Option<fn(&T, &T) -> bool>,
     /// Whether a smaller value may lose data.
@@ -257,7 +260,7 @@ macro_rules! attrs {
                         },
                         differs: |wanted, seen| match (&wanted.$field, &seen.$field) {
                             (None, _) => false,
-                            (Some(_), None) => true,
+                            (Some(_), None) => !COLUMNS.if_told,
                             (Some(wanted), Some(seen)) => match COLUMNS.same {
                                 None => wanted != seen,
                                 Some(same) => !same(wanted, seen),
@@ -294,6 +297,7 @@ impl<T, A> Columns<T, A> {
     pub const PLAIN: Self = Self {
         secret: false,
         unseen: false,
+        if_told: false,
         same: None,
         shrink: Shrink::Harmless,
         alone: false,

@@ -5,7 +5,7 @@ use crate::artefacts::node::Node;
 use crate::artefacts::overlay::Axis;
 use crate::families::redshift::WarehouseStore;
 use crate::families::size::Level;
-use crate::kinds::redshift::{ClusterAttrs, NamespaceAttrs, WorkgroupAttrs};
+use crate::kinds::redshift::{ClusterAttrs, NO_COPY, NamespaceAttrs, WorkgroupAttrs};
 use crate::kinds::shared::{ParameterGroupAttrs, SubnetGroupAttrs};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::Name;
@@ -97,7 +97,8 @@ fn cluster(
         enhanced_vpc_routing: Some(true),
         multi_az: Some(store.multi_zone),
         port: Some(store.common.port.unwrap_or(PORT)),
-        snapshot_copy_region: copy_to.map(ToString::to_string),
+        // Said also when there are none, so that copies end when the last secondary region goes.
+        snapshot_copy_region: Some(copy_to.map_or_else(|| NO_COPY.to_owned(), ToString::to_string)),
         snapshot_copy_retention_days: copy_to.map(|_| copy_days),
         paused: build.site.paused,
     })

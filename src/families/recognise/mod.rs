@@ -17,6 +17,7 @@ use super::Family;
 use super::adopt::Ownership;
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::{Inventory, Seen};
+use crate::kinds::redshift::NO_COPY;
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::phase::{Phase, Role};
@@ -201,7 +202,8 @@ impl<'a> View<'a> {
                 ..self.part(at.kind, 1, Some(at.name.as_str()), &root.region)
             });
         }
-        let copies = seen.attrs.text("snapshot_copy_region").and_then(|code| RegionId::new(code).ok());
+        let copies = seen.attrs.text("snapshot_copy_region").filter(|code| code != NO_COPY);
+        let copies = copies.and_then(|code| RegionId::new(code).ok());
         let mut found = Recognised {
             root: root.clone(),
             followers,

@@ -314,6 +314,9 @@ fn all_operations(kind: KindId) -> Vec<Op> {
         let changes = attrs.diff(&before);
         moved = Op::Modify { at: address(kind), changes, attrs };
         ops.push(moved.clone());
+        // And one that ends them.
+        let attrs = with(kind, "snapshot_copy_region", &json!("none"));
+        ops.push(Op::Modify { at: address(kind), changes: attrs.diff(&before), attrs });
     }
     if kind == KindId::CacheGroup {
         // More replicas than there are, and fewer.

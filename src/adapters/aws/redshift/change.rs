@@ -11,7 +11,7 @@ use super::resize::resize;
 use crate::adapters::aws::lane::{Lane, unsupported};
 use crate::artefacts::address::Address;
 use crate::kinds::AnyAttrs;
-use crate::kinds::redshift::ClusterAttrs;
+use crate::kinds::redshift::{ClusterAttrs, NO_COPY};
 use crate::seams::{CloudError, Receipt};
 use crate::vocabulary::table::FieldChange;
 
@@ -113,9 +113,13 @@ async fn copy_to(
 ) -> Result<(), CloudError> {
     let client = &lane.write.redshift;
     let before = changes.iter().find(|change| change.field == "snapshot_copy_region");
-    if before.is_some_and(|change| change.before.is_some()) {
+    let is_copied = |value: &serde_json::Value| value.as_str() != Some(NO_COPY);
+    if before.and_then(|change| change.before.as_ref()).is_some_and(is_copied) {
         let request = client.disable_snapshot_copy().cluster_identifier(name);
         return lane.change(ENDPOINT, "DisableSnapshotCopy", request.send()).await.map(drop);
+    }
+    if region == NO_COPY {
+        return Ok(());
     }
     let request = client.enable_snapshot_copy().cluster_identifier(name).destination_region(region);
     lane.change(ENDPOINT, "EnableSnapshotCopy", request.send()).await.map(drop)

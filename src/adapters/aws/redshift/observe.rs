@@ -12,7 +12,7 @@ use crate::adapters::aws::tags::tags_from;
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::Seen;
 use crate::kinds::AnyAttrs;
-use crate::kinds::redshift::ClusterAttrs;
+use crate::kinds::redshift::{ClusterAttrs, NO_COPY};
 use crate::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 use crate::seams::CloudError;
 
@@ -84,7 +84,9 @@ fn cluster(it: &Cluster) -> Seen {
         enhanced_vpc_routing: it.enhanced_vpc_routing,
         multi_az: Some(it.multi_az().is_some_and(|word| word.eq_ignore_ascii_case("enabled"))),
         port: it.endpoint().and_then(|end| port(end.port)),
-        snapshot_copy_region: copy.and_then(|copy| copy.destination_region.clone()),
+        snapshot_copy_region: Some(
+            copy.and_then(|copy| copy.destination_region.clone()).unwrap_or_else(|| NO_COPY.to_owned()),
+        ),
         snapshot_copy_retention_days: copy
             .and_then(|copy| copy.retention_period)
             .and_then(|days| u32::try_from(days).ok()),
