@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod engine;
 mod families;
+mod field_law;
 mod fixtures;
 mod fuzz;
 mod import;

@@ -14,7 +14,7 @@ use rgctl::vocabulary::time::Moment;
 /// Read once: a swarm reads thousands of texts.
 pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::embedded().unwrap()));
 /// The regions as they are shipped, read once as well.
-static BUILT_IN: LazyLock<rgctl::blueprint::region::RegionBook> =
+pub static BUILT_IN: LazyLock<rgctl::blueprint::region::RegionBook> =
     LazyLock::new(|| Reading::with_built_in_regions(&[]).regions);
 
 /// Regions of the two partitions.

@@ -1,0 +1,157 @@
+//! What a text comes to: everything that a person or the cloud gets to see of it, but for the text itself.
+
+use std::collections::BTreeMap;
+
+use rgctl::artefacts::bill::{CostRange, StoreBill};
+use rgctl::artefacts::journal::Outcome;
+use rgctl::artefacts::node::{Desired, Usage};
+use rgctl::artefacts::plan::Plan;
+use rgctl::artefacts::seen::Inventory;
+use rgctl::blueprint::document::Reading;
+use rgctl::blueprint::region::RegionBook;
+use rgctl::capacity::Estimate;
+use rgctl::catalog::{price_bill, price_range};
+use rgctl::desired::Clusters;
+use rgctl::kinds::AnyAttrs;
+use rgctl::planning::{Ask, Figures};
+use rgctl::report::status;
+use rgctl::vocabulary::diagnostic::{Severity, Source};
+use rgctl::vocabulary::money::Total;
+use rgctl::vocabulary::names::RegionId;
+use serde_json::{Value, json};
+
+use crate::engine::Site;
+use crate::fixtures::{NOW, consents};
+use crate::swarm_blueprint::{BUILT_IN, CATALOG};
+
+/// What a text comes to before the world is looked at.
+pub struct Told {
+    /// Everything that is wrong or remarkable, in words.
+    pub diagnostics: Vec<String>,
+    /// Codes of what forbids it.
+    pub errors: Vec<String>,
+    /// What should exist; nothing when the text is refused.
+    pub built: Option<rgctl::desired::Built>,
+}
+
+impl Told {
+    /// Reads a blueprint and a region as a command does.
+    pub fn by(blueprint: &Value, region: &Value) -> Self {
+        let text =
+            |name: &str, value: &Value| Source::new(name, serde_json::to_string_pretty(value).unwrap());
+        let sources = [text("region.yaml", region), text("game.yaml", blueprint)];
+        let regions: RegionBook = BUILT_IN.clone();
+        let mut reading = Reading::of(regions, &sources);
+        reading.check(&CATALOG, NOW);
+        let mut told = Self { diagnostics: Vec::new(), errors: Vec::new(), built: None };
+        for problem in &reading.diagnostics {
+            let label = problem.label.as_deref().unwrap_or_default();
+            let help = problem.help.as_deref().unwrap_or_default();
+            let (code, path) = (problem.code, &problem.path);
+            let notes = problem.notes.join("; ");
+            told.diagnostics.push(format!("{code} {path}: {} ({label}; {help}; {notes})", problem.message));
+            if problem.severity == Severity::Error {
+                told.errors.push(code.to_string());
+            }
+        }
+        if let (true, Some(loaded)) = (told.errors.is_empty(), reading.blueprints.first()) {
+            match rgctl::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], NOW) {
+                Ok(built) => told.built = Some(built),
+                Err(found) => told.errors.extend(found.iter().map(|finding| finding.code.to_string())),
+            }
+        }
+        told
+    }
+}
+
+/// Prices and capacities of one desired state.
+struct Priced(Clusters);
+
+impl Figures for Priced {
+    fn cost(&self, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Total {
+        price_bill(&CATALOG, region, &self.0.bill_of(attrs, usage, region)).total
+    }
+    fn range(&self, bill: &StoreBill) -> CostRange {
+        price_range(&CATALOG, bill)
+    }
+    fn capacity_gib(&self, _: &AnyAttrs) -> Option<f64> {
+        None
+    }
+    fn sources(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What is shown and done about a desired state in a world.
+#[derive(Debug, PartialEq)]
+pub struct Shown {
+    /// The calls of the plan, and what is waited for or noted.
+    pub calls: Value,
+    /// Its steps with reasons, costs and effects.
+    pub plan: Value,
+    /// Views: costs, sizes, status.
+    pub views: Value,
+}
+
+impl Shown {
+    pub fn of(built: &rgctl::desired::Built, inventory: &Inventory) -> Self {
+        let desired = &built.desired;
+        let figures = Priced(Clusters::of(desired));
+        let plan = |destroy| planned(desired, inventory, &figures, destroy);
+        let (update, removal) = (plan(false), plan(true));
+        let price = |store: &_, region: &_| {
+            let mut range = CostRange::default();
+            for bill in desired.bills.iter().filter(|bill| bill.store == *store && bill.region == *region) {
+                range.merge(&figures.range(bill));
+            }
+            range
+        };
+        let costs: BTreeMap<String, CostRange> = desired
+            .bills
+            .iter()
+            .map(|bill| (format!("{} {}", bill.store, bill.region), figures.range(bill)))
+            .collect();
+        let sizes: Vec<Value> = built.estimates.iter().map(size).collect();
+        let status = status::report(desired, inventory, &price);
+        Self {
+            calls: json!([calls(&update), calls(&removal)]),
+            plan: json!([update, removal]),
+            views: json!([costs, sizes, status, built.notes]),
+        }
+    }
+}
+
+fn calls(plan: &Plan) -> Value {
+    let steps: Vec<_> = plan.steps.iter().map(|step| (&step.op, &step.needs)).collect();
+    json!([steps, plan.waiting, plan.notes])
+}
+
+fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: bool) -> Plan {
+    let policy = consents(&[]);
+    let ask = Ask {
+        desired,
+        inventory,
+        policy: &policy,
+        figures,
+        now: NOW,
+        snapshot_suffix: "20270115080000",
+        destroy,
+    };
+    rgctl::planning::plan(&ask)
+}
+
+/// An estimate by its numbers: its formulas repeat what was written.
+fn size(estimate: &Estimate) -> Value {
+    let rows: Vec<_> = estimate.rows.iter().map(|row| (&row.quantity, row.value)).collect();
+    let place = (&estimate.cell, &estimate.store, &estimate.region);
+    let sizes = (&estimate.size, &estimate.secondary, estimate.fits);
+    json!([place, rows, sizes, estimate.ceilings, estimate.warnings])
+}
+
+/// A world in which a desired state has been brought about.
+pub fn applied(desired: &Desired) -> Inventory {
+    let mut site = Site::new(7);
+    let ended = site.apply(desired);
+    assert_eq!(ended.outcome, Outcome::Settled, "{}: {:#?}", desired.blueprint, ended.last);
+    site.look(desired)
+}
