@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::artefacts::address::Address;
+use crate::artefacts::claims::NO_CLAIMS;
 use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::Plan;
 use crate::artefacts::policy::Policy;
@@ -200,6 +201,7 @@ fn plan_as_if_taken(ask: &Ask<'_>, desired: &Desired) -> Plan {
         now: ask.now,
         snapshot_suffix: "import",
         destroy: false,
+        claims: &NO_CLAIMS,
     })
 }
 

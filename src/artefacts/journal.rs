@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::node::{Node, TAG_KEEP};
 use super::policy::Policy;
 use super::scope::Home;
-use crate::vocabulary::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
+use super::seen::Seen;
+use crate::vocabulary::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, StoreName, Token};
 use crate::vocabulary::time::Moment;
 
 /// What a run was started for.
@@ -102,6 +104,9 @@ pub enum Event {
     Settled {
         /// Which step.
         step: StepId,
+        /// What is there now; nothing after a deletion, and in records of old.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object: Option<Mark>,
     },
     /// The step did not come true.
     Failed {
@@ -117,6 +122,32 @@ pub enum Event {
         /// In a sentence.
         summary: String,
     },
+}
+
+/// What is kept of an object: enough to know it again when its tags are lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// What tells it from every other object, see [`Seen::identity`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The store of the blueprint that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreName>,
+    /// What becomes of it when it is no longer wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<String>,
+}
+
+impl Mark {
+    /// What is kept of an object that is there: what is wanted of it goes before what its tags say.
+    pub fn of(node: Option<&Node>, seen: &Seen) -> Self {
+        let keep = seen.facts.tags.get(TAG_KEEP).cloned();
+        Self {
+            id: seen.identity(),
+            store: node.map(|node| node.store.clone()).or_else(|| StoreName::new(seen.store()?).ok()),
+            keep: node.map(|node| node.keep_tag().to_owned()).or(keep),
+        }
+    }
 }
 
 /// One line of the record. Each carries the digest of the one before, so that a changed line is detected.

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod bill;
+pub mod claims;
 pub mod inbox;
 pub mod journal;
 pub mod node;

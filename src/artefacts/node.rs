@@ -77,7 +77,10 @@ pub struct Desired {
 pub const TAG_BLUEPRINT: &str = "rgctl:blueprint";
 /// Tag that names the store.
 pub const TAG_STORE: &str = "rgctl:store";
-/// Tag that holds the token of the call that made the object.
+/// Tag that names the record that the object was made under: an object of another record is not ours, whatever its
+/// blueprint is called.
+pub const TAG_RECORD: &str = "rgctl:record";
+/// Tag that holds the token of the call that made the object. It tells which record made an object that names none.
 pub const TAG_TOKEN: &str = "rgctl:token";
 /// Tag that says what becomes of the object when it is no longer wanted.
 pub const TAG_KEEP: &str = "rgctl:keep";

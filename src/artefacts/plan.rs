@@ -211,6 +211,13 @@ pub enum Reason {
     Destroy,
     /// The service would refuse the deletion otherwise.
     Unprotect,
+    /// Tags of ownership were lost or changed by another hand; the record knows the object all the same.
+    LostTags {
+        /// Which tags.
+        tags: Vec<String>,
+    },
+    /// It was made by a version that did not write the tag of its record.
+    Unmarked,
     /// A decision is in force.
     Decided {
         /// Whose, and why.
@@ -230,6 +237,10 @@ impl fmt::Display for Reason {
             }
             Self::Destroy => f.write_str("everything of the blueprint is removed"),
             Self::Unprotect => f.write_str("it could not be deleted otherwise"),
+            Self::LostTags { tags } => {
+                write!(f, "changed outside rgctl: {} lost or changed", tags.join(", "))
+            }
+            Self::Unmarked => f.write_str("made by a version that did not tag its record"),
             Self::Decided { by } => write!(f, "decided: {by}"),
         }
     }
@@ -319,6 +330,9 @@ pub enum Waiting {
         at: Address,
         /// Whose it is, when it says so.
         owner: Option<String>,
+        /// Why it is not ours although it may look so, and what a person does about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
     },
     /// Part of the world could not be seen.
     Unseen {

@@ -111,6 +111,18 @@ impl fmt::Display for Scope {
     }
 }
 
+/// What tells a record from every other one: written when the store that keeps it was first used, and carried on when it
+/// moves to another store. Objects carry it in their tags.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordId(pub String);
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// Written and read as its text.
 macro_rules! as_text {
     ($name:ident, $what:literal) => {

@@ -49,6 +49,9 @@ pub struct Facts {
     /// Tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// The service's own id, which no other object ever has, also one of the same name; where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// When it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Moment>,
@@ -73,6 +76,15 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What tells the object from every other one, for good: the service's id, else its ARN with the time of creation.
+    /// Nothing where the service tells neither, so that an object that was deleted and made anew looks the same.
+    pub fn identity(&self) -> Option<String> {
+        let facts = &self.facts;
+        facts
+            .id
+            .clone()
+            .or_else(|| Some(format!("{} made {}", facts.arn.as_ref()?, facts.created?.as_millis())))
+    }
     /// The blueprint that owns it, by its tags.
     pub fn owner(&self) -> Option<&str> {
         self.facts.tags.get(TAG_BLUEPRINT).map(String::as_str)

@@ -40,12 +40,13 @@ pub async fn saved(
 ) -> Result<(), Failure> {
     let purpose = if saved.plan.destroy { Purpose::Destroy } else { Purpose::Apply };
     let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
+    let claims = run::claims(outside, &saved.desired).await?;
     let inventory = crate::execution::drive::observe(
         &outside.world(),
-        &crate::execution::drive::selection_of(&saved.desired),
+        &crate::execution::drive::selection_of(&saved.desired, &claims),
     )
     .await?;
-    if planning::base(&saved.desired, &inventory) != saved.plan.base {
+    if planning::base(&saved.desired, &inventory, &claims) != saved.plan.base {
         return Err(Failure::new(
             Exit::StalePlan,
             format!(

@@ -15,18 +15,19 @@ use super::figures;
 use super::names;
 use super::output::Output;
 use super::outside::{self, Outside};
-use super::run::look_and_plan;
+use super::run::{claims, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
 use crate::adapters::files::outputs::{self, Replaces};
 use crate::adapters::machine::{self, SystemClock};
 use crate::adoption::{self, Adoption};
 use crate::artefacts::address::Address;
-use crate::artefacts::journal::{Event, Outcome, Purpose};
-use crate::artefacts::node::Desired;
+use crate::artefacts::claims::Claims;
+use crate::artefacts::journal::{Event, Mark, Outcome, Purpose};
+use crate::artefacts::node::{Desired, TAG_RECORD};
 use crate::artefacts::plan::Op;
 use crate::artefacts::policy::Policy;
-use crate::artefacts::scope::Scope;
+use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Seen, Selection};
 use crate::blueprint::document::Reading;
 use crate::blueprint::region::RegionBook;
@@ -74,6 +75,9 @@ pub struct ImportArgs {
     /// Take over: set the tags of ownership on objects that the blueprint names and that belong to nobody
     #[arg(long)]
     pub take_over: bool,
+    /// With `--take-over`: also from this record of the same blueprint, whose store is lost for good; `plan` names it
+    #[arg(long, value_name = "RECORD", requires = "take_over")]
+    pub from_record: Option<String>,
 }
 
 /// The code of a region, as it is given on the command line.
@@ -82,17 +86,29 @@ pub(super) fn region_id(text: &str) -> Result<RegionId, String> {
 }
 
 /// Objects without an owner, and those of others, in the order of their addresses.
-pub fn strangers<'a>(seen: &'a Inventory, desired: &Desired) -> Vec<(&'a Address, &'a Seen)> {
-    let is_ours = |one: &Seen| one.owner() == Some(desired.blueprint.as_str());
-    seen.seen.iter().filter(|(at, one)| !at.kind.facts().observe_only && !is_ours(one)).collect()
+pub fn strangers<'a>(
+    seen: &'a Inventory,
+    desired: &Desired,
+    claims: &Claims,
+) -> Vec<(&'a Address, &'a Seen)> {
+    let is_ours = |at: &Address, one: &Seen| claims.owns(&desired.blueprint, at, one);
+    seen.seen.iter().filter(|(at, one)| !at.kind.facts().observe_only && !is_ours(at, one)).collect()
 }
 
 /// The calls that take over: tags on objects that the blueprint wants and that nobody owns. An object of another
-/// blueprint is never taken.
-pub fn adoptions(desired: &Desired, seen: &Inventory) -> Vec<Op> {
-    let free = |at: &&Address| seen.seen.get(*at).is_some_and(|one| one.owner().is_none());
-    let wanted = desired.nodes.iter().filter(|(at, _)| free(at));
-    wanted.map(|(at, node)| Op::Tag { at: at.clone(), tags: node.all_tags(&desired.blueprint) }).collect()
+/// blueprint is never taken, nor one of another record, unless that is given up by name.
+pub fn adoptions(desired: &Desired, seen: &Inventory, claims: &Claims, from: Option<&RecordId>) -> Vec<Op> {
+    let is_free = |at: &Address| {
+        seen.seen.get(at).is_some_and(|one| claims.may_take(&desired.blueprint, at, one, from))
+    };
+    let record = claims.record.iter().map(|record| (TAG_RECORD.to_owned(), record.0.clone()));
+    let wanted = desired.nodes.iter().filter(|(at, _)| is_free(at));
+    wanted
+        .map(|(at, node)| {
+            let tags = node.all_tags(&desired.blueprint).into_iter().chain(record.clone());
+            Op::Tag { at: at.clone(), tags: tags.collect() }
+        })
+        .collect()
 }
 
 /// Runs the command.
@@ -115,9 +131,12 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let desired = checked.build(&overlays, now, output)?.desired;
     let seen = observe(&outside.world(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
-    let mut report = listed(&desired, &seen);
+    let claims = claims(&outside, &desired).await?;
+    let from = args.from_record.clone().map(RecordId);
+    let ops = adoptions(&desired, &seen, &claims, from.as_ref());
+    let mut report = listed(&desired, &seen, &claims, &ops);
     if args.take_over {
-        let refused = take_over(&outside, &desired, &seen).await?;
+        let refused = take_over(&outside, &desired, &seen, &ops).await?;
         for one in report.objects.iter_mut().filter(|one| one.free) {
             one.refusal = refused.get(&one.at).map(ToString::to_string);
             one.taken = Some(one.refusal.is_none());
@@ -142,15 +161,16 @@ fn everything_around(desired: &Desired) -> Selection {
     }
 }
 
-fn listed(desired: &Desired, seen: &Inventory) -> StrangersReport {
-    let objects = strangers(seen, desired).into_iter().map(|(at, one)| {
+fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &[Op]) -> StrangersReport {
+    let free: BTreeSet<&Address> = free.iter().map(Op::at).collect();
+    let objects = strangers(seen, desired, claims).into_iter().map(|(at, one)| {
         let node = desired.nodes.get(at);
         Stranger {
             at: at.clone(),
             state: one.facts.native.clone(),
             owner: one.owner().map(str::to_owned),
             named: node.is_some(),
-            free: node.is_some() && one.owner().is_none(),
+            free: free.contains(at),
             changes: node.map(|node| node.attrs.diff(&one.attrs)).unwrap_or_default(),
             taken: None,
             refusal: None,
@@ -285,8 +305,9 @@ async fn take_and_tell(
     seen: &Inventory,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let asked = adoptions(desired, seen).len();
-    let refused = take_over(outside, desired, seen).await?;
+    let ops = adoptions(desired, seen, &claims(outside, desired).await?, None);
+    let asked = ops.len();
+    let refused = take_over(outside, desired, seen, &ops).await?;
     for (at, why) in &refused {
         output.say(&format!("{at} was not taken over: {why}"));
     }
@@ -316,6 +337,7 @@ pub async fn take_over(
     outside: &Outside,
     desired: &Desired,
     seen: &Inventory,
+    ops: &[Op],
 ) -> Result<BTreeMap<Address, CloudError>, Failure> {
     let (owner, store) = (machine::owner(), &outside.store);
     let scope = scope_of(&*outside.cloud, desired).await?;
@@ -324,7 +346,6 @@ pub async fn take_over(
     let lease = store.take_lease(&scope, &run_id, &owner, sent.wall, lasts, None).await?;
     let permit = Permit::under_lease(sent, lasts);
     let end = store.entries(&scope, 0).await?.last().map_or(0, |entry| entry.seq);
-    let ops = adoptions(desired, seen);
     let mut begun = vec![Event::Opened {
         purpose: Purpose::Apply,
         policy: Policy::default(),
@@ -341,12 +362,13 @@ pub async fn take_over(
         changes: Vec::new(),
     }));
     let end = store.append(&lease, end, outside.clock.now(), &begun).await?;
-    let refused = tag(&*outside.cloud, &ops, &permit).await;
+    let refused = tag(&*outside.cloud, ops, &permit).await;
+    let mark = |at: &Address| seen.seen.get(at).map(|one| Mark::of(desired.nodes.get(at), one));
     let mut ended: Vec<Event> = ops
         .iter()
         .map(|op| match refused.get(op.at()) {
             Some(error) => Event::Failed { step: op.step_id(), why: error.to_string() },
-            None => Event::Settled { step: op.step_id() },
+            None => Event::Settled { step: op.step_id(), object: mark(op.at()) },
         })
         .collect();
     let summary = format!("{} taken over, {} refused", ops.len() - refused.len(), refused.len());

@@ -24,7 +24,8 @@ pub async fn status(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let inventory = drive::observe(&outside.world(), &drive::selection_of(&loaded.desired)).await?;
+    let claims = run::claims(outside, &loaded.desired).await?;
+    let inventory = drive::observe(&outside.world(), &drive::selection_of(&loaded.desired, &claims)).await?;
     let price = |store: &StoreName, region: &RegionId| {
         let mut range = CostRange::default();
         let bills = loaded.desired.bills.iter();

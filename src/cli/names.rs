@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::error::Failure;
 use super::exit::Exit;
+use crate::artefacts::claims::Claims;
 use crate::artefacts::node::Desired;
 use crate::artefacts::policy::Policy;
 use crate::artefacts::seen::Inventory;
@@ -46,11 +47,16 @@ pub fn all_known(problems: impl IntoIterator<Item = String>) -> Result<(), Failu
 
 /// Checks what a run is limited to and what it is allowed. Stores are those of the blueprint, and those whose objects are
 /// there still: what left the blueprint can be aimed at until it is gone.
-pub fn check_policy(policy: &Policy, desired: &Desired, inventory: &Inventory) -> Result<(), Failure> {
+pub fn check_policy(
+    policy: &Policy,
+    desired: &Desired,
+    inventory: &Inventory,
+    claims: &Claims,
+) -> Result<(), Failure> {
     let mut stores: BTreeSet<String> = desired.nodes.values().map(|node| node.store.to_string()).collect();
     stores.extend(desired.bills.iter().map(|bill| bill.store.to_string()));
-    let ours = inventory.seen.values().filter(|one| one.owner() == Some(desired.blueprint.as_str()));
-    stores.extend(ours.filter_map(|one| one.store()).map(str::to_owned));
+    let ours = inventory.seen.iter().filter(|(at, one)| claims.owns(&desired.blueprint, at, one));
+    stores.extend(ours.filter_map(|(at, one)| claims.store_of(at, one)).map(|store| store.to_string()));
     let mut regions: BTreeSet<String> = desired.regions.iter().map(ToString::to_string).collect();
     regions.extend(inventory.seen.keys().map(|at| at.region.to_string()));
     let targets = policy.targets.iter().filter_map(|target| {

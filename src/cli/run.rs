@@ -14,6 +14,7 @@ use super::outside::Outside;
 use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::adapters::machine;
+use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
@@ -22,11 +23,20 @@ use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, Ended, IfHeld, Job};
 use crate::execution::turn::{self, Pace};
 use crate::planning::{self, Ask, Figures};
+use crate::record::ledger::Ledger;
 use crate::report::document::{document, format};
 use crate::report::{history, words};
 use crate::seams::Clock;
 use crate::vocabulary::names::BlueprintName;
 use crate::vocabulary::time::{Moment, Span};
+
+/// What the record of a desired state knows of its objects.
+pub async fn claims(outside: &Outside, desired: &Desired) -> Result<Claims, Failure> {
+    let scope = drive::scope_of(&*outside.cloud, desired).await?;
+    let mut ledger = Ledger::default();
+    ledger.fold(&outside.store.entries(&scope, 0).await?);
+    Ok(Claims { record: Some(outside.store.identity(&scope).await?), ..ledger.claims })
+}
 
 /// Looks at the world and plans.
 pub async fn look_and_plan(
@@ -36,13 +46,24 @@ pub async fn look_and_plan(
     policy: &Policy,
     destroy: bool,
 ) -> Result<(Plan, Inventory), Failure> {
-    let inventory = drive::observe(&outside.world(), &drive::selection_of(desired)).await?;
-    names::check_policy(policy, desired, &inventory)?;
+    let claims = claims(outside, desired).await?;
+    let inventory = drive::observe(&outside.world(), &drive::selection_of(desired, &claims)).await?;
+    names::check_policy(policy, desired, &inventory, &claims)?;
     let now = outside.clock.now();
     let suffix = turn::snapshot_suffix(now);
-    let ask = Ask { desired, inventory: &inventory, policy, figures, now, snapshot_suffix: &suffix, destroy };
+    let ask = Ask {
+        desired,
+        inventory: &inventory,
+        policy,
+        figures,
+        now,
+        snapshot_suffix: &suffix,
+        destroy,
+        claims: &claims,
+    };
     // Digests of ten thousand objects take as long as comparing them.
-    let (mut plan, base) = rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory));
+    let (mut plan, base) =
+        rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, &claims));
     plan.base = base;
     Ok((plan, inventory))
 }

@@ -10,11 +10,12 @@ use super::guard::Guard;
 use super::late;
 use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
 use crate::artefacts::address::Address;
+use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Event, Outcome, Purpose};
-use crate::artefacts::node::{Desired, TAG_TOKEN};
+use crate::artefacts::node::{Desired, TAG_RECORD, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::Policy;
-use crate::artefacts::scope::Scope;
+use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
 use crate::kinds::facts::Endpoint;
 use crate::planning::Figures;
@@ -175,10 +176,11 @@ pub async fn scope_of(cloud: &dyn Cloud, desired: &Desired) -> Result<Scope, Clo
 
 /// What is looked at for a desired state: what is the blueprint's by its name or its tag. Objects that were adopted under
 /// names of their own are found by nothing else until they are taken over, so that then everything is looked at.
-pub fn selection_of(desired: &Desired) -> Selection {
+pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
     let prefix = format!("{}-", desired.blueprint);
     let is_named = |at: &&Address| !at.name.as_str().starts_with(&prefix);
-    let named: BTreeSet<Address> = desired.nodes.keys().filter(is_named).cloned().collect();
+    let known = desired.nodes.keys().chain(claims.objects.keys());
+    let named: BTreeSet<Address> = known.filter(is_named).cloned().collect();
     let owner = named.is_empty().then(|| desired.blueprint.clone());
     Selection { regions: desired.regions.clone(), owner, named }
 }
@@ -216,7 +218,8 @@ impl Run<'_> {
     async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
         let entries = self.world.store.entries(&self.guard.lease().scope, 0).await?;
         self.ledger.fold(&entries);
-        let mut wanted = selection_of(self.job.desired);
+        self.ledger.claims.record = Some(self.world.store.identity(&self.guard.lease().scope).await?);
+        let mut wanted = selection_of(self.job.desired, &self.ledger.claims);
         wanted.regions.extend(self.ledger.regions.iter().cloned());
         let mut opened = false;
         loop {
@@ -313,12 +316,12 @@ impl Run<'_> {
     /// nobody else's. Answers are taken as they come.
     async fn call_all<'b>(&mut self, calls: &'b [Call]) -> Vec<(&'b Call, Result<(), CloudError>)> {
         self.calls += calls.len() as u64;
-        let (world, guard) = (self.world, self.guard);
+        let (world, guard, record) = (self.world, self.guard, self.ledger.claims.record.as_ref());
         let planes = by_plane(calls);
         let share = (CALLS_AT_ONCE / planes.len().max(1)).max(1);
         let streams = planes.into_values().map(|asked| {
             let asked = asked.into_iter().map(|(place, call)| async move {
-                let answer = call_once(world, call, guard.permit()).await;
+                let answer = call_once(world, call, record, guard.permit()).await;
                 guard.sign();
                 (place, call, answer)
             });
@@ -391,10 +394,16 @@ fn by_plane(calls: &[Call]) -> BTreeMap<(&RegionId, Endpoint), Vec<(usize, &Call
     planes
 }
 
-async fn call_once(world: &World<'_>, call: &Call, permit: &Permit) -> Result<(), CloudError> {
+async fn call_once(
+    world: &World<'_>,
+    call: &Call,
+    record: Option<&RecordId>,
+    permit: &Permit,
+) -> Result<(), CloudError> {
     let mut op = call.step.op.clone();
     if let Op::Create { tags, .. } = &mut op {
         tags.insert(TAG_TOKEN.to_owned(), call.token.0.clone());
+        tags.extend(record.map(|record| (TAG_RECORD.to_owned(), record.0.clone())));
     }
     let answer = match permit.check(world.wall) {
         Ok(()) => world.cloud.call(&op, &call.token, permit).await.map(|_| ()),

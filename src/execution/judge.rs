@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::late;
 use super::turn::Known;
 use crate::artefacts::address::Address;
-use crate::artefacts::journal::Event;
+use crate::artefacts::journal::{Event, Mark};
 use crate::artefacts::plan::{Plan, Waiting};
 use crate::record::ledger::{Begun, Status};
 use crate::vocabulary::names::StepId;
@@ -84,7 +84,7 @@ impl Step<'_> {
             verdicts.retry_at.insert(self.id.clone(), at);
         } else {
             // Somebody else brought it about, or it is no longer wanted.
-            verdicts.record.push(Event::Settled { step: self.id.clone() });
+            verdicts.record.push(self.settled());
         }
     }
 
@@ -194,7 +194,15 @@ impl Step<'_> {
                 }
             }
         }
-        verdicts.record.push(Event::Settled { step: self.id.clone() });
+        verdicts.record.push(self.settled());
+    }
+
+    /// What is there now is kept with it, so that it is known again without its tags.
+    fn settled(&self) -> Event {
+        let at = &self.begun.at;
+        let seen = self.known.inventory.seen.get(at).filter(|_| self.begun.word != "delete");
+        let object = seen.map(|seen| Mark::of(self.known.desired.nodes.get(at), seen));
+        Event::Settled { step: self.id.clone(), object }
     }
 
     fn still(&self, verdicts: &mut Verdicts, what: String) {

@@ -197,6 +197,7 @@ pub fn turn(known: &Known<'_>) -> Turn {
         now: known.now,
         snapshot_suffix: &suffix,
         destroy: known.destroy,
+        claims: &known.ledger.claims,
     });
     let verdicts = judge::judge(known, &plan);
     let choice = ready::choose(known, &plan, &verdicts);

@@ -11,6 +11,7 @@ pub mod codes;
 pub mod documentdb;
 pub mod elasticache;
 pub mod facts;
+pub mod identity;
 pub mod quotas;
 pub mod rds_like;
 pub mod redshift;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, StepNo};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX};
+use crate::artefacts::claims::Standing;
+use crate::artefacts::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::{Consent, Grave};
 use crate::artefacts::seen::Seen;
@@ -45,9 +46,8 @@ pub(super) fn compare<'a>(
         }
         return;
     };
-    if !ask.owns(seen) {
-        let owner = seen.owner().map(str::to_owned);
-        draft.waiting.push(Waiting::Foreign { at: node.at.clone(), owner });
+    if let Standing::Foreign { owner, remedy } = ask.claims.standing(&ask.desired.blueprint, &node.at, seen) {
+        draft.waiting.push(Waiting::Foreign { at: node.at.clone(), owner, remedy });
         return;
     }
     compare_phase(ask, node, seen, draft);
@@ -201,8 +201,8 @@ fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'
         draft.push(step(ask, node, Some(seen), op, Reason::Differs, lacks), Some(node), Some(seen));
     }
     draft.waiting.extend(other_key(node, seen));
-    if let Some(op) = retag(node, seen) {
-        draft.push(step(ask, node, Some(seen), op, Reason::Differs, None), Some(node), Some(seen));
+    if let Some((op, why)) = retag(ask, node, seen) {
+        draft.push(step(ask, node, Some(seen), op, why, None), Some(node), Some(seen));
     }
 }
 
@@ -247,19 +247,28 @@ fn other_key(node: &Node, seen: &Seen) -> Option<Waiting> {
     Some(Waiting::OtherKey { at: node.at.clone(), before, after })
 }
 
-/// Tags of the user that differ. Tags that are only seen are left alone: somebody else may need them.
-fn retag(node: &Node, seen: &Seen) -> Option<Op> {
+/// Tags of the user that differ, and tags of ownership that are lost or say otherwise. Tags that are only seen are left
+/// alone: somebody else may need them.
+fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<(Op, Reason)> {
     let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
     let wanted =
         users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
     // The tag tells which key the object was made with; it follows only where that is what the service tells, too.
     let key = node.kms_key().filter(|_| other_key(node, seen).is_none());
     let wanted = wanted.chain(key.as_deref().map(|key| (TAG_KEY, key)));
-    let differing: BTreeMap<String, String> = wanted
+    let mut differing: BTreeMap<String, String> = wanted
         .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
-    (!differing.is_empty()).then(|| Op::Tag { at: node.at.clone(), tags: differing })
+    let lost = ask.claims.lost_tags(&ask.desired.blueprint, node, seen);
+    let is_unmarked = lost.keys().eq([TAG_RECORD]) && !ask.claims.is_marked(&node.at);
+    let why = match lost.is_empty() {
+        true => Reason::Differs,
+        false if is_unmarked => Reason::Unmarked,
+        false => Reason::LostTags { tags: lost.keys().cloned().collect() },
+    };
+    differing.extend(lost);
+    (!differing.is_empty()).then(|| (Op::Tag { at: node.at.clone(), tags: differing }, why))
 }
 
 /// Shrinking needs consent when what is stored would not fit any more, or when nobody knows how much is stored.

@@ -21,6 +21,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::artefacts::address::Address;
+use crate::artefacts::claims::Claims;
 use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::{Consent, Grave, Policy};
@@ -52,25 +53,26 @@ pub struct Ask<'a> {
     pub snapshot_suffix: &'a str,
     /// Whether everything of the blueprint is to be removed.
     pub destroy: bool,
+    /// What the record knows of its objects.
+    pub claims: &'a Claims,
 }
 
 impl Ask<'_> {
-    /// Whether the object is ours: it carries our tag.
-    fn owns(&self, seen: &Seen) -> bool {
-        seen.owner() == Some(self.desired.blueprint.as_str())
+    /// Whether the object is ours, by its tags or by the record.
+    fn owns(&self, at: &Address, seen: &Seen) -> bool {
+        self.claims.owns(&self.desired.blueprint, at, seen)
     }
 
     fn node(&self, at: &Address) -> Option<&Node> {
         if self.destroy { None } else { self.desired.nodes.get(at) }
     }
 
-    /// The store that an object belongs to, by desired state or by its tag.
+    /// The store that an object belongs to, by desired state, by its tag, or by the record.
     fn store_of(&self, at: &Address) -> Option<StoreName> {
         if let Some(node) = self.desired.nodes.get(at) {
             return Some(node.store.clone());
         }
-        let seen = self.inventory.seen.get(at)?;
-        StoreName::new(seen.store()?).ok()
+        self.claims.store_of(at, self.inventory.seen.get(at)?)
     }
 
     /// The consent that a grave thing needs, unless it has been given.
@@ -159,12 +161,11 @@ fn side_by_side<'a>(ask: &Ask<'a>) -> impl Iterator<Item = Pair<'a>> {
 /// Digest of what a plan rests on: desired state, and of each object of ours what a plan looks at.
 ///
 /// Facts that move by themselves (measured use, host names) are left out; a moved role or phase is not.
-pub fn base(desired: &Desired, inventory: &Inventory) -> Fingerprint {
+pub fn base(desired: &Desired, inventory: &Inventory, claims: &Claims) -> Fingerprint {
     let mut digest = Digester::default();
     digest.add_text(&desired.fingerprint.0);
-    let blueprint = desired.blueprint.as_str();
     for (at, seen) in &inventory.seen {
-        if seen.owner() != Some(blueprint) && !desired.nodes.contains_key(at) {
+        if !claims.owns(&desired.blueprint, at, seen) && !desired.nodes.contains_key(at) {
             continue;
         }
         let facts = (&seen.facts.phase, seen.facts.role, &seen.facts.tags, &seen.facts.members);

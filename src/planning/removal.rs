@@ -9,7 +9,7 @@ use super::draft::{Draft, StepNo};
 use super::rolling::{Successors, parent_of, push_act};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, TAG_KEEP, Usage};
+use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::Grave;
 use crate::artefacts::seen::Seen;
@@ -23,8 +23,7 @@ pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
     at.kind.facts().final_snapshot?;
     // The tag counts, not the blueprint: a store that left the blueprint has only its tag.
     let seen = ask.inventory.seen.get(at);
-    let is_discarded =
-        seen.is_some_and(|seen| seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == KEEP_DISCARD));
+    let is_discarded = seen.is_some_and(|seen| ask.claims.keep_of(at, seen) == Some(KEEP_DISCARD));
     if ask.policy.skip_final_snapshot || is_discarded {
         return None;
     }
@@ -74,12 +73,12 @@ pub(super) fn remove_unwanted<'a>(
     unwanted: &[(&'a Address, &'a Seen)],
     draft: &mut Draft<'a>,
 ) {
-    let ours = |(at, seen): &&(&Address, &Seen)| ask.owns(seen) && !at.kind.facts().observe_only;
+    let ours = |(at, seen): &&(&Address, &Seen)| ask.owns(at, seen) && !at.kind.facts().observe_only;
     let unwanted: Vec<(&'a Address, &'a Seen)> = unwanted.iter().filter(ours).copied().collect();
     if unwanted.is_empty() {
         return;
     }
-    let retained = retained(&unwanted);
+    let retained = retained(ask, &unwanted);
     let mut leaving: BTreeSet<Address> = BTreeSet::new();
     for (at, seen) in unwanted {
         if retained.contains(at) {
@@ -94,10 +93,10 @@ pub(super) fn remove_unwanted<'a>(
 }
 
 /// What is to be kept, and whatever that names in its fields: its groups cannot go while it uses them.
-fn retained<'a>(unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
-    let is_kept = |seen: &Seen| seen.facts.tags.get(TAG_KEEP).is_some_and(|keep| keep == KEEP_RETAIN);
+fn retained<'a>(ask: &Ask<'_>, unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
+    let is_kept = |at: &Address, seen: &Seen| ask.claims.keep_of(at, seen) == Some(KEEP_RETAIN);
     let mut queue: Vec<(&Address, &Seen)> =
-        unwanted.iter().filter(|(_, seen)| is_kept(seen)).copied().collect();
+        unwanted.iter().filter(|(at, seen)| is_kept(at, seen)).copied().collect();
     let mut retained: BTreeSet<&Address> = queue.iter().map(|(at, _)| *at).collect();
     let by_name = by_name(unwanted.iter().map(|(at, _)| *at));
     let seen_at: BTreeMap<&Address, &Seen> = unwanted.iter().copied().collect();
@@ -153,7 +152,7 @@ fn remove<'a>(ask: &Ask<'a>, at: &Address, seen: &'a Seen, draft: &mut Draft<'a>
 pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
     for (global, seen) in &ask.inventory.seen {
         let facts = global.kind.facts();
-        if !facts.is_global || !ask.owns(seen) {
+        if !facts.is_global || !ask.owns(global, seen) {
             continue;
         }
         // Unwanted, or made anew with its primary.
@@ -242,7 +241,7 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
     let by_name = by_name(leaving);
     let mut edges: Vec<(Address, Address)> = Vec::new();
     for (dependant, seen) in &ask.inventory.seen {
-        if !ask.owns(seen) || dependant.kind.facts().observe_only {
+        if !ask.owns(dependant, seen) || dependant.kind.facts().observe_only {
             continue;
         }
         let needed = named_by(dependant, seen, &by_name).into_iter();

@@ -118,7 +118,7 @@ impl<'a> Successors<'a> {
         for pair in side_by_side(ask) {
             let (Some(node), Some((at, seen))) = pair else { continue };
             let can_take_over =
-                seen.facts.role == Some(Role::Reader) && seen.facts.phase.is_ready() && ask.owns(seen);
+                seen.facts.role == Some(Role::Reader) && seen.facts.phase.is_ready() && ask.owns(at, seen);
             if can_take_over && let Some(parent) = parent_of(at, Some(node), Some(seen)) {
                 let tier = seen.attrs.get("promotion_tier").and_then(|tier| tier.as_u64()).unwrap_or(15);
                 found.push((parent, (tier, at)));

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
-use crate::artefacts::journal::{Entry, Event, regions_of};
+use crate::artefacts::claims::Claims;
+use crate::artefacts::journal::{Entry, Event, Mark, regions_of};
 use crate::vocabulary::names::{RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -94,6 +95,8 @@ pub struct Ledger {
     pub regions: BTreeSet<RegionId>,
     /// Calls without an answer of steps that went on without it.
     late: BTreeMap<StepId, Late>,
+    /// The objects that were made or taken over and not deleted since.
+    pub claims: Claims,
 }
 
 impl Ledger {
@@ -136,6 +139,10 @@ impl Ledger {
                     why: String::new(),
                     changes: changes.clone(),
                 };
+                if word == "create" {
+                    let claimed = self.claims.objects.entry(at.clone()).or_default();
+                    claimed.tokens.insert(token.clone());
+                }
                 self.begun.insert(step.clone(), begun);
             }
             Event::Accepted { step } => {
@@ -158,13 +165,31 @@ impl Ledger {
                 self.leave_behind(step, false);
                 self.set(step, Status::Failed, why, entry);
             }
-            Event::Settled { step } => {
-                self.begun.remove(step);
+            Event::Settled { step, object } => {
+                if let Some(begun) = self.begun.remove(step) {
+                    self.keep(&begun, object.as_ref());
+                }
                 // What was asked for once, and is so, has arrived.
                 if self.late.get(step).is_some_and(|late| !late.repeated) {
                     self.late.remove(step);
                 }
             }
+        }
+    }
+
+    /// Keeps what a step that came true says of its object.
+    fn keep(&mut self, begun: &Begun, mark: Option<&Mark>) {
+        if begun.word == "delete" {
+            self.claims.objects.remove(&begun.at);
+            return;
+        }
+        let claimed = self.claims.objects.entry(begun.at.clone()).or_default();
+        claimed.is_done = true;
+        claimed.bears_data = begun.at.kind.facts().holds_data;
+        if let Some(mark) = mark {
+            claimed.id = mark.id.clone().or(claimed.id.take());
+            claimed.store = mark.store.clone().or(claimed.store.take());
+            claimed.keep = mark.keep.clone().or(claimed.keep.take());
         }
     }
 

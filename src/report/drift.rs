@@ -65,7 +65,11 @@ pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftRepo
     let differences = plan.steps.iter().map(|step| {
         let is_gone = matches!((&step.op, &step.why), (Op::Create { .. }, Reason::Missing));
         let was_made = made.contains(&step.id);
-        let by_another = wish_is_old || (is_gone && was_made);
+        let by_another = match step.why {
+            Reason::LostTags { .. } => true,
+            Reason::Unmarked => false,
+            _ => wish_is_old || (is_gone && was_made),
+        };
         let at = step.op.at();
         Difference {
             step: step.id.clone(),
@@ -113,7 +117,7 @@ fn last_settled(record: &[Entry]) -> Option<(Moment, &Fingerprint)> {
 fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
     let mut made = BTreeSet::new();
     for entry in record {
-        if let Event::Settled { step } = &entry.what {
+        if let Event::Settled { step, .. } = &entry.what {
             match step.0.strip_prefix("delete ") {
                 Some(at) => {
                     made.remove(&StepId(format!("create {at}").into()));

@@ -28,7 +28,7 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
         }
         Event::Unclear { step } => (format!("no answer: {step}; it will be looked for"), Vec::new()),
         Event::Deferred { step, why, .. } => (format!("put off: {step}"), vec![why.clone()]),
-        Event::Settled { step } => (format!("come true: {step}"), Vec::new()),
+        Event::Settled { step, .. } => (format!("come true: {step}"), Vec::new()),
         Event::Failed { step, why } => (format!("FAILED: {step}"), vec![why.clone()]),
         Event::Closed { outcome, summary } => {
             (format!("ends, {}: {summary}", outcome_word(*outcome)), Vec::new())

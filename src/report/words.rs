@@ -98,10 +98,12 @@ pub fn waiting(waiting: &Waiting) -> String {
         Waiting::Transition { phase, native, .. } => format!("is {phase} (the service says {native:?})"),
         Waiting::Pending { fields, .. } => format!("has accepted, not yet in effect: {}", fields.join(", ")),
         Waiting::Broken { phase, remedy, .. } => format!("is {phase}: {remedy}"),
-        Waiting::Foreign { owner: Some(owner), .. } => format!("belongs to {owner}; left alone"),
-        Waiting::Foreign { owner: None, .. } => {
-            "exists and is not ours; `rgctl import` takes it over".to_owned()
-        }
+        Waiting::Foreign { owner, remedy, .. } => match (owner, remedy) {
+            (Some(owner), None) => format!("belongs to {owner}; left alone"),
+            (Some(owner), Some(remedy)) => format!("belongs to {owner}; left alone: {remedy}"),
+            (None, Some(remedy)) => format!("exists and is not ours: {remedy}"),
+            (None, None) => "exists and is not ours; `rgctl import` takes it over".to_owned(),
+        },
         Waiting::Unseen { why, .. } => format!("could not be seen: {why}"),
         Waiting::OtherKey { before, after, .. } => format!(
             "was made with the key `{before}`, not with `{after}`: which key an alias stands for cannot be seen, so \

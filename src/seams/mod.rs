@@ -18,7 +18,7 @@ use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::plan::Op;
-use crate::artefacts::scope::{Home, Scope};
+use crate::artefacts::scope::{Home, RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId, Token};
@@ -334,6 +334,9 @@ pub trait Store: Send + Sync {
         self.entries(scope, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
     }
 
+    /// Identity of the record of a scope, which what is made under it carries in its tags. It is given when it is first
+    /// asked for, and never changes.
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>>;
     /// The accounts in which a blueprint has a record here, in order.
     fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
     -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;

@@ -126,7 +126,7 @@ fn save_plan(place: &Place, name: &str, class: &str) {
     let wanted = desired(cluster_store("accounts", "us-east-1", 2, class));
     let nothing = Inventory::empty(NOW);
     let mut plan = plan_for(&wanted, &nothing, &Policy::default());
-    plan.base = rgctl::planning::base(&wanted, &nothing);
+    plan.base = rgctl::planning::base(&wanted, &nothing, &rgctl::artefacts::claims::NO_CLAIMS);
     SavedPlan::new(plan, wanted, Policy::default()).write(&place.path().join(name)).unwrap();
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl::artefacts::address::Address;
+use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::node::{Desired, Keep, Node, Usage};
 use rgctl::artefacts::plan::Plan;
 use rgctl::artefacts::policy::Policy;
@@ -132,6 +133,7 @@ pub fn seen_as_wanted(node: &Node) -> Seen {
             role,
             members: Vec::new(),
             tags: node.all_tags(&BlueprintName::new("game").unwrap()),
+            id: None,
             created: None,
             endpoint: None,
             used_gib: None,
@@ -161,6 +163,7 @@ pub fn ask<'a>(desired: &'a Desired, inventory: &'a Inventory, policy: &'a Polic
         now: NOW,
         snapshot_suffix: "20270115080000",
         destroy: false,
+        claims: &NO_CLAIMS,
     }
 }
 

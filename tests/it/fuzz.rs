@@ -88,7 +88,12 @@ fn a_saved_plan_is_refused_with_any_one_byte_changed() {
     use rgctl::cli::saved::SavedPlan;
     let desired = shipped("light-game.yaml");
     let inventory = SimCloud::in_memory(1, GENESIS)
-        .with_world(|world| world.observe(&rgctl::execution::drive::selection_of(&desired)))
+        .with_world(|world| {
+            world.observe(&rgctl::execution::drive::selection_of(
+                &desired,
+                &rgctl::artefacts::claims::NO_CLAIMS,
+            ))
+        })
         .unwrap()
         .unwrap();
     let policy = Policy::default();

@@ -91,7 +91,7 @@ fn reread(found: &Adoption) -> Desired {
 fn take_over_and_prove(cloud: &SimCloud, found: &Adoption) {
     let desired = reread(found);
     let before = look(cloud, &desired.regions);
-    let ops = adoptions(&desired, &before);
+    let ops = adoptions(&desired, &before, &rgctl::artefacts::claims::NO_CLAIMS, None);
     assert!(ops.iter().all(|op| matches!(op, Op::Tag { .. })));
     for op in &ops {
         block_on(cloud.call(op, &Token(format!("take {}", op.at())), &Permit::always())).unwrap();

@@ -20,6 +20,7 @@ mod inputs;
 mod laws;
 mod lease;
 mod names;
+mod ownership;
 mod planning;
 mod scaling;
 mod scenarios;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::node::{Desired, Keep};
 use rgctl::artefacts::plan::{Op, Plan, Waiting};
 use rgctl::artefacts::policy::Policy;
@@ -499,10 +500,10 @@ fn targets_leave_other_stores_alone() {
 fn a_plan_rests_on_what_it_looked_at_and_on_nothing_that_moves_by_itself() {
     let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut world = world_of(&desired);
-    let before = planning::base(&desired, &world);
+    let before = planning::base(&desired, &world, &NO_CLAIMS);
     let member = at("us-east-1", INSTANCE, "game-accounts-use1-1");
     world.seen.get_mut(&member).unwrap().facts.used_gib = Some(12.0);
-    assert_eq!(planning::base(&desired, &world), before);
+    assert_eq!(planning::base(&desired, &world, &NO_CLAIMS), before);
     world.seen.get_mut(&member).unwrap().facts.role = Some(Role::Reader);
-    assert_ne!(planning::base(&desired, &world), before);
+    assert_ne!(planning::base(&desired, &world, &NO_CLAIMS), before);
 }

@@ -9,7 +9,7 @@ use rgctl::artefacts::inbox::{Message, Request};
 use rgctl::artefacts::journal::{Entry, Event};
 use rgctl::artefacts::overlay::Overlay;
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::scope::{Home, Scope};
+use rgctl::artefacts::scope::{Home, RecordId, Scope};
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::seams::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
@@ -139,6 +139,9 @@ impl Store for Taps<'_> {
     }
     fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         self.store.entries(scope, after)
+    }
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        self.store.identity(scope)
     }
     fn homes<'a>(
         &'a self,

@@ -64,6 +64,7 @@ fn rich_plan() -> Plan {
     plan.waiting.push(Waiting::Foreign {
         at: at("us-west-2", KindId::AuroraCluster, "game-history-usw2"),
         owner: Some("older-game".to_owned()),
+        remedy: None,
     });
     plan.waiting.push(Waiting::Bound {
         at: at("us-east-1", KindId::CacheGroup, "game-ranking-use1"),
@@ -220,7 +221,7 @@ fn opened(fingerprint: &str) -> Event {
 
 fn settled_run(fingerprint: &str, steps: &[&str]) -> Vec<Entry> {
     let mut events = vec![opened(fingerprint)];
-    events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).into()) }));
+    events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).into()), object: None }));
     events.push(Event::Closed { outcome: Outcome::Settled, summary: "2 calls; 0 steps left".to_owned() });
     events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect()
 }
@@ -242,7 +243,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
         Event::Deferred { step: step(), why: "throttled, again in 5s".to_owned(), at_rest: false },
         Event::Unclear { step: step() },
         Event::Accepted { step: step() },
-        Event::Settled { step: step() },
+        Event::Settled { step: step(), object: None },
         Event::Refused {
             step: step(),
             code: "InvalidDBInstanceState".to_owned(),

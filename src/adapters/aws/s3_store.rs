@@ -27,7 +27,7 @@ use super::s3_trouble::{Patience, Trouble, is_lost_race, passes};
 use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
-use crate::artefacts::scope::{CloudKind, Home, Scope};
+use crate::artefacts::scope::{CloudKind, Home, RecordId, Scope};
 use crate::record::chain;
 use crate::seams::{Lease, Store, StoreError};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
@@ -37,6 +37,8 @@ use crate::vocabulary::time::{Moment, Span};
 const FORMAT: &str = "rgctl.dev/s3-record/v2";
 /// What the keys of records begin with; those of old began with the name of a blueprint.
 const RECORDS: &str = "records";
+/// Number of the format of what the store says of itself.
+const STORE_FORMAT: &str = "rgctl.dev/store/v1";
 /// How often a lost race for the head is run again: each time the state is judged anew.
 const ROUNDS: usize = 5;
 /// Batches that are fetched at the same time.
@@ -77,6 +79,19 @@ struct Head {
     seq: u64,
     hash: String,
     overlays: Vec<Overlay>,
+}
+
+/// What a store is, written once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Born {
+    format: String,
+    id: RecordId,
+}
+
+/// An id that no other store has.
+fn fresh_id() -> RecordId {
+    use std::hash::{BuildHasher, RandomState};
+    RecordId(format!("{:016x}", RandomState::new().hash_one("store")))
 }
 
 /// A head and the mark of the object that it was read from; none when there is no object yet.
@@ -297,6 +312,32 @@ impl S3Store {
         request.send().boxed().await.map(drop).map_err(|error| self.failed("write", &key, &error))
     }
 
+    /// The identity of the store, which is written when it is first asked for. Of two that write it one is refused, and
+    /// reads what the other wrote.
+    async fn birth(&self) -> Result<RecordId, StoreError> {
+        let key = self.under("store.json");
+        for _ in 0..ROUNDS {
+            if let Some((bytes, _)) = self.get(&key).await? {
+                let born: Born = serde_json::from_slice(&bytes)
+                    .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
+                return Ok(born.id);
+            }
+            let body = serde_json::to_vec(&Born { format: STORE_FORMAT.to_owned(), id: fresh_id() });
+            let clients = self.pool.writing(&self.region).await;
+            let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key).if_none_match("*");
+            let request = request.content_type("application/json");
+            match request.body(ByteStream::from(body.map_err(unavailable)?)).send().boxed().await {
+                Err(error) if is_lost_race(error.code()) => {}
+                Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
+                    return Err(self.failed("write", &key, &error));
+                }
+                // What was written, if anything, is read.
+                _ => {}
+            }
+        }
+        Err(unavailable(format!("cannot write s3://{}/{key}", self.place.bucket)))
+    }
+
     /// Names of folders below a key that ends with a slash.
     async fn folders(&self, below: &str) -> Result<Vec<String>, StoreError> {
         let clients = self.pool.reading(&self.region).await;
@@ -481,6 +522,10 @@ impl Store for S3Store {
 
     fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         self.entries_now(scope, after).boxed()
+    }
+
+    fn identity<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        self.birth().boxed()
     }
 
     fn homes<'a>(

@@ -92,6 +92,7 @@ pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<Str
             role: None,
             members: Vec::new(),
             tags,
+            id: None,
             created: None,
             endpoint: None,
             used_gib: None,

@@ -13,7 +13,7 @@ use super::leases::{self, Locks};
 use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
-use crate::artefacts::scope::{Home, Scope};
+use crate::artefacts::scope::{Home, RecordId, Scope};
 use crate::record::chain;
 use crate::seams::{Lease, Store, StoreError};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
@@ -30,6 +30,8 @@ const SCHEMA: &str = "
         scope text not null, store text not null, region text not null, axis text not null,
         expires_ms integer not null, overlay text not null,
         primary key (scope, store, region, axis)) without rowid;
+    create table if not exists store (id text not null);
+    insert into store (id) select lower(hex(randomblob(8))) where not exists (select 1 from store);
     create table if not exists places (
         scope text not null, region text not null, primary key (scope, region)) without rowid;
 ";
@@ -67,7 +69,10 @@ impl SqliteStore {
 
     /// A store that ends with the process.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::with(Connection::open_in_memory().map_err(unavailable)?, None)
+        let store = Self::with(Connection::open_in_memory().map_err(unavailable)?, None)?;
+        // Nobody else ever sees it, so that equal runs on it may be equal to the letter.
+        store.connection().execute("update store set id = 'memory'", []).map_err(unavailable)?;
+        Ok(store)
     }
 
     fn with(mut connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
@@ -353,6 +358,14 @@ impl Store for SqliteStore {
 
     fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
         ready(self.regions_now(scope)).boxed()
+    }
+
+    fn identity<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        let read = || {
+            let id = self.connection().query_row("select id from store", [], |row| row.get(0));
+            Ok(RecordId(id.map_err(unavailable)?))
+        };
+        ready(read()).boxed()
     }
 
     fn homes<'a>(

@@ -9,7 +9,9 @@ use crate::artefacts::node::TAG_BLUEPRINT;
 use crate::artefacts::seen::{Facts, Gap, Inventory, Member, Seen, Selection};
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
+use crate::kinds::identity::Identity;
 use crate::seams::CloudError;
+use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::phase::Role;
 use crate::vocabulary::time::Moment;
@@ -199,7 +201,9 @@ impl World {
                 role: object.role,
                 members: self.members_seen(at, object),
                 tags: object.tags.clone(),
-                created: Some(object.created),
+                id: self.id_of(at, object),
+                created: (at.kind.identity() != Identity::Nothing && !at.kind.facts().is_global)
+                    .then_some(object.created),
                 endpoint: at
                     .kind
                     .facts()
@@ -208,6 +212,14 @@ impl World {
                 used_gib: self.used_gib(at),
             },
         }
+    }
+
+    /// The service's own id of an object, where it gives one: it goes with the object.
+    fn id_of(&self, at: &Address, object: &Object) -> Option<String> {
+        let Identity::Id(prefix) = at.kind.identity() else { return None };
+        let text = format!("{} {at} {}", self.id(), object.created.as_millis());
+        let letters: String = sha256_hex(text.as_bytes()).chars().take(26).collect();
+        Some(format!("{prefix}-{}", letters.to_ascii_uppercase()))
     }
 
     fn members_seen(&self, at: &Address, object: &Object) -> Vec<Member> {

@@ -22,6 +22,7 @@ use rgctl::adapters::aws::clients::{AwsOptions, Transport};
 use rgctl::adapters::aws::cloud::AwsCloud;
 use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
 use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::journal::{Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
@@ -197,9 +198,10 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
         node(other.clone(), "accounts", &fields, &[]),
     ]);
     let seen = look(&cloud, code).await;
-    let listed: Vec<_> = strangers(&seen, &desired).into_iter().map(|(at, _)| at.clone()).collect();
+    let listed: Vec<_> =
+        strangers(&seen, &desired, &NO_CLAIMS).into_iter().map(|(at, _)| at.clone()).collect();
     assert_eq!(listed, [old.clone(), other]);
-    let ops = adoptions(&desired, &seen);
+    let ops = adoptions(&desired, &seen, &NO_CLAIMS, None);
     assert_eq!(ops.iter().map(Op::at).collect::<Vec<_>>(), [&old], "another blueprint's object is not taken");
     let before = cloud.attempts().len();
     for op in &ops {

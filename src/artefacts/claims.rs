@@ -1,0 +1,192 @@
+//! What a record knows of the objects that it made or took over: enough to know them again without their tags, and to
+//! tell them from those of another record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::address::Address;
+use super::node::{Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
+use super::scope::RecordId;
+use super::seen::Seen;
+use crate::vocabulary::names::{BlueprintName, StoreName, Token};
+
+/// An object that the record made, or took over, or may have made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// The service's immutable id, where one was seen: an object of the same name with another id is another object.
+    pub id: Option<String>,
+    /// The store of the blueprint that it belongs to.
+    pub store: Option<StoreName>,
+    /// What becomes of it when it is no longer wanted, as its tag said.
+    pub keep: Option<String>,
+    /// Whether data goes with it.
+    pub bears_data: bool,
+    /// Tokens of the calls that may have made it.
+    pub tokens: BTreeSet<Token>,
+    /// Whether a step on it came true: before that it may be somebody else's.
+    pub is_done: bool,
+}
+
+/// The objects of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Identity of the record, which is in the tags of what it makes. Without one, tags of old are all that is asked
+    /// for: nothing is compared with a record then.
+    pub record: Option<RecordId>,
+    /// What it knows, by address.
+    pub objects: BTreeMap<Address, Claimed>,
+}
+
+/// A record of nothing, with which nothing is compared.
+pub static NO_CLAIMS: Claims = Claims { record: None, objects: BTreeMap::new() };
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Ours, by its tags or by the record.
+    Ours,
+    /// Not ours.
+    Foreign {
+        /// Whose, as far as its tags tell.
+        owner: Option<String>,
+        /// Why it is not ours although it may look so, and what a person does about it; nothing where it is plain.
+        remedy: Option<String>,
+    },
+}
+
+impl Claims {
+    /// Whose an object is: its tags say it, and where they do not, the record does, by an immutable id or by the token
+    /// of the call that made it. What neither says is not ours.
+    pub fn standing(&self, blueprint: &BlueprintName, at: &Address, seen: &Seen) -> Standing {
+        let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
+        let is_named = tag(TAG_BLUEPRINT) == Some(blueprint.as_str());
+        let foreign = |owner: Option<String>, remedy: Option<String>| Standing::Foreign { owner, remedy };
+        let Some(ours) = &self.record else {
+            let owner = tag(TAG_BLUEPRINT).map(str::to_owned);
+            return if is_named { Standing::Ours } else { foreign(owner, None) };
+        };
+        match (tag(TAG_BLUEPRINT), tag(TAG_RECORD)) {
+            (Some(owner), _) if !is_named => foreign(Some(owner.to_owned()), self.renamed(at, seen, blueprint)),
+            (Some(_), Some(record)) if record == ours.0 => Standing::Ours,
+            (owner, Some(record)) if record != ours.0 => foreign(
+                Some(format!("{} of the record {record}", owner.unwrap_or("somebody"))),
+                Some(format!(
+                    "this store's record is {ours}: name the store that made it with `--store`, or bring its record here \
+                     with `rgctl history migrate`; if that store is lost for good: `rgctl import -f FILE --take-over \
+                     --from-record {record}`"
+                )),
+            ),
+            // Made by a version that wrote no such tag, or its tags were lost.
+            (Some(_), _) if self.knows(at, seen) => Standing::Ours,
+            (Some(owner), _) => foreign(
+                Some(format!("{owner}, in a record that is not here")),
+                Some(
+                    "bring the record that made it here with `rgctl history migrate`; if it is lost for good: `rgctl \
+                     import -f FILE --take-over`"
+                        .to_owned(),
+                ),
+            ),
+            (None, _) if self.is_same(at, seen) => Standing::Ours,
+            (None, _) => foreign(None, self.unsure(at, seen)),
+        }
+    }
+
+    /// Whether it is ours.
+    pub fn owns(&self, blueprint: &BlueprintName, at: &Address, seen: &Seen) -> bool {
+        self.standing(blueprint, at, seen) == Standing::Ours
+    }
+
+    /// Whether an object may be taken over: it is not ours, it names no other blueprint, and no record but the one that is
+    /// given up by name.
+    pub fn may_take(
+        &self,
+        blueprint: &BlueprintName,
+        at: &Address,
+        seen: &Seen,
+        from: Option<&RecordId>,
+    ) -> bool {
+        let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
+        let is_given =
+            |record: &str| [from, self.record.as_ref()].into_iter().flatten().any(|id| id.0 == record);
+        !self.owns(blueprint, at, seen)
+            && tag(TAG_BLUEPRINT).is_none_or(|owner| owner == blueprint.as_str())
+            && tag(TAG_RECORD).is_none_or(is_given)
+    }
+
+    /// The store that an object belongs to: by its tag or, where that is lost, by the record.
+    pub fn store_of(&self, at: &Address, seen: &Seen) -> Option<StoreName> {
+        let by_tag = seen.facts.tags.get(TAG_STORE).and_then(|name| StoreName::new(name).ok());
+        by_tag.or_else(|| self.objects.get(at).filter(|_| self.is_same(at, seen))?.store.clone())
+    }
+
+    /// What becomes of an object that is no longer wanted: by its tag or, where that is lost, by the record.
+    pub fn keep_of<'a>(&'a self, at: &Address, seen: &'a Seen) -> Option<&'a str> {
+        let by_tag = seen.facts.tags.get(TAG_KEEP).map(String::as_str);
+        by_tag.or_else(|| self.objects.get(at)?.keep.as_deref())
+    }
+
+    /// Tags of ownership of a wanted object that is ours, as far as they are not there any more or say otherwise.
+    pub fn lost_tags(&self, blueprint: &BlueprintName, node: &Node, seen: &Seen) -> BTreeMap<String, String> {
+        let Some(record) = &self.record else { return BTreeMap::new() };
+        let mut wanted = BTreeMap::from([
+            (TAG_BLUEPRINT.to_owned(), blueprint.to_string()),
+            (TAG_RECORD.to_owned(), record.0.clone()),
+            (TAG_STORE.to_owned(), node.store.to_string()),
+        ]);
+        let tokens = self.objects.get(&node.at).map(|claimed| &claimed.tokens);
+        // Of several calls nobody knows which one made it.
+        if let Some(token) = tokens.filter(|tokens| tokens.len() == 1).and_then(BTreeSet::first) {
+            wanted.insert(TAG_TOKEN.to_owned(), token.0.clone());
+        }
+        wanted.retain(|key, value| seen.facts.tags.get(key) != Some(value));
+        wanted
+    }
+
+    /// Whether the record knows an id of the object at an address: then it was tagged with the record too.
+    pub fn is_marked(&self, at: &Address) -> bool {
+        self.objects.get(at).is_some_and(|claimed| claimed.id.is_some())
+    }
+
+    /// Whether the record made that very object: by its id, which no other object ever has.
+    fn is_same(&self, at: &Address, seen: &Seen) -> bool {
+        let known = self.objects.get(at).and_then(|claimed| claimed.id.as_deref());
+        known.is_some() && known == seen.identity().as_deref()
+    }
+
+    /// Whether the record knows an object that names our blueprint: its id is equal, or the token of a call of ours is
+    /// on it, or a step of ours on it came true and nothing says that it is another one.
+    fn knows(&self, at: &Address, seen: &Seen) -> bool {
+        let Some(claimed) = self.objects.get(at) else { return false };
+        if claimed.id.is_some() && seen.identity().is_some() {
+            return self.is_same(at, seen);
+        }
+        match seen.token() {
+            Some(token) => claimed.tokens.iter().any(|known| known.0 == token) || claimed.tokens.is_empty(),
+            None => claimed.is_done,
+        }
+    }
+
+    /// An object that we made and that names another blueprint now.
+    fn renamed(&self, at: &Address, seen: &Seen, blueprint: &BlueprintName) -> Option<String> {
+        self.is_same(at, seen).then(|| {
+            format!(
+                "the record of {blueprint} made it, and its tag was changed since: if it was not given away, set its tag \
+                 `{TAG_BLUEPRINT}` back to {blueprint}"
+            )
+        })
+    }
+
+    /// An object without an owner at an address where the record made one.
+    fn unsure(&self, at: &Address, seen: &Seen) -> Option<String> {
+        let claimed = self.objects.get(at).filter(|claimed| claimed.is_done)?;
+        let why = match (&claimed.id, seen.identity()) {
+            (Some(_), Some(_)) => {
+                "the record made an object of that name, and this is another one (its id differs)"
+            }
+            _ => {
+                "the record made an object of that name, whose tags are gone, and has no id that would prove that this is \
+                 the one"
+            }
+        };
+        Some(format!("{why}; if it is meant to be: `rgctl import -f FILE --take-over`"))
+    }
+}
