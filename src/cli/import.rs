@@ -376,7 +376,32 @@ pub async fn take_over(
     ended.push(Event::Closed { outcome, summary });
     store.append(&lease, end, outside.clock.now(), &ended).await?;
     store.release_lease(&lease).await?;
+    wait_to_see(outside, desired, ops, &refused).await?;
     Ok(refused)
+}
+
+/// Looks until what was taken over shows its tags: reads lag behind writes, and a plan at once would show them as lost.
+async fn wait_to_see(
+    outside: &Outside,
+    desired: &Desired,
+    ops: &[Op],
+    refused: &BTreeMap<Address, CloudError>,
+) -> Result<(), Failure> {
+    let pace = Pace::default();
+    let until = outside.clock.now() + pace.visibility;
+    while outside.clock.now() < until {
+        let seen = observe(&outside.world(), &everything_around(desired)).await?;
+        let is_tagged = |at: &Address, tags: &BTreeMap<String, String>| {
+            let now = seen.seen.get(at).map(|one| &one.facts.tags);
+            now.is_none_or(|now| tags.iter().all(|(key, value)| now.get(key) == Some(value)))
+        };
+        let is_seen = |op: &Op| matches!(op, Op::Tag { at, tags } if is_tagged(at, tags));
+        if ops.iter().all(|op| refused.contains_key(op.at()) || is_seen(op)) {
+            break;
+        }
+        outside.clock.sleep_until(outside.clock.now() + pace.look_after_calls).await;
+    }
+    Ok(())
 }
 
 /// A token that names the step: the same tags set twice are the same tags.
