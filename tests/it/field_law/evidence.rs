@@ -136,6 +136,7 @@ fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: 
         now: NOW,
         snapshot_suffix: "20270115080000",
         destroy,
+        claims: &rgctl::artefacts::claims::NO_CLAIMS,
     };
     rgctl::planning::plan(&ask)
 }
