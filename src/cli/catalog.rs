@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use super::exit::Exit;
 use super::names;
 use crate::adapters::http::{
     self, PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion,
@@ -144,10 +145,7 @@ impl ListArgs {
 }
 
 /// The shipped catalog with the refreshed book of a folder, if there is one, and the user's price book on top.
-pub fn open(
-    dir: &std::path::Path,
-    contract: Option<PriceBookDocument>,
-) -> Result<Catalog, CatalogCommandError> {
+pub fn open(dir: &Path, contract: Option<PriceBookDocument>) -> Result<Catalog, CatalogCommandError> {
     let mut catalog = Catalog::embedded()?;
     if let Some(book) = http::load_book(dir)? {
         catalog = catalog.with_layer(book.layer);
@@ -157,6 +155,21 @@ pub fn open(
         catalog = catalog.with_layer(layer);
     }
     Ok(catalog)
+}
+
+/// The refreshed book must not take the place of the user's own.
+pub fn spare_contract(dir: &Path, contract: Option<&Path>) -> Result<(), Failure> {
+    let Some(contract) = contract else { return Ok(()) };
+    let is_same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
+    if !is_same(&dir.join(http::BOOK_FILE), contract) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} is the price book that was given, and the place of the refreshed one",
+        contract.display()
+    );
+    Err(Failure::new(Exit::BadInput, what)
+        .hint("nothing was done; move your own price book to another folder"))
 }
 
 /// Refreshes the price book of a folder from the provider's public price list.

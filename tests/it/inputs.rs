@@ -225,8 +225,8 @@ fn of_300_megabytes_on_standard_input_only_the_bound_is_read() {
 fn templates_that_would_not_end_are_stopped_with_the_reason() {
     let place = Place::new();
     let macros = "{% macro m(n) %}{{ self::m(n=n) }}{% endmacro %}{{ self::m(n=1) }}";
-    let doubling = "{% set_global x = \"xxxxxxxxxxxxxxxx\" %}{% for i in range(end=40) %}\
-                    {% set_global x = x ~ x %}{% endfor %}{{ x }}";
+    let doubling = "{% set_global x = \"xxxxxxxxxxxxxxxx\" %}{% for i in range(end=25) %}\
+                    {% set_global x = x ~ x %}{% endfor %}{{ x | length }}";
     let cases = [
         ("macro", macros.to_owned(), "calls itself without end"),
         ("itself", "{% include \"document\" %}".to_owned(), "calls itself without end"),
@@ -234,6 +234,7 @@ fn templates_that_would_not_end_are_stopped_with_the_reason() {
         ("brackets", format!("{{{{ {}1{} }}}}", "(".repeat(200), ")".repeat(200)), "brackets stand 6 deep"),
         ("chain", format!("{{{{ {}1 }}}}", "1 + ".repeat(20_000)), "words and signs"),
         ("range", "{% for i in range(end=10000000000) %}x{% endfor %}".to_owned(), "at most 10000 are made"),
+        // Half a gibibyte: without the limit it ends well, with a short text.
         ("memory", doubling.to_owned(), "MiB of memory"),
         (
             "output",
@@ -320,4 +321,15 @@ fn no_output_overwrites_an_input() {
     let left = place.run(&["scale", "backtest", "--trace", "load.csv", "--path-out", "."]);
     refused(&left, "paths", &["load.csv exists already and is no path of a backtest"]);
     assert_eq!(std::fs::read_to_string(place.path().join("load.csv")).unwrap(), rows);
+}
+
+#[test]
+fn a_refreshed_price_book_does_not_take_the_place_of_ones_own() {
+    let place = Place::new();
+    let folder = place.path().join(".rgctl/catalog");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("prices.book"), "mine").unwrap();
+    let line = ["catalog", "refresh", "--price-book", ".rgctl/catalog/../catalog/prices.book"];
+    refused(&place.run(&line), "refresh", &["is the price book that was given"]);
+    assert_eq!(std::fs::read_to_string(folder.join("prices.book")).unwrap(), "mine");
 }

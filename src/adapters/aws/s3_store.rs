@@ -116,6 +116,9 @@ fn fenced(scope: &Scope) -> StoreError {
     StoreError::Fenced { blueprint: scope.blueprint.clone() }
 }
 
+/// An object is a state, or some lines of the record. A larger one was written by somebody else.
+const OBJECT_BYTES_MAX: i64 = 64 << 20;
+
 impl S3Store {
     /// A record in a bucket of a region. Nothing is read yet.
     pub const fn new(pool: Arc<Pool>, region: RegionId, place: S3Place) -> Self {
@@ -137,6 +140,9 @@ impl S3Store {
         match request.send().boxed().await {
             Ok(found) => {
                 let mark = found.e_tag().map(str::to_owned);
+                if found.content_length().is_some_and(|length| length > OBJECT_BYTES_MAX) {
+                    return Err(self.unread(key, "it is larger than any object of a record"));
+                }
                 // The SDK's own bound ends with the head of the answer.
                 let body = tokio::time::timeout(self.pool.patience().attempt, found.body.collect()).await;
                 let body = body.map_err(|_| self.unread(key, "no whole answer in time"))?;

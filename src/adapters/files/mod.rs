@@ -16,7 +16,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::limits::Limit;
 
+/// A row is one object or one line of the record. A larger one was written by somebody else, and would fill the memory.
+const ROW_BYTES_MAX: i32 = 64 << 20;
 /// How long one process waits for another one's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -28,8 +31,31 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     }
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)?;
     // Readers do not hold up the writer, and a process that is killed loses nothing that was committed.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_beyond_measure_and_what_is_no_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sqlite");
+        let plain = Connection::open(&path).unwrap();
+        plain.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(70000000)), (1)").unwrap();
+        let bounded = open(&path).unwrap();
+        let read = |row: i32| {
+            bounded.query_row("SELECT a FROM t WHERE rowid = ?1", [row], |row| {
+                Ok(matches!(row.get_ref(0)?, rusqlite::types::ValueRef::Integer(1)))
+            })
+        };
+        assert!(read(1).is_err(), "it has 70 million bytes");
+        assert!(read(2).unwrap());
+        assert!(matches!(open(folder.path()), Err(rusqlite::Error::InvalidPath(_))));
+    }
 }

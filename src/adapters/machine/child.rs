@@ -70,6 +70,9 @@ pub fn run(program: &Path, arguments: &[&str], input: Vec<u8>, bounds: Bounds) -
     // What the child can read of the environment it cannot tell anybody.
     #[cfg(unix)]
     command.env_clear();
+    // Our allocator takes a gibibyte at once, which the system counts, and is refused small pieces from then on; so it
+    // takes what it needs only.
+    command.env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
     let mut child = Reaped(command.spawn()?);
     if let Some(mut to) = child.0.stdin.take() {
         // A child that ends early does not read to the end.
