@@ -50,7 +50,10 @@ pub fn explain(what: &str) -> Result<String, ExplainError> {
         }
         let all = codes::REGISTER.iter().map(|entry| entry.code.as_str());
         let hint = did_you_mean(what, all).map_or_else(
-            || "codes are listed in the documentation".to_owned(),
+            || {
+                let all: Vec<&str> = codes::REGISTER.iter().map(|entry| entry.code.as_str()).collect();
+                format!("the codes are: {}", all.join(", "))
+            },
             |near| format!("did you mean `{near}`?"),
         );
         // A kind may begin with the same letters, so only what looks like a code ends here.

@@ -95,7 +95,7 @@ fn run_and_tell(cli: &Cli) -> Exit {
 }
 
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
-    log::start(cli.global.verbose);
+    log::start(cli.global.verbose, output.talk_style.color);
     let mut global = cli.global.clone();
     // One name can have one owner only: what is scaled, or whose credentials are used.
     let axis = if matches!(cli.command, Command::Scale(_)) { global.profile.take() } else { None };
@@ -274,6 +274,7 @@ fn catalog_command(
     match command {
         CatalogCommand::Refresh(args) => {
             let args = RefreshArgs { dir: settings.catalog_dir(), ..args.clone() };
+            catalog::spare_contract(&args.dir, settings.price_book.as_deref())?;
             let (data, talk) = output.streams();
             wait_for(async { catalog::refresh(&args, now, data, talk).await.map_err(Failure::from) })
                 .map(drop)
