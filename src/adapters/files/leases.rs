@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::inputs;
 use super::journal::{to_i64, to_u64, unavailable};
 use crate::artefacts::scope::Scope;
 use crate::seams::{Lease, StoreError};
@@ -44,7 +45,7 @@ impl Locks {
     /// Whether the holder of this lease worked on this machine and is gone. Where there is no lock of its epoch, nothing is
     /// known: it may work on another machine.
     pub(super) fn proves_death_of(&self, lease: &Lease) -> bool {
-        let file = self.path(&lease.scope, lease.epoch).and_then(|path| File::open(path).ok());
+        let file = self.path(&lease.scope, lease.epoch).and_then(|path| inputs::open_file(&path).ok());
         file.is_some_and(|file| file.try_lock().is_ok())
     }
 
