@@ -38,6 +38,28 @@ pub enum Outcome {
     Fenced,
 }
 
+/// Why a call was put off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The state of things refuses it now.
+    #[default]
+    State,
+    /// The provider has no capacity.
+    Capacity,
+    /// Too many calls are made.
+    Rate,
+    /// The provider was not reached.
+    Network,
+}
+
+impl Cause {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    const fn is_state(&self) -> bool {
+        matches!(self, Self::State)
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -70,6 +92,9 @@ pub enum Event {
         why: String,
         /// What changes, `field: before -> after` each.
         changes: Vec<String>,
+        /// Digest of what is asked for, without what it was before: while it stays the same, calls are counted together.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        asks: String,
     },
     /// The call was accepted.
     Accepted {
@@ -89,6 +114,14 @@ pub enum Event {
     Unclear {
         /// Which step.
         step: StepId,
+        /// What is known of it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
+    /// The name of what was to be made is taken. Whether by an earlier call of ours, the next look tells.
+    Taken {
+        /// Which step.
+        step: StepId,
     },
     /// The call was put off: the service was busy, throttled or out of capacity.
     Deferred {
@@ -96,6 +129,9 @@ pub enum Event {
         step: StepId,
         /// Why.
         why: String,
+        /// By what sort of reason.
+        #[serde(default, skip_serializing_if = "Cause::is_state")]
+        cause: Cause,
         /// Whether it was the state of things, and nothing was in motion that could change it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         at_rest: bool,

@@ -9,6 +9,7 @@ use super::address::Address;
 use super::bill::CostRange;
 use super::policy::Consent;
 use crate::kinds::AnyAttrs;
+use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::money::Total;
 use crate::vocabulary::names::{BlueprintName, Fingerprint, Name, RegionId, StepId, StoreName};
 use crate::vocabulary::phase::Phase;
@@ -173,6 +174,21 @@ impl Op {
             }
         };
         StepId(text.into())
+    }
+
+    /// Digest of what is asked for, without what it was before and without what differs from run to run: equal ones ask for
+    /// the same. Secret values are left out.
+    pub fn asks(&self) -> String {
+        let (word, at) = (self.word(), self.at());
+        let text = match self {
+            Self::Create { attrs, tags, .. } => serde_json::to_vec(&(word, at, attrs.set_fields(), tags)),
+            Self::Modify { attrs, .. } => serde_json::to_vec(&(word, at, attrs.set_fields())),
+            Self::Tag { tags, .. } => serde_json::to_vec(&(word, at, tags)),
+            Self::Delete { final_snapshot, .. } => serde_json::to_vec(&(word, at, final_snapshot.is_some())),
+            Self::Act { verb, .. } => serde_json::to_vec(&(word, at, verb)),
+        };
+        // Values, names and addresses always serialise.
+        sha256_hex(&text.unwrap_or_default()).chars().take(16).collect()
     }
 
     /// The gravest change that it makes.

@@ -280,7 +280,8 @@ pub struct RunArgs {
     /// Ask a run that holds the lease to yield, and go on when it has
     #[arg(long)]
     pub preempt: bool,
-    /// Pause after this time, such as `45m`; what was begun is recorded and the next run goes on
+    /// Pause after this time, such as `45m`; what was begun is recorded and the next run goes on. Without it a run ends when
+    /// nothing has moved for a day; with it, it waits until then
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub deadline: Option<Span>,
 }

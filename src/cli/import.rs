@@ -360,6 +360,7 @@ pub async fn take_over(
         leaves: None,
         why: "taken over on consent".to_owned(),
         changes: Vec::new(),
+        asks: op.asks(),
     }));
     let end = store.append(&lease, end, outside.clock.now(), &begun).await?;
     let refused = tag(&*outside.cloud, ops, &permit).await;

@@ -12,9 +12,11 @@ use crate::artefacts::bill::CostRange;
 use crate::artefacts::policy::Policy;
 use crate::execution::drive;
 use crate::planning::Figures;
+use crate::record::ledger::Ledger;
 use crate::report::cost::{self, CostReport, StoreCost};
 use crate::report::document::{document, format};
-use crate::report::{drift, status};
+use crate::report::status::StatusReport;
+use crate::report::{drift, open, status};
 use crate::vocabulary::names::{RegionId, StoreName};
 
 /// What exists, in which phase, at what price.
@@ -34,7 +36,11 @@ pub async fn status(
         }
         range
     };
-    let report = status::report(&loaded.desired, &inventory, &price);
+    let mut ledger = Ledger::default();
+    let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
+    ledger.fold(&outside.store.entries(&scope, 0).await?);
+    let report =
+        StatusReport { open: open::steps(&ledger), ..status::report(&loaded.desired, &inventory, &price) };
     match settings.output {
         OutputForm::Text => output.data(&status::text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&status::markdown(&report))?,

@@ -101,6 +101,9 @@ pub struct OutcomeReport<'a> {
     pub took: Span,
     /// Steps that are left.
     pub left: usize,
+    /// Why it ended although time might have brought more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stalled: Option<String>,
     /// What holds up the rest.
     pub held: Vec<String>,
 }
@@ -117,7 +120,10 @@ pub async fn carry_out(
     let began = outside.clock.now();
     let stop = StopRequest::default();
     let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
-    let pace = Pace::default();
+    let usual = Pace::default();
+    // Who says how long a run may take waits that long, whether anything moves or not.
+    let still_max = run.deadline.map_or(usual.still_max, |span| span.max(usual.still_max));
+    let pace = Pace { still_max, ..usual };
     let job = Job {
         desired: run.desired,
         policy: run.policy,
@@ -165,6 +171,7 @@ fn tell(
         calls: ended.calls,
         took: ended.at.since(began),
         left: plan.steps.len(),
+        stalled: ended.last.stalled.clone(),
         held: held.chain(waiting).collect(),
     };
     match form {
@@ -189,6 +196,9 @@ fn outcome_text(report: &OutcomeReport<'_>) -> String {
         report.took,
         report.run
     );
+    if let Some(why) = &report.stalled {
+        let _ = writeln!(text, "{why}; `--deadline` sets how long a run waits all the same");
+    }
     if report.left > 0 {
         let _ = writeln!(text, "{} left", words::count(report.left, "step is", "steps are"));
     }

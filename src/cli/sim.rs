@@ -17,7 +17,7 @@ use crate::adapters::sim::{Fault, GENESIS, Rule, SimCloud, SimError, Surge, Worl
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
 use crate::kinds::KindId;
-use crate::vocabulary::names::RegionId;
+use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// Number of the format of `show -o json`.
@@ -143,6 +143,9 @@ pub struct FaultArgs {
     /// Of zone-loss: which zone
     #[arg(long)]
     pub zone: Option<String>,
+    /// Of name-taken: which name only
+    #[arg(long, value_parser = name)]
+    pub name: Option<Name>,
     /// Of slow: how many times as long
     #[arg(long, default_value_t = 3.0)]
     pub factor: f64,
@@ -172,6 +175,7 @@ pub enum FaultWord {
     Gap,
     ZoneLoss,
     RegionLoss,
+    NameTaken,
     CreateFails,
     UnknownStatus,
     OtherHand,
@@ -227,6 +231,9 @@ fn span(text: &str) -> Result<Span, String> {
 }
 fn region(text: &str) -> Result<RegionId, String> {
     RegionId::new(text).map_err(|error| error.to_string())
+}
+fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|error| error.to_string())
 }
 fn kind(text: &str) -> Result<KindId, String> {
     KindId::parse(text).ok_or_else(|| {
@@ -328,6 +335,7 @@ fn fault_of(args: &FaultArgs) -> Result<Fault, SimCommandError> {
             None => return Err(SimCommandError::Argument("zone-loss needs --zone".to_owned())),
         },
         FaultWord::RegionLoss => Fault::RegionLoss,
+        FaultWord::NameTaken => Fault::NameTaken { name: args.name.clone() },
         FaultWord::CreateFails => Fault::CreateFails,
         FaultWord::UnknownStatus => Fault::UnknownStatus,
         FaultWord::OtherHand => Fault::OtherHand,

@@ -8,10 +8,11 @@ use futures::stream;
 
 use super::guard::Guard;
 use super::late;
+use super::motion::Motion;
 use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Event, Outcome, Purpose};
+use crate::artefacts::journal::{Cause, Event, Outcome, Purpose};
 use crate::artefacts::node::{Desired, TAG_RECORD, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::Policy;
@@ -120,7 +121,7 @@ pub struct Ended {
 
 /// Looks at the world before anything is begun.
 pub async fn observe(world: &World<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
-    look(world, wanted, FIRST_TRIES_MAX, None).await
+    look(world, wanted, FIRST_TRIES_MAX, None, &mut |_, _| {}).await
 }
 
 /// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
@@ -129,6 +130,7 @@ async fn look(
     wanted: &Selection,
     tries_max: u32,
     guard: Option<&Guard<'_>>,
+    told: &mut (dyn FnMut(&CloudError, Moment) + Send),
 ) -> Result<Inventory, CloudError> {
     let mut tries = 0;
     loop {
@@ -147,7 +149,9 @@ async fn look(
         if tries >= most {
             return Err(error);
         }
-        wait_until(world.clock, world.clock.now() + wait, guard, &mut || false).await;
+        let again = world.clock.now() + wait;
+        told(&error, again);
+        wait_until(world.clock, again, guard, &mut || false).await;
     }
 }
 
@@ -196,8 +200,16 @@ pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> R
     let scope = scope_of(world.cloud, job.desired).await?;
     let guard = Guard::take(*world, job, &scope, watch).await?;
     let began = world.clock.now();
-    let mut run =
-        Run { world, job, guard: &guard, ledger: Ledger::default(), calls: 0, began, yields_to: None };
+    let mut run = Run {
+        world,
+        job,
+        guard: &guard,
+        ledger: Ledger::default(),
+        calls: 0,
+        began,
+        motion: Motion::new(began),
+        yields_to: None,
+    };
     let ended = guard.beside(run.work(watch)).await;
     guard.release().await;
     ended
@@ -212,6 +224,7 @@ struct Run<'a> {
     began: Moment,
     /// Who asked for the lease.
     yields_to: Option<String>,
+    motion: Motion,
 }
 
 impl Run<'_> {
@@ -224,7 +237,10 @@ impl Run<'_> {
         let mut opened = false;
         loop {
             self.guard.sign();
-            let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard)).await?;
+            let mut told = |why: &CloudError, again: Moment| {
+                watch.told(&format!("the cloud cannot be observed: {why}; again at {again}"));
+            };
+            let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard), &mut told).await?;
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
             self.guard.make_sure().await?;
             self.guard.read_inbox().await;
@@ -239,6 +255,7 @@ impl Run<'_> {
                 "turn"
             );
             watch.turned(&turn, &inventory);
+            self.motion.clone_from(&turn.motion);
             let mut events = Vec::new();
             // A run that finds nothing to do leaves no trace in the record.
             let has_work = !turn.record.is_empty() || !turn.calls.is_empty() || !turn.under_way.is_empty();
@@ -273,6 +290,7 @@ impl Run<'_> {
             destroy: self.job.purpose == Purpose::Destroy,
             stopping,
             pace: self.job.pace,
+            motion: &self.motion,
         }
     }
 
@@ -376,8 +394,9 @@ impl Run<'_> {
 }
 
 fn summary(last: &Turn, calls: u64) -> String {
+    let stalled = last.stalled.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     format!(
-        "{calls} calls; {} steps left, {} under way, {} held",
+        "{calls} calls; {} steps left, {} under way, {} held{stalled}",
         last.plan.steps.len(),
         last.under_way.len(),
         last.held.len()
@@ -430,6 +449,7 @@ fn intent(call: &Call) -> Event {
         leaves,
         why: step.why.to_string(),
         changes: late::aims(&step.op),
+        asks: step.op.asks(),
     }
 }
 
@@ -446,13 +466,13 @@ fn outcome(call: &Call, answer: Result<(), CloudError>, is_still: bool) -> Event
     let step = call.step.id.clone();
     match answer {
         Ok(()) => Event::Accepted { step },
-        Err(CloudError::Unclear { .. }) => Event::Unclear { step },
+        Err(CloudError::Unclear { why }) => Event::Unclear { step, why },
         Err(CloudError::NotFound { .. }) if matches!(call.step.op, Op::Delete { .. }) => {
             Event::Accepted { step }
         }
         // Something of that name exists: the next look tells whether it is ours.
         Err(CloudError::Conflict { .. }) if matches!(call.step.op, Op::Create { .. }) => {
-            Event::Unclear { step }
+            Event::Taken { step }
         }
         Err(CloudError::Refused { code, message } | CloudError::Denied { code, message }) => {
             Event::Refused { step, code, message }
@@ -463,11 +483,17 @@ fn outcome(call: &Call, answer: Result<(), CloudError>, is_still: bool) -> Event
         }
         Err(
             error @ (CloudError::Busy { .. } | CloudError::NotFound { .. } | CloudError::Conflict { .. }),
-        ) => Event::Deferred { step, why: error.to_string(), at_rest: is_still },
-        Err(
-            error @ (CloudError::Throttled { .. }
-            | CloudError::Exhausted { .. }
-            | CloudError::Unreachable { .. }),
-        ) => Event::Deferred { step, why: error.to_string(), at_rest: false },
+        ) => Event::Deferred { step, why: error.to_string(), cause: Cause::State, at_rest: is_still },
+        Err(CloudError::Throttled { .. }) => {
+            // When it may be asked again differs from call to call, and is no other reason.
+            let why = "throttled: the service takes no more calls at the moment".to_owned();
+            Event::Deferred { step, why, cause: Cause::Rate, at_rest: false }
+        }
+        Err(error @ CloudError::Exhausted { .. }) => {
+            Event::Deferred { step, why: error.to_string(), cause: Cause::Capacity, at_rest: false }
+        }
+        Err(error @ CloudError::Unreachable { .. }) => {
+            Event::Deferred { step, why: error.to_string(), cause: Cause::Network, at_rest: false }
+        }
     }
 }

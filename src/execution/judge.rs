@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::late;
+use super::motion::Wait;
 use super::turn::Known;
 use crate::artefacts::address::Address;
-use crate::artefacts::journal::{Event, Mark};
-use crate::artefacts::plan::{Plan, Waiting};
-use crate::record::ledger::{Begun, Status};
+use crate::artefacts::journal::{Cause, Event, Mark};
+use crate::artefacts::plan::{self, Plan, Waiting};
+use crate::record::ledger::{Begun, NAME_TAKEN, Status};
 use crate::vocabulary::names::StepId;
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::{Moment, Span};
@@ -20,6 +21,8 @@ pub(super) struct Verdicts {
     pub under_way: BTreeMap<StepId, String>,
     /// Steps that may be tried again, from when on.
     pub retry_at: BTreeMap<StepId, Moment>,
+    /// What each of these waits for.
+    pub put_off: BTreeMap<StepId, Wait>,
     /// Steps that failed in this run, with the reason.
     pub failed: BTreeMap<StepId, String>,
     /// Objects on which a step is under way.
@@ -31,7 +34,7 @@ pub(super) struct Verdicts {
 }
 
 pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
-    let planned: BTreeSet<&StepId> = plan.steps.iter().map(|step| &step.id).collect();
+    let planned: BTreeMap<&StepId, &plan::Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
     // A key that cannot be compared says nothing about how a step goes.
     let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Waiting::OtherKey { .. }));
     let moving: BTreeMap<&Address, &Waiting> = about_steps.map(|waiting| (waiting.at(), waiting)).collect();
@@ -41,7 +44,8 @@ pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
             known,
             id,
             begun,
-            is_planned: planned.contains(id),
+            is_planned: planned.contains_key(id),
+            is_new_wish: planned.get(id).is_some_and(|step| step.op.asks() != begun.asks),
             waiting: moving.get(&begun.at).copied(),
         };
         match begun.status {
@@ -63,43 +67,89 @@ struct Step<'a> {
     id: &'a StepId,
     begun: &'a Begun,
     is_planned: bool,
+    /// Whether something else is asked for than what was tried.
+    is_new_wish: bool,
     waiting: Option<&'a Waiting>,
 }
 
 impl Step<'_> {
     fn judge_deferred(&self, verdicts: &mut Verdicts) {
-        if self.is_planned && self.begun.at_rest >= self.known.pace.at_rest_max {
-            // Time alone will not change it.
-            let times = self.begun.at_rest;
-            self.fail(
-                verdicts,
-                format!(
-                    "put off {times} times while nothing was in motion that could end it: {}",
-                    self.begun.why
-                ),
-            );
-        } else if self.is_planned {
-            let at = self.begun.since + self.backoff();
-            verdicts.due.push(at);
-            verdicts.retry_at.insert(self.id.clone(), at);
-        } else {
+        if !self.is_planned {
             // Somebody else brought it about, or it is no longer wanted.
             verdicts.record.push(self.settled());
+        } else if let Some(why) = self.given_up() {
+            self.fail(verdicts, why);
+        } else {
+            self.put_off(verdicts, self.known.pace.retry, self.begun.why.clone());
         }
     }
 
-    /// The wait before another try: it doubles with each, up to a bound.
+    /// Why a step that was tried in vain is tried no more, if it is not. A wish that was not tried yet is.
+    fn given_up(&self) -> Option<String> {
+        let (pace, tries, why) = (self.known.pace, self.begun.tries, &self.begun.why);
+        if self.is_new_wish {
+            None
+        } else if tries.at_rest >= pace.at_rest_max {
+            // Time alone will not change it.
+            Some(format!(
+                "put off {} times while nothing was in motion that could end it: {why}",
+                tries.at_rest
+            ))
+        } else if tries.taken >= pace.taken_max {
+            Some(format!(
+                "{NAME_TAKEN}: it was refused {} times; choose another name, or free it",
+                tries.taken
+            ))
+        } else if !self.repeats_harmlessly() && tries.unanswered >= pace.unanswered_acts_max {
+            Some(format!(
+                "no answer came {} times in a row, and to be asked for once more it might happen twice: {why}",
+                tries.unanswered
+            ))
+        } else if tries.calls >= pace.calls_max {
+            Some(format!("called {} times in vain since {}, at last: {why}", tries.calls, self.begun.first))
+        } else {
+            None
+        }
+    }
+
+    /// A second create or modify finds the first; a second failover would be a second failover.
+    fn repeats_harmlessly(&self) -> bool {
+        matches!(self.begun.word.as_str(), "create" | "modify" | "tag" | "delete")
+    }
+
+    /// Another try comes when its time has come; the first one of a run as soon as it may.
+    fn put_off(&self, verdicts: &mut Verdicts, least: Span, why: String) {
+        let is_ours = self.begun.run == *self.known.run && !self.is_new_wish;
+        let wait = if is_ours { least.max(self.backoff()) } else { least };
+        let at = self.begun.since + wait;
+        verdicts.due.push(at);
+        verdicts.retry_at.insert(self.id.clone(), at);
+        let wait = Wait { why, since: self.begun.first, again: Some(at), calls: self.begun.tries.calls };
+        verdicts.put_off.insert(self.id.clone(), wait);
+    }
+
+    /// The wait before another try: it doubles with each, up to a bound. What hangs on the state of things, or on the
+    /// network, often ends soon after it ended for others: there the bound grows by and by.
     fn backoff(&self) -> Span {
-        let pace = self.known.pace;
-        let doubled = pace.retry.times(1 << self.begun.attempts.saturating_sub(1).min(16));
-        if doubled > pace.retry_max { pace.retry_max } else { doubled }
+        let (pace, calls) = (self.known.pace, self.begun.tries.calls);
+        let doubled = pace.retry.times(1 << calls.saturating_sub(1).min(16));
+        let is_slow = match (self.begun.status, self.begun.cause) {
+            (Status::Deferred, Cause::State | Cause::Network) => false,
+            (Status::Deferred, Cause::Capacity | Cause::Rate) => true,
+            (Status::Unclear | Status::Accepted | Status::Failed, _) => true,
+        };
+        let most = if is_slow {
+            pace.retry_max
+        } else {
+            pace.retry_soon_max.times(u64::from(calls / pace.retry_soon_calls).max(1)).min(pace.retry_max)
+        };
+        doubled.min(most)
     }
 
     /// What is seen counts only when it was seen long enough after the call.
     fn judge_unclear(&self, verdicts: &mut Verdicts) {
-        // A second create or modify finds the first; a second failover would be a second failover.
-        let repeats_harmlessly = matches!(self.begun.word.as_str(), "create" | "modify" | "tag" | "delete");
-        let patience = if repeats_harmlessly { self.known.pace.unclear } else { self.known.pace.visibility };
+        let is_soon_clear = self.repeats_harmlessly() && self.begun.tries.taken == 0;
+        let patience = if is_soon_clear { self.known.pace.unclear } else { self.known.pace.visibility };
         if self.known.inventory.taken < self.begun.since + patience {
             verdicts.has_calls_unclear = true;
             verdicts.due.push(self.begun.since + patience);
@@ -134,23 +184,33 @@ impl Step<'_> {
                 if self.known.now < self.begun.since + patience {
                     verdicts.due.push(self.begun.since + patience);
                     self.still(verdicts, "the call to show".to_owned());
-                } else if self.begun.accepted >= self.known.pace.accepted_max {
-                    self.fail(verdicts, self.without_effect());
                 } else {
-                    verdicts.retry_at.insert(self.id.clone(), self.known.now);
+                    self.judge_without_effect(verdicts, patience);
                 }
             }
             _ => self.judge_done(verdicts, patience),
         }
     }
 
-    fn without_effect(&self) -> String {
-        format!(
-            "the call was accepted {} times, and {} after the last one nothing of it shows: the service does not do it, \
-             or another hand undoes it",
-            self.begun.accepted,
-            self.known.now.since(self.begun.since)
-        )
+    /// The time has passed in which an effect would have shown.
+    fn judge_without_effect(&self, verdicts: &mut Verdicts, patience: Span) {
+        let accepted = self.begun.tries.accepted;
+        if let Some(why) = self.given_up() {
+            self.fail(verdicts, why);
+        } else if self.begun.status != Status::Accepted {
+            let why =
+                if self.begun.why.is_empty() { "its answer was never recorded" } else { &self.begun.why };
+            self.put_off(verdicts, patience, why.to_owned());
+        } else if accepted >= self.known.pace.accepted_max && !self.is_new_wish {
+            let why = format!(
+                "the call was accepted {accepted} times, and {} after the last one nothing of it shows: the service \
+                 does not do it, or another hand undoes it",
+                self.known.now.since(self.begun.since)
+            );
+            self.fail(verdicts, why);
+        } else {
+            verdicts.retry_at.insert(self.id.clone(), self.known.now);
+        }
     }
 
     /// The plan no longer asks for it, and its object is at rest.

@@ -6,6 +6,8 @@
 //! **Invariant:** [`turn::turn`] is pure; `drive.rs` and `guard.rs` beside it are the only files of the core that await.
 //! **Invariant:** the intent to call is in the record before the call is made, its outcome after.
 //! **Invariant:** a step whose outcome is unclear is looked for before it is tried again.
+//! **Invariant:** no wait is endless: a step that is tried in vain ends with its reason after a bounded number of calls, and
+//! a run after a bounded time in which nothing moved.
 //! **Invariant:** a run that lost its lease writes nothing and calls nothing any more: it is renewed beside everything else
 //! that the run does, and each request that changes something is checked against it last of all before it leaves.
 //! **Invariant:** a call without an answer may still arrive; until it was seen, or is too old, nothing opposite is begun.
@@ -14,5 +16,6 @@ pub mod drive;
 mod guard;
 mod judge;
 mod late;
+pub mod motion;
 mod ready;
 pub mod turn;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::motion::{Motion, Wait};
 use super::{judge, ready};
 use crate::artefacts::journal::{Event, Outcome};
 use crate::artefacts::node::Desired;
@@ -37,14 +38,29 @@ pub struct Pace {
     pub at_rest_max: u32,
     /// How long to wait, after a call without an answer, before what is seen counts as its outcome.
     pub unclear: Span,
-    /// First wait before a call that was put off is made again; it doubles each time.
+    /// First wait before a call that was put off, or had no answer, is made again; it doubles each time.
     pub retry: Span,
-    /// Longest such wait.
+    /// Longest such wait: what has not changed in hours is not asked for every minute.
     pub retry_max: Span,
     /// How long a call without an answer may still arrive: until then nothing opposite is begun.
     pub late: Span,
     /// How long the lease lasts without being renewed.
     pub lease: Span,
+    /// Longest such wait, at first, where the state of things refused the call or the provider was not reached: both often
+    /// end at once, and a step that finds out late makes the whole run late.
+    pub retry_soon_max: Span,
+    /// After so many calls that bound is twice as long, after as many again three times, up to `retry_max`.
+    pub retry_soon_calls: u32,
+    /// Most calls of a step, over all runs, while it asks for the same and no effect is seen. Each run after that makes one,
+    /// which tells whether what was wrong has been mended.
+    pub calls_max: u32,
+    /// How often in a row a name may be taken by something that is not shown. Reads lag, and a name is free some minutes
+    /// after its object has gone; what is not shown after that is never shown.
+    pub taken_max: u32,
+    /// How often in a row a call may have no answer that would happen twice when it is made twice.
+    pub unanswered_acts_max: u32,
+    /// How long a run goes on while nothing moves.
+    pub still_max: Span,
 }
 
 /// A step is found to have come true later than it did by at most this part of the time that it took, beyond
@@ -56,8 +72,8 @@ const QUIET_MAX: Span = Span::from_days(1);
 
 impl Pace {
     /// How long to wait before looking again. The youngest step decides; the others are looked at along with it.
-    fn look_after(&self, now: Moment, youngest: Option<Moment>) -> Span {
-        let age = youngest.map_or(Span::ZERO, |since| now.since(since));
+    fn look_after(&self, now: Moment, youngest: Moment) -> Span {
+        let age = now.since(youngest);
         Span::from_millis(age.as_millis() / LATE_PART).min(self.look_again_max).max(self.look_again)
     }
 }
@@ -75,9 +91,15 @@ impl Default for Pace {
             at_rest_max: 12,
             unclear: Span::from_secs(15),
             retry: Span::from_secs(5),
-            retry_max: Span::from_mins(5),
             late: Span::from_mins(15),
             lease: Span::from_mins(1),
+            retry_max: Span::from_mins(30),
+            retry_soon_max: Span::from_mins(5),
+            retry_soon_calls: 16,
+            calls_max: 100,
+            taken_max: 8,
+            unanswered_acts_max: 6,
+            still_max: Span::from_days(1),
         }
     }
 }
@@ -109,6 +131,8 @@ pub struct Known<'a> {
     pub stopping: bool,
     /// Bounds.
     pub pace: &'a Pace,
+    /// What has moved up to the turn before.
+    pub motion: &'a Motion,
 }
 
 /// A call to make.
@@ -142,12 +166,19 @@ pub struct Turn {
     pub has_more: bool,
     /// When something is due although the cloud may look as it does now: another try, the end of patience.
     pub due: Option<Moment>,
-    /// When the youngest of the steps under way began.
-    pub youngest: Option<Moment>,
+    /// When the youngest of the steps under way began; when anything moved last, where none is.
+    pub youngest: Moment,
     /// The plan as it is now: what is left to do. It is not priced.
     pub plan: Plan,
     /// Steps under way, with what they wait for.
     pub under_way: BTreeMap<StepId, String>,
+    /// What is waited for beyond the usual, by step or by object: what is tried again, what is not seen, what takes longer
+    /// than nearly always.
+    pub waits: BTreeMap<String, Wait>,
+    /// What has moved up to now.
+    pub motion: Motion,
+    /// Why the run ends although time might bring more: nothing has moved for too long.
+    pub stalled: Option<String>,
     /// Steps that are held up.
     pub held: Vec<Held>,
     /// Set when there is nothing more to do in this run.
@@ -186,7 +217,7 @@ pub fn snapshot_suffix(began: Moment) -> String {
 /// 2. Each begun step is judged: come true, failed, still under way, or to be tried again.
 /// 3. Of the steps of the plan, those are begun whose needs are met, whose object is free, that lack no consent, that
 ///    were agreed to, and for which there is room.
-/// 4. When nothing is under way and nothing can be begun, the run is over.
+/// 4. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
 pub fn turn(known: &Known<'_>) -> Turn {
     let suffix = snapshot_suffix(known.began);
     let plan = planning::plan(&Ask {
@@ -200,14 +231,25 @@ pub fn turn(known: &Known<'_>) -> Turn {
         claims: &known.ledger.claims,
     });
     let verdicts = judge::judge(known, &plan);
-    let choice = ready::choose(known, &plan, &verdicts);
+    let mut choice = ready::choose(known, &plan, &verdicts);
+    let motion = Motion::after(known, &plan, &verdicts);
+    let waits = motion.waits(known, &plan, &verdicts);
 
-    let due = verdicts.due.iter().chain(&choice.due).copied().filter(|at| *at > known.now).min();
+    let outcome = outcome(known, &plan, &verdicts, &choice);
+    let stalled = if outcome.is_none() { stalled(known, &motion, &verdicts, &choice) } else { None };
+    let outcome = outcome.or_else(|| stalled.as_ref().map(|_| Outcome::Blocked));
+    if stalled.is_some() {
+        choice.held.extend(unfinished(&waits, &verdicts));
+    }
+
+    let end = (outcome.is_none()).then(|| motion.moved + known.pace.still_max);
+    let dues = verdicts.due.iter().chain(&choice.due).copied().chain(end);
+    let due = dues.filter(|at| *at > known.now).min();
     let begun = verdicts.under_way.keys().filter_map(|id| known.ledger.begun.get(id));
-    let youngest = begun.map(|begun| begun.since).max();
+    // Where nothing is under way, looks become rarer with the time in which nothing has moved.
+    let youngest = begun.map(|begun| begun.since).max().unwrap_or(motion.moved);
     let wake = known.now + known.pace.look_after(known.now, youngest);
     let wake = due.map_or(wake, |due| due.min(wake));
-    let outcome = outcome(known, &plan, &verdicts, &choice);
     Turn {
         record: verdicts.record,
         calls: choice.calls,
@@ -216,10 +258,46 @@ pub fn turn(known: &Known<'_>) -> Turn {
         due,
         youngest,
         under_way: verdicts.under_way,
+        waits,
+        motion,
+        stalled,
         held: choice.held,
         plan,
         outcome,
     }
+}
+
+/// Why nothing more is waited for, if nothing has moved for too long. What can be called now is called first: the
+/// machine may have slept. Whether a call took effect that is out without an answer is found out first, too.
+fn stalled(
+    known: &Known<'_>,
+    motion: &Motion,
+    verdicts: &judge::Verdicts,
+    choice: &ready::Choice,
+) -> Option<String> {
+    let still = motion.still_for(known.now);
+    if still < known.pace.still_max || !choice.calls.is_empty() || verdicts.has_calls_unclear {
+        return None;
+    }
+    Some(format!("nothing has moved for {still}: no step was done, no state has changed"))
+}
+
+/// What a run leaves that ends although something is still waited for.
+fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &judge::Verdicts) -> Vec<Held> {
+    let under_way = verdicts.under_way.iter().map(|(id, what)| (id.clone(), format!("waiting for: {what}")));
+    let put_off = verdicts.put_off.iter().map(|(id, wait)| (id.clone(), format!("waiting: {}", wait.why)));
+    under_way
+        .chain(put_off)
+        .map(|(step, why)| {
+            let wait = waits.get(&step.0.to_string());
+            let since = wait.map(|wait| {
+                let calls =
+                    if wait.calls == 1 { "1 call".to_owned() } else { format!("{} calls", wait.calls) };
+                format!(", since {}, {calls}", wait.since)
+            });
+            Held { step, why: why + &since.unwrap_or_default() }
+        })
+        .collect()
 }
 
 fn outcome(

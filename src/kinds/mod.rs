@@ -473,6 +473,11 @@ impl AnyAttrs {
         matches!(self, Self::RedshiftCluster(_))
     }
 
+    /// How long the slowest change of size takes, where it is slower than what the kind's timing says.
+    pub const fn slowest_resize(&self) -> Option<Lasts> {
+        if self.may_resize_slowly() { Some(redshift::CLASSIC) } else { None }
+    }
+
     /// How long a change of size takes that cannot be made in the kind's usual time; nothing where it can.
     pub fn slow_resize(&self, after: &Self) -> Option<Lasts> {
         redshift::classic_resize(self, after)

@@ -157,7 +157,7 @@ pub const CLUSTER_TIMING: Timing = Timing {
 };
 
 /// A classic resize moves all data to another cluster: hours to days, by data.
-const CLASSIC: Lasts = Lasts::new(7_200, 86_400);
+pub const CLASSIC: Lasts = Lasts::new(7_200, 86_400);
 
 /// How far an elastic resize of a class leads: to at most so many times its nodes, and at least to one of so many parts.
 /// Source: Redshift management guide, 2026, as in the catalog's limits.

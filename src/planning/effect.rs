@@ -2,8 +2,9 @@
 
 use crate::artefacts::plan::{Effect, Op, Verb};
 use crate::artefacts::seen::Seen;
+use crate::kinds::AnyAttrs;
 use crate::kinds::facts::Lasts;
-use crate::vocabulary::phase::Role;
+use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::Change;
 use crate::vocabulary::time::Span;
 
@@ -49,9 +50,25 @@ fn lasts(op: &Op) -> Lasts {
     }
 }
 
-/// How long nearly every call of this kind takes: the bound after which a step counts as slow.
-pub fn p95_of(op: &Op) -> Span {
-    lasts(op).p95()
+/// How long all but one in twenty transitions last in which an object with such attributes is in such a phase. What
+/// changes is not told by the phase: the longest of what it may be.
+pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
+    let timing = &attrs.kind().facts().timing;
+    let changes = [timing.in_place, timing.online, timing.restart, timing.failover, timing.resize];
+    let change =
+        || changes.into_iter().chain(attrs.slowest_resize()).map(Lasts::p95).fold(Span::ZERO, Span::max);
+    match phase {
+        // A member that joins a global object copies its data first.
+        Phase::Creating => timing.create.plus(timing.online).p95(),
+        // A final snapshot is taken first.
+        Phase::Deleting => timing.delete.plus(timing.online).p95(),
+        Phase::Busy { .. }
+        | Phase::Ready
+        | Phase::Stopped
+        | Phase::Absent
+        | Phase::Failed(_)
+        | Phase::Unknown(_) => change(),
+    }
 }
 
 fn write_outage(op: &Op, seen: Option<&Seen>) -> Span {

@@ -32,7 +32,7 @@ use crate::vocabulary::time::Moment;
 
 pub use compare::{effective_attrs, remaining_changes};
 pub use cost::{Figures, NoFigures, Unpriced};
-pub use effect::p95_of;
+pub use effect::transition_p95;
 
 use draft::Draft;
 

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Entry, Event, Mark, regions_of};
+use crate::artefacts::journal::{Cause, Entry, Event, Mark, Outcome, regions_of};
 use crate::vocabulary::names::{RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
+
+/// Why a step waits whose name is taken.
+pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
 
 /// What is known of a step that was begun and has not come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,33 @@ pub enum Status {
     Deferred,
     /// The call was refused for good, or its effect failed.
     Failed,
+}
+
+/// How often a step was tried. The counts begin anew when something else is asked for, or when its effect was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Calls, over all runs.
+    pub calls: u32,
+    /// How many were accepted since a run gave the step up.
+    pub accepted: u32,
+    /// How often in a row it was put off for the state of things while nothing was in motion.
+    pub at_rest: u32,
+    /// How often in a row no answer came.
+    pub unanswered: u32,
+    /// How often in a row the name was taken.
+    pub taken: u32,
+}
+
+impl Tries {
+    /// One call more.
+    const fn and_one(self, was_given_up: bool) -> Self {
+        let calls = self.calls + 1;
+        // What an earlier run gave up is tried again with the patience of a new run.
+        if was_given_up {
+            return Self { calls, accepted: 0, at_rest: 0, unanswered: 0, taken: 0 };
+        }
+        Self { calls, ..self }
+    }
 }
 
 /// A step that was begun.
@@ -36,12 +66,14 @@ pub struct Begun {
     pub status: Status,
     /// Since when.
     pub since: Moment,
-    /// How often the call was made.
-    pub attempts: u32,
-    /// How often it was accepted.
-    pub accepted: u32,
-    /// How often in a row it was put off for the state of things while nothing was in motion.
-    pub at_rest: u32,
+    /// When the first of the calls was made that are counted.
+    pub first: Moment,
+    /// How often it was tried.
+    pub tries: Tries,
+    /// Digest of what is asked for.
+    pub asks: String,
+    /// By what sort of reason it was put off last.
+    pub cause: Cause,
     /// In which run it was last touched.
     pub run: RunId,
     /// Why it was put off or failed.
@@ -112,50 +144,48 @@ impl Ledger {
 
     fn add(&mut self, entry: &Entry) {
         match &entry.what {
+            // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
+            // nothing had happened.
             Event::Opened { .. } => {
                 self.is_closed = false;
-                // A new run tries again what an earlier one gave up.
-                self.begun.retain(|_, begun| begun.status != Status::Failed);
                 self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
             }
-            Event::Closed { .. } => self.is_closed = true,
-            Event::Intended { step, at, word, token, leaves, changes, .. } => {
-                self.leave_behind(step, true);
-                let (attempts, accepted, at_rest) = self
-                    .begun
-                    .get(step)
-                    .map_or((1, 0, 0), |begun| (begun.attempts + 1, begun.accepted, begun.at_rest));
-                let begun = Begun {
-                    at: at.clone(),
-                    word: word.clone(),
-                    token: token.clone(),
-                    leaves: leaves.clone(),
-                    status: Status::Unclear,
-                    since: entry.at,
-                    attempts,
-                    accepted,
-                    at_rest,
-                    run: entry.run.clone(),
-                    why: String::new(),
-                    changes: changes.clone(),
-                };
-                if word == "create" {
-                    let claimed = self.claims.objects.entry(at.clone()).or_default();
-                    claimed.tokens.insert(token.clone());
+            Event::Closed { outcome, .. } => {
+                self.is_closed = true;
+                if *outcome == Outcome::Settled {
+                    self.begun.retain(|_, begun| begun.status != Status::Failed);
                 }
-                self.begun.insert(step.clone(), begun);
             }
+            Event::Intended { .. } => self.intend(entry),
             Event::Accepted { step } => {
                 self.set(step, Status::Accepted, "", entry);
-                if let Some(begun) = self.begun.get_mut(step) {
-                    begun.accepted += 1;
-                }
+                self.count(step, |tries| Tries {
+                    accepted: tries.accepted + 1,
+                    unanswered: 0,
+                    taken: 0,
+                    ..tries
+                });
             }
-            Event::Unclear { step } => self.set(step, Status::Unclear, "no answer came", entry),
-            Event::Deferred { step, why, at_rest } => {
+            Event::Unclear { step, why } => {
+                let why = if why.is_empty() { "no answer came" } else { why };
+                self.set(step, Status::Unclear, why, entry);
+                self.count(step, |tries| Tries { unanswered: tries.unanswered + 1, taken: 0, ..tries });
+            }
+            Event::Taken { step } => {
+                self.set(step, Status::Unclear, NAME_TAKEN, entry);
+                self.count(step, |tries| Tries { taken: tries.taken + 1, unanswered: 0, ..tries });
+            }
+            Event::Deferred { step, why, cause, at_rest } => {
                 self.set(step, Status::Deferred, why, entry);
+                let rest = |so_far: u32| if *at_rest { so_far + 1 } else { 0 };
+                self.count(step, |tries| Tries {
+                    at_rest: rest(tries.at_rest),
+                    unanswered: 0,
+                    taken: 0,
+                    ..tries
+                });
                 if let Some(begun) = self.begun.get_mut(step) {
-                    begun.at_rest = if *at_rest { begun.at_rest + 1 } else { 0 };
+                    begun.cause = *cause;
                 }
             }
             Event::Refused { step, code, message } => {
@@ -193,12 +223,47 @@ impl Ledger {
         }
     }
 
+    fn intend(&mut self, entry: &Entry) {
+        let Event::Intended { step, at, word, token, leaves, changes, asks, .. } = &entry.what else {
+            return;
+        };
+        self.leave_behind(step, true);
+        let before = self.begun.get(step).filter(|before| before.asks == *asks);
+        let tries = before.map(|before| before.tries.and_one(before.status == Status::Failed));
+        let begun = Begun {
+            at: at.clone(),
+            word: word.clone(),
+            token: token.clone(),
+            leaves: leaves.clone(),
+            status: Status::Unclear,
+            since: entry.at,
+            first: before.map_or(entry.at, |before| before.first),
+            tries: tries.unwrap_or_else(|| Tries::default().and_one(false)),
+            asks: asks.clone(),
+            cause: Cause::State,
+            run: entry.run.clone(),
+            why: String::new(),
+            changes: changes.clone(),
+        };
+        if word == "create" {
+            let claimed = self.claims.objects.entry(at.clone()).or_default();
+            claimed.tokens.insert(token.clone());
+        }
+        self.begun.insert(step.clone(), begun);
+    }
+
     fn set(&mut self, step: &StepId, status: Status, why: &str, entry: &Entry) {
         if let Some(begun) = self.begun.get_mut(step) {
             begun.status = status;
             begun.since = entry.at;
             begun.run.clone_from(&entry.run);
             why.clone_into(&mut begun.why);
+        }
+    }
+
+    fn count(&mut self, step: &StepId, counted: impl Fn(Tries) -> Tries) {
+        if let Some(begun) = self.begun.get_mut(step) {
+            begun.tries = counted(begun.tries);
         }
     }
 

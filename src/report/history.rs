@@ -26,7 +26,13 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
         Event::Refused { step, code, message } => {
             (format!("REFUSED: {step}"), vec![format!("{code}: {message}")])
         }
-        Event::Unclear { step } => (format!("no answer: {step}; it will be looked for"), Vec::new()),
+        Event::Unclear { step, why } => {
+            let why = Some(why.clone()).filter(|why| !why.is_empty());
+            (format!("no answer: {step}; it will be looked for"), why.into_iter().collect())
+        }
+        Event::Taken { step } => {
+            (format!("the name is taken: {step}; the next look tells whether it is ours"), Vec::new())
+        }
         Event::Deferred { step, why, .. } => (format!("put off: {step}"), vec![why.clone()]),
         Event::Settled { step, .. } => (format!("come true: {step}"), Vec::new()),
         Event::Failed { step, why } => (format!("FAILED: {step}"), vec![why.clone()]),

@@ -14,6 +14,7 @@ pub mod drift;
 pub mod history;
 pub mod html;
 pub mod import;
+pub mod open;
 pub mod plan;
 pub mod plan_markdown;
 pub mod status;

@@ -10,6 +10,7 @@ use crate::artefacts::address::Address;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::node::Desired;
 use crate::artefacts::seen::{Gap, Inventory, Seen};
+use crate::report::open::{self, OpenStep};
 use crate::report::style::{Style, Tone};
 use crate::vocabulary::money::Total;
 use crate::vocabulary::names::{BlueprintName, RegionId, StoreName};
@@ -73,6 +74,9 @@ pub struct StatusReport {
     pub stores: Vec<StoreStatus>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+    /// Steps that the record says were begun and have not come true, with what they wait for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenStep>,
 }
 
 /// Puts desired and observed state side by side.
@@ -116,6 +120,7 @@ pub fn report(
         taken: inventory.taken,
         stores: stores.collect(),
         gaps: inventory.gaps.clone(),
+        open: Vec::new(),
     }
 }
 
@@ -184,6 +189,10 @@ pub fn text(report: &StatusReport, style: Style) -> String {
         let line = format!("{} could not be seen in full: {}", gap.region, gap.why);
         let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, &line));
     }
+    if !report.open.is_empty() {
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, "begun and not done, by the record"));
+        out.push_str(&open::text(&report.open));
+    }
     out
 }
 
@@ -228,6 +237,10 @@ pub fn markdown(report: &StatusReport) -> String {
     }
     for gap in &report.gaps {
         let _ = writeln!(out, "\n**{} could not be seen in full:** {}", gap.region, gap.why);
+    }
+    if !report.open.is_empty() {
+        let _ =
+            writeln!(out, "\n### Begun and not done, by the record\n\n```\n{}```", open::text(&report.open));
     }
     out
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::artefacts::plan::{Effect, Op, Reason, Step, Waiting};
+use crate::execution::motion::Wait;
 use crate::report::style::Tone;
 use crate::vocabulary::money::Total;
 use crate::vocabulary::table::FieldChange;
@@ -116,6 +117,16 @@ pub fn waiting(waiting: &Waiting) -> String {
              member, or delete {by} by hand"
         ),
     }
+}
+
+/// What waits beyond the usual, in a line.
+pub fn wait(what: &str, wait: &Wait) -> String {
+    let calls = match usize::try_from(wait.calls).unwrap_or(usize::MAX) {
+        0 => String::new(),
+        calls => format!(", {}", count(calls, "call", "calls")),
+    };
+    let again = wait.again.map(|again| format!(", again at {again}")).unwrap_or_default();
+    format!("waiting: {what}: {}; since {}{calls}{again}", wait.why, wait.since)
 }
 
 /// `1 step`, `2 steps`.

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::sim::{Fault, GENESIS, Rule, Side, SimCloud};
 use rgctl::artefacts::claims::{Claims, NO_CLAIMS};
-use rgctl::artefacts::journal::{Event, Outcome, Purpose};
+use rgctl::artefacts::journal::{Cause, Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan};
 use rgctl::artefacts::policy::Policy;
@@ -15,11 +15,12 @@ use rgctl::artefacts::scope::{Home, Scope};
 use rgctl::artefacts::seen::{Gap, Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::execution::drive::{DriveError, Ended, IfHeld, Job, Watch, World, drive, observe, selection_of};
+use rgctl::execution::motion::Motion;
 use rgctl::execution::turn::{Held, Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::NoFigures;
-use rgctl::record::ledger::{Begun, Ledger, Status};
+use rgctl::record::ledger::{Begun, Ledger, Status, Tries};
 use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt, StoreError};
 use rgctl::vocabulary::names::{RegionId, RunId, Token};
 use rgctl::vocabulary::phase::Phase;
@@ -350,7 +351,7 @@ fn a_stopped_run_finds_out_what_became_of_a_call_without_an_answer() {
     assert!(stopped.at.since(began) >= Pace::default().unclear, "time passes until it is certain");
     let events = site.events();
     let lost = events.iter().find_map(|event| match event {
-        Event::Unclear { step } => Some(step.clone()),
+        Event::Unclear { step, .. } => Some(step.clone()),
         _ => None,
     });
     let lost = lost.expect("the answer was lost");
@@ -532,9 +533,10 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         leaves: Some(snapshot),
         status: Status::Accepted,
         since: start,
-        attempts: 1,
-        accepted: 1,
-        at_rest: 0,
+        first: start,
+        tries: Tries { calls: 1, accepted: 1, ..Tries::default() },
+        asks: String::new(),
+        cause: Cause::State,
         run: run.clone(),
         why: String::new(),
         changes: Vec::new(),
@@ -559,6 +561,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
             destroy: true,
             stopping: false,
             pace: &pace,
+            motion: &Motion::new(start),
         });
         assert_eq!(turn.under_way.contains_key(&id), hides, "{endpoint:?}");
         let failed = turn.record.iter().any(|event| matches!(event, Event::Failed { .. }));

@@ -30,5 +30,6 @@ mod swarm;
 mod swarm_blueprint;
 mod taps;
 mod views;
+mod waits;
 #[cfg(feature = "aws")]
 mod wire;

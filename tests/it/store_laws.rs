@@ -39,6 +39,7 @@ fn begun_in(place: &str) -> Event {
         leaves: None,
         why: "missing".into(),
         changes: Vec::new(),
+        asks: String::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl::artefacts::bill::CostRange;
-use rgctl::artefacts::journal::{Entry, Event, Outcome, Purpose};
+use rgctl::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose};
 use rgctl::artefacts::plan::{CostChange, CostKey, Plan, Step, Waiting};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Gap, Inventory};
@@ -239,9 +239,16 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
             leaves: None,
             why: "differs from the blueprint".to_owned(),
             changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
+            asks: String::new(),
         },
-        Event::Deferred { step: step(), why: "throttled, again in 5s".to_owned(), at_rest: false },
-        Event::Unclear { step: step() },
+        Event::Deferred {
+            step: step(),
+            why: "throttled, again in 5s".to_owned(),
+            cause: Cause::Rate,
+            at_rest: false,
+        },
+        Event::Unclear { step: step(), why: "the connection was reset".to_owned() },
+        Event::Taken { step: step() },
         Event::Accepted { step: step() },
         Event::Settled { step: step(), object: None },
         Event::Refused {

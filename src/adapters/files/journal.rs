@@ -237,6 +237,7 @@ const fn must_survive(event: &Event) -> bool {
         Event::Intended { .. } | Event::Opened { .. } | Event::Closed { .. } | Event::Failed { .. } => true,
         Event::Accepted { .. }
         | Event::Unclear { .. }
+        | Event::Taken { .. }
         | Event::Deferred { .. }
         | Event::Refused { .. }
         | Event::Settled { .. } => false,

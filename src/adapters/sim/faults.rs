@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::artefacts::address::Address;
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
-use crate::vocabulary::names::RegionId;
+use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::time::{Moment, Span};
 
 use super::timing;
@@ -61,6 +61,12 @@ pub enum Fault {
     },
     /// A whole region is lost: every call to it fails.
     RegionLoss,
+    /// Names are taken by something that no listing shows: creating under them is refused.
+    NameTaken {
+        /// Which name; every one when unset.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Name>,
+    },
     /// What is being made ends up broken.
     CreateFails,
     /// Objects show a status word that nobody has heard of.

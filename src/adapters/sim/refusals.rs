@@ -63,7 +63,8 @@ impl World {
         let taken = self.objects.contains_key(at)
             || (at.kind.facts().is_global
                 && self.find_global(at.kind, at.name.as_str(), Partition::of(&at.region)).is_some());
-        if taken {
+        let is_hidden = |fault: &Fault| matches!(fault, Fault::NameTaken { name } if name.as_ref().is_none_or(|name| *name == at.name));
+        if taken || self.strike(at, "create", is_hidden).is_some() {
             return Err(CloudError::Conflict { what: at.to_string() });
         }
         self.refuse_references(at, wanted)?;

@@ -1,0 +1,63 @@
+//! What the record says is open: steps that were begun and have not come true, with what they wait for.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::record::ledger::{Ledger, Status};
+use crate::vocabulary::names::StepId;
+use crate::vocabulary::time::Moment;
+
+/// A step that was begun and has not come true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OpenStep {
+    /// Which step.
+    pub step: StepId,
+    /// What is known: `accepted`, `unclear`, `put off`, `failed`.
+    pub state: &'static str,
+    /// What it waits for, or why it failed.
+    pub why: String,
+    /// Since when it is tried.
+    pub since: Moment,
+    /// When that was last known.
+    pub at: Moment,
+    /// Calls so far, over all runs.
+    pub calls: u32,
+}
+
+/// The open steps of a record.
+pub fn steps(ledger: &Ledger) -> Vec<OpenStep> {
+    let open = ledger.begun.iter().map(|(step, begun)| {
+        let (state, otherwise) = match begun.status {
+            Status::Unclear => ("unclear", "whether the call took effect"),
+            Status::Accepted => ("accepted", "its effect to show"),
+            Status::Deferred => ("put off", "another try"),
+            Status::Failed => ("failed", "no reason was recorded"),
+        };
+        let why = if begun.why.is_empty() { otherwise } else { &begun.why };
+        OpenStep {
+            step: step.clone(),
+            state,
+            why: why.to_owned(),
+            since: begun.first,
+            at: begun.since,
+            calls: begun.tries.calls,
+        }
+    });
+    open.collect()
+}
+
+/// The open steps as lines.
+pub fn text(steps: &[OpenStep]) -> String {
+    let mut out = String::new();
+    for open in steps {
+        let calls = super::words::count(usize::try_from(open.calls).unwrap_or(usize::MAX), "call", "calls");
+        let what = if open.state == "failed" { "because" } else { "waiting for" };
+        let _ = writeln!(
+            out,
+            "  {}\n    {} at {}, {calls} since {}; {what}: {}",
+            open.step, open.state, open.at, open.since, open.why
+        );
+    }
+    out
+}
