@@ -257,9 +257,22 @@ impl Finding {
 #[serde(transparent)]
 pub struct Diagnostics(Vec<Diagnostic>);
 
+/// Longer than any list of remedies; what is longer quotes a value.
+const TEXT_CHARS_MAX: usize = 2_000;
+
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
 impl Diagnostics {
-    /// Adds a problem; one that is already there is not added again.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    /// Adds a problem; one that is already there is not added again. What it quotes of the text is cut: a value may have a
+    /// million letters.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        let texts = [Some(&mut diagnostic.message), diagnostic.label.as_mut(), diagnostic.help.as_mut()];
+        texts.into_iter().flatten().chain(&mut diagnostic.notes).for_each(shorten);
         if let Err(place) = self.0.binary_search(&diagnostic) {
             self.0.insert(place, diagnostic);
         }
@@ -320,6 +333,18 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
 mod tests {
     use super::*;
     use crate::vocabulary::codes;
+
+    #[test]
+    fn a_value_of_a_million_letters_is_not_quoted_in_full() {
+        let source = Source::new("a.yaml", "one\n");
+        let long = "ü".repeat(1_000_000);
+        let mut all = Diagnostics::default();
+        let problem = Diagnostic::new(codes::UNKNOWN_FIELD, Severity::Error, &source, Mark::new(0, 1), &long);
+        all.push(problem.help(&long).label(&long));
+        let kept = all.iter().next().unwrap();
+        assert_eq!(kept.message.chars().count(), TEXT_CHARS_MAX + 1);
+        assert!(kept.help.as_ref().unwrap().ends_with("ü…") && kept.label.as_ref().unwrap().len() < 5_000);
+    }
 
     #[test]
     fn problems_are_sorted_and_each_is_kept_once() {

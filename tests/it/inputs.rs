@@ -29,6 +29,7 @@ fn refused(left: &Left, about: &str, says: &[&str]) {
         assert!(text.contains(word), "{about}: `{word}` is not in {text}");
     }
     assert!(!text.contains("panicked"), "{about}: {text}");
+    assert!(text.len() < 100_000, "{about}: {} bytes are said", text.len());
 }
 
 #[test]
