@@ -8,6 +8,7 @@
 pub mod address;
 pub mod bill;
 pub mod claims;
+pub mod health;
 pub mod inbox;
 pub mod journal;
 pub mod node;
@@ -17,3 +18,4 @@ pub mod policy;
 pub mod scope;
 pub mod seen;
 pub mod series;
+pub mod waiting;

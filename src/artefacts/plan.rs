@@ -7,14 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::bill::CostRange;
+use super::health::Health;
 use super::policy::Consent;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::money::Total;
 use crate::vocabulary::names::{BlueprintName, Fingerprint, Name, RegionId, StepId, StoreName};
-use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::{Change, FieldChange};
 use crate::vocabulary::time::{Moment, Span};
+
+pub use super::waiting::Waiting;
 
 /// Number of the format of saved plans; a plan of another format is refused.
 pub const PLAN_FORMAT: &str = "rgctl.dev/plan/v1";
@@ -311,98 +313,6 @@ pub struct Step {
     pub cost: CostChange,
 }
 
-/// Why nothing is done about an object although something is to be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "waiting_for", rename_all = "snake_case")]
-pub enum Waiting {
-    /// It is in transition.
-    Transition {
-        /// Which object.
-        at: Address,
-        /// In which phase it is.
-        phase: Phase,
-        /// The service's word.
-        native: String,
-    },
-    /// It has accepted values that are not in effect yet.
-    Pending {
-        /// Which object.
-        at: Address,
-        /// Which fields.
-        fields: Vec<String>,
-    },
-    /// It will not get well by waiting; a person must act.
-    Broken {
-        /// Which object.
-        at: Address,
-        /// In which phase it is.
-        phase: Phase,
-        /// What to do.
-        remedy: String,
-    },
-    /// It exists and belongs to somebody else; taking it over needs `import`.
-    Foreign {
-        /// Which object.
-        at: Address,
-        /// Whose it is, when it says so.
-        owner: Option<String>,
-        /// Why it is not ours although it may look so, and what a person does about it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        remedy: Option<String>,
-    },
-    /// Part of the world could not be seen.
-    Unseen {
-        /// Which object.
-        at: Address,
-        /// Why.
-        why: String,
-        /// Whether time will not show it: a permission is missing.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        lasting: bool,
-    },
-    /// It was made with another key than the blueprint names, by an alias: nobody tells which keys the two stand for.
-    OtherKey {
-        /// Which object.
-        at: Address,
-        /// The key that it was made with, as it was named then.
-        before: String,
-        /// The alias that is named now.
-        after: String,
-    },
-    /// It is no longer wanted, and the blueprint said to keep it.
-    Retained {
-        /// Which object.
-        at: Address,
-    },
-    /// It would be removed or replaced, and cannot go while a global object stays of which it is the primary.
-    Bound {
-        /// Which object.
-        at: Address,
-        /// The global object.
-        by: Address,
-    },
-}
-
-impl Waiting {
-    /// The object.
-    pub const fn at(&self) -> &Address {
-        match self {
-            Self::Transition { at, .. }
-            | Self::Pending { at, .. }
-            | Self::Broken { at, .. }
-            | Self::Foreign { at, .. }
-            | Self::Unseen { at, .. }
-            | Self::OtherKey { at, .. }
-            | Self::Retained { at }
-            | Self::Bound { at, .. } => at,
-        }
-    }
-    /// Whether time alone is expected to end the wait.
-    pub const fn ends_by_itself(&self) -> bool {
-        matches!(self, Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { lasting: false, .. })
-    }
-}
-
 /// What will be done, and what is not done for which reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -420,6 +330,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is not done now, and why.
     pub waiting: Vec<Waiting>,
+    /// What is not there, ours, whole and serving, beside what the steps are about.
+    pub health: Health,
     /// Cost a month by region, standby regions on their own.
     pub cost: BTreeMap<CostKey, CostRange>,
     /// How old the prices are and where they come from, one line each.
@@ -453,7 +365,12 @@ impl<'de> Deserialize<'de> for CostKey {
 }
 
 impl Plan {
-    /// Whether nothing is to be done, nothing is waited for, and everything was seen.
+    /// Whether nothing is to be done, and everything wanted is there, ours, whole and serving.
+    pub const fn is_clean(&self) -> bool {
+        self.steps.is_empty() && self.health.is_clean()
+    }
+    /// Whether nothing is to be done, nothing is waited for, and everything was seen. It says nothing about what needs a
+    /// person: see [`Self::is_clean`].
     pub fn is_empty(&self) -> bool {
         let is_open = |one: &Waiting| one.ends_by_itself() || matches!(one, Waiting::Unseen { .. });
         self.steps.is_empty() && !self.waiting.iter().any(is_open)

@@ -87,7 +87,10 @@ async fn agree_and_carry_out(
 ) -> Result<(), Failure> {
     show(plan, args.dry_run, settings, output)?;
     if args.dry_run || plan.is_empty() {
-        return held_up(plan);
+        return match exit_of(plan) {
+            Exit::Blocked => Err(Failure::said(Exit::Blocked)),
+            _ => Ok(()),
+        };
     }
     run::require_consents(plan)?;
     if !plan.steps.is_empty() {
@@ -111,14 +114,15 @@ async fn agree_and_carry_out(
     run::carry_out(outside, &run, output, settings.output).await
 }
 
-/// A plan without steps is no success when something needs a person.
-fn held_up(plan: &Plan) -> Result<(), Failure> {
-    use crate::artefacts::plan::Waiting;
-    let needs_person = plan
-        .waiting
-        .iter()
-        .any(|waiting| !waiting.ends_by_itself() && !matches!(waiting, Waiting::Retained { .. }));
-    if plan.steps.is_empty() && needs_person { Err(Failure::said(Exit::Blocked)) } else { Ok(()) }
+/// What a plan says of the world: a person is needed, something differs, or all is as wanted.
+pub fn exit_of(plan: &Plan) -> Exit {
+    if plan.health.needs_person() {
+        Exit::Blocked
+    } else if plan.is_clean() {
+        Exit::Done
+    } else {
+        Exit::Differences
+    }
 }
 
 /// The plan goes to standard output, unless a document about the outcome follows there: then it is talk.

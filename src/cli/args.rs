@@ -118,7 +118,8 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Show what exists, in which phase, and what it costs
     Status(InputArgs),
-    /// Show what differs from the blueprint by another hand; exit code 2 when something does
+    /// Show what differs from the blueprint, and what was changed outside rgctl; exit code 2 when something does, 8 when a
+    /// person is needed
     Drift(InputArgs),
     /// Show what the blueprint costs a month, by store and region
     Cost(InputArgs),

@@ -66,7 +66,13 @@ pub async fn drift(
         OutputForm::Markdown | OutputForm::Html => output.data(&drift::markdown(&report))?,
         form => output.document(&document(format::DRIFT, &report), form)?,
     }
-    if report.has_drift() { Err(Failure::said(Exit::Differences)) } else { Ok(()) }
+    if report.health.needs_person() {
+        Err(Failure::said(Exit::Blocked))
+    } else if report.clean {
+        Ok(())
+    } else {
+        Err(Failure::said(Exit::Differences))
+    }
 }
 
 /// What the blueprint costs a month. Nothing is looked at.

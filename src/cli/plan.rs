@@ -25,12 +25,16 @@ pub async fn run(
     // To close a large world takes as long as to show a large plan.
     let closing = std::thread::spawn(move || drop((outside, inventory)));
     apply::show(&plan, true, settings, output)?;
-    let is_empty = plan.is_empty();
+    let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {
         SavedPlan::new(plan, loaded.desired, policy).write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));
     }
     // A panic there has said what it is, and changes nothing about the plan.
     let _ = closing.join();
-    if args.detailed_exitcode && !is_empty { Err(Failure::said(Exit::Differences)) } else { Ok(()) }
+    match exit {
+        Exit::Differences if !args.detailed_exitcode => Ok(()),
+        Exit::Done => Ok(()),
+        exit => Err(Failure::said(exit)),
+    }
 }

@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::adapters::machine;
 use crate::artefacts::claims::Claims;
+use crate::artefacts::health::Health;
 use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
@@ -25,7 +26,7 @@ use crate::execution::turn::{self, Pace};
 use crate::planning::{self, Ask, Figures};
 use crate::record::ledger::Ledger;
 use crate::report::document::{document, format};
-use crate::report::{history, words};
+use crate::report::{self, history, words};
 use crate::seams::Clock;
 use crate::vocabulary::names::BlueprintName;
 use crate::vocabulary::time::{Moment, Span};
@@ -106,6 +107,8 @@ pub struct OutcomeReport<'a> {
     pub stalled: Option<String>,
     /// What holds up the rest.
     pub held: Vec<String>,
+    /// What is not there, ours, whole and serving.
+    pub health: &'a Health,
 }
 
 /// Carries a run out, and says how it ended.
@@ -163,7 +166,7 @@ fn tell(
 ) -> Result<(), Failure> {
     let plan = &ended.last.plan;
     let held = ended.last.held.iter().map(|held| format!("{}: {}", held.step, held.why));
-    let waiting = plan.waiting.iter().map(|waiting| format!("{} {}", waiting.at(), words::waiting(waiting)));
+    let waiting = report::plan::not_done(plan).into_iter().map(|(what, why)| format!("{what} {why}"));
     let report = OutcomeReport {
         blueprint: &run.desired.blueprint,
         run: run_id,
@@ -173,6 +176,7 @@ fn tell(
         left: plan.steps.len(),
         stalled: ended.last.stalled.clone(),
         held: held.chain(waiting).collect(),
+        health: &plan.health,
     };
     match form {
         OutputForm::Json | OutputForm::Yaml => output.document(&document(format::OUTCOME, &report), form)?,
@@ -204,6 +208,9 @@ fn outcome_text(report: &OutcomeReport<'_>) -> String {
     }
     for held in &report.held {
         let _ = writeln!(text, "  {held}");
+    }
+    if let Some(line) = report.health.line() {
+        let _ = writeln!(text, "Not as wanted: {line}.");
     }
     if matches!(report.outcome, Outcome::Stopped | Outcome::Paused) {
         text.push_str(

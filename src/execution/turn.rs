@@ -318,10 +318,5 @@ fn outcome(
     if can_go_on {
         return None;
     }
-    let is_done = plan.steps.is_empty() && plan.waiting.iter().all(|waiting| !blocks(waiting));
-    Some(if is_done && verdicts.failed.is_empty() { Outcome::Settled } else { Outcome::Blocked })
-}
-
-fn blocks(waiting: &Waiting) -> bool {
-    !matches!(waiting, Waiting::Retained { .. })
+    Some(if plan.is_clean() && verdicts.failed.is_empty() { Outcome::Settled } else { Outcome::Blocked })
 }

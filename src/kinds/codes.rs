@@ -96,6 +96,16 @@ pub struct ApiBudget {
 }
 
 impl Endpoint {
+    /// Its name for a person.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rds => "rds",
+            Self::ElastiCache => "elasticache",
+            Self::Redshift => "redshift",
+            Self::RedshiftServerless => "redshift-serverless",
+        }
+    }
+
     /// The budget of calls. That of RDS is published; the others are not, and these are careful assumptions.
     pub const fn budget(self) -> ApiBudget {
         match self {

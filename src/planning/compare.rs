@@ -90,7 +90,7 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
 }
 
 /// A kind that can be paused says so by a field of that name; when it is wanted paused, `Stopped` is as wanted.
-fn wants_stopped(node: &Node) -> bool {
+pub(super) fn wants_stopped(node: &Node) -> bool {
     node.attrs.get("paused") == Some(serde_json::Value::Bool(true))
 }
 

@@ -207,7 +207,11 @@ impl<'a> Draft<'a> {
             }
         }
         self.drop(&dropped);
-        self.waiting.retain(|waiting| keep(waiting.at()));
+        self.waiting.retain(|waiting| match waiting {
+            // It has no store of its own.
+            Waiting::ForeignMember { of, .. } => keep(of),
+            other => keep(other.at()),
+        });
     }
 
     /// The steps that are left, each with the places among them of those that it needs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Ask;
-use super::draft::{Draft, StepNo};
+use super::draft::{Draft, Entry, StepNo};
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Step, Verb, Waiting};
 use crate::artefacts::policy::Consent;
@@ -13,6 +13,9 @@ use crate::vocabulary::phase::{Phase, Role};
 pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft<'_>) {
     if draft.entries().any(|(_, entry)| entry.step.lacks.is_some()) {
         spread_lacking(draft);
+    }
+    for of in with_outsiders(draft) {
+        drop_removal(&of, draft);
     }
     for (at, global) in bound(ask, draft) {
         drop_removal(&at, draft);
@@ -53,6 +56,15 @@ fn is_removal(step: &Step) -> bool {
     matches!(step.op, Op::Delete { .. } | Op::Act { verb: Verb::Detach { .. }, .. })
 }
 
+/// Objects that would go, and cannot as long as something that is not ours is bound to them.
+fn with_outsiders(draft: &Draft<'_>) -> BTreeSet<Address> {
+    let of = draft.waiting.iter().filter_map(|waiting| match waiting {
+        Waiting::ForeignMember { of, .. } => Some(of),
+        _ => None,
+    });
+    of.filter(|of| draft.deletion_of(of).is_some()).cloned().collect()
+}
+
 /// Objects that would go while a global object stays of which they are the primary, with that object: no service lets
 /// its primary go before.
 fn bound(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(Address, Address)> {
@@ -72,6 +84,26 @@ fn bound(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(Address, Address)> {
         }
     }
     bound
+}
+
+/// Departures from a global object that only its removal asked for, which is dropped.
+fn idle_detachments(dropped: &BTreeSet<StepNo>, draft: &Draft<'_>) -> Vec<StepNo> {
+    let kept = draft.entries().filter(|(no, _)| !dropped.contains(no));
+    let asked: BTreeSet<StepNo> = kept
+        .filter(|(_, entry)| !is_detachment(&entry.step))
+        .flat_map(|(_, entry)| draft.needs_of(entry))
+        .map(|(no, _)| no)
+        .collect();
+    let of_dropped: BTreeSet<&Address> =
+        dropped.iter().filter_map(|no| draft.get(*no)).map(|entry| entry.step.op.at()).collect();
+    let is_idle = |(no, entry): &(StepNo, &Entry<'_>)| {
+        is_detachment(&entry.step) && of_dropped.contains(entry.step.op.at()) && !asked.contains(no)
+    };
+    draft.entries().filter(is_idle).map(|(no, _)| no).collect()
+}
+
+fn is_detachment(step: &Step) -> bool {
+    matches!(step.op, Op::Act { verb: Verb::Detach { .. }, .. })
 }
 
 /// Drops the removal of an object, with the removals that would go with it and everything that needs one of them.
@@ -94,5 +126,6 @@ fn drop_removal(at: &Address, draft: &mut Draft<'_>) {
             break;
         }
     }
+    dropped.extend(idle_detachments(&dropped, draft));
     draft.drop(&dropped);
 }

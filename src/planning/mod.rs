@@ -12,8 +12,10 @@ mod compare;
 mod cost;
 mod draft;
 mod effect;
+mod health;
 mod hold;
 mod order;
+mod outsiders;
 mod removal;
 mod rolling;
 
@@ -111,12 +113,15 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         rolling::roll(ask, &mut draft);
     }
     removal::remove_unwanted(ask, &unwanted, &mut draft);
+    let outsiders = outsiders::outsiders(ask, &draft);
+    draft.waiting.extend(outsiders);
     hold::hold_back(ask, &mut draft);
     if !ask.policy.targets.is_empty() {
         draft.keep_only(|at| ask.is_target(at));
     }
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
+    let health = health::judge(ask, &waiting);
     let steps = order::sort(draft);
     for gap in &ask.inventory.gaps {
         let remedy =
@@ -131,6 +136,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         destroy: ask.destroy,
         steps,
         waiting,
+        health,
         cost: cost::ranges(ask),
         prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
         notes,

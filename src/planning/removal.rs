@@ -12,7 +12,7 @@ use crate::artefacts::address::Address;
 use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::Grave;
-use crate::artefacts::seen::Seen;
+use crate::artefacts::seen::{Member, Seen};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
@@ -171,7 +171,7 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
             } else {
                 deletion.is_some() || cluster.is_some()
             };
-            if !must_leave {
+            if !must_leave || !may_leave(ask, global, member) {
                 continue;
             }
             let verb = Verb::Detach { region: member.region.clone(), member: member.name.clone() };
@@ -196,6 +196,13 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
             inherit_consent(global, deletion, draft);
         }
     }
+}
+
+/// What is not ours is not taken out of anything: its global object stays with it.
+fn may_leave(ask: &Ask<'_>, global: &Address, member: &Member) -> bool {
+    let at =
+        global.kind.member_kind().map(|kind| Address::new(member.region.clone(), kind, member.name.clone()));
+    at.is_none_or(|at| ask.inventory.seen.get(&at).is_none_or(|seen| ask.owns(&at, seen)))
 }
 
 /// A global object goes only if its members may: it holds no data, but its end ends their replication.

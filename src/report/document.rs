@@ -8,7 +8,7 @@ pub mod format {
     /// Status.
     pub const STATUS: &str = "rgctl.dev/status/v1";
     /// Drift.
-    pub const DRIFT: &str = "rgctl.dev/drift/v1";
+    pub const DRIFT: &str = "rgctl.dev/drift/v2";
     /// Cost.
     pub const COST: &str = "rgctl.dev/cost/v1";
     /// History.

@@ -1,13 +1,15 @@
-//! Drift: differences that another hand made, told apart from changes that the blueprint asks for.
+//! Drift: differences that were made outside rgctl, told apart from changes that the blueprint asks for; and whatever
+//! else is not there, ours, whole and serving.
 //!
 //! The record says whether the wish has changed since the world last settled: when it has not, whatever differs now was
-//! done by another hand. What the record says we made, and is gone, was removed by another hand in any case.
+//! done outside rgctl. What the record says we made, and is gone, was removed outside rgctl in any case.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::artefacts::health::Health;
 use crate::artefacts::journal::{Entry, Event, Outcome};
 use crate::artefacts::plan::{Op, Plan, Reason};
 use crate::report::style::{Style, Tone};
@@ -20,7 +22,7 @@ use crate::vocabulary::time::Moment;
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The world was as wanted, the wish has not changed since, and now it differs.
-    AnotherHand,
+    ChangedOutside,
     /// The blueprint has changed since the world last settled, or a run is unfinished: `apply` will do it.
     NotYetApplied,
 }
@@ -46,14 +48,18 @@ pub struct DriftReport {
     /// When the world last settled, if ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Moment>,
+    /// Whether nothing differs, and everything wanted is there, ours, whole and serving.
+    pub clean: bool,
     /// The differences.
     pub differences: Vec<Difference>,
+    /// What is not there, ours, whole and serving beside them; what could not be seen may differ or not.
+    pub health: Health,
 }
 
 impl DriftReport {
-    /// Whether another hand changed something.
+    /// Whether something was changed outside rgctl.
     pub fn has_drift(&self) -> bool {
-        self.differences.iter().any(|difference| difference.cause == Cause::AnotherHand)
+        self.differences.iter().any(|difference| difference.cause == Cause::ChangedOutside)
     }
 }
 
@@ -75,13 +81,15 @@ pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftRepo
             step: step.id.clone(),
             what: what(&step.op, &format!("{} {} in {}", at.kind, at.name, at.region)),
             fields: plan::fields(step, plan::Detail::Changes).into_iter().map(|(_, text)| text).collect(),
-            cause: if by_another { Cause::AnotherHand } else { Cause::NotYetApplied },
+            cause: if by_another { Cause::ChangedOutside } else { Cause::NotYetApplied },
         }
     });
     DriftReport {
         blueprint: plan.blueprint.clone(),
         settled: settled.map(|(at, _)| at),
+        clean: plan.is_clean(),
         differences: differences.collect(),
+        health: plan.health.clone(),
     }
 }
 
@@ -138,11 +146,11 @@ pub fn text(report: &DriftReport, style: Style) -> String {
         .settled
         .map_or_else(|| "it has never settled on this record".to_owned(), |at| format!("settled at {at}"));
     let _ = writeln!(out, "{}", style.paint(Tone::Strong, &format!("{}: {since}", report.blueprint)));
-    if report.differences.is_empty() {
+    if report.clean {
         let _ = writeln!(out, "No differences.");
     }
     let sections = [
-        (Cause::AnotherHand, "Drift: changed by another hand"),
+        (Cause::ChangedOutside, "Drift: changed outside rgctl"),
         (Cause::NotYetApplied, "Not drift: wanted and not applied yet"),
     ];
     for (cause, heading) in sections {
@@ -159,24 +167,49 @@ pub fn text(report: &DriftReport, style: Style) -> String {
             }
         }
     }
+    if let Some(line) = report.health.line() {
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, &format!("Not as wanted: {line}")));
+        for (name, why) in ailing(&report.health) {
+            let _ = writeln!(out, "  {name} {why}");
+        }
+    }
     out
+}
+
+/// Each trouble with its object and its reason.
+fn ailing(health: &Health) -> impl Iterator<Item = (String, &str)> {
+    health.troubles.iter().map(|ailment| {
+        let name = match &ailment.at {
+            Some(at) => format!("{} {} in {}", at.kind, at.name, at.region),
+            None => ailment.name.clone(),
+        };
+        (name, ailment.why.as_str())
+    })
 }
 
 /// Drift for a pull request.
 pub fn markdown(report: &DriftReport) -> String {
     let mut out = format!("## Drift of `{}`\n\n", report.blueprint);
-    if report.differences.is_empty() {
+    if report.clean {
         out.push_str("No differences.\n");
         return out;
     }
-    out.push_str("| By | What | Fields |\n| --- | --- | --- |\n");
+    if !report.differences.is_empty() {
+        out.push_str("| Cause | What | Fields |\n| --- | --- | --- |\n");
+    }
     for difference in &report.differences {
         let by = match difference.cause {
-            Cause::AnotherHand => "another hand",
+            Cause::ChangedOutside => "changed outside rgctl",
             Cause::NotYetApplied => "not applied yet",
         };
         let fields = difference.fields.join("<br>").replace('|', "\\|");
         let _ = writeln!(out, "| {by} | {} | {fields} |", difference.what);
+    }
+    if let Some(line) = report.health.line() {
+        let _ = writeln!(out, "\n**Not as wanted:** {line}\n");
+        for (name, why) in ailing(&report.health) {
+            let _ = writeln!(out, "- {name} {why}");
+        }
     }
     out
 }

@@ -1,9 +1,10 @@
 //! A plan for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::artefacts::plan::{Op, Plan, Step};
+use crate::artefacts::address::Address;
+use crate::artefacts::plan::{Op, Plan, Step, Waiting};
 use crate::report::style::{Style, Tone};
 use crate::report::tally::Tally;
 use crate::report::{cost, words};
@@ -43,15 +44,26 @@ pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "\n{}", closing(&tally));
     }
+    if let Some(line) = plan.health.line() {
+        let line = format!("Not as wanted: {line}.");
+        let _ = writeln!(
+            out,
+            "{}{}",
+            if plan.steps.is_empty() { "\n" } else { "" },
+            style.paint(Tone::Bad, &line)
+        );
+    }
     out
 }
 
 fn headline(plan: &Plan, tally: &Tally) -> String {
     let what = if plan.destroy { "removal of " } else { "" };
-    if plan.is_empty() {
-        return format!("{what}{}: nothing to do, the world is as wanted", plan.blueprint);
+    let blueprint = &plan.blueprint;
+    match plan.health.line() {
+        None if plan.steps.is_empty() => format!("{what}{blueprint}: nothing to do, the world is as wanted"),
+        None => format!("{what}{blueprint}: {}", tally.line()),
+        Some(trouble) => format!("{what}{blueprint}: {}; not as wanted: {trouble}", tally.line()),
     }
-    format!("{what}{}: {}", plan.blueprint, tally.line())
 }
 
 /// Totals in a line.
@@ -163,14 +175,29 @@ pub fn fields(step: &Step, detail: Detail) -> Vec<(&'static str, String)> {
 }
 
 fn write_waiting(out: &mut String, plan: &Plan, style: Style) {
-    if plan.waiting.is_empty() {
+    let lines = not_done(plan);
+    if lines.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, "Not done now"));
-    for waiting in &plan.waiting {
-        let at = waiting.at();
-        let _ = writeln!(out, "  . {} {} in {} {}", at.kind, at.name, at.region, words::waiting(waiting));
+    for (what, why) in lines {
+        let _ = writeln!(out, "  . {what} {why}");
     }
+}
+
+/// What is not done, and whatever else is not as wanted, each with the reason.
+pub fn not_done(plan: &Plan) -> Vec<(String, String)> {
+    let object = |at: &Address| format!("{} {} in {}", at.kind, at.name, at.region);
+    let waiting = plan.waiting.iter().map(|waiting| (object(waiting.at()), waiting.to_string()));
+    let told: BTreeSet<&Address> = plan.waiting.iter().map(Waiting::at).collect();
+    let others = plan.health.troubles.iter().filter(|ailment| match &ailment.at {
+        Some(at) => !told.contains(at),
+        None => true,
+    });
+    let others = others.map(|ailment| {
+        (ailment.at.as_ref().map_or_else(|| ailment.name.clone(), object), ailment.why.clone())
+    });
+    waiting.chain(others).collect()
 }
 
 fn write_lines(out: &mut String, heading: &str, lines: &[String], style: Style) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::artefacts::plan::{Plan, Step};
-use crate::report::plan::{Detail, closing, fields, groups};
+use crate::report::plan::{Detail, closing, fields, groups, not_done};
 use crate::report::tally::{self, Tally};
 use crate::report::{cost, words};
 
@@ -13,9 +13,12 @@ pub fn markdown(plan: &Plan) -> String {
     let mut out = String::new();
     let what = if plan.destroy { "Removal of" } else { "Plan for" };
     let _ = writeln!(out, "## {what} `{}`: {}\n", plan.blueprint, tally.line());
-    if plan.is_empty() {
+    if plan.is_clean() {
         let _ = writeln!(out, "The world is as wanted.");
         return out;
+    }
+    if let Some(line) = plan.health.line() {
+        let _ = writeln!(out, "**Not as wanted:** {}.\n", cell(&line));
     }
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "{}\n", closing(&tally));
@@ -25,12 +28,11 @@ pub fn markdown(plan: &Plan) -> String {
     for (heading, steps) in groups(plan) {
         write_group(&mut out, &heading, &steps);
     }
-    if !plan.waiting.is_empty() {
+    let not_done = not_done(plan);
+    if !not_done.is_empty() {
         let _ = writeln!(out, "### Not done now\n");
-        for waiting in &plan.waiting {
-            let at = waiting.at();
-            let text = cell(&words::waiting(waiting));
-            let _ = writeln!(out, "- `{}` `{}` in {} {text}", at.kind, at.name, at.region);
+        for (what, why) in not_done {
+            let _ = writeln!(out, "- {} {}", cell(&what), cell(&why));
         }
         out.push('\n');
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::artefacts::plan::{Effect, Op, Reason, Step, Waiting};
+use crate::artefacts::plan::{Effect, Op, Reason, Step};
 use crate::execution::motion::Wait;
 use crate::report::style::Tone;
 use crate::vocabulary::money::Total;
@@ -91,32 +91,6 @@ pub fn cost(before: &Total, after: &Total) -> Option<String> {
 /// Whether nothing is to be paid, for certain.
 fn is_free(total: &Total) -> bool {
     total.is_complete() && total.known.values().all(rust_decimal::Decimal::is_zero)
-}
-
-/// What is waited for.
-pub fn waiting(waiting: &Waiting) -> String {
-    match waiting {
-        Waiting::Transition { phase, native, .. } => format!("is {phase} (the service says {native:?})"),
-        Waiting::Pending { fields, .. } => format!("has accepted, not yet in effect: {}", fields.join(", ")),
-        Waiting::Broken { phase, remedy, .. } => format!("is {phase}: {remedy}"),
-        Waiting::Foreign { owner, remedy, .. } => match (owner, remedy) {
-            (Some(owner), None) => format!("belongs to {owner}; left alone"),
-            (Some(owner), Some(remedy)) => format!("belongs to {owner}; left alone: {remedy}"),
-            (None, Some(remedy)) => format!("exists and is not ours: {remedy}"),
-            (None, None) => "exists and is not ours; `rgctl import` takes it over".to_owned(),
-        },
-        Waiting::Unseen { why, .. } => format!("could not be seen: {why}"),
-        Waiting::OtherKey { before, after, .. } => format!(
-            "was made with the key `{before}`, not with `{after}`: which key an alias stands for cannot be seen, so \
-             nothing is changed; name the key by its id or ARN, then the same key is taken as such and another one is \
-             planned"
-        ),
-        Waiting::Retained { .. } => "is no longer wanted, and kept as the blueprint said".to_owned(),
-        Waiting::Bound { by, .. } => format!(
-            "would be removed or replaced, but is the primary of {by}, which stays: move the primary to another \
-             member, or delete {by} by hand"
-        ),
-    }
 }
 
 /// What waits beyond the usual, in a line.

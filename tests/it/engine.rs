@@ -497,13 +497,18 @@ fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
     let mut site = Site::new(11);
     let store = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
     site.apply(&desired(store.clone()));
-    // Somebody else's cluster stands in our subnet group.
+    // Somebody else's cluster stands in our subnet group, and no look shows it: one that is seen stops the removal before
+    // it begins.
+    let stale =
+        Rule::always(Fault::StaleRead { lag: Span::from_days(30) }, GENESIS, GENESIS + Span::from_days(400));
+    let _ = site.cloud.with_world(|world| world.add_fault(stale));
     let ours = store.iter().find(|node| node.at.kind == KindId::AuroraCluster).unwrap();
     let mut attrs = ours.attrs.clone();
     attrs.set("deletion_protection", Some(json!(false))).unwrap();
     let theirs =
         Op::Create { at: at("us-east-1", KindId::AuroraCluster, "by-hand"), attrs, tags: BTreeMap::new() };
     block_on(site.cloud.call(&theirs, &Token("by hand".into()), &Permit::always())).unwrap();
+    let _ = site.cloud.with_world(|world| world.clear_faults(None));
     site.cloud.advance(Span::from_hours(1)).unwrap();
     let order = Order { policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
     let ended = site.run(&desired(Vec::new()), &order).unwrap();
@@ -515,6 +520,30 @@ fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
     // Once it is out of the way, the next run takes up what this one gave up.
     let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
     let _ = site.cloud.with_world(|world| world.expect_snapshots(false));
+    block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
+    assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
+}
+
+#[test]
+fn a_removal_does_not_begin_while_somebody_elses_member_is_in_the_cluster() {
+    let mut site = Site::new(12);
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+    let member = wanted.nodes.keys().find(|at| at.kind == KindId::AuroraInstance).unwrap();
+    let theirs = Op::Create {
+        at: at("us-east-1", KindId::AuroraInstance, "by-hand"),
+        attrs: wanted.nodes[member].attrs.clone(),
+        tags: BTreeMap::new(),
+    };
+    block_on(site.cloud.call(&theirs, &Token("by hand".into()), &Permit::always())).unwrap();
+    site.cloud.advance(Span::from_hours(1)).unwrap();
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Blocked, "not all that is in the cluster is ours");
+    let before = site.events().len();
+    let order = Order { policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
+    let ended = site.run(&desired(Vec::new()), &order).unwrap();
+    assert_eq!((ended.outcome, ended.calls), (Outcome::Blocked, 0));
+    assert_eq!(site.events().len(), before, "nothing was begun");
+    let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
     block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
     assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
 }

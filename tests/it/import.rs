@@ -474,6 +474,9 @@ fn the_binary_imports_takes_over_on_consent_and_plans_nothing() {
     let value: Value = serde_json::from_str(&taken.data).unwrap();
     assert_eq!(value["format"], "rgctl.dev/strangers/v1");
     assert!(value["objects"].as_array().unwrap().iter().any(|one| one["taken"] == json!(true)));
+    assert_eq!(before.code, 8, "what is not ours needs a person: {}", before.talk);
+    // Reads lag writes: a look at once would show the tags as they were.
+    assert_eq!(place.run(&["sim", "advance", "1m"]).code, 0);
     let after = place.run(&["plan", "-f", "legacy.yaml", "--detailed-exitcode"]);
     assert_eq!(after.code, 0, "{}\n{}", after.data, after.talk);
     let history = place.run(&["history", "legacy"]);

@@ -30,6 +30,7 @@ mod swarm;
 mod swarm_blueprint;
 mod taps;
 mod views;
+mod visible;
 mod waits;
 #[cfg(feature = "aws")]
 mod wire;
