@@ -545,6 +545,7 @@ fn a_removal_does_not_begin_while_somebody_elses_member_is_in_the_cluster() {
     assert_eq!(site.events().len(), before, "nothing was begun");
     let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
     block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
+    site.cloud.advance(Span::from_mins(1)).unwrap();
     assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
 }
 
