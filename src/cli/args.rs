@@ -53,7 +53,8 @@ pub struct GlobalArgs {
     /// Folder of the record, the simulated world and the price book
     #[arg(long, global = true, value_name = "DIR", default_value = ".rgctl", env = "RGCTL_STATE_DIR")]
     pub state_dir: PathBuf,
-    /// Where the record and the lease are kept; the state folder when absent [example: s3://bucket/prefix]
+    /// Where the record and the lease are kept: s3://bucket/prefix, or `local` for the state folder, which is the default on
+    /// the embedded cloud only
     #[arg(long, global = true, value_name = "URL", env = "RGCTL_STORE")]
     pub store: Option<String>,
     /// Form of the output
@@ -132,7 +133,7 @@ pub enum Command {
     /// Print the exact permissions that a blueprint needs
     IamPolicy(IamPolicyCommand),
     /// Show who did what, when and why
-    History(HistoryArgs),
+    History(HistoryCommands),
     /// Print the JSON Schema of a kind of document, for editors
     Schema(SchemaArgs),
     /// Explain a kind of document, one of its fields, or a diagnostic code
@@ -339,6 +340,39 @@ pub struct DestroyArgs {
     /// Leave no final snapshots behind
     #[arg(long)]
     pub skip_final_snapshot: bool,
+}
+
+/// What is done with the record.
+#[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct HistoryCommands {
+    /// What else.
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// Which part is shown.
+    #[command(flatten)]
+    pub shown: Option<HistoryArgs>,
+}
+
+/// What can be done with a record beside showing it.
+#[derive(Subcommand, Clone, Debug)]
+pub enum HistoryCommand {
+    /// Move the record of a blueprint to another store, with its identity; or say whose a record is that knows no account
+    Migrate(MigrateArgs),
+}
+
+/// What moves where.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateArgs {
+    /// Name of the blueprint
+    #[arg(value_name = "BLUEPRINT", value_parser = blueprint_name)]
+    pub blueprint: BlueprintName,
+    /// The store that it goes to: `s3://bucket/prefix`, `local` for the state folder, or another folder
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
+    /// Only the record of this account, such as `aws/123456789012` or `sim/3f2a9c`; a record that knows none is given to it
+    #[arg(long, value_name = "ACCOUNT", value_parser = home)]
+    pub account: Option<Home>,
 }
 
 /// Which part of the record.

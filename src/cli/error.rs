@@ -93,7 +93,11 @@ impl From<SettingsError> for Failure {
         let failure = Self::of(Exit::BadInput, &error);
         match error {
             SettingsError::OnlyWithAws { .. } => failure.hint("add `--cloud aws`, or leave the option out"),
-            SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`"),
+            SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`, or `local`"),
+            SettingsError::NoStore => failure
+                .hint("name a bucket that all who work on the account can see: `--store s3://bucket/prefix`")
+                .hint("`--store local` keeps it in the state folder on purpose: then nobody else knows of a run, and two \
+                       machines may work against each other"),
             SettingsError::NoAws => failure
                 .hint("build it with the feature `aws`, which is a default one: `cargo build --release`")
                 .hint("`rgctl iam-policy` and everything on the embedded cloud work without it"),
@@ -128,6 +132,12 @@ impl From<StoreError> for Failure {
             StoreError::Fenced { .. } => {
                 Self::of(Exit::Held, &error).hint("look at `rgctl history` before you apply again")
             }
+            StoreError::Moved { to, .. } => {
+                let hint = format!("give the command again with `--store {to}` (or `--state-dir`, where that is a folder)");
+                Self::of(Exit::Blocked, &error).hint(hint)
+            }
+            StoreError::Taken { .. } => Self::of(Exit::Blocked, &error)
+                .hint("look at it with `rgctl history`; two records of one blueprint in one account cannot be joined"),
             StoreError::Damaged { .. } => Self::of(Exit::Error, &error)
                 .hint("nothing was done; restore the record from a backup, or find out who changed it"),
             StoreError::Unavailable { what } if what.contains("s3://") => Self::of(Exit::Error, &error).hint(

@@ -68,7 +68,7 @@ async fn entries(
 }
 
 /// The account whose record is meant where none is named. No provider is asked: who may read the store may read it.
-fn usual(homes: &BTreeSet<Home>, settings: &Settings) -> Result<Option<Home>, Failure> {
+pub(super) fn usual(homes: &BTreeSet<Home>, settings: &Settings) -> Result<Option<Home>, Failure> {
     if settings.cloud == CloudSettings::Sim {
         return Ok(SimCloud::peek(&settings.state_dir).map(|(_, home)| home));
     }

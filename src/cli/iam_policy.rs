@@ -50,7 +50,7 @@ pub fn wanted(desired: &Desired, args: &IamPolicyArgs, settings: &Settings) -> P
 /// The record on S3, if that is where it is.
 pub fn record(settings: &Settings) -> Option<RecordPlace> {
     match &settings.store {
-        StoreSettings::Folder => None,
+        StoreSettings::Folder | StoreSettings::Unnamed => None,
         StoreSettings::Bucket { bucket, prefix } => {
             Some(RecordPlace { bucket: bucket.clone(), prefix: prefix.clone() })
         }

@@ -22,6 +22,7 @@ pub mod load;
 pub mod log;
 pub mod look;
 pub mod names;
+pub mod old_record;
 pub mod output;
 pub mod outside;
 pub mod plan;
@@ -50,7 +51,8 @@ use clap::Parser;
 
 use args::ScaleCommand;
 use args::{
-    CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, InputArgs, OutputForm, PlanArgs, RunArgs,
+    CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, HistoryCommand, InputArgs, OutputForm,
+    PlanArgs, RunArgs,
 };
 use error::Failure;
 use exit::Exit;
@@ -138,7 +140,14 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
             scale_command(args, axis.as_deref(), &settings, output)
         }
         Command::Sim(args) => sim_command(args, &settings, output),
-        Command::History(args) => wait_for(history::run(args, &settings, output)),
+        Command::History(args) => match (&args.command, &args.shown) {
+            (Some(HistoryCommand::Migrate(args)), _) => {
+                wait_for(old_record::migrate(args, &settings, output))
+            }
+            (None, Some(args)) => wait_for(history::run(args, &settings, output)),
+            // The parser asks for one of the two.
+            (None, None) => Ok(()),
+        },
         Command::Completions(args) => {
             let script = completions::script(args);
             Ok(output.data(&String::from_utf8_lossy(&script))?)
@@ -202,6 +211,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         let overlays = outside.store.overlays(&scope, now).await?;
         (scope, checked.build(&overlays, now, output)?, outside)
     };
+    old_record::claim(&outside, &scope, &loaded.desired).await?;
     loaded.desired.regions.extend(outside.store.regions(&scope).await?);
     match command {
         Command::Plan(args) => plan::run(args, loaded, outside, settings, output).await,
@@ -227,6 +237,8 @@ async fn saved_plan(
     let saved = saved::SavedPlan::read(path)?;
     let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
     let outside = outside::open(settings)?;
+    let scope = crate::execution::drive::scope_of(&*outside.cloud, &saved.desired).await?;
+    old_record::claim(&outside, &scope, &saved.desired).await?;
     apply::saved(&saved, &figures, run, &outside, settings, output).await
 }
 

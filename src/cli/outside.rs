@@ -11,7 +11,8 @@ use crate::adapters::sim::SimCloud;
 use crate::artefacts::scope::Home;
 use crate::catalog::Catalog;
 use crate::execution::drive::World;
-use crate::seams::{Clock, Cloud, Store};
+use crate::seams::archive::Archive;
+use crate::seams::{Clock, Cloud};
 use crate::vocabulary::time::Moment;
 
 /// Everything that is not ours.
@@ -23,7 +24,7 @@ pub struct Outside {
     /// Time of this machine.
     pub wall: SystemClock,
     /// Record, lease, overlays.
-    pub store: Box<dyn Store>,
+    pub store: Box<dyn Archive>,
 }
 
 impl Outside {
@@ -86,7 +87,7 @@ impl Opening {
 }
 
 /// Opens the record if there is one: reading makes no folder.
-pub fn store_to_read(settings: &Settings) -> Result<Option<Box<dyn Store>>, Failure> {
+pub fn store_to_read(settings: &Settings) -> Result<Option<Box<dyn Archive>>, Failure> {
     if settings.store == StoreSettings::Folder && !settings.state_dir.is_dir() {
         return Ok(None);
     }
@@ -94,8 +95,9 @@ pub fn store_to_read(settings: &Settings) -> Result<Option<Box<dyn Store>>, Fail
 }
 
 /// Opens the record.
-pub fn store(settings: &Settings) -> Result<Box<dyn Store>, Failure> {
+pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
     match &settings.store {
+        StoreSettings::Unnamed => Err(super::settings::SettingsError::NoStore.into()),
         StoreSettings::Folder => Ok(Box::new(SqliteStore::open(&settings.state_dir)?)),
         #[cfg(feature = "aws")]
         StoreSettings::Bucket { bucket, prefix } => {

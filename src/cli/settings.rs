@@ -41,6 +41,8 @@ pub enum CloudSettings {
 /// Where the record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreSettings {
+    /// It was not said, and must be: what is done to an account must be known to all who work on it.
+    Unnamed,
     /// In the state folder.
     Folder,
     /// In a bucket.
@@ -67,6 +69,9 @@ pub enum SettingsError {
         /// The address.
         given: String,
     },
+    /// A cloud that others work on too, and no store that they would see.
+    #[error("`--store` is missing: where is the record of what is done to AWS kept?")]
+    NoStore,
     /// This program was built without AWS.
     #[error("this build of rgctl has no AWS in it")]
     NoAws,
@@ -77,7 +82,11 @@ impl Settings {
     pub fn resolve(args: &GlobalArgs) -> Result<Self, SettingsError> {
         Ok(Self {
             cloud: cloud(args)?,
-            store: args.store.as_deref().map_or(Ok(StoreSettings::Folder), store)?,
+            store: match (&args.store, args.cloud) {
+                (Some(given), _) => StoreSettings::parse(given)?,
+                (None, CloudChoice::Sim) => StoreSettings::Folder,
+                (None, CloudChoice::Aws) => StoreSettings::Unnamed,
+            },
             state_dir: args.state_dir.clone(),
             output: args.output,
             verbose: args.verbose,
@@ -88,6 +97,25 @@ impl Settings {
     /// Folder of the refreshed price book.
     pub fn catalog_dir(&self) -> PathBuf {
         self.state_dir.join(CATALOG_FOLDER)
+    }
+}
+
+impl StoreSettings {
+    /// Reads the address of a store.
+    pub fn parse(given: &str) -> Result<Self, SettingsError> {
+        if given == "local" {
+            return Ok(Self::Folder);
+        }
+        let refused = || SettingsError::Store { given: given.to_owned() };
+        let rest = given.strip_prefix("s3://").ok_or_else(refused)?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        // 3 to 63 lower-case characters, as S3 names its buckets.
+        let is_legal = (3..=63).contains(&bucket.len())
+            && bucket.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
+        if !is_legal {
+            return Err(refused());
+        }
+        Ok(Self::Bucket { bucket: bucket.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() })
     }
 }
 
@@ -114,19 +142,6 @@ fn cloud(args: &GlobalArgs) -> Result<CloudSettings, SettingsError> {
     }
 }
 
-fn store(given: &str) -> Result<StoreSettings, SettingsError> {
-    let refused = || SettingsError::Store { given: given.to_owned() };
-    let rest = given.strip_prefix("s3://").ok_or_else(refused)?;
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    // 3 to 63 lower-case characters, as S3 names its buckets.
-    let is_legal = (3..=63).contains(&bucket.len())
-        && bucket.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.');
-    if !is_legal {
-        return Err(refused());
-    }
-    Ok(StoreSettings::Bucket { bucket: bucket.to_owned(), prefix: prefix.trim_end_matches('/').to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -143,6 +158,17 @@ mod tests {
     fn an_account_that_was_named_is_never_silently_left_out() {
         assert_eq!(resolve(&["--profile", "prod"]), Err(SettingsError::OnlyWithAws { option: "profile" }));
         assert_eq!(resolve(&[]).map(|settings| settings.cloud), Ok(CloudSettings::Sim));
+    }
+
+    #[test]
+    fn the_record_of_an_account_is_where_it_was_said_on_purpose() {
+        let store = |options: &[&str]| resolve(options).map(|settings| settings.store);
+        assert_eq!(store(&[]), Ok(StoreSettings::Folder));
+        assert_eq!(store(&["--store", "local"]), Ok(StoreSettings::Folder));
+        if cfg!(feature = "aws") {
+            assert_eq!(store(&["--cloud", "aws"]), Ok(StoreSettings::Unnamed));
+            assert_eq!(store(&["--cloud", "aws", "--store", "local"]), Ok(StoreSettings::Folder));
+        }
     }
 
     #[test]

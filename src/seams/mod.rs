@@ -6,6 +6,7 @@
 //! **Invariant:** no type of a provider's library crosses a seam.
 //! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
 
+pub mod archive;
 mod permit;
 
 use std::collections::BTreeSet;
@@ -281,6 +282,20 @@ pub enum StoreError {
         seq: u64,
         /// What is wrong with it.
         why: String,
+    },
+    /// The record was moved to another store.
+    #[error("the record of {blueprint} was moved to {to}")]
+    Moved {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+        /// To which store.
+        to: String,
+    },
+    /// The store has a record of the scope already, which is another one.
+    #[error("there is another record of {scope} already")]
+    Taken {
+        /// Of what.
+        scope: Scope,
     },
     /// The store cannot be read or written.
     #[error("{what}")]

@@ -85,10 +85,10 @@ fn without_credentials(place: &Place, line: &[&str]) -> Left {
 #[test]
 fn a_new_user_without_credentials_is_told_what_to_do_and_nothing_is_recorded() {
     for line in [
-        &["plan", "-f", "game.yaml", "--cloud", "aws"][..],
-        &["apply", "-f", "game.yaml", "--cloud", "aws", "--yes"],
-        &["import", "--region", "us-east-1", "--cloud", "aws"],
-        &["import", "-f", "game.yaml", "--cloud", "aws", "--take-over"],
+        &["plan", "-f", "game.yaml", "--cloud", "aws", "--store", "local"][..],
+        &["apply", "-f", "game.yaml", "--cloud", "aws", "--store", "local", "--yes"],
+        &["import", "--region", "us-east-1", "--cloud", "aws", "--store", "local"],
+        &["import", "-f", "game.yaml", "--cloud", "aws", "--store", "local", "--take-over"],
     ] {
         let place = place();
         let left = without_credentials(&place, line);
@@ -98,6 +98,30 @@ fn a_new_user_without_credentials_is_told_what_to_do_and_nothing_is_recorded() {
         let history = place.run(&["history", "light-game"]);
         assert!(history.talk.contains("nothing is on record"), "{line:?}: {}", history.talk);
     }
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn on_aws_the_store_is_named_and_its_record_is_read_without_credentials() {
+    let place = place();
+    for line in [
+        &["plan", "-f", "game.yaml"][..],
+        &["apply", "-f", "game.yaml", "--yes"],
+        &["destroy", "-f", "game.yaml", "--yes"],
+        &["status", "-f", "game.yaml"],
+        &["drift", "-f", "game.yaml"],
+        &["import", "-f", "game.yaml", "--take-over"],
+        &["history", "light-game"],
+    ] {
+        let left = without_credentials(&place, &[&["--cloud", "aws"], line].concat());
+        assert_eq!((left.code, left.data.as_str()), (6, ""), "{line:?}: {}", left.talk);
+        assert!(left.talk.contains("--store s3://bucket/prefix"), "{line:?}: {}", left.talk);
+        assert!(left.talk.contains("--store local"), "{line:?}: {}", left.talk);
+    }
+    let read = ["--cloud", "aws", "--store", "local", "history", "light-game"];
+    let left = without_credentials(&place, &read);
+    assert!(left.code == 0 && left.talk.contains("nothing is on record"), "{}", left.talk);
+    assert_eq!(without_credentials(&place, &["--cloud", "aws", "explain", "RG0102"]).code, 0);
 }
 
 #[cfg(feature = "aws")]

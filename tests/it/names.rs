@@ -27,6 +27,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("drift", &["-f", "game.yaml"]),
     ("explain", &["blueprint"]),
     ("history", &["game"]),
+    ("history migrate", &["game", "--to", "elsewhere"]),
     ("iam-policy", &["-f", "game.yaml"]),
     ("import", &["--region", "us-east-1"]),
     ("plan", &["-f", "game.yaml"]),
@@ -69,7 +70,8 @@ fn commands(command: &Command, path: &str, found: &mut Vec<(String, Command)>) {
         let path = format!("{path} {}", sub.get_name()).trim().to_owned();
         if sub.has_subcommands() {
             commands(sub, &path, found);
-        } else {
+        }
+        if !sub.has_subcommands() || !sub.is_subcommand_required_set() {
             found.push((path, sub.clone()));
         }
     }

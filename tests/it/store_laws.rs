@@ -8,6 +8,7 @@ use rgctl::artefacts::inbox::Request;
 use rgctl::artefacts::journal::{Event, Outcome, regions_of};
 use rgctl::artefacts::overlay::{Axis, Overlay};
 use rgctl::artefacts::scope::Scope;
+use rgctl::seams::archive::{Archive, WholeRecord};
 use rgctl::seams::{Lease, Store, StoreError};
 use rgctl::vocabulary::names::{RunId, StepId, StoreName, Token};
 use rgctl::vocabulary::time::{Moment, Span};
@@ -356,4 +357,174 @@ async fn a_line_changed_in_the_file_is_named() {
 
 fn rusqlite_connection(folder: &std::path::Path) -> rusqlite::Connection {
     rusqlite::Connection::open(folder.join("journal.sqlite")).unwrap()
+}
+
+/// A store on disk with three lines.
+async fn three_lines(folder: &std::path::Path) -> SqliteStore {
+    let store = SqliteStore::open(folder).unwrap();
+    let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE, None).await.unwrap();
+    store.append(&lease, 0, Moment::EPOCH, &[event("one"), event("two"), event("three")]).await.unwrap();
+    store.release_lease(&lease).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn a_record_that_was_cut_off_at_its_end_is_noticed_and_nothing_is_added_to_it() {
+    for cut in ["delete from lines where seq > 1", "delete from lines where seq = 3", "delete from lines"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = three_lines(folder.path()).await;
+        rusqlite_connection(folder.path()).execute(cut, []).unwrap();
+        let damaged = store.entries(&game(), 0).await;
+        let Err(StoreError::Damaged { why, .. }) = damaged else { panic!("{cut}: {damaged:?}") };
+        assert!(why.contains("removed"), "{why}");
+        let lease = store.take_lease(&game(), &run("r2"), "bob", Moment::EPOCH, LEASE, None).await.unwrap();
+        for after in 0..=3 {
+            assert!(
+                store.append(&lease, after, Moment::EPOCH, &[event("four")]).await.is_err(),
+                "{cut} {after}"
+            );
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = three_lines(folder.path()).await;
+    rusqlite_connection(folder.path()).execute("delete from records", []).unwrap();
+    assert!(store.entries(&game(), 0).await.is_err(), "nor is an end that is gone taken for an end");
+}
+
+#[tokio::test]
+async fn a_record_moves_to_another_store_with_its_identity_and_ends_where_it_was() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (three_lines(here.path()).await, SqliteStore::open(there.path()).unwrap());
+    let identity = from.identity(&game()).await.unwrap();
+    assert_ne!(to.identity(&game()).await.unwrap(), identity, "each store has one of its own");
+    let whole = WholeRecord {
+        identity: identity.clone(),
+        entries: from.entries(&game(), 0).await.unwrap(),
+        overlays: vec![],
+    };
+    to.take_in(&game(), &whole).await.unwrap();
+    to.take_in(&game(), &whole).await.unwrap();
+    assert_eq!(to.entries(&game(), 0).await.unwrap(), whole.entries);
+    assert_eq!(to.identity(&game()).await.unwrap(), identity);
+    let other = Scope::parse("aws/123456789012/other").unwrap();
+    assert_ne!(to.identity(&other).await.unwrap(), identity, "it is that of this record only");
+
+    let lease = from.take_lease(&game(), &run("r2"), "bob", Moment::EPOCH, LEASE, None).await.unwrap();
+    from.close(&lease, "s3://team").await.unwrap();
+    from.release_lease(&lease).await.unwrap();
+    let late = from.take_lease(&game(), &run("r3"), "cid", Moment::EPOCH, LEASE, None).await;
+    assert!(matches!(late, Err(StoreError::Moved { to, .. }) if to == "s3://team"));
+    assert_eq!(from.entries(&game(), 0).await.unwrap(), whole.entries, "it can still be read");
+
+    let lease = to.take_lease(&game(), &run("r4"), "dan", Moment::EPOCH, LEASE, None).await.unwrap();
+    assert_eq!(to.append(&lease, 3, Moment::EPOCH, &[event("four")]).await.unwrap(), 4);
+    assert!(matches!(to.take_in(&game(), &whole).await, Err(StoreError::Taken { .. })), "it went on since");
+}
+
+/// A record as the version before accounts kept it, made by that version.
+fn old_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/old-record");
+    for file in ["journal.sqlite", "sim.sqlite"] {
+        std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
+    }
+    folder
+}
+
+#[tokio::test]
+async fn a_record_without_an_account_is_claimed_once_and_goes_on_under_its_account() {
+    let folder = old_folder();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let (first, second) = (game(), Scope::parse("sim/abc/game").unwrap());
+    let old = store.old_entries(&first).await.unwrap();
+    assert_eq!(old.len(), 17);
+    assert_eq!(store.entries(&first, 0).await.unwrap(), [], "it is nobody's yet");
+    rusqlite_connection(folder.path()).execute("update leases set until_ms = 5000", []).unwrap();
+    let early = store.claim(&first, Moment::from_secs(4)).await;
+    assert!(matches!(early, Err(StoreError::Unavailable { what }) if what.contains("older version")));
+    store.claim(&first, Moment::from_secs(6)).await.unwrap();
+    assert_eq!(store.entries(&first, 0).await.unwrap(), old);
+    assert_eq!(store.regions(&first).await.unwrap(), BTreeSet::from([region("us-east-1")]));
+    assert_eq!(store.old_entries(&second).await.unwrap(), []);
+    store.claim(&second, Moment::from_secs(6)).await.unwrap();
+    assert_eq!(store.entries(&second, 0).await.unwrap(), [], "what was claimed is not there any more");
+    let lease = store.take_lease(&first, &run("r2"), "bob", Moment::EPOCH, LEASE, None).await.unwrap();
+    store.append(&lease, 17, Moment::EPOCH, &[event("goes on")]).await.unwrap();
+    assert_eq!(store.entries(&first, 0).await.unwrap().len(), 18);
+}
+
+fn rgctl(folder: &std::path::Path, line: &[&str]) -> (u8, String, String) {
+    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/old-record/game.yaml");
+    let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("rgctl"));
+    command.env_clear().arg("--state-dir").arg(folder);
+    for word in line {
+        command.arg(if *word == "FILE" { place.as_os_str() } else { word.as_ref() });
+    }
+    let left = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (u8::try_from(left.status.code().unwrap()).unwrap(), text(left.stdout), text(left.stderr))
+}
+
+#[test]
+fn an_old_folder_is_migrated_by_the_first_look_that_shows_what_it_made_and_else_refused() {
+    let folder = old_folder();
+    let (code, plan, talk) = rgctl(folder.path(), &["plan", "-f", "FILE"]);
+    assert_eq!(code, 0, "{plan}{talk}");
+    assert!(plan.contains("5 to change") && plan.contains("did not tag its record"), "{plan}");
+    let (code, _, talk) = rgctl(folder.path(), &["apply", "-f", "FILE", "--yes"]);
+    assert_eq!(code, 0, "{talk}");
+    let (code, plan, _) = rgctl(folder.path(), &["plan", "-f", "FILE", "--detailed-exitcode"]);
+    assert_eq!(code, 0, "{plan}");
+    let (_, history, _) = rgctl(folder.path(), &["history", "game"]);
+    assert!(history.contains("ann@laptop") && history.matches(", run ").count() == 2, "{history}");
+
+    // The same record, and a world that began since: what it made is not there.
+    let folder = old_folder();
+    assert_eq!(rgctl(folder.path(), &["sim", "reset"]).0, 0);
+    for line in [&["plan", "-f", "FILE"][..], &["apply", "-f", "FILE", "--yes"], &["drift", "-f", "FILE"]] {
+        let (code, _, talk) = rgctl(folder.path(), line);
+        assert_eq!(code, 8, "{line:?}: {talk}");
+        assert!(
+            talk.contains("knew no accounts") && talk.contains("history migrate game --to local"),
+            "{talk}"
+        );
+    }
+    let aside = ["history", "migrate", "game", "--to", "local", "--account", "sim/old"];
+    let (code, _, talk) = rgctl(folder.path(), &aside);
+    assert_eq!(code, 0, "{talk}");
+    let (code, plan, talk) = rgctl(folder.path(), &["plan", "-f", "FILE"]);
+    assert!(code == 0 && plan.contains("5 to create"), "{plan}{talk}");
+    let (code, history, talk) = rgctl(folder.path(), &["history", "game", "--account", "sim/old"]);
+    assert!(code == 0 && history.contains("ann@laptop"), "{history}{talk}");
+    let (_, _, talk) = rgctl(folder.path(), &["history", "game"]);
+    assert!(talk.contains("--account sim/old"), "{talk}");
+}
+
+#[test]
+fn after_a_new_world_an_apply_begins_with_a_record_of_its_own() {
+    let folder = old_folder();
+    assert_eq!(rgctl(folder.path(), &["plan", "-f", "FILE"]).0, 0);
+    assert_eq!(rgctl(folder.path(), &["sim", "reset"]).0, 0);
+    let (code, _, talk) = rgctl(folder.path(), &["apply", "-f", "FILE", "--yes"]);
+    assert_eq!(code, 0, "{talk}");
+    let (_, history, _) = rgctl(folder.path(), &["history", "game"]);
+    assert!(!history.contains("ann@laptop"), "{history}");
+}
+
+#[test]
+fn a_record_is_migrated_to_another_folder_and_what_it_made_stays_ours() {
+    let (folder, other) = (old_folder(), tempfile::tempdir().unwrap());
+    assert_eq!(rgctl(folder.path(), &["apply", "-f", "FILE", "--yes"]).0, 0);
+    let to = other.path().to_str().unwrap();
+    // The world goes along by hand; a store of its own does not know what another one made.
+    std::fs::copy(folder.path().join("sim.sqlite"), other.path().join("sim.sqlite")).unwrap();
+    let (code, plan, _) = rgctl(other.path(), &["plan", "-f", "FILE"]);
+    assert!(plan.contains("history migrate") && plan.contains("of the record"), "{code} {plan}");
+    let (code, _, talk) = rgctl(folder.path(), &["history", "migrate", "game", "--to", to]);
+    assert!(code == 0 && talk.contains("lines moved to"), "{talk}");
+    let (code, plan, talk) = rgctl(other.path(), &["plan", "-f", "FILE", "--detailed-exitcode"]);
+    assert_eq!(code, 0, "{plan}{talk}");
+    let (code, _, talk) =
+        rgctl(folder.path(), &["destroy", "-f", "FILE", "--yes", "--allow", "delete:cache@us-east-1"]);
+    assert!(code == 8 && talk.contains("was moved to"), "{code}: {talk}");
 }

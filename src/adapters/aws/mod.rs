@@ -36,6 +36,8 @@ pub mod redshift_serverless;
 #[cfg(feature = "aws")]
 mod retries;
 #[cfg(feature = "aws")]
+mod s3_archive;
+#[cfg(feature = "aws")]
 mod s3_inbox;
 #[cfg(feature = "aws")]
 pub mod s3_store;

@@ -10,14 +10,14 @@
 //! changed hands fences its former holder, whatever it is in the middle of.
 //! **Invariant:** a batch whose head was not exchanged is not part of the record: the chain from the head leads past it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -27,22 +27,18 @@ use super::s3_trouble::{Patience, Trouble, is_lost_race, passes};
 use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
-use crate::artefacts::scope::{CloudKind, Home, RecordId, Scope};
+use crate::artefacts::scope::{Home, RecordId, Scope};
 use crate::record::chain;
 use crate::seams::{Lease, Store, StoreError};
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// Number of the format of the head.
-const FORMAT: &str = "rgctl.dev/s3-record/v2";
+pub(super) const FORMAT: &str = "rgctl.dev/s3-record/v2";
 /// What the keys of records begin with; those of old began with the name of a blueprint.
-const RECORDS: &str = "records";
-/// Number of the format of what the store says of itself.
-const STORE_FORMAT: &str = "rgctl.dev/store/v1";
+pub(super) const RECORDS: &str = "records";
 /// How often a lost race for the head is run again: each time the state is judged anew.
-const ROUNDS: usize = 5;
-/// Batches that are fetched at the same time.
-const AT_ONCE: usize = 8;
+pub(super) const ROUNDS: usize = 5;
 
 /// Where a record is kept: `s3://bucket/prefix`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,35 +69,28 @@ pub struct S3Store {
 
 /// Everything about a blueprint but its lines.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Head {
-    format: String,
-    lease: Option<Lease>,
-    seq: u64,
-    hash: String,
-    overlays: Vec<Overlay>,
-}
-
-/// What a store is, written once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Born {
-    format: String,
-    id: RecordId,
-}
-
-/// An id that no other store has.
-fn fresh_id() -> RecordId {
-    use std::hash::{BuildHasher, RandomState};
-    RecordId(format!("{:016x}", RandomState::new().hash_one("store")))
+pub(super) struct Head {
+    pub format: String,
+    pub lease: Option<Lease>,
+    pub seq: u64,
+    pub hash: String,
+    pub overlays: Vec<Overlay>,
+    /// Identity of the record, where it came from another store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordId>,
+    /// The store that it was moved to: nothing is begun here any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
 }
 
 /// A head and the mark of the object that it was read from; none when there is no object yet.
-struct Read {
-    head: Head,
-    mark: Option<String>,
+pub(super) struct Read {
+    pub head: Head,
+    pub mark: Option<String>,
 }
 
 /// What became of an exchange.
-enum Exchange {
+pub(super) enum Exchange {
     Done,
     Lost,
     /// It may have been made or not; the next look tells.
@@ -129,7 +118,7 @@ impl S3Store {
         self.under(&format!("{RECORDS}/{scope}/{rest}"))
     }
 
-    fn under(&self, key: &str) -> String {
+    pub(super) fn under(&self, key: &str) -> String {
         if self.place.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.place.prefix) }
     }
 
@@ -154,7 +143,7 @@ impl S3Store {
         }
     }
 
-    fn unread(&self, key: &str, why: &str) -> Trouble {
+    pub(super) fn unread(&self, key: &str, why: &str) -> Trouble {
         let error = unavailable(format!("cannot read s3://{}/{key}: {why}", self.place.bucket));
         Trouble { passes: true, error }
     }
@@ -168,7 +157,7 @@ impl S3Store {
         Trouble { passes: passes(error), error: unavailable(text) }
     }
 
-    async fn head(&self, scope: &Scope) -> Result<Read, Trouble> {
+    pub(super) async fn head(&self, scope: &Scope) -> Result<Read, Trouble> {
         let key = self.key(scope, "head.json");
         let Some((bytes, mark)) = self.get(&key).await? else {
             return Ok(Read { head: Head { format: FORMAT.to_owned(), ..Head::default() }, mark: None });
@@ -186,7 +175,12 @@ impl S3Store {
     }
 
     /// Puts a new head in the place of the one that was read.
-    async fn exchange(&self, scope: &Scope, read: &Read, new: &Head) -> Result<Exchange, StoreError> {
+    pub(super) async fn exchange(
+        &self,
+        scope: &Scope,
+        read: &Read,
+        new: &Head,
+    ) -> Result<Exchange, StoreError> {
         let key = self.key(scope, "head.json");
         let body = serde_json::to_vec(new).map_err(unavailable)?;
         let clients = self.pool.writing(&self.region).await;
@@ -213,7 +207,7 @@ impl S3Store {
 
     /// Judges the state and exchanges it: again when somebody else was faster, and again, after longer and longer waits,
     /// when the bucket has trouble that passes. An exchange whose answer was lost is looked for before it is repeated.
-    async fn change<T: Send>(
+    pub(super) async fn change<T: Send>(
         &self,
         scope: &Scope,
         lasts: Span,
@@ -297,7 +291,7 @@ impl S3Store {
     }
 
     /// A batch is named by its content, so that putting it twice is putting it once.
-    async fn put_batch(
+    pub(super) async fn put_batch(
         &self,
         scope: &Scope,
         first: u64,
@@ -317,121 +311,10 @@ impl S3Store {
             .body(ByteStream::from(body));
         request.send().boxed().await.map(drop).map_err(|error| self.failed("write", &key, &error))
     }
-
-    /// The identity of the store, which is written when it is first asked for. Of two that write it one is refused, and
-    /// reads what the other wrote.
-    async fn birth(&self) -> Result<RecordId, StoreError> {
-        let key = self.under("store.json");
-        for _ in 0..ROUNDS {
-            if let Some((bytes, _)) = self.get(&key).await? {
-                let born: Born = serde_json::from_slice(&bytes)
-                    .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
-                return Ok(born.id);
-            }
-            let body = serde_json::to_vec(&Born { format: STORE_FORMAT.to_owned(), id: fresh_id() });
-            let clients = self.pool.writing(&self.region).await;
-            let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key).if_none_match("*");
-            let request = request.content_type("application/json");
-            match request.body(ByteStream::from(body.map_err(unavailable)?)).send().boxed().await {
-                Err(error) if is_lost_race(error.code()) => {}
-                Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
-                    return Err(self.failed("write", &key, &error));
-                }
-                // What was written, if anything, is read.
-                _ => {}
-            }
-        }
-        Err(unavailable(format!("cannot write s3://{}/{key}", self.place.bucket)))
-    }
-
-    /// Names of folders below a key that ends with a slash.
-    async fn folders(&self, below: &str) -> Result<Vec<String>, StoreError> {
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(below).delimiter("/");
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| self.failed("list", below, &error))?;
-        let folders = pages.into_iter().flat_map(|page| page.common_prefixes.unwrap_or_default());
-        let names = folders.filter_map(|folder| folder.prefix?.strip_prefix(below).map(str::to_owned));
-        Ok(names.map(|name| name.trim_end_matches('/').to_owned()).collect())
-    }
-
-    async fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
-        let mut homes = BTreeSet::new();
-        for cloud in [CloudKind::Aws, CloudKind::Sim] {
-            let below = self.under(&format!("{RECORDS}/{}/", cloud.as_str()));
-            for home in self.folders(&below).await?.into_iter().filter_map(|name| Home::new(cloud, name)) {
-                if self.head(&Scope::new(home.clone(), blueprint.clone())).await?.head.seq > 0 {
-                    homes.insert(home);
-                }
-            }
-        }
-        Ok(homes)
-    }
-
-    async fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
-        let head = self.head(scope).await?.head;
-        if head.seq <= after {
-            return Ok(Vec::new());
-        }
-        let mut fetches = Vec::new();
-        for key in self.batches(scope, after).await? {
-            fetches.push(self.batch(scope, key).boxed());
-        }
-        // The last line before the first one that is wanted is in one of the batches, or begins them.
-        let mut by_end: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-        for lines in stream::iter(fetches).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            let lines = lines?;
-            if let Some(end) = lines.last() {
-                by_end.insert(end.hash.clone(), lines);
-            }
-        }
-        let damaged = |seq, why: &str| StoreError::Damaged {
-            blueprint: scope.blueprint.clone(),
-            seq,
-            why: why.to_owned(),
-        };
-        let (mut batches, mut wanted, mut seq) = (Vec::new(), head.hash, head.seq);
-        while seq > after {
-            let lines =
-                by_end.remove(&wanted).ok_or_else(|| damaged(seq, "the lines that end here are gone"))?;
-            let first = lines.first().ok_or_else(|| damaged(seq, "a batch is empty"))?;
-            (wanted, seq) = (first.previous.clone(), first.seq.saturating_sub(1));
-            batches.push(lines);
-        }
-        let lines: Vec<Entry> = batches.into_iter().rev().flatten().collect();
-        let before = (seq > 0).then_some((seq, wanted));
-        chain::verify(scope, before, &lines).map_err(|(seq, why)| damaged(seq, why))?;
-        Ok(lines.into_iter().filter(|line| line.seq > after).collect())
-    }
-
-    /// Keys of the batches that reach beyond a position, those of lost races among them.
-    async fn batches(&self, scope: &Scope, after: u64) -> Result<Vec<String>, StoreError> {
-        let prefix = self.key(scope, "lines/");
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(&prefix);
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| self.failed("list", &prefix, &error))?;
-        let keys = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
-        let reaches = |key: &String| {
-            let name = key.strip_prefix(&prefix).unwrap_or_default();
-            name.split('-').nth(1).and_then(|end| end.parse::<u64>().ok()).is_some_and(|end| end > after)
-        };
-        Ok(keys.filter_map(|object| object.key).filter(reaches).collect())
-    }
-
-    async fn batch(&self, scope: &Scope, key: String) -> Result<Vec<Entry>, StoreError> {
-        let Some((bytes, _)) = self.get(&key).await? else { return Ok(Vec::new()) };
-        let seq = key.rsplit('/').next().and_then(|name| name.split('-').next()?.parse().ok()).unwrap_or(0);
-        serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
-            blueprint: scope.blueprint.clone(),
-            seq,
-            why: format!("the lines cannot be read: {error}"),
-        })
-    }
 }
 
 /// Whether a lease is the current one.
-fn check(head: &Head, lease: &Lease) -> Result<(), StoreError> {
+pub(super) fn check(head: &Head, lease: &Lease) -> Result<(), StoreError> {
     match &head.lease {
         Some(current) if current.epoch == lease.epoch && current.run == lease.run => Ok(()),
         _ => Err(fenced(&lease.scope)),
@@ -449,6 +332,9 @@ impl Store for S3Store {
         watched: Option<&'a Lease>,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let judge = move |head: &Head| {
+            if let Some(to) = &head.moved_to {
+                return Err(StoreError::Moved { blueprint: scope.blueprint.clone(), to: to.clone() });
+            }
             if let Some(current) = &head.lease
                 && !current.is_free_for(run, watched)
             {
@@ -530,8 +416,8 @@ impl Store for S3Store {
         self.entries_now(scope, after).boxed()
     }
 
-    fn identity<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
-        self.birth().boxed()
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        self.identity_now(scope).boxed()
     }
 
     fn homes<'a>(

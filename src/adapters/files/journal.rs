@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::inbox;
 use super::leases::{self, Locks};
+use super::records;
 use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event};
 use crate::artefacts::overlay::Overlay;
@@ -80,7 +81,7 @@ impl SqliteStore {
         Ok(Self { connection: Mutex::new(connection), locks: Locks::in_folder(lock_folder) })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere cannot leave a transaction half done: it is rolled back when dropped.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,6 +89,7 @@ impl SqliteStore {
     fn take(&self, wanted: Lease, watched: Option<&Lease>) -> Result<Lease, StoreError> {
         let mut taken = None;
         let result = self.write(false, |transaction| {
+            records::check_here(transaction, &wanted.scope)?;
             let current = leases::current(transaction, &wanted.scope)?;
             if let Some(current) = &current
                 && !current.is_free_for(&wanted.run, watched)
@@ -109,7 +111,7 @@ impl SqliteStore {
 
     /// One transaction, which waits for the disk or not. One that does not is lost only with the power, never with the
     /// process, and never without those after it: so a lease need not wait, since an intent under it will.
-    fn write<T>(
+    pub(super) fn write<T>(
         &self,
         waits_for_disk: bool,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
@@ -128,10 +130,11 @@ impl SqliteStore {
         self.write(events.iter().any(must_survive), |transaction| {
             leases::check(transaction, lease)?;
             let last = last_line(transaction, &lease.scope)?;
+            records::check_end(transaction, &lease.scope, last.as_ref())?;
             if last.as_ref().map_or(0, |(seq, _)| *seq) != after {
                 return Err(StoreError::Fenced { blueprint: lease.scope.blueprint.clone() });
             }
-            let (mut seq, scope) = (after, lease.scope.to_string());
+            let (mut seq, mut hash, scope) = (after, String::new(), lease.scope.to_string());
             let mut insert = transaction
                 .prepare_cached("insert into lines (scope, seq, entry, hash) values (?1, ?2, ?3, ?4)")
                 .map_err(unavailable)?;
@@ -139,6 +142,10 @@ impl SqliteStore {
                 let text = serde_json::to_string(&entry).map_err(unavailable)?;
                 insert.execute(params![scope, to_i64(entry.seq), text, entry.hash]).map_err(unavailable)?;
                 seq = entry.seq;
+                hash.clone_from(&entry.hash);
+            }
+            if seq > after {
+                records::move_end(transaction, &lease.scope, seq, &hash)?;
             }
             note_regions(transaction, &lease.scope, events)?;
             Ok(seq)
@@ -157,6 +164,8 @@ impl SqliteStore {
 
     fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
         let connection = self.connection();
+        // One view of lines and end, whatever others add meanwhile.
+        let connection = connection.unchecked_transaction().map_err(unavailable)?;
         let last: Option<(u64, String)> = connection
             .query_row(
                 "select seq, hash from lines where scope = ?1 and seq = ?2",
@@ -183,11 +192,13 @@ impl SqliteStore {
             })?;
             entries.push(entry);
         }
-        chain::verify(scope, last, &entries).map_err(|(seq, why)| StoreError::Damaged {
+        chain::verify(scope, last.clone(), &entries).map_err(|(seq, why)| StoreError::Damaged {
             blueprint: scope.blueprint.clone(),
             seq,
             why: why.to_owned(),
         })?;
+        let read = entries.last().map(|entry| (entry.seq, entry.hash.clone()));
+        records::check_end(&connection, scope, read.or(last).as_ref())?;
         Ok(entries)
     }
 
@@ -225,6 +236,14 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.execute_batch(REGIONS_OF_RECORD)?;
         transaction.commit()?;
     }
+    let has_ends = "select exists (select 1 from sqlite_schema where name = 'records')";
+    if !connection.query_row(has_ends, [], |row| row.get(0))? {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !transaction.query_row(has_ends, [], |row| row.get(0))? {
+            transaction.execute_batch(records::SCHEMA)?;
+        }
+        transaction.commit()?;
+    }
     Ok(())
 }
 
@@ -245,7 +264,11 @@ const fn must_survive(event: &Event) -> bool {
 }
 
 /// Keeps the regions of what is begun, so that nobody has to read the whole record for them.
-fn note_regions(transaction: &Transaction<'_>, scope: &Scope, events: &[Event]) -> Result<(), StoreError> {
+pub(super) fn note_regions(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    events: &[Event],
+) -> Result<(), StoreError> {
     let mut insert = transaction
         .prepare_cached("insert or ignore into places (scope, region) values (?1, ?2)")
         .map_err(unavailable)?;
@@ -268,7 +291,10 @@ pub(super) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn last_line(transaction: &Transaction<'_>, scope: &Scope) -> Result<Option<(u64, String)>, StoreError> {
+pub(super) fn last_line(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+) -> Result<Option<(u64, String)>, StoreError> {
     transaction
         .query_row(
             "select seq, hash from lines where scope = ?1 order by seq desc limit 1",
@@ -277,6 +303,25 @@ fn last_line(transaction: &Transaction<'_>, scope: &Scope) -> Result<Option<(u64
         )
         .optional()
         .map_err(unavailable)
+}
+
+pub(super) fn put_overlay(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    overlay: &Overlay,
+) -> Result<(), StoreError> {
+    let text = serde_json::to_string(overlay).map_err(unavailable)?;
+    let row = params![
+        scope.to_string(),
+        overlay.store.as_str(),
+        overlay.region.as_str(),
+        overlay.axis.to_string(),
+        overlay.expires.as_millis(),
+        text
+    ];
+    let statement = "insert or replace into decisions (scope, store, region, axis, expires_ms, overlay)
+                     values (?1, ?2, ?3, ?4, ?5, ?6)";
+    transaction.execute(statement, row).map(drop).map_err(unavailable)
 }
 
 impl Store for SqliteStore {
@@ -361,12 +406,8 @@ impl Store for SqliteStore {
         ready(self.regions_now(scope)).boxed()
     }
 
-    fn identity<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
-        let read = || {
-            let id = self.connection().query_row("select id from store", [], |row| row.get(0));
-            Ok(RecordId(id.map_err(unavailable)?))
-        };
-        ready(read()).boxed()
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        ready(records::identity(&self.connection(), scope)).boxed()
     }
 
     fn homes<'a>(
@@ -391,22 +432,7 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let result = self.write(true, |transaction| {
             leases::check(transaction, lease)?;
-            let text = serde_json::to_string(overlay).map_err(unavailable)?;
-            transaction
-                .execute(
-                    "insert or replace into decisions (scope, store, region, axis, expires_ms, overlay)
-                     values (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![
-                        lease.scope.to_string(),
-                        overlay.store.as_str(),
-                        overlay.region.as_str(),
-                        overlay.axis.to_string(),
-                        overlay.expires.as_millis(),
-                        text
-                    ],
-                )
-                .map_err(unavailable)?;
-            Ok(())
+            put_overlay(transaction, &lease.scope, overlay)
         });
         ready(result).boxed()
     }

@@ -11,6 +11,7 @@ pub mod journal;
 mod leases;
 pub mod objects;
 pub mod outputs;
+mod records;
 
 use std::path::Path;
 use std::time::Duration;

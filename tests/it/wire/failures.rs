@@ -52,7 +52,7 @@ struct Case<'a> {
 }
 
 fn run(place: &Place, case: &Case<'_>) -> Left {
-    let mut line = vec!["--cloud", "aws", "--endpoint-url", case.url];
+    let mut line = vec!["--cloud", "aws", "--store", "local", "--endpoint-url", case.url];
     line.extend(case.line);
     let mut command = place.command(&line);
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", CODE);

@@ -64,6 +64,9 @@ impl Shell {
 
     fn line<'a>(&'a self, line: &[&'a str]) -> Vec<&'a str> {
         let mut whole = vec!["--cloud", "aws", "--endpoint-url", &self.url];
+        if !line.contains(&"--store") {
+            whole.extend(["--store", "local"]);
+        }
         whole.extend(line);
         whole
     }
