@@ -3,7 +3,7 @@
 //! No list of this service tells tags. They come from the tagging API, a hundred objects to a page, which can lag
 //! behind; what it does not know is asked for one by one, as far as its name could be ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticache as cache;
 use cache::types::{
@@ -170,9 +170,12 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
         kms_key: it.kms_key_id.clone(),
         data_tiering: it.data_tiering().map(|word| *word == cache::types::DataTieringStatus::Enabled),
         subnet_group: node.and_then(|node| node.cache_subnet_group_name.clone()),
-        security_groups: node.map(|node| {
-            node.security_groups().iter().filter_map(|one| one.security_group_id.clone()).collect()
-        }),
+        // A node is always in a group; an answer without one does not tell.
+        security_groups: node
+            .map(|node| {
+                node.security_groups().iter().filter_map(|one| one.security_group_id.clone()).collect()
+            })
+            .filter(|groups: &BTreeSet<String>| !groups.is_empty()),
         parameter_group: node
             .and_then(CacheCluster::cache_parameter_group)
             .and_then(|group| group.cache_parameter_group_name.clone()),
