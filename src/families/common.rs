@@ -84,7 +84,7 @@ section! {
         /// Key that encrypts storage: alias, id or ARN, the same in every region. By default the region's own. A change is
         /// made where the new key is named by its id or ARN; which key an alias stands for cannot be seen.
         kms_key: Option<String> => "alias/rocket-arena";
-        /// Whether the service refuses to delete it until protection is taken off.
+        /// Whether the service refuses to delete it until protection is taken off; caches and warehouses have no such thing.
         deletion_protection: bool = true;
         /// What remains of the data when the store is deleted.
         keep: Keep = Keep::FinalSnapshot;

@@ -6,6 +6,7 @@ use crate::families::checks::{Place, Surroundings, identifier, retention};
 use crate::families::common::Keep;
 use crate::vocabulary::codes;
 use crate::vocabulary::diagnostic::{Finding, did_you_mean};
+use crate::vocabulary::node::Tree;
 use crate::vocabulary::time::Span;
 
 /// One request to a store on disk takes about this long at best, over the network of a region.
@@ -30,6 +31,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
     duplicates("store", places.map(|(i, s)| (format!("spec.stores[{i}]"), s.name().as_str())), found);
     for (at, store) in &named {
         safety(store, at, found);
+        protection(view, store, at, found);
         names(view, store, at, found);
         let places = places_of(view, store);
         if !places.is_empty() {
@@ -92,7 +94,7 @@ fn safety(store: &Store, at: &str, found: &mut Vec<Finding>) {
     if store.is_cache() {
         return;
     }
-    if !common.deletion_protection {
+    if !common.deletion_protection && store.has_deletion_protection() {
         found.push(
             Finding::warning(
                 codes::NOT_PROTECTED,
@@ -116,6 +118,21 @@ fn safety(store: &Store, at: &str, found: &mut Vec<Finding>) {
                 ),
             )
             .help("write `keep: final-snapshot`"),
+        );
+    }
+}
+
+/// A protection that the service does not have protects nothing.
+fn protection(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+    let mut written = view.elements("spec.stores").iter();
+    let is_it = |tree: &&Tree| tree.get("name").and_then(Tree::text) == Some(store.name().as_str());
+    let stated = written.find(is_it).is_some_and(|tree| tree.get("deletionProtection").is_some());
+    if stated && !store.has_deletion_protection() {
+        let message = format!("the service of `{}` has no deletion protection", store.name());
+        found.push(
+            Finding::warning(codes::NO_EFFECT, format!("{at}.deletionProtection"), message)
+                .label("no effect")
+                .help("remove the line; `policies.consent.delete: never` keeps rgctl from deleting it"),
         );
     }
 }

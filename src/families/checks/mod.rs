@@ -178,6 +178,14 @@ impl Store {
         }
     }
 
+    /// Whether its service refuses deletions until a protection is taken off.
+    pub const fn has_deletion_protection(&self) -> bool {
+        match self.family() {
+            Family::Aurora | Family::DocumentDb => true,
+            Family::ElastiCache | Family::Redshift => false,
+        }
+    }
+
     /// The shortest and longest time for which automatic backups can be kept, in days.
     pub const fn backup_days(&self) -> (u64, u64) {
         match self.family() {
