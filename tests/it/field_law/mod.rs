@@ -33,6 +33,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("Blueprint.spec.stores[DocumentStore].purpose", PURPOSE),
     ("Blueprint.spec.stores[CacheStore].purpose", PURPOSE),
     ("Blueprint.spec.stores[WarehouseStore].purpose", PURPOSE),
+    ("Blueprint.spec.stores[CacheStore].deletionProtection", UNPROTECTED),
+    ("Blueprint.spec.stores[WarehouseStore].deletionProtection", UNPROTECTED),
     (
         "Blueprint.spec.stores[CacheStore].logs[]",
         "said to be without effect (RG0411): the delivery is set up by hand",
@@ -41,6 +43,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 const LABELS: &str =
     "for the tools around a document, which select by it; a document is a Kubernetes object too";
 const ANNOTATIONS: &str = "remarks of other people and tools, which are theirs";
+const UNPROTECTED: &str = "said to be without effect (RG0411): the service has no such protection";
 const PURPOSE: &str = "prose for people, printed beside the store and read by nothing else";
 
 /// Fields that are being given their readers elsewhere. **Temporary.**
@@ -48,6 +51,32 @@ const AWAITED: &[&str] = &[
     "Blueprint.spec.policies.consent.",
     "Blueprint.spec.policies.cost.",
     "Blueprint.spec.calendar[].freeze",
+];
+
+/// Fields whose removal from the text is neither made nor said in a world that has them: unset means unmanaged, until the
+/// record tells what was set. The list may only grow shorter.
+const REMOVED_UNSEEN: &[&str] = &[
+    "Blueprint.spec.network.regions.*.kmsKey",
+    "Blueprint.spec.stores[AuroraStore].backup.window",
+    "Blueprint.spec.stores[AuroraStore].database",
+    "Blueprint.spec.stores[AuroraStore].logs[]",
+    "Blueprint.spec.stores[AuroraStore].parameters.*",
+    "Blueprint.spec.stores[AuroraStore].tags.*",
+    "Blueprint.spec.stores[CacheStore].backup.window",
+    "Blueprint.spec.stores[CacheStore].cache.eviction",
+    "Blueprint.spec.stores[CacheStore].parameters.*",
+    "Blueprint.spec.stores[CacheStore].serverless.maxData",
+    "Blueprint.spec.stores[CacheStore].serverless.maxEcpuPerSecond",
+    "Blueprint.spec.stores[CacheStore].tags.*",
+    "Blueprint.spec.stores[DocumentStore].backup.window",
+    "Blueprint.spec.stores[DocumentStore].parameters.*",
+    "Blueprint.spec.stores[DocumentStore].tags.*",
+    "Blueprint.spec.stores[WarehouseStore].kmsKey",
+    "Blueprint.spec.stores[WarehouseStore].parameters.*",
+    "Blueprint.spec.stores[WarehouseStore].serverless.maxRpu",
+    "Blueprint.spec.stores[WarehouseStore].tags.*",
+    "Blueprint.spec.tags.*",
+    "Region.spec.network.kmsKey",
 ];
 
 static DATA: LazyLock<Value> = LazyLock::new(|| {
@@ -62,6 +91,8 @@ static DATA: LazyLock<Value> = LazyLock::new(|| {
 struct Case {
     path: String,
     texts: [(Value, Value); 2],
+    /// The first text without the field.
+    without: (Value, Value),
     refuses: Refuses,
     pair: String,
 }
@@ -146,12 +177,19 @@ fn case(kind: &str, field: &Field, entry: &'static Value, pair: &[Value; 2], sto
         }
     }
     let name = entry["name"].as_str().unwrap_or("one");
-    let texts = pair.each_ref().map(|value| {
+    let text = |steps: &[Step], value: &Value| {
         let (mut blueprint, mut region) = (blueprint.clone(), region.clone());
         let document = if is_region { &mut region } else { &mut blueprint };
-        put(document, &field.steps, name, value.clone());
+        put(document, steps, name, value.clone());
         (blueprint, region)
-    });
+    };
+    let texts = pair.each_ref().map(|value| text(&field.steps, value));
+    // A key without a value is the same as no key; of a list or a map the whole is taken out.
+    let whole = match field.steps.split_last() {
+        Some((Step::Element | Step::Named, whole)) => whole,
+        _ => &field.steps,
+    };
+    let without = text(whole, &Value::Null);
     let refuses = match entry["refuses"].as_str() {
         None => Refuses::Neither,
         Some("first") => Refuses::First,
@@ -159,7 +197,7 @@ fn case(kind: &str, field: &Field, entry: &'static Value, pair: &[Value; 2], sto
         Some(code) => Refuses::Second(code),
     };
     let pair = format!("{} or {}", pair[0], pair[1]);
-    Case { path, texts, refuses, pair }
+    Case { path, texts, without, refuses, pair }
 }
 
 fn all_fields() -> Vec<(&'static str, Field)> {
@@ -224,6 +262,18 @@ impl Read {
     }
 }
 
+impl Read {
+    /// Whether the field is asked for, and taking it out of the text again is neither made nor said.
+    fn is_removed_unseen(&self, worlds: &Worlds) -> bool {
+        let (blueprint, region) = &self.case.without;
+        let without = Told::by(blueprint, region);
+        let (Some(with), Some(without)) = (&self.told[0].built, &without.built) else { return false };
+        let Some(world) = self.world().and_then(|key| worlds.get(&key)) else { return false };
+        with.desired.fingerprint != without.desired.fingerprint
+            && Shown::of(with, world).calls == Shown::of(without, world).calls
+    }
+}
+
 /// Worlds to which a desired state was applied, by its blueprint and fingerprint.
 type Worlds = BTreeMap<(String, String), Inventory>;
 
@@ -255,6 +305,18 @@ fn read_all(fields: &[(&'static str, Field)]) -> (Vec<Read>, Vec<String>) {
 
 fn is_awaited(path: &str) -> bool {
     AWAITED.iter().any(|start| path.starts_with(start))
+}
+
+#[test]
+fn a_field_that_is_taken_out_again_shows_but_for_a_list_that_grows_shorter() {
+    let (read, _) = read_all(&all_fields());
+    let worlds = worlds_of(&read);
+    let unseen: BTreeSet<&str> = read
+        .par_iter()
+        .filter(|read| read.is_removed_unseen(&worlds))
+        .map(|read| read.case.path.as_str())
+        .collect();
+    assert_eq!(unseen, REMOVED_UNSEEN.iter().copied().collect());
 }
 
 #[test]
