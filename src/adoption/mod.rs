@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::artefacts::address::Address;
+use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::NO_CLAIMS;
 use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::Plan;
@@ -198,6 +199,7 @@ fn plan_as_if_taken(ask: &Ask<'_>, desired: &Desired) -> Plan {
         inventory: &inventory,
         policy: &Policy::default(),
         figures: ask.figures,
+        choices: Choices::NONE,
         now: ask.now,
         snapshot_suffix: "import",
         destroy: false,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::choices::Choices;
 use super::node::{Node, TAG_KEEP};
 use super::policy::Policy;
 use super::scope::Home;
@@ -20,6 +21,8 @@ pub enum Purpose {
     Apply,
     /// Remove everything of the blueprint.
     Destroy,
+    /// Set the tags of ownership on what the blueprint names and nobody owns, and nothing else.
+    TakeOver,
 }
 
 /// How a run ended.
@@ -74,6 +77,11 @@ pub enum Event {
         desired: Fingerprint,
         /// How many steps its first plan has.
         steps: usize,
+    },
+    /// Something was chosen where several ways are equally right; a run and its successors keep to it.
+    Chosen {
+        /// What.
+        choices: Choices,
     },
     /// A call is about to be made. Found without an outcome, it may have taken effect or not.
     Intended {

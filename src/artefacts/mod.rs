@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod bill;
+pub mod choices;
 pub mod claims;
 pub mod health;
 pub mod inbox;

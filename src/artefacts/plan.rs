@@ -9,6 +9,7 @@ use super::address::Address;
 use super::bill::CostRange;
 use super::health::Health;
 use super::policy::Consent;
+use super::scope::RecordId;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::money::Total;
@@ -143,6 +144,27 @@ impl Op {
         }
     }
 
+    /// Another object that takes part: the member that leaves a global object or takes its write role, and the one that a
+    /// global object is made from.
+    pub fn beside(&self) -> Option<Address> {
+        let kind = self.at().kind.member_kind()?;
+        match self {
+            Self::Create { at, attrs, .. } => {
+                let region = attrs.text("source_region").and_then(|code| RegionId::new(code).ok());
+                let name = Name::new(attrs.text("source")?).ok()?;
+                Some(Address::new(region.unwrap_or_else(|| at.region.clone()), kind, name))
+            }
+            Self::Act {
+                verb:
+                    Verb::Detach { region, member }
+                    | Verb::Switchover { to: region, member }
+                    | Verb::FailoverGlobal { to: region, member },
+                ..
+            } => Some(Address::new(region.clone(), kind, member.clone())),
+            _ => None,
+        }
+    }
+
     /// The operation in a word.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -236,6 +258,12 @@ pub enum Reason {
     },
     /// It was made by a version that did not write the tag of its record.
     Unmarked,
+    /// It is not ours, and a person said that it is from now on.
+    TakenOver {
+        /// The record that it belonged to, and that is given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<RecordId>,
+    },
     /// A decision is in force.
     Decided {
         /// Whose, and why.
@@ -259,6 +287,7 @@ impl fmt::Display for Reason {
                 write!(f, "changed outside rgctl: {} lost or changed", tags.join(", "))
             }
             Self::Unmarked => f.write_str("made by a version that did not tag its record"),
+            Self::TakenOver { .. } => f.write_str("taken over on consent"),
             Self::Decided { by } => write!(f, "decided: {by}"),
         }
     }

@@ -94,11 +94,10 @@ async fn agree_and_carry_out(
     }
     run::require_consents(plan)?;
     if !plan.steps.is_empty() {
-        let (question, expected) = match work.purpose {
-            Purpose::Apply => ("Carry this plan out?".to_owned(), "yes".to_owned()),
-            Purpose::Destroy => {
-                (format!("Remove everything of {}?", plan.blueprint), plan.blueprint.to_string())
-            }
+        let (question, expected) = if work.purpose == Purpose::Destroy {
+            (format!("Remove everything of {}?", plan.blueprint), plan.blueprint.to_string())
+        } else {
+            ("Carry this plan out?".to_owned(), "yes".to_owned())
         };
         run::confirm(&question, &expected, args.yes, output)?;
     }

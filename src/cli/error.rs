@@ -164,6 +164,9 @@ impl From<DriveError> for Failure {
         match error {
             DriveError::Store(error) => error.into(),
             DriveError::Cloud(error) => error.into(),
+            DriveError::Illegal(_) => Self::of(Exit::Error, &error)
+                .hint("please report it, with what `rgctl history` shows")
+                .hint("give the same command again: it looks before it acts"),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::adapters::sim::SimCloud;
 use crate::artefacts::journal::Entry;
 use crate::artefacts::scope::{CloudKind, Home, Scope};
 use crate::report::document::{document, format};
-use crate::report::history;
+use crate::report::history::{self, Noted};
 use crate::seams::Store;
 
 /// Shows the record of a blueprint. A record that does not verify is not shown.
@@ -27,8 +27,8 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
         output.say(&format!("nothing is on record for {}", args.blueprint));
     }
     let runs = entries.iter().map(|entry| entry.run.0.clone()).collect();
-    let mut shown: Vec<Entry> =
-        entries.into_iter().filter(|entry| args.run.as_ref().is_none_or(|run| *run == entry.run)).collect();
+    let is_asked = |noted: &Noted| args.run.as_ref().is_none_or(|run| *run == noted.entry.run);
+    let mut shown: Vec<Noted> = history::noted(entries).into_iter().filter(is_asked).collect();
     if let Some(run) = args.run.as_ref().filter(|_| shown.is_empty()) {
         names::all_known(names::unknown("--run", "run", &run.0, &runs))?;
     }

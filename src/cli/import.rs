@@ -15,34 +15,34 @@ use super::figures;
 use super::names;
 use super::output::Output;
 use super::outside::{self, Outside};
-use super::run::{claims, look_and_plan};
+use super::run::{self, Run, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
 use crate::adapters::files::outputs::{self, Replaces};
-use crate::adapters::machine::{self, SystemClock};
+use crate::adapters::machine::SystemClock;
 use crate::adoption::{self, Adoption};
 use crate::artefacts::address::Address;
+use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Event, Mark, Outcome, Purpose};
-use crate::artefacts::node::{Desired, TAG_RECORD};
-use crate::artefacts::plan::Op;
+use crate::artefacts::journal::{Outcome, Purpose};
+use crate::artefacts::node::Desired;
+use crate::artefacts::plan::{Plan, Step};
 use crate::artefacts::policy::Policy;
 use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Seen, Selection};
 use crate::blueprint::document::Reading;
 use crate::blueprint::region::RegionBook;
 use crate::catalog::Catalog;
-use crate::execution::drive::{observe, scope_of};
-use crate::execution::turn::Pace;
-use crate::planning::NoFigures;
+use crate::execution::drive::{IfHeld, observe};
+use crate::planning::{self, NoFigures};
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
 use crate::report::import::{
     self, ImportReport, Stranger, StrangersReport, strangers_markdown, strangers_text,
 };
-use crate::seams::{Clock, ClockReading, Cloud, CloudError, Permit};
+use crate::seams::Clock;
 use crate::vocabulary::diagnostic::{Severity, Source};
-use crate::vocabulary::names::{BlueprintName, RegionId, Token};
+use crate::vocabulary::names::{BlueprintName, RegionId};
 use crate::vocabulary::time::Moment;
 
 /// What to import, and whether it is taken over.
@@ -95,22 +95,6 @@ pub fn strangers<'a>(
     seen.seen.iter().filter(|(at, one)| !at.kind.facts().observe_only && !is_ours(at, one)).collect()
 }
 
-/// The calls that take over: tags on objects that the blueprint wants and that nobody owns. An object of another
-/// blueprint is never taken, nor one of another record, unless that is given up by name.
-pub fn adoptions(desired: &Desired, seen: &Inventory, claims: &Claims, from: Option<&RecordId>) -> Vec<Op> {
-    let is_free = |at: &Address| {
-        seen.seen.get(at).is_some_and(|one| claims.may_take(&desired.blueprint, at, one, from))
-    };
-    let record = claims.record.iter().map(|record| (TAG_RECORD.to_owned(), record.0.clone()));
-    let wanted = desired.nodes.iter().filter(|(at, _)| is_free(at));
-    wanted
-        .map(|(at, node)| {
-            let tags = node.all_tags(&desired.blueprint).into_iter().chain(record.clone());
-            Op::Tag { at: at.clone(), tags: tags.collect() }
-        })
-        .collect()
-}
-
 /// Runs the command.
 pub async fn run(args: &ImportArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     if args.region.is_empty() {
@@ -131,25 +115,30 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let desired = checked.build(&overlays, now, output)?.desired;
     let seen = observe(&outside.world(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
-    let claims = claims(&outside, &desired).await?;
+    let claims = run::record_of(&outside, &desired).await?.claims;
     let from = args.from_record.clone().map(RecordId);
-    let ops = adoptions(&desired, &seen, &claims, from.as_ref());
-    let mut report = listed(&desired, &seen, &claims, &ops);
+    let plan = take_over_plan(&outside, &desired, &seen, &claims, from.as_ref());
+    let mut report = listed(&desired, &seen, &claims, &plan);
+    let mut outcome = None;
     if args.take_over {
-        let refused = take_over(&outside, &desired, &seen, &ops).await?;
+        let taken = take_over(&outside, &desired, &plan, output).await?;
         for one in report.objects.iter_mut().filter(|one| one.free) {
-            one.refusal = refused.get(&one.at).map(ToString::to_string);
+            one.refusal = taken.refused.get(&one.at).cloned();
             one.taken = Some(one.refusal.is_none());
         }
+        outcome = taken.outcome;
     }
     match settings.output {
         OutputForm::Text => output.data(&strangers_text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&strangers_markdown(&report))?,
         form => output.document(&document(format::STRANGERS, &report), form)?,
     }
-    let is_refused = report.objects.iter().any(|one| one.refusal.is_some());
     // Each refusal and each gap has been told already.
-    if is_refused || !seen.gaps.is_empty() { Err(Failure::said(Exit::Error)) } else { Ok(()) }
+    match outcome.and_then(run::exit_of) {
+        Some(exit) => Err(Failure::said(exit)),
+        None if !seen.gaps.is_empty() => Err(Failure::said(Exit::Error)),
+        None => Ok(()),
+    }
 }
 
 /// Everything in the regions of a blueprint, with certainty about whose those are that it names.
@@ -161,8 +150,8 @@ fn everything_around(desired: &Desired) -> Selection {
     }
 }
 
-fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &[Op]) -> StrangersReport {
-    let free: BTreeSet<&Address> = free.iter().map(Op::at).collect();
+fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &Plan) -> StrangersReport {
+    let free: BTreeSet<&Address> = free.steps.iter().map(|step| step.op.at()).collect();
     let objects = strangers(seen, desired, claims).into_iter().map(|(at, one)| {
         let node = desired.nodes.get(at);
         Stranger {
@@ -305,16 +294,17 @@ async fn take_and_tell(
     seen: &Inventory,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let ops = adoptions(desired, seen, &claims(outside, desired).await?, None);
-    let asked = ops.len();
-    let refused = take_over(outside, desired, seen, &ops).await?;
-    for (at, why) in &refused {
+    let claims = run::record_of(outside, desired).await?.claims;
+    let plan = take_over_plan(outside, desired, seen, &claims, None);
+    let taken = take_over(outside, desired, &plan, output).await?;
+    for (at, why) in &taken.refused {
         output.say(&format!("{at} was not taken over: {why}"));
     }
-    output.say(&format!("{} taken over, {} refused", asked - refused.len(), refused.len()));
+    let refused = taken.refused.len();
+    output.say(&format!("{} taken over, {refused} refused", taken.asked.saturating_sub(refused)));
     let (plan, _) = look_and_plan(outside, desired, &NoFigures, &Policy::default(), false).await?;
     output.say(&format!("planned again: {} steps left", plan.steps.len()));
-    if refused.is_empty() { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+    taken.outcome.and_then(run::exit_of).map_or(Ok(()), |exit| Err(Failure::said(exit)))
 }
 
 fn tell_next(report: &ImportReport, args: &ImportArgs, output: &mut Output) {
@@ -332,90 +322,77 @@ fn tell_next(report: &ImportReport, args: &ImportArgs, output: &mut Output) {
     }
 }
 
-/// Takes over under the lease and on the record, like every other change: intents before, outcomes after.
-pub async fn take_over(
+/// What became of a take-over.
+struct Taken {
+    /// How the run ended; nothing when there was nothing to take.
+    outcome: Option<Outcome>,
+    /// How many objects were asked for.
+    asked: usize,
+    /// Those that were not taken, each with the reason.
+    refused: BTreeMap<Address, String>,
+}
+
+/// The tags that take over what may be taken.
+fn take_over_plan(
     outside: &Outside,
     desired: &Desired,
     seen: &Inventory,
-    ops: &[Op],
-) -> Result<BTreeMap<Address, CloudError>, Failure> {
-    let (owner, store) = (machine::owner(), &outside.store);
-    let scope = scope_of(&*outside.cloud, desired).await?;
-    let run_id = machine::new_run(&owner, outside.wall.now());
-    let (lasts, sent) = (Pace::default().lease, ClockReading::of(&outside.wall));
-    let lease = store.take_lease(&scope, &run_id, &owner, sent.wall, lasts, None).await?;
-    let permit = Permit::under_lease(sent, lasts);
-    let end = store.entries(&scope, 0).await?.last().map_or(0, |entry| entry.seq);
-    let mut begun = vec![Event::Opened {
-        purpose: Purpose::Apply,
-        policy: Policy::default(),
-        desired: desired.fingerprint.clone(),
-        steps: ops.len(),
-    }];
-    begun.extend(ops.iter().map(|op| Event::Intended {
-        step: op.step_id(),
-        at: op.at().clone(),
-        word: op.word().to_owned(),
-        token: token(op),
-        leaves: None,
-        why: "taken over on consent".to_owned(),
-        changes: Vec::new(),
-        asks: op.asks(),
-    }));
-    let end = store.append(&lease, end, outside.clock.now(), &begun).await?;
-    let refused = tag(&*outside.cloud, ops, &permit).await;
-    let mark = |at: &Address| seen.seen.get(at).map(|one| Mark::of(desired.nodes.get(at), one));
-    let mut ended: Vec<Event> = ops
-        .iter()
-        .map(|op| match refused.get(op.at()) {
-            Some(error) => Event::Failed { step: op.step_id(), why: error.to_string() },
-            None => Event::Settled { step: op.step_id(), object: mark(op.at()) },
-        })
-        .collect();
-    let summary = format!("{} taken over, {} refused", ops.len() - refused.len(), refused.len());
-    let outcome = if refused.is_empty() { Outcome::Settled } else { Outcome::Blocked };
-    ended.push(Event::Closed { outcome, summary });
-    store.append(&lease, end, outside.clock.now(), &ended).await?;
-    store.release_lease(&lease).await?;
-    wait_to_see(outside, desired, ops, &refused).await?;
-    Ok(refused)
+    claims: &Claims,
+    from: Option<&RecordId>,
+) -> Plan {
+    let ask = planning::Ask {
+        desired,
+        inventory: seen,
+        policy: &Policy::default(),
+        figures: &NoFigures,
+        choices: Choices::NONE,
+        now: outside.clock.now(),
+        snapshot_suffix: "",
+        destroy: false,
+        claims,
+    };
+    planning::take_over(&ask, from)
 }
 
-/// Looks until what was taken over shows its tags: reads lag behind writes, and a plan at once would show them as lost.
-async fn wait_to_see(
+/// Takes over: a run of the engine like every other, of exactly the tags that were listed as free.
+async fn take_over(
     outside: &Outside,
     desired: &Desired,
-    ops: &[Op],
-    refused: &BTreeMap<Address, CloudError>,
-) -> Result<(), Failure> {
-    let pace = Pace::default();
-    let until = outside.clock.now() + pace.visibility;
-    while outside.clock.now() < until {
-        let seen = observe(&outside.world(), &everything_around(desired)).await?;
-        let is_tagged = |at: &Address, tags: &BTreeMap<String, String>| {
-            let now = seen.seen.get(at).map(|one| &one.facts.tags);
-            now.is_none_or(|now| tags.iter().all(|(key, value)| now.get(key) == Some(value)))
-        };
-        let is_seen = |op: &Op| matches!(op, Op::Tag { at, tags } if is_tagged(at, tags));
-        if ops.iter().all(|op| refused.contains_key(op.at()) || is_seen(op)) {
-            break;
-        }
-        outside.clock.sleep_until(outside.clock.now() + pace.look_after_calls).await;
+    plan: &Plan,
+    output: &Output,
+) -> Result<Taken, Failure> {
+    if plan.steps.is_empty() {
+        return Ok(Taken { outcome: None, asked: 0, refused: BTreeMap::new() });
     }
-    Ok(())
+    let policy = Policy::default();
+    let run = Run {
+        desired,
+        figures: &NoFigures,
+        policy: &policy,
+        agreed: Some(plan),
+        purpose: Purpose::TakeOver,
+        deadline: None,
+        if_held: IfHeld::Watch,
+    };
+    let ended = run::finish(outside, &run, output).await?.ended;
+    // Whose it is now is asked of the world: another hand may have been faster.
+    let after = observe(&outside.world(), &everything_around(desired)).await?;
+    let claims = run::record_of(outside, desired).await?.claims;
+    let is_ours =
+        |at: &Address| after.seen.get(at).is_some_and(|one| claims.owns(&desired.blueprint, at, one));
+    let why = |step: &Step| {
+        let held = ended.last.held.iter().find(|held| held.step == step.id).map(|held| held.why.clone());
+        let owner = after.seen.get(step.op.at()).and_then(Seen::owner);
+        let taken = || owner.map(|owner| format!("it belongs to {owner} by now"));
+        held.or_else(taken).unwrap_or_else(|| "the run ended before it".to_owned())
+    };
+    let left = plan.steps.iter().filter(|step| !is_ours(step.op.at()));
+    let refused: BTreeMap<Address, String> = left.map(|step| (step.op.at().clone(), why(step))).collect();
+    let outcome = if refused.is_empty() { ended.outcome } else { not_settled(ended.outcome) };
+    Ok(Taken { outcome: Some(outcome), asked: plan.steps.len(), refused })
 }
 
-/// A token that names the step: the same tags set twice are the same tags.
-fn token(op: &Op) -> Token {
-    Token(format!("import {}", op.step_id()))
-}
-
-async fn tag(cloud: &dyn Cloud, ops: &[Op], permit: &Permit) -> BTreeMap<Address, CloudError> {
-    let mut refused = BTreeMap::new();
-    for op in ops {
-        if let Err(error) = cloud.call(op, &token(op), permit).await {
-            refused.insert(op.at().clone(), error);
-        }
-    }
-    refused
+/// A run that had nothing left to do has not settled what another hand took meanwhile.
+const fn not_settled(outcome: Outcome) -> Outcome {
+    if matches!(outcome, Outcome::Settled) { Outcome::Blocked } else { outcome }
 }

@@ -106,7 +106,9 @@ impl Progress {
     }
 
     fn events(&mut self, turn: &Turn, now: Moment, elapsed: &str) {
-        let told = turn.record.iter().map(|event| {
+        // What was chosen stands in the plan that was shown.
+        let news = turn.record.iter().filter(|event| !matches!(event, Event::Chosen { .. }));
+        let told = news.map(|event| {
             let (line, below) = history::words(event);
             below.into_iter().fold(line, |line, more| format!("{line}: {more}"))
         });

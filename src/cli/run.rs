@@ -28,15 +28,21 @@ use crate::record::ledger::Ledger;
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
 use crate::seams::Clock;
-use crate::vocabulary::names::BlueprintName;
+use crate::vocabulary::names::{BlueprintName, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
-/// What the record of a desired state knows of its objects.
-pub async fn claims(outside: &Outside, desired: &Desired) -> Result<Claims, Failure> {
+/// What the record of a desired state adds up to, with the identity of the record.
+pub async fn record_of(outside: &Outside, desired: &Desired) -> Result<Ledger, Failure> {
     let scope = drive::scope_of(&*outside.cloud, desired).await?;
     let mut ledger = Ledger::default();
     ledger.fold(&outside.store.entries(&scope, 0).await?);
-    Ok(Claims { record: Some(outside.store.identity(&scope).await?), ..ledger.claims })
+    ledger.claims.record = Some(outside.store.identity(&scope).await?);
+    Ok(ledger)
+}
+
+/// What the record of a desired state knows of its objects.
+pub async fn claims(outside: &Outside, desired: &Desired) -> Result<Claims, Failure> {
+    Ok(record_of(outside, desired).await?.claims)
 }
 
 /// Looks at the world and plans.
@@ -47,9 +53,10 @@ pub async fn look_and_plan(
     policy: &Policy,
     destroy: bool,
 ) -> Result<(Plan, Inventory), Failure> {
-    let claims = claims(outside, desired).await?;
-    let inventory = drive::observe(&outside.world(), &drive::selection_of(desired, &claims)).await?;
-    names::check_policy(policy, desired, &inventory, &claims)?;
+    let ledger = record_of(outside, desired).await?;
+    let claims = &ledger.claims;
+    let inventory = drive::observe(&outside.world(), &drive::selection_of(desired, claims)).await?;
+    names::check_policy(policy, desired, &inventory, claims)?;
     let now = outside.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let ask = Ask {
@@ -57,14 +64,15 @@ pub async fn look_and_plan(
         inventory: &inventory,
         policy,
         figures,
+        choices: &ledger.choices_for(&desired.fingerprint),
         now,
         snapshot_suffix: &suffix,
         destroy,
-        claims: &claims,
+        claims,
     };
     // Digests of ten thousand objects take as long as comparing them.
     let (mut plan, base) =
-        rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, &claims));
+        rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
     plan.base = base;
     Ok((plan, inventory))
 }
@@ -111,6 +119,16 @@ pub struct OutcomeReport<'a> {
     pub health: &'a Health,
 }
 
+/// A run that has come to an end.
+pub struct Finished {
+    /// How.
+    pub ended: Ended,
+    /// Its name in the record.
+    pub id: RunId,
+    /// When it began, in the cloud's time.
+    pub began: Moment,
+}
+
 /// Carries a run out, and says how it ended.
 pub async fn carry_out(
     outside: &Outside,
@@ -118,6 +136,12 @@ pub async fn carry_out(
     output: &mut Output,
     form: OutputForm,
 ) -> Result<(), Failure> {
+    let finished = finish(outside, run, output).await?;
+    tell(&finished, run, output, form)
+}
+
+/// Carries a run out, with its progress as talk.
+pub async fn finish(outside: &Outside, run: &Run<'_>, output: &Output) -> Result<Finished, Failure> {
     let owner = machine::owner();
     let id = machine::new_run(&owner, outside.wall.now());
     let began = outside.clock.now();
@@ -146,8 +170,7 @@ pub async fn carry_out(
         ended = drive::drive(&world, &job, &mut progress) => ended,
     };
     drop(progress);
-    let ended = ended?;
-    tell(&ended, &id.0, began, run, output, form)
+    Ok(Finished { ended: ended?, id, began })
 }
 
 fn say_at_once(line: &str) {
@@ -156,23 +179,17 @@ fn say_at_once(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn tell(
-    ended: &Ended,
-    run_id: &str,
-    began: Moment,
-    run: &Run<'_>,
-    output: &mut Output,
-    form: OutputForm,
-) -> Result<(), Failure> {
+fn tell(finished: &Finished, run: &Run<'_>, output: &mut Output, form: OutputForm) -> Result<(), Failure> {
+    let ended = &finished.ended;
     let plan = &ended.last.plan;
     let held = ended.last.held.iter().map(|held| format!("{}: {}", held.step, held.why));
     let waiting = report::plan::not_done(plan).into_iter().map(|(what, why)| format!("{what} {why}"));
     let report = OutcomeReport {
         blueprint: &run.desired.blueprint,
-        run: run_id,
+        run: &finished.id.0,
         outcome: ended.outcome,
         calls: ended.calls,
-        took: ended.at.since(began),
+        took: ended.at.since(finished.began),
         left: plan.steps.len(),
         stalled: ended.last.stalled.clone(),
         held: held.chain(waiting).collect(),
@@ -182,13 +199,17 @@ fn tell(
         OutputForm::Json | OutputForm::Yaml => output.document(&document(format::OUTCOME, &report), form)?,
         OutputForm::Text | OutputForm::Markdown | OutputForm::Html => output.data(&outcome_text(&report))?,
     }
-    let exit = match ended.outcome {
-        Outcome::Settled => return Ok(()),
-        Outcome::Blocked => Exit::Blocked,
-        Outcome::Stopped | Outcome::Paused => Exit::Resumable,
-        Outcome::Fenced => Exit::Held,
-    };
-    Err(Failure::said(exit))
+    exit_of(ended.outcome).map_or(Ok(()), |exit| Err(Failure::said(exit)))
+}
+
+/// The exit code of a run that did not do all that was asked.
+pub const fn exit_of(outcome: Outcome) -> Option<Exit> {
+    match outcome {
+        Outcome::Settled => None,
+        Outcome::Blocked => Some(Exit::Blocked),
+        Outcome::Stopped | Outcome::Paused => Some(Exit::Resumable),
+        Outcome::Fenced => Some(Exit::Held),
+    }
 }
 
 fn outcome_text(report: &OutcomeReport<'_>) -> String {

@@ -20,7 +20,7 @@ use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
 use crate::kinds::facts::Endpoint;
 use crate::planning::Figures;
-use crate::record::ledger::Ledger;
+use crate::record::ledger::{Illegal, Ledger};
 use crate::seams::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use crate::vocabulary::names::{RegionId, RunId};
 use crate::vocabulary::phase::Phase;
@@ -94,6 +94,9 @@ pub enum DriveError {
     /// The provider could not be asked at all.
     #[error("the cloud cannot be observed")]
     Cloud(#[from] CloudError),
+    /// What happened does not follow from what is on record. Nothing of it was written, and nothing was called after it.
+    #[error("a mistake of rgctl: what was to be recorded does not follow from the record")]
+    Illegal(#[from] Illegal),
 }
 
 /// Told of every turn; asked whether to stop.
@@ -189,6 +192,18 @@ pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
     Selection { regions: desired.regions.clone(), owner, named }
 }
 
+/// The same for what a run is for: what is taken over is asked for by name, since whose it is must be certain.
+pub fn selection_for(purpose: Purpose, desired: &Desired, claims: &Claims) -> Selection {
+    match purpose {
+        Purpose::Apply | Purpose::Destroy => selection_of(desired, claims),
+        Purpose::TakeOver => Selection {
+            regions: desired.regions.clone(),
+            owner: None,
+            named: desired.nodes.keys().cloned().collect(),
+        },
+    }
+}
+
 /// Runs a job until there is nothing more to do, or it is stopped.
 ///
 /// Flow: take the lease → open the run in the record → turns → close the run → give the lease back. The lease is renewed
@@ -232,7 +247,7 @@ impl Run<'_> {
         let entries = self.world.store.entries(&self.guard.lease().scope, 0).await?;
         self.ledger.fold(&entries);
         self.ledger.claims.record = Some(self.world.store.identity(&self.guard.lease().scope).await?);
-        let mut wanted = selection_of(self.job.desired, &self.ledger.claims);
+        let mut wanted = selection_for(self.job.purpose, self.job.desired, &self.ledger.claims);
         wanted.regions.extend(self.ledger.regions.iter().cloned());
         let mut opened = false;
         loop {
@@ -287,7 +302,7 @@ impl Run<'_> {
             run: self.job.run,
             began: self.began,
             now: self.world.clock.now(),
-            destroy: self.job.purpose == Purpose::Destroy,
+            purpose: self.job.purpose,
             stopping,
             pace: self.job.pace,
             motion: &self.motion,
@@ -317,10 +332,12 @@ impl Run<'_> {
         }
     }
 
-    async fn append(&mut self, events: &[Event]) -> Result<(), StoreError> {
+    /// Adds lines that follow from what is on record; others are never written.
+    async fn append(&mut self, events: &[Event]) -> Result<(), DriveError> {
         if events.is_empty() {
             return Ok(());
         }
+        self.ledger.check(self.job.run, events)?;
         let (now, lease) = (self.world.clock.now(), self.guard.lease());
         let after = self.ledger.last_seq;
         self.world.store.append(&lease, after, now, events).await?;

@@ -12,6 +12,7 @@
 //! that the run does, and each request that changes something is checked against it last of all before it leaves.
 //! **Invariant:** a call without an answer may still arrive; until it was seen, or is too old, nothing opposite is begun.
 
+mod agreed;
 pub mod drive;
 mod guard;
 mod judge;

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::agreed::Agreed;
 use super::judge::Verdicts;
 use super::late;
 use super::turn::{Call, Held, Known};
 use crate::artefacts::address::Address;
-use crate::artefacts::plan::{Op, Plan, Step, Waiting};
+use crate::artefacts::plan::{Op, Plan, Step, Verb, Waiting};
+use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
 use crate::record::ledger::Status;
 use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::{Name, RegionId, StepId, Token};
-use crate::vocabulary::phase::Phase;
+use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::Change;
 use crate::vocabulary::time::Moment;
 
@@ -29,8 +31,7 @@ pub(super) struct Choice {
 
 pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
     let mut room = Room::new(known, plan, verdicts);
-    let agreed: Option<BTreeMap<&StepId, &Step>> =
-        known.agreed.map(|plan| plan.steps.iter().map(|step| (&step.id, step)).collect());
+    let agreed = known.agreed.map(Agreed::of);
     let mut choice = Choice::default();
     for step in &plan.steps {
         match room.judge(known, verdicts, agreed.as_ref(), step) {
@@ -75,6 +76,10 @@ struct Room<'a> {
     disturbed: BTreeSet<Address>,
     /// By parent, a member that may not serve, and that time does not make well.
     broken: BTreeMap<Address, &'a Address>,
+    /// By member of a global object, that object and its other members.
+    fellows: BTreeMap<Address, Vec<Address>>,
+    /// Global objects with their primaries.
+    globals: Vec<(Address, Address)>,
     under_way: BTreeMap<(RegionId, Endpoint), usize>,
     /// Calls of this turn.
     calls: BTreeMap<(RegionId, Endpoint), usize>,
@@ -88,6 +93,8 @@ impl<'a> Room<'a> {
             taken: verdicts.taken.clone(),
             disturbed: BTreeSet::new(),
             broken: BTreeMap::new(),
+            fellows: fellows(known),
+            globals: globals(known),
             under_way: BTreeMap::new(),
             calls: BTreeMap::new(),
             known,
@@ -97,6 +104,8 @@ impl<'a> Room<'a> {
                 room.taken.insert(waiting.at().clone());
             }
         }
+        let is_out = |step: &&Step| verdicts.under_way.contains_key(&step.id);
+        room.taken.extend(plan.steps.iter().filter(is_out).filter_map(|step| step.op.beside()));
         for (id, begun) in &known.ledger.begun {
             if verdicts.under_way.contains_key(id) {
                 *room.under_way.entry(plane(&begun.at)).or_default() += 1;
@@ -140,7 +149,7 @@ impl<'a> Room<'a> {
         &self,
         known: &Known<'_>,
         verdicts: &Verdicts,
-        agreed: Option<&BTreeMap<&StepId, &Step>>,
+        agreed: Option<&Agreed<'_>>,
         step: &Step,
     ) -> Verdict {
         if let Some(consent) = &step.lacks {
@@ -150,7 +159,7 @@ impl<'a> Room<'a> {
             return Verdict::Held(why.clone());
         }
         if let Some(agreed) = agreed
-            && !agreed.get(&step.id).is_some_and(|agreed| is_same_work(agreed, step))
+            && !agreed.covers(step, self.parent(step.op.at()).as_ref())
         {
             return Verdict::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
@@ -175,6 +184,9 @@ impl<'a> Room<'a> {
         }
         if let Some(why) = self.leaves_nobody(step) {
             return Verdict::Held(why);
+        }
+        if self.waits_for_successor(step) {
+            return Verdict::Behind;
         }
         if let Some(missing) = self.unready_need(step) {
             return self.unready(&missing);
@@ -201,6 +213,13 @@ impl<'a> Room<'a> {
         if parent.as_ref().is_some_and(|parent| self.taken.contains(parent)) {
             return true;
         }
+        let is_fellow_taken = || self.fellows_of(at).any(|fellow| self.taken.contains(fellow));
+        if changes_all(&step.op) && is_fellow_taken()
+            || step.op.beside().is_some_and(|beside| self.taken.contains(&beside))
+            || self.joins_what_is_taken(&step.op)
+        {
+            return true;
+        }
         // Members that only join disturb nobody; two that leave or restart together might be all there are.
         if let Some(parent) = &parent
             && disturbs(&step.op)
@@ -212,6 +231,20 @@ impl<'a> Room<'a> {
         at.kind.facts().exclusive_with_members
             && !matches!(step.op, Op::Create { .. })
             && self.disturbed.contains(at)
+    }
+
+    /// Who joins a global object is fed by its primary, which must be at rest.
+    fn joins_what_is_taken(&self, op: &Op) -> bool {
+        let Op::Create { at, attrs, .. } = op else { return false };
+        let (Some(kind), Some(name)) = (at.kind.global_kind(), attrs.text("global")) else { return false };
+        self.globals
+            .iter()
+            .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
+            .any(|(global, primary)| self.taken.contains(global) || self.taken.contains(primary))
+    }
+
+    fn fellows_of(&self, at: &Address) -> impl Iterator<Item = &Address> {
+        self.fellows.get(at).into_iter().flatten()
     }
 
     /// A broken member is no member that serves while another one is out. Where a third one serves, the step goes on: it
@@ -233,9 +266,18 @@ impl<'a> Room<'a> {
         Some(format!("it would leave {parent} without a member that serves: {} is {phase}", broken.name))
     }
 
+    /// Who takes the write role over must be able to: it may be busy with a change of another hand.
+    fn waits_for_successor(&self, step: &Step) -> bool {
+        let Op::Act { at, verb: Verb::Failover { to: Some(to) } } = &step.op else { return false };
+        let Some(kind) = at.kind.child_kind() else { return false };
+        let successor = Address::new(at.region.clone(), kind, to.clone());
+        let seen = self.known.inventory.seen.get(&successor);
+        self.taken.contains(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
+    }
+
     /// A parent that is itself being removed has no service to protect.
     fn is_leaving(&self, parent: &Address) -> bool {
-        self.known.destroy || !self.known.desired.nodes.contains_key(parent)
+        self.known.destroys() || !self.known.desired.nodes.contains_key(parent)
     }
 
     /// The first object that must be ready before this one is made, and is not.
@@ -277,8 +319,58 @@ impl<'a> Room<'a> {
         if disturbs(&step.op) {
             self.disturb(&at);
         }
+        if changes_all(&step.op) {
+            let fellows: Vec<Address> = self.fellows_of(&at).cloned().collect();
+            self.taken.extend(fellows);
+        }
+        self.taken.extend(step.op.beside());
         self.taken.insert(at);
     }
+}
+
+/// By member of a global object, that object and its other members: those that are listed, and those that are meant to be.
+fn fellows(known: &Known<'_>) -> BTreeMap<Address, Vec<Address>> {
+    let mut groups: BTreeMap<(KindId, String), BTreeSet<Address>> = BTreeMap::new();
+    for (global, seen) in known.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+        let Some(kind) = global.kind.member_kind() else { continue };
+        let group = groups.entry((global.kind, global.name.to_string())).or_default();
+        group.insert(global.clone());
+        let members = seen.facts.members.iter();
+        group.extend(members.map(|one| Address::new(one.region.clone(), kind, one.name.clone())));
+    }
+    for (at, node) in &known.desired.nodes {
+        if let Some(kind) = at.kind.global_kind()
+            && let Some(name) = node.attrs.text("global")
+        {
+            groups.entry((kind, name)).or_default().insert(at.clone());
+        }
+    }
+    let mut fellows: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+    for group in groups.values() {
+        for at in group {
+            let others = group.iter().filter(|other| *other != at).cloned();
+            fellows.entry(at.clone()).or_default().extend(others);
+        }
+    }
+    fellows
+}
+
+/// Global objects with their primaries, as far as these are seen.
+fn globals(known: &Known<'_>) -> Vec<(Address, Address)> {
+    let mut globals = Vec::new();
+    for (global, seen) in known.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+        let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
+        if let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) {
+            let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
+            globals.push((global.clone(), primary));
+        }
+    }
+    globals
+}
+
+/// Whether a change is one of all members of a global object: they have it in common, and must all be at rest.
+fn changes_all(op: &Op) -> bool {
+    matches!(op, Op::Modify { changes, .. } if changes.iter().any(|change| change.common))
 }
 
 /// The control plane that takes a call, with a rate of its own.
@@ -291,16 +383,6 @@ fn disturbs(op: &Op) -> bool {
         Op::Delete { .. } | Op::Act { .. } => true,
         Op::Modify { .. } => op.change() >= Change::Restart,
         Op::Create { .. } | Op::Tag { .. } => false,
-    }
-}
-
-/// Whether a step is the one that was agreed to. The name of a final snapshot carries the run's start, and may differ.
-fn is_same_work(agreed: &Step, step: &Step) -> bool {
-    match (&agreed.op, &step.op) {
-        (Op::Delete { at, final_snapshot }, Op::Delete { at: other, final_snapshot: theirs }) => {
-            at == other && final_snapshot.is_some() == theirs.is_some()
-        }
-        (left, right) => left == right,
     }
 }
 

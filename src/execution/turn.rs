@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::motion::{Motion, Wait};
 use super::{judge, ready};
-use crate::artefacts::journal::{Event, Outcome};
+use crate::artefacts::choices::Choices;
+use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{Plan, Step, Waiting};
+use crate::artefacts::plan::{Plan, Reason, Step, Waiting};
 use crate::artefacts::policy::Policy;
+use crate::artefacts::scope::RecordId;
 use crate::artefacts::seen::Inventory;
 use crate::planning::{self, Ask, Figures, Unpriced};
 use crate::record::ledger::Ledger;
@@ -125,14 +127,36 @@ pub struct Known<'a> {
     pub began: Moment,
     /// Now.
     pub now: Moment,
-    /// Whether everything of the blueprint is to be removed.
-    pub destroy: bool,
+    /// What the run is for.
+    pub purpose: Purpose,
     /// Whether no new step may be begun: the run is being stopped.
     pub stopping: bool,
     /// Bounds.
     pub pace: &'a Pace,
     /// What has moved up to the turn before.
     pub motion: &'a Motion,
+}
+
+impl Known<'_> {
+    /// What was chosen: as it was agreed to, and else as it is on record.
+    fn choices(&self) -> Choices {
+        let mut choices = self.ledger.choices_for(&self.desired.fingerprint);
+        choices.overlay(self.agreed.map(Choices::of).unwrap_or_default());
+        choices
+    }
+
+    /// The record that is given up by what was agreed to be taken over.
+    fn gives_up(&self) -> Option<&RecordId> {
+        let steps = self.agreed.iter().flat_map(|plan| &plan.steps);
+        steps
+            .filter_map(|step| if let Reason::TakenOver { from } = &step.why { from.as_ref() } else { None })
+            .next()
+    }
+
+    /// Whether everything of the blueprint is to be removed.
+    pub fn destroys(&self) -> bool {
+        self.purpose == Purpose::Destroy
+    }
 }
 
 /// A call to make.
@@ -217,21 +241,32 @@ pub fn snapshot_suffix(began: Moment) -> String {
 /// 2. Each begun step is judged: come true, failed, still under way, or to be tried again.
 /// 3. Of the steps of the plan, those are begun whose needs are met, whose object is free, that lack no consent, that
 ///    were agreed to, and for which there is room.
-/// 4. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
+/// 4. What the plan chose among equals is recorded, so that the next turn chooses alike.
+/// 5. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
 pub fn turn(known: &Known<'_>) -> Turn {
     let suffix = snapshot_suffix(known.began);
-    let plan = planning::plan(&Ask {
+    let ask = Ask {
         desired: known.desired,
         inventory: known.inventory,
         policy: known.policy,
         figures: &Unpriced(known.figures),
+        choices: &known.choices(),
         now: known.now,
         snapshot_suffix: &suffix,
-        destroy: known.destroy,
+        destroy: known.destroys(),
         claims: &known.ledger.claims,
-    });
-    let verdicts = judge::judge(known, &plan);
+    };
+    let plan = match known.purpose {
+        Purpose::Apply | Purpose::Destroy => planning::plan(&ask),
+        Purpose::TakeOver => planning::take_over(&ask, known.gives_up()),
+    };
+    let mut verdicts = judge::judge(known, &plan);
     let mut choice = ready::choose(known, &plan, &verdicts);
+    let chosen = Choices::of(&plan).beyond(&known.ledger.choices);
+    // On record before the first call, and only with one: a run that begins nothing chooses nothing.
+    if !choice.calls.is_empty() && !chosen.is_empty() {
+        verdicts.record.push(Event::Chosen { choices: chosen });
+    }
     let motion = Motion::after(known, &plan, &verdicts);
     let waits = motion.waits(known, &plan, &verdicts);
 

@@ -63,7 +63,7 @@ attrs! {
         /// Node type, such as `cache.r7g.xlarge`.
         node_type: String => Failover { alone: true };
         /// Number of shards; slots move while serving.
-        shards: u32 => Online { alone: true, shrink: Shrink::BoundByUse };
+        shards: u32 => Online { alone: true, shrink: Shrink::BoundByUse, common: true };
         /// Replicas in each shard, 0 to 5.
         replicas_per_shard: u32 => InPlace { alone: true };
         /// Whether the key space is sharded; enabled by way of `compatible`, and for good.

@@ -370,6 +370,21 @@ impl KindId {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
     }
 
+    /// The kind of the members that objects of this kind have as objects of their own.
+    pub fn child_kind(self) -> Option<Self> {
+        let is_child = |kind: &Self| kind.facts().parent.is_some_and(|parent| parent.kind == self);
+        Self::ALL.iter().copied().find(is_child)
+    }
+
+    /// The most members that an object of this kind has, where those are objects of their own: a writer and 15 readers. The
+    /// primary of a global object feeds each secondary in place of a reader.
+    pub const fn members_max(self) -> Option<usize> {
+        match self {
+            Self::AuroraCluster | Self::DocumentCluster => Some(16),
+            _ => None,
+        }
+    }
+
     /// The family's name: the part before the dot.
     pub fn family(self) -> &'static str {
         self.as_str().split_once('.').map_or(self.as_str(), |(family, _)| family)

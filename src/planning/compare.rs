@@ -78,12 +78,14 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
             if wants_stopped(node) {
                 return;
             }
-            let before = draft.of(at).len();
-            change(ask, node, seen, draft);
-            if draft.of(at).len() == before {
+            // What is stopped takes no change: it is woken first. Members wake with their parent, and a kind that can be
+            // paused by a change of that field.
+            let wakes_by_itself = node.attrs.get("paused").is_some() || has_stopped_parent(ask, node, seen);
+            if !wakes_by_itself {
                 let op = Op::Act { at: at.clone(), verb: Verb::Start };
                 draft.push(step(ask, node, Some(seen), op, Reason::Differs, None), Some(node), Some(seen));
             }
+            change(ask, node, seen, draft);
         }
         Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(at, seen)),
     }
@@ -92,6 +94,12 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
 /// A kind that can be paused says so by a field of that name; when it is wanted paused, `Stopped` is as wanted.
 pub(super) fn wants_stopped(node: &Node) -> bool {
     node.attrs.get("paused") == Some(serde_json::Value::Bool(true))
+}
+
+fn has_stopped_parent(ask: &Ask<'_>, node: &Node, seen: &Seen) -> bool {
+    let parent = super::rolling::parent_of(&node.at, Some(node), Some(seen));
+    let parent = parent.and_then(|parent| ask.inventory.seen.get(&parent));
+    parent.is_some_and(|parent| parent.facts.phase == Phase::Stopped)
 }
 
 fn transition(at: &Address, seen: &Seen) -> Waiting {
@@ -152,6 +160,8 @@ fn step(
 /// When a change that needs a call of its own has its turn among the changes of one object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
+    /// What is paused is woken before anything else is asked of it.
+    Wakes,
     /// What shrinks and is not gone: it makes room for what grows, and fewer fit into a smaller mode.
     Shrinks,
     /// Modes, versions, classes: what grows may depend on them.
@@ -167,6 +177,9 @@ enum Turn {
 }
 
 fn turn_of(change: &FieldChange, makes_room: bool) -> Turn {
+    if change.field == "paused" {
+        return if change.after == serde_json::Value::Bool(true) { Turn::Last } else { Turn::Wakes };
+    }
     let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
     match &change.after {
         serde_json::Value::Number(after) if after.as_u64() > before && makes_room => Turn::Last,
@@ -179,9 +192,38 @@ fn turn_of(change: &FieldChange, makes_room: bool) -> Turn {
     }
 }
 
+/// Values on the way that one change may take; no table knows more than one.
+const STAGES_MAX: usize = 4;
+
+/// Everything that is to be asked for, also what can be asked for only after a step on the way: what is agreed to is the
+/// whole way, and not its beginning.
+fn staged_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
+    let mut changes = remaining_changes(wanted, seen);
+    let is_through = |change: &&FieldChange| change.through;
+    let mut stage: Vec<FieldChange> = changes.iter().filter(is_through).cloned().collect();
+    let mut reached = effective_attrs(seen);
+    for _ in 0..STAGES_MAX {
+        if stage.is_empty() {
+            break;
+        }
+        for change in &stage {
+            // A value of the table's own is of the field's type.
+            let _ = reached.set(&change.field, Some(change.after.clone()));
+        }
+        let follows = |change: &FieldChange| stage.iter().any(|before| before.field == change.field);
+        let next: Vec<FieldChange> = wanted.diff(&reached).into_iter().filter(follows).collect();
+        changes.extend(next.iter().cloned());
+        stage = next.into_iter().filter(|change| change.through).collect();
+    }
+    changes
+}
+
 /// Steps that change a seen object into the wanted one.
 fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
-    let changes = remaining_changes(&node.attrs, seen);
+    let mut changes = staged_changes(&node.attrs, seen);
+    if changes.iter().any(|change| change.common) {
+        super::primary::leave_to_primary(ask, &node.at, seen, &mut changes);
+    }
     if changes.iter().any(|change| change.change == Change::Replace) {
         replace(ask, node, seen, &changes, draft);
         return;
@@ -330,7 +372,9 @@ pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
     let replaced: BTreeSet<Address> = replaced(draft).into_iter().collect();
     if !replaced.is_empty() {
         super::removal::leave_globals(ask, &replaced, draft);
+        super::removal::writers_last(ask, &replaced, draft);
     }
+    wake_parents_first(draft);
     // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
     let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
     if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {
@@ -342,6 +386,30 @@ pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
         for theirs in node.needs.iter().map(|needed| draft.of(needed)) {
             let pairs = own.iter().flat_map(|id| theirs.iter().map(move |other| (*id, *other)));
             edges.extend(pairs.filter_map(|(dependant, needed)| link(draft, dependant, needed)));
+        }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
+    }
+}
+
+/// Members wake with their parent, and take no change before.
+fn wake_parents_first(draft: &mut Draft<'_>) {
+    let starts = |entry: &super::draft::Entry<'_>| matches!(entry.step.op, Op::Act { verb: Verb::Start, .. });
+    let woken: BTreeMap<Address, StepNo> = draft
+        .entries()
+        .filter(|(_, entry)| starts(entry))
+        .map(|(no, entry)| (entry.step.op.at().clone(), no))
+        .collect();
+    if woken.is_empty() {
+        return;
+    }
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (at, own) in draft.objects() {
+        let Some(entry) = own.first().and_then(|first| draft.get(*first)) else { continue };
+        let parent = super::rolling::parent_of(at, entry.node, entry.seen);
+        if let Some(start) = parent.and_then(|parent| woken.get(&parent)) {
+            edges.extend(own.iter().map(|no| (*no, *start)));
         }
     }
     for (dependant, needed) in edges {

@@ -1,6 +1,6 @@
 //! What may not go holds back whatever would go with it, so that nothing is half removed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ask;
 use super::draft::{Draft, Entry, StepNo};
@@ -14,13 +14,12 @@ pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft<'_>) {
     if draft.entries().any(|(_, entry)| entry.step.lacks.is_some()) {
         spread_lacking(draft);
     }
-    for of in with_outsiders(draft) {
-        drop_removal(&of, draft);
-    }
-    for (at, global) in bound(ask, draft) {
-        drop_removal(&at, draft);
-        draft.waiting.push(Waiting::Bound { at, by: global });
-    }
+    let outsiders: Vec<Address> = with_outsiders(draft).into_iter().collect();
+    drop_removals(&outsiders, draft);
+    let bound = bound(ask, draft);
+    let objects: Vec<Address> = bound.iter().map(|(at, _)| at.clone()).collect();
+    drop_removals(&objects, draft);
+    draft.waiting.extend(bound.into_iter().map(|(at, by)| Waiting::Bound { at, by }));
 }
 
 /// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its
@@ -106,24 +105,30 @@ fn is_detachment(step: &Step) -> bool {
     matches!(step.op, Op::Act { verb: Verb::Detach { .. }, .. })
 }
 
-/// Drops the removal of an object, with the removals that would go with it and everything that needs one of them.
-fn drop_removal(at: &Address, draft: &mut Draft<'_>) {
-    let mut dropped: BTreeSet<StepNo> = draft.of(at).iter().copied().collect();
-    loop {
-        let mut more: Vec<StepNo> = Vec::new();
-        for (no, entry) in draft.entries() {
-            if dropped.contains(&no) {
-                let needed = draft.needs_of(entry).map(|(_, needed)| &needed.step.op);
-                let with_it = needed.filter(|op| is_removal(&entry.step) && matches!(op, Op::Delete { .. }));
-                more.extend(with_it.flat_map(|op| draft.of(op.at())));
-            } else if draft.needs_of(entry).any(|(need, _)| dropped.contains(&need)) {
-                more.push(no);
-            }
+/// Drops the removals of objects, with the removals that would go with them and everything that needs one of them. Each
+/// step is looked at once, however many objects are bound.
+fn drop_removals(objects: &[Address], draft: &mut Draft<'_>) {
+    let mut queue: Vec<StepNo> = objects.iter().flat_map(|at| draft.of(at)).copied().collect();
+    if queue.is_empty() {
+        return;
+    }
+    let mut dependants: BTreeMap<StepNo, Vec<StepNo>> = BTreeMap::new();
+    for (no, entry) in draft.entries() {
+        for (need, _) in draft.needs_of(entry) {
+            dependants.entry(need).or_default().push(no);
         }
-        let before = dropped.len();
-        dropped.extend(more);
-        if dropped.len() == before {
-            break;
+    }
+    let mut dropped: BTreeSet<StepNo> = BTreeSet::new();
+    while let Some(no) = queue.pop() {
+        if !dropped.insert(no) {
+            continue;
+        }
+        queue.extend(dependants.get(&no).into_iter().flatten());
+        let Some(entry) = draft.get(no).filter(|entry| is_removal(&entry.step)) else { continue };
+        for (_, needed) in draft.needs_of(entry) {
+            if matches!(needed.step.op, Op::Delete { .. }) {
+                queue.extend(draft.of(needed.step.op.at()));
+            }
         }
     }
     dropped.extend(idle_detachments(&dropped, draft));

@@ -16,13 +16,16 @@ mod health;
 mod hold;
 mod order;
 mod outsiders;
+mod primary;
 mod removal;
 mod rolling;
+mod takeover;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::artefacts::address::Address;
+use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
@@ -35,6 +38,7 @@ use crate::vocabulary::time::Moment;
 pub use compare::{effective_attrs, remaining_changes};
 pub use cost::{Figures, NoFigures, Unpriced};
 pub use effect::transition_p95;
+pub use takeover::take_over;
 
 use draft::Draft;
 
@@ -49,6 +53,8 @@ pub struct Ask<'a> {
     pub policy: &'a Policy,
     /// Prices and capacities.
     pub figures: &'a dyn Figures,
+    /// What was chosen before where several ways are equally right.
+    pub choices: &'a Choices,
     /// When; only recorded.
     pub now: Moment,
     /// Ends the names of final snapshots, so that they are unique: the run's start, for example.

@@ -9,14 +9,14 @@ use super::draft::{Draft, StepNo};
 use super::rolling::{Successors, parent_of, push_act};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, Usage};
+use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, Node, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::Grave;
 use crate::artefacts::seen::{Member, Seen};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
-use crate::vocabulary::table::FieldChange;
+use crate::vocabulary::table::{Change, FieldChange};
 
 /// Name of the snapshot that a deletion leaves behind; none where nothing is held, or by request.
 pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
@@ -26,6 +26,14 @@ pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
     let is_discarded = seen.is_some_and(|seen| ask.claims.keep_of(at, seen) == Some(KEEP_DISCARD));
     if ask.policy.skip_final_snapshot || is_discarded {
         return None;
+    }
+    // A name that was chosen before is kept, unless such a snapshot is there by now.
+    let is_free = |name: &&Name| {
+        let kind = at.kind.facts().final_snapshot.unwrap_or(at.kind);
+        !ask.inventory.seen.contains_key(&Address::new(at.region.clone(), kind, (*name).clone()))
+    };
+    if let Some(chosen) = ask.choices.snapshots.get(at).filter(is_free) {
+        return Some(chosen.clone());
     }
     let suffix = format!("-final-{}", ask.snapshot_suffix);
     let room = Name::MAX.saturating_sub(suffix.len());
@@ -43,11 +51,12 @@ pub(super) fn unprotect(ask: &Ask<'_>, at: &Address, seen: &Seen) -> Step {
         field: field.to_owned(),
         before: Some(Value::Bool(true)),
         after: Value::Bool(false),
-        change: crate::vocabulary::table::Change::InPlace,
+        change: Change::InPlace,
         alone: false,
         with: None,
         through: false,
         shrinks: false,
+        common: false,
     };
     let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };
     bare_step(ask, op, seen, Reason::Unprotect)
@@ -89,6 +98,8 @@ pub(super) fn remove_unwanted<'a>(
     }
     leave_globals(ask, &leaving, draft);
     move_writers(ask, &leaving, draft);
+    outlast_leaving(ask, &leaving, draft);
+    writers_last(ask, &leaving, draft);
     dependants_first(ask, &leaving, draft);
 }
 
@@ -150,10 +161,14 @@ fn remove<'a>(ask: &Ask<'a>, at: &Address, seen: &'a Seen, draft: &mut Draft<'a>
 /// Members leave a global object before they, or it, can be deleted; the secondaries first. They leave for good, or until
 /// they have been made anew.
 pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
+    let leaving_members = deletions_by_parent(ask, leaving, draft);
     for (global, seen) in &ask.inventory.seen {
         let facts = global.kind.facts();
         if !facts.is_global || !ask.owns(global, seen) {
             continue;
+        }
+        if seen.facts.phase == Phase::Deleting {
+            wait_for_end(global, seen, leaving, draft);
         }
         // Unwanted, or made anew with its primary.
         let deletion = draft.deletion_of(global);
@@ -166,11 +181,17 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
                 leaving.get(&Address::new(member.region.clone(), kind, member.name.clone()))
             });
             let is_primary = member.role == Role::Writer;
-            let must_leave = if is_primary {
-                facts.primary_leaves && deletion.is_some()
-            } else {
-                deletion.is_some() || cluster.is_some()
-            };
+            if is_primary && !facts.primary_leaves {
+                // It is let go by the end of the global object, and by nothing else.
+                if let (Some(deletion), Some(of_cluster)) =
+                    (deletion, cluster.and_then(|cluster| draft.deletion_of(cluster)))
+                {
+                    draft.need(of_cluster, deletion);
+                }
+                continue;
+            }
+            let must_leave =
+                if is_primary { deletion.is_some() } else { deletion.is_some() || cluster.is_some() };
             if !must_leave || !may_leave(ask, global, member) {
                 continue;
             }
@@ -187,6 +208,11 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
                 }
             } else {
                 secondaries.push(detach);
+                // A secondary that leaves is promoted: where its members go too, none of them is made a writer first.
+                for deletion in cluster.and_then(|cluster| leaving_members.get(cluster)).into_iter().flatten()
+                {
+                    draft.need(detach, *deletion);
+                }
             }
             for deletion in deletion.into_iter().chain(of_cluster) {
                 draft.need(deletion, detach);
@@ -194,6 +220,43 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
         }
         if let Some(deletion) = deletion {
             inherit_consent(global, deletion, draft);
+        }
+        if !secondaries.is_empty() {
+            make_room_first(ask, global, seen, &secondaries, draft);
+        }
+    }
+}
+
+/// A secondary that leaves makes room for a reader of the primary, where there would be too many otherwise.
+fn make_room_first(ask: &Ask<'_>, global: &Address, seen: &Seen, detaches: &[StepNo], draft: &mut Draft<'_>) {
+    let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
+    let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) else { return };
+    let (Some(most), Some(child)) = (kind.members_max(), kind.child_kind()) else { return };
+    let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
+    let is_its = |node: &&Node| {
+        node.at.kind == child && parent_of(&node.at, Some(node), None).as_ref() == Some(&primary)
+    };
+    let members: Vec<&Address> = ask.desired.nodes.values().filter(is_its).map(|node| &node.at).collect();
+    if members.len() + seen.facts.members.len().saturating_sub(1) <= most {
+        return;
+    }
+    for no in members.into_iter().flat_map(|at| draft.of(at)).copied().collect::<Vec<_>>() {
+        if draft.get(no).is_some_and(|entry| matches!(entry.step.op, Op::Create { .. })) {
+            for detach in detaches {
+                draft.need(no, *detach);
+            }
+        }
+    }
+}
+
+/// What is still a member of a global object that is on its way out goes after it.
+fn wait_for_end(global: &Address, seen: &Seen, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+    let Some(kind) = global.kind.member_kind() else { return };
+    for member in &seen.facts.members {
+        let at = Address::new(member.region.clone(), kind, member.name.clone());
+        let deletion = leaving.get(&at).and_then(|at| draft.deletion_of(at));
+        if let Some(step) = deletion.and_then(|no| draft.step_mut(no)) {
+            step.gone.insert(global.clone());
         }
     }
 }
@@ -231,12 +294,85 @@ fn move_writers<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draf
     }
     let successors = Successors::of(ask);
     for (at, parent) in writers {
-        if let Some(to) = successors.of_writer(&parent, at, |_| false) {
+        if let Some(to) = successors.of_writer(&parent, at) {
             let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name.clone()) } };
             let why = Reason::WriterMovesFirst { writer: at.name.clone() };
             let failover = push_act(ask, draft, op, why);
+            // Who takes over is changed before, while no writes depend on it.
+            for no in draft.of(to).to_vec() {
+                draft.need(failover, no);
+            }
             if let Some(deletion) = draft.deletion_of(at) {
                 draft.need(deletion, failover);
+            }
+        }
+    }
+}
+
+/// A writer that nobody takes over from is disturbed after its leaving siblings are gone: the service would give the role
+/// to one of them, which would have to give it back.
+fn outlast_leaving(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+    let mut deletions: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
+    for at in leaving {
+        let Some(seen) = ask.inventory.seen.get(at) else { continue };
+        let parent = parent_of(at, ask.node(at), Some(seen)).filter(|parent| !leaving.contains(parent));
+        if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(at)) {
+            deletions.entry(parent).or_default().push(deletion);
+        }
+    }
+    let moves_role = |no: &StepNo| {
+        let op = draft.get(*no).map(|entry| &entry.step.op);
+        matches!(op, Some(Op::Act { verb: Verb::Failover { .. }, .. }))
+    };
+    deletions.retain(|parent, _| !draft.of(parent).iter().any(moves_role));
+    if deletions.is_empty() {
+        return;
+    }
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (no, entry) in draft.entries() {
+        let disturbs =
+            matches!(entry.step.op, Op::Modify { .. }) && entry.step.op.change() >= Change::Restart;
+        let is_writer = entry.seen.is_some_and(|seen| seen.facts.role == Some(Role::Writer));
+        if disturbs && is_writer {
+            let parent = parent_of(entry.step.op.at(), entry.node, entry.seen);
+            let before = parent.and_then(|parent| deletions.get(&parent)).into_iter().flatten();
+            edges.extend(before.map(|deletion| (no, *deletion)));
+        }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
+    }
+}
+
+/// The deletions of members that go with their parents, by parent.
+fn deletions_by_parent(
+    ask: &Ask<'_>,
+    leaving: &BTreeSet<Address>,
+    draft: &Draft<'_>,
+) -> BTreeMap<Address, Vec<StepNo>> {
+    let mut by_parent: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
+    for at in leaving {
+        let Some(seen) = ask.inventory.seen.get(at) else { continue };
+        let parent = parent_of(at, ask.node(at), Some(seen)).filter(|parent| leaving.contains(parent));
+        if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(at)) {
+            by_parent.entry(parent).or_default().push(deletion);
+        }
+    }
+    by_parent
+}
+
+/// Of members that leave with their parent the writer goes last: its end would make another one the writer, and the parent
+/// busy, for nothing.
+pub(super) fn writers_last(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+    for members in deletions_by_parent(ask, leaving, draft).into_values() {
+        let is_writer = |no: &StepNo| {
+            let seen = draft.get(*no).and_then(|entry| entry.seen);
+            seen.is_some_and(|seen| seen.facts.role == Some(Role::Writer))
+        };
+        let (writers, readers): (Vec<_>, Vec<_>) = members.into_iter().partition(is_writer);
+        for writer in writers {
+            for reader in &readers {
+                draft.need(writer, *reader);
             }
         }
     }

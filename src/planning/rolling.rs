@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, StepNo};
 use super::{Ask, cost, effect, side_by_side};
 use crate::artefacts::address::Address;
+use crate::artefacts::choices::Choices;
 use crate::artefacts::node::{Node, Usage};
 use crate::artefacts::plan::{Op, Reason, Step, Verb};
 use crate::artefacts::seen::Seen;
 use crate::vocabulary::names::Name;
-use crate::vocabulary::phase::Role;
+use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::table::Change;
 
 /// The parent of an object, by desired state or by what is seen.
@@ -81,7 +82,7 @@ fn roll_members<'a>(
         last = chain(draft, reader, last);
     }
     let Some(writer) = writers.first() else { return };
-    if let Some(to) = successors.of_writer(parent, &writer.at, |at| readers.iter().any(|one| one.at == *at)) {
+    if let Some(to) = successors.of_writer(parent, &writer.at) {
         let op = Op::Act { at: parent.clone(), verb: Verb::Failover { to: Some(to.name.clone()) } };
         let why = Reason::WriterMovesFirst { writer: writer.at.name.clone() };
         let failover = push_act(ask, draft, op, why);
@@ -109,34 +110,49 @@ fn chain(draft: &mut Draft<'_>, member: &Disturbed, last: Option<StepNo>) -> Opt
     member.steps.last().copied().or(last)
 }
 
-/// Who can take the write role: ready readers that are wanted, by parent, in the order in which they would.
-pub(super) struct Successors<'a>(BTreeMap<Address, Vec<&'a Address>>);
+/// Who can take the write role, by parent: wanted readers, in the order in which they would.
+pub(super) struct Successors<'a> {
+    ready: BTreeMap<Address, Vec<&'a Address>>,
+    chosen: &'a Choices,
+    /// Those that are busy, and can take it later.
+    busy: BTreeMap<Address, Vec<&'a Address>>,
+}
 
 impl<'a> Successors<'a> {
     pub fn of(ask: &Ask<'a>) -> Self {
-        let mut found: Vec<(Address, (u64, &Address))> = Vec::new();
+        let (mut ready, mut busy): (Vec<(Address, (u64, &Address))>, Vec<_>) = (Vec::new(), Vec::new());
         for pair in side_by_side(ask) {
             let (Some(node), Some((at, seen))) = pair else { continue };
-            let can_take_over =
-                seen.facts.role == Some(Role::Reader) && seen.facts.phase.is_ready() && ask.owns(at, seen);
-            if can_take_over && let Some(parent) = parent_of(at, Some(node), Some(seen)) {
+            let phase = &seen.facts.phase;
+            let goes = matches!(phase, Phase::Deleting);
+            if seen.facts.role == Some(Role::Writer) || !ask.owns(at, seen) || goes {
+                continue;
+            }
+            let Some(parent) = parent_of(at, Some(node), Some(seen)) else { continue };
+            if phase.is_transitional() {
+                busy.push((parent, at));
+            // What is stopped is woken with its parent before a role moves.
+            } else if (phase.is_ready() || *phase == Phase::Stopped) && seen.facts.role == Some(Role::Reader)
+            {
                 let tier = seen.attrs.get("promotion_tier").and_then(|tier| tier.as_u64()).unwrap_or(15);
-                found.push((parent, (tier, at)));
+                ready.push((parent, (tier, at)));
             }
         }
         let addresses = |members: Vec<(u64, &'a Address)>| members.into_iter().map(|(_, at)| at).collect();
-        Self(by_parent(found).into_iter().map(|(parent, members)| (parent, addresses(members))).collect())
+        Self {
+            ready: by_parent(ready).into_iter().map(|(parent, all)| (parent, addresses(all))).collect(),
+            chosen: ask.choices,
+            busy: by_parent(busy).into_iter().collect(),
+        }
     }
 
-    /// The first in order; one whose own change is done by then, if there is one.
-    pub fn of_writer(
-        &self,
-        parent: &Address,
-        writer: &Address,
-        is_changed: impl Fn(&Address) -> bool,
-    ) -> Option<&'a Address> {
-        let all = || self.0.get(parent).into_iter().flatten().copied().filter(|at| *at != writer);
-        all().find(|at| is_changed(at)).or_else(|| all().next())
+    /// The one that was chosen before, while it is there; else the first in order. Readers that are to be changed are
+    /// changed before the writer gives its role away, so that each is as good as the other by then.
+    pub fn of_writer(&self, parent: &Address, writer: &Address) -> Option<&'a Address> {
+        let ready = || self.ready.get(parent).into_iter().flatten().copied().filter(|at| *at != writer);
+        let mut able = ready().chain(self.busy.get(parent).into_iter().flatten().copied());
+        let chosen = self.chosen.successors.get(parent);
+        chosen.and_then(|name| able.find(|at| at.name == *name)).or_else(|| ready().next())
     }
 }
 

@@ -1,11 +1,16 @@
 //! What the record adds up to: the steps that were begun, and what is known of each.
+//!
+//! **Invariant:** what is appended follows from what is on record; [`Ledger::check`] says so before it is written. What is
+//! on record already is folded whatever it says, and [`notes`] tells where it does not follow.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::artefacts::address::Address;
+use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Cause, Entry, Event, Mark, Outcome, regions_of};
-use crate::vocabulary::names::{RegionId, RunId, StepId, Token};
+use crate::vocabulary::names::{Fingerprint, RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
 
 /// Why a step waits whose name is taken.
@@ -22,6 +27,54 @@ pub enum Status {
     Deferred,
     /// The call was refused for good, or its effect failed.
     Failed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unclear => "called and not answered",
+            Self::Accepted => "accepted",
+            Self::Deferred => "put off",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// An event that does not follow from what is on record. Written by the engine, it would be a mistake of rgctl.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// It is about a step that was never begun, or has come true.
+    #[error("`{event}` is told of a step that is not begun: {step}")]
+    NotBegun {
+        /// The event in a word.
+        event: &'static str,
+        /// Which step.
+        step: StepId,
+    },
+    /// The step is in a state from which this does not follow.
+    #[error("`{event}` is told of a step that is {status}: {step}")]
+    Status {
+        /// The event in a word.
+        event: &'static str,
+        /// Which step.
+        step: StepId,
+        /// What is known of it.
+        status: Status,
+    },
+    /// It belongs to no run that is open.
+    #[error("`{event}` is told by {run}, which is not the run that is open")]
+    NotOpen {
+        /// The event in a word.
+        event: &'static str,
+        /// Whose it is.
+        run: RunId,
+    },
+    /// A run that is open is opened again.
+    #[error("{run} is opened twice")]
+    OpenTwice {
+        /// Which run.
+        run: RunId,
+    },
 }
 
 /// How often a step was tried. The counts begin anew when something else is asked for, or when its effect was seen.
@@ -121,8 +174,12 @@ pub struct Ledger {
     pub last_seq: u64,
     /// Digest of the last line.
     pub last_hash: String,
-    /// Whether the last run was closed; if not, it was cut off.
-    pub is_closed: bool,
+    /// The run that was opened and not closed: it works, or was cut off.
+    pub open: Option<RunId>,
+    /// What was chosen for steps that have not come true.
+    pub choices: Choices,
+    /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
+    pub desired: Option<Fingerprint>,
     /// Every region in which something was ever begun.
     pub regions: BTreeSet<RegionId>,
     /// Calls without an answer of steps that went on without it.
@@ -146,16 +203,21 @@ impl Ledger {
         match &entry.what {
             // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
             // nothing had happened.
-            Event::Opened { .. } => {
-                self.is_closed = false;
+            Event::Opened { desired, .. } => {
+                self.open = Some(entry.run.clone());
                 self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
+                if self.desired.as_ref() != Some(desired) {
+                    self.choices = Choices::default();
+                    self.desired = Some(desired.clone());
+                }
             }
             Event::Closed { outcome, .. } => {
-                self.is_closed = true;
+                self.open = None;
                 if *outcome == Outcome::Settled {
                     self.begun.retain(|_, begun| begun.status != Status::Failed);
                 }
             }
+            Event::Chosen { choices } => self.choices.overlay(choices.clone()),
             Event::Intended { .. } => self.intend(entry),
             Event::Accepted { step } => {
                 self.set(step, Status::Accepted, "", entry);
@@ -198,6 +260,7 @@ impl Ledger {
             Event::Settled { step, object } => {
                 if let Some(begun) = self.begun.remove(step) {
                     self.keep(&begun, object.as_ref());
+                    self.choices.forget(&begun.at, &begun.word);
                 }
                 // What was asked for once, and is so, has arrived.
                 if self.late.get(step).is_some_and(|late| !late.repeated) {
@@ -287,8 +350,118 @@ impl Ledger {
         self.late.iter().map(|(step, late)| (step, late.clone())).chain(unclear)
     }
 
-    /// Whether calls are out whose end has not been seen.
-    pub fn has_calls_out(&self) -> bool {
-        self.begun.values().any(|begun| matches!(begun.status, Status::Accepted | Status::Unclear))
+    /// What was chosen for a desired state, if it is that of the last run.
+    pub fn choices_for(&self, desired: &Fingerprint) -> Choices {
+        if self.desired.as_ref() == Some(desired) { self.choices.clone() } else { Choices::default() }
     }
+
+    /// Whether events of a run may be appended: each follows from what is on record, and from those before it.
+    pub fn check(&self, run: &RunId, events: &[Event]) -> Result<(), Illegal> {
+        let mut ahead = Ahead { ledger: self, open: self.open.as_ref(), changed: BTreeMap::new() };
+        events.iter().try_for_each(|event| ahead.follow(run, event))
+    }
+}
+
+/// The ledger with events that are not on record yet.
+struct Ahead<'a> {
+    ledger: &'a Ledger,
+    open: Option<&'a RunId>,
+    changed: BTreeMap<&'a StepId, (&'a RunId, Option<Status>)>,
+}
+
+impl<'a> Ahead<'a> {
+    fn follow(&mut self, run: &'a RunId, event: &'a Event) -> Result<(), Illegal> {
+        if matches!(event, Event::Opened { .. }) {
+            if self.open == Some(run) {
+                return Err(Illegal::OpenTwice { run: run.clone() });
+            }
+            self.open = Some(run);
+            return Ok(());
+        }
+        if self.open != Some(run) {
+            return Err(Illegal::NotOpen { event: word(event), run: run.clone() });
+        }
+        if matches!(event, Event::Closed { .. }) {
+            self.open = None;
+        } else if let Some(step) = step_of(event) {
+            let next = next_status(step, self.status(run, step), event)?;
+            self.changed.insert(step, (run, next));
+        }
+        Ok(())
+    }
+
+    /// What is known of a step. What an earlier run gave up counts as never begun.
+    fn status(&self, run: &RunId, step: &StepId) -> Option<Status> {
+        let of_ledger = || self.ledger.begun.get(step).map(|begun| (&begun.run, Some(begun.status)));
+        let (last, status) = self.changed.get(step).copied().or_else(of_ledger)?;
+        status.filter(|status| *status != Status::Failed || last == run)
+    }
+}
+
+/// What a step is after an event, or why the event cannot follow. The one table of transitions.
+fn next_status(step: &StepId, before: Option<Status>, event: &Event) -> Result<Option<Status>, Illegal> {
+    let illegal = || match before {
+        None => Illegal::NotBegun { event: word(event), step: step.clone() },
+        Some(status) => Illegal::Status { event: word(event), step: step.clone(), status },
+    };
+    match (event, before) {
+        // A call may be made again until it has failed for good in this run.
+        (Event::Intended { .. }, Some(Status::Failed)) => Err(illegal()),
+        (Event::Intended { .. }, _)
+        | (Event::Unclear { .. } | Event::Taken { .. }, Some(Status::Unclear)) => Ok(Some(Status::Unclear)),
+        // An answer comes to a call that is out.
+        (Event::Accepted { .. }, Some(Status::Unclear)) => Ok(Some(Status::Accepted)),
+        (Event::Deferred { .. }, Some(Status::Unclear)) => Ok(Some(Status::Deferred)),
+        (Event::Refused { .. }, Some(Status::Unclear)) => Ok(Some(Status::Failed)),
+        (Event::Failed { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => {
+            Ok(Some(Status::Failed))
+        }
+        (Event::Settled { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => Ok(None),
+        (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. }, _) => Ok(before),
+        _ => Err(illegal()),
+    }
+}
+
+const fn step_of(event: &Event) -> Option<&StepId> {
+    match event {
+        Event::Intended { step, .. }
+        | Event::Accepted { step }
+        | Event::Refused { step, .. }
+        | Event::Unclear { step, .. }
+        | Event::Taken { step }
+        | Event::Deferred { step, .. }
+        | Event::Settled { step, .. }
+        | Event::Failed { step, .. } => Some(step),
+        Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } => None,
+    }
+}
+
+const fn word(event: &Event) -> &'static str {
+    match event {
+        Event::Opened { .. } => "opened",
+        Event::Chosen { .. } => "chosen",
+        Event::Intended { .. } => "intended",
+        Event::Accepted { .. } => "accepted",
+        Event::Refused { .. } => "refused",
+        Event::Unclear { .. } => "unclear",
+        Event::Taken { .. } => "taken",
+        Event::Deferred { .. } => "deferred",
+        Event::Settled { .. } => "settled",
+        Event::Failed { .. } => "failed",
+        Event::Closed { .. } => "closed",
+    }
+}
+
+/// Lines of a record that do not follow from those before, by position, each with the reason. Records of older versions
+/// may have some: they count for what they say, and people are told.
+pub fn notes(entries: &[Entry]) -> BTreeMap<u64, Illegal> {
+    let mut ledger = Ledger::default();
+    let mut notes = BTreeMap::new();
+    for entry in entries {
+        if let Err(illegal) = ledger.check(&entry.run, std::slice::from_ref(&entry.what)) {
+            notes.insert(entry.seq, illegal);
+        }
+        ledger.fold(std::slice::from_ref(entry));
+    }
+    notes
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::artefacts::journal::{Entry, Event, Outcome, Purpose};
+use crate::record::ledger;
 use crate::report::style::{Style, Tone};
 
 /// An event in a line, with lines below it.
@@ -12,10 +15,17 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
             let purpose = match purpose {
                 Purpose::Apply => "apply",
                 Purpose::Destroy => "destroy",
+                Purpose::TakeOver => "import --take-over",
             };
             let consents: Vec<String> =
                 policy.consents.iter().map(|consent| format!("allowed: {consent}")).collect();
             (format!("begins {purpose}, {steps} steps in the plan"), consents)
+        }
+        Event::Chosen { choices } => {
+            let successors = choices.successors.iter().map(|(at, to)| format!("{to} takes over in {at}"));
+            let snapshots =
+                choices.snapshots.iter().map(|(at, name)| format!("{at} leaves the snapshot {name}"));
+            ("chooses".to_owned(), successors.chain(snapshots).collect())
         }
         Event::Intended { step, why, changes, .. } => {
             let mut below = changes.clone();
@@ -53,11 +63,33 @@ pub const fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
+/// A line of the record, and what is odd about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Noted {
+    /// The line.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Why it does not follow from the lines before it; nothing for nearly all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// The lines of a whole record, each with what is odd about it.
+pub fn noted(entries: Vec<Entry>) -> Vec<Noted> {
+    let mut notes = ledger::notes(&entries);
+    let note = |entry: Entry| Noted { note: notes.remove(&entry.seq).map(|why| why.to_string()), entry };
+    entries.into_iter().map(note).collect()
+}
+
+fn note_line(note: &str) -> String {
+    format!("note: it does not follow from the lines before it: {note}")
+}
+
 /// The record as text: one heading per run. `whole` is the number of lines that were verified, of which these are some.
-pub fn text(entries: &[Entry], whole: usize, style: Style) -> String {
+pub fn text(entries: &[Noted], whole: usize, style: Style) -> String {
     let mut out = String::new();
     let mut run = None;
-    for entry in entries {
+    for Noted { entry, note } in entries {
         if run != Some((&entry.blueprint, &entry.run)) {
             run = Some((&entry.blueprint, &entry.run));
             let title = format!("{}, run {} by {}", entry.blueprint, entry.run, entry.actor);
@@ -66,7 +98,7 @@ pub fn text(entries: &[Entry], whole: usize, style: Style) -> String {
         }
         let (line, below) = words(&entry.what);
         let _ = writeln!(out, "  {:>5}  {}  {line}", entry.seq, entry.at);
-        for line in below {
+        for line in below.into_iter().chain(note.iter().map(|note| note_line(note))) {
             let _ = writeln!(out, "{:31}{line}", "");
         }
     }
@@ -76,14 +108,14 @@ pub fn text(entries: &[Entry], whole: usize, style: Style) -> String {
 }
 
 /// The record as Markdown.
-pub fn markdown(entries: &[Entry]) -> String {
+pub fn markdown(entries: &[Noted]) -> String {
     let mut out = String::from(
         "| Line | When | Blueprint | Run | Who | What |\n| ---: | --- | --- | --- | --- | --- |\n",
     );
-    for entry in entries {
+    for Noted { entry, note } in entries {
         let (line, below) = words(&entry.what);
         let mut what = line;
-        for more in below {
+        for more in below.into_iter().chain(note.iter().map(|note| note_line(note))) {
             what.push_str("<br>");
             what.push_str(&more);
         }

@@ -78,6 +78,8 @@ pub struct Columns<T, A> {
     pub with: Option<&'static str>,
     /// From the seen object (second) to the wanted one (first); [`Way::Direct`] when absent.
     pub way: Option<fn(&A, &A) -> Way>,
+    /// Members of one global object have it in common: it is changed at the primary, for all of them.
+    pub common: bool,
 }
 
 /// One row of a table: a field of `A` as the generic code sees it.
@@ -100,6 +102,8 @@ pub struct Field<A: 'static> {
     pub with: Option<&'static str>,
     /// How the seen object (second) gets to the wanted one (first).
     pub way: fn(&A, &A) -> Way,
+    /// Whether it is changed at the primary of a global object, for all members.
+    pub common: bool,
     /// Whether a smaller value may lose data.
     pub shrink: Shrink,
     /// Whether it is set.
@@ -148,6 +152,9 @@ pub struct FieldChange {
     /// Whether the change takes capacity for data away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shrinks: bool,
+    /// Whether it is made at the primary of a global object, for all members.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub common: bool,
 }
 
 /// Stands in outputs for a value that must not be shown.
@@ -179,6 +186,7 @@ pub fn diff<A: Attrs>(wanted: &A, seen: &A) -> Vec<FieldChange> {
             with: field.with.map(str::to_owned),
             through: is_through,
             shrinks,
+            common: field.common,
         });
     }
     changes
@@ -244,6 +252,7 @@ macro_rules! attrs {
                             Some(way) => way,
                             None => |_, _| $crate::vocabulary::table::Way::Direct,
                         },
+                        common: COLUMNS.common,
                         shrink: COLUMNS.shrink,
                         is_set: |attrs| attrs.$field.is_some(),
                         get: |attrs| {
@@ -303,5 +312,6 @@ impl<T, A> Columns<T, A> {
         alone: false,
         with: None,
         way: None,
+        common: false,
     };
 }

@@ -140,16 +140,16 @@ impl Site {
             }
         });
         if ended.is_none() {
-            self.outlive();
+            self.outlive(desired.blueprint.as_str());
         }
         (ended, taps.calls.into_inner(), taps.appends.into_inner())
     }
 
     /// Whoever died keeps the lease until somebody has watched it for its term.
-    fn outlive(&self) {
+    fn outlive(&self, blueprint: &str) {
         use rgctl::seams::Store;
         self.wall.advance(Span::from_mins(1));
-        let scope = self.scope("game");
+        let scope = self.scope(blueprint);
         let Some(lease) = block_on(self.store.lease(&scope)).unwrap() else { return };
         let (next, now) = (RunId("heir".into()), self.wall.now());
         let taken = self.store.take_lease(&scope, &next, "heir", now, lease.lasts, Some(&lease));
@@ -588,7 +588,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
             run: &run,
             began: start,
             now,
-            destroy: true,
+            purpose: Purpose::Destroy,
             stopping: false,
             pace: &pace,
             motion: &Motion::new(start),

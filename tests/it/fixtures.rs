@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl::artefacts::address::Address;
+use rgctl::artefacts::choices::Choices;
 use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::node::{Desired, Keep, Node, Usage};
-use rgctl::artefacts::plan::Plan;
+use rgctl::artefacts::plan::{Op, Plan};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Facts, Inventory, Seen};
 use rgctl::kinds::{AnyAttrs, KindId};
@@ -160,11 +161,18 @@ pub fn ask<'a>(desired: &'a Desired, inventory: &'a Inventory, policy: &'a Polic
         inventory,
         policy,
         figures: &NoFigures,
+        choices: Choices::NONE,
         now: NOW,
         snapshot_suffix: "20270115080000",
         destroy: false,
         claims: &NO_CLAIMS,
     }
+}
+
+/// The calls of a take-over.
+pub fn take_over_ops(desired: &Desired, inventory: &Inventory) -> Vec<Op> {
+    let plan = planning::take_over(&ask(desired, inventory, &Policy::default()), None);
+    plan.steps.into_iter().map(|step| step.op).collect()
 }
 
 /// The steps, in order, in short.

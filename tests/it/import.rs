@@ -11,7 +11,6 @@ use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::blueprint::document::Reading;
-use rgctl::cli::import::adoptions;
 use rgctl::desired;
 use rgctl::kinds::{AnyAttrs, KindId};
 use rgctl::planning::NoFigures;
@@ -91,7 +90,7 @@ fn reread(found: &Adoption) -> Desired {
 fn take_over_and_prove(cloud: &SimCloud, found: &Adoption) {
     let desired = reread(found);
     let before = look(cloud, &desired.regions);
-    let ops = adoptions(&desired, &before, &rgctl::artefacts::claims::NO_CLAIMS, None);
+    let ops = crate::fixtures::take_over_ops(&desired, &before);
     assert!(ops.iter().all(|op| matches!(op, Op::Tag { .. })));
     for op in &ops {
         block_on(cloud.call(op, &Token(format!("take {}", op.at())), &Permit::always())).unwrap();

@@ -264,7 +264,10 @@ fn what_a_service_does_not_take_back_is_replaced_and_only_then() {
         (
             ("valkey", "8.0", "disabled"),
             ("valkey", "8.0", "enabled"),
-            &["modify elasticache.group/game-cache-use1 cluster_mode=compatible"],
+            &[
+                "modify elasticache.group/game-cache-use1 cluster_mode=compatible",
+                "modify elasticache.group/game-cache-use1 cluster_mode",
+            ],
         ),
         (
             ("valkey", "8.0", "compatible"),

@@ -175,16 +175,7 @@ impl Game {
 
     /// What should exist, by the way that a command takes; nothing when the text is refused.
     pub fn desired(&self, now: Moment) -> Result<Desired, String> {
-        let sources = [Source::new("game.yaml", self.text())];
-        let mut reading = Reading::of(BUILT_IN.clone(), &sources);
-        reading.check(&CATALOG, now);
-        if let Some(problem) = reading.diagnostics.iter().find(|d| d.severity == Severity::Error) {
-            return Err(problem.to_string());
-        }
-        let loaded = reading.blueprints.first().ok_or("no blueprint was read")?;
-        rgctl::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], now)
-            .map(|built| built.desired)
-            .map_err(|findings| format!("{findings:?}"))
+        desired_of(&self.text(), now)
     }
 
     /// The first edit of this game that is a valid blueprint, with what it stands for; the number of texts that were
@@ -212,6 +203,20 @@ impl Game {
         }
         panic!("none of a hundred games is valid, the last because of {why}");
     }
+}
+
+/// What a text stands for, by the way that a command takes; nothing when it is refused.
+pub fn desired_of(text: &str, now: Moment) -> Result<Desired, String> {
+    let sources = [Source::new("game.yaml", text.to_owned())];
+    let mut reading = Reading::of(BUILT_IN.clone(), &sources);
+    reading.check(&CATALOG, now);
+    if let Some(problem) = reading.diagnostics.iter().find(|d| d.severity == Severity::Error) {
+        return Err(problem.to_string());
+    }
+    let loaded = reading.blueprints.first().ok_or("no blueprint was read")?;
+    rgctl::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], now)
+        .map(|built| built.desired)
+        .map_err(|findings| format!("{findings:?}"))
 }
 
 fn cells(rng: &mut impl Rng) -> Vec<Cell> {

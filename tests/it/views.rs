@@ -261,8 +261,9 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
     ];
     let entries: Vec<Entry> =
         events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect();
-    insta::assert_snapshot!("history_text", history::text(&entries, entries.len(), Style::PLAIN));
-    insta::assert_snapshot!("history_markdown", history::markdown(&entries));
+    let noted = history::noted(entries);
+    insta::assert_snapshot!("history_text", history::text(&noted, noted.len(), Style::PLAIN));
+    insta::assert_snapshot!("history_markdown", history::markdown(&noted));
 }
 
 #[test]

@@ -253,7 +253,11 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
 /// told. What became of a call need not: without that line the call's outcome counts as unclear, and is looked for.
 const fn must_survive(event: &Event) -> bool {
     match event {
-        Event::Intended { .. } | Event::Opened { .. } | Event::Closed { .. } | Event::Failed { .. } => true,
+        Event::Intended { .. }
+        | Event::Chosen { .. }
+        | Event::Opened { .. }
+        | Event::Closed { .. }
+        | Event::Failed { .. } => true,
         Event::Accepted { .. }
         | Event::Unclear { .. }
         | Event::Taken { .. }

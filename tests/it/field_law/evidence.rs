@@ -129,6 +129,7 @@ fn calls(plan: &Plan) -> Value {
 fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: bool) -> Plan {
     let policy = consents(&[]);
     let ask = Ask {
+        choices: rgctl::artefacts::choices::Choices::NONE,
         desired,
         inventory,
         policy: &policy,

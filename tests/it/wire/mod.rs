@@ -29,7 +29,7 @@ use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::scope::Scope;
 use rgctl::artefacts::seen::{Inventory, Selection};
-use rgctl::cli::import::{adoptions, strangers};
+use rgctl::cli::import::strangers;
 use rgctl::execution::drive::{Ended, Job, World, drive};
 use rgctl::execution::turn::Pace;
 use rgctl::kinds::{AnyAttrs, KindId};
@@ -201,7 +201,7 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
     let listed: Vec<_> =
         strangers(&seen, &desired, &NO_CLAIMS).into_iter().map(|(at, _)| at.clone()).collect();
     assert_eq!(listed, [old.clone(), other]);
-    let ops = adoptions(&desired, &seen, &NO_CLAIMS, None);
+    let ops = crate::fixtures::take_over_ops(&desired, &seen);
     assert_eq!(ops.iter().map(Op::at).collect::<Vec<_>>(), [&old], "another blueprint's object is not taken");
     let before = cloud.attempts().len();
     for op in &ops {

@@ -1,0 +1,56 @@
+//! Taking over: the tags of ownership on what the blueprint names and nobody owns, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Ask, Plan, effect};
+use crate::artefacts::health::Health;
+use crate::artefacts::node::{Node, TAG_RECORD};
+use crate::artefacts::plan::{CostChange, Op, PLAN_FORMAT, Reason, Step};
+use crate::artefacts::scope::RecordId;
+use crate::artefacts::seen::Seen;
+use crate::vocabulary::names::Fingerprint;
+use crate::vocabulary::phase::Phase;
+
+/// The plan of a take-over. An object of another blueprint is never in it, nor one of another record unless that is given
+/// up by name; and what does not exist is not made.
+pub fn take_over(ask: &Ask<'_>, from: Option<&RecordId>) -> Plan {
+    let found = || {
+        let nodes = ask.desired.nodes.values().filter(|node| ask.is_target(&node.at));
+        nodes.filter_map(|node| Some((node, ask.inventory.seen.get(&node.at)?)))
+    };
+    let is_free =
+        |(node, seen): &(&Node, &Seen)| ask.claims.may_take(&ask.desired.blueprint, &node.at, seen, from);
+    let stays = |(_, seen): &(&Node, &Seen)| !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
+    Plan {
+        format: PLAN_FORMAT.to_owned(),
+        blueprint: ask.desired.blueprint.clone(),
+        base: Fingerprint(String::new()),
+        made: ask.now,
+        destroy: false,
+        steps: found().filter(is_free).filter(stays).map(|(node, seen)| tag(ask, node, seen, from)).collect(),
+        waiting: Vec::new(),
+        health: Health::default(),
+        cost: BTreeMap::new(),
+        prices: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn tag(ask: &Ask<'_>, node: &Node, seen: &Seen, from: Option<&RecordId>) -> Step {
+    let mut tags = node.all_tags(&ask.desired.blueprint);
+    if let Some(record) = &ask.claims.record {
+        tags.insert(TAG_RECORD.to_owned(), record.0.clone());
+    }
+    let op = Op::Tag { at: node.at.clone(), tags };
+    Step {
+        id: op.step_id(),
+        store: Some(node.store.clone()),
+        needs: BTreeSet::new(),
+        gone: BTreeSet::new(),
+        why: Reason::TakenOver { from: from.cloned() },
+        lacks: None,
+        effect: effect::of(&op, Some(seen)),
+        cost: CostChange::default(),
+        op,
+    }
+}
