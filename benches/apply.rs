@@ -77,6 +77,7 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
         figures: &NoFigures,
         agreed: None,
         purpose: Purpose::Apply,
+        authority: rgctl::artefacts::policy::Authority::Person,
         run: &run,
         owner: "bench",
         deadline: None,

@@ -8,6 +8,7 @@ pub mod artefacts;
 
 pub mod catalog;
 pub mod families;
+pub mod gate;
 pub mod seams;
 
 pub mod blueprint;

@@ -19,7 +19,7 @@ use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::NO_CLAIMS;
 use crate::artefacts::node::{Desired, Node};
 use crate::artefacts::plan::Plan;
-use crate::artefacts::policy::Policy;
+use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::seen::Inventory;
 use crate::blueprint::region::{Region, RegionBook};
 use crate::blueprint::spec::Blueprint;
@@ -204,6 +204,8 @@ fn plan_as_if_taken(ask: &Ask<'_>, desired: &Desired) -> Plan {
         snapshot_suffix: "import",
         destroy: false,
         claims: &NO_CLAIMS,
+        verdicts: &planning::verdicts(desired, ask.figures),
+        authority: Authority::Person,
     })
 }
 

@@ -34,10 +34,15 @@ pub struct Claims {
     pub record: Option<RecordId>,
     /// What it knows, by address.
     pub objects: BTreeMap<Address, Claimed>,
+    /// Objects whose deletion is under way, or may be.
+    pub leaving: BTreeSet<Address>,
+    /// Objects that the last run deleted: what takes their place is no growth.
+    pub deleted: BTreeSet<Address>,
 }
 
 /// A record of nothing, with which nothing is compared.
-pub static NO_CLAIMS: Claims = Claims { record: None, objects: BTreeMap::new() };
+pub static NO_CLAIMS: Claims =
+    Claims { record: None, objects: BTreeMap::new(), leaving: BTreeSet::new(), deleted: BTreeSet::new() };
 
 /// Whose an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +121,16 @@ impl Claims {
     pub fn store_of(&self, at: &Address, seen: &Seen) -> Option<StoreName> {
         let by_tag = seen.facts.tags.get(TAG_STORE).and_then(|name| StoreName::new(name).ok());
         by_tag.or_else(|| self.objects.get(at).filter(|_| self.is_same(at, seen))?.store.clone())
+    }
+
+    /// Whether an object that we made, or took over, should be there: where it is not seen, it is lost.
+    pub fn should_exist(&self, at: &Address) -> bool {
+        self.objects.get(at).is_some_and(|claimed| claimed.is_done) && !self.leaving.contains(at)
+    }
+
+    /// Whether there was an object before, which what is made now makes up for.
+    pub fn was_there(&self, at: &Address) -> bool {
+        self.objects.get(at).is_some_and(|claimed| claimed.is_done) || self.deleted.contains(at)
     }
 
     /// What becomes of an object that is no longer wanted: by its tag or, where that is lost, by the record.

@@ -35,6 +35,8 @@ pub enum Outcome {
     Blocked,
     /// It was stopped, and goes on with the next run.
     Stopped,
+    /// What is left waits for a maintenance window, or for the end of a freeze.
+    Waiting,
     /// Its deadline came, and it goes on with the next run.
     Paused,
     /// Another run took its lease.

@@ -6,6 +6,7 @@
 //! **Invariant:** everything is ordered (`BTreeMap`, `BTreeSet`), so that equal inputs give equal texts.
 
 pub mod address;
+pub mod answer;
 pub mod bill;
 pub mod choices;
 pub mod claims;
@@ -16,6 +17,7 @@ pub mod node;
 pub mod overlay;
 pub mod plan;
 pub mod policy;
+pub mod rules;
 pub mod scope;
 pub mod seen;
 pub mod series;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::bill::StoreBill;
+use super::rules::Rules;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::names::{BlueprintName, Fingerprint, RegionId, StoreName};
 
@@ -69,6 +70,8 @@ pub struct Desired {
     pub nodes: BTreeMap<Address, Node>,
     /// Bills by store and region.
     pub bills: Vec<StoreBill>,
+    /// What the blueprint allows, and when. All of them hold: a saved plan brings its own, and meets those of the present.
+    pub rules: Vec<Rules>,
     /// Digest of the nodes.
     pub fingerprint: Fingerprint,
 }

@@ -5,10 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::answer::{Answer, Disturbance};
+
 use super::address::Address;
 use super::bill::CostRange;
 use super::health::Health;
-use super::policy::Consent;
+use super::policy::{Grave, GraveAct};
 use super::scope::RecordId;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::digest::sha256_hex;
@@ -20,7 +22,7 @@ use crate::vocabulary::time::{Moment, Span};
 pub use super::waiting::Waiting;
 
 /// Number of the format of saved plans; a plan of another format is refused.
-pub const PLAN_FORMAT: &str = "rgctl.dev/plan/v1";
+pub const PLAN_FORMAT: &str = "rgctl.dev/plan/v2";
 
 /// Something done to an object that is neither making, changing nor deleting it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -333,9 +335,16 @@ pub struct Step {
     pub gone: BTreeSet<Address>,
     /// Why.
     pub why: Reason,
-    /// Permission that it needs and does not have: it is held until then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lacks: Option<Consent>,
+    /// Grave things that it does or goes with: each must have been allowed by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub requires: BTreeSet<GraveAct>,
+    /// What it does to those who use the store, as windows and freezes ask.
+    pub disturbs: Disturbance,
+    /// Whether it makes anew what was there, at no higher cost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repairs: bool,
+    /// What the gate said when the plan was made; it is asked again before the step is begun.
+    pub answer: Answer,
     /// Effect on those who use the store.
     pub effect: Effect,
     /// Cost a month.
@@ -404,8 +413,47 @@ impl Plan {
         let is_open = |one: &Waiting| one.ends_by_itself() || matches!(one, Waiting::Unseen { .. });
         self.steps.is_empty() && !self.waiting.iter().any(is_open)
     }
-    /// Permissions that steps lack.
-    pub fn lacking(&self) -> BTreeSet<&Consent> {
-        self.steps.iter().filter_map(|step| step.lacks.as_ref()).collect()
+    /// Grave things that would have to be allowed by name.
+    pub fn lacking(&self) -> BTreeSet<&GraveAct> {
+        self.steps.iter().flat_map(Step::lacks).collect()
+    }
+    /// The options that give those consents, in one line; nothing when none is needed, or none would help.
+    pub fn options(&self) -> Option<String> {
+        let options: Vec<String> = self.lacking().into_iter().map(|act| format!("--allow {act}")).collect();
+        (!options.is_empty()).then(|| options.join(" "))
+    }
+    /// What no consent helps against: each reason once, with its remedy.
+    pub fn refusals(&self) -> BTreeSet<(&str, &str)> {
+        let answers = self.steps.iter().map(|step| &step.answer);
+        answers
+            .filter_map(|answer| match answer {
+                Answer::No { why, remedy, allow } if allow.is_empty() => {
+                    Some((why.as_str(), remedy.as_str()))
+                }
+                Answer::Go | Answer::Wait { .. } | Answer::No { .. } => None,
+            })
+            .collect()
+    }
+    /// The stores that would stand without a member or without their data.
+    pub fn emptied(&self) -> BTreeSet<(&StoreName, &RegionId)> {
+        let acts = self.steps.iter().flat_map(|step| &step.requires);
+        acts.filter(|act| act.grave == Grave::Empty)
+            .filter_map(|act| Some((act.store.as_ref()?, &act.region)))
+            .collect()
+    }
+}
+
+impl Step {
+    /// What would have to be allowed by name.
+    pub fn lacks(&self) -> impl Iterator<Item = &GraveAct> {
+        let allow = match &self.answer {
+            Answer::No { allow, .. } => Some(allow),
+            Answer::Go | Answer::Wait { .. } => None,
+        };
+        allow.into_iter().flatten()
+    }
+    /// Whether it is part of making something anew.
+    pub const fn is_remade(&self) -> bool {
+        matches!(self.why, Reason::MustReplace { .. })
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::families::Store;
-use crate::vocabulary::calendar::{Window, Zone};
-use crate::vocabulary::money::Money;
 use crate::vocabulary::names::{BlueprintName, RegionId, StoreName};
-use crate::vocabulary::quantity::{Bytes, Count, Factor, PerMonth, Share};
+use crate::vocabulary::quantity::{Bytes, Count, PerMonth, Share};
 use crate::vocabulary::section::Section;
-use crate::vocabulary::time::{Moment, Span};
+use crate::vocabulary::time::Span;
 use crate::{choices, section};
+
+// The gate obeys them long after the blueprint has been read, so that they are part of desired state.
+pub use crate::artefacts::rules::{
+    Allowance, Allowances, CalendarEntry, CostPolicy, Freeze, Policies, Repeats, Verdict,
+};
 
 choices! {
     /// The format of a document.
@@ -28,31 +31,6 @@ choices! {
         Reads = "reads",
         /// It stands by, at the smallest size from which it can grow in time.
         Standby = "standby",
-    }
-    /// How often a calendar entry comes again.
-    pub enum Repeats {
-        /// Every day at the same local time.
-        Daily = "daily",
-        /// Every week on the same day.
-        Weekly = "weekly",
-        /// Every year on the same date.
-        Yearly = "yearly",
-    }
-    /// What a rule does when it is broken, or when it cannot be judged.
-    pub enum Verdict {
-        /// The plan is refused.
-        Deny = "deny",
-        /// The plan says so.
-        Warn = "warn",
-        /// Nothing.
-        Ignore = "ignore",
-    }
-    /// Whether work of a kind may be done.
-    pub enum Allowance {
-        /// Never, not even when asked for.
-        Never = "never",
-        /// When the consent for this store is given by name with the command.
-        Ask = "ask",
     }
 }
 
@@ -192,52 +170,6 @@ section! {
         /// Key that encrypts storage there.
         kms_key: Option<String> => "alias/rgctl";
     }
-    /// A known crowd, or a time in which nothing may be disturbed.
-    pub struct CalendarEntry {
-        /// Name of the entry.
-        name: String => "season-4";
-        /// When it begins.
-        starts: Moment => "2026-12-04T10:00+08:00";
-        /// How long it lasts.
-        lasts: Span => "6h";
-        /// Demand in that time as a multiple of the usual peak.
-        demand: Factor = Factor::ONE => "3x";
-        /// Whether it comes again.
-        repeats: Option<Repeats>;
-        /// Time zone in which it repeats; it matters where clocks are changed.
-        zone: Zone = Zone::utc() => "Asia/Shanghai";
-        /// Whether disruptive work has to wait until it is over.
-        freeze: bool = false;
-        /// Cells that it concerns; all when none is named.
-        cells: Vec<StoreName> => "[china]";
-    }
-    /// What may be done, when, and at which cost.
-    pub struct Policies {
-        /// When disruptive work may be done; at any time when not given.
-        maintenance: Option<Window>;
-        /// Whether objects that hold data may be replaced, deleted or shrunk.
-        consent: Allowances = Allowances::usual();
-        /// Bounds on cost.
-        cost: Option<CostPolicy>;
-    }
-    /// Whether work that may lose data may be done.
-    pub struct Allowances {
-        /// Replacing a store that holds data.
-        replace: Allowance = Allowance::Ask;
-        /// Deleting a store that holds data.
-        delete: Allowance = Allowance::Ask;
-        /// Making a store smaller than what is in use.
-        shrink: Allowance = Allowance::Ask;
-    }
-    /// Bounds on cost.
-    pub struct CostPolicy {
-        /// Most that a month may cost at the upper bounds of scaling, one sum per currency; there is no conversion.
-        monthly_max: Vec<Money> => "[20000 USD]";
-        /// What happens when a plan would cost more.
-        on_exceed: Verdict = Verdict::Deny;
-        /// What happens when a price is not known, so that the total is only a lower bound.
-        on_unknown: Verdict = Verdict::Warn;
-    }
 }
 
 impl Objectives {
@@ -247,26 +179,6 @@ impl Objectives {
     /// Never: every field has a default, as a test shows.
     pub fn usual() -> Self {
         Self::blank().expect("every objective has a default")
-    }
-}
-
-impl Allowances {
-    /// What holds when a blueprint states none.
-    ///
-    /// # Panics
-    /// Never: every field has a default, as a test shows.
-    pub fn usual() -> Self {
-        Self::blank().expect("every allowance has a default")
-    }
-}
-
-impl Policies {
-    /// What holds when a blueprint states none.
-    ///
-    /// # Panics
-    /// Never: every field has a default, as a test shows.
-    pub fn usual() -> Self {
-        Self::blank().expect("every policy has a default")
     }
 }
 

@@ -12,7 +12,8 @@ use super::settings::Settings;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
-use crate::artefacts::policy::Policy;
+use crate::artefacts::policy::{Authority, Policy};
+use crate::gate::{self, Asked};
 use crate::planning::{self, Figures};
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
@@ -56,7 +57,20 @@ pub async fn saved(
         )
         .hint("make a new plan and look at it"));
     }
-    agree_and_carry_out(&work, &saved.plan, true, run, outside, settings, output).await
+    // The gate is asked anew: time has passed, and further policies may hold.
+    let verdicts = planning::verdicts(&saved.desired, figures);
+    let mut plan = saved.plan.clone();
+    gate::answer_all(
+        &mut plan.steps,
+        &Asked {
+            rules: &saved.desired.rules,
+            policy: &saved.policy,
+            verdicts: &verdicts,
+            authority: Authority::Person,
+            now: outside.clock.now(),
+        },
+    );
+    agree_and_carry_out(&work, &plan, true, run, outside, settings, output).await
 }
 
 /// Plans, shows the plan, asks, and carries it out.
@@ -92,7 +106,7 @@ async fn agree_and_carry_out(
             _ => Ok(()),
         };
     }
-    run::require_consents(plan)?;
+    run::require_yes_of_the_gate(plan)?;
     if !plan.steps.is_empty() {
         let (question, expected) = if work.purpose == Purpose::Destroy {
             (format!("Remove everything of {}?", plan.blueprint), plan.blueprint.to_string())
@@ -109,6 +123,7 @@ async fn agree_and_carry_out(
         purpose: work.purpose,
         deadline: args.deadline,
         if_held: args.if_held(),
+        wait: args.wait,
     };
     run::carry_out(outside, &run, output, settings.output).await
 }

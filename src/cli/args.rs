@@ -211,7 +211,8 @@ pub struct PolicyArgs {
     /// Only this store; repeat for several
     #[arg(long = "target", value_name = "STORE", value_parser = store_name)]
     pub targets: Vec<StoreName>,
-    /// Allow a grave thing by name, such as `delete:accounts@us-east-1`, `replace:…`, `shrink:…`; repeat for several
+    /// Allow a grave thing by name: `delete:`, `replace:`, `shrink:`, `empty:`, each with STORE@REGION, of which `*` may
+    /// stand for one, or `window:STORE`; repeat for several
     #[arg(long = "allow", value_name = "CONSENT", value_parser = consent)]
     pub consents: Vec<Consent>,
 }
@@ -286,6 +287,9 @@ pub struct RunArgs {
     /// nothing has moved for a day; with it, it waits until then
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub deadline: Option<Span>,
+    /// Wait for maintenance windows and the ends of freezes, and go on then; nobody is kept from working meanwhile
+    #[arg(long)]
+    pub wait: bool,
 }
 
 impl RunArgs {
@@ -305,14 +309,8 @@ pub struct ApplyArgs {
     /// A saved plan: exactly its steps are done, or none when the world has moved on
     #[arg(value_name = "PLAN")]
     pub plan: Option<PathBuf>,
-    /// Blueprint to read; repeat for several
-    #[arg(
-        short,
-        long = "file",
-        value_name = "FILE",
-        required_unless_present = "plan",
-        conflicts_with = "plan"
-    )]
+    /// Blueprint to read; with a saved plan, the blueprint whose policies hold too
+    #[arg(short, long = "file", value_name = "FILE", required_unless_present = "plan")]
     pub files: Vec<PathBuf>,
     /// Folder of further region files, which go before the built-in ones
     #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
@@ -421,7 +419,8 @@ fn run_id(text: &str) -> Result<RunId, String> {
 
 fn consent(text: &str) -> Result<Consent, String> {
     Consent::parse(text).ok_or_else(|| {
-        "expected `delete:`, `replace:` or `shrink:`, then STORE@REGION, such as `delete:accounts@us-east-1`"
+        "expected `delete:`, `replace:`, `shrink:` or `empty:`, then STORE@REGION, such as `delete:accounts@us-east-1` or \
+         `delete:*@us-east-1`; or `window:STORE`"
             .to_owned()
     })
 }
@@ -444,6 +443,10 @@ mod tests {
     #[test]
     fn a_consent_is_read_in_its_own_words() {
         assert!(consent("delete:accounts@us-east-1").is_ok());
-        assert!(consent("delete accounts").is_err());
+        assert!(consent("delete:*@us-east-1").is_ok() && consent("delete:accounts@*").is_ok());
+        assert!(consent("window:accounts").is_ok());
+        for wrong in ["delete accounts", "delete:accounts", "*:accounts@us-east-1", "delete:acc*@us-east-1"] {
+            assert!(consent(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -36,15 +36,15 @@ macro_rules! exits {
 }
 
 exits! {
-    /// The command did what was asked; the world is as wanted.
+    /// The command did what was asked; the world is as wanted, but for what waits for a maintenance window or a freeze.
     Done = 0, "done", "nothing";
     /// Something failed that no other code names; the message says what.
     Error = 1, "error", "read the message; the same command may be given again";
     /// Differences were found, and were asked for: `plan --detailed-exitcode`, `drift`, `import --region`.
     Differences = 2, "differences found", "look at them, then `rgctl apply`";
-    /// The saved plan was made for another state of the world or of the blueprint.
+    /// The saved plan was made for another state of the world or of the blueprint, or by another version.
     StalePlan = 3, "stale plan", "make a new plan";
-    /// Something needs a permission that was not given: a named consent, or a yes.
+    /// The gate says no: a named consent or a yes was not given, or the blueprint's policies forbid it, whoever asks.
     Refused = 4, "refused by policy", "give the consent that the message names, or change the blueprint";
     /// The run was stopped or its deadline came; everything begun is on record.
     Resumable = 5, "stopped half-way, resumable", "give the same command again";

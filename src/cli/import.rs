@@ -27,13 +27,14 @@ use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{Plan, Step};
-use crate::artefacts::policy::Policy;
+use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Seen, Selection};
 use crate::blueprint::document::Reading;
 use crate::blueprint::region::RegionBook;
 use crate::catalog::Catalog;
 use crate::execution::drive::{IfHeld, observe};
+use crate::gate::Verdicts;
 use crate::planning::{self, NoFigures};
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
@@ -350,6 +351,8 @@ fn take_over_plan(
         snapshot_suffix: "",
         destroy: false,
         claims,
+        verdicts: &Verdicts::default(),
+        authority: Authority::Person,
     };
     planning::take_over(&ask, from)
 }
@@ -359,7 +362,7 @@ async fn take_over(
     outside: &Outside,
     desired: &Desired,
     plan: &Plan,
-    output: &Output,
+    output: &mut Output,
 ) -> Result<Taken, Failure> {
     if plan.steps.is_empty() {
         return Ok(Taken { outcome: None, asked: 0, refused: BTreeMap::new() });
@@ -373,6 +376,7 @@ async fn take_over(
         purpose: Purpose::TakeOver,
         deadline: None,
         if_held: IfHeld::Watch,
+        wait: false,
     };
     let ended = run::finish(outside, &run, output).await?.ended;
     // Whose it is now is asked of the world: another hand may have been faster.

@@ -9,6 +9,7 @@ use super::settings::Settings;
 use super::validate;
 use crate::adapters::machine::SystemClock;
 use crate::artefacts::overlay::Overlay;
+use crate::artefacts::rules::Rules;
 use crate::blueprint::document::{Loaded as Document, Reading};
 use crate::capacity::Estimate;
 use crate::catalog::Catalog;
@@ -83,6 +84,11 @@ impl Checked {
     /// The first of its primary regions, whose account is the blueprint's home.
     pub fn primary(&self) -> Result<Option<RegionId>, Failure> {
         Ok(self.only()?.blueprint.cells().first().map(|cell| cell.primary.clone()))
+    }
+
+    /// What it allows, and when.
+    pub fn rules(&self) -> Result<Rules, Failure> {
+        Ok(desired::rules(&self.only()?.blueprint))
     }
 
     /// Sizes and expands, with the decisions that are in force.

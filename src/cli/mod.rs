@@ -51,8 +51,8 @@ use clap::Parser;
 
 use args::ScaleCommand;
 use args::{
-    CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, HistoryCommand, InputArgs, OutputForm,
-    PlanArgs, RunArgs,
+    ApplyArgs, CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, HistoryCommand, InputArgs,
+    OutputForm, PlanArgs,
 };
 use error::Failure;
 use exit::Exit;
@@ -184,7 +184,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         Command::Apply(args) => match &args.plan {
             Some(path) => {
                 args.nothing_beside_a_plan()?;
-                return saved_plan(path, &args.run, settings, output).await;
+                return saved_plan(path, args, settings, output).await;
             }
             None => args.input(),
         },
@@ -230,16 +230,21 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
 
 async fn saved_plan(
     path: &Path,
-    run: &RunArgs,
+    args: &ApplyArgs,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let saved = saved::SavedPlan::read(path)?;
+    let mut saved = saved::SavedPlan::read(path)?;
+    if !args.files.is_empty() {
+        // What the blueprint says now holds beside what it said then.
+        let present = load::check(&args.input(), settings, output)?;
+        saved.hold_to(&present.name()?, present.rules()?)?;
+    }
     let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
     let outside = outside::open(settings)?;
     let scope = crate::execution::drive::scope_of(&*outside.cloud, &saved.desired).await?;
     old_record::claim(&outside, &scope, &saved.desired).await?;
-    apply::saved(&saved, &figures, run, &outside, settings, output).await
+    apply::saved(&saved, &figures, &args.run, &outside, settings, output).await
 }
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {

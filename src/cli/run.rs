@@ -1,5 +1,6 @@
 //! What `plan`, `apply` and `destroy` share: look, plan, and carry out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal};
 
@@ -18,11 +19,11 @@ use crate::artefacts::claims::Claims;
 use crate::artefacts::health::Health;
 use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
-use crate::artefacts::plan::Plan;
-use crate::artefacts::policy::Policy;
+use crate::artefacts::plan::{Answer, Plan, Step, Waiting};
+use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::seen::Inventory;
-use crate::execution::drive::{self, Ended, IfHeld, Job};
-use crate::execution::turn::{self, Pace};
+use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
+use crate::execution::turn::{self, Later, Pace};
 use crate::planning::{self, Ask, Figures};
 use crate::record::ledger::Ledger;
 use crate::report::document::{document, format};
@@ -59,6 +60,7 @@ pub async fn look_and_plan(
     names::check_policy(policy, desired, &inventory, claims)?;
     let now = outside.clock.now();
     let suffix = turn::snapshot_suffix(now);
+    let verdicts = planning::verdicts(desired, figures);
     let ask = Ask {
         desired,
         inventory: &inventory,
@@ -69,6 +71,8 @@ pub async fn look_and_plan(
         snapshot_suffix: &suffix,
         destroy,
         claims,
+        verdicts: &verdicts,
+        authority: Authority::Person,
     };
     // Digests of ten thousand objects take as long as comparing them.
     let (mut plan, base) =
@@ -93,6 +97,8 @@ pub struct Run<'a> {
     pub deadline: Option<Span>,
     /// What is done when another run holds the lease.
     pub if_held: IfHeld,
+    /// Whether windows and the ends of freezes are waited for.
+    pub wait: bool,
 }
 
 /// How a run ended, as a document.
@@ -117,6 +123,8 @@ pub struct OutcomeReport<'a> {
     pub held: Vec<String>,
     /// What is not there, ours, whole and serving.
     pub health: &'a Health,
+    /// What waits for its time.
+    pub waits: Vec<Later>,
 }
 
 /// A run that has come to an end.
@@ -141,36 +149,63 @@ pub async fn carry_out(
 }
 
 /// Carries a run out, with its progress as talk.
-pub async fn finish(outside: &Outside, run: &Run<'_>, output: &Output) -> Result<Finished, Failure> {
+pub async fn finish(outside: &Outside, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
     let owner = machine::owner();
-    let id = machine::new_run(&owner, outside.wall.now());
     let began = outside.clock.now();
+    let deadline = run.deadline.map(|span| began + span);
     let stop = StopRequest::default();
-    let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
-    let usual = Pace::default();
+    let (usual, world) = (Pace::default(), outside.world());
     // Who says how long a run may take waits that long, whether anything moves or not.
     let still_max = run.deadline.map_or(usual.still_max, |span| span.max(usual.still_max));
     let pace = Pace { still_max, ..usual };
-    let job = Job {
-        desired: run.desired,
-        policy: run.policy,
-        figures: run.figures,
-        agreed: run.agreed,
-        purpose: run.purpose,
-        run: &id,
-        owner: &owner,
-        deadline: run.deadline.map(|span| began + span),
-        if_held: run.if_held,
-        pace: &pace,
+    let work = async {
+        loop {
+            let id = machine::new_run(&owner, outside.wall.now());
+            let job = Job {
+                desired: run.desired,
+                policy: run.policy,
+                figures: run.figures,
+                agreed: run.agreed,
+                purpose: run.purpose,
+                authority: Authority::Person,
+                run: &id,
+                owner: &owner,
+                deadline,
+                if_held: run.if_held,
+                pace: &pace,
+            };
+            let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
+            let ended = drive::drive(&world, &job, &mut progress).await?;
+            drop(progress);
+            let next = ended.last.later.iter().map(|later| later.until).min();
+            let next = next.filter(|_| run.wait && ended.outcome == Outcome::Waiting);
+            match next.filter(|until| deadline.is_none_or(|deadline| *until < deadline)) {
+                Some(until) => {
+                    output.say(&format!("waiting for {until}; others may work on the blueprint meanwhile"));
+                    if !sleep(&*outside.clock, until, &stop).await {
+                        return Ok((ended, id));
+                    }
+                }
+                None => return Ok((ended, id)),
+            }
+        }
     };
-    let world = outside.world();
-    let ended = tokio::select! {
+    let ended: Result<(Ended, RunId), DriveError> = tokio::select! {
         biased;
-        () = signals::second_signal(stop, say_at_once) => return Err(Failure::said(Exit::Interrupted)),
-        ended = drive::drive(&world, &job, &mut progress) => ended,
+        () = signals::second_signal(stop.clone(), say_at_once) => return Err(Failure::said(Exit::Interrupted)),
+        ended = work => ended,
     };
-    drop(progress);
-    Ok(Finished { ended: ended?, id, began })
+    let (ended, id) = ended?;
+    Ok(Finished { ended, id, began })
+}
+
+/// Sleeps until then; tells whether it was not asked to stop meanwhile.
+async fn sleep(clock: &dyn Clock, until: Moment, stop: &StopRequest) -> bool {
+    while clock.now() < until && !stop.is_made() {
+        let bit = clock.now() + Span::from_secs(1);
+        clock.sleep_until(if clock.is_virtual() { until } else { Ord::min(until, bit) }).await;
+    }
+    !stop.is_made()
 }
 
 fn say_at_once(line: &str) {
@@ -194,22 +229,35 @@ fn tell(finished: &Finished, run: &Run<'_>, output: &mut Output, form: OutputFor
         stalled: ended.last.stalled.clone(),
         held: held.chain(waiting).collect(),
         health: &plan.health,
+        waits: ended.last.later.clone(),
     };
     match form {
         OutputForm::Json | OutputForm::Yaml => output.document(&document(format::OUTCOME, &report), form)?,
         OutputForm::Text | OutputForm::Markdown | OutputForm::Html => output.data(&outcome_text(&report))?,
     }
-    exit_of(ended.outcome).map_or(Ok(()), |exit| Err(Failure::said(exit)))
+    match exit_of(ended.outcome) {
+        Some(Exit::Blocked) if is_refused(ended) => Err(Failure::said(Exit::Refused)),
+        exit => exit.map_or(Ok(()), |exit| Err(Failure::said(exit))),
+    }
 }
 
-/// The exit code of a run that did not do all that was asked.
+/// The exit code of a run that did not do all that was asked. What waits for its time is done as far as it may be.
 pub const fn exit_of(outcome: Outcome) -> Option<Exit> {
     match outcome {
-        Outcome::Settled => None,
+        Outcome::Settled | Outcome::Waiting => None,
         Outcome::Blocked => Some(Exit::Blocked),
         Outcome::Stopped | Outcome::Paused => Some(Exit::Resumable),
         Outcome::Fenced => Some(Exit::Held),
     }
+}
+
+/// Whether it is the gate alone that holds up the rest.
+fn is_refused(ended: &Ended) -> bool {
+    let waits_for_person =
+        |waiting: &Waiting| !waiting.ends_by_itself() && !matches!(waiting, Waiting::Retained { .. });
+    !ended.last.held.is_empty()
+        && ended.last.held.iter().all(|held| held.is_refused)
+        && !ended.last.plan.waiting.iter().any(waits_for_person)
 }
 
 fn outcome_text(report: &OutcomeReport<'_>) -> String {
@@ -230,6 +278,12 @@ fn outcome_text(report: &OutcomeReport<'_>) -> String {
     for held in &report.held {
         let _ = writeln!(text, "  {held}");
     }
+    for later in &report.waits {
+        let _ = writeln!(text, "  {}: waits for {}: {}", later.step, later.until, later.why);
+    }
+    if report.outcome == Outcome::Waiting {
+        text.push_str("Give the same command again at that time, or with `--wait` now.\n");
+    }
     if let Some(line) = report.health.line() {
         let _ = writeln!(text, "Not as wanted: {line}.");
     }
@@ -241,20 +295,35 @@ fn outcome_text(report: &OutcomeReport<'_>) -> String {
     text
 }
 
-/// Refuses a plan that needs consents it does not have: nothing is begun that would stop half-way.
-pub fn require_consents(plan: &Plan) -> Result<(), Failure> {
-    let lacking = plan.lacking();
-    if lacking.is_empty() {
+/// Refuses a plan with a grave step to which the gate says no, so that nothing is begun that would stop half-way; and one
+/// of which nothing may be begun.
+pub fn require_yes_of_the_gate(plan: &Plan) -> Result<(), Failure> {
+    let is_no = |step: &&Step| matches!(step.answer, Answer::No { .. });
+    let grave = plan.steps.iter().filter(is_no).any(|step| !step.requires.is_empty());
+    if !grave && (plan.steps.is_empty() || !plan.steps.iter().all(|step| is_no(&step))) {
         return Ok(());
     }
-    let names: Vec<String> = lacking.iter().map(ToString::to_string).collect();
-    let options: Vec<String> = names.iter().map(|name| format!("--allow {name}")).collect();
-    Err(Failure::new(
-        Exit::Refused,
-        format!("the plan needs consent by name to {}; nothing was done", names.join(", ")),
-    )
-    .hint(format!("if this is meant: {}", options.join(" ")))
-    .hint("`--target STORE` leaves the other stores out of this run"))
+    let refusals = plan.refusals();
+    let mut failure = match plan.lacking().into_iter().map(ToString::to_string).collect::<Vec<_>>() {
+        names if refusals.is_empty() => Failure::new(
+            Exit::Refused,
+            format!("the plan needs consent by name to {}; nothing was done", names.join(", ")),
+        ),
+        _ => {
+            let whys: Vec<&str> = refusals.iter().map(|(why, _)| *why).collect();
+            Failure::new(Exit::Refused, format!("{}; nothing was done", whys.join("; ")))
+        }
+    };
+    let remedies: BTreeSet<&str> = refusals.iter().map(|(_, remedy)| *remedy).collect();
+    for remedy in remedies {
+        failure = failure.hint(remedy);
+    }
+    if refusals.is_empty()
+        && let Some(options) = plan.options()
+    {
+        failure = failure.hint(format!("if this is meant: {options}"));
+    }
+    Err(failure.hint("`--target STORE` leaves the other stores out of this run"))
 }
 
 /// Asks a person, unless `--yes` was given. Where nobody can be asked, the answer is no.

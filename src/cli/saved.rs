@@ -11,10 +11,15 @@ use crate::adapters::files::outputs::{self, Replaces};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::Policy;
+use crate::artefacts::rules::Rules;
 use crate::vocabulary::digest::sha256_hex;
+use crate::vocabulary::names::BlueprintName;
 
 /// Format of the file. A file of another format is refused, never guessed at.
-pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v1";
+pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v2";
+
+/// What all formats of saved plans begin with.
+const FORMATS: &str = "rgctl.dev/saved-plan/";
 
 /// What an older plan begins with; nothing else is replaced by a newer one.
 const OLDER: Replaces =
@@ -51,10 +56,31 @@ impl SavedPlan {
     /// Reads a file back.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = inputs::read_text(path, PLAN_BYTES_MAX)?;
+        if let Some(format) = older_format(&text) {
+            let message = format!(
+                "{} was saved by another version, in the format {format}, which says nothing about policies and calendar; \
+                 nothing was done",
+                path.display()
+            );
+            return Err(Failure::new(Exit::StalePlan, message).hint("make a new plan and look at it"));
+        }
         Self::parse(&text).map_err(|why| {
             Failure::new(Exit::BadInput, format!("{} is not a saved plan: {why}", path.display()))
                 .hint("make one with `rgctl plan -f BLUEPRINT --out FILE`; blueprints are given with `-f`")
         })
+    }
+
+    /// Lets further policies and another calendar hold beside its own.
+    pub fn hold_to(&mut self, name: &BlueprintName, rules: Rules) -> Result<(), Failure> {
+        if *name != self.plan.blueprint {
+            let message =
+                format!("the saved plan is of {}, and the blueprint is {name}", self.plan.blueprint);
+            return Err(
+                Failure::new(Exit::BadInput, message).hint("give the blueprint that the plan was made from")
+            );
+        }
+        self.desired.rules.push(rules);
+        Ok(())
     }
 
     /// Reads the text of a file, or says why it is no saved plan.
@@ -81,6 +107,12 @@ impl SavedPlan {
 #[derive(Deserialize)]
 struct Head {
     format: Option<String>,
+}
+
+/// The format of a saved plan of another version.
+fn older_format(text: &str) -> Option<String> {
+    let head: Head = serde_json::from_str(text).ok()?;
+    head.format.filter(|format| format.starts_with(FORMATS) && format != SAVED_FORMAT)
 }
 
 fn digest(plan: &Plan, desired: &Desired, policy: &Policy) -> String {

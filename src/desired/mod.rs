@@ -16,6 +16,7 @@ use crate::artefacts::address::Address;
 use crate::artefacts::bill::BillLine;
 use crate::artefacts::node::{Desired, Node, Usage};
 use crate::artefacts::overlay::{Axis, Overlay};
+use crate::artefacts::rules::{CellPlace, Rules};
 use crate::blueprint::region::RegionBook;
 use crate::blueprint::spec::{Blueprint, Cell, NetworkRefs, SecondaryRole};
 use crate::capacity::{self, Estimate};
@@ -264,6 +265,20 @@ impl Wish<'_> {
     }
 }
 
+/// What a blueprint allows, and when: what the gate obeys.
+pub fn rules(blueprint: &Blueprint) -> Rules {
+    let place = |cell: &Cell| CellPlace {
+        name: cell.name.clone(),
+        regions: cell.regions().cloned().collect(),
+        stores: cell.stores.iter().cloned().collect(),
+    };
+    Rules {
+        policies: blueprint.spec.policies.clone(),
+        calendar: blueprint.spec.calendar.clone(),
+        cells: blueprint.cells().iter().map(place).collect(),
+    }
+}
+
 /// What has been put together so far.
 struct Work<'a> {
     wish: &'a Wish<'a>,
@@ -278,6 +293,7 @@ impl<'a> Work<'a> {
             regions: cells.iter().flat_map(Cell::regions).cloned().collect(),
             nodes: BTreeMap::new(),
             bills: Vec::new(),
+            rules: vec![rules(wish.blueprint)],
             fingerprint: Fingerprint(String::new()),
         };
         let built = Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() };

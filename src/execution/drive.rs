@@ -15,11 +15,12 @@ use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Cause, Event, Outcome, Purpose};
 use crate::artefacts::node::{Desired, TAG_RECORD, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
-use crate::artefacts::policy::Policy;
+use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
+use crate::gate::Verdicts;
 use crate::kinds::facts::Endpoint;
-use crate::planning::Figures;
+use crate::planning::{self, Figures};
 use crate::record::ledger::{Illegal, Ledger};
 use crate::seams::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use crate::vocabulary::names::{RegionId, RunId};
@@ -61,6 +62,8 @@ pub struct Job<'a> {
     pub agreed: Option<&'a Plan>,
     /// What for.
     pub purpose: Purpose,
+    /// On whose word.
+    pub authority: Authority,
     /// This run.
     pub run: &'a RunId,
     /// Who.
@@ -215,11 +218,13 @@ pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> R
     let scope = scope_of(world.cloud, job.desired).await?;
     let guard = Guard::take(*world, job, &scope, watch).await?;
     let began = world.clock.now();
+    let (ledger, verdicts) = (Ledger::default(), planning::verdicts(job.desired, job.figures));
     let mut run = Run {
         world,
         job,
         guard: &guard,
-        ledger: Ledger::default(),
+        ledger,
+        verdicts,
         calls: 0,
         began,
         motion: Motion::new(began),
@@ -235,6 +240,7 @@ struct Run<'a> {
     job: &'a Job<'a>,
     guard: &'a Guard<'a>,
     ledger: Ledger,
+    verdicts: Verdicts,
     calls: u64,
     began: Moment,
     /// Who asked for the lease.
@@ -304,6 +310,8 @@ impl Run<'_> {
             now: self.world.clock.now(),
             purpose: self.job.purpose,
             stopping,
+            verdicts: &self.verdicts,
+            authority: self.job.authority,
             pace: self.job.pace,
             motion: &self.motion,
         }
@@ -413,10 +421,11 @@ impl Run<'_> {
 fn summary(last: &Turn, calls: u64) -> String {
     let stalled = last.stalled.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     format!(
-        "{calls} calls; {} steps left, {} under way, {} held{stalled}",
+        "{calls} calls; {} steps left, {} under way, {} held, {} waiting for their time{stalled}",
         last.plan.steps.len(),
         last.under_way.len(),
-        last.held.len()
+        last.held.len(),
+        last.later.len()
     )
 }
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::agreed::Agreed;
 use super::judge::Verdicts;
 use super::late;
-use super::turn::{Call, Held, Known};
+use super::turn::{Call, Held, Known, Later};
 use crate::artefacts::address::Address;
-use crate::artefacts::plan::{Op, Plan, Step, Verb, Waiting};
+use crate::artefacts::plan::{Answer, Op, Plan, Step, Verb, Waiting};
+use crate::gate;
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
 use crate::record::ledger::Status;
@@ -21,6 +22,7 @@ use crate::vocabulary::time::Moment;
 pub(super) struct Choice {
     pub calls: Vec<Call>,
     pub held: Vec<Held>,
+    pub later: Vec<Later>,
     /// Whether something is held up by nothing but time.
     pub waits_for_time: bool,
     /// Whether something is held up only because this turn makes enough calls already.
@@ -46,7 +48,11 @@ pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Cho
             }
             Verdict::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
             Verdict::Behind => {}
-            Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why }),
+            Verdict::Later(until, why) => choice.later.push(Later { step: step.id.clone(), until, why }),
+            Verdict::Refused(why) => {
+                choice.held.push(Held { step: step.id.clone(), why, is_refused: true });
+            }
+            Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why, is_refused: false }),
         }
     }
     choice
@@ -63,6 +69,10 @@ enum Verdict {
     NoRoom,
     /// It stands behind other steps, which decide what becomes of it.
     Behind,
+    /// The gate says: not now.
+    Later(Moment, String),
+    /// The gate says no.
+    Refused(String),
     /// A person is needed.
     Held(String),
 }
@@ -152,8 +162,10 @@ impl<'a> Room<'a> {
         agreed: Option<&Agreed<'_>>,
         step: &Step,
     ) -> Verdict {
-        if let Some(consent) = &step.lacks {
-            return Verdict::Held(format!("it needs consent: --allow {consent}"));
+        // Asked again, now that the step could be begun: nothing else anywhere says yes.
+        let answer = gate::strictest(&step.answer, gate::authorise(step, &known.asked()));
+        if let Answer::No { why, remedy, .. } = answer {
+            return Verdict::Refused(format!("{why}; {remedy}"));
         }
         if let Some(why) = verdicts.failed.get(&step.id) {
             return Verdict::Held(why.clone());
@@ -163,12 +175,12 @@ impl<'a> Room<'a> {
         {
             return Verdict::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
-        if known.policy.observe_only {
-            return Verdict::Held("nothing is changed in observe-only mode".to_owned());
-        }
         if verdicts.under_way.contains_key(&step.id) || step.needs.iter().any(|need| self.open.contains(need))
         {
             return Verdict::Behind;
+        }
+        if let Answer::Wait { until, why } = answer {
+            return Verdict::Later(until, why);
         }
         if step.gone.iter().any(|at| known.inventory.seen.contains_key(at)) {
             return Verdict::Wait;

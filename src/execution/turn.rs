@@ -8,9 +8,10 @@ use crate::artefacts::choices::Choices;
 use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{Plan, Reason, Step, Waiting};
-use crate::artefacts::policy::Policy;
+use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::scope::RecordId;
 use crate::artefacts::seen::Inventory;
+use crate::gate::{Asked, Verdicts};
 use crate::planning::{self, Ask, Figures, Unpriced};
 use crate::record::ledger::Ledger;
 use crate::vocabulary::names::{RunId, StepId, Token};
@@ -131,6 +132,10 @@ pub struct Known<'a> {
     pub purpose: Purpose,
     /// Whether no new step may be begun: the run is being stopped.
     pub stopping: bool,
+    /// What was found about desired state as a whole.
+    pub verdicts: &'a Verdicts,
+    /// On whose word.
+    pub authority: Authority,
     /// Bounds.
     pub pace: &'a Pace,
     /// What has moved up to the turn before.
@@ -138,6 +143,17 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// What the gate judges by.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            rules: &self.desired.rules,
+            policy: self.policy,
+            verdicts: self.verdicts,
+            authority: self.authority,
+            now: self.now,
+        }
+    }
+
     /// What was chosen: as it was agreed to, and else as it is on record.
     fn choices(&self) -> Choices {
         let mut choices = self.ledger.choices_for(&self.desired.fingerprint);
@@ -175,6 +191,19 @@ pub struct Held {
     pub step: StepId,
     /// Why, for a person.
     pub why: String,
+    /// Whether it is the gate that says no.
+    pub is_refused: bool,
+}
+
+/// A step that waits for a maintenance window, or for the end of a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Later {
+    /// Which step.
+    pub step: StepId,
+    /// When it may begin.
+    pub until: Moment,
+    /// What it waits for.
+    pub why: String,
 }
 
 /// What a turn decided.
@@ -205,6 +234,8 @@ pub struct Turn {
     pub stalled: Option<String>,
     /// Steps that are held up.
     pub held: Vec<Held>,
+    /// Steps that wait for their time.
+    pub later: Vec<Later>,
     /// Set when there is nothing more to do in this run.
     pub outcome: Option<Outcome>,
 }
@@ -239,22 +270,27 @@ pub fn snapshot_suffix(began: Moment) -> String {
 ///
 /// 1. The plan is made anew from what is seen: what has come true is no longer in it.
 /// 2. Each begun step is judged: come true, failed, still under way, or to be tried again.
-/// 3. Of the steps of the plan, those are begun whose needs are met, whose object is free, that lack no consent, that
-///    were agreed to, and for which there is room.
+/// 3. Of the steps of the plan, those are begun whose needs are met, whose object is free, to which the gate says yes,
+///    that were agreed to, and for which there is room.
 /// 4. What the plan chose among equals is recorded, so that the next turn chooses alike.
 /// 5. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
 pub fn turn(known: &Known<'_>) -> Turn {
     let suffix = snapshot_suffix(known.began);
+    // Prices matter to a step only where nothing may grow.
+    let unpriced = Unpriced(known.figures);
+    let figures: &dyn Figures = if known.verdicts.refuses_growth() { known.figures } else { &unpriced };
     let ask = Ask {
         desired: known.desired,
         inventory: known.inventory,
         policy: known.policy,
-        figures: &Unpriced(known.figures),
+        figures,
         choices: &known.choices(),
         now: known.now,
         snapshot_suffix: &suffix,
         destroy: known.destroys(),
         claims: &known.ledger.claims,
+        verdicts: known.verdicts,
+        authority: known.authority,
     };
     let plan = match known.purpose {
         Purpose::Apply | Purpose::Destroy => planning::plan(&ask),
@@ -278,7 +314,8 @@ pub fn turn(known: &Known<'_>) -> Turn {
     }
 
     let end = (outcome.is_none()).then(|| motion.moved + known.pace.still_max);
-    let dues = verdicts.due.iter().chain(&choice.due).copied().chain(end);
+    let times = choice.later.iter().map(|later| later.until);
+    let dues = verdicts.due.iter().chain(&choice.due).copied().chain(end).chain(times);
     let due = dues.filter(|at| *at > known.now).min();
     let begun = verdicts.under_way.keys().filter_map(|id| known.ledger.begun.get(id));
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.
@@ -297,6 +334,7 @@ pub fn turn(known: &Known<'_>) -> Turn {
         motion,
         stalled,
         held: choice.held,
+        later: choice.later,
         plan,
         outcome,
     }
@@ -330,7 +368,7 @@ fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &judge::Verdicts) -> Vec
                     if wait.calls == 1 { "1 call".to_owned() } else { format!("{} calls", wait.calls) };
                 format!(", since {}, {calls}", wait.since)
             });
-            Held { step, why: why + &since.unwrap_or_default() }
+            Held { step, why: why + &since.unwrap_or_default(), is_refused: false }
         })
         .collect()
 }
@@ -353,5 +391,11 @@ fn outcome(
     if can_go_on {
         return None;
     }
-    Some(if plan.is_clean() && verdicts.failed.is_empty() { Outcome::Settled } else { Outcome::Blocked })
+    let is_held = !verdicts.failed.is_empty() || !choice.held.is_empty();
+    let waits = !choice.later.is_empty() && plan.health.is_clean();
+    Some(match (is_held, plan.is_clean(), waits) {
+        (false, true, _) => Outcome::Settled,
+        (false, false, true) => Outcome::Waiting,
+        (true, ..) | (false, false, false) => Outcome::Blocked,
+    })
 }

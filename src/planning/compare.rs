@@ -7,8 +7,8 @@ use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Standing;
 use crate::artefacts::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
-use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
-use crate::artefacts::policy::{Consent, Grave};
+use crate::artefacts::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
+use crate::artefacts::policy::{Grave, GraveAct};
 use crate::artefacts::seen::Seen;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::phase::Phase;
@@ -83,7 +83,11 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
             let wakes_by_itself = node.attrs.get("paused").is_some() || has_stopped_parent(ask, node, seen);
             if !wakes_by_itself {
                 let op = Op::Act { at: at.clone(), verb: Verb::Start };
-                draft.push(step(ask, node, Some(seen), op, Reason::Differs, None), Some(node), Some(seen));
+                draft.push(
+                    step(ask, node, Some(seen), op, Reason::Differs, BTreeSet::new()),
+                    Some(node),
+                    Some(seen),
+                );
             }
             change(ask, node, seen, draft);
         }
@@ -133,7 +137,7 @@ fn create(ask: &Ask<'_>, node: &Node, seen: Option<&Seen>, why: Reason) -> Step 
         attrs: node.attrs.clone(),
         tags: node.all_tags(&ask.desired.blueprint),
     };
-    step(ask, node, seen, op, why, None)
+    step(ask, node, seen, op, why, BTreeSet::new())
 }
 
 fn step(
@@ -142,7 +146,7 @@ fn step(
     seen: Option<&Seen>,
     op: Op,
     why: Reason,
-    lacks: Option<Consent>,
+    requires: BTreeSet<GraveAct>,
 ) -> Step {
     Step {
         id: op.step_id(),
@@ -150,7 +154,10 @@ fn step(
         needs: BTreeSet::new(),
         gone: BTreeSet::new(),
         why,
-        lacks,
+        requires,
+        disturbs: Disturbance::Quiet,
+        repairs: false,
+        answer: Answer::Go,
         effect: effect::of(&op, seen),
         cost: cost::change(ask, &op, seen, &node.usage),
         op,
@@ -238,13 +245,13 @@ fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'
     let groups = calls(alone).into_iter().chain(together).chain(calls(late));
     for changes in groups {
         let attrs = asked(node, &changes);
-        let lacks = lacks_for_shrink(ask, node, seen, &changes);
+        let requires = shrink(ask, node, seen, &changes).into_iter().collect();
         let op = Op::Modify { at: node.at.clone(), changes, attrs };
-        draft.push(step(ask, node, Some(seen), op, Reason::Differs, lacks), Some(node), Some(seen));
+        draft.push(step(ask, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
     }
     draft.waiting.extend(other_key(node, seen));
     if let Some((op, why)) = retag(ask, node, seen) {
-        draft.push(step(ask, node, Some(seen), op, why, None), Some(node), Some(seen));
+        draft.push(step(ask, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
     }
 }
 
@@ -314,7 +321,7 @@ fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<(Op, Reason)> {
 }
 
 /// Shrinking needs consent when what is stored would not fit any more, or when nobody knows how much is stored.
-fn lacks_for_shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldChange]) -> Option<Consent> {
+fn shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldChange]) -> Option<GraveAct> {
     if !node.at.kind.facts().holds_data {
         return None;
     }
@@ -332,7 +339,7 @@ fn lacks_for_shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldCha
         (Some(used), Some(capacity)) => used <= capacity,
         _ => false,
     };
-    if shrinks && !fits { ask.lacking(Grave::Shrink, &node.at) } else { None }
+    (shrinks && !fits).then(|| ask.act(Grave::Shrink, &node.at))
 }
 
 /// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.
@@ -353,16 +360,17 @@ fn replace<'a>(
 
 fn push_replacement<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, why: &Reason, draft: &mut Draft<'a>) {
     let facts = node.at.kind.facts();
-    let lacks = if facts.holds_data { ask.lacking(Grave::Replace, &node.at) } else { None };
+    let requires: BTreeSet<GraveAct> =
+        facts.holds_data.then(|| ask.act(Grave::Replace, &node.at)).into_iter().collect();
     let (wanted, found) = (Some(node), Some(seen));
     if effective_attrs(seen).is_protected() {
         let unprotect = super::removal::unprotect(ask, &node.at, seen);
-        draft.push(Step { lacks: lacks.clone(), ..unprotect }, wanted, found);
+        draft.push(Step { requires: requires.clone(), ..unprotect }, wanted, found);
     }
     let op =
         Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(ask, &node.at) };
-    draft.push(step(ask, node, found, op, why.clone(), lacks.clone()), wanted, found);
-    draft.push(Step { lacks, ..create(ask, node, found, why.clone()) }, wanted, found);
+    draft.push(step(ask, node, found, op, why.clone(), requires.clone()), wanted, found);
+    draft.push(Step { requires, ..create(ask, node, found, why.clone()) }, wanted, found);
 }
 
 /// Edges between wanted objects: an object is made and changed after the things it needs. When a needed object is

@@ -6,13 +6,14 @@ use super::Ask;
 use super::draft::{Draft, Entry, StepNo};
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Step, Verb, Waiting};
-use crate::artefacts::policy::Consent;
+use crate::artefacts::policy::GraveAct;
 use crate::vocabulary::phase::{Phase, Role};
 
-/// Holds back the removals that go with one that lacks consent, and drops those that no consent makes possible.
+/// Ties what goes with a grave thing to its consent, and drops removals that no consent makes possible.
 pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft<'_>) {
-    if draft.entries().any(|(_, entry)| entry.step.lacks.is_some()) {
-        spread_lacking(draft);
+    if draft.entries().any(|(_, entry)| !entry.step.requires.is_empty()) {
+        spread_down(draft);
+        spread_up(draft);
     }
     let outsiders: Vec<Address> = with_outsiders(draft).into_iter().collect();
     drop_removals(&outsiders, draft);
@@ -22,30 +23,45 @@ pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft<'_>) {
     draft.waiting.extend(bound.into_iter().map(|(at, by)| Waiting::Bound { at, by }));
 }
 
-/// Members and groups go with their store: whatever a step without consent needs for its object, or is needed by its
-/// deletion, is held with it.
-fn spread_lacking(draft: &mut Draft<'_>) {
+/// A cluster that may not go keeps its members: what its deletion needs deleted requires what it requires.
+fn spread_down(draft: &mut Draft<'_>) {
+    spread(draft, |needed, entry| {
+        let goes_with = is_removal(entry) && matches!(needed.op, Op::Delete { .. });
+        goes_with.then_some(Spread::ToNeeded)
+    });
+}
+
+/// What a dependant needs stays as long as the dependant: its groups require what its deletion requires.
+fn spread_up(draft: &mut Draft<'_>) {
+    spread(draft, |_, entry| is_removal(entry).then_some(Spread::ToDependant));
+}
+
+enum Spread {
+    ToNeeded,
+    ToDependant,
+}
+
+fn spread(draft: &mut Draft<'_>, way: impl Fn(&Step, &Step) -> Option<Spread>) {
     loop {
-        let mut found: Vec<(StepNo, Consent)> = Vec::new();
-        for (no, entry) in draft.entries().filter(|(_, entry)| is_removal(&entry.step)) {
+        let mut found: Vec<(StepNo, BTreeSet<GraveAct>)> = Vec::new();
+        for (no, entry) in draft.entries() {
             for (need, needed) in draft.needs_of(entry) {
-                match (&entry.step.lacks, &needed.step.lacks) {
-                    // The cluster may not go: its members stay as well.
-                    (Some(consent), None) if matches!(needed.step.op, Op::Delete { .. }) => {
-                        found.push((need, consent.clone()));
-                    }
-                    // A dependant may not go: what it needs stays.
-                    (None, Some(consent)) => found.push((no, consent.clone())),
-                    _ => {}
+                let (from, to, to_no) = match way(&needed.step, &entry.step) {
+                    Some(Spread::ToNeeded) => (&entry.step, &needed.step, need),
+                    Some(Spread::ToDependant) => (&needed.step, &entry.step, no),
+                    None => continue,
+                };
+                if !from.requires.is_subset(&to.requires) {
+                    found.push((to_no, from.requires.clone()));
                 }
             }
         }
         if found.is_empty() {
             return;
         }
-        for (no, consent) in found {
+        for (no, requires) in found {
             if let Some(step) = draft.step_mut(no) {
-                step.lacks.get_or_insert(consent);
+                step.requires.extend(requires);
             }
         }
     }

@@ -10,8 +10,10 @@
 
 mod compare;
 mod cost;
+mod disturb;
 mod draft;
 mod effect;
+mod empty;
 mod health;
 mod hold;
 mod order;
@@ -25,12 +27,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use crate::artefacts::address::Address;
+use crate::artefacts::bill::CostRange;
 use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::node::{Desired, Node};
-use crate::artefacts::plan::{PLAN_FORMAT, Plan};
-use crate::artefacts::policy::{Consent, Grave, Policy};
+use crate::artefacts::plan::{Answer, PLAN_FORMAT, Plan};
+use crate::artefacts::policy::{Authority, Grave, GraveAct, Policy};
+use crate::artefacts::rules::Rules;
 use crate::artefacts::seen::{Inventory, Seen};
+use crate::gate::{self, Asked, Verdicts};
 use crate::vocabulary::digest::Digester;
 use crate::vocabulary::names::{Fingerprint, StoreName};
 use crate::vocabulary::time::Moment;
@@ -63,6 +68,10 @@ pub struct Ask<'a> {
     pub destroy: bool,
     /// What the record knows of its objects.
     pub claims: &'a Claims,
+    /// What was found about desired state as a whole.
+    pub verdicts: &'a Verdicts,
+    /// On whose word.
+    pub authority: Authority,
 }
 
 impl Ask<'_> {
@@ -75,19 +84,35 @@ impl Ask<'_> {
         if self.destroy { None } else { self.desired.nodes.get(at) }
     }
 
-    /// The store that an object belongs to, by desired state, by its tag, or by the record.
+    /// The store that an object belongs to: by desired state, else by the record and by its tag. When these two tell
+    /// different stores, nobody knows: a tag is written by any hand.
     fn store_of(&self, at: &Address) -> Option<StoreName> {
         if let Some(node) = self.desired.nodes.get(at) {
             return Some(node.store.clone());
         }
-        self.claims.store_of(at, self.inventory.seen.get(at)?)
+        let recorded = self.claims.objects.get(at).filter(|claimed| claimed.is_done);
+        let recorded = recorded.and_then(|claimed| claimed.store.clone());
+        let Some(seen) = self.inventory.seen.get(at) else { return recorded };
+        match (recorded, self.claims.store_of(at, seen)) {
+            (Some(recorded), Some(told)) if recorded != told => None,
+            (_, told) => told,
+        }
     }
 
-    /// The consent that a grave thing needs, unless it has been given.
-    fn lacking(&self, grave: Grave, at: &Address) -> Option<Consent> {
-        let store = self.store_of(at)?;
-        let consent = Consent { grave, store, region: at.region.clone() };
-        (!self.policy.consents.contains(&consent)).then_some(consent)
+    /// A grave thing done to an object.
+    fn act(&self, grave: Grave, at: &Address) -> GraveAct {
+        GraveAct { grave, store: self.store_of(at), region: at.region.clone() }
+    }
+
+    /// What the gate judges by.
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            rules: &self.desired.rules,
+            policy: self.policy,
+            verdicts: self.verdicts,
+            authority: self.authority,
+            now: self.now,
+        }
     }
 
     fn is_target(&self, at: &Address) -> bool {
@@ -103,7 +128,7 @@ impl Ask<'_> {
 /// 3. What is ours and no longer wanted is removed, dependants first.
 /// 4. What may not go holds back whatever goes with it.
 /// 5. Steps outside the targets are dropped, with what depends on them.
-/// 6. Order, cost and effect are added.
+/// 6. Order, cost and effect are added, and what the gate says.
 pub fn plan(ask: &Ask<'_>) -> Plan {
     let mut draft = Draft::default();
     let mut unwanted = Vec::new();
@@ -121,6 +146,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     removal::remove_unwanted(ask, &unwanted, &mut draft);
     let outsiders = outsiders::outsiders(ask, &draft);
     draft.waiting.extend(outsiders);
+    empty::require_consent(ask, &mut draft);
     hold::hold_back(ask, &mut draft);
     if !ask.policy.targets.is_empty() {
         draft.keep_only(|at| ask.is_target(at));
@@ -128,11 +154,27 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
     let health = health::judge(ask, &waiting);
-    let steps = order::sort(draft);
+    let mut steps = order::sort(draft);
+    disturb::describe(ask, &mut steps);
+    gate::answer_all(&mut steps, &ask.asked());
     for gap in &ask.inventory.gaps {
         let remedy =
             if gap.lasting { "; `rgctl iam-policy` prints the permissions that it takes" } else { "" };
         notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
+    }
+    if !steps.is_empty() {
+        notes.extend(never(&ask.desired.rules));
+        notes.extend(gate::times::in_force(&ask.desired.rules, ask.now));
+    }
+    if !ask.destroy {
+        if !steps.is_empty() {
+            notes.extend(ask.verdicts.notes.iter().cloned());
+        }
+        // A plan with steps that are refused ends with the reason.
+        let is_said = steps.iter().any(|step| matches!(step.answer, Answer::No { .. }));
+        notes.extend(
+            ask.verdicts.refusals.iter().filter(|_| !is_said).map(|why| format!("nothing may grow: {why}")),
+        );
     }
     Plan {
         format: PLAN_FORMAT.to_owned(),
@@ -168,6 +210,26 @@ fn side_by_side<'a>(ask: &Ask<'a>) -> impl Iterator<Item = Pair<'a>> {
         let seen = if order.is_ge() { seen.next() } else { None };
         Some((node, seen))
     })
+}
+
+/// What nobody can allow.
+fn never(rules: &[Rules]) -> Option<String> {
+    let is_never = |grave: &Grave| rules.iter().any(|rules| rules.policies.forbids(*grave));
+    let never: Vec<&str> =
+        Grave::ALL.iter().filter(|grave| is_never(grave)).map(|grave| grave.as_str()).collect();
+    (!never.is_empty())
+        .then(|| format!("never done, whoever asks: {} (`policies.consent`)", never.join(", ")))
+}
+
+/// What is found about desired state as a whole: once for a run, since it rests on prices.
+pub fn verdicts(desired: &Desired, figures: &dyn Figures) -> Verdicts {
+    let mut sum = CostRange::default();
+    if desired.rules.iter().any(|rules| rules.policies.cost.is_some()) {
+        for bill in &desired.bills {
+            sum.merge(&figures.range(bill));
+        }
+    }
+    Verdicts::judge(&desired.rules, &sum)
 }
 
 /// Digest of what a plan rests on: desired state, and of each object of ours what a plan looks at.

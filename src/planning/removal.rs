@@ -10,8 +10,8 @@ use super::rolling::{Successors, parent_of, push_act};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, Node, Usage};
-use crate::artefacts::plan::{Op, Reason, Step, Verb, Waiting};
-use crate::artefacts::policy::Grave;
+use crate::artefacts::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
+use crate::artefacts::policy::{Grave, GraveAct};
 use crate::artefacts::seen::{Member, Seen};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::Name;
@@ -69,7 +69,10 @@ fn bare_step(ask: &Ask<'_>, op: Op, seen: &Seen, why: Reason) -> Step {
         needs: BTreeSet::new(),
         gone: BTreeSet::new(),
         why,
-        lacks: None,
+        requires: BTreeSet::new(),
+        disturbs: Disturbance::Quiet,
+        repairs: false,
+        answer: Answer::Go,
         effect: effect::of(&op, Some(seen)),
         cost: cost::change(ask, &op, Some(seen), &Usage::default()),
         op,
@@ -149,12 +152,13 @@ fn remove<'a>(ask: &Ask<'a>, at: &Address, seen: &'a Seen, draft: &mut Draft<'a>
         return false;
     }
     let why = if ask.destroy { Reason::Destroy } else { Reason::Unwanted };
-    let lacks = if at.kind.facts().holds_data { ask.lacking(Grave::Delete, at) } else { None };
+    let requires: BTreeSet<GraveAct> =
+        at.kind.facts().holds_data.then(|| ask.act(Grave::Delete, at)).into_iter().collect();
     if super::compare::effective_attrs(seen).is_protected() {
-        draft.push(Step { lacks: lacks.clone(), ..unprotect(ask, at, seen) }, None, Some(seen));
+        draft.push(Step { requires: requires.clone(), ..unprotect(ask, at, seen) }, None, Some(seen));
     }
     let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(ask, at) };
-    draft.push(Step { lacks, ..bare_step(ask, op, seen, why) }, None, Some(seen));
+    draft.push(Step { requires, ..bare_step(ask, op, seen, why) }, None, Some(seen));
     true
 }
 
@@ -199,9 +203,10 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
             let of_cluster = cluster.and_then(|cluster| draft.deletion_of(cluster));
             let gone = of_cluster.or(deletion).and_then(|no| draft.get(no)).map(|entry| &entry.step);
             let why = gone.map_or(Reason::Unwanted, |delete| delete.why.clone());
-            let lacks = of_cluster.and(gone).and_then(|delete| delete.lacks.clone());
+            // Where the cluster stays, its detaching goes with the global object.
+            let requires = of_cluster.and(gone).map(|delete| delete.requires.clone()).unwrap_or_default();
             let op = Op::Act { at: global.clone(), verb };
-            let detach = draft.push_aside(Step { lacks, ..bare_step(ask, op, seen, why) }, seen);
+            let detach = draft.push_aside(Step { requires, ..bare_step(ask, op, seen, why) }, seen);
             if is_primary {
                 for secondary in &secondaries {
                     draft.need(detach, *secondary);
@@ -271,12 +276,11 @@ fn may_leave(ask: &Ask<'_>, global: &Address, member: &Member) -> bool {
 /// A global object goes only if its members may: it holds no data, but its end ends their replication.
 fn inherit_consent(global: &Address, deletion: StepNo, draft: &mut Draft<'_>) {
     let needed = draft.get(deletion).into_iter().flat_map(|entry| draft.needs_of(entry));
-    let lacking = needed.filter_map(|(_, needed)| needed.step.lacks.clone()).min();
+    let requires: BTreeSet<GraveAct> =
+        needed.flat_map(|(_, needed)| needed.step.requires.iter().cloned()).collect();
     for no in draft.of(global).to_vec() {
-        if let Some(step) = draft.step_mut(no)
-            && step.lacks.is_none()
-        {
-            step.lacks.clone_from(&lacking);
+        if let Some(step) = draft.step_mut(no) {
+            step.requires.extend(requires.iter().cloned());
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Ask, cost, effect, side_by_side};
 use crate::artefacts::address::Address;
 use crate::artefacts::choices::Choices;
 use crate::artefacts::node::{Node, Usage};
-use crate::artefacts::plan::{Op, Reason, Step, Verb};
+use crate::artefacts::plan::{Answer, Disturbance, Op, Reason, Step, Verb};
 use crate::artefacts::seen::Seen;
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
@@ -164,7 +164,10 @@ pub(super) fn push_act<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>, op: Op, why: Re
         needs: BTreeSet::new(),
         gone: BTreeSet::new(),
         why,
-        lacks: None,
+        requires: BTreeSet::new(),
+        disturbs: Disturbance::Quiet,
+        repairs: false,
+        answer: Answer::Go,
         effect: effect::of(&op, seen),
         cost: cost::change(ask, &op, seen, &Usage::default()),
         op,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Ask, Plan, effect};
 use crate::artefacts::health::Health;
 use crate::artefacts::node::{Node, TAG_RECORD};
-use crate::artefacts::plan::{CostChange, Op, PLAN_FORMAT, Reason, Step};
+use crate::artefacts::plan::{Answer, CostChange, Disturbance, Op, PLAN_FORMAT, Reason, Step};
 use crate::artefacts::scope::RecordId;
 use crate::artefacts::seen::Seen;
 use crate::vocabulary::names::Fingerprint;
@@ -48,7 +48,11 @@ fn tag(ask: &Ask<'_>, node: &Node, seen: &Seen, from: Option<&RecordId>) -> Step
         needs: BTreeSet::new(),
         gone: BTreeSet::new(),
         why: Reason::TakenOver { from: from.cloned() },
-        lacks: None,
+        requires: BTreeSet::new(),
+        disturbs: Disturbance::Quiet,
+        repairs: false,
+        // The gate is asked when it is begun.
+        answer: Answer::Go,
         effect: effect::of(&op, Some(seen)),
         cost: CostChange::default(),
         op,

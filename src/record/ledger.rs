@@ -205,6 +205,7 @@ impl Ledger {
             // nothing had happened.
             Event::Opened { desired, .. } => {
                 self.open = Some(entry.run.clone());
+                self.claims.deleted.clear();
                 self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
                 if self.desired.as_ref() != Some(desired) {
                     self.choices = Choices::default();
@@ -274,6 +275,8 @@ impl Ledger {
     fn keep(&mut self, begun: &Begun, mark: Option<&Mark>) {
         if begun.word == "delete" {
             self.claims.objects.remove(&begun.at);
+            self.claims.leaving.remove(&begun.at);
+            self.claims.deleted.insert(begun.at.clone());
             return;
         }
         let claimed = self.claims.objects.entry(begun.at.clone()).or_default();
@@ -308,7 +311,9 @@ impl Ledger {
             why: String::new(),
             changes: changes.clone(),
         };
-        if word == "create" {
+        if word == "delete" {
+            self.claims.leaving.insert(at.clone());
+        } else if word == "create" {
             let claimed = self.claims.objects.entry(at.clone()).or_default();
             claimed.tokens.insert(token.clone());
         }
@@ -321,6 +326,10 @@ impl Ledger {
             begun.since = entry.at;
             begun.run.clone_from(&entry.run);
             why.clone_into(&mut begun.why);
+            // A deletion that certainly had no effect leaves its object where it is.
+            if begun.word == "delete" && matches!(status, Status::Deferred | Status::Failed) {
+                self.claims.leaving.remove(&begun.at);
+            }
         }
     }
 

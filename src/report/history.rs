@@ -58,6 +58,7 @@ pub const fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Settled => "settled",
         Outcome::Blocked => "needs a person",
         Outcome::Stopped => "stopped, resumable",
+        Outcome::Waiting => "waits for its time",
         Outcome::Paused => "paused, resumable",
         Outcome::Fenced => "another run took over",
     }

@@ -40,7 +40,6 @@ pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
     }
     write_lines(&mut out, "Prices", &plan.prices, style);
     write_lines(&mut out, "Notes", &plan.notes, style);
-    write_consents(&mut out, plan, style);
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "\n{}", closing(&tally));
     }
@@ -53,6 +52,7 @@ pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
             style.paint(Tone::Bad, &line)
         );
     }
+    write_gate(&mut out, plan, style);
     out
 }
 
@@ -127,8 +127,8 @@ fn write_step(
         line("cost", &cost);
     }
     line("effect", &words::effect(&step.effect));
-    if let Some(consent) = &step.lacks {
-        line("held", &format!("needs --allow {consent}"));
+    if let Some((label, text)) = words::gate(step) {
+        line(label, &text);
     }
 }
 
@@ -210,13 +210,24 @@ fn write_lines(out: &mut String, heading: &str, lines: &[String], style: Style) 
     }
 }
 
-fn write_consents(out: &mut String, plan: &Plan, style: Style) {
-    let lacking = plan.lacking();
-    if lacking.is_empty() {
+/// What the plan ends with: what nothing allows, what would be gone, and the options that it takes, in one line.
+fn write_gate(out: &mut String, plan: &Plan, style: Style) {
+    let refusals = plan.refusals();
+    if !refusals.is_empty() {
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, "Refused"));
+        for (why, remedy) in refusals {
+            let _ = writeln!(out, "  {why}\n    {remedy}");
+        }
+    }
+    let (loss, options) = (words::loss(plan), plan.options());
+    if loss.is_none() && options.is_none() {
         return;
     }
-    let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, "Held until allowed by name"));
-    for consent in lacking {
-        let _ = writeln!(out, "  --allow {consent}");
+    out.push('\n');
+    if let Some(loss) = loss {
+        let _ = writeln!(out, "{}", style.paint(Tone::Bad, &loss));
+    }
+    if let Some(options) = options {
+        let _ = writeln!(out, "{} {options}", style.paint(Tone::Bad, "Held until allowed by name:"));
     }
 }

@@ -23,7 +23,6 @@ pub fn markdown(plan: &Plan) -> String {
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "{}\n", closing(&tally));
     }
-    write_consents(&mut out, plan);
     write_cost(&mut out, plan);
     for (heading, steps) in groups(plan) {
         write_group(&mut out, &heading, &steps);
@@ -39,6 +38,7 @@ pub fn markdown(plan: &Plan) -> String {
     for note in plan.notes.iter().chain(&plan.prices) {
         let _ = writeln!(out, "> {note}\n");
     }
+    write_gate(&mut out, plan);
     let _ = writeln!(out, "<sub>Made {} from state `{}`.</sub>", plan.made, short(&plan.base.0));
     out
 }
@@ -52,16 +52,16 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ").replace('<', "&lt;")
 }
 
-fn write_consents(out: &mut String, plan: &Plan) {
-    let lacking = plan.lacking();
-    if lacking.is_empty() {
-        return;
+fn write_gate(out: &mut String, plan: &Plan) {
+    for (why, remedy) in plan.refusals() {
+        let _ = writeln!(out, "> **Refused:** {why}. {remedy}\n");
     }
-    let _ = writeln!(out, "> **Held until allowed by name:**");
-    for consent in lacking {
-        let _ = writeln!(out, "> `--allow {consent}`");
+    if let Some(loss) = words::loss(plan) {
+        let _ = writeln!(out, "> **{loss}**\n");
     }
-    out.push('\n');
+    if let Some(options) = plan.options() {
+        let _ = writeln!(out, "> **Held until allowed by name:** `{options}`\n");
+    }
 }
 
 fn write_cost(out: &mut String, plan: &Plan) {
@@ -99,7 +99,9 @@ fn write_group(out: &mut String, heading: &str, steps: &[&Step]) {
         let fields: Vec<String> =
             fields(step, Detail::Changes).into_iter().map(|(_, text)| cell(&text)).collect();
         let cost = words::cost(&step.cost.before, &step.cost.after).unwrap_or_default();
-        let held = step.lacks.as_ref().map(|consent| format!(" **held: `{consent}`**")).unwrap_or_default();
+        let held = words::gate(step)
+            .map(|(label, text)| format!(" **{label}: {}**", cell(&text)))
+            .unwrap_or_default();
         let _ = writeln!(
             out,
             "| `{}` | {} `{}` `{}`{held} | {} | {} | {} | {} |",

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::artefacts::plan::{Effect, Op, Reason, Step};
+use crate::artefacts::plan::{Answer, Effect, Op, Plan, Reason, Step};
+use crate::artefacts::policy::Grave;
 use crate::execution::motion::Wait;
 use crate::report::style::Tone;
 use crate::vocabulary::money::Total;
@@ -101,6 +102,43 @@ pub fn wait(what: &str, wait: &Wait) -> String {
     };
     let again = wait.again.map(|again| format!(", again at {again}")).unwrap_or_default();
     format!("waiting: {what}: {}; since {}{calls}{again}", wait.why, wait.since)
+}
+
+/// What the gate says about a step that may not be begun at once, with its label.
+pub fn gate(step: &Step) -> Option<(&'static str, String)> {
+    match &step.answer {
+        Answer::Go => None,
+        Answer::Wait { until, why } => {
+            let leaves = match (&step.store, step.disturbs.waits_for_window()) {
+                (Some(store), true) => {
+                    format!("; `--allow {}:{store}` leaves a window, never a freeze", Grave::Window)
+                }
+                _ => String::new(),
+            };
+            Some(("waits", format!("for {until}: {why}{leaves}")))
+        }
+        Answer::No { why, allow, .. } if allow.is_empty() => {
+            // A bound on the sum holds up many steps; what stands at the end is not said with each.
+            let is_told = !step.requires.is_empty();
+            Some(("held", if is_told { why.clone() } else { "refused, as told at the end".to_owned() }))
+        }
+        Answer::No { allow, .. } => {
+            let options: Vec<String> = allow.iter().map(|act| format!("--allow {act}")).collect();
+            Some(("held", format!("needs {}", options.join(" "))))
+        }
+    }
+}
+
+/// Which stores a plan leaves without a member or without their data.
+pub fn loss(plan: &Plan) -> Option<String> {
+    let emptied: Vec<String> =
+        plan.emptied().into_iter().map(|(store, region)| format!("{store} in {region}")).collect();
+    (!emptied.is_empty()).then(|| {
+        format!(
+            "This plan leaves {} empty: without a member that serves, or without the data that is live now.",
+            emptied.join(", ")
+        )
+    })
 }
 
 /// `1 step`, `2 steps`.

@@ -40,8 +40,12 @@ fn quiet_site(seed: u64) -> Site {
 fn everything(stores: &BTreeSet<StoreName>, regions: &BTreeSet<RegionId>) -> Policy {
     let mut policy = Policy::default();
     for (store, region) in stores.iter().flat_map(|store| regions.iter().map(move |region| (store, region))) {
-        for grave in [Grave::Delete, Grave::Shrink, Grave::Replace] {
-            policy.consents.insert(Consent { grave, store: store.clone(), region: region.clone() });
+        for grave in Grave::ALL {
+            policy.consents.insert(Consent {
+                grave,
+                store: Some(store.clone()),
+                region: Some(region.clone()),
+            });
         }
     }
     policy

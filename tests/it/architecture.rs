@@ -9,7 +9,7 @@ const RANKS: &[(u8, &[&str])] = &[
     (0, &["vocabulary"]),
     (1, &["kinds"]),
     (2, &["artefacts"]),
-    (3, &["families", "seams", "catalog"]),
+    (3, &["families", "seams", "catalog", "gate"]),
     (4, &["blueprint", "observed", "telemetry", "record"]),
     (5, &["forecast", "desired", "capacity"]),
     (6, &["scaling", "recovery", "planning"]),

@@ -162,7 +162,7 @@ fn what_is_no_plan_is_refused_with_a_reason() {
     let place = Place::new();
     place.write("empty.json", "");
     place.write("other.json", "{\"format\":\"other/v9\"}");
-    place.write("shown.json", "{\"format\":\"rgctl.dev/plan/v1\"}");
+    place.write("shown.json", "{\"format\":\"rgctl.dev/plan/v2\"}");
     std::fs::write(place.path().join("bytes.json"), [b'{', 0xff, 0xfe]).unwrap();
     for (file, why) in [
         ("missing.json", "No such file"),

@@ -71,6 +71,7 @@ pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pa
         figures: &NoFigures,
         agreed: None,
         purpose: Purpose::Apply,
+        authority: rgctl::artefacts::policy::Authority::Person,
         run,
         owner: "test",
         deadline: None,
@@ -128,6 +129,7 @@ impl Site {
         let job = Job {
             agreed: order.agreed.as_ref(),
             purpose: if order.destroy { Purpose::Destroy } else { Purpose::Apply },
+            authority: rgctl::artefacts::policy::Authority::Person,
             deadline: order.deadline,
             ..applying(desired, &run, &order.policy, &pace)
         };
@@ -590,6 +592,8 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
             now,
             purpose: Purpose::Destroy,
             stopping: false,
+            verdicts: crate::fixtures::no_verdicts(),
+            authority: rgctl::artefacts::policy::Authority::Person,
             pace: &pace,
             motion: &Motion::new(start),
         });

@@ -1,14 +1,16 @@
 //! Small worlds, built by hand, that read as sentences.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::choices::Choices;
 use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::node::{Desired, Keep, Node, Usage};
 use rgctl::artefacts::plan::{Op, Plan};
-use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::policy::{Authority, Policy};
 use rgctl::artefacts::seen::{Facts, Inventory, Seen};
+use rgctl::gate::Verdicts;
 use rgctl::kinds::{AnyAttrs, KindId};
 use rgctl::planning::{self, Ask, NoFigures};
 use rgctl::vocabulary::names::{BlueprintName, Fingerprint, Name, RegionId, StoreName};
@@ -53,6 +55,7 @@ pub fn desired(nodes: Vec<Node>) -> Desired {
         regions: nodes.iter().map(|node| node.at.region.clone()).collect(),
         nodes: nodes.into_iter().map(|node| (node.at.clone(), node)).collect(),
         bills: Vec::new(),
+        rules: Vec::new(),
         fingerprint: Fingerprint(String::new()),
     };
     desired.regions.insert(region("us-east-1"));
@@ -166,6 +169,8 @@ pub fn ask<'a>(desired: &'a Desired, inventory: &'a Inventory, policy: &'a Polic
         snapshot_suffix: "20270115080000",
         destroy: false,
         claims: &NO_CLAIMS,
+        verdicts: no_verdicts(),
+        authority: Authority::Person,
     }
 }
 
@@ -175,12 +180,20 @@ pub fn take_over_ops(desired: &Desired, inventory: &Inventory) -> Vec<Op> {
     plan.steps.into_iter().map(|step| step.op).collect()
 }
 
+/// Nothing was found about desired state.
+pub fn no_verdicts() -> &'static Verdicts {
+    static EMPTY: LazyLock<Verdicts> = LazyLock::new(Verdicts::default);
+    &EMPTY
+}
+
 /// The steps, in order, in short.
 pub fn lines(plan: &Plan) -> Vec<String> {
     plan.steps
         .iter()
         .map(|step| {
-            let held = step.lacks.as_ref().map(|consent| format!(" lacks {consent}")).unwrap_or_default();
+            let lacking: Vec<String> = step.lacks().map(ToString::to_string).collect();
+            let held =
+                if lacking.is_empty() { String::new() } else { format!(" lacks {}", lacking.join(" ")) };
             format!("{}{held}", step.id.0.replace("us-east-1/", ""))
         })
         .collect()

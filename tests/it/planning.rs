@@ -111,7 +111,8 @@ fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
     let held = plan_for(&after, &world, &Policy::default());
     assert!(held.steps.len() >= 5);
     for step in &held.steps {
-        assert_eq!(step.lacks.as_ref().map(ToString::to_string).as_deref(), Some("delete:matches@us-east-1"));
+        let lacking: Vec<String> = step.lacks().map(ToString::to_string).collect();
+        assert_eq!(lacking, ["delete:matches@us-east-1"]);
     }
     let allowed = plan_for(&after, &world, &consents(&["delete:matches@us-east-1"]));
     assert!(allowed.lacking().is_empty(), "{:#?}", lines(&allowed));
@@ -222,14 +223,20 @@ fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
     after.nodes.get_mut(&cluster).unwrap().attrs.set("master_username", Some(json!("root"))).unwrap();
     let held = plan_for(&after, &world_of(&before), &Policy::default());
     assert!(
-        lines(&held).iter().any(|line| line.contains("lacks replace:accounts@us-east-1")),
+        lines(&held)
+            .iter()
+            .any(|line| line.contains("lacks replace:accounts@us-east-1 empty:accounts@us-east-1")),
         "{:#?}",
         lines(&held)
     );
     let removals = lines(&held).into_iter().filter(|line| line.starts_with("delete "));
     let (held_back, free): (Vec<_>, Vec<_>) = removals.partition(|line| line.contains(" lacks "));
     assert_eq!((held_back.len(), free), (3, Vec::new()), "members stay as long as their cluster does");
-    let free = plan_for(&after, &world_of(&before), &consents(&["replace:accounts@us-east-1"]));
+    let free = plan_for(
+        &after,
+        &world_of(&before),
+        &consents(&["replace:accounts@us-east-1", "empty:accounts@us-east-1"]),
+    );
     assert!(free.lacking().is_empty(), "{:#?}", lines(&free));
     let delete = position(&free, "delete aurora.cluster/");
     assert!(position(&free, "delete aurora.instance/game-accounts-use1-1") < delete);
@@ -255,7 +262,7 @@ fn cache(engine: &str, version: &str, mode: &str) -> Desired {
 #[test]
 fn what_a_service_does_not_take_back_is_replaced_and_only_then() {
     let lines_of = |before: &Desired, after: &Desired| {
-        let everything = consents(&["replace:cache@us-east-1"]);
+        let everything = consents(&["replace:cache@us-east-1", "empty:cache@us-east-1"]);
         lines(&plan_for(after, &world_of(before), &everything))
     };
     let anew = ["delete elasticache.group/game-cache-use1", "create elasticache.group/game-cache-use1"];
@@ -343,7 +350,11 @@ fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
     ];
     let places: Vec<usize> = order.iter().map(|start| position(&plan, start)).collect();
     assert!(places.is_sorted(), "{:#?}", lines(&plan));
-    let held = plan_for(&with_mode("disabled"), &world, &consents(&["replace:cache@us-east-1"]));
+    let held = plan_for(
+        &with_mode("disabled"),
+        &world,
+        &consents(&["replace:cache@us-east-1", "empty:cache@us-east-1"]),
+    );
     let detach = &lines(&held)[position(&held, order[0])];
     assert!(
         detach.ends_with("lacks replace:cache@us-west-2"),
@@ -390,7 +401,7 @@ fn a_primary_is_not_replaced_while_its_global_object_stays() {
     after.nodes.remove(&global);
     let nodes = &mut after.nodes;
     nodes.get_mut(&cluster).unwrap().attrs.set("master_username", Some(json!("root"))).unwrap();
-    let allowed = consents(&["replace:accounts@us-east-1"]);
+    let allowed = consents(&["replace:accounts@us-east-1", "empty:accounts@us-east-1"]);
     let plan = plan_for(&after, &world, &allowed);
     assert_eq!(lines(&plan), [""; 0], "neither it nor its members go");
     let bound = Waiting::Bound { at: cluster.clone(), by: global.clone() };

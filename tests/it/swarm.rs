@@ -73,8 +73,13 @@ fn some_order(rng: &mut impl Rng, site: &Site, everywhere: &BTreeSet<RegionId>, 
         for region in everywhere {
             for grave in [Grave::Delete, Grave::Shrink, Grave::Replace] {
                 if generous || rng.random_bool(0.7) {
-                    let (store, region) = (store.clone(), region.clone());
-                    order.policy.consents.insert(Consent { grave, store, region });
+                    let given =
+                        |grave| Consent { grave, store: Some(store.clone()), region: Some(region.clone()) };
+                    order.policy.consents.insert(given(grave));
+                    // Who replaces a store knows here that its data is gone; other draws stay as they were.
+                    if grave == Grave::Replace {
+                        order.policy.consents.insert(given(Grave::Empty));
+                    }
                 }
             }
         }
@@ -210,9 +215,9 @@ fn consents_are_kept(calls: &[Called], order: &Order) -> Result<(), String> {
         let Op::Delete { at, .. } = &called.op else { continue };
         let name = at.name.as_str();
         let allowed = order.policy.consents.iter().any(|consent| {
-            consent.grave != Grave::Shrink
-                && consent.region == at.region
-                && name.starts_with(&format!("game-{}-", consent.store))
+            matches!(consent.grave, Grave::Delete | Grave::Replace)
+                && consent.region.as_ref() == Some(&at.region)
+                && consent.store.as_ref().is_some_and(|store| name.starts_with(&format!("game-{store}-")))
         });
         if at.kind.facts().holds_data && !allowed {
             return Err(format!("{at} was deleted without consent"));

@@ -131,7 +131,7 @@ fn an_empty_plan_says_so_in_every_form() {
 fn a_plan_for_programs_reads_back_as_the_same_plan() {
     let plan = rich_plan();
     let text = serde_json::to_string(&plan).unwrap();
-    assert!(text.starts_with("{\"format\":\"rgctl.dev/plan/v1\""), "{text}");
+    assert!(text.starts_with("{\"format\":\"rgctl.dev/plan/v2\""), "{text}");
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
 }
 

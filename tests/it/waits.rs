@@ -290,9 +290,9 @@ fn changed(before: &Desired, word: &str) -> (Desired, Purpose) {
 fn all_consents(wanted: &Desired) -> Policy {
     let mut policy = Policy::default();
     for node in wanted.nodes.values() {
-        for grave in [Grave::Delete, Grave::Shrink, Grave::Replace] {
+        for grave in Grave::ALL {
             let (store, region): (StoreName, _) = (node.store.clone(), node.at.region.clone());
-            policy.consents.insert(Consent { grave, store, region });
+            policy.consents.insert(Consent { grave, store: Some(store), region: Some(region) });
         }
     }
     policy

@@ -138,6 +138,8 @@ fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: 
         snapshot_suffix: "20270115080000",
         destroy,
         claims: &rgctl::artefacts::claims::NO_CLAIMS,
+        verdicts: &rgctl::planning::verdicts(desired, figures),
+        authority: rgctl::artefacts::policy::Authority::Person,
     };
     rgctl::planning::plan(&ask)
 }

@@ -1,0 +1,98 @@
+//! Bounds on cost, judged once for a desired state: a bound is on the sum, so that no step alone is over it.
+
+use super::no;
+use crate::artefacts::bill::CostRange;
+use crate::artefacts::plan::{Answer, Op, Step};
+use crate::artefacts::rules::{Rules, Verdict};
+use crate::vocabulary::money::{Money, Total};
+
+/// Names in a note; more are counted.
+const NAMED_MAX: usize = 3;
+
+/// What was found about desired state as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Why nothing may grow.
+    pub refusals: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Verdicts {
+    /// Judges what all stores cost in sum.
+    pub fn judge(rules: &[Rules], sum: &CostRange) -> Self {
+        let mut verdicts = Self::default();
+        for policy in rules.iter().filter_map(|rules| rules.policies.cost.as_ref()) {
+            for max in &policy.monthly_max {
+                let Some(amount) = sum.ceiling.known.get(&max.currency).filter(|now| **now > max.amount)
+                else {
+                    continue;
+                };
+                let now = Money::new(*amount, max.currency);
+                let text = format!(
+                    "a month costs up to {now} at the upper bounds of scaling, and `policies.cost.monthlyMax` is {max}"
+                );
+                verdicts.take(policy.on_exceed, "onExceed", text);
+            }
+            if !sum.ceiling.is_complete() {
+                let text = format!("no price is known for {}", named(&sum.ceiling.unpriced));
+                verdicts.take(policy.on_unknown, "onUnknown", text);
+            }
+        }
+        verdicts
+    }
+
+    fn take(&mut self, verdict: Verdict, field: &str, text: String) {
+        let to = match verdict {
+            Verdict::Deny => &mut self.refusals,
+            Verdict::Warn => &mut self.notes,
+            Verdict::Ignore => return,
+        };
+        let text = format!("{text} (`policies.cost.{field}: {verdict}`)");
+        if !to.contains(&text) {
+            to.push(text);
+        }
+    }
+
+    /// Whether nothing may grow.
+    pub fn refuses_growth(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+}
+
+fn named(all: &[String]) -> String {
+    let shown: Vec<&str> = all.iter().take(NAMED_MAX).map(String::as_str).collect();
+    match all.len().saturating_sub(NAMED_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A no to what creates beyond a repair, or costs more afterwards; nothing about the rest.
+pub(super) fn judge(step: &Step, verdicts: &Verdicts) -> Option<Answer> {
+    if !verdicts.refuses_growth() || !grows(step) {
+        return None;
+    }
+    Some(no(
+        verdicts.refusals.join("; "),
+        "lower the upper bounds or the sizes of the stores, or raise `policies.cost` in the blueprint; shrinking, \
+         repairing and removing go on",
+    ))
+}
+
+fn grows(step: &Step) -> bool {
+    match step.op {
+        Op::Create { .. } => !step.repairs,
+        Op::Modify { .. } => is_more(&step.cost.before, &step.cost.after),
+        Op::Tag { .. } | Op::Delete { .. } | Op::Act { .. } => false,
+    }
+}
+
+/// Whether the second is more than the first, in any currency, or may be for all that is known.
+pub fn is_more(before: &Total, after: &Total) -> bool {
+    let known = after
+        .known
+        .iter()
+        .any(|(currency, amount)| *amount > before.known.get(currency).copied().unwrap_or_default());
+    known || after.unpriced.iter().any(|what| !before.unpriced.contains(what))
+}
