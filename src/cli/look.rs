@@ -39,8 +39,10 @@ pub async fn status(
     let mut ledger = Ledger::default();
     let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
     ledger.fold(&outside.store.entries(&scope, 0).await?);
-    let report =
-        StatusReport { open: open::steps(&ledger), ..status::report(&loaded.desired, &inventory, &price) };
+    let report = StatusReport {
+        open: open::steps(&ledger),
+        ..status::report(&loaded.desired, &inventory, &claims, &price)
+    };
     match settings.output {
         OutputForm::Text => output.data(&status::text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&status::markdown(&report))?,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::artefacts::address::Address;
 use crate::artefacts::bill::CostRange;
+use crate::artefacts::claims::Claims;
 use crate::artefacts::node::Desired;
 use crate::artefacts::seen::{Gap, Inventory, Seen};
 use crate::report::open::{self, OpenStep};
@@ -83,6 +84,7 @@ pub struct StatusReport {
 pub fn report(
     desired: &Desired,
     inventory: &Inventory,
+    claims: &Claims,
     price: &dyn Fn(&StoreName, &RegionId) -> CostRange,
 ) -> StatusReport {
     let mut objects: BTreeMap<(StoreName, RegionId), Vec<ObjectStatus>> = BTreeMap::new();
@@ -98,11 +100,10 @@ pub fn report(
         objects.entry(key).or_default().push(object);
     }
     for (at, seen) in &inventory.seen {
-        let ours = seen.owner() == Some(desired.blueprint.as_str());
-        if !ours || desired.nodes.contains_key(at) {
+        if !claims.owns(&desired.blueprint, at, seen) || desired.nodes.contains_key(at) {
             continue;
         }
-        let Some(store) = seen.store().and_then(|store| StoreName::new(store).ok()) else { continue };
+        let Some(store) = claims.store_of(at, seen) else { continue };
         let unwanted = !at.kind.facts().observe_only;
         objects
             .entry((store, at.region.clone()))

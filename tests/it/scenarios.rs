@@ -99,7 +99,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 
-/// Replaces what differs from run to run: names of runs, who ran them, wall-clock time of leases, ages of prices.
+/// Replaces what differs from run to run: names of runs, identities of records, tokens, who ran them, wall-clock time of leases, ages of prices.
 fn redact(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
@@ -108,6 +108,8 @@ fn redact(text: &str) -> String {
             .scan("", |before, word| {
                 let shown = match *before {
                     _ if is_run(word) => "RUN".to_owned(),
+                    _ if is_hex(word, 16) => "RECORD".to_owned(),
+                    _ if is_hex(word, 32) => "TOKEN".to_owned(),
                     "until" if word.starts_with("20") => "LATER".to_owned(),
                     "by" if word.contains('@') && !word.starts_with("bob@") => "SOMEBODY".to_owned(),
                     "(process" if !line.contains("bob@") => "N)".to_owned(),
@@ -120,6 +122,11 @@ fn redact(text: &str) -> String {
         let _ = writeln!(out, "{}", words.join(" ").trim_end());
     }
     out
+}
+
+/// Whether a word is the identity of a record, such as `93d865658d20a3d5`, or the token of a call.
+fn is_hex(word: &str, length: usize) -> bool {
+    word.len() == length && word.chars().all(|c| c.is_ascii_hexdigit())
 }
 
 /// Whether a word is the name of a run, such as `20261121t103806z-2e7643`, in quotes or not.

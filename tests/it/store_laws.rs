@@ -391,34 +391,45 @@ async fn a_record_that_was_cut_off_at_its_end_is_noticed_and_nothing_is_added_to
     assert!(store.entries(&game(), 0).await.is_err(), "nor is an end that is gone taken for an end");
 }
 
-#[tokio::test]
-async fn a_record_moves_to_another_store_with_its_identity_and_ends_where_it_was() {
-    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (from, to) = (three_lines(here.path()).await, SqliteStore::open(there.path()).unwrap());
-    let identity = from.identity(&game()).await.unwrap();
-    assert_ne!(to.identity(&game()).await.unwrap(), identity, "each store has one of its own");
-    let whole = WholeRecord {
-        identity: identity.clone(),
-        entries: from.entries(&game(), 0).await.unwrap(),
-        overlays: vec![],
-    };
-    to.take_in(&game(), &whole).await.unwrap();
-    to.take_in(&game(), &whole).await.unwrap();
-    assert_eq!(to.entries(&game(), 0).await.unwrap(), whole.entries);
-    assert_eq!(to.identity(&game()).await.unwrap(), identity);
+/// The laws of records that move, for two fresh stores.
+pub async fn obeys_the_laws_of_moves(from: &dyn Archive, to: &dyn Archive) {
+    let (game, start) = (game(), Moment::from_secs(1_000));
+    let lease = from.take_lease(&game, &run("r1"), "ann", start, LEASE, None).await.unwrap();
+    from.append(&lease, 0, start, &[event("one"), event("two"), begun_in("us-east-1")]).await.unwrap();
+    from.release_lease(&lease).await.unwrap();
+    let identity = from.identity(&game).await.unwrap();
+    assert_eq!(from.identity(&game).await.unwrap(), identity, "it never changes");
+    assert_ne!(to.identity(&game).await.unwrap(), identity, "each store has one of its own");
+    assert_eq!(from.old_entries(&game).await.unwrap(), []);
+
+    let entries = from.entries(&game, 0).await.unwrap();
+    let whole = WholeRecord { identity: identity.clone(), entries, overlays: vec![] };
+    to.take_in(&game, &whole).await.unwrap();
+    to.take_in(&game, &whole).await.unwrap();
+    assert_eq!(to.entries(&game, 0).await.unwrap(), whole.entries);
+    assert_eq!(to.regions(&game).await.unwrap(), from.regions(&game).await.unwrap());
+    assert_eq!(to.identity(&game).await.unwrap(), identity);
+    assert_eq!(to.homes(&game.blueprint).await.unwrap(), BTreeSet::from([game.home.clone()]));
     let other = Scope::parse("aws/123456789012/other").unwrap();
     assert_ne!(to.identity(&other).await.unwrap(), identity, "it is that of this record only");
 
-    let lease = from.take_lease(&game(), &run("r2"), "bob", Moment::EPOCH, LEASE, None).await.unwrap();
+    let lease = from.take_lease(&game, &run("r2"), "bob", start, LEASE, None).await.unwrap();
     from.close(&lease, "s3://team").await.unwrap();
     from.release_lease(&lease).await.unwrap();
-    let late = from.take_lease(&game(), &run("r3"), "cid", Moment::EPOCH, LEASE, None).await;
+    let late = from.take_lease(&game, &run("r3"), "cid", start, LEASE, None).await;
     assert!(matches!(late, Err(StoreError::Moved { to, .. }) if to == "s3://team"));
-    assert_eq!(from.entries(&game(), 0).await.unwrap(), whole.entries, "it can still be read");
+    assert_eq!(from.entries(&game, 0).await.unwrap(), whole.entries, "it can still be read");
 
-    let lease = to.take_lease(&game(), &run("r4"), "dan", Moment::EPOCH, LEASE, None).await.unwrap();
-    assert_eq!(to.append(&lease, 3, Moment::EPOCH, &[event("four")]).await.unwrap(), 4);
-    assert!(matches!(to.take_in(&game(), &whole).await, Err(StoreError::Taken { .. })), "it went on since");
+    let lease = to.take_lease(&game, &run("r4"), "dan", start, LEASE, None).await.unwrap();
+    assert_eq!(to.append(&lease, 3, start, &[event("four")]).await.unwrap(), 4);
+    assert!(matches!(to.take_in(&game, &whole).await, Err(StoreError::Taken { .. })), "it went on since");
+}
+
+#[tokio::test]
+async fn a_record_moves_to_another_folder_with_its_identity_and_ends_where_it_was() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (SqliteStore::open(here.path()).unwrap(), SqliteStore::open(there.path()).unwrap());
+    obeys_the_laws_of_moves(&from, &to).await;
 }
 
 /// A record as the version before accounts kept it, made by that version.

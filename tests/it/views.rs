@@ -179,7 +179,7 @@ fn a_status_tells_phase_role_pending_and_difference() {
         why: "throttled on page 3".to_owned(),
         lasting: false,
     });
-    let report = status::report(&desired, &world, &price);
+    let report = status::report(&desired, &world, &rgctl::artefacts::claims::NO_CLAIMS, &price);
     insta::assert_snapshot!("status_text", status::text(&report, Style::PLAIN));
     insta::assert_snapshot!("status_markdown", status::markdown(&report));
     let json = document(format::STATUS, &report);

@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::s3_store::{Exchange, FORMAT, Head, RECORDS, ROUNDS, Read, S3Store, check, unavailable};
-use super::s3_trouble::is_lost_race;
+use super::s3_trouble::{Patience, is_lost_race};
 use crate::artefacts::journal::Entry;
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::scope::{CloudKind, Home, RecordId, Scope};
@@ -21,7 +21,7 @@ use crate::record::chain;
 use crate::seams::archive::{Archive, WholeRecord};
 use crate::seams::{Lease, StoreError};
 use crate::vocabulary::names::BlueprintName;
-use crate::vocabulary::time::Moment;
+use crate::vocabulary::time::{Moment, Span};
 
 /// Number of the format of what the store says of itself.
 const STORE_FORMAT: &str = "rgctl.dev/store/v1";
@@ -29,6 +29,9 @@ const STORE_FORMAT: &str = "rgctl.dev/store/v1";
 const OLD_FORMAT: &str = "rgctl.dev/s3-record/v1";
 /// That of such a head that was claimed: versions of old refuse it.
 const CLAIMED_FORMAT: &str = "rgctl.dev/s3-record/v1-claimed";
+/// How long, and how often at most, the identity of a store is tried for.
+const TERM: Span = Span::from_mins(1);
+const TRIES: usize = 50;
 /// Batches that are fetched at the same time.
 const AT_ONCE: usize = 8;
 
@@ -87,22 +90,29 @@ impl S3Store {
     /// reads what the other wrote.
     async fn birth(&self) -> Result<RecordId, StoreError> {
         let key = self.under("store.json");
-        for _ in 0..ROUNDS {
-            if let Some((bytes, _)) = self.get(&key).await? {
-                let born: Born = serde_json::from_slice(&bytes)
-                    .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
-                return Ok(born.id);
+        let mut patience = Patience::new(self.pool.clock(), TERM);
+        for _ in 0..TRIES {
+            match self.get(&key).await {
+                Ok(Some((bytes, _))) => {
+                    let born: Born = serde_json::from_slice(&bytes)
+                        .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
+                    return Ok(born.id);
+                }
+                Ok(None) => {}
+                Err(trouble) => {
+                    patience.wait(trouble).await?;
+                    continue;
+                }
             }
             let body = serde_json::to_vec(&Born { format: STORE_FORMAT.to_owned(), id: fresh_id() });
             let clients = self.pool.writing(&self.region).await;
             let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key).if_none_match("*");
             let request = request.content_type("application/json");
+            // What was written, if anything, is read: by this process or by another one.
             match request.body(ByteStream::from(body.map_err(unavailable)?)).send().boxed().await {
-                Err(error) if is_lost_race(error.code()) => {}
-                Err(error) if error.as_service_error().is_some_and(|known| known.code().is_some()) => {
-                    return Err(self.failed("write", &key, &error).into());
+                Err(error) if !is_lost_race(error.code()) => {
+                    patience.wait(self.failed("write", &key, &error)).await?;
                 }
-                // What was written, if anything, is read.
                 _ => {}
             }
         }

@@ -12,15 +12,17 @@ use rgctl::adapters::aws::budget::Budget;
 use rgctl::adapters::aws::clients::{AwsOptions, Pool, Transport};
 use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
 use rgctl::artefacts::inbox::Request;
-use rgctl::artefacts::journal::{Event, Outcome};
+use rgctl::artefacts::journal::{Entry, Event, Outcome};
 use rgctl::artefacts::scope::Scope;
+use rgctl::record::chain::digest;
+use rgctl::seams::archive::Archive;
 use rgctl::seams::{Clock, Store, StoreError};
 use rgctl::vocabulary::names::RunId;
 use rgctl::vocabulary::time::{Moment, Span};
 
 use super::replay::Still;
 use crate::fixtures::region;
-use crate::store_laws::{obeys_the_laws, obeys_the_laws_of_leases};
+use crate::store_laws::{obeys_the_laws, obeys_the_laws_of_leases, obeys_the_laws_of_moves};
 
 /// What goes wrong with a write that is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,4 +237,99 @@ async fn trouble_that_does_not_pass_ends_within_the_lease_and_says_what_the_buck
     }
     bucket.lock().unwrap().trouble.clear();
     assert_eq!(store.append(&lease, 0, now, &[event("one")]).await.unwrap(), 1, "and the run could go on");
+}
+
+#[tokio::test]
+async fn a_record_moves_to_another_bucket_with_its_identity_and_ends_where_it_was() {
+    let (here, there) = (Arc::default(), Arc::default());
+    obeys_the_laws_of_moves(&process(&here).0, &process(&there).0).await;
+}
+
+#[tokio::test]
+async fn a_bucket_whose_record_was_cut_off_says_so_and_one_whose_last_exchange_was_lost_does_not() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let (store, _) = process(&bucket);
+    let now = Moment::from_secs(1_000);
+    let lease = store.take_lease(&game(), &RunId("r1".into()), "ann", now, LEASE, None).await.unwrap();
+    let head = "team/records/aws/123456789012/game/head.json";
+    let mut heads = Vec::new();
+    for (seq, text) in (0..).zip(["one", "two", "three"]) {
+        heads.push(bucket.lock().unwrap().objects[head].0.clone());
+        store.append(&lease, seq, now, &[event(text)]).await.unwrap();
+    }
+    let put = |body: Option<&Vec<u8>>| {
+        let mut bucket = bucket.lock().unwrap();
+        bucket.writes += 1;
+        let mark = bucket.writes;
+        match body {
+            Some(body) => drop(bucket.objects.insert(head.to_owned(), (body.clone(), mark))),
+            None => drop(bucket.objects.remove(head)),
+        }
+    };
+    put(Some(&heads[2]));
+    assert_eq!(store.entries(&game(), 0).await.unwrap().len(), 2, "the third was put, and its exchange lost");
+    for cut in [Some(&heads[1]), Some(&heads[0]), None] {
+        put(cut);
+        let damaged = store.entries(&game(), 0).await;
+        assert!(matches!(damaged, Err(StoreError::Damaged { .. })), "{damaged:?}");
+    }
+}
+
+/// A record as the version before accounts kept it.
+fn put_old_record(bucket: &Arc<Mutex<Bucket>>, until: Moment) -> Vec<Entry> {
+    let mut lines: Vec<Entry> = Vec::new();
+    for text in ["one", "two"] {
+        let previous = lines.last().map(|line| line.hash.clone()).unwrap_or_default();
+        let seq = lines.len() as u64 + 1;
+        let mut line = Entry {
+            seq,
+            at: Moment::EPOCH,
+            blueprint: game().blueprint,
+            home: None,
+            run: RunId("old".into()),
+            actor: "ann".into(),
+            what: event(text),
+            previous,
+            hash: String::new(),
+        };
+        line.hash = digest(&line);
+        lines.push(line);
+    }
+    let hash = &lines[1].hash;
+    let lease =
+        serde_json::json!({ "blueprint": "game", "run": "old", "owner": "ann", "epoch": 3, "until": until });
+    let head = serde_json::json!({
+        "format": "rgctl.dev/s3-record/v1", "lease": lease, "seq": 2, "hash": hash, "overlays": []
+    });
+    let mut bucket = bucket.lock().unwrap();
+    bucket.objects.insert("team/game/head.json".into(), (head.to_string().into_bytes(), 1));
+    let key = format!("team/game/lines/{:016}-{:016}-{hash}.json", 1, 2);
+    bucket.objects.insert(key, (serde_json::to_vec(&lines).unwrap(), 2));
+    bucket.writes = 2;
+    lines
+}
+
+#[tokio::test]
+async fn an_old_record_in_a_bucket_is_claimed_once_also_by_a_claimer_that_was_cut_off() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let (store, _) = process(&bucket);
+    let lines = put_old_record(&bucket, Moment::from_secs(500));
+    let (early, now) = (Moment::from_secs(400), Moment::from_secs(600));
+    assert_eq!(store.old_entries(&game()).await.unwrap(), lines);
+    assert_eq!(store.entries(&game(), 0).await.unwrap(), []);
+    let busy = store.claim(&game(), early).await;
+    assert!(matches!(busy, Err(StoreError::Unavailable { what }) if what.contains("older version")));
+
+    // Cut off after the claim, before anything was copied.
+    bucket.lock().unwrap().trouble = [(".json", Trouble::Made(500, "InternalError"))].into();
+    assert!(store.claim(&game(), now).await.is_err());
+    let other = Scope::parse("aws/210987654321/game").unwrap();
+    assert_eq!(store.old_entries(&other).await.unwrap(), [], "it is not there for another account any more");
+    assert_eq!(store.old_entries(&game()).await.unwrap(), lines, "and still is for the one that claimed it");
+    store.claim(&game(), now).await.unwrap();
+    assert_eq!(store.entries(&game(), 0).await.unwrap(), lines);
+    assert_eq!(store.old_entries(&game()).await.unwrap(), []);
+    let lease = store.take_lease(&game(), &RunId("r2".into()), "bob", now, LEASE, None).await.unwrap();
+    assert_eq!(store.append(&lease, 2, now, &[event("three")]).await.unwrap(), 3);
+    assert_eq!(store.entries(&game(), 0).await.unwrap().len(), 3);
 }

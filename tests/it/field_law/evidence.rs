@@ -112,7 +112,7 @@ impl Shown {
             .map(|bill| (format!("{} {}", bill.store, bill.region), figures.range(bill)))
             .collect();
         let sizes: Vec<Value> = built.estimates.iter().map(size).collect();
-        let status = status::report(desired, inventory, &price);
+        let status = status::report(desired, inventory, &rgctl::artefacts::claims::NO_CLAIMS, &price);
         Self {
             calls: json!([calls(&update), calls(&removal)]),
             plan: json!([update, removal]),
