@@ -13,7 +13,7 @@ use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Cause, Event, Outcome, Purpose};
-use crate::artefacts::node::{Desired, TAG_RECORD, TAG_TOKEN};
+use crate::artefacts::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::scope::{RecordId, Scope};
@@ -448,6 +448,11 @@ async fn call_once(
     let mut op = call.step.op.clone();
     if let Op::Create { tags, .. } = &mut op {
         tags.insert(TAG_TOKEN.to_owned(), call.token.0.clone());
+    }
+    // Whoever says whose an object is says under which record, too.
+    if let Op::Create { tags, .. } | Op::Tag { tags, .. } = &mut op
+        && tags.contains_key(TAG_BLUEPRINT)
+    {
         tags.extend(record.map(|record| (TAG_RECORD.to_owned(), record.0.clone())));
     }
     let answer = match permit.check(world.wall) {
