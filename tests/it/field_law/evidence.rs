@@ -128,19 +128,9 @@ fn calls(plan: &Plan) -> Value {
 
 fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: bool) -> Plan {
     let policy = consents(&[]);
-    let ask = Ask {
-        choices: rgctl::artefacts::choices::Choices::NONE,
-        desired,
-        inventory,
-        policy: &policy,
-        figures,
-        now: NOW,
-        snapshot_suffix: "20270115080000",
-        destroy,
-        claims: &rgctl::artefacts::claims::NO_CLAIMS,
-        verdicts: &rgctl::planning::verdicts(desired, figures),
-        authority: rgctl::artefacts::policy::Authority::Person,
-    };
+    let verdicts = rgctl::planning::verdicts(desired, figures);
+    let ask =
+        Ask { figures, destroy, verdicts: &verdicts, ..crate::fixtures::ask(desired, inventory, &policy) };
     rgctl::planning::plan(&ask)
 }
 

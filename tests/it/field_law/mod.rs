@@ -84,8 +84,12 @@ static DATA: LazyLock<Value> = LazyLock::new(|| {
 struct Case {
     path: String,
     texts: [(Value, Value); 2],
+    /// The text that the world was made by: the first one before the change that `then` is, and before anybody had rules.
+    made: (Value, Value),
     /// The first text without the field.
     without: (Value, Value),
+    /// Whether it is about changes alone, so that an empty world cannot show it.
+    is_about_change: bool,
     refuses: Refuses,
     pair: String,
 }
@@ -170,6 +174,14 @@ fn case(kind: &str, field: &Field, entry: &'static Value, pair: &[Value; 2], sto
         }
     }
     let name = entry["name"].as_str().unwrap_or("one");
+    let mut made = (blueprint.clone(), region.clone());
+    put(if is_region { &mut made.1 } else { &mut made.0 }, &field.steps, name, pair[0].clone());
+    for rules in ["spec.policies.consent", "spec.policies.cost", "spec.calendar"] {
+        put(&mut made.0, &plain(rules), "", Value::Null);
+    }
+    for (at, value) in entry["then"].as_object().into_iter().flatten() {
+        put(&mut blueprint, &plain(at), "", value.clone());
+    }
     let text = |steps: &[Step], value: &Value| {
         let (mut blueprint, mut region) = (blueprint.clone(), region.clone());
         let document = if is_region { &mut region } else { &mut blueprint };
@@ -190,7 +202,8 @@ fn case(kind: &str, field: &Field, entry: &'static Value, pair: &[Value; 2], sto
         Some(code) => Refuses::Second(code),
     };
     let pair = format!("{} or {}", pair[0], pair[1]);
-    Case { path, texts, without, refuses, pair }
+    let is_about_change = entry["then"].is_object();
+    Case { path, texts, made, without, is_about_change, refuses, pair }
 }
 
 fn all_fields() -> Vec<(&'static str, Field)> {
@@ -203,6 +216,7 @@ fn all_fields() -> Vec<(&'static str, Field)> {
 struct Read {
     case: Case,
     told: [Told; 2],
+    made: Told,
 }
 
 impl Read {
@@ -226,7 +240,7 @@ impl Read {
 
     /// Key of the world to which the first value was applied.
     fn world(&self) -> Option<(String, String)> {
-        let built = self.told[0].built.as_ref()?;
+        let built = self.made.built.as_ref()?;
         Some((built.desired.blueprint.to_string(), built.desired.fingerprint.0.clone()))
     }
 
@@ -244,7 +258,7 @@ impl Read {
             "it is asked for at creation, and a later change is neither made nor said"
         } else if is_said {
             return None;
-        } else if before[0] == before[1] {
+        } else if before[0] == before[1] && !self.case.is_about_change {
             "nobody reads it in an empty world"
         } else if after[0] == after[1] {
             "a change of it shows nowhere in a world that has it"
@@ -272,7 +286,7 @@ type Worlds = BTreeMap<(String, String), Inventory>;
 
 fn worlds_of(read: &[Read]) -> Worlds {
     let wanted: BTreeMap<_, _> = read.iter().filter_map(|read| Some((read.world()?, read))).collect();
-    let applied = |(key, read): (_, &Read)| Some((key, applied(&read.told[0].built.as_ref()?.desired)));
+    let applied = |(key, read): (_, &Read)| Some((key, applied(&read.made.built.as_ref()?.desired)));
     wanted.into_par_iter().filter_map(applied).collect()
 }
 
@@ -306,7 +320,8 @@ fn read_all(fields: &[(&'static str, Field)]) -> (Vec<Read>, Vec<String>) {
         .into_par_iter()
         .map(|case| {
             let told = case.texts.each_ref().map(|(blueprint, region)| Told::by(blueprint, region));
-            Read { case, told }
+            let made = Told::by(&case.made.0, &case.made.1);
+            Read { case, told, made }
         })
         .collect();
     problems.extend(read.iter().filter_map(Read::is_unfit));
