@@ -83,6 +83,7 @@ pub struct Columns<T, A> {
 }
 
 /// One row of a table: a field of `A` as the generic code sees it.
+#[allow(clippy::struct_excessive_bools, reason = "most columns of a table are switches")]
 pub struct Field<A: 'static> {
     /// The field's name in blueprints, plans and this library.
     pub name: &'static str,
@@ -129,6 +130,7 @@ pub trait Attrs:
 }
 
 /// A field whose wanted and seen values differ.
+#[allow(clippy::struct_excessive_bools, reason = "most columns of a table are switches")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// Which field.
