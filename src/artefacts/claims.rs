@@ -117,11 +117,6 @@ impl Claims {
             && tag(TAG_RECORD).is_none_or(is_given)
     }
 
-    /// Whether data was in an object that the record made or took over, and did not delete.
-    pub fn bore_data(&self, at: &Address) -> bool {
-        self.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.bears_data)
-    }
-
     /// The store that an object belongs to: by its tag or, where that is lost, by the record.
     pub fn store_of(&self, at: &Address, seen: &Seen) -> Option<StoreName> {
         let by_tag = seen.facts.tags.get(TAG_STORE).and_then(|name| StoreName::new(name).ok());

@@ -36,13 +36,6 @@ pub(super) fn compare<'a>(
 ) {
     let Some((_, seen)) = seen else {
         if ask.inventory.is_complete_for(&node.at) {
-            if ask.claims.bore_data(&node.at) {
-                draft.notes.push(format!(
-                    "{} bore data and was removed by another hand: it is made anew, empty; restore a snapshot first if the \
-                     data is wanted",
-                    node.at
-                ));
-            }
             draft.push(create(ask, node, None, Reason::Missing), Some(node), None);
         } else {
             draft.waiting.push(Waiting::Unseen {

@@ -219,20 +219,3 @@ fn an_object_of_old_is_ours_by_the_token_of_our_call_or_by_what_came_true_and_el
         }
     }
 }
-
-#[test]
-fn a_plan_says_that_what_bore_data_and_is_gone_is_made_anew_empty() {
-    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
-    let parameters = at("us-east-1", KindId::AuroraClusterParameters, "game-accounts-use1");
-    let mut site = Site::new(6);
-    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
-    let (claims, mut seen) = (site.claims("game"), site.look(&wanted));
-    let policy = Policy::default();
-    for (gone, bore) in [(&parameters, 0), (&cluster, 1)] {
-        seen.seen.remove(gone);
-        let plan = planning::plan(&Ask { claims: &claims, ..ask(&wanted, &seen, &policy) });
-        let notes = plan.notes.iter().filter(|note| note.contains("made anew, empty"));
-        assert_eq!(notes.count(), bore, "{gone}: {:?}", plan.notes);
-    }
-}
