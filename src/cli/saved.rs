@@ -99,6 +99,11 @@ impl SavedPlan {
         if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy) {
             return Err("it was changed after it was made".to_owned());
         }
+        // The digest is of what was read, and one value may be read from several texts: a number's last digits, a zone's case.
+        let written = [serde_json::to_string_pretty(&saved), serde_json::to_string(&saved)];
+        if !written.iter().flatten().any(|written| written == text.trim_end()) {
+            return Err("it was changed after it was made".to_owned());
+        }
         Ok(saved)
     }
 }

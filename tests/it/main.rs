@@ -16,6 +16,7 @@ mod families;
 mod field_law;
 mod fixtures;
 mod fuzz;
+mod gate;
 mod import;
 mod inputs;
 mod laws;
