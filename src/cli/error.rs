@@ -151,7 +151,14 @@ impl From<StoreError> for Failure {
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
-        let failure = Self::of(Exit::Error, &error);
+        // What could not be seen is neither there nor missing: a person is needed, as where a part could not be seen.
+        let exit = match &error {
+            CloudError::Unreachable { .. } | CloudError::Unclear { .. } | CloudError::Throttled { .. } => {
+                Exit::Blocked
+            }
+            _ => Exit::Error,
+        };
+        let failure = Self::of(exit, &error);
         match error.next_step() {
             Some(step) => failure.hint(step),
             None => failure,

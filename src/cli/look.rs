@@ -3,20 +3,24 @@
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
+use super::figures::{self, CatalogFigures};
 use super::load::Loaded;
 use super::output::Output;
 use super::outside::Outside;
 use super::run;
 use super::settings::Settings;
+use crate::adapters::machine::SystemClock;
 use crate::artefacts::bill::CostRange;
+use crate::artefacts::node::Node;
 use crate::artefacts::policy::Policy;
 use crate::execution::drive;
 use crate::planning::Figures;
 use crate::record::ledger::Ledger;
 use crate::report::cost::{self, CostReport, StoreCost};
 use crate::report::document::{document, format};
-use crate::report::status::StatusReport;
+use crate::report::status::{Prices, StatusReport};
 use crate::report::{drift, open, status};
+use crate::seams::Clock;
 use crate::vocabulary::names::{RegionId, StoreName};
 
 /// What exists, in which phase, at what price.
@@ -26,29 +30,35 @@ pub async fn status(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let claims = run::claims(outside, &loaded.desired).await?;
-    let inventory = drive::observe(&outside.world(), &drive::selection_of(&loaded.desired, &claims)).await?;
-    let price = |store: &StoreName, region: &RegionId| {
+    let desired = &loaded.desired;
+    let claims = run::claims(outside, desired).await?;
+    let (plan, inventory) =
+        run::look_and_plan(outside, desired, &loaded.figures, &Policy::default(), false).await?;
+    let wanted = |store: &StoreName, region: &RegionId| {
         let mut range = CostRange::default();
-        let bills = loaded.desired.bills.iter();
+        let bills = desired.bills.iter();
         for bill in bills.filter(|bill| bill.store == *store && bill.region == *region) {
             range.merge(&loaded.figures.range(bill));
         }
         range
     };
+    let exists = status::existing(desired, &inventory, &claims, &plan);
+    let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
+    let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);
     let mut ledger = Ledger::default();
     let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
     ledger.fold(&outside.store.entries(&scope, 0).await?);
+    let prices = Prices { existing: &existing, wanted: &wanted };
     let report = StatusReport {
         open: open::steps(&ledger),
-        ..status::report(&loaded.desired, &inventory, &claims, &price)
+        ..status::report(desired, &inventory, &claims, &plan, &prices)
     };
     match settings.output {
         OutputForm::Text => output.data(&status::text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&status::markdown(&report))?,
         form => output.document(&document(format::STATUS, &report), form)?,
     }
-    Ok(())
+    if report.health.needs_person() { Err(Failure::said(Exit::Blocked)) } else { Ok(()) }
 }
 
 /// What differs, and by which hand.

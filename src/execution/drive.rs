@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::late;
 use super::motion::Motion;
 use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
+use super::unseen::Unseen;
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Cause, Event, Outcome, Purpose};
@@ -228,6 +229,7 @@ pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> R
         calls: 0,
         began,
         motion: Motion::new(began),
+        unseen: Unseen::default(),
         yields_to: None,
     };
     let ended = guard.beside(run.work(watch)).await;
@@ -246,6 +248,7 @@ struct Run<'a> {
     /// Who asked for the lease.
     yields_to: Option<String>,
     motion: Motion,
+    unseen: Unseen,
 }
 
 impl Run<'_> {
@@ -261,7 +264,9 @@ impl Run<'_> {
             let mut told = |why: &CloudError, again: Moment| {
                 watch.told(&format!("the cloud cannot be observed: {why}; again at {again}"));
             };
-            let inventory = look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard), &mut told).await?;
+            let mut inventory =
+                look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard), &mut told).await?;
+            self.unseen.note(&mut inventory, self.job.pace.unseen_max);
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
             self.guard.make_sure().await?;
             self.guard.read_inbox().await;

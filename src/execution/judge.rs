@@ -25,6 +25,8 @@ pub(super) struct Verdicts {
     pub put_off: BTreeMap<StepId, Wait>,
     /// Steps that failed in this run, with the reason.
     pub failed: BTreeMap<StepId, String>,
+    /// Begun steps whose objects cannot be seen, and will not be by waiting, with the reason.
+    pub unseen: BTreeMap<StepId, String>,
     /// Objects on which a step is under way.
     pub taken: BTreeSet<Address>,
     /// When something is due by time alone: another try, the end of patience.
@@ -73,8 +75,20 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// Why nobody knows what became of its object, and whether time will not tell, if that is so.
+    fn is_out_of_sight(&self) -> Option<(String, bool)> {
+        let (at, inventory) = (&self.begun.at, self.known.inventory);
+        if inventory.seen.contains_key(at) {
+            return None;
+        }
+        let gap = inventory.gaps_around(at).max_by_key(|gap| gap.lasting)?;
+        Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
+    }
+
     fn judge_deferred(&self, verdicts: &mut Verdicts) {
-        if !self.is_planned {
+        if let Some((why, lasting)) = self.is_out_of_sight() {
+            self.out_of_sight(verdicts, why, lasting);
+        } else if !self.is_planned {
             // Somebody else brought it about, or it is no longer wanted.
             verdicts.record.push(self.settled());
         } else if let Some(why) = self.given_up() {
@@ -163,15 +177,28 @@ impl Step<'_> {
         self.judge_seen(verdicts, self.known.pace.visibility);
     }
 
+    /// What cannot be seen has neither come true nor failed: it stays begun. Where time will not show it, the run need not
+    /// wait for it.
+    fn out_of_sight(&self, verdicts: &mut Verdicts, why: String, lasting: bool) {
+        if lasting {
+            verdicts.unseen.insert(self.id.clone(), why);
+            verdicts.taken.insert(self.begun.at.clone());
+        } else {
+            self.still(verdicts, why);
+        }
+    }
+
     fn judge_seen(&self, verdicts: &mut Verdicts, patience: Span) {
+        if let Some((why, lasting)) = self.is_out_of_sight() {
+            self.out_of_sight(verdicts, why, lasting);
+            return;
+        }
         match self.waiting {
             Some(Waiting::Transition { native, .. }) => self.still(verdicts, native.clone()),
             Some(Waiting::Pending { fields, .. }) => {
                 self.still(verdicts, format!("{} to take effect", fields.join(", ")));
             }
-            // Time will not show it: the run ends, and the next one looks again.
-            Some(Waiting::Unseen { why, lasting: true, .. }) => self.fail(verdicts, why.clone()),
-            Some(Waiting::Unseen { why, .. }) => self.still(verdicts, why.clone()),
+            Some(Waiting::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
             Some(Waiting::Broken { phase, .. }) if !self.is_planned => {
                 self.fail(verdicts, format!("{} is {phase}", self.begun.at));
             }

@@ -20,3 +20,4 @@ mod late;
 pub mod motion;
 mod ready;
 pub mod turn;
+pub mod unseen;

@@ -319,6 +319,9 @@ impl<'a> Room<'a> {
             Some(phase) if phase.is_transitional() || phase.is_ready() => Verdict::Behind,
             Some(phase) => Verdict::Held(format!("it needs {missing}, which is {phase}")),
             None if self.is_open(missing) => Verdict::Behind,
+            None if !self.known.inventory.is_complete_for(missing) => {
+                Verdict::Held(format!("it needs {missing}, which could not be seen"))
+            }
             None => Verdict::Held(format!("it needs {missing}, which does not exist")),
         }
     }

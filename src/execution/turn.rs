@@ -64,6 +64,8 @@ pub struct Pace {
     pub unanswered_acts_max: u32,
     /// How long a run goes on while nothing moves.
     pub still_max: Span,
+    /// How long a part of the world that does not answer is asked again before it is left to a person.
+    pub unseen_max: Span,
 }
 
 /// A step is found to have come true later than it did by at most this part of the time that it took, beyond
@@ -103,6 +105,7 @@ impl Default for Pace {
             taken_max: 8,
             unanswered_acts_max: 6,
             still_max: Span::from_days(1),
+            unseen_max: Span::from_mins(15),
         }
     }
 }
@@ -298,6 +301,12 @@ pub fn turn(known: &Known<'_>) -> Turn {
     };
     let mut verdicts = judge::judge(known, &plan);
     let mut choice = ready::choose(known, &plan, &verdicts);
+    let unseen = verdicts.unseen.iter();
+    choice.held.extend(unseen.map(|(step, why)| Held {
+        step: step.clone(),
+        why: why.clone(),
+        is_refused: false,
+    }));
     let chosen = Choices::of(&plan).beyond(&known.ledger.choices);
     // On record before the first call, and only with one: a run that begins nothing chooses nothing.
     if !choice.calls.is_empty() && !chosen.is_empty() {

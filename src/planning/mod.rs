@@ -154,12 +154,12 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
     let health = health::judge(ask, &waiting);
+    notes.extend(outsiders::cost(ask, &waiting));
     let mut steps = order::sort(draft);
     disturb::describe(ask, &mut steps);
     gate::answer_all(&mut steps, &ask.asked());
     for gap in &ask.inventory.gaps {
-        let remedy =
-            if gap.lasting { "; `rgctl iam-policy` prints the permissions that it takes" } else { "" };
+        let remedy = if gap.lasting { "; `rgctl doctor` says whether a permission is missing" } else { "" };
         notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
     }
     if !steps.is_empty() {

@@ -6,11 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ask;
+use super::compare::effective_attrs;
 use super::draft::Draft;
 use crate::artefacts::address::Address;
+use crate::artefacts::node::Usage;
 use crate::artefacts::plan::Waiting;
 use crate::artefacts::seen::Seen;
 use crate::kinds::KindId;
+use crate::vocabulary::money::Total;
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::Phase;
 
@@ -47,6 +50,21 @@ pub(super) fn outsiders(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<Waiting> {
         .filter(|(at, (of, _))| is_news(at, of))
         .map(|(at, (of, owner))| Waiting::ForeignMember { at, of, owner })
         .collect()
+}
+
+/// What they cost, which no sum of the plan has; nothing where it is not known or nothing.
+pub(super) fn cost(ask: &Ask<'_>, waiting: &[Waiting]) -> Option<String> {
+    let mut total = Total::default();
+    for one in waiting {
+        if let Waiting::ForeignMember { at, .. } = one
+            && let Some(seen) = ask.inventory.seen.get(at)
+        {
+            total.merge(&ask.figures.cost(&effective_attrs(seen), &Usage::default(), &at.region));
+        }
+    }
+    (total != Total::default()).then(|| {
+        format!("What is not ours and bound to ours costs {total} a month beside the sums of this plan.")
+    })
 }
 
 /// The members that a global object tells of.

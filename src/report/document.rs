@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 /// Formats that programs may rely on. A field is never taken away under the same version.
 pub mod format {
     /// Status.
-    pub const STATUS: &str = "rgctl.dev/status/v1";
+    pub const STATUS: &str = "rgctl.dev/status/v2";
     /// Drift.
     pub const DRIFT: &str = "rgctl.dev/drift/v2";
     /// Cost.

@@ -1,6 +1,6 @@
 //! What exists: stores by region, in which phase, in which role, with what pending, at what price.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use comfy_table::{Cell, Table, presets};
@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::artefacts::address::Address;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::node::Desired;
+use crate::artefacts::health::Health;
+use crate::artefacts::node::{Desired, Keep, Node, Usage};
+use crate::artefacts::plan::{Plan, Waiting};
 use crate::artefacts::seen::{Gap, Inventory, Seen};
 use crate::report::open::{self, OpenStep};
 use crate::report::style::{Style, Tone};
@@ -23,8 +25,11 @@ use crate::vocabulary::time::Moment;
 pub struct ObjectStatus {
     /// Where.
     pub at: Address,
-    /// In which phase; absent when it is wanted and missing.
-    pub phase: Phase,
+    /// In which phase; absent when it is wanted and missing, nothing when it could not be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Whether it could not be seen: it may exist or not.
+    pub unseen: bool,
     /// The service's word.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub native: String,
@@ -34,6 +39,9 @@ pub struct ObjectStatus {
     /// Class or node type, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// Numbers of nodes, shards and the like, as seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
     /// Fields that were accepted and are not in effect yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<String>,
@@ -45,6 +53,8 @@ pub struct ObjectStatus {
     pub endpoint: Option<String>,
     /// Whether the blueprint no longer wants it.
     pub unwanted: bool,
+    /// Whether it is not ours.
+    pub foreign: bool,
 }
 
 /// A store in a region.
@@ -58,8 +68,10 @@ pub struct StoreStatus {
     pub standby: bool,
     /// In a word: `ready`, `1 of 3 ready`, ...
     pub summary: String,
-    /// Cost a month, as planned.
+    /// Cost a month of what exists and is ours.
     pub cost: Total,
+    /// Cost a month as wanted.
+    pub wanted: Total,
     /// Its objects.
     pub objects: Vec<ObjectStatus>,
 }
@@ -71,6 +83,18 @@ pub struct StatusReport {
     pub blueprint: BlueprintName,
     /// When it was looked at.
     pub taken: Moment,
+    /// Whether everything wanted is there, ours, whole and serving, and nothing else is.
+    pub clean: bool,
+    /// How many objects of ours exist, snapshots left aside.
+    pub exist: usize,
+    /// Cost a month of what exists and is ours.
+    pub cost: Total,
+    /// Cost a month of what is wanted.
+    pub wanted: Total,
+    /// Cost a month of what is not ours and stands in its place or is bound to it.
+    pub not_ours: Total,
+    /// What is not there, ours, whole and serving.
+    pub health: Health,
     /// Stores by region.
     pub stores: Vec<StoreStatus>,
     /// What could not be seen.
@@ -80,75 +104,188 @@ pub struct StatusReport {
     pub open: Vec<OpenStep>,
 }
 
-/// Puts desired and observed state side by side.
+/// What to reckon costs with.
+#[derive(Clone, Copy)]
+pub struct Prices<'a> {
+    /// Cost a month of an object as it exists.
+    pub existing: &'a dyn Fn(&Node) -> Total,
+    /// Cost a month of a store in a region, as it is wanted.
+    pub wanted: &'a dyn Fn(&StoreName, &RegionId) -> CostRange,
+}
+
+type Place = (StoreName, RegionId);
+
+/// What exists, as if it were wanted: with the attributes that are seen, and the use that is expected or measured.
+pub fn existing(desired: &Desired, inventory: &Inventory, claims: &Claims, plan: &Plan) -> Desired {
+    let outsiders = outsiders(plan);
+    let nodes = inventory.seen.iter().filter(|(_, seen)| seen.facts.phase != Phase::Absent);
+    let nodes = nodes.filter_map(|(at, seen)| {
+        let wanted = desired.nodes.get(at);
+        let is_ours = claims.owns(&desired.blueprint, at, seen);
+        if wanted.is_none() && !is_ours && !outsiders.contains_key(at) {
+            return None;
+        }
+        let store_of = |at: &Address| match desired.nodes.get(at) {
+            Some(node) => Some(node.store.clone()),
+            None => claims.store_of(at, inventory.seen.get(at)?),
+        };
+        let store = store_of(at).or_else(|| store_of(outsiders.get(at)?))?;
+        let mut usage = wanted.map_or_else(Usage::default, |node| node.usage);
+        usage.data_gib = seen.facts.used_gib.unwrap_or(usage.data_gib);
+        let node = Node {
+            at: at.clone(),
+            attrs: seen.attrs.clone(),
+            needs: BTreeSet::new(),
+            store,
+            keep: Keep::default(),
+            tags: BTreeMap::new(),
+            standby: wanted.is_some_and(|node| node.standby),
+            usage,
+        };
+        Some((at.clone(), node))
+    });
+    Desired { nodes: nodes.collect(), ..desired.clone() }
+}
+
+/// Objects that are not ours and bound to ours, each with the one of ours.
+fn outsiders(plan: &Plan) -> BTreeMap<&Address, &Address> {
+    let told = plan.waiting.iter().filter_map(|waiting| match waiting {
+        Waiting::ForeignMember { at, of, .. } => Some((at, of)),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// Puts desired and observed state side by side, with what the plan says of the two.
 pub fn report(
     desired: &Desired,
     inventory: &Inventory,
     claims: &Claims,
-    price: &dyn Fn(&StoreName, &RegionId) -> CostRange,
+    plan: &Plan,
+    prices: &Prices<'_>,
 ) -> StatusReport {
-    let mut objects: BTreeMap<(StoreName, RegionId), Vec<ObjectStatus>> = BTreeMap::new();
-    let mut standby: BTreeMap<(StoreName, RegionId), bool> = BTreeMap::new();
-    for node in desired.nodes.values() {
-        let key = (node.store.clone(), node.at.region.clone());
-        standby.insert(key.clone(), node.standby);
-        let seen = inventory.seen.get(&node.at);
-        let mut object = seen.map_or_else(|| missing(&node.at), |seen| object(&node.at, seen));
-        if let Some(seen) = seen {
-            object.differs = node.attrs.diff(&seen.attrs).into_iter().map(|change| change.field).collect();
-        }
-        objects.entry(key).or_default().push(object);
+    let outsiders = outsiders(plan);
+    let is_foreign = |at: &Address| {
+        outsiders.contains_key(at)
+            || plan
+                .waiting
+                .iter()
+                .any(|one| matches!(one, Waiting::Foreign { at: foreign, .. } if foreign == at))
+    };
+    let exists = existing(desired, inventory, claims, plan);
+    let mut stores: BTreeMap<Place, StoreStatus> = BTreeMap::new();
+    let place = |store: &StoreName, at: &Address| (store.clone(), at.region.clone());
+    for node in desired.nodes.values().filter(|node| !exists.nodes.contains_key(&node.at)) {
+        let is_unseen = !inventory.is_complete_for(&node.at);
+        let store = stores.entry(place(&node.store, &node.at)).or_insert_with(|| StoreStatus::at(node));
+        store.objects.push(ObjectStatus {
+            phase: (!is_unseen).then_some(Phase::Absent),
+            unseen: is_unseen,
+            ..missing(&node.at)
+        });
     }
-    for (at, seen) in &inventory.seen {
-        if !claims.owns(&desired.blueprint, at, seen) || desired.nodes.contains_key(at) {
-            continue;
+    let mut sums = (Total::default(), Total::default());
+    for node in exists.nodes.values() {
+        let at = &node.at;
+        let Some(seen) = inventory.seen.get(at) else { continue };
+        let wanted = desired.nodes.get(at);
+        let mut object = object(at, seen);
+        object.unwanted = wanted.is_none() && !at.kind.facts().observe_only && !outsiders.contains_key(at);
+        object.foreign = is_foreign(at);
+        if let Some(wanted) = wanted {
+            object.differs = wanted.attrs.diff(&seen.attrs).into_iter().map(|change| change.field).collect();
         }
-        let Some(store) = claims.store_of(at, seen) else { continue };
-        let unwanted = !at.kind.facts().observe_only;
-        objects
-            .entry((store, at.region.clone()))
-            .or_default()
-            .push(ObjectStatus { unwanted, ..object(at, seen) });
+        let cost = (prices.existing)(node);
+        let store = stores.entry(place(&node.store, at)).or_insert_with(|| StoreStatus::at(node));
+        store.standby |= node.standby;
+        if object.foreign {
+            sums.1.merge(&cost);
+        } else {
+            store.cost.merge(&cost);
+            sums.0.merge(&cost);
+        }
+        store.objects.push(object);
     }
-    let stores = objects.into_iter().map(|(key, objects)| {
-        let standby = standby.get(&key).copied().unwrap_or_default();
-        let cost = price(&key.0, &key.1).expected;
-        let summary = summary(&objects);
-        StoreStatus { store: key.0, region: key.1, standby, summary, cost, objects }
-    });
+    let mut wanted = Total::default();
+    for ((name, region), store) in &mut stores {
+        store.objects.sort_by(|a, b| a.at.cmp(&b.at));
+        store.summary = summary(&store.objects);
+        store.wanted = (prices.wanted)(name, region).expected;
+        wanted.merge(&store.wanted);
+    }
+    let is_there = |object: &&ObjectStatus| object.is_there() && !object.foreign;
     StatusReport {
         blueprint: desired.blueprint.clone(),
         taken: inventory.taken,
-        stores: stores.collect(),
+        clean: plan.is_clean(),
+        exist: stores.values().flat_map(|store| &store.objects).filter(is_there).count(),
+        cost: sums.0,
+        wanted,
+        not_ours: sums.1,
+        health: plan.health.clone(),
+        stores: stores.into_values().collect(),
         gaps: inventory.gaps.clone(),
         open: Vec::new(),
+    }
+}
+
+impl StoreStatus {
+    fn at(node: &Node) -> Self {
+        Self {
+            store: node.store.clone(),
+            region: node.at.region.clone(),
+            standby: node.standby,
+            summary: String::new(),
+            cost: Total::default(),
+            wanted: Total::default(),
+            objects: Vec::new(),
+        }
+    }
+}
+
+impl ObjectStatus {
+    /// Whether it exists, and is no snapshot or the like that stays behind on purpose.
+    fn is_there(&self) -> bool {
+        self.phase.as_ref().is_some_and(|phase| *phase != Phase::Absent) && !self.at.kind.facts().observe_only
     }
 }
 
 fn missing(at: &Address) -> ObjectStatus {
     ObjectStatus {
         at: at.clone(),
-        phase: Phase::Absent,
+        phase: Some(Phase::Absent),
+        unseen: false,
         native: String::new(),
         role: None,
         class: None,
+        size: None,
         pending: Vec::new(),
         differs: Vec::new(),
         endpoint: None,
         unwanted: false,
+        foreign: false,
     }
 }
 
+/// Numbers that make the size of an object, as they are seen.
+const SIZES: [&str; 5] = ["nodes", "shards", "replicas_per_shard", "base_rpu", "max_rpu"];
+
 fn object(at: &Address, seen: &Seen) -> ObjectStatus {
     let set = seen.attrs.set_fields();
-    let sizes = ["class", "node_type"];
-    let class = set.iter().find(|(name, _)| sizes.contains(name)).and_then(|(_, value)| value.as_str());
+    let classes = ["class", "node_type"];
+    let class = set.iter().find(|(name, _)| classes.contains(name)).and_then(|(_, value)| value.as_str());
+    let sizes: Vec<String> = set
+        .iter()
+        .filter(|(name, _)| SIZES.contains(name))
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
     let pending = seen.pending.iter().flat_map(crate::kinds::AnyAttrs::set_fields);
     ObjectStatus {
-        phase: seen.facts.phase.clone(),
+        phase: Some(seen.facts.phase.clone()),
         native: seen.facts.native.clone(),
         role: seen.facts.role.map(|role| role.to_string()),
         class: class.map(str::to_owned),
+        size: (!sizes.is_empty()).then(|| sizes.join(", ")),
         pending: pending.map(|(name, _)| name.to_owned()).collect(),
         endpoint: seen.facts.endpoint.clone(),
         ..missing(at)
@@ -159,11 +296,45 @@ fn summary(objects: &[ObjectStatus]) -> String {
     // Snapshots and the like are left behind on purpose; they say nothing about the store's health.
     let is_counted = |object: &&ObjectStatus| !object.unwanted && !object.at.kind.facts().observe_only;
     let wanted: Vec<&ObjectStatus> = objects.iter().filter(is_counted).collect();
-    let ready = wanted.iter().filter(|object| object.phase.is_ready()).count();
-    if wanted.iter().all(|object| object.phase == Phase::Absent) {
+    let count = |what: &dyn Fn(&ObjectStatus) -> bool| wanted.iter().filter(|object| what(object)).count();
+    let ready = count(&|object| object.phase.as_ref().is_some_and(Phase::is_ready) && !object.foreign);
+    let (unseen, foreign) = (count(&|object| object.unseen), count(&|object| object.foreign));
+    if unseen > 0 && unseen == wanted.len() {
+        return "unseen".to_owned();
+    }
+    if wanted.iter().all(|object| object.phase == Some(Phase::Absent)) {
         return "absent".to_owned();
     }
-    if ready == wanted.len() { "ready".to_owned() } else { format!("{ready} of {} ready", wanted.len()) }
+    if ready == wanted.len() {
+        return "ready".to_owned();
+    }
+    let mut parts = vec![format!("{ready} of {} ready", wanted.len())];
+    parts.extend((unseen > 0).then(|| format!("{unseen} unseen")));
+    parts.extend((foreign > 0).then(|| format!("{foreign} not ours")));
+    parts.join(", ")
+}
+
+fn money(total: &Total) -> String {
+    if *total == Total::default() { "nothing".to_owned() } else { format!("{total} a month") }
+}
+
+/// What exists and what it costs; what is wanted stands apart.
+fn headline(report: &StatusReport) -> String {
+    let exists = match report.exist {
+        0 if report.gaps.is_empty() => "nothing exists, and costs nothing".to_owned(),
+        0 => "nothing was seen; what exists could not be seen in full".to_owned(),
+        count => {
+            let verb = if count == 1 { "object exists and costs" } else { "objects exist and cost" };
+            format!("{count} {verb} {}", money(&report.cost))
+        }
+    };
+    let wanted = format!("wanted: {}", money(&report.wanted));
+    let not_ours = if report.not_ours == Total::default() {
+        String::new()
+    } else {
+        format!("; not ours and bound to it: {}", money(&report.not_ours))
+    };
+    format!("{exists} ({wanted}{not_ours})")
 }
 
 /// The status for people.
@@ -171,10 +342,18 @@ pub fn text(report: &StatusReport, style: Style) -> String {
     let mut out = String::new();
     let title = format!("{} at {}", report.blueprint, report.taken);
     let _ = writeln!(out, "{}", style.paint(Tone::Strong, &title));
+    let _ = writeln!(out, "{}", headline(report));
+    if let Some(line) = report.health.line() {
+        let _ = writeln!(out, "{}", style.paint(Tone::Bad, &format!("Not as wanted: {line}")));
+    }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };
-        let cost =
-            if store.cost == Total::default() { String::new() } else { format!(", {} a month", store.cost) };
+        let (cost, wanted) = (money(&store.cost), money(&store.wanted));
+        let cost = if store.cost == store.wanted {
+            format!(", {cost}")
+        } else {
+            format!(", {cost} (wanted: {wanted})")
+        };
         let heading = format!("{} in {}{standby}: {}{cost}", store.store, store.region, store.summary);
         let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, &heading));
         let mut table = Table::new();
@@ -199,6 +378,9 @@ pub fn text(report: &StatusReport, style: Style) -> String {
 
 fn cells(object: &ObjectStatus) -> [String; 6] {
     let mut remarks = Vec::new();
+    if object.foreign {
+        remarks.push("not ours".to_owned());
+    }
     if object.unwanted {
         remarks.push("no longer wanted".to_owned());
     }
@@ -212,21 +394,29 @@ fn cells(object: &ObjectStatus) -> [String; 6] {
         remarks.extend(object.endpoint.clone());
     }
     let native = object.native.as_str();
-    let is_plain = object.phase.is_ready() || native.is_empty() || object.phase.to_string().contains(native);
-    let phase = if is_plain { object.phase.to_string() } else { format!("{} ({native})", object.phase) };
+    let phase = object.phase.as_ref().map_or_else(
+        || "unseen".to_owned(),
+        |phase| {
+            let is_plain = phase.is_ready() || native.is_empty() || phase.to_string().contains(native);
+            if is_plain { phase.to_string() } else { format!("{phase} ({native})") }
+        },
+    );
     [
         object.at.kind.to_string(),
         object.at.name.to_string(),
         phase,
         object.role.clone().unwrap_or_default(),
-        object.class.clone().unwrap_or_default(),
+        [&object.class, &object.size].into_iter().flatten().cloned().collect::<Vec<_>>().join(", "),
         remarks.join("; "),
     ]
 }
 
 /// The status for a pull request or a page.
 pub fn markdown(report: &StatusReport) -> String {
-    let mut out = format!("## `{}` at {}\n", report.blueprint, report.taken);
+    let mut out = format!("## `{}` at {}\n\n{}.\n", report.blueprint, report.taken, headline(report));
+    if let Some(line) = report.health.line() {
+        let _ = writeln!(out, "\n**Not as wanted:** {line}");
+    }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };
         let _ = writeln!(out, "\n### {} in {}{standby}: {}\n", store.store, store.region, store.summary);

@@ -26,6 +26,7 @@ mod ownership;
 mod planning;
 mod scaling;
 mod scenarios;
+mod seen;
 mod sim;
 mod store_laws;
 mod swarm;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl::artefacts::bill::CostRange;
+use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose};
+use rgctl::artefacts::node::Node;
 use rgctl::artefacts::plan::{CostChange, CostKey, Plan, Step, Waiting};
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Gap, Inventory};
@@ -12,6 +14,7 @@ use rgctl::kinds::facts::Endpoint;
 use rgctl::report::cost::{CostReport, StoreCost};
 use rgctl::report::document::{document, format};
 use rgctl::report::plan::Detail;
+use rgctl::report::status::Prices;
 use rgctl::report::style::Style;
 use rgctl::report::{cost, drift, history, plan, plan_markdown, status};
 use rgctl::vocabulary::money::{Currency, Money, Total};
@@ -172,19 +175,66 @@ fn a_status_tells_phase_role_pending_and_difference() {
             _ => {}
         }
     }
-    let price = |_: &StoreName, _: &_| range(dollars(100), dollars(61_320), dollars(200));
+    let wanted_price = |_: &StoreName, _: &_| range(dollars(100), dollars(61_320), dollars(200));
+    let existing_price = |node: &Node| {
+        if node.at.kind == KindId::AuroraInstance { dollars(15_330) } else { Total::default() }
+    };
+    let prices = Prices { existing: &existing_price, wanted: &wanted_price };
     world.gaps.push(Gap {
         region: region("us-west-2"),
         endpoint: Endpoint::Rds,
         why: "throttled on page 3".to_owned(),
         lasting: false,
     });
-    let report = status::report(&desired, &world, &rgctl::artefacts::claims::NO_CLAIMS, &price);
+    let plan = plan_for(&desired, &world, &Policy::default());
+    let report = status::report(&desired, &world, &NO_CLAIMS, &plan, &prices);
     insta::assert_snapshot!("status_text", status::text(&report, Style::PLAIN));
     insta::assert_snapshot!("status_markdown", status::markdown(&report));
     let json = document(format::STATUS, &report);
-    assert_eq!(json["format"], "rgctl.dev/status/v1");
-    assert_eq!(json["stores"][1]["summary"], "absent");
+    assert_eq!(json["format"], "rgctl.dev/status/v2");
+    assert_eq!(json["stores"][1]["summary"], "unseen");
+    assert_eq!(json["stores"][1]["objects"][0]["unseen"], json!(true));
+    assert_eq!((&json["clean"], &json["exist"]), (&json!(false), &json!(6)));
+    assert_eq!(json["health"]["counts"]["unseen"], json!(4));
+}
+
+#[test]
+fn a_status_of_nothing_says_that_nothing_exists_whatever_is_wanted() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let world = Inventory::empty(NOW);
+    let plan = plan_for(&desired, &world, &Policy::default());
+    let prices =
+        Prices { existing: &|_| dollars(1), wanted: &|_, _| range(dollars(1), dollars(2), dollars(3)) };
+    let report = status::report(&desired, &world, &NO_CLAIMS, &plan, &prices);
+    let text = status::text(&report, Style::PLAIN);
+    assert!(text.contains("\nnothing exists, and costs nothing (wanted: 0.02 USD a month)\n"), "{text}");
+    assert!(text.contains("accounts in us-east-1: absent, nothing (wanted: 0.02 USD a month)"), "{text}");
+    let json = document(format::STATUS, &report);
+    assert_eq!(
+        (&json["exist"], &json["cost"]),
+        (&json!(0), &serde_json::to_value(Total::default()).unwrap())
+    );
+}
+
+#[test]
+fn a_status_counts_what_is_not_ours_apart() {
+    let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let mut world = world_of(&desired);
+    let fields = [("cluster", json!("game-accounts-use1")), ("class", json!("db.r7g.4xlarge"))];
+    let outsider = at("us-east-1", KindId::AuroraInstance, "by-hand");
+    let mut seen = seen_as_wanted(&node(outsider.clone(), "x", &fields, &[]));
+    seen.facts.tags.clear();
+    world.seen.insert(outsider, seen);
+    let second = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    world.seen.get_mut(&second).unwrap().facts.tags.clear();
+    let plan = plan_for(&desired, &world, &Policy::default());
+    let existing = |node: &Node| {
+        if node.at.kind == KindId::AuroraInstance { dollars(100) } else { Total::default() }
+    };
+    let prices = Prices { existing: &existing, wanted: &|_, _| range(dollars(1), dollars(200), dollars(3)) };
+    let report = status::report(&desired, &world, &NO_CLAIMS, &plan, &prices);
+    assert_eq!((report.exist, &report.cost, &report.not_ours), (4, &dollars(100), &dollars(200)));
+    insta::assert_snapshot!("status_not_ours", status::text(&report, Style::PLAIN));
 }
 
 fn entry(seq: u64, run: &str, what: Event) -> Entry {

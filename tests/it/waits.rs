@@ -457,21 +457,45 @@ fn a_transition_that_never_ends_ends_the_run_and_says_since_when() {
 }
 
 #[test]
-fn what_cannot_be_seen_for_a_day_ends_the_run() {
+fn what_cannot_be_seen_for_a_quarter_of_an_hour_ends_the_run_and_is_neither_missing_nor_done() {
     let site = Site::new(9);
     add(&site, Fault::Gap, |rule| rule);
     let (ended, took, turns) = run(&site, &site.cloud, &small(), &Policy::default(), "blind");
-    assert_eq!(ended.outcome, Outcome::Blocked);
-    assert!(took <= Span::from_hours(25), "it took {took}");
-    assert!(ended.last.stalled.is_some());
-    let seen_waiting = &turns.told.last().unwrap().1.waits;
+    assert_eq!((ended.outcome, ended.calls), (Outcome::Blocked, 0));
+    assert!(took >= Span::from_mins(15) && took < Span::from_mins(30), "it took {took}");
     assert!(
-        seen_waiting.values().all(|wait| wait.why.contains("could not be seen in full")),
-        "{seen_waiting:#?}"
+        ended.last.plan.steps.is_empty() && !ended.last.plan.is_clean(),
+        "nothing is known to be missing"
     );
-    assert!(!seen_waiting.is_empty());
-    // Looks become rarer: a day of them is no flood.
-    assert!(turns.count < 2_000, "{} looks", turns.count);
+    let line = ended.last.plan.health.line().unwrap_or_default();
+    assert!(line.contains("unseen"), "{line}");
+    let waits = turns.told.iter().flat_map(|(_, turn)| turn.waits.values());
+    assert!(
+        waits.into_iter().any(|wait| wait.why.contains("could not be seen in full")),
+        "it is told meanwhile"
+    );
+    assert!(turns.count < 200, "{} looks", turns.count);
+}
+
+#[test]
+fn a_step_that_was_begun_where_nothing_answers_any_more_stays_begun_and_goes_on_afterwards() {
+    let site = Site::new(9);
+    // The instances take their time, and the region goes silent meanwhile.
+    let now = site.cloud.clock().now();
+    let silent = Rule::always(Fault::Gap, now + Span::from_mins(4), now + Span::from_days(2));
+    site.cloud.with_world(|world| world.add_fault(silent)).unwrap();
+    let (ended, ..) = run(&site, &site.cloud, &small(), &Policy::default(), "cut off");
+    assert_eq!(ended.outcome, Outcome::Blocked, "{}", reasons(&ended));
+    let settled_or_failed = |event: &Event| match event {
+        Event::Settled { step, .. } | Event::Failed { step, .. } => Some(step.0.to_string()),
+        _ => None,
+    };
+    let ends: Vec<String> = site.events().iter().filter_map(settled_or_failed).collect();
+    let instance = "create us-east-1/aurora.instance/";
+    assert!(!ends.iter().any(|step| step.starts_with(instance)), "neither done nor failed: {ends:?}");
+    site.cloud.with_world(|world| world.clear_faults(None)).unwrap();
+    let (ended, ..) = run(&site, &site.cloud, &small(), &Policy::default(), "again");
+    assert_eq!(ended.outcome, Outcome::Settled, "{}", reasons(&ended));
 }
 
 #[test]

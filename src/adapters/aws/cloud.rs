@@ -169,7 +169,7 @@ impl AwsCloud {
             (Endpoint::RedshiftServerless, serverless),
         ] {
             complete_tags(&lane, endpoint, &mut sight, scope, tags.as_ref().ok()).await;
-            sight.seen.retain(|at, seen| is_in_scope(at, seen, scope));
+            retain_ours_and_bound(&mut sight, scope);
             self.parameters.complete(&lane, &mut sight).await;
             views.push((endpoint, region.clone(), sight));
         }
@@ -270,6 +270,56 @@ fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<Strin
 fn is_in_scope(at: &Address, seen: &Seen, scope: &Selection) -> bool {
     let Some(owner) = &scope.owner else { return true };
     seen.owner() == Some(owner.as_str()) || has_our_name(at, scope)
+}
+
+/// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
+const REFERENCES: usize = 2;
+
+/// Leaves what is of the blueprint, and what is bound to that: members of its clusters and global objects, users of its
+/// groups, global objects around its clusters. The lists tell it without any further call.
+fn retain_ours_and_bound(sight: &mut Sight, scope: &Selection) {
+    let mut kept: BTreeSet<Address> = sight
+        .seen
+        .iter()
+        .filter(|(at, seen)| is_in_scope(at, seen, scope))
+        .map(|(at, _)| at.clone())
+        .collect();
+    for _ in 0..REFERENCES {
+        let others = sight.seen.iter().filter(|(at, _)| !kept.contains(*at));
+        let bound: Vec<Address> = others
+            .filter(|(at, seen)| is_bound(at, seen, &kept, &sight.seen))
+            .map(|(at, _)| at.clone())
+            .collect();
+        if bound.is_empty() {
+            break;
+        }
+        kept.extend(bound);
+    }
+    sight.seen.retain(|at, _| kept.contains(at));
+}
+
+fn is_bound(at: &Address, seen: &Seen, kept: &BTreeSet<Address>, all: &BTreeMap<Address, Seen>) -> bool {
+    let named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
+        let name = crate::vocabulary::names::Name::new(name).ok()?;
+        Some(Address::new(at.region.clone(), kind, name))
+    });
+    let members = |global: &Address, seen: &Seen| -> Vec<Address> {
+        let kind = global.kind.member_kind();
+        let address = |kind| {
+            let members = seen.facts.members.iter();
+            members.map(|member| Address::new(member.region.clone(), kind, member.name.clone())).collect()
+        };
+        kind.map_or_else(Vec::new, address)
+    };
+    let is_member = || {
+        let globals = kept.iter().filter(|global| Some(global.kind) == at.kind.global_kind());
+        globals
+            .filter_map(|global| Some((global, all.get(global)?)))
+            .any(|(global, seen)| members(global, seen).contains(at))
+    };
+    named.into_iter().any(|named| kept.contains(&named))
+        || members(at, seen).iter().any(|member| kept.contains(member))
+        || is_member()
 }
 
 fn has_our_name(at: &Address, scope: &Selection) -> bool {

@@ -112,7 +112,13 @@ impl Shown {
             .map(|bill| (format!("{} {}", bill.store, bill.region), figures.range(bill)))
             .collect();
         let sizes: Vec<Value> = built.estimates.iter().map(size).collect();
-        let status = status::report(desired, inventory, &rgctl::artefacts::claims::NO_CLAIMS, &price);
+        let status = status::report(
+            desired,
+            inventory,
+            &rgctl::artefacts::claims::NO_CLAIMS,
+            &update,
+            &status::Prices { existing: &|_| Total::default(), wanted: &price },
+        );
         Self {
             calls: json!([calls(&update), calls(&removal)]),
             plan: json!([update, removal]),
