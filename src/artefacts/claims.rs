@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::Address;
 use super::node::{Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use super::scope::RecordId;
-use super::seen::Seen;
+use super::seen::{Member, Seen};
 use crate::vocabulary::names::{BlueprintName, StoreName, Token};
 
 /// An object that the record made, or took over, or may have made.
@@ -90,7 +90,7 @@ impl Claims {
                         .to_owned(),
                 ),
             ),
-            (None, _) if self.is_same(at, seen) => Standing::Ours,
+            (None, _) if self.is_same(at, seen) || self.spans_ours(at, seen) => Standing::Ours,
             (None, _) => foreign(None, self.unsure(at, seen)),
         }
     }
@@ -165,6 +165,19 @@ impl Claims {
     fn is_same(&self, at: &Address, seen: &Seen) -> bool {
         let known = self.objects.get(at).and_then(|claimed| claimed.id.as_deref());
         known.is_some() && known == seen.identity().as_deref()
+    }
+
+    /// Whether an object without tags is a global object of members that are all ours, which a call of ours may have made:
+    /// some services make it in one call and tag it in another, and a crash between leaves it without an owner.
+    fn spans_ours(&self, at: &Address, seen: &Seen) -> bool {
+        let Some(kind) = at.kind.member_kind() else { return false };
+        let may_be_made =
+            self.objects.get(at).is_some_and(|claimed| !claimed.tokens.is_empty() && !claimed.is_done);
+        let is_ours = |member: &Member| {
+            let member = Address::new(member.region.clone(), kind, member.name.clone());
+            self.objects.get(&member).is_some_and(|claimed| claimed.is_done)
+        };
+        may_be_made && !seen.facts.members.is_empty() && seen.facts.members.iter().all(is_ours)
     }
 
     /// Whether the record knows an object that names our blueprint: its id is equal, or the token of a call of ours is

@@ -17,6 +17,7 @@ pub mod node;
 pub mod overlay;
 pub mod plan;
 pub mod policy;
+pub mod quota;
 pub mod rules;
 pub mod scope;
 pub mod seen;

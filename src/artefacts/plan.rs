@@ -11,6 +11,7 @@ use super::address::Address;
 use super::bill::CostRange;
 use super::health::Health;
 use super::policy::{Grave, GraveAct};
+use super::quota::OverQuota;
 use super::scope::RecordId;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::digest::sha256_hex;
@@ -374,6 +375,9 @@ pub struct Plan {
     pub cost: BTreeMap<CostKey, CostRange>,
     /// How old the prices are and where they come from, one line each.
     pub prices: Vec<String>,
+    /// Steps that would exceed a known quota: nothing is begun while there are some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_quota: Vec<OverQuota>,
     /// What a person should know before agreeing, one line each.
     pub notes: Vec<String>,
 }

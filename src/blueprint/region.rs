@@ -18,7 +18,12 @@ choices! {
 choices!(@setting Currency, ["Currency in which the region is billed."],
     ["United States dollar."] Usd = "USD", ["Chinese yuan."] Cny = "CNY");
 choices!(@setting Partition, ["Part of the world with accounts, names and prices of its own."],
-    ["The commercial partition."] Aws = "aws", ["China."] AwsCn = "aws-cn");
+    ["The commercial partition."] Aws = "aws", ["China."] AwsCn = "aws-cn",
+    ["The government of the United States."] AwsUsGov = "aws-us-gov",
+    ["The European sovereign cloud."] AwsEusc = "aws-eusc",
+    ["Isolated, for secrets of the United States."] AwsIso = "aws-iso",
+    ["Isolated, the second."] AwsIsoB = "aws-iso-b", ["Isolated, in Europe."] AwsIsoE = "aws-iso-e",
+    ["Isolated, the fourth."] AwsIsoF = "aws-iso-f");
 
 section! {
     /// A region: where stores may be built, and what is there.

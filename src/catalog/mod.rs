@@ -165,6 +165,15 @@ impl Catalog {
         self.facts.limit(service, item, scope)
     }
 
+    /// The same as a whole number; nothing where the tables state none.
+    pub fn limit_number(&self, service: &str, item: &str, scope: &str) -> Option<u64> {
+        match self.limit(service, item, scope)?.value {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
+            LimitValue::Number(number) => Some(number.clamp(0.0, 1e9) as u64),
+            _ => None,
+        }
+    }
+
     /// Every statement of a kind or of all kinds, by service and item.
     pub fn limits(&self) -> impl Iterator<Item = &Limit> {
         self.facts.limits.values().flat_map(BTreeMap::values).flatten()

@@ -106,6 +106,7 @@ async fn agree_and_carry_out(
             _ => Ok(()),
         };
     }
+    run::require_quotas(plan)?;
     run::require_yes_of_the_gate(plan)?;
     if !plan.steps.is_empty() {
         let (question, expected) = if work.purpose == Purpose::Destroy {

@@ -84,6 +84,10 @@ impl Figures for CatalogFigures {
         Some(class.memory_gib? * shards * (1.0 - reserved))
     }
 
+    fn limit(&self, service: &str, item: &str, region: &RegionId) -> Option<u64> {
+        self.catalog.limit_number(service, item, region.as_str())
+    }
+
     fn sources(&self) -> Vec<String> {
         self.catalog.book().origins(self.now)
     }

@@ -19,7 +19,7 @@ use crate::artefacts::claims::Claims;
 use crate::artefacts::health::Health;
 use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{Answer, Plan, Step, Waiting};
+use crate::artefacts::plan::{Answer, Op, Plan, Step, Waiting};
 use crate::artefacts::policy::{Authority, Policy};
 use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
@@ -29,7 +29,7 @@ use crate::record::ledger::Ledger;
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
 use crate::seams::Clock;
-use crate::vocabulary::names::{BlueprintName, RunId};
+use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record.
@@ -78,7 +78,40 @@ pub async fn look_and_plan(
     let (mut plan, base) =
         rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
     plan.base = base;
+    judge_quotas(outside, &ask, &mut plan).await;
     Ok((plan, inventory))
+}
+
+/// Says what of a plan would exceed a known quota. What the account does not tell is judged by the usual quotas.
+async fn judge_quotas(outside: &Outside, ask: &Ask<'_>, plan: &mut Plan) {
+    let needs_more = |step: &&Step| matches!(step.op, Op::Create { .. } | Op::Modify { .. });
+    let regions: BTreeSet<RegionId> =
+        plan.steps.iter().filter(needs_more).map(|step| step.op.at().region.clone()).collect();
+    if regions.is_empty() {
+        return;
+    }
+    let own = match outside.cloud.quotas(&regions).await {
+        Ok(own) => own,
+        Err(error) => {
+            plan.notes.push(format!(
+                "the account's quotas could not be read ({error}): the usual ones are assumed"
+            ));
+            Vec::new()
+        }
+    };
+    plan.over_quota = planning::over_quota(ask, &plan.steps, &own);
+}
+
+/// Refuses a plan of which a part would exceed a quota: nothing is begun that would stop half-way.
+pub fn require_quotas(plan: &Plan) -> Result<(), Failure> {
+    if plan.over_quota.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(Exit::Refused, "the plan exceeds quotas of the account; nothing was done");
+    failure.causes.extend(plan.over_quota.iter().map(ToString::to_string));
+    Err(failure
+        .hint("have the quota raised (Service Quotas in the console), or ask for less")
+        .hint("`--target STORE` leaves the other stores out of this run"))
 }
 
 /// One run over the world.

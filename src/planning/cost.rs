@@ -22,6 +22,10 @@ pub trait Figures: Send + Sync {
     fn capacity_gib(&self, attrs: &AnyAttrs) -> Option<f64>;
     /// Where the prices come from and how old they are, one line each.
     fn sources(&self) -> Vec<String>;
+    /// The limit of that name that every account has in a region at first; nothing where nobody knows.
+    fn limit(&self, _service: &str, _item: &str, _region: &RegionId) -> Option<u64> {
+        None
+    }
 }
 
 /// No figures at all: costs are empty, capacities unknown. For work in which costs do not matter.

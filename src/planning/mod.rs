@@ -19,6 +19,7 @@ mod hold;
 mod order;
 mod outsiders;
 mod primary;
+mod quotas;
 mod removal;
 mod rolling;
 mod takeover;
@@ -43,6 +44,7 @@ use crate::vocabulary::time::Moment;
 pub use compare::{effective_attrs, remaining_changes};
 pub use cost::{Figures, NoFigures, Unpriced};
 pub use effect::transition_p95;
+pub use quotas::over_quota;
 pub use takeover::take_over;
 
 use draft::Draft;
@@ -187,6 +189,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         health,
         cost: cost::ranges(ask),
         prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
+        over_quota: Vec::new(),
         notes,
     }
 }

@@ -32,6 +32,7 @@ pub fn take_over(ask: &Ask<'_>, from: Option<&RecordId>) -> Plan {
         health: Health::default(),
         cost: BTreeMap::new(),
         prices: Vec::new(),
+        over_quota: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -39,6 +39,8 @@ pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
         let _ = write!(out, "\n{}", cost::table(plan, style));
     }
     write_lines(&mut out, "Prices", &plan.prices, style);
+    let over: Vec<String> = plan.over_quota.iter().map(ToString::to_string).collect();
+    write_lines(&mut out, "Over quota: this plan is not carried out", &over, style);
     write_lines(&mut out, "Notes", &plan.notes, style);
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "\n{}", closing(&tally));

@@ -35,6 +35,9 @@ pub fn markdown(plan: &Plan) -> String {
         }
         out.push('\n');
     }
+    for over in &plan.over_quota {
+        let _ = writeln!(out, "- **over quota**: {over}");
+    }
     for note in plan.notes.iter().chain(&plan.prices) {
         let _ = writeln!(out, "> {note}\n");
     }

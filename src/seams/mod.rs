@@ -19,6 +19,7 @@ use crate::artefacts::inbox::{Message, Request};
 use crate::artefacts::journal::{Entry, Event, regions_of};
 use crate::artefacts::overlay::Overlay;
 use crate::artefacts::plan::Op;
+use crate::artefacts::quota::AccountQuota;
 use crate::artefacts::scope::{Home, RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
@@ -52,6 +53,14 @@ pub trait Cloud: Send + Sync {
     /// a real one there is nothing but looking.
     fn quiet_until(&self) -> Option<Moment> {
         None
+    }
+
+    /// The quotas of the account that bound what is made in these regions, as far as the account tells them.
+    fn quotas<'a>(
+        &'a self,
+        _regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        async { Ok(Vec::new()) }.boxed()
     }
 
     /// Measured values, in the order of the questions.

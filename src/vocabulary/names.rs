@@ -201,19 +201,56 @@ pub enum Partition {
     /// China.
     #[serde(rename = "aws-cn")]
     AwsCn,
+    /// The government of the United States.
+    #[serde(rename = "aws-us-gov")]
+    AwsUsGov,
+    /// The European sovereign cloud.
+    #[serde(rename = "aws-eusc")]
+    AwsEusc,
+    /// Isolated, for secrets of the United States.
+    #[serde(rename = "aws-iso")]
+    AwsIso,
+    /// Isolated, the second.
+    #[serde(rename = "aws-iso-b")]
+    AwsIsoB,
+    /// Isolated, in Europe.
+    #[serde(rename = "aws-iso-e")]
+    AwsIsoE,
+    /// Isolated, the fourth.
+    #[serde(rename = "aws-iso-f")]
+    AwsIsoF,
 }
 
 impl Partition {
+    /// Partitions by the beginning of their regions' codes; every other code is of the commercial one.
+    const BY_CODE: [(&'static str, Self); 7] = [
+        ("cn-", Self::AwsCn),
+        ("us-gov-", Self::AwsUsGov),
+        ("eusc-", Self::AwsEusc),
+        ("us-iso-", Self::AwsIso),
+        ("us-isob-", Self::AwsIsoB),
+        ("eu-isoe-", Self::AwsIsoE),
+        ("us-isof-", Self::AwsIsoF),
+    ];
+
     /// As it stands in an ARN.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
             Self::AwsCn => "aws-cn",
+            Self::AwsUsGov => "aws-us-gov",
+            Self::AwsEusc => "aws-eusc",
+            Self::AwsIso => "aws-iso",
+            Self::AwsIsoB => "aws-iso-b",
+            Self::AwsIsoE => "aws-iso-e",
+            Self::AwsIsoF => "aws-iso-f",
         }
     }
+
     /// The partition of a region, by its code.
     pub fn of(region: &RegionId) -> Self {
-        if region.as_str().starts_with("cn-") { Self::AwsCn } else { Self::Aws }
+        let is_its = |(start, _): &&(&str, Self)| region.as_str().starts_with(start);
+        Self::BY_CODE.iter().find(is_its).map_or(Self::Aws, |(_, partition)| *partition)
     }
 }
 
@@ -286,6 +323,16 @@ mod tests {
         assert_eq!(Name::new(""), Err(NameError::Empty));
         assert_eq!(StoreName::new("a".repeat(21)), Err(NameError::TooLong { got: 21, max: 20 }));
         assert!(serde_json::from_str::<Name>("\"Upper\"").is_err());
+    }
+
+    #[test]
+    fn each_region_is_of_the_partition_that_its_code_begins_with() {
+        let of = |code: &str| Partition::of(&RegionId::new(code).unwrap()).as_str();
+        let codes =
+            ["us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1", "us-iso-east-1", "us-isob-east-1"];
+        let partitions = codes.map(of);
+        assert_eq!(partitions, ["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b"]);
+        assert_eq!((of("eu-isoe-west-1"), of("us-isof-south-1")), ("aws-iso-e", "aws-iso-f"));
     }
 
     #[test]

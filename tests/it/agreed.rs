@@ -8,10 +8,13 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl::adapters::sim::{Fault, GENESIS, Rule};
 use rgctl::artefacts::choices::Choices;
+use rgctl::artefacts::claims::{Claimed, Claims};
 use rgctl::artefacts::journal::{Cause, Event, Outcome};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::{Op, Plan, Verb, Waiting};
 use rgctl::artefacts::policy::{Consent, Grave, Policy};
+use rgctl::artefacts::scope::RecordId;
+use rgctl::artefacts::seen::Member;
 use rgctl::execution::drive::DriveError;
 use rgctl::kinds::KindId;
 use rgctl::planning::{self, Ask};
@@ -557,4 +560,32 @@ fn an_old_record_that_does_not_follow_still_counts_and_history_says_where() {
     );
     let text = rgctl::report::history::text(&noted, noted.len(), rgctl::report::style::Style::PLAIN);
     assert!(text.contains("note: it does not follow from the lines before it"), "{text}");
+}
+
+/// DocumentDB makes a global cluster in one call and tags it in another.
+#[test]
+fn a_global_object_that_was_made_and_not_tagged_is_known_by_its_members_and_tagged() {
+    let wanted = with_global("documentdb");
+    let global = wanted.nodes.keys().find(|at| at.kind == KindId::DocumentGlobal).unwrap().clone();
+    let primary = at("us-east-1", KindId::DocumentCluster, "game-s-use1");
+    let mut world = crate::fixtures::world_of(&wanted);
+    let role = rgctl::vocabulary::phase::Role::Writer;
+    let seen = world.seen.get_mut(&global).unwrap();
+    seen.facts.tags.clear();
+    seen.facts.members = vec![Member { region: primary.region.clone(), name: primary.name.clone(), role }];
+    let mut claims = Claims { record: Some(RecordId("rec".into())), ..Claims::default() };
+    let ours = Claimed { is_done: true, ..Claimed::default() };
+    claims.objects.insert(primary.clone(), ours);
+    let owns = |claims: &Claims| claims.owns(&wanted.blueprint, &global, &world.seen[&global]);
+    assert!(!owns(&claims), "no call of ours asked for it");
+    let begun = Claimed { tokens: [Token("t".into())].into(), ..Claimed::default() };
+    claims.objects.insert(global.clone(), begun);
+    assert!(owns(&claims));
+    let policy = Policy::default();
+    let plan = planning::plan(&Ask { claims: &claims, ..ask(&wanted, &world, &policy) });
+    let tagged = plan.steps.iter().any(|step| step.op.at() == &global && step.op.word() == "tag");
+    assert!(tagged, "{:#?}", lines(&plan));
+    // With a member of somebody else it is somebody else's.
+    claims.objects.remove(&primary);
+    assert!(!owns(&claims));
 }

@@ -24,6 +24,7 @@ mod lease;
 mod names;
 mod ownership;
 mod planning;
+mod quotas;
 mod scaling;
 mod scenarios;
 mod seen;

@@ -6,7 +6,7 @@
 //! after it has looked.
 //! **Invariant:** changes go past the [`Fence`] last of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -106,9 +106,12 @@ pub struct Meter {
     region: String,
     budget: Budget,
     clock: Arc<dyn Clock>,
-    log: Arc<Mutex<Vec<Attempt>>>,
+    log: Arc<Mutex<VecDeque<Attempt>>>,
     skew: Arc<Mutex<Option<i64>>>,
 }
+
+/// Attempts that are remembered: enough to look into the last ones, and never more however long a process lives.
+const ATTEMPTS_KEPT: usize = 10_000;
 
 /// An attempt as the meter saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,7 +160,11 @@ impl Intercept for Meter {
         let payer = (self.payer.clone(), self.region.clone(), endpoint_of(call.service()).to_owned());
         let now = self.clock.now();
         self.budget.with(&payer, now, |bucket| bucket.spend(now));
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(Attempt {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == ATTEMPTS_KEPT {
+            log.pop_front();
+        }
+        log.push_back(Attempt {
             service: call.service().to_owned(),
             operation: call.name().to_owned(),
             region: self.region.clone(),
@@ -210,7 +217,7 @@ pub struct Pool {
     base: OnceCell<SdkConfig>,
     known_caller: OnceCell<()>,
     made: Mutex<BTreeMap<(RegionId, bool), Arc<Clients>>>,
-    log: Arc<Mutex<Vec<Attempt>>>,
+    log: Arc<Mutex<VecDeque<Attempt>>>,
     skew: Arc<Mutex<Option<i64>>>,
 }
 
@@ -269,9 +276,9 @@ impl Pool {
         &self.budget
     }
 
-    /// Every attempt made so far.
+    /// The last attempts, the oldest first.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// By how many seconds our clock is ahead of the provider's, as of the last answer.

@@ -19,10 +19,11 @@ use super::lane::Lane;
 use super::parameters::Parameters;
 use super::series::{self, Nodes, Of};
 use super::sight::{Sight, TAG_HOME};
-use super::{elasticache, rds_like, redshift, redshift_serverless};
+use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::{TAG_BLUEPRINT, TAG_TOKEN};
 use crate::artefacts::plan::Op;
+use crate::artefacts::quota::AccountQuota;
 use crate::artefacts::scope::{CloudKind, Home};
 use crate::artefacts::seen::{Gap, Inventory, Seen, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
@@ -191,6 +192,21 @@ impl AwsCloud {
 }
 
 impl Cloud for AwsCloud {
+    fn quotas<'a>(
+        &'a self,
+        regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        async move {
+            let mut told = Vec::new();
+            for region in regions {
+                let lane = self.lane(region).await;
+                told.extend(doctor::as_told(region, &doctor::quotas_of(&lane).await?));
+            }
+            Ok(told)
+        }
+        .boxed()
+    }
+
     fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
         async move {
             let untold = |why: &str| CloudError::Unreachable { why: format!("whose account it is: {why}") };

@@ -12,6 +12,8 @@ use super::clients::Pool;
 use super::iam_policy::{PolicyFor, RecordPlace, policy};
 use super::lane::Lane;
 use super::{rds_like, redshift, redshift_serverless};
+use crate::artefacts::quota::AccountQuota;
+use crate::kinds::KindId;
 use crate::seams::CloudError;
 use crate::vocabulary::names::{Partition, RegionId};
 
@@ -83,8 +85,26 @@ const SKEW_DOUBT_S: i64 = 150;
 const SKEW_WRONG_S: i64 = 300;
 /// Actions that one simulation is asked about.
 const ACTIONS_A_CALL: usize = 100;
-/// Quotas that bound what we make, by the names that the quota service gives them.
-const QUOTAS: &[&str] = &["DB clusters", "DB instances"];
+/// Quotas that bound what we make, by the names that the quota service gives them, with the kinds that they count.
+const QUOTAS: &[(&str, &[KindId])] = &[
+    ("DB clusters", &[KindId::AuroraCluster]),
+    ("DB instances", &[KindId::AuroraInstance, KindId::DocumentInstance]),
+];
+
+/// Quotas of a region as the planner reads them. What is in use is not told with them.
+pub(super) fn as_told(region: &RegionId, quotas: &Quotas) -> Vec<AccountQuota> {
+    let of = |name: &str| QUOTAS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, kinds)| kinds);
+    let told = quotas.iter().flat_map(|(name, value)| of(name).iter().map(move |kind| (*kind, *value)));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
+    let quota = |(kind, value): (KindId, f64)| AccountQuota {
+        region: region.clone(),
+        kind,
+        limit: value.clamp(0.0, 1e9) as u64,
+        used: None,
+        alone: false,
+    };
+    told.map(quota).collect()
+}
 
 const fn finding(area: &'static str, verdict: Verdict, what: String, next: Option<String>) -> Finding {
     Finding { area, verdict, what, next }
@@ -345,12 +365,12 @@ pub fn principal(arn: &str) -> String {
     }
 }
 
-async fn quotas_of(lane: &Lane<'_>) -> Result<Quotas, CloudError> {
+pub(super) async fn quotas_of(lane: &Lane<'_>) -> Result<Quotas, CloudError> {
     let request = lane.read.quotas.list_service_quotas().service_code("rds");
     let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
     let listed = lane.ask("servicequotas", "ListServiceQuotas", call).await?;
     let known = listed.into_iter().filter_map(|quota| Some((quota.quota_name?, quota.value?)));
-    Ok(known.filter(|(name, _)| QUOTAS.contains(&name.as_str())).collect())
+    Ok(known.filter(|(name, _)| QUOTAS.iter().any(|(known, _)| known == name)).collect())
 }
 
 #[cfg(test)]

@@ -18,7 +18,12 @@ pub struct Operations {
 }
 
 /// Actions that every observation takes.
-pub const ALWAYS: &[&str] = &["sts:GetCallerIdentity", "tag:GetResources", "cloudwatch:GetMetricData"];
+pub const ALWAYS: &[&str] = &[
+    "sts:GetCallerIdentity",
+    "tag:GetResources",
+    "cloudwatch:GetMetricData",
+    "servicequotas:ListServiceQuotas",
+];
 
 /// Actions that services take in the caller's name, and how they are bounded.
 pub const ON_BEHALF: &[&str] = &[

@@ -55,12 +55,18 @@ impl Default for PriceListHosts {
 }
 
 impl PriceListHosts {
-    /// Host and root folder of a partition.
-    fn of(&self, partition: Partition) -> (&str, &'static str) {
-        match partition {
+    /// Host and root folder of a partition; nothing for one whose price list is not known here.
+    fn of(&self, partition: Partition) -> Option<(&str, &'static str)> {
+        Some(match partition {
             Partition::Aws => (self.aws.trim_end_matches('/'), "/offers/v1.0/aws"),
             Partition::AwsCn => (self.aws_cn.trim_end_matches('/'), "/offers/v1.0/cn"),
-        }
+            Partition::AwsUsGov
+            | Partition::AwsEusc
+            | Partition::AwsIso
+            | Partition::AwsIsoB
+            | Partition::AwsIsoE
+            | Partition::AwsIsoF => return None,
+        })
     }
 }
 
@@ -374,7 +380,8 @@ impl List<'_> {
 
     /// Host and path of the current version of a file.
     async fn locate(&mut self, file: &FileName) -> Result<Option<(String, String)>, RefreshError> {
-        let (host, root) = self.options.hosts.of(file.partition());
+        // What nobody tells is not in the list, and said to be missing.
+        let Some((host, root)) = self.options.hosts.of(file.partition()) else { return Ok(None) };
         if !self.services.contains_key(&file.partition()) {
             let index = self.index(host, &format!("{root}/index.json")).await?;
             self.services.insert(file.partition(), index);

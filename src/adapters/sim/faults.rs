@@ -282,6 +282,14 @@ impl World {
         })
     }
 
+    /// The quota that a rule sets for objects of a kind in a region, whatever their names.
+    pub(super) fn quota_rule(&self, region: &RegionId, kind: KindId) -> Option<u32> {
+        let (now, any) = (self.now(), Name::new("any").ok()?);
+        let at = Address::new(region.clone(), kind, any);
+        let here = self.faults.values().filter(|rule| rule.is_active(now) && rule.covers(&at, "create"));
+        here.filter_map(|rule| if let Fault::Quota { limit } = rule.fault { Some(limit) } else { None }).min()
+    }
+
     /// Whether a rule stands in place of the default quotas of such objects.
     pub(super) fn has_quota_rule(&self, at: &Address) -> bool {
         let now = self.now();

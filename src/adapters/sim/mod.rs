@@ -24,7 +24,7 @@ mod timing;
 mod verbs;
 mod world;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,6 +35,7 @@ use crate::adapters::files::objects::{Objects, ObjectsError};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
 use crate::artefacts::plan::Op;
+use crate::artefacts::quota::AccountQuota;
 use crate::artefacts::scope::{CloudKind, Home};
 use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
@@ -451,6 +452,17 @@ impl Cloud for SimCloud {
             self.wait_for_budget(&plane).await;
             self.check(permit)?;
             self.lock().call(op, token)
+        }
+        .boxed()
+    }
+
+    fn quotas<'a>(
+        &'a self,
+        regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        async move {
+            let catalog = self.lock().catalog.clone();
+            Ok(self.with_news(|world| quotas::told(catalog.as_deref(), world, regions)))
         }
         .boxed()
     }

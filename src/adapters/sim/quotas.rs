@@ -5,9 +5,12 @@
 //! **Invariant:** a quota that the catalog does not know refuses nothing.
 //! **Invariant:** a `quota` rule on a kind stands in place of its default quotas, as an account has them raised.
 
+use std::collections::BTreeSet;
+
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::Op;
-use crate::catalog::{Catalog, LimitValue};
+use crate::artefacts::quota::AccountQuota;
+use crate::catalog::Catalog;
 use crate::kinds::quotas::{bounds_of, units_of};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::seams::CloudError;
@@ -41,6 +44,35 @@ pub(super) fn over_quota(catalog: &Catalog, world: &World, op: &Op) -> Option<Cl
     }
 }
 
+/// What the account tells of its quotas: those that a rule has raised or lowered, and the usual ones, with what is in use.
+pub(super) fn told(
+    catalog: Option<&Catalog>,
+    world: &World,
+    regions: &BTreeSet<RegionId>,
+) -> Vec<AccountQuota> {
+    let mut told = Vec::new();
+    for (region, kind) in
+        regions.iter().flat_map(|region| KindId::ALL.iter().map(move |kind| (region, *kind)))
+    {
+        let count = |kind: KindId| world.in_region(region, kind).count() as u64;
+        let quota = |limit: u64, used: u64, alone: bool| AccountQuota {
+            region: region.clone(),
+            kind,
+            limit,
+            used: Some(used),
+            alone,
+        };
+        if let Some(limit) = world.quota_rule(region, kind) {
+            told.push(quota(limit.into(), count(kind), true));
+        } else if let (Some(catalog), Some(usual)) = (catalog, kind.quota()) {
+            let used = count(kind) + usual.beside.map_or(0, count);
+            let limit = catalog.limit_number(usual.service, usual.item, region.as_str());
+            told.extend(limit.map(|limit| quota(limit, used, false)));
+        }
+    }
+    told
+}
+
 struct Desk<'a> {
     catalog: &'a Catalog,
     world: &'a World,
@@ -49,11 +81,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     fn limit(&self, service: &str, item: &str) -> Option<u64> {
-        match self.catalog.limit(service, item, self.region.as_str())?.value {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
-            LimitValue::Number(number) => Some(number.clamp(0.0, 1e9) as u64),
-            _ => None,
-        }
+        self.catalog.limit_number(service, item, self.region.as_str())
     }
 
     fn too_many(&self, kind: KindId) -> Option<CloudError> {
