@@ -166,10 +166,8 @@ impl Known<'_> {
 
     /// The record that is given up by what was agreed to be taken over.
     fn gives_up(&self) -> Option<&RecordId> {
-        let steps = self.agreed.iter().flat_map(|plan| &plan.steps);
-        steps
-            .filter_map(|step| if let Reason::TakenOver { from } = &step.why { from.as_ref() } else { None })
-            .next()
+        let mut steps = self.agreed.iter().flat_map(|plan| &plan.steps);
+        steps.find_map(|step| if let Reason::TakenOver { from } = &step.why { from.as_ref() } else { None })
     }
 
     /// Whether everything of the blueprint is to be removed.

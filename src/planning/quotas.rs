@@ -44,12 +44,12 @@ pub fn over_quota(ask: &Ask<'_>, steps: &[Step], own: &[AccountQuota]) -> Vec<Ov
             }
         }
     }
-    let counted = counts.into_iter().filter_map(|(key, count)| exceeded(key, count?));
+    let counted = counts.into_iter().filter_map(|(key, count)| exceeded(key, count.as_ref()?));
     over.extend(counted);
     over
 }
 
-fn exceeded((region, _, item): Key, count: Count<'_>) -> Option<OverQuota> {
+fn exceeded((region, _, item): Key, count: &Count<'_>) -> Option<OverQuota> {
     let mut would_be = count.base;
     let mut steps = Vec::new();
     for (step, more) in &count.grows {

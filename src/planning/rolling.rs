@@ -120,7 +120,7 @@ pub(super) struct Successors<'a> {
 
 impl<'a> Successors<'a> {
     pub fn of(ask: &Ask<'a>) -> Self {
-        let (mut ready, mut busy): (Vec<(Address, (u64, &Address))>, Vec<_>) = (Vec::new(), Vec::new());
+        let (mut ready, mut busy) = (Vec::new(), Vec::new());
         for pair in side_by_side(ask) {
             let (Some(node), Some((at, seen))) = pair else { continue };
             let phase = &seen.facts.phase;
