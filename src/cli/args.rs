@@ -270,6 +270,7 @@ pub struct PlanArgs {
 
 /// How a run goes on.
 #[derive(Args, Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command, each with a name of its own")]
 pub struct RunArgs {
     /// Do not ask
     #[arg(short, long)]

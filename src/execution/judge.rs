@@ -147,15 +147,15 @@ impl Step<'_> {
     fn backoff(&self) -> Span {
         let (pace, calls) = (self.known.pace, self.begun.tries.calls);
         let doubled = pace.retry.times(1 << calls.saturating_sub(1).min(16));
-        let is_slow = match (self.begun.status, self.begun.cause) {
-            (Status::Deferred, Cause::State | Cause::Network) => false,
-            (Status::Deferred, Cause::Capacity | Cause::Rate) => true,
-            (Status::Unclear | Status::Accepted | Status::Failed, _) => true,
-        };
-        let most = if is_slow {
-            pace.retry_max
-        } else {
+        let may_end_soon = self.begun.status == Status::Deferred
+            && match self.begun.cause {
+                Cause::State | Cause::Network => true,
+                Cause::Capacity | Cause::Rate => false,
+            };
+        let most = if may_end_soon {
             pace.retry_soon_max.times(u64::from(calls / pace.retry_soon_calls).max(1)).min(pace.retry_max)
+        } else {
+            pace.retry_max
         };
         doubled.min(most)
     }
@@ -199,6 +199,16 @@ impl Step<'_> {
                 self.still(verdicts, format!("{} to take effect", fields.join(", ")));
             }
             Some(Waiting::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
+            Some(Waiting::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned => {
+                let until =
+                    self.known.motion.since(&self.begun.at, self.known.now) + self.known.pace.unknown_max;
+                if self.known.now < until {
+                    verdicts.due.push(until);
+                    self.still(verdicts, format!("a state that this version knows: it is {phase}"));
+                } else {
+                    self.fail(verdicts, format!("{} is {phase}", self.begun.at));
+                }
+            }
             Some(Waiting::Broken { phase, .. }) if !self.is_planned => {
                 self.fail(verdicts, format!("{} is {phase}", self.begun.at));
             }

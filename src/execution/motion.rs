@@ -15,6 +15,7 @@ use crate::artefacts::plan::{Plan, Waiting};
 use crate::artefacts::seen::Seen;
 use crate::planning;
 use crate::record::ledger::Status;
+use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::{Moment, Span};
 
 /// A transition counts as movement for so many times what all but one in twenty need: some take long, and a run that
@@ -103,6 +104,11 @@ impl Motion {
         self.moved = self.moved.max(until.min(now));
     }
 
+    /// Since when an object has stood as it stands.
+    pub(super) fn since(&self, at: &Address, now: Moment) -> Moment {
+        self.standing.get(at).map_or(now, |standing| standing.since)
+    }
+
     /// How long nothing has moved.
     pub fn still_for(&self, now: Moment) -> Span {
         now.since(self.moved)
@@ -145,7 +151,11 @@ impl Motion {
     /// Why and since when, if an object is in transition for longer than nearly every one.
     fn takes_long(&self, known: &Known<'_>, at: &Address) -> Option<(String, Moment)> {
         let seen = known.inventory.seen.get(at)?;
-        let (usual, since) = (usual(seen)?, self.standing.get(at)?.since);
+        let since = self.standing.get(at)?.since;
+        if let Phase::Unknown(word) = &seen.facts.phase {
+            return Some((format!("it is {word:?}, a state that this version does not know"), since));
+        }
+        let usual = usual(seen)?;
         let is_long = known.now.since(since) > usual;
         is_long.then(|| (format!("{}, longer than the usual {usual} at most", word(seen)), since))
     }

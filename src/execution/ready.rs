@@ -182,8 +182,10 @@ impl<'a> Room<'a> {
         if let Answer::Wait { until, why } = answer {
             return Verdict::Later(until, why);
         }
-        if step.gone.iter().any(|at| known.inventory.seen.contains_key(at)) {
-            return Verdict::Wait;
+        let mut going = step.gone.iter().filter_map(|at| known.inventory.seen.get(at));
+        if let Some(seen) = going.next() {
+            // What does not go by itself is removed by another step, or by nobody.
+            return if seen.facts.phase.is_transitional() { Verdict::Wait } else { Verdict::Behind };
         }
         if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > known.now) {
             return Verdict::Wait;

@@ -62,6 +62,9 @@ pub struct Pace {
     pub taken_max: u32,
     /// How often in a row a call may have no answer that would happen twice when it is made twice.
     pub unanswered_acts_max: u32,
+    /// How long the object of a step under way may be in a state that this version does not know: services pass through
+    /// states that they have never documented, and are well again.
+    pub unknown_max: Span,
     /// How long a run goes on while nothing moves.
     pub still_max: Span,
     /// How long a part of the world that does not answer is asked again before it is left to a person.
@@ -104,6 +107,7 @@ impl Default for Pace {
             calls_max: 100,
             taken_max: 8,
             unanswered_acts_max: 6,
+            unknown_max: Span::from_mins(30),
             still_max: Span::from_days(1),
             unseen_max: Span::from_mins(15),
         }

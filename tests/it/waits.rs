@@ -541,3 +541,73 @@ fn the_record_tells_why_no_answer_came_and_that_a_name_is_taken() {
     assert!(events.iter().any(is_told), "{events:#?}");
     assert!(events.iter().any(|event| matches!(event, Event::Taken { .. })), "{events:#?}");
 }
+
+#[test]
+fn a_passing_state_that_nobody_knows_ends_no_step_and_one_that_stays_does() {
+    for (lasts, outcome) in [(Span::from_mins(10), Outcome::Settled), (Span::from_days(9), Outcome::Blocked)]
+    {
+        let site = Site::new(9);
+        add(&site, Fault::UnknownStatus, |rule| Rule {
+            kind: Some(KindId::AuroraCluster),
+            until: rule.from + lasts,
+            ..rule
+        });
+        let (ended, took, turns) = run(&site, &site.cloud, &small(), &Policy::default(), "unknown");
+        assert_eq!(ended.outcome, outcome, "{}", reasons(&ended));
+        let is_told = |turn: &Turn| turn.waits.values().any(|wait| wait.why.contains("does not know"));
+        assert!(turns.told.iter().any(|(_, turn)| is_told(turn)), "{lasts}");
+        assert!(took < Span::from_hours(2), "{took}");
+    }
+}
+
+/// What can never be deleted is not waited for by what would take its place.
+#[test]
+fn what_stands_behind_a_deletion_that_is_refused_waits_for_nobody() {
+    let mut site = Site::new(9);
+    assert_eq!(site.apply(&small()).outcome, Outcome::Settled);
+    let mut other = small();
+    for node in other.nodes.values_mut().filter(|node| node.at.kind == KindId::AuroraCluster) {
+        node.attrs.set("storage_encrypted", Some(json!(false))).unwrap();
+    }
+    let error = CloudError::Refused { code: "No".to_owned(), message: "it may not go".to_owned() };
+    let strikes = |op: &Op| op.word() == "delete";
+    let failing = Failing { cloud: &site.cloud, error, strikes: &strikes };
+    let policy = consents(&["delete:accounts@us-east-1", "replace:accounts@us-east-1"]);
+    let (ended, took, _) = run(&site, &failing, &other, &policy, "behind");
+    assert_eq!(ended.outcome, Outcome::Blocked);
+    assert!(reasons(&ended).contains("it may not go"), "{}", reasons(&ended));
+    assert!(took < Span::from_hours(1), "it took {took}");
+}
+
+#[test]
+fn the_documented_constants_are_those_of_the_engine() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/waiting.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let pace = Pace::default();
+    let spans = [
+        ("look_again", pace.look_again),
+        ("look_again_max", pace.look_again_max),
+        ("look_after_calls", pace.look_after_calls),
+        ("visibility", pace.visibility),
+        ("unclear", pace.unclear),
+        ("late", pace.late),
+        ("retry", pace.retry),
+        ("retry_max", pace.retry_max),
+        ("retry_soon_max", pace.retry_soon_max),
+        ("unknown_max", pace.unknown_max),
+        ("still_max", pace.still_max),
+    ];
+    for (name, value) in spans {
+        assert!(text.contains(&format!("| `{name}` | {value} |")), "{name} is {value}");
+    }
+    let counts = [
+        format!("after {} calls, or with the run", pace.calls_max),
+        format!("after {} in a row |", pace.unanswered_acts_max),
+        format!("after {} in a row while nothing", pace.at_rest_max),
+        format!("after {} |", pace.accepted_max),
+        format!("after {} in a row, about", pace.taken_max),
+    ];
+    for count in counts {
+        assert!(text.contains(&count), "{count}");
+    }
+}
