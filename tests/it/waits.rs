@@ -572,7 +572,7 @@ fn what_stands_behind_a_deletion_that_is_refused_waits_for_nobody() {
     let error = CloudError::Refused { code: "No".to_owned(), message: "it may not go".to_owned() };
     let strikes = |op: &Op| op.word() == "delete";
     let failing = Failing { cloud: &site.cloud, error, strikes: &strikes };
-    let policy = consents(&["delete:accounts@us-east-1", "replace:accounts@us-east-1"]);
+    let policy = consents(&["replace:accounts@us-east-1", "empty:accounts@us-east-1"]);
     let (ended, took, _) = run(&site, &failing, &other, &policy, "behind");
     assert_eq!(ended.outcome, Outcome::Blocked);
     assert!(reasons(&ended).contains("it may not go"), "{}", reasons(&ended));
