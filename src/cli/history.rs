@@ -10,17 +10,19 @@ use super::output::Output;
 use super::outside;
 use super::settings::{CloudSettings, Settings};
 use crate::adapters::sim::SimCloud;
+use crate::artefacts::inbox::Message;
 use crate::artefacts::journal::Entry;
 use crate::artefacts::scope::{CloudKind, Home, Scope};
+use crate::report::at_work::messages_text;
 use crate::report::document::{document, format};
 use crate::report::history::{self, Noted};
 use crate::seams::Store;
 
 /// Shows the record of a blueprint. A record that does not verify is not shown.
 pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let entries = match outside::store_to_read(settings)? {
+    let (entries, messages) = match outside::store_to_read(settings)? {
         Some(store) => entries(args, &*store, settings, output).await?,
-        None => Vec::new(),
+        None => Default::default(),
     };
     let whole = entries.len();
     if whole == 0 {
@@ -35,8 +37,13 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
     let last = args.last.map_or(usize::MAX, |last| last as usize);
     shown.drain(..shown.len().saturating_sub(last));
     match settings.output {
-        OutputForm::Text => output.data(&history::text(&shown, whole, output.style))?,
-        OutputForm::Markdown | OutputForm::Html => output.data(&history::markdown(&shown))?,
+        OutputForm::Text => {
+            let text = history::text(&shown, whole, output.style);
+            output.data(&(text + &messages_text(&messages)))?;
+        }
+        OutputForm::Markdown | OutputForm::Html => {
+            output.data(&(history::markdown(&shown) + &messages_text(&messages)))?;
+        }
         form @ (OutputForm::Json | OutputForm::Yaml) => {
             output.document(&document(format::HISTORY, &shown), form)?;
         }
@@ -49,7 +56,7 @@ async fn entries(
     store: &dyn Store,
     settings: &Settings,
     output: &mut Output,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<(Vec<Entry>, Vec<Message>), Failure> {
     let homes = store.homes(&args.blueprint).await?;
     let home = match &args.account {
         Some(home) => Some(home.clone()),
@@ -57,14 +64,17 @@ async fn entries(
     };
     let others: Vec<String> =
         homes.iter().filter(|other| home.as_ref() != Some(*other)).map(ToString::to_string).collect();
-    let entries = match &home {
-        Some(home) => store.entries(&Scope::new(home.clone(), args.blueprint.clone()), 0).await?,
-        None => Vec::new(),
+    let (entries, messages) = match &home {
+        Some(home) => {
+            let scope = Scope::new(home.clone(), args.blueprint.clone());
+            (store.entries(&scope, 0).await?, store.inbox(&scope, 0).await?)
+        }
+        None => Default::default(),
     };
     if entries.is_empty() && !others.is_empty() {
         output.say(&format!("on record for {}: --account {}", args.blueprint, others.join(", --account ")));
     }
-    Ok(entries)
+    Ok((entries, messages))
 }
 
 /// The account whose record is meant where none is named. No provider is asked: who may read the store may read it.

@@ -16,6 +16,7 @@ use crate::artefacts::policy::Policy;
 use crate::execution::drive;
 use crate::planning::Figures;
 use crate::record::ledger::Ledger;
+use crate::report::at_work::AtWork;
 use crate::report::cost::{self, CostReport, StoreCost};
 use crate::report::document::{document, format};
 use crate::report::status::{Prices, StatusReport};
@@ -48,9 +49,12 @@ pub async fn status(
     let mut ledger = Ledger::default();
     let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
     ledger.fold(&outside.store.entries(&scope, 0).await?);
+    let lease = outside.store.lease(&scope).await?;
+    let messages = outside.store.inbox(&scope, 0).await?;
     let prices = Prices { existing: &existing, wanted: &wanted };
     let report = StatusReport {
         open: open::steps(&ledger),
+        at_work: AtWork::of(lease.as_ref(), &messages),
         ..status::report(desired, &inventory, &claims, &plan, &prices)
     };
     match settings.output {

@@ -6,6 +6,7 @@
 //! **Invariant:** every text can be read without colour.
 //! **Invariant:** an amount with an unpriced part is shown as "at least", with the list of what is unpriced.
 
+pub mod at_work;
 pub mod chart;
 pub mod cost;
 pub mod diagnostics;

@@ -13,6 +13,7 @@ use crate::artefacts::health::Health;
 use crate::artefacts::node::{Desired, Keep, Node, Usage};
 use crate::artefacts::plan::{Plan, Waiting};
 use crate::artefacts::seen::{Gap, Inventory, Seen};
+use crate::report::at_work::AtWork;
 use crate::report::open::{self, OpenStep};
 use crate::report::style::{Style, Tone};
 use crate::vocabulary::money::Total;
@@ -102,6 +103,9 @@ pub struct StatusReport {
     /// Steps that the record says were begun and have not come true, with what they wait for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenStep>,
+    /// The run that works on it now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_work: Option<AtWork>,
 }
 
 /// What to reckon costs with.
@@ -226,6 +230,7 @@ pub fn report(
         stores: stores.into_values().collect(),
         gaps: inventory.gaps.clone(),
         open: Vec::new(),
+        at_work: None,
     }
 }
 
@@ -346,6 +351,9 @@ pub fn text(report: &StatusReport, style: Style) -> String {
     if let Some(line) = report.health.line() {
         let _ = writeln!(out, "{}", style.paint(Tone::Bad, &format!("Not as wanted: {line}")));
     }
+    if let Some(at_work) = &report.at_work {
+        let _ = writeln!(out, "{}", at_work.text());
+    }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };
         let (cost, wanted) = (money(&store.cost), money(&store.wanted));
@@ -416,6 +424,10 @@ pub fn markdown(report: &StatusReport) -> String {
     let mut out = format!("## `{}` at {}\n\n{}.\n", report.blueprint, report.taken, headline(report));
     if let Some(line) = report.health.line() {
         let _ = writeln!(out, "\n**Not as wanted:** {line}");
+    }
+    let mut out = format!("## `{}` at {}\n", report.blueprint, report.taken);
+    if let Some(at_work) = &report.at_work {
+        let _ = writeln!(out, "\n{}", at_work.text());
     }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };

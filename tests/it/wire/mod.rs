@@ -5,6 +5,7 @@
 mod binary;
 mod failures;
 mod import;
+mod lease;
 mod limits;
 mod parity;
 mod shell;
