@@ -123,7 +123,7 @@ async fn agree_and_carry_out(
         agreed: only_this.then_some(plan),
         purpose: work.purpose,
         deadline: args.deadline,
-        if_held: args.if_held(),
+        if_held: args.lease.if_held(),
         wait: args.wait,
     };
     run::carry_out(outside, &run, output, settings.output).await

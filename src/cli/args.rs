@@ -278,12 +278,9 @@ pub struct RunArgs {
     /// Show the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// End at once, with code 7, when another run holds the lease or may still hold it
-    #[arg(long, conflicts_with = "preempt")]
-    pub no_wait: bool,
-    /// Ask a run that holds the lease to yield, and go on when it has
-    #[arg(long)]
-    pub preempt: bool,
+    /// What is done about another run.
+    #[command(flatten)]
+    pub lease: LeaseArgs,
     /// Pause after this time, such as `45m`; what was begun is recorded and the next run goes on. Without it a run ends when
     /// nothing has moved for a day; with it, it waits until then
     #[arg(long, value_name = "TIME", value_parser = span)]
@@ -293,8 +290,19 @@ pub struct RunArgs {
     pub wait: bool,
 }
 
-impl RunArgs {
-    /// What is done when another run holds the lease.
+/// What is done when another run holds the lease.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LeaseArgs {
+    /// End at once, with code 7, when another run holds the lease or may still hold it
+    #[arg(long, conflicts_with = "preempt")]
+    pub no_wait: bool,
+    /// Ask a run that holds the lease to yield, and go on when it has
+    #[arg(long)]
+    pub preempt: bool,
+}
+
+impl LeaseArgs {
+    /// The same for the engine.
     pub const fn if_held(&self) -> IfHeld {
         match (self.no_wait, self.preempt) {
             (true, _) => IfHeld::GiveUp,
