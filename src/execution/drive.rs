@@ -255,6 +255,7 @@ impl Run<'_> {
     async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
         let entries = self.world.store.entries(&self.guard.lease().scope, 0).await?;
         self.ledger.fold(&entries);
+        self.ledger.inherit(self.began);
         self.ledger.claims.record = Some(self.world.store.identity(&self.guard.lease().scope).await?);
         let mut wanted = selection_for(self.job.purpose, self.job.desired, &self.ledger.claims);
         wanted.regions.extend(self.ledger.regions.iter().cloned());

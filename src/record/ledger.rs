@@ -162,6 +162,9 @@ impl Begun {
     }
 }
 
+/// How far the clocks of two machines that can sign requests may be apart: services refuse signatures that are five minutes
+/// off, some a little more.
+const CLOCKS_APART: Span = Span::from_mins(15);
 /// Nothing stays on its way this long. Until then calls without an answer are kept in mind.
 const ON_ITS_WAY_MAX: Span = Span::from_days(1);
 
@@ -196,6 +199,19 @@ impl Ledger {
             self.add(entry);
             self.last_seq = entry.seq;
             self.last_hash.clone_from(&entry.hash);
+        }
+    }
+
+    /// Another run goes on with what earlier ones left, at `now` by its own clock; theirs may have shown another time. What
+    /// they did is past, and what they left without an answer may be younger than it says, but not than the new run.
+    pub fn inherit(&mut self, now: Moment) {
+        let youngest = |since: Moment| Ord::min(now, since + CLOCKS_APART);
+        for begun in self.begun.values_mut() {
+            let is_out = begun.status == Status::Unclear;
+            begun.since = if is_out { youngest(begun.since) } else { Ord::min(begun.since, now) };
+        }
+        for late in self.late.values_mut() {
+            late.since = youngest(late.since);
         }
     }
 

@@ -120,7 +120,7 @@ async fn run_as(
     (drive(&world, &job, &mut told).await, told.0)
 }
 
-fn slow<'a>(cloud: &'a SimCloud, look: u64, call: u64) -> Slow<'a> {
+fn slow(cloud: &SimCloud, look: u64, call: u64) -> Slow<'_> {
     let (look, call) = (Span::from_secs(look), Span::from_secs(call));
     Slow { cloud, look, call, looks: AtomicU64::new(0) }
 }

@@ -93,7 +93,7 @@ fn a_process_that_the_other_tests_start() {
 async fn run(orders: &Orders) -> String {
     let (cloud, clock) = (aws(&orders.relay, orders.shift_ms), Shifted(orders.shift_ms));
     let store = record(&orders.url, &orders.bucket, orders.shift_ms);
-    let world = World { cloud: &cloud, clock: &SystemClock, wall: &clock, store: &store };
+    let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
     let mut nodes = cluster_store("accounts", &orders.code, 1, "db.r7g.large");
     for node in nodes.iter_mut().filter(|node| node.at.kind == KindId::RdsSubnetGroup) {
         node.attrs.set("subnets", Some(json!(orders.subnets))).unwrap();
@@ -141,6 +141,8 @@ struct Way {
     passed: Vec<Passed>,
     /// Requests of this action are held up.
     held: Option<String>,
+    /// Every request is held up by so much.
+    delay: Duration,
 }
 
 /// The way of one process to the emulator.
@@ -164,6 +166,12 @@ impl Relay {
             }
         });
         relay
+    }
+
+    /// Holds up every request a little.
+    fn slowly(self) -> Self {
+        self.way.lock().unwrap().delay = Duration::from_millis(250);
+        self
     }
 
     /// Lets everything through that was held up.
@@ -223,6 +231,8 @@ fn pass_on(mut client: TcpStream, to: &str, way: &Mutex<Way>) -> std::io::Result
         way.passed.push(Passed { action: action.clone(), came: Instant::now(), went: None });
         way.passed.len() - 1
     };
+    let delay = way.lock().unwrap().delay;
+    std::thread::sleep(delay);
     while way.lock().unwrap().held.as_ref() == Some(&action) {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -444,15 +454,16 @@ fn clocks_ten_minutes_apart_take_no_lease_early_and_leave_none_standing() {
     let Some(stage) = Stage::set("ap-south-1") else { return };
     let minutes = 600_000;
     let shifted = |shift_ms: i64| move |orders: Orders| Orders { shift_ms, ..orders };
-    // A holder that lives, with a call that takes two leases; one that is ten minutes ahead, and one that is behind.
-    let there = Relay::to(&stage.url, Some("CreateDBCluster"));
+    // A holder that lives, and is slow; one that is ten minutes ahead, and one that is behind.
+    let there = Relay::to(&stage.url, Some("CreateDBInstance")).slowly();
     let holder = stage.start("a", &there, as_it_is);
-    there.wait_for("CreateDBCluster");
+    there.wait_for("DescribeDBClusters");
     let others = Relay::to(&stage.url, None);
     let rivals = [stage.start("x", &others, shifted(minutes)), stage.start("y", &others, shifted(-minutes))];
     for rival in rivals {
         assert_eq!(rival.ended().as_deref(), Some("Held"));
     }
+    there.wait_for("CreateDBCluster");
     holder.signal("-KILL");
     assert_eq!(holder.ended(), None);
     there.release();
