@@ -3,6 +3,9 @@
 //! **Invariant:** until such a call was seen to arrive, or can no longer, nothing is begun that it would undo, or that would
 //! undo it.
 
+use std::collections::BTreeMap;
+
+use super::motion::Wait;
 use super::turn::Known;
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Op, Verb};
@@ -66,6 +69,16 @@ pub(super) fn in_the_way(known: &Known<'_>, op: &Op) -> Option<Moment> {
         .map(|(_, late)| late.since + known.pace.late)
         .filter(|until| known.now < *until)
         .max()
+}
+
+/// What waits for calls that may still arrive, for a person.
+pub(super) fn waits(known: &Known<'_>, late: &BTreeMap<StepId, Moment>) -> Vec<(String, Wait)> {
+    let late = late.iter().map(|(step, until)| {
+        let why = "a call without an answer may still arrive: nothing opposite is begun until it is seen, or too late";
+        let since = *until - known.pace.late;
+        (step.to_string(), Wait { why: why.to_owned(), since, again: Some(*until), calls: 0 })
+    });
+    late.collect()
 }
 
 /// Opposite are: to delete and to make one object, a role to another member, a field to another value.

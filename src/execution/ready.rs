@@ -28,7 +28,7 @@ pub(super) struct Choice {
     /// Whether something is held up only because this turn makes enough calls already.
     pub has_no_room: bool,
     /// When the wait for a call that may still arrive is over.
-    pub due: Vec<Moment>,
+    pub late: BTreeMap<StepId, Moment>,
 }
 
 pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
@@ -44,7 +44,7 @@ pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Cho
             Verdict::Wait => choice.waits_for_time = true,
             Verdict::WaitUntil(until) => {
                 choice.waits_for_time = true;
-                choice.due.push(until);
+                choice.late.insert(step.id.clone(), until);
             }
             Verdict::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
             Verdict::Behind => {}

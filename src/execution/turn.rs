@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::late;
 use super::motion::{Motion, Wait};
 use super::{judge, ready};
 use crate::artefacts::choices::Choices;
@@ -315,7 +316,8 @@ pub fn turn(known: &Known<'_>) -> Turn {
         verdicts.record.push(Event::Chosen { choices: chosen });
     }
     let motion = Motion::after(known, &plan, &verdicts);
-    let waits = motion.waits(known, &plan, &verdicts);
+    let mut waits = motion.waits(known, &plan, &verdicts);
+    waits.extend(late::waits(known, &choice.late));
 
     let outcome = outcome(known, &plan, &verdicts, &choice);
     let stalled = if outcome.is_none() { stalled(known, &motion, &verdicts, &choice) } else { None };
@@ -326,7 +328,7 @@ pub fn turn(known: &Known<'_>) -> Turn {
 
     let end = (outcome.is_none()).then(|| motion.moved + known.pace.still_max);
     let times = choice.later.iter().map(|later| later.until);
-    let dues = verdicts.due.iter().chain(&choice.due).copied().chain(end).chain(times);
+    let dues = verdicts.due.iter().chain(choice.late.values()).copied().chain(end).chain(times);
     let due = dues.filter(|at| *at > known.now).min();
     let begun = verdicts.under_way.keys().filter_map(|id| known.ledger.begun.get(id));
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.

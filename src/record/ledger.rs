@@ -208,6 +208,7 @@ impl Ledger {
         let youngest = |since: Moment| Ord::min(now, since + CLOCKS_APART);
         for begun in self.begun.values_mut() {
             let is_out = begun.status == Status::Unclear;
+            begun.first = Ord::min(begun.first, now);
             begun.since = if is_out { youngest(begun.since) } else { Ord::min(begun.since, now) };
         }
         for late in self.late.values_mut() {
