@@ -9,16 +9,17 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
 use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
-use rgctl::artefacts::journal::{Event, Outcome};
+use rgctl::artefacts::journal::{Entry, Event, Outcome};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::scope::Home;
+use rgctl::artefacts::scope::{Home, Scope};
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::execution::drive::{DriveError, Ended, IfHeld, Job, Watch, World, drive, scope_of};
 use rgctl::execution::turn::{Pace, Turn};
 use rgctl::kinds::KindId;
+use rgctl::record::ledger::Ledger;
 use rgctl::seams::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl::vocabulary::names::{RegionId, RunId, StepId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
@@ -448,4 +449,61 @@ fn a_deletion_that_was_repeated_may_come_twice_and_nothing_is_made_until_it_cann
     assert!(made.since(begun) >= Span::from_mins(15), "{}", made.since(begun));
     site.cloud.advance(Span::from_hours(1)).unwrap();
     site.assert_settled(&wanted);
+}
+
+/// A line about a call of a run, and the lines that follow it.
+fn lines(run: &str, at: Moment, events: &[Event]) -> Vec<Entry> {
+    let lease = Lease {
+        scope: Scope::parse("sim/world/game").unwrap(),
+        run: RunId(run.into()),
+        owner: run.into(),
+        epoch: 1,
+        until: at,
+        lasts: Span::from_mins(1),
+        renewals: 0,
+    };
+    rgctl::record::chain::seal(&lease, None, at, events)
+}
+
+fn making() -> (StepId, Event) {
+    let at = at("us-east-1", KindId::AuroraCluster, "game-db");
+    let step = StepId(format!("create {at}").into());
+    let intent = Event::Intended {
+        step: step.clone(),
+        at,
+        word: "create".into(),
+        token: Token("t".into()),
+        leaves: None,
+        why: "missing".into(),
+        changes: Vec::new(),
+        asks: String::new(),
+    };
+    (step, intent)
+}
+
+#[test]
+fn what_another_machine_left_is_as_young_as_its_clock_allows_and_never_of_the_future() {
+    let now = Moment::from_secs(100_000);
+    for (minutes, youngest) in [(-10_i64, now), (10, now), (-60, now - Span::from_mins(45))] {
+        let mut ledger = Ledger::default();
+        ledger.fold(&lines("r1", Moment::from_secs(100_000 + minutes * 60), &[making().1]));
+        ledger.inherit(now);
+        let since: Vec<_> = ledger.late_calls().map(|(_, late)| late.since).collect();
+        assert_eq!(since, [youngest], "{minutes}");
+    }
+}
+
+#[test]
+fn a_call_that_was_repeated_is_kept_in_mind_after_its_step_has_come_true() {
+    let (sent, later) = (Moment::from_secs(1_000), Moment::from_secs(1_060));
+    let (step, intent) = making();
+    let settled = Event::Settled { step: step.clone(), object: None };
+    let mut once = Ledger::default();
+    once.fold(&lines("r1", sent, std::slice::from_ref(&intent)));
+    let mut twice = once.clone();
+    once.fold(&lines("r2", later, std::slice::from_ref(&settled)));
+    assert_eq!(once.late_calls().count(), 0, "what was asked for once, and is so, has arrived");
+    twice.fold(&lines("r2", later, &[intent, Event::Accepted { step }, settled]));
+    let late: Vec<_> = twice.late_calls().map(|(_, late)| (late.repeated, late.since)).collect();
+    assert_eq!(late, [(true, sent)]);
 }
