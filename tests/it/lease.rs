@@ -434,7 +434,11 @@ fn a_deletion_that_was_repeated_may_come_twice_and_nothing_is_made_until_it_cann
     hold_up(&site, "delete", KindId::AuroraInstance, 1);
     let none = desired(cluster_store("accounts", "us-east-1", 0, "db.r7g.large"));
     let order = Order {
-        policy: consents(&["shrink:accounts@us-east-1", "delete:accounts@us-east-1"]),
+        policy: consents(&[
+            "shrink:accounts@us-east-1",
+            "delete:accounts@us-east-1",
+            "empty:accounts@us-east-1",
+        ]),
         ..Order::default()
     };
     let begun = site.cloud.clock().now();
@@ -443,7 +447,7 @@ fn a_deletion_that_was_repeated_may_come_twice_and_nothing_is_made_until_it_cann
     assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
     let deletions = site.cloud.calls().iter().filter(|call| call.op.word() == "delete").count();
     assert_eq!(deletions, 2);
-    let ended = site.apply(&wanted);
+    let ended = site.run(&wanted, &order).unwrap();
     assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
     let made = site.cloud.calls().iter().rfind(|call| *call.op.at() == member).unwrap().at;
     assert!(made.since(begun) >= Span::from_mins(15), "{}", made.since(begun));
