@@ -425,7 +425,6 @@ pub fn markdown(report: &StatusReport) -> String {
     if let Some(line) = report.health.line() {
         let _ = writeln!(out, "\n**Not as wanted:** {line}");
     }
-    let mut out = format!("## `{}` at {}\n", report.blueprint, report.taken);
     if let Some(at_work) = &report.at_work {
         let _ = writeln!(out, "\n{}", at_work.text());
     }
