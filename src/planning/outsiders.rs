@@ -83,15 +83,11 @@ fn owner(ask: &Ask<'_>, at: &Address) -> Option<String> {
 
 /// Whether an object is there, is not ours, and stays. Where nobody looked, a member that is told of is not ours.
 fn is_outsider(ask: &Ask<'_>, at: &Address) -> bool {
-    match ask.inventory.seen.get(at) {
-        Some(seen) => {
-            !ask.owns(at, seen)
-                && !at.kind.facts().observe_only
-                && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
-        }
-        None => {
-            let looked: BTreeSet<_> = ask.inventory.seen.keys().map(|seen| &seen.region).collect();
-            !ask.desired.regions.contains(&at.region) && !looked.contains(&at.region)
-        }
+    if let Some(seen) = ask.inventory.seen.get(at) {
+        return !ask.owns(at, seen)
+            && !at.kind.facts().observe_only
+            && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
     }
+    let looked: BTreeSet<_> = ask.inventory.seen.keys().map(|seen| &seen.region).collect();
+    !ask.desired.regions.contains(&at.region) && !looked.contains(&at.region)
 }

@@ -119,8 +119,7 @@ fn every_phase_owner_and_gap_of_every_kind_is_said_by_every_view() {
                     let lost = matches!(sight, Sight::Lost | Sight::Denied);
                     let expected = match (&phase, owner) {
                         _ if lost => Some(Trouble::Unseen),
-                        (_, Owner::Nobody) => Some(Trouble::Foreign),
-                        (_, Owner::Another) => Some(Trouble::Foreign),
+                        (_, Owner::Nobody | Owner::Another) => Some(Trouble::Foreign),
                         (Phase::Failed(_), _) => Some(Trouble::Failed),
                         (Phase::Unknown(_), _) => Some(Trouble::UnknownStatus),
                         (Phase::Stopped, _) => Some(Trouble::Stopped),
