@@ -19,7 +19,7 @@ use rgctl::execution::motion::Motion;
 use rgctl::execution::turn::{Held, Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
-use rgctl::planning::NoFigures;
+use rgctl::planning::{self, Ask, Figures, NoFigures};
 use rgctl::record::ledger::{Begun, Ledger, Status, Tries};
 use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt, StoreError};
 use rgctl::vocabulary::names::{RegionId, RunId, Token};
@@ -61,6 +61,16 @@ pub struct Order {
     pub destroy: bool,
     pub stop_after: Option<u32>,
     pub deadline: Option<Moment>,
+    /// After which call somebody asks the run to yield.
+    pub asked_after: Option<u64>,
+    /// Prices; none when they do not matter.
+    pub figures: Option<&'static dyn Figures>,
+}
+
+impl Order {
+    pub fn figures(&self) -> &'static dyn Figures {
+        self.figures.unwrap_or(&NoFigures)
+    }
 }
 
 /// A run that brings about what is wanted, and nothing else about it.
@@ -121,7 +131,8 @@ impl Site {
     ) -> (Option<Result<Ended, DriveError>>, u64, u64) {
         self.runs += 1;
         let clock = self.cloud.clock();
-        let taps = Taps::new(&self.cloud, &self.store, cut);
+        let asked_after = order.asked_after.map(|after| (after, self.scope(desired.blueprint.as_str())));
+        let taps = Taps { asked_after, ..Taps::new(&self.cloud, &self.store, cut) };
         let world = World { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
         let run = RunId(format!("run-{}", self.runs));
         // Looking less often than the product does keeps the tests short; nothing here depends on it.
@@ -131,6 +142,7 @@ impl Site {
             purpose: if order.destroy { Purpose::Destroy } else { Purpose::Apply },
             authority: rgctl::artefacts::policy::Authority::Person,
             deadline: order.deadline,
+            figures: order.figures(),
             ..applying(desired, &run, &order.policy, &pace)
         };
         let mut watch = Quiet { turns: 0, stop_after: order.stop_after };
@@ -172,6 +184,21 @@ impl Site {
 
     pub fn plan(&self, desired: &Desired) -> Plan {
         crate::fixtures::plan_for(desired, &self.look(desired), &Policy::default())
+    }
+
+    /// The plan that a person is shown who gives that order.
+    pub fn plan_under(&self, desired: &Desired, order: &Order) -> Plan {
+        let (inventory, claims) = (self.look(desired), self.claims(desired.blueprint.as_str()));
+        let verdicts = planning::verdicts(desired, order.figures());
+        let asked = Ask {
+            figures: order.figures(),
+            now: self.cloud.clock().now(),
+            destroy: order.destroy,
+            claims: &claims,
+            verdicts: &verdicts,
+            ..crate::fixtures::ask(desired, &inventory, &order.policy)
+        };
+        planning::plan(&asked)
     }
 
     pub fn events(&self) -> Vec<Event> {

@@ -32,6 +32,8 @@ mod sim;
 mod store_laws;
 mod swarm;
 mod swarm_blueprint;
+mod swarm_rules;
+mod swarm_tally;
 mod taps;
 mod views;
 mod visible;

@@ -1,7 +1,11 @@
 //! The swarm: random blueprints, edited as people edit them, on random worlds under random mixes of faults, from a seed.
 //! First nothing may be wrong, whatever fails; then everything heals, and the world must come to rest as wanted.
 //!
-//! `cargo test` runs 200 seeds. For more, `RGCTL_SEEDS=100000 cargo test --release --no-default-features --test it
+//! The worlds have what people and machines do to each other: rules in the text (never, consents, cost, windows, freezes),
+//! plans that were agreed to, tags that another hand takes away, faults that do not heal while a life lasts, calls that
+//! arrive late, runs that are asked to yield. How often each was met is counted, and none may be missing.
+//!
+//! `cargo test` runs 100 seeds. For more, `RGCTL_SEEDS=100000 cargo test --release --no-default-features --test it
 //! swarm`, or a part of them with `RGCTL_SEEDS=5000-10000`; a failure prints its seed, and `RGCTL_SEED=<seed>` runs just
 //! that one.
 
@@ -12,11 +16,13 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl::adapters::sim::{Called, Fault, FaultPlan, GENESIS, Rule};
+use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::Outcome;
-use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::node::{Desired, TAG_PREFIX};
 use rgctl::artefacts::plan::{Op, Plan, Step, Verb, Waiting};
 use rgctl::artefacts::policy::{Consent, Grave};
 use rgctl::execution::drive::Ended;
+use rgctl::kinds::KindId;
 use rgctl::seams::{Clock, Cloud, Permit};
 use rgctl::vocabulary::names::{RegionId, StepId, StoreName, Token};
 use rgctl::vocabulary::phase::Phase;
@@ -26,34 +32,16 @@ use serde_json::json;
 use crate::engine::{Order, Site, block_on};
 use crate::fixtures::lines;
 use crate::swarm_blueprint::{CATALOG, Game};
+use crate::swarm_rules::{FlatPrices, Rules};
+use crate::swarm_tally::Tally;
 use crate::taps::Cut;
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 /// Once everything has healed, the world comes to rest within this: the longest that can be drawn is a classic resize of
 /// a warehouse, of which a little under one in a hundred takes more than three days.
 const REST_WITHIN: Span = Span::from_days(14);
 /// In a run, the same call is not made again sooner than this: the first wait of the engine's pace.
 const RETRY_AT_LEAST: Span = Span::from_secs(5);
-
-/// What a swarm has seen, to show that it saw something.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    texts: u64,
-    refused: u64,
-    runs: u64,
-    calls: u64,
-}
-
-impl Seen {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            texts: self.texts + other.texts,
-            refused: self.refused + other.refused,
-            runs: self.runs + other.runs,
-            calls: self.calls + other.calls,
-        }
-    }
-}
 
 fn some_cut(rng: &mut impl Rng) -> Cut {
     let n = rng.random_range(1..=12);
@@ -102,46 +90,180 @@ fn raise_quotas(site: &Site) {
     let _ = site.cloud.with_world(|world| world.add_fault(rule));
 }
 
+/// Tags that another hand took away from objects that the record cannot know again: those of which no step has come true
+/// yet, and those to which the service gives no id (groups of parameters and subnets). Only a person can give them back.
+type LostForGood = BTreeMap<Address, BTreeMap<String, Option<String>>>;
+
+/// Another hand takes tags of ours away from an object or two.
+fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut LostForGood) -> u64 {
+    let (inventory, claims) = (site.look(wanted), site.claims("game"));
+    let tagged: Vec<_> = inventory
+        .seen
+        .iter()
+        .filter(|(at, seen)| seen.owner().is_some() && !at.kind.facts().observe_only)
+        .collect();
+    let mut lost = 0;
+    for _ in 0..rng.random_range(1..=2) {
+        if tagged.is_empty() {
+            break;
+        }
+        let (at, seen) = tagged[rng.random_range(0..tagged.len())];
+        let ours = seen.facts.tags.iter().filter(|(name, _)| name.starts_with(TAG_PREFIX));
+        let all = rng.random_bool(0.3);
+        let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
+        if !claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
+            let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
+            for_good.entry(at.clone()).or_default().extend(tags);
+        }
+        let gone = gone.into_iter().map(|(name, _)| (name.clone(), None)).collect();
+        let edited = site.cloud.with_world(|world| world.edit_tags(at, gone));
+        lost += u64::from(edited.is_ok_and(|edited| edited.is_ok()));
+    }
+    lost
+}
+
+/// A person gives tags back.
+fn give_tags_back(site: &Site, lost: LostForGood) {
+    for (at, tags) in lost {
+        // What has gone meanwhile needs none.
+        let _ = site.cloud.with_world(|world| world.edit_tags(&at, tags));
+    }
+}
+
+/// Something that does not heal as long as this life's first part lasts.
+fn add_lasting_fault(rng: &mut impl Rng, site: &Site, wanted: &Desired) {
+    let fault = match rng.random_range(0..4) {
+        0 => Fault::Throttle,
+        1 => Fault::LostAnswer { applied: false },
+        2 => Fault::Capacity { class: None },
+        _ => Fault::Quota { limit: 1 },
+    };
+    let kinds: Vec<KindId> = wanted.nodes.keys().map(|at| at.kind).collect();
+    let kind = (!kinds.is_empty()).then(|| kinds[rng.random_range(0..kinds.len())]);
+    let rule = Rule { kind, ..Rule::always(fault, GENESIS, GENESIS + Span::from_days(3_650)) };
+    let _ = site.cloud.with_world(|world| world.add_fault(rule));
+}
+
+/// What else is done in a run of the first part of a life, drawn from a stream of its own, so that the worlds of a seed
+/// stay what they were.
+fn add_others(
+    rng: &mut impl Rng,
+    site: &Site,
+    game: &Game,
+    wanted: &Desired,
+    order: &mut Order,
+    tally: &mut Tally,
+) {
+    if rng.random_bool(0.1) {
+        add_lasting_fault(rng, site, wanted);
+        tally.add("permanent faults", 1);
+    }
+    order.asked_after = rng.random_bool(0.2).then(|| rng.random_range(1..10));
+    order.figures = game.rules.has_bound().then_some(&FlatPrices);
+    if rng.random_bool(0.1) {
+        let every_window = Consent { grave: Grave::Window, store: None, region: None };
+        order.policy.consents.insert(every_window);
+    }
+    if rng.random_bool(0.25) {
+        order.agreed = Some(site.plan_under(wanted, order));
+        tally.add("agreed plans", 1);
+    }
+}
+
+/// The game under rules that somebody writes now, where the text with them is a blueprint.
+fn ruled(rng: &mut impl Rng, mut game: Game, wanted: Desired, now: Moment) -> (Game, Desired) {
+    game.rules = Rules::draw(rng, now);
+    match game.desired(now) {
+        Ok(desired) => (game, desired),
+        Err(_) => {
+            game.rules = Rules::default();
+            (game, wanted)
+        }
+    }
+}
+
 /// One life of a world.
-fn live(seed: u64) -> Result<Seen, String> {
+fn live(seed: u64) -> Result<Tally, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut others = ChaCha8Rng::seed_from_u64(seed ^ 0x05af_e9a7_e000);
     let mut site = Site::new(seed);
     site.cloud = site.cloud.clone().with_catalog(std::sync::Arc::clone(&CATALOG));
     let _ = site.cloud.with_world(|world| world.expect_snapshots(true));
     raise_quotas(&site);
-    let (mut game, mut wanted, refused) = Game::first(&mut rng, GENESIS);
+    let (game, wanted, refused) = Game::first(&mut rng, GENESIS);
+    let (mut game, mut wanted) = ruled(&mut others, game, wanted, GENESIS);
     let mut everywhere = wanted.regions.clone();
-    let mut tally = Seen { texts: 1, refused: refused.into(), ..Seen::default() };
+    let mut tally = Tally::default();
+    tally.add("texts", 1);
+    tally.add("refused texts", refused.into());
     site.cloud
         .add_faults(FaultPlan::swarm(seed, GENESIS, Span::from_hours(24)))
         .map_err(|e| e.to_string())?;
+    let (late, mut lost) = (late_calls(&mut others, &site), LostForGood::new());
 
     // Safety: whatever fails, nothing is wrong.
     for _ in 0..rng.random_range(1..=4) {
-        let order = some_order(&mut rng, &site, &everywhere, false);
+        let mut order = some_order(&mut rng, &site, &everywhere, false);
         let cut = some_cut(&mut rng);
+        if others.random_bool(0.25) {
+            tally.add("lost tags", lose_tags(&mut others, &site, &wanted, &mut lost));
+        }
+        add_others(&mut others, &site, &game, &wanted, &mut order, &mut tally);
         let before = site.cloud.calls().len();
-        let _ = site.run_cut(&wanted, &order, cut);
-        tally.runs += 1;
+        let (ended, ..) = site.run_cut(&wanted, &order, cut);
+        tally.add("runs", 1);
+        if let Some(Ok(ended)) = &ended {
+            tally.take(ended, &site.events());
+        }
         nothing_is_wrong(&site, &order, before)?;
-        let (edited, desired, refused) = game.edited(&mut rng, site.cloud.clock().now());
-        tally.texts += 1;
-        tally.refused += u64::from(refused);
+        game.rules.are_kept(&site.cloud.calls()[before..], &wanted, &order.policy)?;
+        let now = site.cloud.clock().now();
+        let (edited, desired, refused) = game.edited(&mut rng, now);
+        tally.add("texts", 1);
+        tally.add("refused texts", refused.into());
         everywhere.extend(desired.regions.iter().cloned());
-        (game, wanted) = (edited, desired);
+        (game, wanted) = if others.random_bool(0.5) {
+            ruled(&mut others, edited, desired, now)
+        } else {
+            (edited, desired)
+        };
     }
+    tally.add("late calls", late.map_or(0, |late| arrived_late(&site, late)));
 
-    // Liveness: everything heals, a person removes what broke for good, and the world comes to rest.
+    // Liveness: everything heals, the rules go, a person removes what broke for good, and the world comes to rest.
     let _ = site.cloud.with_world(|world| world.clear_faults(None));
     raise_quotas(&site);
     site.cloud.advance(Span::from_days(2)).map_err(|error| error.to_string())?;
+    game.rules = Rules::default();
+    let wanted = game.desired(site.cloud.clock().now())?;
+    give_tags_back(&site, lost);
     remove_broken(&site, &seen_everywhere(&wanted, &everywhere))?;
     let mut order = some_order(&mut rng, &site, &everywhere, true);
     (order.stop_after, order.deadline) = (None, None);
-    tally.runs += come_to_rest(&mut site, &wanted, &everywhere, &order)
+    let runs = come_to_rest(&mut site, &wanted, &everywhere, &order)
         .map_err(|why| format!("{why}\n{}", game.text()))?;
-    tally.calls = site.cloud.calls().len() as u64;
+    tally.add("runs", runs);
+    tally.add("calls", site.cloud.calls().len() as u64);
     Ok(tally)
+}
+
+/// Calls that arrive up to twelve minutes after they were made, so often at most in a life.
+const LATE_MAX: u32 = 4;
+
+fn late_calls(rng: &mut impl Rng, site: &Site) -> Option<u64> {
+    let rule = Rule {
+        probability: 0.1,
+        count: Some(LATE_MAX),
+        ..Rule::always(Fault::LateCall { by: Span::from_mins(12) }, GENESIS, GENESIS + Span::from_days(3_650))
+    };
+    rng.random_bool(0.5).then(|| site.cloud.with_world(|world| world.add_fault(rule)).unwrap())
+}
+
+fn arrived_late(site: &Site, rule: u64) -> u64 {
+    let left = site
+        .cloud
+        .with_world(|world| world.faults().find(|(id, _)| *id == rule).and_then(|(_, rule)| rule.count));
+    u64::from(LATE_MAX - left.unwrap().unwrap_or(LATE_MAX))
 }
 
 /// Runs until nothing is left to do; the number of runs that it took.
@@ -171,7 +293,8 @@ fn come_to_rest(
         }
     }
     let plan = site.plan(&everywhere);
-    let last = last.map(|ended| (ended.outcome, ended.last.held, ended.last.under_way));
+    let last =
+        last.map(|ended| (ended.outcome, ended.last.plan.waiting, ended.last.held, ended.last.under_way));
     let last = format!("{last:#?}; the last calls: {:#?}", last_calls(site));
     Err(format!("it does not come to rest: {:#?} {:#?} {last}", lines(&plan), plan.waiting))
 }
@@ -304,7 +427,7 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
         return;
     }
     let seeds = seeds();
-    let lives: Vec<(u64, Result<Seen, String>)> = seeds
+    let lives: Vec<(u64, Result<Tally, String>)> = seeds
         .clone()
         .into_par_iter()
         .map(|seed| {
@@ -315,13 +438,15 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
             (seed, life)
         })
         .collect();
-    let seen =
-        lives.iter().filter_map(|(_, life)| life.as_ref().ok()).fold(Seen::default(), |a, b| a.plus(*b));
+    let seen = lives.iter().filter_map(|(_, life)| life.as_ref().ok()).fold(Tally::default(), Tally::plus);
     println!("swarm: seeds {seeds:?}: {seen:?}");
     let failed: Vec<u64> = lives.iter().filter(|(_, life)| life.is_err()).map(|(seed, _)| *seed).collect();
     if let Some((seed, Err(why))) = lives.iter().find(|(_, life)| life.is_err()) {
         panic!("{} of {seeds:?} fail ({failed:?}); RGCTL_SEED={seed}: {why}", failed.len());
     }
     // Most of what is drawn must be valid, or the swarm would see little of the language.
-    assert!(seen.refused < 3 * seen.texts, "{seen:?}");
+    assert!(seen.of("refused texts") < 3 * seen.of("texts"), "{seen:?}");
+    if seeds.end - seeds.start >= SEEDS {
+        assert!(seen.missing().is_empty(), "never met: {:?} of {seen:?}", seen.missing());
+    }
 }

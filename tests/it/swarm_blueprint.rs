@@ -11,6 +11,8 @@ use rgctl::catalog::Catalog;
 use rgctl::vocabulary::diagnostic::{Severity, Source};
 use rgctl::vocabulary::time::Moment;
 
+use crate::swarm_rules::Rules;
+
 /// Read once: a swarm reads thousands of texts.
 pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::embedded().unwrap()));
 /// The regions as they are shipped, read once as well.
@@ -53,6 +55,8 @@ pub struct Game {
     team: u32,
     /// Numbers of stores are never used twice, so that a new store is a new one.
     made: usize,
+    /// What it may not do, and when.
+    pub rules: Rules,
 }
 
 impl Game {
@@ -65,6 +69,7 @@ impl Game {
             stores: Vec::new(),
             team: 1,
             made: 0,
+            rules: Rules::default(),
         };
         for _ in 0..rng.random_range(1..=3) {
             game.add_store(rng);
@@ -147,7 +152,9 @@ impl Game {
         let _ = writeln!(out, "    hotData: {{ size: {}GiB, retention: 90d }}", self.data_gib);
         out.push_str("  objectives: { availability: 99%, p99: 100ms, rto: 2d, rpo: 2d }\n");
         self.write_regions(&mut out);
-        let _ = writeln!(out, "  tags: {{ team: \"t{}\" }}\n  stores:", self.team);
+        let _ = writeln!(out, "  tags: {{ team: \"t{}\" }}", self.team);
+        self.rules.write(&mut out);
+        out.push_str("  stores:\n");
         for Store { name, engine, fields } in &self.stores {
             let _ = writeln!(out, "    - name: {name}\n      engine: {engine}");
             for (field, text) in fields {

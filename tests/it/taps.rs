@@ -35,11 +35,32 @@ pub struct Taps<'a> {
     pub calls: AtomicU64,
     pub appends: AtomicU64,
     pub died: Notify,
+    /// After which call somebody asks the run to yield, and on whose record it works.
+    pub asked_after: Option<(u64, Scope)>,
 }
 
 impl<'a> Taps<'a> {
     pub fn new(cloud: &'a dyn Cloud, store: &'a dyn Store, cut: Cut) -> Self {
-        Self { cloud, store, cut, calls: AtomicU64::new(0), appends: AtomicU64::new(0), died: Notify::new() }
+        Self {
+            cloud,
+            store,
+            cut,
+            calls: AtomicU64::new(0),
+            appends: AtomicU64::new(0),
+            died: Notify::new(),
+            asked_after: None,
+        }
+    }
+
+    /// Somebody asks the holder of the lease to yield.
+    async fn ask_to_yield(&self, number: u64) {
+        let Some((_, scope)) = self.asked_after.as_ref().filter(|(after, _)| *after == number) else {
+            return;
+        };
+        if let Some(lease) = self.store.lease(scope).await.unwrap() {
+            let request = Request::Yield { epoch: lease.epoch };
+            self.store.post(scope, "somebody", Moment::EPOCH, &request).await.unwrap();
+        }
     }
 
     async fn die<T>(&self) -> T {
@@ -67,6 +88,7 @@ impl Cloud for Taps<'_> {
                 return self.die().await;
             }
             let answer = self.cloud.call(op, token, permit).await;
+            self.ask_to_yield(number).await;
             if self.cut == Cut::AfterCall(number) {
                 return self.die().await;
             }
