@@ -1,7 +1,7 @@
 //! The engine on the embedded cloud: it converges, survives being cut off anywhere, and keeps its promises under
 //! faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
@@ -35,12 +35,31 @@ pub struct Site {
     pub cloud: SimCloud,
     pub store: SqliteStore,
     pub wall: ManualWall,
+    /// What held something up in the last run.
+    pub told: BTreeSet<String>,
     runs: u32,
 }
 
 pub struct Quiet {
     pub turns: u32,
     pub stop_after: Option<u32>,
+}
+
+/// A watch that keeps what held something up in any turn.
+struct Listening {
+    quiet: Quiet,
+    told: BTreeSet<String>,
+}
+
+impl Watch for Listening {
+    fn turned(&mut self, turn: &Turn, inventory: &Inventory) {
+        self.quiet.turned(turn, inventory);
+        self.told.extend(turn.held.iter().map(|held| held.why.clone()));
+        self.told.extend(turn.later.iter().map(|later| later.why.clone()));
+    }
+    fn stopping(&mut self) -> bool {
+        self.quiet.stopping()
+    }
 }
 
 impl Watch for Quiet {
@@ -101,6 +120,7 @@ impl Site {
             cloud: SimCloud::in_memory(seed, GENESIS).with_wall(std::sync::Arc::new(wall.clone())),
             store: SqliteStore::in_memory().unwrap(),
             wall,
+            told: BTreeSet::new(),
             runs: 0,
         }
     }
@@ -145,7 +165,8 @@ impl Site {
             figures: order.figures(),
             ..applying(desired, &run, &order.policy, &pace)
         };
-        let mut watch = Quiet { turns: 0, stop_after: order.stop_after };
+        let quiet = Quiet { turns: 0, stop_after: order.stop_after };
+        let mut watch = Listening { quiet, told: BTreeSet::new() };
         let ended = block_on(async {
             tokio::select! {
                 biased;
@@ -153,6 +174,7 @@ impl Site {
                 ended = drive(&world, &job, &mut watch) => Some(ended),
             }
         });
+        self.told = watch.told;
         if ended.is_none() {
             self.outlive(desired.blueprint.as_str());
         }

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use rgctl::adapters::sim::{Called, Fault, FaultPlan, GENESIS, Rule};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::Outcome;
-use rgctl::artefacts::node::{Desired, TAG_PREFIX};
+use rgctl::artefacts::node::{Desired, TAG_PREFIX, TAG_STORE};
 use rgctl::artefacts::plan::{Op, Plan, Step, Verb, Waiting};
 use rgctl::artefacts::policy::{Consent, Grave};
 use rgctl::execution::drive::Ended;
@@ -94,7 +94,7 @@ fn raise_quotas(site: &Site) {
 /// yet, and those to which the service gives no id (groups of parameters and subnets). Only a person can give them back.
 type LostForGood = BTreeMap<Address, BTreeMap<String, Option<String>>>;
 
-/// Another hand takes tags of ours away from an object or two.
+/// Another hand takes tags of ours away from an object or two, or writes another store on it.
 fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut LostForGood) -> u64 {
     let (inventory, claims) = (site.look(wanted), site.claims("game"));
     let tagged: Vec<_> = inventory
@@ -109,13 +109,15 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut L
         }
         let (at, seen) = tagged[rng.random_range(0..tagged.len())];
         let ours = seen.facts.tags.iter().filter(|(name, _)| name.starts_with(TAG_PREFIX));
-        let all = rng.random_bool(0.3);
+        let (all, renames) = (rng.random_bool(0.3), rng.random_bool(0.3));
         let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
         if !claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
             let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
             for_good.entry(at.clone()).or_default().extend(tags);
         }
-        let gone = gone.into_iter().map(|(name, _)| (name.clone(), None)).collect();
+        // Or it writes the name of another store.
+        let other = |name: &str| (name == TAG_STORE && renames).then(|| "s39".to_owned());
+        let gone = gone.into_iter().map(|(name, _)| (name.clone(), other(name))).collect();
         let edited = site.cloud.with_world(|world| world.edit_tags(at, gone));
         lost += u64::from(edited.is_ok_and(|edited| edited.is_ok()));
     }
@@ -157,6 +159,8 @@ fn add_others(
     if rng.random_bool(0.1) {
         add_lasting_fault(rng, site, wanted);
         tally.add("permanent faults", 1);
+        // A person who waits for it sees it end by itself.
+        (order.deadline, order.stop_after) = (None, None);
     }
     order.asked_after = rng.random_bool(0.2).then(|| rng.random_range(1..10));
     order.figures = game.rules.has_bound().then_some(&FlatPrices);
@@ -210,11 +214,17 @@ fn live(seed: u64) -> Result<Tally, String> {
         }
         add_others(&mut others, &site, &game, &wanted, &mut order, &mut tally);
         let before = site.cloud.calls().len();
-        let (ended, ..) = site.run_cut(&wanted, &order, cut);
-        tally.add("runs", 1);
-        if let Some(Ok(ended)) = &ended {
-            tally.take(ended, &site.events());
+        // Who meets what does not heal gives the same command again, and again.
+        let again = if tally.of("permanent faults") > 0 { 4 } else { 1 };
+        for _ in 0..again {
+            let (ended, ..) = site.run_cut(&wanted, &order, cut);
+            tally.add("runs", 1);
+            tally.hear(&site.told);
+            if let Some(Ok(ended)) = &ended {
+                tally.take(ended, &site.events());
+            }
         }
+        tries_are_bounded(&site)?;
         nothing_is_wrong(&site, &order, before)?;
         game.rules.are_kept(&site.cloud.calls()[before..], &wanted, &order.policy)?;
         let now = site.cloud.clock().now();
@@ -358,6 +368,28 @@ fn budgets_are_kept(calls: &[Called]) -> Result<(), String> {
             && called.at.since(before) < RETRY_AT_LEAST
         {
             return Err(format!("{id} was called again after {}", called.at.since(before)));
+        }
+    }
+    Ok(())
+}
+
+/// Most calls of a step, while it asks for the same; each run after that makes one more.
+const CALLS_MAX: usize = 100;
+
+/// What does not succeed is not asked for without end.
+fn tries_are_bounded(site: &Site) -> Result<(), String> {
+    let mut tries: BTreeMap<String, usize> = BTreeMap::new();
+    for called in site.cloud.calls() {
+        let asked = format!("{:?}", called.op);
+        if called.told.is_ok() {
+            tries.remove(&asked);
+            continue;
+        }
+        let count = tries.entry(asked).or_default();
+        *count += 1;
+        // Sixteen runs are more than a life has.
+        if *count > CALLS_MAX + 16 {
+            return Err(format!("{} was called {count} times in vain", called.op.step_id()));
         }
     }
     Ok(())

@@ -1,18 +1,20 @@
 //! What a swarm has met, to show that it met something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl::artefacts::journal::{Event, Outcome};
 use rgctl::execution::drive::Ended;
 
-/// What a run may be refused, as its reason says it.
-const REFUSALS: [(&str, &str); 6] = [
+/// What may hold a step up, and a sign of it in the sentence that a person is told.
+const REASONS: [(&str, &str); 8] = [
     ("refused: never", ": never`"),
     ("refused: no consent by name", "consent by name"),
     ("refused: cost", "policies.cost"),
     ("refused: store unknown", "which store"),
     ("refused: not in the agreed plan", "agreed to"),
-    ("refused: tried in vain", "calls"),
+    ("refused: tried in vain", " times in vain since "),
+    ("waits: freeze", "the freeze `"),
+    ("waits: window", "maintenance window"),
 ];
 
 /// Counts by name.
@@ -36,14 +38,18 @@ impl Tally {
         self
     }
 
-    /// What a run that ended tells.
-    pub fn take(&mut self, ended: &Ended, events: &[Event]) {
-        for held in &ended.last.held {
-            let known = REFUSALS.iter().find(|(_, sign)| held.why.contains(sign));
-            self.add(known.map_or("refused: another reason", |(name, _)| *name), 1);
+    /// What held something up in a run.
+    pub fn hear(&mut self, told: &BTreeSet<String>) {
+        for why in told {
+            let known = REASONS.iter().find(|(_, sign)| why.contains(sign));
+            self.add(known.map_or("another reason", |(name, _)| *name), 1);
         }
-        for later in &ended.last.later {
-            self.add(if later.why.contains("window") { "waits: window" } else { "waits: freeze" }, 1);
+    }
+
+    /// How a run ended.
+    pub fn take(&mut self, ended: &Ended, events: &[Event]) {
+        if ended.outcome == Outcome::Waiting {
+            self.add("runs that end with waits", 1);
         }
         if ended.outcome == Outcome::Stopped
             && let Some(Event::Closed { summary, .. }) = events.last()
@@ -55,16 +61,15 @@ impl Tally {
 
     /// The names that a long enough run must have met.
     pub fn missing(&self) -> Vec<&'static str> {
-        let refusals = REFUSALS.iter().map(|(name, _)| *name);
+        let reasons = REASONS.iter().map(|(name, _)| *name);
         let others = [
-            "waits: window",
-            "waits: freeze",
+            "runs that end with waits",
             "preemptions",
             "late calls",
             "lost tags",
             "permanent faults",
             "agreed plans",
         ];
-        refusals.chain(others).filter(|name| self.of(name) == 0).collect()
+        reasons.chain(others).filter(|name| self.of(name) == 0).collect()
     }
 }
