@@ -6,6 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rgctl::artefacts::claims::NO_CLAIMS;
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::policy::Policy;
 use rgctl::planning;
@@ -43,7 +44,7 @@ fn plan(criterion: &mut Criterion) {
             bencher.iter(|| black_box(fixtures::plan_for(&after, &inventory, &policy)));
         });
         group.bench_function(BenchmarkId::new("fingerprint", objects), |bencher| {
-            bencher.iter(|| black_box(planning::base(&before, &inventory)));
+            bencher.iter(|| black_box(planning::base(&before, &inventory, &NO_CLAIMS)));
         });
     }
     group.finish();

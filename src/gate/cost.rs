@@ -32,17 +32,17 @@ impl Verdicts {
                 let text = format!(
                     "a month costs up to {now} at the upper bounds of scaling, and `policies.cost.monthlyMax` is {max}"
                 );
-                verdicts.take(policy.on_exceed, "onExceed", text);
+                verdicts.take(policy.on_exceed, "onExceed", &text);
             }
             if !sum.ceiling.is_complete() {
                 let text = format!("no price is known for {}", named(&sum.ceiling.unpriced));
-                verdicts.take(policy.on_unknown, "onUnknown", text);
+                verdicts.take(policy.on_unknown, "onUnknown", &text);
             }
         }
         verdicts
     }
 
-    fn take(&mut self, verdict: Verdict, field: &str, text: String) {
+    fn take(&mut self, verdict: Verdict, field: &str, text: &str) {
         let to = match verdict {
             Verdict::Deny => &mut self.refusals,
             Verdict::Warn => &mut self.notes,

@@ -50,9 +50,8 @@ pub fn authorise(step: &Step, asked: &Asked<'_>) -> Answer {
 /// The stricter of two answers.
 pub fn strictest(one: &Answer, other: Answer) -> Answer {
     match (one, &other) {
-        (Answer::No { .. }, _) => one.clone(),
+        (Answer::No { .. }, _) | (Answer::Wait { .. }, Answer::Go) => one.clone(),
         (Answer::Wait { until, .. }, Answer::Wait { until: later, .. }) if until > later => one.clone(),
-        (Answer::Wait { .. }, Answer::Go) => one.clone(),
         _ => other,
     }
 }

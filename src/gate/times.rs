@@ -172,11 +172,11 @@ fn next_opening(window: &Window, at: Moment) -> Option<Moment> {
 }
 
 /// The windows that begin on days around a moment, in order.
-fn openings<'a>(
-    window: &'a Window,
+fn openings(
+    window: &Window,
     at: Moment,
     days: std::ops::RangeInclusive<i64>,
-) -> impl Iterator<Item = (Moment, Moment)> + 'a {
+) -> impl Iterator<Item = (Moment, Moment)> {
     let rules = window.zone.rules();
     let today = zoned(at, &rules).map(|now| now.date());
     let opens = move |day: i64| {

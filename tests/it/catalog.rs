@@ -423,7 +423,7 @@ fn the_command_refreshes_from_a_mirror_and_tells_what_it_does() {
     );
     let (result, out, _) = run(&words(&["--service", "auroar"]));
     let error = result.expect_err("no such service").to_string();
-    assert!(error.contains("no service `auroar`; it knows aurora") && out.is_empty(), "{error}");
+    assert!(error.contains("no service `auroar`; did you mean `aurora`?") && out.is_empty(), "{error}");
     let (result, _, _) = run(&words(&["--region", "Mars"]));
     assert!(result.is_err_and(|error| error.to_string().contains("`Mars` is not the code of a region")));
 }

@@ -107,9 +107,15 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut L
         if tagged.is_empty() {
             break;
         }
-        let (at, seen) = tagged[rng.random_range(0..tagged.len())];
+        // Rather of what bears data than of what only helps it.
+        let grave: Vec<_> = tagged.iter().filter(|(at, _)| at.kind.facts().holds_data).collect();
+        let (at, seen) = if grave.is_empty() || rng.random_bool(0.4) {
+            tagged[rng.random_range(0..tagged.len())]
+        } else {
+            *grave[rng.random_range(0..grave.len())]
+        };
         let ours = seen.facts.tags.iter().filter(|(name, _)| name.starts_with(TAG_PREFIX));
-        let (all, renames) = (rng.random_bool(0.3), rng.random_bool(0.3));
+        let (all, renames) = (rng.random_bool(0.5), rng.random_bool(0.4));
         let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
         if !claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
             let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
@@ -177,13 +183,11 @@ fn add_others(
 /// The game under rules that somebody writes now, where the text with them is a blueprint.
 fn ruled(rng: &mut impl Rng, mut game: Game, wanted: Desired, now: Moment) -> (Game, Desired) {
     game.rules = Rules::draw(rng, now);
-    match game.desired(now) {
-        Ok(desired) => (game, desired),
-        Err(_) => {
-            game.rules = Rules::default();
-            (game, wanted)
-        }
+    if let Ok(desired) = game.desired(now) {
+        return (game, desired);
     }
+    game.rules = Rules::default();
+    (game, wanted)
 }
 
 /// One life of a world.
@@ -209,7 +213,7 @@ fn live(seed: u64) -> Result<Tally, String> {
     for _ in 0..rng.random_range(1..=4) {
         let mut order = some_order(&mut rng, &site, &everywhere, false);
         let cut = some_cut(&mut rng);
-        if others.random_bool(0.25) {
+        if others.random_bool(0.35) {
             tally.add("lost tags", lose_tags(&mut others, &site, &wanted, &mut lost));
         }
         add_others(&mut others, &site, &game, &wanted, &mut order, &mut tally);

@@ -59,8 +59,10 @@ impl Rules {
             let days = (0..7).filter(|_| rng.random_bool(0.4)).collect();
             Window { days, starts_hour, lasts_hours: rng.random_range(1..=24 - starts_hour) }
         });
-        let freeze = rng.random_bool(0.3).then(|| {
-            let starts = now + Span::from_mins(rng.random_range(0..12 * 60));
+        let freeze = rng.random_bool(0.4).then(|| {
+            // Under way, or to come.
+            let minutes = Span::from_mins(rng.random_range(0..12 * 60));
+            let starts = if rng.random_bool(0.5) { now - minutes } else { now + minutes };
             Freeze { starts, lasts: Span::from_hours(rng.random_range(1..30)), is_hard: rng.random_bool(0.3) }
         });
         let cost = rng.random_bool(0.25).then(|| (rng.random_range(1..60) * 100, rng.random_bool(0.3)));
