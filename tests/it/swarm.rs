@@ -90,12 +90,18 @@ fn raise_quotas(site: &Site) {
     let _ = site.cloud.with_world(|world| world.add_fault(rule));
 }
 
-/// Tags that another hand took away from objects that the record cannot know again: those of which no step has come true
-/// yet, and those to which the service gives no id (groups of parameters and subnets). Only a person can give them back.
-type LostForGood = BTreeMap<Address, BTreeMap<String, Option<String>>>;
+/// Tags that another hand took away.
+#[derive(Default)]
+struct LostTags {
+    /// As they were.
+    were: BTreeMap<Address, BTreeMap<String, Option<String>>>,
+    /// Objects that the record knows again, by an id of the service. It does not know those of which no step has come true
+    /// yet, and those to which the service gives no id (groups of parameters and subnets).
+    known: BTreeSet<Address>,
+}
 
 /// Another hand takes tags of ours away from an object or two, or writes another store on it.
-fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut LostForGood) -> u64 {
+fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut LostTags) -> u64 {
     let (inventory, claims) = (site.look(wanted), site.claims("game"));
     let tagged: Vec<_> = inventory
         .seen
@@ -117,9 +123,10 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut L
         let ours = seen.facts.tags.iter().filter(|(name, _)| name.starts_with(TAG_PREFIX));
         let (all, renames) = (rng.random_bool(0.5), rng.random_bool(0.4));
         let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
-        if !claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
-            let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
-            for_good.entry(at.clone()).or_default().extend(tags);
+        let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
+        lost_tags.were.entry(at.clone()).or_default().extend(tags);
+        if claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
+            lost_tags.known.insert(at.clone());
         }
         // Or it writes the name of another store.
         let other = |name: &str| (name == TAG_STORE && renames).then(|| "s39".to_owned());
@@ -130,11 +137,14 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, for_good: &mut L
     lost
 }
 
-/// A person gives tags back.
-fn give_tags_back(site: &Site, lost: LostForGood) {
-    for (at, tags) in lost {
-        // What has gone meanwhile needs none.
-        let _ = site.cloud.with_world(|world| world.edit_tags(&at, tags));
+/// A person gives back what a run does not: tags of what the record does not know again, and of what is no longer wanted,
+/// which is not deleted while nobody knows its store.
+fn give_tags_back(site: &Site, lost: LostTags, wanted: &Desired) {
+    for (at, tags) in lost.were {
+        if !(lost.known.contains(&at) && wanted.nodes.contains_key(&at)) {
+            // What has gone meanwhile needs none.
+            let _ = site.cloud.with_world(|world| world.edit_tags(&at, tags));
+        }
     }
 }
 
@@ -207,7 +217,7 @@ fn live(seed: u64) -> Result<Tally, String> {
     site.cloud
         .add_faults(FaultPlan::swarm(seed, GENESIS, Span::from_hours(24)))
         .map_err(|e| e.to_string())?;
-    let (late, mut lost) = (late_calls(&mut others, &site), LostForGood::new());
+    let (late, mut lost) = (late_calls(&mut others, &site), LostTags::default());
 
     // Safety: whatever fails, nothing is wrong.
     for _ in 0..rng.random_range(1..=4) {
@@ -250,7 +260,7 @@ fn live(seed: u64) -> Result<Tally, String> {
     site.cloud.advance(Span::from_days(2)).map_err(|error| error.to_string())?;
     game.rules = Rules::default();
     let wanted = game.desired(site.cloud.clock().now())?;
-    give_tags_back(&site, lost);
+    give_tags_back(&site, lost, &wanted);
     remove_broken(&site, &seen_everywhere(&wanted, &everywhere))?;
     let mut order = some_order(&mut rng, &site, &everywhere, true);
     (order.stop_after, order.deadline) = (None, None);
