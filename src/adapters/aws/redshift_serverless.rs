@@ -191,7 +191,7 @@ fn namespace(it: &Namespace) -> Seen {
     });
     let status = it.status().map_or("", serverless::types::NamespaceStatus::as_str);
     let mut found = seen(attrs, status, it.namespace_arn(), Tags::new());
-    found.facts.id = it.namespace_id.clone();
+    found.facts.id.clone_from(&it.namespace_id);
     found.facts.created = moment(it.creation_date());
     found
 }
@@ -209,7 +209,7 @@ fn workgroup(it: &Workgroup) -> Seen {
     });
     let status = it.status().map_or("", serverless::types::WorkgroupStatus::as_str);
     let mut found = seen(attrs, status, it.workgroup_arn(), Tags::new());
-    found.facts.id = it.workgroup_id.clone();
+    found.facts.id.clone_from(&it.workgroup_id);
     found.facts.created = moment(it.creation_date());
     found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
     found

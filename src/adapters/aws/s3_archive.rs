@@ -268,13 +268,16 @@ impl S3Store {
             let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key).set_if_match(mark);
             let request = request.content_type("application/json").body(ByteStream::from(body));
             // What is unclear is looked at by the next try, which goes on from whatever it finds.
-            request.send().boxed().await.map_err(|error| match is_lost_race(error.code()) {
-                true => StoreError::Taken { scope: scope.clone() },
-                false => self.failed("write", &key, &error).into(),
+            request.send().boxed().await.map_err(|error| {
+                if is_lost_race(error.code()) {
+                    StoreError::Taken { scope: scope.clone() }
+                } else {
+                    self.failed("write", &key, &error).into()
+                }
             })?;
         }
         let identity = self.birth().await?;
-        self.take_in_now(scope, &WholeRecord { identity, entries, overlays: head.overlays }).await
+        self.take_in_now(scope, &WholeRecord { identity, entries, overlays: head.overlays }).boxed().await
     }
 
     async fn take_in_now(&self, scope: &Scope, record: &WholeRecord) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 //! "slow down".
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use aws_credential_types::Credentials;
@@ -114,11 +115,11 @@ impl Bucket {
         for key in keys {
             match key[prefix.len()..].split_once('/').filter(|_| !delimiter.is_empty()) {
                 Some((folder, _)) => drop(folders.insert(format!("{prefix}{folder}/"))),
-                None => text.push_str(&format!("<Contents><Key>{key}</Key></Contents>")),
+                None => write!(text, "<Contents><Key>{key}</Key></Contents>").expect("a text"),
             }
         }
         for folder in folders {
-            text.push_str(&format!("<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>"));
+            write!(text, "<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>").expect("a text");
         }
         answer(
             200,

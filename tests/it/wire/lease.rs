@@ -4,6 +4,8 @@
 //! The processes are this test binary again. Real time passes here, since what is shown is what the operating system and
 //! the sockets do; `.ci/wire.sh` runs it as a stage of its own, named by `RGCTL_LEASE_STAGE`.
 
+#![expect(clippy::disallowed_methods, reason = "real processes live in real time")]
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -27,7 +29,7 @@ const LEASE: Span = Span::from_secs(2);
 const ORDERS: &str = "RGCTL_LEASE_CHILD";
 const CHILD: &str = "wire::lease::a_process_that_the_other_tests_start";
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a process is told.
 #[derive(Serialize, Deserialize)]

@@ -141,7 +141,7 @@ fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &Regi
     let tags = tags_from!(it.tag_list());
     let mut found = seen(wrap(attrs), it.status().unwrap_or_default(), it.db_cluster_arn(), tags);
     found.pending = pending_cluster(it).map(wrap);
-    found.facts.id = it.db_cluster_resource_id.clone();
+    found.facts.id.clone_from(&it.db_cluster_resource_id);
     found.facts.created = moment(it.cluster_create_time());
     found.facts.endpoint = it.endpoint().map(str::to_owned);
     found.facts.members = it
@@ -242,7 +242,7 @@ fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Seen> {
     found.pending = class
         .map(|class| wrap(aurora::InstanceAttrs { class: Some(class), ..aurora::InstanceAttrs::default() }));
     found.facts.role = it.db_instance_identifier().and_then(|id| roles.get(id)).copied();
-    found.facts.id = it.dbi_resource_id.clone();
+    found.facts.id.clone_from(&it.dbi_resource_id);
     found.facts.created = moment(it.instance_create_time());
     found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
     Some(found)
@@ -265,7 +265,7 @@ fn global(it: &GlobalCluster) -> Option<Seen> {
     };
     let tags = tags_from!(it.tag_list());
     let mut found = seen(attrs, it.status().unwrap_or_default(), it.global_cluster_arn(), tags);
-    found.facts.id = it.global_cluster_resource_id.clone();
+    found.facts.id.clone_from(&it.global_cluster_resource_id);
     for member in it.global_cluster_members() {
         if let Some((region, name)) = member.db_cluster_arn().and_then(arn_target) {
             found.facts.members.push(Member { region, name, role: role(member.is_writer) });

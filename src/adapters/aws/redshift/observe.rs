@@ -97,7 +97,7 @@ fn cluster(it: &Cluster) -> Seen {
     let mut found = seen(AnyAttrs::RedshiftCluster(attrs), status, it.cluster_namespace_arn(), tags);
     found.pending = pending(it);
     // The ARN of its namespace has an id in it that outlives a new name.
-    found.facts.id = it.cluster_namespace_arn.clone();
+    found.facts.id.clone_from(&it.cluster_namespace_arn);
     found.facts.created = moment(it.cluster_create_time());
     found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
     found
