@@ -36,7 +36,7 @@ pub struct Claims {
     pub objects: BTreeMap<Address, Claimed>,
     /// Objects whose deletion is under way, or may be.
     pub leaving: BTreeSet<Address>,
-    /// Objects that the last run deleted: what takes their place is no growth.
+    /// Objects that were deleted since a run last settled: what takes their place is no growth.
     pub deleted: BTreeSet<Address>,
 }
 

@@ -6,18 +6,20 @@ use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::Outside;
+use super::outside::{self, Outside};
 use super::run;
-use super::settings::Settings;
+use super::settings::{CloudSettings, Settings};
 use crate::adapters::machine::SystemClock;
+use crate::adapters::sim::SimCloud;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::node::Node;
+use crate::artefacts::plan::Waiting;
 use crate::artefacts::policy::Policy;
 use crate::execution::drive;
 use crate::planning::Figures;
 use crate::record::ledger::Ledger;
 use crate::report::at_work::AtWork;
-use crate::report::cost::{self, CostReport, StoreCost};
+use crate::report::cost::{self, CostReport, NotOurs, StoreCost};
 use crate::report::document::{document, format};
 use crate::report::status::{Prices, StatusReport};
 use crate::report::{drift, open, status};
@@ -91,8 +93,42 @@ pub async fn drift(
     }
 }
 
-/// What the blueprint costs a month. Nothing is looked at.
-pub fn cost(loaded: &Loaded, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+/// What is bound to objects of ours and not ours. A world is looked at where there is one without asking for credentials: an
+/// embedded cloud that has been begun.
+async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, Failure> {
+    let not = |why: &str| Ok(NotOurs::Not { why: why.to_owned() });
+    if settings.cloud != CloudSettings::Sim {
+        return not("`rgctl cost` asks for no credentials and looks at nothing; `rgctl status` does");
+    }
+    if SimCloud::peek(&settings.state_dir).is_none() {
+        return not("there is no embedded cloud here yet to look at");
+    }
+    let outside = outside::open(settings)?;
+    let mut desired = loaded.desired.clone();
+    let scope = drive::scope_of(&*outside.cloud, &desired).await?;
+    desired.regions.extend(outside.store.regions(&scope).await?);
+    let claims = run::claims(&outside, &desired).await?;
+    let (plan, inventory) =
+        run::look_and_plan(&outside, &desired, &loaded.figures, &Policy::default(), false).await?;
+    let exists = status::existing(&desired, &inventory, &claims, &plan);
+    let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
+    let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);
+    let wanted = |_: &StoreName, _: &RegionId| CostRange::default();
+    let prices = Prices { existing: &existing, wanted: &wanted };
+    let members = plan.waiting.iter().filter(|one| matches!(one, Waiting::ForeignMember { .. }));
+    Ok(NotOurs::Seen {
+        objects: members.map(|one| one.at().name.to_string()).collect(),
+        cost: status::report(&desired, &inventory, &claims, &plan, &prices).not_ours,
+        unseen: inventory.gaps.iter().map(|gap| gap.region.clone()).collect(),
+    })
+}
+
+/// What the blueprint costs a month. A look that fails takes nothing from that.
+pub async fn cost(loaded: &Loaded, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let not_ours = match bound_to_ours(loaded, settings).await {
+        Ok(not_ours) => not_ours,
+        Err(failure) => NotOurs::Not { why: failure.message },
+    };
     let stores = loaded.desired.bills.iter().map(|bill| StoreCost {
         store: bill.store.clone(),
         region: bill.region.clone(),
@@ -102,6 +138,7 @@ pub fn cost(loaded: &Loaded, settings: &Settings, output: &mut Output) -> Result
     let report = CostReport {
         blueprint: loaded.desired.blueprint.clone(),
         stores: stores.collect(),
+        not_ours,
         prices: loaded.figures.sources(),
     };
     match settings.output {

@@ -249,7 +249,7 @@ async fn saved_plan(
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let loaded = load::check(input, settings, output)?.build(&[], SystemClock.now(), output)?;
-    look::cost(&loaded, settings, output)
+    wait_for(look::cost(&loaded, settings, output))
 }
 
 fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {

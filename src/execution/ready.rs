@@ -196,6 +196,9 @@ impl<'a> Room<'a> {
         if self.is_object_taken(step) {
             return Verdict::Behind;
         }
+        if self.waits_for_relief(step) {
+            return Verdict::Behind;
+        }
         if let Some(why) = self.leaves_nobody(step) {
             return Verdict::Held(why);
         }
@@ -278,6 +281,20 @@ impl<'a> Room<'a> {
         }
         let phase = &self.known.inventory.seen.get(broken)?.facts.phase;
         Some(format!("it would leave {parent} without a member that serves: {} is {phase}", broken.name))
+    }
+
+    /// The last member that serves goes when another one that is being made serves: until then it is all there is.
+    fn waits_for_relief(&self, step: &Step) -> bool {
+        let at = step.op.at();
+        let Some(parent) = self.parent(at).filter(|parent| !self.is_leaving(parent)) else { return false };
+        if !matches!(step.op, Op::Delete { .. }) {
+            return false;
+        }
+        let seen = &self.known.inventory.seen;
+        let others =
+            || seen.iter().filter(|(other, _)| *other != at && self.parent(other).as_ref() == Some(&parent));
+        !others().any(|(_, seen)| seen.facts.phase.serves())
+            && others().any(|(_, seen)| seen.facts.phase == Phase::Creating)
     }
 
     /// Who takes the write role over must be able to: it may be busy with a change of another hand.

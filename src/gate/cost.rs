@@ -1,10 +1,16 @@
 //! Bounds on cost, judged once for a desired state: a bound is on the sum, so that no step alone is over it.
 
+use serde_json::Value;
+
 use super::no;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::plan::{Answer, Op, Step};
 use crate::artefacts::rules::{Rules, Verdict};
 use crate::vocabulary::money::{Money, Total};
+use crate::vocabulary::table::FieldChange;
+
+/// Numbers of which more costs nothing.
+const FREE: [&str; 2] = ["port", "promotion_tier"];
 
 /// Names in a note; more are counted.
 const NAMED_MAX: usize = 3;
@@ -81,11 +87,22 @@ pub(super) fn judge(step: &Step, verdicts: &Verdicts) -> Option<Answer> {
 }
 
 fn grows(step: &Step) -> bool {
-    match step.op {
+    match &step.op {
         Op::Create { .. } => !step.repairs,
-        Op::Modify { .. } => is_more(&step.cost.before, &step.cost.after),
+        Op::Modify { changes, .. } => {
+            is_more(&step.cost.before, &step.cost.after) || changes.iter().any(raises)
+        }
         Op::Tag { .. } | Op::Delete { .. } | Op::Act { .. } => false,
     }
+}
+
+/// Whether a number grows that costs something. The price of the object does not always tell it: the upper bound of serverless
+/// capacity is billed with the members, and of what has no price more has none either.
+fn raises(change: &FieldChange) -> bool {
+    let number = |value: &Value| value.as_f64();
+    let before = change.before.as_ref().and_then(number);
+    let grows = before.zip(number(&change.after)).is_some_and(|(before, after)| after > before);
+    grows && !FREE.contains(&change.field.as_str())
 }
 
 /// Whether the second is more than the first, in any currency, or may be for all that is known.

@@ -15,6 +15,9 @@ const JUST_BEGUN: Span = Span::from_mins(15);
 /// Freezes and windows that are gone through to find a moment. A calendar that leaves none in so many steps leaves none.
 const STEPS_MAX: usize = 200;
 
+/// Times between freezes that are looked at for one that is long enough: a week of daily freezes, and some more.
+const GAPS_MAX: usize = 16;
+
 /// What a step is bound by.
 #[derive(Clone, Copy)]
 pub struct Bounds<'a> {
@@ -92,13 +95,35 @@ impl Bounds<'_> {
             .filter_map(|entry| Some((entry, occurrence(entry, at, ends)?)))
             .min_by_key(|(_, (starts, _))| *starts)?;
         let is_after_one = entries().any(|entry| occurrence(entry, at - JUST_BEGUN, at).is_some());
-        (!is_after_one).then(|| {
+        (!is_after_one || self.fits_later(entries, until)).then(|| {
             let text = format!(
                 "it may take {}, and the freeze `{}` lasts from {starts} to {until}",
                 self.lasts, entry.name
             );
             (until, text)
         })
+    }
+
+    /// Whether, from the end of a freeze on, there is a time between two that is long enough.
+    fn fits_later<'b, I: Iterator<Item = &'b CalendarEntry>>(
+        &self,
+        entries: impl Fn() -> I,
+        from: Moment,
+    ) -> bool {
+        let mut at = from;
+        for _ in 0..GAPS_MAX {
+            let covering = entries().filter_map(|entry| occurrence(entry, at, at));
+            let met = covering.map(|(_, ends)| ends).max().or_else(|| {
+                let ahead = entries().filter_map(|entry| occurrence(entry, at, at + self.lasts));
+                ahead.min_by_key(|(starts, _)| *starts).map(|(_, ends)| ends)
+            });
+            match met {
+                None => return true,
+                Some(ends) if ends <= at => return false,
+                Some(ends) => at = ends,
+            }
+        }
+        false
     }
 
     /// Whether an entry concerns the step: its own cell, or all of them.

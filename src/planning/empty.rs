@@ -11,7 +11,7 @@ use crate::artefacts::plan::Op;
 use crate::artefacts::policy::Grave;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::names::{Name, RegionId, StoreName};
-use crate::vocabulary::phase::Role;
+use crate::vocabulary::phase::{Phase, Role};
 
 /// Adds the consent to every step that would empty a store.
 pub(super) fn require_consent(ask: &Ask<'_>, draft: &mut Draft<'_>) {
@@ -123,7 +123,8 @@ fn left_without_members(ask: &Ask<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Ad
                 && at.kind.facts().parent.is_some_and(|one| one.kind == parent.kind)
                 && parent_of(at, None, Some(seen)).as_ref() == Some(&parent)
         });
-        if serves {
+        // A member that is on its way is waited for when the deletion is begun.
+        if serves || is_arriving(ask, &parent, leaves) {
             continue;
         }
         match coming.get(&parent) {
@@ -138,4 +139,15 @@ fn left_without_members(ask: &Ask<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Ad
         }
     }
     found
+}
+
+/// Whether a wanted member of ours that stays is being made.
+fn is_arriving(ask: &Ask<'_>, parent: &Address, leaves: impl Fn(&Address) -> bool) -> bool {
+    ask.inventory.seen.iter().any(|(at, seen)| {
+        seen.facts.phase == Phase::Creating
+            && !leaves(at)
+            && ask.node(at).is_some()
+            && ask.owns(at, seen)
+            && parent_of(at, None, Some(seen)).as_ref() == Some(parent)
+    })
 }

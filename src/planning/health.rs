@@ -15,6 +15,23 @@ use crate::vocabulary::phase::Phase;
 
 /// Judges a desired state, an inventory, and what the plan made of them waits for.
 pub(super) fn judge(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
+    let mut troubles = told(ask, waiting);
+
+    let foreign: BTreeSet<&Address> =
+        waiting.iter().filter(|one| matches!(one, Waiting::Foreign { .. })).map(Waiting::at).collect();
+    if !ask.destroy {
+        troubles.extend(stopped(ask, &foreign));
+        troubles.extend(half_taken_over(ask, &foreign));
+    }
+    with_gaps(ask, troubles)
+}
+
+/// What could not be seen, and nothing else: of work that changes nothing of the objects themselves.
+pub(super) fn unseen(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
+    with_gaps(ask, told(ask, waiting))
+}
+
+fn told(ask: &Ask<'_>, waiting: &[Waiting]) -> Vec<Ailment> {
     let told = |one: &Waiting| {
         let told = ailment(ask, one.at(), of_waiting(ask, one)?, one.to_string());
         Some(match one {
@@ -23,14 +40,10 @@ pub(super) fn judge(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
             _ => told,
         })
     };
-    let mut troubles: Vec<Ailment> = waiting.iter().filter_map(told).collect();
+    waiting.iter().filter_map(told).collect()
+}
 
-    let foreign: BTreeSet<&Address> =
-        waiting.iter().filter(|one| matches!(one, Waiting::Foreign { .. })).map(Waiting::at).collect();
-    if !ask.destroy {
-        troubles.extend(stopped(ask, &foreign));
-        troubles.extend(half_taken_over(ask, &foreign));
-    }
+fn with_gaps(ask: &Ask<'_>, mut troubles: Vec<Ailment>) -> Health {
     let unseen: Vec<Address> = troubles
         .iter()
         .filter(|ailment| ailment.trouble == Trouble::Unseen)

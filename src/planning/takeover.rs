@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ask, Plan, effect};
-use crate::artefacts::health::Health;
+use super::{Ask, Plan, effect, health};
 use crate::artefacts::node::{Node, TAG_RECORD};
-use crate::artefacts::plan::{Answer, CostChange, Disturbance, Op, PLAN_FORMAT, Reason, Step};
+use crate::artefacts::plan::{Answer, CostChange, Disturbance, Op, PLAN_FORMAT, Reason, Step, Waiting};
 use crate::artefacts::scope::RecordId;
 use crate::artefacts::seen::Seen;
 use crate::vocabulary::names::Fingerprint;
@@ -21,6 +20,7 @@ pub fn take_over(ask: &Ask<'_>, from: Option<&RecordId>) -> Plan {
     let is_free =
         |(node, seen): &(&Node, &Seen)| ask.claims.may_take(&ask.desired.blueprint, &node.at, seen, from);
     let stays = |(_, seen): &(&Node, &Seen)| !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
+    let waiting = hidden(ask);
     Plan {
         format: PLAN_FORMAT.to_owned(),
         blueprint: ask.desired.blueprint.clone(),
@@ -28,13 +28,27 @@ pub fn take_over(ask: &Ask<'_>, from: Option<&RecordId>) -> Plan {
         made: ask.now,
         destroy: false,
         steps: found().filter(is_free).filter(stays).map(|(node, seen)| tag(ask, node, seen, from)).collect(),
-        waiting: Vec::new(),
-        health: Health::default(),
+        health: health::unseen(ask, &waiting),
+        waiting,
         cost: BTreeMap::new(),
         prices: Vec::new(),
         over_quota: Vec::new(),
         notes: Vec::new(),
     }
+}
+
+/// What may be there, and be free, where nobody could look.
+fn hidden(ask: &Ask<'_>) -> Vec<Waiting> {
+    let nodes = ask.desired.nodes.keys().filter(|at| ask.is_target(at));
+    let hidden =
+        nodes.filter(|at| !ask.inventory.seen.contains_key(at) && !ask.inventory.is_complete_for(at));
+    hidden
+        .map(|at| Waiting::Unseen {
+            at: at.clone(),
+            why: "its region could not be seen in full, so it may exist and belong to nobody".to_owned(),
+            lasting: ask.inventory.gaps_around(at).any(|gap| gap.lasting),
+        })
+        .collect()
 }
 
 fn tag(ask: &Ask<'_>, node: &Node, seen: &Seen, from: Option<&RecordId>) -> Step {

@@ -222,7 +222,6 @@ impl Ledger {
             // nothing had happened.
             Event::Opened { desired, .. } => {
                 self.open = Some(entry.run.clone());
-                self.claims.deleted.clear();
                 self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
                 if self.desired.as_ref() != Some(desired) {
                     self.choices = Choices::default();
@@ -232,6 +231,7 @@ impl Ledger {
             Event::Closed { outcome, .. } => {
                 self.open = None;
                 if *outcome == Outcome::Settled {
+                    self.claims.deleted.clear();
                     self.begun.retain(|_, begun| begun.status != Status::Failed);
                 }
             }

@@ -1,6 +1,7 @@
 //! What a plan or a blueprint costs a month, by region: floor, expected, ceiling.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
@@ -32,8 +33,53 @@ pub struct CostReport {
     pub blueprint: BlueprintName,
     /// By store and region.
     pub stores: Vec<StoreCost>,
+    /// What is not ours and bound to ours.
+    pub not_ours: NotOurs,
     /// Where the prices are from.
     pub prices: Vec<String>,
+}
+
+/// What is bound to our objects and not ours, which no sum has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "looked", rename_all = "snake_case")]
+pub enum NotOurs {
+    /// As far as was seen.
+    Seen {
+        /// Names of the objects.
+        objects: Vec<String>,
+        /// What they cost a month.
+        cost: Total,
+        /// Regions that could not be seen in full.
+        unseen: BTreeSet<RegionId>,
+    },
+    /// Nobody looked.
+    Not {
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for NotOurs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Not { why } => {
+                write!(f, "Whether anything that is not ours is bound to ours is not known: {why}.")
+            }
+            Self::Seen { objects, cost, unseen } => {
+                if objects.is_empty() {
+                    f.write_str("Nothing that is not ours was seen bound to ours.")?;
+                } else {
+                    let names = objects.join(", ");
+                    write!(f, "Not ours and bound to ours, beside these sums: {cost} a month ({names}).")?;
+                }
+                if unseen.is_empty() {
+                    return Ok(());
+                }
+                let unseen: Vec<&str> = unseen.iter().map(RegionId::as_str).collect();
+                write!(f, " Not seen in full: {}.", unseen.join(", "))
+            }
+        }
+    }
 }
 
 impl CostReport {
@@ -103,6 +149,7 @@ pub fn text(report: &CostReport, style: Style) -> String {
     table.add_row(row(&["in all".to_owned(), String::new()], &sum));
     let title = format!("{}: cost a month", report.blueprint);
     let mut out = format!("{}\n\n{}", style.paint(Tone::Strong, &title), finish(&table, &sum, style));
+    let _ = writeln!(out, "{}", report.not_ours);
     for line in &report.prices {
         let _ = writeln!(out, "{line}");
     }
@@ -131,6 +178,7 @@ pub fn markdown(report: &CostReport) -> String {
     for what in &sum.ceiling.unpriced {
         let _ = writeln!(out, "\nNo price is known for {what}.");
     }
+    let _ = writeln!(out, "\n{}", report.not_ours);
     for line in &report.prices {
         let _ = writeln!(out, "\n{line}");
     }

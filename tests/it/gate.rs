@@ -1,20 +1,34 @@
 //! The gate as a pure function, and the plans that it answers for.
 
 use proptest::prelude::*;
+use rgctl::artefacts::bill::CostRange;
 use rgctl::artefacts::claims::{Claimed, Claims};
-use rgctl::artefacts::node::{Desired, TAG_STORE};
-use rgctl::artefacts::plan::{Answer, Disturbance, Op, Plan, Step};
-use rgctl::artefacts::policy::{Authority, Grave, Policy};
-use rgctl::artefacts::rules::{Allowance, CalendarEntry, Freeze, Policies, Repeats, Rules};
-use rgctl::artefacts::seen::Inventory;
+use rgctl::artefacts::journal::Outcome;
+use rgctl::artefacts::node::{Desired, Node, TAG_STORE};
+use rgctl::artefacts::plan::{Answer, Disturbance, Op, Plan, Step, Waiting};
+use rgctl::artefacts::policy::{Authority, Grave, GraveAct, Policy};
+use rgctl::artefacts::rules::{
+    Allowance, CalendarEntry, CellPlace, CostPolicy, Freeze, Policies, Repeats, Rules, Verdict,
+};
+use rgctl::artefacts::seen::{Gap, Inventory};
 use rgctl::gate::{Asked, Verdicts, authorise};
 use rgctl::kinds::KindId;
+use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::{self, Ask};
 use rgctl::vocabulary::calendar::{Weekday, Window, Zone};
+use rgctl::vocabulary::names::StoreName;
+use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::quantity::{Factor, TimeOfDay};
 use rgctl::vocabulary::time::{Moment, Span};
+use serde_json::json;
 
+use crate::cli::Place;
+use crate::engine::{Order, Site};
 use crate::fixtures::*;
+
+fn store(name: &str) -> StoreName {
+    StoreName::new(name).unwrap()
+}
 
 fn rules() -> Rules {
     Rules { policies: Policies::usual(), calendar: Vec::new(), cells: Vec::new() }
@@ -73,7 +87,7 @@ proptest! {
         let stops = hard || one.disturbs.disturbs_or_reduces();
         prop_assert_eq!(answer == Answer::Go, !(is_frozen && stops), "{:?}", answer);
         let store = one.store.clone();
-        one.requires.insert(rgctl::artefacts::policy::GraveAct { grave: Grave::Delete, store, region: region("us-east-1") });
+        one.requires.insert(GraveAct { grave: Grave::Delete, store, region: region("us-east-1") });
         let allowed = consents(&["delete:*@*", "window:*"]);
         let answer = ask_gate(&one, &rules, &allowed, Authority::Person, now);
         prop_assert_eq!(never, matches!(answer, Answer::No { .. }));
@@ -182,4 +196,291 @@ fn a_cost_bound_refuses_growth_and_nothing_else() {
         plan.steps.iter().all(|step| step.answer == Answer::Go)
     };
     assert!(!go(&large, &small) && go(&small, &large));
+}
+
+#[test]
+fn a_freeze_of_cells_touches_those_cells_and_what_is_of_no_known_cell() {
+    let cell = |name: &str, regions: &[&str], stores: &[&str]| CellPlace {
+        name: store(name),
+        regions: regions.iter().map(|code| region(code)).collect(),
+        stores: stores.iter().map(|name| store(name)).collect(),
+    };
+    let mut rules = rules();
+    rules.calendar.push(CalendarEntry {
+        cells: vec![store("one")],
+        ..entry(Freeze::On, "2026-06-01T00:00Z", 24, None, "UTC")
+    });
+    let now = at_time("2026-06-01T12:00:00Z");
+    let failover = step(Disturbance::Failover, Span::from_mins(5));
+    let is_held = |cells: Vec<CellPlace>, step: &Step| {
+        let rules = Rules { cells, ..rules.clone() };
+        ask_gate(step, &rules, &Policy::default(), Authority::Person, now) != Answer::Go
+    };
+    let other = || cell("two", &["us-west-2"], &[]);
+    assert!(is_held(vec![cell("one", &["us-east-1"], &[]), other()], &failover));
+    assert!(is_held(vec![cell("one", &["us-east-1"], &["accounts"]), other()], &failover));
+    assert!(!is_held(vec![cell("one", &["us-west-2"], &[]), cell("two", &["us-east-1"], &[])], &failover));
+    assert!(!is_held(
+        vec![cell("one", &["us-east-1"], &["matches"]), cell("two", &["us-east-1"], &[])],
+        &failover
+    ));
+    assert!(is_held(vec![cell("one", &["us-west-2"], &[])], &failover), "of no cell that is known");
+    let nobodys = Step { store: None, ..failover };
+    assert!(is_held(
+        vec![cell("one", &["us-east-1"], &["matches"]), cell("two", &["us-east-1"], &["b"])],
+        &nobodys
+    ));
+}
+
+#[test]
+fn a_freeze_comes_again_every_day_week_and_year_at_the_time_of_its_zone() {
+    let ends = |repeats, now: &str| {
+        let mut rules = rules();
+        // A Friday, 22:00 in Berlin, before clocks change.
+        rules.calendar.push(entry(Freeze::On, "2026-03-06T21:00Z", 4, Some(repeats), "Europe/Berlin"));
+        let one = step(Disturbance::Failover, Span::from_secs(30));
+        until(&ask_gate(&one, &rules, &Policy::default(), Authority::Person, at_time(now)))
+    };
+    let cases = [
+        (Repeats::Daily, "2026-07-15T20:30:00Z", Some("2026-07-16T00:00:00Z")),
+        (Repeats::Daily, "2026-07-15T19:30:00Z", None),
+        (Repeats::Daily, "2026-12-15T20:30:00Z", None),
+        (Repeats::Weekly, "2026-07-17T20:30:00Z", Some("2026-07-18T00:00:00Z")),
+        (Repeats::Weekly, "2026-07-16T20:30:00Z", None),
+        (Repeats::Yearly, "2031-03-06T21:30:00Z", Some("2031-03-07T01:00:00Z")),
+        (Repeats::Yearly, "2031-03-08T21:30:00Z", None),
+        (Repeats::Weekly, "2026-02-27T22:00:00Z", None),
+    ];
+    for (repeats, now, expected) in cases {
+        assert_eq!(ends(repeats, now).as_deref(), expected, "{repeats:?} {now}");
+    }
+}
+
+#[test]
+fn work_waits_for_the_time_between_freezes_that_is_long_enough() {
+    let mut rules = rules();
+    rules.calendar.push(entry(Freeze::On, "2026-06-01T00:00Z", 1, None, "UTC"));
+    rules.calendar.push(entry(Freeze::On, "2026-06-01T01:10Z", 5, None, "UTC"));
+    let ask = |rules: &Rules, lasts, now: &str| {
+        let one = step(Disturbance::Failover, lasts);
+        ask_gate(&one, rules, &Policy::default(), Authority::Person, at_time(now))
+    };
+    let answer = ask(&rules, Span::from_mins(30), "2026-06-01T01:05:00Z");
+    assert_eq!(
+        until(&answer).as_deref(),
+        Some("2026-06-01T06:10:00Z"),
+        "the gap is too short, the next is not"
+    );
+    assert_eq!(ask(&rules, Span::from_mins(4), "2026-06-01T01:05:00Z"), Answer::Go);
+    // Where none ever is, it begins right after one.
+    let mut rules = self::rules();
+    rules.calendar.push(entry(Freeze::On, "2026-06-01T00:00Z", 23, Some(Repeats::Daily), "UTC"));
+    assert_eq!(ask(&rules, Span::from_hours(2), "2026-06-01T23:05:00Z"), Answer::Go);
+    assert!(until(&ask(&rules, Span::from_hours(2), "2026-06-01T23:20:00Z")).is_some());
+}
+
+#[test]
+fn an_unknown_price_is_a_refusal_where_the_blueprint_says_so() {
+    let mut sum = CostRange::default();
+    sum.ceiling.add_unpriced("db.x99.large in us-east-1");
+    let judge = |on_unknown| {
+        let mut rules = rules();
+        let cost = CostPolicy { monthly_max: Vec::new(), on_exceed: Verdict::Deny, on_unknown };
+        rules.policies.cost = Some(cost);
+        Verdicts::judge(&[rules], &sum)
+    };
+    let denied = judge(Verdict::Deny);
+    assert!(denied.refuses_growth() && denied.refusals[0].contains("db.x99.large"), "{denied:?}");
+    assert!(!judge(Verdict::Warn).refuses_growth() && !judge(Verdict::Warn).notes.is_empty());
+    assert_eq!(judge(Verdict::Ignore), Verdicts::default());
+}
+
+#[test]
+fn a_cost_bound_refuses_what_raises_a_bound_of_scaling_or_has_no_price_and_lets_it_go_down() {
+    let verdicts = Verdicts { refusals: vec!["too much".to_owned()], notes: Vec::new() };
+    let cases = [
+        (KindId::AuroraCluster, "serverless_max_half_acu"),
+        (KindId::DocumentCluster, "serverless_max_half_dcu"),
+        (KindId::CacheServerless, "ecpu_max_per_second"),
+        (KindId::CacheGroup, "replicas_per_shard"),
+        (KindId::RedshiftCluster, "nodes"),
+        (KindId::RedshiftWorkgroup, "max_rpu"),
+    ];
+    for (kind, field) in cases {
+        let of = |value: u32| {
+            desired(vec![node(at("us-east-1", kind, "game-a"), "a", &[(field, json!(value))], &[])])
+        };
+        let policy = consents(&["shrink:a@us-east-1"]);
+        let answer = |before, after| {
+            let wanted = of(after);
+            let world = world_of(&of(before));
+            let plan = planning::plan(&Ask { verdicts: &verdicts, ..ask(&wanted, &world, &policy) });
+            plan.steps.into_iter().next().expect("a step").answer
+        };
+        assert!(matches!(answer(8, 64), Answer::No { .. }), "{kind} {field}");
+        assert_eq!(answer(64, 8), Answer::Go, "{kind} {field}");
+    }
+}
+
+#[test]
+fn record_and_tag_that_tell_different_stores_allow_nothing_in_every_family() {
+    let kinds = [KindId::AuroraCluster, KindId::DocumentCluster, KindId::CacheGroup, KindId::RedshiftCluster];
+    for kind in kinds {
+        let place = at("us-east-1", kind, "game-old-use1");
+        let world = world_of(&desired(vec![node(place.clone(), "old", &[], &[])]));
+        let answer = |recorded: &str| {
+            let mut claims = Claims::default();
+            let claimed = Claimed { is_done: true, store: Some(store(recorded)), ..Claimed::default() };
+            claims.objects.insert(place.clone(), claimed);
+            let plan = plan_with(&desired(Vec::new()), &world, &consents(&["delete:*@*"]), &claims);
+            plan.steps
+                .into_iter()
+                .find(|step| matches!(step.op, Op::Delete { .. }))
+                .expect("a deletion")
+                .answer
+        };
+        assert!(matches!(answer("other"), Answer::No { allow, .. } if allow.is_empty()), "{kind}");
+        assert_eq!(answer("old"), Answer::Go, "{kind}");
+    }
+}
+
+#[test]
+fn a_scaler_does_nothing_that_needs_consent_whatever_was_allowed() {
+    let mut one = step(Disturbance::Reduction, Span::from_mins(5));
+    for grave in Grave::ALL {
+        let act = GraveAct { grave, store: one.store.clone(), region: region("us-east-1") };
+        one.requires = [act].into();
+        let allowed = consents(&["delete:*@*", "replace:*@*", "shrink:*@*", "empty:*@*", "window:*"]);
+        let ask = |authority| ask_gate(&one, &rules(), &allowed, authority, NOW);
+        assert!(matches!(ask(Authority::Scaler), Answer::No { allow, .. } if allow.is_empty()), "{grave:?}");
+        assert_eq!(ask(Authority::Person), Answer::Go, "{grave:?}");
+    }
+}
+
+/// A store of one cluster of which only these members are wanted.
+fn with_members(numbers: &[usize]) -> Desired {
+    let is_other = |node: &Node| {
+        node.at.kind == KindId::AuroraInstance
+            && !numbers.iter().any(|number| node.at.name.as_str().ends_with(&format!("-{number}")))
+    };
+    let mut nodes = cluster_store("accounts", "us-east-1", 4, "db.r7g.large");
+    nodes.retain(|node| !is_other(node));
+    let left: Vec<_> = nodes.iter().map(|node| node.at.clone()).collect();
+    for node in &mut nodes {
+        node.needs.retain(|need| left.contains(need));
+    }
+    desired(nodes)
+}
+
+#[test]
+fn members_go_when_the_new_ones_serve_and_a_run_that_begins_meanwhile_asks_for_nothing() {
+    let mut site = Site::new(7);
+    assert_eq!(site.apply(&with_members(&[1, 2])).outcome, Outcome::Settled);
+    let wanted = with_members(&[3, 4]);
+    let mut outcome = Outcome::Stopped;
+    for _ in 0..200 {
+        let order = Order { stop_after: Some(1), ..Order::default() };
+        outcome = site.run(&wanted, &order).unwrap().outcome;
+        assert!(!site.told.iter().any(|why| why.contains("consent")), "{:?}", site.told);
+        let seen = site.look(&wanted).seen;
+        let serve =
+            seen.iter().filter(|(at, seen)| at.kind == KindId::AuroraInstance && seen.facts.phase.serves());
+        assert!(serve.count() > 0, "somebody serves all the time");
+        if outcome != Outcome::Stopped {
+            break;
+        }
+        site.cloud.advance(Span::from_mins(1)).unwrap();
+    }
+    assert_eq!(outcome, Outcome::Settled);
+    let plan = plan_for(&with_members(&[]), &world_of(&with_members(&[1])), &Policy::default());
+    assert_eq!(plan.options().as_deref(), Some("--allow empty:accounts@us-east-1"), "where none comes");
+}
+
+#[test]
+fn a_member_that_is_being_made_needs_no_consent_to_take_over_and_one_that_failed_does() {
+    let wanted = with_members(&[3]);
+    let mut world = world_of(&with_members(&[1, 3]));
+    let mut options = |phase: Phase| {
+        let place = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
+        world.seen.get_mut(&place).unwrap().facts.phase = phase;
+        plan_for(&wanted, &world, &Policy::default()).options()
+    };
+    assert_eq!(options(Phase::Creating), None);
+    assert_eq!(options(Phase::Ready), None);
+    let failed = options(Phase::Failed("incompatible-network".to_owned()));
+    assert_eq!(failed.as_deref(), Some("--allow empty:accounts@us-east-1"));
+}
+
+#[test]
+fn what_could_not_be_seen_keeps_a_take_over_from_being_settled() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let take_over = |lasting| {
+        let mut world = Inventory::empty(NOW);
+        let (region, endpoint) = (region("us-east-1"), Endpoint::Rds);
+        world.gaps.push(Gap { region, endpoint, why: "page 2 failed".into(), lasting });
+        planning::take_over(&ask(&wanted, &world, &Policy::default()), None)
+    };
+    for lasting in [false, true] {
+        let plan = take_over(lasting);
+        assert!(!plan.is_clean() && plan.health.needs_person(), "{:?}", plan.health);
+        assert_eq!(plan.waiting.iter().any(Waiting::ends_by_itself), !lasting, "it is waited for to a bound");
+    }
+    let whole = planning::take_over(&ask(&wanted, &Inventory::empty(NOW), &Policy::default()), None);
+    assert!(whole.is_clean());
+}
+
+/// A small game in a folder of its own, and its text with another bound on cost.
+fn small_game() -> (Place, String) {
+    let place = Place::new();
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/light-game.yaml")).unwrap();
+    place.write("game.yaml", &text);
+    (place, text.replace("3500 USD", "1 USD"))
+}
+
+#[test]
+fn a_saved_plan_is_held_to_the_policies_of_the_blueprint_as_it_is_now_too() {
+    let (place, stricter) = small_game();
+    place.write("now.yaml", &stricter);
+    let planned = place.run(&["plan", "-f", "game.yaml", "--out", "plan.json"]);
+    assert_eq!(planned.code, 0, "{}", planned.talk);
+    let left = place.run(&["apply", "plan.json", "-f", "now.yaml", "--yes"]);
+    assert_eq!(left.code, 4, "{}{}", left.data, left.talk);
+    assert!(left.talk.contains("`policies.cost.monthlyMax` is 1.00 USD"), "{}", left.talk);
+    let left = place.run(&["apply", "plan.json", "-f", "game.yaml", "--yes"]);
+    assert_eq!(left.code, 0, "{}{}", left.data, left.talk);
+}
+
+#[test]
+fn a_saved_plan_of_an_older_format_is_stale() {
+    let (place, _) = small_game();
+    assert_eq!(place.run(&["plan", "-f", "game.yaml", "--out", "plan.json"]).code, 0);
+    let text = std::fs::read_to_string(place.path().join("plan.json")).unwrap();
+    place.write("old.json", &text.replacen("saved-plan/v2", "saved-plan/v1", 1));
+    let left = place.run(&["apply", "old.json", "--yes"]);
+    assert_eq!(left.code, 3, "{}{}", left.data, left.talk);
+    assert!(left.talk.contains("make a new plan"), "{}", left.talk);
+    assert!(
+        place.run(&["sim", "show"]).data.lines().all(|line| !line.contains("light-game-")),
+        "nothing was made"
+    );
+}
+
+#[test]
+fn cost_tells_what_is_bound_to_ours_and_not_ours_or_that_nobody_looked() {
+    let (place, _) = small_game();
+    let cost = |place: &Place| place.run(&["cost", "-f", "game.yaml"]).data;
+    assert!(cost(&place).contains("there is no embedded cloud here yet"), "{}", cost(&place));
+    assert!(!place.path().join(".rgctl").exists(), "nothing is made by asking");
+    assert_eq!(place.run(&["apply", "-f", "game.yaml", "--yes"]).code, 0);
+    assert!(cost(&place).contains("Nothing that is not ours was seen"), "{}", cost(&place));
+    let like = "us-east-1/aurora.instance/light-game-players-use1-1";
+    let made = ["sim", "create", "us-east-1/aurora.instance/by-hand", "--like", like, "promotion_tier=9"];
+    assert_eq!(place.run(&made).code, 0);
+    assert_eq!(place.run(&["sim", "advance", "1h"]).code, 0);
+    assert!(cost(&place).contains("USD a month (by-hand)"), "{}", cost(&place));
+    let json = place.run(&["cost", "-f", "game.yaml", "-o", "json"]).data;
+    let status = place.run(&["status", "-f", "game.yaml", "-o", "json"]).data;
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(parse(&json)["not_ours"]["cost"], parse(&status)["not_ours"], "one figure");
 }

@@ -11,7 +11,7 @@ use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::{Gap, Inventory};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
-use rgctl::report::cost::{CostReport, StoreCost};
+use rgctl::report::cost::{CostReport, NotOurs, StoreCost};
 use rgctl::report::document::{document, format};
 use rgctl::report::plan::Detail;
 use rgctl::report::status::Prices;
@@ -376,6 +376,7 @@ fn a_cost_report_adds_up_and_says_what_it_does_not_know() {
                 range(yuan_and_unpriced(0), yuan_and_unpriced(0), yuan_and_unpriced(0)),
             ),
         ],
+        not_ours: NotOurs::Not { why: "nobody looked".to_owned() },
         prices: vec!["embedded: 6,000 prices seen from 2026-11-01 to 2026-11-21".to_owned()],
     };
     insta::assert_snapshot!("cost_text", cost::text(&report, Style::PLAIN));
