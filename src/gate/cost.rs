@@ -6,7 +6,7 @@ use super::no;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::plan::{Answer, Op, Step};
 use crate::artefacts::rules::{Rules, Verdict};
-use crate::vocabulary::money::{Money, Total};
+use crate::vocabulary::money::{Currency, Money, Total};
 use crate::vocabulary::table::FieldChange;
 
 /// Numbers of which more costs nothing.
@@ -39,6 +39,19 @@ impl Verdicts {
                     "a month costs up to {now} at the upper bounds of scaling, and `policies.cost.monthlyMax` is {max}"
                 );
                 verdicts.take(policy.on_exceed, "onExceed", &text);
+            }
+            // There is no conversion: what a month costs in a currency without a bound is bounded by nothing.
+            let is_bounded =
+                |currency: &Currency| policy.monthly_max.iter().any(|max| max.currency == *currency);
+            for (currency, amount) in &sum.ceiling.known {
+                if !policy.monthly_max.is_empty() && !amount.is_zero() && !is_bounded(currency) {
+                    let now = Money::new(*amount, *currency);
+                    let text = format!(
+                        "a month costs up to {now} at the upper bounds of scaling, and `policies.cost.monthlyMax` has no \
+                         bound in {currency}"
+                    );
+                    verdicts.take(policy.on_unknown, "onUnknown", &text);
+                }
             }
             if !sum.ceiling.is_complete() {
                 let text = format!("no price is known for {}", named(&sum.ceiling.unpriced));

@@ -48,6 +48,7 @@ fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
             gone.entry((store, at.region.clone())).or_default().push(no);
         }
     }
+    let moves = moves(ask, draft, &gone);
     let lost: BTreeSet<(&StoreName, &RegionId)> = ask
         .claims
         .objects
@@ -65,17 +66,46 @@ fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
         let Some(store) = ask.store_of(at) else { continue };
         let deletions = gone.get(&(store.clone(), at.region.clone()));
         let is_lost = lost.contains(&(&store, &at.region)) || ask.claims.should_exist(at);
-        if deletions.is_none() && !is_lost {
+        // A store that goes from one place to another, with no place that keeps its data.
+        let moved = || moves.get(&store).into_iter().flatten();
+        let elsewhere = deletions.is_none() && !is_lost;
+        if elsewhere && moved().next().is_none() {
             continue;
         }
         found.extend(draft.of(at).iter().map(|no| (*no, at.clone())));
-        for no in deletions.into_iter().flatten() {
+        let moved = moved().filter(|_| elsewhere);
+        for no in deletions.into_iter().flatten().chain(moved) {
             let of_object = draft.get(*no).map(|entry| entry.step.op.at().clone());
             let all = of_object.map(|object| draft.of(&object).to_vec()).unwrap_or_default();
             found.extend(all.into_iter().map(|no| (no, at.clone())));
         }
     }
     found
+}
+
+/// The deletions of each store of which no object with data stays anywhere.
+fn moves(
+    ask: &Ask<'_>,
+    draft: &Draft<'_>,
+    gone: &BTreeMap<(StoreName, RegionId), Vec<StepNo>>,
+) -> BTreeMap<StoreName, Vec<StepNo>> {
+    let mut moves: BTreeMap<StoreName, Vec<StepNo>> = BTreeMap::new();
+    for ((store, _), deletions) in gone {
+        moves.entry(store.clone()).or_default().extend(deletions);
+    }
+    if moves.is_empty() {
+        return moves;
+    }
+    let holds = ask.inventory.seen.iter().filter(|(at, _)| at.kind.facts().holds_data);
+    let stay = holds.filter(|(at, seen)| {
+        ask.owns(at, seen)
+            && draft.deletion_of(at).is_none()
+            && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
+    });
+    for store in stay.filter_map(|(at, _)| ask.store_of(at)) {
+        moves.remove(&store);
+    }
+    moves
 }
 
 /// Whether the service fills it with the data of a primary that stays.

@@ -16,10 +16,12 @@ use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::{self, Ask};
 use rgctl::vocabulary::calendar::{Weekday, Window, Zone};
+use rgctl::vocabulary::money::{Currency, Money};
 use rgctl::vocabulary::names::StoreName;
 use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::quantity::{Factor, TimeOfDay};
 use rgctl::vocabulary::time::{Moment, Span};
+use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::cli::Place;
@@ -293,6 +295,44 @@ fn an_unknown_price_is_a_refusal_where_the_blueprint_says_so() {
     assert!(denied.refuses_growth() && denied.refusals[0].contains("db.x99.large"), "{denied:?}");
     assert!(!judge(Verdict::Warn).refuses_growth() && !judge(Verdict::Warn).notes.is_empty());
     assert_eq!(judge(Verdict::Ignore), Verdicts::default());
+}
+
+#[test]
+fn a_sum_in_a_currency_without_a_bound_is_not_taken_for_one_within_it() {
+    let mut sum = CostRange::default();
+    sum.ceiling.add(Money::new(Decimal::from(5_000), Currency::Cny));
+    let judge = |currency, on_unknown| {
+        let mut rules = rules();
+        let monthly_max = vec![Money::new(Decimal::from(9_000), currency)];
+        rules.policies.cost = Some(CostPolicy { monthly_max, on_exceed: Verdict::Deny, on_unknown });
+        Verdicts::judge(&[rules], &sum)
+    };
+    assert!(judge(Currency::Usd, Verdict::Deny).refuses_growth());
+    assert!(judge(Currency::Usd, Verdict::Warn).notes[0].contains("no bound in CNY"));
+    assert_eq!(judge(Currency::Cny, Verdict::Deny), Verdicts::default());
+}
+
+#[test]
+fn a_store_that_moves_to_another_region_without_its_data_needs_consent_to_stand_empty() {
+    let before = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let after = desired(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
+    let options =
+        |policy: &Policy, world: &Inventory, after: &Desired| plan_for(after, world, policy).options();
+    let allowed = consents(&["delete:accounts@us-east-1"]);
+    let world = world_of(&before);
+    assert_eq!(options(&allowed, &world, &after).as_deref(), Some("--allow empty:accounts@us-west-2"));
+    let both = consents(&["delete:accounts@us-east-1", "empty:accounts@us-west-2"]);
+    assert_eq!(options(&both, &world, &after), None);
+    // Where the data stays in a third place, the store is not empty.
+    let mut nodes = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    nodes.extend(cluster_store("accounts", "eu-west-1", 1, "db.r7g.large"));
+    let world = world_of(&desired(nodes));
+    let mut nodes = cluster_store("accounts", "us-west-2", 1, "db.r7g.large");
+    nodes.extend(cluster_store("accounts", "eu-west-1", 1, "db.r7g.large"));
+    assert_eq!(options(&allowed, &world, &desired(nodes)), None);
+    // A store of another name is another store.
+    let other = desired(cluster_store("others", "us-west-2", 1, "db.r7g.large"));
+    assert_eq!(options(&allowed, &world_of(&before), &other), None);
 }
 
 #[test]
