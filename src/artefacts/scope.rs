@@ -117,6 +117,14 @@ impl fmt::Display for Scope {
 #[serde(transparent)]
 pub struct RecordId(pub String);
 
+impl RecordId {
+    /// What stands for the identity of a store in which nothing was written yet. No object carries it, so that nothing is
+    /// ours there.
+    pub fn unwritten() -> Self {
+        Self("not written yet".to_owned())
+    }
+}
+
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

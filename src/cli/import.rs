@@ -116,7 +116,11 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let desired = checked.build(&overlays, now, output)?.desired;
     let seen = observe(&outside.world(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
-    let claims = run::record_of(&outside, &desired).await?.claims;
+    let ledger = match args.take_over {
+        true => run::record_to_write(&outside, &desired).await?,
+        false => run::record_of(&outside, &desired).await?,
+    };
+    let claims = ledger.claims;
     let from = args.from_record.clone().map(RecordId);
     let plan = take_over_plan(&outside, &desired, &seen, &claims, from.as_ref());
     let mut report = listed(&desired, &seen, &claims, &plan);
@@ -295,7 +299,7 @@ async fn take_and_tell(
     seen: &Inventory,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let claims = run::record_of(outside, desired).await?.claims;
+    let claims = run::record_to_write(outside, desired).await?.claims;
     let plan = take_over_plan(outside, desired, seen, &claims, None);
     let taken = take_over(outside, desired, &plan, output).await?;
     for (at, why) in &taken.refused {

@@ -21,6 +21,7 @@ use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{Answer, Op, Plan, Step, Waiting};
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::scope::RecordId;
 use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
 use crate::execution::turn::{self, Later, Pace};
@@ -32,13 +33,27 @@ use crate::seams::Clock;
 use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
-/// What the record of a desired state adds up to, with the identity of the record.
+/// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
+/// write: a store in which nothing was written yet has no identity, and nothing is ours there.
 pub async fn record_of(outside: &Outside, desired: &Desired) -> Result<Ledger, Failure> {
     let scope = drive::scope_of(&*outside.cloud, desired).await?;
     let mut ledger = Ledger::default();
-    ledger.fold(&outside.store.entries(&scope, 0).await?);
-    ledger.claims.record = Some(outside.store.identity(&scope).await?);
+    let entries = outside.store.entries(&scope, 0).await?;
+    ledger.fold(&entries);
+    ledger.claims.record = Some(match outside.store.known_identity(&scope).await? {
+        Some(id) => id,
+        None if entries.is_empty() => RecordId::unwritten(),
+        // Something was written under an identity that is gone.
+        None => outside.store.identity(&scope).await?,
+    });
     Ok(ledger)
+}
+
+/// The same for a plan that is carried out as it is, with the identity in its tags: it is given first.
+pub async fn record_to_write(outside: &Outside, desired: &Desired) -> Result<Ledger, Failure> {
+    let scope = drive::scope_of(&*outside.cloud, desired).await?;
+    outside.store.identity(&scope).await?;
+    record_of(outside, desired).await
 }
 
 /// What the record of a desired state knows of its objects.

@@ -361,6 +361,15 @@ pub trait Store: Send + Sync {
     /// Identity of the record of a scope, which what is made under it carries in its tags. It is given when it is first
     /// asked for, and never changes.
     fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>>;
+    /// The same for who only reads: nothing where none was given yet.
+    ///
+    /// A store that has its identity from the start, or that its reader may write to, need not tell the two apart.
+    fn known_identity<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
+        self.identity(scope).map(|id| id.map(Some)).boxed()
+    }
     /// The accounts in which a blueprint has a record here, in order.
     fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
     -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;

@@ -86,23 +86,37 @@ impl S3Store {
         }
     }
 
+    pub(super) async fn known_identity_now(&self, scope: &Scope) -> Result<Option<RecordId>, StoreError> {
+        match self.head(scope).await?.head.record {
+            Some(id) => Ok(Some(id)),
+            None => self.written_identity(&mut Patience::new(self.pool.clock(), TERM)).await,
+        }
+    }
+
+    /// The identity of the store, if it was written.
+    async fn written_identity(&self, patience: &mut Patience<'_>) -> Result<Option<RecordId>, StoreError> {
+        let key = self.under("store.json");
+        loop {
+            match self.get(&key).await {
+                Ok(None) => return Ok(None),
+                Ok(Some((bytes, _))) => {
+                    let born: Born = serde_json::from_slice(&bytes)
+                        .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
+                    return Ok(Some(born.id));
+                }
+                Err(trouble) => patience.wait(trouble).await?,
+            }
+        }
+    }
+
     /// The identity of the store, which is written when it is first asked for. Of two that write it one is refused, and
     /// reads what the other wrote.
     async fn birth(&self) -> Result<RecordId, StoreError> {
         let key = self.under("store.json");
         let mut patience = Patience::new(self.pool.clock(), TERM);
         for _ in 0..TRIES {
-            match self.get(&key).await {
-                Ok(Some((bytes, _))) => {
-                    let born: Born = serde_json::from_slice(&bytes)
-                        .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
-                    return Ok(born.id);
-                }
-                Ok(None) => {}
-                Err(trouble) => {
-                    patience.wait(trouble).await?;
-                    continue;
-                }
+            if let Some(id) = self.written_identity(&mut patience).await? {
+                return Ok(id);
             }
             let body = serde_json::to_vec(&Born { format: STORE_FORMAT.to_owned(), id: fresh_id() });
             let clients = self.pool.writing(&self.region).await;

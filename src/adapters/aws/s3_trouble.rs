@@ -68,7 +68,12 @@ where
 {
     match error {
         SdkError::ServiceError(answer) => match answer.err().code() {
-            Some(code) => matches!(class_of(code), Class::Throttle | Class::Transient),
+            Some(code) => match class_of(code) {
+                Class::Throttle | Class::Transient => true,
+                // Stores that speak the same protocol have codes of their own for what passes.
+                Class::Refused => matches!(answer.raw().status().as_u16(), 429 | 500 | 502 | 503 | 504),
+                _ => false,
+            },
             None => answer.raw().status().is_server_error(),
         },
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,

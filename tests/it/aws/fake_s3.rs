@@ -12,17 +12,26 @@ use aws_smithy_types::body::SdkBody;
 use rgctl::adapters::aws::budget::Budget;
 use rgctl::adapters::aws::clients::{AwsOptions, Pool, Transport};
 use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
+use rgctl::adapters::machine::SystemClock;
+use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::artefacts::inbox::Request;
 use rgctl::artefacts::journal::{Entry, Event, Outcome};
-use rgctl::artefacts::scope::Scope;
+use rgctl::artefacts::node::{TAG_BLUEPRINT, TAG_RECORD};
+use rgctl::artefacts::plan::{Op, Plan, Waiting};
+use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::scope::{RecordId, Scope};
+use rgctl::cli::outside::Outside;
+use rgctl::cli::run;
+use rgctl::kinds::KindId;
+use rgctl::planning::NoFigures;
 use rgctl::record::chain::digest;
 use rgctl::seams::archive::Archive;
-use rgctl::seams::{Clock, Store, StoreError};
-use rgctl::vocabulary::names::RunId;
+use rgctl::seams::{Clock, Cloud, Permit, Store, StoreError};
+use rgctl::vocabulary::names::{RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
 use super::replay::Still;
-use crate::fixtures::region;
+use crate::fixtures::{at, cluster_store, desired, region};
 use crate::store_laws::{obeys_the_laws, obeys_the_laws_of_leases, obeys_the_laws_of_moves};
 
 /// What goes wrong with a write that is to come.
@@ -211,6 +220,74 @@ async fn trouble_that_passes_ends_no_run_and_doubles_no_line() {
             assert!(store.lease(&game()).await.unwrap().unwrap().is_given_back(), "{kind:?} {often}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_gets_its_identity_through_trouble_that_passes_and_one_only() {
+    let kinds = [
+        Trouble::Refused(503, "SlowDown"),
+        Trouble::Refused(503, "ServiceUnavailable"),
+        Trouble::Refused(503, "ACodeOfAnotherMaker"),
+        Trouble::Made(503, "SlowDown"),
+        Trouble::Made(500, "InternalError"),
+    ];
+    for kind in kinds {
+        for often in [1, 4] {
+            let bucket: Arc<Mutex<Bucket>> = Arc::default();
+            bucket.lock().unwrap().trouble = (0..often).map(|_| ("store.json", kind)).collect();
+            let (one, other) = (process(&bucket).0, process(&bucket).0);
+            let whose = game();
+            let ids = futures::join!(one.identity(&whose), other.identity(&whose));
+            let id = ids.0.unwrap();
+            assert_eq!(id, ids.1.unwrap(), "{kind:?} {often}");
+            assert_eq!(process(&bucket).0.known_identity(&game()).await.unwrap(), Some(id));
+        }
+    }
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    bucket.lock().unwrap().trouble = [("store.json", Trouble::Refused(403, "AccessDenied"))].into();
+    let denied = process(&bucket).0.identity(&game()).await;
+    assert!(
+        matches!(&denied, Err(StoreError::Unavailable { what }) if what.contains("AccessDenied")),
+        "{denied:?}"
+    );
+    assert_eq!(bucket.lock().unwrap().asked.len(), 1, "what does not pass is not tried again");
+}
+
+/// Looks through what `plan`, `drift` and the like look through, on an empty world.
+async fn looked(bucket: &Arc<Mutex<Bucket>>, world: &SimCloud) -> (Plan, Option<RecordId>) {
+    let outside = Outside {
+        cloud: Box::new(world.clone()),
+        clock: Box::new(world.clock()),
+        wall: SystemClock,
+        store: Box::new(process(bucket).0),
+    };
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let record = run::record_of(&outside, &wanted).await.unwrap().claims.record;
+    let planned = run::look_and_plan(&outside, &wanted, &NoFigures, &Policy::default(), false).await;
+    (planned.unwrap().0, record)
+}
+
+#[tokio::test]
+async fn who_only_looks_writes_nothing_to_a_bucket_that_was_never_used_and_owns_nothing_there() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let world = SimCloud::in_memory(1, GENESIS);
+    // A cluster of the same name and blueprint, made under a record that is kept elsewhere.
+    let at = at("us-east-1", KindId::RdsSubnetGroup, "game-accounts-use1");
+    let node = cluster_store("accounts", "us-east-1", 1, "db.r7g.large").into_iter().find(|one| one.at == at);
+    let tags = [(TAG_BLUEPRINT, "game"), (TAG_RECORD, "00000000deadbeef")];
+    let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let op = Op::Create { at: at.clone(), attrs: node.unwrap().attrs, tags };
+    world.call(&op, &Token("elsewhere".into()), &Permit::always()).await.unwrap();
+
+    let (plan, record) = looked(&bucket, &world).await;
+    assert_eq!(bucket.lock().unwrap().asked, [] as [&str; 0], "a role that may only read is enough");
+    assert_eq!(record, Some(RecordId::unwritten()));
+    let stands_in_the_way = |waiting: &Waiting| matches!(waiting, Waiting::Foreign { at: one, .. } if *one == at);
+    assert!(plan.waiting.iter().any(stands_in_the_way), "{:#?}", plan.waiting);
+
+    // Whoever writes gives the identity, and who looks knows it from then on.
+    let id = process(&bucket).0.identity(&Scope::parse("aws/1/game").unwrap()).await.unwrap();
+    assert_eq!(looked(&bucket, &world).await.1, Some(id));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use rgctl::adapters::aws::clients::{Attempt, AwsOptions};
+use rgctl::adapters::aws::iam_policy::{PolicyFor, policy};
 use rgctl::adapters::aws::operations::{self, WITHIN_OTHERS, action_of};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::seen::Selection;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
 use rgctl::seams::{Cloud, CloudError, Permit};
-use rgctl::vocabulary::names::{Name, Token};
+use rgctl::vocabulary::names::{BlueprintName, Name, Token};
 use rgctl::vocabulary::table::{Attrs, Change};
 use serde_json::{Value, json};
 
@@ -402,6 +403,19 @@ async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_a
         .map(|action| (*action).to_owned())
         .collect();
     assert!(asked.is_subset(&permitted), "{:?}", asked.difference(&permitted).collect::<Vec<_>>());
+    // The least policy of a blueprint of one family, to read only: it allows the whole look, and nothing is a gap.
+    let least = PolicyFor {
+        blueprint: BlueprintName::new("game").unwrap(),
+        kinds: BTreeSet::from([KindId::AuroraCluster]),
+        regions: scope.regions.clone(),
+        writes: false,
+        adopted: BTreeSet::new(),
+        record: None,
+    };
+    let document = policy(&least).unwrap();
+    let allowed: BTreeSet<String> = serde_json::from_value(document["Statement"][0]["Action"].clone()).unwrap();
+    assert!(asked.is_subset(&allowed), "{:?}", asked.difference(&allowed).collect::<Vec<_>>());
+    assert_eq!(allowed, permitted);
     // An empty region costs one call for each list: no object, no further question.
     assert_eq!(cloud.attempts().len(), asked.len());
     let only_of_objects: Vec<&String> = permitted.difference(&asked).collect();
