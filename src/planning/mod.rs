@@ -161,7 +161,9 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     disturb::describe(ask, &mut steps);
     gate::answer_all(&mut steps, &ask.asked());
     for gap in &ask.inventory.gaps {
-        let remedy = if gap.lasting { "; `rgctl doctor` says whether a permission is missing" } else { "" };
+        let missing =
+            "; `rgctl doctor` says whether a permission is missing, and `rgctl iam-policy` prints the policy";
+        let remedy = if gap.lasting { missing } else { "" };
         notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
     }
     if !steps.is_empty() {

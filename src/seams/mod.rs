@@ -364,10 +364,7 @@ pub trait Store: Send + Sync {
     /// The same for who only reads: nothing where none was given yet.
     ///
     /// A store that has its identity from the start, or that its reader may write to, need not tell the two apart.
-    fn known_identity<'a>(
-        &'a self,
-        scope: &'a Scope,
-    ) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
+    fn known_identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
         self.identity(scope).map(|id| id.map(Some)).boxed()
     }
     /// The accounts in which a blueprint has a record here, in order.

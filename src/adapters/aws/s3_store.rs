@@ -420,10 +420,7 @@ impl Store for S3Store {
         self.identity_now(scope).boxed()
     }
 
-    fn known_identity<'a>(
-        &'a self,
-        scope: &'a Scope,
-    ) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
+    fn known_identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
         self.known_identity_now(scope).boxed()
     }
 

@@ -23,7 +23,7 @@ use rgctl::execution::drive::{DriveError, World, drive, observe};
 use rgctl::execution::turn::Pace;
 use rgctl::kinds::KindId;
 use rgctl::report::style::Style;
-use rgctl::seams::{CloudError, Store};
+use rgctl::seams::{Cloud, CloudError, Store};
 use rgctl::vocabulary::names::{BlueprintName, RunId};
 use rgctl::vocabulary::time::Moment;
 use serde_json::json;
@@ -257,7 +257,9 @@ async fn every_trouble_ends_a_command_with_a_message_a_next_step_and_the_documen
         let error = observe(&world, &scope).await.unwrap_err();
         assert!(is_wanted(&error), "{name}: {error:?}");
         let failure = Failure::from(error);
-        assert_eq!(failure.exit, Exit::Error, "{name}");
+        // What is not known to be there or missing needs a person, as where a part could not be seen.
+        let is_unseen = ["throttled account", "unknown region", "closed port"].contains(&name);
+        assert_eq!(failure.exit, if is_unseen { Exit::Blocked } else { Exit::Error }, "{name}");
         let text = failure.text(Style::PLAIN);
         assert!(text.contains("hint:") && text.contains(step), "{name}: {text}");
     }
@@ -284,4 +286,28 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
             .await
             .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+}
+
+/// An endpoint that answers every call as an emulator answers one that it does not implement.
+fn page() -> AwsCloud {
+    let options = AwsOptions { endpoint_url: Some("http://emulator.test".into()), ..AwsOptions::default() };
+    cloud(options, |_| Some((500, "text/html; charset=utf-8", "<h1>Internal Server Error</h1>".to_owned()))).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_knows_no_list_is_no_provider() {
+    let scope = Selection { regions: wanted().regions, ..Selection::default() };
+    let error = page().observe(&scope).await.unwrap_err();
+    assert!(matches!(error, CloudError::Refused { .. }), "{error:?}");
+    for words in ["knows none of the", "500 text/html"] {
+        assert!(error.to_string().contains(words), "{words}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_emulator_without_quotas_tells_none_and_a_refusal_to_tell_them_is_an_error() {
+    let regions = wanted().regions;
+    assert_eq!(page().quotas(&regions).await.unwrap(), []);
+    let refused = refused_by(403, "AccessDenied").quotas(&regions).await;
+    assert!(matches!(refused, Err(CloudError::Denied { .. })), "{refused:?}");
 }

@@ -278,11 +278,13 @@ async fn who_only_looks_writes_nothing_to_a_bucket_that_was_never_used_and_owns_
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let op = Op::Create { at: at.clone(), attrs: node.unwrap().attrs, tags };
     world.call(&op, &Token("elsewhere".into()), &Permit::always()).await.unwrap();
+    world.advance(Span::from_hours(1)).unwrap();
 
     let (plan, record) = looked(&bucket, &world).await;
     assert_eq!(bucket.lock().unwrap().asked, [] as [&str; 0], "a role that may only read is enough");
     assert_eq!(record, Some(RecordId::unwritten()));
-    let stands_in_the_way = |waiting: &Waiting| matches!(waiting, Waiting::Foreign { at: one, .. } if *one == at);
+    let stands_in_the_way =
+        |waiting: &Waiting| matches!(waiting, Waiting::Foreign { at: one, .. } if *one == at);
     assert!(plan.waiting.iter().any(stands_in_the_way), "{:#?}", plan.waiting);
 
     // Whoever writes gives the identity, and who looks knows it from then on.

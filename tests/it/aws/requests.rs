@@ -413,7 +413,8 @@ async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_a
         record: None,
     };
     let document = policy(&least).unwrap();
-    let allowed: BTreeSet<String> = serde_json::from_value(document["Statement"][0]["Action"].clone()).unwrap();
+    let allowed: BTreeSet<String> =
+        serde_json::from_value(document["Statement"][0]["Action"].clone()).unwrap();
     assert!(asked.is_subset(&allowed), "{:?}", asked.difference(&allowed).collect::<Vec<_>>());
     assert_eq!(allowed, permitted);
     // An empty region costs one call for each list: no object, no further question.
@@ -431,6 +432,7 @@ async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_a
         "redshift-serverless:ListTagsForResource",
         "redshift:DescribeClusterParameters",
         "redshift:DescribeNodeConfigurationOptions",
+        "servicequotas:ListServiceQuotas",
         "sts:GetCallerIdentity",
     ];
     assert_eq!(only_of_objects, wanted);

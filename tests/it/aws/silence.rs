@@ -77,7 +77,7 @@ fn impatient(url: &str) -> AwsCloud {
 }
 
 #[tokio::test]
-async fn a_look_at_an_endpoint_that_does_not_finish_its_answer_ends_with_a_next_step_and_exit_code_1() {
+async fn a_look_at_an_endpoint_that_does_not_finish_its_answer_ends_with_a_next_step_and_exit_code_8() {
     for answer in [NOTHING, HALF] {
         let (url, _) = endpoint(answer);
         let scope = Selection { regions: [region("us-east-1")].into(), ..Selection::default() };
@@ -85,7 +85,7 @@ async fn a_look_at_an_endpoint_that_does_not_finish_its_answer_ends_with_a_next_
         assert!(matches!(error, CloudError::Unreachable { .. }), "{answer:?}: {error}");
         assert!(error.to_string().contains("no answer in time"), "{answer:?}: {error}");
         assert!(error.next_step().is_some_and(|step| step.contains("the network (DNS")), "{error}");
-        assert_eq!(Failure::from(error).exit, Exit::Error);
+        assert_eq!(Failure::from(error).exit, Exit::Blocked);
     }
 }
 

@@ -79,13 +79,13 @@ const BOTH: [&[&str]; 2] = [&["plan"], &["apply", "--yes"]];
 const ALL: [&[&str]; 5] = [&["plan"], &["apply", "--yes"], &["status"], &["drift"], &["destroy", "--yes"]];
 
 /// Commands that look fail in the same words: what, why, what next; and leave nothing on record.
-fn fails(url: &str, commands: &[&[&str]], variables: &[(&str, &str)], words: &[&str]) {
+fn fails(url: &str, exit: Exit, commands: &[&[&str]], variables: &[(&str, &str)], words: &[&str]) {
     let place = place();
     let file = ["-f", "blueprint.yaml"];
     for command in commands {
         let line = [*command, &file[..]].concat();
         let left = run(&place, &Case { url, variables, line: &line });
-        assert_eq!(left.code, Exit::Error.code(), "{line:?}\n{}\n{}", left.data, left.talk);
+        assert_eq!(left.code, exit.code(), "{line:?}\n{}\n{}", left.data, left.talk);
         assert_eq!(left.data, "", "{line:?}: no data where nothing is known");
         for word in [words, &["error:", "hint:"]].concat() {
             assert!(left.talk.contains(word), "{line:?}: {word:?} is not in\n{}", left.talk);
@@ -101,31 +101,34 @@ fn an_endpoint_where_nobody_listens_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    fails(&url, &BOTH, &KEYS, &["unreachable", "refused", "the network (DNS"]);
+    fails(&url, Exit::Blocked, &BOTH, &KEYS, &["unreachable", "refused", "the network (DNS"]);
 }
 
 #[test]
 fn an_endpoint_that_closes_every_connection_is_unreachable() {
-    fails(&server(b""), &BOTH, &KEYS, &["unreachable", "the network (DNS"]);
+    fails(&server(b""), Exit::Blocked, &BOTH, &KEYS, &["unreachable", "the network (DNS"]);
 }
 
 #[test]
 fn an_endpoint_that_answers_nonsense_is_not_understood() {
     let answer = http("200 OK", "text/plain", "not at all");
-    fails(&server(answer), &ALL, &KEYS, &["unreachable", "was not understood", "text/plain"]);
+    let words = ["unreachable", "was not understood", "text/plain"];
+    fails(&server(answer), Exit::Blocked, &ALL, &KEYS, &words);
 }
 
 #[test]
 fn an_endpoint_that_knows_no_call_is_named_as_what_it_is() {
     let page = "<h1>Internal Server Error</h1>";
     let answer = http("500 INTERNAL SERVER ERROR", "text/html; charset=utf-8", page);
-    fails(&server(answer), &BOTH, &KEYS, &["500 text/html", "knows none of the", "--endpoint-url"]);
+    // Whose account it is comes first, and is known to every endpoint of the provider.
+    let words = ["GetCallerIdentity", "500 text/html", "as an emulator does to a call", "--endpoint-url"];
+    fails(&server(answer), Exit::Error, &BOTH, &KEYS, &words);
 }
 
 #[test]
 fn without_credentials_nothing_is_asked() {
     let url = server(b"");
-    fails(&url, &ALL, &[], &["not allowed (NoCredentials)", "rgctl doctor"]);
+    fails(&url, Exit::Error, &ALL, &[], &["not allowed (NoCredentials)", "rgctl doctor"]);
 }
 
 #[test]
@@ -203,9 +206,11 @@ fn wrong_credentials_and_missing_permissions_are_told_apart() {
         return;
     }
     let (guarded, [id, secret]) = Guarded::new();
-    fails(&guarded.url, &BOTH, &KEYS, &["not allowed (InvalidClientTokenId)", "rgctl doctor"]);
+    let words = ["not allowed (InvalidClientTokenId)", "rgctl doctor"];
+    fails(&guarded.url, Exit::Error, &BOTH, &KEYS, &words);
     fails(
         &guarded.url,
+        Exit::Error,
         &BOTH[..1],
         &key(&id, "wrong"),
         &["not allowed (SignatureDoesNotMatch)", "rgctl doctor"],

@@ -67,7 +67,7 @@ fn is_imported(shell: &Shell, life: &Life<'_>) {
         "{}",
         listed.data
     );
-    let plan = run(&["plan"], Exit::Done);
+    let plan = run(&["plan"], Exit::Blocked);
     assert!(plan.data.contains("`rgctl import` takes it over"), "{}", plan.data);
     assert_eq!(shell.changes(), [] as [&str; 0], "nothing is changed before consent");
 
