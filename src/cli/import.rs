@@ -116,9 +116,10 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let desired = checked.build(&overlays, now, output)?.desired;
     let seen = observe(&outside.world(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
-    let ledger = match args.take_over {
-        true => run::record_to_write(&outside, &desired).await?,
-        false => run::record_of(&outside, &desired).await?,
+    let ledger = if args.take_over {
+        run::record_to_write(&outside, &desired).await?
+    } else {
+        run::record_of(&outside, &desired).await?
     };
     let claims = ledger.claims;
     let from = args.from_record.clone().map(RecordId);
