@@ -288,7 +288,7 @@ async fn who_only_looks_writes_nothing_to_a_bucket_that_was_never_used_and_owns_
     assert!(plan.waiting.iter().any(stands_in_the_way), "{:#?}", plan.waiting);
 
     // Whoever writes gives the identity, and who looks knows it from then on.
-    let id = process(&bucket).0.identity(&Scope::parse("aws/1/game").unwrap()).await.unwrap();
+    let id = process(&bucket).0.identity(&game()).await.unwrap();
     assert_eq!(looked(&bucket, &world).await.1, Some(id));
 }
 
