@@ -105,7 +105,7 @@ mod with_provider {
     fn wanted(args: &DoctorArgs, settings: &Settings, output: &mut Output) -> Result<PolicyFor, Failure> {
         if args.region.is_empty() {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
-            let loaded = load::check(&input, settings, output)?.build(&[], SystemClock.now(), output)?;
+            let loaded = load::check(&input, settings, output)?.build(&[], outside::now(settings), output)?;
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only };
             return Ok(iam_policy::wanted(&loaded.desired, &policy, settings));
         }

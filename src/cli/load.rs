@@ -5,6 +5,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
 use super::output::Output;
+use super::outside;
 use super::settings::Settings;
 use super::validate;
 use crate::adapters::machine::SystemClock;
@@ -35,15 +36,14 @@ pub struct Checked {
     reading: Reading,
     sources: Vec<Source>,
     catalog: Catalog,
-    now: Moment,
 }
 
 /// Reads and checks files; every problem is said, and an error ends it here.
 pub fn check(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<Checked, Failure> {
     let catalog = figures::catalog(settings)?;
-    let now = SystemClock.now();
+    let now = outside::now(settings);
     let (reading, sources) = validate::read(&input.files, input.regions.as_deref(), &catalog, now);
-    let checked = Checked { reading, sources, catalog, now };
+    let checked = Checked { reading, sources, catalog };
     checked.say(&checked.reading.diagnostics, output)?;
     checked.only()?;
     Ok(checked)
@@ -99,7 +99,7 @@ impl Checked {
                 for note in &built.notes {
                     output.say(&format!("note: {note}"));
                 }
-                let figures = CatalogFigures::new(self.catalog, &built.desired, self.now);
+                let figures = CatalogFigures::new(self.catalog, &built.desired, SystemClock.now());
                 Ok(Loaded { desired: built.desired, estimates: built.estimates, figures })
             }
             Err(findings) => {

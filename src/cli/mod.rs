@@ -170,7 +170,7 @@ fn validate_command(
     let args = validate::ValidateArgs { output: form, ..args.clone() };
     let colour = output.colour();
     let (data, talk) = output.streams();
-    refused_unless(validate::run(&args, SystemClock.now(), colour, data, talk)? == 0)
+    refused_unless(validate::run(&args, outside::now(settings), colour, data, talk)? == 0)
 }
 
 /// What is wrong with the input has been said by the command itself.
@@ -248,12 +248,12 @@ async fn saved_plan(
 }
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    let loaded = load::check(input, settings, output)?.build(&[], outside::now(settings), output)?;
     wait_for(look::cost(&loaded, settings, output))
 }
 
 fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    let loaded = load::check(&args.input, settings, output)?.build(&[], outside::now(settings), output)?;
     args.shown.check(&loaded.estimates)?;
     match settings.output {
         OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
@@ -269,7 +269,7 @@ fn iam_policy_command(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], SystemClock.now(), output)?;
+    let loaded = load::check(&args.input, settings, output)?.build(&[], outside::now(settings), output)?;
     iam_policy::run(&args.shown, &loaded.desired, settings, output)
 }
 

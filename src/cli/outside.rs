@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::settings::{CloudSettings, Settings, StoreSettings};
 use crate::adapters::files::journal::SqliteStore;
 use crate::adapters::machine::SystemClock;
-use crate::adapters::sim::SimCloud;
+use crate::adapters::sim::{GENESIS, SimCloud};
 use crate::artefacts::scope::Home;
 use crate::catalog::Catalog;
 use crate::execution::drive::World;
@@ -83,6 +83,15 @@ impl Opening {
         // It has said on standard error why it panicked.
         let silent = |_| Err(Failure::new(Exit::Error, "the embedded cloud cannot be opened"));
         self.thread.join().unwrap_or_else(silent)
+    }
+}
+
+/// The time at which a calendar is judged: that of the provider. An embedded world that does not exist yet begins at its
+/// first moment, and is not made for the question.
+pub fn now(settings: &Settings) -> Moment {
+    match settings.cloud {
+        CloudSettings::Sim => SimCloud::peek(&settings.state_dir).map_or(GENESIS, |(now, _)| now),
+        CloudSettings::Aws { .. } => SystemClock.now(),
     }
 }
 

@@ -54,7 +54,13 @@ impl Verdicts {
                 }
             }
             if !sum.ceiling.is_complete() {
-                let text = format!("no price is known for {}", named(&sum.ceiling.unpriced));
+                let unpriced = &sum.ceiling.unpriced;
+                let text = match (policy.on_unknown, unpriced.len()) {
+                    (Verdict::Deny, _) => format!("no price is known for {}", named(unpriced)),
+                    // A plan lists them all beside its costs.
+                    (_, 1) => "1 price is not known".to_owned(),
+                    (_, count) => format!("{count} prices are not known"),
+                };
                 verdicts.take(policy.on_unknown, "onUnknown", &text);
             }
         }

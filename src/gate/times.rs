@@ -84,7 +84,7 @@ impl Bounds<'_> {
         let covering = entries().filter_map(|entry| Some((entry, occurrence(entry, at, at)?)));
         let longest = covering.max_by_key(|(_, (_, ends))| *ends);
         if let Some((entry, (_, ends))) = longest {
-            return Some((ends, format!("the freeze `{}` lasts to {ends}", entry.name)));
+            return Some((ends, format!("it is within the freeze `{}`", entry.name)));
         }
         // Work that would run into a freeze waits until it is over; what fits between no two begins after one.
         if !self.disturbs.disturbs_or_reduces() {

@@ -133,6 +133,6 @@ fn of_gap(gap: &Gap) -> Ailment {
         region: gap.region.clone(),
         store: None,
         name: format!("{service} in {}", gap.region),
-        why: format!("what is there could not be seen: {}", gap.why),
+        why: format!("could not be seen: {}", gap.why),
     }
 }

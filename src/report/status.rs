@@ -323,11 +323,25 @@ fn money(total: &Total) -> String {
     if *total == Total::default() { "nothing".to_owned() } else { format!("{total} a month") }
 }
 
+/// What a store costs that exists; what could not be seen may exist and cost something too.
+fn cost_of(store: &StoreStatus) -> String {
+    let is_unseen = store.objects.iter().any(|object| object.unseen);
+    match (is_unseen, store.cost == Total::default()) {
+        (true, true) => "its cost unknown".to_owned(),
+        (true, false) => format!("{} for what was seen", money(&store.cost)),
+        (false, _) => money(&store.cost),
+    }
+}
+
 /// What exists and what it costs; what is wanted stands apart.
 fn headline(report: &StatusReport) -> String {
     let exists = match report.exist {
         0 if report.gaps.is_empty() => "nothing exists, and costs nothing".to_owned(),
         0 => "nothing was seen; what exists could not be seen in full".to_owned(),
+        count if !report.gaps.is_empty() => {
+            let noun = if count == 1 { "object was" } else { "objects were" };
+            format!("{count} {noun} seen, for {}; what exists could not be seen in full", money(&report.cost))
+        }
         count => {
             let verb = if count == 1 { "object exists and costs" } else { "objects exist and cost" };
             format!("{count} {verb} {}", money(&report.cost))
@@ -356,12 +370,8 @@ pub fn text(report: &StatusReport, style: Style) -> String {
     }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };
-        let (cost, wanted) = (money(&store.cost), money(&store.wanted));
-        let cost = if store.cost == store.wanted {
-            format!(", {cost}")
-        } else {
-            format!(", {cost} (wanted: {wanted})")
-        };
+        let (cost, wanted) = (cost_of(store), money(&store.wanted));
+        let cost = if cost == wanted { format!(", {cost}") } else { format!(", {cost} (wanted: {wanted})") };
         let heading = format!("{} in {}{standby}: {}{cost}", store.store, store.region, store.summary);
         let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, &heading));
         let mut table = Table::new();

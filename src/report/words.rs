@@ -111,7 +111,7 @@ pub fn gate(step: &Step) -> Option<(&'static str, String)> {
         Answer::Wait { until, why } => {
             let leaves = match (&step.store, step.disturbs.waits_for_window()) {
                 (Some(store), true) => {
-                    format!("; `--allow {}:{store}` leaves a window, never a freeze", Grave::Window)
+                    format!("; `--allow {}:{store}` overrides a window, never a freeze", Grave::Window)
                 }
                 _ => String::new(),
             };

@@ -14,6 +14,7 @@ mod crash;
 mod engine;
 mod families;
 mod field_law;
+mod first_hour;
 mod fixtures;
 mod fuzz;
 mod gate;

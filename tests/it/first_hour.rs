@@ -1,0 +1,167 @@
+//! What a new user met in the first hour and was badly served by, through the binary and in every family.
+
+use serde_json::Value;
+
+use crate::cli::{Left, Place};
+
+/// A family: a store as it is made first, and as it is changed with a disturbance.
+const FAMILIES: [(&str, &str); 5] = [
+    ("engine: aurora-postgresql, class: db.r7g.large", "engine: aurora-postgresql, class: db.r7g.xlarge"),
+    ("engine: aurora-mysql, class: db.r7g.large", "engine: aurora-mysql, class: db.r7g.xlarge"),
+    ("engine: documentdb, class: db.r6g.large", "engine: documentdb, class: db.r6g.xlarge"),
+    (
+        "engine: valkey, shards: 1, replicasPerShard: 1, class: cache.r7g.large",
+        "engine: valkey, shards: 1, replicasPerShard: 1, class: cache.r7g.xlarge",
+    ),
+    ("engine: redshift, nodes: 2", "engine: redshift, nodes: 4"),
+];
+
+/// A blueprint with these stores in these regions; `more` stands at the end.
+fn blueprint(regions: &str, stores: &[(&str, &str)], more: &str) -> String {
+    let stores: String =
+        stores.iter().map(|(name, store)| format!("    - {{ name: {name}, {store} }}\n")).collect();
+    format!(
+        "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: hour }}\nspec:\n  \
+         demand: {{ players: {{ peakConcurrent: 1k }}, requestsPerPlayerPerMinute: 6 }}\n  \
+         objectives: {{ rto: 8h, rpo: 24h }}\n  regions: {regions}\n  stores:\n{stores}{more}\n"
+    )
+}
+
+const HOME: &str = "{ primary: us-east-1 }";
+const TWO: &str = "{ primary: us-east-1, secondaries: [us-west-2] }";
+
+/// Where a blueprint was applied.
+fn applied(text: &str) -> Place {
+    let place = Place::new();
+    place.write("a.yaml", text);
+    let left = place.run(&["apply", "-f", "a.yaml", "--yes"]);
+    assert_eq!(left.code, 0, "{text}{}{}", left.data, left.talk);
+    place
+}
+
+fn apply(place: &Place, text: &str, allow: &[&str]) -> Left {
+    place.write("b.yaml", text);
+    let consents = allow.iter().flat_map(|consent| ["--allow", consent]);
+    let line: Vec<&str> = ["apply", "-f", "b.yaml", "--yes"].into_iter().chain(consents).collect();
+    place.run(&line)
+}
+
+/// The world, without its time.
+fn world(place: &Place) -> Value {
+    let shown = place.run(&["sim", "show", "-o", "json"]);
+    serde_json::from_str::<Value>(&shown.data).unwrap()["objects"].take()
+}
+
+#[test]
+fn what_is_never_allowed_is_done_by_no_consent_in_every_family() {
+    let never = "  policies: { consent: { delete: never } }";
+    for (store, _) in FAMILIES {
+        let place = applied(&blueprint(HOME, &[("db", store), ("logs", store)], never));
+        let before = world(&place);
+        assert!(before.as_object().is_some_and(|objects| !objects.is_empty()), "{before}");
+        let allow = ["delete:logs@us-east-1", "delete:*@*", "empty:*@*"];
+        let left = apply(&place, &blueprint(HOME, &[("db", store)], never), &allow);
+        assert_eq!(left.code, 4, "{store}: {}{}", left.data, left.talk);
+        assert!(!left.data.contains("--allow"), "no consent is offered: {}", left.data);
+        let left = place.run(&["destroy", "-f", "a.yaml", "--yes", "--allow", "delete:*@*"]);
+        assert_eq!(left.code, 4, "{store}: {}{}", left.data, left.talk);
+        assert_eq!(world(&place), before, "{store}");
+    }
+}
+
+#[test]
+fn a_bound_on_the_cost_refuses_what_exceeds_it_in_every_family() {
+    for (store, larger) in FAMILIES {
+        let small = blueprint(HOME, &[("db", store)], "");
+        let place = applied(&small);
+        let before = world(&place);
+        let deny = "  policies: { cost: { monthlyMax: [1 USD], onExceed: deny, onUnknown: ignore } }";
+        let left = apply(&place, &blueprint(HOME, &[("db", larger), ("more", store)], deny), &[]);
+        assert_eq!(left.code, 4, "{store}: {}{}", left.data, left.talk);
+        let said = format!("{}{}", left.data, left.talk);
+        assert!(said.contains("`policies.cost.onExceed: deny`"), "{said}");
+        assert_eq!(world(&place), before, "{store}: nothing grows");
+    }
+}
+
+#[test]
+fn a_freeze_and_a_window_hold_a_disturbing_change_in_every_family() {
+    let freeze = "  calendar: [{ name: cup, starts: \"2026-01-01T00:00Z\", lasts: 3d, freeze: true }]";
+    let window = "  policies: { maintenance: { days: [tue], starts: \"03:00\", lasts: 2h, zone: UTC } }";
+    for (store, changed) in FAMILIES {
+        let place = applied(&blueprint(HOME, &[("db", store)], ""));
+        let before = world(&place);
+        let frozen = blueprint(HOME, &[("db", changed)], freeze);
+        for allow in [&[][..], &["window:db"]] {
+            let left = apply(&place, &frozen, allow);
+            assert_eq!(left.code, 0, "{store}: {}{}", left.data, left.talk);
+            assert!(left.data.contains("it is within the freeze `cup`"), "{store}: {}", left.data);
+            assert!(!left.talk.contains("RG0701"), "it is not over there: {}", left.talk);
+            assert_eq!(world(&place), before, "{store}: nothing disturbs in a freeze");
+        }
+        let held = apply(&place, &blueprint(HOME, &[("db", changed)], window), &[]);
+        assert!(held.data.contains("waits for its time"), "{store}: {}", held.data);
+        assert!(held.data.contains("it is outside of the maintenance window"), "{store}: {}", held.data);
+        let left = apply(&place, &blueprint(HOME, &[("db", changed)], window), &["window:db"]);
+        assert!(left.data.contains("settled"), "{store}: {}{}", left.data, left.talk);
+    }
+}
+
+#[test]
+fn a_calendar_is_judged_by_the_time_of_the_world() {
+    let cup = "  calendar: [{ name: cup, starts: \"2026-01-02T00:00Z\", lasts: 1d, freeze: true }]";
+    let place = Place::new();
+    place.write("a.yaml", &blueprint(HOME, &[("db", FAMILIES[4].0)], cup));
+    for view in ["validate", "plan", "capacity", "cost"] {
+        let left = place.run(&[view, "-f", "a.yaml"]);
+        assert!(!left.talk.contains("RG0701"), "{view}, before there is a world: {}", left.talk);
+    }
+    assert_eq!(place.run(&["sim", "reset"]).code, 0);
+    assert!(!place.run(&["plan", "-f", "a.yaml"]).talk.contains("RG0701"));
+    assert_eq!(place.run(&["sim", "advance", "3d"]).code, 0);
+    for view in ["validate", "plan", "capacity", "cost"] {
+        let left = place.run(&[view, "-f", "a.yaml"]);
+        assert!(format!("{}{}", left.data, left.talk).contains("RG0701"), "{view}: {}", left.talk);
+    }
+}
+
+#[test]
+fn a_region_that_is_lost_is_neither_absent_nor_free_of_charge_in_every_family() {
+    for (store, _) in FAMILIES {
+        let place = applied(&blueprint(TWO, &[("db", store)], ""));
+        assert_eq!(place.run(&["sim", "kill-region", "us-east-1", "--for", "2h"]).code, 0);
+        let drift = place.run(&["drift", "-f", "a.yaml"]);
+        assert_eq!(drift.code, 8, "{store}: {}", drift.data);
+        assert!(!drift.data.contains("No differences"), "{store}: {}", drift.data);
+        let status = place.run(&["status", "-f", "a.yaml"]);
+        assert_eq!(status.code, 8, "{store}: {}", status.data);
+        let line = status.data.lines().find(|line| line.starts_with("db in us-east-1")).unwrap();
+        assert!(line.contains("unseen, its cost unknown") || line.contains("for what was seen"), "{line}");
+        assert!(!status.data.contains("absent"), "{store}: {}", status.data);
+    }
+}
+
+#[test]
+fn a_status_after_a_removal_says_that_nothing_exists_in_every_family() {
+    for (store, _) in FAMILIES {
+        let place = applied(&blueprint(HOME, &[("db", store)], ""));
+        let left = place.run(&["destroy", "-f", "a.yaml", "--yes", "--allow", "delete:db@us-east-1"]);
+        assert_eq!(left.code, 0, "{store}: {}{}", left.data, left.talk);
+        let status = place.run(&["status", "-f", "a.yaml"]);
+        assert!(status.data.contains("nothing exists, and costs nothing (wanted: "), "{}", status.data);
+    }
+}
+
+#[test]
+fn a_record_whose_last_lines_were_taken_away_is_damaged() {
+    let place = applied(&blueprint(HOME, &[("db", FAMILIES[4].0)], ""));
+    let record = rusqlite::Connection::open(place.path().join(".rgctl/journal.sqlite")).unwrap();
+    for _ in 0..3 {
+        record.execute("DELETE FROM lines WHERE seq = (SELECT max(seq) FROM lines)", []).unwrap();
+        for line in [&["history", "hour"][..], &["apply", "-f", "a.yaml", "--yes"]] {
+            let left = place.run(line);
+            assert_eq!(left.code, 1, "{}{}", left.data, left.talk);
+            assert!(left.talk.contains("were removed"), "{}", left.talk);
+        }
+    }
+}
