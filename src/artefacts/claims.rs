@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::Address;
-use super::node::{Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
+use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use super::scope::RecordId;
 use super::seen::{Member, Seen};
 use crate::vocabulary::names::{BlueprintName, StoreName, Token};
@@ -137,6 +137,13 @@ impl Claims {
     pub fn keep_of<'a>(&'a self, at: &Address, seen: &'a Seen) -> Option<&'a str> {
         let by_tag = seen.facts.tags.get(TAG_KEEP).map(String::as_str);
         by_tag.or_else(|| self.objects.get(at)?.keep.as_deref())
+    }
+
+    /// Whether an object goes without a final snapshot. A tag is written by any hand: where the record says otherwise, the
+    /// snapshot is taken.
+    pub fn discards(&self, at: &Address, seen: &Seen) -> bool {
+        let recorded = self.objects.get(at).and_then(|claimed| claimed.keep.as_deref());
+        self.keep_of(at, seen) == Some(KEEP_DISCARD) && recorded.is_none_or(|keep| keep == KEEP_DISCARD)
     }
 
     /// Tags of ownership of a wanted object that is ours, as far as they are not there any more or say otherwise.

@@ -139,6 +139,13 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
         OutputForm::Markdown | OutputForm::Html => output.data(&strangers_markdown(&report))?,
         form => output.document(&document(format::STRANGERS, &report), form)?,
     }
+    let left = report.objects.iter().filter(|one| one.named && one.taken != Some(true)).count();
+    if args.take_over && left > 0 {
+        output.say(&format!(
+            "{left} of what the blueprint names is not taken over: `rgctl plan` says whose it is and what helps"
+        ));
+        outcome = outcome.map(not_settled).or(Some(Outcome::Blocked));
+    }
     // Each refusal and each gap has been told already.
     match outcome.and_then(run::exit_of) {
         Some(exit) => Err(Failure::said(exit)),

@@ -48,7 +48,7 @@ fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
             gone.entry((store, at.region.clone())).or_default().push(no);
         }
     }
-    let moves = moves(ask, draft, &gone);
+    let without_data = moves(ask, draft, &gone);
     let lost: BTreeSet<(&StoreName, &RegionId)> = ask
         .claims
         .objects
@@ -67,7 +67,7 @@ fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
         let deletions = gone.get(&(store.clone(), at.region.clone()));
         let is_lost = lost.contains(&(&store, &at.region)) || ask.claims.should_exist(at);
         // A store that goes from one place to another, with no place that keeps its data.
-        let moved = || moves.get(&store).into_iter().flatten();
+        let moved = || without_data.get(&store).into_iter().flatten();
         let elsewhere = deletions.is_none() && !is_lost;
         if elsewhere && moved().next().is_none() {
             continue;

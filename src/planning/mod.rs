@@ -148,6 +148,10 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     removal::remove_unwanted(ask, &unwanted, &mut draft);
     let outsiders = outsiders::outsiders(ask, &draft);
     draft.waiting.extend(outsiders);
+    if ask.destroy {
+        let lookalikes = outsiders::lookalikes(ask, &draft);
+        draft.waiting.extend(lookalikes);
+    }
     empty::require_consent(ask, &mut draft);
     hold::hold_back(ask, &mut draft);
     if !ask.policy.targets.is_empty() {

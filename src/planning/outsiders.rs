@@ -9,6 +9,7 @@ use super::Ask;
 use super::compare::effective_attrs;
 use super::draft::Draft;
 use crate::artefacts::address::Address;
+use crate::artefacts::claims::Standing;
 use crate::artefacts::node::Usage;
 use crate::artefacts::plan::Waiting;
 use crate::artefacts::seen::Seen;
@@ -49,6 +50,24 @@ pub(super) fn outsiders(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<Waiting> {
         .into_iter()
         .filter(|(at, (of, _))| is_news(at, of))
         .map(|(at, (of, owner))| Waiting::ForeignMember { at, of, owner })
+        .collect()
+}
+
+/// What looks like ours and is not: of this blueprint in another record, or made by the record and changed since. A removal
+/// leaves it alone, and is not over while it is there.
+pub(super) fn lookalikes(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<Waiting> {
+    let told: BTreeSet<&Address> = draft.waiting.iter().map(Waiting::at).collect();
+    let there = ask.inventory.seen.iter().filter(|(at, seen)| {
+        !at.kind.facts().observe_only && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
+    });
+    there
+        .filter(|(at, _)| !told.contains(at))
+        .filter_map(|(at, seen)| match ask.claims.standing(&ask.desired.blueprint, at, seen) {
+            Standing::Foreign { owner, remedy: remedy @ Some(_) } => {
+                Some(Waiting::Foreign { at: at.clone(), owner, remedy })
+            }
+            Standing::Foreign { remedy: None, .. } | Standing::Ours => None,
+        })
         .collect()
 }
 

@@ -9,7 +9,7 @@ use super::draft::{Draft, StepNo};
 use super::rolling::{Successors, parent_of, push_act};
 use super::{Ask, cost, effect};
 use crate::artefacts::address::Address;
-use crate::artefacts::node::{KEEP_DISCARD, KEEP_RETAIN, Node, Usage};
+use crate::artefacts::node::{KEEP_RETAIN, Node, Usage};
 use crate::artefacts::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::{Grave, GraveAct};
 use crate::artefacts::seen::{Member, Seen};
@@ -23,7 +23,7 @@ pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
     at.kind.facts().final_snapshot?;
     // The tag counts, not the blueprint: a store that left the blueprint has only its tag.
     let seen = ask.inventory.seen.get(at);
-    let is_discarded = seen.is_some_and(|seen| ask.claims.keep_of(at, seen) == Some(KEEP_DISCARD));
+    let is_discarded = seen.is_some_and(|seen| ask.claims.discards(at, seen));
     if ask.policy.skip_final_snapshot || is_discarded {
         return None;
     }

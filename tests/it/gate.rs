@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use rgctl::artefacts::bill::CostRange;
 use rgctl::artefacts::claims::{Claimed, Claims};
-use rgctl::artefacts::journal::Outcome;
-use rgctl::artefacts::node::{Desired, Node, TAG_STORE};
+use rgctl::artefacts::journal::{Event, Outcome, Purpose};
+use rgctl::artefacts::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE};
 use rgctl::artefacts::plan::{Answer, Disturbance, Op, Plan, Step, Waiting};
 use rgctl::artefacts::policy::{Authority, Grave, GraveAct, Policy};
 use rgctl::artefacts::rules::{
@@ -15,9 +15,12 @@ use rgctl::gate::{Asked, Verdicts, authorise};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::{self, Ask};
+use rgctl::record::chain;
+use rgctl::record::ledger::Ledger;
+use rgctl::seams::Lease;
 use rgctl::vocabulary::calendar::{Weekday, Window, Zone};
 use rgctl::vocabulary::money::{Currency, Money};
-use rgctl::vocabulary::names::StoreName;
+use rgctl::vocabulary::names::{Fingerprint, RunId, StoreName, Token};
 use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::quantity::{Factor, TimeOfDay};
 use rgctl::vocabulary::time::{Moment, Span};
@@ -523,4 +526,86 @@ fn cost_tells_what_is_bound_to_ours_and_not_ours_or_that_nobody_looked() {
     let status = place.run(&["status", "-f", "game.yaml", "-o", "json"]).data;
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(parse(&json)["not_ours"]["cost"], parse(&status)["not_ours"], "one figure");
+}
+
+#[test]
+fn a_removal_is_not_over_while_objects_of_the_blueprint_belong_to_another_record() {
+    let (place, _) = small_game();
+    assert_eq!(place.run(&["apply", "-f", "game.yaml", "--yes"]).code, 0);
+    for file in std::fs::read_dir(place.path().join(".rgctl")).unwrap().map(|file| file.unwrap().path()) {
+        if file.file_name().unwrap().to_string_lossy().starts_with("journal") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    let left = place.run(&["destroy", "-f", "game.yaml", "--yes", "--allow", "delete:*@*"]);
+    assert_eq!(left.code, 8, "{}{}", left.data, left.talk);
+    assert!(left.data.contains("not ours") && !left.data.contains("as wanted\n"), "{}", left.data);
+    let left = place.run(&["import", "-f", "game.yaml", "--take-over"]);
+    assert_eq!(left.code, 8, "nothing was taken over: {}{}", left.data, left.talk);
+    assert!(left.talk.contains("is not taken over"), "{}", left.talk);
+}
+
+#[test]
+fn a_tag_of_another_hand_takes_no_final_snapshot_away() {
+    let place = at("us-east-1", KindId::AuroraCluster, "game-a");
+    let wanted = desired(vec![node(place.clone(), "a", &[], &[])]);
+    let mut world = world_of(&wanted);
+    let tags = &mut world.seen.get_mut(&place).unwrap().facts.tags;
+    tags.insert(TAG_KEEP.to_owned(), KEEP_DISCARD.to_owned());
+    let has_snapshot = |recorded: Option<&str>| {
+        let mut claims = Claims::default();
+        let keep = recorded.map(str::to_owned);
+        claims.objects.insert(place.clone(), Claimed { is_done: true, keep, ..Claimed::default() });
+        let plan = planning::plan(&Ask {
+            destroy: true,
+            claims: &claims,
+            ..ask(&wanted, &world, &Policy::default())
+        });
+        plan.steps.iter().any(|step| matches!(&step.op, Op::Delete { final_snapshot: Some(_), .. }))
+    };
+    assert!(has_snapshot(Some("final-snapshot")));
+    assert!(!has_snapshot(Some(KEEP_DISCARD)) && !has_snapshot(None));
+}
+
+#[test]
+fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until_a_run_settles() {
+    let place = at("us-east-1", KindId::AuroraCluster, "game-a");
+    let op = Op::Delete { at: place.clone(), final_snapshot: None };
+    let step = op.step_id();
+    let opened = || Event::Opened {
+        purpose: Purpose::Apply,
+        policy: Policy::default(),
+        desired: Fingerprint("wish".to_owned()),
+        steps: 1,
+    };
+    let closed = |outcome| Event::Closed { outcome, summary: String::new() };
+    let intended = Event::Intended {
+        step: step.clone(),
+        at: place.clone(),
+        word: "delete".to_owned(),
+        token: Token("token".to_owned()),
+        leaves: None,
+        why: String::new(),
+        changes: Vec::new(),
+        asks: String::new(),
+    };
+    let lease = Lease {
+        scope: Site::new(1).scope("game"),
+        run: RunId("run".to_owned()),
+        owner: "test".into(),
+        epoch: 1,
+        until: NOW,
+        lasts: Span::ZERO,
+        renewals: 0,
+    };
+    let was_there = |events: Vec<Event>| {
+        let mut ledger = Ledger::default();
+        ledger.fold(&chain::seal(&lease, None, NOW, &events));
+        ledger.claims.was_there(&place)
+    };
+    let deleted = || vec![opened(), intended.clone(), Event::Settled { step: step.clone(), object: None }];
+    let with = |more: Vec<Event>| [deleted(), more].concat();
+    assert!(was_there(with(vec![opened()])), "cut off");
+    assert!(was_there(with(vec![closed(Outcome::Paused), opened()])));
+    assert!(!was_there(with(vec![closed(Outcome::Settled), opened()])));
 }
