@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::choices::Choices;
-use super::node::{Node, TAG_KEEP};
+use super::claims::Claimed;
+use super::node::Node;
 use super::policy::Policy;
 use super::scope::Home;
 use super::seen::Seen;
@@ -185,14 +186,13 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// What is kept of an object that is there: what is wanted of it goes before what its tags say.
-    pub fn of(node: Option<&Node>, seen: &Seen) -> Self {
-        let keep = seen.facts.tags.get(TAG_KEEP).cloned();
-        Self {
-            id: seen.identity(),
-            store: node.map(|node| node.store.clone()).or_else(|| StoreName::new(seen.store()?).ok()),
-            keep: node.map(|node| node.keep_tag().to_owned()).or(keep),
-        }
+    /// What is kept of an object that is there: what is wanted of it, else what the record knows of it. Its tags are not
+    /// taken for it: any hand may write them, and a record that believed one would contradict the right one later.
+    pub fn of(node: Option<&Node>, known: Option<&Claimed>, seen: &Seen) -> Self {
+        let known = known.filter(|known| known.is_done);
+        let store = node.map(|node| node.store.clone()).or_else(|| known?.store.clone());
+        let keep = node.map(|node| node.keep_tag().to_owned()).or_else(|| known?.keep.clone());
+        Self { id: seen.identity(), store, keep }
     }
 }
 

@@ -75,13 +75,18 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Why nobody knows what became of its object, and whether time will not tell, if that is so.
+    /// Why nobody knows what became of its object, or whether the step is still wanted, and whether time will not tell, if
+    /// that is so.
     fn is_out_of_sight(&self) -> Option<(String, bool)> {
         let (at, inventory) = (&self.begun.at, self.known.inventory);
-        if inventory.seen.contains_key(at) {
+        let gap = if !inventory.seen.contains_key(at) {
+            inventory.gaps_around(at).max_by_key(|gap| gap.lasting)?
+        } else if !self.is_planned && !late::is_so(self.known, at, &self.begun.word, &self.begun.changes) {
+            // On partial sight of anything, a plan leaves removals out, and what goes before them.
+            inventory.gaps.iter().max_by_key(|gap| gap.lasting)?
+        } else {
             return None;
-        }
-        let gap = inventory.gaps_around(at).max_by_key(|gap| gap.lasting)?;
+        };
         Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
     }
 
@@ -298,7 +303,8 @@ impl Step<'_> {
     fn settled(&self) -> Event {
         let at = &self.begun.at;
         let seen = self.known.inventory.seen.get(at).filter(|_| self.begun.word != "delete");
-        let object = seen.map(|seen| Mark::of(self.known.desired.nodes.get(at), seen));
+        let (node, claimed) = (self.known.desired.nodes.get(at), self.known.ledger.claims.objects.get(at));
+        let object = seen.map(|seen| Mark::of(node, claimed, seen));
         Event::Settled { step: self.id.clone(), object }
     }
 

@@ -115,7 +115,8 @@ fn is_seen(known: &Known<'_>, step: &StepId, late: &Late) -> bool {
     is_judged && is_so(known, &late.at, &late.word, &late.changes)
 }
 
-fn is_so(known: &Known<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
+/// Whether what an operation was for is so, as far as can be seen.
+pub(super) fn is_so(known: &Known<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
     let seen = known.inventory.seen.get(at);
     match word {
         "create" => seen.is_some(),

@@ -124,7 +124,11 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut 
         let (all, renames) = (rng.random_bool(0.5), rng.random_bool(0.4));
         let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
         let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
-        lost_tags.were.entry(at.clone()).or_default().extend(tags);
+        let were = lost_tags.were.entry(at.clone()).or_default();
+        for (name, value) in tags {
+            // Of what is lost twice, the first loss knows how it was.
+            were.entry(name).or_insert(value);
+        }
         if claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
             lost_tags.known.insert(at.clone());
         }
@@ -401,12 +405,11 @@ fn tries_are_bounded(site: &Site) -> Result<(), String> {
         }
         let count = tries.entry(asked).or_default();
         *count += 1;
-        // Sixteen runs are more than a life has.
-        if *count > CALLS_MAX + 16 {
-            return Err(format!("{} was called {count} times in vain", called.op.step_id()));
-        }
     }
-    Ok(())
+    // A life has sixteen runs at most.
+    let worst =
+        tries.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > CALLS_MAX + 16);
+    worst.map_or(Ok(()), |(asked, count)| Err(format!("called {count} times in vain: {asked}")))
 }
 
 /// What was never made whole holds no data: a person deletes it, members first.
@@ -443,8 +446,9 @@ fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
 }
 
 /// Seeds beyond the usual ones that have found a fault, which has been mended since.
-const FOUND_FAULTS: [u64; 16] = [
-    224, 402, 651, 813, 1_258, 2_051, 4_832, 4_981, 5_589, 7_476, 7_571, 7_961, 8_401, 10_876, 35_742, 93_002,
+const FOUND_FAULTS: [u64; 25] = [
+    215, 2_253, 5_539, 5_559, 5_617, 6_264, 6_553, 7_337, 7_469, 224, 402, 651, 813, 1_258, 2_051, 4_832,
+    4_981, 5_589, 7_476, 7_571, 7_961, 8_401, 10_876, 35_742, 93_002,
 ];
 
 #[test]
