@@ -175,12 +175,15 @@ impl<'a> Room<'a> {
         {
             return Verdict::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
-        if verdicts.under_way.contains_key(&step.id) || step.needs.iter().any(|need| self.open.contains(need))
-        {
+        if verdicts.under_way.contains_key(&step.id) {
             return Verdict::Behind;
         }
+        // Also of what stands behind others: a person is told of each step that waits for its time.
         if let Answer::Wait { until, why } = answer {
             return Verdict::Later(until, why);
+        }
+        if step.needs.iter().any(|need| self.open.contains(need)) {
+            return Verdict::Behind;
         }
         let mut going = step.gone.iter().filter_map(|at| known.inventory.seen.get(at));
         if let Some(seen) = going.next() {

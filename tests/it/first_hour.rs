@@ -18,8 +18,9 @@ const FAMILIES: [(&str, &str); 5] = [
 
 /// A blueprint with these stores in these regions; `more` stands at the end.
 fn blueprint(regions: &str, stores: &[(&str, &str)], more: &str) -> String {
-    let stores: String =
+    let stores: Vec<String> =
         stores.iter().map(|(name, store)| format!("    - {{ name: {name}, {store} }}\n")).collect();
+    let stores = stores.concat();
     format!(
         "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: hour }}\nspec:\n  \
          demand: {{ players: {{ peakConcurrent: 1k }}, requestsPerPlayerPerMinute: 6 }}\n  \
