@@ -231,20 +231,20 @@ fn live(seed: u64) -> Result<Tally, String> {
             tally.add("lost tags", lose_tags(&mut others, &site, &wanted, &mut lost));
         }
         add_others(&mut others, &site, &game, &wanted, &mut order, &mut tally);
-        let before = site.cloud.calls().len();
         // Who meets what does not heal gives the same command again, and again.
         let again = if tally.of("permanent faults") > 0 { 4 } else { 1 };
         for _ in 0..again {
+            let before = site.cloud.calls().len();
             let (ended, ..) = site.run_cut(&wanted, &order, cut);
             tally.add("runs", 1);
             tally.hear(&site.told);
             if let Some(Ok(ended)) = &ended {
                 tally.take(ended, &site.events());
             }
+            nothing_is_wrong(&site, &order, before)?;
+            game.rules.are_kept(&site.cloud.calls()[before..], &wanted, &order.policy)?;
         }
         tries_are_bounded(&site)?;
-        nothing_is_wrong(&site, &order, before)?;
-        game.rules.are_kept(&site.cloud.calls()[before..], &wanted, &order.policy)?;
         let now = site.cloud.clock().now();
         let (edited, desired, refused) = game.edited(&mut rng, now);
         tally.add("texts", 1);
