@@ -383,6 +383,7 @@ pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
         super::removal::writers_last(ask, &replaced, draft);
     }
     wake_parents_first(draft);
+    super::primary::ways_first(ask, draft);
     // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
     let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
     if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {
