@@ -11,6 +11,7 @@ use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::seen::Inventory;
 use rgctl::catalog::Catalog;
 
+use crate::digests::{self, Digest, Fold};
 use crate::engine::{Order, Site, cache_store};
 use crate::fixtures::{cluster_store, consents, desired};
 use crate::taps::Cut;
@@ -40,8 +41,15 @@ fn shape(inventory: &Inventory) -> BTreeMap<String, String> {
     .collect()
 }
 
-/// Runs a case with every possible cut; yields how many cuts there were.
-pub fn survive(case: &Case) -> usize {
+/// The digest of all calls that were made in a world.
+fn digest(site: &Site) -> String {
+    let mut fold = Fold::default();
+    fold.add_calls(&site.cloud.calls());
+    fold.digest()
+}
+
+/// Runs a case with every possible cut; yields how many cuts there were, and a digest of the calls of all of them.
+fn survive(case: &Case) -> (usize, String) {
     let prepared = || {
         let mut site = Site::new(11);
         if let Some(before) = &case.before {
@@ -62,7 +70,7 @@ pub fn survive(case: &Case) -> usize {
         .flat_map(|n| [Cut::BeforeCall(n), Cut::AfterCall(n)])
         .chain((1..=appends).flat_map(|n| [Cut::BeforeAppend(n), Cut::AfterAppend(n)]))
         .collect();
-    cuts.par_iter().for_each(|cut| {
+    let live = |cut: &Cut| {
         let mut site = prepared();
         let (ended, ..) = site.run_cut(&case.wanted, &case.order, *cut);
         assert!(ended.is_none(), "{} {cut:?} was not reached", case.name);
@@ -72,8 +80,30 @@ pub fn survive(case: &Case) -> usize {
         assert_eq!(site.creates(), goal_creates, "{} {cut:?}: each object is made once", case.name);
         assert_eq!(site.cloud.violations(), [], "{} {cut:?}", case.name);
         assert_eq!(failovers(&site), goal_acts, "{} {cut:?}: no act is done twice", case.name);
-    });
-    cuts.len()
+        digest(&site)
+    };
+    let lives: Vec<String> = cuts.par_iter().map(live).collect();
+    let mut all = Fold::default();
+    all.line(&digest(&straight));
+    for (cut, life) in cuts.iter().zip(&lives) {
+        let (place, number) = cut.place();
+        all.line(&format!("{place} {number}: {life}"));
+    }
+    (cuts.len(), all.digest())
+}
+
+/// Survives every cut of these cases, compares the digests, and yields how many cuts there were.
+fn survive_all(part: &str, cases: &[Case]) -> usize {
+    let mut total = 0;
+    let mut found: Vec<Digest> = Vec::new();
+    for case in cases {
+        let (cuts, digest) = survive(case);
+        println!("crash matrix: {part}: {}: {cuts} cuts survived", case.name);
+        total += cuts;
+        found.push((format!("{} ({cuts} cuts)", case.name), digest));
+    }
+    digests::compare_all("crash", part, &found);
+    total
 }
 
 fn is_act(op: &Op) -> bool {
@@ -116,25 +146,19 @@ pub fn shipped(file: &str) -> Desired {
 
 #[test]
 fn the_first_apply_of_a_shipped_blueprint_survives_every_cut() {
-    let mut total = 0;
-    let files = ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"]
-        .map(|n| format!("{n}.yaml"));
-    for file in files {
-        let case = Case { name: file.clone(), before: None, wanted: shipped(&file), order: Order::default() };
-        let cuts = survive(&case);
-        println!("crash matrix: first apply of {file}: {cuts} cuts survived");
-        total += cuts;
-    }
+    let files = ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"];
+    let case = |name: &str| Case {
+        name: name.to_owned(),
+        before: None,
+        wanted: shipped(&format!("{name}.yaml")),
+        order: Order::default(),
+    };
+    let total = survive_all("first apply", &files.map(case));
     assert!(total > 300, "{total}");
 }
 
 #[test]
 fn a_run_cut_off_anywhere_is_finished_by_the_next_one() {
-    let mut total = 0;
-    for case in small_cases() {
-        let cuts = survive(&case);
-        println!("crash matrix: {}: {cuts} cuts survived", case.name);
-        total += cuts;
-    }
+    let total = survive_all("changes", &small_cases());
     assert!(total > 120, "{total}");
 }

@@ -11,6 +11,7 @@ mod capacity;
 mod catalog;
 mod cli;
 mod crash;
+mod digests;
 mod engine;
 mod families;
 mod field_law;

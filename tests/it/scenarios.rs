@@ -15,6 +15,7 @@ use rgctl::vocabulary::names::{BlueprintName, RunId};
 use rgctl::vocabulary::time::Span;
 
 use crate::cli::Place;
+use crate::digests;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -27,12 +28,14 @@ struct Scene {
 }
 
 impl Scene {
-    fn play(script: &str) -> String {
+    /// The transcript, and a digest of what was called and of what there is at the end.
+    fn play(script: &str) -> (String, String) {
         let mut scene = Self { place: Place::new(), held: None, transcript: String::new() };
         for line in script.lines() {
             scene.line(line.trim_end());
         }
-        scene.transcript
+        let digest = digests::of_folder(scene.place.path());
+        (scene.transcript, digest)
     }
 
     fn line(&mut self, line: &str) {
@@ -153,19 +156,27 @@ fn every_scenario_plays_as_written() {
         .collect();
     scripts.sort();
     assert!(scripts.len() >= 10, "only {} scenarios were found", scripts.len());
-    let wrong: Vec<String> = std::thread::scope(|scope| {
+    let (wrong, found): (Vec<Option<String>>, Vec<digests::Digest>) = std::thread::scope(|scope| {
         let plays: Vec<_> = scripts.iter().map(|path| scope.spawn(|| compare(path))).collect();
-        plays.into_iter().filter_map(|play| play.join().expect("a scene that ends")).collect()
+        plays.into_iter().map(|play| play.join().expect("a scene that ends")).unzip()
     });
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}\nUPDATE_SCENARIOS=1 writes the transcripts anew", wrong.join("\n"));
+    digests::compare_all("scenarios", "scenario", &found);
 }
 
-/// Nothing, or where a transcript differs from the golden one.
-fn compare(script: &Path) -> Option<String> {
+/// Nothing, or where a transcript differs from the golden one; and the digest of the calls.
+fn compare(script: &Path) -> (Option<String>, digests::Digest) {
     let text = std::fs::read_to_string(script).expect("a script");
-    let (now, golden) = (Scene::play(&text), script.with_extension("out"));
+    let (transcript, digest) = Scene::play(&text);
+    let name = script.file_stem().and_then(|name| name.to_str()).expect("a name");
+    (differs(script, &transcript), (name.to_owned(), digest))
+}
+
+fn differs(script: &Path, now: &str) -> Option<String> {
+    let golden = script.with_extension("out");
     if std::env::var_os("UPDATE_SCENARIOS").is_some() {
-        std::fs::write(&golden, &now).expect("a transcript");
+        std::fs::write(&golden, now).expect("a transcript");
         return None;
     }
     let before = std::fs::read_to_string(&golden).unwrap_or_default();
@@ -180,6 +191,6 @@ fn compare(script: &Path) -> Option<String> {
         golden.display(),
         at + 1,
         show(&before),
-        show(&now)
+        show(now)
     ))
 }

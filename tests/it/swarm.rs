@@ -29,6 +29,7 @@ use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
+use crate::digests::{self, Digest, Fold};
 use crate::engine::{Order, Site, block_on};
 use crate::fixtures::lines;
 use crate::swarm_blueprint::{CATALOG, Game};
@@ -204,8 +205,8 @@ fn ruled(rng: &mut impl Rng, mut game: Game, wanted: Desired, now: Moment) -> (G
     (game, wanted)
 }
 
-/// One life of a world.
-fn live(seed: u64) -> Result<Tally, String> {
+/// One life of a world: what it met, and a digest of its calls.
+fn live(seed: u64) -> Result<(Tally, String), String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut others = ChaCha8Rng::seed_from_u64(seed ^ 0x05af_e9a7_e000);
     let mut site = Site::new(seed);
@@ -271,8 +272,11 @@ fn live(seed: u64) -> Result<Tally, String> {
     let runs = come_to_rest(&mut site, &wanted, &everywhere, &order)
         .map_err(|why| format!("{why}\n{}", game.text()))?;
     tally.add("runs", runs);
-    tally.add("calls", site.cloud.calls().len() as u64);
-    Ok(tally)
+    let calls = site.cloud.calls();
+    tally.add("calls", calls.len() as u64);
+    let mut fold = Fold::default();
+    fold.add_calls(&calls);
+    Ok((tally, fold.digest()))
 }
 
 /// Calls that arrive up to twelve minutes after they were made, so often at most in a life.
@@ -451,18 +455,42 @@ const FOUND_FAULTS: [u64; 26] = [
     4_832, 4_981, 5_589, 7_476, 7_571, 7_961, 8_401, 10_876, 35_742, 93_002,
 ];
 
+/// What became of many lives.
+type Lives = Vec<(u64, Result<(Tally, String), String>)>;
+
+fn live_all(seeds: impl IntoParallelIterator<Item = u64>) -> Lives {
+    let live_one = |seed| {
+        let life = live(seed);
+        if let Err(why) = &life {
+            eprintln!("RGCTL_SEED={seed}: {}", why.lines().take(3).collect::<Vec<_>>().join(" "));
+        }
+        (seed, life)
+    };
+    let mut lives: Lives = seeds.into_par_iter().map(live_one).collect();
+    lives.sort_by_key(|(seed, _)| *seed);
+    let failed: Vec<u64> = lives.iter().filter(|(_, life)| life.is_err()).map(|(seed, _)| *seed).collect();
+    if let Some((seed, Err(why))) = lives.iter().find(|(_, life)| life.is_err()) {
+        panic!("{} of {} fail ({failed:?}); RGCTL_SEED={seed}: {why}", failed.len(), lives.len());
+    }
+    lives
+}
+
+fn digests_of(lives: &Lives) -> Vec<Digest> {
+    let lived = lives.iter().filter_map(|(seed, life)| life.as_ref().ok().map(|(_, digest)| (seed, digest)));
+    lived.map(|(seed, digest)| (seed.to_string(), digest.clone())).collect()
+}
+
 #[test]
 fn what_was_found_once_is_not_found_again() {
-    let failed: Vec<(u64, String)> =
-        FOUND_FAULTS.into_par_iter().filter_map(|seed| live(seed).err().map(|why| (seed, why))).collect();
-    assert!(failed.is_empty(), "{failed:#?}");
+    let lives = live_all(FOUND_FAULTS.to_vec());
+    digests::compare_all("swarm", "found once", &digests_of(&lives));
 }
 
 /// The seeds that are asked for: `200`, or a part such as `5000-10000`.
 fn seeds() -> Range<u64> {
     let number = |text: &str| text.parse().expect("RGCTL_SEEDS is a number, or two with a dash");
     match std::env::var("RGCTL_SEEDS") {
-        Err(_) => 0..SEEDS,
+        Err(_) => 0..if digests::are_written() { digests::SEEDS } else { SEEDS },
         Ok(text) => {
             text.split_once('-').map_or_else(|| 0..number(&text), |(from, to)| number(from)..number(to))
         }
@@ -477,26 +505,16 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
         return;
     }
     let seeds = seeds();
-    let lives: Vec<(u64, Result<Tally, String>)> = seeds
-        .clone()
-        .into_par_iter()
-        .map(|seed| {
-            let life = live(seed);
-            if let Err(why) = &life {
-                eprintln!("RGCTL_SEED={seed}: {}", why.lines().take(3).collect::<Vec<_>>().join(" "));
-            }
-            (seed, life)
-        })
-        .collect();
-    let seen = lives.iter().filter_map(|(_, life)| life.as_ref().ok()).fold(Tally::default(), Tally::plus);
+    let lives = live_all(seeds.clone());
+    let met = lives.iter().filter_map(|(_, life)| life.as_ref().ok().map(|(tally, _)| tally));
+    let seen = met.fold(Tally::default(), Tally::plus);
     println!("swarm: seeds {seeds:?}: {seen:?}");
-    let failed: Vec<u64> = lives.iter().filter(|(_, life)| life.is_err()).map(|(seed, _)| *seed).collect();
-    if let Some((seed, Err(why))) = lives.iter().find(|(_, life)| life.is_err()) {
-        panic!("{} of {seeds:?} fail ({failed:?}); RGCTL_SEED={seed}: {why}", failed.len());
-    }
     // Most of what is drawn must be valid, or the swarm would see little of the language.
     assert!(seen.of("refused texts") < 3 * seen.of("texts"), "{seen:?}");
     if seeds.end - seeds.start >= SEEDS {
         assert!(seen.missing().is_empty(), "never met: {:?} of {seen:?}", seen.missing());
     }
+    // Beyond these no digests are kept.
+    let kept: Lives = lives.into_iter().filter(|(seed, _)| *seed < digests::SEEDS).collect();
+    digests::compare("swarm", "seed", &digests_of(&kept));
 }

@@ -27,6 +27,19 @@ pub enum Cut {
     AfterAppend(u64),
 }
 
+impl Cut {
+    /// Where it is in words, and the number of the call or line.
+    pub const fn place(self) -> (&'static str, u64) {
+        match self {
+            Self::Never => ("never", 0),
+            Self::BeforeCall(number) => ("before call", number),
+            Self::AfterCall(number) => ("after call", number),
+            Self::BeforeAppend(number) => ("before line", number),
+            Self::AfterAppend(number) => ("after line", number),
+        }
+    }
+}
+
 /// Counts calls and appends; at the cut the process "dies": the future never returns, and `died` is told.
 pub struct Taps<'a> {
     pub cloud: &'a dyn Cloud,
