@@ -4,7 +4,7 @@
 //!
 //! Folded is (virtual time, word, address, fields, token, answer), in words that are written here: no name of a type, of a
 //! module or of a variant, and no `Debug` text, so that names in the code can change. `RGCTL_DIGESTS=write cargo test
-//! swarm scenario cut` writes the files anew.
+//! --test it -- swarm:: crash:: scenarios::` writes the files anew.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
