@@ -89,8 +89,20 @@ const DOORS: &[(&str, &str)] = &[
 const SERVICES: &[&str] = &["aurora", "docdb", "documentdb", "elasticache", "redshift"];
 /// Sizing is knowledge of a family, too; it stands in `capacity/`, one file per sort of store, because it needs the
 /// whole blueprint and the catalog, which `families/` must not know.
-const SERVICES_AT_HOME: &[&str] =
-    &["kinds/", "families/", "capacity/", "adapters/aws/", "catalog/data/", "catalog/offer"];
+const SERVICES_AT_HOME: &[&str] = &[
+    "kinds/",
+    "families/",
+    "capacity/",
+    "adapters/aws/",
+    "adapters/sim/tables/",
+    "catalog/data/",
+    "catalog/offer",
+];
+
+/// The embedded cloud is a referee: where it is at home, and all that it may use. What the engine believes about a kind
+/// it must not read, or a wrong belief could never be shown to be one.
+const REFEREE: &str = "adapters/sim/";
+const REFEREE_USES: &[&str] = &["vocabulary", "kinds", "artefacts", "seams", "catalog", "adapters"];
 
 const FILE_LINES_MAX: usize = 560;
 const FUNCTION_LINES_MAX: usize = 75;
@@ -193,6 +205,17 @@ fn check_ranks(file: &SourceFile, found: &mut Vec<String>) {
         if used != file.module() && theirs >= own && !is_edge {
             found.push(format!("{} (rank {own}) uses `{used}` (rank {theirs})", file.path));
         }
+    }
+}
+
+/// The referee shares nothing with those that it judges.
+fn check_referee(file: &SourceFile, found: &mut Vec<String>) {
+    if !file.path.starts_with(REFEREE) {
+        return;
+    }
+    let used = used_modules(&file.flat());
+    for used in used.iter().filter(|used| rank(used).is_some() && !REFEREE_USES.contains(&used.as_str())) {
+        found.push(format!("{}: the embedded cloud uses `{used}`", file.path));
     }
 }
 
@@ -325,6 +348,7 @@ fn check_lib_order(lib: &str, found: &mut Vec<String>) {
 fn check(file: &SourceFile) -> Vec<String> {
     let mut found = Vec::new();
     check_ranks(file, &mut found);
+    check_referee(file, &mut found);
     check_purity(file, &mut found);
     check_homes(file, &mut found);
     check_service_names(file, &mut found);
@@ -429,6 +453,19 @@ mod checker {
         assert_caught("planning/x.rs", "fn f() -> crate::execution::Turn { todo() }", up);
         assert_caught("report/x.rs", "use crate::cli::args;", "uses `cli`");
         assert_caught("seams/x.rs", "use crate::catalog::Catalog;", "uses `catalog`");
+    }
+
+    #[test]
+    fn a_look_of_the_embedded_cloud_at_the_engine_is_caught() {
+        for used in ["planning::effect", "execution::turn", "gate", "record::ledger", "families"] {
+            let module = used.split(':').next().unwrap();
+            let by = format!("the embedded cloud uses `{module}`");
+            assert_caught("adapters/sim/x.rs", &format!("use crate::{used};"), &by);
+        }
+        assert_eq!(
+            problems("adapters/sim/x.rs", "use crate::{kinds::KindId, seams::Cloud};"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

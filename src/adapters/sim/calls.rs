@@ -13,16 +13,15 @@ use crate::kinds::facts::{Endpoint, Meaning};
 use crate::seams::{CloudError, Receipt};
 use crate::vocabulary::names::{Name, Partition, RegionId, Token};
 use crate::vocabulary::phase::{Phase, Role};
-use crate::vocabulary::table::{Change, FieldChange};
 use crate::vocabulary::time::{Moment, Span};
 
 use super::billing::Meter;
 use super::checkers::Broken;
 use super::faults::Fault;
-use super::physics::{ready_word, told, word, word_of};
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::slots::SHARDS;
+use super::tables::{self, Asked, Takes, ready_word, told, word, word_of};
 use super::timing;
 use super::world::{Bucket, Event, Object, Purpose, Shadow, World, parent_of};
 
@@ -102,7 +101,7 @@ impl World {
     /// Fills a bucket for the time that has passed, and yields what is in it.
     pub(super) fn api_tokens(&mut self, region: &RegionId, at: Endpoint) -> &mut Bucket {
         let now = self.now();
-        let budget = at.budget();
+        let budget = tables::budget(at);
         self.touch(bucket_key(region, at));
         let bucket = self
             .buckets
@@ -117,7 +116,7 @@ impl World {
     /// When the control plane takes another call; nothing when it takes one now.
     pub(super) fn call_free_at(&self, plane: &(RegionId, Endpoint)) -> Option<Moment> {
         let bucket = self.buckets.get(plane)?;
-        let per_second = f64::from(plane.1.budget().per_second);
+        let per_second = f64::from(tables::budget(plane.1).per_second);
         let now = self.now();
         let tokens = bucket.tokens + now.since(bucket.at).as_secs_f64() * per_second;
         (tokens < 1.0).then(|| now + wait_for(1.0 - tokens, per_second))
@@ -125,7 +124,7 @@ impl World {
 
     fn take_api_token(&mut self, region: &RegionId, at: &Address) -> Result<(), CloudError> {
         let endpoint = at.kind.facts().endpoint;
-        let per_second = f64::from(endpoint.budget().per_second);
+        let per_second = f64::from(tables::budget(endpoint).per_second);
         let bucket = self.api_tokens(region, endpoint);
         if bucket.tokens < 1.0 {
             return Err(CloudError::Throttled { after: wait_for(1.0 - bucket.tokens, per_second) });
@@ -187,11 +186,11 @@ impl World {
         self.note_token(at, token);
         self.take_part(at, wanted);
         if let Some(creating) = word_of(at.kind, Meaning::Creating) {
-            let facts = at.kind.facts();
+            let durations = &tables::of(at.kind).durations;
             let joins = self.global_of(at).is_some() && wanted.get("global").is_some();
-            let mut stages = self.one_stage(at, &[creating], facts.timing.create, false);
+            let mut stages = self.one_stage(at, &[creating], durations.create, false);
             if joins && let Some(first) = stages.front_mut() {
-                let copy = self.lasts(at, "copy", facts.timing.online);
+                let copy = self.lasts(at, "copy", durations.online);
                 first.lasts += copy;
             }
             let broken = self.strike(at, "create", |fault| matches!(fault, Fault::CreateFails)).is_some();
@@ -275,13 +274,13 @@ impl World {
         if wanted.kind() != at.kind {
             return Err(refused("InvalidParameterCombination", format!("{at} is of another kind")));
         }
-        let changes: Vec<FieldChange> = wanted.diff(&object.attrs);
-        self.refuse_modify(at, wanted, &changes)?;
-        if changes.is_empty() {
+        let asked: Vec<Asked> = tables::asked(wanted, &object.attrs);
+        self.refuse_modify(at, wanted, &asked)?;
+        if asked.is_empty() {
             return Ok(());
         }
-        let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
-        let gravest = changes.iter().map(|change| change.change).max().unwrap_or(Change::InPlace);
+        let fields: Vec<&str> = asked.iter().map(|asked| asked.field).collect();
+        let gravest = asked.iter().map(|asked| asked.takes).max().unwrap_or(Takes::InPlace);
         let mut pending = AnyAttrs::empty(at.kind);
         for field in &fields {
             pending.copy_field(field, wanted);
@@ -295,7 +294,7 @@ impl World {
         Ok(())
     }
 
-    fn change(&mut self, at: &Address, gravest: Change, fields: &[&str], pending: AnyAttrs) {
+    fn change(&mut self, at: &Address, gravest: Takes, fields: &[&str], pending: AnyAttrs) {
         self.cast_shadow(at);
         let stages = self.stages(at, gravest, fields, &pending);
         if stages.is_empty() {
@@ -334,7 +333,7 @@ impl World {
         let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));
         let was_writer = self.objects.get(at).is_some_and(|object| object.role == Some(Role::Writer));
         if word(at.kind, &["deleting"]).is_some() {
-            let stages = self.one_stage(at, &["deleting"], at.kind.facts().timing.delete, false);
+            let stages = self.one_stage(at, &["deleting"], tables::of(at.kind).durations.delete, false);
             before.extend(stages);
             self.begin(at, Purpose::Delete, before, "delete");
         } else {
@@ -412,7 +411,7 @@ impl World {
     fn drift(&mut self, at: &Address) {
         let Some(object) = self.objects.get(at) else { return };
         let switch = object.attrs.set_fields().into_iter().find_map(|(field, value)| {
-            let harmless = Some(field) != at.kind.facts().protection && field != "storage_encrypted";
+            let harmless = Some(field) != tables::of(at.kind).protection && field != "storage_encrypted";
             value.as_bool().filter(|_| harmless).map(|on| (field, !on))
         });
         if let Some((field, on)) = switch {

@@ -83,7 +83,7 @@ impl World {
     }
 
     pub(super) fn check_deleted(&mut self, at: &Address, object: &Object, has_snapshot: bool) {
-        if object.attrs.is_protected() {
+        if object.is_protected() {
             self.violate(at, Broken::ProtectedDeleted, format!("{at} was protected"));
         }
         if self.snapshots_expected() && at.kind.facts().holds_data && !has_snapshot {

@@ -8,10 +8,9 @@ use crate::kinds::facts::Lasts;
 use crate::seams::CloudError;
 use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::phase::{Phase, Role};
-use crate::vocabulary::table::Change;
 
-use super::physics::{ready_word, word};
 use super::refusals::{busy, missing, refused};
+use super::tables::{self, ready_word, word};
 use super::world::{Object, Purpose, World};
 
 impl World {
@@ -78,9 +77,12 @@ impl World {
         if is_primary {
             return Err(refused("InvalidParameterValue", format!("{to} is the primary already")));
         }
-        let headless = to.kind.facts().exclusive_with_members && self.best_reader(&to).is_none();
+        let headless = tables::of(to.kind).one_at_a_time && self.best_reader(&to).is_none();
         if headless {
-            return Err(refused(to.kind.codes().combination, format!("{to} has no available instance")));
+            return Err(refused(
+                tables::of(to.kind).codes.combination,
+                format!("{to} has no available instance"),
+            ));
         }
         if planned {
             let version = |at: &Address| self.objects.get(at).and_then(|o| o.attrs.text("engine_version"));
@@ -91,11 +93,12 @@ impl World {
                 }
                 if version(&at) != version(&to) {
                     let message = format!("{at} and {to} differ in version");
-                    return Err(refused(to.kind.codes().global_state, message));
+                    return Err(refused(tables::of(to.kind).codes.global_state, message));
                 }
             }
         }
-        let lasts = if planned { global.kind.facts().timing.failover_outage } else { Lasts::new(90, 300) };
+        let lasts =
+            if planned { tables::of(global.kind).durations.failover_outage } else { Lasts::new(90, 300) };
         let words: &[&str] =
             if planned { &["switching-over", "modifying"] } else { &["failing-over", "modifying"] };
         self.cast_shadow(global);
@@ -204,9 +207,9 @@ impl World {
             return Err(busy(&at, member.phase()));
         }
         let is_primary = member.role == Some(Role::Writer);
-        if is_primary && (others || !global.kind.facts().primary_leaves) {
+        if is_primary && (others || !tables::of(global.kind).primary_leaves) {
             return Err(refused(
-                global.kind.codes().global_state,
+                tables::of(global.kind).codes.global_state,
                 format!("{at} is the primary of {global}"),
             ));
         }
@@ -214,7 +217,7 @@ impl World {
         self.cast_shadow(&at);
         self.leave_global(global, &at);
         if !is_primary && !has_failed {
-            let lasts = at.kind.facts().timing.of(Change::InPlace);
+            let lasts = tables::of(at.kind).durations.in_place;
             let stages = self.one_stage(&at, &["promoting", "modifying"], lasts, true);
             self.begin(&at, Purpose::Promote, stages, "detach");
         }

@@ -8,6 +8,7 @@ use crate::artefacts::address::Address;
 use crate::kinds::facts::Meaning;
 use crate::vocabulary::phase::Phase;
 
+use super::tables::{self, Word};
 use super::world::World;
 
 impl World {
@@ -36,12 +37,12 @@ impl World {
         if object.work.is_some() {
             return Err(format!("{at} is {}: let time pass until it is at rest", object.phase()));
         }
-        let phase = at.kind.phase(word);
+        let phase = tables::phase(at.kind, word);
         if phase.is_transitional() || phase == Phase::Absent {
             let ends =
                 |meaning: &Meaning| matches!(meaning, Meaning::Ready | Meaning::Stopped | Meaning::Failed);
-            let words = at.kind.facts().statuses.iter().filter(|status| ends(&status.1));
-            let words: Vec<&str> = words.map(|status| status.0).collect();
+            let words = tables::of(at.kind).words.iter().filter(|Word(_, meaning)| ends(meaning));
+            let words: Vec<&str> = words.map(|Word(word, _)| *word).collect();
             return Err(format!(
                 "{word:?} is {phase}, which nothing would end; words of an object at rest are {}, and such as no \
                  service has",

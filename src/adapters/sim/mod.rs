@@ -19,6 +19,7 @@ mod quotas;
 mod refusals;
 mod rows;
 mod slots;
+mod tables;
 mod tap;
 mod timing;
 mod verbs;
@@ -410,7 +411,7 @@ fn not_offered(catalog: &Catalog, world: &World, op: &Op) -> Option<CloudError> 
     let engine = engine.as_deref().unwrap_or(usual);
     let message = || format!("{class} is not offered for {engine} in {}", at.region);
     (catalog.offered(service, engine, &class, &at.region) == Offered::No)
-        .then(|| refusals::refused(at.kind.codes().combination, message()))
+        .then(|| refusals::refused(tables::of(at.kind).codes.combination, message()))
 }
 
 fn unreachable(error: &SimError) -> CloudError {

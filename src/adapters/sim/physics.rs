@@ -1,41 +1,22 @@
 //! What happens to objects in the course of time: stages, effects, roles.
 //!
-//! **Invariant:** status words come from the kinds' own tables.
-//! **Invariant:** what a change does is read from the field tables, not from the kind.
+//! **Invariant:** status words, and what a change does, are read from the tables, not from the kind.
 
 use std::collections::VecDeque;
 
 use crate::artefacts::address::Address;
 use crate::artefacts::seen::Member;
-use crate::kinds::facts::{Lasts, Meaning, Status};
-use crate::kinds::{AnyAttrs, KindId};
+use crate::kinds::AnyAttrs;
+use crate::kinds::facts::{Lasts, Meaning};
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
-use crate::vocabulary::table::Change;
 use crate::vocabulary::time::{Moment, Span};
 
 use super::faults::Fault;
 use super::slots::SHARDS;
+use super::tables::{self, Takes, ready_word, word, word_of};
 use super::timing;
 use super::world::{Event, Purpose, Shadow, Stage, View, Work, World, parent_of};
-
-/// The first of these words that the kind's service uses.
-pub(super) fn word(kind: KindId, preferred: &[&str]) -> Option<&'static str> {
-    let table = kind.facts().statuses;
-    preferred.iter().find_map(|want| {
-        table.iter().find(|Status(word, _)| word.eq_ignore_ascii_case(want)).map(|Status(word, _)| *word)
-    })
-}
-
-/// The first word of that meaning.
-pub(super) fn word_of(kind: KindId, meaning: Meaning) -> Option<&'static str> {
-    kind.facts().statuses.iter().find(|Status(_, means)| *means == meaning).map(|Status(word, _)| *word)
-}
-
-/// The word of an object that serves.
-pub(super) fn ready_word(kind: KindId) -> &'static str {
-    word_of(kind, Meaning::Ready).unwrap_or("available")
-}
 
 fn stage(native: &str, lasts: Span, down: bool) -> Stage {
     Stage { native: native.to_owned(), lasts, down }
@@ -46,13 +27,13 @@ impl World {
     pub(super) fn stages(
         &mut self,
         at: &Address,
-        change: Change,
+        takes: Takes,
         fields: &[&str],
         pending: &AnyAttrs,
     ) -> VecDeque<Stage> {
-        let facts = at.kind.facts();
+        let behaviour = tables::of(at.kind);
         let Some(modifying) = word(at.kind, &["modifying"]) else { return VecDeque::new() };
-        let immediate = |field: &&str| Some(*field) == facts.protection;
+        let immediate = |field: &&str| Some(*field) == behaviour.protection;
         if fields.iter().all(immediate) {
             return VecDeque::new();
         }
@@ -67,18 +48,20 @@ impl World {
             let total = self.lasts(at, "classic-resize", lasts);
             return VecDeque::from([stage(word(at.kind, &["resizing"]).unwrap_or(modifying), total, true)]);
         }
-        let mut total = self.lasts(at, "change", facts.timing.of(change));
+        let mut total = self.lasts(at, "change", behaviour.durations.of(takes));
         if fields.contains(&SHARDS) {
             total += self.slots_move_for(at, pending);
         }
-        let outage = self.lasts(at, "outage", facts.timing.write_outage(change)).min(total);
+        let outage = self.lasts(at, "outage", behaviour.durations.outage(takes)).min(total);
         let before = Span::from_millis(total.as_millis() - outage.as_millis());
-        let words: &[&str] = match change {
-            Change::InPlace | Change::Online => return VecDeque::from([stage(modifying, total, false)]),
-            Change::Resize | Change::Replace => &["resizing"],
-            Change::Restart => &["rebooting"],
-            Change::Failover if fields.contains(&"engine_version") => &["upgrading"],
-            Change::Failover => &["failing-over"],
+        let words: &[&str] = match takes {
+            Takes::InPlace | Takes::Online | Takes::Fixed => {
+                return VecDeque::from([stage(modifying, total, false)]);
+            }
+            Takes::Resize => &["resizing"],
+            Takes::Restart => &["rebooting"],
+            Takes::Failover if fields.contains(&"engine_version") => &["upgrading"],
+            Takes::Failover => &["failing-over"],
         };
         let down = word(at.kind, words).unwrap_or(modifying);
         let mut stages = VecDeque::new();
@@ -95,7 +78,7 @@ impl World {
         let before = &self.objects.get(at)?.attrs;
         let mut after = before.clone();
         after.overlay(pending);
-        before.slow_resize(&after)
+        (tables::of(at.kind).slow_resize)(before, &after)
     }
 
     /// Stages of one word.
@@ -306,7 +289,7 @@ impl World {
             self.edit(&writer, |object| object.role = Some(Role::Reader));
         }
         let lasts = if self.best_reader(cluster).is_some() {
-            cluster.kind.facts().timing.failover_outage
+            tables::of(cluster.kind).durations.failover_outage
         } else {
             timing::RECREATE_PRIMARY
         };
@@ -377,22 +360,4 @@ impl World {
     pub(super) fn member(at: &Address, role: Role) -> Member {
         Member { region: at.region.clone(), name: at.name.clone(), role }
     }
-}
-
-/// Every field that the service tells back.
-pub(super) fn told(attrs: &AnyAttrs) -> AnyAttrs {
-    use crate::kinds::{AttrsVisitor, Kind};
-    use crate::vocabulary::table::Attrs;
-    struct Told;
-    impl AttrsVisitor for Told {
-        type Out = AnyAttrs;
-        fn visit<K: Kind>(self, attrs: &K::Attrs) -> AnyAttrs {
-            let mut told = K::Attrs::default();
-            for field in K::Attrs::FIELDS.iter().filter(|field| !field.unseen) {
-                (field.copy)(&mut told, attrs);
-            }
-            K::wrap(told)
-        }
-    }
-    attrs.with(Told)
 }

@@ -9,11 +9,11 @@ use crate::kinds::{AnyAttrs, KindId};
 use crate::seams::CloudError;
 use crate::vocabulary::names::{Name, Partition};
 use crate::vocabulary::phase::{Phase, Role};
-use crate::vocabulary::table::{Change, FieldChange};
 
 use super::faults::Fault;
 use super::load;
 use super::slots::SHARDS;
+use super::tables::{self, Asked, Takes};
 use super::world::{Object, World, parent_of};
 
 /// Members of one cluster: a writer and 15 readers.
@@ -30,7 +30,7 @@ pub(super) fn missing(at: &Address) -> CloudError {
 }
 
 pub(super) fn busy(at: &Address, phase: Phase) -> CloudError {
-    CloudError::Busy { phase, code: at.kind.codes().state.to_owned() }
+    CloudError::Busy { phase, code: tables::of(at.kind).codes.state.to_owned() }
 }
 
 pub(super) fn refused(code: &str, message: String) -> CloudError {
@@ -38,7 +38,7 @@ pub(super) fn refused(code: &str, message: String) -> CloudError {
 }
 
 fn in_use(at: &Address) -> CloudError {
-    CloudError::Busy { phase: Phase::Ready, code: at.kind.codes().in_use.to_owned() }
+    CloudError::Busy { phase: Phase::Ready, code: tables::of(at.kind).codes.in_use.to_owned() }
 }
 
 /// The class of machines that an object runs on.
@@ -46,12 +46,10 @@ pub(super) fn class_of(attrs: &AnyAttrs) -> Option<String> {
     attrs.text("class").or_else(|| attrs.text("node_type"))
 }
 
-/// Whether a change that goes alone has only such company as the service wants with it.
-fn goes_with(change: &FieldChange, all: &[FieldChange]) -> bool {
+/// Whether a field that goes alone has only such company as the service wants with it.
+fn goes_with(one: &Asked, all: &[Asked]) -> bool {
     all.iter().all(|other| {
-        other.field == change.field
-            || change.with.as_ref() == Some(&other.field)
-            || other.with.as_ref() == Some(&change.field)
+        other.field == one.field || one.with == Some(other.field) || other.with == Some(one.field)
     })
 }
 
@@ -83,7 +81,7 @@ impl World {
             }
             if self.global_of(&source).is_some() {
                 let message = format!("{source} is a member of a global object already");
-                return Err(refused(at.kind.codes().combination, message));
+                return Err(refused(tables::of(at.kind).codes.combination, message));
             }
         }
         if let (Some(kind), Some(name)) = (at.kind.global_kind(), wanted.text("global")) {
@@ -108,7 +106,7 @@ impl World {
         }
         if state.members.iter().any(|member| member.region == at.region) {
             return Err(refused(
-                at.kind.codes().combination,
+                tables::of(at.kind).codes.combination,
                 format!("{global} has a member in {}", at.region),
             ));
         }
@@ -119,7 +117,7 @@ impl World {
             .and_then(|member| Self::member_address(global, &member.region, &member.name))
             .and_then(|primary| self.objects.get_key_value(&primary));
         if let Some((primary, object)) = primary {
-            let has_writer = !at.kind.facts().exclusive_with_members
+            let has_writer = !tables::of(at.kind).one_at_a_time
                 || self.children(primary).any(|(_, m)| m.role == Some(Role::Writer) && m.serves());
             if !object.is_ready() || !has_writer {
                 return Err(busy(primary, object.phase()));
@@ -129,7 +127,7 @@ impl World {
                 && wanted != has
             {
                 let message = format!("{primary} has version {has}, not {wanted}");
-                return Err(refused(at.kind.codes().combination, message));
+                return Err(refused(tables::of(at.kind).codes.combination, message));
             }
         }
         Ok(())
@@ -148,7 +146,7 @@ impl World {
         let members = self.children(parent).count();
         if members + 1 + others > MEMBERS_MAX {
             let message = format!("{parent} has {members} members, no more are allowed");
-            return Err(refused(at.kind.codes().combination, message));
+            return Err(refused(tables::of(at.kind).codes.combination, message));
         }
         Ok(())
     }
@@ -177,7 +175,7 @@ impl World {
         };
         let has = self.in_region(&at.region, at.kind).count();
         if has >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            let code = at.kind.codes().quota;
+            let code = tables::of(at.kind).codes.quota;
             return Err(refused(code, format!("{has} of {limit} {} in {} are in use", at.kind, at.region)));
         }
         Ok(())
@@ -187,13 +185,16 @@ impl World {
         let Some(class) = class_of(wanted) else { return Ok(()) };
         if load::vcpus(&class).is_none() {
             let message = format!("{class} is not offered in {}", at.region);
-            return Err(refused(at.kind.codes().combination, message));
+            return Err(refused(tables::of(at.kind).codes.combination, message));
         }
         let none_left = self.strike(at, operation, |fault| {
             matches!(fault, Fault::Capacity { class: which } if which.as_ref().is_none_or(|w| *w == class))
         });
         match none_left {
-            Some(_) => Err(CloudError::Exhausted { what: class, code: at.kind.codes().capacity.to_owned() }),
+            Some(_) => Err(CloudError::Exhausted {
+                what: class,
+                code: tables::of(at.kind).codes.capacity.to_owned(),
+            }),
             None => Ok(()),
         }
     }
@@ -205,7 +206,7 @@ impl World {
         wanted: &AnyAttrs,
         has: Option<&Object>,
     ) -> Result<(), CloudError> {
-        let codes = at.kind.codes();
+        let codes = &tables::of(at.kind).codes;
         let number = |field: &str| {
             wanted.get(field).and_then(|v| v.as_u64()).or_else(|| has.and_then(|o| o.number(field)))
         };
@@ -261,61 +262,63 @@ impl World {
         &mut self,
         at: &Address,
         wanted: &AnyAttrs,
-        changes: &[FieldChange],
+        asked: &[Asked],
     ) -> Result<(), CloudError> {
         let object = self.objects.get(at).ok_or_else(|| missing(at))?;
         let phase = object.phase();
-        let wakes = phase == Phase::Stopped && changes.iter().all(|change| change.field == "paused");
+        let wakes = phase == Phase::Stopped && asked.iter().all(|asked| asked.field == "paused");
         if !(phase.is_ready() || wakes) {
             return Err(busy(at, phase));
         }
         let mut whole = object.attrs.clone();
         whole.overlay(wanted);
-        let no_way = |change: &&FieldChange| change.change == Change::Replace || change.through;
-        if let Some(change) = whole.diff(&object.attrs).iter().find(no_way) {
-            let value = |attrs: &AnyAttrs| attrs.get(&change.field).unwrap_or_default();
+        let is_fixed = |asked: &&Asked| asked.takes == Takes::Fixed;
+        if let Some(fixed) = tables::asked(&whole, &object.attrs).iter().find(is_fixed) {
+            let value = |attrs: &AnyAttrs| attrs.get(fixed.field).unwrap_or_default();
             let (before, after) = (value(&object.attrs), value(wanted));
-            let message = format!("{} cannot be changed from {before} to {after}", change.field);
-            return Err(refused(at.kind.codes().combination, message));
+            let message = format!("{} cannot be changed from {before} to {after}", fixed.field);
+            return Err(refused(tables::of(at.kind).codes.combination, message));
         }
-        if changes.len() > 1
-            && let Some(alone) = changes.iter().find(|change| change.alone && !goes_with(change, changes))
+        if asked.len() > 1
+            && let Some(alone) = asked.iter().find(|one| one.alone && !goes_with(one, asked))
         {
             let message = format!("{} needs a call of its own", alone.field);
-            return Err(refused(at.kind.codes().combination, message));
+            return Err(refused(tables::of(at.kind).codes.combination, message));
         }
-        if let Some(parent) = parent_of(at, &object.attrs).filter(|p| p.kind.facts().exclusive_with_members) {
+        if let Some(parent) = parent_of(at, &object.attrs).filter(|p| tables::of(p.kind).one_at_a_time) {
             let cluster = self.objects.get(&parent).ok_or_else(|| missing(&parent))?;
             if !cluster.is_ready() {
                 return Err(busy(&parent, cluster.phase()));
             }
         }
-        if at.kind.facts().exclusive_with_members
-            && !changes.iter().all(|change| Some(change.field.as_str()) == at.kind.facts().protection)
+        let behaviour = tables::of(at.kind);
+        if behaviour.one_at_a_time
+            && !asked.iter().all(|asked| Some(asked.field) == behaviour.protection)
             && let Some((member, state)) = self.children(at).find(|(_, member)| !member.is_ready())
         {
             return Err(busy(member, state.phase()));
         }
-        self.refuse_shards(at, changes)?;
+        self.refuse_shards(at, asked)?;
         self.refuse_references(at, wanted)?;
         let object = self.objects.get(at);
         self.refuse_numbers(at, wanted, object)?;
-        if changes.iter().any(|change| matches!(change.field.as_str(), "class" | "node_type")) {
+        if asked.iter().any(|asked| matches!(asked.field, "class" | "node_type")) {
             self.refuse_class(at, wanted, "modify")?;
         }
         Ok(())
     }
 
     /// Members of a global object have the same shards: those of the primary are changed, for all of them together.
-    fn refuse_shards(&self, at: &Address, changes: &[FieldChange]) -> Result<(), CloudError> {
-        let Some(global) = self.global_of(at).filter(|_| changes.iter().any(|c| c.field == SHARDS)) else {
+    fn refuse_shards(&self, at: &Address, asked: &[Asked]) -> Result<(), CloudError> {
+        let Some(global) = self.global_of(at).filter(|_| asked.iter().any(|asked| asked.field == SHARDS))
+        else {
             return Ok(());
         };
         let state = self.objects.get(global).ok_or_else(|| missing(global))?;
         if !state.is_ready() {
             return Err(CloudError::Busy {
                 phase: state.phase(),
-                code: at.kind.codes().global_state.to_owned(),
+                code: tables::of(at.kind).codes.global_state.to_owned(),
             });
         }
         if self.objects.get(at).is_some_and(|object| object.role == Some(Role::Reader)) {
@@ -340,8 +343,8 @@ impl World {
         if !matches!(phase, Phase::Ready | Phase::Stopped | Phase::Failed(_) | Phase::Unknown(_)) {
             return Err(busy(at, phase));
         }
-        let codes = at.kind.codes();
-        if object.attrs.is_protected() {
+        let codes = &tables::of(at.kind).codes;
+        if object.is_protected() {
             return Err(refused(codes.combination, format!("{at} is protected against deletion")));
         }
         if self.children(at).next().is_some() {
@@ -350,7 +353,7 @@ impl World {
         if self.global_of(at).is_some() {
             return Err(CloudError::Busy { phase: Phase::Ready, code: codes.global_state.to_owned() });
         }
-        let freed = usize::from(!at.kind.facts().primary_leaves);
+        let freed = usize::from(!tables::of(at.kind).primary_leaves);
         if at.kind.facts().is_global && object.members.len() > freed {
             return Err(in_use(at));
         }
@@ -359,7 +362,7 @@ impl World {
         {
             return Err(CloudError::Busy {
                 phase: parent.phase(),
-                code: parent.attrs.kind().codes().state.to_owned(),
+                code: tables::of(parent.attrs.kind()).codes.state.to_owned(),
             });
         }
         if let Some(name) = final_snapshot {

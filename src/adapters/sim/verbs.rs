@@ -9,11 +9,10 @@ use crate::kinds::facts::Meaning;
 use crate::seams::CloudError;
 use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
-use crate::vocabulary::table::Change;
 
-use super::physics::{word, word_of};
 use super::refusals::{busy, missing, refused};
 use super::slots::SHARDS;
+use super::tables::{self, Takes, word, word_of};
 use super::timing;
 use super::world::{Purpose, World};
 
@@ -41,7 +40,7 @@ impl World {
                 }
                 self.cast_shadow(at);
                 let nothing = AnyAttrs::empty(at.kind);
-                let stages = self.stages(at, Change::Online, &[SHARDS], &nothing);
+                let stages = self.stages(at, Takes::Online, &[SHARDS], &nothing);
                 self.begin(at, Purpose::Pass, stages, "rebalance");
                 Ok(())
             }
@@ -49,13 +48,13 @@ impl World {
     }
 
     fn fail_over(&mut self, at: &Address, to: Option<&Name>) -> Result<(), CloudError> {
-        let facts = at.kind.facts();
-        let codes = at.kind.codes();
-        if !facts.takes_failover {
+        let behaviour = tables::of(at.kind);
+        let (codes, durations) = (&behaviour.codes, &behaviour.durations);
+        if !behaviour.takes_failover {
             return Err(refused("InvalidParameterCombination", format!("{at} has no role to move")));
         }
         let Some(object) = self.objects.get(at) else { return Err(missing(at)) };
-        if !facts.exclusive_with_members {
+        if !behaviour.one_at_a_time {
             // Replicas that are no objects of their own.
             let able = object.number("replicas_per_shard").unwrap_or(0) > 0
                 && object.attrs.get("automatic_failover") != Some(false.into());
@@ -63,7 +62,7 @@ impl World {
                 return Err(refused(codes.failover, format!("{at} has no replica that can take over")));
             }
             self.cast_shadow(at);
-            let stages = self.one_stage(at, &["modifying"], facts.timing.failover_outage, true);
+            let stages = self.one_stage(at, &["modifying"], durations.failover_outage, true);
             self.begin(at, Purpose::Pass, stages, "failover");
             return Ok(());
         }
@@ -96,18 +95,17 @@ impl World {
         for writer in writers {
             self.edit(&writer, |object| object.role = Some(Role::Reader));
         }
-        let stages = self.one_stage(at, &["failing-over", "modifying"], facts.timing.failover_outage, true);
+        let stages = self.one_stage(at, &["failing-over", "modifying"], durations.failover_outage, true);
         self.begin(at, Purpose::Failover { to: Some(target.name) }, stages, "failover");
         Ok(())
     }
 
     fn reboot(&mut self, at: &Address) -> Result<(), CloudError> {
-        let facts = at.kind.facts();
         if word(at.kind, &["rebooting"]).is_none() {
             return Err(unsupported(at, &Verb::Reboot));
         }
         self.cast_shadow(at);
-        let stages = self.one_stage(at, &["rebooting"], facts.timing.restart_outage, true);
+        let stages = self.one_stage(at, &["rebooting"], tables::of(at.kind).durations.restart_outage, true);
         self.begin(at, Purpose::Pass, stages, "reboot");
         Ok(())
     }
@@ -155,7 +153,7 @@ impl World {
         }
         self.cast_shadow(at);
         self.edit(at, |object| object.pending = None);
-        let lasts = at.kind.facts().timing.failover;
+        let lasts = tables::of(at.kind).durations.failover;
         let stages: VecDeque<_> = self.one_stage(at, &["cancelling-resize"], lasts, true);
         self.begin(at, Purpose::Pass, stages, "cancel-resize");
         Ok(())

@@ -23,7 +23,7 @@ use super::billing::Meter;
 use super::checkers::Violation;
 use super::faults::Rule;
 use super::load::Load;
-use super::timing;
+use super::{tables, timing};
 
 /// A stretch of work during which the object shows one status word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub struct Object {
 
 impl Object {
     pub(super) fn phase(&self) -> Phase {
-        self.attrs.kind().phase(&self.native)
+        tables::phase(self.attrs.kind(), &self.native)
     }
     pub(super) fn is_ready(&self) -> bool {
         self.phase().is_ready()
@@ -119,6 +119,10 @@ impl Object {
     /// Whether clients are answered.
     pub(super) fn serves(&self) -> bool {
         self.phase().serves()
+    }
+    pub(super) fn is_protected(&self) -> bool {
+        let field = tables::of(self.attrs.kind()).protection;
+        field.and_then(|field| self.attrs.get(field)) == Some(true.into())
     }
     pub(super) fn is_going(&self) -> bool {
         matches!(self.phase(), Phase::Deleting)
