@@ -25,9 +25,9 @@ use rgctl::vocabulary::names::{Fingerprint, RegionId, RunId, StepId, StoreName, 
 use rgctl::vocabulary::time::Span;
 use serde_json::json;
 
-use crate::engine::{Order, Site, block_on, cache_store};
-use crate::families::{SHIPPED, build};
 use crate::fixtures::{ask, at, cluster_store, consents, desired, lines, node};
+use crate::shipped::{SHIPPED, build};
+use crate::site::{Order, Site, block_on, cache_store};
 use crate::swarm_blueprint::{CATALOG, Game};
 
 /// A world without faults, in which the account has what it needs.

@@ -9,8 +9,8 @@ use rgctl::capacity::{self, Estimate, survivors};
 use rgctl::cli::capacity::{CapacityArgs, document, write_text};
 use rgctl::vocabulary::quantity::Count;
 
-use crate::families::{SHIPPED, catalog, shipped};
 use crate::fixtures::NOW;
+use crate::shipped::{SHIPPED, catalog, shipped};
 
 fn estimates(blueprint: &Blueprint, reading: &Reading) -> Vec<Estimate> {
     capacity::estimate(blueprint, &reading.regions, &catalog(), NOW)
@@ -91,7 +91,7 @@ fn growth_reaches_ceilings_in_a_month_that_comes_sooner_the_faster_it_is() {
         let text = std::fs::read_to_string(path).unwrap();
         let growing = format!("growthPerMonth: {growth}");
         let text = text.replace("growthPerMonth: 8%", &growing).replace("growthPerMonth: 3%", &growing);
-        let (blueprint, reading) = crate::families::read(&text);
+        let (blueprint, reading) = crate::shipped::read(&text);
         let found = estimates(&blueprint, &reading);
         let is_bound = |ceiling: &&rgctl::capacity::Ceiling| ceiling.what.contains("within the blueprint");
         of(&found, "ranking").ceilings.iter().find(is_bound).map(|ceiling| ceiling.reached_in)

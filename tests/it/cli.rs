@@ -211,7 +211,7 @@ fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
         let attrs = crate::fixtures::attrs(stranger.kind, &fields);
         let op = Op::Create { at: stranger.clone(), attrs, tags: std::collections::BTreeMap::new() };
         let token = rgctl::vocabulary::names::Token("a person".to_owned());
-        crate::engine::block_on(cloud.call(&op, &token, &Permit::always())).unwrap();
+        crate::site::block_on(cloud.call(&op, &token, &Permit::always())).unwrap();
         cloud.advance(rgctl::vocabulary::time::Span::from_mins(5)).unwrap();
     }
     let shown = place.run(&["import", "-f", file]);

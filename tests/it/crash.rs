@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use rgctl::adapters::sim::GENESIS;
 use rgctl::artefacts::journal::Outcome;
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
 use rgctl::artefacts::seen::Inventory;
-use rgctl::catalog::Catalog;
 
 use crate::digests::{self, Digest, Fold};
-use crate::engine::{Order, Site, cache_store};
 use crate::fixtures::{cluster_store, consents, desired};
+use crate::shipped::{SHIPPED, desired_of};
+use crate::site::{Order, Site, cache_store};
 use crate::taps::Cut;
 
 /// One change of the world: how it is reached, and what is asked for then.
@@ -134,26 +133,15 @@ fn small_cases() -> Vec<Case> {
     ]
 }
 
-/// The desired state of a shipped blueprint.
-pub fn shipped(file: &str) -> Desired {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("blueprints").join(file);
-    let catalog = Catalog::embedded().unwrap();
-    let (reading, _) = rgctl::cli::validate::read(&[path], None, &catalog, GENESIS);
-    assert!(!reading.diagnostics.has_errors(), "{file}");
-    let blueprint = &reading.blueprints[0].blueprint;
-    rgctl::desired::build(blueprint, &reading.regions, &catalog, &[], GENESIS).unwrap().desired
-}
-
 #[test]
 fn the_first_apply_of_a_shipped_blueprint_survives_every_cut() {
-    let files = ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"];
     let case = |name: &str| Case {
         name: name.to_owned(),
         before: None,
-        wanted: shipped(&format!("{name}.yaml")),
+        wanted: desired_of(name),
         order: Order::default(),
     };
-    let total = survive_all("first apply", &files.map(case));
+    let total = survive_all("first apply", &SHIPPED.map(case));
     assert!(total > 300, "{total}");
 }
 

@@ -24,7 +24,7 @@ use rgctl::seams::{Cloud, CloudError, Store};
 use rgctl::vocabulary::digest::Digester;
 use rgctl::vocabulary::names::BlueprintName;
 
-use crate::engine::block_on;
+use crate::site::block_on;
 
 /// Hexadecimal digits that are kept of a digest.
 const KEPT: usize = 16;

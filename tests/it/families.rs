@@ -8,41 +8,15 @@ use rgctl::artefacts::bill::BillLine;
 use rgctl::artefacts::node::{Desired, Node};
 use rgctl::artefacts::overlay::{Axis, Overlay};
 use rgctl::artefacts::plan::Verb;
-use rgctl::blueprint::document::Reading;
-use rgctl::blueprint::spec::Blueprint;
-use rgctl::catalog::{Catalog, Unit, price_bill};
+use rgctl::catalog::{Unit, price_bill};
 use rgctl::desired::{self, Built};
 use rgctl::families::drill::{Wanted, drill};
 use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::vocabulary::diagnostic::Source;
 use rgctl::vocabulary::names::{Name, StoreName};
 use rgctl::vocabulary::time::{Moment, Span};
 
 use crate::fixtures::{NOW, region};
-
-pub const SHIPPED: [&str; 5] =
-    ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"];
-
-pub fn shipped(name: &str) -> (Blueprint, Reading) {
-    let path = format!("{}/blueprints/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-    read(&std::fs::read_to_string(path).unwrap())
-}
-
-pub fn read(text: &str) -> (Blueprint, Reading) {
-    let reading = Reading::with_built_in_regions(&[Source::new("test.yaml", text)]);
-    assert!(!reading.diagnostics.has_errors(), "{:?}", reading.diagnostics);
-    (reading.blueprints[0].blueprint.clone(), reading)
-}
-
-pub fn catalog() -> Catalog {
-    Catalog::embedded().unwrap()
-}
-
-pub fn build(name: &str, overlays: &[Overlay]) -> Built {
-    let (blueprint, reading) = shipped(name);
-    desired::build(&blueprint, &reading.regions, &catalog(), overlays, NOW)
-        .unwrap_or_else(|findings| panic!("{name}: {findings:?}"))
-}
+use crate::shipped::{SHIPPED, build, catalog, read};
 
 /// The depth of each node in the order of creation; fails on a need that dangles or leads back to itself.
 fn depths(desired: &Desired) -> BTreeMap<&Address, usize> {

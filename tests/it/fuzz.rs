@@ -7,7 +7,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rgctl::adapters::sim::{GENESIS, SimCloud};
 
-use crate::crash::shipped;
+use crate::shipped::desired_of;
 
 #[path = "../../fuzz/src/readers.rs"]
 mod readers;
@@ -86,7 +86,7 @@ fn no_mutation_makes_a_reader_panic() {
 fn a_saved_plan_is_refused_with_any_one_byte_changed() {
     use rgctl::artefacts::policy::Policy;
     use rgctl::cli::saved::SavedPlan;
-    let desired = shipped("light-game.yaml");
+    let desired = desired_of("light-game");
     let inventory = SimCloud::in_memory(1, GENESIS)
         .with_world(|world| {
             world.observe(&rgctl::execution::drive::selection_of(

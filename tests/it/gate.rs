@@ -28,8 +28,8 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::cli::Place;
-use crate::engine::{Order, Site};
 use crate::fixtures::*;
+use crate::site::{Order, Site};
 
 fn store(name: &str) -> StoreName {
     StoreName::new(name).unwrap()

@@ -22,9 +22,9 @@ use rgctl::vocabulary::time::Span;
 use serde_json::{Value, json};
 
 use crate::cli::Place;
-use crate::engine::block_on;
-use crate::families::{SHIPPED, build, catalog};
 use crate::fixtures::{NOW, at, plan_for, region};
+use crate::shipped::{SHIPPED, build, catalog};
+use crate::site::block_on;
 
 /// Builds objects by another hand: no tag of ours, in the order in which they need each other.
 fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTreeMap<String, String>) {

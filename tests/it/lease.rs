@@ -24,8 +24,8 @@ use rgctl::seams::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, Stor
 use rgctl::vocabulary::names::{RegionId, RunId, StepId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
-use crate::engine::{Order, Quiet, Site, applying};
 use crate::fixtures::{at, cluster_store, consents, desired};
+use crate::site::{Order, Quiet, Site, applying};
 use crate::taps::{Cut, ManualWall};
 
 /// This machine's time as the paused clock of the runtime tells it.
@@ -321,7 +321,7 @@ fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_
         let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
         let job = applying(&wanted, &run, &policy, &pace);
         let mut watch = Quiet { turns: 0, stop_after: Some(500) };
-        let ended = crate::engine::block_on(drive(&world, &job, &mut watch));
+        let ended = crate::site::block_on(drive(&world, &job, &mut watch));
         if is_taken {
             assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
             assert!(site.cloud.calls().is_empty(), "what was about to be sent was not");

@@ -14,9 +14,9 @@ use rgctl::kinds::KindId;
 use rgctl::planning::{self, Ask};
 use rgctl::vocabulary::names::{BlueprintName, StoreName, Token};
 
-use crate::crash::shipped;
-use crate::engine::{Order, Site};
 use crate::fixtures::{ask, at, cluster_store, consents, desired, node, seen_as_wanted};
+use crate::shipped::desired_of;
+use crate::site::{Order, Site};
 
 /// Kinds of which the services tell neither an id nor when they were made.
 const NAMELESS: [KindId; 10] = [
@@ -59,8 +59,8 @@ fn set_tag(site: &Site, at: &Address, key: &str, value: Option<&str>) {
 #[test]
 fn in_every_family_a_lost_tag_is_shown_and_restored_where_the_service_tells_an_id_and_nowhere_else() {
     let mut kinds = BTreeSet::new();
-    for file in ["rocket-arena-china.yaml", "rocket-arena-global.yaml", "accounts.yaml"] {
-        let wanted = shipped(file);
+    for file in ["rocket-arena-china", "rocket-arena-global", "accounts"] {
+        let wanted = desired_of(file);
         let mut site = Site::new(7);
         assert_eq!(site.apply(&wanted).outcome, Outcome::Settled, "{file}");
         let before = site.look(&wanted);

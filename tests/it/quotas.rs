@@ -16,9 +16,9 @@ use rgctl::vocabulary::time::Span;
 use serde_json::json;
 
 use crate::cli::Place;
-use crate::engine::{block_on, cache_store};
-use crate::families::catalog;
 use crate::fixtures::{NOW, ask, cluster_store, consents, desired, region, world_of};
+use crate::shipped::catalog;
+use crate::site::{block_on, cache_store};
 use crate::swarm_blueprint::CATALOG;
 
 /// What of a plan would be too much, with the usual quotas of the catalog.

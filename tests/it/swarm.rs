@@ -30,8 +30,8 @@ use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
 use crate::digests::{self, Digest, Fold};
-use crate::engine::{Order, Site, block_on};
 use crate::fixtures::lines;
+use crate::site::{Order, Site, block_on};
 use crate::swarm_blueprint::{CATALOG, Game};
 use crate::swarm_rules::{FlatPrices, Rules};
 use crate::swarm_tally::Tally;

@@ -23,9 +23,9 @@ use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
-use crate::crash::shipped;
-use crate::engine::{Order, Site, applying, block_on, cache_store};
 use crate::fixtures::{at, cluster_store, consents, desired};
+use crate::shipped::desired_of;
+use crate::site::{Order, Site, applying, block_on, cache_store};
 use crate::taps::Cut;
 
 /// No fault of these tests heals by itself.
@@ -213,7 +213,7 @@ fn whatever_is_answered_for_ever_a_run_ends_within_a_bound_and_says_why() {
 fn a_call_of_any_sort_in_any_family_that_never_has_an_answer_ends_with_its_reason() {
     let words = ["create", "modify", "tag", "delete", "failover", "detach"];
     let met: BTreeSet<(Endpoint, String)> =
-        words.into_par_iter().flat_map_iter(|word| lost_answers("rocket-arena.yaml", word)).collect();
+        words.into_par_iter().flat_map_iter(|word| lost_answers("rocket-arena", word)).collect();
     let planes = [Endpoint::Rds, Endpoint::ElastiCache, Endpoint::Redshift];
     for (plane, word) in
         planes.into_iter().flat_map(|plane| ["create", "modify", "tag", "delete"].map(|w| (plane, w)))
@@ -227,7 +227,7 @@ fn a_call_of_any_sort_in_any_family_that_never_has_an_answer_ends_with_its_reaso
 
 /// Lets every such call of a shipped blueprint be lost; yields which control planes met one.
 fn lost_answers(file: &str, word: &str) -> BTreeSet<(Endpoint, String)> {
-    let before = shipped(file);
+    let before = desired_of(file);
     let mut site = Site::new(5);
     raise_quotas(&site);
     if word != "create" {
@@ -306,15 +306,15 @@ fn raise_quotas(site: &Site) {
 #[test]
 fn a_name_that_is_taken_and_never_seen_ends_with_that_reason() {
     let cases = [
-        ("rocket-arena.yaml", KindId::AuroraCluster),
-        ("rocket-arena.yaml", KindId::AuroraInstance),
-        ("rocket-arena.yaml", KindId::DocumentCluster),
-        ("rocket-arena.yaml", KindId::CacheGroup),
-        ("rocket-arena.yaml", KindId::RedshiftCluster),
-        ("rocket-arena.yaml", KindId::RdsSubnetGroup),
+        ("rocket-arena", KindId::AuroraCluster),
+        ("rocket-arena", KindId::AuroraInstance),
+        ("rocket-arena", KindId::DocumentCluster),
+        ("rocket-arena", KindId::CacheGroup),
+        ("rocket-arena", KindId::RedshiftCluster),
+        ("rocket-arena", KindId::RdsSubnetGroup),
     ];
     cases.into_par_iter().for_each(|(file, kind)| {
-        let wanted = shipped(file);
+        let wanted = desired_of(file);
         let node = wanted.nodes.keys().find(|at| at.kind == kind);
         let hidden = node.unwrap_or_else(|| panic!("{file} has no {kind}")).clone();
         let site = Site::new(5);
@@ -379,7 +379,7 @@ fn ten_days_without_capacity_are_few_calls_and_the_reason_stands_with_every_turn
 
 #[test]
 fn a_month_of_throttling_is_few_calls_a_step() {
-    let wanted = shipped("rocket-arena.yaml");
+    let wanted = desired_of("rocket-arena");
     let site = Site::new(7);
     raise_quotas(&site);
     add(&site, Fault::Throttle, |rule| Rule { until: rule.from + Span::from_days(30), ..rule });

@@ -29,8 +29,8 @@ use rgctl::vocabulary::time::Moment;
 use serde_json::json;
 
 use super::replay::{Answer, Sent, Still, cloud, dated, over, refusal, xml};
-use crate::engine::{Quiet, applying};
 use crate::fixtures::{cluster_store, desired, region};
+use crate::site::{Quiet, applying};
 use crate::taps::ManualWall;
 
 /// The time of [`Still`], as a service tells it, and ten minutes later.

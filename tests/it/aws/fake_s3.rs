@@ -32,7 +32,7 @@ use rgctl::vocabulary::time::{Moment, Span};
 
 use super::replay::Still;
 use crate::fixtures::{at, cluster_store, desired, region};
-use crate::store_laws::{obeys_the_laws, obeys_the_laws_of_leases, obeys_the_laws_of_moves};
+use crate::store_law::{obeys_the_laws, obeys_the_laws_of_leases, obeys_the_laws_of_moves};
 
 /// What goes wrong with a write that is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,8 +20,8 @@ use rgctl::vocabulary::money::Total;
 use rgctl::vocabulary::names::RegionId;
 use serde_json::{Value, json};
 
-use crate::engine::Site;
 use crate::fixtures::{NOW, consents};
+use crate::site::Site;
 use crate::swarm_blueprint::{BUILT_IN, CATALOG};
 
 /// What a text comes to before the world is looked at.

@@ -9,9 +9,9 @@ use rgctl::desired::Built;
 use rgctl::kinds::KindId;
 use serde_json::json;
 
-use crate::engine::Site;
-use crate::families::{catalog, read};
 use crate::fixtures::{NOW, lines, plan_for, region, world_of};
+use crate::shipped::{catalog, read};
+use crate::site::Site;
 
 /// A key as the service tells it.
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234";

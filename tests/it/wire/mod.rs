@@ -39,9 +39,9 @@ use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 use serde_json::json;
 
-use crate::engine::{Quiet, applying};
 use crate::fixtures::{at, cluster_store, consents, desired, node, region};
-use crate::store_laws::obeys_the_laws;
+use crate::site::{Quiet, applying};
+use crate::store_law::obeys_the_laws;
 
 /// This machine's time: an emulator has no other.
 struct Wall;
