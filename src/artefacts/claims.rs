@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::Address;
+use super::journal::Mark;
 use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
+use super::policy::{Consent, GraveAct};
 use super::scope::RecordId;
 use super::seen::{Member, Seen};
 use crate::vocabulary::names::{BlueprintName, StoreName, Token};
@@ -38,11 +40,43 @@ pub struct Claims {
     pub leaving: BTreeSet<Address>,
     /// Objects that were deleted since a run last settled: what takes their place is no growth.
     pub deleted: BTreeSet<Address>,
+    /// Removals of data that were begun and have not come to their end, by the object that bore it.
+    pub removals: BTreeMap<Address, Removal>,
+}
+
+/// The removal of a store's data in a region, from the call that deletes it until the store is gone there, or a run for the
+/// store has settled, or the object is there again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// The store that it belonged to.
+    pub store: Option<StoreName>,
+    /// Objects of the store in that region that were on record then, and that were not deleted since.
+    pub left: BTreeSet<Address>,
+    /// What the run that deleted it was allowed to leave empty: that was agreed to before anything was deleted.
+    pub agreed: BTreeSet<Consent>,
+}
+
+impl Removal {
+    /// Whether nothing of the store is left: what is made after that is a new store.
+    pub fn is_whole(&self, is_deleted: impl Fn(&Address) -> bool) -> bool {
+        // Of what belongs to no store that is known nobody can tell whether all of it is gone.
+        self.store.is_some() && self.left.iter().all(is_deleted)
+    }
+
+    /// Whether the run that deleted it was allowed that.
+    pub fn allows(&self, act: &GraveAct) -> bool {
+        self.agreed.iter().any(|consent| consent.covers(act))
+    }
 }
 
 /// A record of nothing, with which nothing is compared.
-pub static NO_CLAIMS: Claims =
-    Claims { record: None, objects: BTreeMap::new(), leaving: BTreeSet::new(), deleted: BTreeSet::new() };
+pub static NO_CLAIMS: Claims = Claims {
+    record: None,
+    objects: BTreeMap::new(),
+    leaving: BTreeSet::new(),
+    deleted: BTreeSet::new(),
+    removals: BTreeMap::new(),
+};
 
 /// Whose an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +160,79 @@ impl Claims {
     /// Whether an object that we made, or took over, should be there: where it is not seen, it is lost.
     pub fn should_exist(&self, at: &Address) -> bool {
         self.objects.get(at).is_some_and(|claimed| claimed.is_done) && !self.leaving.contains(at)
+    }
+
+    /// Data that we deleted in a removal that has not come to its end, as far as `is_going` sees it gone or on its way out.
+    pub fn half_removed(&self, is_going: impl Fn(&Address) -> bool) -> Vec<(&Address, &Removal)> {
+        let is_deleted = |at: &Address| self.leaving.contains(at) && is_going(at);
+        let removals = self.removals.iter();
+        removals.filter(|(at, removal)| is_going(at) && !removal.is_whole(is_deleted)).collect()
+    }
+
+    /// The deletion of an object is about to be asked for.
+    pub fn begin_deletion(&mut self, at: &Address, agreed: BTreeSet<Consent>) {
+        self.leaving.insert(at.clone());
+        if !at.kind.facts().holds_data {
+            return;
+        }
+        let store = self.objects.get(at).and_then(|claimed| claimed.store.clone());
+        let others = self.objects.iter().filter(|(other, claimed)| {
+            *other != at && claimed.is_done && claimed.store == store && other.region == at.region
+        });
+        let left = others.map(|(other, _)| other.clone()).collect();
+        // What was left when it was first asked for is what counts: since then something may have been made.
+        let before =
+            self.removals.entry(at.clone()).or_insert(Removal { store, left, agreed: BTreeSet::new() });
+        before.agreed.extend(agreed);
+    }
+
+    /// An object has gone by our deletion.
+    fn end_deletion(&mut self, at: &Address) {
+        self.objects.remove(at);
+        self.leaving.remove(at);
+        self.deleted.insert(at.clone());
+        for removal in self.removals.values_mut() {
+            removal.left.remove(at);
+        }
+        let leaving = &self.leaving;
+        self.removals.retain(|at, removal| leaving.contains(at) || !removal.is_whole(|_| false));
+    }
+
+    /// A deletion certainly had no effect: its object stays where it is.
+    pub fn keep_after_all(&mut self, at: &Address) {
+        self.leaving.remove(at);
+        self.removals.remove(at);
+    }
+
+    /// A step on an object came true: keeps what it says of the object.
+    pub fn settled(&mut self, at: &Address, word: &str, mark: Option<&Mark>) {
+        match (word, mark) {
+            ("delete", None) => return self.end_deletion(at),
+            // It was no longer wanted, and never came true.
+            ("delete", Some(_)) => self.keep_after_all(at),
+            // Where a deletion is still on its way, it may be gone again.
+            _ if self.leaving.contains(at) => {}
+            _ => {
+                self.removals.remove(at);
+            }
+        }
+        let claimed = self.objects.entry(at.clone()).or_default();
+        claimed.is_done = true;
+        claimed.bears_data = at.kind.facts().holds_data;
+        if let Some(mark) = mark {
+            claimed.id = mark.id.clone().or(claimed.id.take());
+            claimed.store = mark.store.clone().or(claimed.store.take());
+            claimed.keep = mark.keep.clone().or(claimed.keep.take());
+        }
+    }
+
+    /// A run has brought about what was wanted of these stores, all of them when there are none: what it removed is gone.
+    pub fn finish(&mut self, targets: &BTreeSet<StoreName>) {
+        self.deleted.clear();
+        self.removals.retain(|_, removal| {
+            let is_target = |store: &StoreName| targets.contains(store);
+            !targets.is_empty() && !removal.store.as_ref().is_some_and(is_target)
+        });
     }
 
     /// Whether there was an object before, which what is made now makes up for.

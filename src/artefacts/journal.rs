@@ -151,7 +151,8 @@ pub enum Event {
     Settled {
         /// Which step.
         step: StepId,
-        /// What is there now; nothing after a deletion, and in records of old.
+        /// What is there now; nothing where it was deleted, and in records of old. After a deletion that was given up, since it
+        /// is no longer wanted, it is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<Mark>,
     },

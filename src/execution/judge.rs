@@ -8,6 +8,7 @@ use super::turn::Known;
 use crate::artefacts::address::Address;
 use crate::artefacts::journal::{Cause, Event, Mark};
 use crate::artefacts::plan::{self, Plan, Waiting};
+use crate::artefacts::seen::Seen;
 use crate::record::ledger::{Begun, NAME_TAKEN, Status};
 use crate::vocabulary::names::StepId;
 use crate::vocabulary::phase::Phase;
@@ -268,7 +269,9 @@ impl Step<'_> {
             return;
         }
         // The snapshot that a deletion leaves behind must be there and whole.
-        if let Some(snapshot) = &self.begun.leaves {
+        let snapshot = self.begun.leaves.as_ref();
+        // A deletion that never came true, and is no longer wanted, leaves none.
+        if let Some(snapshot) = snapshot.filter(|_| self.object().is_none()) {
             match self.known.inventory.seen.get(snapshot).map(|seen| &seen.facts.phase) {
                 Some(Phase::Ready) => {}
                 Some(phase) if phase.is_transitional() => {
@@ -299,12 +302,19 @@ impl Step<'_> {
         verdicts.record.push(self.settled());
     }
 
+    /// Its object, which is there: after a deletion only where it stays, and is ours.
+    fn object(&self) -> Option<&Seen> {
+        let at = &self.begun.at;
+        let (claims, blueprint) = (&self.known.ledger.claims, &self.known.desired.blueprint);
+        let stays = |seen: &&Seen| !seen.facts.phase.is_going() && claims.owns(blueprint, at, seen);
+        self.known.inventory.seen.get(at).filter(|seen| self.begun.word != "delete" || stays(seen))
+    }
+
     /// What is there now is kept with it, so that it is known again without its tags.
     fn settled(&self) -> Event {
         let at = &self.begun.at;
-        let seen = self.known.inventory.seen.get(at).filter(|_| self.begun.word != "delete");
         let (node, claimed) = (self.known.desired.nodes.get(at), self.known.ledger.claims.objects.get(at));
-        let object = seen.map(|seen| Mark::of(node, claimed, seen));
+        let object = self.object().map(|seen| Mark::of(node, claimed, seen));
         Event::Settled { step: self.id.clone(), object }
     }
 

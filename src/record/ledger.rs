@@ -9,7 +9,8 @@ use std::fmt;
 use crate::artefacts::address::Address;
 use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Cause, Entry, Event, Mark, Outcome, regions_of};
+use crate::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose, regions_of};
+use crate::artefacts::policy::{Grave, Policy};
 use crate::vocabulary::names::{Fingerprint, RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -179,6 +180,8 @@ pub struct Ledger {
     pub last_hash: String,
     /// The run that was opened and not closed: it works, or was cut off.
     pub open: Option<RunId>,
+    /// What the last run was for, and what it might do.
+    doing: Option<(Purpose, Policy)>,
     /// What was chosen for steps that have not come true.
     pub choices: Choices,
     /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
@@ -220,9 +223,10 @@ impl Ledger {
         match &entry.what {
             // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
             // nothing had happened.
-            Event::Opened { desired, .. } => {
+            Event::Opened { desired, purpose, policy, .. } => {
                 self.open = Some(entry.run.clone());
                 self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
+                self.doing = Some((*purpose, policy.clone()));
                 if self.desired.as_ref() != Some(desired) {
                     self.choices = Choices::default();
                     self.desired = Some(desired.clone());
@@ -231,7 +235,10 @@ impl Ledger {
             Event::Closed { outcome, .. } => {
                 self.open = None;
                 if *outcome == Outcome::Settled {
-                    self.claims.deleted.clear();
+                    // A take-over only sets tags.
+                    if let Some((Purpose::Apply | Purpose::Destroy, policy)) = &self.doing {
+                        self.claims.finish(&policy.targets);
+                    }
                     self.begun.retain(|_, begun| begun.status != Status::Failed);
                 }
             }
@@ -277,7 +284,7 @@ impl Ledger {
             }
             Event::Settled { step, object } => {
                 if let Some(begun) = self.begun.remove(step) {
-                    self.keep(&begun, object.as_ref());
+                    self.claims.settled(&begun.at, &begun.word, object.as_ref());
                     self.choices.forget(&begun.at, &begun.word);
                 }
                 // What was asked for once, and is so, has arrived.
@@ -285,24 +292,6 @@ impl Ledger {
                     self.late.remove(step);
                 }
             }
-        }
-    }
-
-    /// Keeps what a step that came true says of its object.
-    fn keep(&mut self, begun: &Begun, mark: Option<&Mark>) {
-        if begun.word == "delete" {
-            self.claims.objects.remove(&begun.at);
-            self.claims.leaving.remove(&begun.at);
-            self.claims.deleted.insert(begun.at.clone());
-            return;
-        }
-        let claimed = self.claims.objects.entry(begun.at.clone()).or_default();
-        claimed.is_done = true;
-        claimed.bears_data = begun.at.kind.facts().holds_data;
-        if let Some(mark) = mark {
-            claimed.id = mark.id.clone().or(claimed.id.take());
-            claimed.store = mark.store.clone().or(claimed.store.take());
-            claimed.keep = mark.keep.clone().or(claimed.keep.take());
         }
     }
 
@@ -329,7 +318,9 @@ impl Ledger {
             changes: changes.clone(),
         };
         if word == "delete" {
-            self.claims.leaving.insert(at.clone());
+            let consents = self.doing.iter().flat_map(|(_, policy)| &policy.consents);
+            let agreed = consents.filter(|consent| consent.grave == Grave::Empty).cloned().collect();
+            self.claims.begin_deletion(at, agreed);
         } else if word == "create" {
             let claimed = self.claims.objects.entry(at.clone()).or_default();
             claimed.tokens.insert(token.clone());
@@ -345,7 +336,7 @@ impl Ledger {
             why.clone_into(&mut begun.why);
             // A deletion that certainly had no effect leaves its object where it is.
             if begun.word == "delete" && matches!(status, Status::Deferred | Status::Failed) {
-                self.claims.leaving.remove(&begun.at);
+                self.claims.keep_after_all(&begun.at);
             }
         }
     }

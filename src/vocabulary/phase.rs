@@ -34,6 +34,10 @@ impl Phase {
     pub const fn is_transitional(&self) -> bool {
         matches!(self, Self::Creating | Self::Busy { .. } | Self::Deleting)
     }
+    /// Whether the object is gone, or on its way out.
+    pub const fn is_going(&self) -> bool {
+        matches!(self, Self::Absent | Self::Deleting)
+    }
     /// Whether clients are certainly served.
     pub const fn serves(&self) -> bool {
         matches!(self, Self::Ready | Self::Busy { serves: true })

@@ -31,7 +31,7 @@ use crate::site::{Order, Site, block_on, cache_store};
 use crate::swarm_blueprint::{CATALOG, Game};
 
 /// A world without faults, in which the account has what it needs.
-fn quiet_site(seed: u64) -> Site {
+pub fn quiet_site(seed: u64) -> Site {
     let mut site = Site::new(seed);
     site.cloud = site.cloud.clone().with_catalog(Arc::clone(&CATALOG));
     let rule = Rule::always(Fault::Quota { limit: u32::MAX }, GENESIS, GENESIS + Span::from_days(3_650));

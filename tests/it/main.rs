@@ -12,6 +12,7 @@ mod catalog;
 mod cli;
 mod crash;
 mod digests;
+mod emptied;
 mod engine;
 mod families;
 mod field_law;
