@@ -13,9 +13,9 @@ use crate::vocabulary::time::Moment;
 pub enum Disturbance {
     /// It adds, and interrupts nobody: something is made, started or grows.
     Growth,
-    /// It interrupts nobody and takes nothing away: tags, backups, logs, dynamic parameters.
+    /// It interrupts nobody and takes nothing away: tags, longer backups, more logs, dynamic parameters.
     Quiet,
-    /// It takes something away that nobody is served by any more, or should be: a reader, a removed store.
+    /// It interrupts nobody and takes something away: a reader, a removed store, redundancy, protection.
     Reduction,
     /// A reader restarts, and others go on serving.
     ReaderRestart,

@@ -81,6 +81,7 @@ fn makes(agreed: &Op, change: &FieldChange) -> bool {
             && agreed.after == change.after
             && agreed.change >= change.change
             && (agreed.shrinks || !change.shrinks)
+            && (agreed.lowers || !change.lowers)
             // To take something away is another thing than to add something, also where both end alike.
             && (goes_down(agreed) || !goes_down(change))
     })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Lasts, Timing};
 use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
 use crate::attrs;
-use crate::vocabulary::table::Way;
+use crate::vocabulary::table::{Lowers, Way};
 
 /// Which database speaks to the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ attrs! {
         /// Engine version of all members; follows from the members.
         engine_version: EngineVersion => Failover { same: minor_may_lead, unseen: true };
         /// Whether the service refuses to delete it.
-        deletion_protection: bool => InPlace;
+        deletion_protection: bool => InPlace { lowers: Lowers::Less };
     }
 }
 
@@ -78,11 +78,11 @@ attrs! {
         /// Engine version; a newer minor version that the provider chose is not drift.
         engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
         /// Cluster parameter group.
-        parameter_group: String => InPlace;
+        parameter_group: String => InPlace { lowers: Lowers::Any };
         /// Subnet group; fixed at creation.
         subnet_group: String => Replace;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace;
+        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Port; all members restart when it changes.
         port: u16 => Failover;
         /// Whether storage is encrypted.
@@ -90,31 +90,31 @@ attrs! {
         /// Key that encrypts storage.
         kms_key: String => Replace { same: same_key };
         /// How storage is billed; back to `io-optimized` only once in 30 days.
-        storage_kind: StorageKind => InPlace { alone: true };
+        storage_kind: StorageKind => InPlace { alone: true, lowers: Lowers::Nothing };
         /// Days that automatic backups are kept, 1 to 35.
-        backup_retention_days: u32 => InPlace;
+        backup_retention_days: u32 => InPlace { lowers: Lowers::Less };
         /// Daily backup window, UTC, `hh:mm-hh:mm`.
-        backup_window: String => InPlace { same: same_window };
+        backup_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
         /// Weekly maintenance window, UTC, `ddd:hh:mm-ddd:hh:mm`.
-        maintenance_window: String => InPlace { same: same_window };
+        maintenance_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
         /// Whether the service refuses to delete it.
-        deletion_protection: bool => InPlace;
+        deletion_protection: bool => InPlace { lowers: Lowers::Less };
         /// Name of the first database.
         database: String => Replace;
         /// Name of the first user.
         master_username: String => Replace;
         /// Whether the service makes, stores and rotates the first user's password in its secret store.
-        managed_password: bool => InPlace;
+        managed_password: bool => InPlace { lowers: Lowers::Less };
         /// Whether database users may authenticate by IAM.
-        iam_authentication: bool => InPlace;
+        iam_authentication: bool => InPlace { lowers: Lowers::Less };
         /// Logs that are exported.
-        log_exports: BTreeSet<String> => InPlace;
+        log_exports: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Whether snapshots carry the cluster's tags.
-        copy_tags_to_snapshot: bool => InPlace;
+        copy_tags_to_snapshot: bool => InPlace { lowers: Lowers::Less };
         /// Least capacity of serverless members, in Aurora capacity units (0.5 steps, times two: 1 means 0.5).
-        serverless_min_half_acu: u32 => InPlace;
+        serverless_min_half_acu: u32 => InPlace { lowers: Lowers::Less };
         /// Most capacity of serverless members, in half Aurora capacity units.
-        serverless_max_half_acu: u32 => InPlace;
+        serverless_max_half_acu: u32 => InPlace { lowers: Lowers::Less };
         /// Global cluster that this one joins as a secondary at creation.
         global: String => Replace;
     }
@@ -132,15 +132,15 @@ attrs! {
         /// Instance parameter group.
         parameter_group: String => Restart;
         /// Order of promotion: 0 first, 15 last.
-        promotion_tier: u32 => InPlace;
+        promotion_tier: u32 => InPlace { lowers: Lowers::Nothing };
         /// Availability zone; chosen by the service when unset.
         zone: String => Replace;
         /// Whether it has a public address.
-        publicly_accessible: bool => InPlace;
+        publicly_accessible: bool => InPlace { lowers: Lowers::Any };
         /// Whether minor versions are applied by the service in the maintenance window.
-        auto_minor_version_upgrade: bool => InPlace;
+        auto_minor_version_upgrade: bool => InPlace { lowers: Lowers::More };
         /// Whether Performance Insights is on.
-        performance_insights: bool => InPlace;
+        performance_insights: bool => InPlace { lowers: Lowers::Less };
     }
 }
 

@@ -6,7 +6,7 @@ use super::aurora::StorageKind;
 use super::facts::{Lasts, Timing};
 use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
 use crate::attrs;
-use crate::vocabulary::table::Way;
+use crate::vocabulary::table::{Lowers, Way};
 
 attrs! {
     /// A DocumentDB global cluster.
@@ -16,7 +16,7 @@ attrs! {
         /// Region of that cluster.
         source_region: String => Replace { unseen: true };
         /// Whether the service refuses to delete it.
-        deletion_protection: bool => InPlace;
+        deletion_protection: bool => InPlace { lowers: Lowers::Less };
     }
 }
 
@@ -30,11 +30,11 @@ attrs! {
         /// Engine version; a newer minor version that the provider chose is not drift.
         engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
         /// Cluster parameter group.
-        parameter_group: String => InPlace;
+        parameter_group: String => InPlace { lowers: Lowers::Any };
         /// Subnet group; fixed at creation.
         subnet_group: String => Replace;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace;
+        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Port; all members restart when it changes.
         port: u16 => Failover;
         /// Whether storage is encrypted.
@@ -42,23 +42,23 @@ attrs! {
         /// Key that encrypts storage.
         kms_key: String => Replace { same: same_key };
         /// How storage is billed.
-        storage_kind: StorageKind => InPlace { alone: true };
+        storage_kind: StorageKind => InPlace { alone: true, lowers: Lowers::Nothing };
         /// Days that automatic backups are kept, 1 to 35.
-        backup_retention_days: u32 => InPlace;
+        backup_retention_days: u32 => InPlace { lowers: Lowers::Less };
         /// Daily backup window, UTC.
-        backup_window: String => InPlace { same: same_window };
+        backup_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
         /// Weekly maintenance window, UTC.
-        maintenance_window: String => InPlace { same: same_window };
+        maintenance_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
         /// Whether the service refuses to delete it.
-        deletion_protection: bool => InPlace;
+        deletion_protection: bool => InPlace { lowers: Lowers::Less };
         /// Name of the first user.
         master_username: String => Replace;
         /// Whether the service makes, stores and rotates the first user's password.
-        managed_password: bool => InPlace;
+        managed_password: bool => InPlace { lowers: Lowers::Less };
         /// Logs that are exported: `audit`, `profiler`.
-        log_exports: BTreeSet<String> => InPlace;
+        log_exports: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Least capacity of serverless members, in half DocumentDB capacity units.
-        serverless_min_half_dcu: u32 => InPlace;
+        serverless_min_half_dcu: u32 => InPlace { lowers: Lowers::Less };
         /// Most capacity of serverless members, in half DocumentDB capacity units; members restart when it changes.
         serverless_max_half_dcu: u32 => Restart;
         /// Global cluster that this one joins as a secondary at creation.
@@ -74,13 +74,13 @@ attrs! {
         /// Instance class, such as `db.r6g.xlarge`.
         class: String => Restart { alone: true };
         /// Order of promotion: 0 first, 15 last.
-        promotion_tier: u32 => InPlace;
+        promotion_tier: u32 => InPlace { lowers: Lowers::Nothing };
         /// Availability zone; chosen by the service when unset.
         zone: String => Replace;
         /// Whether minor versions are applied by the service in the maintenance window.
-        auto_minor_version_upgrade: bool => InPlace;
+        auto_minor_version_upgrade: bool => InPlace { lowers: Lowers::More };
         /// Whether Performance Insights is on.
-        performance_insights: bool => InPlace;
+        performance_insights: bool => InPlace { lowers: Lowers::Less };
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Lasts, Meaning, Status, Timing};
 use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
 use crate::attrs;
-use crate::vocabulary::table::{Shrink, Way};
+use crate::vocabulary::table::{Lowers, Shrink, Way};
 
 /// Which cache speaks to the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ attrs! {
         /// Region of that group.
         source_region: String => Replace { unseen: true };
         /// What it is for; the service puts a prefix before its name, so that this text carries ours.
-        description: String => InPlace;
+        description: String => InPlace { lowers: Lowers::Nothing };
     }
 }
 
@@ -63,15 +63,15 @@ attrs! {
         /// Node type, such as `cache.r7g.xlarge`.
         node_type: String => Failover { alone: true };
         /// Number of shards; slots move while serving.
-        shards: u32 => Online { alone: true, shrink: Shrink::BoundByUse, common: true };
+        shards: u32 => Online { alone: true, shrink: Shrink::BoundByUse, common: true, lowers: Lowers::Less };
         /// Replicas in each shard, 0 to 5.
-        replicas_per_shard: u32 => InPlace { alone: true };
+        replicas_per_shard: u32 => InPlace { alone: true, lowers: Lowers::Less };
         /// Whether the key space is sharded; enabled by way of `compatible`, and for good.
-        cluster_mode: ClusterMode => Online { alone: true, way: way_of_mode };
+        cluster_mode: ClusterMode => Online { alone: true, way: way_of_mode, lowers: Lowers::Any };
         /// Whether a replica takes over by itself.
-        automatic_failover: bool => InPlace;
+        automatic_failover: bool => InPlace { lowers: Lowers::Less };
         /// Whether replicas are placed in other zones than their primary.
-        multi_az: bool => InPlace;
+        multi_az: bool => InPlace { lowers: Lowers::Less };
         /// Whether connections are encrypted.
         transit_encryption: bool => Replace;
         /// Whether stored data is encrypted.
@@ -81,17 +81,17 @@ attrs! {
         /// Subnet group; fixed at creation.
         subnet_group: String => Replace;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace { if_told: true };
+        security_groups: BTreeSet<String> => InPlace { if_told: true, lowers: Lowers::Less };
         /// Parameter group.
-        parameter_group: String => InPlace;
+        parameter_group: String => InPlace { lowers: Lowers::Any };
         /// User group that may connect.
-        user_group: String => InPlace { alone: true };
+        user_group: String => InPlace { alone: true, lowers: Lowers::Any };
         /// Days that automatic snapshots are kept; 0 takes none.
-        snapshot_retention_days: u32 => InPlace;
+        snapshot_retention_days: u32 => InPlace { lowers: Lowers::Less };
         /// Daily snapshot window, UTC.
-        snapshot_window: String => InPlace { same: same_window };
+        snapshot_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
         /// Weekly maintenance window, UTC.
-        maintenance_window: String => InPlace { same: same_window, if_told: true };
+        maintenance_window: String => InPlace { same: same_window, if_told: true, lowers: Lowers::Nothing };
         /// Port that clients connect to.
         port: u16 => Replace;
         /// Whether rarely used data is kept on disk.
@@ -141,29 +141,29 @@ attrs! {
     /// An ElastiCache serverless cache.
     pub struct ServerlessAttrs {
         /// Engine that speaks to the clients.
-        engine: CacheEngine => InPlace { alone: true };
+        engine: CacheEngine => InPlace { alone: true, lowers: Lowers::Any };
         /// Major engine version.
-        major_engine_version: String => InPlace { alone: true };
+        major_engine_version: String => InPlace { alone: true, lowers: Lowers::Any };
         /// Most data kept, in GiB.
-        data_max_gib: u32 => InPlace { shrink: Shrink::BoundByUse };
+        data_max_gib: u32 => InPlace { shrink: Shrink::BoundByUse, lowers: Lowers::Less };
         /// Least data billed, in GiB.
-        data_min_gib: u32 => InPlace;
+        data_min_gib: u32 => InPlace { lowers: Lowers::Less };
         /// Most processing units per second.
-        ecpu_max_per_second: u32 => InPlace;
+        ecpu_max_per_second: u32 => InPlace { lowers: Lowers::Less };
         /// Least processing units per second that are held ready.
-        ecpu_min_per_second: u32 => InPlace;
+        ecpu_min_per_second: u32 => InPlace { lowers: Lowers::Less };
         /// Key that encrypts stored data.
         kms_key: String => Replace { same: same_key };
         /// Subnets in which it may be placed.
         subnets: BTreeSet<String> => Replace;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace;
+        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// User group that may connect.
-        user_group: String => InPlace;
+        user_group: String => InPlace { lowers: Lowers::Any };
         /// Days that automatic snapshots are kept.
-        snapshot_retention_days: u32 => InPlace;
+        snapshot_retention_days: u32 => InPlace { lowers: Lowers::Less };
         /// Time of day at which snapshots are taken, UTC, `hh:mm`.
-        daily_snapshot_time: String => InPlace;
+        daily_snapshot_time: String => InPlace { lowers: Lowers::Nothing };
     }
 }
 
@@ -175,7 +175,7 @@ attrs! {
         /// Name that the client gives.
         user_name: String => Replace;
         /// What the user may do, in the engine's access-control language.
-        access: String => InPlace;
+        access: String => InPlace { lowers: Lowers::Any };
     }
 }
 
@@ -185,7 +185,7 @@ attrs! {
         /// Engine that speaks to the clients.
         engine: CacheEngine => Replace;
         /// Ids of the users.
-        users: BTreeSet<String> => InPlace;
+        users: BTreeSet<String> => InPlace { lowers: Lowers::Less };
     }
 }
 

@@ -6,7 +6,7 @@ use super::AnyAttrs;
 use super::facts::{Lasts, Meaning, Status, Timing};
 use super::shared::{same_key, same_window};
 use crate::attrs;
-use crate::vocabulary::table::Shrink;
+use crate::vocabulary::table::{Lowers, Shrink};
 
 /// In place of a region: snapshots are not copied.
 pub const NO_COPY: &str = "none";
@@ -23,33 +23,33 @@ attrs! {
         /// Name of the first user.
         master_username: String => Replace;
         /// Whether the service makes, stores and rotates the first user's password.
-        managed_password: bool => InPlace;
+        managed_password: bool => InPlace { lowers: Lowers::Less };
         /// Subnet group; fixed at creation.
         subnet_group: String => Replace;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace;
+        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Parameter group; static parameters take effect after a restart.
         parameter_group: String => Restart;
         /// Whether stored data is encrypted.
-        encrypted: bool => Online { alone: true };
+        encrypted: bool => Online { alone: true, lowers: Lowers::Less };
         /// Key that encrypts stored data.
-        kms_key: String => Online { same: same_key, alone: true };
+        kms_key: String => Online { same: same_key, alone: true, lowers: Lowers::Nothing };
         /// Days that automatic snapshots are kept, 1 to 35.
-        snapshot_retention_days: u32 => InPlace;
+        snapshot_retention_days: u32 => InPlace { lowers: Lowers::Less };
         /// Weekly maintenance window, UTC.
-        maintenance_window: String => InPlace { same: same_window };
+        maintenance_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
         /// Whether it has a public address.
-        publicly_accessible: bool => InPlace { alone: true };
+        publicly_accessible: bool => InPlace { alone: true, lowers: Lowers::Any };
         /// Whether traffic to other services stays in the network.
-        enhanced_vpc_routing: bool => InPlace { alone: true };
+        enhanced_vpc_routing: bool => InPlace { alone: true, lowers: Lowers::Less };
         /// Whether compute runs in two zones.
-        multi_az: bool => Online { alone: true };
+        multi_az: bool => Online { alone: true, lowers: Lowers::Less };
         /// Port that clients connect to.
         port: u16 => Restart { alone: true };
         /// Region that snapshots are copied to; `none` for no copies.
-        snapshot_copy_region: String => InPlace { alone: true };
+        snapshot_copy_region: String => InPlace { alone: true, lowers: Lowers::To(NO_COPY) };
         /// Days that copied snapshots are kept.
-        snapshot_copy_retention_days: u32 => InPlace { alone: true };
+        snapshot_copy_retention_days: u32 => InPlace { alone: true, lowers: Lowers::Less };
         /// Whether compute is paused: storage is billed, nothing is served.
         paused: bool => Restart { alone: true };
     }
@@ -61,13 +61,13 @@ attrs! {
         /// Name of the first database.
         database: String => Replace;
         /// Name of the first user.
-        master_username: String => InPlace;
+        master_username: String => InPlace { lowers: Lowers::Any };
         /// Whether the service makes, stores and rotates the first user's password.
-        managed_password: bool => InPlace;
+        managed_password: bool => InPlace { lowers: Lowers::Less };
         /// Key that encrypts stored data.
-        kms_key: String => Online { same: same_key };
+        kms_key: String => Online { same: same_key, lowers: Lowers::Nothing };
         /// Logs that are exported.
-        log_exports: BTreeSet<String> => InPlace;
+        log_exports: BTreeSet<String> => InPlace { lowers: Lowers::Less };
     }
 }
 
@@ -77,19 +77,19 @@ attrs! {
         /// Namespace that it serves.
         namespace: String => Replace;
         /// Processing units held ready.
-        base_rpu: u32 => InPlace { alone: true };
+        base_rpu: u32 => InPlace { alone: true, lowers: Lowers::Less };
         /// Processing units at most.
-        max_rpu: u32 => InPlace { alone: true };
+        max_rpu: u32 => InPlace { alone: true, lowers: Lowers::Less };
         /// Subnets; three zones.
-        subnets: BTreeSet<String> => InPlace;
+        subnets: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace;
+        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
         /// Whether it has a public address.
-        publicly_accessible: bool => InPlace { alone: true };
+        publicly_accessible: bool => InPlace { alone: true, lowers: Lowers::Any };
         /// Whether traffic to other services stays in the network.
-        enhanced_vpc_routing: bool => InPlace { alone: true };
+        enhanced_vpc_routing: bool => InPlace { alone: true, lowers: Lowers::Less };
         /// Port that clients connect to.
-        port: u16 => InPlace { alone: true };
+        port: u16 => InPlace { alone: true, lowers: Lowers::Any };
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::attrs;
-use crate::vocabulary::table::Way;
+use crate::vocabulary::table::{Lowers, Way};
 
 /// Version of an engine as the service writes it, such as `8.0.mysql_aurora.3.10.0`, `16.6`, `5.0.0` or `8.0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +80,19 @@ pub fn same_key(wanted: &String, seen: &String) -> bool {
         || seen.rsplit('/').next() == wanted.rsplit('/').next()
 }
 
+/// Words by which engines say that a parameter is off.
+const OFF: [&str; 7] = ["off", "0", "false", "disabled", "disable", "no", "none"];
+
+/// Whether a parameter is switched off that was on, or of which nobody knows that it was off: it may be what encrypts
+/// connections, or what audits them.
+pub fn is_switched_off(before: &Value, after: &Value) -> bool {
+    let is_off = |value: &Value| {
+        value.as_str().is_some_and(|text| OFF.iter().any(|off| text.trim().eq_ignore_ascii_case(off)))
+    };
+    let parameters = after.as_object().into_iter().flatten();
+    parameters.into_iter().any(|(name, value)| is_off(value) && !before.get(name).is_some_and(is_off))
+}
+
 /// Maintenance and backup windows are answered in lower case whatever was given.
 #[allow(clippy::ptr_arg, reason = "the table's `same` column compares values of the field's own type")]
 pub fn same_window(wanted: &String, seen: &String) -> bool {
@@ -89,9 +103,9 @@ attrs! {
     /// A set of subnets in which a store's members may be placed.
     pub struct SubnetGroupAttrs {
         /// Why the group exists.
-        description: String => InPlace;
+        description: String => InPlace { lowers: Lowers::Nothing };
         /// Subnet ids; at least two availability zones.
-        subnets: BTreeSet<String> => InPlace;
+        subnets: BTreeSet<String> => InPlace { lowers: Lowers::Less };
     }
 }
 
@@ -103,7 +117,7 @@ attrs! {
         /// Why the group exists.
         description: String => Replace;
         /// Parameters that differ from the family's default; entries not named here are left alone.
-        parameters: BTreeMap<String, String> => InPlace { same: holds_all };
+        parameters: BTreeMap<String, String> => InPlace { same: holds_all, lowers: Lowers::By(is_switched_off) };
     }
 }
 
@@ -113,7 +127,7 @@ attrs! {
         /// Name of the object that the snapshot was taken from.
         source: String => Replace;
         /// Size in GiB, where the service tells it.
-        size_gib: u64 => InPlace { unseen: true };
+        size_gib: u64 => InPlace { unseen: true, lowers: Lowers::Nothing };
     }
 }
 

@@ -241,7 +241,9 @@ fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'
     alone.sort_by_key(|change| turn_of(change, makes_room));
     let later = alone.partition_point(|change| turn_of(change, makes_room) < Turn::Together);
     let late = alone.split_off(later);
-    let together = (!together.is_empty()).then_some(together);
+    // What takes something away goes in a call of its own: what a freeze stops holds nothing else up.
+    let (lowers, others): (Vec<_>, Vec<_>) = together.into_iter().partition(|change| change.lowers);
+    let together = [others, lowers].into_iter().filter(|changes| !changes.is_empty());
     let groups = calls(alone).into_iter().chain(together).chain(calls(late));
     for changes in groups {
         let attrs = asked(node, &changes);

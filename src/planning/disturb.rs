@@ -133,17 +133,15 @@ impl Around<'_, '_> {
     }
 }
 
-/// A number that grows adds, one that shrinks takes away; where data has to leave shards, it moves.
+/// A number that grows adds. What the field's table calls less takes away; where data has to leave shards, it moves.
 fn by_size(change: &FieldChange) -> Disturbance {
-    let before = change.before.as_ref().and_then(Value::as_f64);
-    match (before, change.after.as_f64()) {
-        (Some(before), Some(after)) if after > before => Disturbance::Growth,
-        (Some(before), Some(after))
-            if after < before && change.change == Change::Online && change.shrinks =>
-        {
-            Disturbance::Reshard
-        }
-        (Some(before), Some(after)) if after < before => Disturbance::Reduction,
-        _ => Disturbance::Quiet,
+    if change.change == Change::Online && change.shrinks {
+        return Disturbance::Reshard;
     }
+    if change.lowers {
+        return Disturbance::Reduction;
+    }
+    let before = change.before.as_ref().and_then(Value::as_f64);
+    let grows = before.zip(change.after.as_f64()).is_some_and(|(before, after)| after > before);
+    if grows { Disturbance::Growth } else { Disturbance::Quiet }
 }

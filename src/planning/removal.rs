@@ -56,6 +56,7 @@ pub(super) fn unprotect(ask: &Ask<'_>, at: &Address, seen: &Seen) -> Step {
         with: None,
         through: false,
         shrinks: false,
+        lowers: true,
         common: false,
     };
     let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };

@@ -47,6 +47,46 @@ pub enum Shrink {
     BoundByUse,
 }
 
+/// Which way a field may not go in a freeze: what a change takes from redundancy, protection, capacity, or from those who may
+/// connect.
+#[derive(Clone, Copy, Debug)]
+pub enum Lowers {
+    /// Neither value is less than the other: names, windows, an order.
+    Nothing,
+    /// A smaller number, `false`, or a list without an entry that it had.
+    Less,
+    /// `true`, or a greater number.
+    More,
+    /// Any other value: of two nobody can tell which one is less.
+    Any,
+    /// One value, which stands for nothing at all.
+    To(&'static str),
+    /// As told by a rule of the field's own, of the seen value (first) and the wanted one (second).
+    By(fn(&Value, &Value) -> bool),
+}
+
+impl Lowers {
+    /// Whether the second value takes something away from the first. Where a switch was not told, nobody knows that it was
+    /// off.
+    pub fn judge(self, before: Option<&Value>, after: &Value) -> bool {
+        match (self, before, after) {
+            (Self::Any, Some(_), _) => true,
+            (Self::To(word), ..) => after.as_str() == Some(word),
+            (Self::By(rule), ..) => rule(before.unwrap_or(&Value::Null), after),
+            (Self::Less, before, Value::Bool(false)) | (Self::More, before, Value::Bool(true)) => {
+                before != Some(after)
+            }
+            (Self::Less, Some(Value::Array(before)), Value::Array(after)) => {
+                before.iter().any(|entry| !after.contains(entry))
+            }
+            (Self::Less, Some(before), Value::Number(_)) => is_smaller(after, Some(before)),
+            (Self::More, Some(before), Value::Number(_)) => is_smaller(before, Some(after)),
+            // What was not set had nothing that could be taken away.
+            (Self::Nothing | Self::Less | Self::More | Self::Any, ..) => false,
+        }
+    }
+}
+
 /// How the service gets a field from a seen value to a wanted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -71,6 +111,9 @@ pub struct Columns<T, A> {
     pub same: Option<fn(&T, &T) -> bool>,
     /// Whether a smaller value may lose data.
     pub shrink: Shrink,
+    /// What takes redundancy, protection or capacity away. A field that is changed while its object serves must say it;
+    /// until it does, it counts as one of which any change may.
+    pub lowers: Option<Lowers>,
     /// Provider calls other than the kind's general one are used for this field (resharding, replica count, ...).
     /// Such a field is never changed in one call with another.
     pub alone: bool,
@@ -107,6 +150,8 @@ pub struct Field<A: 'static> {
     pub common: bool,
     /// Whether a smaller value may lose data.
     pub shrink: Shrink,
+    /// What takes redundancy, protection or capacity away; nothing where the table does not say it.
+    pub lowers: Option<Lowers>,
     /// Whether it is set.
     pub is_set: fn(&A) -> bool,
     /// The value, when set.
@@ -154,6 +199,9 @@ pub struct FieldChange {
     /// Whether the change takes capacity for data away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shrinks: bool,
+    /// Whether a change that interrupts nobody takes redundancy, protection or capacity away: a freeze stops it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lowers: bool,
     /// Whether it is made at the primary of a global object, for all members.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub common: bool,
@@ -179,6 +227,9 @@ pub fn diff<A: Attrs>(wanted: &A, seen: &A) -> Vec<FieldChange> {
         let before = (field.get)(seen);
         let after = through.or_else(|| (field.get)(wanted)).unwrap_or(Value::Null);
         let shrinks = field.shrink == Shrink::BoundByUse && is_smaller(&after, before.as_ref());
+        // What interrupts is judged by that.
+        let lowers = matches!(change, Change::InPlace | Change::Online)
+            && field.lowers.unwrap_or(Lowers::Any).judge(before.as_ref(), &after);
         changes.push(FieldChange {
             field: field.name.to_owned(),
             before: before.map(|value| if field.secret { Value::from(HIDDEN) } else { value }),
@@ -188,6 +239,7 @@ pub fn diff<A: Attrs>(wanted: &A, seen: &A) -> Vec<FieldChange> {
             with: field.with.map(str::to_owned),
             through: is_through,
             shrinks,
+            lowers,
             common: field.common,
         });
     }
@@ -256,6 +308,7 @@ macro_rules! attrs {
                         },
                         common: COLUMNS.common,
                         shrink: COLUMNS.shrink,
+                        lowers: COLUMNS.lowers,
                         is_set: |attrs| attrs.$field.is_some(),
                         get: |attrs| {
                             attrs.$field.as_ref().and_then(|value| serde_json::to_value(value).ok())
@@ -298,6 +351,9 @@ macro_rules! column {
     (way, $value:expr) => {
         Some($value)
     };
+    (lowers, $value:expr) => {
+        Some($value)
+    };
     ($other:ident, $value:expr) => {
         $value
     };
@@ -311,6 +367,7 @@ impl<T, A> Columns<T, A> {
         if_told: false,
         same: None,
         shrink: Shrink::Harmless,
+        lowers: None,
         alone: false,
         with: None,
         way: None,

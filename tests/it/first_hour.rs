@@ -166,3 +166,70 @@ fn a_record_whose_last_lines_were_taken_away_is_damaged() {
         }
     }
 }
+
+/// A family: a store, and the same store with less redundancy or protection.
+const LOWERED: [(&str, &str); 6] = [
+    (FAMILIES[0].0, "engine: aurora-postgresql, class: db.r7g.large, deletionProtection: false"),
+    (FAMILIES[1].0, "engine: aurora-mysql, class: db.r7g.large, deletionProtection: false"),
+    (FAMILIES[2].0, "engine: documentdb, class: db.r6g.large, deletionProtection: false"),
+    (FAMILIES[2].0, "engine: documentdb, class: db.r6g.large, tls: false"),
+    (
+        "engine: valkey, shards: 1, replicasPerShard: 1, class: cache.r7g.large, objectives: { availability: 99% }",
+        "engine: valkey, shards: 1, replicasPerShard: 0, class: cache.r7g.large, objectives: { availability: 99% }",
+    ),
+    (
+        "engine: redshift, nodes: 2, backup: { retention: 9d }",
+        "engine: redshift, nodes: 2, backup: { retention: 3d }",
+    ),
+];
+
+#[test]
+fn a_freeze_holds_what_lowers_redundancy_or_protection_in_every_family_and_not_what_raises_it() {
+    let freeze = "  calendar: [{ name: cup, starts: \"2026-01-01T00:00Z\", lasts: 3d, freeze: true }]";
+    for (store, lowered) in LOWERED {
+        let place = applied(&blueprint(HOME, &[("db", store)], ""));
+        let before = world(&place);
+        let left = apply(&place, &blueprint(HOME, &[("db", lowered)], freeze), &[]);
+        assert_eq!(left.code, 0, "{lowered}: {}{}", left.data, left.talk);
+        assert!(left.data.contains("it is within the freeze `cup`"), "{lowered}: {}", left.data);
+        assert_eq!(world(&place), before, "{lowered}: nothing is lowered in a freeze");
+        let place = applied(&blueprint(HOME, &[("db", lowered)], ""));
+        let raised = blueprint(HOME, &[("db", store)], freeze);
+        let left = apply(&place, &raised, &[]);
+        assert!(left.data.contains("settled"), "{lowered}: {}{}", left.data, left.talk);
+    }
+}
+
+#[test]
+fn a_destroy_that_stopped_half_way_ends_the_plan_of_the_next_apply_with_the_consent_that_it_needs() {
+    for (store, _) in FAMILIES {
+        let text = blueprint(HOME, &[("db", store)], "");
+        let plan_after = |minutes: u64| {
+            let place = applied(&text);
+            let deadline = format!("{minutes}m");
+            let line = [
+                "destroy",
+                "-f",
+                "a.yaml",
+                "--yes",
+                "--allow",
+                "delete:db@us-east-1",
+                "--deadline",
+                &deadline,
+            ];
+            place.run(&line);
+            let plan = place.run(&["plan", "-f", "a.yaml"]);
+            (place, plan)
+        };
+        let (place, plan) = (1..60)
+            .map(plan_after)
+            .find(|(_, plan)| plan.data.contains("empty:db@us-east-1"))
+            .unwrap_or_else(|| panic!("{store}: no deadline stops it half-way"));
+        let last = plan.data.trim_end().lines().last().unwrap_or_default();
+        assert!(last.contains("--allow empty:db@us-east-1"), "{store}: {}", plan.data);
+        assert!(plan.data.contains("This plan leaves db in us-east-1 empty"), "{store}: {}", plan.data);
+        assert_eq!(apply(&place, &text, &[]).code, 4, "{store}");
+        let left = apply(&place, &text, &["empty:db@us-east-1"]);
+        assert_eq!(left.code, 0, "{store}: {}{}", left.data, left.talk);
+    }
+}

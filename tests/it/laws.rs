@@ -2,7 +2,7 @@
 
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
 use rgctl::vocabulary::phase::Phase;
-use rgctl::vocabulary::table::{self, Attrs, Change, Field};
+use rgctl::vocabulary::table::{self, Attrs, Change, Field, Lowers};
 use serde_json::{Value, json};
 
 /// Two different legal values of a field, found by offering it values of every shape.
@@ -109,6 +109,24 @@ law!(every_field_is_documented_in_a_sentence, field => {
     let doc = field.doc.trim();
     assert!(doc.len() > 8 && doc.ends_with(['.', ')']), "{}: {doc:?}", field.name);
     assert!(doc.starts_with(char::is_uppercase), "{}: {doc:?}", field.name);
+});
+
+law!(a_field_that_changes_while_its_object_serves_says_what_would_be_less, field => {
+    // What interrupts waits for the end of a freeze whatever its value.
+    if matches!(field.change, Change::InPlace | Change::Online) {
+        assert!(field.lowers.is_some(), "{}: say it in the column `lowers`", field.name);
+    }
+});
+
+law!(a_field_that_does_not_say_what_would_be_less_is_stopped_by_a_freeze_whatever_its_value, field => {
+    let [before, after] = two_values(field);
+    assert!(Lowers::Any.judge(Some(&before), &after) && !Lowers::Any.judge(None, &after), "{}", field.name);
+    let (seen, wanted) = (with_value(field, &before), with_value(field, &after));
+    for change in table::diff(&wanted, &seen) {
+        let serves = matches!(change.change, Change::InPlace | Change::Online);
+        let told = field.lowers.unwrap_or(Lowers::Any).judge(change.before.as_ref(), &change.after);
+        assert_eq!(change.lowers, serves && told, "{}", field.name);
+    }
 });
 
 law!(no_field_can_hold_a_password, field => {

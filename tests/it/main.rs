@@ -24,6 +24,7 @@ mod import;
 mod inputs;
 mod laws;
 mod lease;
+mod lowers;
 mod names;
 mod ownership;
 mod planning;
