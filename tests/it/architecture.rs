@@ -56,6 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tera", &["adapters/templates/engine.rs", "report/html.rs"]),
     ("rustix", &["adapters/machine"]),
     ("reqwest", &["adapters/http"]),
+    ("rustls", &["adapters/http"]),
     ("rusqlite", &["adapters/files"]),
     ("kube", &["adapters/kube", "operator"]),
     ("indicatif", &["cli"]),

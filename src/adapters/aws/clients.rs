@@ -32,6 +32,7 @@ use aws_types::region::Region;
 use tokio::sync::OnceCell;
 
 use super::budget::Budget;
+use super::direct::Direct;
 use super::errors::no_credentials;
 use super::fence::Fence;
 use super::retries::OnlyTheProvider;
@@ -91,10 +92,8 @@ pub struct Clients {
     pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// The caller's identity.
     pub sts: aws_sdk_sts::Client,
-    /// Simulation of permissions.
-    pub iam: aws_sdk_iam::Client,
-    /// Quotas.
-    pub quotas: aws_sdk_servicequotas::Client,
+    /// Permissions and quotas.
+    pub direct: Direct,
     /// The record of teams.
     pub s3: aws_sdk_s3::Client,
 }
@@ -201,7 +200,7 @@ pub struct Transport {
 impl Default for Transport {
     fn default() -> Self {
         let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
         Self { http, credentials: None, patience: Patience::default() }
     }
@@ -399,8 +398,7 @@ impl Clients {
             cloudwatch: client!(aws_sdk_cloudwatch),
             tagging: client!(aws_sdk_resourcegroupstagging),
             sts: client!(aws_sdk_sts),
-            iam: client!(aws_sdk_iam),
-            quotas: client!(aws_sdk_servicequotas),
+            direct: Direct::new(sdk.clone(), meter.clone()),
             // No fence: the record has its own, the condition on its head.
             // Emulators and many S3-compatible stores do not resolve a bucket's name as a host.
             s3: aws_sdk_s3::Client::from_conf(

@@ -338,18 +338,18 @@ async fn denied(lane: &Lane<'_>, who: &Identity, wanted: &PolicyFor) -> Result<B
     let actions: Vec<String> = actions.into_iter().collect();
     let mut denied = BTreeSet::new();
     for batch in actions.chunks(ACTIONS_A_CALL) {
-        let request = lane
-            .read
-            .iam
-            .simulate_principal_policy()
-            .policy_source_arn(principal(&who.arn))
-            .set_action_names(Some(batch.to_vec()));
-        let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-        for result in lane.ask("iam", "SimulatePrincipalPolicy", call).await? {
-            if result.eval_decision().as_str() != "allowed" {
-                denied.insert(result.eval_action_name().to_owned());
-            }
+        let source = principal(&who.arn);
+        let call = lane.read.direct.simulate_principal_policy(&source, batch);
+        let simulated = lane.ask("iam", "SimulatePrincipalPolicy", call).await?;
+        // An action without a decision is not known to be allowed: the answer may have been cut short.
+        let decided: BTreeSet<&str> = simulated.iter().map(|one| one.action.as_str()).collect();
+        if let Some(open) = batch.iter().find(|action| !decided.contains(action.as_str())) {
+            return Err(CloudError::Unreachable {
+                why: format!("the simulation tells no decision on {open}"),
+            });
         }
+        let refused = simulated.into_iter().filter(|one| one.decision != "allowed");
+        denied.extend(refused.map(|one| one.action));
     }
     Ok(denied)
 }
@@ -366,10 +366,9 @@ pub fn principal(arn: &str) -> String {
 }
 
 pub(super) async fn quotas_of(lane: &Lane<'_>) -> Result<Quotas, CloudError> {
-    let request = lane.read.quotas.list_service_quotas().service_code("rds");
-    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let call = lane.read.direct.list_service_quotas("rds");
     let listed = lane.ask("servicequotas", "ListServiceQuotas", call).await?;
-    let known = listed.into_iter().filter_map(|quota| Some((quota.quota_name?, quota.value?)));
+    let known = listed.into_iter().map(|quota| (quota.name, quota.value));
     Ok(known.filter(|(name, _)| QUOTAS.iter().any(|(known, _)| known == name)).collect())
 }
 

@@ -14,6 +14,8 @@ pub mod clients;
 #[cfg(feature = "aws")]
 pub mod cloud;
 #[cfg(feature = "aws")]
+pub mod direct;
+#[cfg(feature = "aws")]
 pub mod doctor;
 #[cfg(feature = "aws")]
 pub mod elasticache;

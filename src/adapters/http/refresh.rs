@@ -281,6 +281,8 @@ fn finish(
 }
 
 fn client() -> Result<Client, RefreshError> {
+    // The process's provider of cryptography, which the client brings none of itself. That there is one already is fine.
+    rustls::crypto::ring::default_provider().install_default().ok();
     Client::builder()
         // A packed answer has no byte ranges of the file that it stands for.
         .no_gzip()

@@ -2,13 +2,15 @@
 //! runs into it. Through the SDK's real layers, over a replayed transport and over a closed port.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
 use rgctl::adapters::aws::clients::{AwsOptions, Transport};
 use rgctl::adapters::aws::cloud::AwsCloud;
 use rgctl::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
@@ -310,4 +312,120 @@ async fn an_emulator_without_quotas_tells_none_and_a_refusal_to_tell_them_is_an_
     assert_eq!(page().quotas(&regions).await.unwrap(), []);
     let refused = refused_by(403, "AccessDenied").quotas(&regions).await;
     assert!(matches!(refused, Err(CloudError::Denied { .. })), "{refused:?}");
+}
+
+/// The answers of a service that gives its lists in pages, and those of a healthy account to everything else.
+fn paged(sent: &Sent) -> Option<Answer> {
+    match sent.operation.as_str() {
+        "SimulatePrincipalPolicy" => {
+            let (status, kind, body) = simulated(sent, "rds:CreateDBCluster");
+            let is_second = sent.parameters.get("Marker").is_some_and(|page| page == "half+way");
+            // All decisions are on the second page.
+            let first =
+                xml("SimulatePrincipalPolicy", "<IsTruncated>true</IsTruncated><Marker>half+way</Marker>");
+            Some(if is_second { (status, kind, body) } else { first })
+        }
+        "ListServiceQuotas" => {
+            let page = sent.json.as_ref()?.get("NextToken").and_then(|page| page.as_str().map(str::to_owned));
+            let answer = match page.as_deref() {
+                None => {
+                    json!({ "Quotas": [{ "QuotaName": "DB clusters", "Value": 40.0 }], "NextToken": "2" })
+                }
+                Some("2") => json!({ "Quotas": [{ "QuotaName": "DB instances", "Value": 50.0 }] }),
+                Some(other) => panic!("asked for page {other}"),
+            };
+            Some((200, "application/x-amz-json-1.1", answer.to_string()))
+        }
+        _ => healthy(sent),
+    }
+}
+
+#[tokio::test]
+async fn lists_of_permissions_and_quotas_are_read_to_their_last_page() {
+    let (cloud, _) = dated(AwsOptions::default(), Some(IN_TIME), paged);
+    let findings = examined(&cloud, None).await;
+    assert_eq!(of(&findings, "permissions")[0].what, "rds:CreateDBCluster is denied");
+    assert_eq!(of(&findings, "quotas")[0].what, "us-east-1: DB clusters 40, DB instances 50");
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_given_up() {
+    let (cloud, log) = cloud(AwsOptions::default(), |sent| match sent.operation.as_str() {
+        "ListServiceQuotas" => Some((
+            200,
+            "application/x-amz-json-1.1",
+            json!({ "Quotas": [{ "QuotaName": "DB clusters", "Value": 40.0 }], "NextToken": "again" })
+                .to_string(),
+        )),
+        _ => healthy(sent),
+    });
+    let told = cloud.quotas(&wanted().regions).await;
+    assert!(matches!(&told, Err(CloudError::Unreachable { why }) if why.contains("same page")), "{told:?}");
+    assert_eq!(log.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_action_without_a_decision_is_not_taken_as_allowed() {
+    let (cloud, _) = cloud(AwsOptions::default(), |sent| match sent.operation.as_str() {
+        "SimulatePrincipalPolicy" => {
+            let (status, kind, body) = simulated(sent, "");
+            Some((status, kind, body[..body.len() / 2].to_owned()))
+        }
+        _ => healthy(sent),
+    });
+    let findings = examined(&cloud, None).await;
+    let one = of(&findings, "permissions")[0];
+    assert!(one.verdict == Verdict::Doubt && one.what.contains("could not be simulated"), "{one:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_asked_again_after_a_fault_and_not_after_a_refusal() {
+    for (status, code, attempts) in
+        [(500, "InternalFailure", 3), (400, "ThrottlingException", 3), (403, "AccessDenied", 1)]
+    {
+        let (cloud, log) = cloud(AwsOptions::default(), move |_| {
+            Some((
+                status,
+                "application/x-amz-json-1.1",
+                json!({ "__type": code, "message": "no" }).to_string(),
+            ))
+        });
+        cloud.quotas(&wanted().regions).await.unwrap_err();
+        assert_eq!(log.lock().unwrap().len(), attempts, "{code}");
+        let asked = cloud.attempts();
+        assert!(
+            asked.len() == attempts && asked.iter().all(|one| one.service == "Service Quotas"),
+            "{asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_question_goes_to_its_partition_and_is_signed_for_it() {
+    for (code, host, scope) in [
+        ("eu-west-1", "servicequotas.eu-west-1.amazonaws.com", "/eu-west-1/servicequotas/aws4_request"),
+        ("cn-north-1", "servicequotas.cn-north-1.amazonaws.com.cn", "/cn-north-1/servicequotas/aws4_request"),
+        (
+            "us-gov-west-1",
+            "servicequotas.us-gov-west-1.amazonaws.com",
+            "/us-gov-west-1/servicequotas/aws4_request",
+        ),
+    ] {
+        let kept: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&kept);
+        let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
+            let header = |name: &str| request.headers().get(name).map_or("", |value| value.to_str().unwrap());
+            let line = format!("{} {}", request.uri(), header("authorization"));
+            log.lock().unwrap().push(line);
+            http::Response::builder().status(200).body(SdkBody::from(r#"{"Quotas":[]}"#)).unwrap()
+        });
+        let told = over(AwsOptions::default(), http).quotas(&BTreeSet::from([region(code)])).await.unwrap();
+        assert_eq!(told, []);
+        let sent = kept.lock().unwrap()[0].clone();
+        assert!(
+            sent.starts_with(&format!("https://{host}/ AWS4-HMAC-SHA256 ")) && sent.contains(scope),
+            "{sent}"
+        );
+        assert!(sent.contains("x-amz-target"), "the operation is signed: {sent}");
+    }
 }
