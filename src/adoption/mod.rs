@@ -330,7 +330,7 @@ const OF_NO_WISH: [&str; 4] = ["global", "paused", "source", "source_region"];
 /// The attributes in which a wanted object is not as it was found, and those that it would leave open, as they are.
 fn differences(node: &Node, seen: &AnyAttrs) -> Map<String, Value> {
     let mut found = Map::new();
-    for change in node.attrs.diff(seen) {
+    for change in planning::tables::diff(&node.attrs, seen) {
         // `null` leaves an attribute alone that the service does not tell.
         let value = seen.get(&change.field).unwrap_or(Value::Null);
         found.insert(change.field, value);

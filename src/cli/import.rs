@@ -35,7 +35,7 @@ use crate::blueprint::region::RegionBook;
 use crate::catalog::Catalog;
 use crate::execution::drive::{IfHeld, observe};
 use crate::gate::Verdicts;
-use crate::planning::{self, NoFigures};
+use crate::planning::{self, NoFigures, tables};
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
 use crate::report::import::{
@@ -173,7 +173,7 @@ fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &Plan) -> 
             owner: one.owner().map(str::to_owned),
             named: node.is_some(),
             free: free.contains(at),
-            changes: node.map(|node| node.attrs.diff(&one.attrs)).unwrap_or_default(),
+            changes: node.map(|node| tables::diff(&node.attrs, &one.attrs)).unwrap_or_default(),
             taken: None,
             refusal: None,
         }

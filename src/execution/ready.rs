@@ -11,6 +11,7 @@ use crate::artefacts::plan::{Answer, Op, Plan, Step, Verb, Waiting};
 use crate::gate;
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
+use crate::planning::tables;
 use crate::record::ledger::Status;
 use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::{Name, RegionId, StepId, Token};
@@ -119,7 +120,10 @@ impl<'a> Room<'a> {
         for (id, begun) in &known.ledger.begun {
             if verdicts.under_way.contains_key(id) {
                 *room.under_way.entry(plane(&begun.at)).or_default() += 1;
-                if begun.word == "modify" || begun.word == "delete" || begun.at.kind.facts().takes_failover {
+                if begun.word == "modify"
+                    || begun.word == "delete"
+                    || tables::of(begun.at.kind).takes_failover
+                {
                     room.disturb(&begun.at);
                 }
             }
@@ -248,7 +252,7 @@ impl<'a> Room<'a> {
         {
             return true;
         }
-        at.kind.facts().exclusive_with_members
+        tables::of(at.kind).exclusive_with_members
             && !matches!(step.op, Op::Create { .. })
             && self.disturbed.contains(at)
     }
@@ -256,7 +260,7 @@ impl<'a> Room<'a> {
     /// Who joins a global object is fed by its primary, which must be at rest.
     fn joins_what_is_taken(&self, op: &Op) -> bool {
         let Op::Create { at, attrs, .. } = op else { return false };
-        let (Some(kind), Some(name)) = (at.kind.global_kind(), attrs.text("global")) else { return false };
+        let (Some(kind), Some(name)) = (at.kind.global_kind(), attrs.joins()) else { return false };
         self.globals
             .iter()
             .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
@@ -377,7 +381,7 @@ fn fellows(known: &Known<'_>) -> BTreeMap<Address, Vec<Address>> {
     }
     for (at, node) in &known.desired.nodes {
         if let Some(kind) = at.kind.global_kind()
-            && let Some(name) = node.attrs.text("global")
+            && let Some(name) = node.attrs.joins()
         {
             groups.entry((kind, name)).or_default().insert(at.clone());
         }

@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Lasts, Timing};
-use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
+use super::shared::EngineVersion;
 use crate::attrs;
-use crate::vocabulary::table::{Lowers, Way};
 
 /// Which database speaks to the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,69 +52,65 @@ attrs! {
     /// An Aurora global cluster: one primary region that writes, secondary regions that follow.
     pub struct GlobalAttrs {
         /// Cluster that the global cluster is made from; asked for at creation only.
-        source: String => Replace { unseen: true };
+        source: String { unseen: true };
         /// Region of that cluster.
-        source_region: String => Replace { unseen: true };
+        source_region: String { unseen: true };
         /// Engine of all members.
-        engine: AuroraEngine => Replace;
+        engine: AuroraEngine;
         /// Engine version of all members; follows from the members.
-        engine_version: EngineVersion => Failover { same: minor_may_lead, unseen: true };
+        engine_version: EngineVersion { unseen: true };
         /// Whether the service refuses to delete it.
-        deletion_protection: bool => InPlace { lowers: Lowers::Less };
+        deletion_protection: bool;
     }
-}
-
-fn way_of_version(wanted: &ClusterAttrs, seen: &ClusterAttrs) -> Way {
-    never_back(wanted.engine_version.as_ref(), seen.engine_version.as_ref())
 }
 
 attrs! {
     /// An Aurora cluster, as wanted and as seen.
     pub struct ClusterAttrs {
         /// Database engine.
-        engine: AuroraEngine => Replace;
+        engine: AuroraEngine;
         /// Engine version; a newer minor version that the provider chose is not drift.
-        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
+        engine_version: EngineVersion;
         /// Cluster parameter group.
-        parameter_group: String => InPlace { lowers: Lowers::Any };
+        parameter_group: String;
         /// Subnet group; fixed at creation.
-        subnet_group: String => Replace;
+        subnet_group: String;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
+        security_groups: BTreeSet<String>;
         /// Port; all members restart when it changes.
-        port: u16 => Failover;
+        port: u16;
         /// Whether storage is encrypted.
-        storage_encrypted: bool => Replace;
+        storage_encrypted: bool;
         /// Key that encrypts storage.
-        kms_key: String => Replace { same: same_key };
+        kms_key: String;
         /// How storage is billed; back to `io-optimized` only once in 30 days.
-        storage_kind: StorageKind => InPlace { alone: true, lowers: Lowers::Nothing };
+        storage_kind: StorageKind;
         /// Days that automatic backups are kept, 1 to 35.
-        backup_retention_days: u32 => InPlace { lowers: Lowers::Less };
+        backup_retention_days: u32;
         /// Daily backup window, UTC, `hh:mm-hh:mm`.
-        backup_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
+        backup_window: String;
         /// Weekly maintenance window, UTC, `ddd:hh:mm-ddd:hh:mm`.
-        maintenance_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
+        maintenance_window: String;
         /// Whether the service refuses to delete it.
-        deletion_protection: bool => InPlace { lowers: Lowers::Less };
+        deletion_protection: bool;
         /// Name of the first database.
-        database: String => Replace;
+        database: String;
         /// Name of the first user.
-        master_username: String => Replace;
+        master_username: String;
         /// Whether the service makes, stores and rotates the first user's password in its secret store.
-        managed_password: bool => InPlace { lowers: Lowers::Less };
+        managed_password: bool;
         /// Whether database users may authenticate by IAM.
-        iam_authentication: bool => InPlace { lowers: Lowers::Less };
+        iam_authentication: bool;
         /// Logs that are exported.
-        log_exports: BTreeSet<String> => InPlace { lowers: Lowers::Less };
+        log_exports: BTreeSet<String>;
         /// Whether snapshots carry the cluster's tags.
-        copy_tags_to_snapshot: bool => InPlace { lowers: Lowers::Less };
+        copy_tags_to_snapshot: bool;
         /// Least capacity of serverless members, in Aurora capacity units (0.5 steps, times two: 1 means 0.5).
-        serverless_min_half_acu: u32 => InPlace { lowers: Lowers::Less };
+        serverless_min_half_acu: u32;
         /// Most capacity of serverless members, in half Aurora capacity units.
-        serverless_max_half_acu: u32 => InPlace { lowers: Lowers::Less };
+        serverless_max_half_acu: u32;
         /// Global cluster that this one joins as a secondary at creation.
-        global: String => Replace;
+        global: String;
     }
 }
 
@@ -124,61 +118,22 @@ attrs! {
     /// A member of an Aurora cluster.
     pub struct InstanceAttrs {
         /// Cluster it belongs to.
-        cluster: String => Replace;
+        cluster: String;
         /// Database engine.
-        engine: AuroraEngine => Replace;
+        engine: AuroraEngine;
         /// Instance class, such as `db.r7g.xlarge`, or `db.serverless`.
-        class: String => Restart { alone: true };
+        class: String;
         /// Instance parameter group.
-        parameter_group: String => Restart;
+        parameter_group: String;
         /// Order of promotion: 0 first, 15 last.
-        promotion_tier: u32 => InPlace { lowers: Lowers::Nothing };
+        promotion_tier: u32;
         /// Availability zone; chosen by the service when unset.
-        zone: String => Replace;
+        zone: String;
         /// Whether it has a public address.
-        publicly_accessible: bool => InPlace { lowers: Lowers::Any };
+        publicly_accessible: bool;
         /// Whether minor versions are applied by the service in the maintenance window.
-        auto_minor_version_upgrade: bool => InPlace { lowers: Lowers::More };
+        auto_minor_version_upgrade: bool;
         /// Whether Performance Insights is on.
-        performance_insights: bool => InPlace { lowers: Lowers::Less };
+        performance_insights: bool;
     }
 }
-
-/// Clusters: see `reference` columns of the plan; a failover usually takes under 60 s with a reader.
-pub const CLUSTER_TIMING: Timing = Timing {
-    create: Lasts::new(120, 300),
-    delete: Lasts::new(300, 900),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(600, 1_800),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(30, 60),
-    failover: Lasts::new(600, 1_200),
-    failover_outage: Lasts::new(20, 55),
-    resize: Lasts::new(600, 1_800),
-};
-
-/// Members: the outage of a class change is the restart portion of it.
-pub const INSTANCE_TIMING: Timing = Timing {
-    create: Lasts::new(420, 900),
-    delete: Lasts::new(300, 600),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(480, 1_200),
-    restart: Lasts::new(480, 1_200),
-    restart_outage: Lasts::new(90, 180),
-    failover: Lasts::new(480, 1_200),
-    failover_outage: Lasts::new(20, 55),
-    resize: Lasts::new(480, 1_200),
-};
-
-/// Global clusters: joining copies the volume, which the member's own creation waits for.
-pub const GLOBAL_TIMING: Timing = Timing {
-    create: Lasts::new(120, 300),
-    delete: Lasts::new(30, 60),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(600, 1_800),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(90, 300),
-    failover: Lasts::new(600, 1_800),
-    failover_outage: Lasts::new(90, 300),
-    resize: Lasts::new(600, 1_800),
-};

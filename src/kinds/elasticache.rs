@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Lasts, Meaning, Status, Timing};
-use super::shared::{EngineVersion, minor_may_lead, never_back, same_key, same_window};
+use super::facts::{Meaning, Status};
+use super::shared::EngineVersion;
 use crate::attrs;
-use crate::vocabulary::table::{Lowers, Shrink, Way};
 
 /// Which cache speaks to the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,11 +44,11 @@ attrs! {
     /// An ElastiCache global datastore.
     pub struct GlobalAttrs {
         /// Replication group that the datastore is made from; asked for at creation only.
-        source: String => Replace { unseen: true };
+        source: String { unseen: true };
         /// Region of that group.
-        source_region: String => Replace { unseen: true };
+        source_region: String { unseen: true };
         /// What it is for; the service puts a prefix before its name, so that this text carries ours.
-        description: String => InPlace { lowers: Lowers::Nothing };
+        description: String;
     }
 }
 
@@ -57,83 +56,47 @@ attrs! {
     /// An ElastiCache replication group, as wanted and as seen.
     pub struct GroupAttrs {
         /// Engine; Redis OSS becomes Valkey in place, the other way only Valkey 7.2 becomes Redis OSS 7.1.
-        engine: CacheEngine => Failover { alone: true, with: "engine_version", way: way_of_engine };
+        engine: CacheEngine;
         /// Engine version; a newer minor version that the provider chose is not drift, an older major one a new group.
-        engine_version: EngineVersion => Failover { same: minor_may_lead, alone: true, way: way_of_version };
+        engine_version: EngineVersion;
         /// Node type, such as `cache.r7g.xlarge`.
-        node_type: String => Failover { alone: true };
+        node_type: String;
         /// Number of shards; slots move while serving.
-        shards: u32 => Online { alone: true, shrink: Shrink::BoundByUse, common: true, lowers: Lowers::Less };
+        shards: u32;
         /// Replicas in each shard, 0 to 5.
-        replicas_per_shard: u32 => InPlace { alone: true, lowers: Lowers::Less };
+        replicas_per_shard: u32;
         /// Whether the key space is sharded; enabled by way of `compatible`, and for good.
-        cluster_mode: ClusterMode => Online { alone: true, way: way_of_mode, lowers: Lowers::Any };
+        cluster_mode: ClusterMode;
         /// Whether a replica takes over by itself.
-        automatic_failover: bool => InPlace { lowers: Lowers::Less };
+        automatic_failover: bool;
         /// Whether replicas are placed in other zones than their primary.
-        multi_az: bool => InPlace { lowers: Lowers::Less };
+        multi_az: bool;
         /// Whether connections are encrypted.
-        transit_encryption: bool => Replace;
+        transit_encryption: bool;
         /// Whether stored data is encrypted.
-        at_rest_encryption: bool => Replace;
+        at_rest_encryption: bool;
         /// Key that encrypts stored data.
-        kms_key: String => Replace { same: same_key };
+        kms_key: String;
         /// Subnet group; fixed at creation.
-        subnet_group: String => Replace;
+        subnet_group: String;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace { if_told: true, lowers: Lowers::Less };
+        security_groups: BTreeSet<String> { if_told: true };
         /// Parameter group.
-        parameter_group: String => InPlace { lowers: Lowers::Any };
+        parameter_group: String;
         /// User group that may connect.
-        user_group: String => InPlace { alone: true, lowers: Lowers::Any };
+        user_group: String;
         /// Days that automatic snapshots are kept; 0 takes none.
-        snapshot_retention_days: u32 => InPlace { lowers: Lowers::Less };
+        snapshot_retention_days: u32;
         /// Daily snapshot window, UTC.
-        snapshot_window: String => InPlace { same: same_window, lowers: Lowers::Nothing };
+        snapshot_window: String;
         /// Weekly maintenance window, UTC.
-        maintenance_window: String => InPlace { same: same_window, if_told: true, lowers: Lowers::Nothing };
+        maintenance_window: String { if_told: true };
         /// Port that clients connect to.
-        port: u16 => Replace;
+        port: u16;
         /// Whether rarely used data is kept on disk.
-        data_tiering: bool => Replace;
+        data_tiering: bool;
         /// Global datastore that this group joins as a secondary at creation.
-        global: String => Replace;
-    }
-}
-
-/// The one pair of versions between which the service goes back from Valkey to Redis OSS.
-const ROLLBACK: (&str, &str) = ("7.2", "7.1");
-
-fn way_of_engine(wanted: &GroupAttrs, seen: &GroupAttrs) -> Way {
-    let is_version = |attrs: &GroupAttrs, number: &str| {
-        attrs.engine_version.as_ref().is_some_and(|version| {
-            version.0.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
-    };
-    let goes_back = (wanted.engine, seen.engine) == (Some(CacheEngine::Redis), Some(CacheEngine::Valkey));
-    if goes_back && !(is_version(seen, ROLLBACK.0) && is_version(wanted, ROLLBACK.1)) {
-        Way::Anew
-    } else {
-        Way::Direct
-    }
-}
-
-fn way_of_version(wanted: &GroupAttrs, seen: &GroupAttrs) -> Way {
-    // Versions of two engines say nothing about each other; the way of the engine is judged by its own row.
-    if wanted.engine == seen.engine {
-        never_back(wanted.engine_version.as_ref(), seen.engine_version.as_ref())
-    } else {
-        Way::Direct
-    }
-}
-
-fn way_of_mode(wanted: &GroupAttrs, seen: &GroupAttrs) -> Way {
-    match (wanted.cluster_mode, seen.cluster_mode) {
-        (Some(ClusterMode::Enabled), Some(ClusterMode::Disabled)) => {
-            serde_json::to_value(ClusterMode::Compatible).map_or(Way::Direct, Way::Through)
-        }
-        (Some(ClusterMode::Disabled | ClusterMode::Compatible), Some(ClusterMode::Enabled)) => Way::Anew,
-        _ => Way::Direct,
+        global: String;
     }
 }
 
@@ -141,29 +104,29 @@ attrs! {
     /// An ElastiCache serverless cache.
     pub struct ServerlessAttrs {
         /// Engine that speaks to the clients.
-        engine: CacheEngine => InPlace { alone: true, lowers: Lowers::Any };
+        engine: CacheEngine;
         /// Major engine version.
-        major_engine_version: String => InPlace { alone: true, lowers: Lowers::Any };
+        major_engine_version: String;
         /// Most data kept, in GiB.
-        data_max_gib: u32 => InPlace { shrink: Shrink::BoundByUse, lowers: Lowers::Less };
+        data_max_gib: u32;
         /// Least data billed, in GiB.
-        data_min_gib: u32 => InPlace { lowers: Lowers::Less };
+        data_min_gib: u32;
         /// Most processing units per second.
-        ecpu_max_per_second: u32 => InPlace { lowers: Lowers::Less };
+        ecpu_max_per_second: u32;
         /// Least processing units per second that are held ready.
-        ecpu_min_per_second: u32 => InPlace { lowers: Lowers::Less };
+        ecpu_min_per_second: u32;
         /// Key that encrypts stored data.
-        kms_key: String => Replace { same: same_key };
+        kms_key: String;
         /// Subnets in which it may be placed.
-        subnets: BTreeSet<String> => Replace;
+        subnets: BTreeSet<String>;
         /// Security groups that may connect.
-        security_groups: BTreeSet<String> => InPlace { lowers: Lowers::Less };
+        security_groups: BTreeSet<String>;
         /// User group that may connect.
-        user_group: String => InPlace { lowers: Lowers::Any };
+        user_group: String;
         /// Days that automatic snapshots are kept.
-        snapshot_retention_days: u32 => InPlace { lowers: Lowers::Less };
+        snapshot_retention_days: u32;
         /// Time of day at which snapshots are taken, UTC, `hh:mm`.
-        daily_snapshot_time: String => InPlace { lowers: Lowers::Nothing };
+        daily_snapshot_time: String;
     }
 }
 
@@ -171,11 +134,11 @@ attrs! {
     /// A user of caches; it authenticates by IAM, so that no password exists.
     pub struct UserAttrs {
         /// Engine that speaks to the clients.
-        engine: CacheEngine => Replace;
+        engine: CacheEngine;
         /// Name that the client gives.
-        user_name: String => Replace;
+        user_name: String;
         /// What the user may do, in the engine's access-control language.
-        access: String => InPlace { lowers: Lowers::Any };
+        access: String;
     }
 }
 
@@ -183,9 +146,9 @@ attrs! {
     /// A set of users that a cache lets in.
     pub struct UserGroupAttrs {
         /// Engine that speaks to the clients.
-        engine: CacheEngine => Replace;
+        engine: CacheEngine;
         /// Ids of the users.
-        users: BTreeSet<String> => InPlace { lowers: Lowers::Less };
+        users: BTreeSet<String>;
     }
 }
 
@@ -237,29 +200,3 @@ pub const SNAPSHOT_STATUSES: &[Status] = &[
     Status("deleting", Meaning::Deleting),
     Status("failed", Meaning::Failed),
 ];
-
-/// Replication groups; node types change replica by replica, the primary last, by a failover of seconds.
-pub const GROUP_TIMING: Timing = Timing {
-    create: Lasts::new(480, 1_200),
-    delete: Lasts::new(480, 900),
-    in_place: Lasts::new(420, 900),
-    online: Lasts::new(1_800, 7_200),
-    restart: Lasts::new(600, 1_200),
-    restart_outage: Lasts::new(30, 60),
-    failover: Lasts::new(900, 2_400),
-    failover_outage: Lasts::new(6, 20),
-    resize: Lasts::new(1_800, 7_200),
-};
-
-/// Serverless caches, users and user groups.
-pub const LIGHT_TIMING: Timing = Timing {
-    create: Lasts::new(60, 180),
-    delete: Lasts::new(60, 180),
-    in_place: Lasts::new(30, 120),
-    online: Lasts::new(60, 180),
-    restart: Lasts::new(60, 180),
-    restart_outage: Lasts::new(0, 0),
-    failover: Lasts::new(60, 180),
-    failover_outage: Lasts::new(0, 0),
-    resize: Lasts::new(60, 180),
-};

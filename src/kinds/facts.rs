@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::vocabulary::phase::Phase;
-use crate::vocabulary::table::Change;
 use crate::vocabulary::time::Span;
 
 use super::KindId;
@@ -95,54 +94,6 @@ impl Lasts {
     }
 }
 
-/// Durations of everything that can happen to an object of a kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// From the call until ready.
-    pub create: Lasts,
-    /// From the call until gone.
-    pub delete: Lasts,
-    /// A change in place.
-    pub in_place: Lasts,
-    /// A change with data moving while serving.
-    pub online: Lasts,
-    /// A change with a restart, as a whole.
-    pub restart: Lasts,
-    /// The part of it in which the object does not answer.
-    pub restart_outage: Lasts,
-    /// A change with a failover, as a whole.
-    pub failover: Lasts,
-    /// The part of a failover in which writes fail.
-    pub failover_outage: Lasts,
-    /// A change that stops writes for its whole length.
-    pub resize: Lasts,
-}
-
-impl Timing {
-    /// How long a change takes as a whole.
-    pub const fn of(&self, change: Change) -> Lasts {
-        match change {
-            Change::InPlace => self.in_place,
-            Change::Online => self.online,
-            Change::Restart => self.restart,
-            Change::Failover => self.failover,
-            Change::Resize => self.resize,
-            Change::Replace => self.create,
-        }
-    }
-
-    /// How long writes fail because of a change to an object that takes writes.
-    pub const fn write_outage(&self, change: Change) -> Lasts {
-        match change {
-            Change::InPlace | Change::Online => Lasts::new(0, 0),
-            Change::Restart => self.restart_outage,
-            Change::Failover => self.failover_outage,
-            Change::Resize => self.resize,
-            Change::Replace => self.create,
-        }
-    }
-}
-
 /// What makes an object of a kind a member of another object.
 #[derive(Clone, Copy, Debug)]
 pub struct Parent {
@@ -154,10 +105,6 @@ pub struct Parent {
 
 /// What the generic code must know about a kind.
 #[derive(Clone, Copy, Debug)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "a row of independent yes-or-no facts, written once per kind by name"
-)]
 pub struct KindFacts {
     /// Who answers for it.
     pub endpoint: Endpoint,
@@ -169,18 +116,10 @@ pub struct KindFacts {
     pub parent: Option<Parent>,
     /// Name of the field that makes the service refuse a deletion.
     pub protection: Option<&'static str>,
-    /// Whether a parent's write role can be moved among such members by a failover call.
-    pub takes_failover: bool,
     /// Only ever observed: no call of the engine makes, changes or removes it by itself.
     pub observe_only: bool,
     /// The kind has no region of its own: it is visible from every region of its partition.
     pub is_global: bool,
-    /// Of a global kind: whether its primary must leave it, too, before it can be deleted.
-    pub primary_leaves: bool,
-    /// Changes to the object need its members to be ready, and the other way round: one mutation at a time.
-    pub exclusive_with_members: bool,
-    /// Durations.
-    pub timing: Timing,
     /// Every status word that the service documents.
     pub statuses: &'static [Status],
 }

@@ -1,4 +1,5 @@
-//! Kinds: one AWS object each, as a field table, a status table and a row of facts.
+//! Kinds: one AWS object each, as a field table, a status table and a row of facts: names, types and shape, and nothing of
+//! what a change does or how long it lasts.
 //!
 //! Goes in: nothing but constants. Comes out: the closed lists [`KindId`] and [`AnyAttrs`] with two visitors, so that
 //! generic code is written once over [`Kind`] and forgetting a kind does not compile.
@@ -7,11 +8,11 @@
 //! **Invariant:** a status word that no table knows is `Phase::Unknown`, never an error or a guess.
 
 pub mod aurora;
-pub mod codes;
 pub mod documentdb;
 pub mod elasticache;
 pub mod facts;
 pub mod identity;
+pub mod links;
 pub mod quotas;
 pub mod rds_like;
 pub mod redshift;
@@ -23,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::vocabulary::phase::Phase;
-use crate::vocabulary::table::{self, Attrs, FieldChange};
-use facts::{Endpoint, KindFacts, Lasts, Parent};
+use crate::vocabulary::table::{self, Attrs};
+use facts::{Endpoint, KindFacts, Parent};
 
 /// A kind of object: its attributes, its facts. Implemented by the marker types that `kinds!` writes.
 pub trait Kind: 'static {
@@ -107,20 +108,6 @@ macro_rules! kinds {
             pub fn empty(kind: KindId) -> Self {
                 match kind { $(KindId::$name => Self::$name(<$attrs>::default())),+ }
             }
-            /// The fields in which `seen` does not satisfy these; all of none when the kinds differ.
-            pub fn diff(&self, seen: &Self) -> Vec<FieldChange> {
-                match (self, seen) {
-                    $((Self::$name(wanted), Self::$name(seen)) => table::diff(wanted, seen),)+
-                    _ => Vec::new(),
-                }
-            }
-            /// Whether `seen` satisfies these in every field.
-            pub fn satisfied_by(&self, seen: &Self) -> bool {
-                match (self, seen) {
-                    $((Self::$name(wanted), Self::$name(seen)) => table::satisfied(wanted, seen),)+
-                    _ => false,
-                }
-            }
             /// Sets or unsets a field by name; the error is text.
             pub fn set(&mut self, field: &str, value: Option<Value>) -> Result<(), String> {
                 match self { $(Self::$name(attrs) => set_field(attrs, field, value)),+ }
@@ -173,17 +160,8 @@ const PLAIN: KindFacts = KindFacts {
     final_snapshot: None,
     parent: None,
     protection: None,
-    takes_failover: false,
     observe_only: false,
     is_global: false,
-    primary_leaves: false,
-    exclusive_with_members: false,
-    timing: facts::Timing {
-        create: facts::Lasts::new(2, 5),
-        delete: facts::Lasts::new(2, 5),
-        in_place: facts::Lasts::new(2, 5),
-        ..elasticache::LIGHT_TIMING
-    },
     statuses: rds_like::GROUP_STATUSES,
 };
 
@@ -198,8 +176,6 @@ kinds! {
     AuroraGlobal = "aurora.global", aurora::GlobalAttrs, KindFacts {
         protection: Some("deletion_protection"),
         is_global: true,
-        primary_leaves: true,
-        timing: aurora::GLOBAL_TIMING,
         statuses: rds_like::GLOBAL_STATUSES,
         ..PLAIN
     };
@@ -208,16 +184,12 @@ kinds! {
         holds_data: true,
         final_snapshot: Some(KindId::AuroraSnapshot),
         protection: Some("deletion_protection"),
-        takes_failover: true,
-        exclusive_with_members: true,
-        timing: aurora::CLUSTER_TIMING,
         statuses: rds_like::CLUSTER_STATUSES,
         ..PLAIN
     };
     /// Aurora instance.
     AuroraInstance = "aurora.instance", aurora::InstanceAttrs, KindFacts {
         parent: Some(Parent { field: "cluster", kind: KindId::AuroraCluster }),
-        timing: aurora::INSTANCE_TIMING,
         statuses: rds_like::INSTANCE_STATUSES,
         ..PLAIN
     };
@@ -233,8 +205,6 @@ kinds! {
     DocumentGlobal = "documentdb.global", documentdb::GlobalAttrs, KindFacts {
         protection: Some("deletion_protection"),
         is_global: true,
-        primary_leaves: true,
-        timing: documentdb::GLOBAL_TIMING,
         statuses: rds_like::GLOBAL_STATUSES,
         ..PLAIN
     };
@@ -243,16 +213,12 @@ kinds! {
         holds_data: true,
         final_snapshot: Some(KindId::DocumentSnapshot),
         protection: Some("deletion_protection"),
-        takes_failover: true,
-        exclusive_with_members: true,
-        timing: documentdb::CLUSTER_TIMING,
         statuses: rds_like::CLUSTER_STATUSES,
         ..PLAIN
     };
     /// DocumentDB instance.
     DocumentInstance = "documentdb.instance", documentdb::InstanceAttrs, KindFacts {
         parent: Some(Parent { field: "cluster", kind: KindId::DocumentCluster }),
-        timing: documentdb::INSTANCE_TIMING,
         statuses: rds_like::INSTANCE_STATUSES,
         ..PLAIN
     };
@@ -275,14 +241,12 @@ kinds! {
     /// ElastiCache user.
     CacheUser = "elasticache.user", elasticache::UserAttrs, KindFacts {
         endpoint: Endpoint::ElastiCache,
-        timing: elasticache::LIGHT_TIMING,
         statuses: elasticache::USER_STATUSES,
         ..PLAIN
     };
     /// ElastiCache user group.
     CacheUserGroup = "elasticache.user_group", elasticache::UserGroupAttrs, KindFacts {
         endpoint: Endpoint::ElastiCache,
-        timing: elasticache::LIGHT_TIMING,
         statuses: elasticache::USER_STATUSES,
         ..PLAIN
     };
@@ -290,7 +254,6 @@ kinds! {
     CacheGlobal = "elasticache.global", elasticache::GlobalAttrs, KindFacts {
         endpoint: Endpoint::ElastiCache,
         is_global: true,
-        timing: facts::Timing { create: facts::Lasts::new(1_200, 3_600), ..elasticache::GROUP_TIMING },
         statuses: elasticache::GLOBAL_STATUSES,
         ..PLAIN
     };
@@ -299,8 +262,6 @@ kinds! {
         endpoint: Endpoint::ElastiCache,
         holds_data: true,
         final_snapshot: Some(KindId::CacheSnapshot),
-        takes_failover: true,
-        timing: elasticache::GROUP_TIMING,
         statuses: elasticache::GROUP_STATUSES,
         ..PLAIN
     };
@@ -309,7 +270,6 @@ kinds! {
         endpoint: Endpoint::ElastiCache,
         holds_data: true,
         final_snapshot: Some(KindId::CacheSnapshot),
-        timing: elasticache::LIGHT_TIMING,
         statuses: elasticache::SERVERLESS_STATUSES,
         ..PLAIN
     };
@@ -335,7 +295,6 @@ kinds! {
         endpoint: Endpoint::Redshift,
         holds_data: true,
         final_snapshot: Some(KindId::RedshiftSnapshot),
-        timing: redshift::CLUSTER_TIMING,
         statuses: redshift::CLUSTER_STATUSES,
         ..PLAIN
     };
@@ -344,14 +303,12 @@ kinds! {
         endpoint: Endpoint::RedshiftServerless,
         holds_data: true,
         final_snapshot: Some(KindId::RedshiftSnapshot),
-        timing: redshift::SERVERLESS_TIMING,
         statuses: redshift::SERVERLESS_STATUSES,
         ..PLAIN
     };
     /// Redshift Serverless workgroup.
     RedshiftWorkgroup = "redshift.workgroup", redshift::WorkgroupAttrs, KindFacts {
         endpoint: Endpoint::RedshiftServerless,
-        timing: redshift::SERVERLESS_TIMING,
         statuses: redshift::SERVERLESS_STATUSES,
         ..PLAIN
     };
@@ -363,6 +320,9 @@ kinds! {
         ..PLAIN
     };
 }
+
+/// The field by which a member names its global object.
+const GLOBAL: &str = "global";
 
 impl KindId {
     /// The kind of that name.
@@ -394,7 +354,7 @@ impl KindId {
     /// another.
     pub fn naming_fields(self) -> impl Iterator<Item = (&'static str, Self)> {
         let references = self.references().iter().map(|reference| (reference.field, reference.kind));
-        references.chain(self.global_kind().map(|global| ("global", global)))
+        references.chain(self.global_kind().map(|global| (GLOBAL, global)))
     }
 
     /// What a status word of the service means for an object of this kind.
@@ -483,19 +443,9 @@ impl AnyAttrs {
         self.with(Names)
     }
 
-    /// Whether there are changes of size that cannot be made in the kind's usual time.
-    pub const fn may_resize_slowly(&self) -> bool {
-        matches!(self, Self::RedshiftCluster(_))
-    }
-
-    /// How long the slowest change of size takes, where it is slower than what the kind's timing says.
-    pub const fn slowest_resize(&self) -> Option<Lasts> {
-        if self.may_resize_slowly() { Some(redshift::CLASSIC) } else { None }
-    }
-
-    /// How long a change of size takes that cannot be made in the kind's usual time; nothing where it can.
-    pub fn slow_resize(&self, after: &Self) -> Option<Lasts> {
-        redshift::classic_resize(self, after)
+    /// The name of the global object that the object joins when it is made.
+    pub fn joins(&self) -> Option<String> {
+        self.kind().global_kind().and_then(|_| self.text(GLOBAL))
     }
 
     /// Whether the service refuses to delete the object.

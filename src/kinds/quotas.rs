@@ -1,7 +1,6 @@
 //! Which quotas of an account bound a kind, under the names that the catalog has for them.
 //!
-//! Goes in: nothing but constants. Comes out: rows for the embedded cloud. Codes: the services' API models, declared
-//! errors; numbers: the catalog.
+//! Goes in: nothing but constants. Comes out: rows for the planner; the numbers are the catalog's.
 
 use super::{AnyAttrs, KindId};
 
@@ -14,12 +13,10 @@ pub struct Quota {
     pub item: &'static str,
     /// Other kinds that count together with this one.
     pub beside: Option<KindId>,
-    /// The code of the refusal.
-    pub code: &'static str,
 }
 
-const fn quota(service: &'static str, item: &'static str, code: &'static str) -> Quota {
-    Quota { service, item, beside: None, code }
+const fn quota(service: &'static str, item: &'static str) -> Quota {
+    Quota { service, item, beside: None }
 }
 
 const fn beside(kind: KindId, quota: Quota) -> Quota {
@@ -27,51 +24,41 @@ const fn beside(kind: KindId, quota: Quota) -> Quota {
 }
 
 /// Most shards and nodes of one cache.
-const CACHE_NODES: Quota =
-    quota("elasticache", "nodes-per-cluster-cluster-mode-default", "NodeQuotaForClusterExceeded");
+const CACHE_NODES: Quota = quota("elasticache", "nodes-per-cluster-cluster-mode-default");
 
 impl KindId {
     /// The quota of objects of this kind.
     pub const fn quota(self) -> Option<Quota> {
-        let code = self.codes().quota;
         Some(match self {
-            Self::AuroraCluster => quota("aurora", "db-clusters", code),
-            Self::DocumentCluster => quota("docdb", "clusters", code),
+            Self::AuroraCluster => quota("aurora", "db-clusters"),
+            Self::DocumentCluster => quota("docdb", "clusters"),
             // One quota for both, which share a control plane.
-            Self::AuroraInstance => beside(Self::DocumentInstance, quota("aurora", "db-instances", code)),
-            Self::DocumentInstance => beside(Self::AuroraInstance, quota("aurora", "db-instances", code)),
-            Self::RdsSubnetGroup => quota("aurora", "db-subnet-groups", code),
+            Self::AuroraInstance => beside(Self::DocumentInstance, quota("aurora", "db-instances")),
+            Self::DocumentInstance => beside(Self::AuroraInstance, quota("aurora", "db-instances")),
+            Self::RdsSubnetGroup => quota("aurora", "db-subnet-groups"),
             Self::AuroraClusterParameters => {
-                beside(Self::DocumentClusterParameters, quota("aurora", "cluster-parameter-groups", code))
+                beside(Self::DocumentClusterParameters, quota("aurora", "cluster-parameter-groups"))
             }
             Self::DocumentClusterParameters => {
-                beside(Self::AuroraClusterParameters, quota("aurora", "cluster-parameter-groups", code))
+                beside(Self::AuroraClusterParameters, quota("aurora", "cluster-parameter-groups"))
             }
-            Self::AuroraInstanceParameters => quota("aurora", "parameter-groups", code),
-            Self::AuroraSnapshot => beside(
-                Self::DocumentSnapshot,
-                quota("aurora", "manual-cluster-snapshots", "SnapshotQuotaExceeded"),
-            ),
-            Self::DocumentSnapshot => beside(
-                Self::AuroraSnapshot,
-                quota("aurora", "manual-cluster-snapshots", "SnapshotQuotaExceeded"),
-            ),
-            Self::CacheSubnetGroup => quota("elasticache", "subnet-groups", "CacheSubnetGroupQuotaExceeded"),
-            Self::CacheParameters => {
-                quota("elasticache", "parameter-groups", "CacheParameterGroupQuotaExceeded")
+            Self::AuroraInstanceParameters => quota("aurora", "parameter-groups"),
+            Self::AuroraSnapshot => {
+                beside(Self::DocumentSnapshot, quota("aurora", "manual-cluster-snapshots"))
             }
-            Self::CacheUser => quota("elasticache", "users", "UserQuotaExceeded"),
-            Self::CacheUserGroup => quota("elasticache", "user-groups", "UserGroupQuotaExceeded"),
-            Self::CacheServerless => quota("elasticache", "serverless-caches", code),
-            Self::RedshiftSubnetGroup => {
-                quota("redshift", "subnet-groups", "ClusterSubnetGroupQuotaExceeded")
+            Self::DocumentSnapshot => {
+                beside(Self::AuroraSnapshot, quota("aurora", "manual-cluster-snapshots"))
             }
-            Self::RedshiftParameters => {
-                quota("redshift", "parameter-groups", "ClusterParameterGroupQuotaExceeded")
-            }
-            Self::RedshiftSnapshot => quota("redshift", "snapshots", "ClusterSnapshotQuotaExceeded"),
-            Self::RedshiftWorkgroup => quota("redshift", "serverless-workgroups", code),
-            Self::RedshiftNamespace => quota("redshift", "serverless-namespaces", code),
+            Self::CacheSubnetGroup => quota("elasticache", "subnet-groups"),
+            Self::CacheParameters => quota("elasticache", "parameter-groups"),
+            Self::CacheUser => quota("elasticache", "users"),
+            Self::CacheUserGroup => quota("elasticache", "user-groups"),
+            Self::CacheServerless => quota("elasticache", "serverless-caches"),
+            Self::RedshiftSubnetGroup => quota("redshift", "subnet-groups"),
+            Self::RedshiftParameters => quota("redshift", "parameter-groups"),
+            Self::RedshiftSnapshot => quota("redshift", "snapshots"),
+            Self::RedshiftWorkgroup => quota("redshift", "serverless-workgroups"),
+            Self::RedshiftNamespace => quota("redshift", "serverless-namespaces"),
             _ => return None,
         })
     }
@@ -79,11 +66,9 @@ impl KindId {
     /// The quota of units, see [`units_of`], of all objects of this kind together.
     pub const fn unit_quota(self) -> Option<Quota> {
         Some(match self {
-            Self::CacheGroup => quota("elasticache", "nodes-per-region", "NodeQuotaForCustomerExceeded"),
-            Self::RedshiftCluster => quota("redshift", "nodes", "NumberOfNodesQuotaExceeded"),
-            Self::RedshiftWorkgroup => {
-                quota("redshift", "serverless-base-rpu-total", "ServiceQuotaExceededException")
-            }
+            Self::CacheGroup => quota("elasticache", "nodes-per-region"),
+            Self::RedshiftCluster => quota("redshift", "nodes"),
+            Self::RedshiftWorkgroup => quota("redshift", "serverless-base-rpu-total"),
             _ => return None,
         })
     }
@@ -109,25 +94,19 @@ pub struct Bound {
     pub service: &'static str,
     /// The items in the catalog.
     pub items: Vec<String>,
-    /// The code of the refusal.
-    pub code: &'static str,
 }
 
 /// The bounds on one object of these attributes. A warehouse that exists may grow further than a new one.
 pub fn bounds_of(attrs: &AnyAttrs, exists: bool) -> Vec<Bound> {
     let number = |field: &str| attrs.get(field).and_then(|value| value.as_u64());
     if let Some(shards) = number("shards") {
-        let bound = |asked, what, code| Bound {
+        let bound = |asked, what| Bound {
             asked,
             what,
             service: CACHE_NODES.service,
             items: vec![CACHE_NODES.item.to_owned()],
-            code,
         };
-        return vec![
-            bound(shards, "shards", "NodeGroupsPerReplicationGroupQuotaExceeded"),
-            bound(units_of(attrs), "nodes", CACHE_NODES.code),
-        ];
+        return vec![bound(shards, "shards"), bound(units_of(attrs), "nodes")];
     }
     let (Some(nodes), Some(class)) = (number("nodes"), attrs.text("node_type")) else { return Vec::new() };
     let grown = exists.then(|| format!("nodes-after-elastic-resize-max:{class}"));
@@ -136,6 +115,5 @@ pub fn bounds_of(attrs: &AnyAttrs, exists: bool) -> Vec<Bound> {
         what: "nodes",
         service: "redshift",
         items: grown.into_iter().chain([format!("nodes-at-create-max:{class}")]).collect(),
-        code: attrs.kind().codes().nodes,
     }]
 }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, StepNo};
-use super::{Ask, cost, effect};
+use super::{Ask, cost, effect, tables};
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Standing;
 use crate::artefacts::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
 use crate::artefacts::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
 use crate::artefacts::policy::{Grave, GraveAct};
 use crate::artefacts::seen::Seen;
-use crate::kinds::AnyAttrs;
+use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::table::{Change, FieldChange};
 
@@ -25,7 +25,11 @@ pub fn effective_attrs(seen: &Seen) -> AnyAttrs {
 
 /// What is still to be asked for, after everything that was accepted is in effect.
 pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
-    if seen.pending.is_none() { wanted.diff(&seen.attrs) } else { wanted.diff(&effective_attrs(seen)) }
+    if seen.pending.is_none() {
+        tables::diff(wanted, &seen.attrs)
+    } else {
+        tables::diff(wanted, &effective_attrs(seen))
+    }
 }
 
 pub(super) fn compare<'a>(
@@ -80,7 +84,7 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
             }
             // What is stopped takes no change: it is woken first. Members wake with their parent, and a kind that can be
             // paused by a change of that field.
-            let wakes_by_itself = node.attrs.get("paused").is_some() || has_stopped_parent(ask, node, seen);
+            let wakes_by_itself = pause_of(node).is_some() || has_stopped_parent(ask, node, seen);
             if !wakes_by_itself {
                 let op = Op::Act { at: at.clone(), verb: Verb::Start };
                 draft.push(
@@ -95,9 +99,14 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
     }
 }
 
-/// A kind that can be paused says so by a field of that name; when it is wanted paused, `Stopped` is as wanted.
+/// The wanted value of the field that pauses an object, if its kind can be paused and anything is wanted of it.
+fn pause_of(node: &Node) -> Option<serde_json::Value> {
+    tables::of(node.at.kind).pause.and_then(|field| node.attrs.get(field))
+}
+
+/// When an object is wanted paused, `Stopped` is as wanted.
 pub(super) fn wants_stopped(node: &Node) -> bool {
-    node.attrs.get("paused") == Some(serde_json::Value::Bool(true))
+    pause_of(node) == Some(serde_json::Value::Bool(true))
 }
 
 fn has_stopped_parent(ask: &Ask<'_>, node: &Node, seen: &Seen) -> bool {
@@ -115,17 +124,13 @@ fn pending(at: &Address, seen: &Seen) -> Option<Waiting> {
     (!fields.is_empty()).then(|| Waiting::Pending { at: at.clone(), fields })
 }
 
+/// What is left where no table knows better.
+const REPAIR_BY_HAND: &str = "repair it by hand, or delete it so that the next apply makes it anew";
+
 fn broken(at: &Address, seen: &Seen) -> Waiting {
+    let known = |word: &str| tables::of(at.kind).remedies.iter().find(|remedy| remedy.0 == word);
     let remedy = match &seen.facts.phase {
-        Phase::Failed(word) if word.contains("encryption") => {
-            "enable its encryption key again and start it; if the key is lost for good, restore it from a snapshot"
-        }
-        Phase::Failed(word) if word.contains("network") => {
-            "give its subnets free addresses and its network the routes it needs, then modify or reboot it"
-        }
-        Phase::Failed(word) if word.contains("storage") => "free or add storage",
-        Phase::Failed(word) if word.contains("create") => "delete it by hand; the next apply makes it anew",
-        Phase::Failed(_) => "repair it by hand, or delete it so that the next apply makes it anew",
+        Phase::Failed(word) => known(word).map_or(REPAIR_BY_HAND, |remedy| remedy.1),
         _ => "this version does not know that status; nothing is done to the object until it is ready again",
     };
     Waiting::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
@@ -183,8 +188,8 @@ enum Turn {
     Last,
 }
 
-fn turn_of(change: &FieldChange, makes_room: bool) -> Turn {
-    if change.field == "paused" {
+fn turn_of(kind: KindId, change: &FieldChange, makes_room: bool) -> Turn {
+    if tables::of(kind).pause == Some(change.field.as_str()) {
         return if change.after == serde_json::Value::Bool(true) { Turn::Last } else { Turn::Wakes };
     }
     let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
@@ -218,7 +223,7 @@ fn staged_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
             let _ = reached.set(&change.field, Some(change.after.clone()));
         }
         let follows = |change: &FieldChange| stage.iter().any(|before| before.field == change.field);
-        let next: Vec<FieldChange> = wanted.diff(&reached).into_iter().filter(follows).collect();
+        let next: Vec<FieldChange> = tables::diff(wanted, &reached).into_iter().filter(follows).collect();
         changes.extend(next.iter().cloned());
         stage = next.into_iter().filter(|change| change.through).collect();
     }
@@ -236,10 +241,11 @@ fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'
         return;
     }
     let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
+    let kind = node.at.kind;
     // Shards and replicas share a limit of nodes: those that go make room for those that come.
-    let makes_room = alone.iter().any(|change| turn_of(change, false) == Turn::Vanishes);
-    alone.sort_by_key(|change| turn_of(change, makes_room));
-    let later = alone.partition_point(|change| turn_of(change, makes_room) < Turn::Together);
+    let makes_room = alone.iter().any(|change| turn_of(kind, change, false) == Turn::Vanishes);
+    alone.sort_by_key(|change| turn_of(kind, change, makes_room));
+    let later = alone.partition_point(|change| turn_of(kind, change, makes_room) < Turn::Together);
     let late = alone.split_off(later);
     // What takes something away goes in a call of its own: what a freeze stops holds nothing else up.
     let (lowers, others): (Vec<_>, Vec<_>) = together.into_iter().partition(|change| change.lowers);
@@ -477,19 +483,7 @@ fn spread_replacement<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
 
 /// The field by which an object is fixed to another one, if it is.
 fn fixed_reference(node: &Node, to: &Address) -> Option<String> {
-    struct Find<'a>(&'a str);
-    impl crate::kinds::AttrsVisitor for Find<'_> {
-        type Out = Option<String>;
-        fn visit<K: crate::kinds::Kind>(self, attrs: &K::Attrs) -> Self::Out {
-            use crate::vocabulary::table::Attrs;
-            let mut fields = K::Attrs::FIELDS.iter();
-            fields
-                .find(|field| {
-                    field.change == Change::Replace
-                        && (field.get)(attrs).is_some_and(|value| value.as_str() == Some(self.0))
-                })
-                .map(|field| field.name.to_owned())
-        }
-    }
-    node.attrs.with(Find(to.name.as_str()))
+    let fields = tables::changes(node.at.kind).into_iter();
+    let mut fixed = fields.filter(|(_, change)| *change == Change::Replace).map(|(field, _)| field);
+    fixed.find(|field| node.attrs.text(field).as_deref() == Some(to.name.as_str())).map(str::to_owned)
 }

@@ -1,5 +1,6 @@
-//! What a step is expected to do to those who use the store, from the kinds' timing tables.
+//! What a step is expected to do to those who use the store, from the planner's tables of the kinds.
 
+use super::tables;
 use crate::artefacts::plan::{Effect, Op, Verb};
 use crate::artefacts::seen::Seen;
 use crate::kinds::AnyAttrs;
@@ -24,19 +25,20 @@ pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
 /// A change of size that takes longer than usual, and takes no writes for all that time.
 fn slow_resize(op: &Op, seen: Option<&Seen>) -> Option<Lasts> {
     let Op::Modify { attrs, changes, .. } = op else { return None };
-    let before = Some(&seen?.attrs).filter(|before| before.may_resize_slowly())?;
+    let slow = tables::of(op.at().kind).slow_resize?;
+    let before = &seen?.attrs;
     let mut after = before.clone();
     for change in changes {
         after.copy_field(&change.field, attrs);
     }
-    before.slow_resize(&after)
+    (slow.lasts)(before, &after)
 }
 
 fn lasts(op: &Op) -> Lasts {
-    let timing = &op.at().kind.facts().timing;
+    let timing = &tables::of(op.at().kind).timing;
     match op {
         // A member that joins a global object copies its data first.
-        Op::Create { attrs, .. } if attrs.get("global").is_some() => timing.create.plus(timing.online),
+        Op::Create { attrs, .. } if attrs.joins().is_some() => timing.create.plus(timing.online),
         Op::Create { .. } => timing.create,
         Op::Delete { .. } => timing.delete,
         Op::Tag { .. } => Lasts::new(1, 2),
@@ -53,10 +55,10 @@ fn lasts(op: &Op) -> Lasts {
 /// How long all but one in twenty transitions last in which an object with such attributes is in such a phase. What
 /// changes is not told by the phase: the longest of what it may be.
 pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
-    let timing = &attrs.kind().facts().timing;
+    let tables::KindRow { timing, slow_resize, .. } = tables::of(attrs.kind());
     let changes = [timing.in_place, timing.online, timing.restart, timing.failover, timing.resize];
-    let change =
-        || changes.into_iter().chain(attrs.slowest_resize()).map(Lasts::p95).fold(Span::ZERO, Span::max);
+    let slowest = slow_resize.map(|slow| slow.slowest);
+    let change = || changes.into_iter().chain(slowest).map(Lasts::p95).fold(Span::ZERO, Span::max);
     match phase {
         // A member that joins a global object copies its data first.
         Phase::Creating => timing.create.plus(timing.online).p95(),
@@ -72,7 +74,7 @@ pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
 }
 
 fn write_outage(op: &Op, seen: Option<&Seen>) -> Span {
-    let facts = op.at().kind.facts();
+    let (facts, timing) = (op.at().kind.facts(), &tables::of(op.at().kind).timing);
     let role = seen.and_then(|seen| seen.facts.role);
     let takes_writes = match facts.parent {
         // A member other than the writer takes no writes away.
@@ -80,12 +82,10 @@ fn write_outage(op: &Op, seen: Option<&Seen>) -> Span {
         None => facts.holds_data,
     };
     match op {
-        Op::Modify { .. } if takes_writes => facts.timing.write_outage(op.change()).median(),
-        Op::Act { .. } if failovers(op) > 0 => facts.timing.failover_outage.median(),
-        Op::Act { verb: Verb::Reboot | Verb::Stop, .. } if takes_writes => {
-            facts.timing.restart_outage.median()
-        }
-        Op::Delete { .. } if takes_writes && facts.parent.is_some() => facts.timing.failover_outage.median(),
+        Op::Modify { .. } if takes_writes => timing.write_outage(op.change()).median(),
+        Op::Act { .. } if failovers(op) > 0 => timing.failover_outage.median(),
+        Op::Act { verb: Verb::Reboot | Verb::Stop, .. } if takes_writes => timing.restart_outage.median(),
+        Op::Delete { .. } if takes_writes && facts.parent.is_some() => timing.failover_outage.median(),
         Op::Modify { .. } | Op::Act { .. } | Op::Delete { .. } | Op::Create { .. } | Op::Tag { .. } => {
             Span::ZERO
         }

@@ -22,6 +22,7 @@ mod primary;
 mod quotas;
 mod removal;
 mod rolling;
+pub mod tables;
 mod takeover;
 
 use std::cmp::Ordering;

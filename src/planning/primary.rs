@@ -27,7 +27,7 @@ pub(super) fn leave_to_primary(ask: &Ask<'_>, at: &Address, seen: &Seen, changes
 /// The primary of the global object of which an object is a secondary, where it is wanted and ours.
 fn primary_of<'a>(ask: &Ask<'a>, at: &Address, seen: &Seen) -> Option<(&'a Node, &'a Seen)> {
     let kind = at.kind.global_kind()?;
-    let name = seen.attrs.text("global")?;
+    let name = seen.attrs.joins()?;
     let is_its = |(global, _): &(&Address, &Seen)| global.kind == kind && global.name.as_str() == name;
     let (_, global) = ask.inventory.seen.iter().find(is_its)?;
     let writer = global.facts.members.iter().find(|member| member.role == Role::Writer)?;
@@ -44,7 +44,7 @@ fn primary_of<'a>(ask: &Ask<'a>, at: &Address, seen: &Seen) -> Option<(&'a Node,
 /// keys are not spread yet can take no second shard.
 pub(super) fn ways_first(ask: &Ask<'_>, draft: &mut Draft<'_>) {
     // Only secondaries name their global object.
-    let global_of = |at: &Address| Some((at.kind, ask.inventory.seen.get(at)?.attrs.text("global")?));
+    let global_of = |at: &Address| Some((at.kind, ask.inventory.seen.get(at)?.attrs.joins()?));
     let changes = |no: &StepNo| match draft.get(*no).map(|entry| &entry.step.op) {
         Some(Op::Modify { changes, .. }) => changes.as_slice(),
         _ => &[],

@@ -63,7 +63,7 @@ fn exceeded((region, _, item): Key, count: &Count<'_>) -> Option<OverQuota> {
 }
 
 const fn told_quota(kind: KindId) -> Quota {
-    Quota { service: "account", item: kind.as_str(), beside: None, code: "" }
+    Quota { service: "account", item: kind.as_str(), beside: None }
 }
 
 struct Desk<'a> {

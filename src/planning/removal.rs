@@ -186,7 +186,7 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
                 leaving.get(&Address::new(member.region.clone(), kind, member.name.clone()))
             });
             let is_primary = member.role == Role::Writer;
-            if is_primary && !facts.primary_leaves {
+            if is_primary && !super::tables::of(global.kind).primary_leaves {
                 // It is let go by the end of the global object, and by nothing else.
                 if let (Some(deletion), Some(of_cluster)) =
                     (deletion, cluster.and_then(|cluster| draft.deletion_of(cluster)))

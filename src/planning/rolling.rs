@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, StepNo};
-use super::{Ask, cost, effect, side_by_side};
+use super::{Ask, cost, effect, side_by_side, tables};
 use crate::artefacts::address::Address;
 use crate::artefacts::choices::Choices;
 use crate::artefacts::node::{Node, Usage};
@@ -134,11 +134,15 @@ impl<'a> Successors<'a> {
             // What is stopped is woken with its parent before a role moves.
             } else if (phase.is_ready() || *phase == Phase::Stopped) && seen.facts.role == Some(Role::Reader)
             {
-                let tier = seen.attrs.get("promotion_tier").and_then(|tier| tier.as_u64()).unwrap_or(15);
-                ready.push((parent, (tier, at)));
+                let place = tables::of(at.kind).promotion.map(|order| {
+                    let place = seen.attrs.get(order.field).and_then(|place| place.as_u64());
+                    place.unwrap_or(order.unset)
+                });
+                ready.push((parent, (place, at)));
             }
         }
-        let addresses = |members: Vec<(u64, &'a Address)>| members.into_iter().map(|(_, at)| at).collect();
+        let addresses =
+            |members: Vec<(Option<u64>, &'a Address)>| members.into_iter().map(|(_, at)| at).collect();
         Self {
             ready: by_parent(ready).into_iter().map(|(parent, all)| (parent, addresses(all))).collect(),
             chosen: ask.choices,

@@ -13,6 +13,7 @@ use crate::artefacts::health::Health;
 use crate::artefacts::node::{Desired, Keep, Node, Usage};
 use crate::artefacts::plan::{Plan, Waiting};
 use crate::artefacts::seen::{Gap, Inventory, Seen};
+use crate::planning::tables;
 use crate::report::at_work::AtWork;
 use crate::report::open::{self, OpenStep};
 use crate::report::style::{Style, Tone};
@@ -197,7 +198,8 @@ pub fn report(
         object.unwanted = wanted.is_none() && !at.kind.facts().observe_only && !outsiders.contains_key(at);
         object.foreign = is_foreign(at);
         if let Some(wanted) = wanted {
-            object.differs = wanted.attrs.diff(&seen.attrs).into_iter().map(|change| change.field).collect();
+            object.differs =
+                tables::diff(&wanted.attrs, &seen.attrs).into_iter().map(|change| change.field).collect();
         }
         let cost = (prices.existing)(node);
         let store = stores.entry(place(&node.store, at)).or_insert_with(|| StoreStatus::at(node));

@@ -11,12 +11,12 @@ use crate::artefacts::address::Address;
 use crate::artefacts::plan::Op;
 use crate::artefacts::quota::AccountQuota;
 use crate::catalog::Catalog;
-use crate::kinds::quotas::{bounds_of, units_of};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::seams::CloudError;
 use crate::vocabulary::names::RegionId;
 
 use super::refusals::refused;
+use super::tables::quotas::{bounds_of, quota_of, unit_quota_of, units_of};
 use super::world::World;
 
 /// The refusal of a call that asks for more than the account may have.
@@ -64,7 +64,7 @@ pub(super) fn told(
         };
         if let Some(limit) = world.quota_rule(region, kind) {
             told.push(quota(limit.into(), count(kind), true));
-        } else if let (Some(catalog), Some(usual)) = (catalog, kind.quota()) {
+        } else if let (Some(catalog), Some(usual)) = (catalog, quota_of(kind)) {
             let used = count(kind) + usual.beside.map_or(0, count);
             let limit = catalog.limit_number(usual.service, usual.item, region.as_str());
             told.extend(limit.map(|limit| quota(limit, used, false)));
@@ -85,7 +85,7 @@ impl Desk<'_> {
     }
 
     fn too_many(&self, kind: KindId) -> Option<CloudError> {
-        let quota = kind.quota()?;
+        let quota = quota_of(kind)?;
         let limit = self.limit(quota.service, quota.item)?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let kinds = std::iter::once(kind).chain(quota.beside);
@@ -105,7 +105,7 @@ impl Desk<'_> {
     }
 
     fn too_many_units(&self, at: &Address, attrs: &AnyAttrs) -> Option<CloudError> {
-        let quota = at.kind.unit_quota()?;
+        let quota = unit_quota_of(at.kind)?;
         let limit = self.limit(quota.service, quota.item)?;
         let others = self.world.in_region(self.region, at.kind).filter(|(other, _)| *other != at);
         let used: u64 = others.map(|(_, object)| units_of(&object.attrs)).sum();

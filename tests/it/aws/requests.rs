@@ -10,6 +10,7 @@ use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::{Op, Verb};
 use rgctl::artefacts::seen::Selection;
 use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl::planning::tables;
 use rgctl::seams::{Cloud, CloudError, Permit};
 use rgctl::vocabulary::names::{BlueprintName, Name, Token};
 use rgctl::vocabulary::table::{Attrs, Change};
@@ -25,10 +26,9 @@ struct Fields;
 impl KindVisitor for Fields {
     type Out = Vec<Field>;
     fn visit<K: Kind>(self) -> Vec<Field> {
-        K::Attrs::FIELDS
-            .iter()
-            .map(|field| (field.name, field.change, samples(field.name, field.type_name)))
-            .collect()
+        let changes = tables::changes(K::ID).into_iter();
+        let fields = K::Attrs::FIELDS.iter().zip(changes);
+        fields.map(|(field, (name, change))| (name, change, samples(name, field.type_name))).collect()
     }
 }
 
@@ -159,7 +159,7 @@ fn create(kind: KindId, attrs: AnyAttrs) -> Op {
 }
 
 fn modify(kind: KindId, attrs: AnyAttrs) -> Op {
-    let changes = attrs.diff(&AnyAttrs::empty(kind));
+    let changes = tables::diff(&attrs, &AnyAttrs::empty(kind));
     Op::Modify { at: address(kind), changes, attrs }
 }
 
@@ -312,12 +312,12 @@ fn all_operations(kind: KindId) -> Vec<Op> {
     if kind == KindId::RedshiftCluster {
         let attrs = with(kind, "snapshot_copy_region", &json!("us-west-1"));
         let before = with(kind, "snapshot_copy_region", &json!("us-east-2"));
-        let changes = attrs.diff(&before);
+        let changes = tables::diff(&attrs, &before);
         moved = Op::Modify { at: address(kind), changes, attrs };
         ops.push(moved.clone());
         // And one that ends them.
         let attrs = with(kind, "snapshot_copy_region", &json!("none"));
-        ops.push(Op::Modify { at: address(kind), changes: attrs.diff(&before), attrs });
+        ops.push(Op::Modify { at: address(kind), changes: tables::diff(&attrs, &before), attrs });
     }
     if kind == KindId::CacheGroup {
         // More replicas than there are, and fewer.

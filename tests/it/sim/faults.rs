@@ -105,7 +105,7 @@ fn another_hand_flips_a_switch() {
     desk.make(&cluster, &fields);
     let seen = desk.see(&cluster).unwrap();
     assert_eq!(seen.attrs.get("iam_authentication"), Some(json!(false)));
-    assert_eq!(attrs(cluster.kind, &fields).diff(&seen.attrs).len(), 1);
+    assert_eq!(rgctl::planning::tables::diff(&attrs(cluster.kind, &fields), &seen.attrs).len(), 1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Laws that every kind passes in the embedded cloud.
 
-use rgctl::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
+use rgctl::kinds::{Kind, KindId, KindVisitor};
+use rgctl::planning::tables;
 use rgctl::vocabulary::phase::Phase;
 use rgctl::vocabulary::table::{Attrs, Change};
 use rgctl::vocabulary::time::Span;
@@ -51,26 +52,23 @@ fn what_is_created_is_first_unseen_then_creating_then_ready_and_as_wanted() {
         desk.pass(Span::from_hours(48));
         let seen = desk.see(&object).unwrap();
         assert_eq!(seen.facts.phase, Phase::Ready, "{kind}: {}", seen.facts.native);
-        assert_eq!(wanted.diff(&seen.attrs), [], "{kind}");
+        assert_eq!(tables::diff(&wanted, &seen.attrs), [], "{kind}");
         assert!(seen.pending.is_none(), "{kind}");
         assert_eq!(desk.cloud.violations(), [], "{kind}");
     }
 }
 
-/// The fields of a kind that can be changed: name, change policy.
+/// The fields of a kind that can be changed: name, and what the planner says that changing it does.
 fn changeable(kind: KindId) -> Vec<(&'static str, Change)> {
-    struct Fields;
-    impl AttrsVisitor for Fields {
-        type Out = Vec<(&'static str, Change)>;
-        fn visit<K: Kind>(self, _: &K::Attrs) -> Self::Out {
-            K::Attrs::FIELDS
-                .iter()
-                .filter(|field| !field.unseen)
-                .map(|field| (field.name, field.change))
-                .collect()
+    struct Told;
+    impl KindVisitor for Told {
+        type Out = Vec<bool>;
+        fn visit<K: Kind>(self) -> Self::Out {
+            K::Attrs::FIELDS.iter().map(|field| !field.unseen).collect()
         }
     }
-    AnyAttrs::empty(kind).with(Fields)
+    let told = kind.with(Told).into_iter().zip(tables::changes(kind));
+    told.filter(|(is_told, _)| *is_told).map(|(_, field)| field).collect()
 }
 
 #[test]
@@ -85,7 +83,7 @@ fn every_field_change_is_pending_before_it_takes_effect_and_interrupts_as_promis
             let value = all_fields(kind, true).remove(field).unwrap();
             let wanted = attrs(kind, &json!({ field: value }));
             let before = desk.see(&object).unwrap();
-            if wanted.satisfied_by(&before.attrs) || field == "global" {
+            if tables::is_satisfied(&wanted, &before.attrs) || field == "global" {
                 continue;
             }
             let down_before = desk.cloud.with_world(|world| world.outage(&object)).unwrap();
@@ -102,13 +100,13 @@ fn every_field_change_is_pending_before_it_takes_effect_and_interrupts_as_promis
             assert!(at_once.pending.is_none(), "{kind} {field}");
             desk.pass(Span::from_secs(6));
             let soon = desk.see(&object).unwrap();
-            let done = wanted.satisfied_by(&soon.attrs);
-            let pending = soon.pending.as_ref().is_some_and(|pending| wanted.satisfied_by(pending));
+            let done = tables::is_satisfied(&wanted, &soon.attrs);
+            let pending = soon.pending.as_ref().is_some_and(|pending| tables::is_satisfied(&wanted, pending));
             assert!(done != pending, "{kind} {field}: done {done}, pending {pending}");
             assert_eq!(pending, !soon.facts.phase.is_ready(), "{kind} {field}: {}", soon.facts.native);
             desk.pass(Span::from_hours(96));
             let after = desk.see(&object).unwrap();
-            assert!(wanted.satisfied_by(&after.attrs) && after.pending.is_none(), "{kind} {field}");
+            assert!(tables::is_satisfied(&wanted, &after.attrs) && after.pending.is_none(), "{kind} {field}");
             let down = desk.cloud.with_world(|world| world.outage(&object)).unwrap().as_millis()
                 - down_before.as_millis();
             check_outage(kind, field, change, down);
@@ -126,7 +124,7 @@ fn every_field_change_is_pending_before_it_takes_effect_and_interrupts_as_promis
 }
 
 fn check_outage(kind: KindId, field: &str, change: Change, down_ms: u64) {
-    let promised = kind.facts().timing.write_outage(change);
+    let promised = tables::of(kind).timing.write_outage(change);
     let name = format!("{kind} {field}: {down_ms} ms down, promised {promised:?}");
     if field == "paused" {
         assert!(down_ms > 0, "{name}");
@@ -151,7 +149,7 @@ fn what_is_deleted_is_deleting_then_gone_and_leaves_the_snapshot_that_was_asked_
         let object = at(kind, "thing");
         desk.create(&object, &Value::Object(fields)).unwrap();
         desk.pass(Span::from_hours(48));
-        if kind.facts().is_global && kind.facts().primary_leaves {
+        if kind.facts().is_global && tables::of(kind).primary_leaves {
             let source = at(kind.member_kind().unwrap(), "main");
             let (region, member) = (source.region.clone(), source.name.clone());
             desk.act(&object, rgctl::artefacts::plan::Verb::Detach { region, member }).unwrap();

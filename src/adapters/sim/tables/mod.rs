@@ -10,6 +10,7 @@
 mod aurora;
 mod documentdb;
 mod elasticache;
+pub(super) mod quotas;
 mod rds_like;
 mod redshift;
 mod shared;
@@ -85,11 +86,15 @@ macro_rules! rows {
         }
     )+) => {$(
         $(#[doc = $doc])+
-        pub(super) const $rows: &[$crate::adapters::sim::tables::Row<$attrs>] = {
-            use $crate::adapters::sim::tables::{Row, Takes, equal, given};
+        pub(super) const $rows: &[super::Row<$attrs>] = {
+            use super::{Row, Takes, equal, given};
             // Names every field, so that one without a row does not compile.
             const fn names_all($attrs { $($field: _),+ }: &$attrs) {}
             let _ = names_all;
+            assert!(
+                crate::vocabulary::table::names_fields::<$attrs>(&[$(stringify!($field)),+]),
+                "the rows stand in another order than the fields"
+            );
             &[$(
                 Row {
                     name: stringify!($field),
