@@ -9,6 +9,7 @@ use super::names;
 use super::output::Output;
 use super::outside;
 use super::settings::{CloudSettings, Settings};
+use crate::adapters::files::objects::WorldFile;
 use crate::adapters::sim::SimCloud;
 use crate::artefacts::inbox::Message;
 use crate::artefacts::journal::Entry;
@@ -80,7 +81,7 @@ async fn entries(
 /// The account whose record is meant where none is named. No provider is asked: who may read the store may read it.
 pub(super) fn usual(homes: &BTreeSet<Home>, settings: &Settings) -> Result<Option<Home>, Failure> {
     if settings.cloud == CloudSettings::Sim {
-        return Ok(SimCloud::peek(&settings.state_dir).map(|(_, home)| home));
+        return Ok(SimCloud::peek(&WorldFile::under(&settings.state_dir)).map(|(_, home)| home));
     }
     let of_aws: Vec<&Home> = homes.iter().filter(|home| home.cloud() == CloudKind::Aws).collect();
     match of_aws.as_slice() {

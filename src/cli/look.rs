@@ -9,6 +9,7 @@ use super::output::Output;
 use super::outside::{self, Outside};
 use super::run;
 use super::settings::{CloudSettings, Settings};
+use crate::adapters::files::objects::WorldFile;
 use crate::adapters::machine::SystemClock;
 use crate::adapters::sim::SimCloud;
 use crate::artefacts::bill::CostRange;
@@ -100,7 +101,7 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
     if settings.cloud != CloudSettings::Sim {
         return not("`rgctl cost` asks for no credentials and looks at nothing; `rgctl status` does");
     }
-    if SimCloud::peek(&settings.state_dir).is_none() {
+    if SimCloud::peek(&WorldFile::under(&settings.state_dir)).is_none() {
         return not("there is no embedded cloud here yet to look at");
     }
     let outside = outside::open(settings)?;

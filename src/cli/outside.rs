@@ -6,6 +6,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::settings::{CloudSettings, Settings, StoreSettings};
 use crate::adapters::files::journal::SqliteStore;
+use crate::adapters::files::objects::WorldFile;
 use crate::adapters::machine::SystemClock;
 use crate::adapters::sim::{GENESIS, SimCloud};
 use crate::artefacts::scope::Home;
@@ -39,7 +40,7 @@ pub fn open(settings: &Settings) -> Result<Outside, Failure> {
     match &settings.cloud {
         CloudSettings::Sim => {
             let catalog = Catalog::embedded().map_err(|error| Failure::of(Exit::Error, &error))?;
-            let cloud = SimCloud::open(&settings.state_dir)?
+            let cloud = SimCloud::open(&WorldFile::under(&settings.state_dir))?
                 .with_catalog(std::sync::Arc::new(catalog))
                 .with_wall(std::sync::Arc::new(SystemClock));
             let clock = Box::new(cloud.clock());
@@ -72,7 +73,7 @@ pub fn begin_to_open(settings: &Settings) -> Option<Opening> {
     if settings.cloud != CloudSettings::Sim {
         return None;
     }
-    let (now, home) = SimCloud::peek(&settings.state_dir)?;
+    let (now, home) = SimCloud::peek(&WorldFile::under(&settings.state_dir))?;
     let settings = settings.clone();
     Some(Opening { now, home, thread: std::thread::spawn(move || open(&settings)) })
 }
@@ -90,7 +91,9 @@ impl Opening {
 /// first moment, and is not made for the question.
 pub fn now(settings: &Settings) -> Moment {
     match settings.cloud {
-        CloudSettings::Sim => SimCloud::peek(&settings.state_dir).map_or(GENESIS, |(now, _)| now),
+        CloudSettings::Sim => {
+            SimCloud::peek(&WorldFile::under(&settings.state_dir)).map_or(GENESIS, |(now, _)| now)
+        }
         CloudSettings::Aws { .. } => SystemClock.now(),
     }
 }

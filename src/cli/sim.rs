@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::names;
 use super::sim_hands::{self, CreateArgs, DeleteArgs, StatusArgs, TagArgs};
 use super::sim_names;
+use crate::adapters::files::objects::WorldFile;
 use crate::adapters::sim::{Fault, GENESIS, Rule, SimCloud, SimError, Surge, World};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
@@ -253,13 +254,14 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<u8, SimCommandError> {
+    let place = WorldFile::under(state_dir);
     if let SimCommand::Reset { seed, start } = &args.command {
         let start = start.unwrap_or(GENESIS);
-        SimCloud::anew(state_dir, *seed, start)?;
+        SimCloud::anew(&place, *seed, start)?;
         writeln!(err, "a new world with seed {seed} begins at {start}")?;
         return Ok(0);
     }
-    let cloud = SimCloud::open(state_dir)?;
+    let cloud = SimCloud::open(&place)?;
     match &args.command {
         SimCommand::Reset { .. } => {}
         SimCommand::Advance { by } => {

@@ -7,6 +7,7 @@
 //! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
 
 pub mod archive;
+pub mod objects;
 mod permit;
 
 use std::collections::BTreeSet;

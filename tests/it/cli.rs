@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use assert_cmd::Command;
+use rgctl::adapters::files::objects::WorldFile;
 use rgctl::artefacts::policy::Policy;
 use rgctl::artefacts::seen::Inventory;
 use rgctl::cli::exit::{self, Exit};
@@ -205,7 +206,8 @@ fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
     let stranger =
         crate::fixtures::at("us-east-1", rgctl::kinds::KindId::RdsSubnetGroup, "light-game-players-use1");
     {
-        let cloud = rgctl::adapters::sim::SimCloud::open(&place.path().join(".rgctl")).unwrap();
+        let cloud =
+            rgctl::adapters::sim::SimCloud::open(&WorldFile::under(&place.path().join(".rgctl"))).unwrap();
         let fields =
             [("description", "by hand".into()), ("subnets", serde_json::json!(["subnet-a", "subnet-b"]))];
         let attrs = crate::fixtures::attrs(stranger.kind, &fields);

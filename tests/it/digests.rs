@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::adapters::files::objects::WorldFile;
 use rgctl::adapters::sim::{Called, SimCloud};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::{Entry, Event, Outcome, regions_of};
@@ -188,7 +189,7 @@ const fn ended(outcome: Outcome) -> &'static str {
 /// Digest of what the binary left in a folder in which a scenario was played: its records, and the world at the end.
 pub fn of_folder(folder: &Path) -> String {
     let state = folder.join(".rgctl");
-    if SimCloud::peek(&state).is_none() {
+    if SimCloud::peek(&WorldFile::under(&state)).is_none() {
         return "-".to_owned();
     }
     let store = SqliteStore::open(&state).unwrap();
@@ -214,7 +215,7 @@ pub fn of_folder(folder: &Path) -> String {
 }
 
 fn world_in(state: &Path, store: &SqliteStore, folder: &Path) -> Inventory {
-    let cloud = SimCloud::open(state).unwrap();
+    let cloud = SimCloud::open(&WorldFile::under(state)).unwrap();
     let home = block_on(cloud.home(None)).unwrap();
     let entries = blueprints_in(folder)
         .into_iter()

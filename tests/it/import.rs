@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use rgctl::adapters::files::objects::WorldFile;
 use rgctl::adapters::sim::{GENESIS, SimCloud};
 use rgctl::adoption::{Adoption, Ask, adopt};
 use rgctl::artefacts::address::Address;
@@ -447,7 +448,7 @@ fn an_adopted_setting_that_makes_no_sense_is_told_with_its_place() {
 
 /// A world in a folder, as the binary finds it.
 fn world_in(place: &Path) {
-    let cloud = SimCloud::open(&place.join(".rgctl")).unwrap();
+    let cloud = SimCloud::open(&WorldFile::under(&place.join(".rgctl"))).unwrap();
     build_foreign(&cloud, &clicked_together(), &BTreeMap::new());
 }
 

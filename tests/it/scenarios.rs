@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use rgctl::adapters::files::journal::SqliteStore;
+use rgctl::adapters::files::objects::WorldFile;
 use rgctl::adapters::machine::SystemClock;
 use rgctl::adapters::sim::SimCloud;
 use rgctl::artefacts::scope::Scope;
@@ -87,7 +88,8 @@ impl Scene {
 
     fn hold(&mut self, blueprint: &str) {
         let store = SqliteStore::open(&self.place.path().join(".rgctl")).expect("a record");
-        let (_, home) = SimCloud::peek(&self.place.path().join(".rgctl")).expect("a world");
+        let (_, home) =
+            SimCloud::peek(&WorldFile::under(&self.place.path().join(".rgctl"))).expect("a world");
         let scope = Scope::new(home, BlueprintName::new(blueprint).expect("a name"));
         let run = RunId("another".to_owned());
         let now = SystemClock.now();

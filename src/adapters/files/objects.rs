@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use crate::seams::objects::{Objects, ObjectsError, Place, Row};
+
 /// What goes wrong with the file.
 #[derive(Debug, thiserror::Error)]
-pub enum ObjectsError {
+pub enum FileError {
     /// The database.
     #[error("{path}: {source}")]
     Database {
@@ -41,9 +43,9 @@ pub enum ObjectsError {
     },
 }
 
-impl ObjectsError {
+impl FileError {
     /// Whether what is in the file is of no use: only a new file helps.
-    pub fn is_damage(&self) -> bool {
+    fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match self {
             Self::Database { source, .. } => {
@@ -55,30 +57,75 @@ impl ObjectsError {
     }
 }
 
-/// A row: its key, and its text unless it is gone.
-pub type Row = (String, Option<String>);
+impl From<FileError> for ObjectsError {
+    fn from(error: FileError) -> Self {
+        if error.is_damage() { Self::Damaged(Box::new(error)) } else { Self::Unavailable(Box::new(error)) }
+    }
+}
 
 const FORMAT: i64 = 1;
 /// Pages of 4 KiB that are written before the disk is waited for. A run over a large world writes some at every call;
 /// 32 MiB of them are little enough to be left behind by a killed process.
 const PAGES_BETWEEN_FLUSHES: i64 = 8_192;
 
-/// The file.
+/// The file under a state folder, such as `.rgctl`, in which a world is kept.
+#[derive(Clone, Debug)]
+pub struct WorldFile {
+    path: PathBuf,
+}
+
+impl WorldFile {
+    /// Its name.
+    pub const NAME: &'static str = "sim.sqlite";
+
+    /// The one under this folder.
+    pub fn under(state_dir: &Path) -> Self {
+        Self { path: state_dir.join(Self::NAME) }
+    }
+}
+
+impl Place for WorldFile {
+    fn open(&self) -> Result<Box<dyn Objects>, ObjectsError> {
+        Ok(Box::new(OpenWorld::open(&self.path)?))
+    }
+
+    fn peek(&self, key: &str) -> Option<String> {
+        let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+        connection.query_row("SELECT body FROM objects WHERE key = ?1", [key], |row| row.get(0)).ok()
+    }
+
+    /// The file and what belongs to it.
+    fn remove(&self) -> Result<(), ObjectsError> {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::Folder { path: PathBuf::from(name), source }.into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file, open.
 #[derive(Debug)]
-pub struct Objects {
+struct OpenWorld {
     path: PathBuf,
     connection: Connection,
     /// Rows up to this version are known to the caller.
     known: i64,
 }
 
-impl Objects {
+impl OpenWorld {
     /// Opens the file; it is made if it is missing.
-    pub fn open(path: &Path) -> Result<Self, ObjectsError> {
-        let wrap = |source| ObjectsError::Database { path: path.to_owned(), source };
+    fn open(path: &Path) -> Result<Self, FileError> {
+        let wrap = |source| FileError::Database { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
-                .map_err(|source| ObjectsError::Folder { path: folder.to_owned(), source })?;
+                .map_err(|source| FileError::Folder { path: folder.to_owned(), source })?;
         }
         let connection = super::open(path).map_err(wrap)?;
         // A killed process loses nothing this way; a power cut may undo the last seconds of a world that does not
@@ -87,7 +134,7 @@ impl Objects {
         connection.pragma_update(None, "wal_autocheckpoint", PAGES_BETWEEN_FLUSHES).map_err(wrap)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrap)?;
         if found != 0 && found != FORMAT {
-            return Err(ObjectsError::Format { path: path.to_owned(), found, wanted: FORMAT });
+            return Err(FileError::Format { path: path.to_owned(), found, wanted: FORMAT });
         }
         connection
             .execute_batch(&format!(
@@ -101,44 +148,8 @@ impl Objects {
         Ok(Self { path: path.to_owned(), connection, known: 0 })
     }
 
-    /// The text of one row, of a file that exists; nothing when there is none, or it cannot be read.
-    pub fn peek(path: &Path, key: &str) -> Option<String> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
-        connection.query_row("SELECT body FROM objects WHERE key = ?1", [key], |row| row.get(0)).ok()
-    }
-
-    /// Removes the file and what belongs to it.
-    pub fn remove(path: &Path) -> Result<(), ObjectsError> {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(ObjectsError::Folder { path: PathBuf::from(name), source });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn wrap(&self, source: rusqlite::Error) -> ObjectsError {
-        ObjectsError::Database { path: self.path.clone(), source }
-    }
-
-    /// Takes the file for this process alone, and yields what others have written since the last time.
-    pub fn begin(&mut self) -> Result<Vec<Row>, ObjectsError> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.wrap(error))?;
-        self.news().inspect_err(|_| self.abandon())
-    }
-
-    /// What others have written since the last time.
-    pub fn news(&mut self) -> Result<Vec<Row>, ObjectsError> {
-        let rows = self.read_news().map_err(|error| self.wrap(error))?;
-        if let Some(version) = rows.iter().map(|(version, _)| *version).max() {
-            self.known = version;
-        }
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    fn wrap(&self, source: rusqlite::Error) -> FileError {
+        FileError::Database { path: self.path.clone(), source }
     }
 
     fn read_news(&self) -> rusqlite::Result<Vec<(i64, Row)>> {
@@ -157,8 +168,32 @@ impl Objects {
         rows.collect()
     }
 
-    /// Writes rows and gives the file back. Nothing is written when there is nothing to write.
-    pub fn commit(&mut self, rows: &[Row]) -> Result<(), ObjectsError> {
+    fn write(&self, rows: &[Row], version: i64) -> rusqlite::Result<()> {
+        let mut put = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO objects (key, body, version) VALUES (?1, ?2, ?3)")?;
+        for (key, body) in rows {
+            put.execute((key, body, version))?;
+        }
+        Ok(())
+    }
+}
+
+impl Objects for OpenWorld {
+    fn begin(&mut self) -> Result<Vec<Row>, ObjectsError> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.wrap(error))?;
+        self.news().inspect_err(|_| self.abandon())
+    }
+
+    fn news(&mut self) -> Result<Vec<Row>, ObjectsError> {
+        let rows = self.read_news().map_err(|error| self.wrap(error))?;
+        if let Some(version) = rows.iter().map(|(version, _)| *version).max() {
+            self.known = version;
+        }
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn commit(&mut self, rows: &[Row]) -> Result<(), ObjectsError> {
         let version = self.known + 1;
         let written = self.write(rows, version).and_then(|()| self.connection.execute_batch("COMMIT"));
         match written {
@@ -170,34 +205,21 @@ impl Objects {
             }
             Err(error) => {
                 self.abandon();
-                Err(self.wrap(error))
+                Err(self.wrap(error).into())
             }
         }
     }
 
-    fn write(&self, rows: &[Row], version: i64) -> rusqlite::Result<()> {
-        let mut put = self
-            .connection
-            .prepare_cached("INSERT OR REPLACE INTO objects (key, body, version) VALUES (?1, ?2, ?3)")?;
-        for (key, body) in rows {
-            put.execute((key, body, version))?;
-        }
-        Ok(())
-    }
-
-    /// Gives the file back unchanged.
-    pub fn abandon(&self) {
+    fn abandon(&self) {
         // It fails only where no transaction is open any more, which is what is wanted.
         let _ = self.connection.execute_batch("ROLLBACK");
     }
 
-    /// The caller has lost what it knew: the next news are everything.
-    pub const fn forget(&mut self) {
+    fn forget(&mut self) {
         self.known = 0;
     }
 
-    /// Removes every row, and makes other processes see that: inside a transaction.
-    pub fn clear(&mut self) -> Result<(), ObjectsError> {
+    fn clear(&mut self) -> Result<(), ObjectsError> {
         let version = self.known + 1;
         self.connection
             .execute("UPDATE objects SET body = NULL, version = ?1 WHERE body IS NOT NULL", [version])

@@ -26,13 +26,11 @@ mod verbs;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::adapters::files::objects::{Objects, ObjectsError};
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
 use crate::artefacts::plan::Op;
@@ -42,6 +40,7 @@ use crate::artefacts::seen::{Inventory, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::catalog::{Catalog, Offered};
 use crate::kinds::facts::Endpoint;
+use crate::seams::objects::{Objects, ObjectsError, Place};
 use crate::seams::{Clock, Cloud, CloudError, NotSent, Permit, Receipt};
 use crate::vocabulary::names::{RegionId, Token};
 use crate::vocabulary::time::{Moment, Span};
@@ -55,8 +54,6 @@ pub use slots::Slots;
 pub use tap::{CallTap, FailAt, Side, Verdict};
 pub use world::{Object, World};
 
-/// The file under the state folder.
-pub const FILE: &str = "sim.sqlite";
 /// When a world begins unless told otherwise: 2026-01-01T00:00:00Z.
 pub const GENESIS: Moment = Moment::from_secs(1_767_225_600);
 /// Calls that are remembered.
@@ -65,9 +62,9 @@ const CALLS_KEPT: usize = 100_000;
 /// What goes wrong with the embedded cloud itself.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
-    /// The file.
+    /// Where the world is kept.
     #[error(transparent)]
-    File(#[from] ObjectsError),
+    Kept(#[from] ObjectsError),
     /// A row of the file cannot be read.
     #[error("the embedded cloud's file is damaged at {key}: {why}")]
     Damaged {
@@ -82,8 +79,8 @@ impl SimError {
     /// Whether only a new world helps.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::File(error) => error.is_damage(),
-            Self::Damaged { .. } => true,
+            Self::Kept(ObjectsError::Damaged(_)) | Self::Damaged { .. } => true,
+            Self::Kept(ObjectsError::Unavailable(_)) => false,
         }
     }
 }
@@ -105,7 +102,7 @@ pub struct Called {
 
 struct Inner {
     world: World,
-    file: Option<Objects>,
+    file: Option<Box<dyn Objects>>,
     tap: Option<Box<dyn CallTap>>,
     crashed: bool,
     number: u64,
@@ -137,9 +134,9 @@ impl SimCloud {
         Self::of(World::new(seed, start), None)
     }
 
-    /// The world under a state folder, such as `.rgctl`; it begins there if there is none.
-    pub fn open(state_dir: &Path) -> Result<Self, SimError> {
-        let mut file = Objects::open(&state_dir.join(FILE))?;
+    /// The world that is kept in a place; it begins there if there is none.
+    pub fn open(place: &dyn Place) -> Result<Self, SimError> {
+        let mut file = place.open()?;
         let rows = file.begin()?;
         let mut world = World::new(0, GENESIS);
         if !rows.is_empty() {
@@ -157,21 +154,21 @@ impl SimCloud {
         Ok(Self::of(world, Some(file)))
     }
 
-    /// The time and the account of the world under a state folder, without reading the rest of it; nothing when there is
+    /// The time and the account of the world that is kept in a place, without reading the rest of it; nothing when there is
     /// no world there, or none that can be read.
-    pub fn peek(state_dir: &Path) -> Option<(Moment, Home)> {
-        let row = Objects::peek(&state_dir.join(FILE), "meta")?;
+    pub fn peek(place: &dyn Place) -> Option<(Moment, Home)> {
+        let row = place.peek("meta")?;
         let mut world = World::new(0, GENESIS);
         world.put_row("meta", Some(&row)).ok()?;
         Some((world.now(), Home::new(CloudKind::Sim, world.id())?))
     }
 
-    /// A new world under a state folder, also where the old one cannot be read.
-    pub fn anew(state_dir: &Path, seed: u64, start: Moment) -> Result<Self, SimError> {
-        let cloud = match Self::open(state_dir) {
+    /// A new world in a place, also where the old one cannot be read.
+    pub fn anew(place: &dyn Place, seed: u64, start: Moment) -> Result<Self, SimError> {
+        let cloud = match Self::open(place) {
             Err(error) if error.is_damage() => {
-                Objects::remove(&state_dir.join(FILE))?;
-                Self::open(state_dir)?
+                place.remove()?;
+                Self::open(place)?
             }
             other => other?,
         };
@@ -179,7 +176,7 @@ impl SimCloud {
         Ok(cloud)
     }
 
-    fn of(world: World, file: Option<Objects>) -> Self {
+    fn of(world: World, file: Option<Box<dyn Objects>>) -> Self {
         let inner = Inner {
             world,
             file,

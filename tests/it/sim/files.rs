@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Parser;
+use rgctl::adapters::files::objects::WorldFile;
 use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
 use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
 use rgctl::kinds::KindId;
@@ -22,13 +23,13 @@ fn nameless(cloud: &SimCloud) -> String {
 fn each_new_world_is_an_account_of_its_own_which_it_stays() {
     let folder = tempfile::tempdir().unwrap();
     let id = |cloud: &SimCloud| cloud.with_world(|world| world.id().to_owned()).unwrap();
-    let cloud = SimCloud::open(folder.path()).unwrap();
+    let cloud = SimCloud::open(&WorldFile::under(folder.path())).unwrap();
     let first = id(&cloud);
-    assert_eq!(id(&SimCloud::open(folder.path()).unwrap()), first);
-    assert_eq!(SimCloud::peek(folder.path()).unwrap().1.account(), first);
-    let other = SimCloud::open(folder.path()).unwrap();
-    SimCloud::anew(folder.path(), 0, GENESIS).unwrap();
-    let second = SimCloud::peek(folder.path()).unwrap().1;
+    assert_eq!(id(&SimCloud::open(&WorldFile::under(folder.path())).unwrap()), first);
+    assert_eq!(SimCloud::peek(&WorldFile::under(folder.path())).unwrap().1.account(), first);
+    let other = SimCloud::open(&WorldFile::under(folder.path())).unwrap();
+    SimCloud::anew(&WorldFile::under(folder.path()), 0, GENESIS).unwrap();
+    let second = SimCloud::peek(&WorldFile::under(folder.path())).unwrap().1;
     assert_ne!(second.account(), first);
     assert_eq!(block_on(other.home(None)).unwrap(), second, "also in a process that knew the old one");
 }
@@ -80,8 +81,8 @@ fn one_more_object_shifts_no_other() {
 #[test]
 fn what_one_process_does_another_sees_and_goes_on_with() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Desk::of(SimCloud::open(folder.path()).unwrap());
-    let second = Desk::of(SimCloud::open(folder.path()).unwrap());
+    let first = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
+    let second = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
     live(&first);
     let clock = second.cloud.clock();
     assert_eq!(clock.now(), first.cloud.clock().now());
@@ -90,7 +91,7 @@ fn what_one_process_does_another_sees_and_goes_on_with() {
     second.create(&at(KindId::AuroraInstance, "main-9"), &member_fields("main", 3)).unwrap();
     first.pass(Span::from_hours(1));
     assert!(first.see(&at(KindId::AuroraInstance, "main-9")).is_some());
-    let third = SimCloud::open(folder.path()).unwrap();
+    let third = SimCloud::open(&WorldFile::under(folder.path())).unwrap();
     assert_eq!(json_of(&third), json_of(&first.cloud));
     first.cloud.reset(3, GENESIS).unwrap();
     assert_eq!(nameless(&second.cloud), nameless(&SimCloud::in_memory(3, GENESIS)));
@@ -99,7 +100,7 @@ fn what_one_process_does_another_sees_and_goes_on_with() {
 #[test]
 fn a_world_on_disk_is_the_world_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let on_disk = Desk::of(SimCloud::anew(folder.path(), 8, GENESIS).unwrap());
+    let on_disk = Desk::of(SimCloud::anew(&WorldFile::under(folder.path()), 8, GENESIS).unwrap());
     let in_memory = Desk::new(8);
     live(&on_disk);
     live(&in_memory);
@@ -110,14 +111,14 @@ fn a_world_on_disk_is_the_world_in_memory() {
 fn a_call_that_breaks_off_has_happened_or_not_as_asked() {
     for (side, exists) in [(Side::Before, false), (Side::After, true)] {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Desk::of(SimCloud::open(folder.path()).unwrap());
+        let desk = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
         desk.cloud.crash_at(1, side);
         let cluster = at(KindId::AuroraCluster, "main");
         let broken = desk.create(&cluster, &cluster_fields());
         assert!(matches!(broken, Err(CloudError::Unclear { .. })), "{broken:?}");
         assert!(matches!(desk.create(&cluster, &cluster_fields()), Err(CloudError::Unreachable { .. })));
         assert!(desk.cloud.has_crashed());
-        let next = Desk::of(SimCloud::open(folder.path()).unwrap());
+        let next = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
         next.pass(Span::from_secs(6));
         assert_eq!(next.see(&cluster).is_some(), exists);
         let applied: Vec<bool> = desk.cloud.calls().iter().map(|call| call.applied).collect();
@@ -174,7 +175,7 @@ fn the_command_resets_advances_shows_breaks_and_loads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sim(folder, "reset --seed 4 --start 2026-06-01T00:00:00Z").unwrap();
-    Desk::of(SimCloud::open(folder).unwrap())
+    Desk::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
         .create(&at(KindId::AuroraCluster, "main"), &cluster_fields())
         .unwrap();
     let (code, _, talk) = sim(folder, "advance 1h30m").unwrap();
@@ -202,8 +203,9 @@ fn bad_arguments_are_refused_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sim(folder, "reset").unwrap();
-    Desk::of(SimCloud::open(folder).unwrap()).make(&at(KindId::AuroraCluster, "main"), &cluster_fields());
-    let before = json_of(&SimCloud::open(folder).unwrap());
+    Desk::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
+        .make(&at(KindId::AuroraCluster, "main"), &cluster_fields());
+    let before = json_of(&SimCloud::open(&WorldFile::under(folder)).unwrap());
     for line in [
         "advance soon",
         "edit us-east-1/aurora.cluster/main backup_retention_days=many",
@@ -222,22 +224,22 @@ fn bad_arguments_are_refused_and_change_nothing() {
     ] {
         assert!(sim(folder, line).is_err(), "{line}");
     }
-    assert_eq!(json_of(&SimCloud::open(folder).unwrap()), before);
+    assert_eq!(json_of(&SimCloud::open(&WorldFile::under(folder)).unwrap()), before);
 }
 
 #[test]
 fn a_damaged_file_is_told_apart_from_a_disk_that_fails_and_a_reset_replaces_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    SimCloud::open(folder).unwrap();
-    std::fs::write(folder.join(rgctl::adapters::sim::FILE), "this is no database. ".repeat(100)).unwrap();
-    let error = SimCloud::open(folder).unwrap_err();
+    SimCloud::open(&WorldFile::under(folder)).unwrap();
+    std::fs::write(folder.join(WorldFile::NAME), "this is no database. ".repeat(100)).unwrap();
+    let error = SimCloud::open(&WorldFile::under(folder)).unwrap_err();
     assert!(error.is_damage(), "{error}");
-    SimCloud::anew(folder, 1, GENESIS).unwrap();
-    assert!(SimCloud::open(folder).unwrap().with_world(|world| world.is_empty()).unwrap());
+    SimCloud::anew(&WorldFile::under(folder), 1, GENESIS).unwrap();
+    assert!(SimCloud::open(&WorldFile::under(folder)).unwrap().with_world(|world| world.is_empty()).unwrap());
 
     let blocked = folder.join("file");
     std::fs::write(&blocked, "").unwrap();
-    let error = SimCloud::open(&blocked.join("state")).unwrap_err();
+    let error = SimCloud::open(&WorldFile::under(&blocked.join("state"))).unwrap_err();
     assert!(!error.is_damage(), "a folder that cannot be made is no damaged world: {error}");
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Parser;
+use rgctl::adapters::files::objects::WorldFile;
 use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::plan::Op;
@@ -100,7 +101,7 @@ fn another_hand_makes_tags_breaks_and_deletes_objects_by_command() {
     let folder = folder.path();
     let sim = |words: &[&str]| sim(folder, words);
     let see = |at: &Address| {
-        let cloud = SimCloud::open(folder).unwrap();
+        let cloud = SimCloud::open(&WorldFile::under(folder)).unwrap();
         cloud
             .with_world(|world| world.everything().find(|(other, _)| *other == at).map(|(_, seen)| seen))
             .unwrap()
