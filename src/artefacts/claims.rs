@@ -188,9 +188,22 @@ impl Claims {
 
     /// An object has gone by our deletion.
     fn end_deletion(&mut self, at: &Address) {
+        self.forget(at);
+        self.deleted.insert(at.clone());
+    }
+
+    /// An object that nobody wants has gone, whoever deleted it.
+    pub fn let_go(&mut self, at: &Address) {
+        let was_there = self.objects.get(at).is_some_and(|claimed| claimed.is_done);
+        self.forget(at);
+        if was_there {
+            self.deleted.insert(at.clone());
+        }
+    }
+
+    fn forget(&mut self, at: &Address) {
         self.objects.remove(at);
         self.leaving.remove(at);
-        self.deleted.insert(at.clone());
         for removal in self.removals.values_mut() {
             removal.left.remove(at);
         }

@@ -163,6 +163,12 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// Objects that the record knew, that are no longer wanted, and that were looked for and not found: deleted by another
+    /// hand, or never made after all.
+    Gone {
+        /// Which.
+        objects: Vec<Address>,
+    },
     /// A run ended.
     Closed {
         /// How.
@@ -231,8 +237,7 @@ impl Event {
     }
 }
 
-/// The regions in which something was ever begun. A region that has left the blueprint is looked at for as long as the
-/// record knows it: what was made there would be forgotten otherwise, and go on being billed.
+/// The regions in which something was ever begun. Which of them still hold something, the ledger tells.
 pub fn regions_of(entries: &[Entry]) -> BTreeSet<RegionId> {
     entries.iter().filter_map(|entry| entry.what.begun_in().cloned()).collect()
 }

@@ -13,6 +13,10 @@ use crate::artefacts::journal::Purpose;
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::seen::Inventory;
+use crate::execution::drive::IfHeld;
+use crate::execution::gone::Looked;
+use crate::execution::turn::Pace;
 use crate::gate::{self, Asked};
 use crate::planning::{self, Figures};
 use crate::report::plan::{self, Detail};
@@ -85,9 +89,47 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let work = Work { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
     let destroy = purpose == Purpose::Destroy;
-    let (plan, _) = run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
+    let (plan, inventory) =
+        run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
+    if plan.is_empty() && !run.dry_run {
+        let_go(&work, &plan, &inventory, run, outside, output).await?;
+    }
     // What a person said yes to is what is done; `--yes` agrees to whatever leads to the blueprint.
     agree_and_carry_out(&work, &plan, !run.yes, run, outside, settings, output).await
+}
+
+/// With nothing to do, a run is begun all the same where the record holds what was looked for in vain: only the record
+/// changes, so that nobody is asked. Where another run is at work, a later one does it.
+async fn let_go(
+    work: &Work<'_>,
+    plan: &Plan,
+    inventory: &Inventory,
+    args: &RunArgs,
+    outside: &Outside,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mut ledger = run::record_of(outside, work.desired).await?;
+    let (now, pace) = (outside.clock.now(), Pace::default());
+    ledger.inherit(now);
+    let looked =
+        Looked { desired: work.desired, inventory, ledger: &ledger, purpose: work.purpose, now, pace: &pace };
+    if looked.gone().is_empty() {
+        return Ok(());
+    }
+    let run = Run {
+        desired: work.desired,
+        figures: work.figures,
+        policy: work.policy,
+        agreed: Some(plan),
+        purpose: work.purpose,
+        deadline: args.deadline,
+        if_held: IfHeld::GiveUp,
+        wait: false,
+    };
+    match run::finish(outside, &run, output).await {
+        Err(failure) if failure.exit != Exit::Held => Err(failure),
+        _ => Ok(()),
+    }
 }
 
 async fn agree_and_carry_out(

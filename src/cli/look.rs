@@ -107,7 +107,7 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
     let outside = outside::open(settings)?;
     let mut desired = loaded.desired.clone();
     let scope = drive::scope_of(&*outside.cloud, &desired).await?;
-    desired.regions.extend(outside.store.regions(&scope).await?);
+    desired.regions.extend(run::regions_left(&outside, &scope, &desired).await?);
     let claims = run::claims(&outside, &desired).await?;
     let (plan, inventory) =
         run::look_and_plan(&outside, &desired, &loaded.figures, &Policy::default(), false).await?;

@@ -212,7 +212,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         (scope, checked.build(&overlays, now, output)?, outside)
     };
     old_record::claim(&outside, &scope, &loaded.desired).await?;
-    loaded.desired.regions.extend(outside.store.regions(&scope).await?);
+    loaded.desired.regions.extend(run::regions_left(&outside, &scope, &loaded.desired).await?);
     match command {
         Command::Plan(args) => plan::run(args, loaded, outside, settings, output).await,
         Command::Apply(args) => {

@@ -40,7 +40,7 @@ pub async fn claim(outside: &Outside, scope: &Scope, desired: &Desired) -> Resul
         return Ok(());
     }
     let mut wanted = drive::selection_of(desired, &ledger.claims);
-    wanted.regions.extend(ledger.regions.iter().cloned());
+    wanted.regions.extend(ledger.regions_held(outside.clock.now(), Pace::default().late));
     let seen = drive::observe(&outside.world(), &wanted).await?;
     if shows(&ledger, &seen) {
         return Ok(outside.store.claim(scope, outside.wall.now()).await?);

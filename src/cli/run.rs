@@ -21,7 +21,7 @@ use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{Answer, Op, Plan, Step, Waiting};
 use crate::artefacts::policy::{Authority, Policy};
-use crate::artefacts::scope::RecordId;
+use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
 use crate::execution::turn::{self, Later, Pace};
@@ -59,6 +59,24 @@ pub async fn record_to_write(outside: &Outside, desired: &Desired) -> Result<Led
 /// What the record of a desired state knows of its objects.
 pub async fn claims(outside: &Outside, desired: &Desired) -> Result<Claims, Failure> {
     Ok(record_of(outside, desired).await?.claims)
+}
+
+/// The regions that the blueprint has left, and in which the record still holds something. The store knows without its
+/// lines where something was ever begun, so that they are read only where there is more than the blueprint names.
+pub async fn regions_left(
+    outside: &Outside,
+    scope: &Scope,
+    desired: &Desired,
+) -> Result<BTreeSet<RegionId>, Failure> {
+    let begun = outside.store.regions(scope).await?;
+    if begun.is_subset(&desired.regions) {
+        return Ok(BTreeSet::new());
+    }
+    let now = outside.clock.now();
+    let mut ledger = Ledger::default();
+    ledger.fold(&outside.store.entries(scope, 0).await?);
+    ledger.inherit(now);
+    Ok(ledger.regions_held(now, Pace::default().late).difference(&desired.regions).cloned().collect())
 }
 
 /// Looks at the world and plans.

@@ -258,7 +258,7 @@ impl Run<'_> {
         self.ledger.inherit(self.began);
         self.ledger.claims.record = Some(self.world.store.identity(&self.guard.lease().scope).await?);
         let mut wanted = selection_for(self.job.purpose, self.job.desired, &self.ledger.claims);
-        wanted.regions.extend(self.ledger.regions.iter().cloned());
+        wanted.regions.extend(self.ledger.regions_held(self.began, self.job.pace.late));
         let mut opened = false;
         loop {
             self.guard.sign();

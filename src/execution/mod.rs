@@ -14,6 +14,7 @@
 
 mod agreed;
 pub mod drive;
+pub mod gone;
 mod guard;
 mod judge;
 mod late;

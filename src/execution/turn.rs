@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::gone::Looked;
 use super::late;
 use super::motion::{Motion, Wait};
 use super::{judge, ready};
@@ -175,6 +176,18 @@ impl Known<'_> {
         steps.find_map(|step| if let Reason::TakenOver { from } = &step.why { from.as_ref() } else { None })
     }
 
+    /// What may be gone is judged by.
+    const fn looked(&self) -> Looked<'_> {
+        Looked {
+            desired: self.desired,
+            inventory: self.inventory,
+            ledger: self.ledger,
+            purpose: self.purpose,
+            now: self.now,
+            pace: self.pace,
+        }
+    }
+
     /// Whether everything of the blueprint is to be removed.
     pub fn destroys(&self) -> bool {
         self.purpose == Purpose::Destroy
@@ -279,7 +292,8 @@ pub fn snapshot_suffix(began: Moment) -> String {
 /// 3. Of the steps of the plan, those are begun whose needs are met, whose object is free, to which the gate says yes,
 ///    that were agreed to, and for which there is room.
 /// 4. What the plan chose among equals is recorded, so that the next turn chooses alike.
-/// 5. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
+/// 5. What the record knows, nobody wants and nobody finds is let go.
+/// 6. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
 pub fn turn(known: &Known<'_>) -> Turn {
     let suffix = snapshot_suffix(known.began);
     // Prices matter to a step only where nothing may grow.
@@ -314,6 +328,10 @@ pub fn turn(known: &Known<'_>) -> Turn {
     // On record before the first call, and only with one: a run that begins nothing chooses nothing.
     if !choice.calls.is_empty() && !chosen.is_empty() {
         verdicts.record.push(Event::Chosen { choices: chosen });
+    }
+    let gone = known.looked().gone_after(&verdicts.record);
+    if !gone.is_empty() {
+        verdicts.record.push(Event::Gone { objects: gone });
     }
     let motion = Motion::after(known, &plan, &verdicts);
     let mut waits = motion.waits(known, &plan, &verdicts);

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::artefacts::address::Address;
 use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose, regions_of};
+use crate::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose};
 use crate::artefacts::policy::{Grave, Policy};
 use crate::vocabulary::names::{Fingerprint, RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
@@ -186,8 +186,6 @@ pub struct Ledger {
     pub choices: Choices,
     /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
     pub desired: Option<Fingerprint>,
-    /// Every region in which something was ever begun.
-    pub regions: BTreeSet<RegionId>,
     /// Calls without an answer of steps that went on without it.
     late: BTreeMap<StepId, Late>,
     /// The objects that were made or taken over and not deleted since.
@@ -197,7 +195,6 @@ pub struct Ledger {
 impl Ledger {
     /// Adds lines in order.
     pub fn fold(&mut self, entries: &[Entry]) {
-        self.regions.extend(regions_of(entries));
         for entry in entries {
             self.add(entry);
             self.last_seq = entry.seq;
@@ -292,6 +289,7 @@ impl Ledger {
                     self.late.remove(step);
                 }
             }
+            Event::Gone { objects } => objects.iter().for_each(|at| self.claims.let_go(at)),
         }
     }
 
@@ -367,6 +365,21 @@ impl Ledger {
         self.late.iter().map(|(step, late)| (step, late.clone())).chain(unclear)
     }
 
+    /// The objects that may be there as far as the record knows: those that were made, taken over or perhaps made and are
+    /// not known to be gone, and those at which a call is out, or may still arrive so long after it was made.
+    pub fn held(&self, now: Moment, late: Span) -> BTreeSet<&Address> {
+        let begun = self.begun.values().filter(|begun| begun.status != Status::Failed);
+        let out = self.late.values().filter(|call| now < call.since + late);
+        let called = begun.map(|begun| &begun.at).chain(out.map(|call| &call.at));
+        self.claims.objects.keys().chain(called).collect()
+    }
+
+    /// The regions of these objects. A region that has left the blueprint is looked at for as long as it is one of them:
+    /// what was made there would be forgotten otherwise, and go on being billed.
+    pub fn regions_held(&self, now: Moment, late: Span) -> BTreeSet<RegionId> {
+        self.held(now, late).into_iter().map(|at| at.region.clone()).collect()
+    }
+
     /// What was chosen for a desired state, if it is that of the last run.
     pub fn choices_for(&self, desired: &Fingerprint) -> Choices {
         if self.desired.as_ref() == Some(desired) { self.choices.clone() } else { Choices::default() }
@@ -434,7 +447,10 @@ fn next_status(step: &StepId, before: Option<Status>, event: &Event) -> Result<O
             Ok(Some(Status::Failed))
         }
         (Event::Settled { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => Ok(None),
-        (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. }, _) => Ok(before),
+        (
+            Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. },
+            _,
+        ) => Ok(before),
         _ => Err(illegal()),
     }
 }
@@ -449,7 +465,7 @@ const fn step_of(event: &Event) -> Option<&StepId> {
         | Event::Deferred { step, .. }
         | Event::Settled { step, .. }
         | Event::Failed { step, .. } => Some(step),
-        Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } => None,
+        Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. } => None,
     }
 }
 
@@ -464,6 +480,7 @@ const fn word(event: &Event) -> &'static str {
         Event::Taken { .. } => "taken",
         Event::Deferred { .. } => "deferred",
         Event::Settled { .. } => "settled",
+        Event::Gone { .. } => "gone",
         Event::Failed { .. } => "failed",
         Event::Closed { .. } => "closed",
     }

@@ -45,6 +45,10 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
         }
         Event::Deferred { step, why, .. } => (format!("put off: {step}"), vec![why.clone()]),
         Event::Settled { step, .. } => (format!("come true: {step}"), Vec::new()),
+        Event::Gone { objects } => (
+            "no longer there, and no longer wanted".to_owned(),
+            objects.iter().map(ToString::to_string).collect(),
+        ),
         Event::Failed { step, why } => (format!("FAILED: {step}"), vec![why.clone()]),
         Event::Closed { outcome, summary } => {
             (format!("ends, {}: {summary}", outcome_word(*outcome)), Vec::new())

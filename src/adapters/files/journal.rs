@@ -263,6 +263,7 @@ const fn must_survive(event: &Event) -> bool {
         | Event::Taken { .. }
         | Event::Deferred { .. }
         | Event::Refused { .. }
+        | Event::Gone { .. }
         | Event::Settled { .. } => false,
     }
 }
