@@ -83,7 +83,7 @@ mod with_provider {
         settings: &Settings,
         output: &mut Output,
     ) -> Result<(), Failure> {
-        let wanted = wanted(args, settings, output)?;
+        let wanted = wanted(args, settings, output).await?;
         let bucket = match &wanted.record {
             Some(record) => Some(Bucket { record: record.clone(), region: outside::region_of_the_bucket()? }),
             None => None,
@@ -102,12 +102,16 @@ mod with_provider {
     }
 
     /// What is asked about: what a blueprint needs, or looking at everything in some regions.
-    fn wanted(args: &DoctorArgs, settings: &Settings, output: &mut Output) -> Result<PolicyFor, Failure> {
+    async fn wanted(
+        args: &DoctorArgs,
+        settings: &Settings,
+        output: &mut Output,
+    ) -> Result<PolicyFor, Failure> {
         if args.region.is_empty() {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
             let loaded = load::check(&input, settings, output)?.build(&[], outside::now(settings), output)?;
-            let policy = iam_policy::IamPolicyArgs { read_only: args.read_only };
-            return Ok(iam_policy::wanted(&loaded.desired, &policy, settings));
+            let policy = iam_policy::IamPolicyArgs { read_only: args.read_only, part: None };
+            return Ok(iam_policy::wanted(&loaded.desired, &policy, settings, output).await);
         }
         let catalog = figures::catalog(settings)?;
         let described = validate::read(&[], args.regions.as_deref(), &catalog, SystemClock.now()).0.regions;

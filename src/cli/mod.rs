@@ -270,7 +270,7 @@ fn iam_policy_command(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let loaded = load::check(&args.input, settings, output)?.build(&[], outside::now(settings), output)?;
-    iam_policy::run(&args.shown, &loaded.desired, settings, output)
+    wait_for(iam_policy::run(&args.shown, &loaded.desired, settings, output))
 }
 
 fn catalog_command(

@@ -447,10 +447,9 @@ fn next_status(step: &StepId, before: Option<Status>, event: &Event) -> Result<O
             Ok(Some(Status::Failed))
         }
         (Event::Settled { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => Ok(None),
-        (
-            Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. },
-            _,
-        ) => Ok(before),
+        (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. }, _) => {
+            Ok(before)
+        }
         _ => Err(illegal()),
     }
 }

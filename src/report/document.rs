@@ -22,7 +22,7 @@ pub mod format {
     /// What stands between a blueprint and its account.
     pub const DOCTOR: &str = "rgctl.dev/doctor/v1";
     /// Permissions that a blueprint needs.
-    pub const IAM_POLICY: &str = "rgctl.dev/iam-policy/v1";
+    pub const IAM_POLICY: &str = "rgctl.dev/iam-policy/v2";
     /// How a run ended.
     pub const OUTCOME: &str = "rgctl.dev/outcome/v1";
 }

@@ -169,6 +169,9 @@ impl CloudError {
     }
 }
 
+/// The code of a refusal of rgctl's own: regions of two partitions, and credentials of one account.
+pub const TWO_PARTITIONS: &str = "TwoPartitions";
+
 /// What a person does about a refusal by that code.
 fn denied_step(code: &str) -> &'static str {
     match code {
@@ -187,6 +190,9 @@ fn denied_step(code: &str) -> &'static str {
         | "IncompleteSignature"
         | "AuthFailure" => {
             "the keys are wrong, deleted, or of another partition: check the profile and this machine's clock; `rgctl doctor` checks both"
+        }
+        TWO_PARTITIONS => {
+            "make a blueprint for each partition, and give each the credentials of its own account"
         }
         "OptInRequired" => "enable the region and the service in the account",
         _ if code.starts_with("ExpiredToken") => "sign in again (`aws sso login`), or renew the session",

@@ -23,10 +23,10 @@ fn a_policy_is_the_bare_document_as_text_and_named_by_its_format_elsewhere() {
     assert_eq!(bare["Version"], "2012-10-17");
     assert!(bare.get("format").is_none(), "IAM refuses fields that it does not know");
     let told = json(&place.run(&["iam-policy", "-f", "game.yaml", "-o", "json"]));
-    assert_eq!(told["format"], "rgctl.dev/iam-policy/v1");
-    assert_eq!(told["policy"], bare);
+    assert_eq!(told["format"], "rgctl.dev/iam-policy/v2");
+    assert_eq!(told["policies"][0]["policy"], bare);
     let yaml = place.run(&["iam-policy", "-f", "game.yaml", "-o", "yaml"]);
-    assert!(yaml.data.contains("rgctl.dev/iam-policy/v1"), "{}", yaml.data);
+    assert!(yaml.data.contains("rgctl.dev/iam-policy/v2"), "{}", yaml.data);
     let markdown = place.run(&["iam-policy", "-f", "game.yaml", "--read-only", "-o", "markdown"]);
     assert!(markdown.data.starts_with("## Permissions to observe light-game"), "{}", markdown.data);
 }

@@ -112,6 +112,13 @@ pub struct Meter {
 /// Attempts that are remembered: enough to look into the last ones, and never more however long a process lives.
 const ATTEMPTS_KEPT: usize = 10_000;
 
+fn remember(log: &mut VecDeque<Attempt>, attempt: Attempt) {
+    if log.len() == ATTEMPTS_KEPT {
+        log.pop_front();
+    }
+    log.push_back(attempt);
+}
+
 /// An attempt as the meter saw it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attempt {
@@ -159,15 +166,12 @@ impl Intercept for Meter {
         let payer = (self.payer.clone(), self.region.clone(), endpoint_of(call.service()).to_owned());
         let now = self.clock.now();
         self.budget.with(&payer, now, |bucket| bucket.spend(now));
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == ATTEMPTS_KEPT {
-            log.pop_front();
-        }
-        log.push_back(Attempt {
+        let attempt = Attempt {
             service: call.service().to_owned(),
             operation: call.name().to_owned(),
             region: self.region.clone(),
-        });
+        };
+        remember(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner), attempt);
         Ok(())
     }
 
@@ -409,5 +413,21 @@ impl Clients {
                     .build(),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_attempts_of_a_long_life_only_the_last_ones_are_kept() {
+        let mut log = VecDeque::new();
+        for number in 0..=ATTEMPTS_KEPT {
+            let (service, region) = ("RDS".to_owned(), "us-east-1".to_owned());
+            remember(&mut log, Attempt { service, operation: number.to_string(), region });
+        }
+        let ends = [log.front(), log.back()].map(|one| one.unwrap().operation.clone());
+        assert_eq!((log.len(), ends), (ATTEMPTS_KEPT, ["1".to_owned(), ATTEMPTS_KEPT.to_string()]));
     }
 }

@@ -29,8 +29,8 @@ use crate::artefacts::seen::{Gap, Inventory, Seen, Selection};
 use crate::artefacts::series::{Series, SeriesAsk};
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
-use crate::seams::{Clock, Cloud, CloudError, Permit, Receipt};
-use crate::vocabulary::names::{RegionId, Token};
+use crate::seams::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS};
+use crate::vocabulary::names::{Partition, RegionId, Token};
 
 /// Requests about single objects that are under way at the same time.
 const AT_ONCE: usize = 8;
@@ -126,6 +126,7 @@ impl AwsCloud {
 
     async fn look(&self, scope: &Selection) -> Result<Inventory, CloudError> {
         let mut inventory = Inventory::empty(self.pool.clock().now());
+        of_one_partition(&scope.regions)?;
         if let Some(region) = scope.regions.first() {
             self.pool.check_credentials(region).await?;
         }
@@ -250,6 +251,20 @@ impl Cloud for AwsCloud {
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         self.measure(asks).boxed()
     }
+}
+
+/// Credentials are of one account, and an account is of one partition: in regions of another they are nobody's.
+fn of_one_partition(regions: &BTreeSet<RegionId>) -> Result<(), CloudError> {
+    let Some(first) = regions.first() else { return Ok(()) };
+    let other = regions.iter().find(|region| Partition::of(region) != Partition::of(first));
+    other.map_or(Ok(()), |other| {
+        Err(CloudError::Denied {
+            code: TWO_PARTITIONS.to_owned(),
+            message: format!(
+                "{first} and {other} are in different partitions, and the credentials are of one account"
+            ),
+        })
+    })
 }
 
 /// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list

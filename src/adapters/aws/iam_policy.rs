@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::operations::{self, ALWAYS, ON_BEHALF, STORE};
+use super::policy_parts::{self, CHARACTERS_MAX};
 use crate::artefacts::node::TAG_BLUEPRINT;
 use crate::kinds::KindId;
 use crate::vocabulary::names::{BlueprintName, Partition, RegionId};
@@ -58,8 +59,17 @@ pub enum PolicyError {
     NoRegion,
 }
 
-/// The policy document.
+/// The policy in one document, however long.
 pub fn policy(wanted: &PolicyFor) -> Result<Value, PolicyError> {
+    Ok(policy_parts::document(&statements(wanted)?))
+}
+
+/// The same in documents that are short enough for a managed policy each.
+pub fn policies(wanted: &PolicyFor) -> Result<Vec<Value>, PolicyError> {
+    Ok(policy_parts::parts(statements(wanted)?, CHARACTERS_MAX))
+}
+
+fn statements(wanted: &PolicyFor) -> Result<Vec<Value>, PolicyError> {
     let first = wanted.regions.first().ok_or(PolicyError::NoRegion)?;
     let partition = Partition::of(first);
     if let Some(other) = wanted.regions.iter().find(|region| Partition::of(region) != partition) {
@@ -79,7 +89,7 @@ pub fn policy(wanted: &PolicyFor) -> Result<Value, PolicyError> {
     if let Some(record) = &wanted.record {
         statements.extend(store(record, partition, wanted.writes));
     }
-    Ok(json!({ "Version": "2012-10-17", "Statement": statements }))
+    Ok(statements)
 }
 
 fn reads() -> BTreeSet<&'static str> {

@@ -29,6 +29,7 @@ pub mod lane;
 pub mod operations;
 #[cfg(feature = "aws")]
 pub mod parameters;
+pub mod policy_parts;
 #[cfg(feature = "aws")]
 pub mod rds_like;
 #[cfg(feature = "aws")]
