@@ -36,8 +36,13 @@ impl Looked<'_> {
         self.gone_after(&[])
     }
 
-    /// The same after further lines.
-    pub(super) fn gone_after(&self, record: &[Event]) -> Vec<Address> {
+    /// The line for the record about them, after further lines.
+    pub(super) fn told_after(&self, record: &[Event]) -> Option<Event> {
+        let objects = self.gone_after(record);
+        (!objects.is_empty()).then_some(Event::Gone { objects })
+    }
+
+    fn gone_after(&self, record: &[Event]) -> Vec<Address> {
         if self.purpose == Purpose::TakeOver {
             // It looks at what it is to take over, and at nothing else.
             return Vec::new();

@@ -329,10 +329,8 @@ pub fn turn(known: &Known<'_>) -> Turn {
     if !choice.calls.is_empty() && !chosen.is_empty() {
         verdicts.record.push(Event::Chosen { choices: chosen });
     }
-    let gone = known.looked().gone_after(&verdicts.record);
-    if !gone.is_empty() {
-        verdicts.record.push(Event::Gone { objects: gone });
-    }
+    let gone = known.looked().told_after(&verdicts.record);
+    verdicts.record.extend(gone);
     let motion = Motion::after(known, &plan, &verdicts);
     let mut waits = motion.waits(known, &plan, &verdicts);
     waits.extend(late::waits(known, &choice.late));
