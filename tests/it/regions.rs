@@ -285,10 +285,10 @@ fn a_control_plane_that_answers_nothing_holds_up_no_call_of_another_one() {
             .build()
             .unwrap()
             // Paused time stands still for as long as anything can go on, so that this ends only what waits for ever.
-            .block_on(tokio::time::timeout(
-                std::time::Duration::from_secs(60),
-                drive(&world, &job, &mut watch),
-            ));
+            .block_on(async {
+                let most = std::time::Duration::from_secs(60);
+                tokio::time::timeout(most, drive(&world, &job, &mut watch)).await
+            });
         assert_eq!(
             ended.expect("one plane waits for the other").unwrap().outcome,
             Outcome::Settled,
