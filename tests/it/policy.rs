@@ -11,7 +11,7 @@ use rgctl::vocabulary::names::{Partition, RegionId};
 use serde_json::Value;
 
 use crate::cli::Place;
-use crate::families::{SHIPPED, build};
+use crate::shipped::{SHIPPED, build};
 
 /// What a blueprint needs in each partition, and with a record on S3.
 fn wanted(desired: &Desired, writes: bool) -> Vec<PolicyFor> {

@@ -28,8 +28,8 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::cli::Place;
-use crate::engine::{Quiet, Site, applying, block_on, cache_store};
 use crate::fixtures::{at, consents, desired, node, region};
+use crate::site::{Quiet, Site, applying, block_on, cache_store};
 
 /// Counts the looks at each region.
 struct Looks<'a> {
