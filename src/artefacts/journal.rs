@@ -9,6 +9,7 @@ use super::choices::Choices;
 use super::claims::Claimed;
 use super::node::Node;
 use super::policy::Policy;
+use super::rules::RecordedRules;
 use super::scope::Home;
 use super::seen::Seen;
 use crate::vocabulary::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, StoreName, Token};
@@ -80,6 +81,9 @@ pub enum Event {
         desired: Fingerprint,
         /// How many steps its first plan has.
         steps: usize,
+        /// The policies and the calendar that it obeys; records of old do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<RecordedRules>,
     },
     /// Something was chosen where several ways are equally right; a run and its successors keep to it.
     Chosen {
@@ -106,6 +110,9 @@ pub enum Event {
         /// Digest of what is asked for, without what it was before: while it stays the same, calls are counted together.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         asks: String,
+        /// The objects that its new values refer to; records of old do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        names: Option<BTreeSet<Address>>,
     },
     /// The call was accepted.
     Accepted {

@@ -191,6 +191,30 @@ pub struct Rules {
     pub cells: Vec<CellPlace>,
 }
 
+/// Rules as a record keeps them. A version that does not know all of what they say keeps them as they are, and can go on
+/// reading the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecordedRules(Value);
+
+impl RecordedRules {
+    /// What is to be kept.
+    pub fn of(rules: &[Rules]) -> Self {
+        // Plain data always serialises; what does not is read back by nobody, and so is a no.
+        Self(serde_json::to_value(rules).unwrap_or_default())
+    }
+
+    /// What was kept, or why it cannot be told: nothing of it is left out.
+    pub fn read(&self) -> Result<Vec<Rules>, String> {
+        let rules: Vec<Rules> = serde_json::from_value(self.0.clone()).map_err(|error| error.to_string())?;
+        if Self::of(&rules) == *self {
+            Ok(rules)
+        } else {
+            Err("it says something that this version does not know".to_owned())
+        }
+    }
+}
+
 impl Policies {
     /// Whether a grave thing is never done, whoever asks.
     pub fn forbids(&self, grave: Grave) -> bool {

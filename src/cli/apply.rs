@@ -1,26 +1,32 @@
 //! `rgctl apply`: bring the world into the blueprint's shape, or do exactly what a saved plan says.
 
+use std::collections::BTreeSet;
+
 use super::args::{OutputForm, RunArgs};
 use super::error::Failure;
 use super::exit::Exit;
 use super::load::Loaded;
 use super::output::Output;
 use super::outside::Outside;
-use super::run::{self, Run};
+use super::run::{self, Looked, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
+use crate::adapters::machine;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::rules::RecordedRules;
 use crate::artefacts::seen::Inventory;
-use crate::execution::drive::IfHeld;
-use crate::execution::gone::Looked;
-use crate::execution::turn::Pace;
+use crate::execution::drive::{self, IfHeld, Job, Watch};
+use crate::execution::gone;
+use crate::execution::turn::{Pace, Turn};
 use crate::gate::{self, Asked};
 use crate::planning::{self, Figures};
+use crate::record::ledger::Ledger;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
+use crate::seams::Clock;
 
 /// What is to be carried out, whether it comes from blueprints or from a saved plan.
 pub struct Work<'a> {
@@ -36,7 +42,8 @@ pub struct Work<'a> {
 
 /// Carries a saved plan out: exactly its steps, or none when the world or the wish has moved on.
 pub async fn saved(
-    saved: &SavedPlan,
+    saved: &mut SavedPlan,
+    present: &BTreeSet<String>,
     figures: &dyn Figures,
     run: &RunArgs,
     outside: &Outside,
@@ -44,13 +51,8 @@ pub async fn saved(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let purpose = if saved.plan.destroy { Purpose::Destroy } else { Purpose::Apply };
-    let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
-    let claims = run::claims(outside, &saved.desired).await?;
-    let inventory = crate::execution::drive::observe(
-        &outside.world(),
-        &crate::execution::drive::selection_of(&saved.desired, &claims),
-    )
-    .await?;
+    let Ledger { claims, ruled, .. } = run::record_of(outside, &saved.desired).await?;
+    let inventory = drive::observe(&outside.world(), &drive::selection_of(&saved.desired, &claims)).await?;
     if planning::base(&saved.desired, &inventory, &claims) != saved.plan.base {
         return Err(Failure::new(
             Exit::StalePlan,
@@ -61,6 +63,12 @@ pub async fn saved(
         )
         .hint("make a new plan and look at it"));
     }
+    let recorded = saved.hold_to_record(ruled.as_ref())?;
+    let sources = [(present, "the blueprint as it is now"), (&recorded, "the last run on record")];
+    if let Some(line) = stricter_line(&sources) {
+        output.say(&line);
+    }
+    let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
     // The gate is asked anew: time has passed, and further policies may hold.
     let verdicts = planning::verdicts(&saved.desired, figures);
     let mut plan = saved.plan.clone();
@@ -77,6 +85,17 @@ pub async fn saved(
     agree_and_carry_out(&work, &plan, true, run, outside, settings, output).await
 }
 
+/// In what the policies and calendars that hold beside those of a plan are stricter, in one line.
+fn stricter_line(sources: &[(&BTreeSet<String>, &str)]) -> Option<String> {
+    let told = sources.iter().filter(|(fields, _)| !fields.is_empty()).map(|(fields, source)| {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        format!("{} ({source})", fields.join(", "))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty())
+        .then(|| format!("stricter than what the plan was made with, and obeyed: {}", told.join("; ")))
+}
+
 /// Plans, shows the plan, asks, and carries it out.
 pub async fn run(
     loaded: &Loaded,
@@ -89,13 +108,56 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let work = Work { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
     let destroy = purpose == Purpose::Destroy;
-    let (plan, inventory) =
-        run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
+    let looked = run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
+    let plan = &looked.plan;
     if plan.is_empty() && !run.dry_run {
-        let_go(&work, &plan, &inventory, run, outside, output).await?;
+        let_go(&work, plan, &looked.inventory, run, outside, output).await?;
     }
     // What a person said yes to is what is done; `--yes` agrees to whatever leads to the blueprint.
-    agree_and_carry_out(&work, &plan, !run.yes, run, outside, settings, output).await
+    let ended = agree_and_carry_out(&work, plan, !run.yes, run, outside, settings, output).await;
+    let is_idle = plan.is_empty() || run::require_yes_of_the_gate(plan).is_err();
+    if is_idle && !run.dry_run {
+        note_rules(&work, &looked, outside, output).await;
+    }
+    ended
+}
+
+/// A run that is stopped before it begins anything.
+struct BeginsNothing;
+
+impl Watch for BeginsNothing {
+    fn turned(&mut self, _: &Turn, _: &Inventory) {}
+    fn stopping(&mut self) -> bool {
+        true
+    }
+}
+
+/// Where nothing is to be done, or nothing may be, policies and a calendar that are new are put on record all the same, so
+/// that older plans are held to them.
+async fn note_rules(work: &Work<'_>, looked: &Looked, outside: &Outside, output: &mut Output) {
+    let recorded = looked.ruled.as_ref().map(|ruled| &ruled.rules);
+    if looked.record == 0 || recorded == Some(&RecordedRules::of(&work.desired.rules)) {
+        return;
+    }
+    let owner = machine::owner();
+    let job = Job {
+        desired: work.desired,
+        policy: work.policy,
+        figures: work.figures,
+        agreed: None,
+        purpose: work.purpose,
+        authority: Authority::Person,
+        run: &machine::new_run(&owner, outside.wall.now()),
+        owner: &owner,
+        deadline: None,
+        if_held: IfHeld::GiveUp,
+        pace: &Pace::default(),
+    };
+    if let Err(error) = drive::drive(&outside.world(), &job, &mut BeginsNothing).await {
+        output.say(&format!(
+            "note: older plans are not held to these policies and this calendar, which could not be put on record: {error}"
+        ));
+    }
 }
 
 /// With nothing to do, a run is begun all the same where the record holds what was looked for in vain: only the record
@@ -112,7 +174,7 @@ async fn let_go(
     let (now, pace) = (outside.clock.now(), Pace::default());
     ledger.inherit(now);
     let looked =
-        Looked { desired: work.desired, inventory, ledger: &ledger, purpose: work.purpose, now, pace: &pace };
+        gone::Looked { desired: work.desired, inventory, ledger: &ledger, purpose: work.purpose, now, pace: &pace };
     if looked.gone().is_empty() {
         return Ok(());
     }

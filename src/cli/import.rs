@@ -15,7 +15,7 @@ use super::figures;
 use super::names;
 use super::output::Output;
 use super::outside::{self, Outside};
-use super::run::{self, Run, look_and_plan};
+use super::run::{self, Looked, Run, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
 use crate::adapters::files::outputs::{self, Replaces};
@@ -315,7 +315,7 @@ async fn take_and_tell(
     }
     let refused = taken.refused.len();
     output.say(&format!("{} taken over, {refused} refused", taken.asked.saturating_sub(refused)));
-    let (plan, _) = look_and_plan(outside, desired, &NoFigures, &Policy::default(), false).await?;
+    let Looked { plan, .. } = look_and_plan(outside, desired, &NoFigures, &Policy::default(), false).await?;
     output.say(&format!("planned again: {} steps left", plan.steps.len()));
     taken.outcome.and_then(run::exit_of).map_or(Ok(()), |exit| Err(Failure::said(exit)))
 }

@@ -7,7 +7,7 @@ use super::figures::{self, CatalogFigures};
 use super::load::Loaded;
 use super::output::Output;
 use super::outside::{self, Outside};
-use super::run;
+use super::run::{self, Looked};
 use super::settings::{CloudSettings, Settings};
 use crate::adapters::files::objects::WorldFile;
 use crate::adapters::machine::SystemClock;
@@ -36,7 +36,7 @@ pub async fn status(
 ) -> Result<(), Failure> {
     let desired = &loaded.desired;
     let claims = run::claims(outside, desired).await?;
-    let (plan, inventory) =
+    let Looked { plan, inventory, .. } =
         run::look_and_plan(outside, desired, &loaded.figures, &Policy::default(), false).await?;
     let wanted = |store: &StoreName, region: &RegionId| {
         let mut range = CostRange::default();
@@ -75,7 +75,7 @@ pub async fn drift(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let (plan, _) =
+    let Looked { plan, .. } =
         run::look_and_plan(outside, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
     let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
     let record = outside.store.entries(&scope, 0).await?;
@@ -109,7 +109,7 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
     let scope = drive::scope_of(&*outside.cloud, &desired).await?;
     desired.regions.extend(run::regions_left(&outside, &scope, &desired).await?);
     let claims = run::claims(&outside, &desired).await?;
-    let (plan, inventory) =
+    let Looked { plan, inventory, .. } =
         run::look_and_plan(&outside, &desired, &loaded.figures, &Policy::default(), false).await?;
     let exists = status::existing(&desired, &inventory, &claims, &plan);
     let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());

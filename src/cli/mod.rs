@@ -42,6 +42,7 @@ mod sim_names;
 pub mod template;
 pub mod validate;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::Path;
@@ -235,16 +236,17 @@ async fn saved_plan(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let mut saved = saved::SavedPlan::read(path)?;
+    let mut stricter = BTreeSet::new();
     if !args.files.is_empty() {
         // What the blueprint says now holds beside what it said then.
         let present = load::check(&args.input(), settings, output)?;
-        saved.hold_to(&present.name()?, present.rules()?)?;
+        stricter = saved.hold_to(&present.name()?, present.rules()?)?;
     }
     let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
     let outside = outside::open(settings)?;
     let scope = crate::execution::drive::scope_of(&*outside.cloud, &saved.desired).await?;
     old_record::claim(&outside, &scope, &saved.desired).await?;
-    apply::saved(&saved, &figures, &args.run, &outside, settings, output).await
+    apply::saved(&mut saved, &stricter, &figures, &args.run, &outside, settings, output).await
 }
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::load::Loaded;
 use super::output::Output;
 use super::outside::Outside;
+use super::run::Looked;
 use super::saved::SavedPlan;
 use super::settings::Settings;
 use super::{apply, run};
@@ -20,14 +21,14 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
     let figures = &loaded.figures;
-    let (plan, inventory) =
+    let Looked { plan, inventory, record, .. } =
         run::look_and_plan(&outside, &loaded.desired, figures, &policy, args.destroy).await?;
     // To close a large world takes as long as to show a large plan.
     let closing = std::thread::spawn(move || drop((outside, inventory)));
     apply::show(&plan, true, settings, output)?;
     let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {
-        SavedPlan::new(plan, loaded.desired, policy).write(path)?;
+        SavedPlan::new(plan, loaded.desired, policy, record).write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));
     }
     // A panic there has said what it is, and changes nothing about the plan.

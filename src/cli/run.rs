@@ -26,7 +26,7 @@ use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
 use crate::execution::turn::{self, Later, Pace};
 use crate::planning::{self, Ask, Figures};
-use crate::record::ledger::Ledger;
+use crate::record::ledger::{Ledger, Ruled};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
 use crate::seams::Clock;
@@ -79,6 +79,18 @@ pub async fn regions_left(
     Ok(ledger.regions_held(now, Pace::default().late).difference(&desired.regions).cloned().collect())
 }
 
+/// What looking and planning come to.
+pub struct Looked {
+    /// The plan.
+    pub plan: Plan,
+    /// What was seen.
+    pub inventory: Inventory,
+    /// Where the record ended.
+    pub record: u64,
+    /// What was obeyed last.
+    pub ruled: Option<Ruled>,
+}
+
 /// Looks at the world and plans.
 pub async fn look_and_plan(
     outside: &Outside,
@@ -86,7 +98,7 @@ pub async fn look_and_plan(
     figures: &dyn Figures,
     policy: &Policy,
     destroy: bool,
-) -> Result<(Plan, Inventory), Failure> {
+) -> Result<Looked, Failure> {
     let ledger = record_of(outside, desired).await?;
     let claims = &ledger.claims;
     let inventory = drive::observe(&outside.world(), &drive::selection_of(desired, claims)).await?;
@@ -112,7 +124,7 @@ pub async fn look_and_plan(
         rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
     plan.base = base;
     judge_quotas(outside, &ask, &mut plan).await;
-    Ok((plan, inventory))
+    Ok(Looked { plan, inventory, record: ledger.last_seq, ruled: ledger.ruled })
 }
 
 /// Says what of a plan would exceed a known quota. What the account does not tell is judged by the usual quotas.

@@ -1,5 +1,6 @@
 //! A plan in a file: what was agreed to, with everything that is needed to do exactly that.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,11 +13,13 @@ use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{PLAN_FORMAT, Plan};
 use crate::artefacts::policy::Policy;
 use crate::artefacts::rules::Rules;
+use crate::gate;
+use crate::record::ledger::Ruled;
 use crate::vocabulary::digest::sha256_hex;
 use crate::vocabulary::names::BlueprintName;
 
 /// Format of the file. A file of another format is refused, never guessed at.
-pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v2";
+pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v3";
 
 /// What all formats of saved plans begin with.
 const FORMATS: &str = "rgctl.dev/saved-plan/";
@@ -36,15 +39,17 @@ pub struct SavedPlan {
     pub desired: Desired,
     /// What was allowed.
     pub policy: Policy,
+    /// Position in the record at which it was made: what is on record behind it is later.
+    pub record: u64,
     /// Digest of the above: a plan that was edited is not the plan that was agreed to.
     pub digest: String,
 }
 
 impl SavedPlan {
-    /// A plan to keep.
-    pub fn new(plan: Plan, desired: Desired, policy: Policy) -> Self {
-        let digest = digest(&plan, &desired, &policy);
-        Self { format: SAVED_FORMAT.to_owned(), plan, desired, policy, digest }
+    /// A plan to keep, made when the record ended at that position.
+    pub fn new(plan: Plan, desired: Desired, policy: Policy, record: u64) -> Self {
+        let digest = digest(&plan, &desired, &policy, record);
+        Self { format: SAVED_FORMAT.to_owned(), plan, desired, policy, record, digest }
     }
 
     /// Writes the file in one step.
@@ -58,7 +63,7 @@ impl SavedPlan {
         let text = inputs::read_text(path, PLAN_BYTES_MAX)?;
         if let Some(format) = older_format(&text) {
             let message = format!(
-                "{} was saved by another version, in the format {format}, which says nothing about policies and calendar; \
+                "{} was saved by another version, in the format {format}, which does not say all that this one must know; \
                  nothing was done",
                 path.display()
             );
@@ -70,8 +75,9 @@ impl SavedPlan {
         })
     }
 
-    /// Lets further policies and another calendar hold beside its own.
-    pub fn hold_to(&mut self, name: &BlueprintName, rules: Rules) -> Result<(), Failure> {
+    /// Lets the policies and the calendar of the blueprint as it is now hold beside its own. Yields in what they are
+    /// stricter.
+    pub fn hold_to(&mut self, name: &BlueprintName, rules: Rules) -> Result<BTreeSet<String>, Failure> {
         if *name != self.plan.blueprint {
             let message =
                 format!("the saved plan is of {}, and the blueprint is {name}", self.plan.blueprint);
@@ -79,8 +85,37 @@ impl SavedPlan {
                 Failure::new(Exit::BadInput, message).hint("give the blueprint that the plan was made from")
             );
         }
-        self.desired.rules.push(rules);
-        Ok(())
+        Ok(self.add(vec![rules]))
+    }
+
+    /// Lets what the last run on record obeyed hold beside its own, if that run came after the plan. Yields in what it is
+    /// stricter. What cannot be read may forbid anything, so that it is a no.
+    pub fn hold_to_record(&mut self, ruled: Option<&Ruled>) -> Result<BTreeSet<String>, Failure> {
+        // Clocks of two machines may be apart, so that either the place or the time makes it a later one.
+        let later = ruled.filter(|ruled| ruled.seq > self.record || ruled.at > self.plan.made);
+        let Some(ruled) = later else { return Ok(BTreeSet::new()) };
+        let rules = ruled.rules.read().map_err(|why| {
+            let (run, at) = (&ruled.run, ruled.at);
+            let message = format!(
+                "the policies and the calendar cannot be read that {run} obeyed at {at}, after the plan was made: {why}; \
+                 nothing was done"
+            );
+            Failure::new(Exit::Refused, message)
+                .hint("use the version of rgctl that made that run, or a newer one")
+                .hint("or make a new plan from the blueprint as it is now and look at it: `rgctl plan -f BLUEPRINT --out FILE`")
+        })?;
+        Ok(self.add(rules))
+    }
+
+    /// Each of them holds, so that the strictest does; what is there already is not judged twice.
+    fn add(&mut self, rules: Vec<Rules>) -> BTreeSet<String> {
+        let stricter = gate::stricter(&self.desired.rules, &rules);
+        for rules in rules {
+            if !self.desired.rules.contains(&rules) {
+                self.desired.rules.push(rules);
+            }
+        }
+        stricter
     }
 
     /// Reads the text of a file, or says why it is no saved plan.
@@ -96,7 +131,7 @@ impl SavedPlan {
             None => return Err("it names no format".to_owned()),
         }
         let saved: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy) {
+        if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy, saved.record) {
             return Err("it was changed after it was made".to_owned());
         }
         // The digest is of what was read, and one value may be read from several texts: a number's last digits, a zone's case.
@@ -120,8 +155,8 @@ fn older_format(text: &str) -> Option<String> {
     head.format.filter(|format| format.starts_with(FORMATS) && format != SAVED_FORMAT)
 }
 
-fn digest(plan: &Plan, desired: &Desired, policy: &Policy) -> String {
+fn digest(plan: &Plan, desired: &Desired, policy: &Policy, record: u64) -> String {
     // Plain data always serialises; an empty text would only make the digest differ, and so be noticed.
-    let text = serde_json::to_vec(&(plan, desired, policy)).unwrap_or_default();
+    let text = serde_json::to_vec(&(plan, desired, policy, record)).unwrap_or_default();
     sha256_hex(&text)
 }

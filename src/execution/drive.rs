@@ -17,6 +17,7 @@ use crate::artefacts::journal::{Cause, Event, Outcome, Purpose};
 use crate::artefacts::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::rules::RecordedRules;
 use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
 use crate::gate::Verdicts;
@@ -284,8 +285,11 @@ impl Run<'_> {
             watch.turned(&turn, &inventory);
             self.motion.clone_from(&turn.motion);
             let mut events = Vec::new();
-            // A run that finds nothing to do leaves no trace in the record.
-            let has_work = !turn.record.is_empty() || !turn.calls.is_empty() || !turn.under_way.is_empty();
+            // A run that finds nothing to do, and nothing new to obey, leaves no trace in the record.
+            let has_work = !turn.record.is_empty()
+                || !turn.calls.is_empty()
+                || !turn.under_way.is_empty()
+                || self.has_other_rules();
             if !opened && has_work {
                 opened = true;
                 events.push(self.opening(&turn));
@@ -343,7 +347,15 @@ impl Run<'_> {
             policy: self.job.policy.clone(),
             desired: self.job.desired.fingerprint.clone(),
             steps: turn.plan.steps.len(),
+            rules: Some(RecordedRules::of(&self.job.desired.rules)),
         }
+    }
+
+    /// Whether other policies or another calendar hold than the record tells: then they are put on record, so that an older
+    /// plan is held to them.
+    fn has_other_rules(&self) -> bool {
+        let recorded = self.ledger.ruled.as_ref().map(|ruled| &ruled.rules);
+        self.ledger.last_seq > 0 && recorded != Some(&RecordedRules::of(&self.job.desired.rules))
     }
 
     /// Adds lines that follow from what is on record; others are never written.
@@ -487,6 +499,7 @@ fn intent(call: &Call) -> Event {
         why: step.why.to_string(),
         changes: late::aims(&step.op),
         asks: step.op.asks(),
+        names: late::names(&step.op),
     }
 }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** until such a call was seen to arrive, or can no longer, nothing is begun that it would undo, or that would
 //! undo it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::motion::Wait;
 use super::turn::Known;
@@ -12,7 +12,7 @@ use crate::artefacts::plan::{Op, Verb};
 use crate::artefacts::seen::Inventory;
 use crate::kinds::AnyAttrs;
 use crate::record::ledger::{Begun, Late, Status};
-use crate::vocabulary::names::StepId;
+use crate::vocabulary::names::{Name, RegionId, StepId};
 use crate::vocabulary::phase::Role;
 use crate::vocabulary::table::{FieldChange, HIDDEN};
 use crate::vocabulary::time::Moment;
@@ -64,7 +64,7 @@ pub(super) fn in_the_way(known: &Known<'_>, op: &Op) -> Option<Moment> {
     known
         .ledger
         .late_calls()
-        .filter(|(_, late)| late.at == *op.at() && opposes(late, op))
+        .filter(|(_, late)| opposes(late, op))
         .filter(|(step, late)| late.repeated || !is_seen(known, step, late))
         .map(|(_, late)| late.since + known.pace.late)
         .filter(|until| known.now < *until)
@@ -81,8 +81,18 @@ pub(super) fn waits(known: &Known<'_>, late: &BTreeMap<StepId, Moment>) -> Vec<(
     late.collect()
 }
 
-/// Opposite are: to delete and to make one object, a role to another member, a field to another value.
+/// Opposite are: to delete and to make one object, a role to another member, a field to another value; and to delete an
+/// object and to make, or change, what refers to it.
 fn opposes(late: &Late, op: &Op) -> bool {
+    if late.at != *op.at() {
+        return match op {
+            Op::Delete { at, .. } => may_refer_to(late, at),
+            Op::Create { .. } | Op::Modify { .. } => {
+                late.word == "delete" && names(op).iter().flatten().any(|named| is_same(named, &late.at))
+            }
+            Op::Tag { .. } | Op::Act { .. } => false,
+        };
+    }
     match op {
         Op::Create { .. } => late.word == "delete",
         Op::Delete { .. } => late.word == "create",
@@ -92,6 +102,44 @@ fn opposes(late: &Late, op: &Op) -> bool {
         }),
         Op::Tag { .. } => false,
     }
+}
+
+/// The objects that the new values of an operation refer to, for the record: those that the fields of its kind name and,
+/// of a global object, the member that it is made from.
+pub(super) fn names(op: &Op) -> Option<BTreeSet<Address>> {
+    let (Op::Create { at, attrs, .. } | Op::Modify { at, attrs, .. }) = op else { return None };
+    let address = |region: &RegionId, kind, name: String| {
+        Some(Address::new(region.clone(), kind, Name::new(name).ok()?))
+    };
+    let source = at.kind.member_kind().and_then(|kind| {
+        let region = attrs.text("source_region").and_then(|code| RegionId::new(code).ok());
+        address(region.as_ref().unwrap_or(&at.region), kind, attrs.text("source")?)
+    });
+    let named = attrs.named().into_iter().filter_map(|(_, kind, name)| address(&at.region, kind, name));
+    Some(named.chain(source).collect())
+}
+
+/// A global object is the same one whatever region it is named from.
+fn is_same(named: &Address, at: &Address) -> bool {
+    let is_here = named.region == at.region || at.kind.facts().is_global;
+    named.kind == at.kind && named.name == at.name && is_here
+}
+
+/// Whether a call that may still arrive refers to an object. A record of old does not say to which: then it may be any of a
+/// kind to which such calls refer.
+fn may_refer_to(late: &Late, at: &Address) -> bool {
+    if let Some(names) = &late.names {
+        return names.iter().any(|named| is_same(named, at));
+    }
+    let kind = late.at.kind;
+    let sets = |field: &str| match late.word.as_str() {
+        "create" => true,
+        "modify" => late.changes.iter().any(|change| field_of(change) == field),
+        _ => false,
+    };
+    let is_near = late.at.region == at.region || at.kind.facts().is_global || kind.facts().is_global;
+    let source = kind.member_kind().map(|member| ("source", member));
+    is_near && kind.naming_fields().chain(source).any(|(field, named)| named == at.kind && sets(field))
 }
 
 fn field_of(change: &str) -> &str {

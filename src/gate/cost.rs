@@ -28,7 +28,11 @@ impl Verdicts {
     /// Judges what all stores cost in sum.
     pub fn judge(rules: &[Rules], sum: &CostRange) -> Self {
         let mut verdicts = Self::default();
-        for policy in rules.iter().filter_map(|rules| rules.policies.cost.as_ref()) {
+        let policies = || rules.iter().filter_map(|rules| rules.policies.cost.as_ref());
+        // Field by field: the smallest bound meets the strictest answer, whichever text each of them is from.
+        let on_exceed = policies().map(|policy| policy.on_exceed).min().unwrap_or(Verdict::Ignore);
+        let on_unknown = policies().map(|policy| policy.on_unknown).min().unwrap_or(Verdict::Ignore);
+        for policy in policies() {
             for max in &policy.monthly_max {
                 let Some(amount) = sum.ceiling.known.get(&max.currency).filter(|now| **now > max.amount)
                 else {
@@ -38,7 +42,7 @@ impl Verdicts {
                 let text = format!(
                     "a month costs up to {now} at the upper bounds of scaling, and `policies.cost.monthlyMax` is {max}"
                 );
-                verdicts.take(policy.on_exceed, "onExceed", &text);
+                verdicts.take(on_exceed, "onExceed", &text);
             }
             // There is no conversion: what a month costs in a currency without a bound is bounded by nothing.
             let is_bounded =
@@ -50,18 +54,18 @@ impl Verdicts {
                         "a month costs up to {now} at the upper bounds of scaling, and `policies.cost.monthlyMax` has no \
                          bound in {currency}"
                     );
-                    verdicts.take(policy.on_unknown, "onUnknown", &text);
+                    verdicts.take(on_unknown, "onUnknown", &text);
                 }
             }
             if !sum.ceiling.is_complete() {
                 let unpriced = &sum.ceiling.unpriced;
-                let text = match (policy.on_unknown, unpriced.len()) {
+                let text = match (on_unknown, unpriced.len()) {
                     (Verdict::Deny, _) => format!("no price is known for {}", named(unpriced)),
                     // A plan lists them all beside its costs.
                     (_, 1) => "1 price is not known".to_owned(),
                     (_, count) => format!("{count} prices are not known"),
                 };
-                verdicts.take(policy.on_unknown, "onUnknown", &text);
+                verdicts.take(on_unknown, "onUnknown", &text);
             }
         }
         verdicts

@@ -8,6 +8,7 @@
 //! **Invariant:** of several rules the strictest holds: a saved plan brings its own, and those of the present count too.
 
 mod cost;
+mod stricter;
 pub mod times;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::vocabulary::names::StoreName;
 use crate::vocabulary::time::Moment;
 
 pub use cost::{Verdicts, is_more};
+pub use stricter::stricter;
 
 /// What a step is judged by.
 #[derive(Clone, Copy)]

@@ -11,6 +11,7 @@ use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose};
 use crate::artefacts::policy::{Grave, Policy};
+use crate::artefacts::rules::RecordedRules;
 use crate::vocabulary::names::{Fingerprint, RegionId, RunId, StepId, Token};
 use crate::vocabulary::time::{Moment, Span};
 
@@ -134,6 +135,8 @@ pub struct Begun {
     pub why: String,
     /// What the call was to change, as the record tells it.
     pub changes: Vec<String>,
+    /// The objects that its new values refer to; records of old do not say.
+    pub names: Option<BTreeSet<Address>>,
 }
 
 /// A call without an answer, which may still arrive.
@@ -145,6 +148,8 @@ pub struct Late {
     pub word: String,
     /// What it was to change, as the record tells it.
     pub changes: Vec<String>,
+    /// The objects that its new values refer to; records of old do not say.
+    pub names: Option<BTreeSet<Address>>,
     /// When it was made, at the latest.
     pub since: Moment,
     /// Whether the call was made again since: an effect that is seen may then be that of the second one.
@@ -157,6 +162,7 @@ impl Begun {
             at: self.at.clone(),
             word: self.word.clone(),
             changes: self.changes.clone(),
+            names: self.names.clone(),
             since: self.since,
             repeated,
         }
@@ -168,6 +174,28 @@ impl Begun {
 const CLOCKS_APART: Span = Span::from_mins(15);
 /// Nothing stays on its way this long. Until then calls without an answer are kept in mind.
 const ON_ITS_WAY_MAX: Span = Span::from_days(1);
+
+/// What a run obeyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruled {
+    /// Which run.
+    pub run: RunId,
+    /// Position of the line that tells it.
+    pub seq: u64,
+    /// When the run began.
+    pub at: Moment,
+    /// Its policies and its calendar.
+    pub rules: RecordedRules,
+}
+
+impl Ruled {
+    /// What the line about the opening of a run says. A run of an older version says nothing: then what was known before is
+    /// still the best answer.
+    fn of(entry: &Entry) -> Option<Self> {
+        let Event::Opened { rules: Some(rules), .. } = &entry.what else { return None };
+        Some(Self { run: entry.run.clone(), seq: entry.seq, at: entry.at, rules: rules.clone() })
+    }
+}
 
 /// The steps that were begun and have not come true, and the end of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,6 +214,8 @@ pub struct Ledger {
     pub choices: Choices,
     /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
     pub desired: Option<Fingerprint>,
+    /// The policies and the calendar that were obeyed last.
+    pub ruled: Option<Ruled>,
     /// Calls without an answer of steps that went on without it.
     late: BTreeMap<StepId, Late>,
     /// The objects that were made or taken over and not deleted since.
@@ -221,6 +251,7 @@ impl Ledger {
             // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
             // nothing had happened.
             Event::Opened { desired, purpose, policy, .. } => {
+                self.ruled = Ruled::of(entry).or(self.ruled.take());
                 self.open = Some(entry.run.clone());
                 self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
                 self.doing = Some((*purpose, policy.clone()));
@@ -294,7 +325,7 @@ impl Ledger {
     }
 
     fn intend(&mut self, entry: &Entry) {
-        let Event::Intended { step, at, word, token, leaves, changes, asks, .. } = &entry.what else {
+        let Event::Intended { step, at, word, token, leaves, changes, asks, names, .. } = &entry.what else {
             return;
         };
         self.leave_behind(step, true);
@@ -314,6 +345,7 @@ impl Ledger {
             run: entry.run.clone(),
             why: String::new(),
             changes: changes.clone(),
+            names: names.clone(),
         };
         if word == "delete" {
             let consents = self.doing.iter().flat_map(|(_, policy)| &policy.consents);

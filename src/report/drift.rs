@@ -106,15 +106,19 @@ fn what(op: &Op, object: &str) -> String {
 fn last_settled(record: &[Entry]) -> Option<(Moment, &Fingerprint)> {
     let mut opened = None;
     let mut settled = None;
+    // What was so before a run that began nothing, such as one that only put other policies on record, is so after it.
+    let mut before = None;
     for entry in record {
         match &entry.what {
             Event::Opened { desired, .. } => {
                 opened = Some(desired);
-                settled = None;
+                before = settled.take();
             }
+            Event::Intended { .. } => before = None,
             Event::Closed { outcome: Outcome::Settled, .. } => {
                 settled = opened.map(|desired| (entry.at, desired));
             }
+            Event::Closed { .. } => settled = before.take(),
             _ => {}
         }
     }

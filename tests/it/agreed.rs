@@ -447,6 +447,7 @@ fn intended(text: &str) -> Event {
         why: "missing".into(),
         changes: Vec::new(),
         asks: String::new(),
+        names: None,
     }
 }
 
@@ -456,6 +457,7 @@ fn opened() -> Event {
         policy: Policy::default(),
         desired: Fingerprint("d".into()),
         steps: 1,
+        rules: None,
     }
 }
 

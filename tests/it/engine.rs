@@ -371,6 +371,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         run: run.clone(),
         why: String::new(),
         changes: Vec::new(),
+        names: None,
     };
     ledger.begun.insert(id.clone(), begun);
     let now = start + Span::from_days(1);

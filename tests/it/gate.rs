@@ -8,15 +8,16 @@ use rgctl::artefacts::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE};
 use rgctl::artefacts::plan::{Answer, Disturbance, Op, Plan, Step, Waiting};
 use rgctl::artefacts::policy::{Authority, Grave, GraveAct, Policy};
 use rgctl::artefacts::rules::{
-    Allowance, CalendarEntry, CellPlace, CostPolicy, Freeze, Policies, Repeats, Rules, Verdict,
+    Allowance, CalendarEntry, CellPlace, CostPolicy, Freeze, Policies, RecordedRules, Repeats, Rules, Verdict,
 };
 use rgctl::artefacts::seen::{Gap, Inventory};
-use rgctl::gate::{Asked, Verdicts, authorise};
+use rgctl::cli::saved::SavedPlan;
+use rgctl::gate::{Asked, Verdicts, authorise, stricter};
 use rgctl::kinds::KindId;
 use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::{self, Ask};
 use rgctl::record::chain;
-use rgctl::record::ledger::Ledger;
+use rgctl::record::ledger::{Ledger, Ruled};
 use rgctl::seams::Lease;
 use rgctl::vocabulary::calendar::{Weekday, Window, Zone};
 use rgctl::vocabulary::money::{Currency, Money};
@@ -495,11 +496,98 @@ fn a_saved_plan_is_held_to_the_policies_of_the_blueprint_as_it_is_now_too() {
 }
 
 #[test]
+fn a_saved_plan_is_held_to_the_policies_of_the_last_run_on_record_if_that_came_later() {
+    let (place, _) = small_game();
+    assert_eq!(place.run(&["apply", "-f", "game.yaml", "--yes"]).code, 0);
+    let allow = ["--allow", "delete:*@*", "--allow", "empty:*@*"];
+    let plan = |place: &Place| {
+        let planned = place
+            .run(&[&["plan", "-f", "game.yaml", "--destroy", "--out", "plan.json"], &allow[..]].concat());
+        assert_eq!(planned.code, 0, "{}", planned.talk);
+    };
+    plan(&place);
+    let never = std::fs::read_to_string(place.path().join("game.yaml")).unwrap().replacen(
+        "  policies:\n",
+        "  policies:\n    consent: { delete: never }\n",
+        1,
+    );
+    assert!(never.contains("delete: never"), "{never}");
+    place.write("never.yaml", &never);
+    // What is refused is on record all the same.
+    let refused = place.run(&[&["destroy", "-f", "never.yaml", "--yes"], &allow[..]].concat());
+    assert_eq!(refused.code, 4, "{}", refused.talk);
+    let left = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(left.code, 4, "{}{}", left.data, left.talk);
+    let line = "and obeyed: `policies.consent.delete: never` (the last run on record)";
+    assert!(left.talk.contains(line), "{}", left.talk);
+    // A plan that is made after it follows from the blueprint that it is made from.
+    plan(&place);
+    let left = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(left.code, 0, "{}{}", left.data, left.talk);
+    assert!(!left.talk.contains("stricter"), "{}", left.talk);
+}
+
+#[test]
+fn policies_on_record_that_cannot_be_read_are_a_no_and_the_record_is_read_all_the_same() {
+    let rules = vec![rules()];
+    let known = serde_json::to_value(RecordedRules::of(&rules)).unwrap();
+    let read = |value: serde_json::Value| serde_json::from_value::<RecordedRules>(value).unwrap().read();
+    assert_eq!(read(known.clone()).unwrap(), rules);
+    let mut newer = known.clone();
+    newer[0]["approvals"] = json!(2);
+    let mut other = known;
+    other[0]["policies"]["consent"]["delete"] = json!("twice");
+    for value in [newer, other, json!(null), json!("no rules")] {
+        let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+        let plan = plan_for(&desired, &Inventory::empty(NOW), &Policy::default());
+        let ruled = |seq, at| Ruled {
+            run: RunId("r7".to_owned()),
+            seq,
+            at,
+            rules: serde_json::from_value(value.clone()).unwrap(),
+        };
+        let mut saved = SavedPlan::new(plan, desired, Policy::default(), 9);
+        for later in [ruled(10, NOW), ruled(9, NOW + Span::from_secs(1))] {
+            let refusal = saved.hold_to_record(Some(&later)).expect_err("it may forbid anything");
+            assert_eq!(refusal.exit, rgctl::cli::exit::Exit::Refused);
+            assert!(refusal.message.contains("cannot be read that r7 obeyed"), "{}", refusal.message);
+            assert!(!refusal.hints.is_empty());
+        }
+        assert!(saved.hold_to_record(Some(&ruled(9, NOW))).is_ok(), "the plan came after it");
+    }
+}
+
+#[test]
+fn of_two_policies_about_cost_the_smaller_bound_meets_the_stricter_answer() {
+    let with = |dollars: i64, on_exceed| {
+        let mut rules = rules();
+        let bound = Money::new(Decimal::from(dollars), Currency::Usd);
+        rules.policies.cost =
+            Some(CostPolicy { monthly_max: vec![bound], on_exceed, on_unknown: Verdict::Ignore });
+        rules
+    };
+    let mut sum = CostRange::default();
+    sum.ceiling.known.insert(Currency::Usd, Decimal::from(150));
+    let (small, large) = (with(100, Verdict::Warn), with(200, Verdict::Deny));
+    for one in [&small, &large] {
+        assert!(!Verdicts::judge(std::slice::from_ref(one), &sum).refuses_growth());
+    }
+    let both = [small, large];
+    assert!(Verdicts::judge(&both, &sum).refuses_growth());
+    let told = |own: usize, more: usize| {
+        stricter(std::slice::from_ref(&both[own]), std::slice::from_ref(&both[more]))
+    };
+    assert_eq!(told(0, 1).into_iter().collect::<Vec<_>>(), ["`policies.cost.onExceed: deny`"]);
+    assert_eq!(told(1, 0).into_iter().collect::<Vec<_>>(), ["`policies.cost.monthlyMax: 100.00 USD`"]);
+    assert!(stricter(&both, &both).is_empty());
+}
+
+#[test]
 fn a_saved_plan_of_an_older_format_is_stale() {
     let (place, _) = small_game();
     assert_eq!(place.run(&["plan", "-f", "game.yaml", "--out", "plan.json"]).code, 0);
     let text = std::fs::read_to_string(place.path().join("plan.json")).unwrap();
-    place.write("old.json", &text.replacen("saved-plan/v2", "saved-plan/v1", 1));
+    place.write("old.json", &text.replacen("saved-plan/v3", "saved-plan/v2", 1));
     let left = place.run(&["apply", "old.json", "--yes"]);
     assert_eq!(left.code, 3, "{}{}", left.data, left.talk);
     assert!(left.talk.contains("make a new plan"), "{}", left.talk);
@@ -577,6 +665,7 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
         policy: Policy::default(),
         desired: Fingerprint("wish".to_owned()),
         steps: 1,
+        rules: None,
     };
     let closed = |outcome| Event::Closed { outcome, summary: String::new() };
     let intended = Event::Intended {
@@ -588,6 +677,7 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
         why: String::new(),
         changes: Vec::new(),
         asks: String::new(),
+        names: None,
     };
     let lease = Lease {
         scope: Site::new(1).scope("game"),

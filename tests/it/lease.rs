@@ -1,32 +1,38 @@
 //! One run at a time: the lease is renewed beside everything, what is sent stops with it, and calls that a dead process
 //! left on their way undo nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use rayon::prelude::*;
 use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
-use rgctl::artefacts::journal::{Entry, Event, Outcome};
+use rgctl::adapters::sim::{Called, Fault, GENESIS, Rule, SimCloud};
+use rgctl::artefacts::journal::{Entry, Event, Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
 use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::policy::Policy;
+use rgctl::artefacts::policy::{Authority, Policy};
 use rgctl::artefacts::scope::{Home, Scope};
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::execution::drive::{DriveError, Ended, IfHeld, Job, Watch, World, drive, scope_of};
-use rgctl::execution::turn::{Pace, Turn};
+use rgctl::execution::motion::Motion;
+use rgctl::execution::turn::{Known, Pace, Turn, turn};
 use rgctl::kinds::KindId;
+use rgctl::planning::NoFigures;
 use rgctl::record::ledger::Ledger;
 use rgctl::seams::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl::vocabulary::names::{RegionId, RunId, StepId, Token};
 use rgctl::vocabulary::time::{Moment, Span};
 
-use crate::fixtures::{at, cluster_store, consents, desired};
+use crate::fixtures::{NOW, at, cluster_store, consents, desired, no_verdicts, seen_as_wanted};
+use crate::shipped::desired_of;
 use crate::site::{Order, Quiet, Site, applying};
 use crate::taps::{Cut, ManualWall};
+use crate::waits::raise_quotas;
 
 /// This machine's time as the paused clock of the runtime tells it.
 #[derive(Clone)]
@@ -337,12 +343,17 @@ fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_
 
 /// From now on, calls of that sort get no answer and arrive up to 14 minutes later, so many times.
 fn hold_up(site: &Site, operation: &str, kind: KindId, count: u32) {
+    hold_up_in(site, operation, kind, None, count);
+}
+
+fn hold_up_in(site: &Site, operation: &str, kind: KindId, region: Option<RegionId>, count: u32) {
     let fault = Fault::LateCall { by: Span::from_mins(14) };
     site.cloud
         .with_world(|world| {
             let now = world.now();
-            let rule = Rule::always(fault, now, now + Span::from_hours(1));
+            let rule = Rule::always(fault, now, now + Span::from_days(2));
             world.add_fault(Rule {
+                region,
                 kind: Some(kind),
                 operation: Some(operation.to_owned()),
                 count: Some(count),
@@ -377,6 +388,123 @@ fn what_a_dead_process_was_making_is_waited_for_and_removed() {
     let left: Vec<_> =
         site.look(&wanted).seen.into_keys().filter(|at| !at.kind.facts().observe_only).collect();
     assert_eq!(left, [], "nothing comes into being behind a run that said that it was done");
+}
+
+/// A record of old that does not tell what a creation refers to is taken for one that may refer to it.
+#[test]
+fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer_to() {
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let other = at("us-east-1", KindId::AuroraCluster, "game-other-use1");
+    let mut gone = wanted().nodes.remove(&cluster).unwrap();
+    gone.attrs.set("deletion_protection", Some(serde_json::json!(false))).unwrap();
+    let cases = [
+        ("a member of it", KindId::AuroraInstance, Some([cluster.clone()].into()), true),
+        ("a member of another one", KindId::AuroraInstance, Some([other].into()), false),
+        ("a member that a record of old does not tell of which", KindId::AuroraInstance, None, true),
+        ("a global object of old, made from any member", KindId::AuroraGlobal, None, true),
+        ("what never refers to a cluster", KindId::RdsSubnetGroup, None, false),
+    ];
+    for (what, kind, names, waits) in cases {
+        let late = at("us-east-1", kind, "game-late");
+        let intent = Event::Intended {
+            step: StepId(format!("create {late}").into()),
+            at: late,
+            word: "create".into(),
+            token: Token("t".into()),
+            leaves: None,
+            why: "missing".into(),
+            changes: Vec::new(),
+            asks: String::new(),
+            names,
+        };
+        let now = NOW + Span::from_mins(5);
+        let mut ledger = Ledger::default();
+        ledger.fold(&lines("r1", NOW, &[intent]));
+        ledger.inherit(now);
+        let mut inventory = Inventory::empty(now);
+        inventory.seen.insert(cluster.clone(), seen_as_wanted(&gone));
+        let (run, pace, none) = (RunId("r2".into()), Pace::default(), desired(Vec::new()));
+        let policy = consents(&["delete:*@us-east-1", "empty:*@us-east-1"]);
+        let turn = turn(&Known {
+            desired: &none,
+            inventory: &inventory,
+            ledger: &ledger,
+            policy: &policy,
+            figures: &NoFigures,
+            agreed: None,
+            run: &run,
+            began: now,
+            now,
+            purpose: Purpose::Destroy,
+            stopping: false,
+            verdicts: no_verdicts(),
+            authority: Authority::Person,
+            pace: &pace,
+            motion: &Motion::new(now),
+        });
+        let begun = turn.calls.iter().any(|call| *call.step.op.at() == cluster);
+        assert_eq!(!begun, waits, "{what}: {:#?}", turn.plan.steps);
+    }
+}
+
+/// In every family, and for every field that names something: a process dies while something is being made, and what it
+/// refers to is to be removed.
+#[test]
+fn nothing_is_removed_to_which_something_refers_that_a_dead_process_was_making() {
+    let mut cases = BTreeMap::new();
+    for file in ["accounts.yaml", "rocket-arena.yaml", "rocket-arena-global.yaml"] {
+        for (at, node) in &desired_of(file).nodes {
+            let named: BTreeSet<_> = node.attrs.named().into_iter().map(|(field, ..)| field).collect();
+            let is_from_a_member = node.attrs.text("source").is_some();
+            if !named.is_empty() || is_from_a_member {
+                cases.entry((at.kind, named, is_from_a_member)).or_insert((file, at.region.clone()));
+            }
+        }
+    }
+    assert!(cases.len() >= 8, "{cases:#?}");
+    let arrived = AtomicU64::new(0);
+    cases.par_iter().for_each(|((kind, ..), (file, region))| {
+        // What a blueprint allows is another matter.
+        let wanted = Desired { rules: Vec::new(), ..desired_of(file) };
+        let site = || {
+            let site = Site::new(4);
+            raise_quotas(&site);
+            site
+        };
+        let is_it =
+            |op: &Op| matches!(op, Op::Create { .. }) && op.at().kind == *kind && op.at().region == *region;
+        let number = number_of(site(), &wanted, &Order::default(), is_it);
+        let mut site = site();
+        hold_up_in(&site, "create", *kind, Some(region.clone()), 1);
+        let (ended, ..) = site.run_cut(&wanted, &Order::default(), Cut::AfterCall(number));
+        assert!(ended.is_none(), "{kind}: it died");
+        let late = site.cloud.calls().into_iter().find(|call| is_it(&call.op)).expect("it was held up");
+        let policy = consents(&["delete:*@*", "empty:*@*"]);
+        let ended = site.run(&wanted, &Order { policy, destroy: true, ..Order::default() }).unwrap();
+        assert_eq!(ended.outcome, Outcome::Settled, "{kind}: {:#?}", ended.last.held);
+        let at = late.op.at();
+        let attrs = &wanted.nodes[at].attrs;
+        let mut named: BTreeSet<(KindId, String)> =
+            attrs.named().into_iter().map(|(_, kind, name)| (kind, name)).collect();
+        named.extend(kind.member_kind().zip(attrs.text("source")));
+        let calls = site.cloud.calls();
+        // Whatever is done to it shows that it was seen.
+        let is_seen = |call: &Called| call.op.at() == at && !matches!(call.op, Op::Create { .. });
+        let own = calls.iter().position(is_seen);
+        arrived.fetch_add(u64::from(own.is_some()), Ordering::SeqCst);
+        for (place, call) in calls.iter().enumerate().filter(|(_, call)| call.op.word() == "delete") {
+            let gone = call.op.at();
+            let is_named = named.contains(&(gone.kind, gone.name.to_string()));
+            let has_waited =
+                own.is_some_and(|own| place > own) || call.at.since(late.at) >= Span::from_mins(15);
+            assert!(!is_named || has_waited, "{gone} went before {at}, which refers to it, had come");
+        }
+        site.cloud.advance(Span::from_hours(1)).unwrap();
+        let seen = site.look(&wanted).seen;
+        let left: Vec<_> = seen.into_keys().filter(|at| !at.kind.facts().observe_only).collect();
+        assert_eq!(left, [], "{at}");
+    });
+    assert!(arrived.into_inner() >= 5);
 }
 
 #[test]
@@ -481,6 +609,7 @@ fn making() -> (StepId, Event) {
         why: "missing".into(),
         changes: Vec::new(),
         asks: String::new(),
+        names: None,
     };
     (step, intent)
 }

@@ -40,6 +40,7 @@ pub fn begun_in(place: &str) -> Event {
         why: "missing".into(),
         changes: Vec::new(),
         asks: String::new(),
+        names: None,
     }
 }
 

@@ -266,6 +266,7 @@ fn opened(fingerprint: &str) -> Event {
         policy: Policy::default(),
         desired: Fingerprint(fingerprint.to_owned()),
         steps: 2,
+        rules: None,
     }
 }
 
@@ -290,6 +291,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
             why: "differs from the blueprint".to_owned(),
             changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
             asks: String::new(),
+            names: None,
         },
         Event::Deferred {
             step: step(),

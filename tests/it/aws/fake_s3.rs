@@ -264,7 +264,7 @@ async fn looked(bucket: &Arc<Mutex<Bucket>>, world: &SimCloud) -> (Plan, Option<
     let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
     let record = run::record_of(&outside, &wanted).await.unwrap().claims.record;
     let planned = run::look_and_plan(&outside, &wanted, &NoFigures, &Policy::default(), false).await;
-    (planned.unwrap().0, record)
+    (planned.unwrap().plan, record)
 }
 
 #[tokio::test]
