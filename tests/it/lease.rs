@@ -452,7 +452,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
 #[test]
 fn nothing_is_removed_to_which_something_refers_that_a_dead_process_was_making() {
     let mut cases = BTreeMap::new();
-    for file in ["accounts.yaml", "rocket-arena.yaml", "rocket-arena-global.yaml"] {
+    for file in ["accounts", "rocket-arena", "rocket-arena-global"] {
         for (at, node) in &desired_of(file).nodes {
             let named: BTreeSet<_> = node.attrs.named().into_iter().map(|(field, ..)| field).collect();
             let is_from_a_member = node.attrs.text("source").is_some();
