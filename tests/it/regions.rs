@@ -174,7 +174,7 @@ fn lines(at: Moment, events: Vec<Event>) -> Vec<Entry> {
 
 fn opened() -> Event {
     let (purpose, policy) = (Purpose::Apply, Policy::default());
-    Event::Opened { purpose, policy, desired: Fingerprint(String::new()), steps: 1 }
+    Event::Opened { purpose, policy, desired: Fingerprint(String::new()), steps: 1, rules: None }
 }
 
 fn intended(step: &StepId, at: &Address, word: &str) -> Event {
@@ -186,6 +186,7 @@ fn intended(step: &StepId, at: &Address, word: &str) -> Event {
         leaves: None,
         why: String::new(),
         changes: Vec::new(),
+        names: None,
         asks: String::new(),
     }
 }
