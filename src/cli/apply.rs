@@ -173,8 +173,14 @@ async fn let_go(
     let mut ledger = run::record_of(outside, work.desired).await?;
     let (now, pace) = (outside.clock.now(), Pace::default());
     ledger.inherit(now);
-    let looked =
-        gone::Looked { desired: work.desired, inventory, ledger: &ledger, purpose: work.purpose, now, pace: &pace };
+    let looked = gone::Looked {
+        desired: work.desired,
+        inventory,
+        ledger: &ledger,
+        purpose: work.purpose,
+        now,
+        pace: &pace,
+    };
     if looked.gone().is_empty() {
         return Ok(());
     }

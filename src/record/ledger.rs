@@ -260,16 +260,7 @@ impl Ledger {
                     self.desired = Some(desired.clone());
                 }
             }
-            Event::Closed { outcome, .. } => {
-                self.open = None;
-                if *outcome == Outcome::Settled {
-                    // A take-over only sets tags.
-                    if let Some((Purpose::Apply | Purpose::Destroy, policy)) = &self.doing {
-                        self.claims.finish(&policy.targets);
-                    }
-                    self.begun.retain(|_, begun| begun.status != Status::Failed);
-                }
-            }
+            Event::Closed { outcome, .. } => self.close(*outcome),
             Event::Chosen { choices } => self.choices.overlay(choices.clone()),
             Event::Intended { .. } => self.intend(entry),
             Event::Accepted { step } => {
@@ -322,6 +313,18 @@ impl Ledger {
             }
             Event::Gone { objects } => objects.iter().for_each(|at| self.claims.let_go(at)),
         }
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        self.open = None;
+        if outcome != Outcome::Settled {
+            return;
+        }
+        // A take-over only sets tags.
+        if let Some((Purpose::Apply | Purpose::Destroy, policy)) = &self.doing {
+            self.claims.finish(&policy.targets);
+        }
+        self.begun.retain(|_, begun| begun.status != Status::Failed);
     }
 
     fn intend(&mut self, entry: &Entry) {

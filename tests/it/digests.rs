@@ -122,7 +122,9 @@ impl Fold {
                 Event::Deferred { step, .. } => format!("deferred {step}"),
                 Event::Settled { step, .. } => format!("settled {step}"),
                 Event::Failed { step, .. } => format!("failed {step}"),
-                Event::Gone { objects } => objects.iter().fold("gone".to_owned(), |text, at| format!("{text} {at}")),
+                Event::Gone { objects } => {
+                    objects.iter().fold("gone".to_owned(), |text, at| format!("{text} {at}"))
+                }
                 Event::Closed { outcome, .. } => format!("closed {}", ended(*outcome)),
             };
             self.line(&format!("{} {run} {what}", entry.at.as_millis()));
