@@ -375,7 +375,7 @@ pub struct Plan {
     pub cost: BTreeMap<CostKey, CostRange>,
     /// How old the prices are and where they come from, one line each.
     pub prices: Vec<String>,
-    /// Steps that would exceed a known quota: nothing is begun while there are some.
+    /// Steps that would exceed a known quota; the gate refuses those of them that make or grow something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub over_quota: Vec<OverQuota>,
     /// What a person should know before agreeing, one line each.
@@ -426,17 +426,13 @@ impl Plan {
         let options: Vec<String> = self.lacking().into_iter().map(|act| format!("--allow {act}")).collect();
         (!options.is_empty()).then(|| options.join(" "))
     }
-    /// What no consent helps against: each reason once, with its remedy.
-    pub fn refusals(&self) -> BTreeSet<(&str, &str)> {
-        let answers = self.steps.iter().map(|step| &step.answer);
-        answers
-            .filter_map(|answer| match answer {
-                Answer::No { why, remedy, allow } if allow.is_empty() => {
-                    Some((why.as_str(), remedy.as_str()))
-                }
-                Answer::Go | Answer::Wait { .. } | Answer::No { .. } => None,
-            })
-            .collect()
+    /// What no consent helps against: each reason once, with its remedy and the number of steps that it holds up.
+    pub fn refusals(&self) -> Vec<Refusal<'_>> {
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for refused in self.steps.iter().filter_map(Step::refused) {
+            *counts.entry(refused).or_default() += 1;
+        }
+        counts.into_iter().map(|((why, remedy), steps)| Refusal { why, remedy, steps }).collect()
     }
     /// The stores that would stand without a member or without their data.
     pub fn emptied(&self) -> BTreeSet<(&StoreName, &RegionId)> {
@@ -447,7 +443,25 @@ impl Plan {
     }
 }
 
+/// Why steps are refused whatever is allowed by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// Why.
+    pub why: &'a str,
+    /// What to do about it.
+    pub remedy: &'a str,
+    /// How many steps it holds up.
+    pub steps: usize,
+}
+
 impl Step {
+    /// Why no consent helps, with the remedy; nothing where it may be begun, or a consent would do.
+    pub fn refused(&self) -> Option<(&str, &str)> {
+        match &self.answer {
+            Answer::No { why, remedy, allow } if allow.is_empty() => Some((why, remedy)),
+            Answer::Go | Answer::Wait { .. } | Answer::No { .. } => None,
+        }
+    }
     /// What would have to be allowed by name.
     pub fn lacks(&self) -> impl Iterator<Item = &GraveAct> {
         let allow = match &self.answer {

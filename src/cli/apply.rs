@@ -12,6 +12,7 @@ use super::run::{self, Looked, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
 use crate::adapters::machine;
+use crate::artefacts::choices::Choices;
 use crate::artefacts::journal::Purpose;
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::Plan;
@@ -21,8 +22,8 @@ use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, IfHeld, Job, Watch};
 use crate::execution::gone;
 use crate::execution::turn::{Pace, Turn};
-use crate::gate::{self, Asked};
-use crate::planning::{self, Figures};
+use crate::gate::Verdicts;
+use crate::planning::{self, Ask, Figures};
 use crate::record::ledger::Ledger;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
@@ -69,19 +70,29 @@ pub async fn saved(
         output.say(&line);
     }
     let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
-    // The gate is asked anew: time has passed, and further policies may hold.
-    let verdicts = planning::verdicts(&saved.desired, figures);
+    // The gate is asked anew: time has passed, further policies may hold, and a quota may have been raised or used up.
     let mut plan = saved.plan.clone();
-    gate::answer_all(
-        &mut plan.steps,
-        &Asked {
-            rules: &saved.desired.rules,
-            policy: &saved.policy,
-            verdicts: &verdicts,
-            authority: Authority::Person,
-            now: outside.clock.now(),
-        },
-    );
+    let (quotas, unread) = run::quotas(outside, &plan, &inventory).await;
+    let verdicts = Verdicts { quotas, ..planning::verdicts(&saved.desired, figures) };
+    let ask = Ask {
+        desired: &saved.desired,
+        inventory: &inventory,
+        policy: &saved.policy,
+        figures,
+        choices: Choices::NONE,
+        now: outside.clock.now(),
+        snapshot_suffix: "",
+        destroy: saved.plan.destroy,
+        claims: &claims,
+        verdicts: &verdicts,
+        authority: Authority::Person,
+    };
+    planning::answer_anew(&ask, &mut plan);
+    for why in unread {
+        if !plan.notes.contains(&why) {
+            plan.notes.push(why);
+        }
+    }
     agree_and_carry_out(&work, &plan, true, run, outside, settings, output).await
 }
 
@@ -216,7 +227,6 @@ async fn agree_and_carry_out(
             _ => Ok(()),
         };
     }
-    run::require_quotas(plan)?;
     run::require_yes_of_the_gate(plan)?;
     if !plan.steps.is_empty() {
         let (question, expected) = if work.purpose == Purpose::Destroy {

@@ -19,18 +19,20 @@ use crate::artefacts::claims::Claims;
 use crate::artefacts::health::Health;
 use crate::artefacts::journal::{Outcome, Purpose};
 use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{Answer, Op, Plan, Step, Waiting};
+use crate::artefacts::plan::{Answer, Plan, Step, Waiting};
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::quota::KnownQuota;
 use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::Inventory;
 use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
 use crate::execution::turn::{self, Later, Pace};
+use crate::gate::Verdicts;
 use crate::planning::{self, Ask, Figures};
 use crate::record::ledger::{Ledger, Ruled};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
 use crate::seams::Clock;
-use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
+use crate::vocabulary::names::{BlueprintName, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
@@ -123,40 +125,18 @@ pub async fn look_and_plan(
     let (mut plan, base) =
         rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
     plan.base = base;
-    judge_quotas(outside, &ask, &mut plan).await;
+    let (quotas, unread) = quotas(outside, &plan, &inventory).await;
+    let verdicts = Verdicts { quotas, ..verdicts.clone() };
+    if !verdicts.quotas.is_empty() {
+        planning::answer_anew(&Ask { verdicts: &verdicts, ..ask }, &mut plan);
+    }
+    plan.notes.extend(unread);
     Ok(Looked { plan, inventory, record: ledger.last_seq, ruled: ledger.ruled })
 }
 
-/// Says what of a plan would exceed a known quota. What the account does not tell is judged by the usual quotas.
-async fn judge_quotas(outside: &Outside, ask: &Ask<'_>, plan: &mut Plan) {
-    let needs_more = |step: &&Step| matches!(step.op, Op::Create { .. } | Op::Modify { .. });
-    let regions: BTreeSet<RegionId> =
-        plan.steps.iter().filter(needs_more).map(|step| step.op.at().region.clone()).collect();
-    if regions.is_empty() {
-        return;
-    }
-    let own = match outside.cloud.quotas(&regions).await {
-        Ok(own) => own,
-        Err(error) => {
-            plan.notes.push(format!(
-                "the account's quotas could not be read ({error}): the usual ones are assumed"
-            ));
-            Vec::new()
-        }
-    };
-    plan.over_quota = planning::over_quota(ask, &plan.steps, &own);
-}
-
-/// Refuses a plan of which a part would exceed a quota: nothing is begun that would stop half-way.
-pub fn require_quotas(plan: &Plan) -> Result<(), Failure> {
-    if plan.over_quota.is_empty() {
-        return Ok(());
-    }
-    let mut failure = Failure::new(Exit::Refused, "the plan exceeds quotas of the account; nothing was done");
-    failure.causes.extend(plan.over_quota.iter().map(ToString::to_string));
-    Err(failure
-        .hint("have the quota raised (Service Quotas in the console), or ask for less")
-        .hint("`--target STORE` leaves the other stores out of this run"))
+/// The account's own quotas where a plan makes or grows something.
+pub async fn quotas(outside: &Outside, plan: &Plan, inventory: &Inventory) -> (Vec<KnownQuota>, Vec<String>) {
+    drive::quotas(&*outside.cloud, &planning::regions_that_grow(&plan.steps), inventory).await
 }
 
 /// One run over the world.
@@ -297,6 +277,7 @@ fn tell(finished: &Finished, run: &Run<'_>, output: &mut Output, form: OutputFor
     let plan = &ended.last.plan;
     let held = ended.last.held.iter().map(|held| format!("{}: {}", held.step, held.why));
     let waiting = report::plan::not_done(plan).into_iter().map(|(what, why)| format!("{what} {why}"));
+    let waiting: Vec<String> = waiting.collect();
     let report = OutcomeReport {
         blueprint: &run.desired.blueprint,
         run: &finished.id.0,
@@ -305,13 +286,16 @@ fn tell(finished: &Finished, run: &Run<'_>, output: &mut Output, form: OutputFor
         took: ended.at.since(finished.began),
         left: plan.steps.len(),
         stalled: ended.last.stalled.clone(),
-        held: held.chain(waiting).collect(),
+        held: held.chain(waiting.iter().cloned()).collect(),
         health: &plan.health,
         waits: ended.last.later.clone(),
     };
     match form {
         OutputForm::Json | OutputForm::Yaml => output.document(&document(format::OUTCOME, &report), form)?,
-        OutputForm::Text | OutputForm::Markdown | OutputForm::Html => output.data(&outcome_text(&report))?,
+        OutputForm::Text | OutputForm::Markdown | OutputForm::Html => {
+            let lines: Vec<String> = words::held(&ended.last.held).into_iter().chain(waiting).collect();
+            output.data(&outcome_text(&report, &lines))?;
+        }
     }
     match exit_of(ended.outcome) {
         Some(Exit::Blocked) if is_refused(ended) => Err(Failure::said(Exit::Refused)),
@@ -338,7 +322,8 @@ fn is_refused(ended: &Ended) -> bool {
         && !ended.last.plan.waiting.iter().any(waits_for_person)
 }
 
-fn outcome_text(report: &OutcomeReport<'_>) -> String {
+/// `held` says each reason once, with the steps that it holds up.
+fn outcome_text(report: &OutcomeReport<'_>, held: &[String]) -> String {
     let calls = words::count(usize::try_from(report.calls).unwrap_or(usize::MAX), "call", "calls");
     let mut text = format!(
         "{}: {} after {}, {calls}, run {}\n",
@@ -353,8 +338,8 @@ fn outcome_text(report: &OutcomeReport<'_>) -> String {
     if report.left > 0 {
         let _ = writeln!(text, "{} left", words::count(report.left, "step is", "steps are"));
     }
-    for held in &report.held {
-        let _ = writeln!(text, "  {held}");
+    for line in held {
+        let _ = writeln!(text, "  {line}");
     }
     for later in &report.waits {
         let _ = writeln!(text, "  {}: waits for {}: {}", later.step, later.until, later.why);
@@ -388,11 +373,11 @@ pub fn require_yes_of_the_gate(plan: &Plan) -> Result<(), Failure> {
             format!("the plan needs consent by name to {}; nothing was done", names.join(", ")),
         ),
         _ => {
-            let whys: Vec<&str> = refusals.iter().map(|(why, _)| *why).collect();
+            let whys: Vec<&str> = refusals.iter().map(|refusal| refusal.why).collect();
             Failure::new(Exit::Refused, format!("{}; nothing was done", whys.join("; ")))
         }
     };
-    let remedies: BTreeSet<&str> = refusals.iter().map(|(_, remedy)| *remedy).collect();
+    let remedies: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.remedy).collect();
     for remedy in remedies {
         failure = failure.hint(remedy);
     }

@@ -4,19 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
+use futures::future::join_all;
 use futures::stream;
 
+use super::events::{intent, outcomes};
 use super::guard::Guard;
-use super::late;
 use super::motion::Motion;
-use super::turn::{Call, Known, Pace, Turn, is_in_motion, turn};
+use super::turn::{self, Call, Known, Pace, Turn};
 use super::unseen::Unseen;
 use crate::artefacts::address::Address;
 use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Cause, Event, Outcome, Purpose};
+use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN};
 use crate::artefacts::plan::{Op, Plan};
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::quota::KnownQuota;
 use crate::artefacts::rules::RecordedRules;
 use crate::artefacts::scope::{RecordId, Scope};
 use crate::artefacts::seen::{Inventory, Selection};
@@ -26,7 +28,6 @@ use crate::planning::{self, Figures};
 use crate::record::ledger::{Illegal, Ledger};
 use crate::seams::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use crate::vocabulary::names::{RegionId, RunId};
-use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::{Moment, Span};
 
 /// Calls in flight at a time, in equal shares of the control planes that are called, at least one each. The adapters keep
@@ -163,6 +164,31 @@ async fn look(
     }
 }
 
+/// The account's own quotas in these regions, with a line for each region where they cannot be read.
+pub async fn quotas(
+    cloud: &dyn Cloud,
+    regions: &BTreeSet<RegionId>,
+    inventory: &Inventory,
+) -> (Vec<KnownQuota>, Vec<String>) {
+    // One region that is not reached hides nothing of the others.
+    let asked = regions.iter().map(|region| async move {
+        let one = BTreeSet::from([region.clone()]);
+        cloud.quotas(&one).await.map_err(|error| {
+            format!(
+                "the account's quotas in {region} could not be read ({error}): the usual ones are assumed"
+            )
+        })
+    });
+    let (mut told, mut unread) = (Vec::new(), Vec::new());
+    for answer in join_all(asked).await {
+        match answer {
+            Ok(quotas) => told.extend(quotas),
+            Err(why) => unread.push(why),
+        }
+    }
+    (planning::known_quotas(told, inventory), unread)
+}
+
 /// Waits until then, in bits after which the guard hears that the loop lives; less long when that is asked for.
 async fn wait_until(
     clock: &dyn Clock,
@@ -227,6 +253,7 @@ pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> R
         guard: &guard,
         ledger,
         verdicts,
+        read: BTreeSet::new(),
         calls: 0,
         began,
         motion: Motion::new(began),
@@ -244,6 +271,8 @@ struct Run<'a> {
     guard: &'a Guard<'a>,
     ledger: Ledger,
     verdicts: Verdicts,
+    /// Regions whose quotas were asked for.
+    read: BTreeSet<RegionId>,
     calls: u64,
     began: Moment,
     /// Who asked for the lease.
@@ -273,7 +302,11 @@ impl Run<'_> {
             self.guard.make_sure().await?;
             self.guard.read_inbox().await;
             let stopping = watch.stopping() || self.is_past_deadline() || self.yields(watch);
-            let turn = turn(&self.known(&inventory, stopping));
+            let mut turn = turn::turn(&self.known(&inventory, stopping));
+            if self.read_quotas(&turn, &inventory, watch).await {
+                self.guard.make_sure().await?;
+                turn = turn::turn(&self.known(&inventory, stopping));
+            }
             tracing::debug!(
                 left = turn.plan.steps.len(),
                 under_way = turn.under_way.len(),
@@ -325,6 +358,22 @@ impl Run<'_> {
             pace: self.job.pace,
             motion: &self.motion,
         }
+    }
+
+    /// Reads the account's quotas where something is about to grow for the first time; whether there was anything to read.
+    async fn read_quotas(&mut self, turn: &Turn, inventory: &Inventory, watch: &mut dyn Watch) -> bool {
+        let mut regions = planning::regions_that_grow(&turn.plan.steps);
+        regions.retain(|region| !self.read.contains(region));
+        if regions.is_empty() {
+            return false;
+        }
+        let (known, unread) = quotas(self.world.cloud, &regions, inventory).await;
+        for why in unread {
+            watch.told(&why);
+        }
+        self.verdicts.quotas.extend(known);
+        self.read.extend(regions);
+        true
     }
 
     fn is_past_deadline(&self) -> bool {
@@ -479,71 +528,4 @@ async fn call_once(
     };
     tracing::info!(step = %call.step.id.0, token = %call.token.0, ok = answer.is_ok(), "called");
     answer
-}
-
-fn intent(call: &Call) -> Event {
-    let step = &call.step;
-    let leaves = match &step.op {
-        Op::Delete { at, final_snapshot } => final_snapshot.as_ref().and_then(|name| {
-            let kind = at.kind.facts().final_snapshot?;
-            Some(Address::new(at.region.clone(), kind, name.clone()))
-        }),
-        Op::Modify { .. } | Op::Create { .. } | Op::Tag { .. } | Op::Act { .. } => None,
-    };
-    Event::Intended {
-        step: step.id.clone(),
-        at: step.op.at().clone(),
-        word: step.op.word().to_owned(),
-        token: call.token.clone(),
-        leaves,
-        why: step.why.to_string(),
-        changes: late::aims(&step.op),
-        asks: step.op.asks(),
-        names: late::names(&step.op),
-    }
-}
-
-/// What the answers mean for the steps of a turn.
-fn outcomes(turn: &Turn, answers: Vec<(&Call, Result<(), CloudError>)>, inventory: &Inventory) -> Vec<Event> {
-    let starts_motion =
-        |answer: &Result<(), CloudError>| matches!(answer, Ok(()) | Err(CloudError::Unclear { .. }));
-    let is_still = !answers.iter().any(|(_, answer)| starts_motion(answer)) && !is_in_motion(turn, inventory);
-    answers.into_iter().map(|(call, answer)| outcome(call, answer, is_still)).collect()
-}
-
-/// What a call's answer means for its step.
-fn outcome(call: &Call, answer: Result<(), CloudError>, is_still: bool) -> Event {
-    let step = call.step.id.clone();
-    match answer {
-        Ok(()) => Event::Accepted { step },
-        Err(CloudError::Unclear { why }) => Event::Unclear { step, why },
-        Err(CloudError::NotFound { .. }) if matches!(call.step.op, Op::Delete { .. }) => {
-            Event::Accepted { step }
-        }
-        // Something of that name exists: the next look tells whether it is ours.
-        Err(CloudError::Conflict { .. }) if matches!(call.step.op, Op::Create { .. }) => {
-            Event::Taken { step }
-        }
-        Err(CloudError::Refused { code, message } | CloudError::Denied { code, message }) => {
-            Event::Refused { step, code, message }
-        }
-        // Waiting ends nothing here: somebody has to repair or delete what has failed.
-        Err(CloudError::Busy { phase: phase @ Phase::Failed(_), code }) => {
-            Event::Refused { step, code, message: format!("an object that it needs is {phase}") }
-        }
-        Err(
-            error @ (CloudError::Busy { .. } | CloudError::NotFound { .. } | CloudError::Conflict { .. }),
-        ) => Event::Deferred { step, why: error.to_string(), cause: Cause::State, at_rest: is_still },
-        Err(CloudError::Throttled { .. }) => {
-            // When it may be asked again differs from call to call, and is no other reason.
-            let why = "throttled: the service takes no more calls at the moment".to_owned();
-            Event::Deferred { step, why, cause: Cause::Rate, at_rest: false }
-        }
-        Err(error @ CloudError::Exhausted { .. }) => {
-            Event::Deferred { step, why: error.to_string(), cause: Cause::Capacity, at_rest: false }
-        }
-        Err(error @ CloudError::Unreachable { .. }) => {
-            Event::Deferred { step, why: error.to_string(), cause: Cause::Network, at_rest: false }
-        }
-    }
 }

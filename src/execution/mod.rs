@@ -14,6 +14,7 @@
 
 mod agreed;
 pub mod drive;
+mod events;
 pub mod gone;
 mod guard;
 mod judge;

@@ -8,6 +8,7 @@ use super::late;
 use super::turn::{Call, Held, Known, Later};
 use crate::artefacts::address::Address;
 use crate::artefacts::plan::{Answer, Op, Plan, Step, Verb, Waiting};
+use crate::artefacts::quota::OverQuota;
 use crate::gate;
 use crate::kinds::KindId;
 use crate::kinds::facts::Endpoint;
@@ -94,6 +95,8 @@ struct Room<'a> {
     under_way: BTreeMap<(RegionId, Endpoint), usize>,
     /// Calls of this turn.
     calls: BTreeMap<(RegionId, Endpoint), usize>,
+    /// What of the plan would exceed a quota.
+    over_quota: &'a [OverQuota],
     known: &'a Known<'a>,
 }
 
@@ -108,6 +111,7 @@ impl<'a> Room<'a> {
             globals: globals(known),
             under_way: BTreeMap::new(),
             calls: BTreeMap::new(),
+            over_quota: &plan.over_quota,
             known,
         };
         for waiting in &plan.waiting {
@@ -167,7 +171,7 @@ impl<'a> Room<'a> {
         step: &Step,
     ) -> Verdict {
         // Asked again, now that the step could be begun: nothing else anywhere says yes.
-        let answer = gate::strictest(&step.answer, gate::authorise(step, &known.asked()));
+        let answer = gate::strictest(&step.answer, gate::authorise(step, &known.asked(self.over_quota)));
         if let Answer::No { why, remedy, .. } = answer {
             return Verdict::Refused(format!("{why}; {remedy}"));
         }

@@ -11,6 +11,7 @@ use crate::artefacts::journal::{Event, Outcome, Purpose};
 use crate::artefacts::node::Desired;
 use crate::artefacts::plan::{Plan, Reason, Step, Waiting};
 use crate::artefacts::policy::{Authority, Policy};
+use crate::artefacts::quota::OverQuota;
 use crate::artefacts::scope::RecordId;
 use crate::artefacts::seen::Inventory;
 use crate::gate::{Asked, Verdicts};
@@ -153,11 +154,12 @@ pub struct Known<'a> {
 
 impl Known<'_> {
     /// What the gate judges by.
-    pub fn asked(&self) -> Asked<'_> {
+    pub fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
         Asked {
             rules: &self.desired.rules,
             policy: self.policy,
             verdicts: self.verdicts,
+            over_quota,
             authority: self.authority,
             now: self.now,
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::no;
 use crate::artefacts::bill::CostRange;
 use crate::artefacts::plan::{Answer, Op, Step};
+use crate::artefacts::quota::KnownQuota;
 use crate::artefacts::rules::{Rules, Verdict};
 use crate::vocabulary::money::{Currency, Money, Total};
 use crate::vocabulary::table::FieldChange;
@@ -22,6 +23,8 @@ pub struct Verdicts {
     pub refusals: Vec<String>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// The account's own quotas, as far as they were read; for the others the usual ones count.
+    pub quotas: Vec<KnownQuota>,
 }
 
 impl Verdicts {

@@ -1,13 +1,14 @@
 //! The one gate: whether a step may be begun now.
 //!
 //! Goes in: a step as the planner describes it, the rules of the blueprint, what was allowed by name, the verdicts about
-//! desired state, on whose word, the present moment. Comes out: an [`Answer`].
+//! desired state, what is over a quota, on whose word, the present moment. Comes out: an [`Answer`].
 //!
 //! **Invariant:** pure. The plan shows its answers, and a run asks again right before each call; nothing else says yes.
 //! **Invariant:** what cannot be judged is a no, with its reason and a remedy.
 //! **Invariant:** of several rules the strictest holds: a saved plan brings its own, and those of the present count too.
 
 mod cost;
+mod quota;
 mod stricter;
 pub mod times;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 use crate::artefacts::plan::{Answer, Disturbance, Op, Step};
 use crate::artefacts::policy::{Authority, Grave, GraveAct, Policy};
+use crate::artefacts::quota::OverQuota;
 use crate::artefacts::rules::Rules;
 use crate::vocabulary::names::StoreName;
 use crate::vocabulary::time::Moment;
@@ -31,6 +33,8 @@ pub struct Asked<'a> {
     pub policy: &'a Policy,
     /// What was found about desired state as a whole.
     pub verdicts: &'a Verdicts,
+    /// What of all the steps together would exceed a quota.
+    pub over_quota: &'a [OverQuota],
     /// On whose word.
     pub authority: Authority,
     /// When.
@@ -41,12 +45,16 @@ pub struct Asked<'a> {
 ///
 /// 1. Consents: what is never done, what nobody can judge, what was not allowed by name.
 /// 2. Cost: what would grow beyond the bound.
-/// 3. Times: freezes and maintenance windows.
+/// 3. Quotas: what would be more than the account may have.
+/// 4. Times: freezes and maintenance windows.
 pub fn authorise(step: &Step, asked: &Asked<'_>) -> Answer {
     if asked.policy.observe_only {
         return no("nothing is changed in observe-only mode", "begin the run without it");
     }
-    consents(step, asked).or_else(|| cost::judge(step, asked.verdicts)).unwrap_or_else(|| times(step, asked))
+    consents(step, asked)
+        .or_else(|| cost::judge(step, asked.verdicts))
+        .or_else(|| quota::judge(step, asked.over_quota))
+        .unwrap_or_else(|| times(step, asked))
 }
 
 /// The stricter of two answers.

@@ -47,7 +47,7 @@ impl Figures for NoFigures {
     }
 }
 
-/// Figures without prices: for a run, which is decided by capacities alone and plans anew very often.
+/// Figures without prices: for a run, which is decided by capacities and limits alone and plans anew very often.
 #[derive(Clone, Copy)]
 pub struct Unpriced<'a>(pub &'a dyn Figures);
 
@@ -60,6 +60,9 @@ impl Figures for Unpriced<'_> {
     }
     fn capacity_gib(&self, attrs: &AnyAttrs) -> Option<f64> {
         self.0.capacity_gib(attrs)
+    }
+    fn limit(&self, service: &str, item: &str, region: &RegionId) -> Option<u64> {
+        self.0.limit(service, item, region)
     }
     fn sources(&self) -> Vec<String> {
         Vec::new()

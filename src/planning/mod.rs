@@ -33,8 +33,9 @@ use crate::artefacts::bill::CostRange;
 use crate::artefacts::choices::Choices;
 use crate::artefacts::claims::Claims;
 use crate::artefacts::node::{Desired, Node};
-use crate::artefacts::plan::{Answer, PLAN_FORMAT, Plan};
+use crate::artefacts::plan::{Answer, PLAN_FORMAT, Plan, Step};
 use crate::artefacts::policy::{Authority, Grave, GraveAct, Policy};
+use crate::artefacts::quota::OverQuota;
 use crate::artefacts::rules::Rules;
 use crate::artefacts::seen::{Inventory, Seen};
 use crate::gate::{self, Asked, Verdicts};
@@ -45,7 +46,7 @@ use crate::vocabulary::time::Moment;
 pub use compare::{effective_attrs, remaining_changes};
 pub use cost::{Figures, NoFigures, Unpriced};
 pub use effect::transition_p95;
-pub use quotas::over_quota;
+pub use quotas::{known as known_quotas, regions_that_grow};
 pub use takeover::take_over;
 
 use draft::Draft;
@@ -108,11 +109,12 @@ impl Ask<'_> {
     }
 
     /// What the gate judges by.
-    fn asked(&self) -> Asked<'_> {
+    fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
         Asked {
             rules: &self.desired.rules,
             policy: self.policy,
             verdicts: self.verdicts,
+            over_quota,
             authority: self.authority,
             now: self.now,
         }
@@ -164,7 +166,7 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
     notes.extend(outsiders::cost(ask, &waiting));
     let mut steps = order::sort(draft);
     disturb::describe(ask, &mut steps);
-    gate::answer_all(&mut steps, &ask.asked());
+    let over_quota = answer(ask, &mut steps);
     for gap in &ask.inventory.gaps {
         let missing =
             "; `rgctl doctor` says whether a permission is missing, and `rgctl iam-policy` prints the policy";
@@ -196,9 +198,24 @@ pub fn plan(ask: &Ask<'_>) -> Plan {
         health,
         cost: cost::ranges(ask),
         prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
-        over_quota: Vec::new(),
+        over_quota,
         notes,
     }
+}
+
+/// Asks the gate about all steps: first without quotas, since only what may be done takes room of one or makes some.
+fn answer(ask: &Ask<'_>, steps: &mut [Step]) -> Vec<OverQuota> {
+    gate::answer_all(steps, &ask.asked(&[]));
+    let over = quotas::over_quota(ask, steps);
+    if !over.is_empty() {
+        gate::answer_all(steps, &ask.asked(&over));
+    }
+    over
+}
+
+/// Asks the gate anew about a plan that was made before: when quotas were read meanwhile, or time has passed.
+pub fn answer_anew(ask: &Ask<'_>, plan: &mut Plan) {
+    plan.over_quota = answer(ask, &mut plan.steps);
 }
 
 /// A wanted object, and a seen one at the same address; at most one of the two is missing.

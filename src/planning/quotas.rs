@@ -1,13 +1,15 @@
-//! What of a plan would exceed the quotas that are known, judged once for all of it, before anything is begun.
+//! What of a plan would exceed the quotas that are known, judged for all of its steps together: a quota is on the sum.
 //!
-//! What shrinks, changes without growing or removes is never over a quota, however much there is.
+//! What shrinks or changes without growing is never over a quota, however much there is. What is over one is told here, and
+//! refused by the gate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ask;
 use super::compare::effective_attrs;
-use crate::artefacts::plan::{Op, Step};
-use crate::artefacts::quota::{AccountQuota, OverQuota};
+use crate::artefacts::plan::{Answer, Op, Step};
+use crate::artefacts::quota::{AccountQuota, KnownQuota, OverQuota};
+use crate::artefacts::seen::Inventory;
 use crate::kinds::quotas::{Quota, bounds_of, units_of};
 use crate::kinds::{AnyAttrs, KindId};
 use crate::vocabulary::names::RegionId;
@@ -26,13 +28,57 @@ struct Count<'a> {
     grows: Vec<(&'a Step, u64)>,
 }
 
-/// The quotas that the steps of a plan would exceed. `own` are those that the account told; the others are the catalog's
-/// defaults. What nobody knows refuses nothing.
-pub fn over_quota(ask: &Ask<'_>, steps: &[Step], own: &[AccountQuota]) -> Vec<OverQuota> {
-    let desk = Desk { ask, own };
+/// Quotas as the account told them, beside what was seen then. Where not all was seen, nobody knows what others have.
+pub fn known(told: Vec<AccountQuota>, inventory: &Inventory) -> Vec<KnownQuota> {
+    let here = Here::of(inventory);
+    let known = told.into_iter().map(|quota| {
+        let AccountQuota { region, kind, limit, used, alone } = quota;
+        let is_seen = !inventory.gaps.iter().any(|gap| gap.region == region);
+        let beside = kind.quota().and_then(|usual| usual.beside).filter(|_| !alone);
+        let others = used.filter(|_| is_seen).map_or(0, |used| {
+            used.saturating_sub(here.objects(&region, std::iter::once(kind).chain(beside)))
+        });
+        KnownQuota { region, kind, limit, others, alone }
+    });
+    known.collect()
+}
+
+/// The regions in which steps make or grow something: those whose quotas matter.
+pub fn regions_that_grow(steps: &[Step]) -> BTreeSet<RegionId> {
+    let mut regions: BTreeSet<RegionId> = BTreeSet::new();
+    for step in steps.iter().filter(|step| may_grow(step)) {
+        if !regions.contains(&step.op.at().region) {
+            regions.insert(step.op.at().region.clone());
+        }
+    }
+    regions
+}
+
+fn may_grow(step: &Step) -> bool {
+    match &step.op {
+        Op::Create { .. } => true,
+        Op::Modify { at, .. } => at.kind.unit_quota().is_some(),
+        Op::Delete { .. } | Op::Tag { .. } | Op::Act { .. } => false,
+    }
+}
+
+/// What goes may leave a snapshot.
+fn asks_for_more(step: &Step) -> bool {
+    may_grow(step) || matches!(step.op, Op::Delete { final_snapshot: Some(_), .. })
+}
+
+/// The quotas that the steps of a plan would exceed: those that the account told, and else the catalog's defaults. What
+/// nobody knows refuses nothing; what the gate refuses already neither takes room nor makes any.
+pub(super) fn over_quota(ask: &Ask<'_>, steps: &[Step]) -> Vec<OverQuota> {
+    if !steps.iter().any(asks_for_more) {
+        return Vec::new();
+    }
+    let desk = Desk { ask, here: Here::of(ask.inventory) };
     let mut counts: BTreeMap<Key, Option<Count<'_>>> = BTreeMap::new();
     let mut over = Vec::new();
-    for step in steps {
+    let judged = || steps.iter().filter(|step| !matches!(step.answer, Answer::No { .. }));
+    // What makes up for a loss takes its old place before anything new does.
+    for step in judged().filter(|step| step.repairs).chain(judged().filter(|step| !step.repairs)) {
         over.extend(desk.too_big(step));
         for (kind, quota, change) in desk.changes(step) {
             let key = (step.op.at().region.clone(), quota.service, quota.item);
@@ -51,11 +97,11 @@ pub fn over_quota(ask: &Ask<'_>, steps: &[Step], own: &[AccountQuota]) -> Vec<Ov
 
 fn exceeded((region, _, item): Key, count: &Count<'_>) -> Option<OverQuota> {
     let mut would_be = count.base;
-    let mut steps = Vec::new();
+    let mut steps = BTreeSet::new();
     for (step, more) in &count.grows {
         would_be = would_be.saturating_add(*more);
         if would_be > count.limit {
-            steps.push(step.id.clone());
+            steps.insert(step.id.clone());
         }
     }
     let (limit, own) = (count.limit, count.own);
@@ -66,14 +112,42 @@ const fn told_quota(kind: KindId) -> Quota {
     Quota { service: "account", item: kind.as_str(), beside: None }
 }
 
+/// How many objects there are, and how much they have of what is counted in them.
+struct Here<'a>(BTreeMap<(&'a RegionId, KindId), (u64, u64)>);
+
+impl<'a> Here<'a> {
+    fn of(inventory: &'a Inventory) -> Self {
+        let mut here: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+        for (at, seen) in &inventory.seen {
+            if matches!(seen.facts.phase, Phase::Absent) {
+                continue;
+            }
+            let (objects, units) = here.entry((&at.region, at.kind)).or_default();
+            *objects += 1;
+            if at.kind.unit_quota().is_some() {
+                *units = units.saturating_add(units_of(&effective_attrs(seen)));
+            }
+        }
+        Self(here)
+    }
+
+    fn objects(&self, region: &'a RegionId, kinds: impl Iterator<Item = KindId>) -> u64 {
+        kinds.filter_map(|kind| self.0.get(&(region, kind))).map(|(objects, _)| objects).sum()
+    }
+
+    fn units(&self, region: &'a RegionId, kind: KindId) -> u64 {
+        self.0.get(&(region, kind)).map_or(0, |(_, units)| *units)
+    }
+}
+
 struct Desk<'a> {
     ask: &'a Ask<'a>,
-    own: &'a [AccountQuota],
+    here: Here<'a>,
 }
 
 impl Desk<'_> {
-    fn own(&self, region: &RegionId, kind: KindId) -> Option<&AccountQuota> {
-        self.own.iter().find(|quota| quota.region == *region && quota.kind == kind)
+    fn own(&self, region: &RegionId, kind: KindId) -> Option<&KnownQuota> {
+        self.ask.verdicts.quotas.iter().find(|quota| quota.region == *region && quota.kind == kind)
     }
 
     fn default_of(&self, region: &RegionId, service: &str, item: &str) -> Option<u64> {
@@ -124,14 +198,12 @@ impl Desk<'_> {
         let limit =
             told.map_or_else(|| self.default_of(region, quota.service, quota.item), |own| Some(own.limit))?;
         let beside = quota.beside.filter(|_| !told.is_some_and(|own| own.alone));
-        let here = self.ask.inventory.seen.iter().filter(|(at, seen)| {
-            at.region == *region
-                && (at.kind == kind || Some(at.kind) == beside)
-                && !matches!(seen.facts.phase, Phase::Absent)
-        });
-        let seen: u64 =
-            here.map(|(_, seen)| if is_of_machines { units_of(&effective_attrs(seen)) } else { 1 }).sum();
-        let base = told.and_then(|own| own.used).unwrap_or(seen);
+        let base = if is_of_machines {
+            self.here.units(region, kind)
+        } else {
+            let seen = self.here.objects(region, std::iter::once(kind).chain(beside));
+            seen.saturating_add(told.map_or(0, |own| own.others))
+        };
         Some(Count { limit, own: told.is_some(), base, grows: Vec::new() })
     }
 
@@ -164,7 +236,7 @@ impl Desk<'_> {
                 would_be: bound.asked,
                 limit,
                 own: false,
-                steps: vec![step.id.clone()],
+                steps: BTreeSet::from([step.id.clone()]),
             })
         });
         over.collect()

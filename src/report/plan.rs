@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::artefacts::address::Address;
-use crate::artefacts::plan::{Op, Plan, Step, Waiting};
+use crate::artefacts::plan::{Op, Plan, Refusal, Step, Waiting};
 use crate::report::style::{Style, Tone};
 use crate::report::tally::Tally;
 use crate::report::{cost, words};
@@ -28,10 +28,11 @@ pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
     let _ = writeln!(out, "{}", style.paint(Tone::Strong, &headline(plan, &tally)));
     let numbers: BTreeMap<&StepId, usize> =
         plan.steps.iter().enumerate().map(|(place, step)| (&step.id, place + 1)).collect();
+    let context = Context { numbers, refusals: plan.refusals(), style, detail };
     for (heading, steps) in groups(plan) {
         let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, &heading));
         for step in steps {
-            write_step(&mut out, step, &numbers, style, detail);
+            write_step(&mut out, step, &context);
         }
     }
     write_waiting(&mut out, plan, style);
@@ -40,7 +41,7 @@ pub fn text(plan: &Plan, style: Style, detail: Detail) -> String {
     }
     write_lines(&mut out, "Prices", &plan.prices, style);
     let over: Vec<String> = plan.over_quota.iter().map(ToString::to_string).collect();
-    write_lines(&mut out, "Over quota: this plan is not carried out", &over, style);
+    write_lines(&mut out, "Over quota", &over, style);
     write_lines(&mut out, "Notes", &plan.notes, style);
     if !plan.steps.is_empty() {
         let _ = writeln!(out, "\n{}", closing(&tally));
@@ -106,13 +107,16 @@ pub fn groups(plan: &Plan) -> Vec<(String, Vec<&Step>)> {
     groups
 }
 
-fn write_step(
-    out: &mut String,
-    step: &Step,
-    numbers: &BTreeMap<&StepId, usize>,
+/// What a step is written with, beside itself.
+struct Context<'a> {
+    numbers: BTreeMap<&'a StepId, usize>,
+    refusals: Vec<Refusal<'a>>,
     style: Style,
     detail: Detail,
-) {
+}
+
+fn write_step(out: &mut String, step: &Step, context: &Context<'_>) {
+    let Context { numbers, refusals, style, detail } = context;
     let at = step.op.at();
     let number = numbers.get(&step.id).copied().unwrap_or_default();
     let sign = style.paint(words::tone(step), &format!("{:>3}", words::sign(step)));
@@ -122,14 +126,14 @@ fn write_step(
         let _ = writeln!(out, "      {} {text}", style.paint(Tone::Faint, &format!("{label:<7}")));
     };
     line("why", &format!("{}{}", step.why, after(step, numbers)));
-    for (label, text) in fields(step, detail) {
+    for (label, text) in fields(step, *detail) {
         line(label, &text);
     }
     if let Some(cost) = words::cost(&step.cost.before, &step.cost.after) {
         line("cost", &cost);
     }
     line("effect", &words::effect(&step.effect));
-    if let Some((label, text)) = words::gate(step) {
+    if let Some((label, text)) = words::gate(step, refusals) {
         line(label, &text);
     }
 }
@@ -217,8 +221,8 @@ fn write_gate(out: &mut String, plan: &Plan, style: Style) {
     let refusals = plan.refusals();
     if !refusals.is_empty() {
         let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, "Refused"));
-        for (why, remedy) in refusals {
-            let _ = writeln!(out, "  {why}\n    {remedy}");
+        for (number, refusal) in refusals.iter().enumerate() {
+            let _ = writeln!(out, "  {}\n    {}", words::refusal(number, &refusals), refusal.remedy);
         }
     }
     let (loss, options) = (words::loss(plan), plan.options());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::artefacts::plan::{Plan, Step};
+use crate::artefacts::plan::{Plan, Refusal, Step};
 use crate::report::plan::{Detail, closing, fields, groups, not_done};
 use crate::report::tally::{self, Tally};
 use crate::report::{cost, words};
@@ -24,8 +24,9 @@ pub fn markdown(plan: &Plan) -> String {
         let _ = writeln!(out, "{}\n", closing(&tally));
     }
     write_cost(&mut out, plan);
+    let refusals = plan.refusals();
     for (heading, steps) in groups(plan) {
-        write_group(&mut out, &heading, &steps);
+        write_group(&mut out, &heading, &steps, &refusals);
     }
     let not_done = not_done(plan);
     if !not_done.is_empty() {
@@ -56,8 +57,10 @@ fn cell(text: &str) -> String {
 }
 
 fn write_gate(out: &mut String, plan: &Plan) {
-    for (why, remedy) in plan.refusals() {
-        let _ = writeln!(out, "> **Refused:** {why}. {remedy}\n");
+    let refusals = plan.refusals();
+    for (number, refusal) in refusals.iter().enumerate() {
+        let why = words::refusal(number, &refusals);
+        let _ = writeln!(out, "> **Refused:** {why}. {}\n", refusal.remedy);
     }
     if let Some(loss) = words::loss(plan) {
         let _ = writeln!(out, "> **{loss}**\n");
@@ -90,7 +93,7 @@ fn write_cost(out: &mut String, plan: &Plan) {
     }
 }
 
-fn write_group(out: &mut String, heading: &str, steps: &[&Step]) {
+fn write_group(out: &mut String, heading: &str, steps: &[&Step], refusals: &[Refusal<'_>]) {
     let summary = words::count(steps.len(), "step", "steps");
     let _ = writeln!(out, "<details><summary><b>{heading}</b>: {summary}</summary>\n");
     let _ = writeln!(
@@ -102,7 +105,7 @@ fn write_group(out: &mut String, heading: &str, steps: &[&Step]) {
         let fields: Vec<String> =
             fields(step, Detail::Changes).into_iter().map(|(_, text)| cell(&text)).collect();
         let cost = words::cost(&step.cost.before, &step.cost.after).unwrap_or_default();
-        let held = words::gate(step)
+        let held = words::gate(step, refusals)
             .map(|(label, text)| format!(" **{label}: {}**", cell(&text)))
             .unwrap_or_default();
         let _ = writeln!(

@@ -1,12 +1,16 @@
 //! Small phrases that several views share.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use crate::artefacts::plan::{Answer, Effect, Op, Plan, Reason, Step};
+use crate::artefacts::plan::{Answer, Effect, Op, Plan, Reason, Refusal, Step};
 use crate::artefacts::policy::Grave;
 use crate::execution::motion::Wait;
+use crate::execution::turn::Held;
 use crate::report::style::Tone;
 use crate::vocabulary::money::Total;
+use crate::vocabulary::names::StepId;
 use crate::vocabulary::table::FieldChange;
 use crate::vocabulary::time::Span;
 
@@ -105,7 +109,14 @@ pub fn wait(what: &str, wait: &Wait) -> String {
 }
 
 /// What the gate says about a step that may not be begun at once, with its label.
-pub fn gate(step: &Step) -> Option<(&'static str, String)> {
+pub fn gate(step: &Step, refusals: &[Refusal<'_>]) -> Option<(&'static str, String)> {
+    if let Some((why, remedy)) = step.refused() {
+        let place = refusals.iter().position(|known| (known.why, known.remedy) == (why, remedy));
+        // One reason holds up many steps, so that it is not said with each.
+        let which = place.filter(|_| refusals.len() > 1);
+        let which = which.map(|place| format!(": reason {}", place + 1)).unwrap_or_default();
+        return Some(("held", format!("refused, as told at the end{which}")));
+    }
     match &step.answer {
         Answer::Go => None,
         Answer::Wait { until, why } => {
@@ -117,16 +128,36 @@ pub fn gate(step: &Step) -> Option<(&'static str, String)> {
             };
             Some(("waits", format!("for {until}: {why}{leaves}")))
         }
-        Answer::No { why, allow, .. } if allow.is_empty() => {
-            // A bound on the sum holds up many steps; what stands at the end is not said with each.
-            let is_told = !step.requires.is_empty();
-            Some(("held", if is_told { why.clone() } else { "refused, as told at the end".to_owned() }))
-        }
         Answer::No { allow, .. } => {
             let options: Vec<String> = allow.iter().map(|act| format!("--allow {act}")).collect();
             Some(("held", format!("needs {}", options.join(" "))))
         }
     }
+}
+
+/// What no consent helps against, in a line: its number where there are several, and how many steps it holds up.
+pub fn refusal(number: usize, refusals: &[Refusal<'_>]) -> String {
+    let Some(Refusal { why, steps, .. }) = refusals.get(number) else { return String::new() };
+    let label = if refusals.len() > 1 { format!("{}. ", number + 1) } else { String::new() };
+    format!("{label}{}: {why}", count(*steps, "step", "steps"))
+}
+
+/// What holds up steps, each reason once, with the first of its steps.
+pub fn held(held: &[Held]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&StepId>)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in held {
+        let place = *places.entry(&one.why).or_insert(reasons.len());
+        if place == reasons.len() {
+            reasons.push((&one.why, Vec::new()));
+        }
+        reasons[place].1.push(&one.step);
+    }
+    let line = |(why, steps): (&str, Vec<&StepId>)| match &steps[..] {
+        [first, _, ..] => format!("{first} and {} more: {why}", steps.len() - 1),
+        steps => format!("{}: {why}", steps.iter().map(ToString::to_string).collect::<String>()),
+    };
+    reasons.into_iter().map(line).collect()
 }
 
 /// Which stores a plan leaves without a member or without their data.

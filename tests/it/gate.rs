@@ -18,6 +18,9 @@ use rgctl::kinds::facts::Endpoint;
 use rgctl::planning::{self, Ask};
 use rgctl::record::chain;
 use rgctl::record::ledger::{Ledger, Ruled};
+use rgctl::report;
+use rgctl::report::plan::Detail;
+use rgctl::report::style::Style;
 use rgctl::seams::Lease;
 use rgctl::vocabulary::calendar::{Weekday, Window, Zone};
 use rgctl::vocabulary::money::{Currency, Money};
@@ -64,7 +67,7 @@ fn step(disturbs: Disturbance, p95: Span) -> Step {
 
 fn ask_gate(step: &Step, rules: &Rules, policy: &Policy, authority: Authority, now: Moment) -> Answer {
     let rules = std::slice::from_ref(rules);
-    authorise(step, &Asked { rules, policy, verdicts: no_verdicts(), authority, now })
+    authorise(step, &Asked { rules, policy, verdicts: no_verdicts(), over_quota: &[], authority, now })
 }
 
 fn at_time(text: &str) -> Moment {
@@ -192,7 +195,7 @@ fn a_store_that_bore_data_and_is_gone_is_made_anew_by_consent_only_in_every_fami
 
 #[test]
 fn a_cost_bound_refuses_growth_and_nothing_else() {
-    let verdicts = Verdicts { refusals: vec!["too much".to_owned()], notes: Vec::new() };
+    let verdicts = Verdicts { refusals: vec!["too much".to_owned()], ..Verdicts::default() };
     let large = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.large"));
     let small = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let policy = Policy::default();
@@ -202,6 +205,26 @@ fn a_cost_bound_refuses_growth_and_nothing_else() {
         plan.steps.iter().all(|step| step.answer == Answer::Go)
     };
     assert!(!go(&large, &small) && go(&small, &large));
+}
+
+#[test]
+fn a_reason_that_holds_up_many_steps_is_said_once_with_their_number_and_counted_at_each() {
+    let verdicts = Verdicts { refusals: vec!["it is too much".to_owned()], ..Verdicts::default() };
+    let large = desired(cluster_store("accounts", "us-east-1", 4, "db.r7g.4xlarge"));
+    let small = world_of(&desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large")));
+    let policy = Policy::default();
+    let plan = planning::plan(&Ask { verdicts: &verdicts, ..ask(&large, &small, &policy) });
+    let refused = plan.steps.iter().filter(|step| step.refused().is_some()).count();
+    assert!(refused > 2, "{:#?}", lines(&plan));
+    let told =
+        [report::plan::text(&plan, Style::PLAIN, Detail::Changes), report::plan_markdown::markdown(&plan)];
+    for text in told {
+        assert_eq!(text.matches("it is too much").count(), 1, "{text}");
+        assert!(text.contains(&format!("{refused} steps: it is too much")), "{text}");
+        assert_eq!(text.matches("refused, as told at the end").count(), refused, "{text}");
+    }
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(json.matches("it is too much").count(), refused, "one entry a step");
 }
 
 #[test]
@@ -341,7 +364,7 @@ fn a_store_that_moves_to_another_region_without_its_data_needs_consent_to_stand_
 
 #[test]
 fn a_cost_bound_refuses_what_raises_a_bound_of_scaling_or_has_no_price_and_lets_it_go_down() {
-    let verdicts = Verdicts { refusals: vec!["too much".to_owned()], notes: Vec::new() };
+    let verdicts = Verdicts { refusals: vec!["too much".to_owned()], ..Verdicts::default() };
     let cases = [
         (KindId::AuroraCluster, "serverless_max_half_acu"),
         (KindId::DocumentCluster, "serverless_max_half_dcu"),

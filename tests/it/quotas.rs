@@ -3,31 +3,46 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
+use rgctl::artefacts::claims::{Claimed, Claims};
+use rgctl::artefacts::journal::Outcome;
 use rgctl::artefacts::node::Desired;
+use rgctl::artefacts::plan::{Answer, Op, Plan, Step};
+use rgctl::artefacts::policy::{Authority, Policy};
 use rgctl::artefacts::quota::{AccountQuota, OverQuota};
-use rgctl::artefacts::seen::Inventory;
+use rgctl::artefacts::scope::Home;
+use rgctl::artefacts::seen::{Inventory, Selection};
+use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::cli::figures::CatalogFigures;
+use rgctl::execution::drive::{Job, Watch, World, drive};
+use rgctl::execution::turn::{Pace, Turn};
+use rgctl::gate::{Asked, Verdicts, authorise};
 use rgctl::kinds::KindId;
 use rgctl::planning::{self, Ask};
-use rgctl::seams::Cloud;
-use rgctl::vocabulary::names::RegionId;
+use rgctl::seams::{Cloud, CloudError, Permit, Receipt};
+use rgctl::vocabulary::names::{RegionId, RunId, Token};
 use rgctl::vocabulary::time::Span;
 use serde_json::json;
 
 use crate::cli::Place;
-use crate::fixtures::{NOW, ask, cluster_store, consents, desired, region, world_of};
+use crate::fixtures::{NOW, ask, at, cluster_store, consents, desired, no_verdicts, node, region, world_of};
 use crate::shipped::catalog;
-use crate::site::{block_on, cache_store};
+use crate::site::{Order, Site, applying, block_on, cache_store};
 use crate::swarm_blueprint::CATALOG;
 
 /// What of a plan would be too much, with the usual quotas of the catalog.
 fn over(wanted: &Desired, seen: &Inventory, own: &[AccountQuota]) -> Vec<OverQuota> {
     let policy = consents(&["delete:s0@us-east-1", "delete:s1@us-east-1"]);
+    plan(wanted, seen, own, &policy).over_quota
+}
+
+/// The plan under the quotas that the account told when it was asked.
+fn plan(wanted: &Desired, seen: &Inventory, own: &[AccountQuota], policy: &Policy) -> Plan {
     let figures = CatalogFigures::new(catalog(), wanted, NOW);
-    let ask = Ask { figures: &figures, ..ask(wanted, seen, &policy) };
-    let plan = planning::plan(&ask);
-    planning::over_quota(&ask, &plan.steps, own)
+    let verdicts = Verdicts { quotas: planning::known_quotas(own.to_vec(), seen), ..Verdicts::default() };
+    planning::plan(&Ask { figures: &figures, verdicts: &verdicts, ..ask(wanted, seen, policy) })
 }
 
 fn stores(count: usize) -> Desired {
@@ -125,18 +140,330 @@ fn the_embedded_cloud_tells_its_quotas_with_what_is_in_use_and_with_what_was_rai
     assert_eq!((raised.limit, raised.alone), (77, true));
 }
 
+/// Of every family, what holds its data.
+const STORES: [KindId; 4] =
+    [KindId::AuroraCluster, KindId::DocumentCluster, KindId::CacheGroup, KindId::RedshiftCluster];
+
+fn of_kind(kind: KindId, names: &[&str]) -> Desired {
+    desired(names.iter().map(|name| node(at("us-east-1", kind, name), "s", &[], &[])).collect())
+}
+
+/// What the account may have of a kind, whatever else the catalog says of it.
+fn only(kind: KindId, limit: u64) -> [AccountQuota; 1] {
+    [AccountQuota { region: region("us-east-1"), kind, limit, used: None, alone: true }]
+}
+
+fn answers(plan: &Plan) -> Vec<(&str, bool)> {
+    let is_no = |step: &Step| matches!(&step.answer, Answer::No { allow, .. } if allow.is_empty());
+    plan.steps.iter().map(|step| (step.op.at().name.as_str(), is_no(step))).collect()
+}
+
 #[test]
-fn a_plan_over_a_quota_is_refused_before_anything_is_begun() {
-    let place = Place::new();
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/light-game.yaml");
+fn the_gate_refuses_what_is_over_a_quota_and_lets_the_others_go_in_every_family() {
+    for kind in STORES {
+        let nothing = Inventory::empty(NOW);
+        let made = plan(&of_kind(kind, &["game-a", "game-b"]), &nothing, &only(kind, 1), &Policy::default());
+        assert_eq!(answers(&made), [("game-a", false), ("game-b", true)], "{kind}");
+        let refusal = made.refusals()[0];
+        assert!(refusal.why.contains("1 are allowed by the account's quota"), "{kind}: {refusal:?}");
+        assert!(refusal.remedy.contains("have the quota raised"), "{kind}: {refusal:?}");
+        // Asked for one step, right before its call, the gate says the same.
+        let policy = Policy::default();
+        let asked = |over_quota| Asked {
+            rules: &[],
+            policy: &policy,
+            verdicts: no_verdicts(),
+            over_quota,
+            authority: Authority::Person,
+            now: NOW,
+        };
+        assert_eq!(authorise(&made.steps[1], &asked(&made.over_quota)), made.steps[1].answer, "{kind}");
+        assert_eq!(authorise(&made.steps[1], &asked(&[])), Answer::Go, "{kind}");
+    }
+}
+
+#[test]
+fn repairing_and_removing_are_never_refused_by_a_quota_in_every_family() {
+    for kind in STORES {
+        let wanted = of_kind(kind, &["game-a"]);
+        let figures = CatalogFigures::new(catalog(), &wanted, NOW);
+        let nothing = Inventory::empty(NOW);
+        let full = Verdicts {
+            quotas: planning::known_quotas(only(kind, 0).to_vec(), &nothing),
+            ..Verdicts::default()
+        };
+        let mut claims = Claims::default();
+        claims
+            .objects
+            .insert(at("us-east-1", kind, "game-a"), Claimed { is_done: true, ..Claimed::default() });
+        let policy = consents(&["empty:s@us-east-1", "delete:s@us-east-1"]);
+        let ask = Ask { figures: &figures, verdicts: &full, ..ask(&wanted, &nothing, &policy) };
+        let repair = planning::plan(&Ask { claims: &claims, ..ask });
+        assert!(repair.steps[0].repairs, "{kind}");
+        assert_eq!(answers(&repair), [("game-a", false)], "{kind}");
+        assert_eq!(
+            answers(&planning::plan(&ask)),
+            [("game-a", true)],
+            "{kind}: the same, never there before"
+        );
+        let world = world_of(&wanted);
+        // Not even where the snapshot that a removal leaves is over one.
+        let snapshots = kind.facts().final_snapshot.map(|snapshot| only(snapshot, 0)[0].clone());
+        let own: Vec<AccountQuota> = only(kind, 0).into_iter().chain(snapshots).collect();
+        let removal = plan(&desired(Vec::new()), &world, &own, &policy);
+        assert_eq!(answers(&removal), [("game-a", false)], "{kind}");
+    }
+}
+
+#[test]
+fn a_repair_takes_its_place_back_before_anything_new_does() {
+    let wanted = of_kind(KindId::AuroraCluster, &["game-a", "game-z"]);
+    let nothing = Inventory::empty(NOW);
+    let known = planning::known_quotas(only(KindId::AuroraCluster, 1).to_vec(), &nothing);
+    let verdicts = Verdicts { quotas: known, ..Verdicts::default() };
+    let mut claims = Claims::default();
+    let lost = at("us-east-1", KindId::AuroraCluster, "game-z");
+    claims.objects.insert(lost, Claimed { is_done: true, ..Claimed::default() });
+    let policy = consents(&["empty:s@us-east-1"]);
+    let made =
+        planning::plan(&Ask { verdicts: &verdicts, claims: &claims, ..ask(&wanted, &nothing, &policy) });
+    assert_eq!(answers(&made), [("game-a", true), ("game-z", false)]);
+}
+
+#[test]
+fn machines_that_are_added_are_refused_over_a_quota_and_those_that_go_are_not() {
+    let cases = [("elasticache", "nodes-per-region"), ("redshift", "nodes")];
+    for (kind, (service, item)) in [KindId::CacheGroup, KindId::RedshiftCluster].into_iter().zip(cases) {
+        let most = catalog().limit_number(service, item, "us-east-1").unwrap();
+        // Many at the brim together, so that no bound of a single one is met.
+        let of = |each: u64| {
+            let names: Vec<String> = (0..most / 10).map(|number| format!("game-{number:04}")).collect();
+            let fields = |count: u64| match kind {
+                KindId::CacheGroup => vec![("shards", json!(count)), ("replicas_per_shard", json!(0))],
+                _ => vec![("nodes", json!(count)), ("node_type", json!("ra3.xlplus"))],
+            };
+            let last = names.len() - 1;
+            let count = |place: usize| if place == last { each } else { 10 };
+            let nodes = names.iter().enumerate();
+            desired(
+                nodes
+                    .map(|(n, name)| node(at("us-east-1", kind, name), "s", &fields(count(n)), &[]))
+                    .collect(),
+            )
+        };
+        let policy = consents(&["shrink:s@us-east-1"]);
+        let answer = |before, after| {
+            let made = plan(&of(after), &world_of(&of(before)), &[], &policy);
+            made.steps.into_iter().next().expect("a step").answer
+        };
+        let room = most % 10;
+        assert_eq!(answer(9, 10 + room), Answer::Go, "{kind}: up to the limit");
+        assert!(matches!(answer(10, 11 + room), Answer::No { .. }), "{kind}");
+        assert_eq!(answer(20, 12 + room), Answer::Go, "{kind}: over it, and less so");
+    }
+}
+
+#[test]
+fn what_may_not_be_removed_makes_no_room() {
+    let world = world_of(&stores(1));
+    let other = desired(cluster_store("s9", "us-east-1", 1, "db.r7g.large"));
+    let refused = |policy: &Policy| {
+        let made = plan(&other, &world, &[clusters(1, None)], policy);
+        made.steps.iter().any(|step| {
+            matches!(step.op, Op::Create { .. })
+                && step.op.at().kind == KindId::AuroraCluster
+                && matches!(step.answer, Answer::No { .. })
+        })
+    };
+    assert!(!refused(&consents(&["delete:s0@us-east-1"])));
+    assert!(refused(&Policy::default()));
+}
+
+/// A kind that may not be made any more, whatever was there before.
+fn allow_none(site: &Site, kind: KindId) {
+    let until = GENESIS + Span::from_days(3_650);
+    let rule = Rule { kind: Some(kind), ..Rule::always(Fault::Quota { limit: 0 }, GENESIS, until) };
+    site.cloud.with_world(|world| world.add_fault(rule)).unwrap();
+}
+
+#[test]
+fn a_run_never_calls_for_what_is_over_a_quota_also_where_the_plan_was_agreed_to_before() {
+    for agreed in [false, true] {
+        let mut site = Site::new(3);
+        let wanted = desired(
+            [cluster_store("accounts", "us-east-1", 2, "db.r7g.large"), cache_store("rank", "us-east-1", 1)]
+                .concat(),
+        );
+        let mut order = Order::default();
+        order.agreed = agreed.then(|| site.plan_under(&wanted, &order));
+        allow_none(&site, KindId::CacheGroup);
+        let ended = site.run(&wanted, &order).unwrap();
+        assert_eq!(ended.outcome, Outcome::Blocked);
+        let held = &ended.last.held;
+        assert!(!held.is_empty() && held.iter().all(|held| held.is_refused), "{held:#?}");
+        assert!(held[0].why.contains("0 are allowed by the account's quota"), "{held:#?}");
+        let calls = site.cloud.calls();
+        let of = |kind: KindId| calls.iter().filter(|call| call.op.at().kind == kind).count();
+        assert_eq!((of(KindId::CacheGroup), of(KindId::AuroraInstance)), (0, 2), "agreed: {agreed}");
+        // Once it is raised, the same command goes on.
+        site.cloud.with_world(|world| world.clear_faults(None)).unwrap();
+        assert_eq!(site.run(&wanted, &order).unwrap().outcome, Outcome::Settled, "agreed: {agreed}");
+    }
+}
+
+#[test]
+fn what_a_run_has_made_counts_as_it_goes_on() {
+    let mut site = Site::new(4);
+    let until = GENESIS + Span::from_days(3_650);
+    let kind = Some(KindId::AuroraInstance);
+    let rule = Rule { kind, ..Rule::always(Fault::Quota { limit: 3 }, GENESIS, until) };
+    site.cloud.with_world(|world| world.add_fault(rule)).unwrap();
+    let wanted = desired(cluster_store("accounts", "us-east-1", 5, "db.r7g.large"));
+    let ended = site.run(&wanted, &Order::default()).unwrap();
+    assert_eq!(ended.last.held.len(), 2, "{:#?}", ended.last.held);
+    assert!(ended.last.held.iter().all(|held| held.why.contains("3 are allowed")), "{:#?}", ended.last.held);
+    let calls = site.cloud.calls();
+    let made = calls.iter().filter(|call| call.op.at().kind == KindId::AuroraInstance);
+    assert_eq!(made.map(|call| call.told.is_ok()).collect::<Vec<_>>(), [true; 3]);
+}
+
+/// An account that does not tell its quotas.
+struct Silent<'a>(&'a SimCloud);
+
+impl Cloud for Silent<'_> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.0.home(near)
+    }
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.0.observe(scope)
+    }
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        self.0.call(op, token, permit)
+    }
+    fn quotas<'a>(
+        &'a self,
+        _: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        let denied = CloudError::Denied { code: "AccessDenied".into(), message: "not yours".into() };
+        Box::pin(std::future::ready(Err(denied)))
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.0.series(asks)
+    }
+}
+
+#[test]
+fn quotas_that_cannot_be_read_are_a_warning_and_the_usual_ones_count() {
+    let site = Site::new(5);
+    let most = catalog().limit_number("aurora", "db-clusters", "us-east-1").unwrap();
+    let count = usize::try_from(most).unwrap() + 1;
+    let wanted = desired(
+        (0..count)
+            .map(|n| cluster_store(&format!("s{n}"), "us-east-1", 1, "db.r7g.large").remove(2))
+            .map(|mut cluster| {
+                cluster.needs.clear();
+                cluster
+            })
+            .collect(),
+    );
+    let figures = CatalogFigures::new(catalog(), &wanted, NOW);
+    let (clock, silent) = (site.cloud.clock(), Silent(&site.cloud));
+    let world = World { cloud: &silent, clock: &clock, wall: &site.wall, store: &site.store };
+    let (run, policy, pace) = (RunId("silent".to_owned()), Policy::default(), Pace::default());
+    let job = Job { figures: &figures, ..applying(&wanted, &run, &policy, &pace) };
+    let mut watch = Lines::default();
+    let ended = block_on(drive(&world, &job, &mut watch)).unwrap();
+    let warned: Vec<&String> = watch.0.iter().filter(|line| line.contains("could not be read")).collect();
+    assert!(warned.len() == 1 && warned[0].contains("us-east-1"), "{:?}", watch.0);
+    let refused = ended.last.held.iter().filter(|held| held.is_refused).count();
+    assert_eq!(refused, 1, "{:#?}", ended.last.held);
+}
+
+/// What a person is told.
+#[derive(Default)]
+struct Lines(Vec<String>);
+
+impl Watch for Lines {
+    fn turned(&mut self, _: &Turn, _: &Inventory) {}
+    fn stopping(&mut self) -> bool {
+        false
+    }
+    fn told(&mut self, line: &str) {
+        self.0.push(line.to_owned());
+    }
+}
+
+const GAME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/light-game.yaml");
+
+fn lower(place: &Place) {
     let add = ["sim", "fault", "add", "quota", "--kind", "elasticache.group", "--limit", "0"];
     let added = place.run(&add);
     assert_eq!(added.code, 0, "{}", added.talk);
-    let plan = place.run(&["plan", "-f", file]);
-    assert!(plan.data.contains("Over quota"), "{}", plan.data);
-    let refused = place.run(&["apply", "-f", file, "--yes"]);
-    assert_eq!(refused.code, 4, "{}\n{}", refused.data, refused.talk);
-    assert!(refused.talk.contains("0 are allowed by the account's quota"), "{}", refused.talk);
+}
+
+fn has_cache(place: &Place) -> bool {
+    place.run(&["sim", "show"]).data.contains("elasticache.group")
+}
+
+#[test]
+fn a_step_over_a_quota_is_refused_where_it_stands_and_at_the_end_and_the_others_are_done() {
+    let place = Place::new();
+    lower(&place);
+    let plan = place.run(&["plan", "-f", GAME]);
+    assert_eq!(plan.code, 0, "{}", plan.talk);
+    let at_step = plan.data.split("create elasticache.group").nth(1).unwrap_or_default();
+    let at_step = at_step.split("\n\n").next().unwrap_or_default();
+    assert!(at_step.contains("held    refused, as told at the end"), "{}", plan.data);
+    let end = plan.data.split("\nRefused\n").nth(1).expect("a section at the end");
+    assert!(end.contains("1 step: us-east-1: 1 elasticache.group would be wanted, 0 are allowed"), "{end}");
+    assert!(plan.data.contains("\nOver quota\n"), "{}", plan.data);
+    let left = place.run(&["apply", "-f", GAME, "--yes"]);
+    assert_eq!(left.code, 4, "{}\n{}", left.data, left.talk);
+    assert!(left.data.contains("0 are allowed by the account's quota"), "{}", left.data);
+    assert!(!has_cache(&place) && place.run(&["sim", "show"]).data.contains("aurora.instance"));
+    let history = place.run(&["history", "light-game", "-o", "json"]).data;
+    assert!(!history.contains("elasticache.group"), "never a call: {history}");
+    assert_eq!(place.run(&["sim", "fault", "clear"]).code, 0);
+    let left = place.run(&["apply", "-f", GAME, "--yes"]);
+    assert_eq!(left.code, 0, "{}\n{}", left.data, left.talk);
+    assert!(has_cache(&place));
+}
+
+#[test]
+fn a_saved_plan_is_held_to_the_quotas_of_the_moment_in_which_it_is_carried_out() {
+    let place = Place::new();
+    assert_eq!(place.run(&["plan", "-f", GAME, "--out", "plan.json"]).code, 0);
+    lower(&place);
+    let left = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(left.code, 4, "{}\n{}", left.data, left.talk);
+    assert!(left.data.contains("0 are allowed by the account's quota"), "{}", left.data);
+    assert!(!has_cache(&place));
+    // And the other way round: what was refused when it was saved goes once there is room.
+    let place = Place::new();
+    lower(&place);
+    assert_eq!(place.run(&["plan", "-f", GAME, "--out", "plan.json"]).code, 0);
+    assert_eq!(place.run(&["sim", "fault", "clear"]).code, 0);
+    let left = place.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(left.code, 0, "{}\n{}", left.data, left.talk);
+    assert!(has_cache(&place));
+}
+
+#[test]
+fn a_plan_of_which_nothing_may_be_done_for_quotas_is_refused_before_anything_is_begun() {
+    let place = Place::new();
+    assert_eq!(place.run(&["sim", "fault", "add", "quota", "--limit", "0"]).code, 0);
+    let left = place.run(&["apply", "-f", GAME, "--yes"]);
+    assert_eq!(left.code, 4, "{}\n{}", left.data, left.talk);
+    assert!(
+        left.talk.contains("nothing was done") && left.talk.contains("have the quota raised"),
+        "{}",
+        left.talk
+    );
     let history = place.run(&["history", "light-game"]);
     assert!(!history.data.contains("calls"), "{}", history.data);
 }

@@ -6,10 +6,11 @@ use rgctl::artefacts::journal::{Event, Outcome};
 use rgctl::execution::drive::Ended;
 
 /// What may hold a step up, and a sign of it in the sentence that a person is told.
-const REASONS: [(&str, &str); 8] = [
+const REASONS: [(&str, &str); 9] = [
     ("refused: never", ": never`"),
     ("refused: no consent by name", "consent by name"),
     ("refused: cost", "policies.cost"),
+    ("refused: quota", "by the account's quota"),
     ("refused: store unknown", "which store"),
     ("refused: not in the agreed plan", "agreed to"),
     ("refused: tried in vain", " times in vain since "),

@@ -9,6 +9,7 @@ use rgctl::artefacts::inbox::{Message, Request};
 use rgctl::artefacts::journal::{Entry, Event};
 use rgctl::artefacts::overlay::Overlay;
 use rgctl::artefacts::plan::Op;
+use rgctl::artefacts::quota::AccountQuota;
 use rgctl::artefacts::scope::{Home, RecordId, Scope};
 use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::artefacts::series::{Series, SeriesAsk};
@@ -108,6 +109,12 @@ impl Cloud for Taps<'_> {
             answer
         }
         .boxed()
+    }
+    fn quotas<'a>(
+        &'a self,
+        regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        self.cloud.quotas(regions)
     }
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         self.cloud.series(asks)
