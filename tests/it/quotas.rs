@@ -407,7 +407,8 @@ fn lower(place: &Place) {
 }
 
 fn has_cache(place: &Place) -> bool {
-    place.run(&["sim", "show"]).data.contains("elasticache.group")
+    let shown = place.run(&["sim", "show"]).data;
+    shown.lines().any(|line| line.contains("elasticache.group") && line.contains("light-game-ranking-use1"))
 }
 
 #[test]
