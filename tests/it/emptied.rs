@@ -250,7 +250,7 @@ fn a_replacement_that_was_agreed_to_is_finished_without_being_asked_for_again_un
             if !stands {
                 went_on += 1;
                 let refused = site.plan_under(&forbidden, &Order::default());
-                let why = refused.refusals().into_iter().map(|(why, _)| why).collect::<String>();
+                let why = refused.refusals().into_iter().map(|refusal| refusal.why).collect::<String>();
                 assert!(why.contains("`policies.consent.empty: never`"), "{root} {call}: {why}");
             }
             let ended = site.apply(&after);
