@@ -32,7 +32,7 @@ use crate::record::ledger::{Ledger, Ruled};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
 use crate::seams::Clock;
-use crate::vocabulary::names::{BlueprintName, RunId};
+use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
 use crate::vocabulary::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
