@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::adapters::sim::{GENESIS, SimCloud};
+use rgctl::adapters::sim::{self, GENESIS, SimCloud};
 use rgctl::artefacts::address::Address;
 use rgctl::artefacts::journal::{Outcome, Purpose};
 use rgctl::artefacts::node::Desired;
@@ -130,7 +130,7 @@ fn budget_s(desired: &Desired) -> f64 {
         *calls.entry((&at.region, at.kind.facts().endpoint)).or_default() += 1;
     }
     let time = |(endpoint, calls): (Endpoint, u32)| {
-        let budget = endpoint.budget();
+        let budget = sim::budget(endpoint);
         f64::from(calls.saturating_sub(budget.burst)) / f64::from(budget.per_second)
     };
     calls.into_iter().map(|((_, endpoint), calls)| time((endpoint, calls))).fold(0.0, f64::max)

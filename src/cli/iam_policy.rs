@@ -15,6 +15,7 @@ use super::outside;
 use super::settings::{Settings, StoreSettings};
 use crate::adapters::aws::iam_policy::{PolicyFor, RecordPlace, policies};
 use crate::adapters::aws::policy_parts::{ATTACHED_MAX, CHARACTERS_MAX, characters};
+use crate::adapters::files::objects::WorldFile;
 use crate::adapters::machine::SystemClock;
 use crate::adapters::sim::SimCloud;
 use crate::artefacts::address::Address;
@@ -51,7 +52,8 @@ struct PolicyReport<'a> {
 /// One document of a policy.
 #[derive(Clone, Debug, Serialize)]
 struct Part {
-    part: usize,
+    #[serde(rename = "part")]
+    number: usize,
     of: usize,
     /// Its length as IAM counts it.
     characters: usize,
@@ -84,9 +86,11 @@ pub async fn wanted(
             BTreeSet::new()
         }
     };
-    let (wanted, notes) = policy_for(desired, nodes, held);
-    notes.iter().for_each(|note| output.say(note));
-    PolicyFor { writes: !args.read_only, record: record(settings), ..wanted }
+    let (least, said) = policy_for(desired, nodes, held);
+    for note in &said {
+        output.say(note);
+    }
+    PolicyFor { writes: !args.read_only, record: record(settings), ..least }
 }
 
 /// A policy for what is wanted and what is held, with what is to be said about it.
@@ -140,7 +144,7 @@ async fn held(blueprint: &BlueprintName, settings: &Settings) -> Result<Option<B
         return Ok(None);
     }
     let Some(store) = outside::store_to_read(settings)? else { return Ok(None) };
-    let world = SimCloud::peek(&settings.state_dir);
+    let world = SimCloud::peek(&WorldFile::under(&settings.state_dir));
     let mut held = None;
     for home in store.homes(blueprint).await? {
         let now = match &world {
@@ -185,12 +189,12 @@ pub async fn run(
         output.say(&in_parts(of));
     }
     let numbered = documents.into_iter().enumerate().map(|(place, policy)| Part {
-        part: place + 1,
+        number: place + 1,
         of,
         characters: characters(&policy),
         policy,
     });
-    let policies = numbered.filter(|one| args.part.is_none_or(|part| part == one.part)).collect();
+    let policies = numbered.filter(|one| args.part.is_none_or(|part| part == one.number)).collect();
     let report = PolicyReport { blueprint: &desired.blueprint, read_only: args.read_only, policies };
     match (settings.output, report.policies.as_slice()) {
         (OutputForm::Text, [one]) => output.document(&one.policy, OutputForm::Json)?,
@@ -225,7 +229,7 @@ fn markdown(report: &PolicyReport<'_>) -> String {
         // A JSON value always serialises, and writing to a String cannot fail.
         let text = serde_json::to_string_pretty(&one.policy).unwrap_or_default();
         if one.of > 1 {
-            let _ = writeln!(out, "\nPart {} of {}, {} characters:", one.part, one.of, one.characters);
+            let _ = writeln!(out, "\nPart {} of {}, {} characters:", one.number, one.of, one.characters);
         }
         let _ = writeln!(out, "\n```json\n{text}\n```");
     }

@@ -94,7 +94,7 @@ impl SavedPlan {
         // Clocks of two machines may be apart, so that either the place or the time makes it a later one.
         let later = ruled.filter(|ruled| ruled.seq > self.record || ruled.at > self.plan.made);
         let Some(ruled) = later else { return Ok(BTreeSet::new()) };
-        let rules = ruled.rules.read().map_err(|why| {
+        let obeyed = ruled.rules.read().map_err(|why| {
             let (run, at) = (&ruled.run, ruled.at);
             let message = format!(
                 "the policies and the calendar cannot be read that {run} obeyed at {at}, after the plan was made: {why}; \
@@ -104,7 +104,7 @@ impl SavedPlan {
                 .hint("use the version of rgctl that made that run, or a newer one")
                 .hint("or make a new plan from the blueprint as it is now and look at it: `rgctl plan -f BLUEPRINT --out FILE`")
         })?;
-        Ok(self.add(rules))
+        Ok(self.add(obeyed))
     }
 
     /// Each of them holds, so that the strictest does; what is there already is not judged twice.

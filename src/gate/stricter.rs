@@ -7,6 +7,9 @@ use crate::artefacts::rules::{CalendarEntry, CostPolicy, Freeze, Rules, Verdict}
 use crate::vocabulary::calendar::Window;
 use crate::vocabulary::money::Money;
 
+/// One of the words of a policy about cost.
+type Word = fn(&CostPolicy) -> Verdict;
+
 /// What `more` asks for beyond `own`, in the words of a blueprint: nothing where it allows as much.
 pub fn stricter(own: &[Rules], more: &[Rules]) -> BTreeSet<String> {
     let forbids = |rules: &[Rules], grave| rules.iter().any(|rules| rules.policies.forbids(grave));
@@ -45,7 +48,7 @@ fn costs(own: &[Rules], more: &[Rules]) -> Vec<String> {
     found.extend(
         bounds.filter(|max| !is_bounded(max)).map(|max| format!("`policies.cost.monthlyMax: {max}`")),
     );
-    let words: [(&str, fn(&CostPolicy) -> Verdict); 2] =
+    let words: [(&str, Word); 2] =
         [("onExceed", |policy| policy.on_exceed), ("onUnknown", |policy| policy.on_unknown)];
     for (field, word) in words {
         let strictest = |rules: &[Rules]| of(rules).map(word).min().unwrap_or(Verdict::Ignore);

@@ -563,20 +563,20 @@ fn policies_on_record_that_cannot_be_read_are_a_no_and_the_record_is_read_all_th
     for value in [newer, other, json!(null), json!("no rules")] {
         let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
         let plan = plan_for(&desired, &Inventory::empty(NOW), &Policy::default());
-        let ruled = |seq, at| Ruled {
+        let obeyed = |seq, at| Ruled {
             run: RunId("r7".to_owned()),
             seq,
             at,
             rules: serde_json::from_value(value.clone()).unwrap(),
         };
         let mut saved = SavedPlan::new(plan, desired, Policy::default(), 9);
-        for later in [ruled(10, NOW), ruled(9, NOW + Span::from_secs(1))] {
+        for later in [obeyed(10, NOW), obeyed(9, NOW + Span::from_secs(1))] {
             let refusal = saved.hold_to_record(Some(&later)).expect_err("it may forbid anything");
             assert_eq!(refusal.exit, rgctl::cli::exit::Exit::Refused);
             assert!(refusal.message.contains("cannot be read that r7 obeyed"), "{}", refusal.message);
             assert!(!refusal.hints.is_empty());
         }
-        assert!(saved.hold_to_record(Some(&ruled(9, NOW))).is_ok(), "the plan came after it");
+        assert!(saved.hold_to_record(Some(&obeyed(9, NOW))).is_ok(), "the plan came after it");
     }
 }
 

@@ -476,8 +476,8 @@ fn live_all(seeds: impl IntoParallelIterator<Item = u64>) -> Lives {
 }
 
 fn digests_of(lives: &Lives) -> Vec<Digest> {
-    let lived = lives.iter().filter_map(|(seed, life)| life.as_ref().ok().map(|(_, digest)| (seed, digest)));
-    lived.map(|(seed, digest)| (seed.to_string(), digest.clone())).collect()
+    let whole = lives.iter().filter_map(|(seed, life)| life.as_ref().ok().map(|(_, digest)| (seed, digest)));
+    whole.map(|(seed, digest)| (seed.to_string(), digest.clone())).collect()
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub use clock::SimClock;
 pub use faults::{Fault, FaultPlan, Rule};
 pub use load::{Load, Surge, vcpus};
 pub use slots::Slots;
+pub use tables::{ApiBudget, budget};
 pub use tap::{CallTap, FailAt, Side, Verdict};
 pub use world::{Object, World};
 

@@ -306,7 +306,7 @@ pub(super) fn ready_word(kind: KindId) -> &'static str {
 }
 
 /// Calls that one account may make to one endpoint in one region.
-pub(super) struct ApiBudget {
+pub struct ApiBudget {
     /// Calls at once.
     pub burst: u32,
     /// Calls a second in the long run.
@@ -314,7 +314,7 @@ pub(super) struct ApiBudget {
 }
 
 /// The budget of calls. That of RDS is published; the others are not, and these are careful assumptions.
-pub(super) const fn budget(endpoint: Endpoint) -> ApiBudget {
+pub const fn budget(endpoint: Endpoint) -> ApiBudget {
     match endpoint {
         Endpoint::Rds => ApiBudget { burst: 300, per_second: 12 },
         Endpoint::ElastiCache | Endpoint::Redshift => ApiBudget { burst: 200, per_second: 10 },
