@@ -2,9 +2,7 @@
 //!
 //! **Invariant:** an object is metered from its creation to its end, at each moment for what it was then.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::artefacts::address::Address;
 use crate::artefacts::bill::BillLine;
@@ -12,17 +10,9 @@ use crate::vocabulary::names::RegionId;
 use crate::vocabulary::phase::Phase;
 use crate::vocabulary::time::Moment;
 
-use super::refusals::class_of;
-use super::world::{Object, World};
-
-/// Quantities of an object so far, by the key of what is billed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Meter {
-    /// Metered up to then.
-    pub since: Moment,
-    /// Unit-hours by sku.
-    pub hours: BTreeMap<String, f64>,
-}
+use super::size::class_of;
+use super::state::{Meter, Object};
+use super::world::World;
 
 /// What a region has used so far.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -15,15 +15,13 @@ use crate::vocabulary::names::{Name, Partition, RegionId, Token};
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::time::{Moment, Span};
 
-use super::billing::Meter;
-use super::checkers::Broken;
-use super::faults::Fault;
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::slots::SHARDS;
+use super::state::{Broken, Bucket, Event, Fault, Meter, Object, Purpose, Shadow, Stage, parent_of};
 use super::tables::{self, Asked, Takes, ready_word, told, word, word_of};
 use super::timing;
-use super::world::{Bucket, Event, Object, Purpose, Shadow, World, parent_of};
+use super::world::World;
 
 /// The ARN of an object.
 pub(super) fn arn(at: &Address) -> String {
@@ -327,7 +325,7 @@ impl World {
             let snapshot = Address::new(at.region.clone(), kind, name.clone());
             let lasts = self.take_snapshot(at, &snapshot);
             if let Some(native) = word(at.kind, &["final-snapshot", "deleting"]) {
-                before.push_back(super::world::Stage { native: native.to_owned(), lasts, down: false });
+                before.push_back(Stage { native: native.to_owned(), lasts, down: false });
             }
         }
         let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));

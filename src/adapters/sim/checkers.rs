@@ -2,42 +2,11 @@
 //!
 //! **Invariant:** a checker changes nothing but the list of violations, which only grows.
 
-use serde::{Deserialize, Serialize};
-
 use crate::artefacts::address::Address;
 use crate::vocabulary::phase::Role;
-use crate::vocabulary::time::Moment;
 
-use super::world::{Object, World};
-
-/// A rule that was broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Broken {
-    /// Two members of one cluster, or of one global object, accept writes.
-    TwoWriters,
-    /// A protected object was deleted.
-    ProtectedDeleted,
-    /// One token made two objects.
-    TokenTwice,
-    /// All members of a cluster of several were taken out together by calls.
-    AllMembersDown,
-    /// Data was deleted and no snapshot of it was taken, although one is expected.
-    DataLost,
-}
-
-/// A rule that was broken, when and by what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    /// When.
-    pub at: Moment,
-    /// Which object.
-    pub object: Address,
-    /// Which rule.
-    pub broken: Broken,
-    /// In a sentence.
-    pub what: String,
-}
+use super::state::{Broken, Object, Purpose, Violation, parent_of};
+use super::world::World;
 
 impl World {
     pub(super) fn violate(&mut self, object: &Address, broken: Broken, what: String) {
@@ -48,7 +17,7 @@ impl World {
 
     /// Looks at a cluster, a global object, or the parent of a member.
     pub(super) fn check(&mut self, at: &Address) {
-        let parent = self.objects.get(at).and_then(|object| super::world::parent_of(at, &object.attrs));
+        let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));
         let at = parent.as_ref().unwrap_or(at);
         let writers = self.children(at).filter(|(_, member)| member.role == Some(Role::Writer)).count();
         if writers > 1 {
@@ -64,7 +33,7 @@ impl World {
 
     /// Looks whether a member that was just taken out by a call was the last that served.
     pub(super) fn check_disturbed(&mut self, at: &Address) {
-        let Some(parent) = self.objects.get(at).and_then(|o| super::world::parent_of(at, &o.attrs)) else {
+        let Some(parent) = self.objects.get(at).and_then(|o| parent_of(at, &o.attrs)) else {
             return;
         };
         // Members that are being made or removed were never, or are no longer, relied on.
@@ -94,7 +63,6 @@ impl World {
 
 impl Object {
     fn work_disturbs(&self) -> bool {
-        use super::world::Purpose;
         self.work.as_ref().is_some_and(|work| matches!(work.purpose, Purpose::Change | Purpose::Pass))
     }
 }

@@ -2,10 +2,9 @@
 //!
 //! **Invariant:** the world's time never passes a sleeper's.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,14 +12,8 @@ use futures::future::BoxFuture;
 use crate::seams::Clock;
 use crate::vocabulary::time::Moment;
 
-use super::{SimCloud, World};
-
-/// Who sleeps until when, in the order in which they wake.
-#[derive(Debug, Default)]
-pub(super) struct Sleepers {
-    count: u64,
-    waiting: BTreeMap<(Moment, u64), Waker>,
-}
+use super::handle::SimCloud;
+use super::world::World;
 
 /// The clock of an embedded cloud.
 #[derive(Clone, Debug)]
@@ -28,9 +21,10 @@ pub struct SimClock {
     cloud: SimCloud,
 }
 
-impl SimClock {
-    pub(super) const fn new(cloud: SimCloud) -> Self {
-        Self { cloud }
+impl SimCloud {
+    /// The clock of this world.
+    pub fn clock(&self) -> SimClock {
+        SimClock { cloud: self.clone() }
     }
 }
 

@@ -10,8 +10,9 @@ use crate::vocabulary::names::{Name, RegionId};
 use crate::vocabulary::phase::{Phase, Role};
 
 use super::refusals::{busy, missing, refused};
+use super::state::{Object, Purpose};
 use super::tables::{self, ready_word, word};
-use super::world::{Object, Purpose, World};
+use super::world::World;
 
 impl World {
     pub(super) fn member_address(global: &Address, region: &RegionId, name: &Name) -> Option<Address> {

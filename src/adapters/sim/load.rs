@@ -6,18 +6,16 @@
 //!
 //! **Invariant:** a sample depends on seed, object, signal and minute only, never on when it is asked for.
 
-use serde::{Deserialize, Serialize};
-
 use crate::artefacts::address::Address;
 use crate::artefacts::node::Usage;
 use crate::artefacts::series::{Series, SeriesAsk, Signal};
-use crate::kinds::AnyAttrs;
 use crate::vocabulary::phase::Role;
 use crate::vocabulary::time::{Moment, Span};
 
-use super::refusals::class_of;
+use super::size::{class_of, room_gib, vcpus};
+use super::state::{Load, Surge, parent_of};
 use super::timing;
-use super::world::{World, parent_of};
+use super::world::World;
 
 const DATABASE_OPS_PER_VCPU: f64 = 1_500.0;
 const CACHE_OPS_PER_VCPU: f64 = 25_000.0;
@@ -28,81 +26,6 @@ const HOURS_PER_MONTH: f64 = 730.0;
 /// Most samples of one answer, as the service bounds it.
 const SAMPLES_MAX: usize = 100_800;
 const GIB: f64 = 1_073_741_824.0;
-
-/// A surge of load.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Surge {
-    /// From when.
-    pub from: Moment,
-    /// Until when.
-    pub until: Moment,
-    /// Times the usual load.
-    pub factor: f64,
-}
-
-/// What clients do to a store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Load {
-    /// At peak, and stored at `since`.
-    pub usage: Usage,
-    /// From when the data grows.
-    pub since: Moment,
-    /// Surges.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub surges: Vec<Surge>,
-}
-
-/// Virtual processors of a class, by the size in its name; none when it is no class at all.
-pub fn vcpus(class: &str) -> Option<f64> {
-    let (family, size) = class.rsplit_once('.')?;
-    if family.is_empty() {
-        return None;
-    }
-    Some(match size {
-        "nano" | "micro" | "small" | "medium" | "large" => 2.0,
-        "xlplus" | "xlarge" | "serverless" => 4.0,
-        _ => {
-            let times = size.strip_suffix("xlarge").or_else(|| size.strip_suffix("xl"))?;
-            4.0 * times.parse::<f64>().ok().filter(|times| *times >= 1.0 && *times <= 64.0)?
-        }
-    })
-}
-
-/// Memory of a cache node in GiB, by family and size: memory-optimized families have about 6.5 GiB per vCPU for data.
-fn cache_gib(class: &str) -> Option<f64> {
-    let family = class.split('.').nth(1)?;
-    let size = class.rsplit('.').next()?;
-    let small = match size {
-        "micro" => Some(0.5),
-        "small" => Some(1.4),
-        "medium" => Some(3.1),
-        _ => None,
-    };
-    let per_vcpu = if family.starts_with('r') { 6.5 } else { 3.2 };
-    small.or_else(|| vcpus(class).map(|vcpus| vcpus * per_vcpu))
-}
-
-/// Managed storage of a warehouse node in GiB.
-fn warehouse_gib(node_type: &str) -> f64 {
-    match node_type.rsplit('.').next() {
-        Some("large") => 8.0 * 1_024.0,
-        Some("xlplus" | "xlarge") => 32.0 * 1_024.0,
-        _ => 128.0 * 1_024.0,
-    }
-}
-
-/// How much data an object can hold, where its size bounds that. A quarter of a cache is kept for its own use.
-pub(super) fn room_gib(attrs: &AnyAttrs) -> Option<f64> {
-    let number = |field: &str| attrs.get(field).and_then(|value| value.as_f64());
-    if let Some(max) = number("data_max_gib") {
-        return Some(max);
-    }
-    let class = class_of(attrs)?;
-    if let Some(shards) = number("shards") {
-        return cache_gib(&class).map(|gib| shards * gib * 0.75);
-    }
-    number("nodes").map(|nodes| nodes * warehouse_gib(&class))
-}
 
 impl World {
     /// Sets what clients do to a store.

@@ -17,7 +17,8 @@ use crate::vocabulary::phase::Role;
 use crate::vocabulary::time::Moment;
 
 use super::calls::arn;
-use super::world::{Object, World};
+use super::state::Object;
+use super::world::World;
 
 /// Objects on one page of a list.
 const PAGE: usize = 100;

@@ -12,11 +12,11 @@ use crate::vocabulary::names::Name;
 use crate::vocabulary::phase::{Phase, Role};
 use crate::vocabulary::time::{Moment, Span};
 
-use super::faults::Fault;
 use super::slots::SHARDS;
+use super::state::{Event, Fault, Purpose, Shadow, Stage, View, Work, parent_of};
 use super::tables::{self, Takes, ready_word, word, word_of};
 use super::timing;
-use super::world::{Event, Purpose, Shadow, Stage, View, Work, World, parent_of};
+use super::world::World;
 
 fn stage(native: &str, lasts: Span, down: bool) -> Stage {
     Stage { native: native.to_owned(), lasts, down }

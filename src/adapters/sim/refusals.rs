@@ -10,11 +10,11 @@ use crate::seams::CloudError;
 use crate::vocabulary::names::{Name, Partition};
 use crate::vocabulary::phase::{Phase, Role};
 
-use super::faults::Fault;
-use super::load;
+use super::size;
 use super::slots::SHARDS;
+use super::state::{Fault, Object, parent_of};
 use super::tables::{self, Asked, Takes};
-use super::world::{Object, World, parent_of};
+use super::world::World;
 
 /// Members of one cluster: a writer and 15 readers.
 const MEMBERS_MAX: usize = 16;
@@ -39,11 +39,6 @@ pub(super) fn refused(code: &str, message: String) -> CloudError {
 
 fn in_use(at: &Address) -> CloudError {
     CloudError::Busy { phase: Phase::Ready, code: tables::of(at.kind).codes.in_use.to_owned() }
-}
-
-/// The class of machines that an object runs on.
-pub(super) fn class_of(attrs: &AnyAttrs) -> Option<String> {
-    attrs.text("class").or_else(|| attrs.text("node_type"))
 }
 
 /// Whether a field that goes alone has only such company as the service wants with it.
@@ -182,8 +177,8 @@ impl World {
     }
 
     fn refuse_class(&mut self, at: &Address, wanted: &AnyAttrs, operation: &str) -> Result<(), CloudError> {
-        let Some(class) = class_of(wanted) else { return Ok(()) };
-        if load::vcpus(&class).is_none() {
+        let Some(class) = size::class_of(wanted) else { return Ok(()) };
+        if size::vcpus(&class).is_none() {
             let message = format!("{class} is not offered in {}", at.region);
             return Err(refused(tables::of(at.kind).codes.combination, message));
         }
@@ -221,7 +216,7 @@ impl World {
             }
             let asked = shards.saturating_mul(1 + replicas);
             // What does not grow is not refused: a secondary follows the shards of its primary, whatever its replicas.
-            if asked > CACHE_NODES_MAX && asked > has.map_or(0, nodes_of) {
+            if asked > CACHE_NODES_MAX && asked > has.map_or(0, |object| size::nodes_of(&object.attrs)) {
                 return Err(refused(codes.nodes, format!("{at}: more than {CACHE_NODES_MAX} nodes")));
             }
             let flag = |field: &str| {
@@ -250,7 +245,7 @@ impl World {
         let Some(has) = has else { return Ok(()) };
         let mut after = has.attrs.clone();
         after.overlay(wanted);
-        if let (Some(room), Some(used)) = (load::room_gib(&after), self.used_gib(at))
+        if let (Some(room), Some(used)) = (size::room_gib(&after), self.used_gib(at))
             && used > room
         {
             return invalid(&format!("{used:.0} GiB in use do not fit into {room:.0} GiB"));
@@ -391,10 +386,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// Nodes of a replication group as it is.
-fn nodes_of(group: &Object) -> u64 {
-    let replicas = group.number("replicas_per_shard").unwrap_or(0);
-    group.number("shards").unwrap_or(0).saturating_mul(1 + replicas)
 }

@@ -9,7 +9,8 @@ use crate::kinds::facts::Endpoint;
 use crate::vocabulary::names::RegionId;
 use crate::vocabulary::time::Moment;
 
-use super::world::{Object, World};
+use super::state::Object;
+use super::world::World;
 
 impl World {
     /// Rows that have changed since the last time, each with its text, or without when it is gone.

@@ -6,8 +6,9 @@ use crate::artefacts::address::Address;
 use crate::kinds::AnyAttrs;
 use crate::vocabulary::time::{Moment, Span};
 
+use super::state::{Event, Object, Purpose};
 use super::timing;
-use super::world::{Event, Object, Purpose, World};
+use super::world::World;
 
 /// The field that counts shards.
 pub(super) const SHARDS: &str = "shards";

@@ -12,9 +12,10 @@ use crate::vocabulary::phase::{Phase, Role};
 
 use super::refusals::{busy, missing, refused};
 use super::slots::SHARDS;
+use super::state::Purpose;
 use super::tables::{self, Takes, word, word_of};
 use super::timing;
-use super::world::{Purpose, World};
+use super::world::World;
 
 impl World {
     pub(super) fn act(&mut self, at: &Address, verb: &Verb) -> Result<(), CloudError> {

@@ -6,166 +6,17 @@
 //! **Invariant:** the same seed and the same calls at the same moments give the same rows, byte for byte.
 //! **Invariant:** at most one piece of work is in flight per object.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::artefacts::address::Address;
-use crate::artefacts::plan::Op;
 use crate::artefacts::seen::Member;
+use crate::kinds::KindId;
 use crate::kinds::facts::{Endpoint, Lasts};
-use crate::kinds::{AnyAttrs, KindId};
-use crate::vocabulary::names::{Name, Partition, RegionId, Token};
-use crate::vocabulary::phase::{Phase, Role};
+use crate::vocabulary::names::{Name, Partition, RegionId};
 use crate::vocabulary::time::{Moment, Span};
 
-use super::billing::Meter;
-use super::checkers::Violation;
-use super::faults::Rule;
-use super::load::Load;
-use super::{tables, timing};
-
-/// A stretch of work during which the object shows one status word.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Stage {
-    pub native: String,
-    pub lasts: Span,
-    /// Writes fail meanwhile.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub down: bool,
-}
-
-/// What work is for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Purpose {
-    Create,
-    CreateBroken,
-    /// Pending values take effect at the end.
-    Change,
-    Delete,
-    /// Nothing but the status changes.
-    Pass,
-    Stop,
-    Start,
-    /// The write role goes to that member, or to the best one.
-    Failover {
-        to: Option<Name>,
-    },
-    /// The write role of a global object goes to that member.
-    Switch {
-        to: Address,
-    },
-    /// The member stands alone from the end of it.
-    Promote,
-}
-
-/// Work in flight.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Work {
-    pub serial: u64,
-    pub purpose: Purpose,
-    /// The stage under way first.
-    pub stages: VecDeque<Stage>,
-}
-
-/// What readers of an object saw before the last write.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct View {
-    pub attrs: AnyAttrs,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pending: Option<AnyAttrs>,
-    pub native: String,
-    pub tags: BTreeMap<String, String>,
-}
-
-/// Until then readers see the view: nothing at all when there is none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shadow {
-    pub until: Moment,
-    pub view: Option<View>,
-}
-
-/// An object of the embedded cloud.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Object {
-    pub(super) attrs: AnyAttrs,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) pending: Option<AnyAttrs>,
-    pub(super) native: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) role: Option<Role>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) members: Vec<Member>,
-    pub(super) tags: BTreeMap<String, String>,
-    pub(super) created: Moment,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) work: Option<Work>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) shadow: Option<Shadow>,
-    pub(super) draws: u64,
-    pub(super) meter: Meter,
-    /// How long writes have failed because of changes.
-    pub(super) outage: Span,
-}
-
-impl Object {
-    pub(super) fn phase(&self) -> Phase {
-        tables::phase(self.attrs.kind(), &self.native)
-    }
-    pub(super) fn is_ready(&self) -> bool {
-        self.phase().is_ready()
-    }
-    /// Whether clients are answered.
-    pub(super) fn serves(&self) -> bool {
-        self.phase().serves()
-    }
-    pub(super) fn is_protected(&self) -> bool {
-        let field = tables::of(self.attrs.kind()).protection;
-        field.and_then(|field| self.attrs.get(field)) == Some(true.into())
-    }
-    pub(super) fn is_going(&self) -> bool {
-        matches!(self.phase(), Phase::Deleting)
-    }
-    pub(super) fn number(&self, field: &str) -> Option<u64> {
-        self.attrs.get(field).and_then(|value| value.as_u64())
-    }
-}
-
-/// Something that will happen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Event {
-    /// A stage of the work with that serial number ends.
-    Stage { at: Address, serial: u64 },
-    /// A cluster that lost its writer gets a new one.
-    Promote { at: Address, to: Option<Name> },
-    /// A call that was held up arrives.
-    Arrival { op: Box<Op>, token: Token },
-    /// A zone goes away, or comes back.
-    Zone { zone: String, back_at: Moment },
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Bucket {
-    pub tokens: f64,
-    pub at: Moment,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Meta {
-    seed: u64,
-    now: Moment,
-    start: Moment,
-    events: u64,
-    serials: u64,
-    faults: u64,
-    #[serde(default)]
-    snapshots_expected: bool,
-    /// What tells this world from every other one; worlds of old have none until they are opened.
-    #[serde(default)]
-    id: String,
-}
+use super::state::{Bucket, Event, Load, Meta, Object, Rule, Violation, parent_of};
+use super::timing;
 
 /// The embedded cloud's state.
 #[derive(Clone, Debug)]
@@ -437,11 +288,4 @@ impl World {
     pub(super) fn touch(&mut self, key: impl Into<String>) {
         self.dirty.insert(key.into());
     }
-}
-
-/// The parent that an object's attributes name.
-pub(super) fn parent_of(at: &Address, attrs: &AnyAttrs) -> Option<Address> {
-    let parent = at.kind.facts().parent?;
-    let name = Name::new(attrs.text(parent.field)?).ok()?;
-    Some(Address::new(at.region.clone(), parent.kind, name))
 }

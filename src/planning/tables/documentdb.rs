@@ -1,8 +1,8 @@
 //! DocumentDB: what changing a field of an object does, and how long it lasts.
 
 use super::rds_like::{CLUSTER_REMEDIES, INSTANCE_REMEDIES, PROMOTION};
+use super::row::{KindRow, Lowers, Timing, Way, rows};
 use super::shared::{PLAIN, minor_may_lead, never_back, same_key, same_window};
-use super::{KindRow, Lowers, Timing, Way, rows};
 use crate::kinds::documentdb::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use crate::kinds::facts::Lasts;
 

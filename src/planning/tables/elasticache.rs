@@ -1,7 +1,7 @@
 //! ElastiCache: what changing a field of an object does, and how long it lasts.
 
+use super::row::{KindRow, Lowers, Remedy, Shrink, Timing, Way, rows};
 use super::shared::{CREATE_AGAIN, PLAIN, minor_may_lead, never_back, same_key, same_window};
-use super::{KindRow, Lowers, Remedy, Shrink, Timing, Way, rows};
 use crate::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
 };

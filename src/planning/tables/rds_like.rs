@@ -1,7 +1,7 @@
 //! What Aurora and DocumentDB share: one control plane, one set of failures.
 
+use super::row::{Promotion, Remedy};
 use super::shared::{FREE_ADDRESSES, FREE_STORAGE, GIVE_THE_KEY_BACK};
-use super::{Promotion, Remedy};
 
 /// Tiers go from 0 to 15.
 pub(super) const PROMOTION: Promotion = Promotion { field: "promotion_tier", unset: 15 };

@@ -1,7 +1,7 @@
 //! Redshift: what changing a field of an object does, and how long it lasts.
 
+use super::row::{KindRow, Lowers, Remedy, Shrink, SlowResize, Timing, rows};
 use super::shared::{FREE_ADDRESSES, FREE_STORAGE, PLAIN, same_key, same_window};
-use super::{KindRow, Lowers, Remedy, Shrink, SlowResize, Timing, rows};
 use crate::kinds::AnyAttrs;
 use crate::kinds::facts::Lasts;
 use crate::kinds::redshift::{ClusterAttrs, NO_COPY, NamespaceAttrs, WorkgroupAttrs};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{KindRow, Lowers, Timing, Way, rows};
+use super::row::{KindRow, Lowers, Timing, Way, rows};
 use crate::kinds::facts::Lasts;
 use crate::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 

@@ -1,8 +1,8 @@
 //! DocumentDB in the embedded cloud.
 
 use super::rds_like::{CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS};
-use super::shared::{PLAIN, is_older, one_key, one_window, same_line};
-use super::{Behaviour, Durations, rows};
+use super::row::{Behaviour, Durations, rows};
+use super::shared::{is_older, one_key, one_window, plain, same_line};
 use crate::kinds::documentdb::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use crate::kinds::facts::Lasts;
 
@@ -10,26 +10,24 @@ use crate::kinds::facts::Lasts;
 pub(super) const GLOBAL: Behaviour = Behaviour {
     durations: GLOBAL_DURATIONS,
     words: GLOBAL_WORDS,
-    codes: GLOBAL_CODES,
     protection: Some("deletion_protection"),
     primary_leaves: true,
-    ..PLAIN
+    ..plain(GLOBAL_CODES)
 };
 
 /// Clusters.
 pub(super) const CLUSTER: Behaviour = Behaviour {
     durations: CLUSTER_DURATIONS,
     words: CLUSTER_WORDS,
-    codes: CODES,
     protection: Some("deletion_protection"),
     takes_failover: true,
     one_at_a_time: true,
-    ..PLAIN
+    ..plain(CODES)
 };
 
 /// Instances.
 pub(super) const INSTANCE: Behaviour =
-    Behaviour { durations: INSTANCE_DURATIONS, words: INSTANCE_WORDS, codes: INSTANCE_CODES, ..PLAIN };
+    Behaviour { durations: INSTANCE_DURATIONS, words: INSTANCE_WORDS, ..plain(INSTANCE_CODES) };
 
 rows! {
     /// A DocumentDB global cluster.

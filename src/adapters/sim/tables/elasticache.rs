@@ -1,7 +1,7 @@
 //! ElastiCache in the embedded cloud.
 
-use super::shared::{PLAIN, is_older, one_key, one_window, same_line};
-use super::{Behaviour, Codes, Durations, Word, rows};
+use super::row::{Behaviour, Codes, Durations, Word, rows};
+use super::shared::{is_older, one_key, one_window, plain, same_line};
 use crate::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
 };
@@ -20,63 +20,54 @@ const CODES: Codes = Codes {
 };
 
 /// Subnet groups.
-pub(super) const SUBNET_GROUP: Behaviour = Behaviour {
-    codes: Codes { state: "CacheSubnetGroupInUse", in_use: "CacheSubnetGroupInUse", ..CODES },
-    ..PLAIN
-};
+pub(super) const SUBNET_GROUP: Behaviour =
+    plain(Codes { state: "CacheSubnetGroupInUse", in_use: "CacheSubnetGroupInUse", ..CODES });
 
 /// Parameter groups.
-pub(super) const PARAMETERS: Behaviour = Behaviour {
-    codes: Codes {
-        state: "InvalidCacheParameterGroupState",
-        in_use: "InvalidCacheParameterGroupState",
-        ..CODES
-    },
-    ..PLAIN
-};
+pub(super) const PARAMETERS: Behaviour = plain(Codes {
+    state: "InvalidCacheParameterGroupState",
+    in_use: "InvalidCacheParameterGroupState",
+    ..CODES
+});
 
 /// Users.
 pub(super) const USER: Behaviour = Behaviour {
     durations: LIGHT_DURATIONS,
     words: USER_WORDS,
-    codes: Codes { state: "InvalidUserState", in_use: "InvalidUserState", ..CODES },
-    ..PLAIN
+    ..plain(Codes { state: "InvalidUserState", in_use: "InvalidUserState", ..CODES })
 };
 
 /// User groups.
 pub(super) const USER_GROUP: Behaviour = Behaviour {
     durations: LIGHT_DURATIONS,
     words: USER_WORDS,
-    codes: Codes { state: "InvalidUserGroupState", in_use: "InvalidUserGroupState", ..CODES },
-    ..PLAIN
+    ..plain(Codes { state: "InvalidUserGroupState", in_use: "InvalidUserGroupState", ..CODES })
 };
 
 /// Global datastores.
 pub(super) const GLOBAL: Behaviour = Behaviour {
     durations: Durations { create: Lasts::new(1_200, 3_600), ..GROUP_DURATIONS },
     words: GLOBAL_WORDS,
-    codes: Codes { state: "InvalidGlobalReplicationGroupState", ..CODES },
-    ..PLAIN
+    ..plain(Codes { state: "InvalidGlobalReplicationGroupState", ..CODES })
 };
 
 /// Replication groups.
 pub(super) const GROUP: Behaviour =
-    Behaviour { durations: GROUP_DURATIONS, words: GROUP_WORDS, codes: CODES, takes_failover: true, ..PLAIN };
+    Behaviour { durations: GROUP_DURATIONS, words: GROUP_WORDS, takes_failover: true, ..plain(CODES) };
 
 /// Serverless caches.
 pub(super) const SERVERLESS: Behaviour = Behaviour {
     durations: LIGHT_DURATIONS,
     words: SERVERLESS_WORDS,
-    codes: Codes {
+    ..plain(Codes {
         state: "InvalidServerlessCacheStateFault",
         quota: "ServerlessCacheQuotaForCustomerExceededFault",
         ..CODES
-    },
-    ..PLAIN
+    })
 };
 
 /// Snapshots.
-pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, codes: CODES, ..PLAIN };
+pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };
 
 rows! {
     /// An ElastiCache global datastore.

@@ -1,7 +1,7 @@
 //! What Aurora and DocumentDB share: one control plane, its words, its codes.
 
-use super::shared::PLAIN;
-use super::{Behaviour, Codes, Word};
+use super::row::{Behaviour, Codes, Word};
+use super::shared::plain;
 use crate::kinds::facts::Meaning;
 
 /// Clusters.
@@ -34,29 +34,23 @@ pub(super) const GLOBAL_CODES: Codes = Codes {
 };
 
 /// Subnet groups.
-pub(super) const SUBNET_GROUP: Behaviour = Behaviour {
-    codes: Codes {
-        state: "InvalidDBSubnetGroupStateFault",
-        in_use: "InvalidDBSubnetGroupStateFault",
-        quota: "DBSubnetGroupQuotaExceeded",
-        ..CODES
-    },
-    ..PLAIN
-};
+pub(super) const SUBNET_GROUP: Behaviour = plain(Codes {
+    state: "InvalidDBSubnetGroupStateFault",
+    in_use: "InvalidDBSubnetGroupStateFault",
+    quota: "DBSubnetGroupQuotaExceeded",
+    ..CODES
+});
 
 /// Parameter groups of clusters and of instances.
-pub(super) const PARAMETERS: Behaviour = Behaviour {
-    codes: Codes {
-        state: "InvalidDBParameterGroupState",
-        in_use: "InvalidDBParameterGroupState",
-        quota: "DBParameterGroupQuotaExceeded",
-        ..CODES
-    },
-    ..PLAIN
-};
+pub(super) const PARAMETERS: Behaviour = plain(Codes {
+    state: "InvalidDBParameterGroupState",
+    in_use: "InvalidDBParameterGroupState",
+    quota: "DBParameterGroupQuotaExceeded",
+    ..CODES
+});
 
 /// Snapshots of clusters.
-pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..PLAIN };
+pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };
 
 /// Status words of clusters. Source: Aurora and DocumentDB guides, pages on cluster status.
 pub(super) const CLUSTER_WORDS: &[Word] = &[
@@ -135,7 +129,3 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
     Word("deleted", Meaning::Absent),
     Word("failed", Meaning::Failed),
 ];
-
-/// Objects without a status of their own exist or do not: subnet groups and parameter groups.
-pub(super) const GROUP_WORDS: &[Word] =
-    &[Word("available", Meaning::Ready), Word("Complete", Meaning::Ready), Word("in-sync", Meaning::Ready)];

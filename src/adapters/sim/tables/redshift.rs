@@ -1,7 +1,7 @@
 //! Redshift in the embedded cloud.
 
-use super::shared::{PLAIN, one_key, one_window};
-use super::{Behaviour, Codes, Durations, Word, rows};
+use super::row::{Behaviour, Codes, Durations, Word, rows};
+use super::shared::{one_key, one_window, plain};
 use crate::kinds::AnyAttrs;
 use crate::kinds::facts::{Lasts, Meaning};
 use crate::kinds::redshift::{ClusterAttrs, NamespaceAttrs, WorkgroupAttrs};
@@ -31,44 +31,37 @@ const SERVERLESS_CODES: Codes = Codes {
 };
 
 /// Subnet groups.
-pub(super) const SUBNET_GROUP: Behaviour = Behaviour {
-    codes: Codes {
-        state: "InvalidClusterSubnetGroupStateFault",
-        in_use: "InvalidClusterSubnetGroupStateFault",
-        ..CODES
-    },
-    ..PLAIN
-};
+pub(super) const SUBNET_GROUP: Behaviour = plain(Codes {
+    state: "InvalidClusterSubnetGroupStateFault",
+    in_use: "InvalidClusterSubnetGroupStateFault",
+    ..CODES
+});
 
 /// Parameter groups.
-pub(super) const PARAMETERS: Behaviour = Behaviour {
-    codes: Codes {
-        state: "InvalidClusterParameterGroupState",
-        in_use: "InvalidClusterParameterGroupState",
-        ..CODES
-    },
-    ..PLAIN
-};
+pub(super) const PARAMETERS: Behaviour = plain(Codes {
+    state: "InvalidClusterParameterGroupState",
+    in_use: "InvalidClusterParameterGroupState",
+    ..CODES
+});
 
 /// Clusters.
 pub(super) const CLUSTER: Behaviour = Behaviour {
     durations: CLUSTER_DURATIONS,
     words: CLUSTER_WORDS,
-    codes: CODES,
     slow_resize: classic_resize,
-    ..PLAIN
+    ..plain(CODES)
 };
 
 /// Namespaces.
 pub(super) const NAMESPACE: Behaviour =
-    Behaviour { durations: SERVERLESS_DURATIONS, words: SERVERLESS_WORDS, codes: SERVERLESS_CODES, ..PLAIN };
+    Behaviour { durations: SERVERLESS_DURATIONS, words: SERVERLESS_WORDS, ..plain(SERVERLESS_CODES) };
 
 /// Workgroups.
 pub(super) const WORKGROUP: Behaviour =
-    Behaviour { durations: SERVERLESS_DURATIONS, words: SERVERLESS_WORDS, codes: SERVERLESS_CODES, ..PLAIN };
+    Behaviour { durations: SERVERLESS_DURATIONS, words: SERVERLESS_WORDS, ..plain(SERVERLESS_CODES) };
 
 /// Snapshots of clusters and of namespaces.
-pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, codes: CODES, ..PLAIN };
+pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };
 
 rows! {
     /// A Redshift cluster.

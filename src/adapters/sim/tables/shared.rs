@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Behaviour, Durations, rows};
-use crate::kinds::facts::Lasts;
+use super::row::{Behaviour, Codes, Durations, Word, rows};
+use crate::kinds::facts::{Lasts, Meaning};
 use crate::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 
 rows! {
@@ -28,7 +28,7 @@ rows! {
 }
 
 /// Groups and whatever else is made and removed in no time.
-pub(super) const QUICK: Durations = Durations {
+const QUICK: Durations = Durations {
     create: Lasts::new(2, 5),
     delete: Lasts::new(2, 5),
     in_place: Lasts::new(2, 5),
@@ -41,16 +41,22 @@ pub(super) const QUICK: Durations = Durations {
 };
 
 /// An object without protection, roles or members.
-pub(super) const PLAIN: Behaviour = Behaviour {
-    durations: QUICK,
-    words: super::rds_like::GROUP_WORDS,
-    codes: super::rds_like::CODES,
-    protection: None,
-    takes_failover: false,
-    one_at_a_time: false,
-    primary_leaves: false,
-    slow_resize: |_, _| None,
-};
+pub(super) const fn plain(codes: Codes) -> Behaviour {
+    Behaviour {
+        durations: QUICK,
+        words: GROUP_WORDS,
+        codes,
+        protection: None,
+        takes_failover: false,
+        one_at_a_time: false,
+        primary_leaves: false,
+        slow_resize: |_, _| None,
+    }
+}
+
+/// Objects without a status of their own exist or do not: subnet groups and parameter groups.
+const GROUP_WORDS: &[Word] =
+    &[Word("available", Meaning::Ready), Word("Complete", Meaning::Ready), Word("in-sync", Meaning::Ready)];
 
 /// A call that names the version which a minor one has since replaced by itself changes nothing.
 pub(super) fn same_line(asked: &EngineVersion, has: &EngineVersion) -> bool {
