@@ -148,7 +148,7 @@ pub struct Fields<'r, 'a, 't> {
     known: Vec<String>,
 }
 
-impl Fields<'_, '_, '_> {
+impl<'t> Fields<'_, '_, 't> {
     /// Reads a field. `absent` gives what holds without it; nothing makes it required. `stand_in` gives what takes its
     /// place when it is required and could not be read, which has been reported then.
     pub fn take<T: Setting>(
@@ -157,33 +157,44 @@ impl Fields<'_, '_, '_> {
         absent: impl FnOnce() -> Option<T>,
         stand_in: impl FnOnce() -> Option<T>,
     ) -> Option<T> {
-        let name = camel(field);
-        let entry = self.entries.iter().find(|entry| entry.key == name);
-        self.known.push(name.clone());
+        // There is a copy of this for every field of every section: all that can be is in functions that exist once.
+        let (name, entry) = self.find(field);
         match entry {
-            // A key without a value is the same as no key; a required one is missing then.
-            Some(entry) if entry.value.data != Data::Null => {
-                let read = self.reader.within(name, |reader| T::decode(&entry.value, reader));
+            Some(Entry { value, .. }) if value.data != Data::Null => {
+                let read = self.reader.within(name, |reader| T::decode(value, reader));
                 read.or_else(absent).or_else(stand_in)
             }
-            other => {
-                let found = absent();
-                if found.is_none() {
-                    let mark = other.map_or_else(|| self.first(), |entry| entry.key_mark);
-                    let example = T::shape().example();
-                    let message = format!("the field `{name}` is missing");
-                    let mut problem = self
-                        .reader
-                        .within(name.clone(), |reader| reader.error(codes::MISSING_FIELD, mark, message))
-                        .label(if other.is_some() { "it has no value" } else { "in this section" });
-                    if let Some(example) = example {
-                        problem = problem.help(format!("add for example `{name}: {example}`"));
-                    }
-                    self.reader.report(problem);
+            other => match absent() {
+                None => {
+                    self.report_missing(name, other, T::shape().example());
+                    stand_in()
                 }
-                found.or_else(stand_in)
-            }
+                found => found,
+            },
         }
+    }
+
+    /// The name of a field in documents, which is known from now on, and its entry.
+    fn find(&mut self, field: &str) -> (String, Option<&'t Entry>) {
+        let name = camel(field);
+        self.known.push(name.clone());
+        let entry = self.entries.iter().find(|entry| entry.key == name);
+        (name, entry)
+    }
+
+    /// Reports a required field that is not there, or has no value. A key without a value is the same as no key.
+    fn report_missing(&mut self, name: String, empty: Option<&Entry>, example: Option<String>) {
+        let mark = empty.map_or_else(|| self.first(), |entry| entry.key_mark);
+        let message = format!("the field `{name}` is missing");
+        let help = example.map(|example| format!("add for example `{name}: {example}`"));
+        let mut problem = self
+            .reader
+            .within(name, |reader| reader.error(codes::MISSING_FIELD, mark, message))
+            .label(if empty.is_some() { "it has no value" } else { "in this section" });
+        if let Some(help) = help {
+            problem = problem.help(help);
+        }
+        self.reader.report(problem);
     }
 
     fn first(&self) -> Mark {
