@@ -269,18 +269,20 @@ impl Claims {
     /// Tags of ownership of a wanted object that is ours, as far as they are not there any more or say otherwise.
     pub fn lost_tags(&self, blueprint: &BlueprintName, node: &Node, seen: &Seen) -> BTreeMap<String, String> {
         let Some(record) = &self.record else { return BTreeMap::new() };
-        let mut wanted = BTreeMap::from([
-            (TAG_BLUEPRINT.to_owned(), blueprint.to_string()),
-            (TAG_RECORD.to_owned(), record.0.clone()),
-            (TAG_STORE.to_owned(), node.store.to_string()),
-        ]);
+        let wanted = [
+            (TAG_BLUEPRINT, blueprint.as_str()),
+            (TAG_RECORD, record.0.as_str()),
+            (TAG_STORE, node.store.as_str()),
+        ];
         let tokens = self.objects.get(&node.at).map(|claimed| &claimed.tokens);
         // Of several calls nobody knows which one made it.
-        if let Some(token) = tokens.filter(|tokens| tokens.len() == 1).and_then(BTreeSet::first) {
-            wanted.insert(TAG_TOKEN.to_owned(), token.0.clone());
-        }
-        wanted.retain(|key, value| seen.facts.tags.get(key) != Some(value));
+        let token = tokens.filter(|tokens| tokens.len() == 1).and_then(BTreeSet::first);
         wanted
+            .into_iter()
+            .chain(token.map(|token| (TAG_TOKEN, token.0.as_str())))
+            .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// Whether the record knows an id of the object at an address: then it was tagged with the record too.

@@ -213,6 +213,9 @@ fn staged_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
     let mut changes = remaining_changes(wanted, seen);
     let is_through = |change: &&FieldChange| change.through;
     let mut stage: Vec<FieldChange> = changes.iter().filter(is_through).cloned().collect();
+    if stage.is_empty() {
+        return changes;
+    }
     let mut reached = effective_attrs(seen);
     for _ in 0..STAGES_MAX {
         if stage.is_empty() {

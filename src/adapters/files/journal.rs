@@ -301,12 +301,10 @@ pub(super) fn last_line(
     scope: &Scope,
 ) -> Result<Option<(u64, String)>, StoreError> {
     transaction
-        .query_row(
-            "select seq, hash from lines where scope = ?1 order by seq desc limit 1",
-            [scope.to_string()],
-            |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
-        )
-        .optional()
+        .prepare_cached("select seq, hash from lines where scope = ?1 order by seq desc limit 1")
+        .and_then(|mut query| {
+            query.query_row([scope.to_string()], |row| Ok((to_u64(row.get(0)?), row.get(1)?))).optional()
+        })
         .map_err(unavailable)
 }
 

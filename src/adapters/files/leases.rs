@@ -77,10 +77,11 @@ impl Locks {
 
 pub(super) fn current(connection: &Connection, scope: &Scope) -> Result<Option<Lease>, StoreError> {
     connection
-        .query_row(
+        .prepare_cached(
             "select run, owner, epoch, until_ms, lasts_ms, renewals from holders where scope = ?1",
-            [scope.to_string()],
-            |row| {
+        )
+        .and_then(|mut query| {
+            let lease = query.query_row([scope.to_string()], |row| {
                 Ok(Lease {
                     scope: scope.clone(),
                     run: RunId(row.get(0)?),
@@ -90,9 +91,9 @@ pub(super) fn current(connection: &Connection, scope: &Scope) -> Result<Option<L
                     lasts: Span::from_millis(to_u64(row.get(4)?)),
                     renewals: to_u64(row.get(5)?),
                 })
-            },
-        )
-        .optional()
+            });
+            lease.optional()
+        })
         .map_err(unavailable)
 }
 

@@ -29,10 +29,10 @@ pub(super) const SCHEMA: &str = "
 /// The end of a record, as it is kept apart from its lines.
 fn end(connection: &Connection, scope: &Scope) -> Result<Option<(u64, String)>, StoreError> {
     connection
-        .query_row("select seq, hash from records where scope = ?1", [scope.to_string()], |row| {
-            Ok((to_u64(row.get(0)?), row.get(1)?))
+        .prepare_cached("select seq, hash from records where scope = ?1")
+        .and_then(|mut query| {
+            query.query_row([scope.to_string()], |row| Ok((to_u64(row.get(0)?), row.get(1)?))).optional()
         })
-        .optional()
         .map_err(unavailable)
 }
 
@@ -72,7 +72,8 @@ pub(super) fn move_end(
     let statement = "insert into records (scope, seq, hash) values (?1, ?2, ?3)
                      on conflict (scope) do update set seq = excluded.seq, hash = excluded.hash";
     transaction
-        .execute(statement, params![scope.to_string(), to_i64(seq), hash])
+        .prepare_cached(statement)
+        .and_then(|mut insert| insert.execute(params![scope.to_string(), to_i64(seq), hash]))
         .map(drop)
         .map_err(unavailable)
 }

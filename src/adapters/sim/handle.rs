@@ -311,10 +311,12 @@ impl Inner {
     }
 
     fn commit(&mut self) -> Result<(), SimError> {
-        let changes = self.world.take_changes();
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.commit(&changes)
-        {
+        // A world that nobody keeps needs no rows.
+        let Some(file) = &mut self.file else {
+            self.world.dirty.clear();
+            return Ok(());
+        };
+        if let Err(error) = file.commit(&self.world.take_changes()) {
             // What was done has not happened: the world is read again.
             file.forget();
             self.world = World::new(0, GENESIS);
