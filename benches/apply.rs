@@ -12,25 +12,23 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::adapters::sim::{self, GENESIS, SimCloud};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::journal::{Outcome, Purpose};
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::Inventory;
-use rgctl::execution::drive::{IfHeld, Job, Watch, World, drive};
-use rgctl::execution::turn::{Pace, Turn};
-use rgctl::kinds::facts::Endpoint;
-use rgctl::planning::NoFigures;
-use rgctl::seams::Clock;
-use rgctl::vocabulary::names::{RunId, Token};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_engine::execution::drive::{IfHeld, Job, Watch, World, drive};
+use rgctl_engine::execution::turn::{Pace, Turn};
+use rgctl_engine::planning::NoFigures;
+use rgctl_model::address::Address;
+use rgctl_model::journal::{Outcome, Purpose};
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::Op;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::Clock;
+use rgctl_model::seen::Inventory;
+use rgctl_schema::names::{RunId, Token};
+use rgctl_schema::time::{Moment, Span};
+use rgctl_sim::{GENESIS, SimCloud};
+use rgctl_store::journal::SqliteStore;
 
-#[allow(dead_code, reason = "the tests use the rest of it")]
-#[path = "../tests/it/fixtures.rs"]
-mod fixtures;
+use rgctl_testkit::fixtures;
 
 /// Regions in turn, so that no single region's rate of calls is the bottleneck.
 const REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "eu-west-1", "ap-east-1"];
@@ -77,7 +75,7 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
         figures: &NoFigures,
         agreed: None,
         purpose: Purpose::Apply,
-        authority: rgctl::artefacts::policy::Authority::Person,
+        authority: rgctl_model::policy::Authority::Person,
         run: &run,
         owner: "bench",
         deadline: None,
@@ -130,7 +128,7 @@ fn budget_s(desired: &Desired) -> f64 {
         *calls.entry((&at.region, at.kind.facts().endpoint)).or_default() += 1;
     }
     let time = |(endpoint, calls): (Endpoint, u32)| {
-        let budget = sim::budget(endpoint);
+        let budget = rgctl_sim::budget(endpoint);
         f64::from(calls.saturating_sub(budget.burst)) / f64::from(budget.per_second)
     };
     calls.into_iter().map(|((_, endpoint), calls)| time((endpoint, calls))).fold(0.0, f64::max)

@@ -6,14 +6,12 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rgctl::artefacts::claims::NO_CLAIMS;
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::policy::Policy;
-use rgctl::planning;
+use rgctl_engine::planning;
+use rgctl_model::claims::NO_CLAIMS;
+use rgctl_model::node::Desired;
+use rgctl_model::policy::Policy;
 
-#[allow(dead_code, reason = "the tests use the rest of it")]
-#[path = "../tests/it/fixtures.rs"]
-mod fixtures;
+use rgctl_testkit::fixtures;
 
 /// As in the program.
 #[global_allocator]

@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion};
-use rgctl::scaling::rules::Library;
-use rgctl::scaling::{AxisProfile, Constants, Memory, Situation, decide};
-use rgctl::vocabulary::time::Moment;
+use rgctl_scaling::rules::Library;
+use rgctl_scaling::{AxisProfile, Constants, Memory, Situation, decide};
+use rgctl_schema::time::Moment;
 
 const FOUR_WEEKS: usize = 28 * 1440;
 

@@ -1,32 +1,7 @@
-//! The engine of `rgctl`. Modules are listed in rank order: a module uses only modules above it.
-
-pub mod vocabulary;
-
-pub mod kinds;
-
-pub mod artefacts;
-
-pub mod catalog;
-pub mod families;
-pub mod gate;
-pub mod seams;
-
-pub mod blueprint;
-pub mod record;
-pub mod telemetry;
-
-pub mod capacity;
-pub mod desired;
-pub mod forecast;
-
-pub mod planning;
-pub mod scaling;
-
-pub mod adoption;
-pub mod execution;
-
-pub mod adapters;
-
-pub mod report;
+//! The `rgctl` program: the command line over the engine.
+//!
+//! Goes in: arguments. Comes out: calls of the crates below it, views, an exit code.
 
 pub mod cli;
+pub mod import;
+pub mod report;

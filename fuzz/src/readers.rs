@@ -5,27 +5,27 @@
 
 use std::sync::LazyLock;
 
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::Plan;
-use rgctl::artefacts::policy::Consent;
-use rgctl::blueprint::document::Reading;
-use rgctl::blueprint::region::{self, RegionBook};
-use rgctl::blueprint::{template, yaml};
-use rgctl::catalog::{AsOf, Catalog, OfferAsk, PriceBookDocument, RefreshedBook, read_offer};
 use rgctl::cli::saved::SavedPlan;
 use rgctl::report::diagnostics::{self, Colour};
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
-use rgctl::telemetry::series::MinuteSeries;
-use rgctl::telemetry::trace::Trace;
-use rgctl::vocabulary::calendar::Zone;
-use rgctl::vocabulary::diagnostic::{Diagnostics, Source};
-use rgctl::vocabulary::money::Currency;
-use rgctl::vocabulary::names::{BlueprintName, Name, RegionId, StoreName};
-use rgctl::vocabulary::quantity::{Bytes, Count, Factor, Halves, PerMonth, Share, TimeOfDay};
-use rgctl::vocabulary::section::{Setting as _, from_json};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::region::{self, RegionBook};
+use rgctl_blueprint::{template, yaml};
+use rgctl_catalog::{AsOf, Catalog, OfferAsk, PriceBookDocument, RefreshedBook, read_offer};
+use rgctl_model::address::Address;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::Plan;
+use rgctl_model::policy::Consent;
+use rgctl_scaling::telemetry::series::MinuteSeries;
+use rgctl_scaling::telemetry::trace::Trace;
+use rgctl_schema::calendar::Zone;
+use rgctl_schema::diagnostic::{Diagnostics, Source};
+use rgctl_schema::money::Currency;
+use rgctl_schema::names::{BlueprintName, Name, RegionId, StoreName};
+use rgctl_schema::quantity::{Bytes, Count, Factor, Halves, PerMonth, Share, TimeOfDay};
+use rgctl_schema::section::{Setting as _, from_json};
+use rgctl_schema::time::{Moment, Span};
 
 static CATALOG: LazyLock<Catalog> =
     LazyLock::new(|| Catalog::embedded().expect("the embedded tables are whole"));
@@ -65,7 +65,8 @@ pub fn blueprint(bytes: &[u8]) {
         return;
     }
     for loaded in &reading.blueprints {
-        let built = rgctl::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], TODAY);
+        let built =
+            rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], TODAY);
         if let Ok(built) = built {
             needs_are_there(&built.desired);
         }
@@ -181,5 +182,5 @@ pub fn quantity(bytes: &[u8]) {
         BlueprintName::new(text),
         Name::new(text),
     );
-    let _ = (Currency::parse(text), rgctl::telemetry::trace::read_stamp(text));
+    let _ = (Currency::parse(text), rgctl_scaling::telemetry::trace::read_stamp(text));
 }

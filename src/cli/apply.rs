@@ -11,23 +11,22 @@ use super::outside::Outside;
 use super::run::{self, Looked, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
-use crate::adapters::machine;
-use crate::artefacts::choices::Choices;
-use crate::artefacts::journal::Purpose;
-use crate::artefacts::node::Desired;
-use crate::artefacts::plan::Plan;
-use crate::artefacts::policy::{Authority, Policy};
-use crate::artefacts::rules::RecordedRules;
-use crate::artefacts::seen::Inventory;
-use crate::execution::drive::{self, IfHeld, Job, Watch};
-use crate::execution::gone;
-use crate::execution::turn::{Pace, Turn};
-use crate::gate::Verdicts;
-use crate::planning::{self, Ask, Figures};
-use crate::record::ledger::Ledger;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
-use crate::seams::Clock;
+use rgctl_engine::execution::drive::{self, IfHeld, Job, Watch};
+use rgctl_engine::execution::gone;
+use rgctl_engine::execution::turn::{Pace, Turn};
+use rgctl_engine::gate::Verdicts;
+use rgctl_engine::ledger::Ledger;
+use rgctl_engine::planning::{self, Ask, Figures};
+use rgctl_model::choices::Choices;
+use rgctl_model::journal::Purpose;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::Plan;
+use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::ports::Clock;
+use rgctl_model::rules::RecordedRules;
+use rgctl_model::seen::Inventory;
 
 /// What is to be carried out, whether it comes from blueprints or from a saved plan.
 pub struct Work<'a> {
@@ -150,7 +149,7 @@ async fn note_rules(work: &Work<'_>, looked: &Looked, outside: &Outside, output:
     if looked.record == 0 || recorded == Some(&RecordedRules::of(&work.desired.rules)) {
         return;
     }
-    let owner = machine::owner();
+    let owner = rgctl_machine::owner();
     let job = Job {
         desired: work.desired,
         policy: work.policy,
@@ -158,7 +157,7 @@ async fn note_rules(work: &Work<'_>, looked: &Looked, outside: &Outside, output:
         agreed: None,
         purpose: work.purpose,
         authority: Authority::Person,
-        run: &machine::new_run(&owner, outside.wall.now()),
+        run: &rgctl_machine::new_run(&owner, outside.wall.now()),
         owner: &owner,
         deadline: None,
         if_held: IfHeld::GiveUp,

@@ -18,11 +18,11 @@ use super::schema::SchemaArgs;
 use super::sim::SimArgs;
 use super::template::TemplateArgs;
 use super::validate::ValidateArgs;
-use crate::artefacts::policy::{Consent, Policy};
-use crate::artefacts::scope::Home;
-use crate::execution::drive::IfHeld;
-use crate::vocabulary::names::{BlueprintName, RunId, StoreName};
-use crate::vocabulary::time::Span;
+use rgctl_engine::execution::drive::IfHeld;
+use rgctl_model::policy::{Consent, Policy};
+use rgctl_model::scope::Home;
+use rgctl_schema::names::{BlueprintName, RunId, StoreName};
+use rgctl_schema::time::Span;
 
 /// Plans, provisions, scales and rehearses the recovery of managed data stores, in one or many regions.
 #[derive(Parser, Debug)]

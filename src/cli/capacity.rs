@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::names;
-use crate::artefacts::overlay::Axis;
-use crate::capacity::{Ceiling, Estimate};
-use crate::families::size::{Count, Size};
+use rgctl_blueprint::capacity::{Ceiling, Estimate};
+use rgctl_blueprint::families::size::{Count, Size};
+use rgctl_model::overlay::Axis;
 
 /// Name of the JSON format.
 pub const CAPACITY_FORMAT: &str = "rgctl.dev/capacity/v1";

@@ -15,16 +15,14 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::exit::Exit;
 use super::names;
-use crate::adapters::http::{
-    self, PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion,
-};
-use crate::catalog::{
+use rgctl_catalog::{
     Catalog, CatalogError, ContractError, DatesInUse, InstanceClass, LimitValue, Offered, PRICE_AGE_MAX,
     PriceBookDocument, check, offer_codes, service_of_offer,
 };
-use crate::vocabulary::diagnostic::did_you_mean;
-use crate::vocabulary::names::{NameError, RegionId};
-use crate::vocabulary::time::{Moment, Span};
+use rgctl_http::{PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion};
+use rgctl_schema::diagnostic::did_you_mean;
+use rgctl_schema::names::{NameError, RegionId};
+use rgctl_schema::time::{Moment, Span};
 
 /// Where the refreshed price book lives under the state folder.
 pub const CATALOG_FOLDER: &str = "catalog";
@@ -147,7 +145,7 @@ impl ListArgs {
 /// The shipped catalog with the refreshed book of a folder, if there is one, and the user's price book on top.
 pub fn open(dir: &Path, contract: Option<PriceBookDocument>) -> Result<Catalog, CatalogCommandError> {
     let mut catalog = Catalog::embedded()?;
-    if let Some(book) = http::load_book(dir)? {
+    if let Some(book) = rgctl_http::load_book(dir)? {
         catalog = catalog.with_layer(book.layer);
     }
     if let Some(document) = contract {
@@ -161,7 +159,7 @@ pub fn open(dir: &Path, contract: Option<PriceBookDocument>) -> Result<Catalog, 
 pub fn spare_contract(dir: &Path, contract: Option<&Path>) -> Result<(), Failure> {
     let Some(contract) = contract else { return Ok(()) };
     let is_same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
-    if !is_same(&dir.join(http::BOOK_FILE), contract) {
+    if !is_same(&dir.join(rgctl_http::BOOK_FILE), contract) {
         return Ok(());
     }
     let what = format!(
@@ -181,7 +179,7 @@ pub async fn refresh(
 ) -> Result<RefreshReport, CatalogCommandError> {
     let options = options(args)?;
     let mut talk = Ok(());
-    let report = http::refresh(&options, now, &mut |event| {
+    let report = rgctl_http::refresh(&options, now, &mut |event| {
         if let (Ok(()), Some(line)) = (&talk, line_of(&event)) {
             talk = writeln!(err, "{line}");
         }

@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
 use super::settings::{CloudSettings, Settings};
-use crate::vocabulary::names::RegionId;
+use rgctl_schema::names::RegionId;
 
 /// Check credentials, permissions, clock, network, quotas and the record; nothing is changed.
 #[derive(Args, Clone, Debug, Default)]
@@ -60,16 +60,16 @@ mod with_provider {
     use serde::Serialize;
 
     use super::{DoctorArgs, Exit, Failure, Output, Settings};
-    use crate::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
-    use crate::adapters::aws::iam_policy::PolicyFor;
-    use crate::adapters::machine::SystemClock;
     use crate::cli::args::{InputArgs, OutputForm};
     use crate::cli::{figures, iam_policy, load, names, outside, validate};
-    use crate::kinds::KindId;
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};
-    use crate::seams::Clock;
-    use crate::vocabulary::names::BlueprintName;
+    use rgctl_aws::doctor::{Bucket, Finding, Verdict, gather, report};
+    use rgctl_machine::SystemClock;
+    use rgctl_model::kinds::KindId;
+    use rgctl_model::ports::Clock;
+    use rgctl_permissions::PolicyFor;
+    use rgctl_schema::names::BlueprintName;
 
     /// What was found, and whether the engine can work.
     #[derive(Debug, Serialize)]

@@ -13,12 +13,12 @@ use super::settings::SettingsError;
 use super::sim::SimCommandError;
 use super::template::TemplateError;
 use super::validate::ValidateError;
-use crate::adapters::files::inputs::InputError;
-use crate::adapters::files::outputs::OutputError;
-use crate::adapters::sim::SimError;
-use crate::execution::drive::DriveError;
 use crate::report::style::{Style, Tone};
-use crate::seams::{CloudError, StoreError};
+use rgctl_engine::execution::drive::DriveError;
+use rgctl_machine::inputs::InputError;
+use rgctl_machine::outputs::OutputError;
+use rgctl_model::ports::{CloudError, StoreError};
+use rgctl_sim::SimError;
 
 /// A command that did not succeed.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use crate::blueprint::document::KINDS;
-use crate::blueprint::schema;
-use crate::vocabulary::codes::{self, Code};
-use crate::vocabulary::diagnostic::did_you_mean;
-use crate::vocabulary::shape::{Row, Shape, Table};
+use rgctl_blueprint::document::KINDS;
+use rgctl_blueprint::schema;
+use rgctl_schema::codes::{self, Code};
+use rgctl_schema::diagnostic::did_you_mean;
+use rgctl_schema::shape::{Row, Shape, Table};
 
 /// Explain a kind of document, one of its fields, or a diagnostic code.
 #[derive(Args, Clone, Debug)]

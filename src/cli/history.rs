@@ -9,15 +9,15 @@ use super::names;
 use super::output::Output;
 use super::outside;
 use super::settings::{CloudSettings, Settings};
-use crate::adapters::files::objects::WorldFile;
-use crate::adapters::sim::SimCloud;
-use crate::artefacts::inbox::Message;
-use crate::artefacts::journal::Entry;
-use crate::artefacts::scope::{CloudKind, Home, Scope};
 use crate::report::at_work::messages_text;
 use crate::report::document::{document, format};
 use crate::report::history::{self, Noted};
-use crate::seams::Store;
+use rgctl_model::inbox::Message;
+use rgctl_model::journal::Entry;
+use rgctl_model::ports::Store;
+use rgctl_model::scope::{CloudKind, Home, Scope};
+use rgctl_sim::SimCloud;
+use rgctl_store::objects::WorldFile;
 
 /// Shows the record of a blueprint. A record that does not verify is not shown.
 pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {

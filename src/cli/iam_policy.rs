@@ -13,19 +13,19 @@ use super::exit::Exit;
 use super::output::Output;
 use super::outside;
 use super::settings::{Settings, StoreSettings};
-use crate::adapters::aws::iam_policy::{PolicyFor, RecordPlace, policies};
-use crate::adapters::aws::policy_parts::{ATTACHED_MAX, CHARACTERS_MAX, characters};
-use crate::adapters::files::objects::WorldFile;
-use crate::adapters::machine::SystemClock;
-use crate::adapters::sim::SimCloud;
-use crate::artefacts::address::Address;
-use crate::artefacts::node::Desired;
-use crate::artefacts::scope::{CloudKind, Scope};
-use crate::execution::turn::Pace;
-use crate::record::ledger::Ledger;
 use crate::report::document::{document, format};
-use crate::seams::Clock;
-use crate::vocabulary::names::{BlueprintName, Partition, RegionId};
+use rgctl_engine::execution::turn::Pace;
+use rgctl_engine::ledger::Ledger;
+use rgctl_machine::SystemClock;
+use rgctl_model::address::Address;
+use rgctl_model::node::Desired;
+use rgctl_model::ports::Clock;
+use rgctl_model::scope::{CloudKind, Scope};
+use rgctl_permissions::policy_parts::{ATTACHED_MAX, CHARACTERS_MAX, characters};
+use rgctl_permissions::{PolicyFor, RecordPlace, policies};
+use rgctl_schema::names::{BlueprintName, Partition, RegionId};
+use rgctl_sim::SimCloud;
+use rgctl_store::objects::WorldFile;
 
 /// Print the least policy with which a blueprint can be observed, or observed and changed.
 ///

@@ -18,33 +18,33 @@ use super::outside::{self, Outside};
 use super::run::{self, Looked, Run, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
-use crate::adapters::files::outputs::{self, Replaces};
-use crate::adapters::machine::SystemClock;
-use crate::adoption::{self, Adoption};
-use crate::artefacts::address::Address;
-use crate::artefacts::choices::Choices;
-use crate::artefacts::claims::Claims;
-use crate::artefacts::journal::{Outcome, Purpose};
-use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{Plan, Step};
-use crate::artefacts::policy::{Authority, Policy};
-use crate::artefacts::scope::{RecordId, Scope};
-use crate::artefacts::seen::{Inventory, Seen, Selection};
-use crate::blueprint::document::Reading;
-use crate::blueprint::region::RegionBook;
-use crate::catalog::Catalog;
-use crate::execution::drive::{IfHeld, observe};
-use crate::gate::Verdicts;
-use crate::planning::{self, NoFigures, tables};
+use crate::import::{self, Adoption};
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
 use crate::report::import::{
-    self, ImportReport, Stranger, StrangersReport, strangers_markdown, strangers_text,
+    self as view, ImportReport, Stranger, StrangersReport, strangers_markdown, strangers_text,
 };
-use crate::seams::Clock;
-use crate::vocabulary::diagnostic::{Severity, Source};
-use crate::vocabulary::names::{BlueprintName, RegionId};
-use crate::vocabulary::time::Moment;
+use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::region::RegionBook;
+use rgctl_catalog::Catalog;
+use rgctl_engine::execution::drive::{IfHeld, observe};
+use rgctl_engine::gate::Verdicts;
+use rgctl_engine::planning::{self, NoFigures, tables};
+use rgctl_machine::SystemClock;
+use rgctl_machine::outputs::{self, Replaces};
+use rgctl_model::address::Address;
+use rgctl_model::choices::Choices;
+use rgctl_model::claims::Claims;
+use rgctl_model::journal::{Outcome, Purpose};
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{Plan, Step};
+use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::ports::Clock;
+use rgctl_model::scope::{RecordId, Scope};
+use rgctl_model::seen::{Inventory, Seen, Selection};
+use rgctl_schema::diagnostic::{Severity, Source};
+use rgctl_schema::names::{BlueprintName, RegionId};
+use rgctl_schema::time::Moment;
 
 /// What to import, and whether it is taken over.
 #[derive(Args, Clone, Debug, Default)]
@@ -214,7 +214,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     let only: BTreeSet<String> = args.only.iter().cloned().collect();
     all_there(&only, &found_names(&seen))?;
     let name = name(args)?;
-    let mut found = adoption::adopt(&adoption::Ask {
+    let mut found = import::adopt(&import::Ask {
         inventory: &seen,
         blueprint: &name,
         regions: &book,
@@ -262,7 +262,7 @@ fn regions(args: &ImportArgs, catalog: &Catalog, output: &mut Output) -> Result<
 }
 
 fn found_names(seen: &Inventory) -> BTreeSet<String> {
-    let roots = seen.seen.keys().filter(|at| crate::families::recognise::is_root(at.kind));
+    let roots = seen.seen.keys().filter(|at| rgctl_blueprint::families::recognise::is_root(at.kind));
     roots.map(|at| at.name.to_string()).collect()
 }
 
@@ -293,8 +293,8 @@ fn check_text(found: &mut Adoption, book: &RegionBook, catalog: &Catalog, now: M
 
 fn show(report: &ImportReport, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     match settings.output {
-        OutputForm::Text => output.data(&import::text(report, output.style))?,
-        OutputForm::Markdown | OutputForm::Html => output.data(&import::markdown(report))?,
+        OutputForm::Text => output.data(&view::text(report, output.style))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&view::markdown(report))?,
         form => output.document(&document(format::IMPORT, report), form)?,
     }
     Ok(())

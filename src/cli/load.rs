@@ -8,23 +8,23 @@ use super::output::Output;
 use super::outside;
 use super::settings::Settings;
 use super::validate;
-use crate::adapters::machine::SystemClock;
-use crate::artefacts::overlay::Overlay;
-use crate::artefacts::rules::Rules;
-use crate::blueprint::document::{Loaded as Document, Reading};
-use crate::capacity::Estimate;
-use crate::catalog::Catalog;
-use crate::desired;
 use crate::report::diagnostics;
-use crate::seams::Clock;
-use crate::vocabulary::diagnostic::{Diagnostics, Finding, Severity, Source};
-use crate::vocabulary::names::{BlueprintName, RegionId};
-use crate::vocabulary::time::Moment;
+use rgctl_blueprint::capacity::Estimate;
+use rgctl_blueprint::desired;
+use rgctl_blueprint::document::{Loaded as Document, Reading};
+use rgctl_catalog::Catalog;
+use rgctl_machine::SystemClock;
+use rgctl_model::overlay::Overlay;
+use rgctl_model::ports::Clock;
+use rgctl_model::rules::Rules;
+use rgctl_schema::diagnostic::{Diagnostics, Finding, Severity, Source};
+use rgctl_schema::names::{BlueprintName, RegionId};
+use rgctl_schema::time::Moment;
 
 /// What a blueprint comes to.
 pub struct Loaded {
     /// What should exist.
-    pub desired: crate::artefacts::node::Desired,
+    pub desired: rgctl_model::node::Desired,
     /// How the sizes were found.
     pub estimates: Vec<Estimate>,
     /// Prices and capacities.

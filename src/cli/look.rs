@@ -9,23 +9,23 @@ use super::output::Output;
 use super::outside::{self, Outside};
 use super::run::{self, Looked};
 use super::settings::{CloudSettings, Settings};
-use crate::adapters::files::objects::WorldFile;
-use crate::adapters::machine::SystemClock;
-use crate::adapters::sim::SimCloud;
-use crate::artefacts::bill::CostRange;
-use crate::artefacts::node::Node;
-use crate::artefacts::plan::Waiting;
-use crate::artefacts::policy::Policy;
-use crate::execution::drive;
-use crate::planning::Figures;
-use crate::record::ledger::Ledger;
 use crate::report::at_work::AtWork;
 use crate::report::cost::{self, CostReport, NotOurs, StoreCost};
 use crate::report::document::{document, format};
 use crate::report::status::{Prices, StatusReport};
 use crate::report::{drift, open, status};
-use crate::seams::Clock;
-use crate::vocabulary::names::{RegionId, StoreName};
+use rgctl_engine::execution::drive;
+use rgctl_engine::ledger::Ledger;
+use rgctl_engine::planning::Figures;
+use rgctl_machine::SystemClock;
+use rgctl_model::bill::CostRange;
+use rgctl_model::node::Node;
+use rgctl_model::plan::Waiting;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::Clock;
+use rgctl_schema::names::{RegionId, StoreName};
+use rgctl_sim::SimCloud;
+use rgctl_store::objects::WorldFile;
 
 /// What exists, in which phase, at what price.
 pub async fn status(

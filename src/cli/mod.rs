@@ -61,11 +61,11 @@ use figures::CatalogFigures;
 use output::Output;
 use settings::Settings;
 
-use crate::adapters::machine::SystemClock;
-use crate::artefacts::journal::Purpose;
-use crate::artefacts::policy::Policy;
-use crate::artefacts::scope::Scope;
-use crate::seams::Clock;
+use rgctl_machine::SystemClock;
+use rgctl_model::journal::Purpose;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::Clock;
+use rgctl_model::scope::Scope;
 
 /// The program: parses, runs, turns the outcome into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -244,7 +244,7 @@ async fn saved_plan(
     }
     let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
     let outside = outside::open(settings)?;
-    let scope = crate::execution::drive::scope_of(&*outside.cloud, &saved.desired).await?;
+    let scope = rgctl_engine::execution::drive::scope_of(&*outside.cloud, &saved.desired).await?;
     old_record::claim(&outside, &scope, &saved.desired).await?;
     apply::saved(&mut saved, &stricter, &figures, &args.run, &outside, settings, output).await
 }

@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 
 use super::error::Failure;
 use super::exit::Exit;
-use crate::artefacts::claims::Claims;
-use crate::artefacts::node::Desired;
-use crate::artefacts::policy::Policy;
-use crate::artefacts::seen::Inventory;
-use crate::blueprint::document::Reading;
-use crate::blueprint::region::RegionBook;
-use crate::catalog::Catalog;
-use crate::vocabulary::diagnostic::did_you_mean;
-use crate::vocabulary::names::RegionId;
+use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::region::RegionBook;
+use rgctl_catalog::Catalog;
+use rgctl_model::claims::Claims;
+use rgctl_model::node::Desired;
+use rgctl_model::policy::Policy;
+use rgctl_model::seen::Inventory;
+use rgctl_schema::diagnostic::did_you_mean;
+use rgctl_schema::names::RegionId;
 
 /// Of more than these the list is no help.
 const LISTED_MAX: usize = 24;

@@ -13,17 +13,16 @@ use super::history::usual;
 use super::output::Output;
 use super::outside::{self, Outside};
 use super::settings::{Settings, StoreSettings};
-use crate::adapters::machine;
-use crate::adapters::machine::SystemClock;
-use crate::artefacts::node::Desired;
-use crate::artefacts::scope::{Home, Scope};
-use crate::artefacts::seen::Inventory;
-use crate::execution::drive;
-use crate::execution::turn::Pace;
-use crate::record::ledger::Ledger;
-use crate::seams::Clock;
-use crate::seams::archive::{Archive, WholeRecord};
-use crate::vocabulary::time::Moment;
+use rgctl_engine::execution::drive;
+use rgctl_engine::execution::turn::Pace;
+use rgctl_engine::ledger::Ledger;
+use rgctl_machine::SystemClock;
+use rgctl_model::node::Desired;
+use rgctl_model::ports::Clock;
+use rgctl_model::ports::archive::{Archive, WholeRecord};
+use rgctl_model::scope::{Home, Scope};
+use rgctl_model::seen::Inventory;
+use rgctl_schema::time::Moment;
 
 /// Claims the old record of a blueprint where what is seen shows that it is this account's. Where it may be another's, the
 /// answer is no.
@@ -148,8 +147,8 @@ async fn hand_over(
     scope: &Scope,
     name: &str,
 ) -> Result<usize, Failure> {
-    let owner = machine::owner();
-    let run = machine::new_run(&owner, SystemClock.now());
+    let owner = rgctl_machine::owner();
+    let run = rgctl_machine::new_run(&owner, SystemClock.now());
     let lasts = Pace::default().lease;
     let lease = from.take_lease(scope, &run, &owner, SystemClock.now(), lasts, None).await?;
     let record = WholeRecord {

@@ -7,11 +7,11 @@ use std::io::{self, IsTerminal, Write};
 use serde_json::Value;
 
 use super::args::OutputForm;
-use crate::artefacts::plan::{PLAN_FORMAT, Plan};
-use crate::blueprint::yaml;
 use crate::report::diagnostics::Colour;
 use crate::report::document::document;
 use crate::report::style::Style;
+use rgctl_blueprint::yaml;
+use rgctl_model::plan::{PLAN_FORMAT, Plan};
 
 /// Both streams, and how they look.
 pub struct Output {

@@ -5,16 +5,16 @@ use std::thread::JoinHandle;
 use super::error::Failure;
 use super::exit::Exit;
 use super::settings::{CloudSettings, Settings, StoreSettings};
-use crate::adapters::files::journal::SqliteStore;
-use crate::adapters::files::objects::WorldFile;
-use crate::adapters::machine::SystemClock;
-use crate::adapters::sim::{GENESIS, SimCloud};
-use crate::artefacts::scope::Home;
-use crate::catalog::Catalog;
-use crate::execution::drive::World;
-use crate::seams::archive::Archive;
-use crate::seams::{Clock, Cloud};
-use crate::vocabulary::time::Moment;
+use rgctl_catalog::Catalog;
+use rgctl_engine::execution::drive::World;
+use rgctl_machine::SystemClock;
+use rgctl_model::ports::archive::Archive;
+use rgctl_model::ports::{Clock, Cloud};
+use rgctl_model::scope::Home;
+use rgctl_schema::time::Moment;
+use rgctl_sim::{GENESIS, SimCloud};
+use rgctl_store::journal::SqliteStore;
+use rgctl_store::objects::WorldFile;
 
 /// Everything that is not ours.
 pub struct Outside {
@@ -113,7 +113,7 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
         StoreSettings::Folder => Ok(Box::new(SqliteStore::open(&settings.state_dir)?)),
         #[cfg(feature = "aws")]
         StoreSettings::Bucket { bucket, prefix } => {
-            use crate::adapters::aws::s3_store::{S3Place, S3Store};
+            use rgctl_aws::s3_store::{S3Place, S3Store};
             let place = S3Place { bucket: bucket.clone(), prefix: prefix.clone() };
             let pool = std::sync::Arc::clone(aws(settings).pool());
             Ok(Box::new(S3Store::new(pool, region_of_the_bucket()?, place)))
@@ -125,8 +125,8 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
 
 /// The provider with the credentials and the address that the settings name.
 #[cfg(feature = "aws")]
-pub fn aws(settings: &Settings) -> crate::adapters::aws::cloud::AwsCloud {
-    use crate::adapters::aws::clients::AwsOptions;
+pub fn aws(settings: &Settings) -> rgctl_aws::cloud::AwsCloud {
+    use rgctl_aws::clients::AwsOptions;
     let options = match &settings.cloud {
         CloudSettings::Aws { profile, role_arn, endpoint_url } => AwsOptions {
             profile: profile.clone(),
@@ -135,14 +135,14 @@ pub fn aws(settings: &Settings) -> crate::adapters::aws::cloud::AwsCloud {
         },
         CloudSettings::Sim => AwsOptions::default(),
     };
-    crate::adapters::aws::cloud::AwsCloud::new(options, std::sync::Arc::new(SystemClock))
+    rgctl_aws::cloud::AwsCloud::new(options, std::sync::Arc::new(SystemClock))
 }
 
 /// A bucket is asked in its own region, which its name does not tell.
 #[cfg(feature = "aws")]
-pub fn region_of_the_bucket() -> Result<crate::vocabulary::names::RegionId, Failure> {
+pub fn region_of_the_bucket() -> Result<rgctl_schema::names::RegionId, Failure> {
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
-    named.and_then(|code| crate::vocabulary::names::RegionId::new(code).ok()).ok_or_else(|| {
+    named.and_then(|code| rgctl_schema::names::RegionId::new(code).ok()).ok_or_else(|| {
         Failure::new(super::exit::Exit::BadInput, "the bucket's region is not known: set AWS_REGION to it")
     })
 }

@@ -6,14 +6,14 @@ use std::io::Write;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::signals::StopRequest;
-use crate::artefacts::journal::Event;
-use crate::artefacts::seen::Inventory;
-use crate::execution::drive::Watch;
-use crate::execution::motion::Wait;
-use crate::execution::turn::Turn;
 use crate::report::{history, words};
-use crate::vocabulary::names::StepId;
-use crate::vocabulary::time::{Moment, Span};
+use rgctl_engine::execution::drive::Watch;
+use rgctl_engine::execution::motion::Wait;
+use rgctl_engine::execution::turn::Turn;
+use rgctl_model::journal::Event;
+use rgctl_model::seen::Inventory;
+use rgctl_schema::names::StepId;
+use rgctl_schema::time::{Moment, Span};
 
 /// Bars shown at a time; more would not fit a terminal.
 const BARS_MAX: usize = 12;

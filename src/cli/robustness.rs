@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::scale::{BacktestArgs, Output, load_of, progress};
 use super::scale_output::table;
-use crate::scaling::augment::{Augmented, Made, Source, augment};
-use crate::scaling::constants::Constants;
-use crate::scaling::evaluate::Terms;
-use crate::scaling::replay::{Recording, can_be_replayed};
-use crate::scaling::robustness::{
+use rgctl_scaling::augment::{Augmented, Made, Source, augment};
+use rgctl_scaling::constants::Constants;
+use rgctl_scaling::evaluate::Terms;
+use rgctl_scaling::replay::{Recording, can_be_replayed};
+use rgctl_scaling::robustness::{
     Cell, Cells, configurations, fragility, keep_all_sizes, leave_one_out, mean,
 };
-use crate::scaling::rules::Library;
+use rgctl_scaling::rules::Library;
 
 /// Everything found at one size.
 struct Size {

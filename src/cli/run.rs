@@ -14,26 +14,25 @@ use super::output::Output;
 use super::outside::Outside;
 use super::progress::Progress;
 use super::signals::{self, StopRequest};
-use crate::adapters::machine;
-use crate::artefacts::claims::Claims;
-use crate::artefacts::health::Health;
-use crate::artefacts::journal::{Outcome, Purpose};
-use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{Answer, Plan, Step, Waiting};
-use crate::artefacts::policy::{Authority, Policy};
-use crate::artefacts::quota::KnownQuota;
-use crate::artefacts::scope::{RecordId, Scope};
-use crate::artefacts::seen::Inventory;
-use crate::execution::drive::{self, DriveError, Ended, IfHeld, Job};
-use crate::execution::turn::{self, Later, Pace};
-use crate::gate::Verdicts;
-use crate::planning::{self, Ask, Figures};
-use crate::record::ledger::{Ledger, Ruled};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
-use crate::seams::Clock;
-use crate::vocabulary::names::{BlueprintName, RegionId, RunId};
-use crate::vocabulary::time::{Moment, Span};
+use rgctl_engine::execution::drive::{self, DriveError, Ended, IfHeld, Job};
+use rgctl_engine::execution::turn::{self, Later, Pace};
+use rgctl_engine::gate::Verdicts;
+use rgctl_engine::ledger::{Ledger, Ruled};
+use rgctl_engine::planning::{self, Ask, Figures};
+use rgctl_model::claims::Claims;
+use rgctl_model::health::Health;
+use rgctl_model::journal::{Outcome, Purpose};
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{Answer, Plan, Step, Waiting};
+use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::ports::Clock;
+use rgctl_model::quota::KnownQuota;
+use rgctl_model::scope::{RecordId, Scope};
+use rgctl_model::seen::Inventory;
+use rgctl_schema::names::{BlueprintName, RegionId, RunId};
+use rgctl_schema::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
 /// write: a store in which nothing was written yet has no identity, and nothing is ours there.
@@ -208,7 +207,7 @@ pub async fn carry_out(
 
 /// Carries a run out, with its progress as talk.
 pub async fn finish(outside: &Outside, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
-    let owner = machine::owner();
+    let owner = rgctl_machine::owner();
     let began = outside.clock.now();
     let deadline = run.deadline.map(|span| began + span);
     let stop = StopRequest::default();
@@ -218,7 +217,7 @@ pub async fn finish(outside: &Outside, run: &Run<'_>, output: &mut Output) -> Re
     let pace = Pace { still_max, ..usual };
     let work = async {
         loop {
-            let id = machine::new_run(&owner, outside.wall.now());
+            let id = rgctl_machine::new_run(&owner, outside.wall.now());
             let job = Job {
                 desired: run.desired,
                 policy: run.policy,

@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Failure;
 use super::exit::Exit;
-use crate::adapters::files::inputs::{self, PLAN_BYTES_MAX};
-use crate::adapters::files::outputs::{self, Replaces};
-use crate::artefacts::node::Desired;
-use crate::artefacts::plan::{PLAN_FORMAT, Plan};
-use crate::artefacts::policy::Policy;
-use crate::artefacts::rules::Rules;
-use crate::gate;
-use crate::record::ledger::Ruled;
-use crate::vocabulary::digest::sha256_hex;
-use crate::vocabulary::names::BlueprintName;
+use rgctl_engine::gate;
+use rgctl_engine::ledger::Ruled;
+use rgctl_machine::inputs::{self, PLAN_BYTES_MAX};
+use rgctl_machine::outputs::{self, Replaces};
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{PLAN_FORMAT, Plan};
+use rgctl_model::policy::Policy;
+use rgctl_model::rules::Rules;
+use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::names::BlueprintName;
 
 /// Format of the file. A file of another format is refused, never guessed at.
 pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v3";

@@ -10,15 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use super::{names, robustness, scale_inputs, scale_output};
-use crate::adapters::files::outputs::{self, OutputError, Replaces};
-use crate::scaling::augment::Source;
-use crate::scaling::backtest::Knob;
-use crate::scaling::backtest::{self, Asked, OWN, Optima, Row};
-use crate::scaling::baselines::BASELINES;
-use crate::scaling::commitments;
-use crate::scaling::evaluate::{Load, Terms};
-use crate::scaling::{AxisProfile, rules::Library};
-use crate::telemetry::MinuteSeries;
+use rgctl_machine::outputs::{self, OutputError, Replaces};
+use rgctl_scaling::augment::Source;
+use rgctl_scaling::backtest::Knob;
+use rgctl_scaling::backtest::{self, Asked, OWN, Optima, Row};
+use rgctl_scaling::baselines::BASELINES;
+use rgctl_scaling::commitments;
+use rgctl_scaling::evaluate::{Load, Terms};
+use rgctl_scaling::telemetry::MinuteSeries;
+use rgctl_scaling::{AxisProfile, rules::Library};
 
 /// Peak of the scored part as a share of the largest capacity.
 const PEAK_SHARE: f64 = 0.8;

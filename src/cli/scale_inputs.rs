@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::adapters::files::inputs::{Allowance, TRACE_BYTES_MAX, TRACES_BYTES_MAX, shown};
-use crate::scaling::augment;
-use crate::telemetry::noise::Departures;
-use crate::telemetry::{MinuteSeries, Trace, trace::read_stamp};
-use crate::vocabulary::digest::sha256_hex;
+use rgctl_machine::inputs::{Allowance, TRACE_BYTES_MAX, TRACES_BYTES_MAX, shown};
+use rgctl_scaling::augment;
+use rgctl_scaling::telemetry::noise::Departures;
+use rgctl_scaling::telemetry::{MinuteSeries, Trace, trace::read_stamp};
+use rgctl_schema::digest::sha256_hex;
 
 /// Series with fewer days than this cannot be divided into a warm-up and a scored part.
 const DAYS_MIN: f64 = 1.0;

@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use super::scale::{BacktestArgs, Bought, Measured, Output, told};
 use super::scale_inputs::Source;
-use crate::adapters::files::outputs::{self, Replaces};
 use crate::report::chart;
 use crate::report::html::{Page, TraceView, render};
-use crate::scaling::Constants;
-use crate::scaling::backtest::{Knob, Merit, OWN, Row, merit};
-use crate::scaling::bootstrap::{self, Comparison, Interval, Pair};
-use crate::scaling::commitments::Buyer;
-use crate::scaling::rules::Library;
-use crate::vocabulary::digest::sha256_hex;
+use rgctl_machine::outputs::{self, Replaces};
+use rgctl_scaling::Constants;
+use rgctl_scaling::backtest::{Knob, Merit, OWN, Row, merit};
+use rgctl_scaling::bootstrap::{self, Comparison, Interval, Pair};
+use rgctl_scaling::commitments::Buyer;
+use rgctl_scaling::rules::Library;
+use rgctl_schema::digest::sha256_hex;
 
 /// Share of the cost that minimum billing alone may cause before a policy is flagged.
 const IDLE_SHARE_FLAGGED: f64 = 0.2;

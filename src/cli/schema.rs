@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 
-use crate::blueprint::schema;
+use rgctl_blueprint::schema;
 
 /// A kind of document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

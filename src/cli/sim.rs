@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use super::names;
 use super::sim_hands::{self, CreateArgs, DeleteArgs, StatusArgs, TagArgs};
 use super::sim_names;
-use crate::adapters::files::objects::WorldFile;
-use crate::adapters::sim::{Fault, GENESIS, Rule, SimCloud, SimError, Surge, World};
-use crate::artefacts::address::Address;
-use crate::artefacts::node::Usage;
-use crate::kinds::KindId;
-use crate::vocabulary::names::{Name, RegionId};
-use crate::vocabulary::time::{Moment, Span};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Usage;
+use rgctl_schema::names::{Name, RegionId};
+use rgctl_schema::time::{Moment, Span};
+use rgctl_sim::{Fault, GENESIS, Rule, SimCloud, SimError, Surge, World};
+use rgctl_store::objects::WorldFile;
 
 /// Number of the format of `show -o json`.
 const SHOW_FORMAT: &str = "rgctl.dev/sim/v1";

@@ -10,14 +10,14 @@ use clap::Args;
 use serde_json::Value;
 
 use super::sim::{SimCommandError, address};
-use crate::adapters::sim::{SimCloud, World};
-use crate::artefacts::address::Address;
-use crate::artefacts::node::TAG_TOKEN;
-use crate::artefacts::plan::Op;
-use crate::kinds::AnyAttrs;
-use crate::seams::CloudError;
-use crate::vocabulary::digest::sha256_hex;
-use crate::vocabulary::names::{Name, Token};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::node::TAG_TOKEN;
+use rgctl_model::plan::Op;
+use rgctl_model::ports::CloudError;
+use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::names::{Name, Token};
+use rgctl_sim::{SimCloud, World};
 
 /// A creation by another hand as arguments.
 #[derive(Clone, Debug, Args)]

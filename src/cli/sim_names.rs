@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::names::{built_in_regions, unknown};
 use super::sim::{FaultArgs, FaultWord, SimCommandError};
-use crate::adapters::sim::World;
-use crate::blueprint::document::Reading;
-use crate::catalog::Catalog;
-use crate::vocabulary::names::RegionId;
+use rgctl_blueprint::document::Reading;
+use rgctl_catalog::Catalog;
+use rgctl_schema::names::RegionId;
+use rgctl_sim::World;
 
 /// The operations in a word each: those of [`Op`] and of its verbs, and looking.
 const OPERATIONS: [&str; 15] = [
@@ -104,8 +104,8 @@ fn zones(regions: &BTreeSet<String>, world: &World) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artefacts::plan::Verb;
-    use crate::vocabulary::names::Name;
+    use rgctl_model::plan::Verb;
+    use rgctl_schema::names::Name;
 
     #[test]
     fn every_verb_is_among_the_operations() {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::adapters::files::inputs::{self, InputError, TEMPLATE_BYTES_MAX};
-use crate::adapters::templates::{self, JOB_BYTES_MAX, RenderError};
-use crate::blueprint::template::{self, Scan, Values};
 use crate::report::diagnostics::{self, Colour};
-use crate::vocabulary::diagnostic::{Diagnostics, Source, did_you_mean};
+use rgctl_blueprint::template::{self, Scan, Values};
+use rgctl_machine::inputs::{self, InputError, TEMPLATE_BYTES_MAX};
+use rgctl_schema::diagnostic::{Diagnostics, Source, did_you_mean};
+use rgctl_templates::{JOB_BYTES_MAX, RenderError};
 
 /// Render templates: text first, documents afterwards.
 #[derive(Args, Clone, Debug)]
@@ -71,7 +71,7 @@ pub fn run(
         TemplateAction::Render { file, values, variables } => (file, values, variables),
         TemplateAction::Worker => {
             let job = inputs::Allowance::new(JOB_BYTES_MAX).bytes(Path::new("-"), JOB_BYTES_MAX)?;
-            return Ok(templates::work(&job, out).map(|()| 0)?);
+            return Ok(rgctl_templates::work(&job, out).map(|()| 0)?);
         }
     };
     let source = Source::new(inputs::shown(file), inputs::read_text(file, TEMPLATE_BYTES_MAX)?);
@@ -81,7 +81,7 @@ pub fn run(
             Err(problems) => return Ok(Err(TemplateError::Given { problems })),
         };
         let program = std::env::current_exe().map_err(RenderError::NoProcess)?;
-        templates::render(&program, &source, &values, templates::bounds()).map(Ok)
+        rgctl_templates::render(&program, &source, &values, rgctl_templates::bounds()).map(Ok)
     });
     match rendered {
         Ok(text) => {

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::adapters::files::inputs::{self, Allowance, DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, InputError};
-use crate::blueprint::document::Reading;
-use crate::catalog::{Catalog, CatalogError};
 use crate::report::diagnostics::{self, Colour};
-use crate::vocabulary::codes;
-use crate::vocabulary::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source};
-use crate::vocabulary::time::Moment;
+use rgctl_blueprint::document::Reading;
+use rgctl_catalog::{Catalog, CatalogError};
+use rgctl_machine::inputs::{self, Allowance, DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, InputError};
+use rgctl_schema::codes;
+use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source};
+use rgctl_schema::time::Moment;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::artefacts::inbox::{Message, Request};
-use crate::seams::Lease;
+use rgctl_model::inbox::{Message, Request};
+use rgctl_model::ports::Lease;
 
 /// The run that holds the lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -6,12 +6,12 @@ use std::fmt::{self, Write};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
 
-use crate::artefacts::bill::CostRange;
-use crate::artefacts::plan::{CostKey, Plan};
 use crate::report::style::{Style, Tone};
 use crate::report::tally;
-use crate::vocabulary::money::Total;
-use crate::vocabulary::names::{BlueprintName, RegionId, StoreName};
+use rgctl_model::bill::CostRange;
+use rgctl_model::plan::{CostKey, Plan};
+use rgctl_schema::money::Total;
+use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
 
 /// Cost of a store in a region.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -7,8 +7,8 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use crate::vocabulary::codes;
-use crate::vocabulary::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
+use rgctl_schema::codes;
+use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 
 /// The texts that diagnostics point into, by name.
 pub type Sources = BTreeMap<String, String>;

@@ -9,13 +9,13 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::artefacts::health::Health;
-use crate::artefacts::journal::{Entry, Event, Outcome};
-use crate::artefacts::plan::{Op, Plan, Reason};
 use crate::report::style::{Style, Tone};
 use crate::report::{plan, words};
-use crate::vocabulary::names::{BlueprintName, Fingerprint, StepId};
-use crate::vocabulary::time::Moment;
+use rgctl_model::health::Health;
+use rgctl_model::journal::{Entry, Event, Outcome};
+use rgctl_model::plan::{Op, Plan, Reason};
+use rgctl_schema::names::{BlueprintName, Fingerprint, StepId};
+use rgctl_schema::time::Moment;
 
 /// Why something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::artefacts::journal::{Entry, Event, Outcome, Purpose};
-use crate::record::ledger;
 use crate::report::style::{Style, Tone};
+use rgctl_engine::ledger;
+use rgctl_model::journal::{Entry, Event, Outcome, Purpose};
 
 /// An event in a line, with lines below it.
 pub fn words(event: &Event) -> (String, Vec<String>) {

@@ -5,7 +5,7 @@ use tera::{Context, Tera};
 use thiserror::Error;
 
 use super::chart;
-use crate::scaling::backtest::{Merit, Optima, Row};
+use rgctl_scaling::backtest::{Merit, Optima, Row};
 
 /// Why a report could not be rendered.
 #[derive(Debug, Error)]

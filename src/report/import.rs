@@ -6,14 +6,14 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::adoption::{Adoption, Left, StoreFound};
-use crate::artefacts::address::Address;
-use crate::artefacts::plan::Plan;
+use crate::import::{Adoption, Left, StoreFound};
 use crate::report::plan::{self, Detail};
 use crate::report::style::{Style, Tone};
 use crate::report::{plan_markdown, words};
-use crate::vocabulary::names::{BlueprintName, RegionId};
-use crate::vocabulary::table::FieldChange;
+use rgctl_model::address::Address;
+use rgctl_model::plan::Plan;
+use rgctl_schema::names::{BlueprintName, RegionId};
+use rgctl_schema::table::FieldChange;
 
 /// What was found, and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]

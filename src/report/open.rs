@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::record::ledger::{Ledger, Status};
-use crate::vocabulary::names::StepId;
-use crate::vocabulary::time::Moment;
+use rgctl_engine::ledger::{Ledger, Status};
+use rgctl_schema::names::StepId;
+use rgctl_schema::time::Moment;
 
 /// A step that was begun and has not come true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

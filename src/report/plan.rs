@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::artefacts::address::Address;
-use crate::artefacts::plan::{Op, Plan, Refusal, Step, Waiting};
 use crate::report::style::{Style, Tone};
 use crate::report::tally::Tally;
 use crate::report::{cost, words};
-use crate::vocabulary::names::StepId;
-use crate::vocabulary::time::Span;
+use rgctl_model::address::Address;
+use rgctl_model::plan::{Op, Plan, Refusal, Step, Waiting};
+use rgctl_schema::names::StepId;
+use rgctl_schema::time::Span;
 
 /// How much is told of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

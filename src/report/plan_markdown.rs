@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::artefacts::plan::{Plan, Refusal, Step};
 use crate::report::plan::{Detail, closing, fields, groups, not_done};
 use crate::report::tally::{self, Tally};
 use crate::report::{cost, words};
+use rgctl_model::plan::{Plan, Refusal, Step};
 
 /// The plan as Markdown.
 pub fn markdown(plan: &Plan) -> String {

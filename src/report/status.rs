@@ -6,21 +6,21 @@ use std::fmt::Write;
 use comfy_table::{Cell, Table, presets};
 use serde::Serialize;
 
-use crate::artefacts::address::Address;
-use crate::artefacts::bill::CostRange;
-use crate::artefacts::claims::Claims;
-use crate::artefacts::health::Health;
-use crate::artefacts::node::{Desired, Keep, Node, Usage};
-use crate::artefacts::plan::{Plan, Waiting};
-use crate::artefacts::seen::{Gap, Inventory, Seen};
-use crate::planning::tables;
 use crate::report::at_work::AtWork;
 use crate::report::open::{self, OpenStep};
 use crate::report::style::{Style, Tone};
-use crate::vocabulary::money::Total;
-use crate::vocabulary::names::{BlueprintName, RegionId, StoreName};
-use crate::vocabulary::phase::Phase;
-use crate::vocabulary::time::Moment;
+use rgctl_engine::planning::tables;
+use rgctl_model::address::Address;
+use rgctl_model::bill::CostRange;
+use rgctl_model::claims::Claims;
+use rgctl_model::health::Health;
+use rgctl_model::node::{Desired, Keep, Node, Usage};
+use rgctl_model::plan::{Plan, Waiting};
+use rgctl_model::seen::{Gap, Inventory, Seen};
+use rgctl_schema::money::Total;
+use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::time::Moment;
 
 /// One object of a store.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -286,7 +286,7 @@ fn object(at: &Address, seen: &Seen) -> ObjectStatus {
         .filter(|(name, _)| SIZES.contains(name))
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
-    let pending = seen.pending.iter().flat_map(crate::kinds::AnyAttrs::set_fields);
+    let pending = seen.pending.iter().flat_map(rgctl_model::kinds::AnyAttrs::set_fields);
     ObjectStatus {
         phase: Some(seen.facts.phase.clone()),
         native: seen.facts.native.clone(),

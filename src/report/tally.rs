@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::artefacts::bill::CostRange;
-use crate::artefacts::plan::{Op, Plan, Reason, Step};
-use crate::vocabulary::names::StepId;
-use crate::vocabulary::time::Span;
+use rgctl_model::bill::CostRange;
+use rgctl_model::plan::{Op, Plan, Reason, Step};
+use rgctl_schema::names::StepId;
+use rgctl_schema::time::Span;
 
 /// How many steps of which sort, and what they do to the users in sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

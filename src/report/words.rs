@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::artefacts::plan::{Answer, Effect, Op, Plan, Reason, Refusal, Step};
-use crate::artefacts::policy::Grave;
-use crate::execution::motion::Wait;
-use crate::execution::turn::Held;
 use crate::report::style::Tone;
-use crate::vocabulary::money::Total;
-use crate::vocabulary::names::StepId;
-use crate::vocabulary::table::FieldChange;
-use crate::vocabulary::time::Span;
+use rgctl_engine::execution::motion::Wait;
+use rgctl_engine::execution::turn::Held;
+use rgctl_model::plan::{Answer, Effect, Op, Plan, Reason, Refusal, Step};
+use rgctl_model::policy::Grave;
+use rgctl_schema::money::Total;
+use rgctl_schema::names::StepId;
+use rgctl_schema::table::FieldChange;
+use rgctl_schema::time::Span;
 
 /// Sign of a step: `+` make, `~` change, `-` delete, `-/+` make anew, `>` act.
 pub fn sign(step: &Step) -> &'static str {
@@ -54,7 +54,7 @@ pub fn change(change: &FieldChange) -> String {
 
 /// How an operation that changes no field is told in full.
 pub fn verb(op: &Op) -> String {
-    use crate::artefacts::plan::Verb;
+    use rgctl_model::plan::Verb;
     match op {
         Op::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover to {to}"),
         Op::Act { verb: Verb::Switchover { to, .. }, .. } => format!("switchover to {to}"),

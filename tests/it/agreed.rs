@@ -6,29 +6,29 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rgctl::adapters::sim::{Fault, GENESIS, Rule};
-use rgctl::artefacts::choices::Choices;
-use rgctl::artefacts::claims::{Claimed, Claims};
-use rgctl::artefacts::journal::{Cause, Event, Outcome};
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::{Op, Plan, Verb, Waiting};
-use rgctl::artefacts::policy::{Consent, Grave, Policy};
-use rgctl::artefacts::scope::RecordId;
-use rgctl::artefacts::seen::Member;
-use rgctl::execution::drive::DriveError;
-use rgctl::kinds::KindId;
-use rgctl::planning::{self, Ask};
-use rgctl::record::chain;
-use rgctl::record::ledger::{Illegal, Ledger};
-use rgctl::seams::{Clock, Cloud, Lease, Permit, Store};
-use rgctl::vocabulary::names::{Fingerprint, RegionId, RunId, StepId, StoreName, Token};
-use rgctl::vocabulary::time::Span;
+use rgctl_engine::execution::drive::DriveError;
+use rgctl_engine::ledger::{Illegal, Ledger};
+use rgctl_engine::planning::{self, Ask};
+use rgctl_model::chain;
+use rgctl_model::choices::Choices;
+use rgctl_model::claims::{Claimed, Claims};
+use rgctl_model::journal::{Cause, Event, Outcome};
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{Op, Plan, Verb, Waiting};
+use rgctl_model::policy::{Consent, Grave, Policy};
+use rgctl_model::ports::{Clock, Cloud, Lease, Permit, Store};
+use rgctl_model::scope::RecordId;
+use rgctl_model::seen::Member;
+use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId, StoreName, Token};
+use rgctl_schema::time::Span;
+use rgctl_sim::{Fault, GENESIS, Rule};
 use serde_json::json;
 
-use crate::fixtures::{ask, at, cluster_store, consents, desired, lines, node};
-use crate::shipped::{SHIPPED, build};
-use crate::site::{Order, Site, block_on, cache_store};
-use crate::swarm_blueprint::{CATALOG, Game};
+use rgctl_testkit::fixtures::{ask, at, cluster_store, consents, desired, lines, node};
+use rgctl_testkit::shipped::{SHIPPED, build};
+use rgctl_testkit::site::{Order, Site, block_on, cache_store};
+use rgctl_testkit::swarm_blueprint::{CATALOG, Game};
 
 /// A world without faults, in which the account has what it needs.
 pub fn quiet_site(seed: u64) -> Site {
@@ -170,7 +170,7 @@ fn every_shipped_blueprint_is_made_and_removed_without_a_failed_attempt() {
             let mut wanted = build(name, &[]).desired;
             // One of them says that nothing of it is ever deleted, which is kept.
             for rules in &mut wanted.rules {
-                rules.policies.consent = rgctl::artefacts::rules::Allowances::usual();
+                rules.policies.consent = rgctl_model::rules::Allowances::usual();
             }
             let mut site = quiet_site(7);
             let policy = everything(&stores_of(&wanted), &wanted.regions);
@@ -203,7 +203,7 @@ fn with_global(family: &str) -> Desired {
         "documentdb" => spec("documentdb", "      class: db.r6g.large\n      readers: 1\n"),
         _ => spec("valkey", "      class: cache.r7g.large\n      shards: 2\n      replicasPerShard: 1\n"),
     };
-    let wanted = crate::swarm_blueprint::desired_of(&text, GENESIS).unwrap();
+    let wanted = rgctl_testkit::swarm_blueprint::desired_of(&text, GENESIS).unwrap();
     assert!(wanted.nodes.keys().any(|at| at.kind == global), "{family} has a global object");
     assert_eq!(wanted.nodes.keys().filter(|at| at.kind == root).count(), 3);
     wanted
@@ -296,7 +296,7 @@ fn the_successor_that_was_agreed_takes_over_whoever_would_be_first_by_then() {
     let mut site = Site::new(16);
     let (after, mut plan) = with_one_done_by_hand(&mut site);
     // A person agreed to the third, as an earlier look had it.
-    let third = rgctl::vocabulary::names::Name::new("game-accounts-use1-3").unwrap();
+    let third = rgctl_schema::names::Name::new("game-accounts-use1-3").unwrap();
     let failover = plan.steps.iter().position(|step| step.op.word() == "failover").unwrap();
     if let Op::Act { verb: Verb::Failover { to }, .. } = &mut plan.steps[failover].op {
         *to = Some(third.clone());
@@ -453,7 +453,7 @@ fn intended(text: &str) -> Event {
 
 fn opened() -> Event {
     Event::Opened {
-        purpose: rgctl::artefacts::journal::Purpose::Apply,
+        purpose: rgctl_model::journal::Purpose::Apply,
         policy: Policy::default(),
         desired: Fingerprint("d".into()),
         steps: 1,
@@ -570,8 +570,8 @@ fn a_global_object_that_was_made_and_not_tagged_is_known_by_its_members_and_tagg
     let wanted = with_global("documentdb");
     let global = wanted.nodes.keys().find(|at| at.kind == KindId::DocumentGlobal).unwrap().clone();
     let primary = at("us-east-1", KindId::DocumentCluster, "game-s-use1");
-    let mut world = crate::fixtures::world_of(&wanted);
-    let role = rgctl::vocabulary::phase::Role::Writer;
+    let mut world = rgctl_testkit::fixtures::world_of(&wanted);
+    let role = rgctl_schema::phase::Role::Writer;
     let seen = world.seen.get_mut(&global).unwrap();
     seen.facts.tags.clear();
     seen.facts.members = vec![Member { region: primary.region.clone(), name: primary.name.clone(), role }];

@@ -1,30 +1,50 @@
-//! The architecture as a test: reads `src/` as text and checks ranks, purity, homes of outside crates, names, sizes.
+//! The architecture as a test, as far as the compiler does not say it: reads sources and manifests as text and checks which crate
+//! uses which, the order of modules within a crate, purity, homes of outside crates, doors, names, sizes.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules by rank. A file uses modules of lower rank, or its own.
-const RANKS: &[(u8, &[&str])] = &[
-    (0, &["vocabulary"]),
-    (1, &["kinds"]),
-    (2, &["artefacts"]),
-    (3, &["families", "seams", "catalog", "gate"]),
-    (4, &["blueprint", "observed", "telemetry", "record"]),
-    (5, &["forecast", "desired", "capacity"]),
-    (6, &["scaling", "recovery", "planning"]),
-    (7, &["adoption", "execution"]),
-    (8, &["adapters"]),
-    (9, &["operator", "cli", "report"]),
+/// Which crates of the workspace a crate may use. The compiler holds each crate to its manifest; this holds the manifests.
+/// The embedded cloud is a referee: what the engine believes it must not read, or a wrong belief could never be shown to be one.
+const USES: &[(&str, &[&str])] = &[
+    ("schema", &[]),
+    ("model", &["schema"]),
+    ("catalog", &["schema", "model"]),
+    ("blueprint", &["schema", "model", "catalog"]),
+    ("engine", &["schema", "model"]),
+    ("scaling", &["schema", "model", "catalog"]),
+    ("permissions", &["schema", "model"]),
+    ("machine", &["schema", "model"]),
+    ("store", &["schema", "model", "machine"]),
+    ("sim", &["schema", "model", "catalog", "store"]),
+    ("http", &["schema", "model", "catalog", "machine"]),
+    ("templates", &["schema", "model", "blueprint", "machine"]),
+    ("aws", &["schema", "model", "permissions"]),
+    ("testkit", &["schema", "model", "catalog", "blueprint", "engine", "store", "sim"]),
 ];
 
-/// Edges between modules of one rank, from and to: no circle among them.
-const EDGES: &[(&str, &str)] = &[("cli", "report"), ("operator", "report"), ("desired", "capacity")];
+/// Within a crate: modules in an order, so that none uses a later one. `*` is every module that is not named.
+const ORDER: &[(&str, &[&str])] = &[
+    ("crates/model/src", &["kinds", "*", "ports", "chain"]),
+    ("crates/blueprint/src", &["families", "*", "capacity", "desired"]),
+    ("crates/scaling/src", &["telemetry", "forecast", "*"]),
+    ("crates/engine/src", &["gate", "ledger", "planning", "execution"]),
+    ("src", &["import", "report", "cli"]),
+];
 
-/// The last rank that must be pure.
-const PURE_UP_TO: u8 = 7;
-/// The files of the core that await: the loop, and what keeps its lease.
-const AWAITING: &[&str] = &["execution/drive.rs", "execution/guard.rs"];
+/// What must be pure.
+const PURE: &[&str] = &[
+    "crates/schema/",
+    "crates/model/",
+    "crates/catalog/",
+    "crates/blueprint/",
+    "crates/engine/",
+    "crates/scaling/",
+    "src/import/",
+];
+/// The files of it that await: the loop, and what keeps its lease.
+const AWAITING: &[&str] = &["crates/engine/src/execution/drive.rs", "crates/engine/src/execution/guard.rs"];
 
 /// What a pure file must not name.
 const IMPURE: &[&str] = &[
@@ -49,19 +69,19 @@ const IMPURE: &[&str] = &[
 
 /// Where each outside crate may be named: a path or the beginning of one.
 const HOMES: &[(&str, &[&str])] = &[
-    ("aws_", &["adapters/aws"]),
-    ("clap", &["cli"]),
-    ("clap_complete", &["cli"]),
-    ("serde_yaml", &["blueprint/yaml.rs"]),
-    ("tera", &["adapters/templates/engine.rs", "report/html.rs"]),
-    ("rustix", &["adapters/machine"]),
-    ("reqwest", &["adapters/http"]),
-    ("rustls", &["adapters/http"]),
-    ("rusqlite", &["adapters/files"]),
-    ("kube", &["adapters/kube", "operator"]),
-    ("indicatif", &["cli"]),
-    ("annotate_snippets", &["report"]),
-    ("tracing_subscriber", &["cli"]),
+    ("aws_", &["crates/aws/src/"]),
+    ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/"]),
+    ("serde_yaml", &["crates/blueprint/src/yaml.rs"]),
+    ("tera", &["crates/templates/src/engine.rs", "src/report/html.rs"]),
+    ("rustix", &["crates/machine/src/"]),
+    ("reqwest", &["crates/http/src/"]),
+    ("rustls", &["crates/http/src/"]),
+    ("rusqlite", &["crates/store/src/"]),
+    ("kube", &["crates/kube/", "src/operator/"]),
+    ("indicatif", &["src/cli/"]),
+    ("annotate_snippets", &["src/report/"]),
+    ("tracing_subscriber", &["src/cli/"]),
 ];
 
 /// How a file, a pipe or a folder is opened for reading.
@@ -76,14 +96,14 @@ const OPENS: &[&str] = &[
     "stdin()",
     "Connection::open(",
 ];
-/// What may open, and why. Everything else asks `adapters/files/inputs.rs`, which bounds what is read in size and time.
+/// What may open, and why. Everything else asks `crates/machine/src/inputs.rs`, which bounds what is read in size and time.
 const DOORS: &[(&str, &str)] = &[
-    ("adapters/files/inputs.rs", "the door itself"),
-    ("adapters/files/outputs.rs", "looks at the beginning of what it would replace; writes"),
-    ("adapters/files/mod.rs", "databases, whose library opens them, once it is seen that they are files"),
-    ("adapters/http/download.rs", "appends to its own partial file; what comes is bounded there"),
-    ("adapters/machine/child.rs", "the pipes of a child, with bounds"),
-    ("cli/run.rs", "the answer of a person at a terminal"),
+    ("crates/machine/src/inputs.rs", "the door itself"),
+    ("crates/machine/src/outputs.rs", "looks at the beginning of what it would replace; writes"),
+    ("crates/store/src/lib.rs", "databases, whose library opens them, once it is seen that they are files"),
+    ("crates/http/src/download.rs", "appends to its own partial file; what comes is bounded there"),
+    ("crates/machine/src/child.rs", "the pipes of a child, with bounds"),
+    ("src/cli/run.rs", "the answer of a person at a terminal"),
 ];
 
 /// Names of the services, and where they may stand.
@@ -91,27 +111,23 @@ const SERVICES: &[&str] = &["aurora", "docdb", "documentdb", "elasticache", "red
 /// Sizing is knowledge of a family, too; it stands in `capacity/`, one file per sort of store, because it needs the
 /// whole blueprint and the catalog, which `families/` must not know.
 const SERVICES_AT_HOME: &[&str] = &[
-    "kinds/",
-    "families/",
-    "capacity/",
-    "adapters/aws/",
-    "adapters/sim/tables/",
-    "planning/tables/",
-    "catalog/data/",
-    "catalog/offer",
+    "crates/model/src/kinds/",
+    "crates/blueprint/src/families/",
+    "crates/blueprint/src/capacity/",
+    "crates/aws/src/",
+    "crates/permissions/src/",
+    "crates/sim/src/tables/",
+    "crates/engine/src/planning/tables/",
+    "crates/catalog/src/data/",
+    "crates/catalog/src/offer",
 ];
-
-/// The embedded cloud is a referee: where it is at home, and all that it may use. What the engine believes about a kind
-/// it must not read, or a wrong belief could never be shown to be one.
-const REFEREE: &str = "adapters/sim/";
-const REFEREE_USES: &[&str] = &["vocabulary", "kinds", "artefacts", "seams", "catalog"];
 
 const FILE_LINES_MAX: usize = 560;
 const FUNCTION_LINES_MAX: usize = 75;
 
-/// One file below `src/`.
+/// One file of the program.
 struct SourceFile {
-    /// Path below `src/`, with `/`.
+    /// Path from the root, with `/`.
     path: String,
     /// Text without what only tests see.
     code: String,
@@ -124,8 +140,10 @@ impl SourceFile {
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
         Self { path: path.to_owned(), code: code.to_owned(), text: text.to_owned() }
     }
+    /// The module of its crate that it belongs to: `planning` for `crates/engine/src/planning/order.rs`.
     fn module(&self) -> &str {
-        self.path.split(['/', '.']).next().unwrap_or_default()
+        let inner = self.path.rsplit_once("src/").map_or(self.path.as_str(), |(_, inner)| inner);
+        inner.split(['/', '.']).next().unwrap_or_default()
     }
     /// Lines of code with their numbers; comments are blanked.
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
@@ -141,8 +159,10 @@ impl SourceFile {
     }
 }
 
-fn rank(module: &str) -> Option<u8> {
-    RANKS.iter().find(|(_, modules)| modules.contains(&module)).map(|(rank, _)| *rank)
+/// The place of a module in the order of its crate.
+fn place(order: &[&str], module: &str) -> Option<usize> {
+    let at = |word: &str| order.iter().position(|named| *named == word);
+    at(module).or_else(|| at("*"))
 }
 
 /// Modules of this crate that a text uses, grouped imports included.
@@ -191,43 +211,33 @@ fn word(text: &str) -> &str {
     &text[..end]
 }
 
-/// A file uses only lower ranks or its own module.
-fn check_ranks(file: &SourceFile, found: &mut Vec<String>) {
-    if ["lib.rs", "main.rs"].contains(&file.path.as_str()) {
+/// A file uses only its own module, and earlier ones.
+fn check_order(file: &SourceFile, found: &mut Vec<String>) {
+    let within = |folder: &str| file.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let Some((_, order)) = ORDER.iter().find(|(folder, _)| within(folder)) else {
+        return;
+    };
+    if ["lib", "main"].contains(&file.module()) {
         return;
     }
-    let Some(own) = rank(file.module()) else {
-        found.push(format!("{}: `{}` has no rank; add it to the table", file.path, file.module()));
+    let Some(own) = place(order, file.module()) else {
+        found.push(format!("{}: `{}` has no place in the order of its crate", file.path, file.module()));
         return;
     };
     for used in used_modules(&file.flat()) {
-        // Macros and items at the root are not modules.
-        let Some(theirs) = rank(&used) else { continue };
-        let is_edge = theirs == own && EDGES.contains(&(file.module(), used.as_str()));
-        if used != file.module() && theirs >= own && !is_edge {
-            found.push(format!("{} (rank {own}) uses `{used}` (rank {theirs})", file.path));
+        if place(order, &used).is_some_and(|theirs| theirs > own) {
+            found.push(format!("{} uses `{used}`, which comes later", file.path));
         }
-    }
-}
-
-/// The referee shares nothing with those that it judges.
-fn check_referee(file: &SourceFile, found: &mut Vec<String>) {
-    if !file.path.starts_with(REFEREE) {
-        return;
-    }
-    let used = used_modules(&file.flat());
-    for used in used.iter().filter(|used| rank(used).is_some() && !REFEREE_USES.contains(&used.as_str())) {
-        found.push(format!("{}: the embedded cloud uses `{used}`", file.path));
     }
 }
 
 /// The core computes; it does not look, wait or speak.
 fn check_purity(file: &SourceFile, found: &mut Vec<String>) {
-    if rank(file.module()).is_none_or(|rank| rank > PURE_UP_TO) || AWAITING.contains(&file.path.as_str()) {
+    if !PURE.iter().any(|pure| file.path.starts_with(pure)) || AWAITING.contains(&file.path.as_str()) {
         return;
     }
     for (number, line) in file.lines() {
-        // The seams are traits whose methods are awaited by others; they hold futures, and never await.
+        // The ports are traits whose methods are awaited by others; they hold futures, and never await.
         for impure in IMPURE.iter().filter(|impure| line.contains(**impure)) {
             found.push(format!("{}:{number}: `{impure}` in the pure core", file.path));
         }
@@ -266,8 +276,10 @@ fn check_doors(file: &SourceFile, found: &mut Vec<String>) {
     }
     for (number, line) in file.lines() {
         for open in OPENS.iter().filter(|open| line.contains(**open)) {
-            found
-                .push(format!("{}:{number}: `{open}` beside the door `adapters/files/inputs.rs`", file.path));
+            found.push(format!(
+                "{}:{number}: `{open}` beside the door `crates/machine/src/inputs.rs`",
+                file.path
+            ));
         }
     }
 }
@@ -332,25 +344,37 @@ fn function_lengths(code: &str) -> Vec<(String, usize)> {
     found
 }
 
-/// `lib.rs` lists the modules in the order of their ranks.
-fn check_lib_order(lib: &str, found: &mut Vec<String>) {
-    let mut last = 0;
-    for line in lib.lines() {
-        let Some(module) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) else {
-            continue;
-        };
-        match rank(module) {
-            None => found.push(format!("lib.rs: `{module}` has no rank")),
-            Some(rank) if rank < last => found.push(format!("lib.rs: `{module}` stands below a higher rank")),
-            Some(rank) => last = rank,
+/// Crates of the workspace that a manifest names outside of its tests.
+fn used_crates(manifest: &str) -> BTreeSet<String> {
+    let mut section = "";
+    let mut used = BTreeSet::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if let Some(rest) = line.strip_prefix("rgctl-")
+            && section.ends_with("dependencies]")
+            && !section.contains("dev-")
+        {
+            used.insert(rest.split(['.', ' ']).next().unwrap_or_default().to_owned());
         }
+    }
+    used
+}
+
+/// A crate uses only what the table says.
+fn check_uses(name: &str, manifest: &str, found: &mut Vec<String>) {
+    let Some((_, may)) = USES.iter().find(|(known, _)| *known == name) else {
+        found.push(format!("crates/{name}: not in the table of what may use what"));
+        return;
+    };
+    for used in used_crates(manifest).iter().filter(|used| !may.contains(&used.as_str())) {
+        found.push(format!("crates/{name} uses `{used}`"));
     }
 }
 
 fn check(file: &SourceFile) -> Vec<String> {
     let mut found = Vec::new();
-    check_ranks(file, &mut found);
-    check_referee(file, &mut found);
+    check_order(file, &mut found);
     check_purity(file, &mut found);
     check_homes(file, &mut found);
     check_service_names(file, &mut found);
@@ -375,32 +399,57 @@ fn sources() -> Vec<SourceFile> {
             }
         }
     }
-    let src = root().join("src");
     let mut paths = Vec::new();
-    walk(&src, &mut paths);
+    walk(&root().join("src"), &mut paths);
+    for name in crates().iter().filter(|name| *name != "testkit") {
+        walk(&root().join("crates").join(name).join("src"), &mut paths);
+    }
     paths.sort();
     let files = paths.iter().map(|path| {
-        let name = path.strip_prefix(&src).expect("below src").to_string_lossy().replace('\\', "/");
+        let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/");
         SourceFile::new(&name, &fs::read_to_string(path).expect("a text"))
     });
     files.collect()
+}
+
+/// The names of the crates in `crates/`.
+fn crates() -> Vec<String> {
+    let folders = fs::read_dir(root().join("crates")).expect("the crates");
+    let mut names: Vec<String> = folders
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| root().join("crates").join(name).join("Cargo.toml").exists())
+        .collect();
+    names.sort();
+    names
+}
+
+fn manifest(name: &str) -> String {
+    fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect("a manifest")
 }
 
 #[test]
 fn every_file_keeps_the_rules() {
     let files = sources();
     assert!(files.len() > 40, "only {} files were found", files.len());
-    let mut found: Vec<String> = files.iter().flat_map(check).collect();
-    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("lib.rs");
-    check_lib_order(&lib, &mut found);
+    let found: Vec<String> = files.iter().flat_map(check).collect();
     assert!(found.is_empty(), "{} violations:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn every_crate_uses_what_the_table_says_and_no_more() {
+    let mut found = Vec::new();
+    for name in crates() {
+        check_uses(&name, &manifest(&name), &mut found);
+    }
+    assert_eq!(crates().len(), USES.len(), "a crate of the table is not there");
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
 fn no_module_is_named_after_nothing_in_particular() {
     let vague = ["util", "utils", "common", "helpers", "helper", "manager", "service", "services", "misc"];
     for file in sources() {
-        let at_home = file.path.starts_with("families/");
+        let at_home = file.path.starts_with("crates/blueprint/src/families/");
         let parts: Vec<&str> = file.path.trim_end_matches(".rs").split('/').collect();
         let found = parts.iter().find(|part| vague.contains(*part));
         assert!(found.is_none() || at_home, "{}: `{}` says nothing", file.path, found.unwrap_or(&""));
@@ -410,23 +459,38 @@ fn no_module_is_named_after_nothing_in_particular() {
 #[test]
 fn every_folder_is_on_the_map_in_the_documentation() {
     let map = fs::read_to_string(root().join("docs/architecture.md")).expect("docs/architecture.md");
+    // The folder of a crate by its own name, what is within it by the way from there.
+    let named = |folder: &str| match folder
+        .strip_prefix("crates/")
+        .map(|rest| rest.split_once("/src/").ok_or(rest))
+    {
+        Some(Ok((_, inner))) => format!("{inner}/"),
+        Some(Err(rest)) => format!("crates/{}", rest.trim_end_matches("src")),
+        None => format!("{folder}/"),
+    };
     let folders: BTreeSet<String> = sources()
         .iter()
-        .filter_map(|file| file.path.rsplit_once('/').map(|(folder, _)| folder.to_owned()))
+        .filter_map(|file| file.path.rsplit_once('/').map(|(folder, _)| named(folder)))
         .collect();
     let missing: Vec<&String> =
-        folders.iter().filter(|folder| !map.contains(&format!("`{folder}/`"))).collect();
+        folders.iter().filter(|folder| !map.contains(&format!("`{folder}`"))).collect();
     assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
 }
 
 #[test]
 fn the_core_is_free_of_the_provider_without_its_feature() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
     // What only the tests use is not in the graph of `cargo check`.
-    let shipped = manifest.split("[dev-dependencies]").next().unwrap_or_default();
-    for line in shipped.lines().filter(|line| line.starts_with("aws-")) {
-        assert!(line.contains("optional = true"), "`{line}` is not behind the feature `aws`");
+    let shipped = |text: &str| text.split("[dev-dependencies]").next().unwrap_or_default().to_owned();
+    for name in crates() {
+        for line in shipped(&manifest(&name)).lines().filter(|line| line.starts_with("aws-")) {
+            let walled = name == "aws" && line.contains("optional = true");
+            assert!(walled, "crates/{name}: `{line}` is not behind the feature `sdk` of the crate `aws`");
+        }
     }
+    let own = shipped(&fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml"));
+    let walled = |line: &str| line.starts_with("rgctl-aws = ") && line.contains("optional = true");
+    assert!(own.lines().any(walled), "the adapter is not behind the feature `aws`");
+    assert!(!own.lines().any(|line| line.starts_with("aws-")), "a crate of the SDK beside its adapter");
 }
 
 /// The checker itself: each rule catches a bad sample and lets a good one pass.
@@ -445,67 +509,72 @@ mod checker {
     #[test]
     fn a_look_upwards_is_caught_in_every_form() {
         let up = "uses `execution`";
-        assert_caught("planning/x.rs", "use crate::execution::turn;", up);
-        assert_caught("planning/x.rs", "use crate::{kinds::KindId, execution::turn};", up);
-        assert_caught(
-            "planning/x.rs",
-            "use crate::{\n    kinds::{KindId, facts},\n    execution::turn,\n};",
-            up,
-        );
-        assert_caught("planning/x.rs", "fn f() -> crate::execution::Turn { todo() }", up);
-        assert_caught("report/x.rs", "use crate::cli::args;", "uses `cli`");
-        assert_caught("seams/x.rs", "use crate::catalog::Catalog;", "uses `catalog`");
-    }
-
-    #[test]
-    fn a_look_of_the_embedded_cloud_at_the_engine_is_caught() {
-        for used in ["planning::effect", "execution::turn", "gate", "record::ledger", "families"] {
-            let module = used.split(':').next().unwrap();
-            let by = format!("the embedded cloud uses `{module}`");
-            assert_caught("adapters/sim/x.rs", &format!("use crate::{used};"), &by);
-        }
-        assert_eq!(
-            problems("adapters/sim/x.rs", "use crate::{kinds::KindId, seams::Cloud};"),
-            Vec::<String>::new()
-        );
+        let file = "crates/engine/src/planning/x.rs";
+        assert_caught(file, "use crate::execution::turn;", up);
+        assert_caught(file, "use crate::{gate::Verdicts, execution::turn};", up);
+        assert_caught(file, "use crate::{\n    gate::{Verdicts, times},\n    execution::turn,\n};", up);
+        assert_caught(file, "fn f() -> crate::execution::Turn { todo() }", up);
+        assert_caught("src/report/x.rs", "use crate::cli::args;", "uses `cli`");
+        assert_caught("crates/model/src/plan.rs", "use crate::ports::Cloud;", "uses `ports`");
+        assert_caught("crates/engine/src/elsewhere/x.rs", "", "has no place");
     }
 
     #[test]
     fn a_look_downwards_and_at_home_passes() {
         for text in [
-            "use crate::{kinds::{KindId, facts}, vocabulary::time};",
+            "use crate::{gate::{Verdicts, times}, ledger::Ledger};",
             "use crate::planning::draft;",
             "// crate::execution is above us",
             "use other_crate::execution;",
         ] {
-            assert_eq!(problems("planning/x.rs", text), Vec::<String>::new(), "{text}");
+            assert_eq!(problems("crates/engine/src/planning/x.rs", text), Vec::<String>::new(), "{text}");
         }
-        assert_eq!(problems("cli/x.rs", "use crate::report::style;"), Vec::<String>::new());
+        assert_eq!(problems("src/cli/x.rs", "use crate::report::style;"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_look_of_the_embedded_cloud_at_the_engine_is_caught() {
+        let problems = |name: &str, rest: &str| {
+            let mut found = Vec::new();
+            check_uses(name, &format!("[package]\nname = \"rgctl-{name}\"\n\n{rest}"), &mut found);
+            found
+        };
+        assert_eq!(problems("sim", "[dependencies]\nrgctl-model.workspace = true\n"), Vec::<String>::new());
+        assert_eq!(
+            problems("sim", "[dev-dependencies]\nrgctl-engine.workspace = true\n"),
+            Vec::<String>::new()
+        );
+        for line in ["rgctl-engine.workspace = true", "rgctl-engine = { workspace = true }"] {
+            for section in ["[dependencies]", "[target.'cfg(unix)'.dependencies]", "[build-dependencies]"] {
+                assert_eq!(problems("sim", &format!("{section}\n{line}\n")), ["crates/sim uses `engine`"]);
+            }
+        }
+        assert_eq!(problems("elsewhere", "").len(), 1);
     }
 
     #[test]
     fn what_is_in_tests_alone_is_not_the_cores() {
         let text = "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::cli::args;\n}\n";
-        assert_eq!(problems("planning/x.rs", text), Vec::<String>::new());
+        assert_eq!(problems("crates/engine/src/planning/x.rs", text), Vec::<String>::new());
     }
 
     #[test]
     fn impurity_is_caught() {
         for text in ["async fn f() {}", "let m: HashMap<u8, u8>;", "std::env::var(\"X\")", "println!(\"x\")"]
         {
-            assert_caught("planning/x.rs", text, "in the pure core");
+            assert_caught("crates/engine/src/planning/x.rs", text, "in the pure core");
         }
-        assert_eq!(problems("execution/drive.rs", "async fn f() {}"), Vec::<String>::new());
-        assert_eq!(problems("adapters/files/x.rs", "async fn f() {}"), Vec::<String>::new());
+        assert_eq!(problems("crates/engine/src/execution/drive.rs", "async fn f() {}"), Vec::<String>::new());
+        assert_eq!(problems("crates/store/src/x.rs", "async fn f() {}"), Vec::<String>::new());
     }
 
     #[test]
     fn a_crate_away_from_home_is_caught() {
-        assert_caught("cli/x.rs", "use rusqlite::Connection;", "outside its home");
-        assert_caught("cli/x.rs", "let c = aws_config::load();", "outside its home");
-        assert_caught("adapters/sim/x.rs", "use clap::Args;", "outside its home");
-        assert_eq!(problems("adapters/files/x.rs", "use rusqlite::Connection;"), Vec::<String>::new());
-        assert_eq!(problems("cli/x.rs", "let in_aws_words = 1;"), Vec::<String>::new());
+        assert_caught("src/cli/x.rs", "use rusqlite::Connection;", "outside its home");
+        assert_caught("src/cli/x.rs", "let c = aws_config::load();", "outside its home");
+        assert_caught("crates/sim/src/x.rs", "use clap::Args;", "outside its home");
+        assert_eq!(problems("crates/store/src/x.rs", "use rusqlite::Connection;"), Vec::<String>::new());
+        assert_eq!(problems("src/cli/x.rs", "let in_aws_words = 1;"), Vec::<String>::new());
     }
 
     #[test]
@@ -513,31 +582,30 @@ mod checker {
         for text in
             ["let t = std::fs::read(path);", "fs::read_to_string(p)", "File::open(p)", "io::stdin().lock()"]
         {
-            assert_caught("cli/x.rs", text, "beside the door");
-            assert_eq!(problems("adapters/files/inputs.rs", text), Vec::<String>::new());
+            assert_caught("src/cli/x.rs", text, "beside the door");
+            assert_eq!(problems("crates/machine/src/inputs.rs", text), Vec::<String>::new());
         }
     }
 
     #[test]
     fn a_service_name_in_generic_code_is_caught() {
-        assert_caught("planning/x.rs", "if kind == \"Aurora\" {}", "in generic code");
-        assert_eq!(problems("kinds/x.rs", "const A: &str = \"aurora\";"), Vec::<String>::new());
+        assert_caught("crates/engine/src/planning/x.rs", "if kind == \"Aurora\" {}", "in generic code");
+        assert_eq!(
+            problems("crates/model/src/kinds/x.rs", "const A: &str = \"aurora\";"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn a_file_without_a_purpose_or_beyond_measure_is_caught() {
-        let bare = check(&SourceFile::new("planning/x.rs", "fn f() {}"));
+        let bare = check(&SourceFile::new("crates/engine/src/planning/x.rs", "fn f() {}"));
         assert!(bare.iter().any(|problem| problem.contains("what it is for")), "{bare:?}");
-        assert_caught("planning/x.rs", &"// a line\n".repeat(FILE_LINES_MAX), "lines, at most");
+        assert_caught(
+            "crates/engine/src/planning/x.rs",
+            &"// a line\n".repeat(FILE_LINES_MAX),
+            "lines, at most",
+        );
         let long = format!("pub fn f() {{\n{}}}\n", "    g();\n".repeat(FUNCTION_LINES_MAX));
-        assert_caught("planning/x.rs", &long, "function `f`");
-    }
-
-    #[test]
-    fn a_module_out_of_order_or_without_rank_is_caught() {
-        let mut found = Vec::new();
-        check_lib_order("pub mod kinds;\npub mod vocabulary;\npub mod elsewhere;\n", &mut found);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert_caught("elsewhere/x.rs", "", "has no rank");
+        assert_caught("crates/engine/src/planning/x.rs", &long, "function `f`");
     }
 }

@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use rgctl::blueprint::document::Reading;
-use rgctl::blueprint::{schema, spec::Blueprint, template};
-use rgctl::catalog::Catalog;
 use rgctl::cli::{explain, validate};
 use rgctl::report::diagnostics::{self, Colour};
-use rgctl::vocabulary::codes::{self, Code};
-use rgctl::vocabulary::diagnostic::Source;
-use rgctl::vocabulary::money::{Currency, Money};
-use rgctl::vocabulary::node::Tree;
-use rgctl::vocabulary::quantity::{Bytes, Count, Factor, Halves, PerMonth, Share, TimeOfDay};
-use rgctl::vocabulary::section::{Setting, from_json};
-use rgctl::vocabulary::shape::Shape;
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::{schema, spec::Blueprint, template};
+use rgctl_catalog::Catalog;
+use rgctl_schema::codes::{self, Code};
+use rgctl_schema::diagnostic::Source;
+use rgctl_schema::money::{Currency, Money};
+use rgctl_schema::node::Tree;
+use rgctl_schema::quantity::{Bytes, Count, Factor, Halves, PerMonth, Share, TimeOfDay};
+use rgctl_schema::section::{Setting, from_json};
+use rgctl_schema::shape::Shape;
+use rgctl_schema::time::{Moment, Span};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -70,7 +70,7 @@ fn a_shipped_region_agrees_with_the_catalogue() {
         for lack in &region.spec.lacks {
             let (service, item) = lack.feature.split_once('/').unwrap();
             let stated = catalog.capability(service, item, &region.metadata.name);
-            assert_eq!(stated, rgctl::catalog::Capability::No, "{} {}", region.metadata.name, lack.feature);
+            assert_eq!(stated, rgctl_catalog::Capability::No, "{} {}", region.metadata.name, lack.feature);
         }
     }
 }
@@ -184,8 +184,8 @@ fn every_field_is_documented_and_its_example_can_be_read() {
                 assert!(row.doc.ends_with('.') || row.doc.ends_with('`'), "{path}: {:?}", row.doc);
                 if let Some(example) = row.shown_example() {
                     let source = Source::new("example", format!("{}: {example}\n", row.name));
-                    let mut found = rgctl::vocabulary::diagnostic::Diagnostics::default();
-                    rgctl::blueprint::yaml::parse(&source, &mut found);
+                    let mut found = rgctl_schema::diagnostic::Diagnostics::default();
+                    rgctl_blueprint::yaml::parse(&source, &mut found);
                     assert!(found.is_empty(), "{path}: the example `{example}` cannot be read");
                 }
                 *seen += 1;
@@ -242,8 +242,8 @@ fn an_alias_bomb_and_a_deep_document_are_refused() {
 #[test]
 fn a_version_is_kept_as_it_was_written() {
     let text = "a: 8.10\nb: 1_000\nc: no\nd: &x 0x1F\ne: *x\n";
-    let mut found = rgctl::vocabulary::diagnostic::Diagnostics::default();
-    let trees = rgctl::blueprint::yaml::parse(&Source::new("a", text), &mut found);
+    let mut found = rgctl_schema::diagnostic::Diagnostics::default();
+    let trees = rgctl_blueprint::yaml::parse(&Source::new("a", text), &mut found);
     let number = |key: &str| format!("{:?}", trees[0].get(key).unwrap().data);
     assert_eq!(number("a"), "Number(\"8.10\")");
     assert_eq!(number("c"), "Text(\"no\")");

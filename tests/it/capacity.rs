@@ -2,15 +2,15 @@
 
 use proptest::prelude::*;
 
-use rgctl::artefacts::overlay::Axis;
-use rgctl::blueprint::document::Reading;
-use rgctl::blueprint::spec::Blueprint;
-use rgctl::capacity::{self, Estimate, survivors};
 use rgctl::cli::capacity::{CapacityArgs, document, write_text};
-use rgctl::vocabulary::quantity::Count;
+use rgctl_blueprint::capacity::{self, Estimate, survivors};
+use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::spec::Blueprint;
+use rgctl_model::overlay::Axis;
+use rgctl_schema::quantity::Count;
 
-use crate::fixtures::NOW;
-use crate::shipped::{SHIPPED, catalog, shipped};
+use rgctl_testkit::fixtures::NOW;
+use rgctl_testkit::shipped::{SHIPPED, catalog, shipped};
 
 fn estimates(blueprint: &Blueprint, reading: &Reading) -> Vec<Estimate> {
     capacity::estimate(blueprint, &reading.regions, &catalog(), NOW)
@@ -91,9 +91,10 @@ fn growth_reaches_ceilings_in_a_month_that_comes_sooner_the_faster_it_is() {
         let text = std::fs::read_to_string(path).unwrap();
         let growing = format!("growthPerMonth: {growth}");
         let text = text.replace("growthPerMonth: 8%", &growing).replace("growthPerMonth: 3%", &growing);
-        let (blueprint, reading) = crate::shipped::read(&text);
+        let (blueprint, reading) = rgctl_testkit::shipped::read(&text);
         let found = estimates(&blueprint, &reading);
-        let is_bound = |ceiling: &&rgctl::capacity::Ceiling| ceiling.what.contains("within the blueprint");
+        let is_bound =
+            |ceiling: &&rgctl_blueprint::capacity::Ceiling| ceiling.what.contains("within the blueprint");
         of(&found, "ranking").ceilings.iter().find(is_bound).map(|ceiling| ceiling.reached_in)
     };
     let (slow, fast) = (month("8%").unwrap(), month("30%").unwrap());

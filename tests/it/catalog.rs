@@ -5,18 +5,18 @@ mod price_list;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use rgctl::adapters::http::{
-    PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion, load_book,
-    refresh,
-};
-use rgctl::catalog::{
+use rgctl::cli::catalog as cli;
+use rgctl_catalog::{
     AsOf, Capability, Catalog, LayerKind, LimitValue, OfferAsk, Offered, Price, PriceBookDocument, PriceKey,
     RefreshedBook, Unit, check, read_offer,
 };
-use rgctl::cli::catalog as cli;
-use rgctl::vocabulary::money::Currency;
-use rgctl::vocabulary::names::{Partition, RegionId};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_http::{
+    PriceListHosts, RefreshError, RefreshEvent, RefreshOptions, RefreshReport, WantedRegion, load_book,
+    refresh,
+};
+use rgctl_schema::money::Currency;
+use rgctl_schema::names::{Partition, RegionId};
+use rgctl_schema::time::{Moment, Span};
 use serde_json::{Value, json};
 
 use price_list::{Answer, PriceList, offer_file, offer_path};
@@ -224,7 +224,7 @@ fn a_refresh_writes_a_dated_book_that_lies_over_the_shipped_prices() {
     assert_eq!(book.offers[0].bytes, offer_file("0.2610000000", "us-east-1", "USD").len() as u64);
     assert_eq!(
         book.offers[0].sha256,
-        rgctl::vocabulary::digest::sha256_hex(&offer_file("0.2610000000", "us-east-1", "USD"))
+        rgctl_schema::digest::sha256_hex(&offer_file("0.2610000000", "us-east-1", "USD"))
     );
 }
 

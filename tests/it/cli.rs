@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use rgctl::adapters::files::objects::WorldFile;
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::Inventory;
 use rgctl::cli::exit::{self, Exit};
 use rgctl::cli::saved::SavedPlan;
+use rgctl_model::policy::Policy;
+use rgctl_model::seen::Inventory;
+use rgctl_store::objects::WorldFile;
 
-use crate::fixtures::{NOW, cluster_store, desired, plan_for};
+use rgctl_testkit::fixtures::{NOW, cluster_store, desired, plan_for};
 
 /// A place of its own for each test: an empty folder, no environment, a fixed width.
 pub struct Place {
@@ -127,7 +127,7 @@ fn save_plan(place: &Place, name: &str, class: &str) {
     let wanted = desired(cluster_store("accounts", "us-east-1", 2, class));
     let nothing = Inventory::empty(NOW);
     let mut plan = plan_for(&wanted, &nothing, &Policy::default());
-    plan.base = rgctl::planning::base(&wanted, &nothing, &rgctl::artefacts::claims::NO_CLAIMS);
+    plan.base = rgctl_engine::planning::base(&wanted, &nothing, &rgctl_model::claims::NO_CLAIMS);
     SavedPlan::new(plan, wanted, Policy::default(), 0).write(&place.path().join(name)).unwrap();
 }
 
@@ -199,22 +199,24 @@ fn a_reader_that_goes_away_is_no_error() {
 
 #[test]
 fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
-    use rgctl::artefacts::plan::Op;
-    use rgctl::seams::{Cloud, Permit};
+    use rgctl_model::plan::Op;
+    use rgctl_model::ports::{Cloud, Permit};
     let place = Place::new();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/light-game.yaml");
-    let stranger =
-        crate::fixtures::at("us-east-1", rgctl::kinds::KindId::RdsSubnetGroup, "light-game-players-use1");
+    let stranger = rgctl_testkit::fixtures::at(
+        "us-east-1",
+        rgctl_model::kinds::KindId::RdsSubnetGroup,
+        "light-game-players-use1",
+    );
     {
-        let cloud =
-            rgctl::adapters::sim::SimCloud::open(&WorldFile::under(&place.path().join(".rgctl"))).unwrap();
+        let cloud = rgctl_sim::SimCloud::open(&WorldFile::under(&place.path().join(".rgctl"))).unwrap();
         let fields =
             [("description", "by hand".into()), ("subnets", serde_json::json!(["subnet-a", "subnet-b"]))];
-        let attrs = crate::fixtures::attrs(stranger.kind, &fields);
+        let attrs = rgctl_testkit::fixtures::attrs(stranger.kind, &fields);
         let op = Op::Create { at: stranger.clone(), attrs, tags: std::collections::BTreeMap::new() };
-        let token = rgctl::vocabulary::names::Token("a person".to_owned());
-        crate::site::block_on(cloud.call(&op, &token, &Permit::always())).unwrap();
-        cloud.advance(rgctl::vocabulary::time::Span::from_mins(5)).unwrap();
+        let token = rgctl_schema::names::Token("a person".to_owned());
+        rgctl_testkit::site::block_on(cloud.call(&op, &token, &Permit::always())).unwrap();
+        cloud.advance(rgctl_schema::time::Span::from_mins(5)).unwrap();
     }
     let shown = place.run(&["import", "-f", file]);
     assert_eq!(shown.code, 0, "{}", shown.talk);

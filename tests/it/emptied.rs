@@ -4,24 +4,24 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use rgctl::adapters::sim::GENESIS;
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::journal::Outcome;
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::rules::{Allowance, Policies, Rules};
-use rgctl::artefacts::seen::{Inventory, Seen};
-use rgctl::kinds::KindId;
-use rgctl::vocabulary::names::{Fingerprint, RegionId, StoreName};
-use rgctl::vocabulary::time::Span;
+use rgctl_model::address::Address;
+use rgctl_model::journal::Outcome;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::Op;
+use rgctl_model::policy::Policy;
+use rgctl_model::rules::{Allowance, Policies, Rules};
+use rgctl_model::seen::{Inventory, Seen};
+use rgctl_schema::names::{Fingerprint, RegionId, StoreName};
+use rgctl_schema::time::Span;
+use rgctl_sim::GENESIS;
 use serde_json::json;
 
 use crate::agreed::quiet_site;
-use crate::fixtures::{at, cluster_store, consents, desired, lines};
-use crate::site::{Order, Site, cache_store};
-use crate::swarm_blueprint::desired_of;
-use crate::taps::Cut;
+use rgctl_testkit::fixtures::{at, cluster_store, consents, desired, lines};
+use rgctl_testkit::site::{Order, Site, cache_store};
+use rgctl_testkit::swarm_blueprint::desired_of;
+use rgctl_testkit::taps::Cut;
 
 const HOME: &str = "{ primary: us-east-1 }";
 const TWO: &str = "{ primary: us-east-1, secondaries: [us-west-2], secondaryRole: reads }";
@@ -51,7 +51,7 @@ fn wanted(store: &str, regions: &str) -> Desired {
 /// Where consent is needed, told from the world alone: something of the store is left in a region, and its data there has
 /// gone. What a primary fills again is not asked for: a secondary counts where no data stands anywhere.
 fn emptied(wanted: &Desired, world: &Inventory) -> BTreeSet<String> {
-    let primary = crate::fixtures::region("us-east-1");
+    let primary = rgctl_testkit::fixtures::region("us-east-1");
     let is_standing =
         |(at, seen): &(&Address, &Seen)| !seen.facts.phase.is_going() && !at.kind.facts().observe_only;
     let standing: Vec<&Address> = world.seen.iter().filter(is_standing).map(|(at, _)| at).collect();
@@ -197,7 +197,7 @@ fn a_half_removed_store_that_leaves_the_blueprint_is_new_when_it_comes_back() {
 
 /// Stores that are replaced: as they are made first, and as they are wanted then.
 fn replaced() -> [(Desired, Desired); 2] {
-    let with = |mut nodes: Vec<rgctl::artefacts::node::Node>, kind: KindId, field: &str, value| {
+    let with = |mut nodes: Vec<rgctl_model::node::Node>, kind: KindId, field: &str, value| {
         let node = nodes.iter_mut().find(|node| node.at.kind == kind).unwrap();
         node.attrs.set(field, Some(value)).unwrap();
         desired(nodes)

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::bill::BillLine;
-use rgctl::artefacts::node::{Desired, Node};
-use rgctl::artefacts::overlay::{Axis, Overlay};
-use rgctl::artefacts::plan::Verb;
-use rgctl::catalog::{Unit, price_bill};
-use rgctl::desired::{self, Built};
-use rgctl::families::drill::{Wanted, drill};
-use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::vocabulary::names::{Name, StoreName};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_blueprint::desired::{self, Built};
+use rgctl_blueprint::families::drill::{Wanted, drill};
+use rgctl_catalog::{Unit, price_bill};
+use rgctl_model::address::Address;
+use rgctl_model::bill::BillLine;
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::{Desired, Node};
+use rgctl_model::overlay::{Axis, Overlay};
+use rgctl_model::plan::Verb;
+use rgctl_schema::names::{Name, StoreName};
+use rgctl_schema::time::{Moment, Span};
 
-use crate::fixtures::{NOW, region};
-use crate::shipped::{SHIPPED, build, catalog, read};
+use rgctl_testkit::fixtures::{NOW, region};
+use rgctl_testkit::shipped::{SHIPPED, build, catalog, read};
 
 /// The depth of each node in the order of creation; fails on a need that dangles or leads back to itself.
 fn depths(desired: &Desired) -> BTreeMap<&Address, usize> {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rgctl::adapters::sim::{GENESIS, SimCloud};
+use rgctl_sim::{GENESIS, SimCloud};
 
-use crate::shipped::desired_of;
+use rgctl_testkit::shipped::desired_of;
 
 #[path = "../../fuzz/src/readers.rs"]
 mod readers;
@@ -84,20 +84,20 @@ fn no_mutation_makes_a_reader_panic() {
 
 #[test]
 fn a_saved_plan_is_refused_with_any_one_byte_changed() {
-    use rgctl::artefacts::policy::Policy;
     use rgctl::cli::saved::SavedPlan;
+    use rgctl_model::policy::Policy;
     let desired = desired_of("light-game");
     let inventory = SimCloud::in_memory(1, GENESIS)
         .with_world(|world| {
-            world.observe(&rgctl::execution::drive::selection_of(
+            world.observe(&rgctl_engine::execution::drive::selection_of(
                 &desired,
-                &rgctl::artefacts::claims::NO_CLAIMS,
+                &rgctl_model::claims::NO_CLAIMS,
             ))
         })
         .unwrap()
         .unwrap();
     let policy = Policy::default();
-    let plan = crate::fixtures::plan_for(&desired, &inventory, &policy);
+    let plan = rgctl_testkit::fixtures::plan_for(&desired, &inventory, &policy);
     let text = serde_json::to_string(&SavedPlan::new(plan, desired, policy, 0)).unwrap();
     assert!(SavedPlan::parse(&text).is_ok());
     readers::saved_plan(text.as_bytes());

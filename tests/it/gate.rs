@@ -1,39 +1,39 @@
 //! The gate as a pure function, and the plans that it answers for.
 
 use proptest::prelude::*;
-use rgctl::artefacts::bill::CostRange;
-use rgctl::artefacts::claims::{Claimed, Claims};
-use rgctl::artefacts::journal::{Event, Outcome, Purpose};
-use rgctl::artefacts::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE};
-use rgctl::artefacts::plan::{Answer, Disturbance, Op, Plan, Step, Waiting};
-use rgctl::artefacts::policy::{Authority, Grave, GraveAct, Policy};
-use rgctl::artefacts::rules::{
-    Allowance, CalendarEntry, CellPlace, CostPolicy, Freeze, Policies, RecordedRules, Repeats, Rules, Verdict,
-};
-use rgctl::artefacts::seen::{Gap, Inventory};
 use rgctl::cli::saved::SavedPlan;
-use rgctl::gate::{Asked, Verdicts, authorise, stricter};
-use rgctl::kinds::KindId;
-use rgctl::kinds::facts::Endpoint;
-use rgctl::planning::{self, Ask};
-use rgctl::record::chain;
-use rgctl::record::ledger::{Ledger, Ruled};
 use rgctl::report;
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
-use rgctl::seams::Lease;
-use rgctl::vocabulary::calendar::{Weekday, Window, Zone};
-use rgctl::vocabulary::money::{Currency, Money};
-use rgctl::vocabulary::names::{Fingerprint, RunId, StoreName, Token};
-use rgctl::vocabulary::phase::Phase;
-use rgctl::vocabulary::quantity::{Factor, TimeOfDay};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_engine::gate::{Asked, Verdicts, authorise, stricter};
+use rgctl_engine::ledger::{Ledger, Ruled};
+use rgctl_engine::planning::{self, Ask};
+use rgctl_model::bill::CostRange;
+use rgctl_model::chain;
+use rgctl_model::claims::{Claimed, Claims};
+use rgctl_model::journal::{Event, Outcome, Purpose};
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE};
+use rgctl_model::plan::{Answer, Disturbance, Op, Plan, Step, Waiting};
+use rgctl_model::policy::{Authority, Grave, GraveAct, Policy};
+use rgctl_model::ports::Lease;
+use rgctl_model::rules::{
+    Allowance, CalendarEntry, CellPlace, CostPolicy, Freeze, Policies, RecordedRules, Repeats, Rules, Verdict,
+};
+use rgctl_model::seen::{Gap, Inventory};
+use rgctl_schema::calendar::{Weekday, Window, Zone};
+use rgctl_schema::money::{Currency, Money};
+use rgctl_schema::names::{Fingerprint, RunId, StoreName, Token};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::quantity::{Factor, TimeOfDay};
+use rgctl_schema::time::{Moment, Span};
 use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::cli::Place;
-use crate::fixtures::*;
-use crate::site::{Order, Site};
+use rgctl_testkit::fixtures::*;
+use rgctl_testkit::site::{Order, Site};
 
 fn store(name: &str) -> StoreName {
     StoreName::new(name).unwrap()

@@ -3,29 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use rgctl::adapters::files::objects::WorldFile;
-use rgctl::adapters::sim::{GENESIS, SimCloud};
-use rgctl::adoption::{Adoption, Ask, adopt};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::node::{Desired, Node, TAG_BLUEPRINT};
-use rgctl::artefacts::plan::{Op, Verb};
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Inventory, Selection};
-use rgctl::blueprint::document::Reading;
-use rgctl::desired;
-use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::planning::NoFigures;
-use rgctl::seams::{Cloud, Permit};
-use rgctl::vocabulary::diagnostic::Source;
-use rgctl::vocabulary::names::{BlueprintName, RegionId, Token};
-use rgctl::vocabulary::phase::{Phase, Role};
-use rgctl::vocabulary::time::Span;
+use rgctl::import::{Adoption, Ask, adopt};
+use rgctl_blueprint::desired;
+use rgctl_blueprint::document::Reading;
+use rgctl_engine::planning::NoFigures;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::{Desired, Node, TAG_BLUEPRINT};
+use rgctl_model::plan::{Op, Verb};
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::{Cloud, Permit};
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_schema::diagnostic::Source;
+use rgctl_schema::names::{BlueprintName, RegionId, Token};
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::time::Span;
+use rgctl_sim::{GENESIS, SimCloud};
+use rgctl_store::objects::WorldFile;
 use serde_json::{Value, json};
 
 use crate::cli::Place;
-use crate::fixtures::{NOW, at, plan_for, region};
-use crate::shipped::{SHIPPED, build, catalog};
-use crate::site::block_on;
+use rgctl_testkit::fixtures::{NOW, at, plan_for, region};
+use rgctl_testkit::shipped::{SHIPPED, build, catalog};
+use rgctl_testkit::site::block_on;
 
 /// Builds objects by another hand: no tag of ours, in the order in which they need each other.
 fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTreeMap<String, String>) {
@@ -91,7 +91,7 @@ fn reread(found: &Adoption) -> Desired {
 fn take_over_and_prove(cloud: &SimCloud, found: &Adoption) {
     let desired = reread(found);
     let before = look(cloud, &desired.regions);
-    let ops = crate::fixtures::take_over_ops(&desired, &before);
+    let ops = rgctl_testkit::fixtures::take_over_ops(&desired, &before);
     assert!(ops.iter().all(|op| matches!(op, Op::Tag { .. })));
     for op in &ops {
         block_on(cloud.call(op, &Token(format!("take {}", op.at())), &Permit::always())).unwrap();
@@ -166,7 +166,7 @@ fn what_spans_regions_and_has_moved_since_it_was_made_is_imported_where_it_is_ad
 }
 
 fn foreign(code: &str, kind: KindId, name: &str, fields: &[(&str, Value)], needs: &[&Address]) -> Node {
-    crate::fixtures::node(at(code, kind, name), "any", fields, needs)
+    rgctl_testkit::fixtures::node(at(code, kind, name), "any", fields, needs)
 }
 
 fn nodes(all: Vec<Node>) -> BTreeMap<Address, Node> {
@@ -430,7 +430,7 @@ fn an_adopted_setting_that_makes_no_sense_is_told_with_its_place() {
     let found: Vec<String> = reading
         .diagnostics
         .iter()
-        .filter(|one| one.severity == rgctl::vocabulary::diagnostic::Severity::Error)
+        .filter(|one| one.severity == rgctl_schema::diagnostic::Severity::Error)
         .map(|one| format!("{} {} {}", one.code, one.path, one.help.clone().unwrap_or_default()))
         .collect();
     for part in [

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rgctl::adapters::files::inputs::{Allowance, DOCUMENT_BYTES_MAX, InputError};
-use rgctl::adapters::machine::child::Bounds;
-use rgctl::adapters::templates::{self, RenderError};
-use rgctl::blueprint::template::Values;
 use rgctl::cli::exit::Exit;
-use rgctl::vocabulary::diagnostic::Source;
+use rgctl_blueprint::template::Values;
+use rgctl_machine::child::Bounds;
+use rgctl_machine::inputs::{Allowance, DOCUMENT_BYTES_MAX, InputError};
+use rgctl_schema::diagnostic::Source;
+use rgctl_templates::RenderError;
 
 use crate::cli::{Left, Place, SMALL};
 
@@ -254,8 +254,8 @@ fn templates_that_would_not_end_are_stopped_with_the_reason() {
     let loops =
         "{% set l = range(end=999) %}".to_owned() + &"{% for i in l %}".repeat(6) + &"{% endfor %}".repeat(6);
     let source = Source::new("loops", loops);
-    let bounds = Bounds { time: MOMENT, ..templates::bounds() };
-    match templates::render(program(), &source, &Values::default(), bounds) {
+    let bounds = Bounds { time: MOMENT, ..rgctl_templates::bounds() };
+    match rgctl_templates::render(program(), &source, &Values::default(), bounds) {
         Err(RenderError::Wrong(problem)) => {
             assert!(problem.message.contains("did not end within 300ms"), "{problem}");
             assert_eq!(problem.help.as_deref(), Some("look for loops within loops"));

@@ -1,9 +1,9 @@
 //! Laws that every kind obeys, by one visitor each. A new kind is under them the day it has a table.
 
-use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
-use rgctl::planning::tables::{self, Lowers};
-use rgctl::vocabulary::phase::Phase;
-use rgctl::vocabulary::table::{Attrs, Change, Field};
+use rgctl_engine::planning::tables::{self, Lowers};
+use rgctl_model::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::table::{Attrs, Change, Field};
 use serde_json::{Value, json};
 
 /// Two different legal values of a field, found by offering it values of every shape.

@@ -1,16 +1,16 @@
 //! What takes redundancy, protection or capacity away while everything goes on serving waits for the end of a freeze, and
 //! what does not, does not.
 
-use rgctl::artefacts::plan::{Answer, Disturbance};
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::rules::{CalendarEntry, Freeze, Policies, Rules};
-use rgctl::kinds::KindId;
-use rgctl::vocabulary::calendar::Zone;
-use rgctl::vocabulary::quantity::Factor;
-use rgctl::vocabulary::time::Span;
+use rgctl_model::kinds::KindId;
+use rgctl_model::plan::{Answer, Disturbance};
+use rgctl_model::policy::Policy;
+use rgctl_model::rules::{CalendarEntry, Freeze, Policies, Rules};
+use rgctl_schema::calendar::Zone;
+use rgctl_schema::quantity::Factor;
+use rgctl_schema::time::Span;
 use serde_json::{Value, json};
 
-use crate::fixtures::{NOW, at, desired, node, plan_for, world_of};
+use rgctl_testkit::fixtures::{NOW, at, desired, node, plan_for, world_of};
 
 fn frozen() -> Rules {
     let entry = CalendarEntry {

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use rgctl::adapters::aws::iam_policy::{PolicyFor, RecordPlace, policies, policy};
-use rgctl::adapters::aws::operations::{self, ALWAYS, ON_BEHALF, STORE};
-use rgctl::adapters::aws::policy_parts::{CHARACTERS_MAX, characters};
-use rgctl::artefacts::node::Desired;
-use rgctl::kinds::KindId;
-use rgctl::vocabulary::names::{Partition, RegionId};
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
+use rgctl_permissions::operations::{self, ALWAYS, ON_BEHALF, STORE};
+use rgctl_permissions::policy_parts::{CHARACTERS_MAX, characters};
+use rgctl_permissions::{PolicyFor, RecordPlace, policies, policy};
+use rgctl_schema::names::{Partition, RegionId};
 use serde_json::Value;
 
 use crate::cli::Place;
-use crate::shipped::{SHIPPED, build};
+use rgctl_testkit::shipped::{SHIPPED, build};
 
 /// What a blueprint needs in each partition, and with a record on S3.
 fn wanted(desired: &Desired, writes: bool) -> Vec<PolicyFor> {

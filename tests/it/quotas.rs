@@ -5,32 +5,34 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
-use rgctl::artefacts::claims::{Claimed, Claims};
-use rgctl::artefacts::journal::Outcome;
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::{Answer, Op, Plan, Step};
-use rgctl::artefacts::policy::{Authority, Policy};
-use rgctl::artefacts::quota::{AccountQuota, OverQuota};
-use rgctl::artefacts::scope::Home;
-use rgctl::artefacts::seen::{Inventory, Selection};
-use rgctl::artefacts::series::{Series, SeriesAsk};
 use rgctl::cli::figures::CatalogFigures;
-use rgctl::execution::drive::{Job, Watch, World, drive};
-use rgctl::execution::turn::{Pace, Turn};
-use rgctl::gate::{Asked, Verdicts, authorise};
-use rgctl::kinds::KindId;
-use rgctl::planning::{self, Ask};
-use rgctl::seams::{Cloud, CloudError, Permit, Receipt};
-use rgctl::vocabulary::names::{RegionId, RunId, Token};
-use rgctl::vocabulary::time::Span;
+use rgctl_engine::execution::drive::{Job, Watch, World, drive};
+use rgctl_engine::execution::turn::{Pace, Turn};
+use rgctl_engine::gate::{Asked, Verdicts, authorise};
+use rgctl_engine::planning::{self, Ask};
+use rgctl_model::claims::{Claimed, Claims};
+use rgctl_model::journal::Outcome;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{Answer, Op, Plan, Step};
+use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::ports::{Cloud, CloudError, Permit, Receipt};
+use rgctl_model::quota::{AccountQuota, OverQuota};
+use rgctl_model::scope::Home;
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_schema::names::{RegionId, RunId, Token};
+use rgctl_schema::time::Span;
+use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};
 use serde_json::json;
 
 use crate::cli::Place;
-use crate::fixtures::{NOW, ask, at, cluster_store, consents, desired, no_verdicts, node, region, world_of};
-use crate::shipped::catalog;
-use crate::site::{Order, Site, applying, block_on, cache_store};
-use crate::swarm_blueprint::CATALOG;
+use rgctl_testkit::fixtures::{
+    NOW, ask, at, cluster_store, consents, desired, no_verdicts, node, region, world_of,
+};
+use rgctl_testkit::shipped::catalog;
+use rgctl_testkit::site::{Order, Site, applying, block_on, cache_store};
+use rgctl_testkit::swarm_blueprint::CATALOG;
 
 /// What of a plan would be too much, with the usual quotas of the catalog.
 fn over(wanted: &Desired, seen: &Inventory, own: &[AccountQuota]) -> Vec<OverQuota> {

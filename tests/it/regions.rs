@@ -7,29 +7,29 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rgctl::adapters::sim::{Fault, Rule};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose};
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::scope::Home;
-use rgctl::artefacts::seen::{Inventory, Selection};
-use rgctl::artefacts::series::{Series, SeriesAsk};
-use rgctl::execution::drive::{Ended, World, drive};
-use rgctl::execution::turn::Pace;
-use rgctl::kinds::KindId;
-use rgctl::kinds::facts::Endpoint;
-use rgctl::record::ledger::Ledger;
-use rgctl::seams::{Clock, Cloud, CloudError, Permit, Receipt};
-use rgctl::vocabulary::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_engine::execution::drive::{Ended, World, drive};
+use rgctl_engine::execution::turn::Pace;
+use rgctl_engine::ledger::Ledger;
+use rgctl_model::address::Address;
+use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::Op;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
+use rgctl_model::scope::Home;
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
+use rgctl_schema::time::{Moment, Span};
+use rgctl_sim::{Fault, Rule};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::cli::Place;
-use crate::fixtures::{at, consents, desired, node, region};
-use crate::site::{Quiet, Site, applying, block_on, cache_store};
+use rgctl_testkit::fixtures::{at, consents, desired, node, region};
+use rgctl_testkit::site::{Quiet, Site, applying, block_on, cache_store};
 
 /// Counts the looks at each region.
 struct Looks<'a> {

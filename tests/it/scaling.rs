@@ -6,17 +6,17 @@ use std::process::Command;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rgctl::scaling::backtest::{self, Asked, OWN};
-use rgctl::scaling::baselines::{BASELINES, Family};
-use rgctl::scaling::calendar::{Effect, Event};
-use rgctl::scaling::decide::{Direction, Held};
-use rgctl::scaling::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
-use rgctl::scaling::policy::ShadowPolicy;
-use rgctl::scaling::replay::Recording;
-use rgctl::scaling::rules::Library;
-use rgctl::scaling::{AxisProfile, Constants, Memory, Situation, decide};
-use rgctl::telemetry::{Fault, MinuteSeries, Trace, TraceError};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_scaling::backtest::{self, Asked, OWN};
+use rgctl_scaling::baselines::{BASELINES, Family};
+use rgctl_scaling::calendar::{Effect, Event};
+use rgctl_scaling::decide::{Direction, Held};
+use rgctl_scaling::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
+use rgctl_scaling::policy::ShadowPolicy;
+use rgctl_scaling::replay::Recording;
+use rgctl_scaling::rules::Library;
+use rgctl_scaling::telemetry::{Fault, MinuteSeries, Trace, TraceError};
+use rgctl_scaling::{AxisProfile, Constants, Memory, Situation, decide};
+use rgctl_schema::time::{Moment, Span};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/traces");
 
@@ -612,7 +612,7 @@ proptest! {
 
     #[test]
     fn more_capacity_is_never_served_than_was_ordered_a_lag_ago(targets in prop::collection::vec(1_u32..20, 1..200)) {
-        let mut fleet = rgctl::scaling::fleet::Fleet::new(AxisProfile::READER, 1);
+        let mut fleet = rgctl_scaling::fleet::Fleet::new(AxisProfile::READER, 1);
         let path: Vec<_> = targets.iter().map(|t| fleet.minute(*t)).collect();
         for (t, standing) in path.iter().enumerate() {
             let known = path[..t.saturating_sub(7)].iter().map(|s| s.ordered).max().unwrap_or(1);

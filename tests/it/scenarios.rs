@@ -6,17 +6,17 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::adapters::files::objects::WorldFile;
-use rgctl::adapters::machine::SystemClock;
-use rgctl::adapters::sim::SimCloud;
-use rgctl::artefacts::scope::Scope;
-use rgctl::seams::{Clock, Lease, Store};
-use rgctl::vocabulary::names::{BlueprintName, RunId};
-use rgctl::vocabulary::time::Span;
+use rgctl_machine::SystemClock;
+use rgctl_model::ports::{Clock, Lease, Store};
+use rgctl_model::scope::Scope;
+use rgctl_schema::names::{BlueprintName, RunId};
+use rgctl_schema::time::Span;
+use rgctl_sim::SimCloud;
+use rgctl_store::journal::SqliteStore;
+use rgctl_store::objects::WorldFile;
 
 use crate::cli::Place;
-use crate::digests;
+use rgctl_testkit::digests;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

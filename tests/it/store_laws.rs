@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::artefacts::inbox::Request;
-use rgctl::artefacts::scope::Scope;
-use rgctl::seams::archive::Archive;
-use rgctl::seams::{Store, StoreError};
-use rgctl::vocabulary::time::Moment;
+use rgctl_model::inbox::Request;
+use rgctl_model::ports::archive::Archive;
+use rgctl_model::ports::{Store, StoreError};
+use rgctl_model::scope::Scope;
+use rgctl_schema::time::Moment;
+use rgctl_store::journal::SqliteStore;
 
-use crate::fixtures::region;
-use crate::store_law::{
+use rgctl_testkit::fixtures::region;
+use rgctl_testkit::store_law::{
     LEASE, Process, START, begun_in, event, game, obeys_the_laws, obeys_the_laws_of_leases,
     obeys_the_laws_of_moves, of_law, run, take,
 };

@@ -2,29 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rgctl::artefacts::bill::CostRange;
-use rgctl::artefacts::claims::NO_CLAIMS;
-use rgctl::artefacts::journal::{Cause, Entry, Event, Outcome, Purpose};
-use rgctl::artefacts::node::Node;
-use rgctl::artefacts::plan::{CostChange, CostKey, Plan, Step, Waiting};
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Gap, Inventory};
-use rgctl::kinds::KindId;
-use rgctl::kinds::facts::Endpoint;
 use rgctl::report::cost::{CostReport, NotOurs, StoreCost};
 use rgctl::report::document::{document, format};
 use rgctl::report::plan::Detail;
 use rgctl::report::status::Prices;
 use rgctl::report::style::Style;
 use rgctl::report::{cost, drift, history, plan, plan_markdown, status};
-use rgctl::vocabulary::money::{Currency, Money, Total};
-use rgctl::vocabulary::names::{Fingerprint, RunId, StepId, StoreName, Token};
-use rgctl::vocabulary::phase::Phase;
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_model::bill::CostRange;
+use rgctl_model::claims::NO_CLAIMS;
+use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::node::Node;
+use rgctl_model::plan::{CostChange, CostKey, Plan, Step, Waiting};
+use rgctl_model::policy::Policy;
+use rgctl_model::seen::{Gap, Inventory};
+use rgctl_schema::money::{Currency, Money, Total};
+use rgctl_schema::names::{Fingerprint, RunId, StepId, StoreName, Token};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::time::{Moment, Span};
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use crate::fixtures::*;
+use rgctl_testkit::fixtures::*;
 
 fn dollars(cents: i64) -> Total {
     let mut total = Total::default();
@@ -252,11 +252,11 @@ fn entry(seq: u64, run: &str, what: Event) -> Entry {
 }
 
 trait ParseName {
-    fn parse_name(&self) -> rgctl::vocabulary::names::BlueprintName;
+    fn parse_name(&self) -> rgctl_schema::names::BlueprintName;
 }
 impl ParseName for str {
-    fn parse_name(&self) -> rgctl::vocabulary::names::BlueprintName {
-        rgctl::vocabulary::names::BlueprintName::new(self).unwrap()
+    fn parse_name(&self) -> rgctl_schema::names::BlueprintName {
+        rgctl_schema::names::BlueprintName::new(self).unwrap()
     }
 }
 

@@ -1,23 +1,23 @@
 //! It fails closed: whatever is wanted and is not there, ours, whole and serving is said by every view, and no exit code is 0.
 
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::health::Trouble;
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::{Plan, Waiting};
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::seen::{Gap, Inventory, Member};
 use rgctl::cli::apply::exit_of;
 use rgctl::cli::exit::Exit;
-use rgctl::kinds::KindId;
-use rgctl::planning::{self, Ask};
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
 use rgctl::report::{drift, plan, plan_markdown};
-use rgctl::vocabulary::names::Fingerprint;
-use rgctl::vocabulary::phase::{Phase, Role};
+use rgctl_engine::planning::{self, Ask};
+use rgctl_model::address::Address;
+use rgctl_model::health::Trouble;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{Plan, Waiting};
+use rgctl_model::policy::Policy;
+use rgctl_model::seen::{Gap, Inventory, Member};
+use rgctl_schema::names::Fingerprint;
+use rgctl_schema::phase::{Phase, Role};
 use serde_json::json;
 
-use crate::fixtures::*;
+use rgctl_testkit::fixtures::*;
 
 const PHASES: fn() -> Vec<Phase> = || {
     vec![
@@ -249,12 +249,12 @@ fn a_removal_with_a_foreign_member_goes_on_for_the_other_stores() {
     );
     assert!(removal.steps.len() >= 4);
     // A run that leaves the store out hears nothing of it.
-    let targets = [rgctl::vocabulary::names::StoreName::new("payments").unwrap()].into();
+    let targets = [rgctl_schema::names::StoreName::new("payments").unwrap()].into();
     let policy = Policy { targets, ..allowed };
     let removal = planning::plan(&Ask { destroy: true, ..ask(&wanted, &world, &policy) });
     assert!(removal.waiting.is_empty() && removal.health.is_clean(), "{:?}", removal.waiting);
     let removal_of_it =
-        Policy { targets: [rgctl::vocabulary::names::StoreName::new("accounts").unwrap()].into(), ..policy };
+        Policy { targets: [rgctl_schema::names::StoreName::new("accounts").unwrap()].into(), ..policy };
     let removal = planning::plan(&Ask { destroy: true, ..ask(&wanted, &world, &removal_of_it) });
     assert!(matches!(removal.waiting.as_slice(), [Waiting::ForeignMember { .. }]), "{:?}", removal.waiting);
 }

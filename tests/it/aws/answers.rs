@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rgctl::adapters::aws::clients::AwsOptions;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::Selection;
-use rgctl::artefacts::series::{SeriesAsk, Signal};
-use rgctl::kinds::facts::Endpoint;
-use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::seams::{Cloud, CloudError, Permit};
-use rgctl::vocabulary::names::{BlueprintName, Token};
-use rgctl::vocabulary::phase::{Phase, Role};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_aws::clients::AwsOptions;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Cloud, CloudError, Permit};
+use rgctl_model::seen::Selection;
+use rgctl_model::series::{SeriesAsk, Signal};
+use rgctl_schema::names::{BlueprintName, Token};
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::time::{Moment, Span};
 use serde_json::json;
 
 use super::replay::{Answer, Sent, cloud, refusal, xml};
-use crate::fixtures::{at, region};
+use rgctl_testkit::fixtures::{at, region};
 
 fn ours() -> Selection {
     Selection {

@@ -1,7 +1,7 @@
 //! What the lists tell of an object of each kind, shaped like the provider's published models. `.ci/wire.sh` checks the
 //! bodies that come of these lines against those models.
 
-use rgctl::kinds::KindId;
+use rgctl_model::kinds::KindId;
 
 use super::models::{List, Model, Part, Reads};
 

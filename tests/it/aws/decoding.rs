@@ -4,23 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use rgctl::adapters::aws::clients::AwsOptions;
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::{Inventory, Seen, Selection};
-use rgctl::kinds::facts::Endpoint;
-use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
-use rgctl::seams::{Cloud, Permit};
-use rgctl::vocabulary::names::{BlueprintName, Token};
-use rgctl::vocabulary::phase::{Phase, Role};
-use rgctl::vocabulary::table::Attrs;
-use rgctl::vocabulary::time::Moment;
+use rgctl_aws::clients::AwsOptions;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Cloud, Permit};
+use rgctl_model::seen::{Inventory, Seen, Selection};
+use rgctl_schema::names::{BlueprintName, Token};
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::table::Attrs;
+use rgctl_schema::time::Moment;
 use serde_json::{Value, json};
 
 use super::bodies::{LISTS, MODELS, PARAMETERS};
 use super::models::{List, Model, list_named};
 use super::replay::{Answer, Sent, cloud, refusal, xml};
-use crate::fixtures::{at, region};
+use rgctl_testkit::fixtures::{at, region};
 
 /// The status of an object that is at rest.
 fn at_rest(model: &Model) -> String {

@@ -11,29 +11,29 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use rgctl::adapters::aws::clients::{AwsOptions, Transport};
-use rgctl::adapters::aws::cloud::AwsCloud;
-use rgctl::adapters::aws::doctor::{Bucket, Finding, Verdict, gather, report};
-use rgctl::adapters::aws::iam_policy::{PolicyFor, RecordPlace};
-use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::scope::Scope;
-use rgctl::artefacts::seen::Selection;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
-use rgctl::execution::drive::{DriveError, World, drive, observe};
-use rgctl::execution::turn::Pace;
-use rgctl::kinds::KindId;
 use rgctl::report::style::Style;
-use rgctl::seams::{Cloud, CloudError, Store};
-use rgctl::vocabulary::names::{BlueprintName, RunId};
-use rgctl::vocabulary::time::Moment;
+use rgctl_aws::clients::{AwsOptions, Transport};
+use rgctl_aws::cloud::AwsCloud;
+use rgctl_aws::doctor::{Bucket, Finding, Verdict, gather, report};
+use rgctl_engine::execution::drive::{DriveError, World, drive, observe};
+use rgctl_engine::execution::turn::Pace;
+use rgctl_model::kinds::KindId;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::{Cloud, CloudError, Store};
+use rgctl_model::scope::Scope;
+use rgctl_model::seen::Selection;
+use rgctl_permissions::{PolicyFor, RecordPlace};
+use rgctl_schema::names::{BlueprintName, RunId};
+use rgctl_schema::time::Moment;
+use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
 use super::replay::{Answer, Sent, Still, cloud, dated, over, refusal, xml};
-use crate::fixtures::{cluster_store, desired, region};
-use crate::site::{Quiet, applying};
-use crate::taps::ManualWall;
+use rgctl_testkit::fixtures::{cluster_store, desired, region};
+use rgctl_testkit::site::{Quiet, applying};
+use rgctl_testkit::taps::ManualWall;
 
 /// The time of [`Still`], as a service tells it, and ten minutes later.
 const IN_TIME: &str = "Fri, 15 Jan 2027 08:00:00 GMT";

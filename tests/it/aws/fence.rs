@@ -6,19 +6,19 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_types::body::SdkBody;
-use rgctl::adapters::aws::budget::Budget;
-use rgctl::adapters::aws::clients::{AwsOptions, Transport};
-use rgctl::adapters::aws::cloud::AwsCloud;
-use rgctl::artefacts::node::TAG_BLUEPRINT;
-use rgctl::artefacts::plan::Op;
-use rgctl::kinds::KindId;
-use rgctl::seams::{Clock, ClockReading, Cloud, CloudError, Permit};
-use rgctl::vocabulary::names::Token;
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_aws::budget::Budget;
+use rgctl_aws::clients::{AwsOptions, Transport};
+use rgctl_aws::cloud::AwsCloud;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::TAG_BLUEPRINT;
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Clock, ClockReading, Cloud, CloudError, Permit};
+use rgctl_schema::names::Token;
+use rgctl_schema::time::{Moment, Span};
 use serde_json::json;
 
 use super::replay::Still;
-use crate::fixtures::{at, attrs};
+use rgctl_testkit::fixtures::{at, attrs};
 
 const LEASE: Span = Span::from_mins(1);
 

@@ -2,14 +2,14 @@
 
 use aws_smithy_cbor::Encoder;
 use aws_smithy_types::DateTime;
-use rgctl::adapters::aws::clients::AwsOptions;
-use rgctl::artefacts::series::{SeriesAsk, Signal};
-use rgctl::kinds::KindId;
-use rgctl::seams::{Cloud, CloudError};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_aws::clients::AwsOptions;
+use rgctl_model::kinds::KindId;
+use rgctl_model::ports::{Cloud, CloudError};
+use rgctl_model::series::{SeriesAsk, Signal};
+use rgctl_schema::time::{Moment, Span};
 
 use super::replay::{Answer, CBOR, Sent, cloud, xml};
-use crate::fixtures::at;
+use rgctl_testkit::fixtures::at;
 
 /// A page of results: for each the id of its question, and its samples by second.
 fn page(results: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rgctl::kinds::KindId;
+use rgctl_model::kinds::KindId;
 use serde_json::{Value, json};
 
 use super::bodies::{LISTS, MODELS, PARAMETERS};

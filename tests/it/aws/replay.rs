@@ -10,11 +10,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::body::SdkBody;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rgctl::adapters::aws::budget::Budget;
-use rgctl::adapters::aws::clients::{AwsOptions, Transport};
-use rgctl::adapters::aws::cloud::AwsCloud;
-use rgctl::seams::Clock;
-use rgctl::vocabulary::time::Moment;
+use rgctl_aws::budget::Budget;
+use rgctl_aws::clients::{AwsOptions, Transport};
+use rgctl_aws::cloud::AwsCloud;
+use rgctl_model::ports::Clock;
+use rgctl_schema::time::Moment;
 use serde_json::{Value, json};
 
 /// A request as it was sent.

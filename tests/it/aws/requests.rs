@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use rgctl::adapters::aws::clients::{Attempt, AwsOptions};
-use rgctl::adapters::aws::iam_policy::{PolicyFor, policy};
-use rgctl::adapters::aws::operations::{self, WITHIN_OTHERS, action_of};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::plan::{Op, Verb};
-use rgctl::artefacts::seen::Selection;
-use rgctl::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
-use rgctl::planning::tables;
-use rgctl::seams::{Cloud, CloudError, Permit};
-use rgctl::vocabulary::names::{BlueprintName, Name, Token};
-use rgctl::vocabulary::table::{Attrs, Change};
+use rgctl_aws::clients::{Attempt, AwsOptions};
+use rgctl_engine::planning::tables;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl_model::plan::{Op, Verb};
+use rgctl_model::ports::{Cloud, CloudError, Permit};
+use rgctl_model::seen::Selection;
+use rgctl_permissions::operations::{self, WITHIN_OTHERS, action_of};
+use rgctl_permissions::{PolicyFor, policy};
+use rgctl_schema::names::{BlueprintName, Name, Token};
+use rgctl_schema::table::{Attrs, Change};
 use serde_json::{Value, json};
 
 use super::replay::{Answer, Sent, cloud, xml};
-use crate::fixtures::{at, region};
+use rgctl_testkit::fixtures::{at, region};
 
 /// A field: name, what changing it does, two values that it can have.
 type Field = (&'static str, Change, [Value; 2]);

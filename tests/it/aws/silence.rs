@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use rgctl::adapters::aws::budget::Budget;
-use rgctl::adapters::aws::clients::{AwsOptions, Patience, Transport};
-use rgctl::adapters::aws::cloud::AwsCloud;
-use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::scope::Scope;
-use rgctl::artefacts::seen::Selection;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
-use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::seams::{Cloud, CloudError, Permit, Store, StoreError};
-use rgctl::vocabulary::names::Token;
-use rgctl::vocabulary::time::Moment;
+use rgctl_aws::budget::Budget;
+use rgctl_aws::clients::{AwsOptions, Patience, Transport};
+use rgctl_aws::cloud::AwsCloud;
+use rgctl_aws::s3_store::{S3Place, S3Store};
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Cloud, CloudError, Permit, Store, StoreError};
+use rgctl_model::scope::Scope;
+use rgctl_model::seen::Selection;
+use rgctl_schema::names::Token;
+use rgctl_schema::time::Moment;
 
 use super::replay::Still;
-use crate::fixtures::{at, region};
+use rgctl_testkit::fixtures::{at, region};
 
 /// What an endpoint sends before it falls silent.
 const NOTHING: &str = "";

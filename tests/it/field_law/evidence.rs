@@ -2,27 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use rgctl::artefacts::bill::{CostRange, StoreBill};
-use rgctl::artefacts::journal::Outcome;
-use rgctl::artefacts::node::{Desired, Usage};
-use rgctl::artefacts::plan::Plan;
-use rgctl::artefacts::seen::Inventory;
-use rgctl::blueprint::document::Reading;
-use rgctl::blueprint::region::RegionBook;
-use rgctl::capacity::Estimate;
-use rgctl::catalog::{price_bill, price_range};
-use rgctl::desired::Clusters;
-use rgctl::kinds::AnyAttrs;
-use rgctl::planning::{Ask, Figures};
 use rgctl::report::status;
-use rgctl::vocabulary::diagnostic::{Severity, Source};
-use rgctl::vocabulary::money::Total;
-use rgctl::vocabulary::names::RegionId;
+use rgctl_blueprint::capacity::Estimate;
+use rgctl_blueprint::desired::Clusters;
+use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::region::RegionBook;
+use rgctl_catalog::{price_bill, price_range};
+use rgctl_engine::planning::{Ask, Figures};
+use rgctl_model::bill::{CostRange, StoreBill};
+use rgctl_model::journal::Outcome;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::node::{Desired, Usage};
+use rgctl_model::plan::Plan;
+use rgctl_model::seen::Inventory;
+use rgctl_schema::diagnostic::{Severity, Source};
+use rgctl_schema::money::Total;
+use rgctl_schema::names::RegionId;
 use serde_json::{Value, json};
 
-use crate::fixtures::{NOW, consents};
-use crate::site::Site;
-use crate::swarm_blueprint::{BUILT_IN, CATALOG};
+use rgctl_testkit::fixtures::{NOW, consents};
+use rgctl_testkit::site::Site;
+use rgctl_testkit::swarm_blueprint::{BUILT_IN, CATALOG};
 
 /// What a text comes to before the world is looked at.
 pub struct Told {
@@ -31,7 +31,7 @@ pub struct Told {
     /// Codes of what forbids it.
     pub errors: Vec<String>,
     /// What should exist; nothing when the text is refused.
-    pub built: Option<rgctl::desired::Built>,
+    pub built: Option<rgctl_blueprint::desired::Built>,
 }
 
 impl Told {
@@ -55,7 +55,7 @@ impl Told {
             }
         }
         if let (true, Some(loaded)) = (told.errors.is_empty(), reading.blueprints.first()) {
-            match rgctl::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], NOW) {
+            match rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], NOW) {
                 Ok(built) => told.built = Some(built),
                 Err(found) => told.errors.extend(found.iter().map(|finding| finding.code.to_string())),
             }
@@ -94,7 +94,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    pub fn of(built: &rgctl::desired::Built, inventory: &Inventory) -> Self {
+    pub fn of(built: &rgctl_blueprint::desired::Built, inventory: &Inventory) -> Self {
         let desired = &built.desired;
         let figures = Priced(Clusters::of(desired));
         let plan = |destroy| planned(desired, inventory, &figures, destroy);
@@ -115,7 +115,7 @@ impl Shown {
         let status = status::report(
             desired,
             inventory,
-            &rgctl::artefacts::claims::NO_CLAIMS,
+            &rgctl_model::claims::NO_CLAIMS,
             &update,
             &status::Prices { existing: &|_| Total::default(), wanted: &price },
         );
@@ -134,10 +134,14 @@ fn calls(plan: &Plan) -> Value {
 
 fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: bool) -> Plan {
     let policy = consents(&[]);
-    let verdicts = rgctl::planning::verdicts(desired, figures);
-    let ask =
-        Ask { figures, destroy, verdicts: &verdicts, ..crate::fixtures::ask(desired, inventory, &policy) };
-    rgctl::planning::plan(&ask)
+    let verdicts = rgctl_engine::planning::verdicts(desired, figures);
+    let ask = Ask {
+        figures,
+        destroy,
+        verdicts: &verdicts,
+        ..rgctl_testkit::fixtures::ask(desired, inventory, &policy)
+    };
+    rgctl_engine::planning::plan(&ask)
 }
 
 /// An estimate by its numbers: its formulas repeat what was written.

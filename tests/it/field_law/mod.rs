@@ -12,16 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use rayon::prelude::*;
-use rgctl::artefacts::seen::Inventory;
-use rgctl::blueprint::{schema, yaml};
-use rgctl::vocabulary::diagnostic::{Diagnostics, Source};
-use rgctl::vocabulary::shape::Shape;
+use rgctl_blueprint::{schema, yaml};
+use rgctl_model::seen::Inventory;
+use rgctl_schema::diagnostic::{Diagnostics, Source};
+use rgctl_schema::shape::Shape;
 use serde_json::{Value, json};
 
 use evidence::{Shown, Told, applied};
 use paths::{Field, Step, leaves, plain, put, variant_of};
 
-use crate::fixtures::NOW;
+use rgctl_testkit::fixtures::NOW;
 
 /// Fields that alter nothing, each with its reason; at most a twentieth of all.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -1,6 +1,6 @@
 //! The fields of a kind of document, walked from the tables that its reader is written from, and how one is set.
 
-use rgctl::vocabulary::shape::{Shape, Table};
+use rgctl_schema::shape::{Shape, Table};
 use serde_json::{Map, Value, json};
 
 /// A step from a value to a part of it.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use rgctl::artefacts::node::{Desired, TAG_KEY};
-use rgctl::artefacts::plan::{Op, Plan, Waiting};
-use rgctl::artefacts::policy::Policy;
-use rgctl::desired::Built;
-use rgctl::kinds::KindId;
+use rgctl_blueprint::desired::Built;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::{Desired, TAG_KEY};
+use rgctl_model::plan::{Op, Plan, Waiting};
+use rgctl_model::policy::Policy;
 use serde_json::json;
 
-use crate::fixtures::{NOW, lines, plan_for, region, world_of};
-use crate::shipped::{catalog, read};
-use crate::site::Site;
+use rgctl_testkit::fixtures::{NOW, lines, plan_for, region, world_of};
+use rgctl_testkit::shipped::{catalog, read};
+use rgctl_testkit::site::Site;
 
 /// A key as the service tells it.
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234";
@@ -22,7 +22,7 @@ fn built(spec: &str) -> Built {
          {{ peakConcurrent: 20k }}\n    requestsPerPlayerPerMinute: 30\n    hotData: {{ size: 200GiB }}\n{spec}"
     );
     let (blueprint, reading) = read(&text);
-    rgctl::desired::build(&blueprint, &reading.regions, &catalog(), &[], NOW).unwrap()
+    rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &[], NOW).unwrap()
 }
 
 fn changed(from: &Desired, to: &Desired) -> Plan {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rgctl::adapters::sim::{Broken, Fault, FaultPlan, GENESIS, Rule};
-use rgctl::artefacts::node::Usage;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::series::{Series, SeriesAsk, Signal};
-use rgctl::kinds::KindId;
-use rgctl::seams::{Cloud, CloudError};
-use rgctl::vocabulary::phase::Phase;
-use rgctl::vocabulary::time::Span;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Usage;
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Cloud, CloudError};
+use rgctl_model::series::{Series, SeriesAsk, Signal};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::time::Span;
+use rgctl_sim::{Broken, Fault, FaultPlan, GENESIS, Rule};
 use serde_json::json;
 
 use super::{Desk, at, attrs, block_on, cluster_fields};
@@ -105,7 +105,7 @@ fn another_hand_flips_a_switch() {
     desk.make(&cluster, &fields);
     let seen = desk.see(&cluster).unwrap();
     assert_eq!(seen.attrs.get("iam_authentication"), Some(json!(false)));
-    assert_eq!(rgctl::planning::tables::diff(&attrs(cluster.kind, &fields), &seen.attrs).len(), 1);
+    assert_eq!(rgctl_engine::planning::tables::diff(&attrs(cluster.kind, &fields), &seen.attrs).len(), 1);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn hours_are_billed_while_machines_run_and_storage_always() {
     desk.pass(Span::from_hours(10));
     assert!((hours("db.r7g.xlarge") - before - 10.0).abs() < 1e-6);
     assert!((hours("storage") - 100.0).abs() < 1e-6, "{}", hours("storage"));
-    desk.act(&cluster, rgctl::artefacts::plan::Verb::Stop).unwrap();
+    desk.act(&cluster, rgctl_model::plan::Verb::Stop).unwrap();
     desk.pass(Span::from_hours(2));
     let stopped = hours("db.r7g.xlarge");
     desk.pass(Span::from_hours(10));
@@ -205,13 +205,13 @@ fn taking_out_all_members_together_is_a_violation() {
     let desk = Desk::new(2);
     let (_, members) = desk.cluster(2);
     for member in &members {
-        desk.act(member, rgctl::artefacts::plan::Verb::Reboot).unwrap();
+        desk.act(member, rgctl_model::plan::Verb::Reboot).unwrap();
     }
     let broken: Vec<Broken> = desk.cloud.violations().iter().map(|violation| violation.broken).collect();
     assert_eq!(broken, [Broken::AllMembersDown]);
     let alone = Desk::new(2);
     let (_, members) = alone.cluster(1);
-    alone.act(&members[0], rgctl::artefacts::plan::Verb::Reboot).unwrap();
+    alone.act(&members[0], rgctl_model::plan::Verb::Reboot).unwrap();
     assert_eq!(alone.cloud.violations(), []);
 }
 
@@ -243,9 +243,9 @@ fn an_observer_sees_its_own_and_what_bears_its_names() {
     make("named-otherwise", Some("game"));
     make("other", Some("other"));
     desk.pass(HOUR);
-    let owner = Some(rgctl::vocabulary::names::BlueprintName::new("game").unwrap());
+    let owner = Some(rgctl_schema::names::BlueprintName::new("game").unwrap());
     let regions = std::iter::once(at(KindId::AuroraCluster, "x").region).collect();
-    let scope = rgctl::artefacts::seen::Selection { regions, owner, ..Default::default() };
+    let scope = rgctl_model::seen::Selection { regions, owner, ..Default::default() };
     let names: Vec<String> =
         block_on(desk.cloud.observe(&scope)).unwrap().seen.keys().map(|at| at.name.to_string()).collect();
     assert_eq!(names, ["game-a", "game-b", "named-otherwise"]);

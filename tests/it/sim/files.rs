@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use clap::Parser;
-use rgctl::adapters::files::objects::WorldFile;
-use rgctl::adapters::sim::{GENESIS, Side, SimCloud};
 use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
-use rgctl::kinds::KindId;
-use rgctl::seams::{Clock, Cloud, CloudError};
-use rgctl::vocabulary::time::Span;
+use rgctl_model::kinds::KindId;
+use rgctl_model::ports::{Clock, Cloud, CloudError};
+use rgctl_schema::time::Span;
+use rgctl_sim::{GENESIS, Side, SimCloud};
+use rgctl_store::objects::WorldFile;
 use serde_json::json;
 
 use super::{Desk, at, block_on, cluster_fields, member_fields};

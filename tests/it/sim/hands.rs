@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Parser;
-use rgctl::adapters::files::objects::WorldFile;
-use rgctl::adapters::sim::{Fault, GENESIS, Rule, SimCloud};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
-use rgctl::kinds::KindId;
-use rgctl::kinds::facts::Endpoint;
-use rgctl::seams::Cloud;
-use rgctl::vocabulary::names::{BlueprintName, RegionId};
-use rgctl::vocabulary::time::Span;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::plan::Op;
+use rgctl_model::ports::Cloud;
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_schema::names::{BlueprintName, RegionId};
+use rgctl_schema::time::Span;
+use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};
+use rgctl_store::objects::WorldFile;
 use serde_json::{Value, json};
 
 use super::{Desk, OTHER, REGION, at, attrs, block_on, cluster_fields, in_region, member_fields};

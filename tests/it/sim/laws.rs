@@ -1,10 +1,10 @@
 //! Laws that every kind passes in the embedded cloud.
 
-use rgctl::kinds::{Kind, KindId, KindVisitor};
-use rgctl::planning::tables;
-use rgctl::vocabulary::phase::Phase;
-use rgctl::vocabulary::table::{Attrs, Change};
-use rgctl::vocabulary::time::Span;
+use rgctl_engine::planning::tables;
+use rgctl_model::kinds::{Kind, KindId, KindVisitor};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::table::{Attrs, Change};
+use rgctl_schema::time::Span;
 use serde_json::{Value, json};
 
 use super::{Desk, all_fields, at, attrs, cluster_fields};
@@ -152,7 +152,7 @@ fn what_is_deleted_is_deleting_then_gone_and_leaves_the_snapshot_that_was_asked_
         if kind.facts().is_global && tables::of(kind).primary_leaves {
             let source = at(kind.member_kind().unwrap(), "main");
             let (region, member) = (source.region.clone(), source.name.clone());
-            desk.act(&object, rgctl::artefacts::plan::Verb::Detach { region, member }).unwrap();
+            desk.act(&object, rgctl_model::plan::Verb::Detach { region, member }).unwrap();
             desk.pass(Span::from_hours(1));
         }
         let snapshot = kind.facts().final_snapshot.map(|kind| at(kind, "thing-final"));

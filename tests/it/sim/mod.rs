@@ -10,15 +10,15 @@ mod walks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rgctl::adapters::sim::{GENESIS, SimCloud};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::plan::{Op, Verb};
-use rgctl::artefacts::seen::{Inventory, Seen, Selection};
-use rgctl::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
-use rgctl::seams::{Cloud, CloudError, Permit};
-use rgctl::vocabulary::names::{Name, RegionId, Token};
-use rgctl::vocabulary::table::Attrs;
-use rgctl::vocabulary::time::Span;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
+use rgctl_model::plan::{Op, Verb};
+use rgctl_model::ports::{Cloud, CloudError, Permit};
+use rgctl_model::seen::{Inventory, Seen, Selection};
+use rgctl_schema::names::{Name, RegionId, Token};
+use rgctl_schema::table::Attrs;
+use rgctl_schema::time::Span;
+use rgctl_sim::{GENESIS, SimCloud};
 use serde_json::{Value, json};
 
 pub const REGION: &str = "us-east-1";

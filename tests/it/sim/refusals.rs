@@ -1,13 +1,13 @@
 //! Every refusal, with the code that the real service gives.
 
-use rgctl::adapters::sim::{Fault, Rule};
-use rgctl::artefacts::address::Address;
-use rgctl::artefacts::node::Usage;
-use rgctl::artefacts::plan::{Op, Verb};
-use rgctl::kinds::KindId;
-use rgctl::seams::{Cloud, CloudError, Permit};
-use rgctl::vocabulary::names::Token;
-use rgctl::vocabulary::time::Span;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Usage;
+use rgctl_model::plan::{Op, Verb};
+use rgctl_model::ports::{Cloud, CloudError, Permit};
+use rgctl_schema::names::Token;
+use rgctl_schema::time::Span;
+use rgctl_sim::{Fault, Rule};
 use serde_json::json;
 
 use super::{Desk, OTHER, at, block_on, cluster_fields, in_region, member_fields};
@@ -318,7 +318,7 @@ fn delete_in_haste(desk: &Desk, at: &Address) -> CloudError {
 
 /// A cloud whose accounts have the default quotas of the catalog.
 fn with_quotas() -> Desk {
-    let catalog = std::sync::Arc::new(rgctl::catalog::Catalog::embedded().unwrap());
+    let catalog = std::sync::Arc::new(rgctl_catalog::Catalog::embedded().unwrap());
     Desk::of(Desk::new(3).cloud.with_catalog(catalog))
 }
 
@@ -437,7 +437,7 @@ fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
 #[test]
 fn a_class_that_the_catalog_does_not_list_for_a_region_is_refused_there() {
     let desk = Desk::new(3);
-    let catalog = std::sync::Arc::new(rgctl::catalog::Catalog::embedded().unwrap());
+    let catalog = std::sync::Arc::new(rgctl_catalog::Catalog::embedded().unwrap());
     let desk = Desk::of(desk.cloud.with_catalog(catalog));
     let china = in_region("cn-north-1", KindId::AuroraCluster, "main");
     desk.make(&china, &cluster_fields());

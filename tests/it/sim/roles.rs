@@ -1,16 +1,16 @@
 //! Who writes: in a cluster, and among regions.
 
-use rgctl::artefacts::plan::Verb;
-use rgctl::kinds::KindId;
-use rgctl::seams::CloudError;
-use rgctl::vocabulary::names::{Name, RegionId};
-use rgctl::vocabulary::phase::{Phase, Role};
-use rgctl::vocabulary::time::Span;
+use rgctl_model::kinds::KindId;
+use rgctl_model::plan::Verb;
+use rgctl_model::ports::CloudError;
+use rgctl_schema::names::{Name, RegionId};
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::time::Span;
 use serde_json::json;
 
 use super::{Desk, OTHER, at, cluster_fields, in_region, member_fields};
 
-fn role(desk: &Desk, member: &rgctl::artefacts::address::Address) -> Option<Role> {
+fn role(desk: &Desk, member: &rgctl_model::address::Address) -> Option<Role> {
     desk.see(member).unwrap().facts.role
 }
 
@@ -88,8 +88,8 @@ fn a_lost_zone_costs_its_members_and_moves_the_writer() {
     desk.cloud
         .with_world(|world| {
             let now = world.now();
-            let fault = rgctl::adapters::sim::Fault::ZoneLoss { zone };
-            world.add_fault(rgctl::adapters::sim::Rule::always(fault, now, now + Span::from_hours(1)));
+            let fault = rgctl_sim::Fault::ZoneLoss { zone };
+            world.add_fault(rgctl_sim::Rule::always(fault, now, now + Span::from_hours(1)));
         })
         .unwrap();
     desk.pass(Span::from_mins(10));
@@ -118,7 +118,7 @@ fn stopping_stops_the_members_and_starting_starts_them() {
 }
 
 /// A global cluster `world` over `main` here and `far` in the other region, each with two members.
-fn global(desk: &Desk) -> [rgctl::artefacts::address::Address; 3] {
+fn global(desk: &Desk) -> [rgctl_model::address::Address; 3] {
     let (cluster, _) = desk.cluster(2);
     let global = at(KindId::AuroraGlobal, "world");
     desk.make(&global, &json!({ "source": "main", "engine": "aurora-mysql" }));
@@ -167,11 +167,7 @@ fn a_lost_region_is_silent_and_the_other_can_take_over() {
     desk.cloud
         .with_world(|world| {
             let now = world.now();
-            let rule = rgctl::adapters::sim::Rule::always(
-                rgctl::adapters::sim::Fault::RegionLoss,
-                now,
-                now + Span::from_hours(2),
-            );
+            let rule = rgctl_sim::Rule::always(rgctl_sim::Fault::RegionLoss, now, now + Span::from_hours(2));
             world.add_fault(rule.in_region(cluster.region.clone()))
         })
         .unwrap();

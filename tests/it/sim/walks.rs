@@ -1,12 +1,12 @@
 //! Random walks: whatever is called, in whatever order, under whatever faults, the world keeps its own rules.
 
-use rgctl::adapters::sim::{Broken, FaultPlan, World};
-use rgctl::artefacts::plan::Verb;
-use rgctl::kinds::KindId;
-use rgctl::seams::CloudError;
-use rgctl::vocabulary::names::RegionId;
-use rgctl::vocabulary::phase::Role;
-use rgctl::vocabulary::time::Span;
+use rgctl_model::kinds::KindId;
+use rgctl_model::plan::Verb;
+use rgctl_model::ports::CloudError;
+use rgctl_schema::names::RegionId;
+use rgctl_schema::phase::Role;
+use rgctl_schema::time::Span;
+use rgctl_sim::{Broken, FaultPlan, World};
 use serde_json::json;
 
 use super::{Desk, OTHER, REGION, cluster_fields, in_region, member_fields};
@@ -127,7 +127,7 @@ fn a_walk_read_back_from_its_rows_is_the_same_world_and_goes_on_alike() {
                 (world.to_json(), copy.take_changes())
             })
             .unwrap();
-        let mut copy = World::new(0, rgctl::adapters::sim::GENESIS);
+        let mut copy = World::new(0, rgctl_sim::GENESIS);
         for (key, body) in &rows {
             copy.put_row(key, body.as_deref()).unwrap();
         }

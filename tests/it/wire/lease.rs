@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rgctl::adapters::machine::SystemClock;
-use rgctl::artefacts::journal::{Entry, Event};
-use rgctl::artefacts::scope::Scope;
-use rgctl::execution::drive::{DriveError, IfHeld};
+use rgctl_engine::execution::drive::{DriveError, IfHeld};
+use rgctl_machine::SystemClock;
+use rgctl_model::journal::{Entry, Event};
+use rgctl_model::scope::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -85,7 +85,7 @@ fn a_process_that_the_other_tests_start() {
     let trace = std::fs::File::create(&orders.trace).unwrap();
     tracing_subscriber::fmt()
         .json()
-        .with_env_filter("rgctl::adapters::aws::fence=debug")
+        .with_env_filter("rgctl_aws::fence=debug")
         .with_writer(Mutex::new(trace))
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -3,16 +3,16 @@
 
 use rgctl::cli::exit::Exit;
 
-use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::artefacts::journal::{Event, Outcome, Purpose};
-use rgctl::artefacts::policy::Policy;
-use rgctl::kinds::KindId;
-use rgctl::seams::Store;
+use rgctl_model::journal::{Event, Outcome, Purpose};
+use rgctl_model::kinds::KindId;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::Store;
+use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
 use super::shell::{Shell, head, store};
 use super::{apply_on, changes, cloud, emulator, subnets_of};
-use crate::fixtures::{at, desired, node};
+use rgctl_testkit::fixtures::{at, desired, node};
 
 /// Stores of two families that the emulator knows only in part. Of the third, Redshift, it accepts changes that it does
 /// not keep, which a run of the binary gives up after minutes: that one is tried with a shorter patience below.
@@ -107,7 +107,7 @@ async fn a_warehouse_whose_changes_the_emulator_accepts_and_forgets_is_given_up_
     }
     let asked = changes(&cloud, 0).iter().filter(|name| *name == "ModifyCluster").count();
     assert_eq!(asked, 3, "it is given up");
-    let game = rgctl::artefacts::scope::Scope::parse("aws/123456789012/game").unwrap();
+    let game = rgctl_model::scope::Scope::parse("aws/123456789012/game").unwrap();
     let record = store.entries(&game, 0).await.unwrap();
     assert!(matches!(record.last().unwrap().what, Event::Closed { .. }), "the record is closed");
     assert!(!record.iter().any(|entry| matches!(entry.what, Event::Unclear { .. })), "and nothing is open");

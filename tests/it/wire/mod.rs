@@ -18,30 +18,30 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rgctl::adapters::aws::budget::Budget;
-use rgctl::adapters::aws::clients::{AwsOptions, Transport};
-use rgctl::adapters::aws::cloud::AwsCloud;
-use rgctl::adapters::aws::s3_store::{S3Place, S3Store};
-use rgctl::adapters::files::journal::SqliteStore;
-use rgctl::artefacts::claims::NO_CLAIMS;
-use rgctl::artefacts::journal::{Event, Outcome, Purpose};
-use rgctl::artefacts::node::Desired;
-use rgctl::artefacts::plan::Op;
-use rgctl::artefacts::policy::Policy;
-use rgctl::artefacts::scope::Scope;
-use rgctl::artefacts::seen::{Inventory, Selection};
 use rgctl::cli::import::strangers;
-use rgctl::execution::drive::{Ended, Job, World, drive};
-use rgctl::execution::turn::Pace;
-use rgctl::kinds::{AnyAttrs, KindId};
-use rgctl::seams::{Clock, Cloud, CloudError, Permit, Store, StoreError};
-use rgctl::vocabulary::names::{BlueprintName, RunId, Token};
-use rgctl::vocabulary::time::{Moment, Span};
+use rgctl_aws::budget::Budget;
+use rgctl_aws::clients::{AwsOptions, Transport};
+use rgctl_aws::cloud::AwsCloud;
+use rgctl_aws::s3_store::{S3Place, S3Store};
+use rgctl_engine::execution::drive::{Ended, Job, World, drive};
+use rgctl_engine::execution::turn::Pace;
+use rgctl_model::claims::NO_CLAIMS;
+use rgctl_model::journal::{Event, Outcome, Purpose};
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::Desired;
+use rgctl_model::plan::Op;
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Store, StoreError};
+use rgctl_model::scope::Scope;
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_schema::names::{BlueprintName, RunId, Token};
+use rgctl_schema::time::{Moment, Span};
+use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
-use crate::fixtures::{at, cluster_store, consents, desired, node, region};
-use crate::site::{Quiet, applying};
-use crate::store_law::obeys_the_laws;
+use rgctl_testkit::fixtures::{at, cluster_store, consents, desired, node, region};
+use rgctl_testkit::site::{Quiet, applying};
+use rgctl_testkit::store_law::obeys_the_laws;
 
 /// This machine's time: an emulator has no other.
 struct Wall;
@@ -202,7 +202,7 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
     let listed: Vec<_> =
         strangers(&seen, &desired, &NO_CLAIMS).into_iter().map(|(at, _)| at.clone()).collect();
     assert_eq!(listed, [old.clone(), other]);
-    let ops = crate::fixtures::take_over_ops(&desired, &seen);
+    let ops = rgctl_testkit::fixtures::take_over_ops(&desired, &seen);
     assert_eq!(ops.iter().map(Op::at).collect::<Vec<_>>(), [&old], "another blueprint's object is not taken");
     let before = cloud.attempts().len();
     for op in &ops {

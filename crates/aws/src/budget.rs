@@ -1,0 +1,191 @@
+//! The rate budget: one token bucket for each account, region and endpoint, shared by all work of the process.
+//!
+//! Goes in: attempts made and answers of the service. Comes out: when the next call may be made.
+//!
+//! **Invariant:** every attempt costs a token, also retries and further pages; the level may go below zero, and then
+//! everybody waits until it has been paid back.
+//! **Invariant:** a share of each bucket is out of reach for lower priorities, so that a failover is never starved by
+//! reads.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rgctl_schema::time::{Moment, Span};
+
+/// How urgent a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Failovers, switchovers, promotions: they may drain the bucket.
+    Urgent,
+    /// Changes of a plan.
+    Change,
+    /// Observation and metrics.
+    Read,
+}
+
+impl Priority {
+    /// Share of the burst that must be left after the call.
+    const fn reserve(self) -> f64 {
+        match self {
+            Self::Urgent => 0.0,
+            Self::Change => 0.05,
+            Self::Read => 0.15,
+        }
+    }
+}
+
+/// The limits that a bucket starts with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Calls a second.
+    pub per_second: f64,
+    /// Calls that may be made at once after a pause.
+    pub burst: f64,
+}
+
+/// Share of a published limit that is left to people and other tools of the same account.
+const OURS: f64 = 0.7;
+/// Slowest rate to which throttling reduces a bucket, in calls a second: it must still find out that it may go faster.
+const SLOWEST: f64 = 0.2;
+/// Part of the full rate by which an answered call speeds a slowed bucket up again.
+const RECOVERY: f64 = 0.01;
+
+impl Rate {
+    /// What we allow ourselves at an endpoint. Only RDS publishes a figure (300 at once, 12 a second); the others are
+    /// set below it and found out by throttling.
+    pub fn of(endpoint: &str) -> Self {
+        match endpoint {
+            "rds" => Self { per_second: 12.0 * OURS, burst: 300.0 * OURS },
+            "monitoring" => Self { per_second: 50.0 * OURS, burst: 100.0 * OURS },
+            "s3" => Self { per_second: 500.0, burst: 1_000.0 },
+            _ => Self { per_second: 10.0 * OURS, burst: 100.0 * OURS },
+        }
+    }
+}
+
+/// One token bucket. Pure: time is an argument.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    full: Rate,
+    per_second: f64,
+    level: f64,
+    filled: Moment,
+    slowed: Moment,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub const fn new(full: Rate, now: Moment) -> Self {
+        Self { full, per_second: full.per_second, level: full.burst, filled: now, slowed: Moment::EPOCH }
+    }
+
+    fn fill(&mut self, now: Moment) {
+        let gained = now.since(self.filled).as_secs_f64() * self.per_second;
+        self.level = (self.level + gained).min(self.full.burst);
+        self.filled = self.filled.max(now);
+    }
+
+    /// How long a call of this priority must wait; zero when it may be made now.
+    pub fn wait(&mut self, now: Moment, priority: Priority) -> Span {
+        self.fill(now);
+        let missing = 1.0 + self.full.burst * priority.reserve() - self.level;
+        if missing <= 0.0 {
+            return Span::ZERO;
+        }
+        let ms = (missing / self.per_second * 1_000.0).ceil();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and small")]
+        let ms = ms as u64;
+        Span::from_millis(ms.max(1))
+    }
+
+    /// An attempt was sent.
+    pub fn spend(&mut self, now: Moment) {
+        self.fill(now);
+        self.level -= 1.0;
+    }
+
+    /// The service throttled: half the rate and nothing in stock. Answers to calls that were sent together count
+    /// once a second.
+    pub fn throttled(&mut self, now: Moment) {
+        self.fill(now);
+        if now.since(self.slowed) >= Span::from_secs(1) {
+            self.per_second = (self.per_second / 2.0).max(SLOWEST);
+            self.slowed = now;
+        }
+        self.level = self.level.min(0.0);
+    }
+
+    /// The service answered: a slowed bucket gets a little faster.
+    pub fn answered(&mut self) {
+        self.per_second = (self.per_second + self.full.per_second * RECOVERY).min(self.full.per_second);
+    }
+}
+
+/// Whose calls count together: account or profile, region, endpoint.
+pub type Payer = (String, String, String);
+
+/// All buckets of the process.
+#[derive(Clone, Debug, Default)]
+pub struct Budget {
+    buckets: Arc<Mutex<BTreeMap<Payer, Bucket>>>,
+}
+
+impl Budget {
+    /// Works on one bucket, which is made full when it does not exist.
+    pub fn with<T>(&self, payer: &Payer, now: Moment, work: impl FnOnce(&mut Bucket) -> T) -> T {
+        // A poisoned lock holds figures, not a half-made structure: they are still good.
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(payer.clone()).or_insert_with(|| Bucket::new(Rate::of(&payer.2), now));
+        work(bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 2.0, burst: 10.0 };
+
+    #[test]
+    fn a_failover_goes_through_when_reads_must_wait() {
+        let now = Moment::from_secs(100);
+        let mut bucket = Bucket::new(RATE, now);
+        for _ in 0..9 {
+            bucket.spend(now);
+        }
+        assert!(bucket.wait(now, Priority::Read) > Span::ZERO);
+        assert_eq!(bucket.wait(now, Priority::Urgent), Span::ZERO);
+        let later = now + Span::from_secs(1);
+        assert_eq!(bucket.wait(later, Priority::Read), Span::ZERO);
+    }
+
+    #[test]
+    fn throttling_halves_the_rate_once_a_second_and_answers_restore_it() {
+        let now = Moment::from_secs(100);
+        let mut bucket = Bucket::new(RATE, now);
+        bucket.throttled(now);
+        bucket.throttled(now);
+        assert!((bucket.per_second - 1.0).abs() < 1e-9, "{bucket:?}");
+        for _ in 0..40 {
+            bucket.throttled(now);
+            bucket.throttled(now + Span::from_secs(2));
+        }
+        assert!(bucket.per_second >= SLOWEST);
+        for _ in 0..200 {
+            bucket.answered();
+        }
+        assert!((bucket.per_second - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_workers_share_one_bucket() {
+        let budget = Budget::default();
+        let twin = budget.clone();
+        let now = Moment::from_secs(1);
+        let payer: Payer = ("a".into(), "us-east-1".into(), "rds".into());
+        for _ in 0..210 {
+            budget.with(&payer, now, |bucket| bucket.spend(now));
+        }
+        assert!(twin.with(&payer, now, |bucket| bucket.wait(now, Priority::Urgent)) > Span::ZERO);
+    }
+}

@@ -1,0 +1,471 @@
+//! The seam's three questions, each handed to the family that can answer it.
+//!
+//! Goes in: operations, scopes, questions. Comes out: receipts, inventories, series.
+//!
+//! **Invariant:** an observation asks a fixed number of lists for each region, whatever it holds; only parameters and
+//! missing tags of our own objects are asked for one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::budget::Budget;
+use super::clients::{Attempt, AwsOptions, Pool, Transport};
+use super::errors::{NOT_EMULATED, is_about_identity, is_no_op};
+use super::lane::Lane;
+use super::parameters::Parameters;
+use super::series::{self, Nodes, Of};
+use super::sight::{Sight, TAG_HOME};
+use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::node::{TAG_BLUEPRINT, TAG_TOKEN};
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS};
+use rgctl_model::quota::AccountQuota;
+use rgctl_model::scope::{CloudKind, Home};
+use rgctl_model::seen::{Gap, Inventory, Seen, Selection};
+use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_schema::names::{Partition, RegionId, Token};
+
+/// Requests about single objects that are under way at the same time.
+const AT_ONCE: usize = 8;
+
+/// The real provider.
+#[derive(Debug)]
+pub struct AwsCloud {
+    pool: Arc<Pool>,
+    parameters: Parameters,
+    /// The account of the credentials, once it was asked for.
+    home: OnceCell<String>,
+}
+
+impl AwsCloud {
+    /// The provider, with a connection pool and a budget of its own. Nothing is asked yet: wrong credentials show at
+    /// the first call.
+    pub fn new(options: AwsOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::over(options, Transport::default(), Budget::default(), clock)
+    }
+
+    /// The provider over a given transport: for tests, and to share budget and connections.
+    pub fn over(options: AwsOptions, transport: Transport, budget: Budget, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(options, transport, budget, clock)),
+            parameters: Parameters::default(),
+            home: OnceCell::new(),
+        }
+    }
+
+    /// The pool of clients, for the other questions that are put to the provider.
+    pub const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Every attempt made so far, retries and pages included.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.pool.attempts()
+    }
+
+    async fn lane(&self, region: &RegionId) -> Lane<'_> {
+        Lane::to(&self.pool, region).await
+    }
+
+    async fn make(&self, op: &Op, token: &Token, permit: &Permit) -> Result<Receipt, CloudError> {
+        let at = op.at();
+        let lane = self.lane(&at.region).await.under(permit);
+        let endpoint = at.kind.facts().endpoint;
+        match op {
+            Op::Create { attrs, tags, .. } => {
+                let tags = &creation_tags(at, tags, token);
+                match endpoint {
+                    Endpoint::Rds => rds_like::create(&lane, at, attrs, tags).await,
+                    Endpoint::ElastiCache => elasticache::create(&lane, at, attrs, tags).await,
+                    Endpoint::Redshift => redshift::create(&lane, at, attrs, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::create(&lane, at, attrs, tags).await,
+                }
+            }
+            Op::Modify { changes, attrs, .. } => match endpoint {
+                Endpoint::Rds => rds_like::modify(&lane, at, changes, attrs).await,
+                Endpoint::ElastiCache => elasticache::modify(&lane, at, attrs).await,
+                Endpoint::Redshift => redshift::modify(&lane, at, changes, attrs).await,
+                Endpoint::RedshiftServerless => redshift_serverless::modify(&lane, at, attrs).await,
+            },
+            Op::Tag { tags, .. } => {
+                // What is taken over keeps the address that it has now, wherever its writer goes.
+                let tags = &with_home(at, tags.clone());
+                match endpoint {
+                    Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
+                    Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
+                    Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
+                }
+            }
+            Op::Delete { final_snapshot, .. } => {
+                let snapshot = final_snapshot.as_ref();
+                match endpoint {
+                    Endpoint::Rds => rds_like::delete(&lane, at, snapshot).await,
+                    Endpoint::ElastiCache => elasticache::delete(&lane, at, snapshot).await,
+                    Endpoint::Redshift => redshift::delete(&lane, at, snapshot).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::delete(&lane, at, snapshot).await,
+                }
+            }
+            Op::Act { verb, .. } => match endpoint {
+                Endpoint::Rds => rds_like::act(&lane, at, verb).await,
+                Endpoint::ElastiCache => elasticache::act(&lane, at, verb).await,
+                Endpoint::Redshift => redshift::act(&lane, at, verb).await,
+                Endpoint::RedshiftServerless => {
+                    Err(super::lane::unsupported(&format!("{} {}", verb.as_str(), at.kind)))
+                }
+            },
+        }
+    }
+
+    async fn look(&self, scope: &Selection) -> Result<Inventory, CloudError> {
+        let mut inventory = Inventory::empty(self.pool.clock().now());
+        of_one_partition(&scope.regions)?;
+        if let Some(region) = scope.regions.first() {
+            self.pool.check_credentials(region).await?;
+        }
+        let mut looks = Vec::new();
+        for region in &scope.regions {
+            looks.push(self.look_at(region, scope).boxed());
+        }
+        let views = futures::future::join_all(looks).await;
+        let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
+        for (endpoint, region, sight) in views.into_iter().flatten() {
+            asked += sight.asked;
+            if !sight.gaps.is_empty() {
+                let lasting = sight.gaps.iter().any(|gap| matches!(gap, CloudError::Denied { .. }));
+                let mut why: Vec<String> = sight.gaps.iter().map(ToString::to_string).collect();
+                why.dedup();
+                inventory.gaps.push(Gap { region, endpoint, why: why.join("; "), lasting });
+            }
+            failed.extend(sight.gaps);
+            unknown.extend(sight.unknown);
+            inventory.seen.extend(sight.seen);
+        }
+        match nothing_seen(asked, &failed, &unknown) {
+            Some(error) => Err(error),
+            None => Ok(inventory),
+        }
+    }
+
+    async fn look_at(&self, region: &RegionId, scope: &Selection) -> Vec<(Endpoint, RegionId, Sight)> {
+        let lane = self.lane(region).await;
+        let (rds, cache, warehouse, serverless, tags) = futures::join!(
+            rds_like::observe(&lane),
+            elasticache::observe(&lane),
+            redshift::observe(&lane),
+            redshift_serverless::observe(&lane),
+            all_tags(&lane),
+        );
+        let mut views = Vec::new();
+        for (endpoint, mut sight) in [
+            (Endpoint::Rds, rds),
+            (Endpoint::ElastiCache, cache),
+            (Endpoint::Redshift, warehouse),
+            (Endpoint::RedshiftServerless, serverless),
+        ] {
+            complete_tags(&lane, endpoint, &mut sight, scope, tags.as_ref().ok()).await;
+            retain_ours_and_bound(&mut sight, scope);
+            self.parameters.complete(&lane, &mut sight).await;
+            views.push((endpoint, region.clone(), sight));
+        }
+        views
+    }
+
+    async fn measure(&self, asks: &[SeriesAsk]) -> Result<Vec<Series>, CloudError> {
+        let regions: BTreeSet<&RegionId> = asks.iter().map(|ask| &ask.at.region).collect();
+        let mut found: BTreeMap<usize, Series> = BTreeMap::new();
+        for region in regions {
+            let lane = self.lane(region).await;
+            let (places, here): (Vec<usize>, Vec<&SeriesAsk>) =
+                asks.iter().enumerate().filter(|(_, ask)| &ask.at.region == region).unzip();
+            let nodes = nodes(&lane, &here).await?;
+            found.extend(places.into_iter().zip(series::series(&lane, &here, &nodes).await?));
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+impl Cloud for AwsCloud {
+    fn quotas<'a>(
+        &'a self,
+        regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        async move {
+            let mut told = Vec::new();
+            for region in regions {
+                let lane = self.lane(region).await;
+                match doctor::quotas_of(&lane).await {
+                    Ok(quotas) => told.extend(doctor::as_told(region, &quotas)),
+                    // An emulator without this service has no account that tells quotas of its own.
+                    Err(CloudError::Refused { code, message }) if code == NOT_EMULATED => {
+                        tracing::warn!(message, "the endpoint tells no quotas: the usual ones are assumed");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(told)
+        }
+        .boxed()
+    }
+
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        async move {
+            let untold = |why: &str| CloudError::Unreachable { why: format!("whose account it is: {why}") };
+            let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
+            self.pool.check_credentials(region).await?;
+            let account =
+                self.home.get_or_try_init(|| async { self.lane(region).await.account().await }).await?;
+            Home::new(CloudKind::Aws, account).ok_or_else(|| untold(&format!("{account:?} is no account")))
+        }
+        .boxed()
+    }
+
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.look(scope).boxed()
+    }
+
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            let answer = self.make(op, token, permit).await;
+            self.parameters.changed(op.at(), self.pool.clock().now());
+            match answer {
+                Err(error) if is_no_op(&error) => Ok(Receipt::default()),
+                other => other,
+            }
+        }
+        .boxed()
+    }
+
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.measure(asks).boxed()
+    }
+}
+
+/// Credentials are of one account, and an account is of one partition: in regions of another they are nobody's.
+fn of_one_partition(regions: &BTreeSet<RegionId>) -> Result<(), CloudError> {
+    let Some(first) = regions.first() else { return Ok(()) };
+    let other = regions.iter().find(|region| Partition::of(region) != Partition::of(first));
+    other.map_or(Ok(()), |other| {
+        Err(CloudError::Denied {
+            code: TWO_PARTITIONS.to_owned(),
+            message: format!(
+                "{first} and {other} are in different partitions, and the credentials are of one account"
+            ),
+        })
+    })
+}
+
+/// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list
+/// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
+/// provider.
+fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> Option<CloudError> {
+    let is_stranger =
+        |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
+    if let Some(stranger) = failed.iter().find(|error| is_stranger(error)) {
+        return Some(stranger.clone());
+    }
+    if asked == 0 || failed.len() + unknown.len() < asked {
+        return None;
+    }
+    failed.first().cloned().or_else(|| {
+        let first = unknown.first()?;
+        let message = format!(
+            "it knows none of the {asked} lists that were asked for: is this an endpoint of the provider, and does it \
+             know the region? The first answer was: {first}"
+        );
+        Some(CloudError::Refused { code: NOT_EMULATED.to_owned(), message })
+    })
+}
+
+/// The tags that a new object carries: those asked for, the token that finds it again, and for a global object the
+/// region that addresses it.
+fn creation_tags(at: &Address, tags: &BTreeMap<String, String>, token: &Token) -> BTreeMap<String, String> {
+    let mut tags = tags.clone();
+    tags.insert(TAG_TOKEN.to_owned(), token.to_string());
+    with_home(at, tags)
+}
+
+fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    if at.kind.facts().is_global {
+        tags.insert(TAG_HOME.to_owned(), at.region.to_string());
+    }
+    tags
+}
+
+/// Whether an object is of the blueprint: by its tag, or by a name that only the blueprint gives.
+fn is_in_scope(at: &Address, seen: &Seen, scope: &Selection) -> bool {
+    let Some(owner) = &scope.owner else { return true };
+    seen.owner() == Some(owner.as_str()) || has_our_name(at, scope)
+}
+
+/// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
+const REFERENCES: usize = 2;
+
+/// Leaves what is of the blueprint, and what is bound to that: members of its clusters and global objects, users of its
+/// groups, global objects around its clusters. The lists tell it without any further call.
+fn retain_ours_and_bound(sight: &mut Sight, scope: &Selection) {
+    let mut kept: BTreeSet<Address> = sight
+        .seen
+        .iter()
+        .filter(|(at, seen)| is_in_scope(at, seen, scope))
+        .map(|(at, _)| at.clone())
+        .collect();
+    for _ in 0..REFERENCES {
+        let others = sight.seen.iter().filter(|(at, _)| !kept.contains(*at));
+        let bound: Vec<Address> = others
+            .filter(|(at, seen)| is_bound(at, seen, &kept, &sight.seen))
+            .map(|(at, _)| at.clone())
+            .collect();
+        if bound.is_empty() {
+            break;
+        }
+        kept.extend(bound);
+    }
+    sight.seen.retain(|at, _| kept.contains(at));
+}
+
+fn is_bound(at: &Address, seen: &Seen, kept: &BTreeSet<Address>, all: &BTreeMap<Address, Seen>) -> bool {
+    let named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
+        let name = rgctl_schema::names::Name::new(name).ok()?;
+        Some(Address::new(at.region.clone(), kind, name))
+    });
+    let members = |global: &Address, seen: &Seen| -> Vec<Address> {
+        let kind = global.kind.member_kind();
+        let address = |kind| {
+            let members = seen.facts.members.iter();
+            members.map(|member| Address::new(member.region.clone(), kind, member.name.clone())).collect()
+        };
+        kind.map_or_else(Vec::new, address)
+    };
+    let is_member = || {
+        let globals = kept.iter().filter(|global| Some(global.kind) == at.kind.global_kind());
+        globals
+            .filter_map(|global| Some((global, all.get(global)?)))
+            .any(|(global, seen)| members(global, seen).contains(at))
+    };
+    named.into_iter().any(|named| kept.contains(&named))
+        || members(at, seen).iter().any(|member| kept.contains(member))
+        || is_member()
+}
+
+fn has_our_name(at: &Address, scope: &Selection) -> bool {
+    let Some(owner) = &scope.owner else { return false };
+    at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// Whether it matters whose the object is: its name is ours, or the blueprint names it.
+fn is_named(at: &Address, scope: &Selection) -> bool {
+    scope.named.contains(at) || has_our_name(at, scope)
+}
+
+type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Tags of all objects of our services in a region, a hundred to a page.
+async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
+    let request = lane
+        .read
+        .tagging
+        .get_resources()
+        .resource_type_filters("rds")
+        .resource_type_filters("elasticache")
+        .resource_type_filters("redshift")
+        .resource_type_filters("redshift-serverless")
+        .resources_per_page(100);
+    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let listed = lane.ask("tagging", "GetResources", call).await?;
+    let all = listed.into_iter().filter_map(|it| {
+        let tags = it.tags.unwrap_or_default();
+        Some((it.resource_arn?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    });
+    Ok(all.collect())
+}
+
+/// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
+/// know is asked for by itself; without a sweep every object is. What a blueprint names counts as ours until it is known.
+async fn complete_tags(
+    lane: &Lane<'_>,
+    endpoint: Endpoint,
+    sight: &mut Sight,
+    scope: &Selection,
+    sweep: Option<&TagsByArn>,
+) {
+    let mut missing = Vec::new();
+    for at in std::mem::take(&mut sight.untagged) {
+        let Some(seen) = sight.seen.get_mut(&at) else { continue };
+        let Some(arn) = seen.facts.arn.clone() else { continue };
+        match sweep.and_then(|sweep| sweep.get(&arn)) {
+            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&at, scope) => {
+                seen.facts.tags.clone_from(tags);
+            }
+            // An object of another name is somebody else's; without tags it is not even worth a question.
+            None if !is_named(&at, scope) && (scope.owner.is_some() || sweep.is_some()) => {}
+            _ => missing.push((at, arn)),
+        }
+    }
+    let mut questions = Vec::new();
+    for (at, arn) in missing {
+        questions.push(tags_of(lane, endpoint, at, arn).boxed());
+    }
+    for (at, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        match tags {
+            Ok(tags) => {
+                if let Some(seen) = sight.seen.get_mut(&at) {
+                    seen.facts.tags = tags;
+                }
+            }
+            // Deleted between the list and the question.
+            Err(CloudError::NotFound { .. }) => {
+                sight.seen.remove(&at);
+            }
+            Err(error) => sight.gaps.push(error),
+        }
+    }
+}
+
+type Texts = Result<BTreeMap<String, String>, CloudError>;
+
+/// Asks where the object was seen: snapshots of namespaces and of clusters are one kind at two endpoints.
+async fn tags_of(lane: &Lane<'_>, endpoint: Endpoint, at: Address, arn: String) -> (Address, Texts) {
+    let tags = match endpoint {
+        Endpoint::Rds => rds_like::tags(lane, &arn).await,
+        Endpoint::ElastiCache => elasticache::tags(lane, &arn).await,
+        Endpoint::RedshiftServerless => redshift_serverless::tags(lane, &arn).await,
+        // Its lists tell tags, so that nobody asks.
+        Endpoint::Redshift => Ok(BTreeMap::new()),
+    };
+    (at, tags)
+}
+
+/// Nodes of the replication groups that are asked about, by one list.
+async fn nodes(lane: &Lane<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
+    let by_node = |ask: &&&SeriesAsk| {
+        matches!(series::source_of(ask.at.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
+    };
+    if !asks.iter().any(|ask| by_node(&ask)) {
+        return Ok(Nodes::new());
+    }
+    let request = lane.read.elasticache.describe_replication_groups();
+    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let groups = lane.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", call).await?;
+    let mut nodes = Nodes::new();
+    for group in groups {
+        let name = group.replication_group_id().and_then(|id| rgctl_schema::names::Name::new(id).ok());
+        if let Some(name) = name {
+            let at = Address::new(lane.region.clone(), KindId::CacheGroup, name);
+            nodes.insert(at, group.member_clusters.unwrap_or_default());
+        }
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,329 @@
+//! Observation: ten lists for a region, all pages of each.
+//!
+//! No list of this service tells tags. They come from the tagging API, a hundred objects to a page, which can lag
+//! behind; what it does not know is asked for one by one, as far as its name could be ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticache as cache;
+use cache::types::{
+    AutomaticFailoverStatus, CacheCluster, GlobalReplicationGroup, MultiAzStatus, ReplicationGroup,
+    ServerlessCache, ServerlessCacheSnapshot, Snapshot,
+};
+
+use super::ENDPOINT;
+use super::create::plain_name;
+use crate::lane::Lane;
+use crate::rds_like::home_of;
+use crate::sight::{Sight, count, moment, port, seen};
+use crate::tags::tags_from;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::elasticache::{
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
+};
+use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::ports::CloudError;
+use rgctl_model::seen::{Member, Seen};
+use rgctl_schema::names::{Name, RegionId};
+use rgctl_schema::phase::Role;
+
+macro_rules! list {
+    ($lane:expr, $what:literal, $request:expr) => {
+        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    };
+}
+
+/// Everything of the family in a region.
+pub async fn observe(lane: &Lane<'_>) -> Sight {
+    let (client, region) = (&lane.read.elasticache, &lane.region);
+    let (groups, nodes, globals, serverless, snapshots, serverless_snapshots, light) = futures::join!(
+        list!(lane, "DescribeReplicationGroups", client.describe_replication_groups()),
+        // The group tells neither version nor subnet group nor parameter group: its nodes do.
+        list!(lane, "DescribeCacheClusters", client.describe_cache_clusters()),
+        list!(
+            lane,
+            "DescribeGlobalReplicationGroups",
+            client.describe_global_replication_groups().show_member_info(true)
+        ),
+        list!(lane, "DescribeServerlessCaches", client.describe_serverless_caches()),
+        list!(lane, "DescribeSnapshots", client.describe_snapshots().snapshot_source("user")),
+        list!(lane, "DescribeServerlessCacheSnapshots", client.describe_serverless_cache_snapshots()),
+        light(lane),
+    );
+    let mut sight = light;
+    let mut node_of: BTreeMap<String, CacheCluster> = BTreeMap::new();
+    for node in sight.listed(nodes) {
+        if let Some(group) = node.replication_group_id.clone() {
+            node_of.entry(group).or_insert(node);
+        }
+    }
+    for it in sight.listed(groups) {
+        let node = it.replication_group_id().and_then(|id| node_of.get(id));
+        if let Some(found) = group(&it, node, region) {
+            sight.note(region, it.replication_group_id(), found, false);
+        }
+    }
+    for it in sight.listed(globals) {
+        let found = global(&it);
+        let home = home_of(&found, region);
+        sight.note(&home, it.global_replication_group_id().map(plain_name), found, false);
+    }
+    for it in sight.listed(serverless) {
+        if let Some(found) = serverless_cache(&it) {
+            sight.note(region, it.serverless_cache_name(), found, false);
+        }
+    }
+    for it in sight.listed(snapshots) {
+        sight.note(region, it.snapshot_name(), snapshot(&it), false);
+    }
+    for it in sight.listed(serverless_snapshots) {
+        sight.note(region, it.serverless_cache_snapshot_name(), serverless_snapshot(&it), false);
+    }
+    sight
+}
+
+/// The objects beside the caches.
+async fn light(lane: &Lane<'_>) -> Sight {
+    let (client, region) = (&lane.read.elasticache, &lane.region);
+    let (subnets, groups, users, user_groups) = futures::join!(
+        list!(lane, "DescribeCacheSubnetGroups", client.describe_cache_subnet_groups()),
+        list!(lane, "DescribeCacheParameterGroups", client.describe_cache_parameter_groups()),
+        list!(lane, "DescribeUsers", client.describe_users()),
+        list!(lane, "DescribeUserGroups", client.describe_user_groups()),
+    );
+    let mut sight = Sight::default();
+    for it in sight.listed(subnets) {
+        let ids = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
+        let attrs = AnyAttrs::CacheSubnetGroup(SubnetGroupAttrs {
+            description: it.cache_subnet_group_description.clone(),
+            subnets: Some(ids.collect()),
+        });
+        let found = seen(attrs, "available", it.arn(), BTreeMap::new());
+        sight.note(region, it.cache_subnet_group_name(), found, false);
+    }
+    for it in sight.listed(groups) {
+        let attrs = AnyAttrs::CacheParameters(ParameterGroupAttrs {
+            family: it.cache_parameter_group_family.clone(),
+            description: it.description.clone(),
+            parameters: None,
+        });
+        let found = seen(attrs, "available", it.arn(), BTreeMap::new());
+        sight.note(region, it.cache_parameter_group_name(), found, false);
+    }
+    for it in sight.listed(users) {
+        let attrs = AnyAttrs::CacheUser(UserAttrs {
+            engine: engine(it.engine()),
+            user_name: it.user_name.clone(),
+            access: it.access_string.clone(),
+        });
+        let found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
+        sight.note(region, it.user_id(), found, false);
+    }
+    for it in sight.listed(user_groups) {
+        let attrs = AnyAttrs::CacheUserGroup(UserGroupAttrs {
+            engine: engine(it.engine()),
+            users: Some(it.user_ids().iter().cloned().collect()),
+        });
+        let found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
+        sight.note(region, it.user_group_id(), found, false);
+    }
+    sight
+}
+
+fn engine(text: Option<&str>) -> Option<CacheEngine> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        Some("valkey") => Some(CacheEngine::Valkey),
+        Some("redis") => Some(CacheEngine::Redis),
+        _ => None,
+    }
+}
+
+fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) -> Option<Seen> {
+    let told = it.engine().or_else(|| node.and_then(CacheCluster::engine));
+    // A group whose engine nobody tells is of the first engine that there was.
+    let engine = if told.is_none() { Some(CacheEngine::Redis) } else { engine(told) };
+    engine?;
+    let shards = it.node_groups();
+    let members = shards.iter().map(|shard| shard.node_group_members().len()).max().unwrap_or(1);
+    let mode = match it.cluster_mode() {
+        Some(cache::types::ClusterMode::Compatible) => ClusterMode::Compatible,
+        Some(cache::types::ClusterMode::Enabled) => ClusterMode::Enabled,
+        None if it.cluster_enabled == Some(true) => ClusterMode::Enabled,
+        _ => ClusterMode::Disabled,
+    };
+    let entry =
+        it.configuration_endpoint().or_else(|| shards.first().and_then(|shard| shard.primary_endpoint()));
+    let attrs = GroupAttrs {
+        engine,
+        engine_version: node.and_then(|node| node.engine_version.clone()).map(EngineVersion),
+        node_type: it.cache_node_type.clone(),
+        shards: u32::try_from(shards.len()).ok(),
+        replicas_per_shard: u32::try_from(members.saturating_sub(1)).ok(),
+        cluster_mode: Some(mode),
+        automatic_failover: it
+            .automatic_failover()
+            .map(|word| matches!(word, AutomaticFailoverStatus::Enabled | AutomaticFailoverStatus::Enabling)),
+        multi_az: it.multi_az().map(|word| *word == MultiAzStatus::Enabled),
+        transit_encryption: it.transit_encryption_enabled,
+        at_rest_encryption: it.at_rest_encryption_enabled,
+        kms_key: it.kms_key_id.clone(),
+        data_tiering: it.data_tiering().map(|word| *word == cache::types::DataTieringStatus::Enabled),
+        subnet_group: node.and_then(|node| node.cache_subnet_group_name.clone()),
+        // A node is always in a group; an answer without one does not tell.
+        security_groups: node
+            .map(|node| {
+                node.security_groups().iter().filter_map(|one| one.security_group_id.clone()).collect()
+            })
+            .filter(|groups: &BTreeSet<String>| !groups.is_empty()),
+        parameter_group: node
+            .and_then(CacheCluster::cache_parameter_group)
+            .and_then(|group| group.cache_parameter_group_name.clone()),
+        user_group: it.user_group_ids().first().cloned(),
+        snapshot_retention_days: count(it.snapshot_retention_limit),
+        snapshot_window: it.snapshot_window.clone(),
+        maintenance_window: node.and_then(|node| node.preferred_maintenance_window.clone()),
+        port: entry.and_then(|end| port(end.port)),
+        global: it
+            .global_replication_group_info()
+            .and_then(|info| info.global_replication_group_id())
+            .map(|id| plain_name(id).to_owned()),
+    };
+    let status = it.status().unwrap_or_default();
+    let mut found = seen(AnyAttrs::CacheGroup(attrs), status, it.arn(), BTreeMap::new());
+    found.pending = pending_group(it, node);
+    found.facts.created = moment(it.replication_group_create_time());
+    found.facts.endpoint = entry.and_then(|end| end.address.clone());
+    found.facts.members = members_of(it, region);
+    Some(found)
+}
+
+/// Nodes whose role the service tells: in sharded groups it does not.
+fn members_of(it: &ReplicationGroup, region: &RegionId) -> Vec<Member> {
+    let nodes = it.node_groups().iter().flat_map(cache::types::NodeGroup::node_group_members);
+    let told = nodes.filter_map(|node| {
+        let role = match node.current_role()? {
+            "primary" => Role::Writer,
+            _ => Role::Reader,
+        };
+        Some(Member { region: region.clone(), name: Name::new(node.cache_cluster_id()?).ok()?, role })
+    });
+    told.collect()
+}
+
+fn pending_group(it: &ReplicationGroup, node: Option<&CacheCluster>) -> Option<AnyAttrs> {
+    let waits = it.pending_modified_values();
+    let node = node.and_then(CacheCluster::pending_modified_values);
+    let pending = GroupAttrs {
+        // The service tells how far a reshard has come and not where it leads; the field as such is what waits.
+        shards: waits
+            .and_then(|waits| waits.resharding())
+            .and_then(|_| u32::try_from(it.node_groups().len()).ok()),
+        cluster_mode: waits.and_then(|waits| waits.cluster_mode()).map(|mode| match mode {
+            cache::types::ClusterMode::Enabled => ClusterMode::Enabled,
+            cache::types::ClusterMode::Compatible => ClusterMode::Compatible,
+            _ => ClusterMode::Disabled,
+        }),
+        automatic_failover: waits
+            .and_then(|waits| waits.automatic_failover_status())
+            .map(|word| *word == cache::types::PendingAutomaticFailoverStatus::Enabled),
+        user_group: waits
+            .and_then(|waits| waits.user_groups())
+            .and_then(|groups| groups.user_group_ids_to_add().first().cloned()),
+        node_type: node.and_then(|waits| waits.cache_node_type.clone()),
+        engine_version: node.and_then(|waits| waits.engine_version.clone()).map(EngineVersion),
+        ..GroupAttrs::default()
+    };
+    (pending != GroupAttrs::default()).then_some(AnyAttrs::CacheGroup(pending))
+}
+
+fn global(it: &GlobalReplicationGroup) -> Seen {
+    let attrs = AnyAttrs::CacheGlobal(GlobalAttrs {
+        description: it.global_replication_group_description.clone(),
+        ..GlobalAttrs::default()
+    });
+    let mut found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
+    for member in it.members() {
+        let region = member.replication_group_region().and_then(|code| RegionId::new(code).ok());
+        let name = member.replication_group_id().and_then(|id| Name::new(id).ok());
+        if let (Some(region), Some(name)) = (region, name) {
+            let is_primary = member.role().is_some_and(|role| role.eq_ignore_ascii_case("primary"));
+            let role = if is_primary { Role::Writer } else { Role::Reader };
+            found.facts.members.push(Member { region, name, role });
+        }
+    }
+    found
+}
+
+fn serverless_cache(it: &ServerlessCache) -> Option<Seen> {
+    let engine = engine(it.engine());
+    engine?;
+    let data = it.cache_usage_limits().and_then(|limits| limits.data_storage());
+    let units = it.cache_usage_limits().and_then(|limits| limits.ecpu_per_second());
+    let attrs = AnyAttrs::CacheServerless(ServerlessAttrs {
+        engine,
+        major_engine_version: it.major_engine_version.clone(),
+        data_max_gib: data.and_then(|data| count(data.maximum)),
+        data_min_gib: data.and_then(|data| count(data.minimum)),
+        ecpu_max_per_second: units.and_then(|units| count(units.maximum)),
+        ecpu_min_per_second: units.and_then(|units| count(units.minimum)),
+        kms_key: it.kms_key_id.clone(),
+        subnets: Some(it.subnet_ids().iter().cloned().collect()),
+        security_groups: Some(it.security_group_ids().iter().cloned().collect()),
+        user_group: it.user_group_id.clone(),
+        snapshot_retention_days: count(it.snapshot_retention_limit),
+        daily_snapshot_time: it.daily_snapshot_time.clone(),
+    });
+    // The service writes these statuses in either case.
+    let status = it.status().unwrap_or_default().to_ascii_lowercase();
+    let mut found = seen(attrs, &status, it.arn(), BTreeMap::new());
+    found.facts.created = moment(it.create_time());
+    found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
+    Some(found)
+}
+
+fn snapshot(it: &Snapshot) -> Seen {
+    let attrs = AnyAttrs::CacheSnapshot(SnapshotAttrs {
+        source: it.replication_group_id.clone().or_else(|| it.cache_cluster_id.clone()),
+        size_gib: None,
+    });
+    let mut found = seen(attrs, it.snapshot_status().unwrap_or_default(), it.arn(), BTreeMap::new());
+    // The nodes are copied one after the other: the snapshot is as old as the first copy.
+    let taken = it.node_snapshots().iter().filter_map(|node| moment(node.snapshot_create_time()));
+    found.facts.created = taken.min();
+    found
+}
+
+/// Serverless caches have snapshots of their own, in a list of their own.
+fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Seen {
+    let bytes = it.bytes_used_for_cache().and_then(|text| text.parse::<u64>().ok());
+    let attrs = AnyAttrs::CacheSnapshot(SnapshotAttrs {
+        source: it.serverless_cache_configuration().and_then(|cache| cache.serverless_cache_name.clone()),
+        size_gib: bytes.map(|bytes| bytes.div_ceil(1 << 30)),
+    });
+    let status = it.status().unwrap_or_default().to_ascii_lowercase();
+    let mut found = seen(attrs, &status, it.arn(), BTreeMap::new());
+    found.facts.created = moment(it.create_time());
+    found
+}
+
+/// The parameters of a group that differ from its family's defaults.
+pub async fn parameters(lane: &Lane<'_>, at: &Address) -> Result<BTreeMap<String, String>, CloudError> {
+    let request = lane
+        .read
+        .elasticache
+        .describe_cache_parameters()
+        .cache_parameter_group_name(at.name.as_str())
+        .source("user");
+    let call = request.into_paginator().send().collect::<Result<Vec<_>, _>>();
+    let pages = lane.ask(ENDPOINT, "DescribeCacheParameters", call).await?;
+    let all = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default());
+    Ok(all.filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
+}
+
+/// The tags of one object.
+pub async fn tags(lane: &Lane<'_>, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
+    let request = lane.read.elasticache.list_tags_for_resource().resource_name(arn);
+    let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+    Ok(tags_from!(answer.tag_list()))
+}

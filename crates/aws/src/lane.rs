@@ -1,0 +1,190 @@
+//! A lane: the way of one call to one region, from admission by the budget to the classified answer.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::budget::Priority;
+use super::clients::{Clients, Pool};
+use super::errors::{self, Doing};
+use super::fence;
+use rgctl_model::ports::{CloudError, Permit};
+use rgctl_schema::names::{Partition, RegionId};
+use rgctl_schema::time::Span;
+
+/// A way to one region.
+#[derive(Clone, Debug)]
+pub struct Lane<'a> {
+    /// Where clients come from.
+    pub pool: &'a Pool,
+    /// Where to.
+    pub region: RegionId,
+    /// Clients that are retried.
+    pub read: Arc<Clients>,
+    /// Clients that are not.
+    pub write: Arc<Clients>,
+    /// What lets changes through; without one nothing is changed by this way.
+    permit: Option<Permit>,
+}
+
+impl<'a> Lane<'a> {
+    /// A way to a region.
+    pub async fn to(pool: &'a Pool, region: &RegionId) -> Self {
+        Self {
+            pool,
+            region: region.clone(),
+            read: pool.reading(region).await,
+            write: pool.writing(region).await,
+            permit: None,
+        }
+    }
+
+    /// The same way, for changes too.
+    #[must_use]
+    pub fn under(self, permit: &Permit) -> Self {
+        Self { permit: Some(permit.clone()), ..self }
+    }
+
+    /// A way to another region.
+    pub async fn elsewhere(&self, region: &RegionId) -> Self {
+        Self { permit: self.permit.clone(), ..Self::to(self.pool, region).await }
+    }
+
+    /// Waits until the budget lets a call through.
+    async fn admit(&self, endpoint: &str, priority: Priority) {
+        let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
+        loop {
+            let now = self.pool.clock().now();
+            let wait = self.pool.budget().with(&payer, now, |bucket| bucket.wait(now, priority));
+            if wait == Span::ZERO {
+                return;
+            }
+            self.pool.clock().sleep_until(now + wait).await;
+        }
+    }
+
+    fn doing(&self, what: &str, mutates: bool, creates: bool) -> Doing {
+        Doing { what: what.to_owned(), mutates, creates, emulated: self.pool.is_emulated() }
+    }
+
+    /// Admits, calls, classifies. The SDK's futures are large; each goes into a box before anything waits for it, so
+    /// that those who hold many of them stay small.
+    fn go<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        priority: Priority,
+        doing: Doing,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
+    where
+        T: Send + 's,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
+    {
+        let call = call.boxed();
+        async move {
+            self.admit(endpoint, priority).await;
+            let answer =
+                if doing.mutates { fence::under(self.permit.clone(), call).await } else { call.await };
+            let answer = answer.map_err(|error| errors::classify(&error, &doing));
+            let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
+            let now = self.pool.clock().now();
+            self.pool.budget().with(&payer, now, |bucket| match &answer {
+                Err(CloudError::Throttled { .. }) => bucket.throttled(now),
+                _ => bucket.answered(),
+            });
+            tracing::debug!(what = doing.what, region = %self.region, ok = answer.is_ok(), "called");
+            answer
+        }
+        .boxed()
+    }
+
+    /// A read.
+    pub fn ask<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
+    where
+        T: Send + 's,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
+    {
+        self.go(endpoint, Priority::Read, self.doing(what, false, false), call)
+    }
+
+    /// A change.
+    pub fn change<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
+    where
+        T: Send + 's,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
+    {
+        self.go(endpoint, Priority::Change, self.doing(what, true, false), call)
+    }
+
+    /// A creation.
+    pub fn create<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
+    where
+        T: Send + 's,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
+    {
+        self.go(endpoint, Priority::Change, self.doing(what, true, true), call)
+    }
+
+    /// A failover or anything else that somebody is waiting for.
+    pub fn urgent<'s, T, E, F>(
+        &'s self,
+        endpoint: &'static str,
+        what: &str,
+        call: F,
+    ) -> BoxFuture<'s, Result<T, CloudError>>
+    where
+        T: Send + 's,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
+    {
+        self.go(endpoint, Priority::Urgent, self.doing(what, true, false), call)
+    }
+
+    /// Number of the caller's account.
+    pub async fn account(&self) -> Result<String, CloudError> {
+        let identity =
+            self.ask("sts", "GetCallerIdentity", self.read.sts.get_caller_identity().send()).await?;
+        identity
+            .account
+            .ok_or_else(|| CloudError::Unreachable { why: "GetCallerIdentity told no account".to_owned() })
+    }
+
+    /// ARN of an object that is named by its service and a path, in a region.
+    pub async fn arn(&self, service: &str, region: &RegionId, path: &str) -> Result<String, CloudError> {
+        let account = self.account().await?;
+        Ok(format!("arn:{}:{service}:{region}:{account}:{path}", Partition::of(region)))
+    }
+}
+
+/// A refusal that comes from us: the service has no such call.
+pub fn unsupported(what: &str) -> CloudError {
+    CloudError::Refused {
+        code: "Unsupported".to_owned(),
+        message: format!("there is no call for this: {what}"),
+    }
+}

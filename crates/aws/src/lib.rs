@@ -1,0 +1,29 @@
+//! The real provider, through its SDK.
+//!
+//! Goes in: operations and questions in our words. Comes out: receipts, inventories, series, classified errors.
+//!
+//! **Invariant:** no type of the SDK crosses the seam; no module outside this folder names one.
+//! **Invariant:** a codec sends the fields that are set and no others, so that an unchanged field cannot be changed.
+#![cfg(feature = "sdk")]
+
+pub mod budget;
+pub mod clients;
+pub mod cloud;
+pub mod direct;
+pub mod doctor;
+pub mod elasticache;
+pub mod errors;
+mod fence;
+pub mod lane;
+pub mod parameters;
+pub mod rds_like;
+pub mod redshift;
+pub mod redshift_serverless;
+mod retries;
+mod s3_archive;
+mod s3_inbox;
+pub mod s3_store;
+mod s3_trouble;
+pub mod series;
+pub mod sight;
+mod tags;

@@ -1,0 +1,153 @@
+//! The parameters of parameter groups: there is no call for those of several groups, so that each costs a call.
+//!
+//! Goes in: groups that were seen. Comes out: the same with their parameters.
+//!
+//! **Invariant:** what was read is used again for some minutes, by one process, unless this process changed the group:
+//! a run that looks every ten seconds asks once.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures::{FutureExt, StreamExt, stream};
+
+use super::lane::Lane;
+use super::sight::Sight;
+use super::{elasticache, rds_like, redshift};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::ports::CloudError;
+use rgctl_schema::time::{Moment, Span};
+
+/// How long what was read is used. Another hand's change of a parameter shows so much later at most, in a run that
+/// lasts; a new command reads anew.
+const KEEP: Span = Span::from_mins(5);
+/// How long reads may lag behind a change of ours.
+const LAG: Span = Span::from_secs(60);
+/// Groups that are asked about at the same time.
+const AT_ONCE: usize = 8;
+
+type Texts = BTreeMap<String, String>;
+
+/// What was read, and when; or when it was changed.
+#[derive(Debug)]
+enum Known {
+    Read(Moment, Texts),
+    Changed(Moment),
+}
+
+/// What this process knows of parameters.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    known: Mutex<BTreeMap<Address, Known>>,
+}
+
+impl Parameters {
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<Address, Known>) -> T) -> T {
+        work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is still good.
+    fn fresh(&self, at: &Address, now: Moment) -> Option<Texts> {
+        self.with(|known| match known.get(at) {
+            Some(Known::Read(then, texts)) if now < *then + KEEP => Some(texts.clone()),
+            _ => None,
+        })
+    }
+
+    fn keep(&self, at: &Address, now: Moment, texts: &Texts) {
+        self.with(|known| match known.get(at) {
+            Some(Known::Changed(then)) if now < *then + LAG => {}
+            _ => drop(known.insert(at.clone(), Known::Read(now, texts.clone()))),
+        });
+    }
+
+    /// A call about the object is being made, or was.
+    pub fn changed(&self, at: &Address, now: Moment) {
+        self.with(|known| known.insert(at.clone(), Known::Changed(now)));
+    }
+
+    /// Fills in the parameters of the groups that were seen.
+    pub async fn complete(&self, lane: &Lane<'_>, sight: &mut Sight) {
+        let now = lane.pool.clock().now();
+        let groups: Vec<Address> = sight
+            .seen
+            .iter()
+            .filter(|(_, seen)| has_parameters(&seen.attrs))
+            .map(|(at, _)| at.clone())
+            .collect();
+        let mut questions = Vec::new();
+        for at in groups {
+            questions.push(self.ask(lane, at, now).boxed());
+        }
+        for (at, answer) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            match answer {
+                Ok(texts) => {
+                    if let Some(seen) = sight.seen.get_mut(&at) {
+                        // The field exists in every kind that gets here.
+                        let _ = seen.attrs.set("parameters", serde_json::to_value(texts).ok());
+                    }
+                }
+                // Deleted between the list and the question.
+                Err(CloudError::NotFound { .. }) => {
+                    sight.seen.remove(&at);
+                }
+                Err(error) => sight.gaps.push(error),
+            }
+        }
+    }
+
+    async fn ask(&self, lane: &Lane<'_>, at: Address, now: Moment) -> (Address, Result<Texts, CloudError>) {
+        if let Some(texts) = self.fresh(&at, now) {
+            return (at, Ok(texts));
+        }
+        let answer = match at.kind.facts().endpoint {
+            Endpoint::Rds => rds_like::parameters(lane, &at).await,
+            Endpoint::ElastiCache => elasticache::parameters(lane, &at).await,
+            Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(lane, &at).await,
+        };
+        if let Ok(texts) = &answer {
+            self.keep(&at, now, texts);
+        }
+        (at, answer)
+    }
+}
+
+const fn has_parameters(attrs: &AnyAttrs) -> bool {
+    matches!(
+        attrs,
+        AnyAttrs::AuroraClusterParameters(_)
+            | AnyAttrs::AuroraInstanceParameters(_)
+            | AnyAttrs::DocumentClusterParameters(_)
+            | AnyAttrs::CacheParameters(_)
+            | AnyAttrs::RedshiftParameters(_)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rgctl_model::kinds::KindId;
+    use rgctl_schema::names::{Name, RegionId};
+
+    #[test]
+    fn what_was_read_is_used_until_it_is_old_or_changed() {
+        let name = Name::new("game-accounts").unwrap();
+        let at = Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, name);
+        let texts = Texts::from([("a".to_owned(), "1".to_owned())]);
+        let (parameters, now) = (Parameters::default(), Moment::from_secs(1_000));
+        parameters.keep(&at, now, &texts);
+        assert_eq!(parameters.fresh(&at, now + Span::from_mins(4)), Some(texts.clone()));
+        assert_eq!(parameters.fresh(&at, now + KEEP), None);
+        parameters.changed(&at, now);
+        assert_eq!(parameters.fresh(&at, now), None);
+        parameters.keep(&at, now + Span::from_secs(59), &texts);
+        assert_eq!(
+            parameters.fresh(&at, now + Span::from_secs(59)),
+            None,
+            "the read may lag behind the change"
+        );
+        parameters.keep(&at, now + LAG, &texts);
+        assert_eq!(parameters.fresh(&at, now + LAG), Some(texts));
+    }
+}

@@ -1,0 +1,231 @@
+//! Changes: only what is set in the step's attributes is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_rds as rds;
+use rds::operation::modify_db_cluster::builders::ModifyDbClusterInputBuilder;
+use rds::operation::modify_db_instance::builders::ModifyDbInstanceInputBuilder;
+use rds::types::{ApplyMethod, CloudwatchLogsExportConfiguration, Parameter};
+
+use super::create::scaling;
+use super::shape::{cluster_in, halves, instance_in, storage_word};
+use super::{ENDPOINT, PARAMETERS_A_CALL};
+use crate::lane::{Lane, unsupported};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::shared::{EngineVersion, SubnetGroupAttrs};
+use rgctl_model::kinds::{AnyAttrs, KindId, aurora};
+use rgctl_model::ports::{CloudError, Receipt};
+use rgctl_schema::table::FieldChange;
+
+/// Changes an object.
+pub async fn modify(
+    lane: &Lane<'_>,
+    at: &Address,
+    changes: &[FieldChange],
+    attrs: &AnyAttrs,
+) -> Result<Receipt, CloudError> {
+    let name = at.name.as_str();
+    match attrs {
+        AnyAttrs::RdsSubnetGroup(group) => subnet_group(lane, name, group).await?,
+        AnyAttrs::AuroraClusterParameters(group)
+        | AnyAttrs::AuroraInstanceParameters(group)
+        | AnyAttrs::DocumentClusterParameters(group) => {
+            if let Some(parameters) = &group.parameters {
+                set_parameters(lane, at, parameters).await?;
+            }
+        }
+        AnyAttrs::AuroraGlobal(wanted) => global(lane, name, wanted.deletion_protection).await?,
+        AnyAttrs::DocumentGlobal(wanted) => global(lane, name, wanted.deletion_protection).await?,
+        AnyAttrs::AuroraCluster(wanted) => cluster(lane, name, false, changes, wanted).await?,
+        AnyAttrs::DocumentCluster(wanted) => cluster(lane, name, true, changes, &cluster_in(wanted)).await?,
+        AnyAttrs::AuroraInstance(wanted) => instance(lane, name, wanted).await?,
+        AnyAttrs::DocumentInstance(wanted) => instance(lane, name, &instance_in(wanted)).await?,
+        other => return Err(unsupported(&format!("modify {}", other.kind()))),
+    }
+    Ok(Receipt::default())
+}
+
+async fn cluster(
+    lane: &Lane<'_>,
+    name: &str,
+    document: bool,
+    changes: &[FieldChange],
+    wanted: &aurora::ClusterAttrs,
+) -> Result<(), CloudError> {
+    let mut wanted = wanted.clone();
+    // The range is one structure at the service: the bound that stays is told along.
+    if wanted.serverless_min_half_acu.is_some() != wanted.serverless_max_half_acu.is_some() {
+        complete_range(lane, name, &mut wanted).await?;
+    }
+    let request = cluster_request(name, document, changes, &wanted);
+    lane.change(ENDPOINT, "ModifyDBCluster", request.send_with(&lane.write.rds)).await.map(drop)
+}
+
+async fn complete_range(
+    lane: &Lane<'_>,
+    name: &str,
+    wanted: &mut aurora::ClusterAttrs,
+) -> Result<(), CloudError> {
+    let request = lane.read.rds.describe_db_clusters().db_cluster_identifier(name);
+    let answer = lane.ask(ENDPOINT, "DescribeDBClusters", request.send()).await?;
+    let now = answer.db_clusters().first().and_then(|cluster| cluster.serverless_v2_scaling_configuration());
+    if let Some(now) = now {
+        wanted.serverless_min_half_acu = wanted.serverless_min_half_acu.or(now.min_capacity.map(halves));
+        wanted.serverless_max_half_acu = wanted.serverless_max_half_acu.or(now.max_capacity.map(halves));
+    }
+    Ok(())
+}
+
+fn cluster_request(
+    name: &str,
+    document: bool,
+    changes: &[FieldChange],
+    wanted: &aurora::ClusterAttrs,
+) -> ModifyDbClusterInputBuilder {
+    let ranged = wanted.serverless_min_half_acu.is_some() || wanted.serverless_max_half_acu.is_some();
+    rds::operation::modify_db_cluster::ModifyDbClusterInput::builder()
+        .db_cluster_identifier(name)
+        // The planner owns the windows; at the service, changes are always due at once.
+        .apply_immediately(true)
+        .set_allow_major_version_upgrade(wanted.engine_version.as_ref().map(|to| is_major(changes, to)))
+        .set_engine_version(wanted.engine_version.as_ref().map(|version| version.0.clone()))
+        .set_db_cluster_parameter_group_name(wanted.parameter_group.clone())
+        .set_vpc_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
+        .set_port(wanted.port.map(i32::from))
+        .set_storage_type(wanted.storage_kind.map(|kind| storage_word(kind, document).to_owned()))
+        .set_backup_retention_period(wanted.backup_retention_days.map(u32::cast_signed))
+        .set_preferred_backup_window(wanted.backup_window.clone())
+        .set_preferred_maintenance_window(wanted.maintenance_window.clone())
+        .set_deletion_protection(wanted.deletion_protection)
+        .set_manage_master_user_password(wanted.managed_password)
+        .set_enable_iam_database_authentication(wanted.iam_authentication)
+        .set_cloudwatch_logs_export_configuration(
+            wanted.log_exports.as_ref().map(|logs| log_exports(changes, logs)),
+        )
+        .set_copy_tags_to_snapshot(wanted.copy_tags_to_snapshot)
+        .set_serverless_v2_scaling_configuration(ranged.then(|| scaling(wanted)))
+}
+
+/// The value that a field had, as a set of texts.
+pub fn texts_before(changes: &[FieldChange], field: &str) -> BTreeSet<String> {
+    let before = changes.iter().find(|change| change.field == field).and_then(|change| change.before.clone());
+    before.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+}
+
+fn is_major(changes: &[FieldChange], to: &EngineVersion) -> bool {
+    let before = changes.iter().find(|change| change.field == "engine_version");
+    let before = before.and_then(|change| change.before.as_ref()).and_then(serde_json::Value::as_str);
+    before.is_some_and(|text| EngineVersion(text.to_owned()).major() != to.major())
+}
+
+/// The service takes no list of logs, but what to switch on and off.
+fn log_exports(changes: &[FieldChange], wanted: &BTreeSet<String>) -> CloudwatchLogsExportConfiguration {
+    let before = texts_before(changes, "log_exports");
+    let on: Vec<String> = wanted.difference(&before).cloned().collect();
+    let off: Vec<String> = before.difference(wanted).cloned().collect();
+    CloudwatchLogsExportConfiguration::builder()
+        .set_enable_log_types((!on.is_empty()).then_some(on))
+        .set_disable_log_types((!off.is_empty()).then_some(off))
+        .build()
+}
+
+async fn instance(lane: &Lane<'_>, name: &str, wanted: &aurora::InstanceAttrs) -> Result<(), CloudError> {
+    let request = instance_request(name, wanted);
+    lane.change(ENDPOINT, "ModifyDBInstance", request.send_with(&lane.write.rds)).await.map(drop)
+}
+
+fn instance_request(name: &str, wanted: &aurora::InstanceAttrs) -> ModifyDbInstanceInputBuilder {
+    rds::operation::modify_db_instance::ModifyDbInstanceInput::builder()
+        .db_instance_identifier(name)
+        .apply_immediately(true)
+        .set_db_instance_class(wanted.class.clone())
+        .set_db_parameter_group_name(wanted.parameter_group.clone())
+        .set_promotion_tier(wanted.promotion_tier.map(u32::cast_signed))
+        .set_publicly_accessible(wanted.publicly_accessible)
+        .set_auto_minor_version_upgrade(wanted.auto_minor_version_upgrade)
+        .set_enable_performance_insights(wanted.performance_insights)
+}
+
+async fn subnet_group(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Result<(), CloudError> {
+    let request = lane
+        .write
+        .rds
+        .modify_db_subnet_group()
+        .db_subnet_group_name(name)
+        .set_db_subnet_group_description(wanted.description.clone())
+        .set_subnet_ids(Some(subnets(lane, name, wanted).await?));
+    lane.change(ENDPOINT, "ModifyDBSubnetGroup", request.send()).await.map(drop)
+}
+
+/// The call requires the subnets even when only the description changes.
+async fn subnets(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Result<Vec<String>, CloudError> {
+    if let Some(subnets) = &wanted.subnets {
+        return Ok(subnets.iter().cloned().collect());
+    }
+    let request = lane.read.rds.describe_db_subnet_groups().db_subnet_group_name(name);
+    let answer = lane.ask(ENDPOINT, "DescribeDBSubnetGroups", request.send()).await?;
+    let subnets = answer.db_subnet_groups().iter().flat_map(rds::types::DbSubnetGroup::subnets);
+    Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
+}
+
+async fn global(lane: &Lane<'_>, name: &str, protected: Option<bool>) -> Result<(), CloudError> {
+    let request = lane
+        .write
+        .rds
+        .modify_global_cluster()
+        .global_cluster_identifier(name)
+        .set_deletion_protection(protected);
+    lane.change(ENDPOINT, "ModifyGlobalCluster", request.send()).await.map(drop)
+}
+
+/// Sets parameters, in as many calls as the service's limit asks for. Static parameters refuse to be applied at
+/// once, and which are static is known to the service only: a refused batch is sent again to wait for the restart.
+pub async fn set_parameters(
+    lane: &Lane<'_>,
+    at: &Address,
+    parameters: &BTreeMap<String, String>,
+) -> Result<(), CloudError> {
+    let all: Vec<(&String, &String)> = parameters.iter().collect();
+    for batch in all.chunks(PARAMETERS_A_CALL) {
+        match send_parameters(lane, at, batch, ApplyMethod::Immediate).await {
+            Err(CloudError::Refused { code, .. }) if code == "InvalidParameterCombination" => {
+                send_parameters(lane, at, batch, ApplyMethod::PendingReboot).await?;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+async fn send_parameters(
+    lane: &Lane<'_>,
+    at: &Address,
+    batch: &[(&String, &String)],
+    method: ApplyMethod,
+) -> Result<(), CloudError> {
+    let parameters = batch.iter().map(|(name, value)| {
+        Parameter::builder()
+            .parameter_name(*name)
+            .parameter_value(*value)
+            .apply_method(method.clone())
+            .build()
+    });
+    let parameters: Vec<Parameter> = parameters.collect();
+    if at.kind == KindId::AuroraInstanceParameters {
+        let request = lane
+            .write
+            .rds
+            .modify_db_parameter_group()
+            .db_parameter_group_name(at.name.as_str())
+            .set_parameters(Some(parameters));
+        lane.change(ENDPOINT, "ModifyDBParameterGroup", request.send()).await.map(drop)
+    } else {
+        let request = lane
+            .write
+            .rds
+            .modify_db_cluster_parameter_group()
+            .db_cluster_parameter_group_name(at.name.as_str())
+            .set_parameters(Some(parameters));
+        lane.change(ENDPOINT, "ModifyDBClusterParameterGroup", request.send()).await.map(drop)
+    }
+}

@@ -1,0 +1,344 @@
+//! Observation: seven lists for a region, all pages of each, and the parameters of our own parameter groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_rds as rds;
+use rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSubnetGroup, GlobalCluster};
+
+use super::shape::{cluster_out, halves, instance_out, storage_kind};
+use super::{DOCUMENT_ENGINE, ENDPOINT};
+use crate::lane::Lane;
+use crate::sight::{Sight, TAG_HOME, arn_target, count, moment, port, seen};
+use crate::tags::tags_from;
+use rgctl_model::kinds::aurora::{self, AuroraEngine};
+use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::kinds::{AnyAttrs, documentdb};
+use rgctl_model::seen::{Member, Seen};
+use rgctl_schema::names::RegionId;
+use rgctl_schema::phase::Role;
+
+macro_rules! list {
+    ($lane:expr, $what:literal, $request:expr) => {
+        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    };
+}
+
+/// Everything of both families in a region.
+pub async fn observe(lane: &Lane<'_>) -> Sight {
+    let client = &lane.read.rds;
+    let (clusters, instances, globals, subnets, cluster_groups, groups, snapshots) = futures::join!(
+        list!(lane, "DescribeDBClusters", client.describe_db_clusters()),
+        list!(lane, "DescribeDBInstances", client.describe_db_instances()),
+        list!(lane, "DescribeGlobalClusters", client.describe_global_clusters()),
+        list!(lane, "DescribeDBSubnetGroups", client.describe_db_subnet_groups()),
+        list!(lane, "DescribeDBClusterParameterGroups", client.describe_db_cluster_parameter_groups()),
+        list!(lane, "DescribeDBParameterGroups", client.describe_db_parameter_groups()),
+        // The automatic ones have names that are not ours to give, and are many.
+        list!(
+            lane,
+            "DescribeDBClusterSnapshots",
+            client.describe_db_cluster_snapshots().snapshot_type("manual")
+        ),
+    );
+    let (mut sight, region) = (Sight::default(), &lane.region);
+    let (globals, clusters) = (sight.listed(globals), sight.listed(clusters));
+    let memberships = memberships(&globals);
+    let mut roles = BTreeMap::new();
+    for it in &clusters {
+        note_roles(it, &mut roles);
+        if let Some(found) = cluster(it, &memberships, region) {
+            sight.note(region, it.db_cluster_identifier(), found, true);
+        }
+    }
+    for it in sight.listed(instances) {
+        if let Some(found) = instance(&it, &roles) {
+            sight.note(region, it.db_instance_identifier(), found, true);
+        }
+    }
+    for it in &globals {
+        if let Some(found) = global(it) {
+            let home = home_of(&found, region);
+            sight.note(&home, it.global_cluster_identifier(), found, true);
+        }
+    }
+    for it in sight.listed(subnets) {
+        sight.note(region, it.db_subnet_group_name(), subnet_group(&it), false);
+    }
+    for it in sight.listed(cluster_groups) {
+        let (family, text) = (it.db_parameter_group_family(), it.description());
+        let document = family.is_some_and(|family| family.starts_with(DOCUMENT_ENGINE));
+        let arn = it.db_cluster_parameter_group_arn();
+        let attrs = group(family, text);
+        let attrs = if document {
+            AnyAttrs::DocumentClusterParameters(attrs)
+        } else {
+            AnyAttrs::AuroraClusterParameters(attrs)
+        };
+        let name = it.db_cluster_parameter_group_name();
+        sight.note(region, name, seen(attrs, "available", arn, BTreeMap::new()), false);
+    }
+    for it in sight.listed(groups) {
+        let attrs =
+            AnyAttrs::AuroraInstanceParameters(group(it.db_parameter_group_family(), it.description()));
+        let found = seen(attrs, "available", it.db_parameter_group_arn(), BTreeMap::new());
+        sight.note(region, it.db_parameter_group_name(), found, false);
+    }
+    for it in sight.listed(snapshots) {
+        if let Some(found) = snapshot(&it) {
+            sight.note(region, it.db_cluster_snapshot_identifier(), found, true);
+        }
+    }
+    sight
+}
+
+fn engine_of(text: Option<&str>) -> Option<AuroraEngine> {
+    match text {
+        Some("aurora-mysql") => Some(AuroraEngine::Mysql),
+        Some("aurora-postgresql") => Some(AuroraEngine::Postgresql),
+        _ => None,
+    }
+}
+
+fn version(text: Option<&str>) -> Option<EngineVersion> {
+    text.map(|text| EngineVersion(text.to_owned()))
+}
+
+/// Which global cluster a cluster is in, by the cluster's ARN: older answers about clusters do not tell.
+fn memberships(globals: &[GlobalCluster]) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for global in globals {
+        for member in global.global_cluster_members() {
+            if let (Some(arn), Some(id)) = (member.db_cluster_arn(), global.global_cluster_identifier()) {
+                found.insert(arn.to_owned(), id.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn note_roles(cluster: &DbCluster, roles: &mut BTreeMap<String, Role>) {
+    for member in cluster.db_cluster_members() {
+        if let Some(id) = member.db_instance_identifier() {
+            roles.insert(id.to_owned(), role(member.is_cluster_writer()));
+        }
+    }
+}
+
+const fn role(is_writer: Option<bool>) -> Role {
+    if matches!(is_writer, Some(true)) { Role::Writer } else { Role::Reader }
+}
+
+fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &RegionId) -> Option<Seen> {
+    let (document, engine) = (it.engine() == Some(DOCUMENT_ENGINE), engine_of(it.engine()));
+    if !document && engine.is_none() {
+        return None;
+    }
+    let joined = it.db_cluster_arn().and_then(|arn| memberships.get(arn));
+    let attrs = cluster_attrs(it, engine, joined);
+    let wrap = |attrs: aurora::ClusterAttrs| {
+        if document { AnyAttrs::DocumentCluster(cluster_out(&attrs)) } else { AnyAttrs::AuroraCluster(attrs) }
+    };
+    let tags = tags_from!(it.tag_list());
+    let mut found = seen(wrap(attrs), it.status().unwrap_or_default(), it.db_cluster_arn(), tags);
+    found.pending = pending_cluster(it).map(wrap);
+    found.facts.id.clone_from(&it.db_cluster_resource_id);
+    found.facts.created = moment(it.cluster_create_time());
+    found.facts.endpoint = it.endpoint().map(str::to_owned);
+    found.facts.members = it
+        .db_cluster_members()
+        .iter()
+        .filter_map(|member| {
+            let name = rgctl_schema::names::Name::new(member.db_instance_identifier()?).ok()?;
+            Some(Member { region: region.clone(), name, role: role(member.is_cluster_writer()) })
+        })
+        .collect();
+    Some(found)
+}
+
+fn cluster_attrs(
+    it: &DbCluster,
+    engine: Option<AuroraEngine>,
+    joined: Option<&String>,
+) -> aurora::ClusterAttrs {
+    let scaling = it.serverless_v2_scaling_configuration();
+    aurora::ClusterAttrs {
+        engine,
+        engine_version: version(it.engine_version()),
+        parameter_group: it.db_cluster_parameter_group.clone(),
+        subnet_group: it.db_subnet_group.clone(),
+        security_groups: Some(security_groups(it.vpc_security_groups())),
+        port: port(it.port),
+        storage_encrypted: it.storage_encrypted,
+        kms_key: it.kms_key_id.clone(),
+        storage_kind: Some(storage_kind(it.storage_type())),
+        backup_retention_days: count(it.backup_retention_period),
+        backup_window: it.preferred_backup_window.clone(),
+        maintenance_window: it.preferred_maintenance_window.clone(),
+        deletion_protection: it.deletion_protection,
+        master_username: it.master_username.clone(),
+        database: it.database_name.clone(),
+        managed_password: Some(it.master_user_secret.is_some()),
+        iam_authentication: it.iam_database_authentication_enabled,
+        log_exports: Some(it.enabled_cloudwatch_logs_exports().iter().cloned().collect()),
+        copy_tags_to_snapshot: it.copy_tags_to_snapshot,
+        serverless_min_half_acu: scaling.and_then(|range| range.min_capacity).map(halves),
+        serverless_max_half_acu: scaling.and_then(|range| range.max_capacity).map(halves),
+        global: joined.cloned().or_else(|| it.global_cluster_identifier.clone()),
+    }
+}
+
+fn security_groups(groups: &[rds::types::VpcSecurityGroupMembership]) -> BTreeSet<String> {
+    groups.iter().filter_map(|group| group.vpc_security_group_id.clone()).collect()
+}
+
+fn pending_cluster(it: &DbCluster) -> Option<aurora::ClusterAttrs> {
+    let waits = it.pending_modified_values()?;
+    let pending = aurora::ClusterAttrs {
+        engine_version: version(waits.engine_version()),
+        backup_retention_days: count(waits.backup_retention_period),
+        storage_kind: waits.storage_type().map(|word| storage_kind(Some(word))),
+        iam_authentication: waits.iam_database_authentication_enabled,
+        log_exports: waits
+            .pending_cloudwatch_logs_exports()
+            .map(|logs| logs.log_types_to_enable().iter().cloned().collect()),
+        ..aurora::ClusterAttrs::default()
+    };
+    (pending != aurora::ClusterAttrs::default()).then_some(pending)
+}
+
+fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Seen> {
+    let (document, engine) = (it.engine() == Some(DOCUMENT_ENGINE), engine_of(it.engine()));
+    // A plain RDS instance is in no cluster, and none of ours.
+    it.db_cluster_identifier()?;
+    if !document && engine.is_none() {
+        return None;
+    }
+    let attrs = aurora::InstanceAttrs {
+        cluster: it.db_cluster_identifier.clone(),
+        engine,
+        class: it.db_instance_class.clone(),
+        parameter_group: it
+            .db_parameter_groups()
+            .first()
+            .and_then(|group| group.db_parameter_group_name.clone()),
+        promotion_tier: count(it.promotion_tier),
+        zone: it.availability_zone.clone(),
+        publicly_accessible: it.publicly_accessible,
+        auto_minor_version_upgrade: it.auto_minor_version_upgrade,
+        performance_insights: it.performance_insights_enabled,
+    };
+    let wrap = |attrs: aurora::InstanceAttrs| -> AnyAttrs {
+        if document {
+            let out: documentdb::InstanceAttrs = instance_out(&attrs);
+            AnyAttrs::DocumentInstance(out)
+        } else {
+            AnyAttrs::AuroraInstance(attrs)
+        }
+    };
+    let tags = tags_from!(it.tag_list());
+    let status = it.db_instance_status().unwrap_or_default();
+    let mut found = seen(wrap(attrs), status, it.db_instance_arn(), tags);
+    let class = it.pending_modified_values().and_then(|waits| waits.db_instance_class.clone());
+    found.pending = class
+        .map(|class| wrap(aurora::InstanceAttrs { class: Some(class), ..aurora::InstanceAttrs::default() }));
+    found.facts.role = it.db_instance_identifier().and_then(|id| roles.get(id)).copied();
+    found.facts.id.clone_from(&it.dbi_resource_id);
+    found.facts.created = moment(it.instance_create_time());
+    found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
+    Some(found)
+}
+
+fn global(it: &GlobalCluster) -> Option<Seen> {
+    let engine = engine_of(it.engine());
+    let attrs = if it.engine() == Some(DOCUMENT_ENGINE) {
+        AnyAttrs::DocumentGlobal(documentdb::GlobalAttrs {
+            deletion_protection: it.deletion_protection,
+            ..documentdb::GlobalAttrs::default()
+        })
+    } else {
+        AnyAttrs::AuroraGlobal(aurora::GlobalAttrs {
+            engine: Some(engine?),
+            engine_version: version(it.engine_version()),
+            deletion_protection: it.deletion_protection,
+            ..aurora::GlobalAttrs::default()
+        })
+    };
+    let tags = tags_from!(it.tag_list());
+    let mut found = seen(attrs, it.status().unwrap_or_default(), it.global_cluster_arn(), tags);
+    found.facts.id.clone_from(&it.global_cluster_resource_id);
+    for member in it.global_cluster_members() {
+        if let Some((region, name)) = member.db_cluster_arn().and_then(arn_target) {
+            found.facts.members.push(Member { region, name, role: role(member.is_writer) });
+        }
+    }
+    Some(found)
+}
+
+/// The region that a global object is addressed by: where it was made. The tag tells; without it the writer's region
+/// is the best guess, and after a failover a wrong one.
+pub fn home_of(found: &Seen, asked: &RegionId) -> RegionId {
+    let told = found.facts.tags.get(TAG_HOME).and_then(|code| RegionId::new(code.as_str()).ok());
+    let writer = found.facts.members.iter().find(|member| member.role == Role::Writer);
+    told.or_else(|| writer.map(|member| member.region.clone())).unwrap_or_else(|| asked.clone())
+}
+
+fn subnet_group(it: &DbSubnetGroup) -> Seen {
+    let subnets = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
+    let attrs = AnyAttrs::RdsSubnetGroup(SubnetGroupAttrs {
+        description: it.db_subnet_group_description.clone(),
+        subnets: Some(subnets.collect()),
+    });
+    let status = it.subnet_group_status().unwrap_or("available");
+    seen(attrs, status, it.db_subnet_group_arn(), BTreeMap::new())
+}
+
+fn group(family: Option<&str>, description: Option<&str>) -> ParameterGroupAttrs {
+    ParameterGroupAttrs {
+        family: family.map(str::to_owned),
+        description: description.map(str::to_owned),
+        parameters: None,
+    }
+}
+
+fn snapshot(it: &DbClusterSnapshot) -> Option<Seen> {
+    let attrs = SnapshotAttrs {
+        source: it.db_cluster_identifier.clone(),
+        size_gib: it.allocated_storage.and_then(|size| u64::try_from(size).ok()),
+    };
+    let attrs = match (it.engine(), engine_of(it.engine())) {
+        (Some(DOCUMENT_ENGINE), _) => AnyAttrs::DocumentSnapshot(attrs),
+        (_, Some(_)) => AnyAttrs::AuroraSnapshot(attrs),
+        _ => return None,
+    };
+    let tags = tags_from!(it.tag_list());
+    let mut found = seen(attrs, it.status().unwrap_or_default(), it.db_cluster_snapshot_arn(), tags);
+    found.facts.created = moment(it.snapshot_create_time());
+    Some(found)
+}
+
+/// The parameters of a group that differ from its family's defaults.
+pub async fn parameters(
+    lane: &Lane<'_>,
+    at: &rgctl_model::address::Address,
+) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
+    let (client, name) = (&lane.read.rds, at.name.as_str());
+    let listed = if at.kind == rgctl_model::kinds::KindId::AuroraInstanceParameters {
+        let request = client.describe_db_parameters().db_parameter_group_name(name).source("user");
+        list!(lane, "DescribeDBParameters", request).await?
+    } else {
+        let request =
+            client.describe_db_cluster_parameters().db_cluster_parameter_group_name(name).source("user");
+        list!(lane, "DescribeDBClusterParameters", request).await?
+    };
+    Ok(listed.into_iter().filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
+}
+
+/// The tags of one object.
+pub async fn tags(
+    lane: &Lane<'_>,
+    arn: &str,
+) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
+    let request = lane.read.rds.list_tags_for_resource().resource_name(arn);
+    let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+    Ok(tags_from!(answer.tag_list()))
+}

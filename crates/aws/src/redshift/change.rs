@@ -1,0 +1,152 @@
+//! Changes: only what is set in the step's attributes is sent.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_redshift as redshift;
+use redshift::operation::modify_cluster::builders::ModifyClusterInputBuilder;
+use redshift::types::Parameter;
+
+use super::ENDPOINT;
+use super::resize::resize;
+use crate::lane::{Lane, unsupported};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
+use rgctl_model::ports::{CloudError, Receipt};
+use rgctl_schema::table::FieldChange;
+
+/// Changes an object.
+pub async fn modify(
+    lane: &Lane<'_>,
+    at: &Address,
+    changes: &[FieldChange],
+    attrs: &AnyAttrs,
+) -> Result<Receipt, CloudError> {
+    let (client, name) = (&lane.write.redshift, at.name.as_str());
+    match attrs {
+        AnyAttrs::RedshiftSubnetGroup(wanted) => {
+            let subnets = match &wanted.subnets {
+                Some(ids) => ids.iter().cloned().collect(),
+                None => subnets_now(lane, name).await?,
+            };
+            let request = client
+                .modify_cluster_subnet_group()
+                .cluster_subnet_group_name(name)
+                .set_description(wanted.description.clone())
+                .set_subnet_ids(Some(subnets));
+            lane.change(ENDPOINT, "ModifyClusterSubnetGroup", request.send()).await.map(drop)?;
+        }
+        AnyAttrs::RedshiftParameters(wanted) => {
+            if let Some(parameters) = &wanted.parameters {
+                set_parameters(lane, name, parameters).await?;
+            }
+        }
+        AnyAttrs::RedshiftCluster(wanted) => cluster(lane, name, changes, wanted).await?,
+        other => return Err(unsupported(&format!("modify {}", other.kind()))),
+    }
+    Ok(Receipt::default())
+}
+
+async fn cluster(
+    lane: &Lane<'_>,
+    name: &str,
+    changes: &[FieldChange],
+    wanted: &ClusterAttrs,
+) -> Result<(), CloudError> {
+    if wanted.node_type.is_some() || wanted.nodes.is_some() {
+        return resize(lane, name, wanted.node_type.as_deref(), wanted.nodes).await;
+    }
+    if let Some(paused) = wanted.paused {
+        return pause(lane, name, paused).await;
+    }
+    if let Some(region) = &wanted.snapshot_copy_region {
+        return copy_to(lane, name, region, changes).await;
+    }
+    if let Some(days) = wanted.snapshot_copy_retention_days {
+        let request = lane
+            .write
+            .redshift
+            .modify_snapshot_copy_retention_period()
+            .cluster_identifier(name)
+            .retention_period(days.cast_signed());
+        return lane.change(ENDPOINT, "ModifySnapshotCopyRetentionPeriod", request.send()).await.map(drop);
+    }
+    let request = cluster_request(name, wanted);
+    lane.change(ENDPOINT, "ModifyCluster", request.send_with(&lane.write.redshift)).await.map(drop)
+}
+
+fn cluster_request(name: &str, wanted: &ClusterAttrs) -> ModifyClusterInputBuilder {
+    redshift::operation::modify_cluster::ModifyClusterInput::builder()
+        .cluster_identifier(name)
+        .set_manage_master_password(wanted.managed_password)
+        .set_vpc_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
+        .set_cluster_parameter_group_name(wanted.parameter_group.clone())
+        .set_encrypted(wanted.encrypted)
+        .set_kms_key_id(wanted.kms_key.clone())
+        .set_automated_snapshot_retention_period(wanted.snapshot_retention_days.map(u32::cast_signed))
+        .set_preferred_maintenance_window(wanted.maintenance_window.clone())
+        .set_publicly_accessible(wanted.publicly_accessible)
+        .set_enhanced_vpc_routing(wanted.enhanced_vpc_routing)
+        .set_multi_az(wanted.multi_az)
+        .set_port(wanted.port.map(i32::from))
+}
+
+/// Pauses or resumes.
+pub async fn pause(lane: &Lane<'_>, name: &str, paused: bool) -> Result<(), CloudError> {
+    let client = &lane.write.redshift;
+    if paused {
+        let request = client.pause_cluster().cluster_identifier(name);
+        lane.change(ENDPOINT, "PauseCluster", request.send()).await.map(drop)
+    } else {
+        let request = client.resume_cluster().cluster_identifier(name);
+        lane.change(ENDPOINT, "ResumeCluster", request.send()).await.map(drop)
+    }
+}
+
+/// Copies go to one region at a time: another one is named after the old one was given up, which is this call when
+/// there was one. The next plan sees no copy and names the new region.
+async fn copy_to(
+    lane: &Lane<'_>,
+    name: &str,
+    region: &str,
+    changes: &[FieldChange],
+) -> Result<(), CloudError> {
+    let client = &lane.write.redshift;
+    let before = changes.iter().find(|change| change.field == "snapshot_copy_region");
+    let is_copied = |value: &serde_json::Value| value.as_str() != Some(NO_COPY);
+    if before.and_then(|change| change.before.as_ref()).is_some_and(is_copied) {
+        let request = client.disable_snapshot_copy().cluster_identifier(name);
+        return lane.change(ENDPOINT, "DisableSnapshotCopy", request.send()).await.map(drop);
+    }
+    if region == NO_COPY {
+        return Ok(());
+    }
+    let request = client.enable_snapshot_copy().cluster_identifier(name).destination_region(region);
+    lane.change(ENDPOINT, "EnableSnapshotCopy", request.send()).await.map(drop)
+}
+
+async fn subnets_now(lane: &Lane<'_>, name: &str) -> Result<Vec<String>, CloudError> {
+    let request = lane.read.redshift.describe_cluster_subnet_groups().cluster_subnet_group_name(name);
+    let answer = lane.ask(ENDPOINT, "DescribeClusterSubnetGroups", request.send()).await?;
+    let subnets =
+        answer.cluster_subnet_groups().iter().flat_map(redshift::types::ClusterSubnetGroup::subnets);
+    Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
+}
+
+/// Sets parameters; the call takes all of a group at once.
+pub async fn set_parameters(
+    lane: &Lane<'_>,
+    name: &str,
+    parameters: &BTreeMap<String, String>,
+) -> Result<(), CloudError> {
+    let values = parameters
+        .iter()
+        .map(|(name, value)| Parameter::builder().parameter_name(name).parameter_value(value).build());
+    let request = lane
+        .write
+        .redshift
+        .modify_cluster_parameter_group()
+        .parameter_group_name(name)
+        .set_parameters(Some(values.collect()));
+    lane.change(ENDPOINT, "ModifyClusterParameterGroup", request.send()).await.map(drop)
+}

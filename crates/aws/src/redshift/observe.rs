@@ -1,0 +1,137 @@
+//! Observation: four lists for a region, all pages of each; they tell tags.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_redshift as redshift;
+use redshift::types::{Cluster, Snapshot};
+
+use super::ENDPOINT;
+use crate::lane::Lane;
+use crate::sight::{Sight, count, gib_of_megabytes, moment, port, seen};
+use crate::tags::tags_from;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
+use rgctl_model::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::ports::CloudError;
+use rgctl_model::seen::Seen;
+
+macro_rules! list {
+    ($lane:expr, $what:literal, $request:expr) => {
+        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    };
+}
+
+/// Everything of provisioned Redshift in a region.
+pub async fn observe(lane: &Lane<'_>) -> Sight {
+    let (client, region) = (&lane.read.redshift, &lane.region);
+    let (clusters, subnets, groups, snapshots) = futures::join!(
+        list!(lane, "DescribeClusters", client.describe_clusters()),
+        list!(lane, "DescribeClusterSubnetGroups", client.describe_cluster_subnet_groups()),
+        list!(lane, "DescribeClusterParameterGroups", client.describe_cluster_parameter_groups()),
+        list!(lane, "DescribeClusterSnapshots", client.describe_cluster_snapshots().snapshot_type("manual")),
+    );
+    let mut sight = Sight::default();
+    for it in sight.listed(clusters) {
+        sight.note(region, it.cluster_identifier(), cluster(&it), true);
+    }
+    for it in sight.listed(subnets) {
+        let ids = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
+        let attrs = AnyAttrs::RedshiftSubnetGroup(SubnetGroupAttrs {
+            description: it.description.clone(),
+            subnets: Some(ids.collect()),
+        });
+        let status = it.subnet_group_status().unwrap_or("Complete");
+        let found = seen(attrs, status, None, tags_from!(it.tags()));
+        sight.note(region, it.cluster_subnet_group_name(), found, true);
+    }
+    for it in sight.listed(groups) {
+        let attrs = AnyAttrs::RedshiftParameters(ParameterGroupAttrs {
+            family: it.parameter_group_family.clone(),
+            description: it.description.clone(),
+            parameters: None,
+        });
+        let found = seen(attrs, "available", None, tags_from!(it.tags()));
+        sight.note(region, it.parameter_group_name(), found, true);
+    }
+    for it in sight.listed(snapshots) {
+        sight.note(region, it.snapshot_identifier(), snapshot(&it), true);
+    }
+    sight
+}
+
+fn cluster(it: &Cluster) -> Seen {
+    let copy = it.cluster_snapshot_copy_status();
+    let attrs = ClusterAttrs {
+        node_type: it.node_type.clone(),
+        nodes: count(it.number_of_nodes),
+        database: it.db_name.clone(),
+        master_username: it.master_username.clone(),
+        managed_password: Some(it.master_password_secret_arn.is_some()),
+        subnet_group: it.cluster_subnet_group_name.clone(),
+        security_groups: Some(
+            it.vpc_security_groups().iter().filter_map(|one| one.vpc_security_group_id.clone()).collect(),
+        ),
+        parameter_group: it
+            .cluster_parameter_groups()
+            .first()
+            .and_then(|group| group.parameter_group_name.clone()),
+        encrypted: it.encrypted,
+        kms_key: it.kms_key_id.clone(),
+        snapshot_retention_days: count(it.automated_snapshot_retention_period),
+        maintenance_window: it.preferred_maintenance_window.clone(),
+        publicly_accessible: it.publicly_accessible,
+        enhanced_vpc_routing: it.enhanced_vpc_routing,
+        multi_az: Some(it.multi_az().is_some_and(|word| word.eq_ignore_ascii_case("enabled"))),
+        port: it.endpoint().and_then(|end| port(end.port)),
+        snapshot_copy_region: Some(
+            copy.and_then(|copy| copy.destination_region.clone()).unwrap_or_else(|| NO_COPY.to_owned()),
+        ),
+        snapshot_copy_retention_days: copy
+            .and_then(|copy| copy.retention_period)
+            .and_then(|days| u32::try_from(days).ok()),
+        paused: Some(it.cluster_status() == Some("paused")),
+    };
+    let status = it.cluster_status().unwrap_or_default();
+    let tags = tags_from!(it.tags());
+    let mut found = seen(AnyAttrs::RedshiftCluster(attrs), status, it.cluster_namespace_arn(), tags);
+    found.pending = pending(it);
+    // The ARN of its namespace has an id in it that outlives a new name.
+    found.facts.id.clone_from(&it.cluster_namespace_arn);
+    found.facts.created = moment(it.cluster_create_time());
+    found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
+    found
+}
+
+fn pending(it: &Cluster) -> Option<AnyAttrs> {
+    let waits = it.pending_modified_values()?;
+    let pending = ClusterAttrs {
+        node_type: waits.node_type.clone(),
+        nodes: count(waits.number_of_nodes),
+        snapshot_retention_days: count(waits.automated_snapshot_retention_period),
+        publicly_accessible: waits.publicly_accessible,
+        enhanced_vpc_routing: waits.enhanced_vpc_routing,
+        encrypted: waits.encryption_type().map(|word| !word.eq_ignore_ascii_case("none")),
+        ..ClusterAttrs::default()
+    };
+    (pending != ClusterAttrs::default()).then_some(AnyAttrs::RedshiftCluster(pending))
+}
+
+fn snapshot(it: &Snapshot) -> Seen {
+    let attrs = AnyAttrs::RedshiftSnapshot(SnapshotAttrs {
+        source: it.cluster_identifier.clone(),
+        size_gib: it.total_backup_size_in_mega_bytes.map(gib_of_megabytes),
+    });
+    let tags = tags_from!(it.tags());
+    let mut found = seen(attrs, it.status().unwrap_or_default(), it.snapshot_arn(), tags);
+    found.facts.created = moment(it.snapshot_create_time());
+    found
+}
+
+/// The parameters of a group that differ from its family's defaults.
+pub async fn parameters(lane: &Lane<'_>, at: &Address) -> Result<BTreeMap<String, String>, CloudError> {
+    let client = &lane.read.redshift;
+    let request = client.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
+    let listed = list!(lane, "DescribeClusterParameters", request).await?;
+    Ok(listed.into_iter().filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
+}

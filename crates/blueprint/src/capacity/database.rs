@@ -1,0 +1,414 @@
+//! Databases of one writer and many readers.
+//!
+//! A class and a number of members fit when
+//! - the writer alone carries all writes: `writes ÷ writes per processor <= processors × (1 − headroom)`;
+//! - all members carry reads and writes with headroom, and those that remain after a zone is lost carry them without;
+//! - pages of the working set fit in 75 % of a member's memory, connections in the members that remain;
+//! - the network of the members that remain carries the requests.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
+
+use super::choose::{self, Candidate};
+use super::load::first_month;
+use super::{Answer, Ask, Ceiling, FormulaRow, Load, assume};
+use crate::families::aurora::AuroraStore;
+use crate::families::bill::{MEAN_OF_PEAK, SECONDS};
+use crate::families::documentdb::DocumentStore;
+use crate::families::size::{Count, Size};
+use rgctl_catalog::{InstanceClass, Unit};
+use rgctl_model::kinds::aurora::{AuroraEngine, StorageKind};
+use rgctl_model::overlay::Axis;
+use rgctl_schema::quantity::Between;
+
+/// What differs between the families, as the estimate sees it.
+struct Shape {
+    reads_per_vcpu: f64,
+    writes_per_vcpu: f64,
+    connections_per_gib: f64,
+    readers: Option<Between>,
+    secondary_readers: Option<Between>,
+    class: Option<String>,
+    /// Half units, when serverless.
+    serverless: Option<Between>,
+    storage: Option<StorageKind>,
+    volume_tib: Option<f64>,
+}
+
+pub(super) fn aurora(store: &AuroraStore, ask: &Ask<'_>) -> Answer {
+    let shape = Shape {
+        reads_per_vcpu: assume::RELATIONAL_READS_PER_VCPU,
+        writes_per_vcpu: assume::RELATIONAL_WRITES_PER_VCPU,
+        connections_per_gib: match store.engine {
+            AuroraEngine::Mysql => assume::RELATIONAL_CONNECTIONS_PER_GIB,
+            AuroraEngine::Postgresql => assume::POSTGRES_CONNECTIONS_PER_GIB,
+        },
+        readers: store.readers,
+        secondary_readers: store.secondary_readers,
+        class: store.class.clone(),
+        serverless: store.serverless.as_ref().map(|s| Between { min: s.min_acu.0, max: s.max_acu.0 }),
+        storage: store.storage,
+        volume_tib: choose::limit(ask, "volume-max-other-engines"),
+    };
+    estimate(&shape, ask)
+}
+
+pub(super) fn documentdb(store: &DocumentStore, ask: &Ask<'_>) -> Answer {
+    let shape = Shape {
+        reads_per_vcpu: assume::DOCUMENT_READS_PER_VCPU,
+        writes_per_vcpu: assume::DOCUMENT_WRITES_PER_VCPU,
+        connections_per_gib: assume::DOCUMENT_CONNECTIONS_PER_GIB,
+        readers: store.readers,
+        secondary_readers: store.secondary_readers,
+        class: store.class.clone(),
+        serverless: store.serverless.as_ref().map(|s| Between { min: s.min_dcu.0, max: s.max_dcu.0 }),
+        storage: store.storage,
+        volume_tib: choose::limit(ask, "volume-max"),
+    };
+    estimate(&shape, ask)
+}
+
+impl Shape {
+    fn write_vcpu(&self, load: &Load) -> f64 {
+        load.writes / self.writes_per_vcpu
+    }
+    fn all_vcpu(&self, load: &Load) -> f64 {
+        self.write_vcpu(load) + load.reads / self.reads_per_vcpu
+    }
+    /// Whether one machine of this size can be the writer and hold the working set.
+    fn writer_fits(&self, vcpu: f64, memory: f64, load: &Load) -> bool {
+        self.write_vcpu(load) <= vcpu * (1.0 - load.headroom)
+            && load.working_set_gib <= memory * assume::PAGE_CACHE_SHARE
+    }
+    fn members_fit(
+        &self,
+        vcpu: f64,
+        memory: f64,
+        gbps: Option<f64>,
+        members: u32,
+        zones: u32,
+        load: &Load,
+    ) -> bool {
+        let left = f64::from(survivors(members, zones));
+        let need = self.all_vcpu(load);
+        let carries = need <= f64::from(members) * vcpu * (1.0 - load.headroom)
+            && need <= left * vcpu * assume::USE_IN_ZONE_LOSS;
+        let connects = load.connections <= left * memory * self.connections_per_gib;
+        let moves = gbps.is_none_or(|gbps| load.gbps() <= left * gbps);
+        carries && connects && moves
+    }
+    fn class_fits(&self, class: &InstanceClass, members: u32, zones: u32, load: &Load) -> bool {
+        let (Some(vcpu), Some(memory)) = (class.vcpu, class.memory_gib) else { return false };
+        self.members_fit(f64::from(vcpu), memory, class.network_gbps_baseline, members, zones, load)
+            && self.writer_fits(f64::from(vcpu), memory, load)
+    }
+}
+
+/// Members that remain when the zone with the most of them is lost. A single member is taken to be replaced.
+pub fn survivors(members: u32, zones: u32) -> u32 {
+    if members <= 1 { members } else { members - members.div_ceil(zones.max(1)) }
+}
+
+fn estimate(shape: &Shape, ask: &Ask<'_>) -> Answer {
+    let load = ask.load;
+    let secondaries = u32::try_from(ask.secondaries.len()).unwrap_or(u32::MAX);
+    // A primary has one reader less for each region that follows it.
+    let service_max = choose::limit(ask, "readers-per-cluster")
+        .or_else(|| choose::limit(ask, "replicas-per-cluster"))
+        .map_or(15, choose::units);
+    let most = service_max.saturating_sub(secondaries);
+    let bounds = shape.readers.unwrap_or(Between { min: 1, max: most });
+    let within = Between { min: bounds.min.min(most), max: bounds.max.min(most) };
+    let mut warnings = Vec::new();
+    if within.max == 0 {
+        warnings
+            .push("without a reader, the loss of its zone stops the store until a member is made".to_owned());
+    }
+    let mut rows = vec![
+        FormulaRow::new(
+            "processors for writes",
+            format!("writes/s ÷ {} per processor (assumed)", shape.writes_per_vcpu),
+            shape.write_vcpu(load),
+            "vCPU",
+        ),
+        FormulaRow::new(
+            "processors in all",
+            format!("the same + reads/s ÷ {} per processor (assumed)", shape.reads_per_vcpu),
+            shape.all_vcpu(load),
+            "vCPU",
+        ),
+    ];
+    let picked = match shape.serverless {
+        Some(units) => serverless(shape, ask, units, within, &mut rows, &mut warnings),
+        None => machines(shape, ask, within, &mut rows, &mut warnings),
+    };
+    let readers = reader_count(shape, ask, within, picked.members - 1);
+    if picked.fits {
+        warnings.extend(crowds(shape, ask, picked.class.as_deref(), readers.max + 1));
+    }
+    let storage = storage_kind(shape, ask, picked.class.as_deref(), picked.members, &mut rows);
+    let mut counts = BTreeMap::from([(Axis::Readers, readers)]);
+    if let Some(units) = shape.serverless {
+        counts.insert(Axis::CapacityUnits, Count::new(units, units.max));
+    }
+    let size = Size { class: picked.class.clone(), version: choose::version(ask), storage, counts };
+    let secondary = secondary(shape, ask, &size);
+    Answer {
+        rows,
+        secondary,
+        size,
+        why: picked.why,
+        ranking: picked.ranking,
+        fits: picked.fits,
+        ceilings: ceilings(shape, ask, picked.class.as_deref(), within, most),
+        warnings,
+        io_per_month: io_per_month(load),
+    }
+}
+
+/// What was picked.
+struct Picked {
+    class: Option<String>,
+    members: u32,
+    why: String,
+    ranking: String,
+    fits: bool,
+}
+
+fn machines(
+    shape: &Shape,
+    ask: &Ask<'_>,
+    within: Between,
+    rows: &mut Vec<FormulaRow>,
+    warnings: &mut Vec<String>,
+) -> Picked {
+    let load = ask.load;
+    let classes = choose::classes(ask, shape.class.as_deref());
+    let candidates: Vec<Candidate<'_>> = classes
+        .iter()
+        .filter_map(|&class| {
+            let mut members = within.min + 1..=within.max + 1;
+            let members = members.find(|&members| shape.class_fits(class, members, ask.zones, load))?;
+            Some(Candidate { class, machines: members, count: members })
+        })
+        .collect();
+    let (best, ranking) = choose::best(ask, &candidates);
+    if let Some(best) = best {
+        let vcpu = f64::from(best.class.vcpu.unwrap_or(0));
+        let left = survivors(best.count, ask.zones);
+        let formula = format!("{} × {vcpu} vCPU × (1 − {:.0} % headroom)", best.count, load.headroom * 100.0);
+        let usable = f64::from(best.count) * vcpu * (1.0 - load.headroom);
+        rows.push(FormulaRow::new("usable processors", formula, usable, "vCPU"));
+        let formula = format!("{left} members × {vcpu} vCPU, {} zones", ask.zones);
+        rows.push(FormulaRow::new("processors without a zone", formula, f64::from(left) * vcpu, "vCPU"));
+        let why = format!(
+            "the first of {} classes that carry it: {} members of {}",
+            candidates.len(),
+            best.count,
+            best.class.class
+        );
+        return Picked {
+            class: Some(best.class.class.clone()),
+            members: best.count,
+            why: if shape.class.is_some() { format!("{} as stated", best.class.class) } else { why },
+            ranking,
+            fits: true,
+        };
+    }
+    nothing_fits(shape, &classes, within, warnings)
+}
+
+/// The most that there is, when nothing carries the load.
+fn nothing_fits(
+    shape: &Shape,
+    classes: &[&InstanceClass],
+    within: Between,
+    warnings: &mut Vec<String>,
+) -> Picked {
+    let size = |class: &&&InstanceClass| (class.vcpu, class.memory_gib.map(choose::units));
+    let largest = classes.iter().max_by_key(size).map(|class| class.class.clone());
+    let class = shape.class.clone().or(largest);
+    let named = class.as_deref().unwrap_or("any class");
+    warnings.push(match (&shape.class, classes.is_empty()) {
+        (Some(class), true) => {
+            format!("the size of {class} is not known, so that nothing can be said about it")
+        }
+        (None, true) => "no class of known size is sold in all regions of this store".to_owned(),
+        _ => format!("{} members of {named} do not carry this load by these assumptions", within.max + 1),
+    });
+    Picked {
+        class,
+        members: within.max + 1,
+        why: "the most that the bounds allow".to_owned(),
+        ranking: "none: nothing fits".to_owned(),
+        fits: false,
+    }
+}
+
+fn serverless(
+    shape: &Shape,
+    ask: &Ask<'_>,
+    units: Between,
+    within: Between,
+    rows: &mut Vec<FormulaRow>,
+    warnings: &mut Vec<String>,
+) -> Picked {
+    let most = f64::from(units.max) / 2.0;
+    let (vcpu, memory) = (most * assume::VCPU_PER_CAPACITY_UNIT, most * GIB_PER_UNIT);
+    let members = (within.min + 1..=within.max + 1).find(|&members| {
+        shape.members_fit(vcpu, memory, None, members, ask.zones, ask.load)
+            && shape.writer_fits(vcpu, memory, ask.load)
+    });
+    let need = shape.all_vcpu(ask.load) / assume::VCPU_PER_CAPACITY_UNIT / (1.0 - ask.load.headroom);
+    let formula = format!("processors ÷ {} ÷ (1 − headroom)", assume::VCPU_PER_CAPACITY_UNIT);
+    rows.push(FormulaRow::new("capacity units at the peak, all members", formula, need, "units"));
+    // The service advises a minimum that keeps the working set in memory.
+    let warm = ask.load.working_set_gib / assume::PAGE_CACHE_SHARE / GIB_PER_UNIT;
+    rows.push(FormulaRow::new("units that hold the working set", "GiB ÷ 0.75 ÷ 2", warm, "units"));
+    if warm > f64::from(units.min) / 2.0 {
+        warnings.push(format!(
+            "at the least capacity of {} units the working set does not fit in memory: the first requests after a quiet time are slow",
+            f64::from(units.min) / 2.0
+        ));
+    }
+    if members.is_none() {
+        warnings.push(format!("{} members of {most} units do not carry this load", within.max + 1));
+    }
+    Picked {
+        class: None,
+        members: members.unwrap_or(within.max + 1),
+        why: format!("serverless as stated, up to {most} units a member"),
+        ranking: "none: capacity follows the load".to_owned(),
+        fits: members.is_some(),
+    }
+}
+
+/// The known crowds that so many members do not carry.
+fn crowds(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, members: u32) -> Vec<String> {
+    let machine = match (shape.serverless, class) {
+        (Some(units), _) => {
+            let units = f64::from(units.max) / 2.0;
+            Some((units * assume::VCPU_PER_CAPACITY_UNIT, units * GIB_PER_UNIT, None))
+        }
+        (None, class) => {
+            let class = class.and_then(|class| ask.catalog.class(ask.store.catalog_service(), class));
+            class.and_then(|class| {
+                Some((f64::from(class.vcpu?), class.memory_gib?, class.network_gbps_baseline))
+            })
+        }
+    };
+    let Some((vcpu, memory, gbps)) = machine else { return Vec::new() };
+    ask.load.beyond(|load| {
+        shape.members_fit(vcpu, memory, gbps, members, ask.zones, load)
+            && shape.writer_fits(vcpu, memory, load)
+    })
+}
+
+/// Memory of a capacity unit.
+const GIB_PER_UNIT: f64 = 2.0;
+
+/// Readers with the bounds in which they may scale: those of the section, else room for the largest known crowd.
+fn reader_count(shape: &Shape, ask: &Ask<'_>, within: Between, readers: u32) -> Count {
+    let room = choose::units(f64::from(readers) * ask.load.crowd * assume::ROOM_TO_SCALE);
+    let max =
+        if shape.readers.is_some() { within.max } else { room.clamp(within.min, within.max).max(readers) };
+    Count::new(Between { min: within.min, max }, readers)
+}
+
+/// Members of a region that follows: all that the primary has when it serves reads or must take over faster than
+/// members are made, else the fewest.
+fn secondary(shape: &Shape, ask: &Ask<'_>, primary: &Size) -> Size {
+    let here = primary.counts.get(&Axis::Readers).copied().unwrap_or(Count::exactly(1));
+    let full = here.now + 1;
+    let now = if ask.serves_reads || ask.load.rto_minutes < assume::MEMBER_MINUTES { full } else { 1 };
+    let bounds = shape.secondary_readers.unwrap_or(Between { min: 1, max: (here.max + 1).max(full) });
+    let mut size = primary.clone();
+    let bounds = Between { min: bounds.min.max(1), max: bounds.max.max(1) };
+    size.counts.insert(Axis::Readers, Count::new(bounds, now));
+    size
+}
+
+fn io_per_month(load: &Load) -> f64 {
+    let a_second = load.reads * assume::PAGE_MISS_SHARE + load.writes * assume::IO_PER_WRITE;
+    a_second * MEAN_OF_PEAK * SECONDS
+}
+
+/// Standard storage, unless the section or known prices say that I/O-Optimized costs less.
+fn storage_kind(
+    shape: &Shape,
+    ask: &Ask<'_>,
+    class: Option<&str>,
+    members: u32,
+    rows: &mut Vec<FormulaRow>,
+) -> StorageKind {
+    let io = io_per_month(ask.load);
+    let formula = "(reads × 5 % misses + writes × 2) × half of the peak, a month";
+    rows.push(FormulaRow::new("storage I/O", formula, io / 1e6, "million a month"));
+    if let Some(kind) = shape.storage {
+        return kind;
+    }
+    let cost = |kind: StorageKind| -> Option<Decimal> {
+        let (service, engine) = (ask.store.catalog_service(), ask.store.catalog_engine());
+        let price = |sku: &str, unit| {
+            let found = ask.catalog.nearest_price(service, sku, engine, kind.as_str(), ask.region, unit);
+            found.money().map(|money| money.amount)
+        };
+        let times = |price: Decimal, n: f64| Decimal::from_f64(n).and_then(|n| price.checked_mul(n));
+        let machines = times(price(class?, Unit::Hour)?, f64::from(members) * crate::families::bill::HOURS)?;
+        let storage = times(price("storage", Unit::GbMonth)?, ask.load.data_gib)?;
+        let requests = match kind {
+            StorageKind::Standard => times(price("io-requests", Unit::MillionRequests)?, io / 1e6)?,
+            StorageKind::IoOptimized => Decimal::ZERO,
+        };
+        machines.checked_add(storage)?.checked_add(requests)
+    };
+    match (cost(StorageKind::Standard), cost(StorageKind::IoOptimized)) {
+        (Some(standard), Some(optimized)) if optimized < standard => StorageKind::IoOptimized,
+        _ => StorageKind::Standard,
+    }
+}
+
+fn ceilings(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, within: Between, most: u32) -> Vec<Ceiling> {
+    let load = ask.load;
+    let mut found = Vec::new();
+    let mut watch = |what: &str, limit: String, fits: &dyn Fn(&Load) -> bool| {
+        if let Some(reached_in) = first_month(load, fits) {
+            found.push(Ceiling { what: what.to_owned(), limit, reached_in });
+        }
+    };
+    let chosen = class.and_then(|class| ask.catalog.class(ask.store.catalog_service(), class));
+    if let Some(class) = chosen {
+        let name = &class.class;
+        let (vcpu, memory) = (f64::from(class.vcpu.unwrap_or(0)), class.memory_gib.unwrap_or(0.0));
+        let any = |max: u32, load: &Load| {
+            (1..=max + 1).any(|members| {
+                shape.members_fit(vcpu, memory, class.network_gbps_baseline, members, ask.zones, load)
+            })
+        };
+        let limit = format!("{name}: a larger class is needed");
+        watch("writes or working set on this class", limit, &|load| shape.writer_fits(vcpu, memory, load));
+        let limit = format!("{} readers of {name}, the blueprint's bound", within.max);
+        watch("members within the blueprint", limit, &|load| any(within.max, load));
+        let limit = format!(
+            "{most} readers of {name}, the service's limit with {} regions that follow",
+            ask.secondaries.len()
+        );
+        watch("members of this class", limit, &|load| any(most, load));
+    }
+    let all = choose::classes(ask, None);
+    let largest = all.iter().max_by_key(|class| class.vcpu);
+    if let (None, Some(largest)) = (shape.serverless, largest) {
+        let (vcpu, memory) = (f64::from(largest.vcpu.unwrap_or(0)), largest.memory_gib.unwrap_or(0.0));
+        let limit = format!("{}, the largest class: the writer cannot grow further", largest.class);
+        watch("writes or working set of the writer", limit, &|load| shape.writer_fits(vcpu, memory, load));
+        let connections = memory * shape.connections_per_gib * f64::from(most + 1);
+        let limit = format!("{connections:.0} connections on {} members of {}", most + 1, largest.class);
+        watch("connections", limit, &|load| load.connections <= connections);
+    }
+    if let Some(tib) = shape.volume_tib {
+        watch("storage", format!("{tib} TiB, the largest volume"), &|load| load.data_gib <= tib * 1024.0);
+    }
+    found
+}

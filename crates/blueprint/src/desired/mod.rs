@@ -1,0 +1,328 @@
+//! Desired state: everything that should exist for a blueprint, and what it costs.
+//!
+//! Goes in: a blueprint that was checked, the regions, the catalogue, overlays, the present moment. Comes out: a
+//! [`Built`]: the desired state, an estimate of every store, the axes on which each can grow.
+//!
+//! **Invariant:** pure; the same input gives the same fingerprint, and use that is only expected does not change it.
+//! **Invariant:** an overlay moves a store within the blueprint's bounds, never beyond them.
+
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::capacity::{self, Estimate};
+use crate::families::Store;
+use crate::families::bill;
+use crate::families::expand::{self, ExpandError, Expansion, Site};
+use crate::families::size::{AxisFacts, Size};
+use crate::region::RegionBook;
+use crate::spec::{Blueprint, Cell, NetworkRefs, SecondaryRole};
+use rgctl_catalog::Catalog;
+use rgctl_model::address::Address;
+use rgctl_model::bill::BillLine;
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::{Desired, Node, Usage};
+use rgctl_model::overlay::{Axis, Overlay};
+use rgctl_model::rules::{CellPlace, Rules};
+use rgctl_schema::codes;
+use rgctl_schema::diagnostic::Finding;
+use rgctl_schema::digest::Digester;
+use rgctl_schema::names::{Fingerprint, Name, RegionId, StoreName};
+use rgctl_schema::time::Moment;
+
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// What should exist.
+    pub desired: Desired,
+    /// How the sizes were found, one for each store of each cell.
+    pub estimates: Vec<Estimate>,
+    /// Where each store can grow, by store and region.
+    pub axes: BTreeMap<(StoreName, RegionId), Vec<AxisFacts>>,
+    /// What overlays did, or could not do.
+    pub notes: Vec<String>,
+}
+
+/// Builds desired state. The findings are at paths of the blueprint's document; the caller knows its text.
+pub fn build(
+    blueprint: &Blueprint,
+    regions: &RegionBook,
+    catalog: &Catalog,
+    overlays: &[Overlay],
+    now: Moment,
+) -> Result<Built, Vec<Finding>> {
+    let estimates = capacity::estimate(blueprint, regions, catalog, now);
+    let cells = blueprint.cells();
+    let overlays = overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect();
+    let wish = Wish { blueprint, regions, now, overlays };
+    let stores: BTreeMap<&StoreName, &Store> =
+        blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
+    let mut sized: Vec<(&Cell, &Store, &Estimate)> = Vec::new();
+    for cell in &cells {
+        let of_cell = estimates.iter().filter(|estimate| estimate.cell == cell.name);
+        sized.extend(of_cell.filter_map(|one| Some((cell, *stores.get(&one.store)?, one))));
+    }
+    // Stores know nothing of each other: a blueprint of hundreds is expanded by all cores.
+    let expanded: Vec<Expanded<'_>> = sized
+        .par_iter()
+        .flat_map_iter(|(cell, store, estimate)| wish.expand(cell, store, estimate))
+        .collect();
+    let mut work = Work::new(&wish, &cells);
+    for one in expanded {
+        work.take(one);
+    }
+    if !work.findings.is_empty() {
+        return Err(work.findings);
+    }
+    let mut built = work.built;
+    built.estimates = estimates;
+    built.desired.fingerprint = fingerprint(&built.desired.nodes);
+    Ok(built)
+}
+
+/// Digest of what should exist, without what is only expected of it.
+pub fn fingerprint(nodes: &BTreeMap<Address, Node>) -> Fingerprint {
+    let mut digest = Digester::default();
+    for Node { at, attrs, needs, store, keep, tags, standby, usage: _ } in nodes.values() {
+        digest.add(&(at, attrs, needs, store, keep, tags, standby));
+    }
+    Fingerprint(digest.hex())
+}
+
+/// What the bill of a member rests on beside the member: its cluster, and how many share the cluster's load.
+#[derive(Clone, Debug, Default)]
+pub struct Clusters {
+    clusters: BTreeMap<Address, (StoreName, AnyAttrs, Usage)>,
+    members: BTreeMap<(KindId, RegionId, StoreName), usize>,
+}
+
+impl Clusters {
+    /// The clusters of a desired state.
+    pub fn of(desired: &Desired) -> Self {
+        let mut found = Self::default();
+        let parents: BTreeSet<KindId> =
+            KindId::ALL.iter().filter_map(|kind| kind.facts().parent).map(|parent| parent.kind).collect();
+        for node in desired.nodes.values() {
+            let kind = node.at.kind;
+            if kind.facts().parent.is_some() {
+                let key = (kind, node.at.region.clone(), node.store.clone());
+                *found.members.entry(key).or_default() += 1;
+            }
+            if parents.contains(&kind) {
+                let what = (node.store.clone(), node.attrs.clone(), node.usage);
+                found.clusters.insert(node.at.clone(), what);
+            }
+        }
+        found
+    }
+
+    /// Bill lines of one object.
+    pub fn bill_of(&self, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Vec<BillLine> {
+        let kind = attrs.kind();
+        let parent = kind.facts().parent.and_then(|parent| {
+            let name = Name::new(attrs.text(parent.field)?).ok()?;
+            self.clusters.get(&Address::new(region.clone(), parent.kind, name))
+        });
+        let Some((store, parent, usage_of_all)) = parent else {
+            return bill::bill_of_member(attrs, usage, None);
+        };
+        let members = self.members.get(&(kind, region.clone(), store.clone())).copied().unwrap_or_default();
+        bill::bill_of_member(attrs, &bill::share_of(usage_of_all, members), Some(parent))
+    }
+}
+
+/// What is wished for, whichever store it is about.
+struct Wish<'a> {
+    blueprint: &'a Blueprint,
+    regions: &'a RegionBook,
+    now: Moment,
+    overlays: Vec<&'a Overlay>,
+}
+
+/// A store in one of its regions.
+struct Expanded<'a> {
+    store: &'a Store,
+    region: &'a RegionId,
+    expansion: Result<Expansion, Box<Finding>>,
+    notes: Vec<String>,
+}
+
+impl Wish<'_> {
+    fn expand<'b>(&self, cell: &'b Cell, store: &'b Store, estimate: &Estimate) -> Vec<Expanded<'b>> {
+        let secondaries = cell.replicas(store);
+        let mut expanded = Vec::new();
+        for region in std::iter::once(&cell.primary).chain(secondaries) {
+            let size =
+                if region == &cell.primary { Some(&estimate.size) } else { estimate.secondary.as_ref() };
+            let Some(size) = size else { continue };
+            let mut notes = Vec::new();
+            let size = self.overlaid(cell, store, region, size, &mut notes);
+            let expansion = self.expand_in(cell, store, region, secondaries, &size, estimate);
+            expanded.push(Expanded { store, region, expansion, notes });
+        }
+        expanded
+    }
+
+    fn expand_in(
+        &self,
+        cell: &Cell,
+        store: &Store,
+        region: &RegionId,
+        secondaries: &[RegionId],
+        size: &Size,
+        estimate: &Estimate,
+    ) -> Result<Expansion, Box<Finding>> {
+        let Some(facts) = self.regions.get(region) else {
+            let message = format!("the region `{region}` is not described");
+            return Err(Finding::error(codes::UNKNOWN_REGION, "spec.regions", message).into());
+        };
+        let network = self.network(region).unwrap_or(&facts.spec.network);
+        let maintenance = self.blueprint.spec.policies.maintenance.as_ref();
+        let maintenance = maintenance.and_then(|window| schedule::weekly_utc(window, self.now));
+        let follows = region != &cell.primary;
+        let mut usage = estimate.usage;
+        if follows && cell.secondary_role == SecondaryRole::Standby {
+            (usage.reads_per_second, usage.io_per_month) = (0.0, 0.0);
+        }
+        let place = Site {
+            blueprint: self.blueprint.name(),
+            cell: (!cell.is_only()).then_some(&cell.name),
+            region,
+            zones: &facts.spec.zones,
+            subnets: &network.subnets,
+            security_groups: &network.security_groups,
+            kms_key: network.kms_key.as_deref(),
+            primary: &cell.primary,
+            secondaries,
+            standby: follows && cell.secondary_role == SecondaryRole::Standby,
+            size,
+            usage,
+            tags: &self.blueprint.spec.tags,
+            maintenance: maintenance.as_deref(),
+            paused: schedule::paused(store.pauses(), self.now),
+        };
+        expand::expand(store, &place).map_err(|error| self.finding(store, &error).into())
+    }
+
+    fn network(&self, region: &RegionId) -> Option<&NetworkRefs> {
+        self.blueprint.spec.network.as_ref()?.regions.get(region.as_str())
+    }
+
+    fn path_of(&self, store: &Store, field: &str) -> String {
+        let place = self.blueprint.spec.stores.iter().position(|other| other.name() == store.name());
+        format!("spec.stores[{}].{field}", place.unwrap_or(0))
+    }
+
+    fn finding(&self, store: &Store, error: &ExpandError) -> Finding {
+        let (code, field, help) = match error {
+            ExpandError::Name { .. } => {
+                (codes::NAME_TOO_LONG, "name", "choose a shorter name for the store or the blueprint")
+            }
+            ExpandError::Adopted { .. } => (codes::BAD_SETTING, "adopt", "correct the setting, or remove it"),
+            ExpandError::Size { what: "a class", .. } => {
+                (codes::CLASS_NOT_OFFERED, "class", "state a class that is sold in all regions of the store")
+            }
+            ExpandError::Size { .. } => (codes::VERSION_UNKNOWN, "version", "state a version"),
+        };
+        Finding::error(code, self.path_of(store, field), error.to_string()).help(help)
+    }
+
+    /// The size with what the overlays in force say, within the blueprint's bounds.
+    fn overlaid(
+        &self,
+        cell: &Cell,
+        store: &Store,
+        region: &RegionId,
+        size: &Size,
+        notes: &mut Vec<String>,
+    ) -> Size {
+        let mut size = size.clone();
+        for overlay in &self.overlays {
+            // Shards of a replicated store are the same everywhere, so that the primary's decision holds for all.
+            let is_here =
+                overlay.region == *region || (overlay.axis == Axis::Shards && overlay.region == cell.primary);
+            if overlay.store != *store.name() || !is_here {
+                continue;
+            }
+            let Some(count) = size.counts.get_mut(&overlay.axis) else {
+                notes.push(format!(
+                    "`{}` in {region} has no {}: the decision of {} is left out",
+                    overlay.store, overlay.axis, overlay.owner
+                ));
+                continue;
+            };
+            count.now = overlay.target.clamp(count.min, count.max);
+            if count.now != overlay.target {
+                notes.push(format!(
+                    "{} wants {} {} of `{}` in {region}; the blueprint allows {} to {}",
+                    overlay.owner, overlay.target, overlay.axis, overlay.store, count.min, count.max
+                ));
+            }
+        }
+        size
+    }
+}
+
+/// What a blueprint allows, and when: what the gate obeys.
+pub fn rules(blueprint: &Blueprint) -> Rules {
+    let place = |cell: &Cell| CellPlace {
+        name: cell.name.clone(),
+        regions: cell.regions().cloned().collect(),
+        stores: cell.stores.iter().cloned().collect(),
+    };
+    Rules {
+        policies: blueprint.spec.policies.clone(),
+        calendar: blueprint.spec.calendar.clone(),
+        cells: blueprint.cells().iter().map(place).collect(),
+    }
+}
+
+/// What has been put together so far.
+struct Work<'a> {
+    wish: &'a Wish<'a>,
+    built: Built,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Work<'a> {
+    fn new(wish: &'a Wish<'a>, cells: &[Cell]) -> Self {
+        let desired = Desired {
+            blueprint: wish.blueprint.name().clone(),
+            regions: cells.iter().flat_map(Cell::regions).cloned().collect(),
+            nodes: BTreeMap::new(),
+            bills: Vec::new(),
+            rules: vec![rules(wish.blueprint)],
+            fingerprint: Fingerprint(String::new()),
+        };
+        let built = Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() };
+        Self { wish, built, findings: Vec::new() }
+    }
+
+    fn take(&mut self, one: Expanded<'_>) {
+        let Expanded { store, region, expansion, notes } = one;
+        self.built.notes.extend(notes);
+        let expansion = match expansion {
+            Ok(expansion) => expansion,
+            Err(finding) => return self.findings.push(*finding),
+        };
+        for node in expansion.nodes {
+            let at = node.at.clone();
+            if self.built.desired.nodes.insert(at.clone(), node).is_some() {
+                let message =
+                    format!("two cells have a store `{}` in `{region}`: both would be {at}", store.name());
+                let path = self.wish.path_of(store, "name");
+                self.findings.push(Finding::error(codes::DUPLICATE_NAME, path, message));
+                return;
+            }
+        }
+        self.built.desired.bills.push(expansion.bill);
+        self.built.axes.insert((store.name().clone(), region.clone()), expansion.axes);
+    }
+}
+
+/// The regions in which a store has objects.
+pub fn regions_of(desired: &Desired, store: &StoreName) -> BTreeSet<RegionId> {
+    desired.nodes.values().filter(|node| node.store == *store).map(|node| node.at.region.clone()).collect()
+}

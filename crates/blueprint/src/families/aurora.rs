@@ -1,0 +1,46 @@
+//! Aurora: the store section for MySQL and PostgreSQL.
+//!
+//! Every size is optional: what is not given is derived from demand.
+
+use std::collections::BTreeMap;
+
+use super::common::Common;
+use rgctl_model::kinds::aurora::{AuroraEngine, StorageKind};
+use rgctl_schema::quantity::{Between, Halves};
+use rgctl_schema::section;
+
+section! {
+    /// Capacity that follows the load instead of machines of a class, in Aurora capacity units of about 2 GiB.
+    pub struct AuroraServerless {
+        /// Least capacity, in steps of 0.5.
+        min_acu: Halves => "2";
+        /// Most capacity, in steps of 0.5, up to 256.
+        max_acu: Halves => "64";
+    }
+    /// A relational store: Aurora MySQL or Aurora PostgreSQL.
+    pub struct AuroraStore {
+        ..common: Common;
+        /// Which database.
+        engine: AuroraEngine;
+        /// Engine version; by default the newest that the catalogue lists for all regions of the blueprint.
+        version: Option<String> => "8.0.mysql_aurora.3.10.0";
+        /// Machine class of all members; by default derived from demand.
+        class: Option<String> => "db.r7g.2xlarge";
+        /// Readers beside the writer in the primary region, up to 15; by default derived from demand.
+        readers: Option<Between> => "{ min: 1, max: 8 }";
+        /// Readers in each secondary region, up to 16; by default what is needed to take over.
+        secondary_readers: Option<Between> => "{ min: 1, max: 8 }";
+        /// Serverless capacity in place of machines of a class.
+        serverless: Option<AuroraServerless>;
+        /// How storage is billed; by default the cheaper for the derived load.
+        storage: Option<StorageKind>;
+        /// Cluster parameters that differ from the service's defaults.
+        parameters: BTreeMap<String, String>;
+        /// Name of the first database.
+        database: Option<String> => "game";
+        /// Whether database users may authenticate by IAM.
+        iam_authentication: bool = true;
+        /// Logs that are exported. MySQL: `audit`, `error`, `general`, `slowquery`; PostgreSQL: `postgresql`.
+        logs: Vec<String> => "[error, slowquery]";
+    }
+}

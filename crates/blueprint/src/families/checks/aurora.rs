@@ -1,0 +1,130 @@
+//! What is wrong with a relational section.
+
+use super::{Need, Resilience, Surroundings, at_most, capacity, known_logs, numbers, one_shape, second_copy};
+use crate::families::aurora::AuroraStore;
+use rgctl_model::kinds::aurora::{AuroraEngine, StorageKind};
+use rgctl_schema::codes;
+use rgctl_schema::diagnostic::Finding;
+use rgctl_schema::time::Span;
+
+/// Secondary regions of a global database (Aurora user guide, 2026-04).
+const SECONDARIES_MAX: u32 = 10;
+/// Readers of a cluster; a primary has one fewer for each secondary region (same source).
+const READERS_MAX: u32 = 15;
+/// Readers of a secondary, which has no writer (same source).
+const SECONDARY_READERS_MAX: u32 = 16;
+/// Most serverless capacity (same source).
+const ACU_MAX: u32 = 256;
+/// Least capacity advised for the primary of a global database, in halves (same source).
+const GLOBAL_HALF_ACU_ADVISED: u32 = 16;
+
+pub(super) fn needs(store: &AuroraStore, replicated: bool) -> Vec<Need> {
+    let mut out = Vec::new();
+    if replicated {
+        out.push(Need {
+            feature: "global-database",
+            what: "replication between regions",
+            field: "global",
+            instead: "write `global: false`, or choose another region",
+        });
+    }
+    if store.serverless.is_some() {
+        out.push(Need {
+            feature: "serverless-v2",
+            what: "serverless capacity",
+            field: "serverless",
+            instead: "give a `class`, or leave both out to have one derived",
+        });
+    }
+    if store.storage == Some(StorageKind::IoOptimized) {
+        out.push(Need {
+            feature: "io-optimized",
+            what: "I/O-optimized storage",
+            field: "storage",
+            instead: "write `storage: standard`",
+        });
+    }
+    out
+}
+
+/// Failover under a minute with a reader; without one a new writer is built, typically under ten minutes. A takeover by
+/// a secondary region is a matter of minutes; replication lags by less than a second (Aurora user guide).
+pub(super) fn resilience(store: &AuroraStore) -> Resilience {
+    let alone = store.readers.is_some_and(|readers| readers.max == 0);
+    Resilience {
+        failover: if alone { Span::from_mins(10) } else { Span::from_secs(60) },
+        takeover: Span::from_mins(5),
+        takeover_loss: Span::ZERO,
+        restore_loss: Some(Span::from_mins(5)),
+    }
+}
+
+pub(super) fn check(store: &AuroraStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+    let secondaries = around.secondaries();
+    let readers = READERS_MAX.saturating_sub(secondaries);
+    let why = if secondaries == 0 {
+        "a cluster has at most 15 readers".to_owned()
+    } else {
+        format!("a primary has 15 readers, less one for each secondary region (here {secondaries})")
+    };
+    found.extend(at_most(store.readers, readers, "readers", &why, at));
+    let why = "a secondary region has at most 16 readers";
+    found.extend(at_most(store.secondary_readers, SECONDARY_READERS_MAX, "secondaryReaders", why, at));
+    found.extend(second_copy(store.readers, "readers", "a reader", at, around));
+    found.extend(one_shape(store.class.is_some() && store.serverless.is_some(), "class", at));
+    if secondaries > SECONDARIES_MAX {
+        found.push(super::too_many(secondaries, SECONDARIES_MAX, at));
+    }
+    if let Some(serverless) = &store.serverless {
+        let range = (serverless.min_acu, serverless.max_acu);
+        found.extend(capacity(range, ("minAcu", "maxAcu"), ACU_MAX, at));
+        if secondaries > 0 && serverless.min_acu.0 < GLOBAL_HALF_ACU_ADVISED {
+            found.push(
+                Finding::warning(
+                    codes::GLOBAL_SHAPE,
+                    format!("{at}.serverless.minAcu"),
+                    "a primary with less than 8 capacity units may not keep up with its replication",
+                )
+                .help("write `minAcu: 8`"),
+            );
+        }
+    }
+    if let Some(class) = store.class.as_deref().filter(|class| secondaries > 0 && class.starts_with("db.t")) {
+        found.push(
+            Finding::error(
+                codes::GLOBAL_SHAPE,
+                format!("{at}.class"),
+                format!("`{class}` cannot be a member of a global database"),
+            )
+            .label("a burstable class")
+            .help("take a memory-optimized class such as `db.r6g.large`, or write `global: false`"),
+        );
+    }
+    version(store, at, secondaries, found);
+    let known: &[&str] = match store.engine {
+        AuroraEngine::Mysql => &["audit", "error", "general", "slowquery"],
+        AuroraEngine::Postgresql => &["postgresql"],
+    };
+    known_logs(&store.logs, known, store.engine.as_str(), at, found);
+}
+
+fn version(store: &AuroraStore, at: &str, secondaries: u32, found: &mut Vec<Finding>) {
+    let Some(version) = store.version.as_deref() else { return };
+    let old = match store.engine {
+        AuroraEngine::Mysql => version.starts_with("5.7"),
+        AuroraEngine::Postgresql => {
+            !version.contains("mysql") && numbers(version).first().is_some_and(|major| *major < 13)
+        }
+    };
+    if old && (store.serverless.is_some() || secondaries > 0) {
+        let what = if store.serverless.is_some() { "serverless capacity" } else { "a global database" };
+        found.push(
+            Finding::error(
+                codes::FEATURE_VERSION,
+                format!("{at}.version"),
+                format!("{what} needs a newer version than `{version}`"),
+            )
+            .help("leave `version` out to take the newest"),
+        );
+    }
+}

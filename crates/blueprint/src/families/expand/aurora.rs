@@ -1,0 +1,137 @@
+//! Aurora: subnet group, parameter groups, cluster, members, global cluster.
+
+use super::{BACKUP_DAYS, Builder, ExpandError, Site, leading, set, with_parameters};
+use crate::families::aurora::AuroraStore;
+use crate::families::size::Level;
+use rgctl_model::kinds::aurora::{AuroraEngine, ClusterAttrs, GlobalAttrs, InstanceAttrs};
+use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SubnetGroupAttrs};
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::Node;
+use rgctl_model::overlay::Axis;
+
+/// Class of serverless members.
+pub(crate) const SERVERLESS_CLASS: &str = "db.serverless";
+/// The last tier of promotion.
+const TIER_MAX: u32 = 15;
+/// Name of the first user; `admin` is reserved on PostgreSQL.
+const MASTER: &str = "rgctladmin";
+
+pub(super) fn nodes(store: &AuroraStore, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+    let mut build = Builder::new(&store.common, site);
+    let id = build.id()?;
+    let version = build.version()?;
+    let (family, transport) = parameter_family(store.engine, &version);
+    let text = build.description();
+    let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
+    let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
+    let cluster_parameters = ParameterGroupAttrs {
+        family: Some(family.clone()),
+        description: Some(text.clone()),
+        parameters: Some(with_parameters(&[transport], &store.parameters)),
+    };
+    let wrapped = AnyAttrs::AuroraClusterParameters(cluster_parameters);
+    let parameters = build.add(KindId::AuroraClusterParameters, &id, wrapped, &[]);
+    let member_parameters = ParameterGroupAttrs {
+        family: Some(family),
+        description: Some(text),
+        parameters: Some(with_parameters(&[], &std::collections::BTreeMap::new())),
+    };
+    let wrapped = AnyAttrs::AuroraInstanceParameters(member_parameters);
+    let member_parameters = build.add(KindId::AuroraInstanceParameters, &id, wrapped, &[]);
+
+    let mut needs = vec![&subnets, &parameters];
+    let global_name = build.global_id()?;
+    let global =
+        rgctl_model::address::Address::new(site.primary.clone(), KindId::AuroraGlobal, global_name.clone());
+    if site.is_secondary() {
+        needs.push(&global);
+    }
+    let attrs = cluster(store, &build, &version, level)?;
+    let cluster = build.add(KindId::AuroraCluster, &id, AnyAttrs::AuroraCluster(attrs), &needs);
+
+    let members = site.size.units(Axis::Readers, level) + u32::from(!site.is_secondary());
+    let class = if store.serverless.is_some() { SERVERLESS_CLASS.to_owned() } else { build.class()? };
+    let mut first = None;
+    for number in 1..=members.max(1) {
+        let name = build.name_of(&format!("{id}-{number}"), rgctl_schema::names::Name::MAX)?;
+        let attrs = InstanceAttrs {
+            cluster: Some(id.to_string()),
+            engine: Some(store.engine),
+            class: Some(class.clone()),
+            parameter_group: Some(id.to_string()),
+            promotion_tier: Some((number - 1).min(TIER_MAX)),
+            zone: build.zone(number),
+            publicly_accessible: Some(store.common.public),
+            auto_minor_version_upgrade: Some(true),
+            performance_insights: None,
+        };
+        let mut needs = vec![&cluster, &member_parameters];
+        needs.extend(first.as_ref());
+        let at = build.add(KindId::AuroraInstance, &name, AnyAttrs::AuroraInstance(attrs), &needs);
+        first.get_or_insert(at);
+    }
+    if site.is_replicated() && !site.is_secondary() {
+        let attrs = GlobalAttrs {
+            source: Some(id.to_string()),
+            source_region: Some(site.primary.to_string()),
+            engine: Some(store.engine),
+            engine_version: Some(EngineVersion(version)),
+            deletion_protection: Some(store.common.deletion_protection),
+        };
+        let needs: Vec<_> = std::iter::once(&cluster).chain(first.as_ref()).collect();
+        build.add(KindId::AuroraGlobal, &global_name, AnyAttrs::AuroraGlobal(attrs), &needs);
+    }
+    Ok(build.nodes)
+}
+
+/// Family of parameters of a version, and the parameter that lets only encrypted connections in.
+fn parameter_family(engine: AuroraEngine, version: &str) -> (String, (&'static str, &'static str)) {
+    match engine {
+        AuroraEngine::Mysql => {
+            (format!("aurora-mysql{}", leading(version, 2)), ("require_secure_transport", "ON"))
+        }
+        AuroraEngine::Postgresql => {
+            (format!("aurora-postgresql{}", leading(version, 1)), ("rds.force_ssl", "1"))
+        }
+    }
+}
+
+fn cluster(
+    store: &AuroraStore,
+    build: &Builder<'_>,
+    version: &str,
+    level: Level,
+) -> Result<ClusterAttrs, ExpandError> {
+    let id = build.id()?.to_string();
+    let secondary = build.site.is_secondary();
+    let usual_port = match store.engine {
+        AuroraEngine::Mysql => 3306,
+        AuroraEngine::Postgresql => 5432,
+    };
+    let serverless = store.serverless.as_ref();
+    Ok(ClusterAttrs {
+        engine: Some(store.engine),
+        engine_version: Some(EngineVersion(version.to_owned())),
+        parameter_group: Some(id.clone()),
+        subnet_group: Some(id),
+        security_groups: Some(build.security_groups()),
+        port: Some(store.common.port.unwrap_or(usual_port)),
+        storage_encrypted: Some(store.common.encrypted),
+        kms_key: build.kms_key(),
+        storage_kind: Some(build.site.size.storage),
+        backup_retention_days: Some(build.backup_days(BACKUP_DAYS).max(1)),
+        backup_window: build.backup_window(),
+        maintenance_window: build.maintenance(),
+        deletion_protection: Some(store.common.deletion_protection),
+        // A secondary has the users and databases of its primary.
+        database: store.database.clone().filter(|_| !secondary),
+        master_username: (!secondary).then(|| MASTER.to_owned()),
+        managed_password: (!secondary).then_some(true),
+        iam_authentication: Some(store.iam_authentication),
+        log_exports: set(&store.logs),
+        copy_tags_to_snapshot: Some(true),
+        serverless_min_half_acu: serverless.map(|bounds| bounds.min_acu.0),
+        serverless_max_half_acu: serverless.map(|_| build.site.size.units(Axis::CapacityUnits, level)),
+        global: if secondary { Some(build.global_id()?.to_string()) } else { None },
+    })
+}

@@ -1,0 +1,87 @@
+//! What the record knows, nobody wants, and is not there: it need not be looked for any more.
+//!
+//! **Invariant:** only a look that would have shown an object lets it go, and only when no call may still make it.
+
+use std::collections::BTreeSet;
+
+use super::turn::Pace;
+use crate::ledger::{Ledger, Status};
+use rgctl_model::address::Address;
+use rgctl_model::journal::{Event, Purpose};
+use rgctl_model::node::Desired;
+use rgctl_model::seen::Inventory;
+use rgctl_schema::names::StepId;
+use rgctl_schema::time::Moment;
+
+/// What is known when it is asked what is gone.
+#[derive(Clone, Copy)]
+pub struct Looked<'a> {
+    /// What should exist.
+    pub desired: &'a Desired,
+    /// What was seen.
+    pub inventory: &'a Inventory,
+    /// What the record adds up to.
+    pub ledger: &'a Ledger,
+    /// What the look was for.
+    pub purpose: Purpose,
+    /// Now.
+    pub now: Moment,
+    /// Bounds.
+    pub pace: &'a Pace,
+}
+
+impl Looked<'_> {
+    /// Objects of the record that are not wanted and not there: another hand deleted them, or a call never made them.
+    pub fn gone(&self) -> Vec<Address> {
+        self.gone_after(&[])
+    }
+
+    /// The line for the record about them, after further lines.
+    pub(super) fn told_after(&self, record: &[Event]) -> Option<Event> {
+        let objects = self.gone_after(record);
+        (!objects.is_empty()).then_some(Event::Gone { objects })
+    }
+
+    fn gone_after(&self, record: &[Event]) -> Vec<Address> {
+        if self.purpose == Purpose::TakeOver {
+            // It looks at what it is to take over, and at nothing else.
+            return Vec::new();
+        }
+        let busy = self.busy(record);
+        let known = self.ledger.claims.objects.keys();
+        known.filter(|at| !self.is_wanted(at) && !busy.contains(at) && self.is_missing(at)).cloned().collect()
+    }
+
+    fn is_wanted(&self, at: &Address) -> bool {
+        self.purpose != Purpose::Destroy && self.desired.nodes.contains_key(at)
+    }
+
+    fn is_missing(&self, at: &Address) -> bool {
+        // What spans regions may be seen at another one when its tags are lost.
+        let is_elsewhere = |seen: &Address| seen.kind == at.kind && seen.name == at.name;
+        let mut seen = self.inventory.seen.keys();
+        let is_seen = if at.kind.facts().is_global {
+            seen.any(is_elsewhere)
+        } else {
+            self.inventory.seen.contains_key(at)
+        };
+        !is_seen && self.inventory.is_complete_for(at)
+    }
+
+    /// Objects about which a step has something to say, or at which a call may still arrive.
+    fn busy(&self, record: &[Event]) -> BTreeSet<Address> {
+        let over: BTreeSet<&StepId> = record
+            .iter()
+            .filter_map(|event| match event {
+                Event::Settled { step, .. } | Event::Failed { step, .. } => Some(step),
+                _ => None,
+            })
+            .collect();
+        let has_more = self.ledger.begun.iter().filter(|(step, begun)| {
+            // A deletion that came true takes its object from the record by itself.
+            begun.status != Status::Failed && (begun.word == "delete" || !over.contains(step))
+        });
+        let late = self.ledger.late_calls().filter(|(_, late)| self.now < late.since + self.pace.late);
+        has_more.map(|(_, begun)| begun.at.clone()).chain(late.map(|(_, late)| late.at)).collect()
+    }
+}

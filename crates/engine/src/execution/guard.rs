@@ -1,0 +1,263 @@
+//! The guard of a lease: it gets the lease, renews it beside everything else that a run does, and ends the run when it is
+//! lost.
+//!
+//! Goes in: a job, and signs of life of its loop. Comes out: a permit to send changes that is never older than the lease.
+//!
+//! **Invariant:** a lease that somebody may still hold is taken only after it stood unchanged, by a clock of this machine that
+//! nobody sets, for as long as it lasts. Clocks of two machines are never compared.
+//! **Invariant:** a loop that gives no sign for one term is not renewed for: whoever hangs must lose its lease.
+//! **Invariant:** what is sent, and what is asked to be recorded, stops with the lease, whatever the run is in the middle of.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::future::{Either, select};
+
+use super::drive::{DriveError, IfHeld, Job, Watch, World};
+use rgctl_model::inbox::Request;
+use rgctl_model::ports::{ClockReading, Lease, Permit, StoreError};
+use rgctl_model::scope::Scope;
+use rgctl_schema::time::{Moment, Span};
+
+/// Holds a lease for a run.
+pub(super) struct Guard<'a> {
+    world: World<'a>,
+    lasts: Span,
+    lease: Mutex<Lease>,
+    permit: Permit,
+    /// When the loop last gave a sign of life.
+    alive: Mutex<ClockReading>,
+    inbox: Mutex<Inbox>,
+}
+
+/// What was read of the messages.
+#[derive(Default)]
+struct Inbox {
+    /// The last one that was read.
+    seen: u64,
+    /// Who asks this holder to yield.
+    asked_by: Option<String>,
+}
+
+impl<'a> Guard<'a> {
+    /// Gets the lease, or tells who has it.
+    pub(super) async fn take(
+        world: World<'a>,
+        job: &Job<'_>,
+        scope: &Scope,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, StoreError> {
+        let (lease, sent) = Contest { world, job, scope, watched: None, asked: None }.win(watch).await?;
+        let lasts = job.pace.lease;
+        Ok(Self {
+            world,
+            lasts,
+            lease: Mutex::new(lease),
+            permit: Permit::under_lease(sent, lasts),
+            alive: Mutex::new(sent),
+            inbox: Mutex::default(),
+        })
+    }
+
+    /// The lease as it was last renewed.
+    pub(super) fn lease(&self) -> Lease {
+        locked(&self.lease).clone()
+    }
+
+    /// What lets changes through.
+    pub(super) const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The loop lives.
+    pub(super) fn sign(&self) {
+        *locked(&self.alive) = ClockReading::of(self.world.wall);
+    }
+
+    /// Whoever sleeps longer than this gives signs meanwhile.
+    pub(super) fn bit(&self) -> Span {
+        Ord::min(Span::from_secs(1), Span::from_millis(self.lasts.as_millis() / 8))
+    }
+
+    /// Does work with the lease renewed beside it; ends it at once when the lease is lost.
+    pub(super) async fn beside<T>(
+        &self,
+        work: impl Future<Output = Result<T, DriveError>>,
+    ) -> Result<T, DriveError> {
+        match select(pin!(work), pin!(self.keep())).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right((lost, _)) => Err(lost.into()),
+        }
+    }
+
+    /// Makes sure of the lease after something that may have taken longer than a term: what the loop is about to do
+    /// would be refused otherwise.
+    pub(super) async fn make_sure(&self) -> Result<(), StoreError> {
+        self.sign();
+        if self.permit.check(self.world.wall).is_ok() { Ok(()) } else { self.renew().await }
+    }
+
+    /// Renews until the lease is lost; yields the loss.
+    async fn keep(&self) -> StoreError {
+        let clock = self.world.wall;
+        let mut next = clock.now() + self.lasts.third();
+        loop {
+            self.sleep_until(next).await;
+            // What could not be renewed is tried again soon: the record may be out of reach for a moment only.
+            next = clock.now() + self.bit();
+            let is_stalled = ClockReading::of(clock).waited_since(*locked(&self.alive)) >= self.lasts;
+            if is_stalled {
+                tracing::warn!("no sign of the run for {}: its lease is not renewed", self.lasts);
+                continue;
+            }
+            match self.renew().await {
+                Ok(()) => {
+                    next = clock.now() + self.lasts.third();
+                    self.read_inbox().await;
+                }
+                Err(lost @ StoreError::Fenced { .. }) => return lost,
+                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+            }
+        }
+    }
+
+    /// Clocks that do not sleep let others go on all the same.
+    async fn sleep_until(&self, at: Moment) {
+        self.world.wall.sleep_until(at).await;
+        tokio::task::yield_now().await;
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        let sent = ClockReading::of(self.world.wall);
+        let lease = self.lease();
+        match self.world.store.renew_lease(&lease, sent.wall, self.lasts).await {
+            Ok(renewed) => {
+                *locked(&self.lease) = renewed;
+                self.permit.renew(sent, self.lasts);
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Fenced { .. }) {
+                    self.permit.end();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads what was asked of this holder. Messages that cannot be read ask nothing: the run goes on.
+    pub(super) async fn read_inbox(&self) {
+        let (lease, seen) = (self.lease(), locked(&self.inbox).seen);
+        let messages = match self.world.store.inbox(&lease.scope, seen).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::warn!(%error, "the messages to this run cannot be read");
+                return;
+            }
+        };
+        let mut inbox = locked(&self.inbox);
+        for message in messages {
+            inbox.seen = inbox.seen.max(message.seq);
+            let Request::Yield { epoch } = message.what;
+            if epoch == lease.epoch {
+                inbox.asked_by = Some(message.from);
+            }
+        }
+    }
+
+    /// Who asks this run to yield.
+    pub(super) fn asked_by(&self) -> Option<String> {
+        locked(&self.inbox).asked_by.clone()
+    }
+
+    /// Gives the lease back. Best effort: one that is not given back ends by itself.
+    pub(super) async fn release(&self) {
+        self.permit.end();
+        let lease = self.lease();
+        let _ = self.world.store.release_lease(&lease).await;
+    }
+}
+
+/// How many terms a holder is given to yield. It hears of the wish within a third of one; then it finds out what became of
+/// the calls that it sent.
+const TERMS_TO_YIELD: u64 = 3;
+/// A lease of another version, or a damaged one, is watched no longer than this.
+const WATCHED_MAX: Span = Span::from_hours(1);
+/// How often a watched lease is looked at in its term.
+const LOOKS_A_TERM: u64 = 12;
+
+/// The way to a lease that somebody else may hold.
+struct Contest<'a, 'b> {
+    world: World<'a>,
+    job: &'b Job<'b>,
+    scope: &'b Scope,
+    /// The lease that stands, and since when it is seen to stand so.
+    watched: Option<(Lease, ClockReading)>,
+    /// Since when its holder is asked to yield.
+    asked: Option<ClockReading>,
+}
+
+impl Contest<'_, '_> {
+    /// The lease, and when it was asked for.
+    async fn win(&mut self, watch: &mut dyn Watch) -> Result<(Lease, ClockReading), StoreError> {
+        let (store, clock, job) = (self.world.store, self.world.wall, self.job);
+        loop {
+            let sent = ClockReading::of(clock);
+            let stood = self
+                .watched
+                .as_ref()
+                .filter(|(lease, since)| sent.waited_since(*since) >= Ord::min(lease.lasts, WATCHED_MAX));
+            let stood = stood.map(|(lease, _)| lease);
+            let lasts = job.pace.lease;
+            let taken = store.take_lease(self.scope, job.run, job.owner, sent.wall, lasts, stood).await;
+            let lease = match taken {
+                Ok(lease) => return Ok((lease, sent)),
+                Err(StoreError::Held { lease }) => *lease,
+                Err(other) => return Err(other),
+            };
+            if !self.goes_on(&lease, watch).await? {
+                return Err(StoreError::Held { lease: Box::new(lease) });
+            }
+            let bit = Span::from_millis(Ord::min(lease.lasts, lasts).as_millis() / LOOKS_A_TERM);
+            clock.sleep_until(clock.now() + bit).await;
+        }
+    }
+
+    /// Whether a lease that is not free is worth watching on. One that changes has a holder that lives.
+    async fn goes_on(&mut self, lease: &Lease, watch: &mut dyn Watch) -> Result<bool, StoreError> {
+        if self.job.if_held == IfHeld::GiveUp || watch.stopping() {
+            return Ok(false);
+        }
+        let now = ClockReading::of(self.world.wall);
+        let before = self.watched.as_ref().map(|(watched, _)| watched.epoch);
+        let is_same = self.watched.as_ref().is_some_and(|(watched, _)| watched == lease);
+        if !is_same {
+            self.watched = Some((lease.clone(), now));
+        }
+        if self.job.if_held == IfHeld::AskToYield {
+            let asked = *self.asked.get_or_insert(now);
+            if before != Some(lease.epoch) {
+                let request = Request::Yield { epoch: lease.epoch };
+                self.world.store.post(self.scope, self.job.owner, now.wall, &request).await?;
+                watch.told(&format!("{} works on this, and is asked to yield", lease.owner));
+            }
+            // A holder that lives and does not yield keeps what it has.
+            let is_patient = now.waited_since(asked) < lease.lasts.times(TERMS_TO_YIELD);
+            return Ok(is_same || is_patient);
+        }
+        if before.is_none() {
+            watch.told(&format!(
+                "{} works on this, or has died: its lease is watched for {}",
+                lease.owner,
+                Ord::min(lease.lasts, WATCHED_MAX)
+            ));
+        }
+        Ok(is_same || before.is_none())
+    }
+}
+
+fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock holds a whole value.
+    one.lock().unwrap_or_else(PoisonError::into_inner)
+}

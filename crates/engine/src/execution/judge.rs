@@ -1,0 +1,330 @@
+//! What has become of the steps that were begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::late;
+use super::motion::Wait;
+use super::turn::Known;
+use crate::ledger::{Begun, NAME_TAKEN, Status};
+use rgctl_model::address::Address;
+use rgctl_model::journal::{Cause, Event, Mark};
+use rgctl_model::plan::{self, Plan, Waiting};
+use rgctl_model::seen::Seen;
+use rgctl_schema::names::StepId;
+use rgctl_schema::phase::Phase;
+use rgctl_schema::time::{Moment, Span};
+
+#[derive(Default)]
+pub(super) struct Verdicts {
+    /// Lines for the record.
+    pub record: Vec<Event>,
+    /// Steps whose calls are out, with what they wait for.
+    pub under_way: BTreeMap<StepId, String>,
+    /// Steps that may be tried again, from when on.
+    pub retry_at: BTreeMap<StepId, Moment>,
+    /// What each of these waits for.
+    pub put_off: BTreeMap<StepId, Wait>,
+    /// Steps that failed in this run, with the reason.
+    pub failed: BTreeMap<StepId, String>,
+    /// Begun steps whose objects cannot be seen, and will not be by waiting, with the reason.
+    pub unseen: BTreeMap<StepId, String>,
+    /// Objects on which a step is under way.
+    pub taken: BTreeSet<Address>,
+    /// When something is due by time alone: another try, the end of patience.
+    pub due: Vec<Moment>,
+    /// Whether a call's outcome is still unknown.
+    pub has_calls_unclear: bool,
+}
+
+pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
+    let planned: BTreeMap<&StepId, &plan::Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
+    // A key that cannot be compared says nothing about how a step goes.
+    let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Waiting::OtherKey { .. }));
+    let moving: BTreeMap<&Address, &Waiting> = about_steps.map(|waiting| (waiting.at(), waiting)).collect();
+    let mut verdicts = Verdicts::default();
+    for (id, begun) in &known.ledger.begun {
+        let step = Step {
+            known,
+            id,
+            begun,
+            is_planned: planned.contains_key(id),
+            is_new_wish: planned.get(id).is_some_and(|step| step.op.asks() != begun.asks),
+            waiting: moving.get(&begun.at).copied(),
+        };
+        match begun.status {
+            // What an earlier run gave up is tried again.
+            Status::Failed if begun.run != *known.run => {}
+            Status::Failed => {
+                verdicts.failed.insert(id.clone(), begun.why.clone());
+            }
+            Status::Deferred => step.judge_deferred(&mut verdicts),
+            Status::Unclear => step.judge_unclear(&mut verdicts),
+            Status::Accepted => step.judge_accepted(&mut verdicts),
+        }
+    }
+    verdicts
+}
+
+struct Step<'a> {
+    known: &'a Known<'a>,
+    id: &'a StepId,
+    begun: &'a Begun,
+    is_planned: bool,
+    /// Whether something else is asked for than what was tried.
+    is_new_wish: bool,
+    waiting: Option<&'a Waiting>,
+}
+
+impl Step<'_> {
+    /// Why nobody knows what became of its object, or whether the step is still wanted, and whether time will not tell, if
+    /// that is so.
+    fn is_out_of_sight(&self) -> Option<(String, bool)> {
+        let (at, inventory) = (&self.begun.at, self.known.inventory);
+        let gap = if !inventory.seen.contains_key(at) {
+            inventory.gaps_around(at).max_by_key(|gap| gap.lasting)?
+        } else if !self.is_planned && !late::is_so(self.known, at, &self.begun.word, &self.begun.changes) {
+            // On partial sight of anything, a plan leaves removals out, and what goes before them.
+            inventory.gaps.iter().max_by_key(|gap| gap.lasting)?
+        } else {
+            return None;
+        };
+        Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
+    }
+
+    fn judge_deferred(&self, verdicts: &mut Verdicts) {
+        if let Some((why, lasting)) = self.is_out_of_sight() {
+            self.out_of_sight(verdicts, why, lasting);
+        } else if !self.is_planned {
+            // Somebody else brought it about, or it is no longer wanted.
+            verdicts.record.push(self.settled());
+        } else if let Some(why) = self.given_up() {
+            self.fail(verdicts, why);
+        } else {
+            self.put_off(verdicts, self.known.pace.retry, self.begun.why.clone());
+        }
+    }
+
+    /// Why a step that was tried in vain is tried no more, if it is not. A wish that was not tried yet is.
+    fn given_up(&self) -> Option<String> {
+        let (pace, tries, why) = (self.known.pace, self.begun.tries, &self.begun.why);
+        if self.is_new_wish {
+            None
+        } else if tries.at_rest >= pace.at_rest_max {
+            // Time alone will not change it.
+            Some(format!(
+                "put off {} times while nothing was in motion that could end it: {why}",
+                tries.at_rest
+            ))
+        } else if tries.taken >= pace.taken_max {
+            Some(format!(
+                "{NAME_TAKEN}: it was refused {} times; choose another name, or free it",
+                tries.taken
+            ))
+        } else if !self.repeats_harmlessly() && tries.unanswered >= pace.unanswered_acts_max {
+            Some(format!(
+                "no answer came {} times in a row, and to be asked for once more it might happen twice: {why}",
+                tries.unanswered
+            ))
+        } else if tries.calls >= pace.calls_max {
+            Some(format!("called {} times in vain since {}, at last: {why}", tries.calls, self.begun.first))
+        } else {
+            None
+        }
+    }
+
+    /// A second create or modify finds the first; a second failover would be a second failover.
+    fn repeats_harmlessly(&self) -> bool {
+        matches!(self.begun.word.as_str(), "create" | "modify" | "tag" | "delete")
+    }
+
+    /// Another try comes when its time has come; the first one of a run as soon as it may.
+    fn put_off(&self, verdicts: &mut Verdicts, least: Span, why: String) {
+        let is_ours = self.begun.run == *self.known.run && !self.is_new_wish;
+        let wait = if is_ours { least.max(self.backoff()) } else { least };
+        let at = self.begun.since + wait;
+        verdicts.due.push(at);
+        verdicts.retry_at.insert(self.id.clone(), at);
+        let wait = Wait { why, since: self.begun.first, again: Some(at), calls: self.begun.tries.calls };
+        verdicts.put_off.insert(self.id.clone(), wait);
+    }
+
+    /// The wait before another try: it doubles with each, up to a bound. What hangs on the state of things, or on the
+    /// network, often ends soon after it ended for others: there the bound grows by and by.
+    fn backoff(&self) -> Span {
+        let (pace, calls) = (self.known.pace, self.begun.tries.calls);
+        let doubled = pace.retry.times(1 << calls.saturating_sub(1).min(16));
+        let may_end_soon = self.begun.status == Status::Deferred
+            && match self.begun.cause {
+                Cause::State | Cause::Network => true,
+                Cause::Capacity | Cause::Rate => false,
+            };
+        let most = if may_end_soon {
+            pace.retry_soon_max.times(u64::from(calls / pace.retry_soon_calls).max(1)).min(pace.retry_max)
+        } else {
+            pace.retry_max
+        };
+        doubled.min(most)
+    }
+
+    /// What is seen counts only when it was seen long enough after the call.
+    fn judge_unclear(&self, verdicts: &mut Verdicts) {
+        let is_soon_clear = self.repeats_harmlessly() && self.begun.tries.taken == 0;
+        let patience = if is_soon_clear { self.known.pace.unclear } else { self.known.pace.visibility };
+        if self.known.inventory.taken < self.begun.since + patience {
+            verdicts.has_calls_unclear = true;
+            verdicts.due.push(self.begun.since + patience);
+            self.still(verdicts, "finding out whether the call took effect".to_owned());
+        } else {
+            self.judge_seen(verdicts, patience);
+        }
+    }
+
+    fn judge_accepted(&self, verdicts: &mut Verdicts) {
+        self.judge_seen(verdicts, self.known.pace.visibility);
+    }
+
+    /// What cannot be seen has neither come true nor failed: it stays begun. Where time will not show it, the run need not
+    /// wait for it.
+    fn out_of_sight(&self, verdicts: &mut Verdicts, why: String, lasting: bool) {
+        if lasting {
+            verdicts.unseen.insert(self.id.clone(), why);
+            verdicts.taken.insert(self.begun.at.clone());
+        } else {
+            self.still(verdicts, why);
+        }
+    }
+
+    fn judge_seen(&self, verdicts: &mut Verdicts, patience: Span) {
+        if let Some((why, lasting)) = self.is_out_of_sight() {
+            self.out_of_sight(verdicts, why, lasting);
+            return;
+        }
+        match self.waiting {
+            Some(Waiting::Transition { native, .. }) => self.still(verdicts, native.clone()),
+            Some(Waiting::Pending { fields, .. }) => {
+                self.still(verdicts, format!("{} to take effect", fields.join(", ")));
+            }
+            Some(Waiting::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
+            Some(Waiting::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned => {
+                let until =
+                    self.known.motion.since(&self.begun.at, self.known.now) + self.known.pace.unknown_max;
+                if self.known.now < until {
+                    verdicts.due.push(until);
+                    self.still(verdicts, format!("a state that this version knows: it is {phase}"));
+                } else {
+                    self.fail(verdicts, format!("{} is {phase}", self.begun.at));
+                }
+            }
+            Some(Waiting::Broken { phase, .. }) if !self.is_planned => {
+                self.fail(verdicts, format!("{} is {phase}", self.begun.at));
+            }
+            Some(Waiting::Foreign { owner, .. }) => {
+                let owner = owner.as_deref().unwrap_or("nobody rgctl knows");
+                self.fail(verdicts, format!("{} exists already and belongs to {owner}", self.begun.at));
+            }
+            _ if self.is_planned => {
+                // Accepted, and nothing to be seen of it yet.
+                if self.known.now < self.begun.since + patience {
+                    verdicts.due.push(self.begun.since + patience);
+                    self.still(verdicts, "the call to show".to_owned());
+                } else {
+                    self.judge_without_effect(verdicts, patience);
+                }
+            }
+            _ => self.judge_done(verdicts, patience),
+        }
+    }
+
+    /// The time has passed in which an effect would have shown.
+    fn judge_without_effect(&self, verdicts: &mut Verdicts, patience: Span) {
+        let accepted = self.begun.tries.accepted;
+        if let Some(why) = self.given_up() {
+            self.fail(verdicts, why);
+        } else if self.begun.status != Status::Accepted {
+            let why =
+                if self.begun.why.is_empty() { "its answer was never recorded" } else { &self.begun.why };
+            self.put_off(verdicts, patience, why.to_owned());
+        } else if accepted >= self.known.pace.accepted_max && !self.is_new_wish {
+            let why = format!(
+                "the call was accepted {accepted} times, and {} after the last one nothing of it shows: the service \
+                 does not do it, or another hand undoes it",
+                self.known.now.since(self.begun.since)
+            );
+            self.fail(verdicts, why);
+        } else {
+            verdicts.retry_at.insert(self.id.clone(), self.known.now);
+        }
+    }
+
+    /// The plan no longer asks for it, and its object is at rest.
+    fn judge_done(&self, verdicts: &mut Verdicts, patience: Span) {
+        // The wish may have changed since: then what it was for is not there, and its call may still come.
+        let arrives_until = self.begun.since + self.known.pace.late;
+        if self.known.now < arrives_until && !late::has_arrived(self.known, self.begun) {
+            verdicts.due.push(arrives_until);
+            self.still(
+                verdicts,
+                format!("a call without an answer, which may still arrive until {arrives_until}"),
+            );
+            return;
+        }
+        // The snapshot that a deletion leaves behind must be there and whole.
+        let snapshot = self.begun.leaves.as_ref();
+        // A deletion that never came true, and is no longer wanted, leaves none.
+        if let Some(snapshot) = snapshot.filter(|_| self.object().is_none()) {
+            match self.known.inventory.seen.get(snapshot).map(|seen| &seen.facts.phase) {
+                Some(Phase::Ready) => {}
+                Some(phase) if phase.is_transitional() => {
+                    self.still(verdicts, format!("final snapshot {}", snapshot.name));
+                    return;
+                }
+                // It is listed by the control plane of the object that it is of, which is not always that of its kind:
+                // snapshots of clusters and of namespaces are one kind.
+                _ if !self.known.inventory.is_complete_for(&self.begun.at)
+                    || self.known.now < self.begun.since + patience.times(10) =>
+                {
+                    verdicts.due.push(self.begun.since + patience.times(10));
+                    self.still(verdicts, format!("final snapshot {} to show", snapshot.name));
+                    return;
+                }
+                _ => {
+                    self.fail(
+                        verdicts,
+                        format!(
+                            "{} is gone, but its final snapshot {} was not found",
+                            self.begun.at, snapshot.name
+                        ),
+                    );
+                    return;
+                }
+            }
+        }
+        verdicts.record.push(self.settled());
+    }
+
+    /// Its object, which is there: after a deletion only where it stays, and is ours.
+    fn object(&self) -> Option<&Seen> {
+        let at = &self.begun.at;
+        let (claims, blueprint) = (&self.known.ledger.claims, &self.known.desired.blueprint);
+        let stays = |seen: &&Seen| !seen.facts.phase.is_going() && claims.owns(blueprint, at, seen);
+        self.known.inventory.seen.get(at).filter(|seen| self.begun.word != "delete" || stays(seen))
+    }
+
+    /// What is there now is kept with it, so that it is known again without its tags.
+    fn settled(&self) -> Event {
+        let at = &self.begun.at;
+        let (node, claimed) = (self.known.desired.nodes.get(at), self.known.ledger.claims.objects.get(at));
+        let object = self.object().map(|seen| Mark::of(node, claimed, seen));
+        Event::Settled { step: self.id.clone(), object }
+    }
+
+    fn still(&self, verdicts: &mut Verdicts, what: String) {
+        verdicts.under_way.insert(self.id.clone(), what);
+        verdicts.taken.insert(self.begun.at.clone());
+    }
+
+    fn fail(&self, verdicts: &mut Verdicts, why: String) {
+        verdicts.failed.insert(self.id.clone(), why.clone());
+        verdicts.record.push(Event::Failed { step: self.id.clone(), why });
+    }
+}

@@ -1,0 +1,196 @@
+//! Calls that may still arrive: whoever died, or waited no longer for an answer, may have left one on its way.
+//!
+//! **Invariant:** until such a call was seen to arrive, or can no longer, nothing is begun that it would undo, or that would
+//! undo it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::motion::Wait;
+use super::turn::Known;
+use crate::ledger::{Begun, Late, Status};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::plan::{Op, Verb};
+use rgctl_model::seen::Inventory;
+use rgctl_schema::names::{Name, RegionId, StepId};
+use rgctl_schema::phase::Role;
+use rgctl_schema::table::{FieldChange, HIDDEN};
+use rgctl_schema::time::Moment;
+
+/// The field that a move of the write role sets, in the words of the record.
+const WRITER: &str = "writer";
+
+/// What an operation sets, for the record: `field: before -> after` each.
+pub(super) fn aims(op: &Op) -> Vec<String> {
+    match op {
+        Op::Modify { changes, .. } => changes.iter().map(show).collect(),
+        Op::Act { verb, .. } => {
+            new_writer(verb).map(|to| format!("{WRITER}: another -> {to}")).into_iter().collect()
+        }
+        Op::Create { .. } | Op::Tag { .. } | Op::Delete { .. } => Vec::new(),
+    }
+}
+
+fn show(change: &FieldChange) -> String {
+    let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), text);
+    format!("{}: {before} -> {}", change.field, text(&change.after))
+}
+
+fn text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text == HIDDEN => HIDDEN.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn new_writer(verb: &Verb) -> Option<String> {
+    match verb {
+        Verb::Failover { to } => to.as_ref().map(ToString::to_string),
+        Verb::Switchover { to, member } | Verb::FailoverGlobal { to, member } => {
+            Some(format!("{to}/{member}"))
+        }
+        Verb::TestFailover { .. }
+        | Verb::Detach { .. }
+        | Verb::Reboot
+        | Verb::Start
+        | Verb::Stop
+        | Verb::Rebalance
+        | Verb::CancelResize => None,
+    }
+}
+
+/// Until when an operation must wait for a call that may still arrive; nothing where none is in its way.
+pub(super) fn in_the_way(known: &Known<'_>, op: &Op) -> Option<Moment> {
+    known
+        .ledger
+        .late_calls()
+        .filter(|(_, late)| opposes(late, op))
+        .filter(|(step, late)| late.repeated || !is_seen(known, step, late))
+        .map(|(_, late)| late.since + known.pace.late)
+        .filter(|until| known.now < *until)
+        .max()
+}
+
+/// What waits for calls that may still arrive, for a person.
+pub(super) fn waits(known: &Known<'_>, late: &BTreeMap<StepId, Moment>) -> Vec<(String, Wait)> {
+    let late = late.iter().map(|(step, until)| {
+        let why = "a call without an answer may still arrive: nothing opposite is begun until it is seen, or too late";
+        let since = *until - known.pace.late;
+        (step.to_string(), Wait { why: why.to_owned(), since, again: Some(*until), calls: 0 })
+    });
+    late.collect()
+}
+
+/// Opposite are: to delete and to make one object, a role to another member, a field to another value; and to delete an
+/// object and to make, or change, what refers to it.
+fn opposes(late: &Late, op: &Op) -> bool {
+    if late.at != *op.at() {
+        return match op {
+            Op::Delete { at, .. } => may_refer_to(late, at),
+            Op::Create { .. } | Op::Modify { .. } => {
+                late.word == "delete" && names(op).iter().flatten().any(|named| is_same(named, &late.at))
+            }
+            Op::Tag { .. } | Op::Act { .. } => false,
+        };
+    }
+    match op {
+        Op::Create { .. } => late.word == "delete",
+        Op::Delete { .. } => late.word == "create",
+        Op::Modify { .. } | Op::Act { .. } => aims(op).iter().any(|ours| {
+            let mut theirs = late.changes.iter().filter(|theirs| field_of(theirs) == field_of(ours));
+            theirs.any(|theirs| after_of(theirs) != after_of(ours))
+        }),
+        Op::Tag { .. } => false,
+    }
+}
+
+/// The objects that the new values of an operation refer to, for the record: those that the fields of its kind name and,
+/// of a global object, the member that it is made from.
+pub(super) fn names(op: &Op) -> Option<BTreeSet<Address>> {
+    let (Op::Create { at, attrs, .. } | Op::Modify { at, attrs, .. }) = op else { return None };
+    let address = |region: &RegionId, kind, name: String| {
+        Some(Address::new(region.clone(), kind, Name::new(name).ok()?))
+    };
+    let source = at.kind.member_kind().and_then(|kind| {
+        let region = attrs.text("source_region").and_then(|code| RegionId::new(code).ok());
+        address(region.as_ref().unwrap_or(&at.region), kind, attrs.text("source")?)
+    });
+    let named = attrs.named().into_iter().filter_map(|(_, kind, name)| address(&at.region, kind, name));
+    Some(named.chain(source).collect())
+}
+
+/// A global object is the same one whatever region it is named from.
+fn is_same(named: &Address, at: &Address) -> bool {
+    let is_here = named.region == at.region || at.kind.facts().is_global;
+    named.kind == at.kind && named.name == at.name && is_here
+}
+
+/// Whether a call that may still arrive refers to an object. A record of old does not say to which: then it may be any of a
+/// kind to which such calls refer.
+fn may_refer_to(late: &Late, at: &Address) -> bool {
+    if let Some(names) = &late.names {
+        return names.iter().any(|named| is_same(named, at));
+    }
+    let kind = late.at.kind;
+    let sets = |field: &str| match late.word.as_str() {
+        "create" => true,
+        "modify" => late.changes.iter().any(|change| field_of(change) == field),
+        _ => false,
+    };
+    let is_near = late.at.region == at.region || at.kind.facts().is_global || kind.facts().is_global;
+    let source = kind.member_kind().map(|member| ("source", member));
+    is_near && kind.naming_fields().chain(source).any(|(field, named)| named == at.kind && sets(field))
+}
+
+fn field_of(change: &str) -> &str {
+    change.split_once(": ").map_or(change, |(field, _)| field)
+}
+
+/// What a change leads to. A text that holds an arrow itself is compared from there on, on both sides alike.
+fn after_of(change: &str) -> &str {
+    change.rsplit_once(" -> ").map_or(change, |(_, after)| after)
+}
+
+/// Whether what a call without an answer was for is so. Where that cannot be told, it is not.
+pub(super) fn has_arrived(known: &Known<'_>, begun: &Begun) -> bool {
+    begun.status != Status::Unclear || is_so(known, &begun.at, &begun.word, &begun.changes)
+}
+
+fn is_seen(known: &Known<'_>, step: &StepId, late: &Late) -> bool {
+    // Only a look that was made after the call can tell; the step's own judgement waits for one.
+    let is_judged = known.ledger.begun.get(step).is_none_or(|begun| begun.status != Status::Unclear)
+        || known.inventory.taken >= late.since + known.pace.unclear;
+    is_judged && is_so(known, &late.at, &late.word, &late.changes)
+}
+
+/// Whether what an operation was for is so, as far as can be seen.
+pub(super) fn is_so(known: &Known<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
+    let seen = known.inventory.seen.get(at);
+    match word {
+        "create" => seen.is_some(),
+        "delete" => seen.is_none() && known.inventory.is_complete_for(at),
+        "modify" => seen.is_some_and(|seen| {
+            // What is wanted and no longer planned is there, in whatever words the service tells it.
+            let wanted = known.desired.nodes.get(at).map(|node| &node.attrs);
+            let told = [Some(&seen.attrs), seen.pending.as_ref(), wanted];
+            changes.iter().all(|change| told.iter().flatten().any(|attrs| has(attrs, change)))
+        }),
+        _ => changes
+            .iter()
+            .all(|change| field_of(change) != WRITER || writes(known.inventory, at, after_of(change))),
+    }
+}
+
+fn has(attrs: &AnyAttrs, change: &str) -> bool {
+    let value = attrs.get(field_of(change));
+    // A secret is not compared: nobody can see whether it has arrived.
+    value.is_some_and(|value| text(&value) == after_of(change))
+}
+
+fn writes(inventory: &Inventory, at: &Address, whom: &str) -> bool {
+    let members = inventory.seen.get(at).map(|seen| seen.facts.members.as_slice()).unwrap_or_default();
+    members
+        .iter()
+        .filter(|member| member.role == Role::Writer)
+        .any(|member| member.name.as_str() == whom || format!("{}/{}", member.region, member.name) == whom)
+}

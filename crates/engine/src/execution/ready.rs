@@ -1,0 +1,444 @@
+//! Which steps are begun now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::agreed::Agreed;
+use super::judge::Verdicts;
+use super::late;
+use super::turn::{Call, Held, Known, Later};
+use crate::gate;
+use crate::ledger::Status;
+use crate::planning::tables;
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::plan::{Answer, Op, Plan, Step, Verb, Waiting};
+use rgctl_model::quota::OverQuota;
+use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::names::{Name, RegionId, StepId, Token};
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::table::Change;
+use rgctl_schema::time::Moment;
+
+#[derive(Default)]
+pub(super) struct Choice {
+    pub calls: Vec<Call>,
+    pub held: Vec<Held>,
+    pub later: Vec<Later>,
+    /// Whether something is held up by nothing but time.
+    pub waits_for_time: bool,
+    /// Whether something is held up only because this turn makes enough calls already.
+    pub has_no_room: bool,
+    /// When the wait for a call that may still arrive is over.
+    pub late: BTreeMap<StepId, Moment>,
+}
+
+pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
+    let mut room = Room::new(known, plan, verdicts);
+    let agreed = known.agreed.map(Agreed::of);
+    let mut choice = Choice::default();
+    for step in &plan.steps {
+        match room.judge(known, verdicts, agreed.as_ref(), step) {
+            Verdict::Begin => {
+                room.take(step);
+                choice.calls.push(Call { token: token(known, step), step: step.clone() });
+            }
+            Verdict::Wait => choice.waits_for_time = true,
+            Verdict::WaitUntil(until) => {
+                choice.waits_for_time = true;
+                choice.late.insert(step.id.clone(), until);
+            }
+            Verdict::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
+            Verdict::Behind => {}
+            Verdict::Later(until, why) => choice.later.push(Later { step: step.id.clone(), until, why }),
+            Verdict::Refused(why) => {
+                choice.held.push(Held { step: step.id.clone(), why, is_refused: true });
+            }
+            Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why, is_refused: false }),
+        }
+    }
+    choice
+}
+
+enum Verdict {
+    /// It is begun.
+    Begin,
+    /// Only time is missing.
+    Wait,
+    /// Only time is missing, and it is known until when.
+    WaitUntil(Moment),
+    /// Enough calls are made in this turn already.
+    NoRoom,
+    /// It stands behind other steps, which decide what becomes of it.
+    Behind,
+    /// The gate says: not now.
+    Later(Moment, String),
+    /// The gate says no.
+    Refused(String),
+    /// A person is needed.
+    Held(String),
+}
+
+struct Room<'a> {
+    /// Steps that have not come true: those of the plan and those under way.
+    open: BTreeSet<&'a StepId>,
+    /// Objects in transition, or with a step under way.
+    taken: BTreeSet<Address>,
+    /// Parents of which a member is being disturbed, or is about to be.
+    disturbed: BTreeSet<Address>,
+    /// By parent, a member that may not serve, and that time does not make well.
+    broken: BTreeMap<Address, &'a Address>,
+    /// By member of a global object, that object and its other members.
+    fellows: BTreeMap<Address, Vec<Address>>,
+    /// Global objects with their primaries.
+    globals: Vec<(Address, Address)>,
+    under_way: BTreeMap<(RegionId, Endpoint), usize>,
+    /// Calls of this turn.
+    calls: BTreeMap<(RegionId, Endpoint), usize>,
+    /// What of the plan would exceed a quota.
+    over_quota: &'a [OverQuota],
+    known: &'a Known<'a>,
+}
+
+impl<'a> Room<'a> {
+    fn new(known: &'a Known<'a>, plan: &'a Plan, verdicts: &'a Verdicts) -> Self {
+        let mut room = Self {
+            open: plan.steps.iter().map(|step| &step.id).chain(verdicts.under_way.keys()).collect(),
+            taken: verdicts.taken.clone(),
+            disturbed: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            fellows: fellows(known),
+            globals: globals(known),
+            under_way: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            over_quota: &plan.over_quota,
+            known,
+        };
+        for waiting in &plan.waiting {
+            if !matches!(waiting, Waiting::Retained { .. } | Waiting::OtherKey { .. }) {
+                room.taken.insert(waiting.at().clone());
+            }
+        }
+        let is_out = |step: &&Step| verdicts.under_way.contains_key(&step.id);
+        room.taken.extend(plan.steps.iter().filter(is_out).filter_map(|step| step.op.beside()));
+        for (id, begun) in &known.ledger.begun {
+            if verdicts.under_way.contains_key(id) {
+                *room.under_way.entry(plane(&begun.at)).or_default() += 1;
+                if begun.word == "modify"
+                    || begun.word == "delete"
+                    || tables::of(begun.at.kind).takes_failover
+                {
+                    room.disturb(&begun.at);
+                }
+            }
+        }
+        for waiting in &plan.waiting {
+            if let Waiting::Transition { at, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting {
+                room.disturb(at);
+            }
+        }
+        for (at, seen) in &known.inventory.seen {
+            if matches!(seen.facts.phase, Phase::Failed(_) | Phase::Unknown(_))
+                && let Some(parent) = room.parent(at).filter(|parent| !parent.kind.facts().is_global)
+            {
+                room.broken.insert(parent, at);
+            }
+        }
+        room
+    }
+
+    fn disturb(&mut self, at: &Address) {
+        if let Some(parent) = self.parent(at) {
+            self.disturbed.insert(parent);
+        }
+    }
+
+    fn parent(&self, at: &Address) -> Option<Address> {
+        let parent = at.kind.facts().parent?;
+        let attrs = match (self.known.inventory.seen.get(at), self.known.desired.nodes.get(at)) {
+            (Some(seen), _) => &seen.attrs,
+            (None, Some(node)) => &node.attrs,
+            (None, None) => return None,
+        };
+        Some(Address::new(at.region.clone(), parent.kind, Name::new(attrs.text(parent.field)?).ok()?))
+    }
+
+    fn judge(
+        &self,
+        known: &Known<'_>,
+        verdicts: &Verdicts,
+        agreed: Option<&Agreed<'_>>,
+        step: &Step,
+    ) -> Verdict {
+        // Asked again, now that the step could be begun: nothing else anywhere says yes.
+        let answer = gate::strictest(&step.answer, gate::authorise(step, &known.asked(self.over_quota)));
+        if let Answer::No { why, remedy, .. } = answer {
+            return Verdict::Refused(format!("{why}; {remedy}"));
+        }
+        if let Some(why) = verdicts.failed.get(&step.id) {
+            return Verdict::Held(why.clone());
+        }
+        if let Some(agreed) = agreed
+            && !agreed.covers(step, self.parent(step.op.at()).as_ref())
+        {
+            return Verdict::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
+        }
+        if verdicts.under_way.contains_key(&step.id) {
+            return Verdict::Behind;
+        }
+        // Also of what stands behind others: a person is told of each step that waits for its time.
+        if let Answer::Wait { until, why } = answer {
+            return Verdict::Later(until, why);
+        }
+        if step.needs.iter().any(|need| self.open.contains(need)) {
+            return Verdict::Behind;
+        }
+        let mut going = step.gone.iter().filter_map(|at| known.inventory.seen.get(at));
+        if let Some(seen) = going.next() {
+            // What does not go by itself is removed by another step, or by nobody.
+            return if seen.facts.phase.is_transitional() { Verdict::Wait } else { Verdict::Behind };
+        }
+        if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > known.now) {
+            return Verdict::Wait;
+        }
+        if let Some(until) = late::in_the_way(known, &step.op) {
+            return Verdict::WaitUntil(until);
+        }
+        if self.is_object_taken(step) {
+            return Verdict::Behind;
+        }
+        if self.waits_for_relief(step) {
+            return Verdict::Behind;
+        }
+        if let Some(why) = self.leaves_nobody(step) {
+            return Verdict::Held(why);
+        }
+        if self.waits_for_successor(step) {
+            return Verdict::Behind;
+        }
+        if let Some(missing) = self.unready_need(step) {
+            return self.unready(&missing);
+        }
+        let plane = plane(step.op.at());
+        let is_below = |counts: &BTreeMap<_, usize>, max| counts.get(&plane).is_none_or(|count| *count < max);
+        if known.stopping || !is_below(&self.under_way, known.pace.steps_under_way_max) {
+            return Verdict::Wait;
+        }
+        if !is_below(&self.calls, known.pace.calls_per_turn_max) {
+            return Verdict::NoRoom;
+        }
+        Verdict::Begin
+    }
+
+    /// One mutation of an object at a time; of its members at most one is disturbed at a time; and a member waits
+    /// while its parent changes.
+    fn is_object_taken(&self, step: &Step) -> bool {
+        let at = step.op.at();
+        if self.taken.contains(at) {
+            return true;
+        }
+        let parent = self.parent(at);
+        if parent.as_ref().is_some_and(|parent| self.taken.contains(parent)) {
+            return true;
+        }
+        let is_fellow_taken = || self.fellows_of(at).any(|fellow| self.taken.contains(fellow));
+        if changes_all(&step.op) && is_fellow_taken()
+            || step.op.beside().is_some_and(|beside| self.taken.contains(&beside))
+            || self.joins_what_is_taken(&step.op)
+        {
+            return true;
+        }
+        // Members that only join disturb nobody; two that leave or restart together might be all there are.
+        if let Some(parent) = &parent
+            && disturbs(&step.op)
+            && !self.is_leaving(parent)
+            && self.disturbed.contains(parent)
+        {
+            return true;
+        }
+        tables::of(at.kind).exclusive_with_members
+            && !matches!(step.op, Op::Create { .. })
+            && self.disturbed.contains(at)
+    }
+
+    /// Who joins a global object is fed by its primary, which must be at rest.
+    fn joins_what_is_taken(&self, op: &Op) -> bool {
+        let Op::Create { at, attrs, .. } = op else { return false };
+        let (Some(kind), Some(name)) = (at.kind.global_kind(), attrs.joins()) else { return false };
+        self.globals
+            .iter()
+            .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
+            .any(|(global, primary)| self.taken.contains(global) || self.taken.contains(primary))
+    }
+
+    fn fellows_of(&self, at: &Address) -> impl Iterator<Item = &Address> {
+        self.fellows.get(at).into_iter().flatten()
+    }
+
+    /// A broken member is no member that serves while another one is out. Where a third one serves, the step goes on: it
+    /// may be the bigger machine that is needed most while one is broken.
+    fn leaves_nobody(&self, step: &Step) -> Option<String> {
+        let at = step.op.at();
+        let serves =
+            |at: &Address| self.known.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.serves());
+        if !disturbs(&step.op) || !serves(at) {
+            return None;
+        }
+        let parent = self.parent(at).filter(|parent| !self.is_leaving(parent))?;
+        let broken = *self.broken.get(&parent)?;
+        let is_other = |other: &Address| other != at && self.parent(other).as_ref() == Some(&parent);
+        if self.known.inventory.seen.keys().any(|other| is_other(other) && serves(other)) {
+            return None;
+        }
+        let phase = &self.known.inventory.seen.get(broken)?.facts.phase;
+        Some(format!("it would leave {parent} without a member that serves: {} is {phase}", broken.name))
+    }
+
+    /// The last member that serves goes when another one that is being made serves: until then it is all there is.
+    fn waits_for_relief(&self, step: &Step) -> bool {
+        let at = step.op.at();
+        let Some(parent) = self.parent(at).filter(|parent| !self.is_leaving(parent)) else { return false };
+        if !matches!(step.op, Op::Delete { .. }) {
+            return false;
+        }
+        let seen = &self.known.inventory.seen;
+        let others =
+            || seen.iter().filter(|(other, _)| *other != at && self.parent(other).as_ref() == Some(&parent));
+        !others().any(|(_, seen)| seen.facts.phase.serves())
+            && others().any(|(_, seen)| seen.facts.phase == Phase::Creating)
+    }
+
+    /// Who takes the write role over must be able to: it may be busy with a change of another hand.
+    fn waits_for_successor(&self, step: &Step) -> bool {
+        let Op::Act { at, verb: Verb::Failover { to: Some(to) } } = &step.op else { return false };
+        let Some(kind) = at.kind.child_kind() else { return false };
+        let successor = Address::new(at.region.clone(), kind, to.clone());
+        let seen = self.known.inventory.seen.get(&successor);
+        self.taken.contains(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
+    }
+
+    /// A parent that is itself being removed has no service to protect.
+    fn is_leaving(&self, parent: &Address) -> bool {
+        self.known.destroys() || !self.known.desired.nodes.contains_key(parent)
+    }
+
+    /// The first object that must be ready before this one is made, and is not.
+    fn unready_need(&self, step: &Step) -> Option<Address> {
+        if !matches!(step.op, Op::Create { .. }) {
+            return None;
+        }
+        let node = self.known.desired.nodes.get(step.op.at())?;
+        let is_ready = |at: &Address| {
+            self.known.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.is_ready())
+                && !self.taken_by_us(at)
+        };
+        node.needs.iter().find(|at| !is_ready(at)).cloned()
+    }
+
+    /// Whether the step that makes an object has not come true.
+    fn is_open(&self, missing: &Address) -> bool {
+        self.open.contains(&StepId(format!("create {missing}").into()))
+    }
+
+    fn taken_by_us(&self, at: &Address) -> bool {
+        self.taken.contains(at)
+    }
+
+    fn unready(&self, missing: &Address) -> Verdict {
+        match self.known.inventory.seen.get(missing).map(|seen| &seen.facts.phase) {
+            Some(phase) if phase.is_transitional() || phase.is_ready() => Verdict::Behind,
+            Some(phase) => Verdict::Held(format!("it needs {missing}, which is {phase}")),
+            None if self.is_open(missing) => Verdict::Behind,
+            None if !self.known.inventory.is_complete_for(missing) => {
+                Verdict::Held(format!("it needs {missing}, which could not be seen"))
+            }
+            None => Verdict::Held(format!("it needs {missing}, which does not exist")),
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let at = step.op.at().clone();
+        let plane = plane(&at);
+        *self.calls.entry(plane.clone()).or_default() += 1;
+        *self.under_way.entry(plane).or_default() += 1;
+        if disturbs(&step.op) {
+            self.disturb(&at);
+        }
+        if changes_all(&step.op) {
+            let fellows: Vec<Address> = self.fellows_of(&at).cloned().collect();
+            self.taken.extend(fellows);
+        }
+        self.taken.extend(step.op.beside());
+        self.taken.insert(at);
+    }
+}
+
+/// By member of a global object, that object and its other members: those that are listed, and those that are meant to be.
+fn fellows(known: &Known<'_>) -> BTreeMap<Address, Vec<Address>> {
+    let mut groups: BTreeMap<(KindId, String), BTreeSet<Address>> = BTreeMap::new();
+    for (global, seen) in known.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+        let Some(kind) = global.kind.member_kind() else { continue };
+        let group = groups.entry((global.kind, global.name.to_string())).or_default();
+        group.insert(global.clone());
+        let members = seen.facts.members.iter();
+        group.extend(members.map(|one| Address::new(one.region.clone(), kind, one.name.clone())));
+    }
+    for (at, node) in &known.desired.nodes {
+        if let Some(kind) = at.kind.global_kind()
+            && let Some(name) = node.attrs.joins()
+        {
+            groups.entry((kind, name)).or_default().insert(at.clone());
+        }
+    }
+    let mut fellows: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+    for group in groups.values() {
+        for at in group {
+            let others = group.iter().filter(|other| *other != at).cloned();
+            fellows.entry(at.clone()).or_default().extend(others);
+        }
+    }
+    fellows
+}
+
+/// Global objects with their primaries, as far as these are seen.
+fn globals(known: &Known<'_>) -> Vec<(Address, Address)> {
+    let mut globals = Vec::new();
+    for (global, seen) in known.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+        let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
+        if let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) {
+            let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
+            globals.push((global.clone(), primary));
+        }
+    }
+    globals
+}
+
+/// Whether a change is one of all members of a global object: they have it in common, and must all be at rest.
+fn changes_all(op: &Op) -> bool {
+    matches!(op, Op::Modify { changes, .. } if changes.iter().any(|change| change.common))
+}
+
+/// The control plane that takes a call, with a rate of its own.
+fn plane(at: &Address) -> (RegionId, Endpoint) {
+    (at.region.clone(), at.kind.facts().endpoint)
+}
+
+fn disturbs(op: &Op) -> bool {
+    match op {
+        Op::Delete { .. } | Op::Act { .. } => true,
+        Op::Modify { .. } => op.change() >= Change::Restart,
+        Op::Create { .. } | Op::Tag { .. } => false,
+    }
+}
+
+/// The token of a call. A step that was begun and has not come true keeps its token, across crashes, so that what an
+/// earlier call made is recognised; a step that came true and is needed again gets a new one.
+fn token(known: &Known<'_>, step: &Step) -> Token {
+    // What a failed step made, if anything, is broken or gone: its token is spent.
+    if let Some(begun) = known.ledger.begun.get(&step.id).filter(|begun| begun.status != Status::Failed) {
+        return begun.token.clone();
+    }
+    let seed = (&known.desired.blueprint, known.run, &step.id, known.ledger.last_seq);
+    let text = serde_json::to_vec(&seed).unwrap_or_default();
+    Token(sha256_hex(&text).chars().take(32).collect())
+}

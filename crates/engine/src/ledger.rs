@@ -1,0 +1,535 @@
+//! What the record adds up to: the steps that were begun, and what is known of each.
+//!
+//! **Invariant:** what is appended follows from what is on record; [`Ledger::check`] says so before it is written. What is
+//! on record already is folded whatever it says, and [`notes`] tells where it does not follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rgctl_model::address::Address;
+use rgctl_model::choices::Choices;
+use rgctl_model::claims::Claims;
+use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
+use rgctl_model::policy::{Grave, Policy};
+use rgctl_model::rules::RecordedRules;
+use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId, Token};
+use rgctl_schema::time::{Moment, Span};
+
+/// Why a step waits whose name is taken.
+pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
+
+/// What is known of a step that was begun and has not come true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The call was about to be made, or was made without an answer: it may have taken effect.
+    Unclear,
+    /// The call was accepted.
+    Accepted,
+    /// The call certainly had no effect, and may be made again later.
+    Deferred,
+    /// The call was refused for good, or its effect failed.
+    Failed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unclear => "called and not answered",
+            Self::Accepted => "accepted",
+            Self::Deferred => "put off",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// An event that does not follow from what is on record. Written by the engine, it would be a mistake of rgctl.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// It is about a step that was never begun, or has come true.
+    #[error("`{event}` is told of a step that is not begun: {step}")]
+    NotBegun {
+        /// The event in a word.
+        event: &'static str,
+        /// Which step.
+        step: StepId,
+    },
+    /// The step is in a state from which this does not follow.
+    #[error("`{event}` is told of a step that is {status}: {step}")]
+    Status {
+        /// The event in a word.
+        event: &'static str,
+        /// Which step.
+        step: StepId,
+        /// What is known of it.
+        status: Status,
+    },
+    /// It belongs to no run that is open.
+    #[error("`{event}` is told by {run}, which is not the run that is open")]
+    NotOpen {
+        /// The event in a word.
+        event: &'static str,
+        /// Whose it is.
+        run: RunId,
+    },
+    /// A run that is open is opened again.
+    #[error("{run} is opened twice")]
+    OpenTwice {
+        /// Which run.
+        run: RunId,
+    },
+}
+
+/// How often a step was tried. The counts begin anew when something else is asked for, or when its effect was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Calls, over all runs.
+    pub calls: u32,
+    /// How many were accepted since a run gave the step up.
+    pub accepted: u32,
+    /// How often in a row it was put off for the state of things while nothing was in motion.
+    pub at_rest: u32,
+    /// How often in a row no answer came.
+    pub unanswered: u32,
+    /// How often in a row the name was taken.
+    pub taken: u32,
+}
+
+impl Tries {
+    /// One call more.
+    const fn and_one(self, was_given_up: bool) -> Self {
+        let calls = self.calls + 1;
+        // What an earlier run gave up is tried again with the patience of a new run.
+        if was_given_up {
+            return Self { calls, accepted: 0, at_rest: 0, unanswered: 0, taken: 0 };
+        }
+        Self { calls, ..self }
+    }
+}
+
+/// A step that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// On which object.
+    pub at: Address,
+    /// The operation in a word.
+    pub word: String,
+    /// Token of the call.
+    pub token: Token,
+    /// Snapshot that must exist before the step counts as done.
+    pub leaves: Option<Address>,
+    /// What is known.
+    pub status: Status,
+    /// Since when.
+    pub since: Moment,
+    /// When the first of the calls was made that are counted.
+    pub first: Moment,
+    /// How often it was tried.
+    pub tries: Tries,
+    /// Digest of what is asked for.
+    pub asks: String,
+    /// By what sort of reason it was put off last.
+    pub cause: Cause,
+    /// In which run it was last touched.
+    pub run: RunId,
+    /// Why it was put off or failed.
+    pub why: String,
+    /// What the call was to change, as the record tells it.
+    pub changes: Vec<String>,
+    /// The objects that its new values refer to; records of old do not say.
+    pub names: Option<BTreeSet<Address>>,
+}
+
+/// A call without an answer, which may still arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// On which object.
+    pub at: Address,
+    /// The operation in a word.
+    pub word: String,
+    /// What it was to change, as the record tells it.
+    pub changes: Vec<String>,
+    /// The objects that its new values refer to; records of old do not say.
+    pub names: Option<BTreeSet<Address>>,
+    /// When it was made, at the latest.
+    pub since: Moment,
+    /// Whether the call was made again since: an effect that is seen may then be that of the second one.
+    pub repeated: bool,
+}
+
+impl Begun {
+    fn late(&self, repeated: bool) -> Late {
+        Late {
+            at: self.at.clone(),
+            word: self.word.clone(),
+            changes: self.changes.clone(),
+            names: self.names.clone(),
+            since: self.since,
+            repeated,
+        }
+    }
+}
+
+/// How far the clocks of two machines that can sign requests may be apart: services refuse signatures that are five minutes
+/// off, some a little more.
+const CLOCKS_APART: Span = Span::from_mins(15);
+/// Nothing stays on its way this long. Until then calls without an answer are kept in mind.
+const ON_ITS_WAY_MAX: Span = Span::from_days(1);
+
+/// What a run obeyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruled {
+    /// Which run.
+    pub run: RunId,
+    /// Position of the line that tells it.
+    pub seq: u64,
+    /// When the run began.
+    pub at: Moment,
+    /// Its policies and its calendar.
+    pub rules: RecordedRules,
+}
+
+impl Ruled {
+    /// What the line about the opening of a run says. A run of an older version says nothing: then what was known before is
+    /// still the best answer.
+    fn of(entry: &Entry) -> Option<Self> {
+        let Event::Opened { rules: Some(rules), .. } = &entry.what else { return None };
+        Some(Self { run: entry.run.clone(), seq: entry.seq, at: entry.at, rules: rules.clone() })
+    }
+}
+
+/// The steps that were begun and have not come true, and the end of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Begun steps.
+    pub begun: BTreeMap<StepId, Begun>,
+    /// Position of the last line.
+    pub last_seq: u64,
+    /// Digest of the last line.
+    pub last_hash: String,
+    /// The run that was opened and not closed: it works, or was cut off.
+    pub open: Option<RunId>,
+    /// What the last run was for, and what it might do.
+    doing: Option<(Purpose, Policy)>,
+    /// What was chosen for steps that have not come true.
+    pub choices: Choices,
+    /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
+    pub desired: Option<Fingerprint>,
+    /// The policies and the calendar that were obeyed last.
+    pub ruled: Option<Ruled>,
+    /// Calls without an answer of steps that went on without it.
+    late: BTreeMap<StepId, Late>,
+    /// The objects that were made or taken over and not deleted since.
+    pub claims: Claims,
+}
+
+impl Ledger {
+    /// Adds lines in order.
+    pub fn fold(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.add(entry);
+            self.last_seq = entry.seq;
+            self.last_hash.clone_from(&entry.hash);
+        }
+    }
+
+    /// Another run goes on with what earlier ones left, at `now` by its own clock; theirs may have shown another time. What
+    /// they did is past, and what they left without an answer may be younger than it says, but not than the new run.
+    pub fn inherit(&mut self, now: Moment) {
+        let youngest = |since: Moment| Ord::min(now, since + CLOCKS_APART);
+        for begun in self.begun.values_mut() {
+            let is_out = begun.status == Status::Unclear;
+            begun.first = Ord::min(begun.first, now);
+            begun.since = if is_out { youngest(begun.since) } else { Ord::min(begun.since, now) };
+        }
+        for late in self.late.values_mut() {
+            late.since = youngest(late.since);
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        match &entry.what {
+            // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
+            // nothing had happened.
+            Event::Opened { desired, purpose, policy, .. } => {
+                self.ruled = Ruled::of(entry).or(self.ruled.take());
+                self.open = Some(entry.run.clone());
+                self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
+                self.doing = Some((*purpose, policy.clone()));
+                if self.desired.as_ref() != Some(desired) {
+                    self.choices = Choices::default();
+                    self.desired = Some(desired.clone());
+                }
+            }
+            Event::Closed { outcome, .. } => self.close(*outcome),
+            Event::Chosen { choices } => self.choices.overlay(choices.clone()),
+            Event::Intended { .. } => self.intend(entry),
+            Event::Accepted { step } => {
+                self.set(step, Status::Accepted, "", entry);
+                self.count(step, |tries| Tries {
+                    accepted: tries.accepted + 1,
+                    unanswered: 0,
+                    taken: 0,
+                    ..tries
+                });
+            }
+            Event::Unclear { step, why } => {
+                let why = if why.is_empty() { "no answer came" } else { why };
+                self.set(step, Status::Unclear, why, entry);
+                self.count(step, |tries| Tries { unanswered: tries.unanswered + 1, taken: 0, ..tries });
+            }
+            Event::Taken { step } => {
+                self.set(step, Status::Unclear, NAME_TAKEN, entry);
+                self.count(step, |tries| Tries { taken: tries.taken + 1, unanswered: 0, ..tries });
+            }
+            Event::Deferred { step, why, cause, at_rest } => {
+                self.set(step, Status::Deferred, why, entry);
+                let rest = |so_far: u32| if *at_rest { so_far + 1 } else { 0 };
+                self.count(step, |tries| Tries {
+                    at_rest: rest(tries.at_rest),
+                    unanswered: 0,
+                    taken: 0,
+                    ..tries
+                });
+                if let Some(begun) = self.begun.get_mut(step) {
+                    begun.cause = *cause;
+                }
+            }
+            Event::Refused { step, code, message } => {
+                self.set(step, Status::Failed, &format!("refused with {code}: {message}"), entry);
+            }
+            Event::Failed { step, why } => {
+                self.leave_behind(step, false);
+                self.set(step, Status::Failed, why, entry);
+            }
+            Event::Settled { step, object } => {
+                if let Some(begun) = self.begun.remove(step) {
+                    self.claims.settled(&begun.at, &begun.word, object.as_ref());
+                    self.choices.forget(&begun.at, &begun.word);
+                }
+                // What was asked for once, and is so, has arrived.
+                if self.late.get(step).is_some_and(|late| !late.repeated) {
+                    self.late.remove(step);
+                }
+            }
+            Event::Gone { objects } => objects.iter().for_each(|at| self.claims.let_go(at)),
+        }
+    }
+
+    fn close(&mut self, outcome: Outcome) {
+        self.open = None;
+        if outcome != Outcome::Settled {
+            return;
+        }
+        // A take-over only sets tags.
+        if let Some((Purpose::Apply | Purpose::Destroy, policy)) = &self.doing {
+            self.claims.finish(&policy.targets);
+        }
+        self.begun.retain(|_, begun| begun.status != Status::Failed);
+    }
+
+    fn intend(&mut self, entry: &Entry) {
+        let Event::Intended { step, at, word, token, leaves, changes, asks, names, .. } = &entry.what else {
+            return;
+        };
+        self.leave_behind(step, true);
+        let before = self.begun.get(step).filter(|before| before.asks == *asks);
+        let tries = before.map(|before| before.tries.and_one(before.status == Status::Failed));
+        let begun = Begun {
+            at: at.clone(),
+            word: word.clone(),
+            token: token.clone(),
+            leaves: leaves.clone(),
+            status: Status::Unclear,
+            since: entry.at,
+            first: before.map_or(entry.at, |before| before.first),
+            tries: tries.unwrap_or_else(|| Tries::default().and_one(false)),
+            asks: asks.clone(),
+            cause: Cause::State,
+            run: entry.run.clone(),
+            why: String::new(),
+            changes: changes.clone(),
+            names: names.clone(),
+        };
+        if word == "delete" {
+            let consents = self.doing.iter().flat_map(|(_, policy)| &policy.consents);
+            let agreed = consents.filter(|consent| consent.grave == Grave::Empty).cloned().collect();
+            self.claims.begin_deletion(at, agreed);
+        } else if word == "create" {
+            let claimed = self.claims.objects.entry(at.clone()).or_default();
+            claimed.tokens.insert(token.clone());
+        }
+        self.begun.insert(step.clone(), begun);
+    }
+
+    fn set(&mut self, step: &StepId, status: Status, why: &str, entry: &Entry) {
+        if let Some(begun) = self.begun.get_mut(step) {
+            begun.status = status;
+            begun.since = entry.at;
+            begun.run.clone_from(&entry.run);
+            why.clone_into(&mut begun.why);
+            // A deletion that certainly had no effect leaves its object where it is.
+            if begun.word == "delete" && matches!(status, Status::Deferred | Status::Failed) {
+                self.claims.keep_after_all(&begun.at);
+            }
+        }
+    }
+
+    fn count(&mut self, step: &StepId, counted: impl Fn(Tries) -> Tries) {
+        if let Some(begun) = self.begun.get_mut(step) {
+            begun.tries = counted(begun.tries);
+        }
+    }
+
+    /// A step goes on without an answer to its last call.
+    fn leave_behind(&mut self, step: &StepId, repeated: bool) {
+        if let Some(late) = self.late.get_mut(step) {
+            late.repeated |= repeated;
+        }
+        let Some(begun) = self.begun.get(step).filter(|begun| begun.status == Status::Unclear) else {
+            return;
+        };
+        let repeated = repeated || self.late.contains_key(step);
+        self.late.insert(step.clone(), begun.late(repeated));
+    }
+
+    /// Calls without an answer, which may still arrive: those that are being looked for, and those of steps that went on
+    /// without.
+    pub fn late_calls(&self) -> impl Iterator<Item = (&StepId, Late)> {
+        let unclear = self.begun.iter().filter(|(_, begun)| begun.status == Status::Unclear);
+        let unclear = unclear.map(|(step, begun)| (step, begun.late(false)));
+        self.late.iter().map(|(step, late)| (step, late.clone())).chain(unclear)
+    }
+
+    /// The objects that may be there as far as the record knows: those that were made, taken over or perhaps made and are
+    /// not known to be gone, and those at which a call is out, or may still arrive so long after it was made.
+    pub fn held(&self, now: Moment, late: Span) -> BTreeSet<&Address> {
+        let begun = self.begun.values().filter(|begun| begun.status != Status::Failed);
+        let out = self.late.values().filter(|call| now < call.since + late);
+        let called = begun.map(|begun| &begun.at).chain(out.map(|call| &call.at));
+        self.claims.objects.keys().chain(called).collect()
+    }
+
+    /// The regions of these objects. A region that has left the blueprint is looked at for as long as it is one of them:
+    /// what was made there would be forgotten otherwise, and go on being billed.
+    pub fn regions_held(&self, now: Moment, late: Span) -> BTreeSet<RegionId> {
+        self.held(now, late).into_iter().map(|at| at.region.clone()).collect()
+    }
+
+    /// What was chosen for a desired state, if it is that of the last run.
+    pub fn choices_for(&self, desired: &Fingerprint) -> Choices {
+        if self.desired.as_ref() == Some(desired) { self.choices.clone() } else { Choices::default() }
+    }
+
+    /// Whether events of a run may be appended: each follows from what is on record, and from those before it.
+    pub fn check(&self, run: &RunId, events: &[Event]) -> Result<(), Illegal> {
+        let mut ahead = Ahead { ledger: self, open: self.open.as_ref(), changed: BTreeMap::new() };
+        events.iter().try_for_each(|event| ahead.follow(run, event))
+    }
+}
+
+/// The ledger with events that are not on record yet.
+struct Ahead<'a> {
+    ledger: &'a Ledger,
+    open: Option<&'a RunId>,
+    changed: BTreeMap<&'a StepId, (&'a RunId, Option<Status>)>,
+}
+
+impl<'a> Ahead<'a> {
+    fn follow(&mut self, run: &'a RunId, event: &'a Event) -> Result<(), Illegal> {
+        if matches!(event, Event::Opened { .. }) {
+            if self.open == Some(run) {
+                return Err(Illegal::OpenTwice { run: run.clone() });
+            }
+            self.open = Some(run);
+            return Ok(());
+        }
+        if self.open != Some(run) {
+            return Err(Illegal::NotOpen { event: word(event), run: run.clone() });
+        }
+        if matches!(event, Event::Closed { .. }) {
+            self.open = None;
+        } else if let Some(step) = step_of(event) {
+            let next = next_status(step, self.status(run, step), event)?;
+            self.changed.insert(step, (run, next));
+        }
+        Ok(())
+    }
+
+    /// What is known of a step. What an earlier run gave up counts as never begun.
+    fn status(&self, run: &RunId, step: &StepId) -> Option<Status> {
+        let of_ledger = || self.ledger.begun.get(step).map(|begun| (&begun.run, Some(begun.status)));
+        let (last, status) = self.changed.get(step).copied().or_else(of_ledger)?;
+        status.filter(|status| *status != Status::Failed || last == run)
+    }
+}
+
+/// What a step is after an event, or why the event cannot follow. The one table of transitions.
+fn next_status(step: &StepId, before: Option<Status>, event: &Event) -> Result<Option<Status>, Illegal> {
+    let illegal = || match before {
+        None => Illegal::NotBegun { event: word(event), step: step.clone() },
+        Some(status) => Illegal::Status { event: word(event), step: step.clone(), status },
+    };
+    match (event, before) {
+        // A call may be made again until it has failed for good in this run.
+        (Event::Intended { .. }, Some(Status::Failed)) => Err(illegal()),
+        (Event::Intended { .. }, _)
+        | (Event::Unclear { .. } | Event::Taken { .. }, Some(Status::Unclear)) => Ok(Some(Status::Unclear)),
+        // An answer comes to a call that is out.
+        (Event::Accepted { .. }, Some(Status::Unclear)) => Ok(Some(Status::Accepted)),
+        (Event::Deferred { .. }, Some(Status::Unclear)) => Ok(Some(Status::Deferred)),
+        (Event::Refused { .. }, Some(Status::Unclear)) => Ok(Some(Status::Failed)),
+        (Event::Failed { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => {
+            Ok(Some(Status::Failed))
+        }
+        (Event::Settled { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => Ok(None),
+        (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. }, _) => {
+            Ok(before)
+        }
+        _ => Err(illegal()),
+    }
+}
+
+const fn step_of(event: &Event) -> Option<&StepId> {
+    match event {
+        Event::Intended { step, .. }
+        | Event::Accepted { step }
+        | Event::Refused { step, .. }
+        | Event::Unclear { step, .. }
+        | Event::Taken { step }
+        | Event::Deferred { step, .. }
+        | Event::Settled { step, .. }
+        | Event::Failed { step, .. } => Some(step),
+        Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. } => None,
+    }
+}
+
+const fn word(event: &Event) -> &'static str {
+    match event {
+        Event::Opened { .. } => "opened",
+        Event::Chosen { .. } => "chosen",
+        Event::Intended { .. } => "intended",
+        Event::Accepted { .. } => "accepted",
+        Event::Refused { .. } => "refused",
+        Event::Unclear { .. } => "unclear",
+        Event::Taken { .. } => "taken",
+        Event::Deferred { .. } => "deferred",
+        Event::Settled { .. } => "settled",
+        Event::Gone { .. } => "gone",
+        Event::Failed { .. } => "failed",
+        Event::Closed { .. } => "closed",
+    }
+}
+
+/// Lines of a record that do not follow from those before, by position, each with the reason. Records of older versions
+/// may have some: they count for what they say, and people are told.
+pub fn notes(entries: &[Entry]) -> BTreeMap<u64, Illegal> {
+    let mut ledger = Ledger::default();
+    let mut notes = BTreeMap::new();
+    for entry in entries {
+        if let Err(illegal) = ledger.check(&entry.run, std::slice::from_ref(&entry.what)) {
+            notes.insert(entry.seq, illegal);
+        }
+        ledger.fold(std::slice::from_ref(entry));
+    }
+    notes
+}

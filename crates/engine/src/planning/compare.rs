@@ -1,0 +1,492 @@
+//! One wanted object against what is seen of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, StepNo};
+use super::{Ask, cost, effect, tables};
+use rgctl_model::address::Address;
+use rgctl_model::claims::Standing;
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
+use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
+use rgctl_model::policy::{Grave, GraveAct};
+use rgctl_model::seen::Seen;
+use rgctl_schema::phase::Phase;
+use rgctl_schema::table::{Change, FieldChange};
+
+/// What the object will be once its pending values are in effect.
+pub fn effective_attrs(seen: &Seen) -> AnyAttrs {
+    let mut attrs = seen.attrs.clone();
+    if let Some(pending) = &seen.pending {
+        attrs.overlay(pending);
+    }
+    attrs
+}
+
+/// What is still to be asked for, after everything that was accepted is in effect.
+pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
+    if seen.pending.is_none() {
+        tables::diff(wanted, &seen.attrs)
+    } else {
+        tables::diff(wanted, &effective_attrs(seen))
+    }
+}
+
+pub(super) fn compare<'a>(
+    ask: &Ask<'a>,
+    node: &'a Node,
+    seen: Option<(&Address, &'a Seen)>,
+    draft: &mut Draft<'a>,
+) {
+    let Some((_, seen)) = seen else {
+        if ask.inventory.is_complete_for(&node.at) {
+            draft.push(create(ask, node, None, Reason::Missing), Some(node), None);
+        } else {
+            draft.waiting.push(Waiting::Unseen {
+                at: node.at.clone(),
+                why: "its region could not be seen in full, so it may exist".to_owned(),
+                lasting: ask.inventory.gaps_around(&node.at).any(|gap| gap.lasting),
+            });
+        }
+        return;
+    };
+    if let Standing::Foreign { owner, remedy } = ask.claims.standing(&ask.desired.blueprint, &node.at, seen) {
+        draft.waiting.push(Waiting::Foreign { at: node.at.clone(), owner, remedy });
+        return;
+    }
+    compare_phase(ask, node, seen, draft);
+}
+
+fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
+    let at = &node.at;
+    match &seen.facts.phase {
+        // A seen object that is absent or on its way out is made anew once it is gone.
+        Phase::Absent => {
+            draft.push(create(ask, node, Some(seen), Reason::Missing), Some(node), Some(seen));
+        }
+        Phase::Deleting => {
+            draft.push(create(ask, node, Some(seen), Reason::Missing), Some(node), Some(seen));
+            draft.waiting.push(transition(at, seen));
+        }
+        Phase::Creating | Phase::Busy { .. } => {
+            draft.waiting.push(transition(at, seen));
+            change(ask, node, seen, draft);
+        }
+        Phase::Ready => {
+            if let Some(waiting) = pending(at, seen) {
+                draft.waiting.push(waiting);
+            }
+            change(ask, node, seen, draft);
+        }
+        Phase::Stopped => {
+            if wants_stopped(node) {
+                return;
+            }
+            // What is stopped takes no change: it is woken first. Members wake with their parent, and a kind that can be
+            // paused by a change of that field.
+            let wakes_by_itself = pause_of(node).is_some() || has_stopped_parent(ask, node, seen);
+            if !wakes_by_itself {
+                let op = Op::Act { at: at.clone(), verb: Verb::Start };
+                draft.push(
+                    step(ask, node, Some(seen), op, Reason::Differs, BTreeSet::new()),
+                    Some(node),
+                    Some(seen),
+                );
+            }
+            change(ask, node, seen, draft);
+        }
+        Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(at, seen)),
+    }
+}
+
+/// The wanted value of the field that pauses an object, if its kind can be paused and anything is wanted of it.
+fn pause_of(node: &Node) -> Option<serde_json::Value> {
+    tables::of(node.at.kind).pause.and_then(|field| node.attrs.get(field))
+}
+
+/// When an object is wanted paused, `Stopped` is as wanted.
+pub(super) fn wants_stopped(node: &Node) -> bool {
+    pause_of(node) == Some(serde_json::Value::Bool(true))
+}
+
+fn has_stopped_parent(ask: &Ask<'_>, node: &Node, seen: &Seen) -> bool {
+    let parent = super::rolling::parent_of(&node.at, Some(node), Some(seen));
+    let parent = parent.and_then(|parent| ask.inventory.seen.get(&parent));
+    parent.is_some_and(|parent| parent.facts.phase == Phase::Stopped)
+}
+
+fn transition(at: &Address, seen: &Seen) -> Waiting {
+    Waiting::Transition { at: at.clone(), phase: seen.facts.phase.clone(), native: seen.facts.native.clone() }
+}
+
+fn pending(at: &Address, seen: &Seen) -> Option<Waiting> {
+    let fields: Vec<String> = seen.pending.as_ref()?.set_names().into_iter().map(str::to_owned).collect();
+    (!fields.is_empty()).then(|| Waiting::Pending { at: at.clone(), fields })
+}
+
+/// What is left where no table knows better.
+const REPAIR_BY_HAND: &str = "repair it by hand, or delete it so that the next apply makes it anew";
+
+fn broken(at: &Address, seen: &Seen) -> Waiting {
+    let known = |word: &str| tables::of(at.kind).remedies.iter().find(|remedy| remedy.0 == word);
+    let remedy = match &seen.facts.phase {
+        Phase::Failed(word) => known(word).map_or(REPAIR_BY_HAND, |remedy| remedy.1),
+        _ => "this version does not know that status; nothing is done to the object until it is ready again",
+    };
+    Waiting::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
+}
+
+fn create(ask: &Ask<'_>, node: &Node, seen: Option<&Seen>, why: Reason) -> Step {
+    let op = Op::Create {
+        at: node.at.clone(),
+        attrs: node.attrs.clone(),
+        tags: node.all_tags(&ask.desired.blueprint),
+    };
+    step(ask, node, seen, op, why, BTreeSet::new())
+}
+
+fn step(
+    ask: &Ask<'_>,
+    node: &Node,
+    seen: Option<&Seen>,
+    op: Op,
+    why: Reason,
+    requires: BTreeSet<GraveAct>,
+) -> Step {
+    Step {
+        id: op.step_id(),
+        store: Some(node.store.clone()),
+        needs: BTreeSet::new(),
+        gone: BTreeSet::new(),
+        why,
+        requires,
+        disturbs: Disturbance::Quiet,
+        repairs: false,
+        answer: Answer::Go,
+        effect: effect::of(&op, seen),
+        cost: cost::change(ask, &op, seen, &node.usage),
+        op,
+    }
+}
+
+/// When a change that needs a call of its own has its turn among the changes of one object.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// What is paused is woken before anything else is asked of it.
+    Wakes,
+    /// What shrinks and is not gone: it makes room for what grows, and fewer fit into a smaller mode.
+    Shrinks,
+    /// Modes, versions, classes: what grows may depend on them.
+    Mode,
+    /// What grows or is switched off: a switch that needs more of it, such as failover a replica, is set afterwards.
+    Grows,
+    /// All changes that go in one call.
+    Together,
+    /// What goes to nothing: whatever needed it has been switched off by then.
+    Vanishes,
+    /// What is switched on, and what grows into the room that something leaves which goes to nothing.
+    Last,
+}
+
+fn turn_of(kind: KindId, change: &FieldChange, makes_room: bool) -> Turn {
+    if tables::of(kind).pause == Some(change.field.as_str()) {
+        return if change.after == serde_json::Value::Bool(true) { Turn::Last } else { Turn::Wakes };
+    }
+    let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
+    match &change.after {
+        serde_json::Value::Number(after) if after.as_u64() > before && makes_room => Turn::Last,
+        serde_json::Value::Number(after) if after.as_u64() > before => Turn::Grows,
+        serde_json::Value::Number(after) if after.as_u64() == Some(0) => Turn::Vanishes,
+        serde_json::Value::Number(_) => Turn::Shrinks,
+        serde_json::Value::Bool(false) => Turn::Grows,
+        serde_json::Value::Bool(true) => Turn::Last,
+        _ => Turn::Mode,
+    }
+}
+
+/// Values on the way that one change may take; no table knows more than one.
+const STAGES_MAX: usize = 4;
+
+/// Everything that is to be asked for, also what can be asked for only after a step on the way: what is agreed to is the
+/// whole way, and not its beginning.
+fn staged_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
+    let mut changes = remaining_changes(wanted, seen);
+    let is_through = |change: &&FieldChange| change.through;
+    let mut stage: Vec<FieldChange> = changes.iter().filter(is_through).cloned().collect();
+    if stage.is_empty() {
+        return changes;
+    }
+    let mut reached = effective_attrs(seen);
+    for _ in 0..STAGES_MAX {
+        if stage.is_empty() {
+            break;
+        }
+        for change in &stage {
+            // A value of the table's own is of the field's type.
+            let _ = reached.set(&change.field, Some(change.after.clone()));
+        }
+        let follows = |change: &FieldChange| stage.iter().any(|before| before.field == change.field);
+        let next: Vec<FieldChange> = tables::diff(wanted, &reached).into_iter().filter(follows).collect();
+        changes.extend(next.iter().cloned());
+        stage = next.into_iter().filter(|change| change.through).collect();
+    }
+    changes
+}
+
+/// Steps that change a seen object into the wanted one.
+fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
+    let mut changes = staged_changes(&node.attrs, seen);
+    if changes.iter().any(|change| change.common) {
+        super::primary::leave_to_primary(ask, &node.at, seen, &mut changes);
+    }
+    if changes.iter().any(|change| change.change == Change::Replace) {
+        replace(ask, node, seen, &changes, draft);
+        return;
+    }
+    let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
+    let kind = node.at.kind;
+    // Shards and replicas share a limit of nodes: those that go make room for those that come.
+    let makes_room = alone.iter().any(|change| turn_of(kind, change, false) == Turn::Vanishes);
+    alone.sort_by_key(|change| turn_of(kind, change, makes_room));
+    let later = alone.partition_point(|change| turn_of(kind, change, makes_room) < Turn::Together);
+    let late = alone.split_off(later);
+    // What takes something away goes in a call of its own: what a freeze stops holds nothing else up.
+    let (lowers, others): (Vec<_>, Vec<_>) = together.into_iter().partition(|change| change.lowers);
+    let together = [others, lowers].into_iter().filter(|changes| !changes.is_empty());
+    let groups = calls(alone).into_iter().chain(together).chain(calls(late));
+    for changes in groups {
+        let attrs = asked(node, &changes);
+        let requires = shrink(ask, node, seen, &changes).into_iter().collect();
+        let op = Op::Modify { at: node.at.clone(), changes, attrs };
+        draft.push(step(ask, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
+    }
+    draft.waiting.extend(other_key(node, seen));
+    if let Some((op, why)) = retag(ask, node, seen) {
+        draft.push(step(ask, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
+    }
+}
+
+/// Changes that go alone, one for each call, except those that only go together.
+fn calls(changes: Vec<FieldChange>) -> Vec<Vec<FieldChange>> {
+    let mut calls: Vec<Vec<FieldChange>> = Vec::new();
+    for change in changes {
+        let joins = |other: &FieldChange| {
+            change.with.as_ref() == Some(&other.field) || other.with.as_ref() == Some(&change.field)
+        };
+        match calls.iter_mut().find(|call| call.iter().any(joins)) {
+            Some(call) => call.push(change),
+            None => calls.push(vec![change]),
+        }
+    }
+    calls
+}
+
+/// What a call asks for: the wanted values, or those on the way to them.
+fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
+    let mut attrs = AnyAttrs::empty(node.at.kind);
+    for change in changes {
+        if change.through {
+            // A value of the table's own is of the field's type.
+            let _ = attrs.set(&change.field, Some(change.after.clone()));
+        } else {
+            attrs.copy_field(&change.field, &node.attrs);
+        }
+        // Also where it does not differ by its own rule: the service wants to be told.
+        if let Some(with) = &change.with {
+            attrs.copy_field(with, &node.attrs);
+        }
+    }
+    attrs
+}
+
+/// An alias in place of the key that the object was made with. A key that is named by its id or ARN is compared with what
+/// the service tells instead.
+fn other_key(node: &Node, seen: &Seen) -> Option<Waiting> {
+    let after = node.kms_key().filter(|key| key.contains("alias/"))?;
+    let before = seen.facts.tags.get(TAG_KEY).filter(|before| **before != after)?.clone();
+    Some(Waiting::OtherKey { at: node.at.clone(), before, after })
+}
+
+/// Tags of the user that differ, and tags of ownership that are lost or say otherwise. Tags that are only seen are left
+/// alone: somebody else may need them.
+fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<(Op, Reason)> {
+    let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
+    let wanted =
+        users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
+    // The tag tells which key the object was made with; it follows only where that is what the service tells, too.
+    let key = node.kms_key().filter(|_| other_key(node, seen).is_none());
+    let wanted = wanted.chain(key.as_deref().map(|key| (TAG_KEY, key)));
+    let mut differing: BTreeMap<String, String> = wanted
+        .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    let lost = ask.claims.lost_tags(&ask.desired.blueprint, node, seen);
+    let is_unmarked = lost.keys().eq([TAG_RECORD]) && !ask.claims.is_marked(&node.at);
+    let why = match lost.is_empty() {
+        true => Reason::Differs,
+        false if is_unmarked => Reason::Unmarked,
+        false => Reason::LostTags { tags: lost.keys().cloned().collect() },
+    };
+    differing.extend(lost);
+    (!differing.is_empty()).then(|| (Op::Tag { at: node.at.clone(), tags: differing }, why))
+}
+
+/// Shrinking needs consent when what is stored would not fit any more, or when nobody knows how much is stored.
+fn shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldChange]) -> Option<GraveAct> {
+    if !node.at.kind.facts().holds_data {
+        return None;
+    }
+    let mut after = effective_attrs(seen);
+    let before_gib = ask.figures.capacity_gib(&after);
+    for change in changes {
+        after.copy_field(&change.field, &node.attrs);
+    }
+    let after_gib = ask.figures.capacity_gib(&after);
+    let shrinks = match (before_gib, after_gib) {
+        (Some(before), Some(after)) => after < before,
+        _ => changes.iter().any(|change| change.shrinks),
+    };
+    let fits = match (seen.facts.used_gib, after_gib) {
+        (Some(used), Some(capacity)) => used <= capacity,
+        _ => false,
+    };
+    (shrinks && !fits).then(|| ask.act(Grave::Shrink, &node.at))
+}
+
+/// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.
+fn replace<'a>(
+    ask: &Ask<'a>,
+    node: &'a Node,
+    seen: &'a Seen,
+    changes: &[FieldChange],
+    draft: &mut Draft<'a>,
+) {
+    let fields: Vec<String> = changes
+        .iter()
+        .filter(|change| change.change == Change::Replace)
+        .map(|change| change.field.clone())
+        .collect();
+    push_replacement(ask, node, seen, &Reason::MustReplace { fields }, draft);
+}
+
+fn push_replacement<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, why: &Reason, draft: &mut Draft<'a>) {
+    let facts = node.at.kind.facts();
+    let requires: BTreeSet<GraveAct> =
+        facts.holds_data.then(|| ask.act(Grave::Replace, &node.at)).into_iter().collect();
+    let (wanted, found) = (Some(node), Some(seen));
+    if effective_attrs(seen).is_protected() {
+        let unprotect = super::removal::unprotect(ask, &node.at, seen);
+        draft.push(Step { requires: requires.clone(), ..unprotect }, wanted, found);
+    }
+    let op =
+        Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(ask, &node.at) };
+    draft.push(step(ask, node, found, op, why.clone(), requires.clone()), wanted, found);
+    draft.push(Step { requires, ..create(ask, node, found, why.clone()) }, wanted, found);
+}
+
+/// Edges between wanted objects: an object is made and changed after the things it needs. When a needed object is
+/// replaced, its members and what is fixed to it are replaced too.
+pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
+    spread_replacement(ask, draft);
+    let replaced: BTreeSet<Address> = replaced(draft).into_iter().collect();
+    if !replaced.is_empty() {
+        super::removal::leave_globals(ask, &replaced, draft);
+        super::removal::writers_last(ask, &replaced, draft);
+    }
+    wake_parents_first(draft);
+    super::primary::ways_first(ask, draft);
+    // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
+    let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
+    if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {
+        return;
+    }
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (_, own) in draft.objects() {
+        let Some(node) = own.first().and_then(|first| draft.get(*first)?.node) else { continue };
+        for theirs in node.needs.iter().map(|needed| draft.of(needed)) {
+            let pairs = own.iter().flat_map(|id| theirs.iter().map(move |other| (*id, *other)));
+            edges.extend(pairs.filter_map(|(dependant, needed)| link(draft, dependant, needed)));
+        }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
+    }
+}
+
+/// Members wake with their parent, and take no change before.
+fn wake_parents_first(draft: &mut Draft<'_>) {
+    let starts = |entry: &super::draft::Entry<'_>| matches!(entry.step.op, Op::Act { verb: Verb::Start, .. });
+    let woken: BTreeMap<Address, StepNo> = draft
+        .entries()
+        .filter(|(_, entry)| starts(entry))
+        .map(|(no, entry)| (entry.step.op.at().clone(), no))
+        .collect();
+    if woken.is_empty() {
+        return;
+    }
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (at, own) in draft.objects() {
+        let Some(entry) = own.first().and_then(|first| draft.get(*first)) else { continue };
+        let parent = super::rolling::parent_of(at, entry.node, entry.seen);
+        if let Some(start) = parent.and_then(|parent| woken.get(&parent)) {
+            edges.extend(own.iter().map(|no| (*no, *start)));
+        }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
+    }
+}
+
+/// One edge, from the step that waits to the one that it waits for: deletions run from dependants to what they need,
+/// creations the other way round. Changes of two existing objects need no order between them; such edges would meet those
+/// of `rolling` in a circle. What only makes a deletion possible is a part of it.
+fn link(draft: &Draft<'_>, dependant: StepNo, needed: StepNo) -> Option<(StepNo, StepNo)> {
+    let (first, second) = (&draft.get(dependant)?.step, &draft.get(needed)?.step);
+    match (&first.op, &second.op) {
+        (Op::Delete { .. }, Op::Delete { .. } | Op::Create { .. }) => Some((needed, dependant)),
+        (Op::Delete { .. }, _) => None,
+        (_, Op::Create { .. }) if first.why != Reason::Unprotect => Some((dependant, needed)),
+        _ => None,
+    }
+}
+
+/// Objects that are deleted to be made anew.
+fn replaced(draft: &Draft<'_>) -> Vec<Address> {
+    let is_replaced =
+        |step: &&Step| matches!(step.why, Reason::MustReplace { .. }) && matches!(step.op, Op::Delete { .. });
+    let steps = draft.entries().map(|(_, entry)| &*entry.step);
+    steps.filter(is_replaced).map(|step| step.op.at().clone()).collect()
+}
+
+/// Objects that cannot outlive a replaced one: its members, and objects that name it in a field that is fixed.
+fn spread_replacement<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
+    let mut queue: Vec<Address> = replaced(draft);
+    if queue.is_empty() {
+        return;
+    }
+    let mut dependants: BTreeMap<&Address, Vec<&'a Node>> = BTreeMap::new();
+    for node in ask.desired.nodes.values() {
+        for need in &node.needs {
+            dependants.entry(need).or_default().push(node);
+        }
+    }
+    while let Some(gone) = queue.pop() {
+        for node in dependants.get(&gone).into_iter().flatten().copied() {
+            let Some(seen) = ask.inventory.seen.get(&node.at) else { continue };
+            if draft.deletion_of(&node.at).is_some() {
+                continue;
+            }
+            let Some(field) = fixed_reference(node, &gone) else { continue };
+            draft.drop_all(&node.at);
+            push_replacement(ask, node, seen, &Reason::MustReplace { fields: vec![field] }, draft);
+            queue.push(node.at.clone());
+        }
+    }
+}
+
+/// The field by which an object is fixed to another one, if it is.
+fn fixed_reference(node: &Node, to: &Address) -> Option<String> {
+    let fields = tables::changes(node.at.kind).into_iter();
+    let mut fixed = fields.filter(|(_, change)| *change == Change::Replace).map(|(field, _)| field);
+    fixed.find(|field| node.attrs.text(field).as_deref() == Some(to.name.as_str())).map(str::to_owned)
+}

@@ -1,0 +1,147 @@
+//! What a step does to those who use a store, as windows and freezes ask; and whether it makes up for a loss.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Ask;
+use super::rolling::parent_of;
+use crate::gate;
+use rgctl_model::address::Address;
+use rgctl_model::plan::{Disturbance, Op, Reason, Step, Verb};
+use rgctl_schema::money::Total;
+use rgctl_schema::phase::Role;
+use rgctl_schema::table::{Change, FieldChange};
+
+/// Fields that say which version of an engine runs.
+const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"];
+/// The field that stops and starts an object by a timetable of the blueprint, which is a window of its own.
+const PAUSED: &str = "paused";
+
+/// Describes every step of a plan that is complete.
+pub(super) fn describe(ask: &Ask<'_>, steps: &mut [Step]) {
+    let removals = steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
+    let remade: BTreeMap<Address, Total> = removals
+        .filter(|step| step.is_remade())
+        .map(|step| (step.op.at().clone(), step.cost.before.clone()))
+        .collect();
+    let restarts = |step: &Step| matches!(step.op, Op::Modify { .. } | Op::Act { .. });
+    let members = if steps.iter().any(restarts) { members(ask) } else { BTreeMap::new() };
+    let around = Around { ask, remade, members };
+    for step in steps {
+        step.disturbs = around.disturbs(step);
+        step.repairs = around.repairs(step);
+    }
+}
+
+/// How many members each parent has that serve.
+fn members(ask: &Ask<'_>) -> BTreeMap<Address, usize> {
+    let mut members: BTreeMap<Address, usize> = BTreeMap::new();
+    for (at, seen) in &ask.inventory.seen {
+        if seen.facts.phase.serves()
+            && let Some(parent) = parent_of(at, None, Some(seen))
+        {
+            *members.entry(parent).or_default() += 1;
+        }
+    }
+    members
+}
+
+struct Around<'a, 'b> {
+    ask: &'b Ask<'a>,
+    /// What is deleted to be made anew, with its cost.
+    remade: BTreeMap<Address, Total>,
+    members: BTreeMap<Address, usize>,
+}
+
+impl Around<'_, '_> {
+    fn disturbs(&self, step: &Step) -> Disturbance {
+        let at = step.op.at();
+        match &step.op {
+            Op::Create { .. } => Disturbance::Growth,
+            Op::Tag { .. } => Disturbance::Quiet,
+            Op::Delete { .. } if step.is_remade() => Disturbance::Replacement,
+            Op::Delete { .. } if self.is_writer(at) && self.parent_stays(at) => Disturbance::Failover,
+            Op::Delete { .. } => Disturbance::Reduction,
+            // It is a part of the deletion that it makes possible.
+            Op::Modify { .. } if step.why == Reason::Unprotect => {
+                if self.remade.contains_key(at) {
+                    Disturbance::Replacement
+                } else {
+                    Disturbance::Reduction
+                }
+            }
+            Op::Modify { changes, .. } => {
+                let all = changes.iter().map(|change| self.by_change(at, change));
+                all.max().unwrap_or(Disturbance::Quiet)
+            }
+            Op::Act { verb, .. } => match verb {
+                Verb::Failover { .. }
+                | Verb::TestFailover { .. }
+                | Verb::Switchover { .. }
+                | Verb::FailoverGlobal { .. } => Disturbance::Failover,
+                Verb::Detach { .. } if step.is_remade() => Disturbance::Replacement,
+                Verb::Detach { .. } | Verb::Stop => Disturbance::Reduction,
+                Verb::Reboot => self.restart(at),
+                Verb::Start => Disturbance::Growth,
+                Verb::Rebalance | Verb::CancelResize => Disturbance::Quiet,
+            },
+        }
+    }
+
+    fn by_change(&self, at: &Address, change: &FieldChange) -> Disturbance {
+        if change.field == PAUSED {
+            let stops = change.after == Value::Bool(true);
+            return if stops { Disturbance::Reduction } else { Disturbance::Growth };
+        }
+        if VERSIONS.contains(&change.field.as_str()) {
+            return Disturbance::Upgrade;
+        }
+        match change.change {
+            Change::InPlace | Change::Online => by_size(change),
+            Change::Restart => self.restart(at),
+            Change::Failover => Disturbance::Failover,
+            Change::Resize => Disturbance::Resize,
+            Change::Replace => Disturbance::Replacement,
+        }
+    }
+
+    /// A restart of a member disturbs only readers when another one serves meanwhile, and it is not the writer.
+    fn restart(&self, at: &Address) -> Disturbance {
+        let seen = self.ask.inventory.seen.get(at);
+        let Some(parent) = parent_of(at, self.ask.node(at), seen) else { return Disturbance::Restart };
+        let has_others = self.members.get(&parent).is_some_and(|members| *members > 1);
+        if has_others && !self.is_writer(at) { Disturbance::ReaderRestart } else { Disturbance::Restart }
+    }
+
+    fn is_writer(&self, at: &Address) -> bool {
+        self.ask.inventory.seen.get(at).is_some_and(|seen| seen.facts.role == Some(Role::Writer))
+    }
+
+    fn parent_stays(&self, at: &Address) -> bool {
+        let parent = parent_of(at, None, self.ask.inventory.seen.get(at));
+        parent.is_some_and(|parent| self.ask.node(&parent).is_some())
+    }
+
+    /// What was there and is not, or is made anew at no higher cost, is no growth.
+    fn repairs(&self, step: &Step) -> bool {
+        let Op::Create { at, .. } = &step.op else { return false };
+        match self.remade.get(at) {
+            Some(before) => !gate::is_more(before, &step.cost.after),
+            None => self.ask.claims.was_there(at),
+        }
+    }
+}
+
+/// A number that grows adds. What the field's table calls less takes away; where data has to leave shards, it moves.
+fn by_size(change: &FieldChange) -> Disturbance {
+    if change.change == Change::Online && change.shrinks {
+        return Disturbance::Reshard;
+    }
+    if change.lowers {
+        return Disturbance::Reduction;
+    }
+    let before = change.before.as_ref().and_then(Value::as_f64);
+    let grows = before.zip(change.after.as_f64()).is_some_and(|(before, after)| after > before);
+    if grows { Disturbance::Growth } else { Disturbance::Quiet }
+}

@@ -1,0 +1,118 @@
+//! What a step is expected to do to those who use the store, from the planner's tables of the kinds.
+
+use super::tables;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::plan::{Effect, Op, Verb};
+use rgctl_model::seen::Seen;
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::table::Change;
+use rgctl_schema::time::Span;
+
+/// Effect of an operation on an object as it is seen now.
+pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
+    let slow = slow_resize(op, seen);
+    let lasts = slow.unwrap_or_else(|| lasts(op));
+    Effect {
+        duration: lasts.median(),
+        duration_p95: lasts.p95(),
+        write_outage: slow.map_or_else(|| write_outage(op, seen), Lasts::median),
+        failovers: failovers(op),
+        reversible: is_reversible(op),
+    }
+}
+
+/// A change of size that takes longer than usual, and takes no writes for all that time.
+fn slow_resize(op: &Op, seen: Option<&Seen>) -> Option<Lasts> {
+    let Op::Modify { attrs, changes, .. } = op else { return None };
+    let slow = tables::of(op.at().kind).slow_resize?;
+    let before = &seen?.attrs;
+    let mut after = before.clone();
+    for change in changes {
+        after.copy_field(&change.field, attrs);
+    }
+    (slow.lasts)(before, &after)
+}
+
+fn lasts(op: &Op) -> Lasts {
+    let timing = &tables::of(op.at().kind).timing;
+    match op {
+        // A member that joins a global object copies its data first.
+        Op::Create { attrs, .. } if attrs.joins().is_some() => timing.create.plus(timing.online),
+        Op::Create { .. } => timing.create,
+        Op::Delete { .. } => timing.delete,
+        Op::Tag { .. } => Lasts::new(1, 2),
+        Op::Modify { .. } => timing.of(op.change()),
+        Op::Act { verb, .. } => match verb {
+            Verb::Failover { .. } | Verb::TestFailover { .. } => timing.failover_outage,
+            Verb::Switchover { .. } | Verb::FailoverGlobal { .. } => timing.restart_outage,
+            Verb::Detach { .. } | Verb::Reboot | Verb::Start | Verb::Stop => timing.restart,
+            Verb::Rebalance | Verb::CancelResize => timing.online,
+        },
+    }
+}
+
+/// How long all but one in twenty transitions last in which an object with such attributes is in such a phase. What
+/// changes is not told by the phase: the longest of what it may be.
+pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
+    let tables::KindRow { timing, slow_resize, .. } = tables::of(attrs.kind());
+    let changes = [timing.in_place, timing.online, timing.restart, timing.failover, timing.resize];
+    let slowest = slow_resize.map(|slow| slow.slowest);
+    let change = || changes.into_iter().chain(slowest).map(Lasts::p95).fold(Span::ZERO, Span::max);
+    match phase {
+        // A member that joins a global object copies its data first.
+        Phase::Creating => timing.create.plus(timing.online).p95(),
+        // A final snapshot is taken first.
+        Phase::Deleting => timing.delete.plus(timing.online).p95(),
+        Phase::Busy { .. }
+        | Phase::Ready
+        | Phase::Stopped
+        | Phase::Absent
+        | Phase::Failed(_)
+        | Phase::Unknown(_) => change(),
+    }
+}
+
+fn write_outage(op: &Op, seen: Option<&Seen>) -> Span {
+    let (facts, timing) = (op.at().kind.facts(), &tables::of(op.at().kind).timing);
+    let role = seen.and_then(|seen| seen.facts.role);
+    let takes_writes = match facts.parent {
+        // A member other than the writer takes no writes away.
+        Some(_) => role == Some(Role::Writer),
+        None => facts.holds_data,
+    };
+    match op {
+        Op::Modify { .. } if takes_writes => timing.write_outage(op.change()).median(),
+        Op::Act { .. } if failovers(op) > 0 => timing.failover_outage.median(),
+        Op::Act { verb: Verb::Reboot | Verb::Stop, .. } if takes_writes => timing.restart_outage.median(),
+        Op::Delete { .. } if takes_writes && facts.parent.is_some() => timing.failover_outage.median(),
+        Op::Modify { .. } | Op::Act { .. } | Op::Delete { .. } | Op::Create { .. } | Op::Tag { .. } => {
+            Span::ZERO
+        }
+    }
+}
+
+fn failovers(op: &Op) -> u32 {
+    match op {
+        Op::Act { verb, .. } => u32::from(matches!(
+            verb,
+            Verb::Failover { .. }
+                | Verb::TestFailover { .. }
+                | Verb::Switchover { .. }
+                | Verb::FailoverGlobal { .. }
+        )),
+        Op::Modify { .. } => u32::from(op.change() == Change::Failover),
+        Op::Create { .. } | Op::Tag { .. } | Op::Delete { .. } => 0,
+    }
+}
+
+fn is_reversible(op: &Op) -> bool {
+    match op {
+        Op::Create { .. } | Op::Tag { .. } => true,
+        Op::Delete { at, .. } => !at.kind.facts().holds_data,
+        Op::Modify { changes, .. } => changes.iter().all(|change| change.before.is_some()),
+        Op::Act { verb, .. } => {
+            !matches!(verb, Verb::Detach { .. } | Verb::FailoverGlobal { .. } | Verb::CancelResize)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Where a store would stand without any member, or its data would be gone from the live store: that needs a consent of
+//! its own, beside those for what is deleted or replaced.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Ask;
+use super::draft::{Draft, StepNo};
+use super::rolling::parent_of;
+use rgctl_model::address::Address;
+use rgctl_model::claims::Removal;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::plan::Op;
+use rgctl_model::policy::{Grave, GraveAct};
+use rgctl_schema::names::{Name, RegionId, StoreName};
+use rgctl_schema::phase::{Phase, Role};
+
+/// Adds the consent to every step that would empty a store.
+pub(super) fn require_consent(ask: &Ask<'_>, draft: &mut Draft<'_>) {
+    if ask.destroy || !draft.entries().any(|(_, entry)| is_of_interest(&entry.step.op)) {
+        return;
+    }
+    let mut emptying: Vec<(StepNo, Address)> = made_empty(ask, draft);
+    emptying.extend(left_without_members(ask, draft));
+    for (no, at) in emptying {
+        let act = ask.act(Grave::Empty, &at);
+        if let Some(step) = draft.step_mut(no) {
+            step.requires.insert(act);
+        }
+    }
+}
+
+fn is_of_interest(op: &Op) -> bool {
+    match op {
+        Op::Create { at, .. } => at.kind.facts().holds_data,
+        Op::Delete { at, .. } => at.kind.facts().holds_data || at.kind.facts().parent.is_some(),
+        Op::Modify { .. } | Op::Tag { .. } | Op::Act { .. } => false,
+    }
+}
+
+/// Data of a store that is gone, or on its way out, before this plan does anything.
+struct Gone<'a> {
+    at: &'a Address,
+    store: Option<&'a StoreName>,
+    /// The removal of ours that took it, if one did.
+    removal: Option<&'a Removal>,
+}
+
+impl Gone<'_> {
+    /// Whether that act was allowed to the run that took the data: `replace` and `empty` were agreed to together before
+    /// anything was deleted, and are not asked for again. What the blueprint forbids by now is asked for, and refused.
+    fn is_agreed(&self, ask: &Ask<'_>, act: &GraveAct) -> bool {
+        let is_forbidden = ask.desired.rules.iter().any(|rules| rules.policies.forbids(act.grave));
+        !is_forbidden && self.removal.is_some_and(|removal| removal.allows(act))
+    }
+}
+
+/// Whether an object is gone, or on its way out. What could not be looked for is not.
+fn is_going(ask: &Ask<'_>, at: &Address) -> bool {
+    match ask.inventory.seen.get(at) {
+        Some(seen) => seen.facts.phase.is_going(),
+        None => ask.inventory.is_complete_for(at),
+    }
+}
+
+/// Data that another hand deleted, and data that we deleted in a removal that has not come to its end.
+fn gone<'a>(ask: &Ask<'a>) -> Vec<Gone<'a>> {
+    let lost = ask
+        .claims
+        .objects
+        .iter()
+        .filter(|(at, claimed)| claimed.bears_data && ask.claims.should_exist(at) && is_going(ask, at));
+    let lost = lost.map(|(at, claimed)| Gone { at, store: claimed.store.as_ref(), removal: None });
+    let removed = ask.claims.half_removed(|at| is_going(ask, at)).into_iter();
+    lost.chain(removed.map(|(at, removal)| Gone {
+        at,
+        store: removal.store.as_ref(),
+        removal: Some(removal),
+    }))
+    .collect()
+}
+
+/// Steps that make an object for data where there was one that bore data, and does so no more: all steps of the object,
+/// and those that delete the one before.
+fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
+    let mut deleted: BTreeMap<(StoreName, RegionId), Vec<StepNo>> = BTreeMap::new();
+    for (no, entry) in draft.entries() {
+        if let Op::Delete { at, .. } = &entry.step.op
+            && at.kind.facts().holds_data
+            && let Some(store) = ask.store_of(at)
+        {
+            deleted.entry((store, at.region.clone())).or_default().push(no);
+        }
+    }
+    let gone = gone(ask);
+    let kept = if deleted.is_empty() && gone.is_empty() { BTreeSet::new() } else { kept(ask, draft) };
+    let mut found = Vec::new();
+    for (_, entry) in draft.entries() {
+        let Op::Create { at, attrs, .. } = &entry.step.op else { continue };
+        if !at.kind.facts().holds_data || is_filled_again(ask, at, attrs, draft) {
+            continue;
+        }
+        let Some(store) = ask.store_of(at) else { continue };
+        let act = ask.act(Grave::Empty, at);
+        let of_store = |gone: &&Gone<'_>| gone.at == at || gone.store == Some(&store);
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            gone.iter().filter(of_store).partition(|gone| gone.at.region == at.region);
+        let in_place = deleted.get(&(store.clone(), at.region.clone()));
+        // A store that goes from one place to another, with no place that keeps its data.
+        let moves = in_place.is_none() && here.is_empty() && !kept.contains(&store);
+        let from = deleted.iter().filter(|((other, _), _)| moves && *other == store);
+        let deletions: Vec<StepNo> =
+            in_place.into_iter().chain(from.map(|(_, deletions)| deletions)).flatten().copied().collect();
+        let mut before = here.into_iter().chain(elsewhere.into_iter().filter(|_| moves));
+        let was_there = ask.claims.should_exist(at) || before.any(|gone| !gone.is_agreed(ask, &act));
+        if deletions.is_empty() && !was_there {
+            continue;
+        }
+        found.extend(draft.of(at).iter().map(|no| (*no, at.clone())));
+        for no in deletions {
+            let of_object = draft.get(no).map(|entry| entry.step.op.at().clone());
+            let all = of_object.map(|object| draft.of(&object).to_vec()).unwrap_or_default();
+            found.extend(all.into_iter().map(|no| (no, at.clone())));
+        }
+    }
+    found
+}
+
+/// The stores of which an object with data stays somewhere, or may for all that could be seen.
+fn kept(ask: &Ask<'_>, draft: &Draft<'_>) -> BTreeSet<StoreName> {
+    let holds = ask.inventory.seen.iter().filter(|(at, _)| at.kind.facts().holds_data);
+    let stay = holds.filter(|(at, seen)| {
+        ask.owns(at, seen) && draft.deletion_of(at).is_none() && !seen.facts.phase.is_going()
+    });
+    let unseen = ask.claims.objects.iter().filter(|(at, claimed)| {
+        claimed.bears_data && !ask.inventory.seen.contains_key(at) && !is_going(ask, at)
+    });
+    let stay = stay.filter_map(|(at, _)| ask.store_of(at));
+    stay.chain(unseen.filter_map(|(_, claimed)| claimed.store.clone())).collect()
+}
+
+/// Whether the service fills it with the data of a primary that stays.
+fn is_filled_again(ask: &Ask<'_>, at: &Address, attrs: &AnyAttrs, draft: &Draft<'_>) -> bool {
+    let Some(global) = attrs.text("global").and_then(|name| Name::new(name).ok()) else { return false };
+    let stays = |at: &Address| {
+        ask.inventory.seen.contains_key(at) && !is_going(ask, at) && draft.deletion_of(at).is_none()
+    };
+    let is_it =
+        |global_at: &Address| Some(global_at.kind) == at.kind.global_kind() && global_at.name == global;
+    let seen = ask.inventory.seen.iter().filter(|(at, seen)| is_it(at) && ask.owns(at, seen) && stays(at));
+    let primaries = seen.flat_map(|(_, seen)| {
+        let writers = seen.facts.members.iter().filter(|member| member.role == Role::Writer);
+        writers.map(|member| Address::new(member.region.clone(), at.kind, member.name.clone()))
+    });
+    // A global object that is made anew is made from its primary.
+    let made = draft.entries().map(|(_, entry)| &entry.step.op);
+    let made = made.filter(|op| matches!(op, Op::Create { .. }) && is_it(op.at()));
+    primaries.chain(made.filter_map(Op::beside)).any(|primary| stays(&primary))
+}
+
+/// Deletions of all members of a parent that stays. Members that are wanted and new are made before; where there are
+/// some, the deletions wait for them instead.
+fn left_without_members(ask: &Ask<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Address)> {
+    let mut leaving: BTreeMap<Address, Vec<(StepNo, Address)>> = BTreeMap::new();
+    let mut coming: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
+    for (no, entry) in draft.entries() {
+        let at = entry.step.op.at();
+        let Some(parent) = parent_of(at, entry.node, ask.inventory.seen.get(at)) else { continue };
+        match &entry.step.op {
+            Op::Delete { .. } => leaving.entry(parent).or_default().push((no, at.clone())),
+            Op::Create { .. } if draft.deletion_of(at).is_none() => {
+                coming.entry(parent).or_default().push(no);
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for (parent, members) in leaving {
+        let stays = ask.node(&parent).is_some() && draft.deletion_of(&parent).is_none();
+        if !stays {
+            continue;
+        }
+        let leaves = |at: &Address| members.iter().any(|(_, leaving)| leaving == at);
+        let serves = ask.inventory.seen.iter().any(|(at, seen)| {
+            !leaves(at)
+                && seen.facts.phase.serves()
+                && at.kind.facts().parent.is_some_and(|one| one.kind == parent.kind)
+                && parent_of(at, None, Some(seen)).as_ref() == Some(&parent)
+        });
+        // A member that is on its way is waited for when the deletion is begun.
+        if serves || is_arriving(ask, &parent, leaves) {
+            continue;
+        }
+        match coming.get(&parent) {
+            Some(new) => {
+                for (deletion, _) in &members {
+                    for creation in new {
+                        draft.need(*deletion, *creation);
+                    }
+                }
+            }
+            None => found.extend(members),
+        }
+    }
+    found
+}
+
+/// Whether a wanted member of ours that stays is being made.
+fn is_arriving(ask: &Ask<'_>, parent: &Address, leaves: impl Fn(&Address) -> bool) -> bool {
+    ask.inventory.seen.iter().any(|(at, seen)| {
+        seen.facts.phase == Phase::Creating
+            && !leaves(at)
+            && ask.node(at).is_some()
+            && ask.owns(at, seen)
+            && parent_of(at, None, Some(seen)).as_ref() == Some(parent)
+    })
+}

@@ -1,0 +1,138 @@
+//! What is not as it should be: one judgement, from which every view speaks.
+//!
+//! **Invariant:** whatever is wanted and is not there, ours, whole and serving is in a step of the plan, or in its health.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Ask;
+use super::compare::wants_stopped;
+use rgctl_model::address::Address;
+use rgctl_model::health::{Ailment, Health, Trouble};
+use rgctl_model::plan::Waiting;
+use rgctl_model::seen::Gap;
+use rgctl_schema::names::{RegionId, StoreName};
+use rgctl_schema::phase::Phase;
+
+/// Judges a desired state, an inventory, and what the plan made of them waits for.
+pub(super) fn judge(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
+    let mut troubles = told(ask, waiting);
+
+    let foreign: BTreeSet<&Address> =
+        waiting.iter().filter(|one| matches!(one, Waiting::Foreign { .. })).map(Waiting::at).collect();
+    if !ask.destroy {
+        troubles.extend(stopped(ask, &foreign));
+        troubles.extend(half_taken_over(ask, &foreign));
+    }
+    with_gaps(ask, troubles)
+}
+
+/// What could not be seen, and nothing else: of work that changes nothing of the objects themselves.
+pub(super) fn unseen(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
+    with_gaps(ask, told(ask, waiting))
+}
+
+fn told(ask: &Ask<'_>, waiting: &[Waiting]) -> Vec<Ailment> {
+    let told = |one: &Waiting| {
+        let told = ailment(ask, one.at(), of_waiting(ask, one)?, one.to_string());
+        Some(match one {
+            // It has no store of its own.
+            Waiting::ForeignMember { of, .. } => Ailment { store: ask.store_of(of), ..told },
+            _ => told,
+        })
+    };
+    waiting.iter().filter_map(told).collect()
+}
+
+fn with_gaps(ask: &Ask<'_>, mut troubles: Vec<Ailment>) -> Health {
+    let unseen: Vec<Address> = troubles
+        .iter()
+        .filter(|ailment| ailment.trouble == Trouble::Unseen)
+        .filter_map(|ailment| ailment.at.clone())
+        .collect();
+    troubles.extend(ask.inventory.gaps.iter().filter(|gap| !hides_one(gap, &unseen)).map(of_gap));
+    Health::of(troubles)
+}
+
+fn ailment(ask: &Ask<'_>, at: &Address, trouble: Trouble, why: String) -> Ailment {
+    Ailment {
+        trouble,
+        region: at.region.clone(),
+        store: ask.store_of(at),
+        name: at.name.to_string(),
+        at: Some(at.clone()),
+        why,
+    }
+}
+
+fn of_waiting(ask: &Ask<'_>, waiting: &Waiting) -> Option<Trouble> {
+    Some(match waiting {
+        Waiting::Transition { phase: Phase::Busy { serves: false }, .. } => Trouble::Interrupted,
+        Waiting::Transition { .. } => Trouble::Moving,
+        Waiting::Pending { .. } => Trouble::Pending,
+        Waiting::Broken { phase: Phase::Unknown(_), .. } => Trouble::UnknownStatus,
+        Waiting::Broken { .. } => Trouble::Failed,
+        Waiting::Foreign { .. } => Trouble::Foreign,
+        Waiting::ForeignMember { .. } => Trouble::ForeignMember,
+        // What is seen is held because something else is not.
+        Waiting::Unseen { at, .. } if ask.inventory.seen.contains_key(at) => Trouble::Held,
+        Waiting::Unseen { .. } => Trouble::Unseen,
+        Waiting::Bound { .. } | Waiting::OtherKey { .. } => Trouble::Held,
+        // As the blueprint said.
+        Waiting::Retained { .. } => return None,
+    })
+}
+
+/// Objects of ours that are stopped, and wanted running.
+fn stopped<'a>(ask: &'a Ask<'_>, foreign: &'a BTreeSet<&Address>) -> impl Iterator<Item = Ailment> + 'a {
+    let nodes = ask.desired.nodes.values().filter(|node| ask.is_target(&node.at));
+    nodes.filter_map(|node| {
+        let seen = ask.inventory.seen.get(&node.at)?;
+        let is_stopped = seen.facts.phase == Phase::Stopped && !wants_stopped(node);
+        let why = || format!("is stopped (the service says {:?}), and wanted running", seen.facts.native);
+        (is_stopped && !foreign.contains(&node.at)).then(|| ailment(ask, &node.at, Trouble::Stopped, why()))
+    })
+}
+
+/// Stores of which some objects are ours and others are nobody's yet, with how many of how many.
+fn half_taken_over(ask: &Ask<'_>, foreign: &BTreeSet<&Address>) -> Vec<Ailment> {
+    if foreign.is_empty() {
+        return Vec::new();
+    }
+    let mut stores: BTreeMap<(&StoreName, &RegionId), (usize, usize)> = BTreeMap::new();
+    for node in ask.desired.nodes.values().filter(|node| ask.inventory.seen.contains_key(&node.at)) {
+        let (ours, all) = stores.entry((&node.store, &node.at.region)).or_default();
+        *ours += usize::from(!foreign.contains(&node.at));
+        *all += 1;
+    }
+    let halves = stores.into_iter().filter(|(_, (ours, all))| *ours > 0 && ours < all);
+    halves
+        .map(|((store, region), (ours, all))| Ailment {
+            trouble: Trouble::HalfTakenOver,
+            at: None,
+            region: region.clone(),
+            store: Some(store.clone()),
+            name: format!("{store} in {region}"),
+            why: format!(
+                "{ours} of its {all} objects are ours: `rgctl import --take-over` goes on, or `rgctl import` shows what \
+                 is left"
+            ),
+        })
+        .collect()
+}
+
+/// Whether an object that is named already is what a gap may hide.
+fn hides_one(gap: &Gap, unseen: &[Address]) -> bool {
+    unseen.iter().any(|at| at.region == gap.region && at.kind.facts().endpoint == gap.endpoint)
+}
+
+fn of_gap(gap: &Gap) -> Ailment {
+    let service = gap.endpoint.as_str();
+    Ailment {
+        trouble: Trouble::Unseen,
+        at: None,
+        region: gap.region.clone(),
+        store: None,
+        name: format!("{service} in {}", gap.region),
+        why: format!("could not be seen: {}", gap.why),
+    }
+}

@@ -1,0 +1,82 @@
+//! Fields that the members of a global object have in common: they are changed at the primary, for all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Ask;
+use super::compare::remaining_changes;
+use super::draft::{Draft, StepNo};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Node;
+use rgctl_model::plan::Op;
+use rgctl_model::seen::Seen;
+use rgctl_schema::phase::Role;
+use rgctl_schema::table::FieldChange;
+
+/// Leaves to the primary what it is about to change for all members. What the primary has already, and a secondary has
+/// not, stays a difference of the secondary.
+pub(super) fn leave_to_primary(ask: &Ask<'_>, at: &Address, seen: &Seen, changes: &mut Vec<FieldChange>) {
+    let Some((primary, as_seen)) = primary_of(ask, at, seen) else { return };
+    let comes: Vec<FieldChange> = remaining_changes(&primary.attrs, as_seen);
+    let is_left = |change: &FieldChange| {
+        change.common && comes.iter().any(|other| other.field == change.field && other.after == change.after)
+    };
+    changes.retain(|change| !is_left(change));
+}
+
+/// The primary of the global object of which an object is a secondary, where it is wanted and ours.
+fn primary_of<'a>(ask: &Ask<'a>, at: &Address, seen: &Seen) -> Option<(&'a Node, &'a Seen)> {
+    let kind = at.kind.global_kind()?;
+    let name = seen.attrs.joins()?;
+    let is_its = |(global, _): &(&Address, &Seen)| global.kind == kind && global.name.as_str() == name;
+    let (_, global) = ask.inventory.seen.iter().find(is_its)?;
+    let writer = global.facts.members.iter().find(|member| member.role == Role::Writer)?;
+    let primary = Address::new(writer.region.clone(), at.kind, writer.name.clone());
+    if primary == *at {
+        return None;
+    }
+    let node = ask.desired.nodes.get(&primary)?;
+    let seen = ask.inventory.seen.get(&primary).filter(|seen| ask.owns(&primary, seen))?;
+    Some((node, seen))
+}
+
+/// A secondary goes the whole way of a change by steps before the primary changes what all have in common: a group whose
+/// keys are not spread yet can take no second shard.
+pub(super) fn ways_first(ask: &Ask<'_>, draft: &mut Draft<'_>) {
+    // Only secondaries name their global object.
+    let global_of = |at: &Address| Some((at.kind, ask.inventory.seen.get(at)?.attrs.joins()?));
+    let changes = |no: &StepNo| match draft.get(*no).map(|entry| &entry.step.op) {
+        Some(Op::Modify { changes, .. }) => changes.as_slice(),
+        _ => &[],
+    };
+    let mut ways: BTreeMap<(KindId, String), Vec<StepNo>> = BTreeMap::new();
+    for (at, steps) in draft.objects() {
+        let through = steps.iter().flat_map(changes).filter(|change| change.through);
+        let staged: BTreeSet<&str> = through.map(|change| change.field.as_str()).collect();
+        if staged.is_empty() {
+            continue;
+        }
+        let is_staged =
+            |no: &&StepNo| changes(no).iter().any(|change| staged.contains(change.field.as_str()));
+        if let Some(global) = global_of(at) {
+            ways.entry(global).or_default().extend(steps.iter().filter(is_staged).copied());
+        }
+    }
+    if ways.is_empty() {
+        return;
+    }
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (global, seen) in &ask.inventory.seen {
+        let Some(kind) = global.kind.member_kind() else { continue };
+        let Some(theirs) = ways.get(&(kind, global.name.as_str().to_owned())) else { continue };
+        for member in seen.facts.members.iter().filter(|member| member.role == Role::Writer) {
+            let primary = Address::new(member.region.clone(), kind, member.name.clone());
+            for no in draft.of(&primary).iter().filter(|no| changes(no).iter().any(|change| change.common)) {
+                edges.extend(theirs.iter().map(|needed| (*no, *needed)));
+            }
+        }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
+    }
+}

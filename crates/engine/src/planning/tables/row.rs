@@ -1,0 +1,343 @@
+//! What a row of the planner's tables says: of a field, and of a kind as a whole.
+
+use serde_json::Value;
+
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::facts::Lasts;
+use rgctl_schema::table::{Attrs, Change, Field, FieldChange, HIDDEN};
+
+/// Which way a numeric field may go without its owner's consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shrink {
+    /// The value is no capacity, or making it smaller loses nothing.
+    Harmless,
+    /// A smaller value takes memory or storage away: refused below measured use.
+    BoundByUse,
+}
+
+/// Which way a field may not go in a freeze: what a change takes from redundancy, protection, capacity, or from those who may
+/// connect.
+#[derive(Clone, Copy, Debug)]
+pub enum Lowers {
+    /// Neither value is less than the other: names, windows, an order.
+    Nothing,
+    /// A smaller number, `false`, or a list without an entry that it had.
+    Less,
+    /// `true`, or a greater number.
+    More,
+    /// Any other value: of two nobody can tell which one is less.
+    Any,
+    /// One value, which stands for nothing at all.
+    To(&'static str),
+    /// As told by a rule of the field's own, of the seen value (first) and the wanted one (second).
+    By(fn(&Value, &Value) -> bool),
+}
+
+impl Lowers {
+    /// Whether the second value takes something away from the first. Where a switch was not told, nobody knows that it was
+    /// off.
+    pub fn judge(self, before: Option<&Value>, after: &Value) -> bool {
+        match (self, before, after) {
+            (Self::Any, Some(_), _) => true,
+            (Self::To(word), ..) => after.as_str() == Some(word),
+            (Self::By(rule), ..) => rule(before.unwrap_or(&Value::Null), after),
+            (Self::Less, before, Value::Bool(false)) | (Self::More, before, Value::Bool(true)) => {
+                before != Some(after)
+            }
+            (Self::Less, Some(Value::Array(before)), Value::Array(after)) => {
+                before.iter().any(|entry| !after.contains(entry))
+            }
+            (Self::Less, Some(before), Value::Number(_)) => is_smaller(after, Some(before)),
+            (Self::More, Some(before), Value::Number(_)) => is_smaller(before, Some(after)),
+            // What was not set had nothing that could be taken away.
+            (Self::Nothing | Self::Less | Self::More | Self::Any, ..) => false,
+        }
+    }
+}
+
+/// How the service gets a field from a seen value to a wanted one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In one change, of the sort that the table says.
+    Direct,
+    /// By this value first; from there the next plan goes on.
+    Through(Value),
+    /// Not at all: a new object must take the place of the old one.
+    Anew,
+}
+
+/// What is believed of a field of type `T` beside what changing it does.
+pub struct Columns<T, A> {
+    /// When a wanted value is satisfied by a seen one; plain equality when absent.
+    pub same: Option<fn(&T, &T) -> bool>,
+    /// Whether a smaller value may lose data.
+    pub shrink: Shrink,
+    /// Provider calls other than the kind's general one are used for this field (resharding, replica count, ...).
+    /// Such a field is never changed in one call with another.
+    pub alone: bool,
+    /// The one field that is changed in the same call, when both change: the service takes no other.
+    pub with: Option<&'static str>,
+    /// From the seen object (second) to the wanted one (first); [`Way::Direct`] when absent.
+    pub way: Option<fn(&A, &A) -> Way>,
+    /// Members of one global object have it in common: it is changed at the primary, for all of them.
+    pub common: bool,
+    /// What takes redundancy, protection or capacity away. A field that is changed while its object serves says it, or does
+    /// not compile.
+    pub lowers: Option<Lowers>,
+}
+
+impl<T: PartialEq, A> Columns<T, A> {
+    /// A field with no special column.
+    pub const PLAIN: Self = Self {
+        same: None,
+        shrink: Shrink::Harmless,
+        alone: false,
+        with: None,
+        way: None,
+        common: false,
+        lowers: None,
+    };
+
+    /// Gives the columns the type of the field.
+    pub const fn of(self, _: fn(&A) -> &Option<T>) -> Self {
+        self
+    }
+
+    /// Whether the first is set and not satisfied by the second.
+    pub fn differs(&self, wanted: Option<&T>, seen: Option<&T>, if_told: bool) -> bool {
+        match (wanted, seen) {
+            (None, _) => false,
+            (Some(_), None) => !if_told,
+            (Some(wanted), Some(seen)) => self.same.map_or(wanted != seen, |same| !same(wanted, seen)),
+        }
+    }
+}
+
+/// One row: a field of `A` as the planner sees it.
+pub struct FieldRow<A> {
+    pub change: Change,
+    pub shrink: Shrink,
+    pub alone: bool,
+    pub with: Option<&'static str>,
+    pub way: Option<fn(&A, &A) -> Way>,
+    pub common: bool,
+    pub lowers: Option<Lowers>,
+    /// Whether the first is set and not satisfied by the second; the third says whether what is not told satisfies.
+    pub differs: fn(&A, &A, bool) -> bool,
+}
+
+/// Writes the rows of a struct: `field => Change;` or `field => Change { column: value, ... };`, in the order of the fields.
+macro_rules! rows {
+    ($(
+        $(#[doc = $doc:literal])+
+        $rows:ident of $attrs:ident {
+            $( $field:ident => $change:ident $({ $($column:ident : $value:expr),+ $(,)? })? ; )+
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        pub(super) const $rows: &[super::row::FieldRow<$attrs>] = {
+            use super::row::{Columns, FieldRow};
+            // Names every field, so that one without a row does not compile.
+            const fn names_all($attrs { $($field: _),+ }: &$attrs) {}
+            let _ = names_all;
+            assert!(
+                rgctl_schema::table::names_fields::<$attrs>(&[$(stringify!($field)),+]),
+                "the rows stand in another order than the fields"
+            );
+            &[$({
+                let columns = Columns { $($($column: super::row::column!($column, $value),)+)? ..Columns::PLAIN };
+                let columns = columns.of(|attrs: &$attrs| &attrs.$field);
+                let change = rgctl_schema::table::Change::$change;
+                // What interrupts waits for the end of a freeze whatever its value.
+                assert!(
+                    columns.lowers.is_some() || !super::row::serves(change),
+                    "a field that changes while its object serves says in the column `lowers` what would be less"
+                );
+                FieldRow {
+                    change,
+                    shrink: columns.shrink,
+                    alone: columns.alone,
+                    with: columns.with,
+                    way: columns.way,
+                    common: columns.common,
+                    lowers: columns.lowers,
+                    differs: |wanted: &$attrs, seen: &$attrs, if_told| {
+                        let columns =
+                            Columns { $($($column: super::row::column!($column, $value),)+)? ..Columns::PLAIN };
+                        let columns = columns.of(|attrs: &$attrs| &attrs.$field);
+                        columns.differs(wanted.$field.as_ref(), seen.$field.as_ref(), if_told)
+                    },
+                }
+            },)+]
+        };
+    )+};
+}
+
+/// The value of a column as the macro writes it.
+macro_rules! column {
+    (same, $value:expr) => {
+        Some($value)
+    };
+    (with, $value:expr) => {
+        Some($value)
+    };
+    (way, $value:expr) => {
+        Some($value)
+    };
+    (lowers, $value:expr) => {
+        Some($value)
+    };
+    ($other:ident, $value:expr) => {
+        $value
+    };
+}
+pub(super) use {column, rows};
+
+/// How long everything is expected to last that can happen to an object of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// From the call until ready.
+    pub create: Lasts,
+    /// From the call until gone.
+    pub delete: Lasts,
+    /// A change in place.
+    pub in_place: Lasts,
+    /// A change with data moving while serving.
+    pub online: Lasts,
+    /// A change with a restart, as a whole.
+    pub restart: Lasts,
+    /// The part of it in which the object does not answer.
+    pub restart_outage: Lasts,
+    /// A change with a failover, as a whole.
+    pub failover: Lasts,
+    /// The part of a failover in which writes fail.
+    pub failover_outage: Lasts,
+    /// A change that stops writes for its whole length.
+    pub resize: Lasts,
+}
+
+impl Timing {
+    /// How long a change takes as a whole.
+    pub const fn of(&self, change: Change) -> Lasts {
+        match change {
+            Change::InPlace => self.in_place,
+            Change::Online => self.online,
+            Change::Restart => self.restart,
+            Change::Failover => self.failover,
+            Change::Resize => self.resize,
+            Change::Replace => self.create,
+        }
+    }
+
+    /// How long writes fail because of a change to an object that takes writes.
+    pub const fn write_outage(&self, change: Change) -> Lasts {
+        match change {
+            Change::InPlace | Change::Online => Lasts::new(0, 0),
+            Change::Restart => self.restart_outage,
+            Change::Failover => self.failover_outage,
+            Change::Resize => self.resize,
+            Change::Replace => self.create,
+        }
+    }
+}
+
+/// Changes of size that a service cannot always make in the kind's usual time.
+#[derive(Clone, Copy, Debug)]
+pub struct SlowResize {
+    /// How long the slowest of them takes.
+    pub slowest: Lasts,
+    /// How long it takes from the first to the second; nothing where the usual time is enough, or nothing is resized.
+    pub lasts: fn(&AnyAttrs, &AnyAttrs) -> Option<Lasts>,
+}
+
+/// In which order members take the write role: the least first, then by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Promotion {
+    /// The field that says a member's place.
+    pub field: &'static str,
+    /// The place of a member that has none.
+    pub unset: u64,
+}
+
+/// What to do about an object that shows a certain word of failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Remedy(pub &'static str, pub &'static str);
+
+/// What is believed of a kind as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct KindRow {
+    /// Durations.
+    pub timing: Timing,
+    /// Changes of size that take longer.
+    pub slow_resize: Option<SlowResize>,
+    /// Whether a parent's write role can be moved among such members by a failover call.
+    pub takes_failover: bool,
+    /// Changes to the object need its members to be ready, and the other way round: one mutation at a time.
+    pub exclusive_with_members: bool,
+    /// Of a global kind: whether its primary must leave it, too, before it can be deleted.
+    pub primary_leaves: bool,
+    /// The field that pauses the object, which is then stopped as wanted; `false` wakes it.
+    pub pause: Option<&'static str>,
+    /// The order in which members take the write role.
+    pub promotion: Option<Promotion>,
+    /// What to do about a failure, by the service's word for it.
+    pub remedies: &'static [Remedy],
+}
+
+/// What changing each field does.
+pub fn named<A: Attrs>(rows: &[FieldRow<A>]) -> Vec<(&'static str, Change)> {
+    A::FIELDS.iter().zip(rows).map(|(field, row)| (field.name, row.change)).collect()
+}
+
+/// The fields that differ, each with its row.
+pub fn compared<'a, A: Attrs>(
+    rows: &'a [FieldRow<A>],
+    wanted: &'a A,
+    seen: &'a A,
+) -> impl Iterator<Item = (&'static Field<A>, &'a FieldRow<A>)> {
+    let pairs = A::FIELDS.iter().zip(rows);
+    pairs.filter(move |(field, row)| !field.unseen && (row.differs)(wanted, seen, field.if_told))
+}
+
+/// The changes by which the second becomes as the first wants.
+pub fn differing<A: Attrs>(rows: &[FieldRow<A>], wanted: &A, seen: &A) -> Vec<FieldChange> {
+    compared(rows, wanted, seen).map(|(field, row)| change_of(field, row, wanted, seen)).collect()
+}
+
+fn change_of<A: Attrs>(field: &Field<A>, row: &FieldRow<A>, wanted: &A, seen: &A) -> FieldChange {
+    let (change, through) = match row.way.map_or(Way::Direct, |way| way(wanted, seen)) {
+        Way::Direct => (row.change, None),
+        Way::Through(value) => (row.change, Some(value)),
+        Way::Anew => (Change::Replace, None),
+    };
+    let is_through = through.is_some();
+    let before = (field.get)(seen);
+    let after = through.or_else(|| (field.get)(wanted)).unwrap_or(Value::Null);
+    let shrinks = row.shrink == Shrink::BoundByUse && is_smaller(&after, before.as_ref());
+    // What interrupts is judged by that.
+    let lowers = serves(change) && row.lowers.unwrap_or(Lowers::Any).judge(before.as_ref(), &after);
+    FieldChange {
+        field: field.name.to_owned(),
+        before: before.map(|value| if field.secret { Value::from(HIDDEN) } else { value }),
+        after: if field.secret { Value::from(HIDDEN) } else { after },
+        change,
+        alone: row.alone,
+        with: row.with.map(str::to_owned),
+        through: is_through,
+        shrinks,
+        common: row.common,
+        lowers,
+    }
+}
+
+/// Whether the object serves while such a change takes effect.
+pub const fn serves(change: Change) -> bool {
+    matches!(change, Change::InPlace | Change::Online)
+}
+
+fn is_smaller(after: &Value, before: Option<&Value>) -> bool {
+    match (after.as_f64(), before.and_then(Value::as_f64)) {
+        (Some(after), Some(before)) => after < before,
+        _ => false,
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine on the embedded cloud, in one binary: linking is the slow part.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+mod crash;
+mod engine;
+mod lease;
+mod ownership;
+mod planning;
+mod swarm;
+mod swarm_tally;
+mod waits;

@@ -1,0 +1,221 @@
+//! Whose an object is: by its tags and, where those are lost, by the record, never by its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rgctl_engine::planning::{self, Ask};
+use rgctl_model::address::Address;
+use rgctl_model::claims::{Claimed, Claims, NO_CLAIMS, Standing};
+use rgctl_model::journal::Outcome;
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_STORE, TAG_TOKEN};
+use rgctl_model::plan::{Op, Plan, Reason, Waiting};
+use rgctl_model::policy::Policy;
+use rgctl_model::scope::RecordId;
+use rgctl_model::seen::Seen;
+use rgctl_schema::names::{BlueprintName, StoreName, Token};
+
+use rgctl_testkit::fixtures::{ask, at, cluster_store, consents, desired, node, seen_as_wanted};
+use rgctl_testkit::shipped::desired_of;
+use rgctl_testkit::site::{Order, Site};
+
+/// Kinds of which the services tell neither an id nor when they were made.
+const NAMELESS: [KindId; 10] = [
+    KindId::RdsSubnetGroup,
+    KindId::AuroraClusterParameters,
+    KindId::AuroraInstanceParameters,
+    KindId::DocumentClusterParameters,
+    KindId::CacheSubnetGroup,
+    KindId::CacheParameters,
+    KindId::CacheUser,
+    KindId::CacheUserGroup,
+    KindId::CacheGlobal,
+    KindId::RedshiftParameters,
+];
+
+fn plan(site: &Site, wanted: &Desired, policy: &Policy) -> Plan {
+    let (claims, seen) = (site.claims(wanted.blueprint.as_str()), site.look(wanted));
+    planning::plan(&Ask { claims: &claims, ..ask(wanted, &seen, policy) })
+}
+
+/// Takes every tag of ours from an object.
+fn strip(site: &Site, at: &Address) {
+    let strip = |world: &mut rgctl_sim::World| {
+        let tags: Vec<String> = world
+            .everything()
+            .find(|(other, _)| *other == at)
+            .map(|(_, seen)| seen.facts.tags.into_keys().filter(|key| key.starts_with("rgctl:")).collect())
+            .unwrap();
+        assert!(tags.contains(&TAG_RECORD.to_owned()), "{at}: {tags:?}");
+        world.edit_tags(at, tags.into_iter().map(|key| (key, None)).collect())
+    };
+    site.cloud.with_world(strip).unwrap().unwrap();
+}
+
+fn set_tag(site: &Site, at: &Address, key: &str, value: Option<&str>) {
+    let tags = BTreeMap::from([(key.to_owned(), value.map(str::to_owned))]);
+    site.cloud.with_world(|world| world.edit_tags(at, tags)).unwrap().unwrap();
+}
+
+#[test]
+fn in_every_family_a_lost_tag_is_shown_and_restored_where_the_service_tells_an_id_and_nowhere_else() {
+    let mut kinds = BTreeSet::new();
+    for file in ["rocket-arena-china", "rocket-arena-global", "accounts"] {
+        let wanted = desired_of(file);
+        let mut site = Site::new(7);
+        assert_eq!(site.apply(&wanted).outcome, Outcome::Settled, "{file}");
+        let before = site.look(&wanted);
+        for at in wanted.nodes.keys() {
+            strip(&site, at);
+        }
+        let shown = plan(&site, &wanted, &Policy::default());
+        for at in wanted.nodes.keys() {
+            let is_foreign =
+                |one: &&Waiting| matches!(one, Waiting::Foreign { at: other, .. } if other == at);
+            let is_lost = |why: &Reason| matches!(why, Reason::LostTags { tags } if tags.len() == 4);
+            let steps: Vec<_> = shown.steps.iter().filter(|step| step.op.at() == at).collect();
+            if NAMELESS.contains(&at.kind) || at.kind == KindId::RedshiftSubnetGroup {
+                let Some(Waiting::Foreign { remedy: Some(remedy), .. }) =
+                    shown.waiting.iter().find(is_foreign)
+                else {
+                    panic!("{at}: {steps:#?}")
+                };
+                assert!(remedy.contains("--take-over"), "{remedy}");
+                assert!(steps.is_empty(), "{at}: {steps:#?}");
+            } else {
+                assert!(matches!(steps.as_slice(), [step] if is_lost(&step.why)), "{at}: {steps:#?}");
+                kinds.insert(at.kind);
+            }
+        }
+        assert!(shown.steps.iter().all(|step| matches!(step.op, Op::Tag { .. })), "{file}");
+
+        let ended = site.apply(&wanted);
+        assert_eq!(ended.outcome, Outcome::Blocked, "what is not ours needs a person");
+        let after = site.look(&wanted);
+        for (at, seen) in &before.seen {
+            let is_known = kinds.contains(&at.kind) && wanted.nodes.contains_key(at);
+            let now = &after.seen[at].facts.tags;
+            assert_eq!(*now == seen.facts.tags, is_known || !wanted.nodes.contains_key(at), "{at}: {now:?}");
+        }
+    }
+    let families = ["aurora.cluster", "documentdb.cluster", "elasticache.group", "redshift.cluster"];
+    for kind in families {
+        assert!(kinds.iter().any(|known| known.as_str() == kind), "{kind}: {kinds:?}");
+    }
+}
+
+#[test]
+fn a_tag_lost_in_every_way_leaves_the_consent_for_a_deletion_where_it_was() {
+    let whole = desired(
+        [
+            cluster_store("accounts", "us-east-1", 1, "db.r7g.large"),
+            cluster_store("old", "us-east-1", 1, "db.r7g.large"),
+        ]
+        .concat(),
+    );
+    let rest = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-old-use1");
+    let mut site = Site::new(3);
+    assert_eq!(site.apply(&whole).outcome, Outcome::Settled);
+    let is_deleted = |plan: &Plan| {
+        plan.steps
+            .iter()
+            .find(|step| *step.op.at() == cluster && matches!(step.op, Op::Delete { .. }))
+            .cloned()
+    };
+    for lost in
+        [&[TAG_STORE][..], &[TAG_STORE, TAG_BLUEPRINT], &[TAG_STORE, TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN]]
+    {
+        for key in lost {
+            // Lost in the round before, or now.
+            let tags = BTreeMap::from([((*key).to_owned(), None)]);
+            let _ = site.cloud.with_world(|world| world.edit_tags(&cluster, tags)).unwrap();
+        }
+        let deletion = is_deleted(&plan(&site, &rest, &Policy::default())).expect("it is ours");
+        assert_eq!(deletion.lacks().next().map(ToString::to_string).as_deref(), Some("delete:old@us-east-1"));
+    }
+    let order = Order { policy: consents(&["delete:old@us-east-1"]), ..Order::default() };
+    site.run(&rest, &order).unwrap();
+    assert!(!site.look(&rest).seen.contains_key(&cluster), "with consent it goes");
+}
+
+#[test]
+fn an_object_made_anew_under_its_name_by_another_hand_is_not_ours_and_gets_no_tags() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let mut site = Site::new(4);
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+    strip(&site, &cluster);
+    let (claims, mut seen) = (site.claims("game"), site.look(&wanted));
+    seen.seen.get_mut(&cluster).unwrap().facts.id = Some("cluster-SOMEBODYELSES".to_owned());
+    let policy = Policy::default();
+    let plan = planning::plan(&Ask { claims: &claims, ..ask(&wanted, &seen, &policy) });
+    assert!(!plan.steps.iter().any(|step| *step.op.at() == cluster), "{:#?}", plan.steps);
+    let of_another = |one: &Waiting| match one {
+        Waiting::Foreign { at, remedy: Some(remedy), .. } => {
+            *at == cluster && remedy.contains("its id differs")
+        }
+        _ => false,
+    };
+    assert!(plan.waiting.iter().any(of_another), "{:#?}", plan.waiting);
+}
+
+#[test]
+fn an_object_of_another_store_is_foreign_and_the_plan_says_whose_it_is() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let mut site = Site::new(5);
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+    set_tag(&site, &cluster, TAG_RECORD, Some("0123456789abcdef"));
+    let plan = plan(&site, &wanted, &Policy::default());
+    assert!(!plan.steps.iter().any(|step| *step.op.at() == cluster), "{:#?}", plan.steps);
+    let theirs = |one: &Waiting| match one {
+        Waiting::Foreign { at, owner: Some(owner), remedy: Some(remedy) } => {
+            *at == cluster && owner == "game of the record 0123456789abcdef" && remedy.contains("--store")
+        }
+        _ => false,
+    };
+    assert!(plan.waiting.iter().any(theirs), "{:#?}", plan.waiting);
+    let order = Order { destroy: true, policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
+    site.run(&wanted, &order).unwrap();
+    assert!(site.look(&wanted).seen.contains_key(&cluster), "nor is it destroyed");
+}
+
+/// An object as a version made it that wrote no tag of its record.
+fn of_old(token: Option<&str>) -> (Address, Seen) {
+    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let mut seen = seen_as_wanted(&node(cluster.clone(), "accounts", &[], &[]));
+    seen.facts.tags.extend(token.map(|token| (TAG_TOKEN.to_owned(), token.to_owned())));
+    (cluster, seen)
+}
+
+#[test]
+fn an_object_of_old_is_ours_by_the_token_of_our_call_or_by_what_came_true_and_else_it_is_not() {
+    let game = BlueprintName::new("game").unwrap();
+    let claims = |tokens: &[&str], is_done| {
+        let claimed = Claimed {
+            tokens: tokens.iter().map(|token| Token((*token).to_owned())).collect(),
+            is_done,
+            store: StoreName::new("accounts").ok(),
+            ..Claimed::default()
+        };
+        let objects = BTreeMap::from([(of_old(None).0, claimed)]);
+        Claims { record: Some(RecordId("here".to_owned())), objects, ..Claims::default() }
+    };
+    let nothing = Claims { record: Some(RecordId("here".to_owned())), ..Claims::default() };
+    for (token, claims, is_ours) in [
+        (Some("t1"), claims(&["t1"], false), true),
+        (Some("t2"), claims(&["t1"], true), false),
+        (None, claims(&["t1"], true), true),
+        (None, claims(&["t1"], false), false),
+        (Some("t1"), claims(&[], true), true),
+        (Some("t1"), nothing, false),
+        (Some("t1"), NO_CLAIMS.clone(), true),
+    ] {
+        let (at, seen) = of_old(token);
+        let standing = claims.standing(&game, &at, &seen);
+        assert_eq!(standing == Standing::Ours, is_ours, "{token:?} {claims:?}: {standing:?}");
+        if let Standing::Foreign { remedy, .. } = standing {
+            assert!(remedy.unwrap().contains("history migrate"));
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What a record knows of the objects that it made or took over: enough to know them again without their tags, and to
+//! tell them from those of another record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::address::Address;
+use super::journal::Mark;
+use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
+use super::policy::{Consent, GraveAct};
+use super::scope::RecordId;
+use super::seen::{Member, Seen};
+use rgctl_schema::names::{BlueprintName, StoreName, Token};
+
+/// An object that the record made, or took over, or may have made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// The service's immutable id, where one was seen: an object of the same name with another id is another object.
+    pub id: Option<String>,
+    /// The store of the blueprint that it belongs to.
+    pub store: Option<StoreName>,
+    /// What becomes of it when it is no longer wanted, as its tag said.
+    pub keep: Option<String>,
+    /// Whether data goes with it.
+    pub bears_data: bool,
+    /// Tokens of the calls that may have made it.
+    pub tokens: BTreeSet<Token>,
+    /// Whether a step on it came true: before that it may be somebody else's.
+    pub is_done: bool,
+}
+
+/// The objects of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Identity of the record, which is in the tags of what it makes. Without one, tags of old are all that is asked
+    /// for: nothing is compared with a record then.
+    pub record: Option<RecordId>,
+    /// What it knows, by address.
+    pub objects: BTreeMap<Address, Claimed>,
+    /// Objects whose deletion is under way, or may be.
+    pub leaving: BTreeSet<Address>,
+    /// Objects that were deleted since a run last settled: what takes their place is no growth.
+    pub deleted: BTreeSet<Address>,
+    /// Removals of data that were begun and have not come to their end, by the object that bore it.
+    pub removals: BTreeMap<Address, Removal>,
+}
+
+/// The removal of a store's data in a region, from the call that deletes it until the store is gone there, or a run for the
+/// store has settled, or the object is there again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// The store that it belonged to.
+    pub store: Option<StoreName>,
+    /// Objects of the store in that region that were on record then, and that were not deleted since.
+    pub left: BTreeSet<Address>,
+    /// What the run that deleted it was allowed to leave empty: that was agreed to before anything was deleted.
+    pub agreed: BTreeSet<Consent>,
+}
+
+impl Removal {
+    /// Whether nothing of the store is left: what is made after that is a new store.
+    pub fn is_whole(&self, is_deleted: impl Fn(&Address) -> bool) -> bool {
+        // Of what belongs to no store that is known nobody can tell whether all of it is gone.
+        self.store.is_some() && self.left.iter().all(is_deleted)
+    }
+
+    /// Whether the run that deleted it was allowed that.
+    pub fn allows(&self, act: &GraveAct) -> bool {
+        self.agreed.iter().any(|consent| consent.covers(act))
+    }
+}
+
+/// A record of nothing, with which nothing is compared.
+pub static NO_CLAIMS: Claims = Claims {
+    record: None,
+    objects: BTreeMap::new(),
+    leaving: BTreeSet::new(),
+    deleted: BTreeSet::new(),
+    removals: BTreeMap::new(),
+};
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Ours, by its tags or by the record.
+    Ours,
+    /// Not ours.
+    Foreign {
+        /// Whose, as far as its tags tell.
+        owner: Option<String>,
+        /// Why it is not ours although it may look so, and what a person does about it; nothing where it is plain.
+        remedy: Option<String>,
+    },
+}
+
+impl Claims {
+    /// Whose an object is: its tags say it, and where they do not, the record does, by an immutable id or by the token
+    /// of the call that made it. What neither says is not ours.
+    pub fn standing(&self, blueprint: &BlueprintName, at: &Address, seen: &Seen) -> Standing {
+        let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
+        let is_named = tag(TAG_BLUEPRINT) == Some(blueprint.as_str());
+        let foreign = |owner: Option<String>, remedy: Option<String>| Standing::Foreign { owner, remedy };
+        let Some(ours) = &self.record else {
+            let owner = tag(TAG_BLUEPRINT).map(str::to_owned);
+            return if is_named { Standing::Ours } else { foreign(owner, None) };
+        };
+        match (tag(TAG_BLUEPRINT), tag(TAG_RECORD)) {
+            (Some(owner), _) if !is_named => foreign(Some(owner.to_owned()), self.renamed(at, seen, blueprint)),
+            (Some(_), Some(record)) if record == ours.0 => Standing::Ours,
+            (owner, Some(record)) if record != ours.0 => foreign(
+                Some(format!("{} of the record {record}", owner.unwrap_or("somebody"))),
+                Some(format!(
+                    "this store's record is {ours}: name the store that made it with `--store`, or bring its record here \
+                     with `rgctl history migrate`; if that store is lost for good: `rgctl import -f FILE --take-over \
+                     --from-record {record}`"
+                )),
+            ),
+            // Made by a version that wrote no such tag, or its tags were lost.
+            (Some(_), _) if self.knows(at, seen) => Standing::Ours,
+            (Some(owner), _) => foreign(
+                Some(format!("{owner}, in a record that is not here")),
+                Some(
+                    "bring the record that made it here with `rgctl history migrate`; if it is lost for good: `rgctl \
+                     import -f FILE --take-over`"
+                        .to_owned(),
+                ),
+            ),
+            (None, _) if self.is_same(at, seen) || self.spans_ours(at, seen) => Standing::Ours,
+            (None, _) => foreign(None, self.unsure(at, seen)),
+        }
+    }
+
+    /// Whether it is ours.
+    pub fn owns(&self, blueprint: &BlueprintName, at: &Address, seen: &Seen) -> bool {
+        self.standing(blueprint, at, seen) == Standing::Ours
+    }
+
+    /// Whether an object may be taken over: it is not ours, it names no other blueprint, and no record but the one that is
+    /// given up by name.
+    pub fn may_take(
+        &self,
+        blueprint: &BlueprintName,
+        at: &Address,
+        seen: &Seen,
+        from: Option<&RecordId>,
+    ) -> bool {
+        let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
+        let is_given =
+            |record: &str| [from, self.record.as_ref()].into_iter().flatten().any(|id| id.0 == record);
+        !self.owns(blueprint, at, seen)
+            && tag(TAG_BLUEPRINT).is_none_or(|owner| owner == blueprint.as_str())
+            && tag(TAG_RECORD).is_none_or(is_given)
+    }
+
+    /// The store that an object belongs to: by its tag or, where that is lost, by the record.
+    pub fn store_of(&self, at: &Address, seen: &Seen) -> Option<StoreName> {
+        let by_tag = seen.facts.tags.get(TAG_STORE).and_then(|name| StoreName::new(name).ok());
+        by_tag.or_else(|| self.objects.get(at).filter(|_| self.is_same(at, seen))?.store.clone())
+    }
+
+    /// Whether an object that we made, or took over, should be there: where it is not seen, it is lost.
+    pub fn should_exist(&self, at: &Address) -> bool {
+        self.objects.get(at).is_some_and(|claimed| claimed.is_done) && !self.leaving.contains(at)
+    }
+
+    /// Data that we deleted in a removal that has not come to its end, as far as `is_going` sees it gone or on its way out.
+    pub fn half_removed(&self, is_going: impl Fn(&Address) -> bool) -> Vec<(&Address, &Removal)> {
+        let is_deleted = |at: &Address| self.leaving.contains(at) && is_going(at);
+        let removals = self.removals.iter();
+        removals.filter(|(at, removal)| is_going(at) && !removal.is_whole(is_deleted)).collect()
+    }
+
+    /// The deletion of an object is about to be asked for.
+    pub fn begin_deletion(&mut self, at: &Address, agreed: BTreeSet<Consent>) {
+        self.leaving.insert(at.clone());
+        if !at.kind.facts().holds_data {
+            return;
+        }
+        let store = self.objects.get(at).and_then(|claimed| claimed.store.clone());
+        let others = self.objects.iter().filter(|(other, claimed)| {
+            *other != at && claimed.is_done && claimed.store == store && other.region == at.region
+        });
+        let left = others.map(|(other, _)| other.clone()).collect();
+        // What was left when it was first asked for is what counts: since then something may have been made.
+        let before =
+            self.removals.entry(at.clone()).or_insert(Removal { store, left, agreed: BTreeSet::new() });
+        before.agreed.extend(agreed);
+    }
+
+    /// An object has gone by our deletion.
+    fn end_deletion(&mut self, at: &Address) {
+        self.forget(at);
+        self.deleted.insert(at.clone());
+    }
+
+    /// An object that nobody wants has gone, whoever deleted it.
+    pub fn let_go(&mut self, at: &Address) {
+        let was_there = self.objects.get(at).is_some_and(|claimed| claimed.is_done);
+        self.forget(at);
+        if was_there {
+            self.deleted.insert(at.clone());
+        }
+    }
+
+    fn forget(&mut self, at: &Address) {
+        self.objects.remove(at);
+        self.leaving.remove(at);
+        for removal in self.removals.values_mut() {
+            removal.left.remove(at);
+        }
+        let leaving = &self.leaving;
+        self.removals.retain(|at, removal| leaving.contains(at) || !removal.is_whole(|_| false));
+    }
+
+    /// A deletion certainly had no effect: its object stays where it is.
+    pub fn keep_after_all(&mut self, at: &Address) {
+        self.leaving.remove(at);
+        self.removals.remove(at);
+    }
+
+    /// A step on an object came true: keeps what it says of the object.
+    pub fn settled(&mut self, at: &Address, word: &str, mark: Option<&Mark>) {
+        match (word, mark) {
+            ("delete", None) => return self.end_deletion(at),
+            // It was no longer wanted, and never came true.
+            ("delete", Some(_)) => self.keep_after_all(at),
+            // Where a deletion is still on its way, it may be gone again.
+            _ if self.leaving.contains(at) => {}
+            _ => {
+                self.removals.remove(at);
+            }
+        }
+        let claimed = self.objects.entry(at.clone()).or_default();
+        claimed.is_done = true;
+        claimed.bears_data = at.kind.facts().holds_data;
+        if let Some(mark) = mark {
+            claimed.id = mark.id.clone().or(claimed.id.take());
+            claimed.store = mark.store.clone().or(claimed.store.take());
+            claimed.keep = mark.keep.clone().or(claimed.keep.take());
+        }
+    }
+
+    /// A run has brought about what was wanted of these stores, all of them when there are none: what it removed is gone.
+    pub fn finish(&mut self, targets: &BTreeSet<StoreName>) {
+        self.deleted.clear();
+        self.removals.retain(|_, removal| {
+            let is_target = |store: &StoreName| targets.contains(store);
+            !targets.is_empty() && !removal.store.as_ref().is_some_and(is_target)
+        });
+    }
+
+    /// Whether there was an object before, which what is made now makes up for.
+    pub fn was_there(&self, at: &Address) -> bool {
+        self.objects.get(at).is_some_and(|claimed| claimed.is_done) || self.deleted.contains(at)
+    }
+
+    /// What becomes of an object that is no longer wanted: by its tag or, where that is lost, by the record.
+    pub fn keep_of<'a>(&'a self, at: &Address, seen: &'a Seen) -> Option<&'a str> {
+        let by_tag = seen.facts.tags.get(TAG_KEEP).map(String::as_str);
+        by_tag.or_else(|| self.objects.get(at)?.keep.as_deref())
+    }
+
+    /// Whether an object goes without a final snapshot. A tag is written by any hand: where the record says otherwise, the
+    /// snapshot is taken.
+    pub fn discards(&self, at: &Address, seen: &Seen) -> bool {
+        let recorded = self.objects.get(at).and_then(|claimed| claimed.keep.as_deref());
+        self.keep_of(at, seen) == Some(KEEP_DISCARD) && recorded.is_none_or(|keep| keep == KEEP_DISCARD)
+    }
+
+    /// Tags of ownership of a wanted object that is ours, as far as they are not there any more or say otherwise.
+    pub fn lost_tags(&self, blueprint: &BlueprintName, node: &Node, seen: &Seen) -> BTreeMap<String, String> {
+        let Some(record) = &self.record else { return BTreeMap::new() };
+        let wanted = [
+            (TAG_BLUEPRINT, blueprint.as_str()),
+            (TAG_RECORD, record.0.as_str()),
+            (TAG_STORE, node.store.as_str()),
+        ];
+        let tokens = self.objects.get(&node.at).map(|claimed| &claimed.tokens);
+        // Of several calls nobody knows which one made it.
+        let token = tokens.filter(|tokens| tokens.len() == 1).and_then(BTreeSet::first);
+        wanted
+            .into_iter()
+            .chain(token.map(|token| (TAG_TOKEN, token.0.as_str())))
+            .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Whether the record knows an id of the object at an address: then it was tagged with the record too.
+    pub fn is_marked(&self, at: &Address) -> bool {
+        self.objects.get(at).is_some_and(|claimed| claimed.id.is_some())
+    }
+
+    /// Whether the record made that very object: by its id, which no other object ever has.
+    fn is_same(&self, at: &Address, seen: &Seen) -> bool {
+        let known = self.objects.get(at).and_then(|claimed| claimed.id.as_deref());
+        known.is_some() && known == seen.identity().as_deref()
+    }
+
+    /// Whether an object without tags is a global object of members that are all ours, which a call of ours may have made:
+    /// some services make it in one call and tag it in another, and a crash between leaves it without an owner.
+    fn spans_ours(&self, at: &Address, seen: &Seen) -> bool {
+        let Some(kind) = at.kind.member_kind() else { return false };
+        let may_be_made =
+            self.objects.get(at).is_some_and(|claimed| !claimed.tokens.is_empty() && !claimed.is_done);
+        let is_ours = |member: &Member| {
+            let member = Address::new(member.region.clone(), kind, member.name.clone());
+            self.objects.get(&member).is_some_and(|claimed| claimed.is_done)
+        };
+        may_be_made && !seen.facts.members.is_empty() && seen.facts.members.iter().all(is_ours)
+    }
+
+    /// Whether the record knows an object that names our blueprint: its id is equal, or the token of a call of ours is
+    /// on it, or a step of ours on it came true and nothing says that it is another one.
+    fn knows(&self, at: &Address, seen: &Seen) -> bool {
+        let Some(claimed) = self.objects.get(at) else { return false };
+        if claimed.id.is_some() && seen.identity().is_some() {
+            return self.is_same(at, seen);
+        }
+        match seen.token() {
+            Some(token) => claimed.tokens.iter().any(|known| known.0 == token) || claimed.tokens.is_empty(),
+            None => claimed.is_done,
+        }
+    }
+
+    /// An object that we made and that names another blueprint now.
+    fn renamed(&self, at: &Address, seen: &Seen, blueprint: &BlueprintName) -> Option<String> {
+        self.is_same(at, seen).then(|| {
+            format!(
+                "the record of {blueprint} made it, and its tag was changed since: if it was not given away, set its tag \
+                 `{TAG_BLUEPRINT}` back to {blueprint}"
+            )
+        })
+    }
+
+    /// An object without an owner at an address where the record made one.
+    fn unsure(&self, at: &Address, seen: &Seen) -> Option<String> {
+        let claimed = self.objects.get(at).filter(|claimed| claimed.is_done)?;
+        let why = match (&claimed.id, seen.identity()) {
+            (Some(_), Some(_)) => {
+                "the record made an object of that name, and this is another one (its id differs)"
+            }
+            _ => {
+                "the record made an object of that name, whose tags are gone, and has no id that would prove that this is \
+                 the one"
+            }
+        };
+        Some(format!("{why}; if it is meant to be: `rgctl import -f FILE --take-over`"))
+    }
+}

@@ -1,0 +1,250 @@
+//! The record: what happened, in order, and enough of it to go on after a crash.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::choices::Choices;
+use super::claims::Claimed;
+use super::node::Node;
+use super::policy::Policy;
+use super::rules::RecordedRules;
+use super::scope::Home;
+use super::seen::Seen;
+use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, StoreName, Token};
+use rgctl_schema::time::Moment;
+
+/// What a run was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Bring the world into the blueprint's shape.
+    Apply,
+    /// Remove everything of the blueprint.
+    Destroy,
+    /// Set the tags of ownership on what the blueprint names and nobody owns, and nothing else.
+    TakeOver,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The world is as wanted.
+    Settled,
+    /// What could be done is done; the rest needs a person.
+    Blocked,
+    /// It was stopped, and goes on with the next run.
+    Stopped,
+    /// What is left waits for a maintenance window, or for the end of a freeze.
+    Waiting,
+    /// Its deadline came, and it goes on with the next run.
+    Paused,
+    /// Another run took its lease.
+    Fenced,
+}
+
+/// Why a call was put off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The state of things refuses it now.
+    #[default]
+    State,
+    /// The provider has no capacity.
+    Capacity,
+    /// Too many calls are made.
+    Rate,
+    /// The provider was not reached.
+    Network,
+}
+
+impl Cause {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    const fn is_state(&self) -> bool {
+        matches!(self, Self::State)
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began.
+    Opened {
+        /// What for.
+        purpose: Purpose,
+        /// What it may do.
+        policy: Policy,
+        /// Digest of the desired state.
+        desired: Fingerprint,
+        /// How many steps its first plan has.
+        steps: usize,
+        /// The policies and the calendar that it obeys; records of old do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rules: Option<RecordedRules>,
+    },
+    /// Something was chosen where several ways are equally right; a run and its successors keep to it.
+    Chosen {
+        /// What.
+        choices: Choices,
+    },
+    /// A call is about to be made. Found without an outcome, it may have taken effect or not.
+    Intended {
+        /// Which step.
+        step: StepId,
+        /// On which object.
+        at: Address,
+        /// The operation in a word.
+        word: String,
+        /// The call's token.
+        token: Token,
+        /// A snapshot that must exist before the step counts as done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<Address>,
+        /// Why.
+        why: String,
+        /// What changes, `field: before -> after` each.
+        changes: Vec<String>,
+        /// Digest of what is asked for, without what it was before: while it stays the same, calls are counted together.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        asks: String,
+        /// The objects that its new values refer to; records of old do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        names: Option<BTreeSet<Address>>,
+    },
+    /// The call was accepted.
+    Accepted {
+        /// Which step.
+        step: StepId,
+    },
+    /// The call was refused; nothing changed.
+    Refused {
+        /// Which step.
+        step: StepId,
+        /// The service's code.
+        code: String,
+        /// The service's text.
+        message: String,
+    },
+    /// No answer came: the call may have taken effect or not.
+    Unclear {
+        /// Which step.
+        step: StepId,
+        /// What is known of it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
+    /// The name of what was to be made is taken. Whether by an earlier call of ours, the next look tells.
+    Taken {
+        /// Which step.
+        step: StepId,
+    },
+    /// The call was put off: the service was busy, throttled or out of capacity.
+    Deferred {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: String,
+        /// By what sort of reason.
+        #[serde(default, skip_serializing_if = "Cause::is_state")]
+        cause: Cause,
+        /// Whether it was the state of things, and nothing was in motion that could change it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        at_rest: bool,
+    },
+    /// What the step was for has come true.
+    Settled {
+        /// Which step.
+        step: StepId,
+        /// What is there now; nothing where it was deleted, and in records of old. After a deletion that was given up, since it
+        /// is no longer wanted, it is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object: Option<Mark>,
+    },
+    /// The step did not come true.
+    Failed {
+        /// Which step.
+        step: StepId,
+        /// Why.
+        why: String,
+    },
+    /// Objects that the record knew, that are no longer wanted, and that were looked for and not found: deleted by another
+    /// hand, or never made after all.
+    Gone {
+        /// Which.
+        objects: Vec<Address>,
+    },
+    /// A run ended.
+    Closed {
+        /// How.
+        outcome: Outcome,
+        /// In a sentence.
+        summary: String,
+    },
+}
+
+/// What is kept of an object: enough to know it again when its tags are lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// What tells it from every other object, see [`Seen::identity`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The store of the blueprint that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreName>,
+    /// What becomes of it when it is no longer wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<String>,
+}
+
+impl Mark {
+    /// What is kept of an object that is there: what is wanted of it, else what the record knows of it. Its tags are not
+    /// taken for it: any hand may write them, and a record that believed one would contradict the right one later.
+    pub fn of(node: Option<&Node>, known: Option<&Claimed>, seen: &Seen) -> Self {
+        let known = known.filter(|known| known.is_done);
+        let store = node.map(|node| node.store.clone()).or_else(|| known?.store.clone());
+        let keep = node.map(|node| node.keep_tag().to_owned()).or_else(|| known?.keep.clone());
+        Self { id: seen.identity(), store, keep }
+    }
+}
+
+/// One line of the record. Each carries the digest of the one before, so that a changed line is detected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Position in the blueprint's record, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: Moment,
+    /// Whose record.
+    pub blueprint: BlueprintName,
+    /// In which account; records of old do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
+    /// Which run.
+    pub run: RunId,
+    /// Who: user and host, or the controller.
+    pub actor: String,
+    /// What.
+    pub what: Event,
+    /// Digest of the line before; empty at the first.
+    pub previous: String,
+    /// Digest of this line.
+    pub hash: String,
+}
+
+impl Event {
+    /// The region in which it begins something, if it does.
+    pub const fn begun_in(&self) -> Option<&RegionId> {
+        match self {
+            Self::Intended { at, .. } => Some(&at.region),
+            _ => None,
+        }
+    }
+}
+
+/// The regions in which something was ever begun. Which of them still hold something, the ledger tells.
+pub fn regions_of(entries: &[Entry]) -> BTreeSet<RegionId> {
+    entries.iter().filter_map(|entry| entry.what.begun_in().cloned()).collect()
+}

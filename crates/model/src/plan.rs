@@ -1,0 +1,477 @@
+//! Plans: what will be done, in which order, why, at what price and with which effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use super::answer::{Answer, Disturbance};
+
+use super::address::Address;
+use super::bill::CostRange;
+use super::health::Health;
+use super::policy::{Grave, GraveAct};
+use super::quota::OverQuota;
+use super::scope::RecordId;
+use crate::kinds::AnyAttrs;
+use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::money::Total;
+use rgctl_schema::names::{BlueprintName, Fingerprint, Name, RegionId, StepId, StoreName};
+use rgctl_schema::table::{Change, FieldChange};
+use rgctl_schema::time::{Moment, Span};
+
+pub use super::waiting::Waiting;
+
+/// Number of the format of saved plans; a plan of another format is refused.
+pub const PLAN_FORMAT: &str = "rgctl.dev/plan/v2";
+
+/// Something done to an object that is neither making, changing nor deleting it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Moves the write role to another member of the cluster, or lets the service choose.
+    Failover {
+        /// The member that takes over.
+        to: Option<Name>,
+    },
+    /// Promotes a replica of one shard, as an exercise.
+    TestFailover {
+        /// The shard, as the service numbers it.
+        shard: String,
+    },
+    /// Moves the write role of a global object to another region, losing nothing.
+    Switchover {
+        /// The region that takes over.
+        to: RegionId,
+        /// The member there.
+        member: Name,
+    },
+    /// Moves the write role of a global object to another region at once; what was not replicated is lost.
+    FailoverGlobal {
+        /// The region that takes over.
+        to: RegionId,
+        /// The member there.
+        member: Name,
+    },
+    /// Takes a member out of a global object; it stands alone from then on.
+    Detach {
+        /// Region of the member.
+        region: RegionId,
+        /// The member.
+        member: Name,
+    },
+    /// Restarts the object.
+    Reboot,
+    /// Starts a stopped object.
+    Start,
+    /// Stops an object.
+    Stop,
+    /// Spreads slots evenly over shards.
+    Rebalance,
+    /// Gives up a resize that is under way.
+    CancelResize,
+}
+
+impl Verb {
+    /// The verb in a word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failover { .. } => "failover",
+            Self::TestFailover { .. } => "test-failover",
+            Self::Switchover { .. } => "switchover",
+            Self::FailoverGlobal { .. } => "failover-global",
+            Self::Detach { .. } => "detach",
+            Self::Reboot => "reboot",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Rebalance => "rebalance",
+            Self::CancelResize => "cancel-resize",
+        }
+    }
+}
+
+/// One call to the cloud, as a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Op {
+    /// Makes an object.
+    Create {
+        /// Where.
+        at: Address,
+        /// With which attributes.
+        attrs: AnyAttrs,
+        /// With which tags.
+        tags: BTreeMap<String, String>,
+    },
+    /// Changes an object.
+    Modify {
+        /// Where.
+        at: Address,
+        /// What changes, for people and policies.
+        changes: Vec<FieldChange>,
+        /// The new values: only the fields that change are set.
+        attrs: AnyAttrs,
+    },
+    /// Sets tags; others are left alone.
+    Tag {
+        /// Where.
+        at: Address,
+        /// The tags that differ.
+        tags: BTreeMap<String, String>,
+    },
+    /// Deletes an object.
+    Delete {
+        /// Where.
+        at: Address,
+        /// Name of the snapshot that is taken first; none only where nothing is held, or by request.
+        final_snapshot: Option<Name>,
+    },
+    /// Does something else to an object.
+    Act {
+        /// Where.
+        at: Address,
+        /// What.
+        verb: Verb,
+    },
+}
+
+impl Op {
+    /// The object that it is about.
+    pub const fn at(&self) -> &Address {
+        match self {
+            Self::Create { at, .. }
+            | Self::Modify { at, .. }
+            | Self::Tag { at, .. }
+            | Self::Delete { at, .. }
+            | Self::Act { at, .. } => at,
+        }
+    }
+
+    /// Another object that takes part: the member that leaves a global object or takes its write role, and the one that a
+    /// global object is made from.
+    pub fn beside(&self) -> Option<Address> {
+        let kind = self.at().kind.member_kind()?;
+        match self {
+            Self::Create { at, attrs, .. } => {
+                let region = attrs.text("source_region").and_then(|code| RegionId::new(code).ok());
+                let name = Name::new(attrs.text("source")?).ok()?;
+                Some(Address::new(region.unwrap_or_else(|| at.region.clone()), kind, name))
+            }
+            Self::Act {
+                verb:
+                    Verb::Detach { region, member }
+                    | Verb::Switchover { to: region, member }
+                    | Verb::FailoverGlobal { to: region, member },
+                ..
+            } => Some(Address::new(region.clone(), kind, member.clone())),
+            _ => None,
+        }
+    }
+
+    /// The operation in a word.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Modify { .. } => "modify",
+            Self::Tag { .. } => "tag",
+            Self::Delete { .. } => "delete",
+            Self::Act { verb, .. } => verb.as_str(),
+        }
+    }
+
+    /// The step's name: the same operation on the same object has the same name in every plan.
+    pub fn step_id(&self) -> StepId {
+        let at = self.at();
+        let text = match self {
+            Self::Modify { changes, .. } => {
+                // A step on the way is another one than that which follows it.
+                let field = |change: &FieldChange| match change.after.as_str() {
+                    Some(to) if change.through => format!("{}={to}", change.field),
+                    _ => change.field.clone(),
+                };
+                let fields: Vec<String> = changes.iter().map(field).collect();
+                format!("modify {at} {}", fields.join("+"))
+            }
+            Self::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover {at} to {to}"),
+            Self::Act { verb: Verb::Detach { region, member }, .. } => {
+                format!("detach {region}/{member} from {at}")
+            }
+            Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } | Self::Act { .. } => {
+                format!("{} {at}", self.word())
+            }
+        };
+        StepId(text.into())
+    }
+
+    /// Digest of what is asked for, without what it was before and without what differs from run to run: equal ones ask for
+    /// the same. Secret values are left out.
+    pub fn asks(&self) -> String {
+        let (word, at) = (self.word(), self.at());
+        let text = match self {
+            Self::Create { attrs, tags, .. } => serde_json::to_vec(&(word, at, attrs.set_fields(), tags)),
+            Self::Modify { attrs, .. } => serde_json::to_vec(&(word, at, attrs.set_fields())),
+            Self::Tag { tags, .. } => serde_json::to_vec(&(word, at, tags)),
+            Self::Delete { final_snapshot, .. } => serde_json::to_vec(&(word, at, final_snapshot.is_some())),
+            Self::Act { verb, .. } => serde_json::to_vec(&(word, at, verb)),
+        };
+        // Values, names and addresses always serialise.
+        sha256_hex(&text.unwrap_or_default()).chars().take(16).collect()
+    }
+
+    /// The gravest change that it makes.
+    pub fn change(&self) -> Change {
+        match self {
+            Self::Modify { changes, .. } => {
+                changes.iter().map(|change| change.change).max().unwrap_or(Change::InPlace)
+            }
+            Self::Act { .. } => Change::Failover,
+            Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } => Change::InPlace,
+        }
+    }
+}
+
+/// Why a step is in the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Reason {
+    /// The blueprint wants it and it does not exist.
+    Missing,
+    /// It exists in another shape than the blueprint wants.
+    Differs,
+    /// It is ours, and the blueprint no longer wants it.
+    Unwanted,
+    /// A field can only be changed by making the object anew.
+    MustReplace {
+        /// The fields.
+        fields: Vec<String>,
+    },
+    /// The write role moves so that the old writer can be changed without stopping writes for longer.
+    WriterMovesFirst {
+        /// The writer that is changed afterwards.
+        writer: Name,
+    },
+    /// Everything of the blueprint is being removed.
+    Destroy,
+    /// The service would refuse the deletion otherwise.
+    Unprotect,
+    /// Tags of ownership were lost or changed by another hand; the record knows the object all the same.
+    LostTags {
+        /// Which tags.
+        tags: Vec<String>,
+    },
+    /// It was made by a version that did not write the tag of its record.
+    Unmarked,
+    /// It is not ours, and a person said that it is from now on.
+    TakenOver {
+        /// The record that it belonged to, and that is given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<RecordId>,
+    },
+    /// A decision is in force.
+    Decided {
+        /// Whose, and why.
+        by: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("wanted and missing"),
+            Self::Differs => f.write_str("differs from the blueprint"),
+            Self::Unwanted => f.write_str("no longer in the blueprint"),
+            Self::MustReplace { fields } => write!(f, "{} cannot be changed in place", fields.join(", ")),
+            Self::WriterMovesFirst { writer } => {
+                write!(f, "so that {writer} can change without holding up writes")
+            }
+            Self::Destroy => f.write_str("everything of the blueprint is removed"),
+            Self::Unprotect => f.write_str("it could not be deleted otherwise"),
+            Self::LostTags { tags } => {
+                write!(f, "changed outside rgctl: {} lost or changed", tags.join(", "))
+            }
+            Self::Unmarked => f.write_str("made by a version that did not tag its record"),
+            Self::TakenOver { .. } => f.write_str("taken over on consent"),
+            Self::Decided { by } => write!(f, "decided: {by}"),
+        }
+    }
+}
+
+/// What a step is expected to do to those who use the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// How long it takes, as a median.
+    pub duration: Span,
+    /// How long it takes, all but one time in twenty.
+    pub duration_p95: Span,
+    /// How long writes fail.
+    pub write_outage: Span,
+    /// How often the write role moves.
+    pub failovers: u32,
+    /// Whether the opposite change leads back, with all data.
+    pub reversible: bool,
+}
+
+/// Cost a month of an object before and after a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostChange {
+    /// Before.
+    pub before: Total,
+    /// After.
+    pub after: Total,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Name.
+    pub id: StepId,
+    /// What is done.
+    pub op: Op,
+    /// Store that it belongs to.
+    pub store: Option<StoreName>,
+    /// Steps that must have settled before.
+    pub needs: BTreeSet<StepId>,
+    /// Objects that are on their way out and must be gone before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<Address>,
+    /// Why.
+    pub why: Reason,
+    /// Grave things that it does or goes with: each must have been allowed by name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub requires: BTreeSet<GraveAct>,
+    /// What it does to those who use the store, as windows and freezes ask.
+    pub disturbs: Disturbance,
+    /// Whether it makes anew what was there, at no higher cost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repairs: bool,
+    /// What the gate said when the plan was made; it is asked again before the step is begun.
+    pub answer: Answer,
+    /// Effect on those who use the store.
+    pub effect: Effect,
+    /// Cost a month.
+    pub cost: CostChange,
+}
+
+/// What will be done, and what is not done for which reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Number of the format.
+    pub format: String,
+    /// Whose.
+    pub blueprint: BlueprintName,
+    /// Digest of desired and observed state that the plan was made from.
+    pub base: Fingerprint,
+    /// When.
+    pub made: Moment,
+    /// Whether everything of the blueprint is to be removed.
+    pub destroy: bool,
+    /// Steps in an order in which they could be done one after the other.
+    pub steps: Vec<Step>,
+    /// What is not done now, and why.
+    pub waiting: Vec<Waiting>,
+    /// What is not there, ours, whole and serving, beside what the steps are about.
+    pub health: Health,
+    /// Cost a month by region, standby regions on their own.
+    pub cost: BTreeMap<CostKey, CostRange>,
+    /// How old the prices are and where they come from, one line each.
+    pub prices: Vec<String>,
+    /// Steps that would exceed a known quota; the gate refuses those of them that make or grow something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_quota: Vec<OverQuota>,
+    /// What a person should know before agreeing, one line each.
+    pub notes: Vec<String>,
+}
+
+/// A line of the cost table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CostKey {
+    /// Region.
+    pub region: RegionId,
+    /// Whether it stands by for another one.
+    pub standby: bool,
+}
+
+impl Serialize for CostKey {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&format_args!("{}{}", self.region, if self.standby { " (standby)" } else { "" }))
+    }
+}
+
+impl<'de> Deserialize<'de> for CostKey {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let (code, standby) =
+            text.strip_suffix(" (standby)").map_or((text.as_str(), false), |code| (code, true));
+        Ok(Self { region: RegionId::new(code).map_err(serde::de::Error::custom)?, standby })
+    }
+}
+
+impl Plan {
+    /// Whether nothing is to be done, and everything wanted is there, ours, whole and serving.
+    pub const fn is_clean(&self) -> bool {
+        self.steps.is_empty() && self.health.is_clean()
+    }
+    /// Whether nothing is to be done, nothing is waited for, and everything was seen. It says nothing about what needs a
+    /// person: see [`Self::is_clean`].
+    pub fn is_empty(&self) -> bool {
+        let is_open = |one: &Waiting| one.ends_by_itself() || matches!(one, Waiting::Unseen { .. });
+        self.steps.is_empty() && !self.waiting.iter().any(is_open)
+    }
+    /// Grave things that would have to be allowed by name.
+    pub fn lacking(&self) -> BTreeSet<&GraveAct> {
+        self.steps.iter().flat_map(Step::lacks).collect()
+    }
+    /// The options that give those consents, in one line; nothing when none is needed, or none would help.
+    pub fn options(&self) -> Option<String> {
+        let options: Vec<String> = self.lacking().into_iter().map(|act| format!("--allow {act}")).collect();
+        (!options.is_empty()).then(|| options.join(" "))
+    }
+    /// What no consent helps against: each reason once, with its remedy and the number of steps that it holds up.
+    pub fn refusals(&self) -> Vec<Refusal<'_>> {
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for refused in self.steps.iter().filter_map(Step::refused) {
+            *counts.entry(refused).or_default() += 1;
+        }
+        counts.into_iter().map(|((why, remedy), steps)| Refusal { why, remedy, steps }).collect()
+    }
+    /// The stores that would stand without a member or without their data.
+    pub fn emptied(&self) -> BTreeSet<(&StoreName, &RegionId)> {
+        let acts = self.steps.iter().flat_map(|step| &step.requires);
+        acts.filter(|act| act.grave == Grave::Empty)
+            .filter_map(|act| Some((act.store.as_ref()?, &act.region)))
+            .collect()
+    }
+}
+
+/// Why steps are refused whatever is allowed by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// Why.
+    pub why: &'a str,
+    /// What to do about it.
+    pub remedy: &'a str,
+    /// How many steps it holds up.
+    pub steps: usize,
+}
+
+impl Step {
+    /// Why no consent helps, with the remedy; nothing where it may be begun, or a consent would do.
+    pub fn refused(&self) -> Option<(&str, &str)> {
+        match &self.answer {
+            Answer::No { why, remedy, allow } if allow.is_empty() => Some((why, remedy)),
+            Answer::Go | Answer::Wait { .. } | Answer::No { .. } => None,
+        }
+    }
+    /// What would have to be allowed by name.
+    pub fn lacks(&self) -> impl Iterator<Item = &GraveAct> {
+        let allow = match &self.answer {
+            Answer::No { allow, .. } => Some(allow),
+            Answer::Go | Answer::Wait { .. } => None,
+        };
+        allow.into_iter().flatten()
+    }
+    /// Whether it is part of making something anew.
+    pub const fn is_remade(&self) -> bool {
+        matches!(self.why, Reason::MustReplace { .. })
+    }
+}

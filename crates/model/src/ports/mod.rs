@@ -1,0 +1,426 @@
+//! Where the engine ends and the outside begins: four traits, spoken in our own words.
+//!
+//! Goes in: operations, questions, events as values. Comes out: inventories, receipts, series, or a closed set of
+//! errors.
+//!
+//! **Invariant:** no type of a provider's library crosses a seam.
+//! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
+
+pub mod archive;
+pub mod objects;
+mod permit;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::inbox::{Message, Request};
+use crate::journal::{Entry, Event, regions_of};
+use crate::overlay::Overlay;
+use crate::plan::Op;
+use crate::quota::AccountQuota;
+use crate::scope::{Home, RecordId, Scope};
+use crate::seen::{Inventory, Selection};
+use crate::series::{Series, SeriesAsk};
+use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
+use rgctl_schema::phase::Phase;
+use rgctl_schema::time::{Moment, Span};
+
+pub use permit::{ClockReading, NotSent, Permit, margin};
+
+/// The provider, real or simulated.
+pub trait Cloud: Send + Sync {
+    /// Whose account the calls are made in: asked once, in a region of the blueprint, and an error where it cannot be
+    /// told, since nothing may be done for nobody knows whom.
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>>;
+
+    /// Everything in scope, in pages, never one call per object. Parts that could not be seen are gaps of the
+    /// inventory; an error means that nothing could be seen at all.
+    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>>;
+
+    /// Makes one call. The token marks what a create makes, so that a second try finds the first. The permit is checked
+    /// for every request of it that changes something, last of all before the request leaves; one that it does not let
+    /// through is [`CloudError::Unreachable`].
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>>;
+
+    /// Until when everything will look as it does now, where the provider can know that. Only a simulated one can: with
+    /// a real one there is nothing but looking.
+    fn quiet_until(&self) -> Option<Moment> {
+        None
+    }
+
+    /// The quotas of the account that bound what is made in these regions, as far as the account tells them.
+    fn quotas<'a>(
+        &'a self,
+        _regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    /// Measured values, in the order of the questions.
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>>;
+}
+
+/// The provider accepted a call. It says nothing about when it takes effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// ARN of a new object, where told.
+    pub arn: Option<String>,
+}
+
+/// Everything that can go wrong with a provider, classified once, at the door.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// The object does not exist. For a deletion this is success.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What.
+        what: String,
+    },
+    /// Too many calls; try again, more slowly.
+    #[error("throttled, again in {after}")]
+    Throttled {
+        /// After how long.
+        after: Span,
+    },
+    /// The object is in a state that refuses the call; wait for the state, do not repeat the call.
+    #[error("busy: {phase} ({code})")]
+    Busy {
+        /// The state, as far as known.
+        phase: Phase,
+        /// The service's code.
+        code: String,
+    },
+    /// An object of that name exists already.
+    #[error("{what} exists already")]
+    Conflict {
+        /// What.
+        what: String,
+    },
+    /// Refused for good: repeating the same call is pointless.
+    #[error("refused with {code}: {message}")]
+    Refused {
+        /// The service's code.
+        code: String,
+        /// The service's text.
+        message: String,
+    },
+    /// Credentials are missing, wrong or not sufficient.
+    #[error("not allowed ({code}): {message}")]
+    Denied {
+        /// The service's code.
+        code: String,
+        /// The service's text, with the action where it names one.
+        message: String,
+    },
+    /// The provider has no capacity for this now; minutes later, elsewhere or smaller it may have.
+    #[error("no capacity: {what} ({code})")]
+    Exhausted {
+        /// Of what.
+        what: String,
+        /// The service's code.
+        code: String,
+    },
+    /// The call was not sent, or certainly had no effect; it may be repeated.
+    #[error("unreachable: {why}")]
+    Unreachable {
+        /// Why.
+        why: String,
+    },
+    /// The call was sent and no answer came. It may have taken effect.
+    #[error("no answer: {why}")]
+    Unclear {
+        /// What is known.
+        why: String,
+    },
+}
+
+impl From<NotSent> for CloudError {
+    fn from(not_sent: NotSent) -> Self {
+        Self::Unreachable { why: not_sent.to_string() }
+    }
+}
+
+impl CloudError {
+    /// What a person does about it; nothing where the engine's own way of going on is all there is to do.
+    pub fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied { code, .. } => Some(denied_step(code)),
+            Self::Unreachable { .. } | Self::Unclear { .. } => Some(
+                "check the name of the region, the network (DNS, proxy, endpoints of the network), and \
+                 `--endpoint-url` if one is set; then give the same command again",
+            ),
+            Self::Refused { .. } => {
+                Some("check `--endpoint-url` and the region, then give the same command again")
+            }
+            Self::Throttled { .. } => Some(
+                "too many calls are made in this account and region, perhaps by others: give the same command again in \
+                 a minute, and have the quota raised if it lasts",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The code of a refusal of rgctl's own: regions of two partitions, and credentials of one account.
+pub const TWO_PARTITIONS: &str = "TwoPartitions";
+
+/// What a person does about a refusal by that code.
+fn denied_step(code: &str) -> &'static str {
+    match code {
+        "NoCredentials" => {
+            "name a profile (`--profile`), sign in (`aws sso login`), set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, or run where a role is attached; `rgctl doctor` checks it"
+        }
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => {
+            "set this machine's clock (NTP): signatures are refused when it is five minutes off"
+        }
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "AuthFailure" => {
+            "the keys are wrong, deleted, or of another partition: check the profile and this machine's clock; `rgctl doctor` checks both"
+        }
+        TWO_PARTITIONS => {
+            "make a blueprint for each partition, and give each the credentials of its own account"
+        }
+        "OptInRequired" => "enable the region and the service in the account",
+        _ if code.starts_with("ExpiredToken") => "sign in again (`aws sso login`), or renew the session",
+        _ => "attach the policy that `rgctl iam-policy` prints; `rgctl doctor` says what is missing",
+    }
+}
+
+/// Time, real or virtual.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Moment;
+    /// Time since the machine started, its sleep included: no hand sets it. A clock without one of its own tells the time
+    /// of day.
+    fn since_boot(&self) -> Span {
+        Span::from_millis(u64::try_from(self.now().as_millis()).unwrap_or(0))
+    }
+    /// Returns when it is that time.
+    fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()>;
+    /// Whether sleeping takes no real time.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+}
+
+/// Permission to work on a blueprint in an account, for one process at a time.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Lease {
+    /// For what.
+    pub scope: Scope,
+    /// Which run holds it.
+    pub run: RunId,
+    /// Who holds it: user, host, process.
+    pub owner: String,
+    /// Counts the holders. What a former holder writes carries an older number and is refused.
+    pub epoch: u64,
+    /// When its holder wants it to end, by the holder's own clock, which is compared with no other; the epoch once it was
+    /// given back.
+    pub until: Moment,
+    /// How long it lasts without being renewed: whoever wants it watches it for so long.
+    #[serde(default = "one_minute")]
+    pub lasts: Span,
+    /// How often it was renewed, so that no two renewals leave the same lease.
+    #[serde(default)]
+    pub renewals: u64,
+}
+
+/// How long leases of versions lasted that did not write it down.
+const fn one_minute() -> Span {
+    Span::from_mins(1)
+}
+
+impl Lease {
+    /// Whether its holder gave it back.
+    pub fn is_given_back(&self) -> bool {
+        self.until == Moment::EPOCH
+    }
+
+    /// Whether a run may take it: it was given back, it is the run's own, or it is still what was watched for its term.
+    pub fn is_free_for(&self, run: &RunId, watched: Option<&Self>) -> bool {
+        self.is_given_back() || self.run == *run || watched == Some(self)
+    }
+
+    /// The lease that follows upon another, or upon none.
+    #[must_use]
+    pub fn after(self, last: Option<&Self>) -> Self {
+        Self { epoch: last.map_or(0, |last| last.epoch) + 1, renewals: 0, ..self }
+    }
+
+    /// The same lease, renewed.
+    #[must_use]
+    pub fn renewed(&self, now: Moment, lasts: Span) -> Self {
+        Self { until: now + lasts, lasts, renewals: self.renewals + 1, ..self.clone() }
+    }
+
+    /// The same lease, given back.
+    #[must_use]
+    pub fn given_back(&self) -> Self {
+        Self { until: Moment::EPOCH, ..self.clone() }
+    }
+}
+
+/// What goes wrong with a store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else holds the lease, or may still hold it.
+    #[error("{} works on {}", lease.owner, lease.scope.blueprint)]
+    Held {
+        /// The lease as it stands.
+        lease: Box<Lease>,
+    },
+    /// Somebody else took the lease, or wrote to the record first: this run must stop at once.
+    #[error("another run has taken over {blueprint}")]
+    Fenced {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+    },
+    /// A line of the record was changed, removed or added by another hand.
+    #[error("the record of {blueprint} is damaged at line {seq}: {why}")]
+    Damaged {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+        /// The first wrong line.
+        seq: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The record was moved to another store.
+    #[error("the record of {blueprint} was moved to {to}")]
+    Moved {
+        /// Of which blueprint.
+        blueprint: BlueprintName,
+        /// To which store.
+        to: String,
+    },
+    /// The store has a record of the scope already, which is another one.
+    #[error("there is another record of {scope} already")]
+    Taken {
+        /// Of what.
+        scope: Scope,
+    },
+    /// The store cannot be read or written.
+    #[error("{what}")]
+    Unavailable {
+        /// Why, and where.
+        what: String,
+    },
+}
+
+/// Where the record, the lease and the overlays are kept.
+pub trait Store: Send + Sync {
+    /// Takes the lease when it is free: nobody had it, its holder gave it back or is known to be dead, or it is still
+    /// exactly the one that was `watched`, by a clock of this machine, for as long as it lasts. Clocks of two machines are
+    /// never compared. A run that holds it already gets it anew.
+    fn take_lease<'a>(
+        &'a self,
+        scope: &'a Scope,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+        watched: Option<&'a Lease>,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
+    /// Holds a lease for longer.
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
+    /// The lease as it stands, whoever has it; none where nobody ever had one.
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>>;
+    /// Gives a lease back; one that is not ours any more is left alone.
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Adds lines in one go, all or none. Refused when the lease is no longer the current one, or when the record
+    /// does not end at `after` any more.
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// The record after a position, in order, verified.
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+    /// The regions in which something was ever begun, as [`regions_of`] finds them in the whole record.
+    ///
+    /// A store that keeps them apart need not read the record for it, which grows with every run.
+    fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
+        self.entries(scope, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
+    }
+
+    /// Identity of the record of a scope, which what is made under it carries in its tags. It is given when it is first
+    /// asked for, and never changes.
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>>;
+    /// The same for who only reads: nothing where none was given yet.
+    ///
+    /// A store that has its identity from the start, or that its reader may write to, need not tell the two apart.
+    fn known_identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
+        self.identity(scope).map(|id| id.map(Some)).boxed()
+    }
+    /// The accounts in which a blueprint has a record here, in order.
+    fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
+    -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;
+
+    /// Leaves a message for whoever holds the lease, without holding it: nothing of a run is moved, fenced or used up by
+    /// it. Yields its position among the messages.
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// The messages after a position, in order, verified.
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>>;
+
+    /// Decisions that have not expired.
+    fn overlays<'a>(
+        &'a self,
+        scope: &'a Scope,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>>;
+    /// Replaces the decision of the same store, region and axis.
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// Something a person should hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// In a line.
+    pub title: String,
+    /// In full.
+    pub body: String,
+}
+
+/// Tells people.
+pub trait Notifier: Send + Sync {
+    /// Sends a notice; a failure is reported and never stops the engine.
+    fn notify<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<(), String>>;
+}
+
+impl fmt::Debug for dyn Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cloud")
+    }
+}

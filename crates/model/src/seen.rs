@@ -1,0 +1,155 @@
+//! Observed state: what exists, and what could not be seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::node::{TAG_BLUEPRINT, TAG_STORE, TAG_TOKEN};
+use crate::kinds::AnyAttrs;
+use crate::kinds::facts::Endpoint;
+use rgctl_schema::names::{BlueprintName, Name, RegionId};
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::time::Moment;
+
+/// A member as its parent tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Member {
+    /// Region of the member.
+    pub region: RegionId,
+    /// Name of the member.
+    pub name: Name,
+    /// What part it plays.
+    pub role: Role,
+}
+
+impl Member {
+    /// Whether it is that object, which is of the kind that its parent has for members.
+    pub fn is(&self, at: &Address) -> bool {
+        self.region == at.region && self.name == at.name
+    }
+}
+
+/// Facts about an object that nobody wishes for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Our word for its state.
+    pub phase: Phase,
+    /// The service's word, for display only.
+    pub native: String,
+    /// ARN, where the service tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// What part it plays among its siblings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Members, of clusters and global objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
+    /// Tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// The service's own id, which no other object ever has, also one of the same name; where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Moment>,
+    /// Host name that clients connect to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Stored data in GiB, where measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_gib: Option<f64>,
+}
+
+/// An object that exists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its attributes, as far as the service tells them.
+    pub attrs: AnyAttrs,
+    /// Values that were accepted and are not in effect yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<AnyAttrs>,
+    /// Facts.
+    pub facts: Facts,
+}
+
+impl Seen {
+    /// What tells the object from every other one, for good: the service's id, else its ARN with the time of creation.
+    /// Nothing where the service tells neither, so that an object that was deleted and made anew looks the same.
+    pub fn identity(&self) -> Option<String> {
+        let facts = &self.facts;
+        facts
+            .id
+            .clone()
+            .or_else(|| Some(format!("{} made {}", facts.arn.as_ref()?, facts.created?.as_millis())))
+    }
+    /// The blueprint that owns it, by its tags.
+    pub fn owner(&self) -> Option<&str> {
+        self.facts.tags.get(TAG_BLUEPRINT).map(String::as_str)
+    }
+    /// The store that it belongs to, by its tags.
+    pub fn store(&self) -> Option<&str> {
+        self.facts.tags.get(TAG_STORE).map(String::as_str)
+    }
+    /// Token of the call that made it, by its tags.
+    pub fn token(&self) -> Option<&str> {
+        self.facts.tags.get(TAG_TOKEN).map(String::as_str)
+    }
+}
+
+/// A part of the world that could not be seen. Absence from it is no evidence of absence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Region that was asked.
+    pub region: RegionId,
+    /// Control plane that did not answer in full.
+    pub endpoint: Endpoint,
+    /// Why, for a person.
+    pub why: String,
+    /// Whether time will not close it: a permission is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasting: bool,
+}
+
+/// What an observation asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Regions.
+    pub regions: BTreeSet<RegionId>,
+    /// Only objects of this blueprint, and those without an owner under its names; everything when unset.
+    pub owner: Option<BlueprintName>,
+    /// Objects whose owner has to be known for certain, whatever they are called: where tags come from an index that
+    /// lags behind, these are asked about one by one.
+    pub named: BTreeSet<Address>,
+}
+
+/// Everything that was seen at one time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The objects.
+    pub seen: BTreeMap<Address, Seen>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// When the observation began.
+    pub taken: Moment,
+}
+
+impl Inventory {
+    /// An inventory of nothing.
+    pub const fn empty(taken: Moment) -> Self {
+        Self { seen: BTreeMap::new(), gaps: Vec::new(), taken }
+    }
+
+    /// Whether objects of this kind in this region were seen completely.
+    pub fn is_complete_for(&self, at: &Address) -> bool {
+        self.gaps_around(at).next().is_none()
+    }
+
+    /// The gaps in which an object may be hidden.
+    pub fn gaps_around<'a>(&'a self, at: &'a Address) -> impl Iterator<Item = &'a Gap> {
+        let endpoint = at.kind.facts().endpoint;
+        self.gaps.iter().filter(move |gap| gap.region == at.region && gap.endpoint == endpoint)
+    }
+}

@@ -1,0 +1,165 @@
+//! What is not done, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use rgctl_schema::phase::Phase;
+
+/// Why nothing is done about an object although something is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "waiting_for", rename_all = "snake_case")]
+pub enum Waiting {
+    /// It is in transition.
+    Transition {
+        /// Which object.
+        at: Address,
+        /// In which phase it is.
+        phase: Phase,
+        /// The service's word.
+        native: String,
+    },
+    /// It has accepted values that are not in effect yet.
+    Pending {
+        /// Which object.
+        at: Address,
+        /// Which fields.
+        fields: Vec<String>,
+    },
+    /// It will not get well by waiting; a person must act.
+    Broken {
+        /// Which object.
+        at: Address,
+        /// In which phase it is.
+        phase: Phase,
+        /// What to do.
+        remedy: String,
+    },
+    /// It exists and belongs to somebody else; taking it over needs `import`.
+    Foreign {
+        /// Which object.
+        at: Address,
+        /// Whose it is, when it says so.
+        owner: Option<String>,
+        /// Why it is not ours although it may look so, and what a person does about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
+    },
+    /// It is not ours, and is bound to an object of ours: a member of it, a user of it, or the global object around it.
+    ForeignMember {
+        /// Which object.
+        at: Address,
+        /// The object of ours.
+        of: Address,
+        /// Whose it is, when it says so.
+        owner: Option<String>,
+    },
+    /// Part of the world could not be seen.
+    Unseen {
+        /// Which object.
+        at: Address,
+        /// Why.
+        why: String,
+        /// Whether time will not show it: a permission is missing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lasting: bool,
+    },
+    /// It was made with another key than the blueprint names, by an alias: nobody tells which keys the two stand for.
+    OtherKey {
+        /// Which object.
+        at: Address,
+        /// The key that it was made with, as it was named then.
+        before: String,
+        /// The alias that is named now.
+        after: String,
+    },
+    /// It is no longer wanted, and the blueprint said to keep it.
+    Retained {
+        /// Which object.
+        at: Address,
+    },
+    /// It would be removed or replaced, and cannot go while a global object stays of which it is the primary.
+    Bound {
+        /// Which object.
+        at: Address,
+        /// The global object.
+        by: Address,
+    },
+}
+
+impl Waiting {
+    /// The object.
+    pub const fn at(&self) -> &Address {
+        match self {
+            Self::Transition { at, .. }
+            | Self::Pending { at, .. }
+            | Self::Broken { at, .. }
+            | Self::Foreign { at, .. }
+            | Self::ForeignMember { at, .. }
+            | Self::Unseen { at, .. }
+            | Self::OtherKey { at, .. }
+            | Self::Retained { at }
+            | Self::Bound { at, .. } => at,
+        }
+    }
+    /// Whether time alone is expected to end the wait.
+    pub const fn ends_by_itself(&self) -> bool {
+        matches!(self, Self::Transition { .. } | Self::Pending { .. } | Self::Unseen { lasting: false, .. })
+    }
+}
+
+impl fmt::Display for Waiting {
+    /// What is waited for, behind the name of the object.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transition { phase, native, .. } => write!(f, "is {phase} (the service says {native:?})"),
+            Self::Pending { fields, .. } => {
+                write!(f, "has accepted, not yet in effect: {}", fields.join(", "))
+            }
+            Self::Broken { phase, remedy, .. } => write!(f, "is {phase}: {remedy}"),
+            Self::Foreign { owner, remedy, .. } => match (owner, remedy) {
+                (Some(owner), None) => write!(f, "belongs to {owner}; left alone"),
+                (Some(owner), Some(remedy)) => write!(f, "belongs to {owner}; left alone: {remedy}"),
+                (None, Some(remedy)) => write!(f, "exists and is not ours: {remedy}"),
+                (None, None) => f.write_str("exists and is not ours; `rgctl import` takes it over"),
+            },
+            Self::ForeignMember { at, of, owner } => {
+                let whose = owner.as_ref().map_or_else(String::new, |owner| format!(" but {owner}'s"));
+                let bound = bond(at, of);
+                write!(
+                    f,
+                    "is not ours{whose}, and {bound} {of}: take it over (`rgctl import`) or remove it by hand; until \
+                     then {} is not removed",
+                    of.name
+                )
+            }
+            Self::Unseen { why, .. } => write!(f, "could not be seen: {why}"),
+            Self::OtherKey { before, after, .. } => write!(
+                f,
+                "was made with the key `{before}`, not with `{after}`: which key an alias stands for cannot be seen, so \
+                 nothing is changed; name the key by its id or ARN, then the same key is taken as such and another one \
+                 is planned"
+            ),
+            Self::Retained { .. } => f.write_str("is no longer wanted, and kept as the blueprint said"),
+            Self::Bound { by, .. } => write!(
+                f,
+                "would be removed or replaced, but is the primary of {by}, which stays: move the primary to another \
+                 member, or delete {by} by hand"
+            ),
+        }
+    }
+}
+
+/// How an object is bound to one of ours.
+fn bond(at: &Address, of: &Address) -> &'static str {
+    let is_member = of.kind.member_kind() == Some(at.kind)
+        || at.kind.facts().parent.is_some_and(|parent| parent.kind == of.kind);
+    if is_member {
+        "is a member of"
+    } else if at.kind.member_kind() == Some(of.kind) {
+        "has as its member"
+    } else {
+        "uses"
+    }
+}

@@ -1,0 +1,116 @@
+//! The embedded cloud behind the port of all clouds.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Clock, Cloud, CloudError, NotSent, Permit, Receipt};
+use rgctl_model::quota::AccountQuota;
+use rgctl_model::scope::{CloudKind, Home};
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_schema::names::{RegionId, Token};
+use rgctl_schema::time::Moment;
+
+use super::clock::Standing;
+use super::handle::{Plane, SimCloud, SimError};
+use super::quotas;
+use super::world::World;
+
+fn unreachable(error: &SimError) -> CloudError {
+    CloudError::Unreachable { why: error.to_string() }
+}
+
+// The answers are made when the future is polled, not when it is asked for, as a real call would be.
+impl Cloud for SimCloud {
+    fn home<'a>(&'a self, _near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        async move {
+            let home = self.with_news(|world| Home::new(CloudKind::Sim, world.id()));
+            home.ok_or_else(|| CloudError::Unreachable { why: "the world has no id".to_owned() })
+        }
+        .boxed()
+    }
+
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        async move {
+            let mut inner = self.lock();
+            if inner.crashed {
+                return Err(CloudError::Unreachable { why: "a simulated crash".to_owned() });
+            }
+            inner.transact(|world| world.observe(scope)).map_err(|error| unreachable(&error))?
+        }
+        .boxed()
+    }
+
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            let plane = (World::asked_region(op), op.at().kind.facts().endpoint);
+            let lane = Arc::clone(self.lock().lanes.entry(plane.clone()).or_default());
+            // One behind the other, in the order in which they were made.
+            let _turn = lane.lock().await;
+            self.wait_for_budget(&plane).await;
+            self.check(permit)?;
+            self.lock().call(op, token)
+        }
+        .boxed()
+    }
+
+    fn quotas<'a>(
+        &'a self,
+        regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        async move {
+            let catalog = self.lock().catalog.clone();
+            Ok(self.with_news(|world| quotas::told(catalog.as_deref(), world, regions)))
+        }
+        .boxed()
+    }
+
+    fn quiet_until(&self) -> Option<Moment> {
+        self.with_news(World::quiet_until)
+    }
+
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        async move {
+            let mut inner = self.lock();
+            let lost = |world: &World| asks.iter().any(|ask| world.is_region_lost(&ask.at.region));
+            inner
+                .transact(|world| {
+                    if lost(world) {
+                        return Err(CloudError::Unreachable { why: "the region does not answer".to_owned() });
+                    }
+                    Ok(asks.iter().map(|ask| world.series(ask)).collect())
+                })
+                .map_err(|error| unreachable(&error))?
+        }
+        .boxed()
+    }
+}
+
+impl SimCloud {
+    /// The last look at a permit before a call is made.
+    fn check(&self, permit: &Permit) -> Result<(), NotSent> {
+        let wall = self.lock().wall.clone();
+        wall.map_or_else(|| permit.check(&Standing), |wall| permit.check(&*wall))
+    }
+
+    /// Waits, in virtual time, until the service would take a call without throttling it, as a client that keeps its
+    /// budget does. Another process may be faster; then the wait goes on.
+    async fn wait_for_budget(&self, plane: &Plane) {
+        while let Some(free) = self.with_news(|world| world.call_free_at(plane)) {
+            self.clock().sleep_until(free).await;
+            // Time stands still where the file cannot be written; the call reports it.
+            if self.has_crashed() || self.clock().now() < free {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What an observer sees: pages of objects, late by a little, with gaps where something does not answer.
+//!
+//! **Invariant:** the work is proportional to what is in the regions that are asked for.
+
+use std::collections::BTreeSet;
+
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::kinds::identity::Identity;
+use rgctl_model::node::TAG_BLUEPRINT;
+use rgctl_model::ports::CloudError;
+use rgctl_model::seen::{Facts, Gap, Inventory, Member, Seen, Selection};
+use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::names::{Name, RegionId};
+use rgctl_schema::phase::Role;
+use rgctl_schema::time::Moment;
+
+use super::calls::arn;
+use super::state::Object;
+use super::world::World;
+
+/// Objects on one page of a list.
+const PAGE: usize = 100;
+/// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
+const REFERENCES: u8 = 2;
+/// Status word of the fault that shows a word nobody has heard of.
+const UNHEARD_OF: &str = "recalibrating";
+
+const ENDPOINTS: fn() -> BTreeSet<Endpoint> =
+    || KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
+
+impl World {
+    /// Objects of one kind in one region.
+    pub(super) fn in_region<'a>(
+        &'a self,
+        region: &RegionId,
+        kind: KindId,
+    ) -> impl Iterator<Item = (&'a Address, &'a Object)> + use<'a> {
+        // "a" is the smallest legal name.
+        let first = Name::new("a").ok().map(|name| Address::new(region.clone(), kind, name));
+        let region = region.clone();
+        first
+            .into_iter()
+            .flat_map(|first| self.objects.range(first..))
+            .take_while(move |(at, _)| at.region == region && at.kind == kind)
+    }
+
+    /// Looks at everything in scope.
+    pub fn observe(&mut self, scope: &Selection) -> Result<Inventory, CloudError> {
+        let mut inventory = Inventory::empty(self.now());
+        let mut lost = 0;
+        for region in &scope.regions {
+            if self.is_region_lost(region) {
+                lost += 1;
+            }
+            for endpoint in ENDPOINTS() {
+                self.observe_endpoint(scope, region, endpoint, &mut inventory);
+            }
+        }
+        if lost == scope.regions.len() && lost > 0 {
+            return Err(CloudError::Unreachable { why: "no region answers".to_owned() });
+        }
+        Ok(inventory)
+    }
+
+    fn observe_endpoint(
+        &mut self,
+        scope: &Selection,
+        region: &RegionId,
+        endpoint: Endpoint,
+        into: &mut Inventory,
+    ) {
+        let gap = |why: &str, lasting| Gap { region: region.clone(), endpoint, why: why.to_owned(), lasting };
+        if self.is_region_lost(region) {
+            into.gaps.push(gap("the region does not answer", false));
+            self.observe_globals_of(scope, region, endpoint, into);
+            return;
+        }
+        if self.is_denied(region, endpoint) {
+            into.gaps.push(gap("not allowed (AccessDenied): the account may not list it", true));
+            return;
+        }
+        let kinds = KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint);
+        let mut pages = 0;
+        let mut found = Vec::new();
+        for kind in kinds {
+            let mut count = 0;
+            for (at, object) in self.in_region(region, *kind) {
+                count += 1;
+                if self.concerns(scope, at, object, REFERENCES)
+                    && let Some(seen) = self.see(at, object)
+                {
+                    found.push((at.clone(), seen));
+                }
+            }
+            pages += count / PAGE + 1;
+        }
+        // A list that needs more pages than the bucket holds is paced by its caller and takes longer; here, where it takes
+        // no time, the calls that follow pay for it: for one such list at most, so that looking often stops nobody.
+        let price = pages as f64;
+        let bucket = self.api_tokens(region, endpoint);
+        bucket.tokens = (bucket.tokens - price).max(-price);
+        if self.has_gap(region, endpoint) {
+            into.gaps.push(gap("a page was not delivered", false));
+            found.truncate(found.len() / 2);
+        }
+        into.seen.extend(found);
+        self.observe_globals_of(scope, region, endpoint, into);
+    }
+
+    /// Objects that span regions answer in every region of a member.
+    fn observe_globals_of(
+        &self,
+        scope: &Selection,
+        region: &RegionId,
+        endpoint: Endpoint,
+        into: &mut Inventory,
+    ) {
+        for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
+            for (at, object) in self.all_globals(*kind) {
+                let asked =
+                    |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
+                let answers = object.members.iter().any(|member| asked(&member.region));
+                let concerns = at.region == *region || object.members.iter().any(|m| m.region == *region);
+                if answers
+                    && concerns
+                    && self.concerns(scope, at, object, REFERENCES)
+                    && let Some(seen) = self.see(at, object)
+                {
+                    into.seen.insert(at.clone(), seen);
+                }
+            }
+        }
+    }
+
+    /// Whether an object is of the blueprint that is asked about, or bound to one that is: it names it in a field, as
+    /// a member names its cluster; or one of the two is a member of the other.
+    fn concerns(&self, scope: &Selection, at: &Address, object: &Object, references: u8) -> bool {
+        if is_in_scope(scope, at, object) {
+            return true;
+        }
+        let Some(further) = references.checked_sub(1) else { return false };
+        let is_asked = |at: &Address| {
+            self.objects.get(at).is_some_and(|object| self.concerns(scope, at, object, further))
+        };
+        let names = |(_, kind, name): (&str, KindId, String)| {
+            Name::new(name).ok().map(|name| Address::new(at.region.clone(), kind, name))
+        };
+        object.attrs.named().into_iter().filter_map(names).any(|named| is_asked(&named))
+            || self.global_of(at).is_some_and(is_asked)
+            || object.members.iter().any(|member| {
+                let kind = at.kind.member_kind();
+                kind.is_some_and(|kind| {
+                    let member = Address::new(member.region.clone(), kind, member.name.clone());
+                    self.objects.get(&member).is_some_and(|object| is_in_scope(scope, &member, object))
+                })
+            })
+    }
+
+    /// Until when every look shows the same, by what is known now; nothing while faults are about, which may strike any
+    /// look, or when nothing is going to happen.
+    pub(super) fn quiet_until(&self) -> Option<Moment> {
+        let now = self.now();
+        if self.faults().any(|(_, rule)| rule.until > now) {
+            return None;
+        }
+        let shadows = self.objects.values().filter_map(|object| object.shadow.as_ref());
+        let shown = shadows.map(|shadow| shadow.until).filter(|until| *until > now).min();
+        shown.into_iter().chain(self.next_event()).min()
+    }
+
+    /// One object as its readers see it, if they see it at all.
+    pub(super) fn see(&self, at: &Address, object: &Object) -> Option<Seen> {
+        let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
+        let Some(shadow) = shadow else { return Some(self.portray(at, object)) };
+        let view = shadow.view.as_ref()?;
+        let then = Object {
+            attrs: view.attrs.clone(),
+            pending: view.pending.clone(),
+            native: view.native.clone(),
+            tags: view.tags.clone(),
+            ..object.clone()
+        };
+        Some(self.portray(at, &then))
+    }
+
+    /// Every object as it is, without any lag: what the services know and readers do not yet see.
+    pub fn everything(&self) -> impl Iterator<Item = (&Address, Seen)> {
+        self.objects.iter().map(|(at, object)| (at, self.portray(at, object)))
+    }
+
+    fn portray(&self, at: &Address, object: &Object) -> Seen {
+        let native = if self.shows_unknown(at) { UNHEARD_OF.to_owned() } else { object.native.clone() };
+        Seen {
+            attrs: object.attrs.clone(),
+            pending: object.pending.clone(),
+            facts: Facts {
+                phase: at.kind.phase(&native),
+                native,
+                arn: Some(arn(at)),
+                role: object.role,
+                members: self.members_seen(at, object),
+                tags: object.tags.clone(),
+                id: self.id_of(at, object),
+                created: (at.kind.identity() != Identity::Nothing && !at.kind.facts().is_global)
+                    .then_some(object.created),
+                endpoint: at
+                    .kind
+                    .facts()
+                    .holds_data
+                    .then(|| format!("{}.{}.sim.internal", at.name, at.region)),
+                used_gib: self.used_gib(at),
+            },
+        }
+    }
+
+    /// The service's own id of an object, where it gives one: it goes with the object.
+    fn id_of(&self, at: &Address, object: &Object) -> Option<String> {
+        let Identity::Id(prefix) = at.kind.identity() else { return None };
+        let text = format!("{} {at} {}", self.id(), object.created.as_millis());
+        let letters: String = sha256_hex(text.as_bytes()).chars().take(26).collect();
+        Some(format!("{prefix}-{}", letters.to_ascii_uppercase()))
+    }
+
+    fn members_seen(&self, at: &Address, object: &Object) -> Vec<Member> {
+        if at.kind.facts().is_global {
+            return object.members.clone();
+        }
+        self.children(at)
+            .filter(|(_, member)| {
+                member
+                    .shadow
+                    .as_ref()
+                    .is_none_or(|shadow| shadow.until <= self.now() || shadow.view.is_some())
+            })
+            .map(|(child, member)| Self::member(child, member.role.unwrap_or(Role::Reader)))
+            .collect()
+    }
+}
+
+/// Objects of a blueprint: its own by the tag, and whatever bears a name of its.
+fn is_in_scope(scope: &Selection, at: &Address, object: &Object) -> bool {
+    scope.owner.as_ref().is_none_or(|owner| {
+        object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
+            || at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+    })
+}

@@ -1,0 +1,363 @@
+//! What happens to objects in the course of time: stages, effects, roles.
+//!
+//! **Invariant:** status words, and what a change does, are read from the tables, not from the kind.
+
+use std::collections::VecDeque;
+
+use rgctl_model::address::Address;
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::seen::Member;
+use rgctl_schema::names::Name;
+use rgctl_schema::phase::{Phase, Role};
+use rgctl_schema::time::{Moment, Span};
+
+use super::slots::SHARDS;
+use super::state::{Event, Fault, Purpose, Shadow, Stage, View, Work, parent_of};
+use super::tables::{self, Takes, ready_word, word, word_of};
+use super::timing;
+use super::world::World;
+
+fn stage(native: &str, lasts: Span, down: bool) -> Stage {
+    Stage { native: native.to_owned(), lasts, down }
+}
+
+impl World {
+    /// The stages of a change of an object that is there, to the values of `pending`; none when it takes effect at once.
+    pub(super) fn stages(
+        &mut self,
+        at: &Address,
+        takes: Takes,
+        fields: &[&str],
+        pending: &AnyAttrs,
+    ) -> VecDeque<Stage> {
+        let behaviour = tables::of(at.kind);
+        let Some(modifying) = word(at.kind, &["modifying"]) else { return VecDeque::new() };
+        let immediate = |field: &&str| Some(*field) == behaviour.protection;
+        if fields.iter().all(immediate) {
+            return VecDeque::new();
+        }
+        if fields.contains(&"paused") {
+            let wakes = self.objects.get(at).is_some_and(|o| matches!(o.phase(), Phase::Stopped));
+            let (words, lasts) =
+                if wakes { (["resuming"], timing::START) } else { (["pausing"], timing::STOP) };
+            let lasts = self.lasts(at, "pause", lasts);
+            return VecDeque::from([stage(word(at.kind, &words).unwrap_or(modifying), lasts, true)]);
+        }
+        if let Some(lasts) = self.slow_resize(at, pending) {
+            let total = self.lasts(at, "classic-resize", lasts);
+            return VecDeque::from([stage(word(at.kind, &["resizing"]).unwrap_or(modifying), total, true)]);
+        }
+        let mut total = self.lasts(at, "change", behaviour.durations.of(takes));
+        if fields.contains(&SHARDS) {
+            total += self.slots_move_for(at, pending);
+        }
+        let outage = self.lasts(at, "outage", behaviour.durations.outage(takes)).min(total);
+        let before = Span::from_millis(total.as_millis() - outage.as_millis());
+        let words: &[&str] = match takes {
+            Takes::InPlace | Takes::Online | Takes::Fixed => {
+                return VecDeque::from([stage(modifying, total, false)]);
+            }
+            Takes::Resize => &["resizing"],
+            Takes::Restart => &["rebooting"],
+            Takes::Failover if fields.contains(&"engine_version") => &["upgrading"],
+            Takes::Failover => &["failing-over"],
+        };
+        let down = word(at.kind, words).unwrap_or(modifying);
+        let mut stages = VecDeque::new();
+        if before > Span::ZERO {
+            stages.push_back(stage(modifying, before, false));
+        }
+        if outage > Span::ZERO {
+            stages.push_back(stage(down, outage, true));
+        }
+        stages
+    }
+
+    fn slow_resize(&self, at: &Address, pending: &AnyAttrs) -> Option<Lasts> {
+        let before = &self.objects.get(at)?.attrs;
+        let mut after = before.clone();
+        after.overlay(pending);
+        (tables::of(at.kind).slow_resize)(before, &after)
+    }
+
+    /// Stages of one word.
+    pub(super) fn one_stage(
+        &mut self,
+        at: &Address,
+        words: &[&str],
+        lasts: Lasts,
+        down: bool,
+    ) -> VecDeque<Stage> {
+        let native = word(at.kind, words).unwrap_or_else(|| ready_word(at.kind));
+        let lasts = self.lasts(at, words.first().copied().unwrap_or("stage"), lasts);
+        VecDeque::from([stage(native, lasts, down)])
+    }
+
+    /// Begins work on an object. Faults may slow it down or make it stick.
+    pub(super) fn begin(&mut self, at: &Address, purpose: Purpose, mut stages: VecDeque<Stage>, op: &str) {
+        let slow = self.strike(at, op, |fault| matches!(fault, Fault::Slow { .. }));
+        if let Some(Fault::Slow { factor }) = slow {
+            for stage in &mut stages {
+                stage.lasts = timing::part_of(stage.lasts, factor.max(0.0));
+            }
+        }
+        if self.strike(at, op, |fault| matches!(fault, Fault::Stuck)).is_some()
+            && let Some(first) = stages.front_mut()
+        {
+            let now = self.now();
+            let heals = self
+                .faults()
+                .filter(|(_, rule)| rule.fault == Fault::Stuck)
+                .map(|(_, rule)| rule.until)
+                .max()
+                .unwrap_or(now);
+            // A stretch without end would overflow the calendar; a month is for ever in a run.
+            first.lasts += heals.since(now).min(Span::from_days(30));
+        }
+        let serial = self.next_serial();
+        let first = stages.front().cloned();
+        self.edit(at, |object| object.work = Some(Work { serial, purpose, stages }));
+        match first {
+            Some(first) => self.enter(at, serial, first),
+            None => self.finish(at),
+        }
+    }
+
+    fn enter(&mut self, at: &Address, serial: u64, stage: Stage) {
+        self.accrue(at);
+        let down = stage.down;
+        self.edit(at, |object| object.native = stage.native);
+        self.schedule(self.now() + stage.lasts, Event::Stage { at: at.clone(), serial });
+        let lost_writer = self.objects.get(at).is_some_and(|object| {
+            down && object.role == Some(Role::Writer)
+                && object.work.as_ref().is_some_and(|work| work.purpose == Purpose::Change)
+        });
+        if lost_writer
+            && let Some(parent) = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs))
+            && self.best_reader(&parent).is_some()
+        {
+            self.lose_writer(&parent);
+        }
+        self.check_disturbed(at);
+    }
+
+    /// What an event does.
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Stage { at, serial } => {
+                let Some(work) = self.objects.get(&at).and_then(|object| object.work.as_ref()) else {
+                    return;
+                };
+                if work.serial != serial {
+                    return;
+                }
+                let next = work.stages.get(1).cloned();
+                self.edit(&at, |object| {
+                    if let Some(work) = &mut object.work
+                        && let Some(done) = work.stages.pop_front()
+                        && done.down
+                    {
+                        object.outage += done.lasts;
+                    }
+                });
+                match next {
+                    Some(next) => self.enter(&at, serial, next),
+                    None => self.finish(&at),
+                }
+            }
+            Event::Promote { at, to } => self.promote(&at, to),
+            Event::Arrival { op, token } => self.arrive(&op, &token),
+            Event::Zone { zone, back_at } => self.lose_zone(&zone, back_at),
+        }
+    }
+
+    fn show(&mut self, at: &Address, native: &str) {
+        self.edit(at, |object| native.clone_into(&mut object.native));
+    }
+
+    /// The effect of work that is done.
+    fn finish(&mut self, at: &Address) {
+        let Some(work) = self.objects.get_mut(at).and_then(|object| object.work.take()) else { return };
+        self.accrue(at);
+        let ready = ready_word(at.kind);
+        match work.purpose {
+            Purpose::Create | Purpose::Pass | Purpose::Start => self.show(at, ready),
+            Purpose::CreateBroken => {
+                let broken = word(at.kind, &["create-failed", "failed", "incompatible-network"])
+                    .or_else(|| word_of(at.kind, Meaning::Failed))
+                    .unwrap_or(ready);
+                self.show(at, broken);
+            }
+            Purpose::Change => self.take_effect(at),
+            Purpose::Delete => self.delete_now(at),
+            Purpose::Stop => {
+                let stopped = word_of(at.kind, Meaning::Stopped).unwrap_or(ready);
+                self.show(at, stopped);
+            }
+            Purpose::Failover { to } => {
+                self.show(at, ready);
+                self.promote(at, to);
+            }
+            Purpose::Switch { to } => {
+                self.show(at, ready);
+                self.switch_primary(at, &to);
+            }
+            Purpose::Promote => {
+                self.show(at, ready);
+                self.promote(at, None);
+            }
+        }
+        self.settle_global_word(at);
+        self.check(at);
+    }
+
+    fn take_effect(&mut self, at: &Address) {
+        let ready = ready_word(at.kind);
+        self.edit(at, |object| {
+            if let Some(pending) = object.pending.take() {
+                object.attrs.overlay(&pending);
+            }
+            let is_paused = object.attrs.get("paused") == Some(true.into());
+            let rest = word_of(at.kind, Meaning::Stopped).filter(|_| is_paused).unwrap_or(ready);
+            rest.clone_into(&mut object.native);
+        });
+    }
+
+    fn delete_now(&mut self, at: &Address) {
+        let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));
+        if let Some(global) = self.global_of(at).cloned() {
+            self.leave_global(&global, at);
+        }
+        if at.kind.facts().is_global {
+            self.set_members(at, Vec::new());
+        }
+        if let Some(object) = self.remove(at) {
+            self.settle_bill(at, &object);
+        }
+        self.loads.remove(at);
+        self.touch(format!("load/{at}"));
+        if let Some(parent) = parent {
+            self.check(&parent);
+        }
+    }
+
+    /// Readers go on seeing the object as it is now, for a little while. Called before a write.
+    pub(super) fn cast_shadow(&mut self, at: &Address) {
+        let now = self.now();
+        let lag = self.read_lag(at);
+        let Some(object) = self.objects.get(at) else { return };
+        let view = match &object.shadow {
+            Some(shadow) if shadow.until > now => shadow.view.clone(),
+            _ => Some(View {
+                attrs: object.attrs.clone(),
+                pending: object.pending.clone(),
+                native: object.native.clone(),
+                tags: object.tags.clone(),
+            }),
+        };
+        self.edit(at, |object| object.shadow = Some(Shadow { until: now + lag, view }));
+    }
+
+    /// How far reads lag a write that happens now.
+    pub(super) fn read_lag(&mut self, at: &Address) -> Span {
+        let n = self.objects.get(at).map_or(0, |object| object.draws);
+        let usual =
+            timing::part_of(timing::READ_LAG, timing::fraction(timing::draw(self.seed(), "lag", at, n)));
+        match self.strike(at, "observe", |fault| matches!(fault, Fault::StaleRead { .. })) {
+            Some(Fault::StaleRead { lag }) => usual.max(lag),
+            _ => usual,
+        }
+    }
+
+    /// The reader that the service would promote: lowest tier first, then the name.
+    pub(super) fn best_reader(&self, cluster: &Address) -> Option<Address> {
+        self.children(cluster)
+            .filter(|(_, member)| member.role != Some(Role::Writer) && member.is_ready())
+            .min_by_key(|(at, member)| (member.number("promotion_tier").unwrap_or(1), at.name.clone()))
+            .map(|(at, _)| at.clone())
+    }
+
+    /// The writer is gone or out; after the outage of a failover another member takes over.
+    pub(super) fn lose_writer(&mut self, cluster: &Address) {
+        let writers: Vec<Address> = self
+            .children(cluster)
+            .filter(|(_, member)| member.role == Some(Role::Writer))
+            .map(|(at, _)| at.clone())
+            .collect();
+        for writer in writers {
+            self.edit(&writer, |object| object.role = Some(Role::Reader));
+        }
+        let lasts = if self.best_reader(cluster).is_some() {
+            tables::of(cluster.kind).durations.failover_outage
+        } else {
+            timing::RECREATE_PRIMARY
+        };
+        let down = self.lasts(cluster, "failover", lasts);
+        let idle = self.objects.get(cluster).is_some_and(|object| object.work.is_none() && object.is_ready());
+        if idle {
+            let native = word(cluster.kind, &["failing-over"]).unwrap_or_else(|| ready_word(cluster.kind));
+            let stages = VecDeque::from([stage(native, down, true)]);
+            self.begin(cluster, Purpose::Failover { to: None }, stages, "failover");
+        } else {
+            self.schedule(self.now() + down, Event::Promote { at: cluster.clone(), to: None });
+        }
+    }
+
+    /// Gives the write role to a member, if none has it and the cluster takes writes at all.
+    pub(super) fn promote(&mut self, cluster: &Address, to: Option<Name>) {
+        let has_writer =
+            self.children(cluster).any(|(_, member)| member.role == Some(Role::Writer) && !member.is_going());
+        let follows = self
+            .global_of(cluster)
+            .is_some_and(|_| self.objects.get(cluster).is_some_and(|o| o.role == Some(Role::Reader)));
+        if has_writer || follows {
+            return;
+        }
+        let named = to.and_then(|name| {
+            self.children(cluster).find(|(at, m)| at.name == name && m.is_ready()).map(|(at, _)| at.clone())
+        });
+        let any = || self.children(cluster).find(|(_, member)| !member.is_going()).map(|(at, _)| at.clone());
+        if let Some(best) = named.or_else(|| self.best_reader(cluster)).or_else(any) {
+            self.edit(&best, |object| object.role = Some(Role::Writer));
+        }
+        self.check(cluster);
+    }
+
+    fn lose_zone(&mut self, zone: &str, back_at: Moment) {
+        let now = self.now();
+        let hit: Vec<Address> = self
+            .objects
+            .iter()
+            .filter(|(_, object)| object.serves() && object.attrs.text("zone").as_deref() == Some(zone))
+            .map(|(at, _)| at.clone())
+            .collect();
+        for at in hit {
+            let was_writer = self.objects.get(&at).is_some_and(|o| o.role == Some(Role::Writer));
+            let native = word(at.kind, &["maintenance", "rebooting"]).unwrap_or_else(|| ready_word(at.kind));
+            let lasts = back_at.since(now).min(Span::from_days(30));
+            let serial = self.next_serial();
+            let stages = VecDeque::from([stage(native, lasts, true)]);
+            // Work under way is lost with the zone, and what was pending takes effect when it is back.
+            let purpose = if self.objects.get(&at).is_some_and(|o| o.pending.is_some()) {
+                Purpose::Change
+            } else {
+                Purpose::Pass
+            };
+            self.accrue(&at);
+            self.edit(&at, |object| {
+                native.clone_into(&mut object.native);
+                object.work = Some(Work { serial, purpose, stages });
+            });
+            self.schedule(now + lasts, Event::Stage { at: at.clone(), serial });
+            if was_writer && let Some(parent) = self.objects.get(&at).and_then(|o| parent_of(&at, &o.attrs)) {
+                self.lose_writer(&parent);
+            }
+        }
+    }
+
+    /// A member of a list of a global object.
+    pub(super) fn member(at: &Address, role: Role) -> Member {
+        Member { region: at.region.clone(), name: at.name.clone(), role }
+    }
+}

@@ -1,0 +1,120 @@
+//! Aurora in the embedded cloud.
+
+use super::rds_like::{CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS};
+use super::row::{Behaviour, Durations, rows};
+use super::shared::{is_older, one_key, one_window, plain, same_line};
+use rgctl_model::kinds::aurora::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
+use rgctl_model::kinds::facts::Lasts;
+
+/// Global clusters.
+pub(super) const GLOBAL: Behaviour = Behaviour {
+    durations: GLOBAL_DURATIONS,
+    words: GLOBAL_WORDS,
+    protection: Some("deletion_protection"),
+    primary_leaves: true,
+    ..plain(GLOBAL_CODES)
+};
+
+/// Clusters.
+pub(super) const CLUSTER: Behaviour = Behaviour {
+    durations: CLUSTER_DURATIONS,
+    words: CLUSTER_WORDS,
+    protection: Some("deletion_protection"),
+    takes_failover: true,
+    one_at_a_time: true,
+    ..plain(CODES)
+};
+
+/// Instances.
+pub(super) const INSTANCE: Behaviour =
+    Behaviour { durations: INSTANCE_DURATIONS, words: INSTANCE_WORDS, ..plain(INSTANCE_CODES) };
+
+rows! {
+    /// An Aurora global cluster: one primary region that writes, secondary regions that follow.
+    GLOBAL_ROWS of GlobalAttrs {
+        source => Fixed, told: false;
+        source_region => Fixed, told: false;
+        engine => Fixed;
+        engine_version => Failover, same: same_line, told: false;
+        deletion_protection => InPlace;
+    }
+
+    /// An Aurora cluster.
+    CLUSTER_ROWS of ClusterAttrs {
+        engine => Fixed;
+        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true;
+        parameter_group => InPlace;
+        subnet_group => Fixed;
+        security_groups => InPlace;
+        port => Failover;
+        storage_encrypted => Fixed;
+        kms_key => Fixed, same: one_key;
+        storage_kind => InPlace, alone: true;
+        backup_retention_days => InPlace;
+        backup_window => InPlace, same: one_window;
+        maintenance_window => InPlace, same: one_window;
+        deletion_protection => InPlace;
+        database => Fixed;
+        master_username => Fixed;
+        managed_password => InPlace;
+        iam_authentication => InPlace;
+        log_exports => InPlace;
+        copy_tags_to_snapshot => InPlace;
+        serverless_min_half_acu => InPlace;
+        serverless_max_half_acu => InPlace;
+        global => Fixed;
+    }
+
+    /// A member of an Aurora cluster.
+    INSTANCE_ROWS of InstanceAttrs {
+        cluster => Fixed;
+        engine => Fixed;
+        class => Restart, alone: true;
+        parameter_group => Restart;
+        promotion_tier => InPlace;
+        zone => Fixed;
+        publicly_accessible => InPlace;
+        auto_minor_version_upgrade => InPlace;
+        performance_insights => InPlace;
+    }
+}
+
+fn version_goes_back(asked: &ClusterAttrs, has: &ClusterAttrs) -> bool {
+    is_older(asked.engine_version.as_ref(), has.engine_version.as_ref())
+}
+
+const CLUSTER_DURATIONS: Durations = Durations {
+    create: Lasts::new(120, 300),
+    delete: Lasts::new(300, 900),
+    in_place: Lasts::new(60, 180),
+    online: Lasts::new(600, 1_800),
+    restart: Lasts::new(300, 600),
+    restart_outage: Lasts::new(30, 60),
+    failover: Lasts::new(600, 1_200),
+    failover_outage: Lasts::new(20, 55),
+    resize: Lasts::new(600, 1_800),
+};
+
+const INSTANCE_DURATIONS: Durations = Durations {
+    create: Lasts::new(420, 900),
+    delete: Lasts::new(300, 600),
+    in_place: Lasts::new(60, 180),
+    online: Lasts::new(480, 1_200),
+    restart: Lasts::new(480, 1_200),
+    restart_outage: Lasts::new(90, 180),
+    failover: Lasts::new(480, 1_200),
+    failover_outage: Lasts::new(20, 55),
+    resize: Lasts::new(480, 1_200),
+};
+
+const GLOBAL_DURATIONS: Durations = Durations {
+    create: Lasts::new(120, 300),
+    delete: Lasts::new(30, 60),
+    in_place: Lasts::new(60, 180),
+    online: Lasts::new(600, 1_800),
+    restart: Lasts::new(300, 600),
+    restart_outage: Lasts::new(90, 300),
+    failover: Lasts::new(600, 1_800),
+    failover_outage: Lasts::new(90, 300),
+    resize: Lasts::new(600, 1_800),
+};

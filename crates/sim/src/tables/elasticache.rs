@@ -1,0 +1,232 @@
+//! ElastiCache in the embedded cloud.
+
+use super::row::{Behaviour, Codes, Durations, Word, rows};
+use super::shared::{is_older, one_key, one_window, plain, same_line};
+use rgctl_model::kinds::elasticache::{
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
+};
+use rgctl_model::kinds::facts::{Lasts, Meaning};
+
+const CODES: Codes = Codes {
+    state: "InvalidReplicationGroupState",
+    quota: "ClusterQuotaForCustomerExceeded",
+    capacity: "InsufficientCacheClusterCapacity",
+    combination: "InvalidParameterCombination",
+    nodes: "NodeQuotaForClusterExceeded",
+    in_use: "InvalidReplicationGroupState",
+    snapshot_exists: "SnapshotAlreadyExistsFault",
+    failover: "TestFailoverNotAvailableFault",
+    global_state: "InvalidGlobalReplicationGroupState",
+};
+
+/// Subnet groups.
+pub(super) const SUBNET_GROUP: Behaviour =
+    plain(Codes { state: "CacheSubnetGroupInUse", in_use: "CacheSubnetGroupInUse", ..CODES });
+
+/// Parameter groups.
+pub(super) const PARAMETERS: Behaviour = plain(Codes {
+    state: "InvalidCacheParameterGroupState",
+    in_use: "InvalidCacheParameterGroupState",
+    ..CODES
+});
+
+/// Users.
+pub(super) const USER: Behaviour = Behaviour {
+    durations: LIGHT_DURATIONS,
+    words: USER_WORDS,
+    ..plain(Codes { state: "InvalidUserState", in_use: "InvalidUserState", ..CODES })
+};
+
+/// User groups.
+pub(super) const USER_GROUP: Behaviour = Behaviour {
+    durations: LIGHT_DURATIONS,
+    words: USER_WORDS,
+    ..plain(Codes { state: "InvalidUserGroupState", in_use: "InvalidUserGroupState", ..CODES })
+};
+
+/// Global datastores.
+pub(super) const GLOBAL: Behaviour = Behaviour {
+    durations: Durations { create: Lasts::new(1_200, 3_600), ..GROUP_DURATIONS },
+    words: GLOBAL_WORDS,
+    ..plain(Codes { state: "InvalidGlobalReplicationGroupState", ..CODES })
+};
+
+/// Replication groups.
+pub(super) const GROUP: Behaviour =
+    Behaviour { durations: GROUP_DURATIONS, words: GROUP_WORDS, takes_failover: true, ..plain(CODES) };
+
+/// Serverless caches.
+pub(super) const SERVERLESS: Behaviour = Behaviour {
+    durations: LIGHT_DURATIONS,
+    words: SERVERLESS_WORDS,
+    ..plain(Codes {
+        state: "InvalidServerlessCacheStateFault",
+        quota: "ServerlessCacheQuotaForCustomerExceededFault",
+        ..CODES
+    })
+};
+
+/// Snapshots.
+pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };
+
+rows! {
+    /// An ElastiCache global datastore.
+    GLOBAL_ROWS of GlobalAttrs {
+        source => Fixed, told: false;
+        source_region => Fixed, told: false;
+        description => InPlace;
+    }
+
+    /// An ElastiCache replication group.
+    GROUP_ROWS of GroupAttrs {
+        engine => Failover, refused: engine_goes_back, alone: true, with: "engine_version";
+        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true;
+        node_type => Failover, alone: true;
+        shards => Online, alone: true;
+        replicas_per_shard => InPlace, alone: true;
+        cluster_mode => Online, refused: mode_has_no_way, alone: true;
+        automatic_failover => InPlace;
+        multi_az => InPlace;
+        transit_encryption => Fixed;
+        at_rest_encryption => Fixed;
+        kms_key => Fixed, same: one_key;
+        subnet_group => Fixed;
+        security_groups => InPlace;
+        parameter_group => InPlace;
+        user_group => InPlace, alone: true;
+        snapshot_retention_days => InPlace;
+        snapshot_window => InPlace, same: one_window;
+        maintenance_window => InPlace, same: one_window;
+        port => Fixed;
+        data_tiering => Fixed;
+        global => Fixed;
+    }
+
+    /// An ElastiCache serverless cache.
+    SERVERLESS_ROWS of ServerlessAttrs {
+        engine => InPlace, alone: true;
+        major_engine_version => InPlace, alone: true;
+        data_max_gib => InPlace;
+        data_min_gib => InPlace;
+        ecpu_max_per_second => InPlace;
+        ecpu_min_per_second => InPlace;
+        kms_key => Fixed, same: one_key;
+        subnets => Fixed;
+        security_groups => InPlace;
+        user_group => InPlace;
+        snapshot_retention_days => InPlace;
+        daily_snapshot_time => InPlace;
+    }
+
+    /// A user of caches; it authenticates by IAM, so that no password exists.
+    USER_ROWS of UserAttrs {
+        engine => Fixed;
+        user_name => Fixed;
+        access => InPlace;
+    }
+
+    /// A set of users that a cache lets in.
+    USER_GROUP_ROWS of UserGroupAttrs {
+        engine => Fixed;
+        users => InPlace;
+    }
+}
+
+/// The one pair of versions between which the service goes back from Valkey to Redis OSS (ElastiCache guide, 2026).
+const ROLLBACK: (&str, &str) = ("7.2", "7.1");
+
+fn engine_goes_back(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
+    let is_of = |attrs: &GroupAttrs, line: &str| {
+        let version = attrs.engine_version.as_ref().and_then(|version| version.0.strip_prefix(line));
+        version.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let goes_back = (asked.engine, has.engine) == (Some(CacheEngine::Redis), Some(CacheEngine::Valkey));
+    goes_back && !(is_of(has, ROLLBACK.0) && is_of(asked, ROLLBACK.1))
+}
+
+/// Versions of two engines say nothing about each other.
+fn version_goes_back(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
+    asked.engine == has.engine && is_older(asked.engine_version.as_ref(), has.engine_version.as_ref())
+}
+
+/// The mode goes from disabled by way of compatible to enabled, and never away from there.
+fn mode_has_no_way(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
+    use ClusterMode::{Compatible, Disabled, Enabled};
+    matches!(
+        (asked.cluster_mode, has.cluster_mode),
+        (Some(Enabled), Some(Disabled)) | (Some(Disabled | Compatible), Some(Enabled))
+    )
+}
+
+/// Replication groups and node groups.
+pub(super) const GROUP_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("modifying", Meaning::BusyServing),
+    Word("snapshotting", Meaning::BusyServing),
+    Word("deleting", Meaning::Deleting),
+    Word("create-failed", Meaning::Failed),
+];
+
+/// Global datastores.
+pub(super) const GLOBAL_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    // No secondary left: it serves, and takes both a new member and its deletion.
+    Word("primary-only", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("modifying", Meaning::BusyServing),
+    Word("deleting", Meaning::Deleting),
+    Word("deleted", Meaning::Absent),
+];
+
+/// Serverless caches.
+pub(super) const SERVERLESS_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("modifying", Meaning::BusyServing),
+    Word("deleting", Meaning::Deleting),
+    Word("create-failed", Meaning::Failed),
+];
+
+/// Users and user groups.
+pub(super) const USER_WORDS: &[Word] = &[
+    Word("active", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("modifying", Meaning::BusyServing),
+    Word("deleting", Meaning::Deleting),
+];
+
+/// Snapshots.
+pub(super) const SNAPSHOT_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("copying", Meaning::Creating),
+    Word("restoring", Meaning::BusyServing),
+    Word("exporting", Meaning::BusyServing),
+    Word("deleting", Meaning::Deleting),
+    Word("failed", Meaning::Failed),
+];
+
+const GROUP_DURATIONS: Durations = Durations {
+    create: Lasts::new(480, 1_200),
+    delete: Lasts::new(480, 900),
+    in_place: Lasts::new(420, 900),
+    online: Lasts::new(1_800, 7_200),
+    restart: Lasts::new(600, 1_200),
+    restart_outage: Lasts::new(30, 60),
+    failover: Lasts::new(900, 2_400),
+    failover_outage: Lasts::new(6, 20),
+    resize: Lasts::new(1_800, 7_200),
+};
+
+const LIGHT_DURATIONS: Durations = Durations {
+    create: Lasts::new(60, 180),
+    delete: Lasts::new(60, 180),
+    in_place: Lasts::new(30, 120),
+    online: Lasts::new(60, 180),
+    restart: Lasts::new(60, 180),
+    restart_outage: Lasts::new(0, 0),
+    failover: Lasts::new(60, 180),
+    failover_outage: Lasts::new(0, 0),
+    resize: Lasts::new(60, 180),
+};

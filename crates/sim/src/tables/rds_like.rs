@@ -1,0 +1,131 @@
+//! What Aurora and DocumentDB share: one control plane, its words, its codes.
+
+use super::row::{Behaviour, Codes, Word};
+use super::shared::plain;
+use rgctl_model::kinds::facts::Meaning;
+
+/// Clusters.
+pub(super) const CODES: Codes = Codes {
+    state: "InvalidDBClusterStateFault",
+    quota: "DBClusterQuotaExceededFault",
+    capacity: "InsufficientStorageClusterCapacity",
+    combination: "InvalidParameterCombination",
+    nodes: "InvalidParameterCombination",
+    in_use: "InvalidDBClusterStateFault",
+    snapshot_exists: "DBClusterSnapshotAlreadyExistsFault",
+    failover: "InvalidDBClusterStateFault",
+    global_state: "InvalidGlobalClusterStateFault",
+};
+
+/// Instances.
+pub(super) const INSTANCE_CODES: Codes = Codes {
+    state: "InvalidDBInstanceState",
+    quota: "InstanceQuotaExceeded",
+    capacity: "InsufficientDBInstanceCapacity",
+    ..CODES
+};
+
+/// Global clusters.
+pub(super) const GLOBAL_CODES: Codes = Codes {
+    state: "InvalidGlobalClusterStateFault",
+    in_use: "InvalidGlobalClusterStateFault",
+    quota: "GlobalClusterQuotaExceededFault",
+    ..CODES
+};
+
+/// Subnet groups.
+pub(super) const SUBNET_GROUP: Behaviour = plain(Codes {
+    state: "InvalidDBSubnetGroupStateFault",
+    in_use: "InvalidDBSubnetGroupStateFault",
+    quota: "DBSubnetGroupQuotaExceeded",
+    ..CODES
+});
+
+/// Parameter groups of clusters and of instances.
+pub(super) const PARAMETERS: Behaviour = plain(Codes {
+    state: "InvalidDBParameterGroupState",
+    in_use: "InvalidDBParameterGroupState",
+    quota: "DBParameterGroupQuotaExceeded",
+    ..CODES
+});
+
+/// Snapshots of clusters.
+pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };
+
+/// Status words of clusters. Source: Aurora and DocumentDB guides, pages on cluster status.
+pub(super) const CLUSTER_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("backing-up", Meaning::BusyServing),
+    Word("modifying", Meaning::BusyServing),
+    Word("failing-over", Meaning::BusyDown),
+    Word("promoting", Meaning::BusyDown),
+    Word("upgrading", Meaning::BusyDown),
+    Word("renaming", Meaning::BusyDown),
+    Word("resetting-master-credentials", Meaning::BusyServing),
+    Word("update-iam-db-auth", Meaning::BusyServing),
+    Word("maintenance", Meaning::BusyDown),
+    Word("backtracking", Meaning::BusyDown),
+    Word("stopping", Meaning::BusyDown),
+    Word("stopped", Meaning::Stopped),
+    Word("starting", Meaning::BusyDown),
+    Word("migrating", Meaning::Creating),
+    Word("migration-failed", Meaning::Failed),
+    Word("cloning-failed", Meaning::Failed),
+    Word("inaccessible-encryption-credentials-recoverable", Meaning::Failed),
+    Word("inaccessible-encryption-credentials", Meaning::Failed),
+    Word("deleting", Meaning::Deleting),
+];
+
+/// Status words of instances. Source: as above, pages on instance status.
+pub(super) const INSTANCE_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    // Background work after growth: the instance serves and takes nearly every change.
+    Word("storage-optimization", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("configuring-enhanced-monitoring", Meaning::BusyServing),
+    Word("configuring-iam-database-auth", Meaning::BusyServing),
+    Word("configuring-log-exports", Meaning::BusyServing),
+    Word("configuring-associated-roles", Meaning::BusyServing),
+    Word("backing-up", Meaning::BusyServing),
+    Word("modifying", Meaning::BusyServing),
+    Word("rebooting", Meaning::BusyDown),
+    Word("renaming", Meaning::BusyDown),
+    Word("upgrading", Meaning::BusyDown),
+    Word("maintenance", Meaning::BusyDown),
+    Word("resetting-master-credentials", Meaning::BusyServing),
+    Word("starting", Meaning::BusyDown),
+    Word("stopping", Meaning::BusyDown),
+    Word("stopped", Meaning::Stopped),
+    Word("deleting", Meaning::Deleting),
+    Word("storage-full", Meaning::Failed),
+    Word("failed", Meaning::Failed),
+    Word("restore-error", Meaning::Failed),
+    Word("insufficient-capacity", Meaning::Failed),
+    Word("incompatible-network", Meaning::Failed),
+    Word("incompatible-option-group", Meaning::Failed),
+    Word("incompatible-parameters", Meaning::Failed),
+    Word("incompatible-restore", Meaning::Failed),
+    Word("inaccessible-encryption-credentials", Meaning::Failed),
+];
+
+/// Status words of global clusters.
+pub(super) const GLOBAL_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("modifying", Meaning::BusyServing),
+    Word("upgrading", Meaning::BusyDown),
+    Word("switching-over", Meaning::BusyDown),
+    Word("failing-over", Meaning::BusyDown),
+    Word("deleting", Meaning::Deleting),
+];
+
+/// Status words of cluster snapshots.
+pub(super) const SNAPSHOT_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("copying", Meaning::Creating),
+    Word("deleting", Meaning::Deleting),
+    Word("deleted", Meaning::Absent),
+    Word("failed", Meaning::Failed),
+];

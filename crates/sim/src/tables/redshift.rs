@@ -1,0 +1,208 @@
+//! Redshift in the embedded cloud.
+
+use super::row::{Behaviour, Codes, Durations, Word, rows};
+use super::shared::{one_key, one_window, plain};
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::redshift::{ClusterAttrs, NamespaceAttrs, WorkgroupAttrs};
+
+const CODES: Codes = Codes {
+    state: "InvalidClusterState",
+    quota: "ClusterQuotaExceeded",
+    capacity: "InsufficientClusterCapacity",
+    combination: "InvalidParameterCombination",
+    nodes: "NumberOfNodesPerClusterLimitExceeded",
+    in_use: "InvalidClusterState",
+    snapshot_exists: "ClusterSnapshotAlreadyExists",
+    failover: "UnsupportedOperation",
+    global_state: "InvalidClusterState",
+};
+
+const SERVERLESS_CODES: Codes = Codes {
+    state: "ConflictException",
+    quota: "ServiceQuotaExceededException",
+    capacity: "InsufficientCapacityException",
+    combination: "ValidationException",
+    nodes: "ValidationException",
+    in_use: "ConflictException",
+    snapshot_exists: "ConflictException",
+    failover: "ValidationException",
+    global_state: "ConflictException",
+};
+
+/// Subnet groups.
+pub(super) const SUBNET_GROUP: Behaviour = plain(Codes {
+    state: "InvalidClusterSubnetGroupStateFault",
+    in_use: "InvalidClusterSubnetGroupStateFault",
+    ..CODES
+});
+
+/// Parameter groups.
+pub(super) const PARAMETERS: Behaviour = plain(Codes {
+    state: "InvalidClusterParameterGroupState",
+    in_use: "InvalidClusterParameterGroupState",
+    ..CODES
+});
+
+/// Clusters.
+pub(super) const CLUSTER: Behaviour = Behaviour {
+    durations: CLUSTER_DURATIONS,
+    words: CLUSTER_WORDS,
+    slow_resize: classic_resize,
+    ..plain(CODES)
+};
+
+/// Namespaces.
+pub(super) const NAMESPACE: Behaviour =
+    Behaviour { durations: SERVERLESS_DURATIONS, words: SERVERLESS_WORDS, ..plain(SERVERLESS_CODES) };
+
+/// Workgroups.
+pub(super) const WORKGROUP: Behaviour =
+    Behaviour { durations: SERVERLESS_DURATIONS, words: SERVERLESS_WORDS, ..plain(SERVERLESS_CODES) };
+
+/// Snapshots of clusters and of namespaces.
+pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };
+
+rows! {
+    /// A Redshift cluster.
+    CLUSTER_ROWS of ClusterAttrs {
+        node_type => Resize, alone: true;
+        nodes => Resize, alone: true;
+        database => Fixed;
+        master_username => Fixed;
+        managed_password => InPlace;
+        subnet_group => Fixed;
+        security_groups => InPlace;
+        parameter_group => Restart;
+        encrypted => Online, alone: true;
+        kms_key => Online, same: one_key, alone: true;
+        snapshot_retention_days => InPlace;
+        maintenance_window => InPlace, same: one_window;
+        publicly_accessible => InPlace, alone: true;
+        enhanced_vpc_routing => InPlace, alone: true;
+        multi_az => Online, alone: true;
+        port => Restart, alone: true;
+        snapshot_copy_region => InPlace, alone: true;
+        snapshot_copy_retention_days => InPlace, alone: true;
+        paused => Restart, alone: true;
+    }
+
+    /// A Redshift Serverless namespace: the data.
+    NAMESPACE_ROWS of NamespaceAttrs {
+        database => Fixed;
+        master_username => InPlace;
+        managed_password => InPlace;
+        kms_key => Online, same: one_key;
+        log_exports => InPlace;
+    }
+
+    /// A Redshift Serverless workgroup: the compute.
+    WORKGROUP_ROWS of WorkgroupAttrs {
+        namespace => Fixed;
+        base_rpu => InPlace, alone: true;
+        max_rpu => InPlace, alone: true;
+        subnets => InPlace;
+        security_groups => InPlace;
+        publicly_accessible => InPlace, alone: true;
+        enhanced_vpc_routing => InPlace, alone: true;
+        port => InPlace, alone: true;
+    }
+}
+
+/// How far an elastic resize of a class leads: to at most so many times its nodes, and at least to one of so many parts
+/// (Redshift management guide, 2026).
+fn elastic_reach(class: &str) -> (u32, u32) {
+    match class {
+        "ra3.4xlarge" | "ra3.16xlarge" | "rg.4xlarge" => (4, 4),
+        "ra3.xlplus" => (2, 4),
+        _ => (2, 2),
+    }
+}
+
+/// A resize beyond the reach of an elastic one, or of a single node, copies all data to another cluster.
+fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<Lasts> {
+    let shape = |attrs: &AnyAttrs| match attrs {
+        AnyAttrs::RedshiftCluster(cluster) => cluster.nodes.zip(cluster.node_type.clone()),
+        _ => None,
+    };
+    let ((from, class), (to, _)) = (shape(before)?, shape(after)?);
+    let (growth, parts) = elastic_reach(&class);
+    let is_elastic =
+        from > 1 && to > 1 && to <= from.saturating_mul(growth) && to.saturating_mul(parts) >= from;
+    (from != to && !is_elastic).then_some(CLASSIC)
+}
+
+const CLASSIC: Lasts = Lasts::new(7_200, 86_400);
+
+/// Clusters. Source: Redshift management guide, page on cluster status. Availability words are prefixed by a comma.
+pub(super) const CLUSTER_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("available, prep-for-resize", Meaning::BusyServing),
+    Word("available, resize-cleanup", Meaning::BusyServing),
+    Word("cancelling-resize", Meaning::BusyDown),
+    Word("creating", Meaning::Creating),
+    Word("deleting", Meaning::Deleting),
+    Word("final-snapshot", Meaning::Deleting),
+    Word("hardware-failure", Meaning::Failed),
+    Word("incompatible-hsm", Meaning::Failed),
+    Word("incompatible-network", Meaning::Failed),
+    Word("incompatible-parameters", Meaning::Failed),
+    Word("incompatible-restore", Meaning::Failed),
+    Word("modifying", Meaning::BusyDown),
+    Word("paused", Meaning::Stopped),
+    Word("pausing", Meaning::BusyDown),
+    Word("resuming", Meaning::BusyDown),
+    Word("rebooting", Meaning::BusyDown),
+    Word("renaming", Meaning::BusyDown),
+    Word("resizing", Meaning::BusyDown),
+    Word("rotating-keys", Meaning::BusyDown),
+    Word("storage-full", Meaning::Failed),
+    Word("updating-hsm", Meaning::BusyDown),
+];
+
+/// Workgroups and namespaces.
+pub(super) const SERVERLESS_WORDS: &[Word] = &[
+    Word("AVAILABLE", Meaning::Ready),
+    Word("CREATING", Meaning::Creating),
+    Word("MODIFYING", Meaning::BusyServing),
+    Word("DELETING", Meaning::Deleting),
+];
+
+/// Snapshots of clusters and of namespaces.
+pub(super) const SNAPSHOT_WORDS: &[Word] = &[
+    Word("available", Meaning::Ready),
+    Word("AVAILABLE", Meaning::Ready),
+    Word("creating", Meaning::Creating),
+    Word("CREATING", Meaning::Creating),
+    Word("COPYING", Meaning::Creating),
+    Word("final snapshot", Meaning::Creating),
+    Word("deleted", Meaning::Absent),
+    Word("DELETED", Meaning::Absent),
+    Word("CANCELLED", Meaning::Failed),
+    Word("failed", Meaning::Failed),
+    Word("FAILED", Meaning::Failed),
+];
+
+const CLUSTER_DURATIONS: Durations = Durations {
+    create: Lasts::new(420, 900),
+    delete: Lasts::new(420, 600),
+    in_place: Lasts::new(60, 300),
+    online: Lasts::new(3_600, 14_400),
+    restart: Lasts::new(300, 600),
+    restart_outage: Lasts::new(300, 600),
+    failover: Lasts::new(120, 300),
+    failover_outage: Lasts::new(45, 120),
+    resize: Lasts::new(600, 1_200),
+};
+
+const SERVERLESS_DURATIONS: Durations = Durations {
+    create: Lasts::new(180, 420),
+    delete: Lasts::new(180, 420),
+    in_place: Lasts::new(180, 600),
+    online: Lasts::new(1_800, 7_200),
+    restart: Lasts::new(180, 600),
+    restart_outage: Lasts::new(0, 0),
+    failover: Lasts::new(180, 600),
+    failover_outage: Lasts::new(0, 0),
+    resize: Lasts::new(180, 600),
+};

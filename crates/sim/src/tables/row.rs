@@ -1,0 +1,197 @@
+//! What a row of the embedded cloud's tables says: of a field, and of a kind as a whole.
+
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::facts::{Lasts, Meaning};
+
+/// What changing a field of an object that is there does to it. Ordered from harmless to grave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Takes {
+    /// Effect while the object serves, soon.
+    InPlace,
+    /// Effect while the object serves; data moves first.
+    Online,
+    /// A restart of the object.
+    Restart,
+    /// A move of the write role, or a restart of all members.
+    Failover,
+    /// A time without writes until all data has been redistributed.
+    Resize,
+    /// No effect: the service has no call for it, or refuses it.
+    Fixed,
+}
+
+/// A field of objects with the attributes `A`.
+pub struct Row<A> {
+    pub name: &'static str,
+    pub takes: Takes,
+    /// Whether the service tells the value back.
+    pub told: bool,
+    /// Whether the service has a call for this field that takes no other.
+    pub alone: bool,
+    /// The one field that goes in the same call all the same.
+    pub with: Option<&'static str>,
+    /// Whether the service refuses to get from the second to the first.
+    pub refused: fn(&A, &A) -> bool,
+    /// Whether the first names a value which is not the one that the second has.
+    pub differs: fn(&A, &A) -> bool,
+    pub copy: fn(&mut A, &A),
+}
+
+/// A field that a call asks to change.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub field: &'static str,
+    pub takes: Takes,
+    pub alone: bool,
+    pub with: Option<&'static str>,
+}
+
+/// The value in a column, or what stands in its place.
+macro_rules! given {
+    (, $default:expr) => {
+        $default
+    };
+    ($given:expr, $default:expr) => {
+        $given
+    };
+}
+
+/// Writes the rows of a struct: `field => Takes` and, where they differ from the usual, in this order `same` (what the
+/// service takes for one value), `refused` (ways it does not go), `alone`, `with`, `told`.
+macro_rules! rows {
+    ($(
+        $(#[doc = $doc:literal])+
+        $rows:ident of $attrs:ident {
+            $(
+                $field:ident => $takes:ident
+                $(, same: $same:ident)? $(, refused: $refused:ident)? $(, alone: $alone:literal)?
+                $(, with: $with:literal)? $(, told: $told:literal)? ;
+            )+
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        pub const $rows: &[super::row::Row<$attrs>] = {
+            use super::row::{Row, Takes, equal, given};
+            // Names every field, so that one without a row does not compile.
+            const fn names_all($attrs { $($field: _),+ }: &$attrs) {}
+            let _ = names_all;
+            assert!(
+                rgctl_schema::table::names_fields::<$attrs>(&[$(stringify!($field)),+]),
+                "the rows stand in another order than the fields"
+            );
+            &[$(
+                Row {
+                    name: stringify!($field),
+                    takes: Takes::$takes,
+                    told: given!($($told)?, true),
+                    alone: given!($($alone)?, false),
+                    with: given!($(Some($with))?, None),
+                    refused: given!($($refused)?, |_, _| false),
+                    differs: |asked, has| match (&asked.$field, &has.$field) {
+                        (None, _) => false,
+                        (Some(_), None) => true,
+                        (Some(asked), Some(has)) => !given!($($same)?, equal)(asked, has),
+                    },
+                    copy: |to, from| to.$field.clone_from(&from.$field),
+                },
+            )+]
+        };
+    )+};
+}
+pub(super) use {given, rows};
+
+/// Whether two values are one.
+pub fn equal<T: PartialEq>(asked: &T, has: &T) -> bool {
+    asked == has
+}
+
+/// A status word and what it means.
+pub struct Word(pub &'static str, pub Meaning);
+
+/// How long it takes; median and 95th percentile.
+pub struct Durations {
+    /// From the call until ready.
+    pub create: Lasts,
+    /// From the call until gone.
+    pub delete: Lasts,
+    /// A change in place.
+    pub in_place: Lasts,
+    /// A change with data moving.
+    pub online: Lasts,
+    /// A change with a restart, as a whole.
+    pub restart: Lasts,
+    /// The part of it without an answer.
+    pub restart_outage: Lasts,
+    /// A change with a failover, as a whole.
+    pub failover: Lasts,
+    /// The part of it without writes.
+    pub failover_outage: Lasts,
+    /// A change without writes, as a whole.
+    pub resize: Lasts,
+}
+
+impl Durations {
+    /// How long a change lasts as a whole.
+    pub const fn of(&self, takes: Takes) -> Lasts {
+        match takes {
+            Takes::InPlace => self.in_place,
+            Takes::Online => self.online,
+            Takes::Restart => self.restart,
+            Takes::Failover => self.failover,
+            Takes::Resize => self.resize,
+            Takes::Fixed => Lasts::new(0, 0),
+        }
+    }
+
+    /// For how long of it writes fail.
+    pub const fn outage(&self, takes: Takes) -> Lasts {
+        match takes {
+            Takes::InPlace | Takes::Online | Takes::Fixed => Lasts::new(0, 0),
+            Takes::Restart => self.restart_outage,
+            Takes::Failover => self.failover_outage,
+            Takes::Resize => self.resize,
+        }
+    }
+}
+
+/// Codes of refusals, as they travel on the wire. Source: the services' API models, declared errors.
+pub struct Codes {
+    /// The object is in a state that refuses the call.
+    pub state: &'static str,
+    /// More objects than the account may have.
+    pub quota: &'static str,
+    /// No capacity of that class now.
+    pub capacity: &'static str,
+    /// Values that do not go together, or with the object.
+    pub combination: &'static str,
+    /// More nodes than one object may have.
+    pub nodes: &'static str,
+    /// Another object uses it.
+    pub in_use: &'static str,
+    /// Name of the snapshot is taken.
+    pub snapshot_exists: &'static str,
+    /// The role cannot be moved.
+    pub failover: &'static str,
+    /// The global object, or the object's membership in it, refuses the call.
+    pub global_state: &'static str,
+}
+
+/// How objects of a kind behave as a whole.
+pub struct Behaviour {
+    /// How long it takes.
+    pub durations: Durations,
+    /// Every status word that the service documents; the first that means ready is that of an object at rest.
+    pub words: &'static [Word],
+    /// What the service refuses with.
+    pub codes: Codes,
+    /// The field that makes the service refuse a deletion. It is in effect at once.
+    pub protection: Option<&'static str>,
+    /// Whether the write role moves by a call.
+    pub takes_failover: bool,
+    /// Whether a change needs the members to be at rest, and theirs needs the object to be.
+    pub one_at_a_time: bool,
+    /// Of an object that spans regions: whether its primary leaves it before it can be deleted.
+    pub primary_leaves: bool,
+    /// How long a change of size lasts which the service cannot make in the usual time; nothing where it can.
+    pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<Lasts>,
+}

@@ -1,0 +1,442 @@
+//! The record, the lease and the overlays in an embedded database.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::inbox;
+use super::leases::{self, Locks};
+use super::records;
+use rgctl_model::chain;
+use rgctl_model::inbox::{Message, Request};
+use rgctl_model::journal::{Entry, Event};
+use rgctl_model::overlay::Overlay;
+use rgctl_model::ports::{Lease, Store, StoreError};
+use rgctl_model::scope::{Home, RecordId, Scope};
+use rgctl_schema::names::{BlueprintName, RegionId, RunId};
+use rgctl_schema::time::{Moment, Span};
+
+const SCHEMA: &str = "
+    create table if not exists lines (
+        scope text not null, seq integer not null, entry text not null, hash text not null,
+        primary key (scope, seq)) without rowid;
+    create table if not exists holders (
+        scope text primary key, run text not null, owner text not null, epoch integer not null,
+        until_ms integer not null, lasts_ms integer not null, renewals integer not null) without rowid;
+    create table if not exists decisions (
+        scope text not null, store text not null, region text not null, axis text not null,
+        expires_ms integer not null, overlay text not null,
+        primary key (scope, store, region, axis)) without rowid;
+    create table if not exists store (id text not null);
+    insert into store (id) select lower(hex(randomblob(8))) where not exists (select 1 from store);
+    create table if not exists places (
+        scope text not null, region text not null, primary key (scope, region)) without rowid;
+";
+
+/// What `regions_of` finds, for the record of a version that did not keep the regions apart. An address is
+/// `region/kind/name`.
+const REGIONS_OF_RECORD: &str = "
+    insert or ignore into places (scope, region)
+    select distinct scope, substr(at, 1, instr(at, '/') - 1)
+    from (select scope, entry ->> '$.what.at' as at from lines where entry ->> '$.what.event' = 'intended')
+    where at is not null;
+";
+
+/// The record, the lease and the overlays in an SQLite file.
+///
+/// A lease is also a lock on a file, which the operating system drops with its process: so the lease of a process that
+/// was killed on this machine is free at once, that of one elsewhere when it was watched for its term.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Mutex<Connection>,
+    locks: Locks,
+}
+
+impl SqliteStore {
+    /// Opens the store of a state directory, which is made when missing.
+    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(state_dir).map_err(|error| StoreError::Unavailable {
+            what: format!("{} cannot be made: {error}", state_dir.display()),
+        })?;
+        let path = state_dir.join("journal.sqlite");
+        let connection = super::open(&path)
+            .map_err(|error| StoreError::Unavailable { what: format!("{}: {error}", path.display()) })?;
+        Self::with(connection, Some(state_dir.to_owned()))
+    }
+
+    /// A store that ends with the process.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let store = Self::with(Connection::open_in_memory().map_err(unavailable)?, None)?;
+        // Nobody else ever sees it, so that equal runs on it may be equal to the letter.
+        store.connection().execute("update store set id = 'memory'", []).map_err(unavailable)?;
+        Ok(store)
+    }
+
+    fn with(mut connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
+        make_tables(&mut connection).map_err(unavailable)?;
+        Ok(Self { connection: Mutex::new(connection), locks: Locks::in_folder(lock_folder) })
+    }
+
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere cannot leave a transaction half done: it is rolled back when dropped.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, wanted: Lease, watched: Option<&Lease>) -> Result<Lease, StoreError> {
+        let mut taken = None;
+        let result = self.write(false, |transaction| {
+            records::check_here(transaction, &wanted.scope)?;
+            let current = leases::current(transaction, &wanted.scope)?;
+            if let Some(current) = &current
+                && !current.is_free_for(&wanted.run, watched)
+                && !self.locks.proves_death_of(current)
+            {
+                return Err(StoreError::Held { lease: Box::new(current.clone()) });
+            }
+            let lease = wanted.after(current.as_ref());
+            self.locks.hold(&lease, current.as_ref());
+            taken = Some((lease.scope.clone(), lease.epoch));
+            leases::put(transaction, &lease)?;
+            Ok(lease)
+        });
+        if let (Err(_), Some((scope, epoch))) = (&result, &taken) {
+            self.locks.drop_for(scope, *epoch);
+        }
+        result
+    }
+
+    /// One transaction, which waits for the disk or not. One that does not is lost only with the power, never with the
+    /// process, and never without those after it: so a lease need not wait, since an intent under it will.
+    pub(super) fn write<T>(
+        &self,
+        waits_for_disk: bool,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connection();
+        let synchronous = if waits_for_disk { "full" } else { "normal" };
+        connection.pragma_update(None, "synchronous", synchronous).map_err(unavailable)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
+        let result = work(&transaction)?;
+        transaction.commit().map_err(unavailable)?;
+        Ok(result)
+    }
+
+    fn append_now(&self, lease: &Lease, after: u64, at: Moment, events: &[Event]) -> Result<u64, StoreError> {
+        self.write(events.iter().any(must_survive), |transaction| {
+            leases::check(transaction, lease)?;
+            let last = last_line(transaction, &lease.scope)?;
+            records::check_end(transaction, &lease.scope, last.as_ref())?;
+            if last.as_ref().map_or(0, |(seq, _)| *seq) != after {
+                return Err(StoreError::Fenced { blueprint: lease.scope.blueprint.clone() });
+            }
+            let (mut seq, mut hash, scope) = (after, String::new(), lease.scope.to_string());
+            let mut insert = transaction
+                .prepare_cached("insert into lines (scope, seq, entry, hash) values (?1, ?2, ?3, ?4)")
+                .map_err(unavailable)?;
+            for entry in chain::seal(lease, last, at, events) {
+                let text = serde_json::to_string(&entry).map_err(unavailable)?;
+                insert.execute(params![scope, to_i64(entry.seq), text, entry.hash]).map_err(unavailable)?;
+                seq = entry.seq;
+                hash.clone_from(&entry.hash);
+            }
+            if seq > after {
+                records::move_end(transaction, &lease.scope, seq, &hash)?;
+            }
+            note_regions(transaction, &lease.scope, events)?;
+            Ok(seq)
+        })
+    }
+
+    fn regions_now(&self, scope: &Scope) -> Result<BTreeSet<RegionId>, StoreError> {
+        let connection = self.connection();
+        let mut query = connection
+            .prepare("select region from places where scope = ?1 order by region")
+            .map_err(unavailable)?;
+        let rows =
+            query.query_map([scope.to_string()], |row| row.get::<_, String>(0)).map_err(unavailable)?;
+        rows.map(|row| RegionId::new(row.map_err(unavailable)?).map_err(unavailable)).collect()
+    }
+
+    fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
+        let connection = self.connection();
+        // One view of lines and end, whatever others add meanwhile.
+        let connection = connection.unchecked_transaction().map_err(unavailable)?;
+        let last: Option<(u64, String)> = connection
+            .query_row(
+                "select seq, hash from lines where scope = ?1 and seq = ?2",
+                params![scope.to_string(), to_i64(after)],
+                |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
+            )
+            .optional()
+            .map_err(unavailable)?;
+        let mut query = connection
+            .prepare("select seq, entry from lines where scope = ?1 and seq > ?2 order by seq")
+            .map_err(unavailable)?;
+        let rows = query
+            .query_map(params![scope.to_string(), to_i64(after)], |row| {
+                Ok((to_u64(row.get(0)?), row.get::<_, String>(1)?))
+            })
+            .map_err(unavailable)?;
+        let mut entries = Vec::new();
+        for row in rows {
+            let (seq, text) = row.map_err(unavailable)?;
+            let entry: Entry = serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
+                blueprint: scope.blueprint.clone(),
+                seq,
+                why: format!("it cannot be read: {error}"),
+            })?;
+            entries.push(entry);
+        }
+        chain::verify(scope, last.clone(), &entries).map_err(|(seq, why)| StoreError::Damaged {
+            blueprint: scope.blueprint.clone(),
+            seq,
+            why: why.to_owned(),
+        })?;
+        let read = entries.last().map(|entry| (entry.seq, entry.hash.clone()));
+        records::check_end(&connection, scope, read.or(last).as_ref())?;
+        Ok(entries)
+    }
+
+    fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
+        let connection = self.connection();
+        let mut query = connection.prepare("select distinct scope from lines").map_err(unavailable)?;
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).map_err(unavailable)?;
+        let scopes: Vec<String> = rows.collect::<Result<_, _>>().map_err(unavailable)?;
+        let known = scopes.iter().filter_map(|text| Scope::parse(text));
+        Ok(known.filter(|scope| scope.blueprint == *blueprint).map(|scope| scope.home).collect())
+    }
+
+    fn overlays_now(&self, scope: &Scope, now: Moment) -> Result<Vec<Overlay>, StoreError> {
+        let connection = self.connection();
+        let mut query = connection
+            .prepare(
+                "select overlay from decisions where scope = ?1 and expires_ms > ?2
+                 order by store, region, axis",
+            )
+            .map_err(unavailable)?;
+        let rows = query
+            .query_map(params![scope.to_string(), now.as_millis()], |row| row.get::<_, String>(0))
+            .map_err(unavailable)?;
+        rows.map(|row| serde_json::from_str(&row.map_err(unavailable)?).map_err(unavailable)).collect()
+    }
+}
+
+/// Makes what is missing. A table of regions is made and filled in one go: half of it would be believed.
+fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(inbox::SCHEMA)?;
+    let is_new = "select not exists (select 1 from sqlite_schema where name = 'places')";
+    if connection.query_row(is_new, [], |row| row.get(0))? {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(REGIONS_OF_RECORD)?;
+        transaction.commit()?;
+    }
+    let has_ends = "select exists (select 1 from sqlite_schema where name = 'records')";
+    if !connection.query_row(has_ends, [], |row| row.get(0))? {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !transaction.query_row(has_ends, [], |row| row.get(0))? {
+            transaction.execute_batch(records::SCHEMA)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Whether a line must be on disk before anything else is done.
+///
+/// An intent must, since a call follows of which nobody else would know, and the end of a run must, since a person is
+/// told. What became of a call need not: without that line the call's outcome counts as unclear, and is looked for.
+const fn must_survive(event: &Event) -> bool {
+    match event {
+        Event::Intended { .. }
+        | Event::Chosen { .. }
+        | Event::Opened { .. }
+        | Event::Closed { .. }
+        | Event::Failed { .. } => true,
+        Event::Accepted { .. }
+        | Event::Unclear { .. }
+        | Event::Taken { .. }
+        | Event::Deferred { .. }
+        | Event::Refused { .. }
+        | Event::Gone { .. }
+        | Event::Settled { .. } => false,
+    }
+}
+
+/// Keeps the regions of what is begun, so that nobody has to read the whole record for them.
+pub(super) fn note_regions(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    events: &[Event],
+) -> Result<(), StoreError> {
+    let mut insert = transaction
+        .prepare_cached("insert or ignore into places (scope, region) values (?1, ?2)")
+        .map_err(unavailable)?;
+    for region in events.iter().filter_map(Event::begun_in).collect::<BTreeSet<_>>() {
+        insert.execute(params![scope.to_string(), region.as_str()]).map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+pub(super) fn unavailable(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable { what: error.to_string() }
+}
+
+/// SQLite's integers are signed; counters start at zero and never come near the end.
+pub(super) fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn to_u64(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+pub(super) fn last_line(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+) -> Result<Option<(u64, String)>, StoreError> {
+    transaction
+        .prepare_cached("select seq, hash from lines where scope = ?1 order by seq desc limit 1")
+        .and_then(|mut query| {
+            query.query_row([scope.to_string()], |row| Ok((to_u64(row.get(0)?), row.get(1)?))).optional()
+        })
+        .map_err(unavailable)
+}
+
+pub(super) fn put_overlay(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    overlay: &Overlay,
+) -> Result<(), StoreError> {
+    let text = serde_json::to_string(overlay).map_err(unavailable)?;
+    let row = params![
+        scope.to_string(),
+        overlay.store.as_str(),
+        overlay.region.as_str(),
+        overlay.axis.to_string(),
+        overlay.expires.as_millis(),
+        text
+    ];
+    let statement = "insert or replace into decisions (scope, store, region, axis, expires_ms, overlay)
+                     values (?1, ?2, ?3, ?4, ?5, ?6)";
+    transaction.execute(statement, row).map(drop).map_err(unavailable)
+}
+
+impl Store for SqliteStore {
+    fn take_lease<'a>(
+        &'a self,
+        scope: &'a Scope,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+        watched: Option<&'a Lease>,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let lease = Lease {
+            scope: scope.clone(),
+            run: run.clone(),
+            owner: owner.to_owned(),
+            epoch: 0,
+            until: now + lasts,
+            lasts,
+            renewals: 0,
+        };
+        ready(self.take(lease, watched)).boxed()
+    }
+
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        let renewed = lease.renewed(now, lasts);
+        let result = self.write(false, |transaction| {
+            leases::check(transaction, lease)?;
+            leases::put(transaction, &renewed)
+        });
+        ready(result.map(|()| renewed)).boxed()
+    }
+
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>> {
+        ready(leases::current(&self.connection(), scope)).boxed()
+    }
+
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        let result = self.write(false, |transaction| match leases::check(transaction, lease) {
+            Ok(()) => leases::put(transaction, &lease.given_back()),
+            Err(StoreError::Fenced { .. }) => Ok(()),
+            Err(error) => Err(error),
+        });
+        self.locks.drop_for(&lease.scope, lease.epoch);
+        ready(result).boxed()
+    }
+
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        ready(self.write(true, |transaction| inbox::post(transaction, scope, from, at, what))).boxed()
+    }
+
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
+        ready(inbox::after(&self.connection(), scope, after)).boxed()
+    }
+
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        ready(self.append_now(lease, after, at, events)).boxed()
+    }
+
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        ready(self.entries_now(scope, after)).boxed()
+    }
+
+    fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
+        ready(self.regions_now(scope)).boxed()
+    }
+
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        ready(records::identity(&self.connection(), scope)).boxed()
+    }
+
+    fn homes<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+    ) -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>> {
+        ready(self.homes_now(blueprint)).boxed()
+    }
+
+    fn overlays<'a>(
+        &'a self,
+        scope: &'a Scope,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
+        ready(self.overlays_now(scope, now)).boxed()
+    }
+
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let result = self.write(true, |transaction| {
+            leases::check(transaction, lease)?;
+            put_overlay(transaction, &lease.scope, overlay)
+        });
+        ready(result).boxed()
+    }
+}

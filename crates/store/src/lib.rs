@@ -1,0 +1,60 @@
+//! What is kept in databases under the state directory: the record, leases, overlays, the embedded world.
+//!
+//! Goes in: events and decisions. Comes out: the same, verified, after whatever happened in between.
+//!
+//! **Invariant:** what was answered with success survives the process; an intent, and the end of a run, survive a loss
+//! of power as well.
+
+mod inbox;
+pub mod journal;
+mod leases;
+pub mod objects;
+mod records;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::limits::Limit;
+
+/// A row is one object or one line of the record. A larger one was written by somebody else, and would fill the memory.
+const ROW_BYTES_MAX: i32 = 64 << 20;
+/// How long one process waits for another one's transaction.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Opens a database, made when missing, that several processes may use at a time.
+pub fn open(path: &Path) -> rusqlite::Result<Connection> {
+    // A pipe in its place would be waited for without end, and a device be read without end.
+    if std::fs::metadata(path).is_ok_and(|facts| !facts.is_file()) {
+        return Err(rusqlite::Error::InvalidPath(path.to_owned()));
+    }
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)?;
+    // Readers do not hold up the writer, and a process that is killed loses nothing that was committed.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_beyond_measure_and_what_is_no_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sqlite");
+        let plain = Connection::open(&path).unwrap();
+        plain.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(70000000)), (1)").unwrap();
+        let bounded = open(&path).unwrap();
+        let read = |row: i32| {
+            bounded.query_row("SELECT a FROM t WHERE rowid = ?1", [row], |row| {
+                Ok(matches!(row.get_ref(0)?, rusqlite::types::ValueRef::Integer(1)))
+            })
+        };
+        assert!(read(1).is_err(), "it has 70 million bytes");
+        assert!(read(2).unwrap());
+        assert!(matches!(open(folder.path()), Err(rusqlite::Error::InvalidPath(_))));
+    }
+}

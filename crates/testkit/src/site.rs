@@ -1,0 +1,275 @@
+//! A site to run on: the embedded cloud, a record, this machine's time; and what a run on it is asked for.
+
+use std::collections::BTreeSet;
+
+use rgctl_engine::execution::drive::{
+    DriveError, Ended, IfHeld, Job, Watch, World, drive, observe, selection_of,
+};
+use rgctl_engine::execution::turn::{Pace, Turn};
+use rgctl_engine::ledger::Ledger;
+use rgctl_engine::planning::{self, Ask, Figures, NoFigures};
+use rgctl_model::claims::{Claims, NO_CLAIMS};
+use rgctl_model::journal::{Event, Purpose};
+use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
+use rgctl_model::plan::{Op, Plan};
+use rgctl_model::policy::Policy;
+use rgctl_model::ports::{Clock, Cloud};
+use rgctl_model::scope::Scope;
+use rgctl_model::seen::Inventory;
+use rgctl_schema::names::RunId;
+use rgctl_schema::time::{Moment, Span};
+use rgctl_sim::{GENESIS, SimCloud};
+use rgctl_store::journal::SqliteStore;
+use serde_json::json;
+
+use crate::fixtures::{at, lines, node};
+use crate::taps::{Cut, ManualWall, Taps};
+
+/// A cloud, a record and this machine's time, which outlive the runs on them.
+pub struct Site {
+    pub cloud: SimCloud,
+    pub store: SqliteStore,
+    pub wall: ManualWall,
+    /// What held something up in the last run.
+    pub told: BTreeSet<String>,
+    runs: u32,
+}
+
+pub struct Quiet {
+    pub turns: u32,
+    pub stop_after: Option<u32>,
+}
+
+/// A watch that keeps what held something up in any turn.
+struct Listening {
+    quiet: Quiet,
+    told: BTreeSet<String>,
+}
+
+impl Watch for Listening {
+    fn turned(&mut self, turn: &Turn, inventory: &Inventory) {
+        self.quiet.turned(turn, inventory);
+        self.told.extend(turn.held.iter().map(|held| held.why.clone()));
+        self.told.extend(turn.later.iter().map(|later| later.why.clone()));
+    }
+    fn stopping(&mut self) -> bool {
+        self.quiet.stopping()
+    }
+}
+
+impl Watch for Quiet {
+    fn turned(&mut self, _: &Turn, _: &Inventory) {
+        self.turns += 1;
+    }
+    fn stopping(&mut self) -> bool {
+        // A run that does not come to an end is stopped, and so not settled.
+        self.turns >= self.stop_after.unwrap_or(2_000)
+    }
+}
+
+/// What a run is asked for beside the desired state.
+#[derive(Clone, Default)]
+pub struct Order {
+    pub policy: Policy,
+    pub agreed: Option<Plan>,
+    pub destroy: bool,
+    pub stop_after: Option<u32>,
+    pub deadline: Option<Moment>,
+    /// After which call somebody asks the run to yield.
+    pub asked_after: Option<u64>,
+    /// Prices; none when they do not matter.
+    pub figures: Option<&'static dyn Figures>,
+}
+
+impl Order {
+    pub fn figures(&self) -> &'static dyn Figures {
+        self.figures.unwrap_or(&NoFigures)
+    }
+}
+
+/// A run that brings about what is wanted, and nothing else about it.
+pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pace: &'a Pace) -> Job<'a> {
+    Job {
+        desired,
+        policy,
+        figures: &NoFigures,
+        agreed: None,
+        purpose: Purpose::Apply,
+        authority: rgctl_model::policy::Authority::Person,
+        run,
+        owner: "test",
+        deadline: None,
+        if_held: IfHeld::GiveUp,
+        pace,
+    }
+}
+
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+impl Site {
+    pub fn new(seed: u64) -> Self {
+        let wall = ManualWall::default();
+        Self {
+            cloud: SimCloud::in_memory(seed, GENESIS).with_wall(std::sync::Arc::new(wall.clone())),
+            store: SqliteStore::in_memory().unwrap(),
+            wall,
+            told: BTreeSet::new(),
+            runs: 0,
+        }
+    }
+
+    /// What the record knows of its objects.
+    pub fn claims(&self, blueprint: &str) -> Claims {
+        use rgctl_model::ports::Store;
+        let scope = self.scope(blueprint);
+        let mut ledger = Ledger::default();
+        ledger.fold(&block_on(self.store.entries(&scope, 0)).unwrap());
+        Claims { record: Some(block_on(self.store.identity(&scope)).unwrap()), ..ledger.claims }
+    }
+
+    pub fn apply(&mut self, desired: &Desired) -> Ended {
+        self.run(desired, &Order::default()).unwrap()
+    }
+
+    pub fn run(&mut self, desired: &Desired, order: &Order) -> Result<Ended, DriveError> {
+        self.run_cut(desired, order, Cut::Never).0.expect("nothing cuts it off")
+    }
+
+    /// Runs until the end or the cut; tells how it ended, unless it was cut off, and what went through the seams.
+    pub fn run_cut(
+        &mut self,
+        desired: &Desired,
+        order: &Order,
+        cut: Cut,
+    ) -> (Option<Result<Ended, DriveError>>, u64, u64) {
+        self.runs += 1;
+        let clock = self.cloud.clock();
+        let asked_after = order.asked_after.map(|after| (after, self.scope(desired.blueprint.as_str())));
+        let taps = Taps { asked_after, ..Taps::new(&self.cloud, &self.store, cut) };
+        let world = World { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
+        let run = RunId(format!("run-{}", self.runs));
+        // Looking less often than the product does keeps the tests short; nothing here depends on it.
+        let pace = Pace { look_again: Span::from_mins(4), ..Pace::default() };
+        let job = Job {
+            agreed: order.agreed.as_ref(),
+            purpose: if order.destroy { Purpose::Destroy } else { Purpose::Apply },
+            authority: rgctl_model::policy::Authority::Person,
+            deadline: order.deadline,
+            figures: order.figures(),
+            ..applying(desired, &run, &order.policy, &pace)
+        };
+        let quiet = Quiet { turns: 0, stop_after: order.stop_after };
+        let mut watch = Listening { quiet, told: BTreeSet::new() };
+        let ended = block_on(async {
+            tokio::select! {
+                biased;
+                () = taps.died.notified() => None,
+                ended = drive(&world, &job, &mut watch) => Some(ended),
+            }
+        });
+        self.told = watch.told;
+        if ended.is_none() {
+            self.outlive(desired.blueprint.as_str());
+        }
+        (ended, taps.calls.into_inner(), taps.appends.into_inner())
+    }
+
+    /// Whoever died keeps the lease until somebody has watched it for its term.
+    fn outlive(&self, blueprint: &str) {
+        use rgctl_model::ports::Store;
+        self.wall.advance(Span::from_mins(1));
+        let scope = self.scope(blueprint);
+        let Some(lease) = block_on(self.store.lease(&scope)).unwrap() else { return };
+        let (next, now) = (RunId("heir".into()), self.wall.now());
+        let taken = self.store.take_lease(&scope, &next, "heir", now, lease.lasts, Some(&lease));
+        block_on(self.store.release_lease(&block_on(taken).unwrap())).unwrap();
+    }
+
+    pub fn look(&self, desired: &Desired) -> Inventory {
+        let clock = self.cloud.clock();
+        let world = World { cloud: &self.cloud, clock: &clock, wall: &self.wall, store: &self.store };
+        block_on(observe(&world, &selection_of(desired, &NO_CLAIMS))).unwrap()
+    }
+
+    /// Whose record a blueprint's is in this world.
+    pub fn scope(&self, blueprint: &str) -> Scope {
+        let home = block_on(self.cloud.home(None)).unwrap();
+        Scope::new(home, rgctl_schema::names::BlueprintName::new(blueprint).unwrap())
+    }
+
+    pub fn plan(&self, desired: &Desired) -> Plan {
+        crate::fixtures::plan_for(desired, &self.look(desired), &Policy::default())
+    }
+
+    /// The plan that a person is shown who gives that order.
+    pub fn plan_under(&self, desired: &Desired, order: &Order) -> Plan {
+        let (inventory, claims) = (self.look(desired), self.claims(desired.blueprint.as_str()));
+        let verdicts = planning::verdicts(desired, order.figures());
+        let asked = Ask {
+            figures: order.figures(),
+            now: self.cloud.clock().now(),
+            destroy: order.destroy,
+            claims: &claims,
+            verdicts: &verdicts,
+            ..crate::fixtures::ask(desired, &inventory, &order.policy)
+        };
+        planning::plan(&asked)
+    }
+
+    pub fn events(&self) -> Vec<Event> {
+        use rgctl_model::ports::Store;
+        let entries = block_on(self.store.entries(&self.scope("game"), 0)).unwrap();
+        entries.into_iter().map(|entry| entry.what).collect()
+    }
+
+    /// Creates that took effect, by object: more than one of an object that was not deleted in between is a double.
+    pub fn creates(&self) -> Vec<String> {
+        let calls = self.cloud.calls();
+        let applied = calls.iter().filter(|call| call.applied && matches!(call.op, Op::Create { .. }));
+        let mut creates: Vec<String> = applied.map(|call| call.op.at().to_string()).collect();
+        creates.sort();
+        creates
+    }
+
+    pub fn assert_settled(&self, desired: &Desired) {
+        let plan = self.plan(desired);
+        assert!(plan.is_empty() && plan.waiting.is_empty(), "{:#?} {:#?}", lines(&plan), plan.waiting);
+        assert_eq!(self.cloud.violations(), [], "a promise was broken");
+    }
+}
+
+/// A store with a cache and a group that it needs.
+pub fn cache_store(store: &str, code: &str, shards: u32) -> Vec<rgctl_model::node::Node> {
+    let name = format!("game-{store}");
+    let subnets = at(code, KindId::CacheSubnetGroup, &name);
+    let group = at(code, KindId::CacheGroup, &name);
+    vec![
+        node(
+            subnets.clone(),
+            store,
+            &[("description", json!("game")), ("subnets", json!(["subnet-a", "subnet-b"]))],
+            &[],
+        ),
+        node(
+            group,
+            store,
+            &[
+                ("engine", json!("valkey")),
+                ("engine_version", json!("8.0")),
+                ("node_type", json!("cache.r7g.large")),
+                ("shards", json!(shards)),
+                ("replicas_per_shard", json!(1)),
+                ("cluster_mode", json!("enabled")),
+                ("automatic_failover", json!(true)),
+                ("multi_az", json!(true)),
+                ("transit_encryption", json!(true)),
+                ("at_rest_encryption", json!(true)),
+                ("subnet_group", json!(name)),
+            ],
+            &[&subnets],
+        ),
+    ]
+}

@@ -1,0 +1,227 @@
+//! Stand-ins around the seams that cut a run off at a chosen point, and count what went through.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending};
+use rgctl_model::inbox::{Message, Request};
+use rgctl_model::journal::{Entry, Event};
+use rgctl_model::overlay::Overlay;
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
+use rgctl_model::quota::AccountQuota;
+use rgctl_model::scope::{Home, RecordId, Scope};
+use rgctl_model::seen::{Inventory, Selection};
+use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
+use rgctl_schema::time::{Moment, Span};
+use tokio::sync::Notify;
+
+/// Where a run is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Never,
+    BeforeCall(u64),
+    AfterCall(u64),
+    BeforeAppend(u64),
+    AfterAppend(u64),
+}
+
+impl Cut {
+    /// Where it is in words, and the number of the call or line.
+    pub const fn place(self) -> (&'static str, u64) {
+        match self {
+            Self::Never => ("never", 0),
+            Self::BeforeCall(number) => ("before call", number),
+            Self::AfterCall(number) => ("after call", number),
+            Self::BeforeAppend(number) => ("before line", number),
+            Self::AfterAppend(number) => ("after line", number),
+        }
+    }
+}
+
+/// Counts calls and appends; at the cut the process "dies": the future never returns, and `died` is told.
+pub struct Taps<'a> {
+    pub cloud: &'a dyn Cloud,
+    pub store: &'a dyn Store,
+    pub cut: Cut,
+    pub calls: AtomicU64,
+    pub appends: AtomicU64,
+    pub died: Notify,
+    /// After which call somebody asks the run to yield, and on whose record it works.
+    pub asked_after: Option<(u64, Scope)>,
+}
+
+impl<'a> Taps<'a> {
+    pub fn new(cloud: &'a dyn Cloud, store: &'a dyn Store, cut: Cut) -> Self {
+        Self {
+            cloud,
+            store,
+            cut,
+            calls: AtomicU64::new(0),
+            appends: AtomicU64::new(0),
+            died: Notify::new(),
+            asked_after: None,
+        }
+    }
+
+    /// Somebody asks the holder of the lease to yield.
+    async fn ask_to_yield(&self, number: u64) {
+        let Some((_, scope)) = self.asked_after.as_ref().filter(|(after, _)| *after == number) else {
+            return;
+        };
+        if let Some(lease) = self.store.lease(scope).await.unwrap() {
+            let request = Request::Yield { epoch: lease.epoch };
+            self.store.post(scope, "somebody", Moment::EPOCH, &request).await.unwrap();
+        }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.died.notify_one();
+        pending().await
+    }
+}
+
+impl Cloud for Taps<'_> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.cloud.home(near)
+    }
+    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        self.cloud.observe(scope)
+    }
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        async move {
+            let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.cut == Cut::BeforeCall(number) {
+                return self.die().await;
+            }
+            let answer = self.cloud.call(op, token, permit).await;
+            self.ask_to_yield(number).await;
+            if self.cut == Cut::AfterCall(number) {
+                return self.die().await;
+            }
+            answer
+        }
+        .boxed()
+    }
+    fn quotas<'a>(
+        &'a self,
+        regions: &'a BTreeSet<RegionId>,
+    ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        self.cloud.quotas(regions)
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+        self.cloud.series(asks)
+    }
+}
+
+impl Store for Taps<'_> {
+    fn take_lease<'a>(
+        &'a self,
+        scope: &'a Scope,
+        run: &'a RunId,
+        owner: &'a str,
+        now: Moment,
+        lasts: Span,
+        watched: Option<&'a Lease>,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.store.take_lease(scope, run, owner, now, lasts, watched)
+    }
+    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>> {
+        self.store.lease(scope)
+    }
+    fn post<'a>(
+        &'a self,
+        scope: &'a Scope,
+        from: &'a str,
+        at: Moment,
+        what: &'a Request,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.store.post(scope, from, at, what)
+    }
+    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
+        self.store.inbox(scope, after)
+    }
+    fn renew_lease<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Moment,
+        lasts: Span,
+    ) -> BoxFuture<'a, Result<Lease, StoreError>> {
+        self.store.renew_lease(lease, now, lasts)
+    }
+    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.release_lease(lease)
+    }
+    fn append<'a>(
+        &'a self,
+        lease: &'a Lease,
+        after: u64,
+        at: Moment,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        async move {
+            let number = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.cut == Cut::BeforeAppend(number) {
+                return self.die().await;
+            }
+            let answer = self.store.append(lease, after, at, events).await;
+            if self.cut == Cut::AfterAppend(number) {
+                return self.die().await;
+            }
+            answer
+        }
+        .boxed()
+    }
+    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        self.store.entries(scope, after)
+    }
+    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
+        self.store.identity(scope)
+    }
+    fn homes<'a>(
+        &'a self,
+        blueprint: &'a BlueprintName,
+    ) -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>> {
+        self.store.homes(blueprint)
+    }
+    fn overlays<'a>(
+        &'a self,
+        scope: &'a Scope,
+        now: Moment,
+    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
+        self.store.overlays(scope, now)
+    }
+    fn put_overlay<'a>(
+        &'a self,
+        lease: &'a Lease,
+        overlay: &'a Overlay,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.put_overlay(lease, overlay)
+    }
+}
+
+/// This machine's time, for leases: it moves only when told to. Clones show the same time.
+#[derive(Clone, Default)]
+pub struct ManualWall(std::sync::Arc<std::sync::atomic::AtomicI64>);
+
+impl ManualWall {
+    pub fn advance(&self, span: Span) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualWall {
+    fn now(&self) -> Moment {
+        Moment::from_millis(self.0.load(Ordering::SeqCst))
+    }
+    fn sleep_until(&self, _: Moment) -> BoxFuture<'_, ()> {
+        pending().boxed()
+    }
+}
