@@ -12,17 +12,17 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
-use rgctl_engine::execution::drive::{IfHeld, Job, Watch, World, drive};
+use rgctl_engine::execution::drive::{Environment, IfHeld, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Outcome, Purpose};
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::Clock;
-use rgctl_model::seen::Inventory;
 use rgctl_schema::names::{RunId, Token};
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{GENESIS, SimCloud};
@@ -67,7 +67,7 @@ impl Watch for Count {
 fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
     let cloud = SimCloud::in_memory(7, GENESIS);
     let (clock, store) = (cloud.clock(), SqliteStore::in_memory().unwrap());
-    let world = World { cloud: &cloud, clock: &clock, wall: &Standing, store: &store };
+    let world = Environment { cloud: &cloud, clock: &clock, wall: &Standing, store: &store };
     let (policy, run) = (Policy::default(), RunId("bench".into()));
     let job = Job {
         desired,

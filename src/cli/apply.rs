@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::Outside;
+use super::outside::Adapters;
 use super::run::{self, Looked, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
@@ -18,18 +18,18 @@ use rgctl_engine::execution::gone;
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::gate::Verdicts;
 use rgctl_engine::ledger::Ledger;
-use rgctl_engine::planning::{self, Ask, Figures};
+use rgctl_engine::planning::{self, Figures, PlanInput};
 use rgctl_model::choices::Choices;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::RecordedRules;
-use rgctl_model::seen::Inventory;
 
 /// What is to be carried out, whether it comes from blueprints or from a saved plan.
-pub struct Work<'a> {
+pub struct ApplyRequest<'a> {
     /// What should exist.
     pub desired: &'a Desired,
     /// Prices.
@@ -46,7 +46,7 @@ pub async fn saved(
     present: &BTreeSet<String>,
     figures: &dyn Figures,
     run: &RunArgs,
-    outside: &Outside,
+    outside: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -68,12 +68,12 @@ pub async fn saved(
     if let Some(line) = stricter_line(&sources) {
         output.say(&line);
     }
-    let work = Work { desired: &saved.desired, figures, policy: &saved.policy, purpose };
+    let work = ApplyRequest { desired: &saved.desired, figures, policy: &saved.policy, purpose };
     // The gate is asked anew: time has passed, further policies may hold, and a quota may have been raised or used up.
     let mut plan = saved.plan.clone();
     let (quotas, unread) = run::quotas(outside, &plan, &inventory).await;
     let verdicts = Verdicts { quotas, ..planning::verdicts(&saved.desired, figures) };
-    let ask = Ask {
+    let ask = PlanInput {
         desired: &saved.desired,
         inventory: &inventory,
         policy: &saved.policy,
@@ -112,11 +112,11 @@ pub async fn run(
     policy: Policy,
     purpose: Purpose,
     run: &RunArgs,
-    outside: &Outside,
+    outside: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let work = Work { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
+    let work = ApplyRequest { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
     let destroy = purpose == Purpose::Destroy;
     let looked = run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
     let plan = &looked.plan;
@@ -144,7 +144,7 @@ impl Watch for BeginsNothing {
 
 /// Where nothing is to be done, or nothing may be, policies and a calendar that are new are put on record all the same, so
 /// that older plans are held to them.
-async fn note_rules(work: &Work<'_>, looked: &Looked, outside: &Outside, output: &mut Output) {
+async fn note_rules(work: &ApplyRequest<'_>, looked: &Looked, outside: &Adapters, output: &mut Output) {
     let recorded = looked.ruled.as_ref().map(|ruled| &ruled.rules);
     if looked.record == 0 || recorded == Some(&RecordedRules::of(&work.desired.rules)) {
         return;
@@ -173,11 +173,11 @@ async fn note_rules(work: &Work<'_>, looked: &Looked, outside: &Outside, output:
 /// With nothing to do, a run is begun all the same where the record holds what was looked for in vain: only the record
 /// changes, so that nobody is asked. Where another run is at work, a later one does it.
 async fn let_go(
-    work: &Work<'_>,
+    work: &ApplyRequest<'_>,
     plan: &Plan,
     inventory: &Inventory,
     args: &RunArgs,
-    outside: &Outside,
+    outside: &Adapters,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let mut ledger = run::record_of(outside, work.desired).await?;
@@ -211,11 +211,11 @@ async fn let_go(
 }
 
 async fn agree_and_carry_out(
-    work: &Work<'_>,
+    work: &ApplyRequest<'_>,
     plan: &Plan,
     only_this: bool,
     args: &RunArgs,
-    outside: &Outside,
+    outside: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {

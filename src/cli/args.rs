@@ -32,7 +32,7 @@ use rgctl_schema::time::Span;
     propagate_version = true,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 done, 1 error, 2 differences found, 3 stale plan, 4 refused by policy, 5 stopped and \
-                  resumable, 6 invalid input, 7 lease held, 8 needs a person. See docs/exit-codes.md."
+                  resumable, 6 invalid input, 7 lease held, 8 blocked. See docs/exit-codes.md."
 )]
 pub struct Cli {
     /// Options that every command takes.

@@ -64,7 +64,7 @@ mod with_provider {
     use crate::cli::{figures, iam_policy, load, names, outside, validate};
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};
-    use rgctl_aws::doctor::{Bucket, Finding, Verdict, gather, report};
+    use rgctl_aws::doctor::{Bucket, CheckResult, Finding, gather, report};
     use rgctl_machine::SystemClock;
     use rgctl_model::kinds::KindId;
     use rgctl_model::ports::Clock;
@@ -91,7 +91,7 @@ mod with_provider {
         let cloud = outside::aws(settings);
         let found = Box::pin(gather(cloud.pool(), &wanted, bucket.as_ref())).await;
         let findings = report(&found, &wanted.regions);
-        let able = findings.iter().all(|finding| finding.verdict != Verdict::Wrong);
+        let able = findings.iter().all(|finding| finding.verdict != CheckResult::Wrong);
         let checkup = Checkup { able, findings };
         match settings.output {
             OutputForm::Text => output.data(&text(&checkup, output.style))?,
@@ -126,11 +126,11 @@ mod with_provider {
         })
     }
 
-    const fn word(verdict: Verdict) -> (&'static str, Tone) {
+    const fn word(verdict: CheckResult) -> (&'static str, Tone) {
         match verdict {
-            Verdict::Fine => ("ok", Tone::Good),
-            Verdict::Doubt => ("unsure", Tone::Change),
-            Verdict::Wrong => ("wrong", Tone::Bad),
+            CheckResult::Fine => ("ok", Tone::Good),
+            CheckResult::Doubt => ("unsure", Tone::Change),
+            CheckResult::Wrong => ("wrong", Tone::Bad),
         }
     }
 

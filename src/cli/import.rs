@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::figures;
 use super::names;
 use super::output::Output;
-use super::outside::{self, Outside};
+use super::outside::{self, Adapters};
 use super::run::{self, Looked, Run, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
@@ -37,11 +37,11 @@ use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
 use rgctl_model::journal::{Outcome, Purpose};
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Observed, Selection};
 use rgctl_model::plan::{Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::Clock;
 use rgctl_model::scope::{RecordId, Scope};
-use rgctl_model::seen::{Inventory, Seen, Selection};
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::names::{BlueprintName, RegionId};
 use rgctl_schema::time::Moment;
@@ -91,8 +91,8 @@ pub fn strangers<'a>(
     seen: &'a Inventory,
     desired: &Desired,
     claims: &Claims,
-) -> Vec<(&'a Address, &'a Seen)> {
-    let is_ours = |at: &Address, one: &Seen| claims.owns(&desired.blueprint, at, one);
+) -> Vec<(&'a Address, &'a Observed)> {
+    let is_ours = |at: &Address, one: &Observed| claims.owns(&desired.blueprint, at, one);
     seen.seen.iter().filter(|(at, one)| !at.kind.facts().observe_only && !is_ours(at, one)).collect()
 }
 
@@ -137,7 +137,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     match settings.output {
         OutputForm::Text => output.data(&strangers_text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&strangers_markdown(&report))?,
-        form => output.document(&document(format::STRANGERS, &report), form)?,
+        form => output.document(&document(format::AUTH_ERROR_CODES, &report), form)?,
     }
     let left = report.objects.iter().filter(|one| one.named && one.taken != Some(true)).count();
     if args.take_over && left > 0 {
@@ -214,7 +214,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     let only: BTreeSet<String> = args.only.iter().cloned().collect();
     all_there(&only, &found_names(&seen))?;
     let name = name(args)?;
-    let mut found = import::adopt(&import::Ask {
+    let mut found = import::adopt(&import::ImportInput {
         inventory: &seen,
         blueprint: &name,
         regions: &book,
@@ -262,7 +262,7 @@ fn regions(args: &ImportArgs, catalog: &Catalog, output: &mut Output) -> Result<
 }
 
 fn found_names(seen: &Inventory) -> BTreeSet<String> {
-    let roots = seen.seen.keys().filter(|at| rgctl_blueprint::families::recognise::is_root(at.kind));
+    let roots = seen.seen.keys().filter(|at| crate::import::stores::is_root(at.kind));
     roots.map(|at| at.name.to_string()).collect()
 }
 
@@ -302,7 +302,7 @@ fn show(report: &ImportReport, settings: &Settings, output: &mut Output) -> Resu
 
 /// Takes over, looks again, and plans: the proof is in the world.
 async fn take_and_tell(
-    outside: &Outside,
+    outside: &Adapters,
     desired: &Desired,
     seen: &Inventory,
     output: &mut Output,
@@ -347,13 +347,13 @@ struct Taken {
 
 /// The tags that take over what may be taken.
 fn take_over_plan(
-    outside: &Outside,
+    outside: &Adapters,
     desired: &Desired,
     seen: &Inventory,
     claims: &Claims,
     from: Option<&RecordId>,
 ) -> Plan {
-    let ask = planning::Ask {
+    let ask = planning::PlanInput {
         desired,
         inventory: seen,
         policy: &Policy::default(),
@@ -371,7 +371,7 @@ fn take_over_plan(
 
 /// Takes over: a run of the engine like every other, of exactly the tags that were listed as free.
 async fn take_over(
-    outside: &Outside,
+    outside: &Adapters,
     desired: &Desired,
     plan: &Plan,
     output: &mut Output,
@@ -391,14 +391,14 @@ async fn take_over(
         wait: false,
     };
     let ended = run::finish(outside, &run, output).await?.ended;
-    // Whose it is now is asked of the world: another hand may have been faster.
+    // Whose it is now is asked of the world: something outside rgctl may have been faster.
     let after = observe(&outside.world(), &everything_around(desired)).await?;
     let claims = run::record_of(outside, desired).await?.claims;
     let is_ours =
         |at: &Address| after.seen.get(at).is_some_and(|one| claims.owns(&desired.blueprint, at, one));
     let why = |step: &Step| {
         let held = ended.last.held.iter().find(|held| held.step == step.id).map(|held| held.why.clone());
-        let owner = after.seen.get(step.op.at()).and_then(Seen::owner);
+        let owner = after.seen.get(step.op.at()).and_then(Observed::owner);
         let taken = || owner.map(|owner| format!("it belongs to {owner} by now"));
         held.or_else(taken).unwrap_or_else(|| "the run ended before it".to_owned())
     };
@@ -408,7 +408,7 @@ async fn take_over(
     Ok(Taken { outcome: Some(outcome), asked: plan.steps.len(), refused })
 }
 
-/// A run that had nothing left to do has not settled what another hand took meanwhile.
+/// A run that had nothing left to do has not settled what was taken outside rgctl meanwhile.
 const fn not_settled(outcome: Outcome) -> Outcome {
     if matches!(outcome, Outcome::Settled) { Outcome::Blocked } else { outcome }
 }

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::{self, Outside};
+use super::outside::{self, Adapters};
 use super::run::{self, Looked};
 use super::settings::{CloudSettings, Settings};
 use crate::report::at_work::AtWork;
@@ -20,7 +20,7 @@ use rgctl_engine::planning::Figures;
 use rgctl_machine::SystemClock;
 use rgctl_model::bill::CostRange;
 use rgctl_model::node::Node;
-use rgctl_model::plan::Waiting;
+use rgctl_model::plan::Blocker;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::Clock;
 use rgctl_schema::names::{RegionId, StoreName};
@@ -30,7 +30,7 @@ use rgctl_store::objects::WorldFile;
 /// What exists, in which phase, at what price.
 pub async fn status(
     loaded: &Loaded,
-    outside: &Outside,
+    outside: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -71,7 +71,7 @@ pub async fn status(
 /// What differs, and by which hand.
 pub async fn drift(
     loaded: &Loaded,
-    outside: &Outside,
+    outside: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -116,8 +116,8 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
     let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);
     let wanted = |_: &StoreName, _: &RegionId| CostRange::default();
     let prices = Prices { existing: &existing, wanted: &wanted };
-    let members = plan.waiting.iter().filter(|one| matches!(one, Waiting::ForeignMember { .. }));
-    Ok(NotOurs::Seen {
+    let members = plan.waiting.iter().filter(|one| matches!(one, Blocker::ForeignMember { .. }));
+    Ok(NotOurs::Observed {
         objects: members.map(|one| one.at().name.to_string()).collect(),
         cost: status::report(&desired, &inventory, &claims, &plan, &prices).not_ours,
         unseen: inventory.gaps.iter().map(|gap| gap.region.clone()).collect(),

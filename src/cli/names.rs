@@ -13,8 +13,8 @@ use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::Catalog;
 use rgctl_model::claims::Claims;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::policy::Policy;
-use rgctl_model::seen::Inventory;
 use rgctl_schema::diagnostic::did_you_mean;
 use rgctl_schema::names::RegionId;
 

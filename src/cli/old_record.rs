@@ -11,22 +11,22 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::history::usual;
 use super::output::Output;
-use super::outside::{self, Outside};
+use super::outside::{self, Adapters};
 use super::settings::{Settings, StoreSettings};
 use rgctl_engine::execution::drive;
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Ledger;
 use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::ports::Clock;
 use rgctl_model::ports::archive::{Archive, WholeRecord};
 use rgctl_model::scope::{Home, Scope};
-use rgctl_model::seen::Inventory;
 use rgctl_schema::time::Moment;
 
 /// Claims the old record of a blueprint where what is seen shows that it is this account's. Where it may be another's, the
 /// answer is no.
-pub async fn claim(outside: &Outside, scope: &Scope, desired: &Desired) -> Result<(), Failure> {
+pub async fn claim(outside: &Adapters, scope: &Scope, desired: &Desired) -> Result<(), Failure> {
     let old = outside.store.old_entries(scope).await?;
     // An account with a record of its own never takes another one.
     if old.is_empty() || !outside.store.entries(scope, 0).await?.is_empty() {

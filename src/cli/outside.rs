@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::settings::{CloudSettings, Settings, StoreSettings};
 use rgctl_catalog::Catalog;
-use rgctl_engine::execution::drive::World;
+use rgctl_engine::execution::drive::Environment;
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::archive::Archive;
 use rgctl_model::ports::{Clock, Cloud};
@@ -17,7 +17,7 @@ use rgctl_store::journal::SqliteStore;
 use rgctl_store::objects::WorldFile;
 
 /// Everything that is not ours.
-pub struct Outside {
+pub struct Adapters {
     /// The provider.
     pub cloud: Box<dyn Cloud>,
     /// Its time.
@@ -28,15 +28,15 @@ pub struct Outside {
     pub store: Box<dyn Archive>,
 }
 
-impl Outside {
+impl Adapters {
     /// As the engine sees it.
-    pub fn world(&self) -> World<'_> {
-        World { cloud: &*self.cloud, clock: &*self.clock, wall: &self.wall, store: &*self.store }
+    pub fn world(&self) -> Environment<'_> {
+        Environment { cloud: &*self.cloud, clock: &*self.clock, wall: &self.wall, store: &*self.store }
     }
 }
 
 /// Opens everything.
-pub fn open(settings: &Settings) -> Result<Outside, Failure> {
+pub fn open(settings: &Settings) -> Result<Adapters, Failure> {
     match &settings.cloud {
         CloudSettings::Sim => {
             let catalog = Catalog::embedded().map_err(|error| Failure::of(Exit::Error, &error))?;
@@ -44,13 +44,13 @@ pub fn open(settings: &Settings) -> Result<Outside, Failure> {
                 .with_catalog(std::sync::Arc::new(catalog))
                 .with_wall(std::sync::Arc::new(SystemClock));
             let clock = Box::new(cloud.clock());
-            Ok(Outside { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
+            Ok(Adapters { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
         }
         #[cfg(feature = "aws")]
         CloudSettings::Aws { .. } => {
             let cloud = aws(settings);
             let store = store(settings)?;
-            Ok(Outside { cloud: Box::new(cloud), clock: Box::new(SystemClock), wall: SystemClock, store })
+            Ok(Adapters { cloud: Box::new(cloud), clock: Box::new(SystemClock), wall: SystemClock, store })
         }
         // The settings refuse it before.
         #[cfg(not(feature = "aws"))]
@@ -64,7 +64,7 @@ pub struct Opening {
     pub now: Moment,
     /// The provider's account, likewise.
     pub home: Home,
-    thread: JoinHandle<Result<Outside, Failure>>,
+    thread: JoinHandle<Result<Adapters, Failure>>,
 }
 
 /// Begins to open what exists already and takes a while to read: an embedded cloud. Nothing is made, and what is damaged
@@ -80,7 +80,7 @@ pub fn begin_to_open(settings: &Settings) -> Option<Opening> {
 
 impl Opening {
     /// Waits for the end of it.
-    pub fn wait(self) -> Result<Outside, Failure> {
+    pub fn wait(self) -> Result<Adapters, Failure> {
         // It has said on standard error why it panicked.
         let silent = |_| Err(Failure::new(Exit::Error, "the embedded cloud cannot be opened"));
         self.thread.join().unwrap_or_else(silent)

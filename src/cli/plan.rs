@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::Outside;
+use super::outside::Adapters;
 use super::run::Looked;
 use super::saved::SavedPlan;
 use super::settings::Settings;
@@ -15,7 +15,7 @@ use super::{apply, run};
 pub async fn run(
     args: &PlanArgs,
     loaded: Loaded,
-    outside: Outside,
+    outside: Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use rgctl_engine::execution::drive::Watch;
 use rgctl_engine::execution::motion::Wait;
 use rgctl_engine::execution::turn::Turn;
 use rgctl_model::journal::Event;
-use rgctl_model::seen::Inventory;
+use rgctl_model::observed::Inventory;
 use rgctl_schema::names::StepId;
 use rgctl_schema::time::{Moment, Span};
 

@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::names;
 use super::output::Output;
-use super::outside::Outside;
+use super::outside::Adapters;
 use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
@@ -20,23 +20,23 @@ use rgctl_engine::execution::drive::{self, DriveError, Ended, IfHeld, Job};
 use rgctl_engine::execution::turn::{self, Later, Pace};
 use rgctl_engine::gate::Verdicts;
 use rgctl_engine::ledger::{Ledger, Ruled};
-use rgctl_engine::planning::{self, Ask, Figures};
+use rgctl_engine::planning::{self, Figures, PlanInput};
 use rgctl_model::claims::Claims;
 use rgctl_model::health::Health;
 use rgctl_model::journal::{Outcome, Purpose};
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Answer, Plan, Step, Waiting};
+use rgctl_model::observed::Inventory;
+use rgctl_model::plan::{Answer, Blocker, Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::Clock;
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::scope::{RecordId, Scope};
-use rgctl_model::seen::Inventory;
 use rgctl_schema::names::{BlueprintName, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
 /// write: a store in which nothing was written yet has no identity, and nothing is ours there.
-pub async fn record_of(outside: &Outside, desired: &Desired) -> Result<Ledger, Failure> {
+pub async fn record_of(outside: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
     let scope = drive::scope_of(&*outside.cloud, desired).await?;
     let mut ledger = Ledger::default();
     let entries = outside.store.entries(&scope, 0).await?;
@@ -51,21 +51,21 @@ pub async fn record_of(outside: &Outside, desired: &Desired) -> Result<Ledger, F
 }
 
 /// The same for a plan that is carried out as it is, with the identity in its tags: it is given first.
-pub async fn record_to_write(outside: &Outside, desired: &Desired) -> Result<Ledger, Failure> {
+pub async fn record_to_write(outside: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
     let scope = drive::scope_of(&*outside.cloud, desired).await?;
     outside.store.identity(&scope).await?;
     record_of(outside, desired).await
 }
 
 /// What the record of a desired state knows of its objects.
-pub async fn claims(outside: &Outside, desired: &Desired) -> Result<Claims, Failure> {
+pub async fn claims(outside: &Adapters, desired: &Desired) -> Result<Claims, Failure> {
     Ok(record_of(outside, desired).await?.claims)
 }
 
 /// The regions that the blueprint has left, and in which the record still holds something. The store knows without its
 /// lines where something was ever begun, so that they are read only where there is more than the blueprint names.
 pub async fn regions_left(
-    outside: &Outside,
+    outside: &Adapters,
     scope: &Scope,
     desired: &Desired,
 ) -> Result<BTreeSet<RegionId>, Failure> {
@@ -94,7 +94,7 @@ pub struct Looked {
 
 /// Looks at the world and plans.
 pub async fn look_and_plan(
-    outside: &Outside,
+    outside: &Adapters,
     desired: &Desired,
     figures: &dyn Figures,
     policy: &Policy,
@@ -107,7 +107,7 @@ pub async fn look_and_plan(
     let now = outside.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let verdicts = planning::verdicts(desired, figures);
-    let ask = Ask {
+    let ask = PlanInput {
         desired,
         inventory: &inventory,
         policy,
@@ -127,14 +127,18 @@ pub async fn look_and_plan(
     let (quotas, unread) = quotas(outside, &plan, &inventory).await;
     let verdicts = Verdicts { quotas, ..verdicts.clone() };
     if !verdicts.quotas.is_empty() {
-        planning::answer_anew(&Ask { verdicts: &verdicts, ..ask }, &mut plan);
+        planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);
     }
     plan.notes.extend(unread);
     Ok(Looked { plan, inventory, record: ledger.last_seq, ruled: ledger.ruled })
 }
 
 /// The account's own quotas where a plan makes or grows something.
-pub async fn quotas(outside: &Outside, plan: &Plan, inventory: &Inventory) -> (Vec<KnownQuota>, Vec<String>) {
+pub async fn quotas(
+    outside: &Adapters,
+    plan: &Plan,
+    inventory: &Inventory,
+) -> (Vec<KnownQuota>, Vec<String>) {
     drive::quotas(&*outside.cloud, &planning::regions_that_grow(&plan.steps), inventory).await
 }
 
@@ -196,7 +200,7 @@ pub struct Finished {
 
 /// Carries a run out, and says how it ended.
 pub async fn carry_out(
-    outside: &Outside,
+    outside: &Adapters,
     run: &Run<'_>,
     output: &mut Output,
     form: OutputForm,
@@ -206,7 +210,7 @@ pub async fn carry_out(
 }
 
 /// Carries a run out, with its progress as talk.
-pub async fn finish(outside: &Outside, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
+pub async fn finish(outside: &Adapters, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
     let owner = rgctl_machine::owner();
     let began = outside.clock.now();
     let deadline = run.deadline.map(|span| began + span);
@@ -315,7 +319,7 @@ pub const fn exit_of(outcome: Outcome) -> Option<Exit> {
 /// Whether it is the gate alone that holds up the rest.
 fn is_refused(ended: &Ended) -> bool {
     let waits_for_person =
-        |waiting: &Waiting| !waiting.ends_by_itself() && !matches!(waiting, Waiting::Retained { .. });
+        |waiting: &Blocker| !waiting.ends_by_itself() && !matches!(waiting, Blocker::Retained { .. });
     !ended.last.held.is_empty()
         && ended.last.held.iter().all(|held| held.is_refused)
         && !ended.last.plan.waiting.iter().any(waits_for_person)

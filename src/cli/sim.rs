@@ -67,7 +67,7 @@ pub enum SimCommand {
         #[arg(long = "for", value_parser = span, default_value = "1h")]
         lasts: Span,
     },
-    /// Change an object by another hand, so that it drifts
+    /// Change an object outside rgctl, so that it drifts
     Edit {
         /// Which object: region/kind/name
         #[arg(value_parser = address)]
@@ -76,11 +76,11 @@ pub enum SimCommand {
         #[arg(required = true)]
         changes: Vec<String>,
     },
-    /// Make an object by another hand: nobody's, unless tags say otherwise
+    /// Make an object outside rgctl: nobody's, unless tags say otherwise
     Create(CreateArgs),
-    /// Delete an object by another hand
+    /// Delete an object outside rgctl
     Delete(DeleteArgs),
-    /// Set tags and take tags away by another hand
+    /// Set tags and take tags away outside rgctl
     Tag(TagArgs),
     /// Let an object at rest show a status word of its service, or one that nobody knows
     Status(StatusArgs),

@@ -1,4 +1,4 @@
-//! `rgctl sim create|delete|tag|status`: what other hands do in the embedded cloud.
+//! `rgctl sim create|delete|tag|status`: what happens in the embedded cloud outside rgctl.
 //!
 //! Goes in: arguments. Comes out: calls that a stranger makes, by the services' own rules, or edits past them.
 //!
@@ -19,7 +19,7 @@ use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, Token};
 use rgctl_sim::{SimCloud, World};
 
-/// A creation by another hand as arguments.
+/// A creation outside rgctl, as arguments.
 #[derive(Clone, Debug, Args)]
 pub struct CreateArgs {
     /// Which object: region/kind/name
@@ -35,7 +35,7 @@ pub struct CreateArgs {
     pub tags: Vec<String>,
 }
 
-/// A deletion by another hand as arguments.
+/// A deletion outside rgctl, as arguments.
 #[derive(Clone, Debug, Args)]
 pub struct DeleteArgs {
     /// Which object: region/kind/name
@@ -83,7 +83,7 @@ fn pairs<'a>(
     })
 }
 
-/// Another hand makes an object. It is nobody's, unless tags say otherwise.
+/// Makes an object outside rgctl. It is nobody's, unless tags say otherwise.
 pub fn create(cloud: &SimCloud, args: &CreateArgs) -> Result<(), SimCommandError> {
     let at = &args.address;
     let given = fields(&args.fields)?;
@@ -113,7 +113,7 @@ fn like_that(world: &World, at: &Address, like: &Address) -> Result<AnyAttrs, St
     world.attrs_of(like).cloned().ok_or_else(|| format!("{like} does not exist"))
 }
 
-/// Another hand deletes an object, by the rules of its service.
+/// Deletes an object outside rgctl, by the rules of its service.
 pub fn delete(cloud: &SimCloud, args: &DeleteArgs) -> Result<(), SimCommandError> {
     let final_snapshot = args.final_snapshot.as_deref().map(Name::new).transpose();
     let final_snapshot = final_snapshot.map_err(|error| SimCommandError::Argument(error.to_string()))?;
@@ -121,7 +121,7 @@ pub fn delete(cloud: &SimCloud, args: &DeleteArgs) -> Result<(), SimCommandError
     cloud.with_world(|world| call(world, &op))?.map_err(SimCommandError::Argument)
 }
 
-/// Another hand sets tags and takes tags away.
+/// Sets tags and takes tags away, outside rgctl.
 pub fn tag(cloud: &SimCloud, args: &TagArgs) -> Result<(), SimCommandError> {
     let mut tags = BTreeMap::new();
     for text in &args.tags {

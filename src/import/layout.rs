@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::import::stores::{ImportedStore, NetworkFacts, Part, network};
 use rgctl_blueprint::document::API_VERSION;
-use rgctl_blueprint::families::recognise::{NetworkFacts, Part, Recognised, network};
 use rgctl_blueprint::region::RegionBook;
 use rgctl_model::address::Address;
 use rgctl_model::node::TAG_PREFIX;
-use rgctl_model::seen::Inventory;
+use rgctl_model::observed::Inventory;
 use rgctl_schema::names::{BlueprintName, Partition, RegionId, StoreName};
 
 /// The shortest limit of an identifier that is made of the names of blueprint, store and region.
@@ -22,7 +22,7 @@ const UNKNOWN_DEMAND: &str = "Objectives and demand are not known from the cloud
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
     pub name: StoreName,
-    pub found: Recognised,
+    pub found: ImportedStore,
     /// It is not replicated though its cell has a second region.
     pub stays: bool,
     /// The blueprint has one cell, which is in no name.
@@ -64,7 +64,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub fn of(blueprint: &BlueprintName, mut found: Vec<Recognised>) -> Self {
+    pub fn of(blueprint: &BlueprintName, mut found: Vec<ImportedStore>) -> Self {
         // Replicated stores first: they decide which regions belong together.
         found.sort_by_key(|store| std::cmp::Reverse(store.secondaries().len()));
         let mut layout = Self::default();
@@ -102,7 +102,7 @@ impl Layout {
         layout
     }
 
-    fn place(&mut self, name: &StoreName, store: &Recognised) -> Result<bool, String> {
+    fn place(&mut self, name: &StoreName, store: &ImportedStore) -> Result<bool, String> {
         let (primary, secondaries) = (&store.root.region, store.secondaries());
         if let Some(cell) = self.cells.iter_mut().find(|cell| cell.primary == *primary) {
             if cell.secondaries != secondaries && !secondaries.is_empty() {
@@ -233,7 +233,7 @@ fn store_name(blueprint: &BlueprintName, root: &Address, taken: &BTreeSet<StoreN
 }
 
 /// The user's tags that all objects of a store have alike.
-pub(super) fn common_tags(inventory: &Inventory, store: &Recognised) -> BTreeMap<String, String> {
+pub(super) fn common_tags(inventory: &Inventory, store: &ImportedStore) -> BTreeMap<String, String> {
     let mut all =
         store.own().into_iter().filter_map(|at| inventory.seen.get(&at)).map(|seen| &seen.facts.tags);
     let Some(first) = all.next() else { return BTreeMap::new() };

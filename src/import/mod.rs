@@ -7,6 +7,7 @@
 //! **Invariant:** every difference is either stated in the blueprint as it was found, or stands in the plan.
 
 mod layout;
+pub mod stores;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::import::stores::{ImportedStore, Part, imported_stores, is_root};
 use rgctl_blueprint::desired;
 use rgctl_blueprint::families::adopt::Ownership;
-use rgctl_blueprint::families::recognise::{Part, Recognised, is_root, recognise};
 use rgctl_blueprint::region::{Region, RegionBook};
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_catalog::Catalog;
@@ -26,9 +27,9 @@ use rgctl_model::choices::Choices;
 use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::{Desired, Node};
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::seen::Inventory;
 use rgctl_schema::diagnostic::{Diagnostics, Finding};
 use rgctl_schema::names::{BlueprintName, StoreName};
 use rgctl_schema::section::from_json;
@@ -37,7 +38,7 @@ use rgctl_schema::time::Moment;
 use layout::{Layout, Placed};
 
 /// What an adoption is made from.
-pub struct Ask<'a> {
+pub struct ImportInput<'a> {
     /// What exists.
     pub inventory: &'a Inventory,
     /// Name of the blueprint to write.
@@ -132,13 +133,13 @@ impl Adoption {
 /// 1. Stores are recognised, named and placed into cells.
 /// 2. The blueprint is built under the real names, and every attribute that differs is stated as it was found.
 /// 3. It is built again, and planned against the inventory as if everything of it were taken over.
-pub fn adopt(ask: &Ask<'_>) -> Adoption {
+pub fn adopt(ask: &ImportInput<'_>) -> Adoption {
     let settled = settled(ask.inventory);
-    let all = recognise(&settled);
+    let all = imported_stores(&settled);
     let chosen =
         all.iter().filter(|store| ask.only.is_empty() || ask.only.contains(store.root.name.as_str()));
     let layout = Layout::of(ask.blueprint, chosen.cloned().collect());
-    let mut work = Work { ask, settled: &settled, layout: &layout, settings: BTreeMap::new() };
+    let mut work = DocumentBuilder { ask, settled: &settled, layout: &layout, settings: BTreeMap::new() };
     let regions = layout::missing_regions(&settled, &layout, ask.regions);
     let mut book = ask.regions.clone();
     for region in regions.iter().filter_map(|region| from_json::<Region>(region).ok()) {
@@ -187,14 +188,14 @@ fn settled(inventory: &Inventory) -> Inventory {
     settled
 }
 
-fn plan_as_if_taken(ask: &Ask<'_>, desired: &Desired) -> Plan {
+fn plan_as_if_taken(ask: &ImportInput<'_>, desired: &Desired) -> Plan {
     let mut inventory = ask.inventory.clone();
     for (at, node) in &desired.nodes {
         if let Some(seen) = inventory.seen.get_mut(at).filter(|seen| seen.owner().is_none()) {
             seen.facts.tags.extend(node.all_tags(&desired.blueprint));
         }
     }
-    planning::plan(&planning::Ask {
+    planning::plan(&planning::PlanInput {
         desired,
         inventory: &inventory,
         policy: &Policy::default(),
@@ -209,15 +210,15 @@ fn plan_as_if_taken(ask: &Ask<'_>, desired: &Desired) -> Plan {
     })
 }
 
-struct Work<'a> {
-    ask: &'a Ask<'a>,
+struct DocumentBuilder<'a> {
+    ask: &'a ImportInput<'a>,
     settled: &'a Inventory,
     layout: &'a Layout,
     /// Attributes stated as they were found.
     settings: BTreeMap<Address, Map<String, Value>>,
 }
 
-impl Work<'_> {
+impl DocumentBuilder<'_> {
     fn document(&self) -> Value {
         let stores: Vec<Value> = self.layout.placed.iter().map(|placed| self.store(placed)).collect();
         self.layout.document(self.ask.blueprint, self.settled, stores)
@@ -289,7 +290,7 @@ impl Work<'_> {
     }
 
     fn stores(&self) -> Vec<StoreFound> {
-        let kept = |found: &Recognised| {
+        let kept = |found: &ImportedStore| {
             let own = found.own();
             let of_store = self.settings.iter().filter(|(at, _)| own.contains(*at));
             of_store
@@ -347,7 +348,7 @@ fn differences(node: &Node, seen: &AnyAttrs) -> Map<String, Value> {
     found
 }
 
-fn left(ask: &Ask<'_>, all: &[Recognised], layout: &Layout) -> Vec<Left> {
+fn left(ask: &ImportInput<'_>, all: &[ImportedStore], layout: &Layout) -> Vec<Left> {
     let taken: BTreeSet<Address> = layout.placed.iter().flat_map(|placed| placed.found.own()).collect();
     let used: BTreeSet<(&str, &str)> = layout
         .placed

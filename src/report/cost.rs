@@ -44,7 +44,7 @@ pub struct CostReport {
 #[serde(tag = "looked", rename_all = "snake_case")]
 pub enum NotOurs {
     /// As far as was seen.
-    Seen {
+    Observed {
         /// Names of the objects.
         objects: Vec<String>,
         /// What they cost a month.
@@ -65,7 +65,7 @@ impl fmt::Display for NotOurs {
             Self::Not { why } => {
                 write!(f, "Whether anything that is not ours is bound to ours is not known: {why}.")
             }
-            Self::Seen { objects, cost, unseen } => {
+            Self::Observed { objects, cost, unseen } => {
                 if objects.is_empty() {
                     f.write_str("Nothing that is not ours was seen bound to ours.")?;
                 } else {

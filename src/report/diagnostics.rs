@@ -60,11 +60,7 @@ pub fn summary(found: &Diagnostics, files: usize) -> String {
     // What could not be read counts: it was given, and something is wrong with it.
     let unread = found.iter().filter(|diagnostic| diagnostic.code == codes::UNREADABLE).count();
     let files = counted(files + unread, "file").unwrap_or_else(|| "no file".to_owned());
-    if parts.is_empty() {
-        format!("{files}: nothing to object to")
-    } else {
-        format!("{} in {files}", parts.join(", "))
-    }
+    if parts.is_empty() { format!("{files}: valid") } else { format!("{} in {files}", parts.join(", ")) }
 }
 
 /// As JSON, with a format name and version.

@@ -125,7 +125,7 @@ fn last_settled(record: &[Entry]) -> Option<(Moment, &Fingerprint)> {
     settled
 }
 
-/// Steps whose effect came true and was not taken back by a later step on the same object.
+/// Steps that were done and was not taken back by a later step on the same object.
 fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
     let mut made = BTreeSet::new();
     for entry in record {

@@ -60,7 +60,7 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
 pub const fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Settled => "settled",
-        Outcome::Blocked => "needs a person",
+        Outcome::Blocked => "blocked",
         Outcome::Stopped => "stopped, resumable",
         Outcome::Waiting => "waits for its time",
         Outcome::Paused => "paused, resumable",

@@ -1,4 +1,4 @@
-//! What the record says is open: steps that were begun and have not come true, with what they wait for.
+//! What the record says is open: steps that were begun and are not done, with what they wait for.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use rgctl_engine::ledger::{Ledger, Status};
 use rgctl_schema::names::StepId;
 use rgctl_schema::time::Moment;
 
-/// A step that was begun and has not come true.
+/// A step that was begun and is not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OpenStep {
     /// Which step.

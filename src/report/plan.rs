@@ -7,7 +7,7 @@ use crate::report::style::{Style, Tone};
 use crate::report::tally::Tally;
 use crate::report::{cost, words};
 use rgctl_model::address::Address;
-use rgctl_model::plan::{Op, Plan, Refusal, Step, Waiting};
+use rgctl_model::plan::{Blocker, Op, Plan, Refusal, Step};
 use rgctl_schema::names::StepId;
 use rgctl_schema::time::Span;
 
@@ -138,7 +138,7 @@ fn write_step(out: &mut String, step: &Step, context: &Context<'_>) {
     }
 }
 
-/// `, after #1 and #2`: what must have come true before.
+/// `, after #1 and #2`: what must be done before.
 fn after(step: &Step, numbers: &BTreeMap<&StepId, usize>) -> String {
     let mut needs: Vec<usize> = step.needs.iter().filter_map(|need| numbers.get(need).copied()).collect();
     needs.sort_unstable();
@@ -195,7 +195,7 @@ fn write_waiting(out: &mut String, plan: &Plan, style: Style) {
 pub fn not_done(plan: &Plan) -> Vec<(String, String)> {
     let object = |at: &Address| format!("{} {} in {}", at.kind, at.name, at.region);
     let waiting = plan.waiting.iter().map(|waiting| (object(waiting.at()), waiting.to_string()));
-    let told: BTreeSet<&Address> = plan.waiting.iter().map(Waiting::at).collect();
+    let told: BTreeSet<&Address> = plan.waiting.iter().map(Blocker::at).collect();
     let others = plan.health.troubles.iter().filter(|ailment| match &ailment.at {
         Some(at) => !told.contains(at),
         None => true,

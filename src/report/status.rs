@@ -15,8 +15,8 @@ use rgctl_model::bill::CostRange;
 use rgctl_model::claims::Claims;
 use rgctl_model::health::Health;
 use rgctl_model::node::{Desired, Keep, Node, Usage};
-use rgctl_model::plan::{Plan, Waiting};
-use rgctl_model::seen::{Gap, Inventory, Seen};
+use rgctl_model::observed::{Gap, Inventory, Observed};
+use rgctl_model::plan::{Blocker, Plan};
 use rgctl_schema::money::Total;
 use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
 use rgctl_schema::phase::Phase;
@@ -101,7 +101,7 @@ pub struct StatusReport {
     pub stores: Vec<StoreStatus>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
-    /// Steps that the record says were begun and have not come true, with what they wait for.
+    /// Steps that the record says were begun and are not done, with what they wait for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenStep>,
     /// The run that works on it now.
@@ -155,7 +155,7 @@ pub fn existing(desired: &Desired, inventory: &Inventory, claims: &Claims, plan:
 /// Objects that are not ours and bound to ours, each with the one of ours.
 fn outsiders(plan: &Plan) -> BTreeMap<&Address, &Address> {
     let told = plan.waiting.iter().filter_map(|waiting| match waiting {
-        Waiting::ForeignMember { at, of, .. } => Some((at, of)),
+        Blocker::ForeignMember { at, of, .. } => Some((at, of)),
         _ => None,
     });
     told.collect()
@@ -175,7 +175,7 @@ pub fn report(
             || plan
                 .waiting
                 .iter()
-                .any(|one| matches!(one, Waiting::Foreign { at: foreign, .. } if foreign == at))
+                .any(|one| matches!(one, Blocker::Foreign { at: foreign, .. } if foreign == at))
     };
     let exists = existing(desired, inventory, claims, plan);
     let mut stores: BTreeMap<Place, StoreStatus> = BTreeMap::new();
@@ -277,7 +277,7 @@ fn missing(at: &Address) -> ObjectStatus {
 /// Numbers that make the size of an object, as they are seen.
 const SIZES: [&str; 5] = ["nodes", "shards", "replicas_per_shard", "base_rpu", "max_rpu"];
 
-fn object(at: &Address, seen: &Seen) -> ObjectStatus {
+fn object(at: &Address, seen: &Observed) -> ObjectStatus {
     let set = seen.attrs.set_fields();
     let classes = ["class", "node_type"];
     let class = set.iter().find(|(name, _)| classes.contains(name)).and_then(|(_, value)| value.as_str());

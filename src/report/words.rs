@@ -8,7 +8,7 @@ use crate::report::style::Tone;
 use rgctl_engine::execution::motion::Wait;
 use rgctl_engine::execution::turn::Held;
 use rgctl_model::plan::{Answer, Effect, Op, Plan, Reason, Refusal, Step};
-use rgctl_model::policy::Grave;
+use rgctl_model::policy::DestructiveAction;
 use rgctl_schema::money::Total;
 use rgctl_schema::names::StepId;
 use rgctl_schema::table::FieldChange;
@@ -122,7 +122,10 @@ pub fn gate(step: &Step, refusals: &[Refusal<'_>]) -> Option<(&'static str, Stri
         Answer::Wait { until, why } => {
             let leaves = match (&step.store, step.disturbs.waits_for_window()) {
                 (Some(store), true) => {
-                    format!("; `--allow {}:{store}` overrides a window, never a freeze", Grave::Window)
+                    format!(
+                        "; `--allow {}:{store}` overrides a window, never a freeze",
+                        DestructiveAction::Window
+                    )
                 }
                 _ => String::new(),
             };

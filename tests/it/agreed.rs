@@ -8,18 +8,18 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_engine::ledger::{Illegal, Ledger};
-use rgctl_engine::planning::{self, Ask};
+use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::chain;
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::{Claimed, Claims};
 use rgctl_model::journal::{Cause, Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Op, Plan, Verb, Waiting};
-use rgctl_model::policy::{Consent, Grave, Policy};
+use rgctl_model::observed::Member;
+use rgctl_model::plan::{Blocker, Op, Plan, Verb};
+use rgctl_model::policy::{Consent, DestructiveAction, Policy};
 use rgctl_model::ports::{Clock, Cloud, Lease, Permit, Store};
 use rgctl_model::scope::RecordId;
-use rgctl_model::seen::Member;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId, StoreName, Token};
 use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, GENESIS, Rule};
@@ -43,9 +43,9 @@ pub fn quiet_site(seed: u64) -> Site {
 fn everything(stores: &BTreeSet<StoreName>, regions: &BTreeSet<RegionId>) -> Policy {
     let mut policy = Policy::default();
     for (store, region) in stores.iter().flat_map(|store| regions.iter().map(move |region| (store, region))) {
-        for grave in Grave::ALL {
+        for action in DestructiveAction::ALL {
             policy.consents.insert(Consent {
-                grave,
+                action,
                 store: Some(store.clone()),
                 region: Some(region.clone()),
             });
@@ -60,13 +60,13 @@ fn stores_of(desired: &Desired) -> BTreeSet<StoreName> {
 
 /// What a person is shown.
 fn shown(site: &Site, desired: &Desired, policy: &Policy, destroy: bool) -> Plan {
-    planning::plan(&Ask { destroy, ..ask(desired, &site.look(desired), policy) })
+    planning::plan(&PlanInput { destroy, ..ask(desired, &site.look(desired), policy) })
 }
 
 /// Carries out what was shown, and tells which calls were made, in short; the world must be at rest afterwards.
 fn carry_out(site: &mut Site, wanted: &Desired, policy: &Policy, destroy: bool) -> Result<usize, String> {
     let plan = shown(site, wanted, policy, destroy);
-    let is_bound = plan.waiting.iter().any(|waiting| matches!(waiting, Waiting::Bound { .. }));
+    let is_bound = plan.waiting.iter().any(|waiting| matches!(waiting, Blocker::Bound { .. }));
     let before = site.cloud.calls().len();
     let order = Order { policy: policy.clone(), agreed: Some(plan.clone()), destroy, ..Order::default() };
     let ended = site.run(wanted, &order).map_err(|error| format!("{error:?}"))?;
@@ -443,7 +443,7 @@ fn intended(text: &str) -> Event {
         at: at("us-east-1", KindId::AuroraCluster, "game-db"),
         word: "create".into(),
         token: Token("t".into()),
-        leaves: None,
+        final_snapshot: None,
         why: "missing".into(),
         changes: Vec::new(),
         asks: String::new(),
@@ -584,7 +584,7 @@ fn a_global_object_that_was_made_and_not_tagged_is_known_by_its_members_and_tagg
     claims.objects.insert(global.clone(), begun);
     assert!(owns(&claims));
     let policy = Policy::default();
-    let plan = planning::plan(&Ask { claims: &claims, ..ask(&wanted, &world, &policy) });
+    let plan = planning::plan(&PlanInput { claims: &claims, ..ask(&wanted, &world, &policy) });
     let tagged = plan.steps.iter().any(|step| step.op.at() == &global && step.op.word() == "tag");
     assert!(tagged, "{:#?}", lines(&plan));
     // With a member of somebody else it is somebody else's.

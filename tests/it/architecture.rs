@@ -113,6 +113,7 @@ const SERVICES: &[&str] = &["aurora", "docdb", "documentdb", "elasticache", "red
 const SERVICES_AT_HOME: &[&str] = &[
     "crates/model/src/kinds/",
     "crates/blueprint/src/families/",
+    "src/import/stores/",
     "crates/blueprint/src/capacity/",
     "crates/aws/src/",
     "crates/permissions/src/",

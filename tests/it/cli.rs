@@ -5,8 +5,8 @@ use std::path::Path;
 use assert_cmd::Command;
 use rgctl::cli::exit::{self, Exit};
 use rgctl::cli::saved::SavedPlan;
+use rgctl_model::observed::Inventory;
 use rgctl_model::policy::Policy;
-use rgctl_model::seen::Inventory;
 use rgctl_store::objects::WorldFile;
 
 use rgctl_testkit::fixtures::{NOW, cluster_store, desired, plan_for};

@@ -8,10 +8,10 @@ use rgctl_model::address::Address;
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Observed};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::rules::{Allowance, Policies, Rules};
-use rgctl_model::seen::{Inventory, Seen};
 use rgctl_schema::names::{Fingerprint, RegionId, StoreName};
 use rgctl_schema::time::Span;
 use rgctl_sim::GENESIS;
@@ -53,7 +53,7 @@ fn wanted(store: &str, regions: &str) -> Desired {
 fn emptied(wanted: &Desired, world: &Inventory) -> BTreeSet<String> {
     let primary = rgctl_testkit::fixtures::region("us-east-1");
     let is_standing =
-        |(at, seen): &(&Address, &Seen)| !seen.facts.phase.is_going() && !at.kind.facts().observe_only;
+        |(at, seen): &(&Address, &Observed)| !seen.facts.phase.is_going() && !at.kind.facts().observe_only;
     let standing: Vec<&Address> = world.seen.iter().filter(is_standing).map(|(at, _)| at).collect();
     let bears = |at: &Address| at.kind.facts().holds_data;
     let data: Vec<&Address> = wanted.nodes.keys().filter(|at| bears(at)).collect();

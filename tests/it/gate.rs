@@ -7,7 +7,7 @@ use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
 use rgctl_engine::gate::{Asked, Verdicts, authorise, stricter};
 use rgctl_engine::ledger::{Ledger, Ruled};
-use rgctl_engine::planning::{self, Ask};
+use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::bill::CostRange;
 use rgctl_model::chain;
 use rgctl_model::claims::{Claimed, Claims};
@@ -15,13 +15,14 @@ use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE};
-use rgctl_model::plan::{Answer, Disturbance, Op, Plan, Step, Waiting};
-use rgctl_model::policy::{Authority, Grave, GraveAct, Policy};
+use rgctl_model::observed::{Gap, Inventory};
+use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Plan, Step};
+use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::ports::Lease;
 use rgctl_model::rules::{
-    Allowance, CalendarEntry, CellPlace, CostPolicy, Freeze, Policies, RecordedRules, Repeats, Rules, Verdict,
+    Allowance, CalendarEntry, CellPlace, CostPolicy, Enforcement, Freeze, Policies, RecordedRules, Repeats,
+    Rules,
 };
-use rgctl_model::seen::{Gap, Inventory};
 use rgctl_schema::calendar::{Weekday, Window, Zone};
 use rgctl_schema::money::{Currency, Money};
 use rgctl_schema::names::{Fingerprint, RunId, StoreName, Token};
@@ -96,7 +97,7 @@ proptest! {
         let stops = hard || one.disturbs.disturbs_or_reduces();
         prop_assert_eq!(answer == Answer::Go, !(is_frozen && stops), "{:?}", answer);
         let store = one.store.clone();
-        one.requires.insert(GraveAct { grave: Grave::Delete, store, region: region("us-east-1") });
+        one.requires.insert(ConsentRequest { action: DestructiveAction::Delete, store, region: region("us-east-1") });
         let allowed = consents(&["delete:*@*", "window:*"]);
         let answer = ask_gate(&one, &rules, &allowed, Authority::Person, now);
         prop_assert_eq!(never, matches!(answer, Answer::No { .. }));
@@ -150,7 +151,7 @@ fn disturbing_work_waits_for_its_window_and_begins_when_it_fits() {
 
 /// A plan with a record of its own.
 fn plan_with(desired: &Desired, world: &Inventory, policy: &Policy, claims: &Claims) -> Plan {
-    planning::plan(&Ask { claims, ..ask(desired, world, policy) })
+    planning::plan(&PlanInput { claims, ..ask(desired, world, policy) })
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn a_cost_bound_refuses_growth_and_nothing_else() {
     let policy = Policy::default();
     let go = |wanted: &Desired, world: &Desired| {
         let world = world_of(world);
-        let plan = planning::plan(&Ask { verdicts: &verdicts, ..ask(wanted, &world, &policy) });
+        let plan = planning::plan(&PlanInput { verdicts: &verdicts, ..ask(wanted, &world, &policy) });
         plan.steps.iter().all(|step| step.answer == Answer::Go)
     };
     assert!(!go(&large, &small) && go(&small, &large));
@@ -213,7 +214,7 @@ fn a_reason_that_holds_up_many_steps_is_said_once_with_their_number_and_counted_
     let large = desired(cluster_store("accounts", "us-east-1", 4, "db.r7g.4xlarge"));
     let small = world_of(&desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large")));
     let policy = Policy::default();
-    let plan = planning::plan(&Ask { verdicts: &verdicts, ..ask(&large, &small, &policy) });
+    let plan = planning::plan(&PlanInput { verdicts: &verdicts, ..ask(&large, &small, &policy) });
     let refused = plan.steps.iter().filter(|step| step.refused().is_some()).count();
     assert!(refused > 2, "{:#?}", lines(&plan));
     let told =
@@ -314,14 +315,14 @@ fn an_unknown_price_is_a_refusal_where_the_blueprint_says_so() {
     sum.ceiling.add_unpriced("db.x99.large in us-east-1");
     let judge = |on_unknown| {
         let mut rules = rules();
-        let cost = CostPolicy { monthly_max: Vec::new(), on_exceed: Verdict::Deny, on_unknown };
+        let cost = CostPolicy { monthly_max: Vec::new(), on_exceed: Enforcement::Deny, on_unknown };
         rules.policies.cost = Some(cost);
         Verdicts::judge(&[rules], &sum)
     };
-    let denied = judge(Verdict::Deny);
+    let denied = judge(Enforcement::Deny);
     assert!(denied.refuses_growth() && denied.refusals[0].contains("db.x99.large"), "{denied:?}");
-    assert!(!judge(Verdict::Warn).refuses_growth() && !judge(Verdict::Warn).notes.is_empty());
-    assert_eq!(judge(Verdict::Ignore), Verdicts::default());
+    assert!(!judge(Enforcement::Warn).refuses_growth() && !judge(Enforcement::Warn).notes.is_empty());
+    assert_eq!(judge(Enforcement::Ignore), Verdicts::default());
 }
 
 #[test]
@@ -331,12 +332,12 @@ fn a_sum_in_a_currency_without_a_bound_is_not_taken_for_one_within_it() {
     let judge = |currency, on_unknown| {
         let mut rules = rules();
         let monthly_max = vec![Money::new(Decimal::from(9_000), currency)];
-        rules.policies.cost = Some(CostPolicy { monthly_max, on_exceed: Verdict::Deny, on_unknown });
+        rules.policies.cost = Some(CostPolicy { monthly_max, on_exceed: Enforcement::Deny, on_unknown });
         Verdicts::judge(&[rules], &sum)
     };
-    assert!(judge(Currency::Usd, Verdict::Deny).refuses_growth());
-    assert!(judge(Currency::Usd, Verdict::Warn).notes[0].contains("no bound in CNY"));
-    assert_eq!(judge(Currency::Cny, Verdict::Deny), Verdicts::default());
+    assert!(judge(Currency::Usd, Enforcement::Deny).refuses_growth());
+    assert!(judge(Currency::Usd, Enforcement::Warn).notes[0].contains("no bound in CNY"));
+    assert_eq!(judge(Currency::Cny, Enforcement::Deny), Verdicts::default());
 }
 
 #[test]
@@ -381,7 +382,7 @@ fn a_cost_bound_refuses_what_raises_a_bound_of_scaling_or_has_no_price_and_lets_
         let answer = |before, after| {
             let wanted = of(after);
             let world = world_of(&of(before));
-            let plan = planning::plan(&Ask { verdicts: &verdicts, ..ask(&wanted, &world, &policy) });
+            let plan = planning::plan(&PlanInput { verdicts: &verdicts, ..ask(&wanted, &world, &policy) });
             plan.steps.into_iter().next().expect("a step").answer
         };
         assert!(matches!(answer(8, 64), Answer::No { .. }), "{kind} {field}");
@@ -414,13 +415,13 @@ fn record_and_tag_that_tell_different_stores_allow_nothing_in_every_family() {
 #[test]
 fn a_scaler_does_nothing_that_needs_consent_whatever_was_allowed() {
     let mut one = step(Disturbance::Reduction, Span::from_mins(5));
-    for grave in Grave::ALL {
-        let act = GraveAct { grave, store: one.store.clone(), region: region("us-east-1") };
+    for action in DestructiveAction::ALL {
+        let act = ConsentRequest { action, store: one.store.clone(), region: region("us-east-1") };
         one.requires = [act].into();
         let allowed = consents(&["delete:*@*", "replace:*@*", "shrink:*@*", "empty:*@*", "window:*"]);
         let ask = |authority| ask_gate(&one, &rules(), &allowed, authority, NOW);
-        assert!(matches!(ask(Authority::Scaler), Answer::No { allow, .. } if allow.is_empty()), "{grave:?}");
-        assert_eq!(ask(Authority::Person), Answer::Go, "{grave:?}");
+        assert!(matches!(ask(Authority::Scaler), Answer::No { allow, .. } if allow.is_empty()), "{action:?}");
+        assert_eq!(ask(Authority::Person), Answer::Go, "{action:?}");
     }
 }
 
@@ -490,7 +491,7 @@ fn what_could_not_be_seen_keeps_a_take_over_from_being_settled() {
     for lasting in [false, true] {
         let plan = take_over(lasting);
         assert!(!plan.is_clean() && plan.health.needs_person(), "{:?}", plan.health);
-        assert_eq!(plan.waiting.iter().any(Waiting::ends_by_itself), !lasting, "it is waited for to a bound");
+        assert_eq!(plan.waiting.iter().any(Blocker::ends_by_itself), !lasting, "it is waited for to a bound");
     }
     let whole = planning::take_over(&ask(&wanted, &Inventory::empty(NOW), &Policy::default()), None);
     assert!(whole.is_clean());
@@ -586,12 +587,12 @@ fn of_two_policies_about_cost_the_smaller_bound_meets_the_stricter_answer() {
         let mut rules = rules();
         let bound = Money::new(Decimal::from(dollars), Currency::Usd);
         rules.policies.cost =
-            Some(CostPolicy { monthly_max: vec![bound], on_exceed, on_unknown: Verdict::Ignore });
+            Some(CostPolicy { monthly_max: vec![bound], on_exceed, on_unknown: Enforcement::Ignore });
         rules
     };
     let mut sum = CostRange::default();
     sum.ceiling.known.insert(Currency::Usd, Decimal::from(150));
-    let (small, large) = (with(100, Verdict::Warn), with(200, Verdict::Deny));
+    let (small, large) = (with(100, Enforcement::Warn), with(200, Enforcement::Deny));
     for one in [&small, &large] {
         assert!(!Verdicts::judge(std::slice::from_ref(one), &sum).refuses_growth());
     }
@@ -667,7 +668,7 @@ fn a_tag_of_another_hand_takes_no_final_snapshot_away() {
         let mut claims = Claims::default();
         let keep = recorded.map(str::to_owned);
         claims.objects.insert(place.clone(), Claimed { is_done: true, keep, ..Claimed::default() });
-        let plan = planning::plan(&Ask {
+        let plan = planning::plan(&PlanInput {
             destroy: true,
             claims: &claims,
             ..ask(&wanted, &world, &Policy::default())
@@ -696,7 +697,7 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
         at: place.clone(),
         word: "delete".to_owned(),
         token: Token("token".to_owned()),
-        leaves: None,
+        final_snapshot: None,
         why: String::new(),
         changes: Vec::new(),
         asks: String::new(),

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use rgctl::import::{Adoption, Ask, adopt};
+use rgctl::import::{Adoption, ImportInput, adopt};
 use rgctl_blueprint::desired;
 use rgctl_blueprint::document::Reading;
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Node, TAG_BLUEPRINT};
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::{Op, Verb};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Cloud, Permit};
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::names::{BlueprintName, RegionId, Token};
 use rgctl_schema::phase::{Phase, Role};
@@ -27,7 +27,7 @@ use rgctl_testkit::fixtures::{NOW, at, plan_for, region};
 use rgctl_testkit::shipped::{SHIPPED, build, catalog};
 use rgctl_testkit::site::block_on;
 
-/// Builds objects by another hand: no tag of ours, in the order in which they need each other.
+/// Builds objects outside rgctl: no tag of ours, in the order in which they need each other.
 fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTreeMap<String, String>) {
     let mut made: BTreeSet<Address> = BTreeSet::new();
     while made.len() < nodes.len() {
@@ -53,7 +53,7 @@ fn look(cloud: &SimCloud, regions: &BTreeSet<RegionId>) -> Inventory {
 }
 
 fn import(inventory: &Inventory, name: &str, only: &[&str]) -> Adoption {
-    adopt(&Ask {
+    adopt(&ImportInput {
         inventory,
         blueprint: &BlueprintName::new(name).unwrap(),
         regions: &Reading::with_built_in_regions(&[]).regions,
@@ -474,7 +474,7 @@ fn the_binary_imports_takes_over_on_consent_and_plans_nothing() {
     let value: Value = serde_json::from_str(&taken.data).unwrap();
     assert_eq!(value["format"], "rgctl.dev/strangers/v1");
     assert!(value["objects"].as_array().unwrap().iter().any(|one| one["taken"] == json!(true)));
-    assert_eq!(before.code, 8, "what is not ours needs a person: {}", before.talk);
+    assert_eq!(before.code, 8, "what is not ours blocks: {}", before.talk);
     // Reads lag writes: a look at once would show the tags as they were.
     assert_eq!(place.run(&["sim", "advance", "1m"]).code, 0);
     let after = place.run(&["plan", "-f", "legacy.yaml", "--detailed-exitcode"]);

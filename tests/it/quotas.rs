@@ -6,20 +6,20 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use rgctl::cli::figures::CatalogFigures;
-use rgctl_engine::execution::drive::{Job, Watch, World, drive};
+use rgctl_engine::execution::drive::{Environment, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::gate::{Asked, Verdicts, authorise};
-use rgctl_engine::planning::{self, Ask};
+use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::claims::{Claimed, Claims};
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::{Answer, Op, Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Cloud, CloudError, Permit, Receipt};
 use rgctl_model::quota::{AccountQuota, OverQuota};
 use rgctl_model::scope::Home;
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{RegionId, RunId, Token};
 use rgctl_schema::time::Span;
@@ -44,7 +44,7 @@ fn over(wanted: &Desired, seen: &Inventory, own: &[AccountQuota]) -> Vec<OverQuo
 fn plan(wanted: &Desired, seen: &Inventory, own: &[AccountQuota], policy: &Policy) -> Plan {
     let figures = CatalogFigures::new(catalog(), wanted, NOW);
     let verdicts = Verdicts { quotas: planning::known_quotas(own.to_vec(), seen), ..Verdicts::default() };
-    planning::plan(&Ask { figures: &figures, verdicts: &verdicts, ..ask(wanted, seen, policy) })
+    planning::plan(&PlanInput { figures: &figures, verdicts: &verdicts, ..ask(wanted, seen, policy) })
 }
 
 fn stores(count: usize) -> Desired {
@@ -199,8 +199,8 @@ fn repairing_and_removing_are_never_refused_by_a_quota_in_every_family() {
             .objects
             .insert(at("us-east-1", kind, "game-a"), Claimed { is_done: true, ..Claimed::default() });
         let policy = consents(&["empty:s@us-east-1", "delete:s@us-east-1"]);
-        let ask = Ask { figures: &figures, verdicts: &full, ..ask(&wanted, &nothing, &policy) };
-        let repair = planning::plan(&Ask { claims: &claims, ..ask });
+        let ask = PlanInput { figures: &figures, verdicts: &full, ..ask(&wanted, &nothing, &policy) };
+        let repair = planning::plan(&PlanInput { claims: &claims, ..ask });
         assert!(repair.steps[0].repairs, "{kind}");
         assert_eq!(answers(&repair), [("game-a", false)], "{kind}");
         assert_eq!(
@@ -227,8 +227,11 @@ fn a_repair_takes_its_place_back_before_anything_new_does() {
     let lost = at("us-east-1", KindId::AuroraCluster, "game-z");
     claims.objects.insert(lost, Claimed { is_done: true, ..Claimed::default() });
     let policy = consents(&["empty:s@us-east-1"]);
-    let made =
-        planning::plan(&Ask { verdicts: &verdicts, claims: &claims, ..ask(&wanted, &nothing, &policy) });
+    let made = planning::plan(&PlanInput {
+        verdicts: &verdicts,
+        claims: &claims,
+        ..ask(&wanted, &nothing, &policy)
+    });
     assert_eq!(answers(&made), [("game-a", true), ("game-z", false)]);
 }
 
@@ -375,7 +378,7 @@ fn quotas_that_cannot_be_read_are_a_warning_and_the_usual_ones_count() {
     );
     let figures = CatalogFigures::new(catalog(), &wanted, NOW);
     let (clock, silent) = (site.cloud.clock(), Silent(&site.cloud));
-    let world = World { cloud: &silent, clock: &clock, wall: &site.wall, store: &site.store };
+    let world = Environment { cloud: &silent, clock: &clock, wall: &site.wall, store: &site.store };
     let (run, policy, pace) = (RunId("silent".to_owned()), Policy::default(), Pace::default());
     let job = Job { figures: &figures, ..applying(&wanted, &run, &policy, &pace) };
     let mut watch = Lines::default();

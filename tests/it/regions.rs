@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rgctl_engine::execution::drive::{Ended, World, drive};
+use rgctl_engine::execution::drive::{Ended, Environment, drive};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Ledger;
 use rgctl_model::address::Address;
@@ -15,11 +15,11 @@ use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
 use rgctl_model::scope::Home;
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
@@ -64,7 +64,7 @@ const LEFT: &str = "eu-west-1";
 
 fn run(site: &Site, cloud: &dyn Cloud, wanted: &Desired, policy: &Policy, name: &str) -> Ended {
     let clock = site.cloud.clock();
-    let world = World { cloud, clock: &clock, wall: &site.wall, store: &site.store };
+    let world = Environment { cloud, clock: &clock, wall: &site.wall, store: &site.store };
     let (id, pace) = (RunId(name.to_owned()), Pace::default());
     let job = applying(wanted, &id, policy, &pace);
     block_on(drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(2_000) })).unwrap()
@@ -183,7 +183,7 @@ fn intended(step: &StepId, at: &Address, word: &str) -> Event {
         at: at.clone(),
         word: word.to_owned(),
         token: Token("token".into()),
-        leaves: None,
+        final_snapshot: None,
         why: String::new(),
         changes: Vec::new(),
         names: None,
@@ -196,7 +196,7 @@ fn a_call_that_may_still_arrive_holds_its_region_for_a_quarter_of_an_hour() {
     let (began, late) = (Moment::EPOCH + Span::from_days(1), Pace::default().late);
     assert_eq!(late, Span::from_mins(15));
     let (at, step) = (at(LEFT, KindId::CacheGroup, "game-rank"), StepId("delete it".into()));
-    // A deletion without an answer was asked for again, and came true: the first call may still be on its way.
+    // A deletion without an answer was asked for again, and was done: the first call may still be on its way.
     let mut ledger = Ledger::default();
     let unclear = Event::Unclear { step: step.clone(), why: String::new() };
     ledger.fold(&lines(began, vec![opened(), intended(&step, &at, "delete"), unclear]));
@@ -276,7 +276,7 @@ fn a_control_plane_that_answers_nothing_holds_up_no_call_of_another_one() {
         let site = Site::new(36);
         let cloud = SlowPlane { cloud: &site.cloud, slow, others: AtomicU32::new(0), called: Notify::new() };
         let clock = site.cloud.clock();
-        let world = World { cloud: &cloud, clock: &clock, wall: &site.wall, store: &site.store };
+        let world = Environment { cloud: &cloud, clock: &clock, wall: &site.wall, store: &site.store };
         let (id, policy, pace) = (RunId("slow".into()), Policy::default(), Pace::default());
         let job = applying(&wanted, &id, &policy, &pace);
         let mut watch = Quiet { turns: 0, stop_after: Some(500) };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use rgctl_scaling::backtest::{self, Asked, OWN};
 use rgctl_scaling::baselines::{BASELINES, Family};
-use rgctl_scaling::calendar::{Effect, Event};
+use rgctl_scaling::calendar::{CalendarEvent, Effect};
 use rgctl_scaling::decide::{Direction, Held};
 use rgctl_scaling::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
 use rgctl_scaling::policy::ShadowPolicy;
@@ -156,7 +156,7 @@ fn the_calendar_grows_before_an_event_and_holds_through_an_outage() {
     let memory = learned(&synthetic(1440 * 3, 5));
     let now = Moment::from_secs(1_000_000);
     let plain = decide(&situation(&memory, 3)).target;
-    let season = Event {
+    let season = CalendarEvent {
         name: "season".into(),
         starts: now + Span::from_mins(15),
         lasts: Span::from_hours(6),
@@ -164,7 +164,7 @@ fn the_calendar_grows_before_an_event_and_holds_through_an_outage() {
     };
     let grown = decide(&Situation { calendar: std::slice::from_ref(&season), ..situation(&memory, 3) });
     assert!(grown.target > plain && grown.why.contains("season"), "{}", grown.why);
-    let outage = Event { effect: Effect::Outage, starts: now - Span::from_mins(5), ..season };
+    let outage = CalendarEvent { effect: Effect::Outage, starts: now - Span::from_mins(5), ..season };
     let held = decide(&Situation { calendar: std::slice::from_ref(&outage), ..situation(&memory, 15) });
     assert_eq!(held.target, 15);
 }
@@ -185,7 +185,7 @@ fn an_axis_whose_resize_interrupts_goes_live_safely_stays_and_obeys_the_calendar
     }
     let quiet = decide(&situation(&memory, 15));
     assert_eq!((quiet.target, quiet.held), (15, Some(Held::Interruption)), "{}", quiet.why);
-    let season = Event {
+    let season = CalendarEvent {
         name: "season".into(),
         starts: quiet.firm_after + Span::from_mins(15),
         lasts: Span::from_hours(6),

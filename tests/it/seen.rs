@@ -32,7 +32,7 @@ fn json(left: &Left) -> Value {
     serde_json::from_str(&left.data).unwrap_or_else(|error| panic!("{error}: {}{}", left.data, left.talk))
 }
 
-/// Every command that looks says the trouble in text and in its document, and needs a person.
+/// Every command that looks says the trouble in text and in its document, and is blocked.
 fn assert_said(place: &Place, trouble: &str, words: &str, name: &str) {
     for view in ["plan", "drift", "status"] {
         let text = place.run(&[view, "-f", "game.yaml"]);

@@ -14,9 +14,9 @@ use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Node;
-use rgctl_model::plan::{CostChange, CostKey, Plan, Step, Waiting};
+use rgctl_model::observed::{Gap, Inventory};
+use rgctl_model::plan::{Blocker, CostChange, CostKey, Plan, Step};
 use rgctl_model::policy::Policy;
-use rgctl_model::seen::{Gap, Inventory};
 use rgctl_schema::money::{Currency, Money, Total};
 use rgctl_schema::names::{Fingerprint, RunId, StepId, StoreName, Token};
 use rgctl_schema::phase::Phase;
@@ -59,17 +59,17 @@ fn rich_plan() -> Plan {
     for step in &mut plan.steps {
         price(step);
     }
-    plan.waiting.push(Waiting::Transition {
+    plan.waiting.push(Blocker::Transition {
         at: at("us-east-1", KindId::AuroraInstance, "game-ranking-use1-1"),
         phase: Phase::Creating,
         native: "configuring-enhanced-monitoring".to_owned(),
     });
-    plan.waiting.push(Waiting::Foreign {
+    plan.waiting.push(Blocker::Foreign {
         at: at("us-west-2", KindId::AuroraCluster, "game-history-usw2"),
         owner: Some("older-game".to_owned()),
         remedy: None,
     });
-    plan.waiting.push(Waiting::Bound {
+    plan.waiting.push(Blocker::Bound {
         at: at("us-east-1", KindId::CacheGroup, "game-ranking-use1"),
         by: at("us-east-1", KindId::CacheGlobal, "game-ranking-global"),
     });
@@ -287,7 +287,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
             at: at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2"),
             word: "modify".to_owned(),
             token: Token("t".to_owned()),
-            leaves: None,
+            final_snapshot: None,
             why: "differs from the blueprint".to_owned(),
             changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
             asks: String::new(),

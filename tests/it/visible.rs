@@ -5,14 +5,14 @@ use rgctl::cli::exit::Exit;
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
 use rgctl::report::{drift, plan, plan_markdown};
-use rgctl_engine::planning::{self, Ask};
+use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::address::Address;
 use rgctl_model::health::Trouble;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Plan, Waiting};
+use rgctl_model::observed::{Gap, Inventory, Member};
+use rgctl_model::plan::{Blocker, Plan};
 use rgctl_model::policy::Policy;
-use rgctl_model::seen::{Gap, Inventory, Member};
 use rgctl_schema::names::Fingerprint;
 use rgctl_schema::phase::{Phase, Role};
 use serde_json::json;
@@ -41,7 +41,7 @@ enum Owner {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sight {
+enum RegionListing {
     Whole,
     /// The object is seen, and its list is not complete.
     Partly,
@@ -51,7 +51,7 @@ enum Sight {
 }
 
 /// Two objects of a kind and of one store; the first is as the case says, the other one as wanted.
-fn case(kind: KindId, phase: &Phase, owner: Owner, sight: Sight) -> (Plan, Address) {
+fn case(kind: KindId, phase: &Phase, owner: Owner, sight: RegionListing) -> (Plan, Address) {
     let (one, other) = (at("us-east-1", kind, "game-a"), at("us-east-1", kind, "game-b"));
     let wanted = desired(vec![node(one.clone(), "a", &[], &[]), node(other, "a", &[], &[])]);
     let mut world = world_of(&wanted);
@@ -62,15 +62,15 @@ fn case(kind: KindId, phase: &Phase, owner: Owner, sight: Sight) -> (Plan, Addre
         Owner::Nobody => seen.facts.tags.clear(),
         Owner::Another => drop(seen.facts.tags.insert("rgctl:blueprint".to_owned(), "older-game".to_owned())),
     }
-    if sight != Sight::Whole {
+    if sight != RegionListing::Whole {
         world.gaps.push(Gap {
             region: region("us-east-1"),
             endpoint: kind.facts().endpoint,
             why: "page 2 failed".to_owned(),
-            lasting: sight == Sight::Denied,
+            lasting: sight == RegionListing::Denied,
         });
     }
-    if matches!(sight, Sight::Lost | Sight::Denied) {
+    if matches!(sight, RegionListing::Lost | RegionListing::Denied) {
         world.seen.remove(&one);
     }
     (plan_for(&wanted, &world, &Policy::default()), one)
@@ -104,19 +104,22 @@ fn every_phase_owner_and_gap_of_every_kind_is_said_by_every_view() {
     for kind in KindId::ALL.iter().filter(|kind| !kind.facts().observe_only) {
         for phase in PHASES() {
             for owner in [Owner::Ours, Owner::Nobody, Owner::Another] {
-                for sight in [Sight::Whole, Sight::Partly, Sight::Lost, Sight::Denied] {
+                for sight in
+                    [RegionListing::Whole, RegionListing::Partly, RegionListing::Lost, RegionListing::Denied]
+                {
                     let what = format!("{kind} {phase} {owner:?} {sight:?}");
                     let (plan, at) = case(*kind, &phase, owner, sight);
-                    if (&phase, owner, sight) == (&Phase::Ready, Owner::Ours, Sight::Whole) {
+                    if (&phase, owner, sight) == (&Phase::Ready, Owner::Ours, RegionListing::Whole) {
                         assert!(plan.is_clean() && exit_of(&plan) == Exit::Done, "{what}");
                         clean += 1;
                         continue;
                     }
                     // Where the object is well and the list is not whole, the part of the world is named.
-                    let is_well = (&phase, owner, sight) == (&Phase::Ready, Owner::Ours, Sight::Partly);
+                    let is_well =
+                        (&phase, owner, sight) == (&Phase::Ready, Owner::Ours, RegionListing::Partly);
                     assert_said(&plan, if is_well { "us-east-1" } else { at.name.as_str() }, &what);
                     let troubles = &plan.health.counts;
-                    let lost = matches!(sight, Sight::Lost | Sight::Denied);
+                    let lost = matches!(sight, RegionListing::Lost | RegionListing::Denied);
                     let expected = match (&phase, owner) {
                         _ if lost => Some(Trouble::Unseen),
                         (_, Owner::Nobody | Owner::Another) => Some(Trouble::Foreign),
@@ -162,7 +165,7 @@ fn assert_seen_and_not_begun(wanted: &Desired, world: &Inventory, of: &Address, 
     assert_eq!(plan.health.counts.get(&Trouble::ForeignMember), Some(&1), "{what}");
 
     let allowed = consents(&["delete:a@us-east-1", "delete:a@us-west-2"]);
-    let removal = planning::plan(&Ask { destroy: true, ..ask(wanted, world, &allowed) });
+    let removal = planning::plan(&PlanInput { destroy: true, ..ask(wanted, world, &allowed) });
     assert!(!removal.steps.iter().any(|step| step.op.at() == of), "{what}: {:?}", lines(&removal));
     let told = removal.waiting.iter().find(|waiting| waiting.at() == outsider).expect("it is told");
     assert!(told.to_string().contains("rgctl import"), "{told}");
@@ -173,7 +176,7 @@ fn assert_seen_and_not_begun(wanted: &Desired, world: &Inventory, of: &Address, 
     if let Some(seen) = without.seen.get_mut(of) {
         seen.facts.members.clear();
     }
-    let removal = planning::plan(&Ask { destroy: true, ..ask(wanted, &without, &allowed) });
+    let removal = planning::plan(&PlanInput { destroy: true, ..ask(wanted, &without, &allowed) });
     assert!(removal.steps.iter().any(|step| step.op.at() == of), "{what}: {:?}", lines(&removal));
 }
 
@@ -241,7 +244,7 @@ fn a_removal_with_a_foreign_member_goes_on_for_the_other_stores() {
     seen.facts.tags.clear();
     world.seen.insert(outsider.clone(), seen);
     let allowed = consents(&["delete:accounts@us-east-1", "delete:payments@us-east-1"]);
-    let removal = planning::plan(&Ask { destroy: true, ..ask(&wanted, &world, &allowed) });
+    let removal = planning::plan(&PlanInput { destroy: true, ..ask(&wanted, &world, &allowed) });
     assert!(
         removal.steps.iter().all(|step| step.op.at().name.as_str().starts_with("game-payments")),
         "{:?}",
@@ -251,10 +254,10 @@ fn a_removal_with_a_foreign_member_goes_on_for_the_other_stores() {
     // A run that leaves the store out hears nothing of it.
     let targets = [rgctl_schema::names::StoreName::new("payments").unwrap()].into();
     let policy = Policy { targets, ..allowed };
-    let removal = planning::plan(&Ask { destroy: true, ..ask(&wanted, &world, &policy) });
+    let removal = planning::plan(&PlanInput { destroy: true, ..ask(&wanted, &world, &policy) });
     assert!(removal.waiting.is_empty() && removal.health.is_clean(), "{:?}", removal.waiting);
     let removal_of_it =
         Policy { targets: [rgctl_schema::names::StoreName::new("accounts").unwrap()].into(), ..policy };
-    let removal = planning::plan(&Ask { destroy: true, ..ask(&wanted, &world, &removal_of_it) });
-    assert!(matches!(removal.waiting.as_slice(), [Waiting::ForeignMember { .. }]), "{:?}", removal.waiting);
+    let removal = planning::plan(&PlanInput { destroy: true, ..ask(&wanted, &world, &removal_of_it) });
+    assert!(matches!(removal.waiting.as_slice(), [Blocker::ForeignMember { .. }]), "{:?}", removal.waiting);
 }

@@ -122,17 +122,17 @@ impl Bucket {
 }
 
 /// Whose calls count together: account or profile, region, endpoint.
-pub type Payer = (String, String, String);
+pub type RateLimitKey = (String, String, String);
 
 /// All buckets of the process.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
-    buckets: Arc<Mutex<BTreeMap<Payer, Bucket>>>,
+    buckets: Arc<Mutex<BTreeMap<RateLimitKey, Bucket>>>,
 }
 
 impl Budget {
     /// Works on one bucket, which is made full when it does not exist.
-    pub fn with<T>(&self, payer: &Payer, now: Moment, work: impl FnOnce(&mut Bucket) -> T) -> T {
+    pub fn with<T>(&self, payer: &RateLimitKey, now: Moment, work: impl FnOnce(&mut Bucket) -> T) -> T {
         // A poisoned lock holds figures, not a half-made structure: they are still good.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(payer.clone()).or_insert_with(|| Bucket::new(Rate::of(&payer.2), now));
@@ -182,7 +182,7 @@ mod tests {
         let budget = Budget::default();
         let twin = budget.clone();
         let now = Moment::from_secs(1);
-        let payer: Payer = ("a".into(), "us-east-1".into(), "rds".into());
+        let payer: RateLimitKey = ("a".into(), "us-east-1".into(), "rds".into());
         for _ in 0..210 {
             budget.with(&payer, now, |bucket| bucket.spend(now));
         }

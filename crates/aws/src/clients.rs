@@ -55,7 +55,7 @@ const READ_ATTEMPTS: u32 = 3;
 
 /// How long an endpoint is waited for. An endpoint that takes requests and answers none must not hold a person up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// Time to reach an endpoint.
     pub connect: Duration,
     /// Time for one attempt, up to the last byte of the answer.
@@ -64,7 +64,7 @@ pub struct Patience {
     pub call: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     /// Lists of a hundred clusters take seconds, nothing takes a minute.
     fn default() -> Self {
         Self {
@@ -198,7 +198,7 @@ pub struct Transport {
     /// Credentials instead of those that the SDK's chain finds: for tests.
     pub credentials: Option<SharedCredentialsProvider>,
     /// How long an answer is waited for.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 impl Default for Transport {
@@ -206,7 +206,7 @@ impl Default for Transport {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        Self { http, credentials: None, patience: Patience::default() }
+        Self { http, credentials: None, patience: Timeouts::default() }
     }
 }
 
@@ -265,7 +265,7 @@ impl Pool {
     }
 
     /// How long answers are waited for.
-    pub const fn patience(&self) -> Patience {
+    pub const fn patience(&self) -> Timeouts {
         self.transport.patience
     }
 

@@ -1,4 +1,4 @@
-//! The seam's three questions, each handed to the family that can answer it.
+//! The port's three questions, each handed to the family that can answer it.
 //!
 //! Goes in: operations, scopes, questions. Comes out: receipts, inventories, series.
 //!
@@ -15,20 +15,20 @@ use tokio::sync::OnceCell;
 use super::budget::Budget;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
 use super::errors::{NOT_EMULATED, is_about_identity, is_no_op};
-use super::lane::Lane;
 use super::parameters::Parameters;
+use super::region_listing::{RegionListing, TAG_HOME};
 use super::series::{self, Nodes, Of};
-use super::sight::{Sight, TAG_HOME};
+use super::service_client::ServiceClient;
 use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{TAG_BLUEPRINT, TAG_TOKEN};
+use rgctl_model::observed::{Gap, Inventory, Observed, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::{CloudKind, Home};
-use rgctl_model::seen::{Gap, Inventory, Seen, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{Partition, RegionId, Token};
 
@@ -70,8 +70,8 @@ impl AwsCloud {
         self.pool.attempts()
     }
 
-    async fn lane(&self, region: &RegionId) -> Lane<'_> {
-        Lane::to(&self.pool, region).await
+    async fn lane(&self, region: &RegionId) -> ServiceClient<'_> {
+        ServiceClient::to(&self.pool, region).await
     }
 
     async fn make(&self, op: &Op, token: &Token, permit: &Permit) -> Result<Receipt, CloudError> {
@@ -118,7 +118,7 @@ impl AwsCloud {
                 Endpoint::ElastiCache => elasticache::act(&lane, at, verb).await,
                 Endpoint::Redshift => redshift::act(&lane, at, verb).await,
                 Endpoint::RedshiftServerless => {
-                    Err(super::lane::unsupported(&format!("{} {}", verb.as_str(), at.kind)))
+                    Err(super::service_client::unsupported(&format!("{} {}", verb.as_str(), at.kind)))
                 }
             },
         }
@@ -154,7 +154,11 @@ impl AwsCloud {
         }
     }
 
-    async fn look_at(&self, region: &RegionId, scope: &Selection) -> Vec<(Endpoint, RegionId, Sight)> {
+    async fn look_at(
+        &self,
+        region: &RegionId,
+        scope: &Selection,
+    ) -> Vec<(Endpoint, RegionId, RegionListing)> {
         let lane = self.lane(region).await;
         let (rds, cache, warehouse, serverless, tags) = futures::join!(
             rds_like::observe(&lane),
@@ -305,7 +309,7 @@ fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<Strin
 }
 
 /// Whether an object is of the blueprint: by its tag, or by a name that only the blueprint gives.
-fn is_in_scope(at: &Address, seen: &Seen, scope: &Selection) -> bool {
+fn is_in_scope(at: &Address, seen: &Observed, scope: &Selection) -> bool {
     let Some(owner) = &scope.owner else { return true };
     seen.owner() == Some(owner.as_str()) || has_our_name(at, scope)
 }
@@ -315,7 +319,7 @@ const REFERENCES: usize = 2;
 
 /// Leaves what is of the blueprint, and what is bound to that: members of its clusters and global objects, users of its
 /// groups, global objects around its clusters. The lists tell it without any further call.
-fn retain_ours_and_bound(sight: &mut Sight, scope: &Selection) {
+fn retain_ours_and_bound(sight: &mut RegionListing, scope: &Selection) {
     let mut kept: BTreeSet<Address> = sight
         .seen
         .iter()
@@ -336,12 +340,17 @@ fn retain_ours_and_bound(sight: &mut Sight, scope: &Selection) {
     sight.seen.retain(|at, _| kept.contains(at));
 }
 
-fn is_bound(at: &Address, seen: &Seen, kept: &BTreeSet<Address>, all: &BTreeMap<Address, Seen>) -> bool {
+fn is_bound(
+    at: &Address,
+    seen: &Observed,
+    kept: &BTreeSet<Address>,
+    all: &BTreeMap<Address, Observed>,
+) -> bool {
     let named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
         let name = rgctl_schema::names::Name::new(name).ok()?;
         Some(Address::new(at.region.clone(), kind, name))
     });
-    let members = |global: &Address, seen: &Seen| -> Vec<Address> {
+    let members = |global: &Address, seen: &Observed| -> Vec<Address> {
         let kind = global.kind.member_kind();
         let address = |kind| {
             let members = seen.facts.members.iter();
@@ -373,7 +382,7 @@ fn is_named(at: &Address, scope: &Selection) -> bool {
 type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Tags of all objects of our services in a region, a hundred to a page.
-async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
+async fn all_tags(lane: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
     let request = lane
         .read
         .tagging
@@ -395,9 +404,9 @@ async fn all_tags(lane: &Lane<'_>) -> Result<TagsByArn, CloudError> {
 /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
 /// know is asked for by itself; without a sweep every object is. What a blueprint names counts as ours until it is known.
 async fn complete_tags(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     endpoint: Endpoint,
-    sight: &mut Sight,
+    sight: &mut RegionListing,
     scope: &Selection,
     sweep: Option<&TagsByArn>,
 ) {
@@ -437,7 +446,7 @@ async fn complete_tags(
 type Texts = Result<BTreeMap<String, String>, CloudError>;
 
 /// Asks where the object was seen: snapshots of namespaces and of clusters are one kind at two endpoints.
-async fn tags_of(lane: &Lane<'_>, endpoint: Endpoint, at: Address, arn: String) -> (Address, Texts) {
+async fn tags_of(lane: &ServiceClient<'_>, endpoint: Endpoint, at: Address, arn: String) -> (Address, Texts) {
     let tags = match endpoint {
         Endpoint::Rds => rds_like::tags(lane, &arn).await,
         Endpoint::ElastiCache => elasticache::tags(lane, &arn).await,
@@ -449,7 +458,7 @@ async fn tags_of(lane: &Lane<'_>, endpoint: Endpoint, at: Address, arn: String) 
 }
 
 /// Nodes of the replication groups that are asked about, by one list.
-async fn nodes(lane: &Lane<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
+async fn nodes(lane: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
     let by_node = |ask: &&&SeriesAsk| {
         matches!(series::source_of(ask.at.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
     };

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::clients::Pool;
-use super::lane::Lane;
+use super::service_client::ServiceClient;
 use super::{rds_like, redshift, redshift_serverless};
 use rgctl_model::kinds::KindId;
 use rgctl_model::ports::CloudError;
@@ -20,7 +20,7 @@ use rgctl_schema::names::{Partition, RegionId};
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CheckResult {
     /// As it should be.
     Fine,
     /// It could not be found out, or may become a problem.
@@ -35,7 +35,7 @@ pub struct Finding {
     /// What was looked at.
     pub area: &'static str,
     /// How it is.
-    pub verdict: Verdict,
+    pub verdict: CheckResult,
     /// In a sentence.
     pub what: String,
     /// What to do about it.
@@ -106,7 +106,7 @@ pub(super) fn as_told(region: &RegionId, quotas: &Quotas) -> Vec<AccountQuota> {
     told.map(quota).collect()
 }
 
-const fn finding(area: &'static str, verdict: Verdict, what: String, next: Option<String>) -> Finding {
+const fn finding(area: &'static str, verdict: CheckResult, what: String, next: Option<String>) -> Finding {
     Finding { area, verdict, what, next }
 }
 
@@ -130,7 +130,7 @@ pub fn report(found: &Gathered, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
 fn record(bucket: &Bucket, result: &Result<(), CloudError>) -> Finding {
     let place = format!("s3://{}/{} in {}", bucket.record.bucket, bucket.record.prefix, bucket.region);
     let (what, next) = match result {
-        Ok(()) => return finding("record", Verdict::Fine, format!("{place} can be listed"), None),
+        Ok(()) => return finding("record", CheckResult::Fine, format!("{place} can be listed"), None),
         Err(CloudError::NotFound { .. }) => {
             (format!("{place}: there is no such bucket"), "make the bucket, or correct --store")
         }
@@ -143,17 +143,17 @@ fn record(bucket: &Bucket, result: &Result<(), CloudError>) -> Finding {
             (format!("{place}: {error}"), "set AWS_REGION to the region of the bucket, and check the network")
         }
     };
-    finding("record", Verdict::Wrong, what, Some(next.to_owned()))
+    finding("record", CheckResult::Wrong, what, Some(next.to_owned()))
 }
 
 fn credentials(identity: &Result<Identity, CloudError>) -> Finding {
     match identity {
         Ok(who) => {
-            finding("credentials", Verdict::Fine, format!("{} in account {}", who.arn, who.account), None)
+            finding("credentials", CheckResult::Fine, format!("{} in account {}", who.arn, who.account), None)
         }
         Err(error) => {
             let next = error.next_step().unwrap_or("check the network, and --endpoint-url if one is set");
-            finding("credentials", Verdict::Wrong, error.to_string(), Some(next.to_owned()))
+            finding("credentials", CheckResult::Wrong, error.to_string(), Some(next.to_owned()))
         }
     }
 }
@@ -168,7 +168,7 @@ fn partition(identity: &Identity, regions: &BTreeSet<RegionId>) -> Vec<Finding> 
                 Partition::of(region)
             );
             let next = "use an account of that partition: accounts do not reach over partitions".to_owned();
-            finding("partition", Verdict::Wrong, what, Some(next))
+            finding("partition", CheckResult::Wrong, what, Some(next))
         })
         .collect()
 }
@@ -176,31 +176,31 @@ fn partition(identity: &Identity, regions: &BTreeSet<RegionId>) -> Vec<Finding> 
 fn clock(skew: Option<i64>) -> Finding {
     let Some(skew) = skew else {
         let what = "no answer told the provider's time".to_owned();
-        return finding("clock", Verdict::Doubt, what, None);
+        return finding("clock", CheckResult::Doubt, what, None);
     };
     let what = format!("{} s {} the provider's", skew.abs(), if skew < 0 { "behind" } else { "ahead of" });
     let next = || Some("set this machine's clock (NTP): signatures are refused from 300 s on".to_owned());
     match skew.abs() {
-        0..SKEW_DOUBT_S => finding("clock", Verdict::Fine, what, None),
-        SKEW_DOUBT_S..SKEW_WRONG_S => finding("clock", Verdict::Doubt, what, next()),
-        _ => finding("clock", Verdict::Wrong, what, next()),
+        0..SKEW_DOUBT_S => finding("clock", CheckResult::Fine, what, None),
+        SKEW_DOUBT_S..SKEW_WRONG_S => finding("clock", CheckResult::Doubt, what, next()),
+        _ => finding("clock", CheckResult::Wrong, what, next()),
     }
 }
 
 fn network(region: &RegionId, endpoint: &str, result: &Result<(), CloudError>) -> Finding {
     let place = format!("{endpoint} in {region}");
     match result {
-        Ok(()) => finding("network", Verdict::Fine, format!("{place} answers"), None),
+        Ok(()) => finding("network", CheckResult::Fine, format!("{place} answers"), None),
         // Who is refused has been heard.
         Err(CloudError::Denied { code, .. }) => {
             let what = format!("{place} answers, and refuses ({code})");
             let next = "allow the read actions of `rgctl iam-policy --read-only`".to_owned();
-            finding("network", Verdict::Doubt, what, Some(next))
+            finding("network", CheckResult::Doubt, what, Some(next))
         }
         Err(error) => {
             let next =
                 "check that the region is enabled and named right, DNS, proxy, and VPC endpoints".to_owned();
-            finding("network", Verdict::Wrong, format!("{place}: {error}"), Some(next))
+            finding("network", CheckResult::Wrong, format!("{place}: {error}"), Some(next))
         }
     }
 }
@@ -209,7 +209,7 @@ fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<Finding> {
     match denied {
         Ok(denied) if denied.is_empty() => {
             let what = "every action that the blueprint needs is allowed (by simulation)".to_owned();
-            vec![finding("permissions", Verdict::Fine, what, None)]
+            vec![finding("permissions", CheckResult::Fine, what, None)]
         }
         Ok(denied) => {
             let next = "attach the policy that `rgctl iam-policy` prints";
@@ -218,7 +218,7 @@ fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<Finding> {
                 .map(|action| {
                     finding(
                         "permissions",
-                        Verdict::Wrong,
+                        CheckResult::Wrong,
                         format!("{action} is denied"),
                         Some(next.to_owned()),
                     )
@@ -229,7 +229,7 @@ fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<Finding> {
             let what = format!("could not be simulated: {error}");
             let next =
                 "allow iam:SimulatePrincipalPolicy, or compare with `rgctl iam-policy` by hand".to_owned();
-            vec![finding("permissions", Verdict::Doubt, what, Some(next))]
+            vec![finding("permissions", CheckResult::Doubt, what, Some(next))]
         }
     }
 }
@@ -238,9 +238,9 @@ fn quotas(region: &RegionId, result: &Result<Quotas, CloudError>) -> Finding {
     match result {
         Ok(quotas) => {
             let list: Vec<String> = quotas.iter().map(|(name, value)| format!("{name} {value}")).collect();
-            finding("quotas", Verdict::Fine, format!("{region}: {}", list.join(", ")), None)
+            finding("quotas", CheckResult::Fine, format!("{region}: {}", list.join(", ")), None)
         }
-        Err(error) => finding("quotas", Verdict::Doubt, format!("{region}: not told: {error}"), None),
+        Err(error) => finding("quotas", CheckResult::Doubt, format!("{region}: not told: {error}"), None),
     }
 }
 
@@ -257,7 +257,7 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) ->
         bucket: None,
     };
     for (place, region) in wanted.regions.iter().enumerate() {
-        let lane = Lane::to(pool, region).await;
+        let lane = ServiceClient::to(pool, region).await;
         if place == 0 {
             // The chain of credentials says itself best why it has none.
             found.identity = match pool.check_credentials(region).await {
@@ -284,7 +284,7 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) ->
 
 /// Whether the bucket of the record can be listed.
 async fn listed(pool: &Pool, bucket: &Bucket) -> Result<(), CloudError> {
-    let lane = Lane::to(pool, &bucket.region).await;
+    let lane = ServiceClient::to(pool, &bucket.region).await;
     let request = lane
         .read
         .s3
@@ -295,12 +295,12 @@ async fn listed(pool: &Pool, bucket: &Bucket) -> Result<(), CloudError> {
     lane.ask("s3", "ListObjectsV2", request.send()).await.map(drop)
 }
 
-async fn identity(lane: &Lane<'_>) -> Result<Identity, CloudError> {
+async fn identity(lane: &ServiceClient<'_>) -> Result<Identity, CloudError> {
     let answer = lane.ask("sts", "GetCallerIdentity", lane.read.sts.get_caller_identity().send()).await?;
     Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }
 
-async fn reach(lane: &Lane<'_>) -> Vec<(RegionId, &'static str, Result<(), CloudError>)> {
+async fn reach(lane: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Result<(), CloudError>)> {
     let clients = &lane.read;
     let databases = clients.rds.describe_db_clusters().max_records(20);
     let caches = clients.elasticache.describe_replication_groups().max_records(20);
@@ -326,7 +326,11 @@ async fn reach(lane: &Lane<'_>) -> Vec<(RegionId, &'static str, Result<(), Cloud
 
 /// Every action of the policy that would be attached, simulated for the caller. An assumed role is simulated as the
 /// role itself, which is right unless the session carries a narrower policy.
-async fn denied(lane: &Lane<'_>, who: &Identity, wanted: &PolicyFor) -> Result<BTreeSet<String>, CloudError> {
+async fn denied(
+    lane: &ServiceClient<'_>,
+    who: &Identity,
+    wanted: &PolicyFor,
+) -> Result<BTreeSet<String>, CloudError> {
     let document = policy(wanted)
         .map_err(|error| CloudError::Refused { code: "NoPolicy".to_owned(), message: error.to_string() })?;
     let statements = document.get("Statement").and_then(serde_json::Value::as_array).into_iter().flatten();
@@ -365,7 +369,7 @@ pub fn principal(arn: &str) -> String {
     }
 }
 
-pub(super) async fn quotas_of(lane: &Lane<'_>) -> Result<Quotas, CloudError> {
+pub(super) async fn quotas_of(lane: &ServiceClient<'_>) -> Result<Quotas, CloudError> {
     let call = lane.read.direct.list_service_quotas("rds");
     let listed = lane.ask("servicequotas", "ListServiceQuotas", call).await?;
     let known = listed.into_iter().map(|quota| (quota.name, quota.value));
@@ -394,7 +398,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_with_its_next_step() {
         let found = report(&gathered("arn:aws:iam::1:user/ann"), &regions(&["cn-north-1"]));
-        let wrong: Vec<&Finding> = found.iter().filter(|one| one.verdict == Verdict::Wrong).collect();
+        let wrong: Vec<&Finding> = found.iter().filter(|one| one.verdict == CheckResult::Wrong).collect();
         let areas: Vec<&str> = wrong.iter().map(|one| one.area).collect();
         assert_eq!(areas, ["partition", "clock", "permissions"]);
         assert!(wrong.iter().all(|one| one.next.is_some()));

@@ -18,7 +18,7 @@ use rgctl_schema::time::Span;
 
 /// What was being done when the error came.
 #[derive(Clone, Debug)]
-pub struct Doing {
+pub struct CallContext {
     /// The operation, or the object.
     pub what: String,
     /// Whether the call changes something.
@@ -125,7 +125,7 @@ pub fn class_of(code: &str) -> Class {
 }
 
 /// What an error of the SDK means to us.
-pub fn classify<E>(error: &SdkError<E, HttpResponse>, doing: &Doing) -> CloudError
+pub fn classify<E>(error: &SdkError<E, HttpResponse>, doing: &CallContext) -> CloudError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
@@ -161,7 +161,7 @@ where
 }
 
 /// What a refusal by code means.
-pub fn refusal(code: &str, message: &str, doing: &Doing) -> CloudError {
+pub fn refusal(code: &str, message: &str, doing: &CallContext) -> CloudError {
     let class = match class_of(code) {
         Class::ConflictOrState if doing.creates => Class::Exists,
         Class::ConflictOrState => Class::State,
@@ -183,7 +183,7 @@ pub fn refusal(code: &str, message: &str, doing: &Doing) -> CloudError {
 }
 
 /// Codes that say that the caller is not known, whatever is asked; the others say that something is not permitted.
-const STRANGERS: &[&str] = &[
+const AUTH_ERROR_CODES: &[&str] = &[
     "NoCredentials",
     "ExpiredToken",
     "ExpiredTokenException",
@@ -200,7 +200,7 @@ const STRANGERS: &[&str] = &[
 
 /// Whether a refusal is about who asks, and not about what is asked.
 pub fn is_about_identity(code: &str) -> bool {
-    STRANGERS.contains(&code)
+    AUTH_ERROR_CODES.contains(&code)
 }
 
 /// Whether the refusal says that there is nothing to do, which is success.
@@ -211,7 +211,7 @@ pub fn is_no_op(error: &CloudError) -> bool {
 /// Code that stands for an emulator's answer to a call that it does not know.
 pub const NOT_EMULATED: &str = "NotEmulated";
 
-fn answer_without_code(raw: Option<&HttpResponse>, doing: &Doing, why: &str) -> CloudError {
+fn answer_without_code(raw: Option<&HttpResponse>, doing: &CallContext, why: &str) -> CloudError {
     let status = raw.map_or(0, |raw| raw.status().as_u16());
     let content = raw.and_then(|raw| raw.headers().get("content-type")).unwrap_or_default().to_owned();
     if status == 500 && content.starts_with("text/html") && doing.emulated {
@@ -245,7 +245,7 @@ fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
 }
 
-fn lost(doing: &Doing, why: &str) -> CloudError {
+fn lost(doing: &CallContext, why: &str) -> CloudError {
     if doing.mutates {
         CloudError::Unclear { why: format!("{}: {why}", doing.what) }
     } else {
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn a_lost_answer_is_unclear_for_a_change_and_harmless_for_a_read() {
         let mut doing =
-            Doing { what: "CreateDBCluster".into(), mutates: true, creates: true, emulated: false };
+            CallContext { what: "CreateDBCluster".into(), mutates: true, creates: true, emulated: false };
         assert!(matches!(refusal("InternalFailure", "", &doing), CloudError::Unclear { .. }));
         assert!(matches!(refusal("ConflictException", "", &doing), CloudError::Conflict { .. }));
         assert!(matches!(refusal("DBSubnetGroupNotFoundFault", "", &doing), CloudError::Refused { .. }));

@@ -2,7 +2,7 @@
 //!
 //! Goes in: operations and questions in our words. Comes out: receipts, inventories, series, classified errors.
 //!
-//! **Invariant:** no type of the SDK crosses the seam; no module outside this folder names one.
+//! **Invariant:** no type of the SDK crosses the port; no module outside this folder names one.
 //! **Invariant:** a codec sends the fields that are set and no others, so that an unchanged field cannot be changed.
 #![cfg(feature = "sdk")]
 
@@ -14,16 +14,16 @@ pub mod doctor;
 pub mod elasticache;
 pub mod errors;
 mod fence;
-pub mod lane;
 pub mod parameters;
 pub mod rds_like;
 pub mod redshift;
 pub mod redshift_serverless;
+pub mod region_listing;
 mod retries;
 mod s3_archive;
 mod s3_inbox;
 pub mod s3_store;
 mod s3_trouble;
 pub mod series;
-pub mod sight;
+pub mod service_client;
 mod tags;

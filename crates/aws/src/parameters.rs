@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::{FutureExt, StreamExt, stream};
 
-use super::lane::Lane;
-use super::sight::Sight;
+use super::region_listing::RegionListing;
+use super::service_client::ServiceClient;
 use super::{elasticache, rds_like, redshift};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
@@ -19,7 +19,7 @@ use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::ports::CloudError;
 use rgctl_schema::time::{Moment, Span};
 
-/// How long what was read is used. Another hand's change of a parameter shows so much later at most, in a run that
+/// How long what was read is used. A change of a parameter outside rgctl shows so much later at most, in a run that
 /// lasts; a new command reads anew.
 const KEEP: Span = Span::from_mins(5);
 /// How long reads may lag behind a change of ours.
@@ -31,7 +31,7 @@ type Texts = BTreeMap<String, String>;
 
 /// What was read, and when; or when it was changed.
 #[derive(Debug)]
-enum Known {
+enum KnownParameters {
     Read(Moment, Texts),
     Changed(Moment),
 }
@@ -39,36 +39,36 @@ enum Known {
 /// What this process knows of parameters.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    known: Mutex<BTreeMap<Address, Known>>,
+    known: Mutex<BTreeMap<Address, KnownParameters>>,
 }
 
 impl Parameters {
-    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<Address, Known>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<Address, KnownParameters>) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What is still good.
     fn fresh(&self, at: &Address, now: Moment) -> Option<Texts> {
         self.with(|known| match known.get(at) {
-            Some(Known::Read(then, texts)) if now < *then + KEEP => Some(texts.clone()),
+            Some(KnownParameters::Read(then, texts)) if now < *then + KEEP => Some(texts.clone()),
             _ => None,
         })
     }
 
     fn keep(&self, at: &Address, now: Moment, texts: &Texts) {
         self.with(|known| match known.get(at) {
-            Some(Known::Changed(then)) if now < *then + LAG => {}
-            _ => drop(known.insert(at.clone(), Known::Read(now, texts.clone()))),
+            Some(KnownParameters::Changed(then)) if now < *then + LAG => {}
+            _ => drop(known.insert(at.clone(), KnownParameters::Read(now, texts.clone()))),
         });
     }
 
     /// A call about the object is being made, or was.
     pub fn changed(&self, at: &Address, now: Moment) {
-        self.with(|known| known.insert(at.clone(), Known::Changed(now)));
+        self.with(|known| known.insert(at.clone(), KnownParameters::Changed(now)));
     }
 
     /// Fills in the parameters of the groups that were seen.
-    pub async fn complete(&self, lane: &Lane<'_>, sight: &mut Sight) {
+    pub async fn complete(&self, lane: &ServiceClient<'_>, sight: &mut RegionListing) {
         let now = lane.pool.clock().now();
         let groups: Vec<Address> = sight
             .seen
@@ -97,7 +97,12 @@ impl Parameters {
         }
     }
 
-    async fn ask(&self, lane: &Lane<'_>, at: Address, now: Moment) -> (Address, Result<Texts, CloudError>) {
+    async fn ask(
+        &self,
+        lane: &ServiceClient<'_>,
+        at: Address,
+        now: Moment,
+    ) -> (Address, Result<Texts, CloudError>) {
         if let Some(texts) = self.fresh(&at, now) {
             return (at, Ok(texts));
         }

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use aws_sdk_redshiftserverless as serverless;
 use serverless::types::{LogExport, Namespace, Snapshot, Workgroup};
 
-use super::lane::{Lane, unsupported};
-use super::sight::{Sight, count, gib_of_megabytes, moment, port, seen};
+use super::region_listing::{RegionListing, count, gib_of_megabytes, moment, port, seen};
+use super::service_client::{ServiceClient, unsupported};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::redshift::{NamespaceAttrs, WorkgroupAttrs};
 use rgctl_model::kinds::shared::SnapshotAttrs;
 use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::observed::Observed;
 use rgctl_model::ports::{CloudError, Receipt};
-use rgctl_model::seen::Seen;
 use rgctl_schema::names::Name;
 
 /// Name under which the budget knows the endpoint.
@@ -32,7 +32,7 @@ fn tag_list(tags: &Tags) -> Result<Vec<serverless::types::Tag>, CloudError> {
 
 /// Makes an object.
 pub async fn create(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
@@ -80,7 +80,7 @@ fn log_exports(wanted: &NamespaceAttrs) -> Option<Vec<LogExport>> {
 }
 
 /// Changes an object.
-pub async fn modify(lane: &Lane<'_>, at: &Address, attrs: &AnyAttrs) -> Result<Receipt, CloudError> {
+pub async fn modify(lane: &ServiceClient<'_>, at: &Address, attrs: &AnyAttrs) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.serverless, at.name.as_str());
     match attrs {
         AnyAttrs::RedshiftNamespace(wanted) => {
@@ -114,7 +114,11 @@ pub async fn modify(lane: &Lane<'_>, at: &Address, attrs: &AnyAttrs) -> Result<R
 }
 
 /// Deletes an object.
-pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
+pub async fn delete(
+    lane: &ServiceClient<'_>,
+    at: &Address,
+    snapshot: Option<&Name>,
+) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.serverless, at.name.as_str());
     match at.kind {
         KindId::RedshiftNamespace => {
@@ -134,7 +138,7 @@ pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> R
 }
 
 /// Sets tags.
-pub async fn tag(lane: &Lane<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+pub async fn tag(lane: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.read.serverless, at.name.as_str());
     let arn = match at.kind {
         KindId::RedshiftNamespace => {
@@ -161,14 +165,14 @@ macro_rules! list {
 }
 
 /// Everything of the two kinds in a region.
-pub async fn observe(lane: &Lane<'_>) -> Sight {
+pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
     let (client, region) = (&lane.read.serverless, &lane.region);
     let (namespaces, groups, snapshots) = futures::join!(
         list!(lane, "ListNamespaces", client.list_namespaces()),
         list!(lane, "ListWorkgroups", client.list_workgroups()),
         list!(lane, "ListSnapshots", client.list_snapshots()),
     );
-    let mut sight = Sight::default();
+    let mut sight = RegionListing::default();
     for it in sight.listed(namespaces) {
         sight.note(region, it.namespace_name(), namespace(&it), false);
     }
@@ -181,7 +185,7 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
     sight
 }
 
-fn namespace(it: &Namespace) -> Seen {
+fn namespace(it: &Namespace) -> Observed {
     let attrs = AnyAttrs::RedshiftNamespace(NamespaceAttrs {
         database: it.db_name.clone(),
         master_username: it.admin_username.clone(),
@@ -196,7 +200,7 @@ fn namespace(it: &Namespace) -> Seen {
     found
 }
 
-fn workgroup(it: &Workgroup) -> Seen {
+fn workgroup(it: &Workgroup) -> Observed {
     let attrs = AnyAttrs::RedshiftWorkgroup(WorkgroupAttrs {
         namespace: it.namespace_name.clone(),
         base_rpu: count(it.base_capacity),
@@ -215,7 +219,7 @@ fn workgroup(it: &Workgroup) -> Seen {
     found
 }
 
-fn snapshot(it: &Snapshot) -> Seen {
+fn snapshot(it: &Snapshot) -> Observed {
     let attrs = AnyAttrs::RedshiftSnapshot(SnapshotAttrs {
         source: it.namespace_name.clone(),
         size_gib: it.total_backup_size_in_mega_bytes.map(gib_of_megabytes),
@@ -227,7 +231,7 @@ fn snapshot(it: &Snapshot) -> Seen {
 }
 
 /// The tags of one object.
-pub async fn tags(lane: &Lane<'_>, arn: &str) -> Result<Tags, CloudError> {
+pub async fn tags(lane: &ServiceClient<'_>, arn: &str) -> Result<Tags, CloudError> {
     let request = lane.read.serverless.list_tags_for_resource().resource_arn(arn);
     let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
     Ok(answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())

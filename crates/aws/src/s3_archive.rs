@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::s3_store::{Exchange, FORMAT, Head, RECORDS, ROUNDS, Read, S3Store, check, unavailable};
-use super::s3_trouble::{Patience, is_lost_race};
+use super::s3_trouble::{Backoff, is_lost_race};
 use rgctl_model::chain;
 use rgctl_model::journal::Entry;
 use rgctl_model::overlay::Overlay;
@@ -89,12 +89,12 @@ impl S3Store {
     pub(super) async fn known_identity_now(&self, scope: &Scope) -> Result<Option<RecordId>, StoreError> {
         match self.head(scope).await?.head.record {
             Some(id) => Ok(Some(id)),
-            None => self.written_identity(&mut Patience::new(self.pool.clock(), TERM)).await,
+            None => self.written_identity(&mut Backoff::new(self.pool.clock(), TERM)).await,
         }
     }
 
     /// The identity of the store, if it was written.
-    async fn written_identity(&self, patience: &mut Patience<'_>) -> Result<Option<RecordId>, StoreError> {
+    async fn written_identity(&self, patience: &mut Backoff<'_>) -> Result<Option<RecordId>, StoreError> {
         let key = self.under("store.json");
         loop {
             match self.get(&key).await {
@@ -113,7 +113,7 @@ impl S3Store {
     /// reads what the other wrote.
     async fn birth(&self) -> Result<RecordId, StoreError> {
         let key = self.under("store.json");
-        let mut patience = Patience::new(self.pool.clock(), TERM);
+        let mut patience = Backoff::new(self.pool.clock(), TERM);
         for _ in 0..TRIES {
             if let Some(id) = self.written_identity(&mut patience).await? {
                 return Ok(id);

@@ -7,7 +7,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::s3_store::{S3Store, unavailable};
-use super::s3_trouble::{Patience, is_lost_race};
+use super::s3_trouble::{Backoff, is_lost_race};
 use rgctl_model::chain;
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::ports::StoreError;
@@ -29,7 +29,7 @@ impl S3Store {
         at: Moment,
         what: &Request,
     ) -> Result<u64, StoreError> {
-        let mut patience = Patience::new(self.pool.clock(), PATIENCE);
+        let mut patience = Backoff::new(self.pool.clock(), PATIENCE);
         let (mut races, mut unsure) = (0, None);
         while races < ROUNDS {
             let last = match self.numbers(scope, 0).await?.pop() {

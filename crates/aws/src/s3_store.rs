@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use super::clients::Pool;
 use super::errors::chain as error_chain;
-use super::s3_trouble::{Patience, Trouble, is_lost_race, passes};
+use super::s3_trouble::{Backoff, Trouble, is_lost_race, passes};
 use rgctl_model::chain;
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
@@ -213,7 +213,7 @@ impl S3Store {
         lasts: Span,
         judge: impl Fn(&Head) -> Result<(Head, T), StoreError> + Send + Sync,
     ) -> Result<T, StoreError> {
-        let mut patience = Patience::new(self.pool.clock(), lasts);
+        let mut patience = Backoff::new(self.pool.clock(), lasts);
         let mut unsure: Option<(Head, T)> = None;
         let mut races = 0;
         while races < ROUNDS {
@@ -251,7 +251,7 @@ impl S3Store {
         events: &[Event],
     ) -> Result<u64, StoreError> {
         let scope = &lease.scope;
-        let mut patience = Patience::new(self.pool.clock(), lease.lasts);
+        let mut patience = Backoff::new(self.pool.clock(), lease.lasts);
         let mut put: Option<(u64, String)> = None;
         let mut races = 0;
         while races < ROUNDS {

@@ -34,14 +34,14 @@ const WAIT: Span = Span::from_millis(200);
 const WAIT_MAX: Span = Span::from_secs(5);
 
 /// Waits that become longer, up to the time for which a lease that was just renewed is good.
-pub(super) struct Patience<'a> {
+pub(super) struct Backoff<'a> {
     clock: &'a dyn Clock,
     began: ClockReading,
     most: Span,
     wait: Span,
 }
 
-impl<'a> Patience<'a> {
+impl<'a> Backoff<'a> {
     pub(super) fn new(clock: &'a dyn Clock, lasts: Span) -> Self {
         let most = Span::from_millis(lasts.as_millis() - margin(lasts).as_millis());
         Self { clock, began: ClockReading::of(clock), most, wait: WAIT }

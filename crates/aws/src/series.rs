@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy};
 use aws_smithy_types::DateTime;
 
-use super::lane::Lane;
+use super::service_client::ServiceClient;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::ports::CloudError;
@@ -179,7 +179,11 @@ struct Fetch<'a> {
 pub type Nodes = BTreeMap<Address, Vec<String>>;
 
 /// Answers questions about objects of one region. Questions that nothing is measured for come back empty.
-pub async fn series(lane: &Lane<'_>, asks: &[&SeriesAsk], nodes: &Nodes) -> Result<Vec<Series>, CloudError> {
+pub async fn series(
+    lane: &ServiceClient<'_>,
+    asks: &[&SeriesAsk],
+    nodes: &Nodes,
+) -> Result<Vec<Series>, CloudError> {
     let fetches = fetches(asks, nodes);
     let mut values: Vec<Vec<BTreeMap<Moment, f64>>> = asks.iter().map(|_| Vec::new()).collect();
     for batch in fetches.chunks(METRICS_A_CALL) {
@@ -221,7 +225,7 @@ fn fetches<'a>(asks: &[&'a SeriesAsk], nodes: &'a Nodes) -> Vec<Fetch<'a>> {
 }
 
 async fn fetch<'a, 'b>(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     asks: &[&SeriesAsk],
     batch: &'b [Fetch<'a>],
 ) -> Result<Vec<(&'b Fetch<'a>, BTreeMap<Moment, f64>)>, CloudError> {

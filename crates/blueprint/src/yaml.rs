@@ -9,7 +9,7 @@ use serde_yaml::{Budget, DuplicateKeyPolicy, Location, MergeKeyPolicy, Options, 
 
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source};
-use rgctl_schema::node::{Data, Entry, Tree};
+use rgctl_schema::node::{Data, MapEntry, Tree};
 
 /// A blueprint of a large game has a few hundred lines; a mebibyte is beyond anything written by hand.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -163,7 +163,7 @@ fn grow(raw: Spanned<Raw>, source: &Source, found: &mut Diagnostics) -> Tree {
             (used.to(end), Data::Seq(items))
         }
         Raw::Map(fields) => {
-            let entries: Vec<Entry> =
+            let entries: Vec<MapEntry> =
                 fields.into_iter().filter_map(|(key, value)| field(key, value, source, found)).collect();
             let end = entries.last().map_or(used, |entry| entry.key_mark.to(entry.value.mark));
             (used.to(end), Data::Map(entries))
@@ -172,7 +172,12 @@ fn grow(raw: Spanned<Raw>, source: &Source, found: &mut Diagnostics) -> Tree {
     Tree { mark, data }
 }
 
-fn field(key: Spanned<Raw>, value: Spanned<Raw>, source: &Source, found: &mut Diagnostics) -> Option<Entry> {
+fn field(
+    key: Spanned<Raw>,
+    value: Spanned<Raw>,
+    source: &Source,
+    found: &mut Diagnostics,
+) -> Option<MapEntry> {
     let key = grow(key, source, found);
     let name = match key.data {
         Data::Text(text) | Data::Number(text) => text,
@@ -189,7 +194,7 @@ fn field(key: Spanned<Raw>, value: Spanned<Raw>, source: &Source, found: &mut Di
             return None;
         }
     };
-    Some(Entry { key: name, key_mark: key.mark, value: grow(value, source, found) })
+    Some(MapEntry { key: name, key_mark: key.mark, value: grow(value, source, found) })
 }
 
 impl<'de> Deserialize<'de> for Raw {

@@ -10,7 +10,7 @@ use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
 use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
-use rgctl_model::policy::{Grave, Policy};
+use rgctl_model::policy::{DestructiveAction, Policy};
 use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
@@ -18,7 +18,7 @@ use rgctl_schema::time::{Moment, Span};
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
 
-/// What is known of a step that was begun and has not come true.
+/// What is known of a step that was begun and is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// The call was about to be made, or was made without an answer: it may have taken effect.
@@ -45,7 +45,7 @@ impl fmt::Display for Status {
 /// An event that does not follow from what is on record. Written by the engine, it would be a mistake of rgctl.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Illegal {
-    /// It is about a step that was never begun, or has come true.
+    /// It is about a step that was never begun, or is done.
     #[error("`{event}` is told of a step that is not begun: {step}")]
     NotBegun {
         /// The event in a word.
@@ -108,7 +108,7 @@ impl Tries {
 
 /// A step that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Begun {
+pub struct InFlightStep {
     /// On which object.
     pub at: Address,
     /// The operation in a word.
@@ -116,7 +116,7 @@ pub struct Begun {
     /// Token of the call.
     pub token: Token,
     /// Snapshot that must exist before the step counts as done.
-    pub leaves: Option<Address>,
+    pub final_snapshot: Option<Address>,
     /// What is known.
     pub status: Status,
     /// Since when.
@@ -156,7 +156,7 @@ pub struct Late {
     pub repeated: bool,
 }
 
-impl Begun {
+impl InFlightStep {
     fn late(&self, repeated: bool) -> Late {
         Late {
             at: self.at.clone(),
@@ -197,11 +197,11 @@ impl Ruled {
     }
 }
 
-/// The steps that were begun and have not come true, and the end of the record.
+/// The steps that were begun and are not done, and the end of the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Begun steps.
-    pub begun: BTreeMap<StepId, Begun>,
+    pub begun: BTreeMap<StepId, InFlightStep>,
     /// Position of the last line.
     pub last_seq: u64,
     /// Digest of the last line.
@@ -210,7 +210,7 @@ pub struct Ledger {
     pub open: Option<RunId>,
     /// What the last run was for, and what it might do.
     doing: Option<(Purpose, Policy)>,
-    /// What was chosen for steps that have not come true.
+    /// What was chosen for steps that are not done.
     pub choices: Choices,
     /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
     pub desired: Option<Fingerprint>,
@@ -328,17 +328,18 @@ impl Ledger {
     }
 
     fn intend(&mut self, entry: &Entry) {
-        let Event::Intended { step, at, word, token, leaves, changes, asks, names, .. } = &entry.what else {
+        let Event::Intended { step, at, word, token, final_snapshot, changes, asks, names, .. } = &entry.what
+        else {
             return;
         };
         self.leave_behind(step, true);
         let before = self.begun.get(step).filter(|before| before.asks == *asks);
         let tries = before.map(|before| before.tries.and_one(before.status == Status::Failed));
-        let begun = Begun {
+        let begun = InFlightStep {
             at: at.clone(),
             word: word.clone(),
             token: token.clone(),
-            leaves: leaves.clone(),
+            final_snapshot: final_snapshot.clone(),
             status: Status::Unclear,
             since: entry.at,
             first: before.map_or(entry.at, |before| before.first),
@@ -352,7 +353,8 @@ impl Ledger {
         };
         if word == "delete" {
             let consents = self.doing.iter().flat_map(|(_, policy)| &policy.consents);
-            let agreed = consents.filter(|consent| consent.grave == Grave::Empty).cloned().collect();
+            let agreed =
+                consents.filter(|consent| consent.action == DestructiveAction::Empty).cloned().collect();
             self.claims.begin_deletion(at, agreed);
         } else if word == "create" {
             let claimed = self.claims.objects.entry(at.clone()).or_default();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::GraveAct;
+use super::policy::ConsentRequest;
 use rgctl_schema::time::Moment;
 
 /// What a step does to those who use a store: what windows and freezes ask about.
@@ -79,6 +79,6 @@ pub enum Answer {
         remedy: String,
         /// What would have to be allowed by name; nothing when no consent helps.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-        allow: BTreeSet<GraveAct>,
+        allow: BTreeSet<ConsentRequest>,
     },
 }

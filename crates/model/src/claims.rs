@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::Address;
 use super::journal::Mark;
 use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
-use super::policy::{Consent, GraveAct};
+use super::observed::{Member, Observed};
+use super::policy::{Consent, ConsentRequest};
 use super::scope::RecordId;
-use super::seen::{Member, Seen};
 use rgctl_schema::names::{BlueprintName, StoreName, Token};
 
 /// An object that the record made, or took over, or may have made.
@@ -24,7 +24,7 @@ pub struct Claimed {
     pub bears_data: bool,
     /// Tokens of the calls that may have made it.
     pub tokens: BTreeSet<Token>,
-    /// Whether a step on it came true: before that it may be somebody else's.
+    /// Whether a step on it was done: before that it may be somebody else's.
     pub is_done: bool,
 }
 
@@ -64,7 +64,7 @@ impl Removal {
     }
 
     /// Whether the run that deleted it was allowed that.
-    pub fn allows(&self, act: &GraveAct) -> bool {
+    pub fn allows(&self, act: &ConsentRequest) -> bool {
         self.agreed.iter().any(|consent| consent.covers(act))
     }
 }
@@ -95,7 +95,7 @@ pub enum Standing {
 impl Claims {
     /// Whose an object is: its tags say it, and where they do not, the record does, by an immutable id or by the token
     /// of the call that made it. What neither says is not ours.
-    pub fn standing(&self, blueprint: &BlueprintName, at: &Address, seen: &Seen) -> Standing {
+    pub fn standing(&self, blueprint: &BlueprintName, at: &Address, seen: &Observed) -> Standing {
         let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
         let is_named = tag(TAG_BLUEPRINT) == Some(blueprint.as_str());
         let foreign = |owner: Option<String>, remedy: Option<String>| Standing::Foreign { owner, remedy };
@@ -130,7 +130,7 @@ impl Claims {
     }
 
     /// Whether it is ours.
-    pub fn owns(&self, blueprint: &BlueprintName, at: &Address, seen: &Seen) -> bool {
+    pub fn owns(&self, blueprint: &BlueprintName, at: &Address, seen: &Observed) -> bool {
         self.standing(blueprint, at, seen) == Standing::Ours
     }
 
@@ -140,7 +140,7 @@ impl Claims {
         &self,
         blueprint: &BlueprintName,
         at: &Address,
-        seen: &Seen,
+        seen: &Observed,
         from: Option<&RecordId>,
     ) -> bool {
         let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
@@ -152,7 +152,7 @@ impl Claims {
     }
 
     /// The store that an object belongs to: by its tag or, where that is lost, by the record.
-    pub fn store_of(&self, at: &Address, seen: &Seen) -> Option<StoreName> {
+    pub fn store_of(&self, at: &Address, seen: &Observed) -> Option<StoreName> {
         let by_tag = seen.facts.tags.get(TAG_STORE).and_then(|name| StoreName::new(name).ok());
         by_tag.or_else(|| self.objects.get(at).filter(|_| self.is_same(at, seen))?.store.clone())
     }
@@ -217,11 +217,11 @@ impl Claims {
         self.removals.remove(at);
     }
 
-    /// A step on an object came true: keeps what it says of the object.
+    /// A step on an object was done: keeps what it says of the object.
     pub fn settled(&mut self, at: &Address, word: &str, mark: Option<&Mark>) {
         match (word, mark) {
             ("delete", None) => return self.end_deletion(at),
-            // It was no longer wanted, and never came true.
+            // It was no longer wanted, and never was done.
             ("delete", Some(_)) => self.keep_after_all(at),
             // Where a deletion is still on its way, it may be gone again.
             _ if self.leaving.contains(at) => {}
@@ -254,20 +254,25 @@ impl Claims {
     }
 
     /// What becomes of an object that is no longer wanted: by its tag or, where that is lost, by the record.
-    pub fn keep_of<'a>(&'a self, at: &Address, seen: &'a Seen) -> Option<&'a str> {
+    pub fn keep_of<'a>(&'a self, at: &Address, seen: &'a Observed) -> Option<&'a str> {
         let by_tag = seen.facts.tags.get(TAG_KEEP).map(String::as_str);
         by_tag.or_else(|| self.objects.get(at)?.keep.as_deref())
     }
 
     /// Whether an object goes without a final snapshot. A tag is written by any hand: where the record says otherwise, the
     /// snapshot is taken.
-    pub fn discards(&self, at: &Address, seen: &Seen) -> bool {
+    pub fn discards(&self, at: &Address, seen: &Observed) -> bool {
         let recorded = self.objects.get(at).and_then(|claimed| claimed.keep.as_deref());
         self.keep_of(at, seen) == Some(KEEP_DISCARD) && recorded.is_none_or(|keep| keep == KEEP_DISCARD)
     }
 
     /// Tags of ownership of a wanted object that is ours, as far as they are not there any more or say otherwise.
-    pub fn lost_tags(&self, blueprint: &BlueprintName, node: &Node, seen: &Seen) -> BTreeMap<String, String> {
+    pub fn lost_tags(
+        &self,
+        blueprint: &BlueprintName,
+        node: &Node,
+        seen: &Observed,
+    ) -> BTreeMap<String, String> {
         let Some(record) = &self.record else { return BTreeMap::new() };
         let wanted = [
             (TAG_BLUEPRINT, blueprint.as_str()),
@@ -291,14 +296,14 @@ impl Claims {
     }
 
     /// Whether the record made that very object: by its id, which no other object ever has.
-    fn is_same(&self, at: &Address, seen: &Seen) -> bool {
+    fn is_same(&self, at: &Address, seen: &Observed) -> bool {
         let known = self.objects.get(at).and_then(|claimed| claimed.id.as_deref());
         known.is_some() && known == seen.identity().as_deref()
     }
 
     /// Whether an object without tags is a global object of members that are all ours, which a call of ours may have made:
     /// some services make it in one call and tag it in another, and a crash between leaves it without an owner.
-    fn spans_ours(&self, at: &Address, seen: &Seen) -> bool {
+    fn spans_ours(&self, at: &Address, seen: &Observed) -> bool {
         let Some(kind) = at.kind.member_kind() else { return false };
         let may_be_made =
             self.objects.get(at).is_some_and(|claimed| !claimed.tokens.is_empty() && !claimed.is_done);
@@ -310,8 +315,8 @@ impl Claims {
     }
 
     /// Whether the record knows an object that names our blueprint: its id is equal, or the token of a call of ours is
-    /// on it, or a step of ours on it came true and nothing says that it is another one.
-    fn knows(&self, at: &Address, seen: &Seen) -> bool {
+    /// on it, or a step of ours on it was done and nothing says that it is another one.
+    fn knows(&self, at: &Address, seen: &Observed) -> bool {
         let Some(claimed) = self.objects.get(at) else { return false };
         if claimed.id.is_some() && seen.identity().is_some() {
             return self.is_same(at, seen);
@@ -323,7 +328,7 @@ impl Claims {
     }
 
     /// An object that we made and that names another blueprint now.
-    fn renamed(&self, at: &Address, seen: &Seen, blueprint: &BlueprintName) -> Option<String> {
+    fn renamed(&self, at: &Address, seen: &Observed, blueprint: &BlueprintName) -> Option<String> {
         self.is_same(at, seen).then(|| {
             format!(
                 "the record of {blueprint} made it, and its tag was changed since: if it was not given away, set its tag \
@@ -333,7 +338,7 @@ impl Claims {
     }
 
     /// An object without an owner at an address where the record made one.
-    fn unsure(&self, at: &Address, seen: &Seen) -> Option<String> {
+    fn unsure(&self, at: &Address, seen: &Observed) -> Option<String> {
         let claimed = self.objects.get(at).filter(|claimed| claimed.is_done)?;
         let why = match (&claimed.id, seen.identity()) {
             (Some(_), Some(_)) => {

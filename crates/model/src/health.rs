@@ -139,7 +139,7 @@ impl Health {
         self.troubles.is_empty()
     }
 
-    /// Whether something needs a person.
+    /// Whether something is blocked.
     pub fn needs_person(&self) -> bool {
         self.counts.keys().any(|trouble| trouble.needs_person())
     }

@@ -8,10 +8,10 @@ use super::address::Address;
 use super::choices::Choices;
 use super::claims::Claimed;
 use super::node::Node;
+use super::observed::Observed;
 use super::policy::Policy;
 use super::rules::RecordedRules;
 use super::scope::Home;
-use super::seen::Seen;
 use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, StoreName, Token};
 use rgctl_schema::time::Moment;
 
@@ -33,7 +33,7 @@ pub enum Purpose {
 pub enum Outcome {
     /// The world is as wanted.
     Settled,
-    /// What could be done is done; the rest needs a person.
+    /// What could be done is done; the rest is blocked.
     Blocked,
     /// It was stopped, and goes on with the next run.
     Stopped,
@@ -102,7 +102,8 @@ pub enum Event {
         token: Token,
         /// A snapshot that must exist before the step counts as done.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        leaves: Option<Address>,
+        #[serde(rename = "leaves")]
+        final_snapshot: Option<Address>,
         /// Why.
         why: String,
         /// What changes, `field: before -> after` each.
@@ -154,7 +155,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         at_rest: bool,
     },
-    /// What the step was for has come true.
+    /// What the step was for is done.
     Settled {
         /// Which step.
         step: StepId,
@@ -163,7 +164,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<Mark>,
     },
-    /// The step did not come true.
+    /// The step was not done.
     Failed {
         /// Which step.
         step: StepId,
@@ -188,7 +189,7 @@ pub enum Event {
 /// What is kept of an object: enough to know it again when its tags are lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// What tells it from every other object, see [`Seen::identity`].
+    /// What tells it from every other object, see [`Observed::identity`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The store of the blueprint that it belongs to.
@@ -202,7 +203,7 @@ pub struct Mark {
 impl Mark {
     /// What is kept of an object that is there: what is wanted of it, else what the record knows of it. Its tags are not
     /// taken for it: any hand may write them, and a record that believed one would contradict the right one later.
-    pub fn of(node: Option<&Node>, known: Option<&Claimed>, seen: &Seen) -> Self {
+    pub fn of(node: Option<&Node>, known: Option<&Claimed>, seen: &Observed) -> Self {
         let known = known.filter(|known| known.is_done);
         let store = node.map(|node| node.store.clone()).or_else(|| known?.store.clone());
         let keep = node.map(|node| node.keep_tag().to_owned()).or_else(|| known?.keep.clone());

@@ -10,7 +10,7 @@ pub use super::answer::{Answer, Disturbance};
 use super::address::Address;
 use super::bill::CostRange;
 use super::health::Health;
-use super::policy::{Grave, GraveAct};
+use super::policy::{ConsentRequest, DestructiveAction};
 use super::quota::OverQuota;
 use super::scope::RecordId;
 use crate::kinds::AnyAttrs;
@@ -20,7 +20,7 @@ use rgctl_schema::names::{BlueprintName, Fingerprint, Name, RegionId, StepId, St
 use rgctl_schema::table::{Change, FieldChange};
 use rgctl_schema::time::{Moment, Span};
 
-pub use super::waiting::Waiting;
+pub use super::blocker::Blocker;
 
 /// Number of the format of saved plans; a plan of another format is refused.
 pub const PLAN_FORMAT: &str = "rgctl.dev/plan/v2";
@@ -254,7 +254,7 @@ pub enum Reason {
     Destroy,
     /// The service would refuse the deletion otherwise.
     Unprotect,
-    /// Tags of ownership were lost or changed by another hand; the record knows the object all the same.
+    /// Tags of ownership were lost or changed outside rgctl; the record knows the object all the same.
     LostTags {
         /// Which tags.
         tags: Vec<String>,
@@ -333,12 +333,13 @@ pub struct Step {
     pub needs: BTreeSet<StepId>,
     /// Objects that are on their way out and must be gone before.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub gone: BTreeSet<Address>,
+    #[serde(rename = "gone")]
+    pub after_deletion_of: BTreeSet<Address>,
     /// Why.
     pub why: Reason,
     /// Grave things that it does or goes with: each must have been allowed by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub requires: BTreeSet<GraveAct>,
+    pub requires: BTreeSet<ConsentRequest>,
     /// What it does to those who use the store, as windows and freezes ask.
     pub disturbs: Disturbance,
     /// Whether it makes anew what was there, at no higher cost.
@@ -368,7 +369,7 @@ pub struct Plan {
     /// Steps in an order in which they could be done one after the other.
     pub steps: Vec<Step>,
     /// What is not done now, and why.
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<Blocker>,
     /// What is not there, ours, whole and serving, beside what the steps are about.
     pub health: Health,
     /// Cost a month by region, standby regions on their own.
@@ -414,12 +415,12 @@ impl Plan {
     /// Whether nothing is to be done, nothing is waited for, and everything was seen. It says nothing about what needs a
     /// person: see [`Self::is_clean`].
     pub fn is_empty(&self) -> bool {
-        let is_open = |one: &Waiting| one.ends_by_itself() || matches!(one, Waiting::Unseen { .. });
+        let is_open = |one: &Blocker| one.ends_by_itself() || matches!(one, Blocker::Unseen { .. });
         self.steps.is_empty() && !self.waiting.iter().any(is_open)
     }
     /// Grave things that would have to be allowed by name.
-    pub fn lacking(&self) -> BTreeSet<&GraveAct> {
-        self.steps.iter().flat_map(Step::lacks).collect()
+    pub fn lacking(&self) -> BTreeSet<&ConsentRequest> {
+        self.steps.iter().flat_map(Step::missing_consent).collect()
     }
     /// The options that give those consents, in one line; nothing when none is needed, or none would help.
     pub fn options(&self) -> Option<String> {
@@ -437,7 +438,7 @@ impl Plan {
     /// The stores that would stand without a member or without their data.
     pub fn emptied(&self) -> BTreeSet<(&StoreName, &RegionId)> {
         let acts = self.steps.iter().flat_map(|step| &step.requires);
-        acts.filter(|act| act.grave == Grave::Empty)
+        acts.filter(|act| act.action == DestructiveAction::Empty)
             .filter_map(|act| Some((act.store.as_ref()?, &act.region)))
             .collect()
     }
@@ -463,7 +464,7 @@ impl Step {
         }
     }
     /// What would have to be allowed by name.
-    pub fn lacks(&self) -> impl Iterator<Item = &GraveAct> {
+    pub fn missing_consent(&self) -> impl Iterator<Item = &ConsentRequest> {
         let allow = match &self.answer {
             Answer::No { allow, .. } => Some(allow),
             Answer::Go | Answer::Wait { .. } => None,

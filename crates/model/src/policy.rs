@@ -10,7 +10,7 @@ use rgctl_schema::names::{RegionId, StoreName};
 /// A grave thing that a person must allow by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Grave {
+pub enum DestructiveAction {
     /// A store that holds data is deleted.
     Delete,
     /// A store that holds data is replaced by another one.
@@ -23,7 +23,7 @@ pub enum Grave {
     Window,
 }
 
-impl Grave {
+impl DestructiveAction {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Delete, Self::Replace, Self::Shrink, Self::Empty, Self::Window];
 
@@ -39,11 +39,11 @@ impl Grave {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grave| grave.as_str() == text)
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
     }
 }
 
-impl fmt::Display for Grave {
+impl fmt::Display for DestructiveAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -51,9 +51,9 @@ impl fmt::Display for Grave {
 
 /// A grave thing done to one store in one region. Written `delete:accounts@us-east-1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct GraveAct {
+pub struct ConsentRequest {
     /// What.
-    pub grave: Grave,
+    pub action: DestructiveAction,
     /// To which store; nothing when nobody knows, and then nobody can allow it.
     pub store: Option<StoreName>,
     /// In which region.
@@ -65,32 +65,36 @@ const UNKNOWN: &str = "?";
 
 impl Policy {
     /// Whether that was allowed by name.
-    pub fn allows(&self, act: &GraveAct) -> bool {
+    pub fn allows(&self, act: &ConsentRequest) -> bool {
         self.consents.iter().any(|consent| consent.covers(act))
     }
 }
 
-impl fmt::Display for GraveAct {
+impl fmt::Display for ConsentRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let store = self.store.as_ref().map_or(UNKNOWN, StoreName::as_str);
-        f.pad(&format!("{}:{store}@{}", self.grave, self.region))
+        f.pad(&format!("{}:{store}@{}", self.action, self.region))
     }
 }
 
-impl Serialize for GraveAct {
+impl Serialize for ConsentRequest {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for GraveAct {
+impl<'de> Deserialize<'de> for ConsentRequest {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         let parse = || {
-            let (grave, rest) = text.split_once(':')?;
+            let (action, rest) = text.split_once(':')?;
             let (store, region) = rest.split_once('@')?;
             let store = if store == UNKNOWN { None } else { Some(StoreName::new(store).ok()?) };
-            Some(Self { grave: Grave::parse(grave)?, store, region: RegionId::new(region).ok()? })
+            Some(Self {
+                action: DestructiveAction::parse(action)?,
+                store,
+                region: RegionId::new(region).ok()?,
+            })
         };
         parse().ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no act on a store@region")))
     }
@@ -102,7 +106,7 @@ impl<'de> Deserialize<'de> for GraveAct {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Consent {
     /// To what.
-    pub grave: Grave,
+    pub action: DestructiveAction,
     /// Of which store; of every one when nothing.
     pub store: Option<StoreName>,
     /// In which region; in every one when nothing.
@@ -114,25 +118,25 @@ const ANY: &str = "*";
 impl Consent {
     /// Reads `delete:accounts@us-east-1`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (grave, rest) = text.split_once(':')?;
-        let grave = Grave::parse(grave)?;
+        let (action, rest) = text.split_once(':')?;
+        let action = DestructiveAction::parse(action)?;
         let (store, region) = match rest.split_once('@') {
             Some((store, region)) => (store, region),
-            None if grave == Grave::Window => (rest, ANY),
+            None if action == DestructiveAction::Window => (rest, ANY),
             None => return None,
         };
         let store = if store == ANY { None } else { Some(StoreName::new(store).ok()?) };
         let region = if region == ANY { None } else { Some(RegionId::new(region).ok()?) };
-        Some(Self { grave, store, region })
+        Some(Self { action, store, region })
     }
 
     /// Whether it allows that. What is done to a store that nobody knows is allowed by nothing.
-    pub fn covers(&self, act: &GraveAct) -> bool {
+    pub fn covers(&self, act: &ConsentRequest) -> bool {
         let is_store = act
             .store
             .as_ref()
             .is_some_and(|store| self.store.as_ref().is_none_or(|allowed| allowed == store));
-        self.grave == act.grave
+        self.action == act.action
             && is_store
             && self.region.as_ref().is_none_or(|allowed| *allowed == act.region)
     }
@@ -142,10 +146,10 @@ impl fmt::Display for Consent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let store = self.store.as_ref().map_or(ANY, StoreName::as_str);
         match &self.region {
-            None if self.grave == Grave::Window => f.pad(&format!("{}:{store}", self.grave)),
+            None if self.action == DestructiveAction::Window => f.pad(&format!("{}:{store}", self.action)),
             region => {
                 let region = region.as_ref().map_or(ANY, RegionId::as_str);
-                f.pad(&format!("{}:{store}@{region}", self.grave))
+                f.pad(&format!("{}:{store}@{region}", self.action))
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::policy::Grave;
+use super::policy::DestructiveAction;
 use rgctl_schema::calendar::{Window, Zone};
 use rgctl_schema::money::Money;
 use rgctl_schema::names::{RegionId, StoreName};
@@ -29,7 +29,7 @@ choices! {
         Yearly = "yearly",
     }
     /// What a rule does when it is broken, or when it cannot be judged.
-    pub enum Verdict {
+    pub enum Enforcement {
         /// The plan is refused.
         Deny = "deny",
         /// The plan says so.
@@ -91,9 +91,9 @@ section! {
         /// Most that a month may cost at the upper bounds of scaling, one sum per currency; there is no conversion.
         monthly_max: Vec<Money> => "[20000 USD]";
         /// What happens when a plan would cost more.
-        on_exceed: Verdict = Verdict::Deny;
+        on_exceed: Enforcement = Enforcement::Deny;
         /// What happens when a price is not known, so that the total is only a lower bound.
-        on_unknown: Verdict = Verdict::Warn;
+        on_unknown: Enforcement = Enforcement::Warn;
     }
 }
 
@@ -217,14 +217,14 @@ impl RecordedRules {
 
 impl Policies {
     /// Whether a grave thing is never done, whoever asks.
-    pub fn forbids(&self, grave: Grave) -> bool {
-        let allowance = match grave {
-            Grave::Delete => self.consent.delete,
-            Grave::Replace => self.consent.replace,
-            Grave::Shrink => self.consent.shrink,
-            Grave::Empty => self.consent.empty,
+    pub fn forbids(&self, action: DestructiveAction) -> bool {
+        let allowance = match action {
+            DestructiveAction::Delete => self.consent.delete,
+            DestructiveAction::Replace => self.consent.replace,
+            DestructiveAction::Shrink => self.consent.shrink,
+            DestructiveAction::Empty => self.consent.empty,
             // Who wrote the window may be asked to leave it; there is no policy about that.
-            Grave::Window => Allowance::Ask,
+            DestructiveAction::Window => Allowance::Ask,
         };
         allowance == Allowance::Never
     }

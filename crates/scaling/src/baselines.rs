@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::caasper::Caasper;
-use super::evaluate::{Policy, Terms, View};
+use super::evaluate::{Policy, PolicyInput, Terms};
 use super::feed::{Said, Shared};
 use super::optimum::units_needed;
 use super::tracking::{TargetTracking, TrackingRules, predicted};
@@ -140,7 +140,7 @@ impl Policy for Static {
         self.units = self.units.or(Some(units_needed(base * self.factor, self.rho)));
         self.units
     }
-    fn target(&mut self, _: &View<'_>) -> u32 {
+    fn target(&mut self, _: &PolicyInput<'_>) -> u32 {
         self.units.unwrap_or(1)
     }
 }
@@ -167,7 +167,7 @@ impl Policy for Scaled {
         self.feed.at(past);
         None
     }
-    fn target(&mut self, view: &View<'_>) -> u32 {
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         let (scaled, least) = self.feed.at(view.known);
         let wish = units_needed((self.margin * scaled).max(least), self.rho);
         self.wish_in = if wish < view.ordered { self.wish_in + 1 } else { 0 };
@@ -215,7 +215,7 @@ impl Policy for Lcp {
     fn begin(&mut self, _: &[f64]) -> Option<u32> {
         None
     }
-    fn target(&mut self, view: &View<'_>) -> u32 {
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         let needed = view.known.last().map_or(1, |d| units_needed(self.margin * d, self.rho));
         // Counts below 2^24 are exact in f32 and not negative.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

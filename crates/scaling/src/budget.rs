@@ -9,7 +9,7 @@ const DAY: f64 = 1440.0;
 
 /// Minutes really lived and missed since the policy went live.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Ledger {
+pub struct ServiceMinutes {
     /// Minutes since going live.
     pub minutes: f64,
     /// Minutes above the target utilisation.
@@ -31,7 +31,7 @@ pub struct Allowance {
     pub soft_bank: f64,
 }
 
-impl Ledger {
+impl ServiceMinutes {
     /// Books one minute.
     pub fn book(&mut self, demand: f64, serving: f64, rho: f64) {
         self.minutes += 1.0;
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn debt_tightens_and_a_reserve_relaxes_within_bounds() {
         let c = Constants::FROZEN;
-        let at = |soft| Ledger { minutes: 43_200.0, soft, hard: 0.0 }.allowance(0.001, &c);
+        let at = |soft| ServiceMinutes { minutes: 43_200.0, soft, hard: 0.0 }.allowance(0.001, &c);
         let planned = 0.001 * (c.aim + c.aim_gain);
         assert!((at(40.0).soft - planned).abs() < 1e-9, "a small reserve changes nothing");
         assert!(at(0.0).soft > planned && at(0.0).soft <= 0.001 * c.rate_max);

@@ -5,7 +5,7 @@
 //! it bends. Once the day is confirmed to repeat, the coming window of yesterday joins the samples (the proactive mode).
 //! The knob prefers performance: it widens the samples.
 
-use super::evaluate::{Policy, View};
+use super::evaluate::{Policy, PolicyInput};
 use super::optimum::units_needed;
 use crate::forecast::bases::DAY;
 
@@ -38,7 +38,7 @@ impl Policy for Caasper {
         None
     }
 
-    fn target(&mut self, view: &View<'_>) -> u32 {
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         let now = view.known.len();
         if now.is_multiple_of(60) {
             self.repeats = day_repeats(view.known);
@@ -102,7 +102,7 @@ mod tests {
     fn ask(known: &[f64], ordered: u32) -> u32 {
         let mut policy = Caasper::new(0.8, 1.0);
         policy.begin(known);
-        policy.target(&View { known, served: None, ordered, changing: false, creating: false })
+        policy.target(&PolicyInput { known, served: None, ordered, changing: false, creating: false })
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub enum Effect {
 
 /// An entry of the calendar.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct CalendarEvent {
     /// Its name, for the explanation.
     pub name: String,
     /// When it begins.
@@ -40,7 +40,7 @@ pub struct Asked {
 }
 
 /// What the events ask for at `now`, on an axis with its lag.
-pub fn asked(events: &[Event], now: Moment, axis: &AxisProfile) -> Asked {
+pub fn asked(events: &[CalendarEvent], now: Moment, axis: &AxisProfile) -> Asked {
     let lead = Span::from_mins(u64::from(axis.lag_minutes()) + EARLY_MINUTES);
     let mut asked = Asked::default();
     for event in events {
@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn an_event_is_prepared_one_lag_ahead_and_held_to_its_end() {
         let starts = Moment::from_secs(100_000 * 60);
-        let season = |effect| [Event { name: "season".into(), starts, lasts: Span::from_hours(6), effect }];
+        let season =
+            |effect| [CalendarEvent { name: "season".into(), starts, lasts: Span::from_hours(6), effect }];
         let at = |minutes: u64, back: bool| {
             if back { starts - Span::from_mins(minutes) } else { starts + Span::from_mins(minutes) }
         };

@@ -4,7 +4,7 @@ use super::budget::Allowance;
 use super::constants::Constants;
 use super::record::Record;
 use super::rules::Library;
-use crate::forecast::{Base, Statements};
+use crate::forecast::{Base, Predictions};
 
 /// A rule that is followed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +82,7 @@ fn choose(record: &Record, library: &Library, which: usize, allowance: &Allowanc
 }
 
 /// The demand to be covered: the geometric mean of what the followed rules want.
-pub fn blended(library: &Library, choice: &Choice, said: &Statements) -> Option<f64> {
+pub fn blended(library: &Library, choice: &Choice, said: &Predictions) -> Option<f64> {
     if choice.followed.is_empty() {
         return None;
     }
@@ -92,6 +92,6 @@ pub fn blended(library: &Library, choice: &Choice, said: &Statements) -> Option<
 }
 
 /// The most demand that any of the followed rules wants covered.
-pub fn largest(library: &Library, choice: &Choice, said: &Statements) -> Option<f64> {
+pub fn largest(library: &Library, choice: &Choice, said: &Predictions) -> Option<f64> {
     choice.followed.iter().map(|f| f64::from(library.value(f.rule, said))).reduce(f64::max)
 }

@@ -8,14 +8,14 @@
 
 use std::sync::Arc;
 
-use super::budget::Ledger;
+use super::budget::ServiceMinutes;
 use super::choose::{self, Choice};
 use super::constants::Constants;
 use super::record::Record;
 use super::rules::Library;
 use super::shadow::Block;
 use crate::forecast::bases::DAY;
-use crate::forecast::{Base, Statements};
+use crate::forecast::{Base, Predictions};
 
 /// Days over which the highest demand is remembered, to know a record.
 const RECORD_DAYS: usize = 28;
@@ -39,9 +39,9 @@ pub struct Sample<'a> {
     /// Demand three minutes before; the demand itself where there is none.
     pub before: f64,
     /// What was said before the sample came.
-    pub prior: &'a Statements,
+    pub prior: &'a Predictions,
     /// What is said with it.
-    pub said: &'a Statements,
+    pub said: &'a Predictions,
     /// What really served it, once the policy is live.
     pub served: Option<f64>,
     /// What the rules did in the block that it completed.
@@ -55,7 +55,7 @@ pub struct Controller {
     budget: f64,
     library: Arc<Library>,
     record: Record,
-    ledger: Ledger,
+    ledger: ServiceMinutes,
     count: usize,
     records: [f32; RECORD_DAYS],
     record_known: f32,
@@ -74,7 +74,7 @@ impl Controller {
             constants,
             budget,
             library,
-            ledger: Ledger::default(),
+            ledger: ServiceMinutes::default(),
             count: 0,
             records: [0.0; RECORD_DAYS],
             record_known: f32::INFINITY,
@@ -86,7 +86,7 @@ impl Controller {
     }
 
     /// The account since going live.
-    pub fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &ServiceMinutes {
         &self.ledger
     }
 
@@ -153,7 +153,7 @@ impl Controller {
         self.choice = choose::choose_by_both(&self.record, &self.library, &allowance, &self.constants);
     }
 
-    fn remember_record(&mut self, prior: &Statements, demand: f64) {
+    fn remember_record(&mut self, prior: &Predictions, demand: f64) {
         let minute = self.count;
         let day = (minute / DAY) % RECORD_DAYS;
         if minute.is_multiple_of(DAY) {
@@ -173,7 +173,7 @@ impl Controller {
     ///
     /// Their middle while the account holds minutes, the most that any of them wants while it is in debt: then the next
     /// miss decides, and what is asked for too much lasts only until the debt is worked off.
-    pub fn by_rules(&self, said: &Statements) -> f64 {
+    pub fn by_rules(&self, said: &Predictions) -> f64 {
         let account = self.ledger.allowance(self.budget, &self.constants);
         let in_debt = account.soft_bank < 0.0 || account.hard_bank < 0.0;
         let wanted = if in_debt { choose::largest } else { choose::blended };
@@ -181,7 +181,7 @@ impl Controller {
     }
 
     /// The demand to be covered by an order given now, and what raised it above the rules.
-    pub fn demand(&self, said: &Statements) -> (f64, Option<Raise>) {
+    pub fn demand(&self, said: &Predictions) -> (f64, Option<Raise>) {
         let raises = [
             (Raise::Young, self.young_floor(said)),
             (Raise::Record, self.record_floor(said)),
@@ -197,7 +197,7 @@ impl Controller {
     }
 
     /// What a young series holds because its past cannot show its jumps; nothing where it already showed a wide range.
-    fn young_floor(&self, said: &Statements) -> f64 {
+    fn young_floor(&self, said: &Predictions) -> f64 {
         let c = &self.constants;
         if !self.young() {
             return 0.0;
@@ -210,7 +210,7 @@ impl Controller {
     }
 
     /// The highest of the last day, for a day after demand broke its record and was not served.
-    fn record_floor(&self, said: &Statements) -> f64 {
+    fn record_floor(&self, said: &Predictions) -> f64 {
         let surprised = self.surprised_at.is_some_and(|at| self.count < at + DAY);
         if !surprised {
             return 0.0;

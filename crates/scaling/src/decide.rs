@@ -8,11 +8,11 @@
 //! **Invariant:** the target lies within the bounds.
 
 use super::axis::Motion;
-use super::calendar::{self, Event};
+use super::calendar::{self, CalendarEvent};
 use super::memory::{Memory, Raise, Required};
 use super::optimise::{self, ChangeCost};
 use super::optimum::units_needed;
-use super::resize::Known;
+use super::resize::SizingInput;
 use crate::forecast::{Band, Base, Change};
 use crate::telemetry::Fault;
 use crate::telemetry::demand::LATE_MINUTES;
@@ -35,7 +35,7 @@ pub struct Situation<'a> {
     /// Least and largest capacity.
     pub bounds: (u32, u32),
     /// Known events.
-    pub calendar: &'a [Event],
+    pub calendar: &'a [CalendarEvent],
     /// What is wrong with the newest reading, if anything.
     pub fault: Option<Fault>,
     /// Age of the newest good reading in minutes.
@@ -159,10 +159,10 @@ pub fn first(s: &Situation<'_>) -> Option<u32> {
 }
 
 /// What the size rests on where a change interrupts service.
-fn resize(s: &Situation<'_>, bounds: (u32, u32)) -> Option<Known> {
+fn resize(s: &Situation<'_>, bounds: (u32, u32)) -> Option<SizingInput> {
     let Motion::Resize { outage_minutes } = s.memory.axis().motion else { return None };
     let controller = s.memory.controller();
-    Some(Known {
+    Some(SizingInput {
         highest: controller.highest(),
         newest: f64::from(s.memory.bases().statements().newest),
         young: controller.young(),

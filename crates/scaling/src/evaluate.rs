@@ -11,7 +11,7 @@ use crate::forecast::bases::DAY;
 
 /// What a policy may look at.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct PolicyInput<'a> {
     /// Demand in units, minute by minute from the beginning, up to the newest that is known.
     pub known: &'a [f64],
     /// Capacity that served in the last minute of `known`, once the policy is live.
@@ -27,7 +27,7 @@ pub struct View<'a> {
 /// Something that decides on capacity.
 pub trait Policy {
     /// The capacity that shall be ordered in all, decided at the minute after `view.known`.
-    fn target(&mut self, view: &View<'_>) -> u32;
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32;
     /// Is shown the past before going live, once, and names the capacity with which to begin, if it has an opinion.
     fn begin(&mut self, past: &[f64]) -> Option<u32>;
 }
@@ -156,7 +156,7 @@ pub fn live_all(
             let Life { fleet, path } = life;
             // The serving capacity of a minute before going live is unknown.
             let served = end.checked_sub(from + 1).and_then(|i| path.get(i)).map(|s| s.serving);
-            let view = View {
+            let view = PolicyInput {
                 known: &demand[..end],
                 served,
                 ordered: fleet.ordered(),

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::axis::AxisProfile;
-use super::budget::Ledger;
+use super::budget::ServiceMinutes;
 use super::choose::Choice;
 use super::constants::Constants;
 pub use super::controller::Raise;
@@ -80,7 +80,7 @@ impl Memory {
     }
 
     /// The account since going live.
-    pub fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &ServiceMinutes {
         self.controller.ledger()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::axis::AxisProfile;
 use super::constants::Constants;
 use super::decide::{self, Situation};
-use super::evaluate::{Policy, Terms, View};
+use super::evaluate::{Policy, PolicyInput, Terms};
 use super::memory::Memory;
 use super::rules::Library;
 use crate::forecast::Band;
@@ -69,7 +69,7 @@ impl Policy for ShadowPolicy {
         decide::first(&self.situation(past.len(), 1, false))
     }
 
-    fn target(&mut self, view: &View<'_>) -> u32 {
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         if let Some(newest) = view.known.last().filter(|_| view.known.len() > self.memory.samples()) {
             self.memory.learn(*newest, view.served);
         }

@@ -12,12 +12,12 @@ use super::axis::Motion;
 use super::backtest::{Optima, optima};
 use super::constants::Constants;
 use super::controller::{Controller, Sample};
-use super::evaluate::{Load, Outcome, Policy, Terms, View, live};
+use super::evaluate::{Load, Outcome, Policy, PolicyInput, Terms, live};
 use super::memory::FIRST_UTILISATION;
 use super::optimum::units_needed;
 use super::rules::Library;
 use super::shadow::{Block, Shadow};
-use crate::forecast::{Bases, Statements};
+use crate::forecast::{Bases, Predictions};
 
 /// What one rule did in one block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,7 @@ pub struct Recording {
     pub terms: Terms,
     /// The optima.
     pub optima: Optima,
-    said: Vec<Statements>,
+    said: Vec<Predictions>,
     /// One run of rules for each block; the first block ends with the sixteenth sample.
     did: Vec<Did>,
     library: Arc<Library>,
@@ -85,7 +85,7 @@ impl Recording {
 
     /// Bytes held, about.
     pub fn size(&self) -> usize {
-        self.did.len() * size_of::<Did>() + self.said.len() * size_of::<Statements>()
+        self.did.len() * size_of::<Did>() + self.said.len() * size_of::<Predictions>()
     }
 }
 
@@ -112,7 +112,7 @@ impl Replay<'_> {
     fn learn(&mut self, demand: f64, served: Option<f64>) {
         let at = self.learned;
         self.learned += 1;
-        let nothing = Statements::default();
+        let nothing = Predictions::default();
         let said = &self.recording.said;
         let prior = at.checked_sub(1).map_or(&nothing, |i| &said[i]);
         let before = at.checked_sub(3).map_or(demand, |i| f64::from(said[i].newest));
@@ -143,11 +143,11 @@ impl Policy for Replay<'_> {
         None
     }
 
-    fn target(&mut self, view: &View<'_>) -> u32 {
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         if let Some(newest) = view.known.last().filter(|_| view.known.len() > self.learned) {
             self.learn(*newest, view.served);
         }
-        let said = self.learned.checked_sub(1).map_or(Statements::default(), |i| self.recording.said[i]);
+        let said = self.learned.checked_sub(1).map_or(Predictions::default(), |i| self.recording.said[i]);
         units_needed(self.controller.demand(&said).0, self.recording.terms.rho)
     }
 }

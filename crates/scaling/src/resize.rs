@@ -16,7 +16,7 @@ const LOOSE: f64 = 3.0;
 
 /// What is known when the size is chosen.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct SizingInput {
     /// Highest demand of the last four weeks, units.
     pub highest: f64,
     /// The newest demand, units.
@@ -33,7 +33,7 @@ pub struct Known {
     pub bounds: (u32, u32),
 }
 
-impl Known {
+impl SizingInput {
     fn units(&self, times: f64) -> u32 {
         units_needed(times * self.highest, self.rho).clamp(self.bounds.0, self.bounds.1)
     }
@@ -61,33 +61,41 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
-        Known { highest: 8.0, newest: 5.0, young: false, bank: 0.0, outage: 4.0, rho: 0.8, bounds: (1, 40) }
+    fn known() -> SizingInput {
+        SizingInput {
+            highest: 8.0,
+            newest: 5.0,
+            young: false,
+            bank: 0.0,
+            outage: 4.0,
+            rho: 0.8,
+            bounds: (1, 40),
+        }
     }
 
     #[test]
     fn a_size_that_fits_is_left_alone() {
-        let rich = Known { bank: 100.0, ..known() };
+        let rich = SizingInput { bank: 100.0, ..known() };
         assert!((10..=30).all(|ordered| rich.size(ordered) == ordered));
         assert_eq!((rich.size(9), rich.size(31)), (20, 20));
     }
 
     #[test]
     fn giving_back_waits_until_the_account_pays_for_two_outages() {
-        assert_eq!(Known { bank: 7.9, ..known() }.size(40), 40);
-        assert_eq!(Known { bank: 8.0, ..known() }.size(40), 20);
-        assert_eq!(Known { bank: 8.0, young: true, ..known() }.size(40), 40);
+        assert_eq!(SizingInput { bank: 7.9, ..known() }.size(40), 40);
+        assert_eq!(SizingInput { bank: 8.0, ..known() }.size(40), 20);
+        assert_eq!(SizingInput { bank: 8.0, young: true, ..known() }.size(40), 40);
     }
 
     #[test]
     fn growing_waits_for_one_outage_in_the_account_or_for_an_overload() {
-        assert_eq!(Known { bank: 3.9, ..known() }.size(9), 9);
-        assert_eq!(Known { bank: 4.0, ..known() }.size(9), 20);
-        assert_eq!(Known { newest: 9.1, ..known() }.size(9), 20);
+        assert_eq!(SizingInput { bank: 3.9, ..known() }.size(9), 9);
+        assert_eq!(SizingInput { bank: 4.0, ..known() }.size(9), 20);
+        assert_eq!(SizingInput { newest: 9.1, ..known() }.size(9), 20);
     }
 
     #[test]
     fn a_young_series_goes_live_at_the_bound() {
-        assert_eq!((known().first(), Known { young: true, ..known() }.first()), (20, 40));
+        assert_eq!((known().first(), SizingInput { young: true, ..known() }.first()), (20, 40));
     }
 }

@@ -3,7 +3,7 @@
 //! Every rule wants `max(a·P, b·Q)` units of demand to be covered, where `P` and `Q` depend on its segment only. So one
 //! minute of all rules is a few straight passes over arrays.
 
-use crate::forecast::{Base, Statements};
+use crate::forecast::{Base, Predictions};
 
 /// Margins on a base; fine near 1, because a seasonal series wants one percent more or less.
 const PLAIN: [f32; 25] = [
@@ -59,7 +59,7 @@ pub struct Segment {
 
 impl Segment {
     /// The two terms at this minute.
-    pub fn terms(&self, said: &Statements) -> (f32, f32) {
+    pub fn terms(&self, said: &Predictions) -> (f32, f32) {
         let base = said.of(self.base);
         let second = match self.second {
             Second::None => 0.0,
@@ -152,7 +152,7 @@ impl Library {
     }
 
     /// The demand that a rule wants covered at this minute.
-    pub fn value(&self, rule: usize, said: &Statements) -> f32 {
+    pub fn value(&self, rule: usize, said: &Predictions) -> f32 {
         let (p, q) = self.segment(rule).terms(said);
         (self.first[rule] * p).max(self.second[rule] * q)
     }

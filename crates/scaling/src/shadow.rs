@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::axis::AxisProfile;
 use super::rules::Library;
-use crate::forecast::Statements;
+use crate::forecast::Predictions;
 
 /// Minutes of a block.
 pub const BLOCK_MINUTES: u32 = 15;
@@ -88,7 +88,7 @@ impl Shadow {
 
     /// Lets all fleets act on what was `said`, then judges them by the demand that came. Gives the block that this minute
     /// completed, if it did.
-    pub fn minute(&mut self, said: &Statements, demand: f64) -> Option<&Block> {
+    pub fn minute(&mut self, said: &Predictions, demand: f64) -> Option<&Block> {
         if std::mem::take(&mut self.complete) {
             self.block.clear();
         }

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::evaluate::{Policy, View};
+use super::evaluate::{Policy, PolicyInput};
 use super::feed::Shared;
 use super::optimum::units_needed;
 use crate::forecast::bases::DAY;
@@ -86,7 +86,7 @@ impl Policy for TargetTracking {
         past.last().map(|d| units_needed(*d, self.target))
     }
 
-    fn target(&mut self, view: &View<'_>) -> u32 {
+    fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         let (Some(demand), Some(served)) = (view.known.last(), view.served) else { return view.ordered };
         self.recent.push_back((demand / served.max(1e-9)).min(1.0));
         if self.recent.len() > LOW_POINTS {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn ask(policy: &mut TargetTracking, demand: f64, served: f64, ordered: u32) -> u32 {
-        policy.target(&View {
+        policy.target(&PolicyInput {
             known: &[demand],
             served: Some(served),
             ordered,

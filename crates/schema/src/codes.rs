@@ -14,7 +14,7 @@ pub struct Code(&'static str);
 
 /// What a code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct CodeEntry {
     /// The code.
     pub code: Code,
     /// The rule in a few words.
@@ -29,11 +29,11 @@ impl Code {
         self.0
     }
     /// Its entry in the register.
-    pub fn entry(self) -> Option<&'static Entry> {
+    pub fn entry(self) -> Option<&'static CodeEntry> {
         Self::find(self.0)
     }
     /// The entry of a code given as text, in any case.
-    pub fn find(text: &str) -> Option<&'static Entry> {
+    pub fn find(text: &str) -> Option<&'static CodeEntry> {
         REGISTER.iter().find(|entry| entry.code.0.eq_ignore_ascii_case(text))
     }
 }
@@ -57,8 +57,8 @@ macro_rules! codes {
             pub const $name: Code = Code($id);
         )+
         /// Every code with its meaning, in the order of the codes.
-        pub const REGISTER: &[Entry] = &[
-            $(Entry { code: $name, title: $title, explanation: concat!($($explanation),+) },)+
+        pub const REGISTER: &[CodeEntry] = &[
+            $(CodeEntry { code: $name, title: $title, explanation: concat!($($explanation),+) },)+
         ];
     };
 }

@@ -27,12 +27,12 @@ pub enum Data {
     /// A list.
     Seq(Vec<Tree>),
     /// Fields in the order of the text; a key that was given twice is there twice.
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 /// A field of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct MapEntry {
     /// Its name.
     pub key: String,
     /// Where the name stands.
@@ -60,7 +60,7 @@ impl Tree {
     }
 
     /// The first field of a name.
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
+    pub fn entry(&self, key: &str) -> Option<&MapEntry> {
         match &self.data {
             Data::Map(entries) => entries.iter().find(|entry| entry.key == key),
             Data::Null | Data::Flag(_) | Data::Number(_) | Data::Text(_) | Data::Seq(_) => None,
@@ -153,7 +153,7 @@ impl Tree {
             Value::Object(fields) => Data::Map(
                 fields
                     .iter()
-                    .map(|(key, value)| Entry {
+                    .map(|(key, value)| MapEntry {
                         key: key.clone(),
                         key_mark: Mark::default(),
                         value: Self::from_json(value),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::codes::{self, Code};
 use super::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source, did_you_mean};
-use super::node::{Data, Entry, Tree};
+use super::node::{Data, MapEntry, Tree};
 use super::shape::{Row, Shape, Table};
 
 /// A value that can stand in a document.
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
 /// The fields of a map while a section reads them.
 pub struct Fields<'r, 'a, 't> {
     reader: &'r mut Reader<'a>,
-    entries: &'t [Entry],
+    entries: &'t [MapEntry],
     whole: Mark,
     known: Vec<String>,
 }
@@ -160,7 +160,7 @@ impl<'t> Fields<'_, '_, 't> {
         // There is a copy of this for every field of every section: all that can be is in functions that exist once.
         let (name, entry) = self.find(field);
         match entry {
-            Some(Entry { value, .. }) if value.data != Data::Null => {
+            Some(MapEntry { value, .. }) if value.data != Data::Null => {
                 let read = self.reader.within(name, |reader| T::decode(value, reader));
                 read.or_else(absent).or_else(stand_in)
             }
@@ -175,7 +175,7 @@ impl<'t> Fields<'_, '_, 't> {
     }
 
     /// The name of a field in documents, which is known from now on, and its entry.
-    fn find(&mut self, field: &str) -> (String, Option<&'t Entry>) {
+    fn find(&mut self, field: &str) -> (String, Option<&'t MapEntry>) {
         let name = camel(field);
         self.known.push(name.clone());
         let entry = self.entries.iter().find(|entry| entry.key == name);
@@ -183,7 +183,7 @@ impl<'t> Fields<'_, '_, 't> {
     }
 
     /// Reports a required field that is not there, or has no value. A key without a value is the same as no key.
-    fn report_missing(&mut self, name: String, empty: Option<&Entry>, example: Option<String>) {
+    fn report_missing(&mut self, name: String, empty: Option<&MapEntry>, example: Option<String>) {
         let mark = empty.map_or_else(|| self.first(), |entry| entry.key_mark);
         let message = format!("the field `{name}` is missing");
         let help = example.map(|example| format!("add for example `{name}: {example}`"));

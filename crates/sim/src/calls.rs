@@ -18,7 +18,7 @@ use rgctl_schema::time::{Moment, Span};
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::slots::SHARDS;
-use super::state::{Broken, Bucket, Event, Fault, Meter, Object, Purpose, Shadow, Stage, parent_of};
+use super::state::{Broken, Bucket, DueEvent, Fault, Meter, Object, Purpose, Stage, StaleReads, parent_of};
 use super::tables::{self, Asked, Takes, ready_word, told, word, word_of};
 use super::timing;
 use super::world::World;
@@ -70,7 +70,7 @@ impl World {
     fn hold_up(&mut self, op: &Op, token: &Token, by: Span) {
         let n = self.next_attempt(op.at());
         let part = timing::fraction(timing::draw(self.seed(), "late", op.at(), n));
-        let event = Event::Arrival { op: Box::new(op.clone()), token: token.clone() };
+        let event = DueEvent::Arrival { op: Box::new(op.clone()), token: token.clone() };
         self.schedule(self.now() + timing::part_of(by, part), event);
     }
 
@@ -178,7 +178,7 @@ impl World {
         self.insert(at.clone(), object);
         let lag = self.read_lag(at);
         self.edit(at, |object| {
-            object.shadow = Some(Shadow { until: now + lag, view: None });
+            object.shadow = Some(StaleReads { until: now + lag, view: None });
             object.draws += 1;
         });
         self.note_token(at, token);
@@ -386,7 +386,7 @@ impl World {
         self.objects.get(at).map(|object| &object.attrs)
     }
 
-    /// Another hand sets fields, past all rules of the service but their types; all of them or none.
+    /// Sets fields outside rgctl, past all rules of the service but their types; all of them or none.
     pub fn edit_fields(
         &mut self,
         at: &Address,
@@ -405,7 +405,7 @@ impl World {
         Ok(())
     }
 
-    /// Another hand flips a switch.
+    /// Flips a switch outside rgctl.
     fn drift(&mut self, at: &Address) {
         let Some(object) = self.objects.get(at) else { return };
         let switch = object.attrs.set_fields().into_iter().find_map(|(field, value)| {

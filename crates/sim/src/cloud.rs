@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, NotSent, Permit, Receipt};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::{CloudKind, Home};
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{RegionId, Token};
 use rgctl_schema::time::Moment;
@@ -74,8 +74,8 @@ impl Cloud for SimCloud {
         .boxed()
     }
 
-    fn quiet_until(&self) -> Option<Moment> {
-        self.with_news(World::quiet_until)
+    fn next_event_at(&self) -> Option<Moment> {
+        self.with_news(World::next_event_at)
     }
 
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {

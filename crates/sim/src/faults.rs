@@ -41,7 +41,7 @@ impl FaultPlan {
             Fault::OtherHand,
         ];
         for (n, fault) in (0_u64..).zip(faults) {
-            // What needs a person to repair stays rare, or no run would ever settle by itself.
+            // What only a person repairs stays rare, or no run would ever settle by itself.
             let grave = matches!(fault, Fault::CreateFails | Fault::UnknownStatus | Fault::OtherHand);
             if coin(n) < if grave { 0.15 } else { 0.5 } {
                 let begin = start + timing::part_of(lasts, 0.5 * coin(20 + n));

@@ -4,8 +4,8 @@
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::observed::Member;
 use rgctl_model::ports::CloudError;
-use rgctl_model::seen::Member;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::{Phase, Role};
 

@@ -17,7 +17,7 @@ use rgctl_schema::time::{Moment, Span};
 
 use super::faults::FaultPlan;
 use super::state::Violation;
-use super::tap::{CallTap, FailAt, Side, Verdict};
+use super::tap::{CallTap, FailAt, Side, TapVerdict};
 use super::world::World;
 use super::{quotas, refusals, size, tables};
 
@@ -261,12 +261,12 @@ impl SimCloud {
 
     /// The call of that number, counted from 1 over the life of this value, gets no answer.
     pub fn fail_at(&self, number: u64, side: Side) {
-        self.set_tap(FailAt { number, side, verdict: Verdict::Unclear });
+        self.set_tap(FailAt { number, side, verdict: TapVerdict::Unclear });
     }
 
     /// From the call of that number on, nothing answers until [`Self::revive`]: the caller has died.
     pub fn crash_at(&self, number: u64, side: Side) {
-        self.set_tap(FailAt { number, side, verdict: Verdict::Crash });
+        self.set_tap(FailAt { number, side, verdict: TapVerdict::Crash });
     }
 
     /// Whether a simulated crash has happened.
@@ -338,7 +338,7 @@ impl Inner {
         }
         self.number += 1;
         let number = self.number;
-        let before = self.tap.as_mut().map_or(Verdict::Go, |tap| tap.at(number, op, Side::Before));
+        let before = self.tap.as_mut().map_or(TapVerdict::Go, |tap| tap.at(number, op, Side::Before));
         if let Some(error) = self.verdict(before) {
             self.note(op, token, false, Err(error.clone()));
             return Err(error);
@@ -354,7 +354,7 @@ impl Inner {
             // The rows could not be kept, so that for every other process the call has not happened.
             .map_err(|error| CloudError::Unreachable { why: error.to_string() })
             .flatten();
-        let after = self.tap.as_mut().map_or(Verdict::Go, |tap| tap.at(number, op, Side::After));
+        let after = self.tap.as_mut().map_or(TapVerdict::Go, |tap| tap.at(number, op, Side::After));
         let told = match self.verdict(after) {
             Some(error) => Err(error),
             None => done.clone(),
@@ -364,9 +364,9 @@ impl Inner {
         told
     }
 
-    fn verdict(&mut self, verdict: Verdict) -> Option<CloudError> {
-        self.crashed |= verdict == Verdict::Crash;
-        (verdict != Verdict::Go).then(|| CloudError::Unclear { why: "a simulated loss".to_owned() })
+    fn verdict(&mut self, verdict: TapVerdict) -> Option<CloudError> {
+        self.crashed |= verdict == TapVerdict::Crash;
+        (verdict != TapVerdict::Go).then(|| CloudError::Unclear { why: "a simulated loss".to_owned() })
     }
 
     fn note(&mut self, op: &Op, token: &Token, applied: bool, told: Result<(), CloudError>) {

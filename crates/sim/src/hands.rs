@@ -1,4 +1,4 @@
-//! What other hands do to the world, past the rules of the services: tags set and lost, status words.
+//! What happens to the world outside rgctl, past the rules of the services: tags set and lost, status words.
 //!
 //! **Invariant:** what is refused leaves the object as it was.
 
@@ -12,7 +12,7 @@ use super::tables::{self, Word};
 use super::world::World;
 
 impl World {
-    /// Another hand sets tags, and takes those away that have no value; readers see it at once.
+    /// Sets tags, outside rgctl, and takes those away that have no value; readers see it at once.
     pub fn edit_tags(&mut self, at: &Address, tags: BTreeMap<String, Option<String>>) -> Result<(), String> {
         let Some(object) = self.objects.get(at) else { return Err(format!("{at} does not exist")) };
         if let Some((name, _)) =

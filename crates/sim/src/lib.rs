@@ -37,5 +37,5 @@ pub use size::vcpus;
 pub use slots::Slots;
 pub use state::{Broken, Fault, Load, Object, Rule, Surge, Violation};
 pub use tables::{ApiBudget, budget};
-pub use tap::{CallTap, FailAt, Side, Verdict};
+pub use tap::{CallTap, FailAt, Side, TapVerdict};
 pub use world::World;

@@ -9,8 +9,8 @@ use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::identity::Identity;
 use rgctl_model::node::TAG_BLUEPRINT;
+use rgctl_model::observed::{Facts, Gap, Inventory, Member, Observed, Selection};
 use rgctl_model::ports::CloudError;
-use rgctl_model::seen::{Facts, Gap, Inventory, Member, Seen, Selection};
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
@@ -160,7 +160,7 @@ impl World {
 
     /// Until when every look shows the same, by what is known now; nothing while faults are about, which may strike any
     /// look, or when nothing is going to happen.
-    pub(super) fn quiet_until(&self) -> Option<Moment> {
+    pub(super) fn next_event_at(&self) -> Option<Moment> {
         let now = self.now();
         if self.faults().any(|(_, rule)| rule.until > now) {
             return None;
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// One object as its readers see it, if they see it at all.
-    pub(super) fn see(&self, at: &Address, object: &Object) -> Option<Seen> {
+    pub(super) fn see(&self, at: &Address, object: &Object) -> Option<Observed> {
         let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
         let Some(shadow) = shadow else { return Some(self.portray(at, object)) };
         let view = shadow.view.as_ref()?;
@@ -186,13 +186,13 @@ impl World {
     }
 
     /// Every object as it is, without any lag: what the services know and readers do not yet see.
-    pub fn everything(&self) -> impl Iterator<Item = (&Address, Seen)> {
+    pub fn everything(&self) -> impl Iterator<Item = (&Address, Observed)> {
         self.objects.iter().map(|(at, object)| (at, self.portray(at, object)))
     }
 
-    fn portray(&self, at: &Address, object: &Object) -> Seen {
+    fn portray(&self, at: &Address, object: &Object) -> Observed {
         let native = if self.shows_unknown(at) { UNHEARD_OF.to_owned() } else { object.native.clone() };
-        Seen {
+        Observed {
             attrs: object.attrs.clone(),
             pending: object.pending.clone(),
             facts: Facts {

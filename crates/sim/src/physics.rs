@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::facts::{Lasts, Meaning};
-use rgctl_model::seen::Member;
+use rgctl_model::observed::Member;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
 
 use super::slots::SHARDS;
-use super::state::{Event, Fault, Purpose, Shadow, Stage, View, Work, parent_of};
+use super::state::{DueEvent, Fault, Purpose, ReadView, Stage, StaleReads, Transition, parent_of};
 use super::tables::{self, Takes, ready_word, word, word_of};
 use super::timing;
 use super::world::World;
@@ -117,7 +117,7 @@ impl World {
         }
         let serial = self.next_serial();
         let first = stages.front().cloned();
-        self.edit(at, |object| object.work = Some(Work { serial, purpose, stages }));
+        self.edit(at, |object| object.work = Some(Transition { serial, purpose, stages }));
         match first {
             Some(first) => self.enter(at, serial, first),
             None => self.finish(at),
@@ -128,7 +128,7 @@ impl World {
         self.accrue(at);
         let down = stage.down;
         self.edit(at, |object| object.native = stage.native);
-        self.schedule(self.now() + stage.lasts, Event::Stage { at: at.clone(), serial });
+        self.schedule(self.now() + stage.lasts, DueEvent::Stage { at: at.clone(), serial });
         let lost_writer = self.objects.get(at).is_some_and(|object| {
             down && object.role == Some(Role::Writer)
                 && object.work.as_ref().is_some_and(|work| work.purpose == Purpose::Change)
@@ -143,9 +143,9 @@ impl World {
     }
 
     /// What an event does.
-    pub(super) fn happen(&mut self, event: Event) {
+    pub(super) fn happen(&mut self, event: DueEvent) {
         match event {
-            Event::Stage { at, serial } => {
+            DueEvent::Stage { at, serial } => {
                 let Some(work) = self.objects.get(&at).and_then(|object| object.work.as_ref()) else {
                     return;
                 };
@@ -166,9 +166,9 @@ impl World {
                     None => self.finish(&at),
                 }
             }
-            Event::Promote { at, to } => self.promote(&at, to),
-            Event::Arrival { op, token } => self.arrive(&op, &token),
-            Event::Zone { zone, back_at } => self.lose_zone(&zone, back_at),
+            DueEvent::Promote { at, to } => self.promote(&at, to),
+            DueEvent::Arrival { op, token } => self.arrive(&op, &token),
+            DueEvent::Zone { zone, back_at } => self.lose_zone(&zone, back_at),
         }
     }
 
@@ -249,14 +249,14 @@ impl World {
         let Some(object) = self.objects.get(at) else { return };
         let view = match &object.shadow {
             Some(shadow) if shadow.until > now => shadow.view.clone(),
-            _ => Some(View {
+            _ => Some(ReadView {
                 attrs: object.attrs.clone(),
                 pending: object.pending.clone(),
                 native: object.native.clone(),
                 tags: object.tags.clone(),
             }),
         };
-        self.edit(at, |object| object.shadow = Some(Shadow { until: now + lag, view }));
+        self.edit(at, |object| object.shadow = Some(StaleReads { until: now + lag, view }));
     }
 
     /// How far reads lag a write that happens now.
@@ -300,7 +300,7 @@ impl World {
             let stages = VecDeque::from([stage(native, down, true)]);
             self.begin(cluster, Purpose::Failover { to: None }, stages, "failover");
         } else {
-            self.schedule(self.now() + down, Event::Promote { at: cluster.clone(), to: None });
+            self.schedule(self.now() + down, DueEvent::Promote { at: cluster.clone(), to: None });
         }
     }
 
@@ -347,9 +347,9 @@ impl World {
             self.accrue(&at);
             self.edit(&at, |object| {
                 native.clone_into(&mut object.native);
-                object.work = Some(Work { serial, purpose, stages });
+                object.work = Some(Transition { serial, purpose, stages });
             });
-            self.schedule(now + lasts, Event::Stage { at: at.clone(), serial });
+            self.schedule(now + lasts, DueEvent::Stage { at: at.clone(), serial });
             if was_writer && let Some(parent) = self.objects.get(&at).and_then(|o| parent_of(&at, &o.attrs)) {
                 self.lose_writer(&parent);
             }

@@ -6,7 +6,7 @@ use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_schema::time::{Moment, Span};
 
-use super::state::{Event, Object, Purpose};
+use super::state::{DueEvent, Object, Purpose};
 use super::timing;
 use super::world::World;
 
@@ -77,7 +77,7 @@ impl World {
         let work = object.work.as_ref().filter(|work| work.purpose == Purpose::Change)?;
         let lasts = work.stages.front()?.lasts.as_secs_f64();
         let ends: Moment = self.events.iter().find_map(|((due, _), event)| match event {
-            Event::Stage { at: of, serial } if of == at && *serial == work.serial => Some(*due),
+            DueEvent::Stage { at: of, serial } if of == at && *serial == work.serial => Some(*due),
             _ => None,
         })?;
         let left = ends.since(self.now()).as_secs_f64();

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::Usage;
+use rgctl_model::observed::Member;
 use rgctl_model::plan::Op;
-use rgctl_model::seen::Member;
 use rgctl_schema::names::{Name, RegionId, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
@@ -52,7 +52,7 @@ pub(super) enum Purpose {
 
 /// Work in flight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Work {
+pub(super) struct Transition {
     pub serial: u64,
     pub purpose: Purpose,
     /// The stage under way first.
@@ -61,7 +61,7 @@ pub(super) struct Work {
 
 /// What readers of an object saw before the last write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct View {
+pub(super) struct ReadView {
     pub attrs: AnyAttrs,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<AnyAttrs>,
@@ -71,9 +71,9 @@ pub(super) struct View {
 
 /// Until then readers see the view: nothing at all when there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shadow {
+pub(super) struct StaleReads {
     pub until: Moment,
-    pub view: Option<View>,
+    pub view: Option<ReadView>,
 }
 
 /// An object of the embedded cloud.
@@ -90,9 +90,9 @@ pub struct Object {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) created: Moment,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<Transition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) shadow: Option<Shadow>,
+    pub(super) shadow: Option<StaleReads>,
     pub(super) draws: u64,
     pub(super) meter: Meter,
     /// How long writes have failed because of changes.
@@ -125,7 +125,7 @@ impl Object {
 /// Something that will happen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Event {
+pub(super) enum DueEvent {
     /// A stage of the work with that serial number ends.
     Stage { at: Address, serial: u64 },
     /// A cluster that lost its writer gets a new one.

@@ -13,7 +13,7 @@ pub enum Side {
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TapVerdict {
     /// It goes on.
     Go,
     /// No answer comes.
@@ -25,7 +25,7 @@ pub enum Verdict {
 /// Listens to each call and decides what becomes of it.
 pub trait CallTap: Send {
     /// Asked twice per call; calls are counted from 1.
-    fn at(&mut self, number: u64, op: &Op, side: Side) -> Verdict;
+    fn at(&mut self, number: u64, op: &Op, side: Side) -> TapVerdict;
 }
 
 /// Breaks off at one call.
@@ -36,11 +36,11 @@ pub struct FailAt {
     /// On which side of it.
     pub side: Side,
     /// How.
-    pub verdict: Verdict,
+    pub verdict: TapVerdict,
 }
 
 impl CallTap for FailAt {
-    fn at(&mut self, number: u64, _: &Op, side: Side) -> Verdict {
-        if (number, side) == (self.number, self.side) { self.verdict } else { Verdict::Go }
+    fn at(&mut self, number: u64, _: &Op, side: Side) -> TapVerdict {
+        if (number, side) == (self.number, self.side) { self.verdict } else { TapVerdict::Go }
     }
 }

@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::{Endpoint, Lasts};
-use rgctl_model::seen::Member;
+use rgctl_model::observed::Member;
 use rgctl_schema::names::{Name, Partition, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
-use super::state::{Bucket, Event, Load, Meta, Object, Rule, Violation, parent_of};
+use super::state::{Bucket, DueEvent, Load, Meta, Object, Rule, Violation, parent_of};
 use super::timing;
 
 /// The embedded cloud's state.
@@ -23,7 +23,7 @@ use super::timing;
 pub struct World {
     pub(super) meta: Meta,
     pub(super) objects: BTreeMap<Address, Object>,
-    pub(super) events: BTreeMap<(Moment, u64), Event>,
+    pub(super) events: BTreeMap<(Moment, u64), DueEvent>,
     pub(super) buckets: BTreeMap<(RegionId, Endpoint), Bucket>,
     pub(super) faults: BTreeMap<u64, Rule>,
     pub(super) violations: Vec<Violation>,
@@ -144,7 +144,7 @@ impl World {
         self.events.first_key_value().map(|((due, _), _)| *due)
     }
 
-    pub(super) fn schedule(&mut self, due: Moment, event: Event) {
+    pub(super) fn schedule(&mut self, due: Moment, event: DueEvent) {
         self.meta.events += 1;
         let seq = self.meta.events;
         self.events.insert((due, seq), event);
@@ -153,7 +153,7 @@ impl World {
     }
 
     pub(super) fn schedule_zone_loss(&mut self, zone: String, from: Moment, until: Moment) {
-        self.schedule(from.max(self.now()), Event::Zone { zone, back_at: until });
+        self.schedule(from.max(self.now()), DueEvent::Zone { zone, back_at: until });
     }
 
     pub(super) fn next_serial(&mut self) -> u64 {

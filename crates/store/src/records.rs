@@ -57,7 +57,7 @@ pub(super) fn check_end(
         (_, last) => Err(damaged(
             scope,
             last.map_or(0, |(last, _)| *last),
-            "it is not where the record ended: lines were added or changed by another hand",
+            "it is not where the record ended: lines were added or changed outside rgctl",
         )),
     }
 }

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use rgctl_engine::gate::Verdicts;
-use rgctl_engine::planning::{self, Ask, NoFigures};
+use rgctl_engine::planning::{self, NoFigures, PlanInput};
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Keep, Node, Usage};
+use rgctl_model::observed::{Facts, Inventory, Observed};
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::seen::{Facts, Inventory, Seen};
 use rgctl_schema::names::{BlueprintName, Fingerprint, Name, RegionId, StoreName};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::Moment;
@@ -120,14 +120,14 @@ pub fn cluster_store(store: &str, code: &str, members: usize, class: &str) -> Ve
 }
 
 /// The node as it is seen when it has been made and is at rest.
-pub fn seen_as_wanted(node: &Node) -> Seen {
+pub fn seen_as_wanted(node: &Node) -> Observed {
     let native = node.at.kind.facts().statuses[0].0;
     let role = match node.at.kind.facts().parent {
         Some(_) if node.at.name.as_str().ends_with("-1") => Some(Role::Writer),
         Some(_) => Some(Role::Reader),
         None => None,
     };
-    Seen {
+    Observed {
         attrs: node.attrs.clone(),
         pending: None,
         facts: Facts {
@@ -158,8 +158,8 @@ pub fn plan_for(desired: &Desired, inventory: &Inventory, policy: &Policy) -> Pl
     planning::plan(&ask(desired, inventory, policy))
 }
 
-pub fn ask<'a>(desired: &'a Desired, inventory: &'a Inventory, policy: &'a Policy) -> Ask<'a> {
-    Ask {
+pub fn ask<'a>(desired: &'a Desired, inventory: &'a Inventory, policy: &'a Policy) -> PlanInput<'a> {
+    PlanInput {
         desired,
         inventory,
         policy,
@@ -191,7 +191,7 @@ pub fn lines(plan: &Plan) -> Vec<String> {
     plan.steps
         .iter()
         .map(|step| {
-            let lacking: Vec<String> = step.lacks().map(ToString::to_string).collect();
+            let lacking: Vec<String> = step.missing_consent().map(ToString::to_string).collect();
             let held =
                 if lacking.is_empty() { String::new() } else { format!(" lacks {}", lacking.join(" ")) };
             format!("{}{held}", step.id.0.replace("us-east-1/", ""))

@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 
 use rgctl_engine::execution::drive::{
-    DriveError, Ended, IfHeld, Job, Watch, World, drive, observe, selection_of,
+    DriveError, Ended, Environment, IfHeld, Job, Watch, drive, observe, selection_of,
 };
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::ledger::Ledger;
-use rgctl_engine::planning::{self, Ask, Figures, NoFigures};
+use rgctl_engine::planning::{self, Figures, NoFigures, PlanInput};
 use rgctl_model::claims::{Claims, NO_CLAIMS};
 use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud};
 use rgctl_model::scope::Scope;
-use rgctl_model::seen::Inventory;
 use rgctl_schema::names::RunId;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{GENESIS, SimCloud};
@@ -138,7 +138,7 @@ impl Site {
         self.run_cut(desired, order, Cut::Never).0.expect("nothing cuts it off")
     }
 
-    /// Runs until the end or the cut; tells how it ended, unless it was cut off, and what went through the seams.
+    /// Runs until the end or the cut; tells how it ended, unless it was cut off, and what went through the ports.
     pub fn run_cut(
         &mut self,
         desired: &Desired,
@@ -149,7 +149,7 @@ impl Site {
         let clock = self.cloud.clock();
         let asked_after = order.asked_after.map(|after| (after, self.scope(desired.blueprint.as_str())));
         let taps = Taps { asked_after, ..Taps::new(&self.cloud, &self.store, cut) };
-        let world = World { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
+        let world = Environment { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
         let run = RunId(format!("run-{}", self.runs));
         // Looking less often than the product does keeps the tests short; nothing here depends on it.
         let pace = Pace { look_again: Span::from_mins(4), ..Pace::default() };
@@ -190,7 +190,7 @@ impl Site {
 
     pub fn look(&self, desired: &Desired) -> Inventory {
         let clock = self.cloud.clock();
-        let world = World { cloud: &self.cloud, clock: &clock, wall: &self.wall, store: &self.store };
+        let world = Environment { cloud: &self.cloud, clock: &clock, wall: &self.wall, store: &self.store };
         block_on(observe(&world, &selection_of(desired, &NO_CLAIMS))).unwrap()
     }
 
@@ -208,7 +208,7 @@ impl Site {
     pub fn plan_under(&self, desired: &Desired, order: &Order) -> Plan {
         let (inventory, claims) = (self.look(desired), self.claims(desired.blueprint.as_str()));
         let verdicts = planning::verdicts(desired, order.figures());
-        let asked = Ask {
+        let asked = PlanInput {
             figures: order.figures(),
             now: self.cloud.clock().now(),
             destroy: order.destroy,

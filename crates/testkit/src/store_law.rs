@@ -36,7 +36,7 @@ pub fn begun_in(place: &str) -> Event {
         at,
         word: "create".into(),
         token: Token("t1".into()),
-        leaves: None,
+        final_snapshot: None,
         why: "missing".into(),
         changes: Vec::new(),
         asks: String::new(),

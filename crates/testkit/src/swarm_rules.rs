@@ -12,7 +12,7 @@ use rgctl_model::bill::{CostRange, StoreBill};
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::{Desired, Usage};
 use rgctl_model::plan::{Op, Verb};
-use rgctl_model::policy::{Grave, Policy};
+use rgctl_model::policy::{DestructiveAction, Policy};
 use rgctl_schema::money::{Currency, Money, Total};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::table::Change;
@@ -42,7 +42,7 @@ struct Freeze {
 /// What a game may not do, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    never: BTreeSet<Grave>,
+    never: BTreeSet<DestructiveAction>,
     window: Option<Window>,
     freeze: Option<Freeze>,
     /// Most dollars a month, and whether an unknown price is a no.
@@ -52,7 +52,12 @@ pub struct Rules {
 impl Rules {
     /// Rules as somebody may write them now.
     pub fn draw(rng: &mut impl Rng, now: Moment) -> Self {
-        let never = [Grave::Delete, Grave::Replace, Grave::Shrink, Grave::Empty];
+        let never = [
+            DestructiveAction::Delete,
+            DestructiveAction::Replace,
+            DestructiveAction::Shrink,
+            DestructiveAction::Empty,
+        ];
         let never = never.into_iter().filter(|_| rng.random_bool(0.1)).collect();
         let window = rng.random_bool(0.3).then(|| {
             let starts_hour = rng.random_range(0..22);
@@ -89,7 +94,7 @@ impl Rules {
         }
         out.push_str("  policies:\n");
         if !self.never.is_empty() {
-            let words: Vec<String> = self.never.iter().map(|grave| format!("{grave}: never")).collect();
+            let words: Vec<String> = self.never.iter().map(|action| format!("{action}: never")).collect();
             let _ = writeln!(out, "    consent: {{ {} }}", words.join(", "));
         }
         if let Some(Window { days, starts_hour, lasts_hours }) = &self.window {
@@ -130,8 +135,12 @@ impl Rules {
             return None;
         }
         // What is still wanted at that address is made anew; what is not, goes.
-        let grave = if wanted.nodes.contains_key(at) { Grave::Replace } else { Grave::Delete };
-        self.never.contains(&grave).then_some("never")
+        let action = if wanted.nodes.contains_key(at) {
+            DestructiveAction::Replace
+        } else {
+            DestructiveAction::Delete
+        };
+        self.never.contains(&action).then_some("never")
     }
 
     fn breaks_freeze(&self, called: &Called) -> Option<&'static str> {
@@ -144,7 +153,7 @@ impl Rules {
 
     fn breaks_window(&self, called: &Called, policy: &Policy) -> Option<&'static str> {
         let window = self.window.as_ref()?;
-        let is_allowed = policy.consents.iter().any(|consent| consent.grave == Grave::Window);
+        let is_allowed = policy.consents.iter().any(|consent| consent.action == DestructiveAction::Window);
         if is_allowed || !moves_writer(&called.op) {
             return None;
         }

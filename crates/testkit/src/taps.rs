@@ -1,4 +1,4 @@
-//! Stand-ins around the seams that cut a run off at a chosen point, and count what went through.
+//! Stand-ins around the ports that cut a run off at a chosen point, and count what went through.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::overlay::Overlay;
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::{Home, RecordId, Scope};
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
 use rgctl_schema::time::{Moment, Span};

@@ -8,9 +8,9 @@ use rgctl_aws::clients::AwsOptions;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl_model::observed::{Inventory, Observed, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Cloud, Permit};
-use rgctl_model::seen::{Inventory, Seen, Selection};
 use rgctl_schema::names::{BlueprintName, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::Attrs;
@@ -64,7 +64,7 @@ fn address(model: &Model) -> Address {
     at("us-east-1", model.kind, model.name)
 }
 
-fn find<'a>(inventory: &'a Inventory, model: &Model) -> &'a Seen {
+fn find<'a>(inventory: &'a Inventory, model: &Model) -> &'a Observed {
     let at = address(model);
     inventory.seen.get(&at).unwrap_or_else(|| panic!("{at} was not seen; gaps: {:?}", inventory.gaps))
 }

@@ -16,14 +16,14 @@ use rgctl::cli::exit::Exit;
 use rgctl::report::style::Style;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
-use rgctl_aws::doctor::{Bucket, Finding, Verdict, gather, report};
-use rgctl_engine::execution::drive::{DriveError, World, drive, observe};
+use rgctl_aws::doctor::{Bucket, CheckResult, Finding, gather, report};
+use rgctl_engine::execution::drive::{DriveError, Environment, drive, observe};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_model::kinds::KindId;
+use rgctl_model::observed::Selection;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Cloud, CloudError, Store};
 use rgctl_model::scope::Scope;
-use rgctl_model::seen::Selection;
 use rgctl_permissions::{PolicyFor, RecordPlace};
 use rgctl_schema::names::{BlueprintName, RunId};
 use rgctl_schema::time::Moment;
@@ -103,7 +103,7 @@ fn of<'a>(findings: &'a [Finding], area: &str) -> Vec<&'a Finding> {
 async fn a_healthy_account_has_no_wrong_finding_and_only_reads_were_made() {
     let (cloud, log) = dated(AwsOptions::default(), Some(IN_TIME), healthy);
     let findings = examined(&cloud, Some(&bucket())).await;
-    let not_fine: Vec<&Finding> = findings.iter().filter(|one| one.verdict != Verdict::Fine).collect();
+    let not_fine: Vec<&Finding> = findings.iter().filter(|one| one.verdict != CheckResult::Fine).collect();
     assert!(not_fine.is_empty(), "{not_fine:#?}");
     let areas: BTreeSet<&str> = findings.iter().map(|finding| finding.area).collect();
     assert_eq!(areas, BTreeSet::from(["clock", "credentials", "network", "permissions", "quotas", "record"]));
@@ -122,7 +122,7 @@ async fn wrong_keys_are_said_once_and_nothing_else_is_asked() {
     });
     let findings = examined(&cloud, Some(&bucket())).await;
     let wrong = of(&findings, "credentials")[0];
-    assert_eq!(wrong.verdict, Verdict::Wrong);
+    assert_eq!(wrong.verdict, CheckResult::Wrong);
     assert!(wrong.next.as_ref().unwrap().contains("keys are wrong"), "{wrong:?}");
     for area in ["network", "permissions", "quotas", "record"] {
         assert!(of(&findings, area).is_empty(), "nothing is claimed of {area}: {findings:#?}");
@@ -142,10 +142,10 @@ async fn a_missing_permission_is_named_with_the_way_to_get_it() {
     assert_eq!(denied.len(), 1, "{denied:#?}");
     assert_eq!(
         (denied[0].verdict, denied[0].what.as_str()),
-        (Verdict::Wrong, "rds:CreateDBCluster is denied")
+        (CheckResult::Wrong, "rds:CreateDBCluster is denied")
     );
     assert!(denied[0].next.as_ref().unwrap().contains("rgctl iam-policy"));
-    let doubted = of(&findings, "network").into_iter().find(|one| one.verdict == Verdict::Doubt).unwrap();
+    let doubted = of(&findings, "network").into_iter().find(|one| one.verdict == CheckResult::Doubt).unwrap();
     assert!(doubted.what.contains("redshift in us-east-1"), "{doubted:?}");
 }
 
@@ -157,7 +157,7 @@ async fn who_may_not_ask_for_permissions_is_told_to_compare_them() {
     });
     let findings = examined(&cloud, None).await;
     let one = of(&findings, "permissions")[0];
-    assert_eq!(one.verdict, Verdict::Doubt);
+    assert_eq!(one.verdict, CheckResult::Doubt);
     assert!(one.next.as_ref().unwrap().contains("iam:SimulatePrincipalPolicy"), "{one:?}");
 }
 
@@ -176,7 +176,7 @@ async fn a_bucket_that_is_missing_or_closed_is_wrong_before_anything_is_recorded
         });
         let findings = examined(&cloud, Some(&bucket())).await;
         let record = of(&findings, "record")[0];
-        assert_eq!(record.verdict, Verdict::Wrong, "{record:?}");
+        assert_eq!(record.verdict, CheckResult::Wrong, "{record:?}");
         assert!(record.what.contains(part) && record.next.is_some(), "{record:?}");
     }
 }
@@ -193,7 +193,7 @@ async fn a_clock_that_is_off_is_found_out_from_the_refusal_itself() {
     let findings = examined(&cloud, None).await;
     assert!(of(&findings, "credentials")[0].next.as_ref().unwrap().contains("clock"), "{findings:#?}");
     let clock = of(&findings, "clock")[0];
-    assert_eq!((clock.verdict, clock.what.as_str()), (Verdict::Wrong, "600 s behind the provider's"));
+    assert_eq!((clock.verdict, clock.what.as_str()), (CheckResult::Wrong, "600 s behind the provider's"));
 }
 
 /// What each kind of trouble looks like to a command: the answer to every call.
@@ -253,13 +253,13 @@ async fn every_trouble_ends_a_command_with_a_message_a_next_step_and_the_documen
     let clock = Still(Mutex::new(Moment::from_secs(1_800_000_000)));
     for (name, cloud, is_wanted, step) in troubles() {
         let store = SqliteStore::in_memory().unwrap();
-        let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
+        let world = Environment { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
         let scope =
             Selection { regions: wanted().regions, owner: Some(wanted().blueprint), ..Selection::default() };
         let error = observe(&world, &scope).await.unwrap_err();
         assert!(is_wanted(&error), "{name}: {error:?}");
         let failure = Failure::from(error);
-        // What is not known to be there or missing needs a person, as where a part could not be seen.
+        // What is not known to be there or missing is blocked, as where a part could not be seen.
         let is_unseen = ["throttled account", "unknown region", "closed port"].contains(&name);
         assert_eq!(failure.exit, if is_unseen { Exit::Blocked } else { Exit::Error }, "{name}");
         let text = failure.text(Style::PLAIN);
@@ -274,7 +274,7 @@ async fn a_run_that_cannot_look_records_nothing_and_keeps_no_lease() {
     let lasting = |error: &str| ["wrong keys", "missing permission", "clock"].contains(&error);
     for (name, cloud, ..) in troubles().into_iter().filter(|(name, ..)| lasting(name)) {
         let store = SqliteStore::in_memory().unwrap();
-        let world = World { cloud: &cloud, clock: &clock, wall: &ManualWall::default(), store: &store };
+        let world = Environment { cloud: &cloud, clock: &clock, wall: &ManualWall::default(), store: &store };
         let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
         let (run, policy, pace) = (RunId("run".into()), Policy::default(), Pace::default());
         let job = applying(&desired, &run, &policy, &pace);
@@ -375,7 +375,7 @@ async fn an_action_without_a_decision_is_not_taken_as_allowed() {
     });
     let findings = examined(&cloud, None).await;
     let one = of(&findings, "permissions")[0];
-    assert!(one.verdict == Verdict::Doubt && one.what.contains("could not be simulated"), "{one:?}");
+    assert!(one.verdict == CheckResult::Doubt && one.what.contains("could not be simulated"), "{one:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_types::body::SdkBody;
-use rgctl::cli::outside::Outside;
+use rgctl::cli::outside::Adapters;
 use rgctl::cli::run;
 use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Pool, Transport};
@@ -21,7 +21,7 @@ use rgctl_model::inbox::Request;
 use rgctl_model::journal::{Entry, Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{TAG_BLUEPRINT, TAG_RECORD};
-use rgctl_model::plan::{Op, Plan, Waiting};
+use rgctl_model::plan::{Blocker, Op, Plan};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::archive::Archive;
 use rgctl_model::ports::{Clock, Cloud, Permit, Store, StoreError};
@@ -255,7 +255,7 @@ async fn a_store_gets_its_identity_through_trouble_that_passes_and_one_only() {
 
 /// Looks through what `plan`, `drift` and the like look through, on an empty world.
 async fn looked(bucket: &Arc<Mutex<Bucket>>, world: &SimCloud) -> (Plan, Option<RecordId>) {
-    let outside = Outside {
+    let outside = Adapters {
         cloud: Box::new(world.clone()),
         clock: Box::new(world.clock()),
         wall: SystemClock,
@@ -284,7 +284,7 @@ async fn who_only_looks_writes_nothing_to_a_bucket_that_was_never_used_and_owns_
     assert_eq!(bucket.lock().unwrap().asked, [] as [&str; 0], "a role that may only read is enough");
     assert_eq!(record, Some(RecordId::unwritten()));
     let stands_in_the_way =
-        |waiting: &Waiting| matches!(waiting, Waiting::Foreign { at: one, .. } if *one == at);
+        |waiting: &Blocker| matches!(waiting, Blocker::Foreign { at: one, .. } if *one == at);
     assert!(plan.waiting.iter().any(stands_in_the_way), "{:#?}", plan.waiting);
 
     // Whoever writes gives the identity, and who looks knows it from then on.

@@ -1,4 +1,4 @@
-//! The adapter of the real provider, below the seam: requests as they are sent, answers as they come back.
+//! The adapter of the real provider, below the port: requests as they are sent, answers as they come back.
 
 mod answers;
 mod bodies;

@@ -13,14 +13,14 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use rgctl::cli::error::Failure;
 use rgctl::cli::exit::Exit;
 use rgctl_aws::budget::Budget;
-use rgctl_aws::clients::{AwsOptions, Patience, Transport};
+use rgctl_aws::clients::{AwsOptions, Timeouts, Transport};
 use rgctl_aws::cloud::AwsCloud;
 use rgctl_aws::s3_store::{S3Place, S3Store};
 use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::observed::Selection;
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Cloud, CloudError, Permit, Store, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_model::seen::Selection;
 use rgctl_schema::names::Token;
 use rgctl_schema::time::Moment;
 
@@ -65,10 +65,10 @@ fn impatient(url: &str) -> AwsCloud {
     let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
     let transport = Transport {
         credentials: Some(SharedCredentialsProvider::new(credentials)),
-        patience: Patience {
+        patience: Timeouts {
             attempt: Duration::from_millis(200),
             call: Duration::from_millis(500),
-            ..Patience::default()
+            ..Timeouts::default()
         },
         ..Transport::default()
     };

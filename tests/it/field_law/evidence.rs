@@ -8,13 +8,13 @@ use rgctl_blueprint::desired::Clusters;
 use rgctl_blueprint::document::Reading;
 use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::{price_bill, price_range};
-use rgctl_engine::planning::{Ask, Figures};
+use rgctl_engine::planning::{Figures, PlanInput};
 use rgctl_model::bill::{CostRange, StoreBill};
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::{Desired, Usage};
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Plan;
-use rgctl_model::seen::Inventory;
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::money::Total;
 use rgctl_schema::names::RegionId;
@@ -135,7 +135,7 @@ fn calls(plan: &Plan) -> Value {
 fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: bool) -> Plan {
     let policy = consents(&[]);
     let verdicts = rgctl_engine::planning::verdicts(desired, figures);
-    let ask = Ask {
+    let ask = PlanInput {
         figures,
         destroy,
         verdicts: &verdicts,

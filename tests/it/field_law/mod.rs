@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use rgctl_blueprint::{schema, yaml};
-use rgctl_model::seen::Inventory;
+use rgctl_model::observed::Inventory;
 use rgctl_schema::diagnostic::{Diagnostics, Source};
 use rgctl_schema::shape::Shape;
 use serde_json::{Value, json};

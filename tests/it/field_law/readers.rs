@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rgctl_blueprint::desired::Built;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_KEY};
-use rgctl_model::plan::{Op, Plan, Waiting};
+use rgctl_model::plan::{Blocker, Op, Plan};
 use rgctl_model::policy::Policy;
 use serde_json::json;
 
@@ -85,7 +85,7 @@ fn another_alias_is_said_and_a_key_by_its_id_is_compared_with_what_the_service_t
     assert!(same.is_empty() && same.waiting.is_empty());
     let other = plan("alias/two");
     assert_eq!(lines(&other), Vec::<String>::new(), "nothing is done about what cannot be seen");
-    assert!(matches!(&other.waiting[..], [Waiting::OtherKey { at, .. }] if *at == cluster.at));
+    assert!(matches!(&other.waiting[..], [Blocker::OtherKey { at, .. }] if *at == cluster.at));
     assert!(!other.waiting[0].ends_by_itself(), "a person has to name the key");
     let by_id = plan("1234");
     assert!(by_id.waiting.is_empty());

@@ -245,7 +245,7 @@ fn an_observer_sees_its_own_and_what_bears_its_names() {
     desk.pass(HOUR);
     let owner = Some(rgctl_schema::names::BlueprintName::new("game").unwrap());
     let regions = std::iter::once(at(KindId::AuroraCluster, "x").region).collect();
-    let scope = rgctl_model::seen::Selection { regions, owner, ..Default::default() };
+    let scope = rgctl_model::observed::Selection { regions, owner, ..Default::default() };
     let names: Vec<String> =
         block_on(desk.cloud.observe(&scope)).unwrap().seen.keys().map(|at| at.name.to_string()).collect();
     assert_eq!(names, ["game-a", "game-b", "named-otherwise"]);

@@ -1,4 +1,4 @@
-//! What other hands do: objects that are nobody's, tags that go, and who sees them.
+//! What happens outside rgctl: objects that are nobody's, tags that go, and who sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,9 +8,9 @@ use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::Cloud;
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_schema::names::{BlueprintName, RegionId};
 use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};

@@ -1,4 +1,4 @@
-//! The embedded cloud, from outside: through its seams.
+//! The embedded cloud, from outside: through its ports.
 
 mod faults;
 mod files;
@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
+use rgctl_model::observed::{Inventory, Observed, Selection};
 use rgctl_model::plan::{Op, Verb};
 use rgctl_model::ports::{Cloud, CloudError, Permit};
-use rgctl_model::seen::{Inventory, Seen, Selection};
 use rgctl_schema::names::{Name, RegionId, Token};
 use rgctl_schema::table::Attrs;
 use rgctl_schema::time::Span;
@@ -92,7 +92,7 @@ impl Desk {
         block_on(self.cloud.observe(&Selection { regions: BTreeSet::from(regions), ..Selection::default() }))
             .unwrap()
     }
-    pub fn see(&self, at: &Address) -> Option<Seen> {
+    pub fn see(&self, at: &Address) -> Option<Observed> {
         self.look().seen.get(at).cloned()
     }
     pub fn native(&self, at: &Address) -> String {

@@ -82,13 +82,13 @@ fn a_walk_keeps_the_rules_and_comes_to_rest() {
     for seed in 0..150 {
         let (desk, calls) = walk(seed);
         done += calls;
-        let grave: Vec<_> = desk
+        let action: Vec<_> = desk
             .cloud
             .violations()
             .into_iter()
             .filter(|found| found.broken != Broken::AllMembersDown)
             .collect();
-        assert_eq!(grave, [], "seed {seed}");
+        assert_eq!(action, [], "seed {seed}");
         desk.pass(Span::from_days(60));
         let next = desk.cloud.with_world(|world| world.next_event()).unwrap();
         assert_eq!(next, None, "seed {seed} never comes to rest");

@@ -95,7 +95,7 @@ fn a_process_that_the_other_tests_start() {
 async fn run(orders: &Orders) -> String {
     let (cloud, clock) = (aws(&orders.relay, orders.shift_ms), Shifted(orders.shift_ms));
     let store = record(&orders.url, &orders.bucket, orders.shift_ms);
-    let world = World { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
+    let world = Environment { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
     let mut nodes = cluster_store("accounts", &orders.code, 1, "db.r7g.large");
     for node in nodes.iter_mut().filter(|node| node.at.kind == KindId::RdsSubnetGroup) {
         node.attrs.set("subnets", Some(json!(orders.subnets))).unwrap();

@@ -23,17 +23,17 @@ use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
 use rgctl_aws::s3_store::{S3Place, S3Store};
-use rgctl_engine::execution::drive::{Ended, Job, World, drive};
+use rgctl_engine::execution::drive::{Ended, Environment, Job, drive};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_schema::names::{BlueprintName, RunId, Token};
 use rgctl_schema::time::{Moment, Span};
 use rgctl_store::journal::SqliteStore;
@@ -118,7 +118,7 @@ async fn apply_on(
     policy: &Policy,
     purpose: Purpose,
 ) -> Ended {
-    let world = World { cloud, clock: &Wall, wall: &Wall, store };
+    let world = Environment { cloud, clock: &Wall, wall: &Wall, store };
     // The emulator does everything at once, so that nothing has to be waited for; an end of patience is near.
     let pace = Pace {
         look_again: Span::from_millis(20),

@@ -7,7 +7,7 @@ use aws_sdk_elasticache as cache;
 use super::ENDPOINT;
 use super::change::rebalance;
 use super::create::global_id;
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
@@ -16,7 +16,11 @@ use rgctl_model::ports::{CloudError, Receipt};
 use rgctl_schema::names::Name;
 
 /// Deletes an object.
-pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
+pub async fn delete(
+    lane: &ServiceClient<'_>,
+    at: &Address,
+    snapshot: Option<&Name>,
+) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.elasticache, at.name.as_str());
     let snapshot = snapshot.map(Name::to_string);
     match at.kind {
@@ -66,7 +70,7 @@ pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> R
 
 /// Sets tags.
 pub async fn tag(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
@@ -91,7 +95,7 @@ pub async fn tag(
 const FIRST_SHARD: &str = "0001";
 
 /// Does a verb.
-pub async fn act(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.elasticache, at.name.as_str());
     match (at.kind, verb) {
         (KindId::CacheGroup, Verb::Failover { to: None }) => test_failover(lane, name, FIRST_SHARD).await?,
@@ -134,7 +138,7 @@ pub async fn act(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<Receipt, 
     Ok(Receipt::default())
 }
 
-async fn test_failover(lane: &Lane<'_>, name: &str, shard: &str) -> Result<(), CloudError> {
+async fn test_failover(lane: &ServiceClient<'_>, name: &str, shard: &str) -> Result<(), CloudError> {
     let request = lane.write.elasticache.test_failover().replication_group_id(name).node_group_id(shard);
     lane.urgent(ENDPOINT, "TestFailover", request.send()).await.map(drop)
 }

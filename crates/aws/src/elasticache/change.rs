@@ -8,7 +8,7 @@ use cache::types::{NodeGroup, ParameterNameValue, ReplicationGroup};
 use super::create::{global_id, limits, mode};
 use super::global::{is_of_datastore, membership};
 use super::{ENDPOINT, PARAMETERS_A_CALL};
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::elasticache::{GroupAttrs, ServerlessAttrs, UserGroupAttrs};
@@ -16,7 +16,7 @@ use rgctl_model::kinds::shared::SubnetGroupAttrs;
 use rgctl_model::ports::{CloudError, Receipt};
 
 /// Changes an object.
-pub async fn modify(lane: &Lane<'_>, at: &Address, attrs: &AnyAttrs) -> Result<Receipt, CloudError> {
+pub async fn modify(lane: &ServiceClient<'_>, at: &Address, attrs: &AnyAttrs) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.elasticache, at.name.as_str());
     match attrs {
         AnyAttrs::CacheSubnetGroup(wanted) => subnet_group(lane, name, wanted).await?,
@@ -45,7 +45,7 @@ pub async fn modify(lane: &Lane<'_>, at: &Address, attrs: &AnyAttrs) -> Result<R
     Ok(Receipt::default())
 }
 
-async fn group(lane: &Lane<'_>, name: &str, wanted: &GroupAttrs) -> Result<(), CloudError> {
+async fn group(lane: &ServiceClient<'_>, name: &str, wanted: &GroupAttrs) -> Result<(), CloudError> {
     if let Some(shards) = wanted.shards {
         return reshard(lane, name, shards).await;
     }
@@ -90,7 +90,7 @@ fn lists(wanted: &BTreeSet<String>, now: &BTreeSet<String>) -> (Option<Vec<Strin
 }
 
 /// The group as it is at this moment: shards and replicas are changed relative to it.
-async fn now(lane: &Lane<'_>, name: &str) -> Result<ReplicationGroup, CloudError> {
+async fn now(lane: &ServiceClient<'_>, name: &str) -> Result<ReplicationGroup, CloudError> {
     let request = lane.read.elasticache.describe_replication_groups().replication_group_id(name);
     let answer = lane.ask(ENDPOINT, "DescribeReplicationGroups", request.send()).await?;
     let first = answer.replication_groups.unwrap_or_default().into_iter().next();
@@ -103,7 +103,7 @@ pub fn retained(groups: &[NodeGroup], shards: u32) -> Vec<String> {
     ids.into_iter().take(usize::try_from(shards).unwrap_or(usize::MAX)).collect()
 }
 
-async fn reshard(lane: &Lane<'_>, name: &str, shards: u32) -> Result<(), CloudError> {
+async fn reshard(lane: &ServiceClient<'_>, name: &str, shards: u32) -> Result<(), CloudError> {
     let now = now(lane, name).await?;
     if let Some(member) = membership(&now) {
         return member.reshard(lane, shards).await;
@@ -121,7 +121,7 @@ async fn reshard(lane: &Lane<'_>, name: &str, shards: u32) -> Result<(), CloudEr
 }
 
 /// Moves slots between the shards that there are, until all have as many.
-pub async fn rebalance(lane: &Lane<'_>, name: &str) -> Result<(), CloudError> {
+pub async fn rebalance(lane: &ServiceClient<'_>, name: &str) -> Result<(), CloudError> {
     let now = now(lane, name).await?;
     if let Some(member) = membership(&now) {
         return member.rebalance(lane).await;
@@ -137,7 +137,7 @@ pub async fn rebalance(lane: &Lane<'_>, name: &str) -> Result<(), CloudError> {
     lane.change(ENDPOINT, "ModifyReplicationGroupShardConfiguration", request.send()).await.map(drop)
 }
 
-async fn replicas_of(lane: &Lane<'_>, name: &str, replicas: u32) -> Result<(), CloudError> {
+async fn replicas_of(lane: &ServiceClient<'_>, name: &str, replicas: u32) -> Result<(), CloudError> {
     let now = now(lane, name).await?;
     let members = now.node_groups().iter().map(|group| group.node_group_members().len());
     // A shard that lags behind the others decides: growing brings all of them to the count.
@@ -161,7 +161,7 @@ async fn replicas_of(lane: &Lane<'_>, name: &str, replicas: u32) -> Result<(), C
     }
 }
 
-async fn user_group(lane: &Lane<'_>, name: &str, wanted: &UserGroupAttrs) -> Result<(), CloudError> {
+async fn user_group(lane: &ServiceClient<'_>, name: &str, wanted: &UserGroupAttrs) -> Result<(), CloudError> {
     let request = lane.read.elasticache.describe_user_groups().user_group_id(name);
     let answer = lane.ask(ENDPOINT, "DescribeUserGroups", request.send()).await?;
     let first = answer.user_groups().first();
@@ -178,7 +178,11 @@ async fn user_group(lane: &Lane<'_>, name: &str, wanted: &UserGroupAttrs) -> Res
     lane.change(ENDPOINT, "ModifyUserGroup", request.send()).await.map(drop)
 }
 
-async fn serverless(lane: &Lane<'_>, name: &str, wanted: &ServerlessAttrs) -> Result<(), CloudError> {
+async fn serverless(
+    lane: &ServiceClient<'_>,
+    name: &str,
+    wanted: &ServerlessAttrs,
+) -> Result<(), CloudError> {
     let request = lane
         .write
         .elasticache
@@ -194,7 +198,11 @@ async fn serverless(lane: &Lane<'_>, name: &str, wanted: &ServerlessAttrs) -> Re
     lane.change(ENDPOINT, "ModifyServerlessCache", request.send()).await.map(drop)
 }
 
-async fn subnet_group(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Result<(), CloudError> {
+async fn subnet_group(
+    lane: &ServiceClient<'_>,
+    name: &str,
+    wanted: &SubnetGroupAttrs,
+) -> Result<(), CloudError> {
     let request = lane
         .write
         .elasticache
@@ -207,7 +215,7 @@ async fn subnet_group(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) ->
 
 /// Sets parameters, in as many calls as the service's limit asks for.
 pub async fn set_parameters(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {

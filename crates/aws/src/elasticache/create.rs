@@ -11,7 +11,7 @@ use cache::types::{
 
 use super::ENDPOINT;
 use super::change::set_parameters;
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
@@ -22,7 +22,7 @@ type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
 pub async fn create(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
@@ -90,7 +90,7 @@ pub async fn create(
 }
 
 async fn global(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     wanted: &GlobalAttrs,
     tags: &Tags,
@@ -112,7 +112,7 @@ fn engine(wanted: Option<CacheEngine>) -> &'static str {
 }
 
 /// The service puts a prefix of its own before the name of a global datastore; the whole id has to be looked up.
-pub async fn global_id(lane: &Lane<'_>, suffix: &str) -> Result<String, CloudError> {
+pub async fn global_id(lane: &ServiceClient<'_>, suffix: &str) -> Result<String, CloudError> {
     let request = lane.read.elasticache.describe_global_replication_groups();
     let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
     let all = lane.ask(ENDPOINT, "DescribeGlobalReplicationGroups", call).await?;
@@ -205,7 +205,7 @@ pub fn limits(wanted: &ServerlessAttrs) -> Option<CacheUsageLimits> {
 }
 
 async fn serverless(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     wanted: &ServerlessAttrs,
     tags: &Tags,

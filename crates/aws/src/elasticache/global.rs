@@ -5,7 +5,7 @@ use aws_sdk_elasticache as cache;
 use cache::types::ReplicationGroup;
 
 use super::ENDPOINT;
-use crate::lane::Lane;
+use crate::service_client::ServiceClient;
 use rgctl_model::kinds::elasticache::GroupAttrs;
 use rgctl_model::ports::CloudError;
 use rgctl_schema::phase::Phase;
@@ -38,7 +38,7 @@ impl Membership {
     }
 
     /// Brings all members to so many shards.
-    pub async fn reshard(&self, lane: &Lane<'_>, shards: u32) -> Result<(), CloudError> {
+    pub async fn reshard(&self, lane: &ServiceClient<'_>, shards: u32) -> Result<(), CloudError> {
         self.leads()?;
         let request = lane
             .read
@@ -78,7 +78,7 @@ impl Membership {
     }
 
     /// Moves slots between the shards of all members, until all have as many.
-    pub async fn rebalance(&self, lane: &Lane<'_>) -> Result<(), CloudError> {
+    pub async fn rebalance(&self, lane: &ServiceClient<'_>) -> Result<(), CloudError> {
         self.leads()?;
         let request = lane
             .write
@@ -91,7 +91,7 @@ impl Membership {
 
     /// Changes node type or engine of all members. Whatever else is wanted of the member is said by the plan that
     /// follows.
-    pub async fn modify(&self, lane: &Lane<'_>, wanted: &GroupAttrs) -> Result<(), CloudError> {
+    pub async fn modify(&self, lane: &ServiceClient<'_>, wanted: &GroupAttrs) -> Result<(), CloudError> {
         self.leads()?;
         let request = lane
             .write

@@ -13,9 +13,9 @@ use cache::types::{
 
 use super::ENDPOINT;
 use super::create::plain_name;
-use crate::lane::Lane;
 use crate::rds_like::home_of;
-use crate::sight::{Sight, count, moment, port, seen};
+use crate::region_listing::{RegionListing, count, moment, port, seen};
+use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
@@ -23,8 +23,8 @@ use rgctl_model::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
 };
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::observed::{Member, Observed};
 use rgctl_model::ports::CloudError;
-use rgctl_model::seen::{Member, Seen};
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
 
@@ -35,7 +35,7 @@ macro_rules! list {
 }
 
 /// Everything of the family in a region.
-pub async fn observe(lane: &Lane<'_>) -> Sight {
+pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
     let (client, region) = (&lane.read.elasticache, &lane.region);
     let (groups, nodes, globals, serverless, snapshots, serverless_snapshots, light) = futures::join!(
         list!(lane, "DescribeReplicationGroups", client.describe_replication_groups()),
@@ -84,7 +84,7 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
 }
 
 /// The objects beside the caches.
-async fn light(lane: &Lane<'_>) -> Sight {
+async fn light(lane: &ServiceClient<'_>) -> RegionListing {
     let (client, region) = (&lane.read.elasticache, &lane.region);
     let (subnets, groups, users, user_groups) = futures::join!(
         list!(lane, "DescribeCacheSubnetGroups", client.describe_cache_subnet_groups()),
@@ -92,7 +92,7 @@ async fn light(lane: &Lane<'_>) -> Sight {
         list!(lane, "DescribeUsers", client.describe_users()),
         list!(lane, "DescribeUserGroups", client.describe_user_groups()),
     );
-    let mut sight = Sight::default();
+    let mut sight = RegionListing::default();
     for it in sight.listed(subnets) {
         let ids = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
         let attrs = AnyAttrs::CacheSubnetGroup(SubnetGroupAttrs {
@@ -139,7 +139,7 @@ fn engine(text: Option<&str>) -> Option<CacheEngine> {
     }
 }
 
-fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) -> Option<Seen> {
+fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) -> Option<Observed> {
     let told = it.engine().or_else(|| node.and_then(CacheCluster::engine));
     // A group whose engine nobody tells is of the first engine that there was.
     let engine = if told.is_none() { Some(CacheEngine::Redis) } else { engine(told) };
@@ -237,7 +237,7 @@ fn pending_group(it: &ReplicationGroup, node: Option<&CacheCluster>) -> Option<A
     (pending != GroupAttrs::default()).then_some(AnyAttrs::CacheGroup(pending))
 }
 
-fn global(it: &GlobalReplicationGroup) -> Seen {
+fn global(it: &GlobalReplicationGroup) -> Observed {
     let attrs = AnyAttrs::CacheGlobal(GlobalAttrs {
         description: it.global_replication_group_description.clone(),
         ..GlobalAttrs::default()
@@ -255,7 +255,7 @@ fn global(it: &GlobalReplicationGroup) -> Seen {
     found
 }
 
-fn serverless_cache(it: &ServerlessCache) -> Option<Seen> {
+fn serverless_cache(it: &ServerlessCache) -> Option<Observed> {
     let engine = engine(it.engine());
     engine?;
     let data = it.cache_usage_limits().and_then(|limits| limits.data_storage());
@@ -282,7 +282,7 @@ fn serverless_cache(it: &ServerlessCache) -> Option<Seen> {
     Some(found)
 }
 
-fn snapshot(it: &Snapshot) -> Seen {
+fn snapshot(it: &Snapshot) -> Observed {
     let attrs = AnyAttrs::CacheSnapshot(SnapshotAttrs {
         source: it.replication_group_id.clone().or_else(|| it.cache_cluster_id.clone()),
         size_gib: None,
@@ -295,7 +295,7 @@ fn snapshot(it: &Snapshot) -> Seen {
 }
 
 /// Serverless caches have snapshots of their own, in a list of their own.
-fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Seen {
+fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Observed {
     let bytes = it.bytes_used_for_cache().and_then(|text| text.parse::<u64>().ok());
     let attrs = AnyAttrs::CacheSnapshot(SnapshotAttrs {
         source: it.serverless_cache_configuration().and_then(|cache| cache.serverless_cache_name.clone()),
@@ -308,7 +308,10 @@ fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Seen {
 }
 
 /// The parameters of a group that differ from its family's defaults.
-pub async fn parameters(lane: &Lane<'_>, at: &Address) -> Result<BTreeMap<String, String>, CloudError> {
+pub async fn parameters(
+    lane: &ServiceClient<'_>,
+    at: &Address,
+) -> Result<BTreeMap<String, String>, CloudError> {
     let request = lane
         .read
         .elasticache
@@ -322,7 +325,7 @@ pub async fn parameters(lane: &Lane<'_>, at: &Address) -> Result<BTreeMap<String
 }
 
 /// The tags of one object.
-pub async fn tags(lane: &Lane<'_>, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
+pub async fn tags(lane: &ServiceClient<'_>, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
     let request = lane.read.elasticache.list_tags_for_resource().resource_name(arn);
     let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
     Ok(tags_from!(answer.tag_list()))

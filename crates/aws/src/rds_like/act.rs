@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_rds as rds;
 
 use super::ENDPOINT;
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
@@ -14,7 +14,11 @@ use rgctl_model::ports::{CloudError, Receipt};
 use rgctl_schema::names::{Name, RegionId};
 
 /// Deletes an object.
-pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
+pub async fn delete(
+    lane: &ServiceClient<'_>,
+    at: &Address,
+    snapshot: Option<&Name>,
+) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.rds, at.name.as_str());
     match at.kind {
         KindId::RdsSubnetGroup => {
@@ -53,7 +57,7 @@ pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> R
 
 /// Sets tags.
 pub async fn tag(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
@@ -76,7 +80,7 @@ pub async fn tag(
 }
 
 /// Does a verb.
-pub async fn act(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
     match at.kind {
         KindId::AuroraGlobal | KindId::DocumentGlobal => global(lane, at, verb).await?,
         KindId::AuroraCluster | KindId::DocumentCluster => cluster(lane, at, verb).await?,
@@ -89,7 +93,7 @@ pub async fn act(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<Receipt, 
     Ok(Receipt::default())
 }
 
-async fn cluster(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
+async fn cluster(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
     let (client, name) = (&lane.write.rds, at.name.as_str());
     match verb {
         Verb::Failover { to } => {
@@ -111,7 +115,7 @@ async fn cluster(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<(), Cloud
     }
 }
 
-async fn global(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
+async fn global(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
     let name = at.name.as_str();
     match verb {
         Verb::Switchover { to, member } => {
@@ -153,6 +157,10 @@ async fn global(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<(), CloudE
 }
 
 // Asked over the way that works: the home region may be the one that was lost.
-async fn member_arn(there: &Lane<'_>, region: &RegionId, member: &Name) -> Result<String, CloudError> {
+async fn member_arn(
+    there: &ServiceClient<'_>,
+    region: &RegionId,
+    member: &Name,
+) -> Result<String, CloudError> {
     there.arn("rds", region, &format!("cluster:{member}")).await
 }

@@ -10,7 +10,7 @@ use rds::types::{ApplyMethod, CloudwatchLogsExportConfiguration, Parameter};
 use super::create::scaling;
 use super::shape::{cluster_in, halves, instance_in, storage_word};
 use super::{ENDPOINT, PARAMETERS_A_CALL};
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::shared::{EngineVersion, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, KindId, aurora};
@@ -19,7 +19,7 @@ use rgctl_schema::table::FieldChange;
 
 /// Changes an object.
 pub async fn modify(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     changes: &[FieldChange],
     attrs: &AnyAttrs,
@@ -46,7 +46,7 @@ pub async fn modify(
 }
 
 async fn cluster(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     document: bool,
     changes: &[FieldChange],
@@ -62,7 +62,7 @@ async fn cluster(
 }
 
 async fn complete_range(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     wanted: &mut aurora::ClusterAttrs,
 ) -> Result<(), CloudError> {
@@ -129,7 +129,11 @@ fn log_exports(changes: &[FieldChange], wanted: &BTreeSet<String>) -> Cloudwatch
         .build()
 }
 
-async fn instance(lane: &Lane<'_>, name: &str, wanted: &aurora::InstanceAttrs) -> Result<(), CloudError> {
+async fn instance(
+    lane: &ServiceClient<'_>,
+    name: &str,
+    wanted: &aurora::InstanceAttrs,
+) -> Result<(), CloudError> {
     let request = instance_request(name, wanted);
     lane.change(ENDPOINT, "ModifyDBInstance", request.send_with(&lane.write.rds)).await.map(drop)
 }
@@ -146,7 +150,11 @@ fn instance_request(name: &str, wanted: &aurora::InstanceAttrs) -> ModifyDbInsta
         .set_enable_performance_insights(wanted.performance_insights)
 }
 
-async fn subnet_group(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Result<(), CloudError> {
+async fn subnet_group(
+    lane: &ServiceClient<'_>,
+    name: &str,
+    wanted: &SubnetGroupAttrs,
+) -> Result<(), CloudError> {
     let request = lane
         .write
         .rds
@@ -158,7 +166,11 @@ async fn subnet_group(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) ->
 }
 
 /// The call requires the subnets even when only the description changes.
-async fn subnets(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Result<Vec<String>, CloudError> {
+async fn subnets(
+    lane: &ServiceClient<'_>,
+    name: &str,
+    wanted: &SubnetGroupAttrs,
+) -> Result<Vec<String>, CloudError> {
     if let Some(subnets) = &wanted.subnets {
         return Ok(subnets.iter().cloned().collect());
     }
@@ -168,7 +180,7 @@ async fn subnets(lane: &Lane<'_>, name: &str, wanted: &SubnetGroupAttrs) -> Resu
     Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
 }
 
-async fn global(lane: &Lane<'_>, name: &str, protected: Option<bool>) -> Result<(), CloudError> {
+async fn global(lane: &ServiceClient<'_>, name: &str, protected: Option<bool>) -> Result<(), CloudError> {
     let request = lane
         .write
         .rds
@@ -181,7 +193,7 @@ async fn global(lane: &Lane<'_>, name: &str, protected: Option<bool>) -> Result<
 /// Sets parameters, in as many calls as the service's limit asks for. Static parameters refuse to be applied at
 /// once, and which are static is known to the service only: a refused batch is sent again to wait for the restart.
 pub async fn set_parameters(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
@@ -198,7 +210,7 @@ pub async fn set_parameters(
 }
 
 async fn send_parameters(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     batch: &[(&String, &String)],
     method: ApplyMethod,

@@ -10,7 +10,7 @@ use rds::types::ServerlessV2ScalingConfiguration;
 use super::change::set_parameters;
 use super::shape::{cluster_in, instance_in, storage_word, units};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::shared::{ParameterGroupAttrs, SubnetGroupAttrs};
@@ -20,7 +20,7 @@ use rgctl_schema::names::RegionId;
 
 /// Makes an object.
 pub async fn create(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &BTreeMap<String, String>,
@@ -145,13 +145,16 @@ fn instance(
         .set_tags(tags_for!(rds, tags))
 }
 
-async fn send_cluster(lane: &Lane<'_>, request: CreateDbClusterInputBuilder) -> Result<Receipt, CloudError> {
+async fn send_cluster(
+    lane: &ServiceClient<'_>,
+    request: CreateDbClusterInputBuilder,
+) -> Result<Receipt, CloudError> {
     let answer = lane.create(ENDPOINT, "CreateDBCluster", request.send_with(&lane.write.rds)).await?;
     Ok(Receipt { arn: answer.db_cluster.and_then(|cluster| cluster.db_cluster_arn) })
 }
 
 async fn send_instance(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     request: CreateDbInstanceInputBuilder,
 ) -> Result<Receipt, CloudError> {
     let answer = lane.create(ENDPOINT, "CreateDBInstance", request.send_with(&lane.write.rds)).await?;
@@ -159,7 +162,7 @@ async fn send_instance(
 }
 
 async fn subnet_group(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     wanted: &SubnetGroupAttrs,
     tags: &BTreeMap<String, String>,
@@ -177,7 +180,7 @@ async fn subnet_group(
 }
 
 async fn parameter_group(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     wanted: &ParameterGroupAttrs,
     tags: &BTreeMap<String, String>,
@@ -224,7 +227,7 @@ struct Source<'a> {
 }
 
 async fn global(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     source: &Source<'_>,
     tags: &BTreeMap<String, String>,

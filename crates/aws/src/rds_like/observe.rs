@@ -7,13 +7,13 @@ use rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSubnetGroup, Global
 
 use super::shape::{cluster_out, halves, instance_out, storage_kind};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
-use crate::lane::Lane;
-use crate::sight::{Sight, TAG_HOME, arn_target, count, moment, port, seen};
+use crate::region_listing::{RegionListing, TAG_HOME, arn_target, count, moment, port, seen};
+use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::kinds::aurora::{self, AuroraEngine};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, documentdb};
-use rgctl_model::seen::{Member, Seen};
+use rgctl_model::observed::{Member, Observed};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Role;
 
@@ -24,7 +24,7 @@ macro_rules! list {
 }
 
 /// Everything of both families in a region.
-pub async fn observe(lane: &Lane<'_>) -> Sight {
+pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
     let client = &lane.read.rds;
     let (clusters, instances, globals, subnets, cluster_groups, groups, snapshots) = futures::join!(
         list!(lane, "DescribeDBClusters", client.describe_db_clusters()),
@@ -40,7 +40,7 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
             client.describe_db_cluster_snapshots().snapshot_type("manual")
         ),
     );
-    let (mut sight, region) = (Sight::default(), &lane.region);
+    let (mut sight, region) = (RegionListing::default(), &lane.region);
     let (globals, clusters) = (sight.listed(globals), sight.listed(clusters));
     let memberships = memberships(&globals);
     let mut roles = BTreeMap::new();
@@ -128,7 +128,7 @@ const fn role(is_writer: Option<bool>) -> Role {
     if matches!(is_writer, Some(true)) { Role::Writer } else { Role::Reader }
 }
 
-fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &RegionId) -> Option<Seen> {
+fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &RegionId) -> Option<Observed> {
     let (document, engine) = (it.engine() == Some(DOCUMENT_ENGINE), engine_of(it.engine()));
     if !document && engine.is_none() {
         return None;
@@ -206,7 +206,7 @@ fn pending_cluster(it: &DbCluster) -> Option<aurora::ClusterAttrs> {
     (pending != aurora::ClusterAttrs::default()).then_some(pending)
 }
 
-fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Seen> {
+fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Observed> {
     let (document, engine) = (it.engine() == Some(DOCUMENT_ENGINE), engine_of(it.engine()));
     // A plain RDS instance is in no cluster, and none of ours.
     it.db_cluster_identifier()?;
@@ -248,7 +248,7 @@ fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Seen> {
     Some(found)
 }
 
-fn global(it: &GlobalCluster) -> Option<Seen> {
+fn global(it: &GlobalCluster) -> Option<Observed> {
     let engine = engine_of(it.engine());
     let attrs = if it.engine() == Some(DOCUMENT_ENGINE) {
         AnyAttrs::DocumentGlobal(documentdb::GlobalAttrs {
@@ -276,13 +276,13 @@ fn global(it: &GlobalCluster) -> Option<Seen> {
 
 /// The region that a global object is addressed by: where it was made. The tag tells; without it the writer's region
 /// is the best guess, and after a failover a wrong one.
-pub fn home_of(found: &Seen, asked: &RegionId) -> RegionId {
+pub fn home_of(found: &Observed, asked: &RegionId) -> RegionId {
     let told = found.facts.tags.get(TAG_HOME).and_then(|code| RegionId::new(code.as_str()).ok());
     let writer = found.facts.members.iter().find(|member| member.role == Role::Writer);
     told.or_else(|| writer.map(|member| member.region.clone())).unwrap_or_else(|| asked.clone())
 }
 
-fn subnet_group(it: &DbSubnetGroup) -> Seen {
+fn subnet_group(it: &DbSubnetGroup) -> Observed {
     let subnets = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
     let attrs = AnyAttrs::RdsSubnetGroup(SubnetGroupAttrs {
         description: it.db_subnet_group_description.clone(),
@@ -300,7 +300,7 @@ fn group(family: Option<&str>, description: Option<&str>) -> ParameterGroupAttrs
     }
 }
 
-fn snapshot(it: &DbClusterSnapshot) -> Option<Seen> {
+fn snapshot(it: &DbClusterSnapshot) -> Option<Observed> {
     let attrs = SnapshotAttrs {
         source: it.db_cluster_identifier.clone(),
         size_gib: it.allocated_storage.and_then(|size| u64::try_from(size).ok()),
@@ -318,7 +318,7 @@ fn snapshot(it: &DbClusterSnapshot) -> Option<Seen> {
 
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &rgctl_model::address::Address,
 ) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
     let (client, name) = (&lane.read.rds, at.name.as_str());
@@ -335,7 +335,7 @@ pub async fn parameters(
 
 /// The tags of one object.
 pub async fn tags(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     arn: &str,
 ) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
     let request = lane.read.rds.list_tags_for_resource().resource_name(arn);

@@ -7,7 +7,7 @@ use redshift::operation::create_cluster::builders::CreateClusterInputBuilder;
 
 use super::ENDPOINT;
 use super::change::{pause, set_parameters};
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::redshift::ClusterAttrs;
@@ -20,7 +20,7 @@ type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
 pub async fn create(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
@@ -87,7 +87,11 @@ fn cluster(name: &str, wanted: &ClusterAttrs, tags: &Tags) -> CreateClusterInput
 }
 
 /// Deletes an object.
-pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> Result<Receipt, CloudError> {
+pub async fn delete(
+    lane: &ServiceClient<'_>,
+    at: &Address,
+    snapshot: Option<&Name>,
+) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.redshift, at.name.as_str());
     match at.kind {
         KindId::RedshiftSubnetGroup => {
@@ -112,7 +116,7 @@ pub async fn delete(lane: &Lane<'_>, at: &Address, snapshot: Option<&Name>) -> R
 }
 
 /// Sets tags.
-pub async fn tag(lane: &Lane<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+pub async fn tag(lane: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
     let kind = match at.kind {
         KindId::RedshiftSubnetGroup => "subnetgroup",
         KindId::RedshiftParameters => "parametergroup",
@@ -126,7 +130,7 @@ pub async fn tag(lane: &Lane<'_>, at: &Address, tags: &Tags) -> Result<Receipt, 
 }
 
 /// Does a verb.
-pub async fn act(lane: &Lane<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
     let (client, name) = (&lane.write.redshift, at.name.as_str());
     if at.kind != KindId::RedshiftCluster {
         return Err(unsupported(&format!("{} {}", verb.as_str(), at.kind)));

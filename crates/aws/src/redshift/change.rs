@@ -8,7 +8,7 @@ use redshift::types::Parameter;
 
 use super::ENDPOINT;
 use super::resize::resize;
-use crate::lane::{Lane, unsupported};
+use crate::service_client::{ServiceClient, unsupported};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
@@ -17,7 +17,7 @@ use rgctl_schema::table::FieldChange;
 
 /// Changes an object.
 pub async fn modify(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     at: &Address,
     changes: &[FieldChange],
     attrs: &AnyAttrs,
@@ -48,7 +48,7 @@ pub async fn modify(
 }
 
 async fn cluster(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     changes: &[FieldChange],
     wanted: &ClusterAttrs,
@@ -92,7 +92,7 @@ fn cluster_request(name: &str, wanted: &ClusterAttrs) -> ModifyClusterInputBuild
 }
 
 /// Pauses or resumes.
-pub async fn pause(lane: &Lane<'_>, name: &str, paused: bool) -> Result<(), CloudError> {
+pub async fn pause(lane: &ServiceClient<'_>, name: &str, paused: bool) -> Result<(), CloudError> {
     let client = &lane.write.redshift;
     if paused {
         let request = client.pause_cluster().cluster_identifier(name);
@@ -106,7 +106,7 @@ pub async fn pause(lane: &Lane<'_>, name: &str, paused: bool) -> Result<(), Clou
 /// Copies go to one region at a time: another one is named after the old one was given up, which is this call when
 /// there was one. The next plan sees no copy and names the new region.
 async fn copy_to(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     region: &str,
     changes: &[FieldChange],
@@ -125,7 +125,7 @@ async fn copy_to(
     lane.change(ENDPOINT, "EnableSnapshotCopy", request.send()).await.map(drop)
 }
 
-async fn subnets_now(lane: &Lane<'_>, name: &str) -> Result<Vec<String>, CloudError> {
+async fn subnets_now(lane: &ServiceClient<'_>, name: &str) -> Result<Vec<String>, CloudError> {
     let request = lane.read.redshift.describe_cluster_subnet_groups().cluster_subnet_group_name(name);
     let answer = lane.ask(ENDPOINT, "DescribeClusterSubnetGroups", request.send()).await?;
     let subnets =
@@ -135,7 +135,7 @@ async fn subnets_now(lane: &Lane<'_>, name: &str) -> Result<Vec<String>, CloudEr
 
 /// Sets parameters; the call takes all of a group at once.
 pub async fn set_parameters(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {

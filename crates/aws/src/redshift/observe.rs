@@ -6,15 +6,15 @@ use aws_sdk_redshift as redshift;
 use redshift::types::{Cluster, Snapshot};
 
 use super::ENDPOINT;
-use crate::lane::Lane;
-use crate::sight::{Sight, count, gib_of_megabytes, moment, port, seen};
+use crate::region_listing::{RegionListing, count, gib_of_megabytes, moment, port, seen};
+use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
 use rgctl_model::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::observed::Observed;
 use rgctl_model::ports::CloudError;
-use rgctl_model::seen::Seen;
 
 macro_rules! list {
     ($lane:expr, $what:literal, $request:expr) => {
@@ -23,7 +23,7 @@ macro_rules! list {
 }
 
 /// Everything of provisioned Redshift in a region.
-pub async fn observe(lane: &Lane<'_>) -> Sight {
+pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
     let (client, region) = (&lane.read.redshift, &lane.region);
     let (clusters, subnets, groups, snapshots) = futures::join!(
         list!(lane, "DescribeClusters", client.describe_clusters()),
@@ -31,7 +31,7 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
         list!(lane, "DescribeClusterParameterGroups", client.describe_cluster_parameter_groups()),
         list!(lane, "DescribeClusterSnapshots", client.describe_cluster_snapshots().snapshot_type("manual")),
     );
-    let mut sight = Sight::default();
+    let mut sight = RegionListing::default();
     for it in sight.listed(clusters) {
         sight.note(region, it.cluster_identifier(), cluster(&it), true);
     }
@@ -60,7 +60,7 @@ pub async fn observe(lane: &Lane<'_>) -> Sight {
     sight
 }
 
-fn cluster(it: &Cluster) -> Seen {
+fn cluster(it: &Cluster) -> Observed {
     let copy = it.cluster_snapshot_copy_status();
     let attrs = ClusterAttrs {
         node_type: it.node_type.clone(),
@@ -117,7 +117,7 @@ fn pending(it: &Cluster) -> Option<AnyAttrs> {
     (pending != ClusterAttrs::default()).then_some(AnyAttrs::RedshiftCluster(pending))
 }
 
-fn snapshot(it: &Snapshot) -> Seen {
+fn snapshot(it: &Snapshot) -> Observed {
     let attrs = AnyAttrs::RedshiftSnapshot(SnapshotAttrs {
         source: it.cluster_identifier.clone(),
         size_gib: it.total_backup_size_in_mega_bytes.map(gib_of_megabytes),
@@ -129,7 +129,10 @@ fn snapshot(it: &Snapshot) -> Seen {
 }
 
 /// The parameters of a group that differ from its family's defaults.
-pub async fn parameters(lane: &Lane<'_>, at: &Address) -> Result<BTreeMap<String, String>, CloudError> {
+pub async fn parameters(
+    lane: &ServiceClient<'_>,
+    at: &Address,
+) -> Result<BTreeMap<String, String>, CloudError> {
     let client = &lane.read.redshift;
     let request = client.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
     let listed = list!(lane, "DescribeClusterParameters", request).await?;

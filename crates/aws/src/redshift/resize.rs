@@ -4,7 +4,7 @@ use aws_sdk_redshift as redshift;
 use redshift::types::{ActionType, NodeConfigurationOption};
 
 use super::ENDPOINT;
-use crate::lane::Lane;
+use crate::service_client::ServiceClient;
 use rgctl_model::ports::CloudError;
 
 /// A shape of a cluster.
@@ -36,7 +36,7 @@ pub fn way_to(options: &[NodeConfigurationOption], wanted: &Shape) -> Way {
 
 /// Brings a cluster into another shape.
 pub async fn resize(
-    lane: &Lane<'_>,
+    lane: &ServiceClient<'_>,
     name: &str,
     node_type: Option<&str>,
     nodes: Option<u32>,
@@ -67,7 +67,7 @@ pub async fn resize(
     lane.change(ENDPOINT, "ResizeCluster", request.send()).await.map(drop)
 }
 
-async fn shape_of(lane: &Lane<'_>, name: &str) -> Result<Shape, CloudError> {
+async fn shape_of(lane: &ServiceClient<'_>, name: &str) -> Result<Shape, CloudError> {
     let request = lane.read.redshift.describe_clusters().cluster_identifier(name);
     let answer = lane.ask(ENDPOINT, "DescribeClusters", request.send()).await?;
     let first = answer.clusters.unwrap_or_default().into_iter().next();
@@ -78,7 +78,10 @@ async fn shape_of(lane: &Lane<'_>, name: &str) -> Result<Shape, CloudError> {
     })
 }
 
-async fn options_of(lane: &Lane<'_>, name: &str) -> Result<Vec<NodeConfigurationOption>, CloudError> {
+async fn options_of(
+    lane: &ServiceClient<'_>,
+    name: &str,
+) -> Result<Vec<NodeConfigurationOption>, CloudError> {
     let request = lane
         .read
         .redshift

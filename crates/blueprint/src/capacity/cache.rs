@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::choose::{self, Candidate};
 use super::load::first_month;
-use super::{Answer, Ask, Ceiling, FormulaRow, Load, assume};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
 use crate::families::common::CachePattern;
 use crate::families::elasticache::{CacheServerless, CacheStore};
 use crate::families::expand::{cluster_mode, gib_of};
@@ -24,7 +24,7 @@ const GLOBAL_FAMILIES: [&str; 8] = ["m5", "m6g", "m7g", "r5", "r6g", "r6gd", "r7
 /// Availability from which two replicas are planned, so that one may be replaced while a zone is lost.
 const TWO_REPLICAS_FROM: f64 = 0.999_9;
 
-pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
+pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
     if let Some(bounds) = &store.serverless {
         return serverless(bounds, ask);
     }
@@ -95,7 +95,7 @@ pub(super) fn estimate(store: &CacheStore, ask: &Ask<'_>) -> Answer {
     }
 }
 
-fn serverless(bounds: &CacheServerless, ask: &Ask<'_>) -> Answer {
+fn serverless(bounds: &CacheServerless, ask: &CapacityInput<'_>) -> Answer {
     let counts = bounds.max_data.map(|max| {
         let least = choose::units(ask.load.data_gib).max(1);
         let most = gib_of(max);
@@ -169,7 +169,7 @@ fn fits(class: &InstanceClass, shards: u32, load: &Load) -> bool {
         && class.network_gbps_baseline.is_none_or(|gbps| load.gbps() <= shards * gbps)
 }
 
-fn classes<'c>(store: &CacheStore, ask: &Ask<'c>) -> Vec<&'c InstanceClass> {
+fn classes<'c>(store: &CacheStore, ask: &CapacityInput<'c>) -> Vec<&'c InstanceClass> {
     let global = !ask.secondaries.is_empty();
     let named = store.class.is_some();
     let all = choose::classes(ask, store.class.as_deref());
@@ -179,14 +179,14 @@ fn classes<'c>(store: &CacheStore, ask: &Ask<'c>) -> Vec<&'c InstanceClass> {
         .collect()
 }
 
-fn shard_count(store: &CacheStore, ask: &Ask<'_>, bounds: Between, now: u32) -> Count {
+fn shard_count(store: &CacheStore, ask: &CapacityInput<'_>, bounds: Between, now: u32) -> Count {
     let room = choose::units(f64::from(now) * ask.load.crowd * assume::ROOM_TO_SCALE);
     let max = if store.shards.is_some() { bounds.max } else { room.min(bounds.max).max(now) };
     Count::new(Between { min: bounds.min.max(1), max }, now)
 }
 
 /// A region that follows has the same shards; its replicas are the fewest while it stands by.
-fn secondary(ask: &Ask<'_>, primary: &Size) -> Size {
+fn secondary(ask: &CapacityInput<'_>, primary: &Size) -> Size {
     let mut size = primary.clone();
     if let Some(replicas) = size.counts.get_mut(&Axis::Replicas)
         && !ask.serves_reads
@@ -219,7 +219,7 @@ fn rows(best: Option<&Candidate<'_>>, load: &Load, replicas: u32) -> Vec<Formula
 }
 
 fn ceilings(
-    ask: &Ask<'_>,
+    ask: &CapacityInput<'_>,
     class: Option<&str>,
     shards: Between,
     service_max: u32,

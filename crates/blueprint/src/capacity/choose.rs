@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use super::Ask;
+use super::CapacityInput;
 use rgctl_catalog::{InstanceClass, Offered, Ranking, by_size};
 use rgctl_model::kinds::aurora::StorageKind;
 
@@ -21,7 +21,7 @@ pub(super) struct Candidate<'c> {
 }
 
 /// Cost of all machines for an hour, where it is known.
-fn cost(ask: &Ask<'_>, candidate: &Candidate<'_>) -> Option<Decimal> {
+fn cost(ask: &CapacityInput<'_>, candidate: &Candidate<'_>) -> Option<Decimal> {
     let (service, engine) = (ask.store.catalog_service(), ask.store.catalog_engine());
     let config = if service == "aurora" || service == "docdb" { "standard" } else { "-" };
     let price = ask.catalog.class_price(service, &candidate.class.class, engine, config, ask.region);
@@ -29,7 +29,7 @@ fn cost(ask: &Ask<'_>, candidate: &Candidate<'_>) -> Option<Decimal> {
 }
 
 /// The cheapest first; those without a price last, the smallest first.
-fn compare(ask: &Ask<'_>, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
+fn compare(ask: &CapacityInput<'_>, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
     let total = |candidate: &Candidate<'_>| {
         candidate.class.vcpu.unwrap_or(u32::MAX).saturating_mul(candidate.machines)
     };
@@ -46,7 +46,10 @@ fn compare(ask: &Ask<'_>, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
 }
 
 /// The best of the candidates, with the ranking that was used.
-pub(super) fn best<'c>(ask: &Ask<'c>, candidates: &[Candidate<'c>]) -> (Option<Candidate<'c>>, String) {
+pub(super) fn best<'c>(
+    ask: &CapacityInput<'c>,
+    candidates: &[Candidate<'c>],
+) -> (Option<Candidate<'c>>, String) {
     let best = candidates.iter().min_by(|a, b| compare(ask, a, b)).copied();
     let mut names: Vec<&str> = candidates.iter().map(|candidate| candidate.class.class.as_str()).collect();
     names.sort_unstable();
@@ -69,7 +72,7 @@ fn ranking_text(ranking: &Ranking) -> String {
 }
 
 /// The classes that may be chosen: sold in all regions of the store, of known size, not burstable, not out of date.
-pub(super) fn classes<'c>(ask: &Ask<'c>, named: Option<&str>) -> Vec<&'c InstanceClass> {
+pub(super) fn classes<'c>(ask: &CapacityInput<'c>, named: Option<&str>) -> Vec<&'c InstanceClass> {
     let (service, engine) = (ask.store.catalog_service(), ask.store.catalog_engine());
     if let Some(named) = named {
         return ask.catalog.class(service, named).into_iter().collect();
@@ -93,7 +96,7 @@ fn is_current(class: &InstanceClass) -> bool {
 }
 
 /// The newest version that is not deprecated and names more than a major line.
-pub(super) fn version(ask: &Ask<'_>) -> Option<String> {
+pub(super) fn version(ask: &CapacityInput<'_>) -> Option<String> {
     if let Some(version) = ask.store.version() {
         return Some(version.to_owned());
     }
@@ -106,7 +109,7 @@ pub(super) fn version(ask: &Ask<'_>) -> Option<String> {
         .cloned()
 }
 
-fn is_mysql(ask: &Ask<'_>) -> bool {
+fn is_mysql(ask: &CapacityInput<'_>) -> bool {
     ask.store.catalog_engine() == "aurora-mysql"
 }
 
@@ -121,6 +124,6 @@ pub(super) fn units(number: f64) -> u32 {
 }
 
 /// A limit of the service, where the catalogue states it.
-pub(super) fn limit(ask: &Ask<'_>, item: &str) -> Option<f64> {
+pub(super) fn limit(ask: &CapacityInput<'_>, item: &str) -> Option<f64> {
     ask.catalog.limit(ask.store.catalog_service(), item, "all")?.value.max()
 }

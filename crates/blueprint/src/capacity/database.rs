@@ -13,7 +13,7 @@ use rust_decimal::prelude::FromPrimitive;
 
 use super::choose::{self, Candidate};
 use super::load::first_month;
-use super::{Answer, Ask, Ceiling, FormulaRow, Load, assume};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
 use crate::families::aurora::AuroraStore;
 use crate::families::bill::{MEAN_OF_PEAK, SECONDS};
 use crate::families::documentdb::DocumentStore;
@@ -37,7 +37,7 @@ struct Shape {
     volume_tib: Option<f64>,
 }
 
-pub(super) fn aurora(store: &AuroraStore, ask: &Ask<'_>) -> Answer {
+pub(super) fn aurora(store: &AuroraStore, ask: &CapacityInput<'_>) -> Answer {
     let shape = Shape {
         reads_per_vcpu: assume::RELATIONAL_READS_PER_VCPU,
         writes_per_vcpu: assume::RELATIONAL_WRITES_PER_VCPU,
@@ -55,7 +55,7 @@ pub(super) fn aurora(store: &AuroraStore, ask: &Ask<'_>) -> Answer {
     estimate(&shape, ask)
 }
 
-pub(super) fn documentdb(store: &DocumentStore, ask: &Ask<'_>) -> Answer {
+pub(super) fn documentdb(store: &DocumentStore, ask: &CapacityInput<'_>) -> Answer {
     let shape = Shape {
         reads_per_vcpu: assume::DOCUMENT_READS_PER_VCPU,
         writes_per_vcpu: assume::DOCUMENT_WRITES_PER_VCPU,
@@ -111,7 +111,7 @@ pub fn survivors(members: u32, zones: u32) -> u32 {
     if members <= 1 { members } else { members - members.div_ceil(zones.max(1)) }
 }
 
-fn estimate(shape: &Shape, ask: &Ask<'_>) -> Answer {
+fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     let load = ask.load;
     let secondaries = u32::try_from(ask.secondaries.len()).unwrap_or(u32::MAX);
     // A primary has one reader less for each region that follows it.
@@ -179,7 +179,7 @@ struct Picked {
 
 fn machines(
     shape: &Shape,
-    ask: &Ask<'_>,
+    ask: &CapacityInput<'_>,
     within: Between,
     rows: &mut Vec<FormulaRow>,
     warnings: &mut Vec<String>,
@@ -249,7 +249,7 @@ fn nothing_fits(
 
 fn serverless(
     shape: &Shape,
-    ask: &Ask<'_>,
+    ask: &CapacityInput<'_>,
     units: Between,
     within: Between,
     rows: &mut Vec<FormulaRow>,
@@ -286,7 +286,7 @@ fn serverless(
 }
 
 /// The known crowds that so many members do not carry.
-fn crowds(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, members: u32) -> Vec<String> {
+fn crowds(shape: &Shape, ask: &CapacityInput<'_>, class: Option<&str>, members: u32) -> Vec<String> {
     let machine = match (shape.serverless, class) {
         (Some(units), _) => {
             let units = f64::from(units.max) / 2.0;
@@ -310,7 +310,7 @@ fn crowds(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, members: u32) -> Ve
 const GIB_PER_UNIT: f64 = 2.0;
 
 /// Readers with the bounds in which they may scale: those of the section, else room for the largest known crowd.
-fn reader_count(shape: &Shape, ask: &Ask<'_>, within: Between, readers: u32) -> Count {
+fn reader_count(shape: &Shape, ask: &CapacityInput<'_>, within: Between, readers: u32) -> Count {
     let room = choose::units(f64::from(readers) * ask.load.crowd * assume::ROOM_TO_SCALE);
     let max =
         if shape.readers.is_some() { within.max } else { room.clamp(within.min, within.max).max(readers) };
@@ -319,7 +319,7 @@ fn reader_count(shape: &Shape, ask: &Ask<'_>, within: Between, readers: u32) -> 
 
 /// Members of a region that follows: all that the primary has when it serves reads or must take over faster than
 /// members are made, else the fewest.
-fn secondary(shape: &Shape, ask: &Ask<'_>, primary: &Size) -> Size {
+fn secondary(shape: &Shape, ask: &CapacityInput<'_>, primary: &Size) -> Size {
     let here = primary.counts.get(&Axis::Readers).copied().unwrap_or(Count::exactly(1));
     let full = here.now + 1;
     let now = if ask.serves_reads || ask.load.rto_minutes < assume::MEMBER_MINUTES { full } else { 1 };
@@ -338,7 +338,7 @@ fn io_per_month(load: &Load) -> f64 {
 /// Standard storage, unless the section or known prices say that I/O-Optimized costs less.
 fn storage_kind(
     shape: &Shape,
-    ask: &Ask<'_>,
+    ask: &CapacityInput<'_>,
     class: Option<&str>,
     members: u32,
     rows: &mut Vec<FormulaRow>,
@@ -370,7 +370,13 @@ fn storage_kind(
     }
 }
 
-fn ceilings(shape: &Shape, ask: &Ask<'_>, class: Option<&str>, within: Between, most: u32) -> Vec<Ceiling> {
+fn ceilings(
+    shape: &Shape,
+    ask: &CapacityInput<'_>,
+    class: Option<&str>,
+    within: Between,
+    most: u32,
+) -> Vec<Ceiling> {
     let load = ask.load;
     let mut found = Vec::new();
     let mut watch = |what: &str, limit: String, fits: &dyn Fn(&Load) -> bool| {

@@ -97,7 +97,7 @@ pub struct Estimate {
 }
 
 /// What a family's part of the estimate is told.
-struct Ask<'a> {
+struct CapacityInput<'a> {
     store: &'a Store,
     load: &'a Load,
     region: &'a RegionId,
@@ -150,7 +150,7 @@ fn estimate_store(
 ) -> Estimate {
     let zones = regions.get(&cell.primary).map_or(assume::ZONES, |region| region.spec.zones.len());
     let secondaries = cell.replicas(store);
-    let ask = Ask {
+    let ask = CapacityInput {
         store,
         load,
         region: &cell.primary,

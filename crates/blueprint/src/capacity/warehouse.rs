@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::choose::{self, Candidate};
 use super::load::first_month;
-use super::{Answer, Ask, Ceiling, FormulaRow, Load, assume};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
 use crate::families::redshift::WarehouseStore;
 use crate::families::size::{Count, Size};
 use rgctl_catalog::InstanceClass;
@@ -21,7 +21,7 @@ const NODES_MIN: u32 = 2;
 /// Months of growth that the nodes are planned for.
 const MONTHS: u32 = 12;
 
-pub(super) fn estimate(store: &WarehouseStore, ask: &Ask<'_>) -> Answer {
+pub(super) fn estimate(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Answer {
     let size = |class: Option<String>, axis: Axis, count: Count| Size {
         class,
         version: None,
@@ -105,12 +105,12 @@ fn answer(size: Size, pick: Pick) -> Answer {
     }
 }
 
-fn nodes_max(ask: &Ask<'_>, class: &InstanceClass) -> u32 {
+fn nodes_max(ask: &CapacityInput<'_>, class: &InstanceClass) -> u32 {
     let limit = choose::limit(ask, &format!("nodes-at-create-max:{}", class.class));
     limit.map_or(u32::MAX, choose::units)
 }
 
-fn fits(ask: &Ask<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {
+fn fits(ask: &CapacityInput<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {
     let vcpu = f64::from(class.vcpu.unwrap_or(0));
     let scans = load.data_gib <= f64::from(nodes) * vcpu * assume::WAREHOUSE_GIB_PER_VCPU;
     let storage = choose::limit(ask, &format!("managed-storage-per-node:{}", class.class));
@@ -119,7 +119,7 @@ fn fits(ask: &Ask<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {
 }
 
 /// Where the data grows beyond what the section expects of it.
-fn expected(store: &WarehouseStore, ask: &Ask<'_>) -> Option<Ceiling> {
+fn expected(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Option<Ceiling> {
     let most = store.max_storage?;
     let reached_in = first_month(ask.load, |load| load.data_gib <= most.as_gib())?;
     Some(Ceiling {
@@ -148,7 +148,7 @@ fn rows(class: &InstanceClass, nodes: u32, planned: &Load) -> Vec<FormulaRow> {
     ]
 }
 
-fn ceilings(ask: &Ask<'_>, class: &InstanceClass, own: u32, service_max: u32) -> Vec<Ceiling> {
+fn ceilings(ask: &CapacityInput<'_>, class: &InstanceClass, own: u32, service_max: u32) -> Vec<Ceiling> {
     let service = service_max.min(nodes_max(ask, class));
     let name = &class.class;
     let limits = [

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::capacity::{self, Estimate};
 use crate::families::Store;
 use crate::families::bill;
-use crate::families::expand::{self, ExpandError, Expansion, Site};
+use crate::families::expand::{self, ExpandError, Expansion, Placement};
 use crate::families::size::{AxisFacts, Size};
 use crate::region::RegionBook;
 use crate::spec::{Blueprint, Cell, NetworkRefs, SecondaryRole};
@@ -56,7 +56,7 @@ pub fn build(
     let estimates = capacity::estimate(blueprint, regions, catalog, now);
     let cells = blueprint.cells();
     let overlays = overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect();
-    let wish = Wish { blueprint, regions, now, overlays };
+    let wish = DesiredInput { blueprint, regions, now, overlays };
     let stores: BTreeMap<&StoreName, &Store> =
         blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
     let mut sized: Vec<(&Cell, &Store, &Estimate)> = Vec::new();
@@ -69,7 +69,7 @@ pub fn build(
         .par_iter()
         .flat_map_iter(|(cell, store, estimate)| wish.expand(cell, store, estimate))
         .collect();
-    let mut work = Work::new(&wish, &cells);
+    let mut work = DesiredBuilder::new(&wish, &cells);
     for one in expanded {
         work.take(one);
     }
@@ -134,7 +134,7 @@ impl Clusters {
 }
 
 /// What is wished for, whichever store it is about.
-struct Wish<'a> {
+struct DesiredInput<'a> {
     blueprint: &'a Blueprint,
     regions: &'a RegionBook,
     now: Moment,
@@ -149,7 +149,7 @@ struct Expanded<'a> {
     notes: Vec<String>,
 }
 
-impl Wish<'_> {
+impl DesiredInput<'_> {
     fn expand<'b>(&self, cell: &'b Cell, store: &'b Store, estimate: &Estimate) -> Vec<Expanded<'b>> {
         let secondaries = cell.replicas(store);
         let mut expanded = Vec::new();
@@ -186,7 +186,7 @@ impl Wish<'_> {
         if follows && cell.secondary_role == SecondaryRole::Standby {
             (usage.reads_per_second, usage.io_per_month) = (0.0, 0.0);
         }
-        let place = Site {
+        let place = Placement {
             blueprint: self.blueprint.name(),
             cell: (!cell.is_only()).then_some(&cell.name),
             region,
@@ -280,14 +280,14 @@ pub fn rules(blueprint: &Blueprint) -> Rules {
 }
 
 /// What has been put together so far.
-struct Work<'a> {
-    wish: &'a Wish<'a>,
+struct DesiredBuilder<'a> {
+    wish: &'a DesiredInput<'a>,
     built: Built,
     findings: Vec<Finding>,
 }
 
-impl<'a> Work<'a> {
-    fn new(wish: &'a Wish<'a>, cells: &[Cell]) -> Self {
+impl<'a> DesiredBuilder<'a> {
+    fn new(wish: &'a DesiredInput<'a>, cells: &[Cell]) -> Self {
         let desired = Desired {
             blueprint: wish.blueprint.name().clone(),
             regions: cells.iter().flat_map(Cell::regions).cloned().collect(),

@@ -13,7 +13,7 @@ use rgctl_schema::names::RegionId;
 use rgctl_schema::quantity::Bytes;
 
 use super::Store;
-use super::expand::Site;
+use super::expand::Placement;
 use super::size::Level;
 
 /// Hours of an average month.
@@ -226,7 +226,7 @@ fn serverless_warehouse(workgroup: &redshift::WorkgroupAttrs) -> Vec<BillLine> {
 }
 
 /// Lines of all objects of a store at a site, alike ones added up.
-pub(super) fn of_nodes(store: &Store, site: &Site<'_>, nodes: &[Node], level: Level) -> Vec<BillLine> {
+pub(super) fn of_nodes(store: &Store, site: &Placement<'_>, nodes: &[Node], level: Level) -> Vec<BillLine> {
     let mut sum: Vec<BillLine> = Vec::new();
     let members = nodes.iter().filter(|node| node.at.kind.facts().parent.is_some()).count();
     for node in nodes {
@@ -302,7 +302,7 @@ fn at_level(line: &mut BillLine, node: &Node, parent: Option<&AnyAttrs>, level: 
 }
 
 /// What a store costs in a region in which it has no object: copies of a warehouse's snapshots.
-fn elsewhere(store: &Store, site: &Site<'_>) -> Vec<BillLine> {
+fn elsewhere(store: &Store, site: &Placement<'_>) -> Vec<BillLine> {
     match store {
         Store::Redshift(warehouse) if site.is_secondary() && warehouse.serverless.is_none() => {
             let kept = warehouse.snapshot_copy.as_ref().map_or(7, |copy| super::expand::days(copy.retention));

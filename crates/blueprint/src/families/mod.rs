@@ -14,7 +14,6 @@ pub mod documentdb;
 pub mod drill;
 pub mod elasticache;
 pub mod expand;
-pub mod recognise;
 pub mod redshift;
 pub mod size;
 

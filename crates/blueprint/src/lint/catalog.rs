@@ -1,6 +1,6 @@
 //! What the catalogue knows: versions, classes and features by region.
 
-use super::View;
+use super::LintContext;
 use crate::families::Store;
 use crate::region::Lack;
 use crate::spec::Cell;
@@ -12,7 +12,7 @@ use rgctl_schema::names::RegionId;
 /// Classes named in a help; more would not be read.
 const CLASSES_SHOWN: usize = 6;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     for (at, store) in view.stores() {
         version(view, store, &at, found);
         class(view, store, &at, found);
@@ -21,7 +21,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
 }
 
 /// The regions that a store is in, each once, with whether it is replicated there.
-fn regions<'v>(view: &'v View<'_>, store: &'v Store) -> Vec<(&'v RegionId, bool)> {
+fn regions<'v>(view: &'v LintContext<'_>, store: &'v Store) -> Vec<(&'v RegionId, bool)> {
     let one = |cell: &'v Cell| {
         let replicated = !cell.replicas(store).is_empty();
         cell.regions_of(store).map(move |region| (region, replicated))
@@ -29,7 +29,7 @@ fn regions<'v>(view: &'v View<'_>, store: &'v Store) -> Vec<(&'v RegionId, bool)
     view.cells_of(store).flat_map(one).collect()
 }
 
-fn version(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn version(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let Some(asked) = store.version() else { return };
     let known = view.catalog.versions(store.catalog_service(), store.catalog_engine());
     if known.is_empty() {
@@ -90,7 +90,7 @@ fn version(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn class(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn class(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let Some(asked) = store.class() else { return };
     let (service, engine) = (store.catalog_service(), store.catalog_engine());
     let path = format!("{at}.class");
@@ -142,7 +142,7 @@ fn class(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 /// The features that a store needs, each with the regions that lack it or where it is not proven.
-fn features(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn features(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let regions = regions(view, store);
     let replicated = regions.iter().any(|(_, replicated)| *replicated);
     for need in store.needs(replicated) {
@@ -186,7 +186,7 @@ fn features(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) 
 
 /// The regions that lack a feature, and those where nobody says for certain that it is there.
 fn presence<'r>(
-    view: &View<'_>,
+    view: &LintContext<'_>,
     store: &Store,
     feature: &str,
     regions: &[&'r RegionId],
@@ -205,7 +205,7 @@ fn presence<'r>(
 }
 
 /// What the document of a region says about a feature that is missing there.
-fn lack<'v>(view: &'v View<'_>, store: &Store, feature: &str, region: &RegionId) -> Option<&'v Lack> {
+fn lack<'v>(view: &'v LintContext<'_>, store: &Store, feature: &str, region: &RegionId) -> Option<&'v Lack> {
     let full = format!("{}/{feature}", store.catalog_service());
     view.regions.get(region)?.spec.lacks.iter().find(|lack| lack.feature == full)
 }

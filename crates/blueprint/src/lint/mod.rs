@@ -24,7 +24,7 @@ use rgctl_schema::node::{Data, Tree};
 use rgctl_schema::time::Moment;
 
 /// What the checks of one blueprint may look at.
-struct View<'a> {
+struct LintContext<'a> {
     blueprint: &'a Blueprint,
     tree: &'a Tree,
     cells: &'a [Cell],
@@ -35,7 +35,7 @@ struct View<'a> {
     broken: &'a [String],
 }
 
-impl View<'_> {
+impl LintContext<'_> {
     /// Whether a value, or a part of it, could not be read, so that what it seems to lack may only be misspelt.
     fn is_broken(&self, path: &str) -> bool {
         self.broken.iter().any(|broken| covers(path, broken) || covers(broken, path))
@@ -168,7 +168,7 @@ fn check_one(
     broken: &[String],
 ) -> Vec<Finding> {
     let cells = loaded.blueprint.cells();
-    let view = View {
+    let view = LintContext {
         blueprint: &loaded.blueprint,
         tree: &loaded.tree,
         cells: &cells,
@@ -197,7 +197,7 @@ const OF_NEW_OBJECTS: [Code; 7] = [
     codes::PUBLIC,
 ];
 
-fn soften(view: &View<'_>, found: &mut [Finding]) {
+fn soften(view: &LintContext<'_>, found: &mut [Finding]) {
     for (at, _) in view.stores().filter(|(_, store)| !store.common().adopt.is_empty()) {
         for finding in found.iter_mut().filter(|finding| covers(&at, &finding.path)) {
             if OF_NEW_OBJECTS.contains(&finding.code) {

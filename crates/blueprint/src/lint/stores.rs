@@ -1,6 +1,6 @@
 //! What holds for every store, whatever its engine: safety, names, objectives, backups.
 
-use super::{View, duplicates};
+use super::{LintContext, duplicates};
 use crate::families::Store;
 use crate::families::checks::{Place, Surroundings, identifier, retention};
 use crate::families::common::Keep;
@@ -15,7 +15,7 @@ const DISK_P99_MIN: Span = Span::from_millis(2);
 const RETENTION_ADVISED: Span = Span::from_days(3);
 const DAY_MS: u64 = 86_400_000;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     if view.states("spec.stores")
         && view.elements("spec.stores").is_empty()
         && view.blueprint.spec.stores.is_empty()
@@ -53,7 +53,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
     latency(view, found);
 }
 
-fn places_of(view: &View<'_>, store: &Store) -> Vec<Place> {
+fn places_of(view: &LintContext<'_>, store: &Store) -> Vec<Place> {
     view.cells_of(store)
         .map(|cell| Place {
             primary: cell.primary.clone(),
@@ -63,7 +63,7 @@ fn places_of(view: &View<'_>, store: &Store) -> Vec<Place> {
         .collect()
 }
 
-fn availability(view: &View<'_>, store: &Store) -> rgctl_schema::quantity::Share {
+fn availability(view: &LintContext<'_>, store: &Store) -> rgctl_schema::quantity::Share {
     let own = store.common().objectives.as_ref().and_then(|own| own.availability);
     own.unwrap_or(view.blueprint.spec.objectives.availability)
 }
@@ -123,7 +123,7 @@ fn safety(store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 /// A protection that the service does not have protects nothing.
-fn protection(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn protection(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let mut written = view.elements("spec.stores").iter();
     let is_it = |tree: &&Tree| tree.get("name").and_then(Tree::text) == Some(store.name().as_str());
     let stated = written.find(is_it).is_some_and(|tree| tree.get("deletionProtection").is_some());
@@ -137,7 +137,7 @@ fn protection(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>
     }
 }
 
-fn names(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn names(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let all = view.cells_of(store).flat_map(|cell| cell.regions_of(store));
     let longest = all
         .map(|region| identifier(view.blueprint.name(), store.common(), region))
@@ -161,7 +161,7 @@ fn names(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn objectives(view: &View<'_>, store: &Store, at: &str, places: &[Place], found: &mut Vec<Finding>) {
+fn objectives(view: &LintContext<'_>, store: &Store, at: &str, places: &[Place], found: &mut Vec<Finding>) {
     let replicated = places.iter().any(|place| !place.secondaries.is_empty());
     let own = store.common().objectives.as_ref().and_then(|own| own.rto);
     // Objectives that nobody wrote are for planning, not for refusing.
@@ -271,7 +271,7 @@ fn replicated_point(store: &Store, rpo: Span, rpo_at: &str, at: &str) -> Option<
     })
 }
 
-fn backups(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn backups(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let Some(kept) = retention(store.common()) else { return };
     let path = format!("{at}.backup.retention");
     let (least, most) = store.backup_days();
@@ -324,7 +324,7 @@ fn backups(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn origin(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
+fn origin(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     let Some(origin) = store.origin() else { return };
     if origin == store.name() || view.blueprint.store(origin).is_none() {
         let path = format!("{at}.cache.origin");
@@ -346,7 +346,7 @@ fn origin(view: &View<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn cell_stores(view: &View<'_>, found: &mut Vec<Finding>) {
+fn cell_stores(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     for (at, store) in view.stores() {
         if !view.cells.is_empty() && view.cells_of(store).next().is_none() {
             found.push(
@@ -372,7 +372,7 @@ fn cell_stores(view: &View<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn no_store(view: &View<'_>, name: &str, path: &str, not: Option<&str>) -> Finding {
+fn no_store(view: &LintContext<'_>, name: &str, path: &str, not: Option<&str>) -> Finding {
     let stores = view.blueprint.spec.stores.iter().map(|store| store.name().as_str());
     let names: Vec<&str> = stores.filter(|other| Some(*other) != not).collect();
     let help = did_you_mean(name, names.iter().copied()).map_or_else(
@@ -384,7 +384,7 @@ fn no_store(view: &View<'_>, name: &str, path: &str, not: Option<&str>) -> Findi
         .help(help)
 }
 
-fn latency(view: &View<'_>, found: &mut Vec<Finding>) {
+fn latency(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     let p99 = view.blueprint.spec.objectives.p99;
     let on_disk = view.blueprint.spec.stores.iter().find(|store| store.is_on_disk());
     if let Some(store) = on_disk.filter(|_| p99 < DISK_P99_MIN) {

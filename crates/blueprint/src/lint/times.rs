@@ -1,6 +1,6 @@
 //! Calendar and windows.
 
-use super::{View, duplicates};
+use super::{LintContext, duplicates};
 use crate::spec::{CalendarEntry, Repeats};
 use rgctl_schema::calendar::Window;
 use rgctl_schema::codes;
@@ -12,7 +12,7 @@ use rgctl_schema::time::{Moment, Span};
 const WINDOW_MIN: Span = Span::from_mins(30);
 const DAY_MIN: i64 = 24 * 60;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     let entries = &view.blueprint.spec.calendar;
     // When an entry could not be read, places are off, and findings would point at another.
     if entries.len() == view.elements("spec.calendar").len() {
@@ -52,7 +52,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn entry(view: &View<'_>, place: usize, entry: &CalendarEntry, found: &mut Vec<Finding>) {
+fn entry(view: &LintContext<'_>, place: usize, entry: &CalendarEntry, found: &mut Vec<Finding>) {
     let at = format!("spec.calendar[{place}]");
     if entry.repeats.is_none() && entry.starts + entry.lasts <= view.now {
         found.push(
@@ -145,7 +145,7 @@ fn daily(text: &str) -> Option<(i64, i64)> {
     Some((from, if to <= from { to + DAY_MIN } else { to }))
 }
 
-fn backup_window(view: &View<'_>, text: &str, path: &str, found: &mut Vec<Finding>) {
+fn backup_window(view: &LintContext<'_>, text: &str, path: &str, found: &mut Vec<Finding>) {
     let Some((from, to)) = daily(text) else {
         found.push(
             Finding::error(codes::BAD_QUANTITY, path, format!("`{text}` is not a daily window"))

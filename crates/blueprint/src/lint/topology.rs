@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{View, duplicates};
+use super::{LintContext, duplicates};
 use crate::region::Region;
 use crate::spec::{Cell, NetworkRefs};
 use rgctl_schema::codes;
@@ -13,7 +13,7 @@ use rgctl_schema::quantity::Share;
 /// A store needs subnets in at least so many zones.
 const ZONES_MIN: usize = 2;
 
-pub(super) fn check(view: &View<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     shape(view, found);
     let mut used: BTreeMap<&RegionId, String> = BTreeMap::new();
     for (place, cell) in view.cells.iter().enumerate() {
@@ -40,7 +40,7 @@ fn regions_of(cell: &Cell) -> impl Iterator<Item = (String, &RegionId)> {
         .chain(secondaries.map(|(place, region)| (format!("secondaries[{place}]"), region)))
 }
 
-fn shape(view: &View<'_>, found: &mut Vec<Finding>) {
+fn shape(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     let short = view.states("spec.regions.primary") || view.states("spec.regions.secondaries");
     let long = view.states("spec.regions.cells");
     let written = view.states("spec.regions");
@@ -65,7 +65,7 @@ fn shape(view: &View<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Whether the list of cells is empty in the text, rather than unreadable.
-fn is_empty(view: &View<'_>) -> bool {
+fn is_empty(view: &LintContext<'_>) -> bool {
     view.elements("spec.regions.cells").is_empty()
 }
 
@@ -79,7 +79,7 @@ fn region_twice(region: &RegionId, path: &str, used: &BTreeMap<&RegionId, String
     }
 }
 
-fn known(view: &View<'_>, region: &RegionId, path: &str, found: &mut Vec<Finding>) {
+fn known(view: &LintContext<'_>, region: &RegionId, path: &str, found: &mut Vec<Finding>) {
     let Some(document) = view.regions.get(region) else {
         found.push(unknown(view, region.as_str(), path));
         return;
@@ -93,7 +93,7 @@ fn known(view: &View<'_>, region: &RegionId, path: &str, found: &mut Vec<Finding
     }
 }
 
-fn unknown(view: &View<'_>, region: &str, path: &str) -> Finding {
+fn unknown(view: &LintContext<'_>, region: &str, path: &str) -> Finding {
     let codes: Vec<&str> = view.regions.codes().map(RegionId::as_str).collect();
     let served = serving(view, region)
         .map(|one| format!("`{}` ({}) serves the players there", one.metadata.name, one.spec.title));
@@ -107,7 +107,7 @@ fn unknown(view: &View<'_>, region: &str, path: &str) -> Finding {
 }
 
 /// The region that is called so by people, or that serves a city of that name.
-fn serving<'v>(view: &'v View<'_>, place: &str) -> Option<&'v Region> {
+fn serving<'v>(view: &'v LintContext<'_>, place: &str) -> Option<&'v Region> {
     let plain = |name: &str| -> String {
         name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
@@ -131,7 +131,7 @@ fn incomplete(network: &NetworkRefs, path: &str) -> Option<Finding> {
     Some(Finding::error(codes::NETWORK_INCOMPLETE, path, message))
 }
 
-fn residency(view: &View<'_>, cell: &Cell, region: &RegionId, path: &str, found: &mut Vec<Finding>) {
+fn residency(view: &LintContext<'_>, cell: &Cell, region: &RegionId, path: &str, found: &mut Vec<Finding>) {
     for rule in view.blueprint.residency(cell) {
         if !rule.allows(region) {
             found.push(
@@ -148,7 +148,7 @@ fn residency(view: &View<'_>, cell: &Cell, region: &RegionId, path: &str, found:
     }
 }
 
-fn partition(view: &View<'_>, cell: &Cell, at: &str, found: &mut Vec<Finding>) {
+fn partition(view: &LintContext<'_>, cell: &Cell, at: &str, found: &mut Vec<Finding>) {
     let Some(home) = view.regions.get(&cell.primary).map(|region| region.spec.partition) else { return };
     for (place, secondary) in cell.secondaries.iter().enumerate() {
         let other = view.regions.get(secondary).map(|region| region.spec.partition);
@@ -166,7 +166,7 @@ fn partition(view: &View<'_>, cell: &Cell, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn demand_shares(view: &View<'_>, found: &mut Vec<Finding>) {
+fn demand_shares(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     let cells = &view.blueprint.spec.regions.cells;
     if cells.len() < 2 || cells.len() != view.elements("spec.regions.cells").len() {
         return;
@@ -202,7 +202,7 @@ fn demand_shares(view: &View<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn networks(view: &View<'_>, found: &mut Vec<Finding>) {
+fn networks(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     let Some(network) = &view.blueprint.spec.network else { return };
     for (code, refs) in &network.regions {
         let path = format!("spec.network.regions.{code}");

@@ -10,7 +10,7 @@ use futures::stream;
 use super::events::{intent, outcomes};
 use super::guard::Guard;
 use super::motion::Motion;
-use super::turn::{self, Call, Known, Pace, Turn};
+use super::turn::{self, Call, Pace, Turn, TurnInput};
 use super::unseen::Unseen;
 use crate::gate::Verdicts;
 use crate::ledger::{Illegal, Ledger};
@@ -20,13 +20,13 @@ use rgctl_model::claims::Claims;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN};
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Store, StoreError};
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::rules::RecordedRules;
 use rgctl_model::scope::{RecordId, Scope};
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_schema::names::{RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
 
@@ -41,7 +41,7 @@ const FIRST_TRIES_MAX: u32 = 1;
 
 /// The outside, as the engine sees it.
 #[derive(Clone, Copy)]
-pub struct World<'a> {
+pub struct Environment<'a> {
     /// The provider.
     pub cloud: &'a dyn Cloud,
     /// Time in which things happen; virtual with a simulated provider.
@@ -129,13 +129,13 @@ pub struct Ended {
 }
 
 /// Looks at the world before anything is begun.
-pub async fn observe(world: &World<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
+pub async fn observe(world: &Environment<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
     look(world, wanted, FIRST_TRIES_MAX, None, &mut |_, _| {}).await
 }
 
 /// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
 async fn look(
-    world: &World<'_>,
+    world: &Environment<'_>,
     wanted: &Selection,
     tries_max: u32,
     guard: Option<&Guard<'_>>,
@@ -242,7 +242,11 @@ pub fn selection_for(purpose: Purpose, desired: &Desired, claims: &Claims) -> Se
 /// Guarantees: every call has its intent in the record before it; nothing is sent when the lease is not held for sure; a
 /// run that ends in whatever way leaves a record from which the next one goes on. Assumes: the store refuses writers
 /// without the current lease.
-pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
+pub async fn drive(
+    world: &Environment<'_>,
+    job: &Job<'_>,
+    watch: &mut dyn Watch,
+) -> Result<Ended, DriveError> {
     let scope = scope_of(world.cloud, job.desired).await?;
     let guard = Guard::take(*world, job, &scope, watch).await?;
     let began = world.clock.now();
@@ -266,7 +270,7 @@ pub async fn drive(world: &World<'_>, job: &Job<'_>, watch: &mut dyn Watch) -> R
 }
 
 struct Run<'a> {
-    world: &'a World<'a>,
+    world: &'a Environment<'a>,
     job: &'a Job<'a>,
     guard: &'a Guard<'a>,
     ledger: Ledger,
@@ -340,8 +344,8 @@ impl Run<'_> {
         }
     }
 
-    fn known<'b>(&'b self, inventory: &'b Inventory, stopping: bool) -> Known<'b> {
-        Known {
+    fn known<'b>(&'b self, inventory: &'b Inventory, stopping: bool) -> TurnInput<'b> {
+        TurnInput {
             desired: self.job.desired,
             inventory,
             ledger: &self.ledger,
@@ -453,7 +457,7 @@ impl Run<'_> {
             // More calls can be made at once: then nothing is waited for.
             return if turn.has_more { now } else { now + pace.look_after_calls };
         }
-        match self.world.cloud.quiet_until() {
+        match self.world.cloud.next_event_at() {
             Some(quiet) => {
                 let quiet = self.job.deadline.map_or(quiet, |deadline| deadline.min(quiet));
                 turn.look_when_quiet_until(quiet, pace)
@@ -507,7 +511,7 @@ fn by_plane(calls: &[Call]) -> BTreeMap<(&RegionId, Endpoint), Vec<(usize, &Call
 }
 
 async fn call_once(
-    world: &World<'_>,
+    world: &Environment<'_>,
     call: &Call,
     record: Option<&RecordId>,
     permit: &Permit,

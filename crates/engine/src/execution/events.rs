@@ -4,15 +4,15 @@ use super::late;
 use super::turn::{Call, Turn, is_in_motion};
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Cause, Event};
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Op;
 use rgctl_model::ports::CloudError;
-use rgctl_model::seen::Inventory;
 use rgctl_schema::phase::Phase;
 
 /// The intent to make a call, for the record.
 pub(super) fn intent(call: &Call) -> Event {
     let step = &call.step;
-    let leaves = match &step.op {
+    let final_snapshot = match &step.op {
         Op::Delete { at, final_snapshot } => final_snapshot.as_ref().and_then(|name| {
             let kind = at.kind.facts().final_snapshot?;
             Some(Address::new(at.region.clone(), kind, name.clone()))
@@ -24,7 +24,7 @@ pub(super) fn intent(call: &Call) -> Event {
         at: step.op.at().clone(),
         word: step.op.word().to_owned(),
         token: call.token.clone(),
-        leaves,
+        final_snapshot,
         why: step.why.to_string(),
         changes: late::aims(&step.op),
         asks: step.op.asks(),

@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, Status};
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::node::Desired;
-use rgctl_model::seen::Inventory;
+use rgctl_model::observed::Inventory;
 use rgctl_schema::names::StepId;
 use rgctl_schema::time::Moment;
 
@@ -48,8 +48,8 @@ impl Looked<'_> {
             return Vec::new();
         }
         let busy = self.busy(record);
-        let known = self.ledger.claims.objects.keys();
-        known.filter(|at| !self.is_wanted(at) && !busy.contains(at) && self.is_missing(at)).cloned().collect()
+        let input = self.ledger.claims.objects.keys();
+        input.filter(|at| !self.is_wanted(at) && !busy.contains(at) && self.is_missing(at)).cloned().collect()
     }
 
     fn is_wanted(&self, at: &Address) -> bool {
@@ -78,7 +78,7 @@ impl Looked<'_> {
             })
             .collect();
         let has_more = self.ledger.begun.iter().filter(|(step, begun)| {
-            // A deletion that came true takes its object from the record by itself.
+            // A deletion that was done takes its object from the record by itself.
             begun.status != Status::Failed && (begun.word == "delete" || !over.contains(step))
         });
         let late = self.ledger.late_calls().filter(|(_, late)| self.now < late.since + self.pace.late);

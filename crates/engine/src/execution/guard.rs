@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::{Either, select};
 
-use super::drive::{DriveError, IfHeld, Job, Watch, World};
+use super::drive::{DriveError, Environment, IfHeld, Job, Watch};
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::{ClockReading, Lease, Permit, StoreError};
 use rgctl_model::scope::Scope;
@@ -22,7 +22,7 @@ use rgctl_schema::time::{Moment, Span};
 
 /// Holds a lease for a run.
 pub(super) struct Guard<'a> {
-    world: World<'a>,
+    world: Environment<'a>,
     lasts: Span,
     lease: Mutex<Lease>,
     permit: Permit,
@@ -43,7 +43,7 @@ struct Inbox {
 impl<'a> Guard<'a> {
     /// Gets the lease, or tells who has it.
     pub(super) async fn take(
-        world: World<'a>,
+        world: Environment<'a>,
         job: &Job<'_>,
         scope: &Scope,
         watch: &mut dyn Watch,
@@ -189,7 +189,7 @@ const LOOKS_A_TERM: u64 = 12;
 
 /// The way to a lease that somebody else may hold.
 struct Contest<'a, 'b> {
-    world: World<'a>,
+    world: Environment<'a>,
     job: &'b Job<'b>,
     scope: &'b Scope,
     /// The lease that stands, and since when it is seen to stand so.

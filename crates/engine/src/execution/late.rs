@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::motion::Wait;
-use super::turn::Known;
-use crate::ledger::{Begun, Late, Status};
+use super::turn::TurnInput;
+use crate::ledger::{InFlightStep, Late, Status};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Op, Verb};
-use rgctl_model::seen::Inventory;
 use rgctl_schema::names::{Name, RegionId, StepId};
 use rgctl_schema::phase::Role;
 use rgctl_schema::table::{FieldChange, HIDDEN};
@@ -60,22 +60,22 @@ fn new_writer(verb: &Verb) -> Option<String> {
 }
 
 /// Until when an operation must wait for a call that may still arrive; nothing where none is in its way.
-pub(super) fn in_the_way(known: &Known<'_>, op: &Op) -> Option<Moment> {
-    known
+pub(super) fn in_the_way(input: &TurnInput<'_>, op: &Op) -> Option<Moment> {
+    input
         .ledger
         .late_calls()
         .filter(|(_, late)| opposes(late, op))
-        .filter(|(step, late)| late.repeated || !is_seen(known, step, late))
-        .map(|(_, late)| late.since + known.pace.late)
-        .filter(|until| known.now < *until)
+        .filter(|(step, late)| late.repeated || !is_seen(input, step, late))
+        .map(|(_, late)| late.since + input.pace.late)
+        .filter(|until| input.now < *until)
         .max()
 }
 
 /// What waits for calls that may still arrive, for a person.
-pub(super) fn waits(known: &Known<'_>, late: &BTreeMap<StepId, Moment>) -> Vec<(String, Wait)> {
+pub(super) fn waits(input: &TurnInput<'_>, late: &BTreeMap<StepId, Moment>) -> Vec<(String, Wait)> {
     let late = late.iter().map(|(step, until)| {
         let why = "a call without an answer may still arrive: nothing opposite is begun until it is seen, or too late";
-        let since = *until - known.pace.late;
+        let since = *until - input.pace.late;
         (step.to_string(), Wait { why: why.to_owned(), since, again: Some(*until), calls: 0 })
     });
     late.collect()
@@ -152,32 +152,32 @@ fn after_of(change: &str) -> &str {
 }
 
 /// Whether what a call without an answer was for is so. Where that cannot be told, it is not.
-pub(super) fn has_arrived(known: &Known<'_>, begun: &Begun) -> bool {
-    begun.status != Status::Unclear || is_so(known, &begun.at, &begun.word, &begun.changes)
+pub(super) fn has_arrived(input: &TurnInput<'_>, begun: &InFlightStep) -> bool {
+    begun.status != Status::Unclear || is_so(input, &begun.at, &begun.word, &begun.changes)
 }
 
-fn is_seen(known: &Known<'_>, step: &StepId, late: &Late) -> bool {
+fn is_seen(input: &TurnInput<'_>, step: &StepId, late: &Late) -> bool {
     // Only a look that was made after the call can tell; the step's own judgement waits for one.
-    let is_judged = known.ledger.begun.get(step).is_none_or(|begun| begun.status != Status::Unclear)
-        || known.inventory.taken >= late.since + known.pace.unclear;
-    is_judged && is_so(known, &late.at, &late.word, &late.changes)
+    let is_judged = input.ledger.begun.get(step).is_none_or(|begun| begun.status != Status::Unclear)
+        || input.inventory.taken >= late.since + input.pace.unclear;
+    is_judged && is_so(input, &late.at, &late.word, &late.changes)
 }
 
 /// Whether what an operation was for is so, as far as can be seen.
-pub(super) fn is_so(known: &Known<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
-    let seen = known.inventory.seen.get(at);
+pub(super) fn is_so(input: &TurnInput<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
+    let seen = input.inventory.seen.get(at);
     match word {
         "create" => seen.is_some(),
-        "delete" => seen.is_none() && known.inventory.is_complete_for(at),
+        "delete" => seen.is_none() && input.inventory.is_complete_for(at),
         "modify" => seen.is_some_and(|seen| {
             // What is wanted and no longer planned is there, in whatever words the service tells it.
-            let wanted = known.desired.nodes.get(at).map(|node| &node.attrs);
+            let wanted = input.desired.nodes.get(at).map(|node| &node.attrs);
             let told = [Some(&seen.attrs), seen.pending.as_ref(), wanted];
             changes.iter().all(|change| told.iter().flatten().any(|attrs| has(attrs, change)))
         }),
         _ => changes
             .iter()
-            .all(|change| field_of(change) != WRITER || writes(known.inventory, at, after_of(change))),
+            .all(|change| field_of(change) != WRITER || writes(input.inventory, at, after_of(change))),
     }
 }
 

@@ -13,13 +13,13 @@
 //! **Invariant:** a call without an answer may still arrive; until it was seen, or is too old, nothing opposite is begun.
 
 mod agreed;
+mod assess;
 pub mod drive;
 mod events;
 pub mod gone;
 mod guard;
-mod judge;
 mod late;
 pub mod motion;
-mod ready;
+mod schedule;
 pub mod turn;
 pub mod unseen;

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use super::gone::Looked;
 use super::late;
 use super::motion::{Motion, Wait};
-use super::{judge, ready};
+use super::{assess, schedule};
 use crate::gate::{Asked, Verdicts};
 use crate::ledger::Ledger;
-use crate::planning::{self, Ask, Figures, Unpriced};
+use crate::planning::{self, Figures, PlanInput, Unpriced};
 use rgctl_model::choices::Choices;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Plan, Reason, Step, Waiting};
+use rgctl_model::observed::Inventory;
+use rgctl_model::plan::{Blocker, Plan, Reason, Step};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::quota::OverQuota;
 use rgctl_model::scope::RecordId;
-use rgctl_model::seen::Inventory;
 use rgctl_schema::names::{RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
 
@@ -74,7 +74,7 @@ pub struct Pace {
     pub unseen_max: Span,
 }
 
-/// A step is found to have come true later than it did by at most this part of the time that it took, beyond
+/// A step is found to are done later than it did by at most this part of the time that it took, beyond
 /// `look_again`. A chain of steps is so made longer by at most this part of itself.
 const LATE_PART: u64 = 40;
 
@@ -119,7 +119,7 @@ impl Default for Pace {
 
 /// Everything that a turn knows.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct TurnInput<'a> {
     /// What should exist.
     pub desired: &'a Desired,
     /// What exists.
@@ -152,7 +152,7 @@ pub struct Known<'a> {
     pub motion: &'a Motion,
 }
 
-impl Known<'_> {
+impl TurnInput<'_> {
     /// What the gate judges by.
     pub fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
         Asked {
@@ -230,7 +230,7 @@ pub struct Later {
 /// What a turn decided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
-    /// Lines for the record about what has come true or failed.
+    /// Lines for the record about what is done or failed.
     pub record: Vec<Event>,
     /// Calls to make, each after its intent has been recorded.
     pub calls: Vec<Call>,
@@ -278,7 +278,7 @@ impl Turn {
 /// Whether something is in transition or under way, so that the state of things may change by itself.
 pub fn is_in_motion(turn: &Turn, inventory: &Inventory) -> bool {
     !turn.under_way.is_empty()
-        || turn.plan.waiting.iter().any(Waiting::ends_by_itself)
+        || turn.plan.waiting.iter().any(Blocker::ends_by_itself)
         || inventory.seen.values().any(|seen| seen.facts.phase.is_transitional())
 }
 
@@ -289,69 +289,69 @@ pub fn snapshot_suffix(began: Moment) -> String {
 
 /// Decides what to do now.
 ///
-/// 1. The plan is made anew from what is seen: what has come true is no longer in it.
-/// 2. Each begun step is judged: come true, failed, still under way, or to be tried again.
+/// 1. The plan is made anew from what is seen: what is done is no longer in it.
+/// 2. Each begun step is assessed: done, failed, still under way, or to be tried again.
 /// 3. Of the steps of the plan, those are begun whose needs are met, whose object is free, to which the gate says yes,
 ///    that were agreed to, and for which there is room.
 /// 4. What the plan chose among equals is recorded, so that the next turn chooses alike.
 /// 5. What the record knows, nobody wants and nobody finds is let go.
 /// 6. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
-pub fn turn(known: &Known<'_>) -> Turn {
-    let suffix = snapshot_suffix(known.began);
+pub fn turn(input: &TurnInput<'_>) -> Turn {
+    let suffix = snapshot_suffix(input.began);
     // Prices matter to a step only where nothing may grow.
-    let unpriced = Unpriced(known.figures);
-    let figures: &dyn Figures = if known.verdicts.refuses_growth() { known.figures } else { &unpriced };
-    let ask = Ask {
-        desired: known.desired,
-        inventory: known.inventory,
-        policy: known.policy,
+    let unpriced = Unpriced(input.figures);
+    let figures: &dyn Figures = if input.verdicts.refuses_growth() { input.figures } else { &unpriced };
+    let ask = PlanInput {
+        desired: input.desired,
+        inventory: input.inventory,
+        policy: input.policy,
         figures,
-        choices: &known.choices(),
-        now: known.now,
+        choices: &input.choices(),
+        now: input.now,
         snapshot_suffix: &suffix,
-        destroy: known.destroys(),
-        claims: &known.ledger.claims,
-        verdicts: known.verdicts,
-        authority: known.authority,
+        destroy: input.destroys(),
+        claims: &input.ledger.claims,
+        verdicts: input.verdicts,
+        authority: input.authority,
     };
-    let plan = match known.purpose {
+    let plan = match input.purpose {
         Purpose::Apply | Purpose::Destroy => planning::plan(&ask),
-        Purpose::TakeOver => planning::take_over(&ask, known.gives_up()),
+        Purpose::TakeOver => planning::take_over(&ask, input.gives_up()),
     };
-    let mut verdicts = judge::judge(known, &plan);
-    let mut choice = ready::choose(known, &plan, &verdicts);
+    let mut verdicts = assess::assess(input, &plan);
+    let mut choice = schedule::choose(input, &plan, &verdicts);
     let unseen = verdicts.unseen.iter();
     choice.held.extend(unseen.map(|(step, why)| Held {
         step: step.clone(),
         why: why.clone(),
         is_refused: false,
     }));
-    let chosen = Choices::of(&plan).beyond(&known.ledger.choices);
+    let chosen = Choices::of(&plan).beyond(&input.ledger.choices);
     // On record before the first call, and only with one: a run that begins nothing chooses nothing.
     if !choice.calls.is_empty() && !chosen.is_empty() {
         verdicts.record.push(Event::Chosen { choices: chosen });
     }
-    let gone = known.looked().told_after(&verdicts.record);
+    let gone = input.looked().told_after(&verdicts.record);
     verdicts.record.extend(gone);
-    let motion = Motion::after(known, &plan, &verdicts);
-    let mut waits = motion.waits(known, &plan, &verdicts);
-    waits.extend(late::waits(known, &choice.late));
+    let motion = Motion::after(input, &plan, &verdicts);
+    let mut waits = motion.waits(input, &plan, &verdicts);
+    waits.extend(late::waits(input, &choice.late));
 
-    let outcome = outcome(known, &plan, &verdicts, &choice);
-    let stalled = if outcome.is_none() { stalled(known, &motion, &verdicts, &choice) } else { None };
+    let outcome = outcome(input, &plan, &verdicts, &choice);
+    let stalled = if outcome.is_none() { stalled(input, &motion, &verdicts, &choice) } else { None };
     let outcome = outcome.or_else(|| stalled.as_ref().map(|_| Outcome::Blocked));
     if stalled.is_some() {
         choice.held.extend(unfinished(&waits, &verdicts));
     }
 
-    let end = (outcome.is_none()).then(|| motion.moved + known.pace.still_max);
+    let end = (outcome.is_none()).then(|| motion.moved + input.pace.still_max);
     let times = choice.later.iter().map(|later| later.until);
     let dues = verdicts.due.iter().chain(choice.late.values()).copied().chain(end).chain(times);
-    let due = dues.filter(|at| *at > known.now).min();
-    let begun = verdicts.under_way.keys().filter_map(|id| known.ledger.begun.get(id));
+    let due = dues.filter(|at| *at > input.now).min();
+    let begun = verdicts.under_way.keys().filter_map(|id| input.ledger.begun.get(id));
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.
     let youngest = begun.map(|begun| begun.since).max().unwrap_or(motion.moved);
-    let wake = known.now + known.pace.look_after(known.now, youngest);
+    let wake = input.now + input.pace.look_after(input.now, youngest);
     let wake = due.map_or(wake, |due| due.min(wake));
     Turn {
         record: verdicts.record,
@@ -374,20 +374,20 @@ pub fn turn(known: &Known<'_>) -> Turn {
 /// Why nothing more is waited for, if nothing has moved for too long. What can be called now is called first: the
 /// machine may have slept. Whether a call took effect that is out without an answer is found out first, too.
 fn stalled(
-    known: &Known<'_>,
+    input: &TurnInput<'_>,
     motion: &Motion,
-    verdicts: &judge::Verdicts,
-    choice: &ready::Choice,
+    verdicts: &assess::Assessment,
+    choice: &schedule::Choice,
 ) -> Option<String> {
-    let still = motion.still_for(known.now);
-    if still < known.pace.still_max || !choice.calls.is_empty() || verdicts.has_calls_unclear {
+    let still = motion.still_for(input.now);
+    if still < input.pace.still_max || !choice.calls.is_empty() || verdicts.has_calls_unclear {
         return None;
     }
     Some(format!("nothing has moved for {still}: no step was done, no state has changed"))
 }
 
 /// What a run leaves that ends although something is still waited for.
-fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &judge::Verdicts) -> Vec<Held> {
+fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment) -> Vec<Held> {
     let under_way = verdicts.under_way.iter().map(|(id, what)| (id.clone(), format!("waiting for: {what}")));
     let put_off = verdicts.put_off.iter().map(|(id, wait)| (id.clone(), format!("waiting: {}", wait.why)));
     under_way
@@ -405,20 +405,20 @@ fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &judge::Verdicts) -> Vec
 }
 
 fn outcome(
-    known: &Known<'_>,
+    input: &TurnInput<'_>,
     plan: &Plan,
-    verdicts: &judge::Verdicts,
-    choice: &ready::Choice,
+    verdicts: &assess::Assessment,
+    choice: &schedule::Choice,
 ) -> Option<Outcome> {
     if !choice.calls.is_empty() {
         return None;
     }
-    if known.stopping && !verdicts.has_calls_unclear {
+    if input.stopping && !verdicts.has_calls_unclear {
         return Some(Outcome::Stopped);
     }
     let can_go_on = !verdicts.under_way.is_empty()
         || choice.waits_for_time
-        || plan.waiting.iter().any(Waiting::ends_by_itself);
+        || plan.waiting.iter().any(Blocker::ends_by_itself);
     if can_go_on {
         return None;
     }

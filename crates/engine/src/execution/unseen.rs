@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::seen::Inventory;
+use rgctl_model::observed::Inventory;
 use rgctl_schema::names::RegionId;
 use rgctl_schema::time::{Moment, Span};
 

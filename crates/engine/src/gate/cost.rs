@@ -6,7 +6,7 @@ use super::no;
 use rgctl_model::bill::CostRange;
 use rgctl_model::plan::{Answer, Op, Step};
 use rgctl_model::quota::KnownQuota;
-use rgctl_model::rules::{Rules, Verdict};
+use rgctl_model::rules::{Enforcement, Rules};
 use rgctl_schema::money::{Currency, Money, Total};
 use rgctl_schema::table::FieldChange;
 
@@ -33,8 +33,8 @@ impl Verdicts {
         let mut verdicts = Self::default();
         let policies = || rules.iter().filter_map(|rules| rules.policies.cost.as_ref());
         // Field by field: the smallest bound meets the strictest answer, whichever text each of them is from.
-        let on_exceed = policies().map(|policy| policy.on_exceed).min().unwrap_or(Verdict::Ignore);
-        let on_unknown = policies().map(|policy| policy.on_unknown).min().unwrap_or(Verdict::Ignore);
+        let on_exceed = policies().map(|policy| policy.on_exceed).min().unwrap_or(Enforcement::Ignore);
+        let on_unknown = policies().map(|policy| policy.on_unknown).min().unwrap_or(Enforcement::Ignore);
         for policy in policies() {
             for max in &policy.monthly_max {
                 let Some(amount) = sum.ceiling.known.get(&max.currency).filter(|now| **now > max.amount)
@@ -63,7 +63,7 @@ impl Verdicts {
             if !sum.ceiling.is_complete() {
                 let unpriced = &sum.ceiling.unpriced;
                 let text = match (on_unknown, unpriced.len()) {
-                    (Verdict::Deny, _) => format!("no price is known for {}", named(unpriced)),
+                    (Enforcement::Deny, _) => format!("no price is known for {}", named(unpriced)),
                     // A plan lists them all beside its costs.
                     (_, 1) => "1 price is not known".to_owned(),
                     (_, count) => format!("{count} prices are not known"),
@@ -74,11 +74,11 @@ impl Verdicts {
         verdicts
     }
 
-    fn take(&mut self, verdict: Verdict, field: &str, text: &str) {
+    fn take(&mut self, verdict: Enforcement, field: &str, text: &str) {
         let to = match verdict {
-            Verdict::Deny => &mut self.refusals,
-            Verdict::Warn => &mut self.notes,
-            Verdict::Ignore => return,
+            Enforcement::Deny => &mut self.refusals,
+            Enforcement::Warn => &mut self.notes,
+            Enforcement::Ignore => return,
         };
         let text = format!("{text} (`policies.cost.{field}: {verdict}`)");
         if !to.contains(&text) {

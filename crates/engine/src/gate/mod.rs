@@ -15,7 +15,7 @@ pub mod times;
 use std::collections::BTreeSet;
 
 use rgctl_model::plan::{Answer, Disturbance, Op, Step};
-use rgctl_model::policy::{Authority, Grave, GraveAct, Policy};
+use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
 use rgctl_schema::names::StoreName;
@@ -71,9 +71,10 @@ fn no(why: impl Into<String>, remedy: impl Into<String>) -> Answer {
 }
 
 fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {
-    let forbidden = |act: &&GraveAct| asked.rules.iter().any(|rules| rules.policies.forbids(act.grave));
+    let forbidden =
+        |act: &&ConsentRequest| asked.rules.iter().any(|rules| rules.policies.forbids(act.action));
     if let Some(act) = step.requires.iter().find(forbidden) {
-        let (verb, at) = (act.grave, told(act));
+        let (verb, at) = (act.action, told(act));
         return Some(no(
             format!("the blueprint says `policies.consent.{verb}: never`, and {at}"),
             format!(
@@ -91,7 +92,7 @@ fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {
             "give it back its tag `rgctl:store`, or delete it by hand",
         ));
     }
-    let lacking: BTreeSet<GraveAct> =
+    let lacking: BTreeSet<ConsentRequest> =
         step.requires.iter().filter(|act| !asked.policy.allows(act)).cloned().collect();
     if asked.authority == Authority::Scaler && !step.requires.is_empty() {
         return Some(no("a scaler does nothing that needs consent", "a person may, with `rgctl apply`"));
@@ -106,15 +107,15 @@ fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {
 }
 
 /// What an act does, in a sentence's second half.
-fn told(act: &GraveAct) -> String {
+fn told(act: &ConsentRequest) -> String {
     let store = act.store.as_ref().map_or("a store that nobody knows", StoreName::as_str);
     let region = &act.region;
-    match act.grave {
-        Grave::Delete => format!("{store} in {region} would be deleted"),
-        Grave::Replace => format!("{store} in {region} would be replaced"),
-        Grave::Shrink => format!("{store} in {region} would be made smaller than what it holds"),
-        Grave::Empty => format!("{store} in {region} would stand empty"),
-        Grave::Window => format!("{store} in {region} would be disturbed outside of its window"),
+    match act.action {
+        DestructiveAction::Delete => format!("{store} in {region} would be deleted"),
+        DestructiveAction::Replace => format!("{store} in {region} would be replaced"),
+        DestructiveAction::Shrink => format!("{store} in {region} would be made smaller than what it holds"),
+        DestructiveAction::Empty => format!("{store} in {region} would stand empty"),
+        DestructiveAction::Window => format!("{store} in {region} would be disturbed outside of its window"),
     }
 }
 
@@ -123,8 +124,11 @@ fn times(step: &Step, asked: &Asked<'_>) -> Answer {
     if is_failover && asked.authority == Authority::ApprovedRun {
         return Answer::Go;
     }
-    let window =
-        GraveAct { grave: Grave::Window, store: step.store.clone(), region: step.op.at().region.clone() };
+    let window = ConsentRequest {
+        action: DestructiveAction::Window,
+        store: step.store.clone(),
+        region: step.op.at().region.clone(),
+    };
     let bounds = times::Bounds {
         rules: asked.rules,
         store: step.store.as_ref(),

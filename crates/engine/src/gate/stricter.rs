@@ -2,20 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use rgctl_model::policy::Grave;
-use rgctl_model::rules::{CalendarEntry, CostPolicy, Freeze, Rules, Verdict};
+use rgctl_model::policy::DestructiveAction;
+use rgctl_model::rules::{CalendarEntry, CostPolicy, Enforcement, Freeze, Rules};
 use rgctl_schema::calendar::Window;
 use rgctl_schema::money::Money;
 
 /// One of the words of a policy about cost.
-type Word = fn(&CostPolicy) -> Verdict;
+type Word = fn(&CostPolicy) -> Enforcement;
 
 /// What `more` asks for beyond `own`, in the words of a blueprint: nothing where it allows as much.
 pub fn stricter(own: &[Rules], more: &[Rules]) -> BTreeSet<String> {
-    let forbids = |rules: &[Rules], grave| rules.iter().any(|rules| rules.policies.forbids(grave));
-    let consents = Grave::ALL.into_iter().filter(|grave| forbids(more, *grave) && !forbids(own, *grave));
+    let forbids = |rules: &[Rules], action| rules.iter().any(|rules| rules.policies.forbids(action));
+    let consents =
+        DestructiveAction::ALL.into_iter().filter(|action| forbids(more, *action) && !forbids(own, *action));
     let mut found: BTreeSet<String> =
-        consents.map(|grave| format!("`policies.consent.{grave}: never`")).collect();
+        consents.map(|action| format!("`policies.consent.{action}: never`")).collect();
     found.extend(costs(own, more));
     let windows = |rules: &Rules| rules.policies.maintenance.clone();
     let own_windows: Vec<Window> = own.iter().filter_map(windows).collect();
@@ -51,7 +52,7 @@ fn costs(own: &[Rules], more: &[Rules]) -> Vec<String> {
     let words: [(&str, Word); 2] =
         [("onExceed", |policy| policy.on_exceed), ("onUnknown", |policy| policy.on_unknown)];
     for (field, word) in words {
-        let strictest = |rules: &[Rules]| of(rules).map(word).min().unwrap_or(Verdict::Ignore);
+        let strictest = |rules: &[Rules]| of(rules).map(word).min().unwrap_or(Enforcement::Ignore);
         if strictest(more) < strictest(own) {
             found.push(format!("`policies.cost.{field}: {}`", strictest(more)));
         }

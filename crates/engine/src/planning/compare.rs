@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, StepNo};
-use super::{Ask, cost, effect, tables};
+use super::{PlanInput, cost, effect, tables};
 use rgctl_model::address::Address;
 use rgctl_model::claims::Standing;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
-use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
-use rgctl_model::policy::{Grave, GraveAct};
-use rgctl_model::seen::Seen;
+use rgctl_model::observed::Observed;
+use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Reason, Step, Verb};
+use rgctl_model::policy::{ConsentRequest, DestructiveAction};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Change, FieldChange};
 
 /// What the object will be once its pending values are in effect.
-pub fn effective_attrs(seen: &Seen) -> AnyAttrs {
+pub fn effective_attrs(seen: &Observed) -> AnyAttrs {
     let mut attrs = seen.attrs.clone();
     if let Some(pending) = &seen.pending {
         attrs.overlay(pending);
@@ -24,7 +24,7 @@ pub fn effective_attrs(seen: &Seen) -> AnyAttrs {
 }
 
 /// What is still to be asked for, after everything that was accepted is in effect.
-pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
+pub fn remaining_changes(wanted: &AnyAttrs, seen: &Observed) -> Vec<FieldChange> {
     if seen.pending.is_none() {
         tables::diff(wanted, &seen.attrs)
     } else {
@@ -33,50 +33,52 @@ pub fn remaining_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
 }
 
 pub(super) fn compare<'a>(
-    ask: &Ask<'a>,
+    input: &PlanInput<'a>,
     node: &'a Node,
-    seen: Option<(&Address, &'a Seen)>,
+    seen: Option<(&Address, &'a Observed)>,
     draft: &mut Draft<'a>,
 ) {
     let Some((_, seen)) = seen else {
-        if ask.inventory.is_complete_for(&node.at) {
-            draft.push(create(ask, node, None, Reason::Missing), Some(node), None);
+        if input.inventory.is_complete_for(&node.at) {
+            draft.push(create(input, node, None, Reason::Missing), Some(node), None);
         } else {
-            draft.waiting.push(Waiting::Unseen {
+            draft.waiting.push(Blocker::Unseen {
                 at: node.at.clone(),
                 why: "its region could not be seen in full, so it may exist".to_owned(),
-                lasting: ask.inventory.gaps_around(&node.at).any(|gap| gap.lasting),
+                lasting: input.inventory.gaps_around(&node.at).any(|gap| gap.lasting),
             });
         }
         return;
     };
-    if let Standing::Foreign { owner, remedy } = ask.claims.standing(&ask.desired.blueprint, &node.at, seen) {
-        draft.waiting.push(Waiting::Foreign { at: node.at.clone(), owner, remedy });
+    if let Standing::Foreign { owner, remedy } =
+        input.claims.standing(&input.desired.blueprint, &node.at, seen)
+    {
+        draft.waiting.push(Blocker::Foreign { at: node.at.clone(), owner, remedy });
         return;
     }
-    compare_phase(ask, node, seen, draft);
+    compare_phase(input, node, seen, draft);
 }
 
-fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
+fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) {
     let at = &node.at;
     match &seen.facts.phase {
         // A seen object that is absent or on its way out is made anew once it is gone.
         Phase::Absent => {
-            draft.push(create(ask, node, Some(seen), Reason::Missing), Some(node), Some(seen));
+            draft.push(create(input, node, Some(seen), Reason::Missing), Some(node), Some(seen));
         }
         Phase::Deleting => {
-            draft.push(create(ask, node, Some(seen), Reason::Missing), Some(node), Some(seen));
+            draft.push(create(input, node, Some(seen), Reason::Missing), Some(node), Some(seen));
             draft.waiting.push(transition(at, seen));
         }
         Phase::Creating | Phase::Busy { .. } => {
             draft.waiting.push(transition(at, seen));
-            change(ask, node, seen, draft);
+            change(input, node, seen, draft);
         }
         Phase::Ready => {
             if let Some(waiting) = pending(at, seen) {
                 draft.waiting.push(waiting);
             }
-            change(ask, node, seen, draft);
+            change(input, node, seen, draft);
         }
         Phase::Stopped => {
             if wants_stopped(node) {
@@ -84,16 +86,16 @@ fn compare_phase<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut 
             }
             // What is stopped takes no change: it is woken first. Members wake with their parent, and a kind that can be
             // paused by a change of that field.
-            let wakes_by_itself = pause_of(node).is_some() || has_stopped_parent(ask, node, seen);
+            let wakes_by_itself = pause_of(node).is_some() || has_stopped_parent(input, node, seen);
             if !wakes_by_itself {
                 let op = Op::Act { at: at.clone(), verb: Verb::Start };
                 draft.push(
-                    step(ask, node, Some(seen), op, Reason::Differs, BTreeSet::new()),
+                    step(input, node, Some(seen), op, Reason::Differs, BTreeSet::new()),
                     Some(node),
                     Some(seen),
                 );
             }
-            change(ask, node, seen, draft);
+            change(input, node, seen, draft);
         }
         Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(at, seen)),
     }
@@ -109,69 +111,69 @@ pub(super) fn wants_stopped(node: &Node) -> bool {
     pause_of(node) == Some(serde_json::Value::Bool(true))
 }
 
-fn has_stopped_parent(ask: &Ask<'_>, node: &Node, seen: &Seen) -> bool {
+fn has_stopped_parent(input: &PlanInput<'_>, node: &Node, seen: &Observed) -> bool {
     let parent = super::rolling::parent_of(&node.at, Some(node), Some(seen));
-    let parent = parent.and_then(|parent| ask.inventory.seen.get(&parent));
+    let parent = parent.and_then(|parent| input.inventory.seen.get(&parent));
     parent.is_some_and(|parent| parent.facts.phase == Phase::Stopped)
 }
 
-fn transition(at: &Address, seen: &Seen) -> Waiting {
-    Waiting::Transition { at: at.clone(), phase: seen.facts.phase.clone(), native: seen.facts.native.clone() }
+fn transition(at: &Address, seen: &Observed) -> Blocker {
+    Blocker::Transition { at: at.clone(), phase: seen.facts.phase.clone(), native: seen.facts.native.clone() }
 }
 
-fn pending(at: &Address, seen: &Seen) -> Option<Waiting> {
+fn pending(at: &Address, seen: &Observed) -> Option<Blocker> {
     let fields: Vec<String> = seen.pending.as_ref()?.set_names().into_iter().map(str::to_owned).collect();
-    (!fields.is_empty()).then(|| Waiting::Pending { at: at.clone(), fields })
+    (!fields.is_empty()).then(|| Blocker::Pending { at: at.clone(), fields })
 }
 
 /// What is left where no table knows better.
 const REPAIR_BY_HAND: &str = "repair it by hand, or delete it so that the next apply makes it anew";
 
-fn broken(at: &Address, seen: &Seen) -> Waiting {
+fn broken(at: &Address, seen: &Observed) -> Blocker {
     let known = |word: &str| tables::of(at.kind).remedies.iter().find(|remedy| remedy.0 == word);
     let remedy = match &seen.facts.phase {
         Phase::Failed(word) => known(word).map_or(REPAIR_BY_HAND, |remedy| remedy.1),
         _ => "this version does not know that status; nothing is done to the object until it is ready again",
     };
-    Waiting::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
+    Blocker::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
 }
 
-fn create(ask: &Ask<'_>, node: &Node, seen: Option<&Seen>, why: Reason) -> Step {
+fn create(input: &PlanInput<'_>, node: &Node, seen: Option<&Observed>, why: Reason) -> Step {
     let op = Op::Create {
         at: node.at.clone(),
         attrs: node.attrs.clone(),
-        tags: node.all_tags(&ask.desired.blueprint),
+        tags: node.all_tags(&input.desired.blueprint),
     };
-    step(ask, node, seen, op, why, BTreeSet::new())
+    step(input, node, seen, op, why, BTreeSet::new())
 }
 
 fn step(
-    ask: &Ask<'_>,
+    input: &PlanInput<'_>,
     node: &Node,
-    seen: Option<&Seen>,
+    seen: Option<&Observed>,
     op: Op,
     why: Reason,
-    requires: BTreeSet<GraveAct>,
+    requires: BTreeSet<ConsentRequest>,
 ) -> Step {
     Step {
         id: op.step_id(),
         store: Some(node.store.clone()),
         needs: BTreeSet::new(),
-        gone: BTreeSet::new(),
+        after_deletion_of: BTreeSet::new(),
         why,
         requires,
         disturbs: Disturbance::Quiet,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, seen),
-        cost: cost::change(ask, &op, seen, &node.usage),
+        cost: cost::change(input, &op, seen, &node.usage),
         op,
     }
 }
 
 /// When a change that needs a call of its own has its turn among the changes of one object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Turn {
+enum CallOrder {
     /// What is paused is woken before anything else is asked of it.
     Wakes,
     /// What shrinks and is not gone: it makes room for what grows, and fewer fit into a smaller mode.
@@ -188,19 +190,23 @@ enum Turn {
     Last,
 }
 
-fn turn_of(kind: KindId, change: &FieldChange, makes_room: bool) -> Turn {
+fn turn_of(kind: KindId, change: &FieldChange, makes_room: bool) -> CallOrder {
     if tables::of(kind).pause == Some(change.field.as_str()) {
-        return if change.after == serde_json::Value::Bool(true) { Turn::Last } else { Turn::Wakes };
+        return if change.after == serde_json::Value::Bool(true) {
+            CallOrder::Last
+        } else {
+            CallOrder::Wakes
+        };
     }
     let before = change.before.as_ref().and_then(serde_json::Value::as_u64);
     match &change.after {
-        serde_json::Value::Number(after) if after.as_u64() > before && makes_room => Turn::Last,
-        serde_json::Value::Number(after) if after.as_u64() > before => Turn::Grows,
-        serde_json::Value::Number(after) if after.as_u64() == Some(0) => Turn::Vanishes,
-        serde_json::Value::Number(_) => Turn::Shrinks,
-        serde_json::Value::Bool(false) => Turn::Grows,
-        serde_json::Value::Bool(true) => Turn::Last,
-        _ => Turn::Mode,
+        serde_json::Value::Number(after) if after.as_u64() > before && makes_room => CallOrder::Last,
+        serde_json::Value::Number(after) if after.as_u64() > before => CallOrder::Grows,
+        serde_json::Value::Number(after) if after.as_u64() == Some(0) => CallOrder::Vanishes,
+        serde_json::Value::Number(_) => CallOrder::Shrinks,
+        serde_json::Value::Bool(false) => CallOrder::Grows,
+        serde_json::Value::Bool(true) => CallOrder::Last,
+        _ => CallOrder::Mode,
     }
 }
 
@@ -209,7 +215,7 @@ const STAGES_MAX: usize = 4;
 
 /// Everything that is to be asked for, also what can be asked for only after a step on the way: what is agreed to is the
 /// whole way, and not its beginning.
-fn staged_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
+fn staged_changes(wanted: &AnyAttrs, seen: &Observed) -> Vec<FieldChange> {
     let mut changes = remaining_changes(wanted, seen);
     let is_through = |change: &&FieldChange| change.through;
     let mut stage: Vec<FieldChange> = changes.iter().filter(is_through).cloned().collect();
@@ -234,21 +240,21 @@ fn staged_changes(wanted: &AnyAttrs, seen: &Seen) -> Vec<FieldChange> {
 }
 
 /// Steps that change a seen object into the wanted one.
-fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'a>) {
+fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) {
     let mut changes = staged_changes(&node.attrs, seen);
     if changes.iter().any(|change| change.common) {
-        super::primary::leave_to_primary(ask, &node.at, seen, &mut changes);
+        super::primary::leave_to_primary(input, &node.at, seen, &mut changes);
     }
     if changes.iter().any(|change| change.change == Change::Replace) {
-        replace(ask, node, seen, &changes, draft);
+        replace(input, node, seen, &changes, draft);
         return;
     }
     let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
     let kind = node.at.kind;
     // Shards and replicas share a limit of nodes: those that go make room for those that come.
-    let makes_room = alone.iter().any(|change| turn_of(kind, change, false) == Turn::Vanishes);
+    let makes_room = alone.iter().any(|change| turn_of(kind, change, false) == CallOrder::Vanishes);
     alone.sort_by_key(|change| turn_of(kind, change, makes_room));
-    let later = alone.partition_point(|change| turn_of(kind, change, makes_room) < Turn::Together);
+    let later = alone.partition_point(|change| turn_of(kind, change, makes_room) < CallOrder::Together);
     let late = alone.split_off(later);
     // What takes something away goes in a call of its own: what a freeze stops holds nothing else up.
     let (lowers, others): (Vec<_>, Vec<_>) = together.into_iter().partition(|change| change.lowers);
@@ -256,13 +262,13 @@ fn change<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, draft: &mut Draft<'
     let groups = calls(alone).into_iter().chain(together).chain(calls(late));
     for changes in groups {
         let attrs = asked(node, &changes);
-        let requires = shrink(ask, node, seen, &changes).into_iter().collect();
+        let requires = shrink(input, node, seen, &changes).into_iter().collect();
         let op = Op::Modify { at: node.at.clone(), changes, attrs };
-        draft.push(step(ask, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
+        draft.push(step(input, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
     }
     draft.waiting.extend(other_key(node, seen));
-    if let Some((op, why)) = retag(ask, node, seen) {
-        draft.push(step(ask, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
+    if let Some((op, why)) = retag(input, node, seen) {
+        draft.push(step(input, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
     }
 }
 
@@ -301,15 +307,15 @@ fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
 
 /// An alias in place of the key that the object was made with. A key that is named by its id or ARN is compared with what
 /// the service tells instead.
-fn other_key(node: &Node, seen: &Seen) -> Option<Waiting> {
+fn other_key(node: &Node, seen: &Observed) -> Option<Blocker> {
     let after = node.kms_key().filter(|key| key.contains("alias/"))?;
     let before = seen.facts.tags.get(TAG_KEY).filter(|before| **before != after)?.clone();
-    Some(Waiting::OtherKey { at: node.at.clone(), before, after })
+    Some(Blocker::OtherKey { at: node.at.clone(), before, after })
 }
 
 /// Tags of the user that differ, and tags of ownership that are lost or say otherwise. Tags that are only seen are left
 /// alone: somebody else may need them.
-fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<(Op, Reason)> {
+fn retag(input: &PlanInput<'_>, node: &Node, seen: &Observed) -> Option<(Op, Reason)> {
     let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
     let wanted =
         users.map(|(key, value)| (key.as_str(), value.as_str())).chain([(TAG_KEEP, node.keep_tag())]);
@@ -320,8 +326,8 @@ fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<(Op, Reason)> {
         .filter(|(key, value)| seen.facts.tags.get(*key).map(String::as_str) != Some(*value))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
-    let lost = ask.claims.lost_tags(&ask.desired.blueprint, node, seen);
-    let is_unmarked = lost.keys().eq([TAG_RECORD]) && !ask.claims.is_marked(&node.at);
+    let lost = input.claims.lost_tags(&input.desired.blueprint, node, seen);
+    let is_unmarked = lost.keys().eq([TAG_RECORD]) && !input.claims.is_marked(&node.at);
     let why = match lost.is_empty() {
         true => Reason::Differs,
         false if is_unmarked => Reason::Unmarked,
@@ -332,16 +338,21 @@ fn retag(ask: &Ask<'_>, node: &Node, seen: &Seen) -> Option<(Op, Reason)> {
 }
 
 /// Shrinking needs consent when what is stored would not fit any more, or when nobody knows how much is stored.
-fn shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldChange]) -> Option<GraveAct> {
+fn shrink(
+    input: &PlanInput<'_>,
+    node: &Node,
+    seen: &Observed,
+    changes: &[FieldChange],
+) -> Option<ConsentRequest> {
     if !node.at.kind.facts().holds_data {
         return None;
     }
     let mut after = effective_attrs(seen);
-    let before_gib = ask.figures.capacity_gib(&after);
+    let before_gib = input.figures.capacity_gib(&after);
     for change in changes {
         after.copy_field(&change.field, &node.attrs);
     }
-    let after_gib = ask.figures.capacity_gib(&after);
+    let after_gib = input.figures.capacity_gib(&after);
     let shrinks = match (before_gib, after_gib) {
         (Some(before), Some(after)) => after < before,
         _ => changes.iter().any(|change| change.shrinks),
@@ -350,14 +361,14 @@ fn shrink(ask: &Ask<'_>, node: &Node, seen: &Seen, changes: &[FieldChange]) -> O
         (Some(used), Some(capacity)) => used <= capacity,
         _ => false,
     };
-    (shrinks && !fits).then(|| ask.act(Grave::Shrink, &node.at))
+    (shrinks && !fits).then(|| input.act(DestructiveAction::Shrink, &node.at))
 }
 
 /// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.
 fn replace<'a>(
-    ask: &Ask<'a>,
+    input: &PlanInput<'a>,
     node: &'a Node,
-    seen: &'a Seen,
+    seen: &'a Observed,
     changes: &[FieldChange],
     draft: &mut Draft<'a>,
 ) {
@@ -366,35 +377,41 @@ fn replace<'a>(
         .filter(|change| change.change == Change::Replace)
         .map(|change| change.field.clone())
         .collect();
-    push_replacement(ask, node, seen, &Reason::MustReplace { fields }, draft);
+    push_replacement(input, node, seen, &Reason::MustReplace { fields }, draft);
 }
 
-fn push_replacement<'a>(ask: &Ask<'a>, node: &'a Node, seen: &'a Seen, why: &Reason, draft: &mut Draft<'a>) {
+fn push_replacement<'a>(
+    input: &PlanInput<'a>,
+    node: &'a Node,
+    seen: &'a Observed,
+    why: &Reason,
+    draft: &mut Draft<'a>,
+) {
     let facts = node.at.kind.facts();
-    let requires: BTreeSet<GraveAct> =
-        facts.holds_data.then(|| ask.act(Grave::Replace, &node.at)).into_iter().collect();
+    let requires: BTreeSet<ConsentRequest> =
+        facts.holds_data.then(|| input.act(DestructiveAction::Replace, &node.at)).into_iter().collect();
     let (wanted, found) = (Some(node), Some(seen));
     if effective_attrs(seen).is_protected() {
-        let unprotect = super::removal::unprotect(ask, &node.at, seen);
+        let unprotect = super::removal::unprotect(input, &node.at, seen);
         draft.push(Step { requires: requires.clone(), ..unprotect }, wanted, found);
     }
     let op =
-        Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(ask, &node.at) };
-    draft.push(step(ask, node, found, op, why.clone(), requires.clone()), wanted, found);
-    draft.push(Step { requires, ..create(ask, node, found, why.clone()) }, wanted, found);
+        Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(input, &node.at) };
+    draft.push(step(input, node, found, op, why.clone(), requires.clone()), wanted, found);
+    draft.push(Step { requires, ..create(input, node, found, why.clone()) }, wanted, found);
 }
 
 /// Edges between wanted objects: an object is made and changed after the things it needs. When a needed object is
 /// replaced, its members and what is fixed to it are replaced too.
-pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
-    spread_replacement(ask, draft);
+pub(super) fn link_needs<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
+    spread_replacement(input, draft);
     let replaced: BTreeSet<Address> = replaced(draft).into_iter().collect();
     if !replaced.is_empty() {
-        super::removal::leave_globals(ask, &replaced, draft);
-        super::removal::writers_last(ask, &replaced, draft);
+        super::removal::leave_globals(input, &replaced, draft);
+        super::removal::writers_last(input, &replaced, draft);
     }
     wake_parents_first(draft);
-    super::primary::ways_first(ask, draft);
+    super::primary::ways_first(input, draft);
     // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
     let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
     if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {
@@ -415,7 +432,8 @@ pub(super) fn link_needs<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
 
 /// Members wake with their parent, and take no change before.
 fn wake_parents_first(draft: &mut Draft<'_>) {
-    let starts = |entry: &super::draft::Entry<'_>| matches!(entry.step.op, Op::Act { verb: Verb::Start, .. });
+    let starts =
+        |entry: &super::draft::DraftStep<'_>| matches!(entry.step.op, Op::Act { verb: Verb::Start, .. });
     let woken: BTreeMap<Address, StepNo> = draft
         .entries()
         .filter(|(_, entry)| starts(entry))
@@ -459,26 +477,26 @@ fn replaced(draft: &Draft<'_>) -> Vec<Address> {
 }
 
 /// Objects that cannot outlive a replaced one: its members, and objects that name it in a field that is fixed.
-fn spread_replacement<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
+fn spread_replacement<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     let mut queue: Vec<Address> = replaced(draft);
     if queue.is_empty() {
         return;
     }
     let mut dependants: BTreeMap<&Address, Vec<&'a Node>> = BTreeMap::new();
-    for node in ask.desired.nodes.values() {
+    for node in input.desired.nodes.values() {
         for need in &node.needs {
             dependants.entry(need).or_default().push(node);
         }
     }
     while let Some(gone) = queue.pop() {
         for node in dependants.get(&gone).into_iter().flatten().copied() {
-            let Some(seen) = ask.inventory.seen.get(&node.at) else { continue };
+            let Some(seen) = input.inventory.seen.get(&node.at) else { continue };
             if draft.deletion_of(&node.at).is_some() {
                 continue;
             }
             let Some(field) = fixed_reference(node, &gone) else { continue };
             draft.drop_all(&node.at);
-            push_replacement(ask, node, seen, &Reason::MustReplace { fields: vec![field] }, draft);
+            push_replacement(input, node, seen, &Reason::MustReplace { fields: vec![field] }, draft);
             queue.push(node.at.clone());
         }
     }

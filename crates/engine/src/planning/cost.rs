@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Ask;
+use super::PlanInput;
 use super::compare::effective_attrs;
 use rgctl_model::bill::{CostRange, StoreBill};
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::Usage;
+use rgctl_model::observed::Observed;
 use rgctl_model::plan::{CostChange, CostKey, Op};
-use rgctl_model::seen::Seen;
 use rgctl_schema::money::Total;
 use rgctl_schema::names::RegionId;
 
@@ -70,9 +70,9 @@ impl Figures for Unpriced<'_> {
 }
 
 /// Cost of an object before and after an operation on it.
-pub(super) fn change(ask: &Ask<'_>, op: &Op, seen: Option<&Seen>, usage: &Usage) -> CostChange {
+pub(super) fn change(input: &PlanInput<'_>, op: &Op, seen: Option<&Observed>, usage: &Usage) -> CostChange {
     let region = &op.at().region;
-    let cost = |attrs: &AnyAttrs| ask.figures.cost(attrs, usage, region);
+    let cost = |attrs: &AnyAttrs| input.figures.cost(attrs, usage, region);
     if let Op::Create { attrs, .. } = op {
         return CostChange { before: Total::default(), after: cost(attrs) };
     }
@@ -91,14 +91,14 @@ pub(super) fn change(ask: &Ask<'_>, op: &Op, seen: Option<&Seen>, usage: &Usage)
 }
 
 /// Cost by region; a region that stands by has a line of its own.
-pub(super) fn ranges(ask: &Ask<'_>) -> BTreeMap<CostKey, CostRange> {
+pub(super) fn ranges(input: &PlanInput<'_>) -> BTreeMap<CostKey, CostRange> {
     let mut ranges: BTreeMap<CostKey, CostRange> = BTreeMap::new();
-    if ask.destroy {
+    if input.destroy {
         return ranges;
     }
-    for bill in &ask.desired.bills {
+    for bill in &input.desired.bills {
         let key = CostKey { region: bill.region.clone(), standby: bill.standby };
-        ranges.entry(key).or_default().merge(&ask.figures.range(bill));
+        ranges.entry(key).or_default().merge(&input.figures.range(bill));
     }
     ranges
 }

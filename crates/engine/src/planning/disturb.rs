@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Ask;
+use super::PlanInput;
 use super::rolling::parent_of;
 use crate::gate;
 use rgctl_model::address::Address;
@@ -19,15 +19,15 @@ const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"]
 const PAUSED: &str = "paused";
 
 /// Describes every step of a plan that is complete.
-pub(super) fn describe(ask: &Ask<'_>, steps: &mut [Step]) {
+pub(super) fn describe(input: &PlanInput<'_>, steps: &mut [Step]) {
     let removals = steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
     let remade: BTreeMap<Address, Total> = removals
         .filter(|step| step.is_remade())
         .map(|step| (step.op.at().clone(), step.cost.before.clone()))
         .collect();
     let restarts = |step: &Step| matches!(step.op, Op::Modify { .. } | Op::Act { .. });
-    let members = if steps.iter().any(restarts) { members(ask) } else { BTreeMap::new() };
-    let around = Around { ask, remade, members };
+    let members = if steps.iter().any(restarts) { members(input) } else { BTreeMap::new() };
+    let around = Around { input, remade, members };
     for step in steps {
         step.disturbs = around.disturbs(step);
         step.repairs = around.repairs(step);
@@ -35,9 +35,9 @@ pub(super) fn describe(ask: &Ask<'_>, steps: &mut [Step]) {
 }
 
 /// How many members each parent has that serve.
-fn members(ask: &Ask<'_>) -> BTreeMap<Address, usize> {
+fn members(input: &PlanInput<'_>) -> BTreeMap<Address, usize> {
     let mut members: BTreeMap<Address, usize> = BTreeMap::new();
-    for (at, seen) in &ask.inventory.seen {
+    for (at, seen) in &input.inventory.seen {
         if seen.facts.phase.serves()
             && let Some(parent) = parent_of(at, None, Some(seen))
         {
@@ -48,7 +48,7 @@ fn members(ask: &Ask<'_>) -> BTreeMap<Address, usize> {
 }
 
 struct Around<'a, 'b> {
-    ask: &'b Ask<'a>,
+    input: &'b PlanInput<'a>,
     /// What is deleted to be made anew, with its cost.
     remade: BTreeMap<Address, Total>,
     members: BTreeMap<Address, usize>,
@@ -108,19 +108,19 @@ impl Around<'_, '_> {
 
     /// A restart of a member disturbs only readers when another one serves meanwhile, and it is not the writer.
     fn restart(&self, at: &Address) -> Disturbance {
-        let seen = self.ask.inventory.seen.get(at);
-        let Some(parent) = parent_of(at, self.ask.node(at), seen) else { return Disturbance::Restart };
+        let seen = self.input.inventory.seen.get(at);
+        let Some(parent) = parent_of(at, self.input.node(at), seen) else { return Disturbance::Restart };
         let has_others = self.members.get(&parent).is_some_and(|members| *members > 1);
         if has_others && !self.is_writer(at) { Disturbance::ReaderRestart } else { Disturbance::Restart }
     }
 
     fn is_writer(&self, at: &Address) -> bool {
-        self.ask.inventory.seen.get(at).is_some_and(|seen| seen.facts.role == Some(Role::Writer))
+        self.input.inventory.seen.get(at).is_some_and(|seen| seen.facts.role == Some(Role::Writer))
     }
 
     fn parent_stays(&self, at: &Address) -> bool {
-        let parent = parent_of(at, None, self.ask.inventory.seen.get(at));
-        parent.is_some_and(|parent| self.ask.node(&parent).is_some())
+        let parent = parent_of(at, None, self.input.inventory.seen.get(at));
+        parent.is_some_and(|parent| self.input.node(&parent).is_some())
     }
 
     /// What was there and is not, or is made anew at no higher cost, is no growth.
@@ -128,7 +128,7 @@ impl Around<'_, '_> {
         let Op::Create { at, .. } = &step.op else { return false };
         match self.remade.get(at) {
             Some(before) => !gate::is_more(before, &step.cost.after),
-            None => self.ask.claims.was_there(at),
+            None => self.input.claims.was_there(at),
         }
     }
 }

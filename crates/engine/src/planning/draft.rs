@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl_model::address::Address;
 use rgctl_model::node::Node;
-use rgctl_model::plan::{Op, Step, Waiting};
-use rgctl_model::seen::Seen;
+use rgctl_model::observed::Observed;
+use rgctl_model::plan::{Blocker, Op, Step};
 
 /// The number of a step. Numbers are compared and looked up a great deal faster than names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StepNo(usize);
 
 /// A step with what it is about.
-pub(super) struct Entry<'a> {
+pub(super) struct DraftStep<'a> {
     /// The step; its needs are kept beside it, by number, until the plan is made. It is large, and moved about.
     pub step: Box<Step>,
     /// The wanted object, if it is wanted.
     pub node: Option<&'a Node>,
     /// What is seen of the object, if it is seen.
-    pub seen: Option<&'a Seen>,
+    pub seen: Option<&'a Observed>,
     needs: BTreeSet<StepNo>,
 }
 
@@ -33,11 +33,11 @@ pub(super) struct Left {
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     /// By number; what is dropped leaves a gap, so that numbers stay.
-    entries: Vec<Option<Entry<'a>>>,
+    entries: Vec<Option<DraftStep<'a>>>,
     by_object: ByObject,
     /// Steps of an object that have no order among each other.
     side_steps: BTreeMap<Address, Vec<StepNo>>,
-    pub waiting: Vec<Waiting>,
+    pub waiting: Vec<Blocker>,
     pub notes: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ impl ByObject {
 impl<'a> Draft<'a> {
     /// Adds a step behind all steps that the same object has already: one mutation of an object at a time. A step of
     /// that name that is there already is replaced.
-    pub fn push(&mut self, step: Step, node: Option<&'a Node>, seen: Option<&'a Seen>) -> StepNo {
+    pub fn push(&mut self, step: Step, node: Option<&'a Node>, seen: Option<&'a Observed>) -> StepNo {
         let next = StepNo(self.entries.len());
         let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
         let earlier = self.by_object.entry(step.op.at());
@@ -105,12 +105,12 @@ impl<'a> Draft<'a> {
         }
         let needs = earlier.last().copied().into_iter().collect();
         earlier.push(next);
-        self.entries.push(Some(Entry { step: Box::new(step), node, seen, needs }));
+        self.entries.push(Some(DraftStep { step: Box::new(step), node, seen, needs }));
         next
     }
 
     /// Adds a step that has no order among the steps of its object, unless it is there already.
-    pub fn push_aside(&mut self, step: Step, seen: &'a Seen) -> StepNo {
+    pub fn push_aside(&mut self, step: Step, seen: &'a Observed) -> StepNo {
         let next = StepNo(self.entries.len());
         let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
         let beside = self.side_steps.entry(step.op.at().clone()).or_default();
@@ -119,7 +119,7 @@ impl<'a> Draft<'a> {
         }
         beside.push(next);
         let step = Box::new(step);
-        self.entries.push(Some(Entry { step, node: None, seen: Some(seen), needs: BTreeSet::new() }));
+        self.entries.push(Some(DraftStep { step, node: None, seen: Some(seen), needs: BTreeSet::new() }));
         next
     }
 
@@ -132,7 +132,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub fn get(&self, no: StepNo) -> Option<&Entry<'a>> {
+    pub fn get(&self, no: StepNo) -> Option<&DraftStep<'a>> {
         self.entries.get(no.0)?.as_ref()
     }
 
@@ -141,13 +141,16 @@ impl<'a> Draft<'a> {
     }
 
     /// All steps, in the order in which they were added.
-    pub fn entries(&self) -> impl Iterator<Item = (StepNo, &Entry<'a>)> {
+    pub fn entries(&self) -> impl Iterator<Item = (StepNo, &DraftStep<'a>)> {
         let numbered = self.entries.iter().enumerate();
         numbered.filter_map(|(no, entry)| Some((StepNo(no), entry.as_ref()?)))
     }
 
     /// What a step needs, as far as it is still there.
-    pub fn needs_of<'b>(&'b self, entry: &'b Entry<'a>) -> impl Iterator<Item = (StepNo, &'b Entry<'a>)> {
+    pub fn needs_of<'b>(
+        &'b self,
+        entry: &'b DraftStep<'a>,
+    ) -> impl Iterator<Item = (StepNo, &'b DraftStep<'a>)> {
         entry.needs.iter().filter_map(|need| Some((*need, self.get(*need)?)))
     }
 
@@ -184,10 +187,10 @@ impl<'a> Draft<'a> {
 
     /// Drops what is about other objects, and whatever needs a dropped step.
     pub fn keep_only(&mut self, keep: impl Fn(&Address) -> bool) {
-        let is_other = |(no, entry): (StepNo, &Entry<'_>)| (!keep(entry.step.op.at())).then_some(no);
+        let is_other = |(no, entry): (StepNo, &DraftStep<'_>)| (!keep(entry.step.op.at())).then_some(no);
         let mut dropped: BTreeSet<StepNo> = self.entries().filter_map(is_other).collect();
         loop {
-            let needs_dropped = |(no, entry): &(StepNo, &Entry<'_>)| {
+            let needs_dropped = |(no, entry): &(StepNo, &DraftStep<'_>)| {
                 !dropped.contains(no) && !entry.needs.is_disjoint(&dropped)
             };
             let more: Vec<(StepNo, String)> = self
@@ -209,7 +212,7 @@ impl<'a> Draft<'a> {
         self.drop(&dropped);
         self.waiting.retain(|waiting| match waiting {
             // It has no store of its own.
-            Waiting::ForeignMember { of, .. } => keep(of),
+            Blocker::ForeignMember { of, .. } => keep(of),
             other => keep(other.at()),
         });
     }

@@ -3,14 +3,14 @@
 use super::tables;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Effect, Op, Verb};
-use rgctl_model::seen::Seen;
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::Change;
 use rgctl_schema::time::Span;
 
 /// Effect of an operation on an object as it is seen now.
-pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
+pub(super) fn of(op: &Op, seen: Option<&Observed>) -> Effect {
     let slow = slow_resize(op, seen);
     let lasts = slow.unwrap_or_else(|| lasts(op));
     Effect {
@@ -23,7 +23,7 @@ pub(super) fn of(op: &Op, seen: Option<&Seen>) -> Effect {
 }
 
 /// A change of size that takes longer than usual, and takes no writes for all that time.
-fn slow_resize(op: &Op, seen: Option<&Seen>) -> Option<Lasts> {
+fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<Lasts> {
     let Op::Modify { attrs, changes, .. } = op else { return None };
     let slow = tables::of(op.at().kind).slow_resize?;
     let before = &seen?.attrs;
@@ -73,7 +73,7 @@ pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
     }
 }
 
-fn write_outage(op: &Op, seen: Option<&Seen>) -> Span {
+fn write_outage(op: &Op, seen: Option<&Observed>) -> Span {
     let (facts, timing) = (op.at().kind.facts(), &tables::of(op.at().kind).timing);
     let role = seen.and_then(|seen| seen.facts.role);
     let takes_writes = match facts.parent {

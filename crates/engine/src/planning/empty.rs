@@ -3,26 +3,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ask;
+use super::PlanInput;
 use super::draft::{Draft, StepNo};
 use super::rolling::parent_of;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Removal;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::plan::Op;
-use rgctl_model::policy::{Grave, GraveAct};
+use rgctl_model::policy::{ConsentRequest, DestructiveAction};
 use rgctl_schema::names::{Name, RegionId, StoreName};
 use rgctl_schema::phase::{Phase, Role};
 
 /// Adds the consent to every step that would empty a store.
-pub(super) fn require_consent(ask: &Ask<'_>, draft: &mut Draft<'_>) {
-    if ask.destroy || !draft.entries().any(|(_, entry)| is_of_interest(&entry.step.op)) {
+pub(super) fn require_consent(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
+    if input.destroy || !draft.entries().any(|(_, entry)| is_of_interest(&entry.step.op)) {
         return;
     }
-    let mut emptying: Vec<(StepNo, Address)> = made_empty(ask, draft);
-    emptying.extend(left_without_members(ask, draft));
+    let mut emptying: Vec<(StepNo, Address)> = made_empty(input, draft);
+    emptying.extend(left_without_members(input, draft));
     for (no, at) in emptying {
-        let act = ask.act(Grave::Empty, &at);
+        let act = input.act(DestructiveAction::Empty, &at);
         if let Some(step) = draft.step_mut(no) {
             step.requires.insert(act);
         }
@@ -48,29 +48,28 @@ struct Gone<'a> {
 impl Gone<'_> {
     /// Whether that act was allowed to the run that took the data: `replace` and `empty` were agreed to together before
     /// anything was deleted, and are not asked for again. What the blueprint forbids by now is asked for, and refused.
-    fn is_agreed(&self, ask: &Ask<'_>, act: &GraveAct) -> bool {
-        let is_forbidden = ask.desired.rules.iter().any(|rules| rules.policies.forbids(act.grave));
+    fn is_agreed(&self, input: &PlanInput<'_>, act: &ConsentRequest) -> bool {
+        let is_forbidden = input.desired.rules.iter().any(|rules| rules.policies.forbids(act.action));
         !is_forbidden && self.removal.is_some_and(|removal| removal.allows(act))
     }
 }
 
 /// Whether an object is gone, or on its way out. What could not be looked for is not.
-fn is_going(ask: &Ask<'_>, at: &Address) -> bool {
-    match ask.inventory.seen.get(at) {
+fn is_going(input: &PlanInput<'_>, at: &Address) -> bool {
+    match input.inventory.seen.get(at) {
         Some(seen) => seen.facts.phase.is_going(),
-        None => ask.inventory.is_complete_for(at),
+        None => input.inventory.is_complete_for(at),
     }
 }
 
 /// Data that another hand deleted, and data that we deleted in a removal that has not come to its end.
-fn gone<'a>(ask: &Ask<'a>) -> Vec<Gone<'a>> {
-    let lost = ask
-        .claims
-        .objects
-        .iter()
-        .filter(|(at, claimed)| claimed.bears_data && ask.claims.should_exist(at) && is_going(ask, at));
+fn gone<'a>(input: &PlanInput<'a>) -> Vec<Gone<'a>> {
+    let lost =
+        input.claims.objects.iter().filter(|(at, claimed)| {
+            claimed.bears_data && input.claims.should_exist(at) && is_going(input, at)
+        });
     let lost = lost.map(|(at, claimed)| Gone { at, store: claimed.store.as_ref(), removal: None });
-    let removed = ask.claims.half_removed(|at| is_going(ask, at)).into_iter();
+    let removed = input.claims.half_removed(|at| is_going(input, at)).into_iter();
     lost.chain(removed.map(|(at, removal)| Gone {
         at,
         store: removal.store.as_ref(),
@@ -81,26 +80,26 @@ fn gone<'a>(ask: &Ask<'a>) -> Vec<Gone<'a>> {
 
 /// Steps that make an object for data where there was one that bore data, and does so no more: all steps of the object,
 /// and those that delete the one before.
-fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
+fn made_empty(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
     let mut deleted: BTreeMap<(StoreName, RegionId), Vec<StepNo>> = BTreeMap::new();
     for (no, entry) in draft.entries() {
         if let Op::Delete { at, .. } = &entry.step.op
             && at.kind.facts().holds_data
-            && let Some(store) = ask.store_of(at)
+            && let Some(store) = input.store_of(at)
         {
             deleted.entry((store, at.region.clone())).or_default().push(no);
         }
     }
-    let gone = gone(ask);
-    let kept = if deleted.is_empty() && gone.is_empty() { BTreeSet::new() } else { kept(ask, draft) };
+    let gone = gone(input);
+    let kept = if deleted.is_empty() && gone.is_empty() { BTreeSet::new() } else { kept(input, draft) };
     let mut found = Vec::new();
     for (_, entry) in draft.entries() {
         let Op::Create { at, attrs, .. } = &entry.step.op else { continue };
-        if !at.kind.facts().holds_data || is_filled_again(ask, at, attrs, draft) {
+        if !at.kind.facts().holds_data || is_filled_again(input, at, attrs, draft) {
             continue;
         }
-        let Some(store) = ask.store_of(at) else { continue };
-        let act = ask.act(Grave::Empty, at);
+        let Some(store) = input.store_of(at) else { continue };
+        let act = input.act(DestructiveAction::Empty, at);
         let of_store = |gone: &&Gone<'_>| gone.at == at || gone.store == Some(&store);
         let (here, elsewhere): (Vec<_>, Vec<_>) =
             gone.iter().filter(of_store).partition(|gone| gone.at.region == at.region);
@@ -111,7 +110,7 @@ fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
         let deletions: Vec<StepNo> =
             in_place.into_iter().chain(from.map(|(_, deletions)| deletions)).flatten().copied().collect();
         let mut before = here.into_iter().chain(elsewhere.into_iter().filter(|_| moves));
-        let was_there = ask.claims.should_exist(at) || before.any(|gone| !gone.is_agreed(ask, &act));
+        let was_there = input.claims.should_exist(at) || before.any(|gone| !gone.is_agreed(input, &act));
         if deletions.is_empty() && !was_there {
             continue;
         }
@@ -126,27 +125,28 @@ fn made_empty(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
 }
 
 /// The stores of which an object with data stays somewhere, or may for all that could be seen.
-fn kept(ask: &Ask<'_>, draft: &Draft<'_>) -> BTreeSet<StoreName> {
-    let holds = ask.inventory.seen.iter().filter(|(at, _)| at.kind.facts().holds_data);
+fn kept(input: &PlanInput<'_>, draft: &Draft<'_>) -> BTreeSet<StoreName> {
+    let holds = input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().holds_data);
     let stay = holds.filter(|(at, seen)| {
-        ask.owns(at, seen) && draft.deletion_of(at).is_none() && !seen.facts.phase.is_going()
+        input.owns(at, seen) && draft.deletion_of(at).is_none() && !seen.facts.phase.is_going()
     });
-    let unseen = ask.claims.objects.iter().filter(|(at, claimed)| {
-        claimed.bears_data && !ask.inventory.seen.contains_key(at) && !is_going(ask, at)
+    let unseen = input.claims.objects.iter().filter(|(at, claimed)| {
+        claimed.bears_data && !input.inventory.seen.contains_key(at) && !is_going(input, at)
     });
-    let stay = stay.filter_map(|(at, _)| ask.store_of(at));
+    let stay = stay.filter_map(|(at, _)| input.store_of(at));
     stay.chain(unseen.filter_map(|(_, claimed)| claimed.store.clone())).collect()
 }
 
 /// Whether the service fills it with the data of a primary that stays.
-fn is_filled_again(ask: &Ask<'_>, at: &Address, attrs: &AnyAttrs, draft: &Draft<'_>) -> bool {
+fn is_filled_again(input: &PlanInput<'_>, at: &Address, attrs: &AnyAttrs, draft: &Draft<'_>) -> bool {
     let Some(global) = attrs.text("global").and_then(|name| Name::new(name).ok()) else { return false };
     let stays = |at: &Address| {
-        ask.inventory.seen.contains_key(at) && !is_going(ask, at) && draft.deletion_of(at).is_none()
+        input.inventory.seen.contains_key(at) && !is_going(input, at) && draft.deletion_of(at).is_none()
     };
     let is_it =
         |global_at: &Address| Some(global_at.kind) == at.kind.global_kind() && global_at.name == global;
-    let seen = ask.inventory.seen.iter().filter(|(at, seen)| is_it(at) && ask.owns(at, seen) && stays(at));
+    let seen =
+        input.inventory.seen.iter().filter(|(at, seen)| is_it(at) && input.owns(at, seen) && stays(at));
     let primaries = seen.flat_map(|(_, seen)| {
         let writers = seen.facts.members.iter().filter(|member| member.role == Role::Writer);
         writers.map(|member| Address::new(member.region.clone(), at.kind, member.name.clone()))
@@ -159,12 +159,12 @@ fn is_filled_again(ask: &Ask<'_>, at: &Address, attrs: &AnyAttrs, draft: &Draft<
 
 /// Deletions of all members of a parent that stays. Members that are wanted and new are made before; where there are
 /// some, the deletions wait for them instead.
-fn left_without_members(ask: &Ask<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Address)> {
+fn left_without_members(input: &PlanInput<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Address)> {
     let mut leaving: BTreeMap<Address, Vec<(StepNo, Address)>> = BTreeMap::new();
     let mut coming: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
     for (no, entry) in draft.entries() {
         let at = entry.step.op.at();
-        let Some(parent) = parent_of(at, entry.node, ask.inventory.seen.get(at)) else { continue };
+        let Some(parent) = parent_of(at, entry.node, input.inventory.seen.get(at)) else { continue };
         match &entry.step.op {
             Op::Delete { .. } => leaving.entry(parent).or_default().push((no, at.clone())),
             Op::Create { .. } if draft.deletion_of(at).is_none() => {
@@ -175,19 +175,19 @@ fn left_without_members(ask: &Ask<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Ad
     }
     let mut found = Vec::new();
     for (parent, members) in leaving {
-        let stays = ask.node(&parent).is_some() && draft.deletion_of(&parent).is_none();
+        let stays = input.node(&parent).is_some() && draft.deletion_of(&parent).is_none();
         if !stays {
             continue;
         }
         let leaves = |at: &Address| members.iter().any(|(_, leaving)| leaving == at);
-        let serves = ask.inventory.seen.iter().any(|(at, seen)| {
+        let serves = input.inventory.seen.iter().any(|(at, seen)| {
             !leaves(at)
                 && seen.facts.phase.serves()
                 && at.kind.facts().parent.is_some_and(|one| one.kind == parent.kind)
                 && parent_of(at, None, Some(seen)).as_ref() == Some(&parent)
         });
         // A member that is on its way is waited for when the deletion is begun.
-        if serves || is_arriving(ask, &parent, leaves) {
+        if serves || is_arriving(input, &parent, leaves) {
             continue;
         }
         match coming.get(&parent) {
@@ -205,12 +205,12 @@ fn left_without_members(ask: &Ask<'_>, draft: &mut Draft<'_>) -> Vec<(StepNo, Ad
 }
 
 /// Whether a wanted member of ours that stays is being made.
-fn is_arriving(ask: &Ask<'_>, parent: &Address, leaves: impl Fn(&Address) -> bool) -> bool {
-    ask.inventory.seen.iter().any(|(at, seen)| {
+fn is_arriving(input: &PlanInput<'_>, parent: &Address, leaves: impl Fn(&Address) -> bool) -> bool {
+    input.inventory.seen.iter().any(|(at, seen)| {
         seen.facts.phase == Phase::Creating
             && !leaves(at)
-            && ask.node(at).is_some()
-            && ask.owns(at, seen)
+            && input.node(at).is_some()
+            && input.owns(at, seen)
             && parent_of(at, None, Some(seen)).as_ref() == Some(parent)
     })
 }

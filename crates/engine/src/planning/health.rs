@@ -4,102 +4,105 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ask;
+use super::PlanInput;
 use super::compare::wants_stopped;
 use rgctl_model::address::Address;
 use rgctl_model::health::{Ailment, Health, Trouble};
-use rgctl_model::plan::Waiting;
-use rgctl_model::seen::Gap;
+use rgctl_model::observed::Gap;
+use rgctl_model::plan::Blocker;
 use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_schema::phase::Phase;
 
 /// Judges a desired state, an inventory, and what the plan made of them waits for.
-pub(super) fn judge(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
-    let mut troubles = told(ask, waiting);
+pub(super) fn judge(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
+    let mut troubles = told(input, waiting);
 
     let foreign: BTreeSet<&Address> =
-        waiting.iter().filter(|one| matches!(one, Waiting::Foreign { .. })).map(Waiting::at).collect();
-    if !ask.destroy {
-        troubles.extend(stopped(ask, &foreign));
-        troubles.extend(half_taken_over(ask, &foreign));
+        waiting.iter().filter(|one| matches!(one, Blocker::Foreign { .. })).map(Blocker::at).collect();
+    if !input.destroy {
+        troubles.extend(stopped(input, &foreign));
+        troubles.extend(half_taken_over(input, &foreign));
     }
-    with_gaps(ask, troubles)
+    with_gaps(input, troubles)
 }
 
 /// What could not be seen, and nothing else: of work that changes nothing of the objects themselves.
-pub(super) fn unseen(ask: &Ask<'_>, waiting: &[Waiting]) -> Health {
-    with_gaps(ask, told(ask, waiting))
+pub(super) fn unseen(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
+    with_gaps(input, told(input, waiting))
 }
 
-fn told(ask: &Ask<'_>, waiting: &[Waiting]) -> Vec<Ailment> {
-    let told = |one: &Waiting| {
-        let told = ailment(ask, one.at(), of_waiting(ask, one)?, one.to_string());
+fn told(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<Ailment> {
+    let told = |one: &Blocker| {
+        let told = ailment(input, one.at(), of_waiting(input, one)?, one.to_string());
         Some(match one {
             // It has no store of its own.
-            Waiting::ForeignMember { of, .. } => Ailment { store: ask.store_of(of), ..told },
+            Blocker::ForeignMember { of, .. } => Ailment { store: input.store_of(of), ..told },
             _ => told,
         })
     };
     waiting.iter().filter_map(told).collect()
 }
 
-fn with_gaps(ask: &Ask<'_>, mut troubles: Vec<Ailment>) -> Health {
+fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<Ailment>) -> Health {
     let unseen: Vec<Address> = troubles
         .iter()
         .filter(|ailment| ailment.trouble == Trouble::Unseen)
         .filter_map(|ailment| ailment.at.clone())
         .collect();
-    troubles.extend(ask.inventory.gaps.iter().filter(|gap| !hides_one(gap, &unseen)).map(of_gap));
+    troubles.extend(input.inventory.gaps.iter().filter(|gap| !hides_one(gap, &unseen)).map(of_gap));
     Health::of(troubles)
 }
 
-fn ailment(ask: &Ask<'_>, at: &Address, trouble: Trouble, why: String) -> Ailment {
+fn ailment(input: &PlanInput<'_>, at: &Address, trouble: Trouble, why: String) -> Ailment {
     Ailment {
         trouble,
         region: at.region.clone(),
-        store: ask.store_of(at),
+        store: input.store_of(at),
         name: at.name.to_string(),
         at: Some(at.clone()),
         why,
     }
 }
 
-fn of_waiting(ask: &Ask<'_>, waiting: &Waiting) -> Option<Trouble> {
+fn of_waiting(input: &PlanInput<'_>, waiting: &Blocker) -> Option<Trouble> {
     Some(match waiting {
-        Waiting::Transition { phase: Phase::Busy { serves: false }, .. } => Trouble::Interrupted,
-        Waiting::Transition { .. } => Trouble::Moving,
-        Waiting::Pending { .. } => Trouble::Pending,
-        Waiting::Broken { phase: Phase::Unknown(_), .. } => Trouble::UnknownStatus,
-        Waiting::Broken { .. } => Trouble::Failed,
-        Waiting::Foreign { .. } => Trouble::Foreign,
-        Waiting::ForeignMember { .. } => Trouble::ForeignMember,
+        Blocker::Transition { phase: Phase::Busy { serves: false }, .. } => Trouble::Interrupted,
+        Blocker::Transition { .. } => Trouble::Moving,
+        Blocker::Pending { .. } => Trouble::Pending,
+        Blocker::Broken { phase: Phase::Unknown(_), .. } => Trouble::UnknownStatus,
+        Blocker::Broken { .. } => Trouble::Failed,
+        Blocker::Foreign { .. } => Trouble::Foreign,
+        Blocker::ForeignMember { .. } => Trouble::ForeignMember,
         // What is seen is held because something else is not.
-        Waiting::Unseen { at, .. } if ask.inventory.seen.contains_key(at) => Trouble::Held,
-        Waiting::Unseen { .. } => Trouble::Unseen,
-        Waiting::Bound { .. } | Waiting::OtherKey { .. } => Trouble::Held,
+        Blocker::Unseen { at, .. } if input.inventory.seen.contains_key(at) => Trouble::Held,
+        Blocker::Unseen { .. } => Trouble::Unseen,
+        Blocker::Bound { .. } | Blocker::OtherKey { .. } => Trouble::Held,
         // As the blueprint said.
-        Waiting::Retained { .. } => return None,
+        Blocker::Retained { .. } => return None,
     })
 }
 
 /// Objects of ours that are stopped, and wanted running.
-fn stopped<'a>(ask: &'a Ask<'_>, foreign: &'a BTreeSet<&Address>) -> impl Iterator<Item = Ailment> + 'a {
-    let nodes = ask.desired.nodes.values().filter(|node| ask.is_target(&node.at));
+fn stopped<'a>(
+    input: &'a PlanInput<'_>,
+    foreign: &'a BTreeSet<&Address>,
+) -> impl Iterator<Item = Ailment> + 'a {
+    let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.at));
     nodes.filter_map(|node| {
-        let seen = ask.inventory.seen.get(&node.at)?;
+        let seen = input.inventory.seen.get(&node.at)?;
         let is_stopped = seen.facts.phase == Phase::Stopped && !wants_stopped(node);
         let why = || format!("is stopped (the service says {:?}), and wanted running", seen.facts.native);
-        (is_stopped && !foreign.contains(&node.at)).then(|| ailment(ask, &node.at, Trouble::Stopped, why()))
+        (is_stopped && !foreign.contains(&node.at)).then(|| ailment(input, &node.at, Trouble::Stopped, why()))
     })
 }
 
 /// Stores of which some objects are ours and others are nobody's yet, with how many of how many.
-fn half_taken_over(ask: &Ask<'_>, foreign: &BTreeSet<&Address>) -> Vec<Ailment> {
+fn half_taken_over(input: &PlanInput<'_>, foreign: &BTreeSet<&Address>) -> Vec<Ailment> {
     if foreign.is_empty() {
         return Vec::new();
     }
     let mut stores: BTreeMap<(&StoreName, &RegionId), (usize, usize)> = BTreeMap::new();
-    for node in ask.desired.nodes.values().filter(|node| ask.inventory.seen.contains_key(&node.at)) {
+    for node in input.desired.nodes.values().filter(|node| input.inventory.seen.contains_key(&node.at)) {
         let (ours, all) = stores.entry((&node.store, &node.at.region)).or_default();
         *ours += usize::from(!foreign.contains(&node.at));
         *all += 1;

@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ask;
-use super::draft::{Draft, Entry, StepNo};
+use super::PlanInput;
+use super::draft::{Draft, DraftStep, StepNo};
 use rgctl_model::address::Address;
-use rgctl_model::plan::{Op, Step, Verb, Waiting};
-use rgctl_model::policy::GraveAct;
+use rgctl_model::plan::{Blocker, Op, Step, Verb};
+use rgctl_model::policy::ConsentRequest;
 use rgctl_schema::phase::{Phase, Role};
 
 /// Ties what goes with a grave thing to its consent, and drops removals that no consent makes possible.
-pub(super) fn hold_back(ask: &Ask<'_>, draft: &mut Draft<'_>) {
+pub(super) fn hold_back(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     if draft.entries().any(|(_, entry)| !entry.step.requires.is_empty()) {
         spread_down(draft);
         spread_up(draft);
     }
     let outsiders: Vec<Address> = with_outsiders(draft).into_iter().collect();
     drop_removals(&outsiders, draft);
-    let bound = bound(ask, draft);
+    let bound = bound(input, draft);
     let objects: Vec<Address> = bound.iter().map(|(at, _)| at.clone()).collect();
     drop_removals(&objects, draft);
-    draft.waiting.extend(bound.into_iter().map(|(at, by)| Waiting::Bound { at, by }));
+    draft.waiting.extend(bound.into_iter().map(|(at, by)| Blocker::Bound { at, by }));
 }
 
 /// A cluster that may not go keeps its members: what its deletion needs deleted requires what it requires.
@@ -43,7 +43,7 @@ enum Spread {
 
 fn spread(draft: &mut Draft<'_>, way: impl Fn(&Step, &Step) -> Option<Spread>) {
     loop {
-        let mut found: Vec<(StepNo, BTreeSet<GraveAct>)> = Vec::new();
+        let mut found: Vec<(StepNo, BTreeSet<ConsentRequest>)> = Vec::new();
         for (no, entry) in draft.entries() {
             for (need, needed) in draft.needs_of(entry) {
                 let (from, to, to_no) = match way(&needed.step, &entry.step) {
@@ -74,7 +74,7 @@ fn is_removal(step: &Step) -> bool {
 /// Objects that would go, and cannot as long as something that is not ours is bound to them.
 fn with_outsiders(draft: &Draft<'_>) -> BTreeSet<Address> {
     let of = draft.waiting.iter().filter_map(|waiting| match waiting {
-        Waiting::ForeignMember { of, .. } => Some(of),
+        Blocker::ForeignMember { of, .. } => Some(of),
         _ => None,
     });
     of.filter(|of| draft.deletion_of(of).is_some()).cloned().collect()
@@ -82,9 +82,9 @@ fn with_outsiders(draft: &Draft<'_>) -> BTreeSet<Address> {
 
 /// Objects that would go while a global object stays of which they are the primary, with that object: no service lets
 /// its primary go before.
-fn bound(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<(Address, Address)> {
+fn bound(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<(Address, Address)> {
     let mut bound = Vec::new();
-    for (global, seen) in &ask.inventory.seen {
+    for (global, seen) in &input.inventory.seen {
         if !global.kind.facts().is_global || matches!(seen.facts.phase, Phase::Absent | Phase::Deleting) {
             continue;
         }
@@ -111,7 +111,7 @@ fn idle_detachments(dropped: &BTreeSet<StepNo>, draft: &Draft<'_>) -> Vec<StepNo
         .collect();
     let of_dropped: BTreeSet<&Address> =
         dropped.iter().filter_map(|no| draft.get(*no)).map(|entry| entry.step.op.at()).collect();
-    let is_idle = |(no, entry): &(StepNo, &Entry<'_>)| {
+    let is_idle = |(no, entry): &(StepNo, &DraftStep<'_>)| {
         is_detachment(&entry.step) && of_dropped.contains(entry.step.op.at()) && !asked.contains(no)
     };
     draft.entries().filter(is_idle).map(|(no, _)| no).collect()

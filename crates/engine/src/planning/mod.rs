@@ -34,11 +34,11 @@ use rgctl_model::bill::CostRange;
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
 use rgctl_model::node::{Desired, Node};
+use rgctl_model::observed::{Inventory, Observed};
 use rgctl_model::plan::{Answer, PLAN_FORMAT, Plan, Step};
-use rgctl_model::policy::{Authority, Grave, GraveAct, Policy};
+use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
-use rgctl_model::seen::{Inventory, Seen};
 use rgctl_schema::digest::Digester;
 use rgctl_schema::names::{Fingerprint, StoreName};
 use rgctl_schema::time::Moment;
@@ -53,7 +53,7 @@ use draft::Draft;
 
 /// Everything that a plan is made from.
 #[derive(Clone, Copy)]
-pub struct Ask<'a> {
+pub struct PlanInput<'a> {
     /// What should exist.
     pub desired: &'a Desired,
     /// What exists.
@@ -78,9 +78,9 @@ pub struct Ask<'a> {
     pub authority: Authority,
 }
 
-impl Ask<'_> {
+impl PlanInput<'_> {
     /// Whether the object is ours, by its tags or by the record.
-    fn owns(&self, at: &Address, seen: &Seen) -> bool {
+    fn owns(&self, at: &Address, seen: &Observed) -> bool {
         self.claims.owns(&self.desired.blueprint, at, seen)
     }
 
@@ -104,8 +104,8 @@ impl Ask<'_> {
     }
 
     /// A grave thing done to an object.
-    fn act(&self, grave: Grave, at: &Address) -> GraveAct {
-        GraveAct { grave, store: self.store_of(at), region: at.region.clone() }
+    fn act(&self, action: DestructiveAction, at: &Address) -> ConsentRequest {
+        ConsentRequest { action, store: self.store_of(at), region: at.region.clone() }
     }
 
     /// What the gate judges by.
@@ -134,98 +134,98 @@ impl Ask<'_> {
 /// 4. What may not go holds back whatever goes with it.
 /// 5. Steps outside the targets are dropped, with what depends on them.
 /// 6. Order, cost and effect are added, and what the gate says.
-pub fn plan(ask: &Ask<'_>) -> Plan {
+pub fn plan(input: &PlanInput<'_>) -> Plan {
     let mut draft = Draft::default();
     let mut unwanted = Vec::new();
-    for pair in side_by_side(ask) {
+    for pair in side_by_side(input) {
         match pair {
-            (Some(node), seen) => compare::compare(ask, node, seen, &mut draft),
+            (Some(node), seen) => compare::compare(input, node, seen, &mut draft),
             (None, Some((at, seen))) => unwanted.push((at, seen)),
             (None, None) => {}
         }
     }
-    if !ask.destroy {
-        compare::link_needs(ask, &mut draft);
-        rolling::roll(ask, &mut draft);
+    if !input.destroy {
+        compare::link_needs(input, &mut draft);
+        rolling::roll(input, &mut draft);
     }
-    removal::remove_unwanted(ask, &unwanted, &mut draft);
-    let outsiders = outsiders::outsiders(ask, &draft);
+    removal::remove_unwanted(input, &unwanted, &mut draft);
+    let outsiders = outsiders::outsiders(input, &draft);
     draft.waiting.extend(outsiders);
-    if ask.destroy {
-        let lookalikes = outsiders::lookalikes(ask, &draft);
+    if input.destroy {
+        let lookalikes = outsiders::lookalikes(input, &draft);
         draft.waiting.extend(lookalikes);
     }
-    empty::require_consent(ask, &mut draft);
-    hold::hold_back(ask, &mut draft);
-    if !ask.policy.targets.is_empty() {
-        draft.keep_only(|at| ask.is_target(at));
+    empty::require_consent(input, &mut draft);
+    hold::hold_back(input, &mut draft);
+    if !input.policy.targets.is_empty() {
+        draft.keep_only(|at| input.is_target(at));
     }
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
-    let health = health::judge(ask, &waiting);
-    notes.extend(outsiders::cost(ask, &waiting));
+    let health = health::judge(input, &waiting);
+    notes.extend(outsiders::cost(input, &waiting));
     let mut steps = order::sort(draft);
-    disturb::describe(ask, &mut steps);
-    let over_quota = answer(ask, &mut steps);
-    for gap in &ask.inventory.gaps {
+    disturb::describe(input, &mut steps);
+    let over_quota = answer(input, &mut steps);
+    for gap in &input.inventory.gaps {
         let missing =
             "; `rgctl doctor` says whether a permission is missing, and `rgctl iam-policy` prints the policy";
         let remedy = if gap.lasting { missing } else { "" };
         notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
     }
     if !steps.is_empty() {
-        notes.extend(never(&ask.desired.rules));
-        notes.extend(gate::times::in_force(&ask.desired.rules, ask.now));
+        notes.extend(never(&input.desired.rules));
+        notes.extend(gate::times::in_force(&input.desired.rules, input.now));
     }
-    if !ask.destroy {
+    if !input.destroy {
         if !steps.is_empty() {
-            notes.extend(ask.verdicts.notes.iter().cloned());
+            notes.extend(input.verdicts.notes.iter().cloned());
         }
         // A plan with steps that are refused ends with the reason.
         let is_said = steps.iter().any(|step| matches!(step.answer, Answer::No { .. }));
         notes.extend(
-            ask.verdicts.refusals.iter().filter(|_| !is_said).map(|why| format!("nothing may grow: {why}")),
+            input.verdicts.refusals.iter().filter(|_| !is_said).map(|why| format!("nothing may grow: {why}")),
         );
     }
     Plan {
         format: PLAN_FORMAT.to_owned(),
-        blueprint: ask.desired.blueprint.clone(),
+        blueprint: input.desired.blueprint.clone(),
         base: Fingerprint(String::new()),
-        made: ask.now,
-        destroy: ask.destroy,
+        made: input.now,
+        destroy: input.destroy,
         steps,
         waiting,
         health,
-        cost: cost::ranges(ask),
-        prices: if ask.destroy { Vec::new() } else { ask.figures.sources() },
+        cost: cost::ranges(input),
+        prices: if input.destroy { Vec::new() } else { input.figures.sources() },
         over_quota,
         notes,
     }
 }
 
 /// Asks the gate about all steps: first without quotas, since only what may be done takes room of one or makes some.
-fn answer(ask: &Ask<'_>, steps: &mut [Step]) -> Vec<OverQuota> {
-    gate::answer_all(steps, &ask.asked(&[]));
-    let over = quotas::over_quota(ask, steps);
+fn answer(input: &PlanInput<'_>, steps: &mut [Step]) -> Vec<OverQuota> {
+    gate::answer_all(steps, &input.asked(&[]));
+    let over = quotas::over_quota(input, steps);
     if !over.is_empty() {
-        gate::answer_all(steps, &ask.asked(&over));
+        gate::answer_all(steps, &input.asked(&over));
     }
     over
 }
 
 /// Asks the gate anew about a plan that was made before: when quotas were read meanwhile, or time has passed.
-pub fn answer_anew(ask: &Ask<'_>, plan: &mut Plan) {
-    plan.over_quota = answer(ask, &mut plan.steps);
+pub fn answer_anew(input: &PlanInput<'_>, plan: &mut Plan) {
+    plan.over_quota = answer(input, &mut plan.steps);
 }
 
 /// A wanted object, and a seen one at the same address; at most one of the two is missing.
-type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Seen)>);
+type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Observed)>);
 
 /// Wanted and seen objects side by side, in the order of their addresses. Both lists are sorted, so that nothing needs to
 /// be searched for.
-fn side_by_side<'a>(ask: &Ask<'a>) -> impl Iterator<Item = Pair<'a>> {
-    let mut wanted = ask.desired.nodes.values().filter(|_| !ask.destroy).peekable();
-    let mut seen = ask.inventory.seen.iter().peekable();
+fn side_by_side<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Pair<'a>> {
+    let mut wanted = input.desired.nodes.values().filter(|_| !input.destroy).peekable();
+    let mut seen = input.inventory.seen.iter().peekable();
     std::iter::from_fn(move || {
         let order = match (wanted.peek(), seen.peek()) {
             (None, None) => return None,
@@ -241,9 +241,12 @@ fn side_by_side<'a>(ask: &Ask<'a>) -> impl Iterator<Item = Pair<'a>> {
 
 /// What nobody can allow.
 fn never(rules: &[Rules]) -> Option<String> {
-    let is_never = |grave: &Grave| rules.iter().any(|rules| rules.policies.forbids(*grave));
-    let never: Vec<&str> =
-        Grave::ALL.iter().filter(|grave| is_never(grave)).map(|grave| grave.as_str()).collect();
+    let is_never = |action: &DestructiveAction| rules.iter().any(|rules| rules.policies.forbids(*action));
+    let never: Vec<&str> = DestructiveAction::ALL
+        .iter()
+        .filter(|action| is_never(action))
+        .map(|action| action.as_str())
+        .collect();
     (!never.is_empty())
         .then(|| format!("never done, whoever asks: {} (`policies.consent`)", never.join(", ")))
 }
@@ -278,7 +281,7 @@ pub fn base(desired: &Desired, inventory: &Inventory, claims: &Claims) -> Finger
     Fingerprint(digest.hex())
 }
 
-/// Objects that are ours and differ from desired state although no step of ours is out for them: another hand did it.
+/// Objects that are ours and differ from desired state although no step of ours is out for them: they were changed outside rgctl.
 /// The same comparison as the plan's, without what is merely missing because it was never made.
 pub fn drifted(plan: &Plan, made_by_us: &BTreeSet<Address>) -> BTreeSet<Address> {
     plan.steps.iter().map(|step| step.op.at()).filter(|at| made_by_us.contains(*at)).cloned().collect()

@@ -5,66 +5,66 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ask;
+use super::PlanInput;
 use super::compare::effective_attrs;
 use super::draft::Draft;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Standing;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Usage;
-use rgctl_model::plan::Waiting;
-use rgctl_model::seen::Seen;
+use rgctl_model::observed::Observed;
+use rgctl_model::plan::Blocker;
 use rgctl_schema::money::Total;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::Phase;
 
 /// Every object that is not ours, with an object of ours that it is bound to. One that is wanted is told as foreign
 /// already; here it counts where its partner would go.
-pub(super) fn outsiders(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<Waiting> {
+pub(super) fn outsiders(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocker> {
     let mut found: BTreeMap<Address, (Address, Option<String>)> = BTreeMap::new();
-    let globals = ask.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global);
-    let of_ours = |at: &Address| ask.inventory.seen.get(at).is_some_and(|seen| ask.owns(at, seen));
+    let globals = input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global);
+    let of_ours = |at: &Address| input.inventory.seen.get(at).is_some_and(|seen| input.owns(at, seen));
     for (global, seen) in globals {
         for at in members(global, seen) {
-            if ask.owns(global, seen) {
-                if is_outsider(ask, &at) {
-                    found.entry(at.clone()).or_insert_with(|| (global.clone(), owner(ask, &at)));
+            if input.owns(global, seen) {
+                if is_outsider(input, &at) {
+                    found.entry(at.clone()).or_insert_with(|| (global.clone(), owner(input, &at)));
                 }
-            } else if of_ours(&at) && is_outsider(ask, global) {
-                found.entry(global.clone()).or_insert_with(|| (at, owner(ask, global)));
+            } else if of_ours(&at) && is_outsider(input, global) {
+                found.entry(global.clone()).or_insert_with(|| (at, owner(input, global)));
             }
         }
     }
-    let strangers = ask.inventory.seen.iter().filter(|(at, _)| is_outsider(ask, at));
+    let strangers = input.inventory.seen.iter().filter(|(at, _)| is_outsider(input, at));
     for (at, seen) in strangers {
         let mut named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
             let name = Name::new(name).ok()?;
             Some(Address::new(at.region.clone(), kind, name))
         });
         if let Some(of) = named.find(|named| of_ours(named)) {
-            found.entry(at.clone()).or_insert_with(|| (of, owner(ask, at)));
+            found.entry(at.clone()).or_insert_with(|| (of, owner(input, at)));
         }
     }
-    let is_news = |at: &Address, of: &Address| ask.node(at).is_none() || draft.deletion_of(of).is_some();
+    let is_news = |at: &Address, of: &Address| input.node(at).is_none() || draft.deletion_of(of).is_some();
     found
         .into_iter()
         .filter(|(at, (of, _))| is_news(at, of))
-        .map(|(at, (of, owner))| Waiting::ForeignMember { at, of, owner })
+        .map(|(at, (of, owner))| Blocker::ForeignMember { at, of, owner })
         .collect()
 }
 
 /// What looks like ours and is not: of this blueprint in another record, or made by the record and changed since. A removal
 /// leaves it alone, and is not over while it is there.
-pub(super) fn lookalikes(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<Waiting> {
-    let told: BTreeSet<&Address> = draft.waiting.iter().map(Waiting::at).collect();
-    let there = ask.inventory.seen.iter().filter(|(at, seen)| {
+pub(super) fn lookalikes(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocker> {
+    let told: BTreeSet<&Address> = draft.waiting.iter().map(Blocker::at).collect();
+    let there = input.inventory.seen.iter().filter(|(at, seen)| {
         !at.kind.facts().observe_only && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
     });
     there
         .filter(|(at, _)| !told.contains(at))
-        .filter_map(|(at, seen)| match ask.claims.standing(&ask.desired.blueprint, at, seen) {
+        .filter_map(|(at, seen)| match input.claims.standing(&input.desired.blueprint, at, seen) {
             Standing::Foreign { owner, remedy: remedy @ Some(_) } => {
-                Some(Waiting::Foreign { at: at.clone(), owner, remedy })
+                Some(Blocker::Foreign { at: at.clone(), owner, remedy })
             }
             Standing::Foreign { remedy: None, .. } | Standing::Ours => None,
         })
@@ -72,13 +72,13 @@ pub(super) fn lookalikes(ask: &Ask<'_>, draft: &Draft<'_>) -> Vec<Waiting> {
 }
 
 /// What they cost, which no sum of the plan has; nothing where it is not known or nothing.
-pub(super) fn cost(ask: &Ask<'_>, waiting: &[Waiting]) -> Option<String> {
+pub(super) fn cost(input: &PlanInput<'_>, waiting: &[Blocker]) -> Option<String> {
     let mut total = Total::default();
     for one in waiting {
-        if let Waiting::ForeignMember { at, .. } = one
-            && let Some(seen) = ask.inventory.seen.get(at)
+        if let Blocker::ForeignMember { at, .. } = one
+            && let Some(seen) = input.inventory.seen.get(at)
         {
-            total.merge(&ask.figures.cost(&effective_attrs(seen), &Usage::default(), &at.region));
+            total.merge(&input.figures.cost(&effective_attrs(seen), &Usage::default(), &at.region));
         }
     }
     (total != Total::default()).then(|| {
@@ -87,7 +87,7 @@ pub(super) fn cost(ask: &Ask<'_>, waiting: &[Waiting]) -> Option<String> {
 }
 
 /// The members that a global object tells of.
-fn members(global: &Address, seen: &Seen) -> Vec<Address> {
+fn members(global: &Address, seen: &Observed) -> Vec<Address> {
     let kind: Option<KindId> = global.kind.member_kind();
     let address = |kind| {
         let members = seen.facts.members.iter();
@@ -96,17 +96,17 @@ fn members(global: &Address, seen: &Seen) -> Vec<Address> {
     kind.map_or_else(Vec::new, address)
 }
 
-fn owner(ask: &Ask<'_>, at: &Address) -> Option<String> {
-    Some(ask.inventory.seen.get(at)?.owner()?.to_owned())
+fn owner(input: &PlanInput<'_>, at: &Address) -> Option<String> {
+    Some(input.inventory.seen.get(at)?.owner()?.to_owned())
 }
 
 /// Whether an object is there, is not ours, and stays. Where nobody looked, a member that is told of is not ours.
-fn is_outsider(ask: &Ask<'_>, at: &Address) -> bool {
-    if let Some(seen) = ask.inventory.seen.get(at) {
-        return !ask.owns(at, seen)
+fn is_outsider(input: &PlanInput<'_>, at: &Address) -> bool {
+    if let Some(seen) = input.inventory.seen.get(at) {
+        return !input.owns(at, seen)
             && !at.kind.facts().observe_only
             && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
     }
-    let looked: BTreeSet<_> = ask.inventory.seen.keys().map(|seen| &seen.region).collect();
-    !ask.desired.regions.contains(&at.region) && !looked.contains(&at.region)
+    let looked: BTreeSet<_> = input.inventory.seen.keys().map(|seen| &seen.region).collect();
+    !input.desired.regions.contains(&at.region) && !looked.contains(&at.region)
 }

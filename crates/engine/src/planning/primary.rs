@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ask;
+use super::PlanInput;
 use super::compare::remaining_changes;
 use super::draft::{Draft, StepNo};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Node;
+use rgctl_model::observed::Observed;
 use rgctl_model::plan::Op;
-use rgctl_model::seen::Seen;
 use rgctl_schema::phase::Role;
 use rgctl_schema::table::FieldChange;
 
 /// Leaves to the primary what it is about to change for all members. What the primary has already, and a secondary has
 /// not, stays a difference of the secondary.
-pub(super) fn leave_to_primary(ask: &Ask<'_>, at: &Address, seen: &Seen, changes: &mut Vec<FieldChange>) {
-    let Some((primary, as_seen)) = primary_of(ask, at, seen) else { return };
+pub(super) fn leave_to_primary(
+    input: &PlanInput<'_>,
+    at: &Address,
+    seen: &Observed,
+    changes: &mut Vec<FieldChange>,
+) {
+    let Some((primary, as_seen)) = primary_of(input, at, seen) else { return };
     let comes: Vec<FieldChange> = remaining_changes(&primary.attrs, as_seen);
     let is_left = |change: &FieldChange| {
         change.common && comes.iter().any(|other| other.field == change.field && other.after == change.after)
@@ -25,26 +30,26 @@ pub(super) fn leave_to_primary(ask: &Ask<'_>, at: &Address, seen: &Seen, changes
 }
 
 /// The primary of the global object of which an object is a secondary, where it is wanted and ours.
-fn primary_of<'a>(ask: &Ask<'a>, at: &Address, seen: &Seen) -> Option<(&'a Node, &'a Seen)> {
+fn primary_of<'a>(input: &PlanInput<'a>, at: &Address, seen: &Observed) -> Option<(&'a Node, &'a Observed)> {
     let kind = at.kind.global_kind()?;
     let name = seen.attrs.joins()?;
-    let is_its = |(global, _): &(&Address, &Seen)| global.kind == kind && global.name.as_str() == name;
-    let (_, global) = ask.inventory.seen.iter().find(is_its)?;
+    let is_its = |(global, _): &(&Address, &Observed)| global.kind == kind && global.name.as_str() == name;
+    let (_, global) = input.inventory.seen.iter().find(is_its)?;
     let writer = global.facts.members.iter().find(|member| member.role == Role::Writer)?;
     let primary = Address::new(writer.region.clone(), at.kind, writer.name.clone());
     if primary == *at {
         return None;
     }
-    let node = ask.desired.nodes.get(&primary)?;
-    let seen = ask.inventory.seen.get(&primary).filter(|seen| ask.owns(&primary, seen))?;
+    let node = input.desired.nodes.get(&primary)?;
+    let seen = input.inventory.seen.get(&primary).filter(|seen| input.owns(&primary, seen))?;
     Some((node, seen))
 }
 
 /// A secondary goes the whole way of a change by steps before the primary changes what all have in common: a group whose
 /// keys are not spread yet can take no second shard.
-pub(super) fn ways_first(ask: &Ask<'_>, draft: &mut Draft<'_>) {
+pub(super) fn ways_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     // Only secondaries name their global object.
-    let global_of = |at: &Address| Some((at.kind, ask.inventory.seen.get(at)?.attrs.joins()?));
+    let global_of = |at: &Address| Some((at.kind, input.inventory.seen.get(at)?.attrs.joins()?));
     let changes = |no: &StepNo| match draft.get(*no).map(|entry| &entry.step.op) {
         Some(Op::Modify { changes, .. }) => changes.as_slice(),
         _ => &[],
@@ -66,7 +71,7 @@ pub(super) fn ways_first(ask: &Ask<'_>, draft: &mut Draft<'_>) {
         return;
     }
     let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
-    for (global, seen) in &ask.inventory.seen {
+    for (global, seen) in &input.inventory.seen {
         let Some(kind) = global.kind.member_kind() else { continue };
         let Some(theirs) = ways.get(&(kind, global.name.as_str().to_owned())) else { continue };
         for member in seen.facts.members.iter().filter(|member| member.role == Role::Writer) {

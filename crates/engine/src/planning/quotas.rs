@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Ask;
+use super::PlanInput;
 use super::compare::effective_attrs;
 use rgctl_model::kinds::quotas::{Quota, bounds_of, units_of};
 use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Answer, Op, Step};
 use rgctl_model::quota::{AccountQuota, KnownQuota, OverQuota};
-use rgctl_model::seen::Inventory;
 use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Phase;
 
@@ -69,11 +69,11 @@ fn asks_for_more(step: &Step) -> bool {
 
 /// The quotas that the steps of a plan would exceed: those that the account told, and else the catalog's defaults. What
 /// nobody knows refuses nothing; what the gate refuses already neither takes room nor makes any.
-pub(super) fn over_quota(ask: &Ask<'_>, steps: &[Step]) -> Vec<OverQuota> {
+pub(super) fn over_quota(input: &PlanInput<'_>, steps: &[Step]) -> Vec<OverQuota> {
     if !steps.iter().any(asks_for_more) {
         return Vec::new();
     }
-    let desk = Desk { ask, here: Here::of(ask.inventory) };
+    let desk = Desk { input, here: Here::of(input.inventory) };
     let mut counts: BTreeMap<Key, Option<Count<'_>>> = BTreeMap::new();
     let mut over = Vec::new();
     let judged = || steps.iter().filter(|step| !matches!(step.answer, Answer::No { .. }));
@@ -141,23 +141,23 @@ impl<'a> Here<'a> {
 }
 
 struct Desk<'a> {
-    ask: &'a Ask<'a>,
+    input: &'a PlanInput<'a>,
     here: Here<'a>,
 }
 
 impl Desk<'_> {
     fn own(&self, region: &RegionId, kind: KindId) -> Option<&KnownQuota> {
-        self.ask.verdicts.quotas.iter().find(|quota| quota.region == *region && quota.kind == kind)
+        self.input.verdicts.quotas.iter().find(|quota| quota.region == *region && quota.kind == kind)
     }
 
     fn default_of(&self, region: &RegionId, service: &str, item: &str) -> Option<u64> {
-        self.ask.figures.limit(service, item, region)
+        self.input.figures.limit(service, item, region)
     }
 
     /// What a step adds to or takes from which quota.
     fn changes(&self, step: &Step) -> Vec<(KindId, Quota, i64)> {
         let at = step.op.at();
-        let seen = self.ask.inventory.seen.get(at).map(effective_attrs);
+        let seen = self.input.inventory.seen.get(at).map(effective_attrs);
         let units = |attrs: Option<&AnyAttrs>| i64::try_from(attrs.map_or(0, units_of)).unwrap_or(i64::MAX);
         // A kind without a usual quota may have one of the account's own.
         let told =
@@ -213,7 +213,7 @@ impl Desk<'_> {
         if self.own(&at.region, at.kind).is_some_and(|own| own.alone) {
             return Vec::new();
         }
-        let seen = self.ask.inventory.seen.get(at).map(effective_attrs);
+        let seen = self.input.inventory.seen.get(at).map(effective_attrs);
         let after = match (&step.op, &seen) {
             (Op::Create { attrs, .. }, _) => attrs.clone(),
             (Op::Modify { attrs, .. }, Some(seen)) => {

@@ -7,42 +7,42 @@ use serde_json::Value;
 
 use super::draft::{Draft, StepNo};
 use super::rolling::{Successors, parent_of, push_act};
-use super::{Ask, cost, effect};
+use super::{PlanInput, cost, effect};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{KEEP_RETAIN, Node, Usage};
-use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Verb, Waiting};
-use rgctl_model::policy::{Grave, GraveAct};
-use rgctl_model::seen::{Member, Seen};
+use rgctl_model::observed::{Member, Observed};
+use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Reason, Step, Verb};
+use rgctl_model::policy::{ConsentRequest, DestructiveAction};
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::{Change, FieldChange};
 
 /// Name of the snapshot that a deletion leaves behind; none where nothing is held, or by request.
-pub(super) fn final_snapshot(ask: &Ask<'_>, at: &Address) -> Option<Name> {
+pub(super) fn final_snapshot(input: &PlanInput<'_>, at: &Address) -> Option<Name> {
     at.kind.facts().final_snapshot?;
     // The tag counts, not the blueprint: a store that left the blueprint has only its tag.
-    let seen = ask.inventory.seen.get(at);
-    let is_discarded = seen.is_some_and(|seen| ask.claims.discards(at, seen));
-    if ask.policy.skip_final_snapshot || is_discarded {
+    let seen = input.inventory.seen.get(at);
+    let is_discarded = seen.is_some_and(|seen| input.claims.discards(at, seen));
+    if input.policy.skip_final_snapshot || is_discarded {
         return None;
     }
     // A name that was chosen before is kept, unless such a snapshot is there by now.
     let is_free = |name: &&Name| {
         let kind = at.kind.facts().final_snapshot.unwrap_or(at.kind);
-        !ask.inventory.seen.contains_key(&Address::new(at.region.clone(), kind, (*name).clone()))
+        !input.inventory.seen.contains_key(&Address::new(at.region.clone(), kind, (*name).clone()))
     };
-    if let Some(chosen) = ask.choices.snapshots.get(at).filter(is_free) {
+    if let Some(chosen) = input.choices.snapshots.get(at).filter(is_free) {
         return Some(chosen.clone());
     }
-    let suffix = format!("-final-{}", ask.snapshot_suffix);
+    let suffix = format!("-final-{}", input.snapshot_suffix);
     let room = Name::MAX.saturating_sub(suffix.len());
     let stem: String = at.name.as_str().chars().take(room).collect();
     Name::new(format!("{}{suffix}", stem.trim_end_matches('-'))).ok()
 }
 
 /// Switches the service's own protection off, so that the deletion that follows is accepted.
-pub(super) fn unprotect(ask: &Ask<'_>, at: &Address, seen: &Seen) -> Step {
+pub(super) fn unprotect(input: &PlanInput<'_>, at: &Address, seen: &Observed) -> Step {
     let field = at.kind.facts().protection.unwrap_or("deletion_protection");
     let mut attrs = AnyAttrs::empty(at.kind);
     // The field is a truth value in every table that names it as its protection; a law checks that.
@@ -60,61 +60,61 @@ pub(super) fn unprotect(ask: &Ask<'_>, at: &Address, seen: &Seen) -> Step {
         common: false,
     };
     let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };
-    bare_step(ask, op, seen, Reason::Unprotect)
+    bare_step(input, op, seen, Reason::Unprotect)
 }
 
-fn bare_step(ask: &Ask<'_>, op: Op, seen: &Seen, why: Reason) -> Step {
+fn bare_step(input: &PlanInput<'_>, op: Op, seen: &Observed, why: Reason) -> Step {
     Step {
         id: op.step_id(),
-        store: ask.store_of(op.at()),
+        store: input.store_of(op.at()),
         needs: BTreeSet::new(),
-        gone: BTreeSet::new(),
+        after_deletion_of: BTreeSet::new(),
         why,
         requires: BTreeSet::new(),
         disturbs: Disturbance::Quiet,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, Some(seen)),
-        cost: cost::change(ask, &op, Some(seen), &Usage::default()),
+        cost: cost::change(input, &op, Some(seen), &Usage::default()),
         op,
     }
 }
 
 /// Adds what it takes to remove objects that are seen and not wanted, as far as they are ours.
 pub(super) fn remove_unwanted<'a>(
-    ask: &Ask<'a>,
-    unwanted: &[(&'a Address, &'a Seen)],
+    input: &PlanInput<'a>,
+    unwanted: &[(&'a Address, &'a Observed)],
     draft: &mut Draft<'a>,
 ) {
-    let ours = |(at, seen): &&(&Address, &Seen)| ask.owns(at, seen) && !at.kind.facts().observe_only;
-    let unwanted: Vec<(&'a Address, &'a Seen)> = unwanted.iter().filter(ours).copied().collect();
+    let ours = |(at, seen): &&(&Address, &Observed)| input.owns(at, seen) && !at.kind.facts().observe_only;
+    let unwanted: Vec<(&'a Address, &'a Observed)> = unwanted.iter().filter(ours).copied().collect();
     if unwanted.is_empty() {
         return;
     }
-    let retained = retained(ask, &unwanted);
+    let retained = retained(input, &unwanted);
     let mut leaving: BTreeSet<Address> = BTreeSet::new();
     for (at, seen) in unwanted {
         if retained.contains(at) {
-            draft.waiting.push(Waiting::Retained { at: at.clone() });
-        } else if remove(ask, at, seen, draft) {
+            draft.waiting.push(Blocker::Retained { at: at.clone() });
+        } else if remove(input, at, seen, draft) {
             leaving.insert(at.clone());
         }
     }
-    leave_globals(ask, &leaving, draft);
-    move_writers(ask, &leaving, draft);
-    outlast_leaving(ask, &leaving, draft);
-    writers_last(ask, &leaving, draft);
-    dependants_first(ask, &leaving, draft);
+    leave_globals(input, &leaving, draft);
+    move_writers(input, &leaving, draft);
+    outlast_leaving(input, &leaving, draft);
+    writers_last(input, &leaving, draft);
+    dependants_first(input, &leaving, draft);
 }
 
 /// What is to be kept, and whatever that names in its fields: its groups cannot go while it uses them.
-fn retained<'a>(ask: &Ask<'_>, unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet<&'a Address> {
-    let is_kept = |at: &Address, seen: &Seen| ask.claims.keep_of(at, seen) == Some(KEEP_RETAIN);
-    let mut queue: Vec<(&Address, &Seen)> =
+fn retained<'a>(input: &PlanInput<'_>, unwanted: &[(&'a Address, &'a Observed)]) -> BTreeSet<&'a Address> {
+    let is_kept = |at: &Address, seen: &Observed| input.claims.keep_of(at, seen) == Some(KEEP_RETAIN);
+    let mut queue: Vec<(&Address, &Observed)> =
         unwanted.iter().filter(|(at, seen)| is_kept(at, seen)).copied().collect();
     let mut retained: BTreeSet<&Address> = queue.iter().map(|(at, _)| *at).collect();
     let by_name = by_name(unwanted.iter().map(|(at, _)| *at));
-    let seen_at: BTreeMap<&Address, &Seen> = unwanted.iter().copied().collect();
+    let seen_at: BTreeMap<&Address, &Observed> = unwanted.iter().copied().collect();
     while let Some((at, seen)) = queue.pop() {
         for other in named_by(at, seen, &by_name) {
             if retained.insert(other) {
@@ -126,50 +126,50 @@ fn retained<'a>(ask: &Ask<'_>, unwanted: &[(&'a Address, &'a Seen)]) -> BTreeSet
 }
 
 /// Adds the steps that remove one object; tells whether it is on its way out.
-fn remove<'a>(ask: &Ask<'a>, at: &Address, seen: &'a Seen, draft: &mut Draft<'a>) -> bool {
+fn remove<'a>(input: &PlanInput<'a>, at: &Address, seen: &'a Observed, draft: &mut Draft<'a>) -> bool {
     match &seen.facts.phase {
         Phase::Absent => return false,
         Phase::Deleting => {
-            draft.waiting.push(Waiting::Transition {
+            draft.waiting.push(Blocker::Transition {
                 at: at.clone(),
                 phase: seen.facts.phase.clone(),
                 native: seen.facts.native.clone(),
             });
             return false;
         }
-        Phase::Creating | Phase::Busy { .. } => draft.waiting.push(Waiting::Transition {
+        Phase::Creating | Phase::Busy { .. } => draft.waiting.push(Blocker::Transition {
             at: at.clone(),
             phase: seen.facts.phase.clone(),
             native: seen.facts.native.clone(),
         }),
         Phase::Ready | Phase::Stopped | Phase::Failed(_) | Phase::Unknown(_) => {}
     }
-    if !ask.inventory.gaps.is_empty() {
-        draft.waiting.push(Waiting::Unseen {
+    if !input.inventory.gaps.is_empty() {
+        draft.waiting.push(Blocker::Unseen {
             at: at.clone(),
             why: "nothing is deleted while a part of the world cannot be seen".to_owned(),
-            lasting: ask.inventory.gaps.iter().any(|gap| gap.lasting),
+            lasting: input.inventory.gaps.iter().any(|gap| gap.lasting),
         });
         return false;
     }
-    let why = if ask.destroy { Reason::Destroy } else { Reason::Unwanted };
-    let requires: BTreeSet<GraveAct> =
-        at.kind.facts().holds_data.then(|| ask.act(Grave::Delete, at)).into_iter().collect();
+    let why = if input.destroy { Reason::Destroy } else { Reason::Unwanted };
+    let requires: BTreeSet<ConsentRequest> =
+        at.kind.facts().holds_data.then(|| input.act(DestructiveAction::Delete, at)).into_iter().collect();
     if super::compare::effective_attrs(seen).is_protected() {
-        draft.push(Step { requires: requires.clone(), ..unprotect(ask, at, seen) }, None, Some(seen));
+        draft.push(Step { requires: requires.clone(), ..unprotect(input, at, seen) }, None, Some(seen));
     }
-    let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(ask, at) };
-    draft.push(Step { requires, ..bare_step(ask, op, seen, why) }, None, Some(seen));
+    let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(input, at) };
+    draft.push(Step { requires, ..bare_step(input, op, seen, why) }, None, Some(seen));
     true
 }
 
 /// Members leave a global object before they, or it, can be deleted; the secondaries first. They leave for good, or until
 /// they have been made anew.
-pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
-    let leaving_members = deletions_by_parent(ask, leaving, draft);
-    for (global, seen) in &ask.inventory.seen {
+pub(super) fn leave_globals<'a>(input: &PlanInput<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
+    let leaving_members = deletions_by_parent(input, leaving, draft);
+    for (global, seen) in &input.inventory.seen {
         let facts = global.kind.facts();
-        if !facts.is_global || !ask.owns(global, seen) {
+        if !facts.is_global || !input.owns(global, seen) {
             continue;
         }
         if seen.facts.phase == Phase::Deleting {
@@ -197,7 +197,7 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
             }
             let must_leave =
                 if is_primary { deletion.is_some() } else { deletion.is_some() || cluster.is_some() };
-            if !must_leave || !may_leave(ask, global, member) {
+            if !must_leave || !may_leave(input, global, member) {
                 continue;
             }
             let verb = Verb::Detach { region: member.region.clone(), member: member.name.clone() };
@@ -207,7 +207,7 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
             // Where the cluster stays, its detaching goes with the global object.
             let requires = of_cluster.and(gone).map(|delete| delete.requires.clone()).unwrap_or_default();
             let op = Op::Act { at: global.clone(), verb };
-            let detach = draft.push_aside(Step { requires, ..bare_step(ask, op, seen, why) }, seen);
+            let detach = draft.push_aside(Step { requires, ..bare_step(input, op, seen, why) }, seen);
             if is_primary {
                 for secondary in &secondaries {
                     draft.need(detach, *secondary);
@@ -228,13 +228,19 @@ pub(super) fn leave_globals<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draf
             inherit_consent(global, deletion, draft);
         }
         if !secondaries.is_empty() {
-            make_room_first(ask, global, seen, &secondaries, draft);
+            make_room_first(input, global, seen, &secondaries, draft);
         }
     }
 }
 
 /// A secondary that leaves makes room for a reader of the primary, where there would be too many otherwise.
-fn make_room_first(ask: &Ask<'_>, global: &Address, seen: &Seen, detaches: &[StepNo], draft: &mut Draft<'_>) {
+fn make_room_first(
+    input: &PlanInput<'_>,
+    global: &Address,
+    seen: &Observed,
+    detaches: &[StepNo],
+    draft: &mut Draft<'_>,
+) {
     let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
     let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) else { return };
     let (Some(most), Some(child)) = (kind.members_max(), kind.child_kind()) else { return };
@@ -242,7 +248,7 @@ fn make_room_first(ask: &Ask<'_>, global: &Address, seen: &Seen, detaches: &[Ste
     let is_its = |node: &&Node| {
         node.at.kind == child && parent_of(&node.at, Some(node), None).as_ref() == Some(&primary)
     };
-    let members: Vec<&Address> = ask.desired.nodes.values().filter(is_its).map(|node| &node.at).collect();
+    let members: Vec<&Address> = input.desired.nodes.values().filter(is_its).map(|node| &node.at).collect();
     if members.len() + seen.facts.members.len().saturating_sub(1) <= most {
         return;
     }
@@ -256,28 +262,28 @@ fn make_room_first(ask: &Ask<'_>, global: &Address, seen: &Seen, detaches: &[Ste
 }
 
 /// What is still a member of a global object that is on its way out goes after it.
-fn wait_for_end(global: &Address, seen: &Seen, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+fn wait_for_end(global: &Address, seen: &Observed, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
     let Some(kind) = global.kind.member_kind() else { return };
     for member in &seen.facts.members {
         let at = Address::new(member.region.clone(), kind, member.name.clone());
         let deletion = leaving.get(&at).and_then(|at| draft.deletion_of(at));
         if let Some(step) = deletion.and_then(|no| draft.step_mut(no)) {
-            step.gone.insert(global.clone());
+            step.after_deletion_of.insert(global.clone());
         }
     }
 }
 
 /// What is not ours is not taken out of anything: its global object stays with it.
-fn may_leave(ask: &Ask<'_>, global: &Address, member: &Member) -> bool {
+fn may_leave(input: &PlanInput<'_>, global: &Address, member: &Member) -> bool {
     let at =
         global.kind.member_kind().map(|kind| Address::new(member.region.clone(), kind, member.name.clone()));
-    at.is_none_or(|at| ask.inventory.seen.get(&at).is_none_or(|seen| ask.owns(&at, seen)))
+    at.is_none_or(|at| input.inventory.seen.get(&at).is_none_or(|seen| input.owns(&at, seen)))
 }
 
 /// A global object goes only if its members may: it holds no data, but its end ends their replication.
 fn inherit_consent(global: &Address, deletion: StepNo, draft: &mut Draft<'_>) {
     let needed = draft.get(deletion).into_iter().flat_map(|entry| draft.needs_of(entry));
-    let requires: BTreeSet<GraveAct> =
+    let requires: BTreeSet<ConsentRequest> =
         needed.flat_map(|(_, needed)| needed.step.requires.iter().cloned()).collect();
     for no in draft.of(global).to_vec() {
         if let Some(step) = draft.step_mut(no) {
@@ -287,22 +293,22 @@ fn inherit_consent(global: &Address, deletion: StepNo, draft: &mut Draft<'_>) {
 }
 
 /// A member that leaves while its parent stays gives the write role away first.
-fn move_writers<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
+fn move_writers<'a>(input: &PlanInput<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
     let parent_of_writer = |at: &Address| {
-        let seen = ask.inventory.seen.get(at).filter(|seen| seen.facts.role == Some(Role::Writer))?;
-        parent_of(at, ask.node(at), Some(seen)).filter(|parent| !leaving.contains(parent))
+        let seen = input.inventory.seen.get(at).filter(|seen| seen.facts.role == Some(Role::Writer))?;
+        parent_of(at, input.node(at), Some(seen)).filter(|parent| !leaving.contains(parent))
     };
     let writers: Vec<(&Address, Address)> =
         leaving.iter().filter_map(|at| Some((at, parent_of_writer(at)?))).collect();
     if writers.is_empty() {
         return;
     }
-    let successors = Successors::of(ask);
+    let successors = Successors::of(input);
     for (at, parent) in writers {
         if let Some(to) = successors.of_writer(&parent, at) {
             let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name.clone()) } };
             let why = Reason::WriterMovesFirst { writer: at.name.clone() };
-            let failover = push_act(ask, draft, op, why);
+            let failover = push_act(input, draft, op, why);
             // Who takes over is changed before, while no writes depend on it.
             for no in draft.of(to).to_vec() {
                 draft.need(failover, no);
@@ -316,11 +322,11 @@ fn move_writers<'a>(ask: &Ask<'a>, leaving: &BTreeSet<Address>, draft: &mut Draf
 
 /// A writer that nobody takes over from is disturbed after its leaving siblings are gone: the service would give the role
 /// to one of them, which would have to give it back.
-fn outlast_leaving(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+fn outlast_leaving(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
     let mut deletions: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
     for at in leaving {
-        let Some(seen) = ask.inventory.seen.get(at) else { continue };
-        let parent = parent_of(at, ask.node(at), Some(seen)).filter(|parent| !leaving.contains(parent));
+        let Some(seen) = input.inventory.seen.get(at) else { continue };
+        let parent = parent_of(at, input.node(at), Some(seen)).filter(|parent| !leaving.contains(parent));
         if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(at)) {
             deletions.entry(parent).or_default().push(deletion);
         }
@@ -351,14 +357,14 @@ fn outlast_leaving(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft
 
 /// The deletions of members that go with their parents, by parent.
 fn deletions_by_parent(
-    ask: &Ask<'_>,
+    input: &PlanInput<'_>,
     leaving: &BTreeSet<Address>,
     draft: &Draft<'_>,
 ) -> BTreeMap<Address, Vec<StepNo>> {
     let mut by_parent: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
     for at in leaving {
-        let Some(seen) = ask.inventory.seen.get(at) else { continue };
-        let parent = parent_of(at, ask.node(at), Some(seen)).filter(|parent| leaving.contains(parent));
+        let Some(seen) = input.inventory.seen.get(at) else { continue };
+        let parent = parent_of(at, input.node(at), Some(seen)).filter(|parent| leaving.contains(parent));
         if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(at)) {
             by_parent.entry(parent).or_default().push(deletion);
         }
@@ -368,8 +374,8 @@ fn deletions_by_parent(
 
 /// Of members that leave with their parent the writer goes last: its end would make another one the writer, and the parent
 /// busy, for nothing.
-pub(super) fn writers_last(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
-    for members in deletions_by_parent(ask, leaving, draft).into_values() {
+pub(super) fn writers_last(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+    for members in deletions_by_parent(input, leaving, draft).into_values() {
         let is_writer = |no: &StepNo| {
             let seen = draft.get(*no).and_then(|entry| entry.seen);
             seen.is_some_and(|seen| seen.facts.role == Some(Role::Writer))
@@ -385,11 +391,11 @@ pub(super) fn writers_last(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &m
 
 /// An object goes after everything that names it in one of its fields: members before their cluster, clusters before
 /// their subnet group. A wanted object that still names it must have been changed before.
-fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
+fn dependants_first(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
     let by_name = by_name(leaving);
     let mut edges: Vec<(Address, Address)> = Vec::new();
-    for (dependant, seen) in &ask.inventory.seen {
-        if !ask.owns(dependant, seen) || dependant.kind.facts().observe_only {
+    for (dependant, seen) in &input.inventory.seen {
+        if !input.owns(dependant, seen) || dependant.kind.facts().observe_only {
             continue;
         }
         let needed = named_by(dependant, seen, &by_name).into_iter();
@@ -397,10 +403,10 @@ fn dependants_first(ask: &Ask<'_>, leaving: &BTreeSet<Address>, draft: &mut Draf
     }
     for (dependant, needed) in &edges {
         let leaves =
-            ask.inventory.seen.get(dependant).is_some_and(|seen| seen.facts.phase == Phase::Deleting);
+            input.inventory.seen.get(dependant).is_some_and(|seen| seen.facts.phase == Phase::Deleting);
         let Some(deletion) = draft.deletion_of(needed) else { continue };
         if leaves && let Some(step) = draft.step_mut(deletion) {
-            step.gone.insert(dependant.clone());
+            step.after_deletion_of.insert(dependant.clone());
         }
         for no in draft.of(dependant).to_vec() {
             draft.need(deletion, no);
@@ -420,7 +426,7 @@ fn by_name<'a>(all: impl IntoIterator<Item = &'a Address>) -> BTreeMap<(KindId, 
 /// Which of them an object names in its fields: in its own region, or in any when they span regions.
 fn named_by<'a>(
     at: &Address,
-    seen: &Seen,
+    seen: &Observed,
     by_name: &BTreeMap<(KindId, &'a str), Vec<&'a Address>>,
 ) -> Vec<&'a Address> {
     let reaches = |needed: &&Address| needed.kind.facts().is_global || needed.region == at.region;

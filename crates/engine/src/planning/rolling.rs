@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, StepNo};
-use super::{Ask, cost, effect, side_by_side, tables};
+use super::{PlanInput, cost, effect, side_by_side, tables};
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::node::{Node, Usage};
+use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Verb};
-use rgctl_model::seen::Seen;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::Change;
 
 /// The parent of an object, by desired state or by what is seen.
-pub(super) fn parent_of(at: &Address, node: Option<&Node>, seen: Option<&Seen>) -> Option<Address> {
+pub(super) fn parent_of(at: &Address, node: Option<&Node>, seen: Option<&Observed>) -> Option<Address> {
     let parent = at.kind.facts().parent?;
     let name = node
         .and_then(|node| node.attrs.text(parent.field))
@@ -31,7 +31,7 @@ struct Disturbed {
     steps: Vec<StepNo>,
 }
 
-pub(super) fn roll<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
+pub(super) fn roll<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     let mut disturbed: Vec<(Address, Disturbed)> = Vec::new();
     for (at, steps) in draft.objects() {
         let disturbs = |no: &StepNo| {
@@ -49,9 +49,9 @@ pub(super) fn roll<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>) {
     if disturbed.is_empty() {
         return;
     }
-    let successors = Successors::of(ask);
+    let successors = Successors::of(input);
     for (parent, members) in by_parent(disturbed) {
-        roll_members(ask, &successors, &parent, members, draft);
+        roll_members(input, &successors, &parent, members, draft);
     }
 }
 
@@ -69,7 +69,7 @@ fn by_parent<T: Ord>(mut pairs: Vec<(Address, T)>) -> Vec<(Address, Vec<T>)> {
 }
 
 fn roll_members<'a>(
-    ask: &Ask<'a>,
+    input: &PlanInput<'a>,
     successors: &Successors<'a>,
     parent: &Address,
     members: Vec<Disturbed>,
@@ -85,7 +85,7 @@ fn roll_members<'a>(
     if let Some(to) = successors.of_writer(parent, &writer.at) {
         let op = Op::Act { at: parent.clone(), verb: Verb::Failover { to: Some(to.name.clone()) } };
         let why = Reason::WriterMovesFirst { writer: writer.at.name.clone() };
-        let failover = push_act(ask, draft, op, why);
+        let failover = push_act(input, draft, op, why);
         if let Some(last) = last {
             draft.need(failover, last);
         }
@@ -119,13 +119,13 @@ pub(super) struct Successors<'a> {
 }
 
 impl<'a> Successors<'a> {
-    pub fn of(ask: &Ask<'a>) -> Self {
+    pub fn of(input: &PlanInput<'a>) -> Self {
         let (mut ready, mut busy) = (Vec::new(), Vec::new());
-        for pair in side_by_side(ask) {
+        for pair in side_by_side(input) {
             let (Some(node), Some((at, seen))) = pair else { continue };
             let phase = &seen.facts.phase;
             let goes = matches!(phase, Phase::Deleting);
-            if seen.facts.role == Some(Role::Writer) || !ask.owns(at, seen) || goes {
+            if seen.facts.role == Some(Role::Writer) || !input.owns(at, seen) || goes {
                 continue;
             }
             let Some(parent) = parent_of(at, Some(node), Some(seen)) else { continue };
@@ -145,7 +145,7 @@ impl<'a> Successors<'a> {
             |members: Vec<(Option<u64>, &'a Address)>| members.into_iter().map(|(_, at)| at).collect();
         Self {
             ready: by_parent(ready).into_iter().map(|(parent, all)| (parent, addresses(all))).collect(),
-            chosen: ask.choices,
+            chosen: input.choices,
             busy: by_parent(busy).into_iter().collect(),
         }
     }
@@ -160,20 +160,20 @@ impl<'a> Successors<'a> {
     }
 }
 
-pub(super) fn push_act<'a>(ask: &Ask<'a>, draft: &mut Draft<'a>, op: Op, why: Reason) -> StepNo {
-    let seen = ask.inventory.seen.get(op.at());
+pub(super) fn push_act<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>, op: Op, why: Reason) -> StepNo {
+    let seen = input.inventory.seen.get(op.at());
     let step = Step {
         id: op.step_id(),
-        store: ask.store_of(op.at()),
+        store: input.store_of(op.at()),
         needs: BTreeSet::new(),
-        gone: BTreeSet::new(),
+        after_deletion_of: BTreeSet::new(),
         why,
         requires: BTreeSet::new(),
         disturbs: Disturbance::Quiet,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, seen),
-        cost: cost::change(ask, &op, seen, &Usage::default()),
+        cost: cost::change(input, &op, seen, &Usage::default()),
         op,
     };
     draft.push(step, None, seen)

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use rgctl_model::journal::Outcome;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Op;
-use rgctl_model::seen::Inventory;
 
 use rgctl_testkit::digests::{self, Digest, Fold};
 use rgctl_testkit::fixtures::{cluster_store, consents, desired};

@@ -4,20 +4,20 @@
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use rgctl_engine::execution::drive::{DriveError, Ended, World, drive};
+use rgctl_engine::execution::drive::{DriveError, Ended, Environment, drive};
 use rgctl_engine::execution::motion::Motion;
-use rgctl_engine::execution::turn::{Held, Known, Pace, turn};
-use rgctl_engine::ledger::{Begun, Status, Tries};
+use rgctl_engine::execution::turn::{Held, Pace, TurnInput, turn};
+use rgctl_engine::ledger::{InFlightStep, Status, Tries};
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::journal::{Cause, Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Gap, Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, StoreError};
 use rgctl_model::scope::Home;
-use rgctl_model::seen::{Gap, Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{RegionId, RunId, Token};
 use rgctl_schema::phase::Phase;
@@ -279,7 +279,7 @@ fn a_call_that_is_accepted_again_and_again_without_an_effect_is_given_up_and_tol
     for number in 1..=2 {
         let before = site.events().len();
         let (clock, idle) = (site.cloud.clock(), Idle(&site.cloud, KindId::AuroraInstance));
-        let world = World { cloud: &idle, clock: &clock, wall: &site.wall, store: &site.store };
+        let world = Environment { cloud: &idle, clock: &clock, wall: &site.wall, store: &site.store };
         let (run, policy, pace) = (RunId(format!("idle-{number}")), Policy::default(), Pace::default());
         let job = applying(&wanted, &run, &policy, &pace);
         let ended = block_on(drive(&world, &job, &mut Quiet { turns: 0, stop_after: Some(500) })).unwrap();
@@ -357,11 +357,11 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
     let (run, start) = (RunId("run".into()), Moment::from_secs(1_000));
     let id = rgctl_schema::names::StepId(format!("delete {namespace}").into());
     let mut ledger = rgctl_engine::ledger::Ledger::default();
-    let begun = Begun {
+    let begun = InFlightStep {
         at: namespace,
         word: "delete".into(),
         token: Token("t".into()),
-        leaves: Some(snapshot),
+        final_snapshot: Some(snapshot),
         status: Status::Accepted,
         since: start,
         first: start,
@@ -380,7 +380,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         let region = rgctl_testkit::fixtures::region("us-east-1");
         inventory.gaps.push(Gap { region, endpoint, why: "silence".into(), lasting: false });
         let (policy, pace, wanted) = (Policy::default(), Pace::default(), desired(Vec::new()));
-        let turn = turn(&Known {
+        let turn = turn(&TurnInput {
             desired: &wanted,
             inventory: &inventory,
             ledger: &ledger,
@@ -432,7 +432,7 @@ fn apply_at_pace(desired: &Desired, foresees: bool) -> (Ended, u32, Vec<Event>) 
     let clock = site.cloud.clock();
     let unforeseen = Unforeseen(&site.cloud);
     let cloud: &dyn Cloud = if foresees { &site.cloud } else { &unforeseen };
-    let world = World { cloud, clock: &clock, wall: &site.wall, store: &site.store };
+    let world = Environment { cloud, clock: &clock, wall: &site.wall, store: &site.store };
     let (run, policy, pace) = (RunId("run-1".to_owned()), Policy::default(), Pace::default());
     let job = applying(desired, &run, &policy, &pace);
     let mut watch = Quiet { turns: 0, stop_after: None };

@@ -9,19 +9,19 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rayon::prelude::*;
-use rgctl_engine::execution::drive::{DriveError, Ended, IfHeld, Job, Watch, World, drive, scope_of};
+use rgctl_engine::execution::drive::{DriveError, Ended, Environment, IfHeld, Job, Watch, drive, scope_of};
 use rgctl_engine::execution::motion::Motion;
-use rgctl_engine::execution::turn::{Known, Pace, Turn, turn};
+use rgctl_engine::execution::turn::{Pace, Turn, TurnInput, turn};
 use rgctl_engine::ledger::Ledger;
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::journal::{Entry, Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl_model::scope::{Home, Scope};
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{RegionId, RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
@@ -120,7 +120,7 @@ async fn run_as(
     store: &SqliteStore,
 ) -> (Result<Ended, DriveError>, Vec<String>) {
     let clock = slow.cloud.clock();
-    let world = World { cloud: slow, clock: &clock, wall, store };
+    let world = Environment { cloud: slow, clock: &clock, wall, store };
     let (wanted, run, policy, pace) = (wanted(), RunId(name.into()), Policy::default(), Pace::default());
     let job = Job { if_held, owner: name, ..applying(&wanted, &run, &policy, &pace) };
     let mut told = Told::default();
@@ -323,7 +323,7 @@ fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_
         let clock = site.cloud.clock();
         let store = is_taken.then_some(&site.store);
         let napping = Napping { cloud: &site.cloud, wall: &site.wall, store, calls: AtomicU64::new(0) };
-        let world = World { cloud: &napping, clock: &clock, wall: &site.wall, store: &site.store };
+        let world = Environment { cloud: &napping, clock: &clock, wall: &site.wall, store: &site.store };
         let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
         let job = applying(&wanted, &run, &policy, &pace);
         let mut watch = Quiet { turns: 0, stop_after: Some(500) };
@@ -411,7 +411,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
             at: late,
             word: "create".into(),
             token: Token("t".into()),
-            leaves: None,
+            final_snapshot: None,
             why: "missing".into(),
             changes: Vec::new(),
             asks: String::new(),
@@ -425,7 +425,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
         inventory.seen.insert(cluster.clone(), seen_as_wanted(&gone));
         let (run, pace, none) = (RunId("r2".into()), Pace::default(), desired(Vec::new()));
         let policy = consents(&["delete:*@us-east-1", "empty:*@us-east-1"]);
-        let turn = turn(&Known {
+        let turn = turn(&TurnInput {
             desired: &none,
             inventory: &inventory,
             ledger: &ledger,
@@ -605,7 +605,7 @@ fn making() -> (StepId, Event) {
         at,
         word: "create".into(),
         token: Token("t".into()),
-        leaves: None,
+        final_snapshot: None,
         why: "missing".into(),
         changes: Vec::new(),
         asks: String::new(),

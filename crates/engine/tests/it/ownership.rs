@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rgctl_engine::planning::{self, Ask};
+use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::address::Address;
 use rgctl_model::claims::{Claimed, Claims, NO_CLAIMS, Standing};
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_STORE, TAG_TOKEN};
-use rgctl_model::plan::{Op, Plan, Reason, Waiting};
+use rgctl_model::observed::Observed;
+use rgctl_model::plan::{Blocker, Op, Plan, Reason};
 use rgctl_model::policy::Policy;
 use rgctl_model::scope::RecordId;
-use rgctl_model::seen::Seen;
 use rgctl_schema::names::{BlueprintName, StoreName, Token};
 
 use rgctl_testkit::fixtures::{ask, at, cluster_store, consents, desired, node, seen_as_wanted};
@@ -34,7 +34,7 @@ const NAMELESS: [KindId; 10] = [
 
 fn plan(site: &Site, wanted: &Desired, policy: &Policy) -> Plan {
     let (claims, seen) = (site.claims(wanted.blueprint.as_str()), site.look(wanted));
-    planning::plan(&Ask { claims: &claims, ..ask(wanted, &seen, policy) })
+    planning::plan(&PlanInput { claims: &claims, ..ask(wanted, &seen, policy) })
 }
 
 /// Takes every tag of ours from an object.
@@ -70,11 +70,11 @@ fn in_every_family_a_lost_tag_is_shown_and_restored_where_the_service_tells_an_i
         let shown = plan(&site, &wanted, &Policy::default());
         for at in wanted.nodes.keys() {
             let is_foreign =
-                |one: &&Waiting| matches!(one, Waiting::Foreign { at: other, .. } if other == at);
+                |one: &&Blocker| matches!(one, Blocker::Foreign { at: other, .. } if other == at);
             let is_lost = |why: &Reason| matches!(why, Reason::LostTags { tags } if tags.len() == 4);
             let steps: Vec<_> = shown.steps.iter().filter(|step| step.op.at() == at).collect();
             if NAMELESS.contains(&at.kind) || at.kind == KindId::RedshiftSubnetGroup {
-                let Some(Waiting::Foreign { remedy: Some(remedy), .. }) =
+                let Some(Blocker::Foreign { remedy: Some(remedy), .. }) =
                     shown.waiting.iter().find(is_foreign)
                 else {
                     panic!("{at}: {steps:#?}")
@@ -89,7 +89,7 @@ fn in_every_family_a_lost_tag_is_shown_and_restored_where_the_service_tells_an_i
         assert!(shown.steps.iter().all(|step| matches!(step.op, Op::Tag { .. })), "{file}");
 
         let ended = site.apply(&wanted);
-        assert_eq!(ended.outcome, Outcome::Blocked, "what is not ours needs a person");
+        assert_eq!(ended.outcome, Outcome::Blocked, "what is not ours blocks");
         let after = site.look(&wanted);
         for (at, seen) in &before.seen {
             let is_known = kinds.contains(&at.kind) && wanted.nodes.contains_key(at);
@@ -131,7 +131,10 @@ fn a_tag_lost_in_every_way_leaves_the_consent_for_a_deletion_where_it_was() {
             let _ = site.cloud.with_world(|world| world.edit_tags(&cluster, tags)).unwrap();
         }
         let deletion = is_deleted(&plan(&site, &rest, &Policy::default())).expect("it is ours");
-        assert_eq!(deletion.lacks().next().map(ToString::to_string).as_deref(), Some("delete:old@us-east-1"));
+        assert_eq!(
+            deletion.missing_consent().next().map(ToString::to_string).as_deref(),
+            Some("delete:old@us-east-1")
+        );
     }
     let order = Order { policy: consents(&["delete:old@us-east-1"]), ..Order::default() };
     site.run(&rest, &order).unwrap();
@@ -148,10 +151,10 @@ fn an_object_made_anew_under_its_name_by_another_hand_is_not_ours_and_gets_no_ta
     let (claims, mut seen) = (site.claims("game"), site.look(&wanted));
     seen.seen.get_mut(&cluster).unwrap().facts.id = Some("cluster-SOMEBODYELSES".to_owned());
     let policy = Policy::default();
-    let plan = planning::plan(&Ask { claims: &claims, ..ask(&wanted, &seen, &policy) });
+    let plan = planning::plan(&PlanInput { claims: &claims, ..ask(&wanted, &seen, &policy) });
     assert!(!plan.steps.iter().any(|step| *step.op.at() == cluster), "{:#?}", plan.steps);
-    let of_another = |one: &Waiting| match one {
-        Waiting::Foreign { at, remedy: Some(remedy), .. } => {
+    let of_another = |one: &Blocker| match one {
+        Blocker::Foreign { at, remedy: Some(remedy), .. } => {
             *at == cluster && remedy.contains("its id differs")
         }
         _ => false,
@@ -168,8 +171,8 @@ fn an_object_of_another_store_is_foreign_and_the_plan_says_whose_it_is() {
     set_tag(&site, &cluster, TAG_RECORD, Some("0123456789abcdef"));
     let plan = plan(&site, &wanted, &Policy::default());
     assert!(!plan.steps.iter().any(|step| *step.op.at() == cluster), "{:#?}", plan.steps);
-    let theirs = |one: &Waiting| match one {
-        Waiting::Foreign { at, owner: Some(owner), remedy: Some(remedy) } => {
+    let theirs = |one: &Blocker| match one {
+        Blocker::Foreign { at, owner: Some(owner), remedy: Some(remedy) } => {
             *at == cluster && owner == "game of the record 0123456789abcdef" && remedy.contains("--store")
         }
         _ => false,
@@ -181,7 +184,7 @@ fn an_object_of_another_store_is_foreign_and_the_plan_says_whose_it_is() {
 }
 
 /// An object as a version made it that wrote no tag of its record.
-fn of_old(token: Option<&str>) -> (Address, Seen) {
+fn of_old(token: Option<&str>) -> (Address, Observed) {
     let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let mut seen = seen_as_wanted(&node(cluster.clone(), "accounts", &[], &[]));
     seen.facts.tags.extend(token.map(|token| (TAG_TOKEN.to_owned(), token.to_owned())));

@@ -7,9 +7,9 @@ use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{Desired, Keep};
-use rgctl_model::plan::{Op, Plan, Waiting};
+use rgctl_model::observed::{Gap, Member};
+use rgctl_model::plan::{Blocker, Op, Plan};
 use rgctl_model::policy::Policy;
-use rgctl_model::seen::{Gap, Member};
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn position(plan: &Plan, start: &str) -> usize {
 #[test]
 fn a_first_plan_creates_everything_in_the_order_of_needs() {
     let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
-    let plan = plan_for(&desired, &rgctl_model::seen::Inventory::empty(NOW), &Policy::default());
+    let plan = plan_for(&desired, &rgctl_model::observed::Inventory::empty(NOW), &Policy::default());
     assert_eq!(
         lines(&plan),
         [
@@ -111,7 +111,7 @@ fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
     let held = plan_for(&after, &world, &Policy::default());
     assert!(held.steps.len() >= 5);
     for step in &held.steps {
-        let lacking: Vec<String> = step.lacks().map(ToString::to_string).collect();
+        let lacking: Vec<String> = step.missing_consent().map(ToString::to_string).collect();
         assert_eq!(lacking, ["delete:matches@us-east-1"]);
     }
     let allowed = plan_for(&after, &world, &consents(&["delete:matches@us-east-1"]));
@@ -190,7 +190,7 @@ fn what_a_kept_store_uses_is_kept_with_it() {
     let all: Vec<_> = kept.iter().chain(&other).cloned().collect();
     let plan =
         plan_for(&desired(Vec::new()), &world_of(&desired(all)), &consents(&["delete:matches@us-east-1"]));
-    let is_kept = |waiting: &Waiting| matches!(waiting, Waiting::Retained { .. });
+    let is_kept = |waiting: &Blocker| matches!(waiting, Blocker::Retained { .. });
     assert!(plan.waiting.iter().all(is_kept), "{:#?}", plan.waiting);
     assert_eq!(plan.waiting.len(), kept.len(), "its groups with it");
     assert!(lines(&plan).iter().all(|line| line.contains("game-matches")), "{:#?}", lines(&plan));
@@ -403,8 +403,8 @@ fn a_primary_is_not_replaced_while_its_global_object_stays() {
     let allowed = consents(&["replace:accounts@us-east-1", "empty:accounts@us-east-1"]);
     let plan = plan_for(&after, &world, &allowed);
     assert_eq!(lines(&plan), [""; 0], "neither it nor its members go");
-    let bound = Waiting::Bound { at: cluster.clone(), by: global.clone() };
-    assert_eq!(plan.waiting, [Waiting::Retained { at: global.clone() }, bound]);
+    let bound = Blocker::Bound { at: cluster.clone(), by: global.clone() };
+    assert_eq!(plan.waiting, [Blocker::Retained { at: global.clone() }, bound]);
     assert!(plan.is_empty() && !plan.waiting[1].ends_by_itself());
     // Once it is gone, nothing is in the way.
     world.seen.remove(&global);
@@ -426,7 +426,7 @@ fn what_cannot_be_seen_is_neither_created_nor_deleted() {
     });
     let plan = plan_for(&desired(both[0].clone()), &world, &consents(&["delete:matches@us-east-1"]));
     assert_eq!(lines(&plan), [] as [&str; 0]);
-    assert!(plan.waiting.iter().all(|waiting| matches!(waiting, Waiting::Unseen { .. })));
+    assert!(plan.waiting.iter().all(|waiting| matches!(waiting, Blocker::Unseen { .. })));
     assert!(!plan.is_empty(), "it waits; it is not done");
 }
 
@@ -440,7 +440,7 @@ fn what_belongs_to_somebody_else_is_never_touched() {
     seen.attrs.set("backup_retention_days", Some(json!(1))).unwrap();
     let plan = plan_for(&desired, &world, &Policy::default());
     assert_eq!(lines(&plan), [] as [&str; 0]);
-    assert!(matches!(&plan.waiting[..], [Waiting::Foreign { owner: None, .. }]));
+    assert!(matches!(&plan.waiting[..], [Blocker::Foreign { owner: None, .. }]));
 }
 
 #[test]
@@ -453,7 +453,7 @@ fn a_value_that_was_accepted_is_waited_for_and_not_asked_for_again() {
         Some(attrs(INSTANCE, &[("class", json!("db.r7g.xlarge"))]));
     let plan = plan_for(&after, &world, &Policy::default());
     assert_eq!(lines(&plan), [] as [&str; 0]);
-    assert!(matches!(&plan.waiting[..], [Waiting::Pending { .. }]));
+    assert!(matches!(&plan.waiting[..], [Blocker::Pending { .. }]));
 }
 
 #[test]
@@ -465,7 +465,7 @@ fn a_broken_object_is_reported_with_a_remedy_and_left_alone() {
         world.seen.get_mut(&cluster).unwrap().facts.phase = phase;
         let plan = plan_for(&desired, &world, &Policy::default());
         assert_eq!(lines(&plan), [] as [&str; 0]);
-        assert!(matches!(&plan.waiting[..], [Waiting::Broken { remedy, .. }] if !remedy.is_empty()));
+        assert!(matches!(&plan.waiting[..], [Blocker::Broken { remedy, .. }] if !remedy.is_empty()));
     }
 }
 
@@ -503,7 +503,7 @@ fn targets_leave_other_stores_alone() {
         targets: [rgctl_schema::names::StoreName::new("matches").unwrap()].into(),
         ..Policy::default()
     };
-    let empty = rgctl_model::seen::Inventory::empty(NOW);
+    let empty = rgctl_model::observed::Inventory::empty(NOW);
     let plan = plan_for(&desired(both.concat()), &empty, &policy);
     assert_eq!(plan.steps.len(), 4);
     assert!(lines(&plan).iter().all(|line| line.contains("game-matches")));

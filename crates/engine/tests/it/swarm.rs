@@ -2,7 +2,7 @@
 //! First nothing may be wrong, whatever fails; then everything heals, and the world must come to rest as wanted.
 //!
 //! The worlds have what people and machines do to each other: rules in the text (never, consents, cost, windows, freezes),
-//! plans that were agreed to, tags that another hand takes away, faults that do not heal while a life lasts, calls that
+//! plans that were agreed to, tags that are taken away outside rgctl, faults that do not heal while a life lasts, calls that
 //! arrive late, runs that are asked to yield. How often each was met is counted, and none may be missing.
 //!
 //! `cargo test` runs 100 seeds. For more, `RGCTL_SEEDS=100000 cargo test --release --no-default-features --test it
@@ -20,8 +20,8 @@ use rgctl_model::address::Address;
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_PREFIX, TAG_STORE};
-use rgctl_model::plan::{Op, Plan, Step, Verb, Waiting};
-use rgctl_model::policy::{Consent, Grave};
+use rgctl_model::plan::{Blocker, Op, Plan, Step, Verb};
+use rgctl_model::policy::{Consent, DestructiveAction};
 use rgctl_model::ports::{Clock, Cloud, Permit};
 use rgctl_schema::names::{RegionId, StepId, StoreName, Token};
 use rgctl_schema::phase::Phase;
@@ -60,14 +60,14 @@ fn some_order(rng: &mut impl Rng, site: &Site, everywhere: &BTreeSet<RegionId>, 
     let mut order = Order::default();
     for store in (0..40).map(|n| StoreName::new(format!("s{n}")).unwrap()) {
         for region in everywhere {
-            for grave in [Grave::Delete, Grave::Shrink, Grave::Replace] {
+            for action in [DestructiveAction::Delete, DestructiveAction::Shrink, DestructiveAction::Replace] {
                 if generous || rng.random_bool(0.7) {
                     let given =
-                        |grave| Consent { grave, store: Some(store.clone()), region: Some(region.clone()) };
-                    order.policy.consents.insert(given(grave));
+                        |action| Consent { action, store: Some(store.clone()), region: Some(region.clone()) };
+                    order.policy.consents.insert(given(action));
                     // Who replaces a store knows here that its data is gone; other draws stay as they were.
-                    if grave == Grave::Replace {
-                        order.policy.consents.insert(given(Grave::Empty));
+                    if action == DestructiveAction::Replace {
+                        order.policy.consents.insert(given(DestructiveAction::Empty));
                     }
                 }
             }
@@ -91,17 +91,17 @@ fn raise_quotas(site: &Site) {
     let _ = site.cloud.with_world(|world| world.add_fault(rule));
 }
 
-/// Tags that another hand took away.
+/// Tags that were taken away outside rgctl.
 #[derive(Default)]
 struct LostTags {
     /// As they were.
     were: BTreeMap<Address, BTreeMap<String, Option<String>>>,
-    /// Objects that the record knows again, by an id of the service. It does not know those of which no step has come true
+    /// Objects that the record knows again, by an id of the service. It does not know those of which no step is done
     /// yet, and those to which the service gives no id (groups of parameters and subnets).
     known: BTreeSet<Address>,
 }
 
-/// Another hand takes tags of ours away from an object or two, or writes another store on it.
+/// Takes tags of ours away outside rgctl from an object or two, or writes another store on it.
 fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut LostTags) -> u64 {
     let (inventory, claims) = (site.look(wanted), site.claims("game"));
     let tagged: Vec<_> = inventory
@@ -115,11 +115,11 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut 
             break;
         }
         // Rather of what bears data than of what only helps it.
-        let grave: Vec<_> = tagged.iter().filter(|(at, _)| at.kind.facts().holds_data).collect();
-        let (at, seen) = if grave.is_empty() || rng.random_bool(0.4) {
+        let action: Vec<_> = tagged.iter().filter(|(at, _)| at.kind.facts().holds_data).collect();
+        let (at, seen) = if action.is_empty() || rng.random_bool(0.4) {
             tagged[rng.random_range(0..tagged.len())]
         } else {
-            *grave[rng.random_range(0..grave.len())]
+            *action[rng.random_range(0..action.len())]
         };
         let ours = seen.facts.tags.iter().filter(|(name, _)| name.starts_with(TAG_PREFIX));
         let (all, renames) = (rng.random_bool(0.5), rng.random_bool(0.4));
@@ -186,7 +186,7 @@ fn add_others(
     order.asked_after = rng.random_bool(0.2).then(|| rng.random_range(1..10));
     order.figures = game.rules.has_bound().then_some(&FlatPrices);
     if rng.random_bool(0.1) {
-        let every_window = Consent { grave: Grave::Window, store: None, region: None };
+        let every_window = Consent { action: DestructiveAction::Window, store: None, region: None };
         order.policy.consents.insert(every_window);
     }
     if rng.random_bool(0.25) {
@@ -340,8 +340,8 @@ fn last_calls(site: &Site) -> Vec<String> {
 
 /// Nothing is left to do, or nothing but what is in the way of what a person wanted kept, and the run said so.
 fn is_at_rest(ended: &Ended, plan: &Plan) -> bool {
-    let is_kept = |waiting: &Waiting| matches!(waiting, Waiting::Retained { .. });
-    let is_bound = |waiting: &Waiting| matches!(waiting, Waiting::Bound { .. });
+    let is_kept = |waiting: &Blocker| matches!(waiting, Blocker::Retained { .. });
+    let is_bound = |waiting: &Blocker| matches!(waiting, Blocker::Bound { .. });
     let keeps_some = plan.waiting.iter().any(is_kept);
     // A kept secondary counts as a member of the primary.
     let has_no_room = |step: &Step| {
@@ -370,7 +370,7 @@ fn consents_are_kept(calls: &[Called], order: &Order) -> Result<(), String> {
         let Op::Delete { at, .. } = &called.op else { continue };
         let name = at.name.as_str();
         let allowed = order.policy.consents.iter().any(|consent| {
-            matches!(consent.grave, Grave::Delete | Grave::Replace)
+            matches!(consent.action, DestructiveAction::Delete | DestructiveAction::Replace)
                 && consent.region.as_ref() == Some(&at.region)
                 && consent.store.as_ref().is_some_and(|store| name.starts_with(&format!("game-{store}-")))
         });

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use futures::future::BoxFuture;
 use rayon::prelude::*;
-use rgctl_engine::execution::drive::{Ended, Job, Watch, World, drive};
+use rgctl_engine::execution::drive::{Ended, Environment, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
-use rgctl_model::policy::{Consent, Grave, Policy};
+use rgctl_model::policy::{Consent, DestructiveAction, Policy};
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
 use rgctl_model::scope::Home;
-use rgctl_model::seen::{Inventory, Selection};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{Name, RegionId, RunId, StepId, StoreName, Token};
 use rgctl_schema::phase::Phase;
@@ -108,7 +108,7 @@ fn run_for(
 ) -> (Ended, Span, Turns) {
     let clock = site.cloud.clock();
     let began = clock.now();
-    let world = World { cloud, clock: &clock, wall: &site.wall, store: &site.store };
+    let world = Environment { cloud, clock: &clock, wall: &site.wall, store: &site.store };
     let (id, pace) = (RunId(name.to_owned()), Pace::default());
     let job = Job { purpose, ..applying(wanted, &id, policy, &pace) };
     let mut turns = Turns::default();
@@ -290,9 +290,9 @@ fn changed(before: &Desired, word: &str) -> (Desired, Purpose) {
 fn all_consents(wanted: &Desired) -> Policy {
     let mut policy = Policy::default();
     for node in wanted.nodes.values() {
-        for grave in Grave::ALL {
+        for action in DestructiveAction::ALL {
             let (store, region): (StoreName, _) = (node.store.clone(), node.at.region.clone());
-            policy.consents.insert(Consent { grave, store: Some(store), region: Some(region) });
+            policy.consents.insert(Consent { action, store: Some(store), region: Some(region) });
         }
     }
     policy

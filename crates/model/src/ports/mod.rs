@@ -3,7 +3,7 @@
 //! Goes in: operations, questions, events as values. Comes out: inventories, receipts, series, or a closed set of
 //! errors.
 //!
-//! **Invariant:** no type of a provider's library crosses a seam.
+//! **Invariant:** no type of a provider's library crosses a port.
 //! **Invariant:** after [`CloudError::Unclear`] the caller looks before it does anything else.
 
 pub mod archive;
@@ -18,11 +18,11 @@ use futures::future::BoxFuture;
 
 use crate::inbox::{Message, Request};
 use crate::journal::{Entry, Event, regions_of};
+use crate::observed::{Inventory, Selection};
 use crate::overlay::Overlay;
 use crate::plan::Op;
 use crate::quota::AccountQuota;
 use crate::scope::{Home, RecordId, Scope};
-use crate::seen::{Inventory, Selection};
 use crate::series::{Series, SeriesAsk};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
 use rgctl_schema::phase::Phase;
@@ -52,7 +52,7 @@ pub trait Cloud: Send + Sync {
 
     /// Until when everything will look as it does now, where the provider can know that. Only a simulated one can: with
     /// a real one there is nothing but looking.
-    fn quiet_until(&self) -> Option<Moment> {
+    fn next_event_at(&self) -> Option<Moment> {
         None
     }
 
@@ -289,7 +289,7 @@ pub enum StoreError {
         /// Of which blueprint.
         blueprint: BlueprintName,
     },
-    /// A line of the record was changed, removed or added by another hand.
+    /// A line of the record was changed, removed or added outside rgctl.
     #[error("the record of {blueprint} is damaged at line {seq}: {why}")]
     Damaged {
         /// Of which blueprint.

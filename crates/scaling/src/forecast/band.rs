@@ -5,7 +5,7 @@
 //! moves out, one that was not moves in a little, so that in the long run it is crossed as often as it promises,
 //! whatever the series does.
 
-use super::bases::{Base, Bases, Statements};
+use super::bases::{Base, Bases, Predictions};
 use super::window::SlidingMax;
 
 /// Minutes for which a band is made: one lag and twenty minutes of hold.
@@ -40,7 +40,7 @@ pub struct BandCalibrator {
     errors: [f64; 16],
     weight: f64,
     edges: [f64; 3],
-    pending: [Option<(Statements, usize, Base)>; 2],
+    pending: [Option<(Predictions, usize, Base)>; 2],
     highest: SlidingMax,
 }
 
@@ -74,7 +74,7 @@ impl BandCalibrator {
         self.pending[slot] = Some((*said, now, self.best()));
     }
 
-    fn judge(&mut self, before: &Statements, best: Base, actual: f64) {
+    fn judge(&mut self, before: &Predictions, best: Base, actual: f64) {
         let error = |value: f32| (actual.max(1e-6) / f64::from(value).max(1e-6)).ln().clamp(-5.0, 5.0);
         for (sum, value) in self.errors.iter_mut().zip(before.bases) {
             *sum = *sum * FADE + error(value).abs();
@@ -93,7 +93,7 @@ impl BandCalibrator {
     }
 
     /// The band from what is said now.
-    pub fn band(&self, said: &Statements) -> Band {
+    pub fn band(&self, said: &Predictions) -> Band {
         let forecaster = self.best();
         let value = f64::from(said.of(forecaster));
         let mut edges = self.edges.map(|e| value * e.exp());

@@ -12,7 +12,7 @@ const AHEAD: usize = 27;
 /// How far back of the same minute of an earlier day is looked, because peaks do not keep time exactly.
 const BACK: usize = 9;
 
-/// Names of the bases; the order is the index into [`Statements::bases`].
+/// Names of the bases; the order is the index into [`Predictions::bases`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Base {
     /// Highest of the last 5 minutes.
@@ -95,7 +95,7 @@ impl Base {
 
 /// Everything that is said at one minute about the near future, in units of demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Statements {
+pub struct Predictions {
     /// One value for each [`Base`].
     pub bases: [f32; 16],
     /// Highest of the last day and of the last week.
@@ -106,7 +106,7 @@ pub struct Statements {
     pub newest: f32,
 }
 
-impl Statements {
+impl Predictions {
     /// The value of a base.
     pub fn of(&self, base: Base) -> f32 {
         self.bases[base as usize]
@@ -127,7 +127,7 @@ pub struct Bases {
     levels: [SlidingMean; 3],
     level_ring: Ring,
     spar: [Spar; 2],
-    said: Statements,
+    said: Predictions,
 }
 
 impl Default for Bases {
@@ -145,7 +145,7 @@ impl Default for Bases {
             levels: [60, 360, 120].map(SlidingMean::new),
             level_ring: Ring::new(kept),
             spar: [Spar::new(1), Spar::new(7)],
-            said: Statements::default(),
+            said: Predictions::default(),
         }
     }
 }
@@ -157,7 +157,7 @@ impl Bases {
     }
 
     /// What is said about the minutes after the newest sample.
-    pub fn statements(&self) -> &Statements {
+    pub fn statements(&self) -> &Predictions {
         &self.said
     }
 

@@ -3,7 +3,7 @@
 //! They do not steer capacity — the shadow record forgets within days what no longer holds — but they belong into the
 //! explanation, and growth tells when a hard bound will be hit, which no scaling can cure.
 
-use super::bases::{Base, DAY, Statements};
+use super::bases::{Base, DAY, Predictions};
 
 /// Days of means that are kept.
 const DAYS: usize = 28;
@@ -68,7 +68,7 @@ impl ChangeWatch {
     }
 
     /// What has changed, as far as it shows.
-    pub fn changes(&self, said: &Statements) -> Vec<Change> {
+    pub fn changes(&self, said: &Predictions) -> Vec<Change> {
         let mut changes = Vec::new();
         let usual = f64::from(said.of(Base::LevelSeason));
         let factor = f64::from(said.of(Base::Level6h)) / usual.max(1e-9);
@@ -107,7 +107,7 @@ impl ChangeWatch {
     }
 
     /// Days until demand reaches `limit` at the present growth; `None` without growth.
-    pub fn days_until(&self, limit: f64, said: &Statements) -> Option<f64> {
+    pub fn days_until(&self, limit: f64, said: &Predictions) -> Option<f64> {
         let rate = self.growth_per_day().filter(|r| *r > 0.0)?;
         let now = f64::from(said.highest[1]).max(1e-9);
         Some(((limit / now).ln() / rate).max(0.0))

@@ -14,5 +14,5 @@ pub mod spar;
 pub mod window;
 
 pub use band::{Band, BandCalibrator};
-pub use bases::{Base, Bases, Statements};
+pub use bases::{Base, Bases, Predictions};
 pub use change::{Change, ChangeWatch};

@@ -1,6 +1,6 @@
 //! Aurora: subnet group, parameter groups, cluster, members, global cluster.
 
-use super::{BACKUP_DAYS, Builder, ExpandError, Site, leading, set, with_parameters};
+use super::{BACKUP_DAYS, Builder, ExpandError, Placement, leading, set, with_parameters};
 use crate::families::aurora::AuroraStore;
 use crate::families::size::Level;
 use rgctl_model::kinds::aurora::{AuroraEngine, ClusterAttrs, GlobalAttrs, InstanceAttrs};
@@ -10,13 +10,17 @@ use rgctl_model::node::Node;
 use rgctl_model::overlay::Axis;
 
 /// Class of serverless members.
-pub(crate) const SERVERLESS_CLASS: &str = "db.serverless";
+pub const SERVERLESS_CLASS: &str = "db.serverless";
 /// The last tier of promotion.
 const TIER_MAX: u32 = 15;
 /// Name of the first user; `admin` is reserved on PostgreSQL.
 const MASTER: &str = "rgctladmin";
 
-pub(super) fn nodes(store: &AuroraStore, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+pub(super) fn nodes(
+    store: &AuroraStore,
+    site: &Placement<'_>,
+    level: Level,
+) -> Result<Vec<Node>, ExpandError> {
     let mut build = Builder::new(&store.common, site);
     let id = build.id()?;
     let version = build.version()?;

@@ -1,6 +1,6 @@
 //! DocumentDB: subnet group, parameter group, cluster, members, global cluster.
 
-use super::{BACKUP_DAYS, Builder, ExpandError, Site, leading, set, with_parameters};
+use super::{BACKUP_DAYS, Builder, ExpandError, Placement, leading, set, with_parameters};
 use crate::families::documentdb::DocumentStore;
 use crate::families::size::Level;
 use rgctl_model::address::Address;
@@ -18,7 +18,11 @@ const PORT: u16 = 27_017;
 /// Name of the first user; `admin` is reserved.
 const MASTER: &str = "rgctladmin";
 
-pub(super) fn nodes(store: &DocumentStore, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+pub(super) fn nodes(
+    store: &DocumentStore,
+    site: &Placement<'_>,
+    level: Level,
+) -> Result<Vec<Node>, ExpandError> {
     let mut build = Builder::new(&store.common, site);
     let id = build.id()?;
     let version = build.version()?;

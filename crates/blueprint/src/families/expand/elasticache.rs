@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Builder, ExpandError, Site, leading, with_parameters};
+use super::{Builder, ExpandError, Placement, leading, with_parameters};
 use crate::families::common::CachePattern;
 use crate::families::elasticache::{CacheStore, CacheUser, Eviction};
 use crate::families::size::Level;
@@ -28,7 +28,11 @@ const PRIMARY_SNAPSHOT_DAYS: u32 = 7;
 /// What the user that is made when the section names none may do: all but administration.
 const APPLICATION_ACCESS: &str = "on ~* &* +@all -@admin -@dangerous";
 
-pub(super) fn nodes(store: &CacheStore, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+pub(super) fn nodes(
+    store: &CacheStore,
+    site: &Placement<'_>,
+    level: Level,
+) -> Result<Vec<Node>, ExpandError> {
     let mut build = Builder::new(&store.common, site);
     let id = build.id_in(site.region, ID_MAX)?;
     let users = users(store, &mut build, &id)?;

@@ -1,6 +1,6 @@
 //! Expansion: a store section at a place becomes objects, in the order in which they can come into being.
 //!
-//! Goes in: a store, a [`Site`] with its resolved size. Comes out: an [`Expansion`]: nodes, bill, axes.
+//! Goes in: a store, a [`Placement`] with its resolved size. Comes out: an [`Expansion`]: nodes, bill, axes.
 //!
 //! **Invariant:** pure, and names derive from the address or from the section, so that a second try finds the first.
 //! **Invariant:** every `needs` of a node is a node of the same store, and no need leads back to itself.
@@ -11,7 +11,7 @@ mod documentdb;
 mod elasticache;
 mod redshift;
 
-pub(super) use aurora::SERVERLESS_CLASS;
+pub use aurora::SERVERLESS_CLASS;
 pub use elasticache::{cluster_mode, gib_of};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ const BACKUP_DAYS_MAX: u64 = 35;
 
 /// What a store is told of the region that it is built in.
 #[derive(Clone, Debug)]
-pub struct Site<'a> {
+pub struct Placement<'a> {
     /// Name of the blueprint.
     pub blueprint: &'a BlueprintName,
     /// Name of the cell; nothing when the blueprint has only one.
@@ -67,7 +67,7 @@ pub struct Site<'a> {
     pub paused: Option<bool>,
 }
 
-impl Site<'_> {
+impl Placement<'_> {
     /// Whether the region follows another one.
     pub fn is_secondary(&self) -> bool {
         self.region != self.primary
@@ -123,7 +123,7 @@ pub enum ExpandError {
 }
 
 /// Makes the objects, the bill and the axes of a store at a site.
-pub fn expand(store: &Store, site: &Site<'_>) -> Result<Expansion, ExpandError> {
+pub fn expand(store: &Store, site: &Placement<'_>) -> Result<Expansion, ExpandError> {
     let nodes = nodes_at(store, site, Level::Expected)?;
     let lines = |level| -> Result<Vec<BillLine>, ExpandError> {
         Ok(bill::of_nodes(store, site, &nodes_at(store, site, level)?, level))
@@ -141,7 +141,7 @@ pub fn expand(store: &Store, site: &Site<'_>) -> Result<Expansion, ExpandError> 
     Ok(Expansion { nodes, bill, axes })
 }
 
-fn nodes_at(store: &Store, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+fn nodes_at(store: &Store, site: &Placement<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
     let nodes = match store {
         Store::Aurora(store) => aurora::nodes(store, site, level),
         Store::DocumentDb(store) => documentdb::nodes(store, site, level),
@@ -154,12 +154,12 @@ fn nodes_at(store: &Store, site: &Site<'_>, level: Level) -> Result<Vec<Node>, E
 /// Puts nodes of one store and region together.
 struct Builder<'a> {
     common: &'a Common,
-    site: &'a Site<'a>,
+    site: &'a Placement<'a>,
     nodes: Vec<Node>,
 }
 
 impl<'a> Builder<'a> {
-    const fn new(common: &'a Common, site: &'a Site<'a>) -> Self {
+    const fn new(common: &'a Common, site: &'a Placement<'a>) -> Self {
         Self { common, site, nodes: Vec::new() }
     }
 

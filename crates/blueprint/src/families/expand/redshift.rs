@@ -1,6 +1,6 @@
 //! Redshift: subnet group, parameter group and cluster, or namespace and workgroup. Other regions get copies of snapshots.
 
-use super::{BACKUP_DAYS, Builder, ExpandError, Site, days, set, with_parameters};
+use super::{BACKUP_DAYS, Builder, ExpandError, Placement, days, set, with_parameters};
 use crate::families::redshift::WarehouseStore;
 use crate::families::size::Level;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY, NamespaceAttrs, WorkgroupAttrs};
@@ -21,7 +21,11 @@ const PARAMETER_FAMILY: &str = "redshift-1.0";
 /// Days that copied snapshots are kept when the section does not say; the service's own choice.
 const COPY_DAYS: u32 = 7;
 
-pub(super) fn nodes(store: &WarehouseStore, site: &Site<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+pub(super) fn nodes(
+    store: &WarehouseStore,
+    site: &Placement<'_>,
+    level: Level,
+) -> Result<Vec<Node>, ExpandError> {
     let mut build = Builder::new(&store.common, site);
     // A second region holds copies of snapshots, which the primary's cluster sends: nothing is made there.
     if site.is_secondary() {

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::late;
 use super::motion::Wait;
-use super::turn::Known;
-use crate::ledger::{Begun, NAME_TAKEN, Status};
+use super::turn::TurnInput;
+use crate::ledger::{InFlightStep, NAME_TAKEN, Status};
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Cause, Event, Mark};
-use rgctl_model::plan::{self, Plan, Waiting};
-use rgctl_model::seen::Seen;
+use rgctl_model::observed::Observed;
+use rgctl_model::plan::{self, Blocker, Plan};
 use rgctl_schema::names::StepId;
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 
 #[derive(Default)]
-pub(super) struct Verdicts {
+pub(super) struct Assessment {
     /// Lines for the record.
     pub record: Vec<Event>,
     /// Steps whose calls are out, with what they wait for.
@@ -36,15 +36,15 @@ pub(super) struct Verdicts {
     pub has_calls_unclear: bool,
 }
 
-pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
+pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
     let planned: BTreeMap<&StepId, &plan::Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
     // A key that cannot be compared says nothing about how a step goes.
-    let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Waiting::OtherKey { .. }));
-    let moving: BTreeMap<&Address, &Waiting> = about_steps.map(|waiting| (waiting.at(), waiting)).collect();
-    let mut verdicts = Verdicts::default();
-    for (id, begun) in &known.ledger.begun {
-        let step = Step {
-            known,
+    let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Blocker::OtherKey { .. }));
+    let moving: BTreeMap<&Address, &Blocker> = about_steps.map(|waiting| (waiting.at(), waiting)).collect();
+    let mut verdicts = Assessment::default();
+    for (id, begun) in &input.ledger.begun {
+        let step = StepAssessment {
+            input,
             id,
             begun,
             is_planned: planned.contains_key(id),
@@ -53,7 +53,7 @@ pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
         };
         match begun.status {
             // What an earlier run gave up is tried again.
-            Status::Failed if begun.run != *known.run => {}
+            Status::Failed if begun.run != *input.run => {}
             Status::Failed => {
                 verdicts.failed.insert(id.clone(), begun.why.clone());
             }
@@ -65,24 +65,24 @@ pub(super) fn judge(known: &Known<'_>, plan: &Plan) -> Verdicts {
     verdicts
 }
 
-struct Step<'a> {
-    known: &'a Known<'a>,
+struct StepAssessment<'a> {
+    input: &'a TurnInput<'a>,
     id: &'a StepId,
-    begun: &'a Begun,
+    begun: &'a InFlightStep,
     is_planned: bool,
     /// Whether something else is asked for than what was tried.
     is_new_wish: bool,
-    waiting: Option<&'a Waiting>,
+    waiting: Option<&'a Blocker>,
 }
 
-impl Step<'_> {
+impl StepAssessment<'_> {
     /// Why nobody knows what became of its object, or whether the step is still wanted, and whether time will not tell, if
     /// that is so.
     fn is_out_of_sight(&self) -> Option<(String, bool)> {
-        let (at, inventory) = (&self.begun.at, self.known.inventory);
+        let (at, inventory) = (&self.begun.at, self.input.inventory);
         let gap = if !inventory.seen.contains_key(at) {
             inventory.gaps_around(at).max_by_key(|gap| gap.lasting)?
-        } else if !self.is_planned && !late::is_so(self.known, at, &self.begun.word, &self.begun.changes) {
+        } else if !self.is_planned && !late::is_so(self.input, at, &self.begun.word, &self.begun.changes) {
             // On partial sight of anything, a plan leaves removals out, and what goes before them.
             inventory.gaps.iter().max_by_key(|gap| gap.lasting)?
         } else {
@@ -91,7 +91,7 @@ impl Step<'_> {
         Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
     }
 
-    fn judge_deferred(&self, verdicts: &mut Verdicts) {
+    fn judge_deferred(&self, verdicts: &mut Assessment) {
         if let Some((why, lasting)) = self.is_out_of_sight() {
             self.out_of_sight(verdicts, why, lasting);
         } else if !self.is_planned {
@@ -100,13 +100,13 @@ impl Step<'_> {
         } else if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
         } else {
-            self.put_off(verdicts, self.known.pace.retry, self.begun.why.clone());
+            self.put_off(verdicts, self.input.pace.retry, self.begun.why.clone());
         }
     }
 
     /// Why a step that was tried in vain is tried no more, if it is not. A wish that was not tried yet is.
     fn given_up(&self) -> Option<String> {
-        let (pace, tries, why) = (self.known.pace, self.begun.tries, &self.begun.why);
+        let (pace, tries, why) = (self.input.pace, self.begun.tries, &self.begun.why);
         if self.is_new_wish {
             None
         } else if tries.at_rest >= pace.at_rest_max {
@@ -138,8 +138,8 @@ impl Step<'_> {
     }
 
     /// Another try comes when its time has come; the first one of a run as soon as it may.
-    fn put_off(&self, verdicts: &mut Verdicts, least: Span, why: String) {
-        let is_ours = self.begun.run == *self.known.run && !self.is_new_wish;
+    fn put_off(&self, verdicts: &mut Assessment, least: Span, why: String) {
+        let is_ours = self.begun.run == *self.input.run && !self.is_new_wish;
         let wait = if is_ours { least.max(self.backoff()) } else { least };
         let at = self.begun.since + wait;
         verdicts.due.push(at);
@@ -151,7 +151,7 @@ impl Step<'_> {
     /// The wait before another try: it doubles with each, up to a bound. What hangs on the state of things, or on the
     /// network, often ends soon after it ended for others: there the bound grows by and by.
     fn backoff(&self) -> Span {
-        let (pace, calls) = (self.known.pace, self.begun.tries.calls);
+        let (pace, calls) = (self.input.pace, self.begun.tries.calls);
         let doubled = pace.retry.times(1 << calls.saturating_sub(1).min(16));
         let may_end_soon = self.begun.status == Status::Deferred
             && match self.begun.cause {
@@ -167,10 +167,10 @@ impl Step<'_> {
     }
 
     /// What is seen counts only when it was seen long enough after the call.
-    fn judge_unclear(&self, verdicts: &mut Verdicts) {
+    fn judge_unclear(&self, verdicts: &mut Assessment) {
         let is_soon_clear = self.repeats_harmlessly() && self.begun.tries.taken == 0;
-        let patience = if is_soon_clear { self.known.pace.unclear } else { self.known.pace.visibility };
-        if self.known.inventory.taken < self.begun.since + patience {
+        let patience = if is_soon_clear { self.input.pace.unclear } else { self.input.pace.visibility };
+        if self.input.inventory.taken < self.begun.since + patience {
             verdicts.has_calls_unclear = true;
             verdicts.due.push(self.begun.since + patience);
             self.still(verdicts, "finding out whether the call took effect".to_owned());
@@ -179,13 +179,13 @@ impl Step<'_> {
         }
     }
 
-    fn judge_accepted(&self, verdicts: &mut Verdicts) {
-        self.judge_seen(verdicts, self.known.pace.visibility);
+    fn judge_accepted(&self, verdicts: &mut Assessment) {
+        self.judge_seen(verdicts, self.input.pace.visibility);
     }
 
-    /// What cannot be seen has neither come true nor failed: it stays begun. Where time will not show it, the run need not
+    /// What cannot be seen is neither done nor failed: it stays begun. Where time will not show it, the run need not
     /// wait for it.
-    fn out_of_sight(&self, verdicts: &mut Verdicts, why: String, lasting: bool) {
+    fn out_of_sight(&self, verdicts: &mut Assessment, why: String, lasting: bool) {
         if lasting {
             verdicts.unseen.insert(self.id.clone(), why);
             verdicts.taken.insert(self.begun.at.clone());
@@ -194,37 +194,37 @@ impl Step<'_> {
         }
     }
 
-    fn judge_seen(&self, verdicts: &mut Verdicts, patience: Span) {
+    fn judge_seen(&self, verdicts: &mut Assessment, patience: Span) {
         if let Some((why, lasting)) = self.is_out_of_sight() {
             self.out_of_sight(verdicts, why, lasting);
             return;
         }
         match self.waiting {
-            Some(Waiting::Transition { native, .. }) => self.still(verdicts, native.clone()),
-            Some(Waiting::Pending { fields, .. }) => {
+            Some(Blocker::Transition { native, .. }) => self.still(verdicts, native.clone()),
+            Some(Blocker::Pending { fields, .. }) => {
                 self.still(verdicts, format!("{} to take effect", fields.join(", ")));
             }
-            Some(Waiting::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
-            Some(Waiting::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned => {
+            Some(Blocker::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
+            Some(Blocker::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned => {
                 let until =
-                    self.known.motion.since(&self.begun.at, self.known.now) + self.known.pace.unknown_max;
-                if self.known.now < until {
+                    self.input.motion.since(&self.begun.at, self.input.now) + self.input.pace.unknown_max;
+                if self.input.now < until {
                     verdicts.due.push(until);
                     self.still(verdicts, format!("a state that this version knows: it is {phase}"));
                 } else {
                     self.fail(verdicts, format!("{} is {phase}", self.begun.at));
                 }
             }
-            Some(Waiting::Broken { phase, .. }) if !self.is_planned => {
+            Some(Blocker::Broken { phase, .. }) if !self.is_planned => {
                 self.fail(verdicts, format!("{} is {phase}", self.begun.at));
             }
-            Some(Waiting::Foreign { owner, .. }) => {
+            Some(Blocker::Foreign { owner, .. }) => {
                 let owner = owner.as_deref().unwrap_or("nobody rgctl knows");
                 self.fail(verdicts, format!("{} exists already and belongs to {owner}", self.begun.at));
             }
             _ if self.is_planned => {
                 // Accepted, and nothing to be seen of it yet.
-                if self.known.now < self.begun.since + patience {
+                if self.input.now < self.begun.since + patience {
                     verdicts.due.push(self.begun.since + patience);
                     self.still(verdicts, "the call to show".to_owned());
                 } else {
@@ -236,7 +236,7 @@ impl Step<'_> {
     }
 
     /// The time has passed in which an effect would have shown.
-    fn judge_without_effect(&self, verdicts: &mut Verdicts, patience: Span) {
+    fn judge_without_effect(&self, verdicts: &mut Assessment, patience: Span) {
         let accepted = self.begun.tries.accepted;
         if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
@@ -244,23 +244,23 @@ impl Step<'_> {
             let why =
                 if self.begun.why.is_empty() { "its answer was never recorded" } else { &self.begun.why };
             self.put_off(verdicts, patience, why.to_owned());
-        } else if accepted >= self.known.pace.accepted_max && !self.is_new_wish {
+        } else if accepted >= self.input.pace.accepted_max && !self.is_new_wish {
             let why = format!(
                 "the call was accepted {accepted} times, and {} after the last one nothing of it shows: the service \
-                 does not do it, or another hand undoes it",
-                self.known.now.since(self.begun.since)
+                 does not do it, or something outside rgctl undoes it",
+                self.input.now.since(self.begun.since)
             );
             self.fail(verdicts, why);
         } else {
-            verdicts.retry_at.insert(self.id.clone(), self.known.now);
+            verdicts.retry_at.insert(self.id.clone(), self.input.now);
         }
     }
 
     /// The plan no longer asks for it, and its object is at rest.
-    fn judge_done(&self, verdicts: &mut Verdicts, patience: Span) {
+    fn judge_done(&self, verdicts: &mut Assessment, patience: Span) {
         // The wish may have changed since: then what it was for is not there, and its call may still come.
-        let arrives_until = self.begun.since + self.known.pace.late;
-        if self.known.now < arrives_until && !late::has_arrived(self.known, self.begun) {
+        let arrives_until = self.begun.since + self.input.pace.late;
+        if self.input.now < arrives_until && !late::has_arrived(self.input, self.begun) {
             verdicts.due.push(arrives_until);
             self.still(
                 verdicts,
@@ -269,10 +269,10 @@ impl Step<'_> {
             return;
         }
         // The snapshot that a deletion leaves behind must be there and whole.
-        let snapshot = self.begun.leaves.as_ref();
-        // A deletion that never came true, and is no longer wanted, leaves none.
+        let snapshot = self.begun.final_snapshot.as_ref();
+        // A deletion that never was done, and is no longer wanted, leaves none.
         if let Some(snapshot) = snapshot.filter(|_| self.object().is_none()) {
-            match self.known.inventory.seen.get(snapshot).map(|seen| &seen.facts.phase) {
+            match self.input.inventory.seen.get(snapshot).map(|seen| &seen.facts.phase) {
                 Some(Phase::Ready) => {}
                 Some(phase) if phase.is_transitional() => {
                     self.still(verdicts, format!("final snapshot {}", snapshot.name));
@@ -280,8 +280,8 @@ impl Step<'_> {
                 }
                 // It is listed by the control plane of the object that it is of, which is not always that of its kind:
                 // snapshots of clusters and of namespaces are one kind.
-                _ if !self.known.inventory.is_complete_for(&self.begun.at)
-                    || self.known.now < self.begun.since + patience.times(10) =>
+                _ if !self.input.inventory.is_complete_for(&self.begun.at)
+                    || self.input.now < self.begun.since + patience.times(10) =>
                 {
                     verdicts.due.push(self.begun.since + patience.times(10));
                     self.still(verdicts, format!("final snapshot {} to show", snapshot.name));
@@ -303,27 +303,27 @@ impl Step<'_> {
     }
 
     /// Its object, which is there: after a deletion only where it stays, and is ours.
-    fn object(&self) -> Option<&Seen> {
+    fn object(&self) -> Option<&Observed> {
         let at = &self.begun.at;
-        let (claims, blueprint) = (&self.known.ledger.claims, &self.known.desired.blueprint);
-        let stays = |seen: &&Seen| !seen.facts.phase.is_going() && claims.owns(blueprint, at, seen);
-        self.known.inventory.seen.get(at).filter(|seen| self.begun.word != "delete" || stays(seen))
+        let (claims, blueprint) = (&self.input.ledger.claims, &self.input.desired.blueprint);
+        let stays = |seen: &&Observed| !seen.facts.phase.is_going() && claims.owns(blueprint, at, seen);
+        self.input.inventory.seen.get(at).filter(|seen| self.begun.word != "delete" || stays(seen))
     }
 
     /// What is there now is kept with it, so that it is known again without its tags.
     fn settled(&self) -> Event {
         let at = &self.begun.at;
-        let (node, claimed) = (self.known.desired.nodes.get(at), self.known.ledger.claims.objects.get(at));
+        let (node, claimed) = (self.input.desired.nodes.get(at), self.input.ledger.claims.objects.get(at));
         let object = self.object().map(|seen| Mark::of(node, claimed, seen));
         Event::Settled { step: self.id.clone(), object }
     }
 
-    fn still(&self, verdicts: &mut Verdicts, what: String) {
+    fn still(&self, verdicts: &mut Assessment, what: String) {
         verdicts.under_way.insert(self.id.clone(), what);
         verdicts.taken.insert(self.begun.at.clone());
     }
 
-    fn fail(&self, verdicts: &mut Verdicts, why: String) {
+    fn fail(&self, verdicts: &mut Assessment, why: String) {
         verdicts.failed.insert(self.id.clone(), why.clone());
         verdicts.record.push(Event::Failed { step: self.id.clone(), why });
     }

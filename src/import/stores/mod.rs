@@ -1,6 +1,6 @@
 //! Recognition: the way back from expansion. Objects that exist become the store sections that would expand to them.
 //!
-//! Goes in: an inventory. Comes out: for each cluster, group, cache and warehouse a [`Recognised`] store: its section,
+//! Goes in: an inventory. Comes out: for each cluster, group, cache and warehouse a [`ImportedStore`] store: its section,
 //! the names that its objects have, and which of them are its own.
 //!
 //! **Invariant:** pure; nothing is invented: what a section cannot say is left to the comparison that follows.
@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::Family;
-use super::adopt::Ownership;
+use rgctl_blueprint::families::Family;
+use rgctl_blueprint::families::adopt::Ownership;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::redshift::NO_COPY;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::seen::{Inventory, Seen};
+use rgctl_model::observed::{Inventory, Observed};
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::{Phase, Role};
 
@@ -40,7 +40,7 @@ fn is_of_service(name: &str) -> bool {
 
 /// A store as it was found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recognised {
+pub struct ImportedStore {
     /// The object in which its data is, in the primary region.
     pub root: Address,
     /// The same in each secondary region.
@@ -81,7 +81,7 @@ impl Part {
     }
 }
 
-impl Recognised {
+impl ImportedStore {
     /// The regions to which it is replicated or copied.
     pub fn secondaries(&self) -> Vec<RegionId> {
         self.followers.keys().chain(&self.copies).cloned().collect()
@@ -93,8 +93,8 @@ impl Recognised {
 }
 
 /// The stores that an inventory holds and that nobody owns, in the order of their addresses.
-pub fn recognise(inventory: &Inventory) -> Vec<Recognised> {
-    let view = View::of(inventory);
+pub fn imported_stores(inventory: &Inventory) -> Vec<ImportedStore> {
+    let view = InventoryIndex::of(inventory);
     let roots = inventory.seen.iter().filter(|(at, seen)| {
         is_root(at.kind)
             && seen.owner().is_none()
@@ -109,7 +109,7 @@ pub fn is_root(kind: KindId) -> bool {
 }
 
 /// An inventory with what refers to what.
-struct View<'a> {
+struct InventoryIndex<'a> {
     inventory: &'a Inventory,
     /// Objects that name an object in a field.
     referrers: BTreeMap<Address, BTreeSet<&'a Address>>,
@@ -117,7 +117,7 @@ struct View<'a> {
     uses: BTreeMap<Address, usize>,
 }
 
-impl<'a> View<'a> {
+impl<'a> InventoryIndex<'a> {
     fn of(inventory: &'a Inventory) -> Self {
         let mut view = Self { inventory, referrers: BTreeMap::new(), uses: BTreeMap::new() };
         for (at, seen) in &inventory.seen {
@@ -133,7 +133,7 @@ impl<'a> View<'a> {
         view
     }
 
-    fn seen(&self, at: &Address) -> Option<&'a Seen> {
+    fn seen(&self, at: &Address) -> Option<&'a Observed> {
         self.inventory.seen.get(at)
     }
 
@@ -163,9 +163,9 @@ impl<'a> View<'a> {
     }
 
     /// The global object that an object is a member of.
-    fn global_of(&self, at: &Address) -> Option<(&'a Address, &'a Seen)> {
+    fn global_of(&self, at: &Address) -> Option<(&'a Address, &'a Observed)> {
         let kind = at.kind.global_kind()?;
-        let is_member = |seen: &Seen| seen.facts.members.iter().any(|member| member.is(at));
+        let is_member = |seen: &Observed| seen.facts.members.iter().any(|member| member.is(at));
         self.inventory.seen.iter().find(|(global, seen)| global.kind == kind && is_member(seen))
     }
 
@@ -177,7 +177,7 @@ impl<'a> View<'a> {
         (primary != *at && self.inventory.seen.contains_key(&primary)).then_some(primary)
     }
 
-    fn store(&self, root: &Address, seen: &Seen) -> Recognised {
+    fn store(&self, root: &Address, seen: &Observed) -> ImportedStore {
         let global = self.global_of(root);
         let (mut followers, mut unseen) = (BTreeMap::new(), Vec::new());
         for member in global.map(|(_, global)| &global.facts.members).into_iter().flatten() {
@@ -204,7 +204,7 @@ impl<'a> View<'a> {
         }
         let copies = seen.attrs.text("snapshot_copy_region").filter(|code| code != NO_COPY);
         let copies = copies.and_then(|code| RegionId::new(code).ok());
-        let mut found = Recognised {
+        let mut found = ImportedStore {
             root: root.clone(),
             followers,
             copies: copies.into_iter().collect(),
@@ -281,7 +281,7 @@ impl<'a> View<'a> {
     }
 
     /// Members of a cluster, or whatever else is about the object, of one kind.
-    fn members(&self, root: &Address, kind: KindId) -> Vec<&'a Seen> {
+    fn members(&self, root: &Address, kind: KindId) -> Vec<&'a Observed> {
         let all = self.dependants(root);
         all.iter().filter(|at| at.kind == kind).filter_map(|at| self.seen(at)).collect()
     }

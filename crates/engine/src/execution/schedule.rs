@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::agreed::Agreed;
-use super::judge::Verdicts;
+use super::assess::Assessment;
 use super::late;
-use super::turn::{Call, Held, Known, Later};
+use super::turn::{Call, Held, Later, TurnInput};
 use crate::gate;
 use crate::ledger::Status;
 use crate::planning::tables;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::plan::{Answer, Op, Plan, Step, Verb, Waiting};
+use rgctl_model::plan::{Answer, Blocker, Op, Plan, Step, Verb};
 use rgctl_model::quota::OverQuota;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, RegionId, StepId, Token};
@@ -33,34 +33,34 @@ pub(super) struct Choice {
     pub late: BTreeMap<StepId, Moment>,
 }
 
-pub(super) fn choose(known: &Known<'_>, plan: &Plan, verdicts: &Verdicts) -> Choice {
-    let mut room = Room::new(known, plan, verdicts);
-    let agreed = known.agreed.map(Agreed::of);
+pub(super) fn choose(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -> Choice {
+    let mut room = Room::new(input, plan, verdicts);
+    let agreed = input.agreed.map(Agreed::of);
     let mut choice = Choice::default();
     for step in &plan.steps {
-        match room.judge(known, verdicts, agreed.as_ref(), step) {
-            Verdict::Begin => {
+        match room.assess(input, verdicts, agreed.as_ref(), step) {
+            Readiness::Begin => {
                 room.take(step);
-                choice.calls.push(Call { token: token(known, step), step: step.clone() });
+                choice.calls.push(Call { token: token(input, step), step: step.clone() });
             }
-            Verdict::Wait => choice.waits_for_time = true,
-            Verdict::WaitUntil(until) => {
+            Readiness::Wait => choice.waits_for_time = true,
+            Readiness::WaitUntil(until) => {
                 choice.waits_for_time = true;
                 choice.late.insert(step.id.clone(), until);
             }
-            Verdict::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
-            Verdict::Behind => {}
-            Verdict::Later(until, why) => choice.later.push(Later { step: step.id.clone(), until, why }),
-            Verdict::Refused(why) => {
+            Readiness::NoRoom => (choice.waits_for_time, choice.has_no_room) = (true, true),
+            Readiness::Behind => {}
+            Readiness::Later(until, why) => choice.later.push(Later { step: step.id.clone(), until, why }),
+            Readiness::Refused(why) => {
                 choice.held.push(Held { step: step.id.clone(), why, is_refused: true });
             }
-            Verdict::Held(why) => choice.held.push(Held { step: step.id.clone(), why, is_refused: false }),
+            Readiness::Held(why) => choice.held.push(Held { step: step.id.clone(), why, is_refused: false }),
         }
     }
     choice
 }
 
-enum Verdict {
+enum Readiness {
     /// It is begun.
     Begin,
     /// Only time is missing.
@@ -80,7 +80,7 @@ enum Verdict {
 }
 
 struct Room<'a> {
-    /// Steps that have not come true: those of the plan and those under way.
+    /// Steps that are not done: those of the plan and those under way.
     open: BTreeSet<&'a StepId>,
     /// Objects in transition, or with a step under way.
     taken: BTreeSet<Address>,
@@ -97,31 +97,31 @@ struct Room<'a> {
     calls: BTreeMap<(RegionId, Endpoint), usize>,
     /// What of the plan would exceed a quota.
     over_quota: &'a [OverQuota],
-    known: &'a Known<'a>,
+    input: &'a TurnInput<'a>,
 }
 
 impl<'a> Room<'a> {
-    fn new(known: &'a Known<'a>, plan: &'a Plan, verdicts: &'a Verdicts) -> Self {
+    fn new(input: &'a TurnInput<'a>, plan: &'a Plan, verdicts: &'a Assessment) -> Self {
         let mut room = Self {
             open: plan.steps.iter().map(|step| &step.id).chain(verdicts.under_way.keys()).collect(),
             taken: verdicts.taken.clone(),
             disturbed: BTreeSet::new(),
             broken: BTreeMap::new(),
-            fellows: fellows(known),
-            globals: globals(known),
+            fellows: fellows(input),
+            globals: globals(input),
             under_way: BTreeMap::new(),
             calls: BTreeMap::new(),
             over_quota: &plan.over_quota,
-            known,
+            input,
         };
         for waiting in &plan.waiting {
-            if !matches!(waiting, Waiting::Retained { .. } | Waiting::OtherKey { .. }) {
+            if !matches!(waiting, Blocker::Retained { .. } | Blocker::OtherKey { .. }) {
                 room.taken.insert(waiting.at().clone());
             }
         }
         let is_out = |step: &&Step| verdicts.under_way.contains_key(&step.id);
         room.taken.extend(plan.steps.iter().filter(is_out).filter_map(|step| step.op.beside()));
-        for (id, begun) in &known.ledger.begun {
+        for (id, begun) in &input.ledger.begun {
             if verdicts.under_way.contains_key(id) {
                 *room.under_way.entry(plane(&begun.at)).or_default() += 1;
                 if begun.word == "modify"
@@ -133,11 +133,11 @@ impl<'a> Room<'a> {
             }
         }
         for waiting in &plan.waiting {
-            if let Waiting::Transition { at, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting {
+            if let Blocker::Transition { at, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting {
                 room.disturb(at);
             }
         }
-        for (at, seen) in &known.inventory.seen {
+        for (at, seen) in &input.inventory.seen {
             if matches!(seen.facts.phase, Phase::Failed(_) | Phase::Unknown(_))
                 && let Some(parent) = room.parent(at).filter(|parent| !parent.kind.facts().is_global)
             {
@@ -155,7 +155,7 @@ impl<'a> Room<'a> {
 
     fn parent(&self, at: &Address) -> Option<Address> {
         let parent = at.kind.facts().parent?;
-        let attrs = match (self.known.inventory.seen.get(at), self.known.desired.nodes.get(at)) {
+        let attrs = match (self.input.inventory.seen.get(at), self.input.desired.nodes.get(at)) {
             (Some(seen), _) => &seen.attrs,
             (None, Some(node)) => &node.attrs,
             (None, None) => return None,
@@ -163,71 +163,71 @@ impl<'a> Room<'a> {
         Some(Address::new(at.region.clone(), parent.kind, Name::new(attrs.text(parent.field)?).ok()?))
     }
 
-    fn judge(
+    fn assess(
         &self,
-        known: &Known<'_>,
-        verdicts: &Verdicts,
+        input: &TurnInput<'_>,
+        verdicts: &Assessment,
         agreed: Option<&Agreed<'_>>,
         step: &Step,
-    ) -> Verdict {
+    ) -> Readiness {
         // Asked again, now that the step could be begun: nothing else anywhere says yes.
-        let answer = gate::strictest(&step.answer, gate::authorise(step, &known.asked(self.over_quota)));
+        let answer = gate::strictest(&step.answer, gate::authorise(step, &input.asked(self.over_quota)));
         if let Answer::No { why, remedy, .. } = answer {
-            return Verdict::Refused(format!("{why}; {remedy}"));
+            return Readiness::Refused(format!("{why}; {remedy}"));
         }
         if let Some(why) = verdicts.failed.get(&step.id) {
-            return Verdict::Held(why.clone());
+            return Readiness::Held(why.clone());
         }
         if let Some(agreed) = agreed
             && !agreed.covers(step, self.parent(step.op.at()).as_ref())
         {
-            return Verdict::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
+            return Readiness::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
         if verdicts.under_way.contains_key(&step.id) {
-            return Verdict::Behind;
+            return Readiness::Behind;
         }
         // Also of what stands behind others: a person is told of each step that waits for its time.
         if let Answer::Wait { until, why } = answer {
-            return Verdict::Later(until, why);
+            return Readiness::Later(until, why);
         }
         if step.needs.iter().any(|need| self.open.contains(need)) {
-            return Verdict::Behind;
+            return Readiness::Behind;
         }
-        let mut going = step.gone.iter().filter_map(|at| known.inventory.seen.get(at));
+        let mut going = step.after_deletion_of.iter().filter_map(|at| input.inventory.seen.get(at));
         if let Some(seen) = going.next() {
             // What does not go by itself is removed by another step, or by nobody.
-            return if seen.facts.phase.is_transitional() { Verdict::Wait } else { Verdict::Behind };
+            return if seen.facts.phase.is_transitional() { Readiness::Wait } else { Readiness::Behind };
         }
-        if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > known.now) {
-            return Verdict::Wait;
+        if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > input.now) {
+            return Readiness::Wait;
         }
-        if let Some(until) = late::in_the_way(known, &step.op) {
-            return Verdict::WaitUntil(until);
+        if let Some(until) = late::in_the_way(input, &step.op) {
+            return Readiness::WaitUntil(until);
         }
         if self.is_object_taken(step) {
-            return Verdict::Behind;
+            return Readiness::Behind;
         }
         if self.waits_for_relief(step) {
-            return Verdict::Behind;
+            return Readiness::Behind;
         }
         if let Some(why) = self.leaves_nobody(step) {
-            return Verdict::Held(why);
+            return Readiness::Held(why);
         }
         if self.waits_for_successor(step) {
-            return Verdict::Behind;
+            return Readiness::Behind;
         }
         if let Some(missing) = self.unready_need(step) {
             return self.unready(&missing);
         }
         let plane = plane(step.op.at());
         let is_below = |counts: &BTreeMap<_, usize>, max| counts.get(&plane).is_none_or(|count| *count < max);
-        if known.stopping || !is_below(&self.under_way, known.pace.steps_under_way_max) {
-            return Verdict::Wait;
+        if input.stopping || !is_below(&self.under_way, input.pace.steps_under_way_max) {
+            return Readiness::Wait;
         }
-        if !is_below(&self.calls, known.pace.calls_per_turn_max) {
-            return Verdict::NoRoom;
+        if !is_below(&self.calls, input.pace.calls_per_turn_max) {
+            return Readiness::NoRoom;
         }
-        Verdict::Begin
+        Readiness::Begin
     }
 
     /// One mutation of an object at a time; of its members at most one is disturbed at a time; and a member waits
@@ -280,17 +280,17 @@ impl<'a> Room<'a> {
     fn leaves_nobody(&self, step: &Step) -> Option<String> {
         let at = step.op.at();
         let serves =
-            |at: &Address| self.known.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.serves());
+            |at: &Address| self.input.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.serves());
         if !disturbs(&step.op) || !serves(at) {
             return None;
         }
         let parent = self.parent(at).filter(|parent| !self.is_leaving(parent))?;
         let broken = *self.broken.get(&parent)?;
         let is_other = |other: &Address| other != at && self.parent(other).as_ref() == Some(&parent);
-        if self.known.inventory.seen.keys().any(|other| is_other(other) && serves(other)) {
+        if self.input.inventory.seen.keys().any(|other| is_other(other) && serves(other)) {
             return None;
         }
-        let phase = &self.known.inventory.seen.get(broken)?.facts.phase;
+        let phase = &self.input.inventory.seen.get(broken)?.facts.phase;
         Some(format!("it would leave {parent} without a member that serves: {} is {phase}", broken.name))
     }
 
@@ -301,25 +301,25 @@ impl<'a> Room<'a> {
         if !matches!(step.op, Op::Delete { .. }) {
             return false;
         }
-        let seen = &self.known.inventory.seen;
+        let seen = &self.input.inventory.seen;
         let others =
             || seen.iter().filter(|(other, _)| *other != at && self.parent(other).as_ref() == Some(&parent));
         !others().any(|(_, seen)| seen.facts.phase.serves())
             && others().any(|(_, seen)| seen.facts.phase == Phase::Creating)
     }
 
-    /// Who takes the write role over must be able to: it may be busy with a change of another hand.
+    /// Who takes the write role over must be able to: it may be busy with a change outside rgctl.
     fn waits_for_successor(&self, step: &Step) -> bool {
         let Op::Act { at, verb: Verb::Failover { to: Some(to) } } = &step.op else { return false };
         let Some(kind) = at.kind.child_kind() else { return false };
         let successor = Address::new(at.region.clone(), kind, to.clone());
-        let seen = self.known.inventory.seen.get(&successor);
+        let seen = self.input.inventory.seen.get(&successor);
         self.taken.contains(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
     }
 
     /// A parent that is itself being removed has no service to protect.
     fn is_leaving(&self, parent: &Address) -> bool {
-        self.known.destroys() || !self.known.desired.nodes.contains_key(parent)
+        self.input.destroys() || !self.input.desired.nodes.contains_key(parent)
     }
 
     /// The first object that must be ready before this one is made, and is not.
@@ -327,15 +327,15 @@ impl<'a> Room<'a> {
         if !matches!(step.op, Op::Create { .. }) {
             return None;
         }
-        let node = self.known.desired.nodes.get(step.op.at())?;
+        let node = self.input.desired.nodes.get(step.op.at())?;
         let is_ready = |at: &Address| {
-            self.known.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.is_ready())
+            self.input.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.is_ready())
                 && !self.taken_by_us(at)
         };
         node.needs.iter().find(|at| !is_ready(at)).cloned()
     }
 
-    /// Whether the step that makes an object has not come true.
+    /// Whether the step that makes an object is not done.
     fn is_open(&self, missing: &Address) -> bool {
         self.open.contains(&StepId(format!("create {missing}").into()))
     }
@@ -344,15 +344,15 @@ impl<'a> Room<'a> {
         self.taken.contains(at)
     }
 
-    fn unready(&self, missing: &Address) -> Verdict {
-        match self.known.inventory.seen.get(missing).map(|seen| &seen.facts.phase) {
-            Some(phase) if phase.is_transitional() || phase.is_ready() => Verdict::Behind,
-            Some(phase) => Verdict::Held(format!("it needs {missing}, which is {phase}")),
-            None if self.is_open(missing) => Verdict::Behind,
-            None if !self.known.inventory.is_complete_for(missing) => {
-                Verdict::Held(format!("it needs {missing}, which could not be seen"))
+    fn unready(&self, missing: &Address) -> Readiness {
+        match self.input.inventory.seen.get(missing).map(|seen| &seen.facts.phase) {
+            Some(phase) if phase.is_transitional() || phase.is_ready() => Readiness::Behind,
+            Some(phase) => Readiness::Held(format!("it needs {missing}, which is {phase}")),
+            None if self.is_open(missing) => Readiness::Behind,
+            None if !self.input.inventory.is_complete_for(missing) => {
+                Readiness::Held(format!("it needs {missing}, which could not be seen"))
             }
-            None => Verdict::Held(format!("it needs {missing}, which does not exist")),
+            None => Readiness::Held(format!("it needs {missing}, which does not exist")),
         }
     }
 
@@ -374,16 +374,16 @@ impl<'a> Room<'a> {
 }
 
 /// By member of a global object, that object and its other members: those that are listed, and those that are meant to be.
-fn fellows(known: &Known<'_>) -> BTreeMap<Address, Vec<Address>> {
+fn fellows(input: &TurnInput<'_>) -> BTreeMap<Address, Vec<Address>> {
     let mut groups: BTreeMap<(KindId, String), BTreeSet<Address>> = BTreeMap::new();
-    for (global, seen) in known.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+    for (global, seen) in input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
         let Some(kind) = global.kind.member_kind() else { continue };
         let group = groups.entry((global.kind, global.name.to_string())).or_default();
         group.insert(global.clone());
         let members = seen.facts.members.iter();
         group.extend(members.map(|one| Address::new(one.region.clone(), kind, one.name.clone())));
     }
-    for (at, node) in &known.desired.nodes {
+    for (at, node) in &input.desired.nodes {
         if let Some(kind) = at.kind.global_kind()
             && let Some(name) = node.attrs.joins()
         {
@@ -401,9 +401,9 @@ fn fellows(known: &Known<'_>) -> BTreeMap<Address, Vec<Address>> {
 }
 
 /// Global objects with their primaries, as far as these are seen.
-fn globals(known: &Known<'_>) -> Vec<(Address, Address)> {
+fn globals(input: &TurnInput<'_>) -> Vec<(Address, Address)> {
     let mut globals = Vec::new();
-    for (global, seen) in known.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+    for (global, seen) in input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
         let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
         if let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) {
             let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
@@ -431,14 +431,14 @@ fn disturbs(op: &Op) -> bool {
     }
 }
 
-/// The token of a call. A step that was begun and has not come true keeps its token, across crashes, so that what an
-/// earlier call made is recognised; a step that came true and is needed again gets a new one.
-fn token(known: &Known<'_>, step: &Step) -> Token {
+/// The token of a call. A step that was begun and is not done keeps its token, across crashes, so that what an
+/// earlier call made is recognised; a step that was done and is needed again gets a new one.
+fn token(input: &TurnInput<'_>, step: &Step) -> Token {
     // What a failed step made, if anything, is broken or gone: its token is spent.
-    if let Some(begun) = known.ledger.begun.get(&step.id).filter(|begun| begun.status != Status::Failed) {
+    if let Some(begun) = input.ledger.begun.get(&step.id).filter(|begun| begun.status != Status::Failed) {
         return begun.token.clone();
     }
-    let seed = (&known.desired.blueprint, known.run, &step.id, known.ledger.last_seq);
+    let seed = (&input.desired.blueprint, input.run, &step.id, input.ledger.last_seq);
     let text = serde_json::to_vec(&seed).unwrap_or_default();
     Token(sha256_hex(&text).chars().take(32).collect())
 }

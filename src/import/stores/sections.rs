@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Recognised, View};
-use crate::families::adopt::Ownership;
-use crate::families::expand::SERVERLESS_CLASS;
+use super::{ImportedStore, InventoryIndex};
+use rgctl_blueprint::families::adopt::Ownership;
+use rgctl_blueprint::families::expand::SERVERLESS_CLASS;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::seen::Seen;
+use rgctl_model::observed::Observed;
 
 type Fields = Map<String, Value>;
 
 /// The section of a store.
-pub(super) fn section(view: &View<'_>, store: &Recognised, root: &Seen) -> Fields {
+pub(super) fn section(view: &InventoryIndex<'_>, store: &ImportedStore, root: &Observed) -> Fields {
     let mut fields = match store.root.kind {
         KindId::AuroraCluster => database(view, store, root, KindId::AuroraInstance, ("Acu", "acu")),
         KindId::DocumentCluster => database(view, store, root, KindId::DocumentInstance, ("Dcu", "dcu")),
@@ -54,7 +54,7 @@ const fn is_cache(attrs: &AnyAttrs) -> bool {
     matches!(attrs, AnyAttrs::CacheGroup(_) | AnyAttrs::CacheServerless(_))
 }
 
-fn common(fields: &mut Fields, root: &Seen) {
+fn common(fields: &mut Fields, root: &Observed) {
     let attrs = &root.attrs;
     for encrypted in ["storage_encrypted", "at_rest_encryption", "encrypted"] {
         unusual(fields, "encrypted", attrs, encrypted, true);
@@ -99,9 +99,9 @@ fn most_common(values: impl Iterator<Item = String>) -> Option<String> {
 }
 
 fn database(
-    view: &View<'_>,
-    store: &Recognised,
-    root: &Seen,
+    view: &InventoryIndex<'_>,
+    store: &ImportedStore,
+    root: &Observed,
     member: KindId,
     (unit, short): (&str, &str),
 ) -> Fields {
@@ -110,7 +110,7 @@ fn database(
     let engine = attrs.get("engine").unwrap_or_else(|| json!("documentdb"));
     fields.insert("engine".into(), engine);
     copy(&mut fields, "version", attrs, "engine_version");
-    let all: Vec<&Seen> = std::iter::once(&store.root)
+    let all: Vec<&Observed> = std::iter::once(&store.root)
         .chain(store.followers.values())
         .flat_map(|at| view.members(at, member))
         .collect();
@@ -149,7 +149,7 @@ fn halves(count: u64) -> Value {
     if count.is_multiple_of(2) { json!(count / 2) } else { json!(count as f64 / 2.0) }
 }
 
-fn cache(root: &Seen) -> Fields {
+fn cache(root: &Observed) -> Fields {
     let attrs = &root.attrs;
     let mut fields = Fields::new();
     for (to, from) in [
@@ -167,7 +167,7 @@ fn cache(root: &Seen) -> Fields {
     fields
 }
 
-fn serverless_cache(root: &Seen) -> Fields {
+fn serverless_cache(root: &Observed) -> Fields {
     let attrs = &root.attrs;
     let mut fields = Fields::new();
     copy(&mut fields, "engine", attrs, "engine");
@@ -182,7 +182,7 @@ fn serverless_cache(root: &Seen) -> Fields {
 }
 
 /// The users of the store's own group.
-fn users(view: &View<'_>, store: &Recognised) -> Vec<Value> {
+fn users(view: &InventoryIndex<'_>, store: &ImportedStore) -> Vec<Value> {
     let region = &store.root.region;
     let own =
         |part: &&super::Part| part.kind == KindId::CacheUser && part.region == *region && part.name.is_some();
@@ -198,7 +198,7 @@ fn users(view: &View<'_>, store: &Recognised) -> Vec<Value> {
     store.parts.iter().filter(own).filter_map(user).collect()
 }
 
-fn warehouse(store: &Recognised, root: &Seen) -> Fields {
+fn warehouse(store: &ImportedStore, root: &Observed) -> Fields {
     let attrs = &root.attrs;
     let mut fields = Fields::new();
     fields.insert("engine".into(), json!("redshift"));
@@ -213,7 +213,7 @@ fn warehouse(store: &Recognised, root: &Seen) -> Fields {
     fields
 }
 
-fn serverless_warehouse(view: &View<'_>, store: &Recognised, root: &Seen) -> Fields {
+fn serverless_warehouse(view: &InventoryIndex<'_>, store: &ImportedStore, root: &Observed) -> Fields {
     let mut fields = Fields::new();
     fields.insert("engine".into(), json!("redshift"));
     copy(&mut fields, "database", &root.attrs, "database");

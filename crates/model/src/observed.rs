@@ -65,7 +65,7 @@ pub struct Facts {
 
 /// An object that exists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Observed {
     /// Its attributes, as far as the service tells them.
     pub attrs: AnyAttrs,
     /// Values that were accepted and are not in effect yet.
@@ -75,7 +75,7 @@ pub struct Seen {
     pub facts: Facts,
 }
 
-impl Seen {
+impl Observed {
     /// What tells the object from every other one, for good: the service's id, else its ARN with the time of creation.
     /// Nothing where the service tells neither, so that an object that was deleted and made anew looks the same.
     pub fn identity(&self) -> Option<String> {
@@ -129,7 +129,7 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
     /// The objects.
-    pub seen: BTreeMap<Address, Seen>,
+    pub seen: BTreeMap<Address, Observed>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
     /// When the observation began.

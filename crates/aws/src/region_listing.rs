@@ -13,8 +13,8 @@ use aws_smithy_types::DateTime;
 use super::errors::NOT_EMULATED;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::observed::{Facts, Observed};
 use rgctl_model::ports::CloudError;
-use rgctl_model::seen::{Facts, Seen};
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::time::Moment;
 
@@ -23,9 +23,9 @@ pub const TAG_HOME: &str = "rgctl:home";
 
 /// What was seen at one endpoint of one region.
 #[derive(Debug, Default)]
-pub struct Sight {
+pub struct RegionListing {
     /// The objects.
-    pub seen: BTreeMap<Address, Seen>,
+    pub seen: BTreeMap<Address, Observed>,
     /// Objects whose list does not tell tags.
     pub untagged: Vec<Address>,
     /// Why something was not seen.
@@ -36,7 +36,7 @@ pub struct Sight {
     pub asked: usize,
 }
 
-impl Sight {
+impl RegionListing {
     /// The items of a list, or nothing and a gap.
     pub fn listed<T>(&mut self, list: Result<Vec<T>, CloudError>) -> Vec<T> {
         self.asked += 1;
@@ -56,7 +56,7 @@ impl Sight {
 
     /// Notes an object. One whose name this program could not have given is left out: it cannot be ours, and it
     /// cannot be addressed.
-    pub fn note(&mut self, region: &RegionId, id: Option<&str>, seen: Seen, tagged: bool) {
+    pub fn note(&mut self, region: &RegionId, id: Option<&str>, seen: Observed, tagged: bool) {
         let Some(name) = id.and_then(|id| Name::new(id).ok()) else { return };
         let at = Address::new(region.clone(), seen.attrs.kind(), name);
         if !tagged {
@@ -80,9 +80,9 @@ fn is_unknown_call(code: &str) -> bool {
 }
 
 /// An object as it is seen, with the facts that everything has.
-pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<String, String>) -> Seen {
+pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<String, String>) -> Observed {
     let kind: KindId = attrs.kind();
-    Seen {
+    Observed {
         attrs,
         pending: None,
         facts: Facts {

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 
 use super::budget::Priority;
 use super::clients::{Clients, Pool};
-use super::errors::{self, Doing};
+use super::errors::{self, CallContext};
 use super::fence;
 use rgctl_model::ports::{CloudError, Permit};
 use rgctl_schema::names::{Partition, RegionId};
@@ -20,7 +20,7 @@ use rgctl_schema::time::Span;
 
 /// A way to one region.
 #[derive(Clone, Debug)]
-pub struct Lane<'a> {
+pub struct ServiceClient<'a> {
     /// Where clients come from.
     pub pool: &'a Pool,
     /// Where to.
@@ -33,7 +33,7 @@ pub struct Lane<'a> {
     permit: Option<Permit>,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> ServiceClient<'a> {
     /// A way to a region.
     pub async fn to(pool: &'a Pool, region: &RegionId) -> Self {
         Self {
@@ -69,8 +69,8 @@ impl<'a> Lane<'a> {
         }
     }
 
-    fn doing(&self, what: &str, mutates: bool, creates: bool) -> Doing {
-        Doing { what: what.to_owned(), mutates, creates, emulated: self.pool.is_emulated() }
+    fn doing(&self, what: &str, mutates: bool, creates: bool) -> CallContext {
+        CallContext { what: what.to_owned(), mutates, creates, emulated: self.pool.is_emulated() }
     }
 
     /// Admits, calls, classifies. The SDK's futures are large; each goes into a box before anything waits for it, so
@@ -79,7 +79,7 @@ impl<'a> Lane<'a> {
         &'s self,
         endpoint: &'static str,
         priority: Priority,
-        doing: Doing,
+        doing: CallContext,
         call: F,
     ) -> BoxFuture<'s, Result<T, CloudError>>
     where

@@ -1,7 +1,7 @@
 //! How stores are reached, as they were found.
 
-use super::Recognised;
-use rgctl_model::seen::Inventory;
+use super::ImportedStore;
+use rgctl_model::observed::Inventory;
 use rgctl_schema::names::RegionId;
 
 /// Subnets, security groups and key of a store in one region; empty where nothing tells.
@@ -16,7 +16,7 @@ pub struct NetworkFacts {
 }
 
 /// How a store is reached in a region.
-pub fn network(inventory: &Inventory, store: &Recognised, region: &RegionId) -> NetworkFacts {
+pub fn network(inventory: &Inventory, store: &ImportedStore, region: &RegionId) -> NetworkFacts {
     let mut facts = NetworkFacts::default();
     for part in store.parts.iter().filter(|part| part.region == *region) {
         let is_it = |at: &&rgctl_model::address::Address| {

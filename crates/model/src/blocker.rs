@@ -10,7 +10,7 @@ use rgctl_schema::phase::Phase;
 /// Why nothing is done about an object although something is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "waiting_for", rename_all = "snake_case")]
-pub enum Waiting {
+pub enum Blocker {
     /// It is in transition.
     Transition {
         /// Which object.
@@ -88,7 +88,7 @@ pub enum Waiting {
     },
 }
 
-impl Waiting {
+impl Blocker {
     /// The object.
     pub const fn at(&self) -> &Address {
         match self {
@@ -109,7 +109,7 @@ impl Waiting {
     }
 }
 
-impl fmt::Display for Waiting {
+impl fmt::Display for Blocker {
     /// What is waited for, behind the name of the object.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
