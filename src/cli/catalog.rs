@@ -62,6 +62,18 @@ pub enum CatalogCommandError {
     Output(#[from] io::Error),
 }
 
+impl From<CatalogCommandError> for Failure {
+    fn from(error: CatalogCommandError) -> Self {
+        match error {
+            CatalogCommandError::Output(error) => error.into(),
+            error @ (CatalogCommandError::Contract(_)
+            | CatalogCommandError::Region { .. }
+            | CatalogCommandError::NotKnown { .. }) => Self::of(Exit::BadInput, &error),
+            error => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
 fn nearest(given: &str, known: &[String]) -> String {
     did_you_mean(given, known.iter().map(String::as_str))
         .map_or_else(|| format!("it knows {}", known.join(", ")), |near| format!("did you mean `{near}`?"))

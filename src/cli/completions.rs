@@ -2,7 +2,8 @@
 
 use clap::CommandFactory;
 
-use super::args::{Cli, CompletionsArgs};
+use super::args::CompletionsArgs;
+use super::command::Cli;
 
 /// The completion script of a shell.
 pub fn script(args: &CompletionsArgs) -> Vec<u8> {

@@ -26,7 +26,7 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
     pub regions: Option<PathBuf>,
     /// Without a blueprint: region to check, for everything that can be observed there; repeat for several
-    #[arg(long, value_name = "CODE", value_parser = super::import::region_id)]
+    #[arg(long, value_name = "CODE", value_parser = super::args::region_id)]
     pub region: Vec<RegionId>,
     /// Check only what observing needs
     #[arg(long)]
@@ -59,8 +59,12 @@ mod with_provider {
 
     use serde::Serialize;
 
-    use super::{DoctorArgs, Exit, Failure, Output, Settings};
     use crate::cli::args::{InputArgs, OutputForm};
+    use crate::cli::doctor::DoctorArgs;
+    use crate::cli::error::Failure;
+    use crate::cli::exit::Exit;
+    use crate::cli::output::Output;
+    use crate::cli::settings::Settings;
     use crate::cli::{figures, iam_policy, load, names, outside, validate};
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};

@@ -1,18 +1,11 @@
-//! What went wrong, as a person sees it: the chain of causes, hints, an exit code. The one place where errors of all
-//! modules meet.
+//! What went wrong, as a person sees it: the chain of causes, hints, an exit code. Here are the errors of the crates below;
+//! a command's own error becomes one beside the command.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-use super::catalog::CatalogCommandError;
 use super::exit::Exit;
-use super::explain::ExplainError;
-use super::schema::SchemaError;
-use super::settings::SettingsError;
-use super::sim::SimCommandError;
-use super::template::TemplateError;
-use super::validate::ValidateError;
 use crate::report::style::{Style, Tone};
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_machine::inputs::InputError;
@@ -85,23 +78,6 @@ impl From<io::Error> for Failure {
             return Self::said(Exit::Done);
         }
         Self::of(Exit::Error, &error)
-    }
-}
-
-impl From<SettingsError> for Failure {
-    fn from(error: SettingsError) -> Self {
-        let failure = Self::of(Exit::BadInput, &error);
-        match error {
-            SettingsError::OnlyWithAws { .. } => failure.hint("add `--cloud aws`, or leave the option out"),
-            SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`, or `local`"),
-            SettingsError::NoStore => failure
-                .hint("name a bucket that all who work on the account can see: `--store s3://bucket/prefix`")
-                .hint("`--store local` keeps it in the state folder on purpose: then nobody else knows of a run, and two \
-                       machines may work against each other"),
-            SettingsError::NoAws => failure
-                .hint("build it with the feature `aws`, which is a default one: `cargo build --release`")
-                .hint("`rgctl iam-policy` and everything on the embedded cloud work without it"),
-        }
     }
 }
 
@@ -178,28 +154,6 @@ impl From<DriveError> for Failure {
     }
 }
 
-impl From<CatalogCommandError> for Failure {
-    fn from(error: CatalogCommandError) -> Self {
-        match error {
-            CatalogCommandError::Output(error) => error.into(),
-            error @ (CatalogCommandError::Contract(_)
-            | CatalogCommandError::Region { .. }
-            | CatalogCommandError::NotKnown { .. }) => Self::of(Exit::BadInput, &error),
-            error => Self::of(Exit::Error, &error),
-        }
-    }
-}
-
-impl From<SimCommandError> for Failure {
-    fn from(error: SimCommandError) -> Self {
-        match error {
-            SimCommandError::Output(error) => error.into(),
-            error @ SimCommandError::Argument(_) => Self::of(Exit::BadInput, &error),
-            SimCommandError::Sim(error) => error.into(),
-        }
-    }
-}
-
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
         let failure = Self::of(Exit::Error, &error);
@@ -207,48 +161,6 @@ impl From<SimError> for Failure {
             return failure.hint("`rgctl sim reset` begins a new world; the old one is lost");
         }
         failure.hint("check the state folder: its permissions, and the space on its disk")
-    }
-}
-
-impl From<ValidateError> for Failure {
-    fn from(error: ValidateError) -> Self {
-        match error {
-            ValidateError::Write(error) => error.into(),
-            ValidateError::Encode(error) if error.is_io() => io::Error::from(error).into(),
-            error => Self::of(Exit::Error, &error),
-        }
-    }
-}
-
-impl From<SchemaError> for Failure {
-    fn from(error: SchemaError) -> Self {
-        match error {
-            SchemaError::Write(error) => error.into(),
-            // The encoder writes as it goes: a reader that went away shows itself here.
-            SchemaError::Encode(error) if error.is_io() => io::Error::from(error).into(),
-            error @ SchemaError::Encode(_) => Self::of(Exit::Error, &error),
-        }
-    }
-}
-
-impl From<ExplainError> for Failure {
-    fn from(error: ExplainError) -> Self {
-        match error {
-            ExplainError::Write(error) => error.into(),
-            error @ ExplainError::Unknown { .. } => Self::of(Exit::BadInput, &error),
-        }
-    }
-}
-
-impl From<TemplateError> for Failure {
-    fn from(error: TemplateError) -> Self {
-        match error {
-            TemplateError::Write(error) => error.into(),
-            TemplateError::Read(error) => error.into(),
-            error @ TemplateError::Given { .. } => Self::of(Exit::BadInput, &error),
-            error @ TemplateError::Render(_) => Self::of(Exit::Error, &error)
-                .hint("rgctl renders templates in a process of its own; check that it may begin one"),
-        }
     }
 }
 
@@ -265,9 +177,5 @@ mod tests {
         assert!(text.contains("hint: check the path"), "{text}");
         let pipe = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((pipe.exit, pipe.text(Style::PLAIN)), (Exit::Done, String::new()));
-        let pipe = || serde_json::Error::io(io::ErrorKind::BrokenPipe.into());
-        for pipe in [Failure::from(ValidateError::Encode(pipe())), SchemaError::Encode(pipe()).into()] {
-            assert_eq!((pipe.exit, pipe.text(Style::PLAIN)), (Exit::Done, String::new()));
-        }
     }
 }

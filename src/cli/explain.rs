@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use super::error::Failure;
+use super::exit::Exit;
 use rgctl_blueprint::document::KINDS;
 use rgctl_blueprint::schema;
 use rgctl_schema::codes::{self, Code};
@@ -33,6 +35,15 @@ pub enum ExplainError {
         /// What there is.
         hint: String,
     },
+}
+
+impl From<ExplainError> for Failure {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Write(error) => error.into(),
+            error @ ExplainError::Unknown { .. } => Self::of(Exit::BadInput, &error),
+        }
+    }
 }
 
 /// Runs the command.

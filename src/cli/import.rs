@@ -62,7 +62,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "DIR", env = "RGCTL_REGIONS")]
     pub regions: Option<PathBuf>,
     /// Region to look at: a blueprint is written for what nobody owns there; repeat for several
-    #[arg(long, value_name = "CODE", value_parser = region_id)]
+    #[arg(long, value_name = "CODE", value_parser = super::args::region_id)]
     pub region: Vec<RegionId>,
     /// Name of the blueprint that is written [default: imported]
     #[arg(long, value_name = "NAME", value_parser = super::args::blueprint_name, conflicts_with = "files")]
@@ -79,11 +79,6 @@ pub struct ImportArgs {
     /// With `--take-over`: also from this record of the same blueprint, whose store is lost for good; `plan` names it
     #[arg(long, value_name = "RECORD", requires = "take_over")]
     pub from_record: Option<String>,
-}
-
-/// The code of a region, as it is given on the command line.
-pub(super) fn region_id(text: &str) -> Result<RegionId, String> {
-    RegionId::new(text).map_err(|error| error.to_string())
 }
 
 /// Objects without an owner, and those of others, in the order of their addresses.

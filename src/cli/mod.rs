@@ -4,11 +4,14 @@
 //!
 //! **Invariant:** standard output is data, standard error is talk.
 //! **Invariant:** nothing is decided here about the world; commands call the engine and show what it says.
+//! **Invariant:** the files make no circle: `args`, `error`, `settings` are below all commands; `command` and the dispatch
+//! here are above them.
 
 pub mod apply;
 pub mod args;
 pub mod capacity;
 pub mod catalog;
+pub mod command;
 pub mod completions;
 pub mod doctor;
 pub mod error;
@@ -31,12 +34,14 @@ mod robustness;
 pub mod run;
 pub mod saved;
 pub mod scale;
+pub mod scale_args;
 mod scale_inputs;
 mod scale_output;
 pub mod schema;
 pub mod settings;
 pub mod signals;
 pub mod sim;
+pub mod sim_args;
 pub mod sim_hands;
 mod sim_names;
 pub mod template;
@@ -50,11 +55,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::ScaleCommand;
-use args::{
-    ApplyArgs, CapacityCommand, CatalogCommand, Cli, Command, DestroyArgs, HistoryCommand, InputArgs,
-    OutputForm, PlanArgs,
-};
+use args::{ApplyArgs, DestroyArgs, HistoryCommand, InputArgs, OutputForm, PlanArgs};
+use command::{CapacityCommand, CatalogCommand, Cli, Command, IamPolicyCommand, ScaleCommand};
 use error::Failure;
 use exit::Exit;
 use figures::CatalogFigures;
@@ -267,7 +269,7 @@ fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Ou
 }
 
 fn iam_policy_command(
-    args: &args::IamPolicyCommand,
+    args: &IamPolicyCommand,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -321,29 +323,29 @@ fn catalog_command(
 }
 
 fn scale_command(
-    args: &scale::BacktestArgs,
+    args: &scale_args::BacktestArgs,
     axis: Option<&str>,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let form = match settings.output {
-        OutputForm::Text => scale::Output::Text,
-        OutputForm::Json => scale::Output::Json,
-        OutputForm::Html => scale::Output::Html,
+        OutputForm::Text => scale_args::Output::Text,
+        OutputForm::Json => scale_args::Output::Json,
+        OutputForm::Html => scale_args::Output::Html,
         OutputForm::Yaml | OutputForm::Markdown => {
             return Err(Failure::new(Exit::BadInput, "a backtest is shown as `text`, `json` or `html`"));
         }
     };
     let profile =
-        scale::profile(axis.unwrap_or("reader")).map_err(|why| Failure::new(Exit::BadInput, why))?;
-    let args = scale::BacktestArgs { output: form, profile, ..args.clone() };
+        scale_args::profile(axis.unwrap_or("reader")).map_err(|why| Failure::new(Exit::BadInput, why))?;
+    let args = scale_args::BacktestArgs { output: form, profile, ..args.clone() };
     match scale::run(&args, output.data_stream()) {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::of(Exit::BadInput, error.as_ref())),
     }
 }
 
-fn sim_command(args: &sim::SimArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+fn sim_command(args: &sim_args::SimArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let form = match settings.output {
         OutputForm::Json => sim::ShowAs::Json,
         OutputForm::Text => sim::ShowAs::Text,

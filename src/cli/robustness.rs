@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::scale::{BacktestArgs, Output, load_of, progress};
-use super::scale_output::table;
+use super::scale_args::{BacktestArgs, Output};
+use super::scale_inputs::load_of;
+use super::scale_output::{progress, table};
 use rgctl_scaling::augment::{Augmented, Made, Source, augment};
 use rgctl_scaling::constants::Constants;
 use rgctl_scaling::evaluate::Terms;

@@ -1,14 +1,18 @@
-//! What a backtest reads: traces as files, each with its digest, put on the minute grid.
+//! What a backtest reads: traces as files, each with its digest, put on the minute grid, as loads of a size.
 
 use std::error::Error;
 use std::path::Path;
 
+use super::scale_args::BacktestArgs;
 use rgctl_machine::inputs::{Allowance, TRACE_BYTES_MAX, TRACES_BYTES_MAX, shown};
 use rgctl_scaling::augment;
+use rgctl_scaling::evaluate::Load;
 use rgctl_scaling::telemetry::noise::Departures;
 use rgctl_scaling::telemetry::{MinuteSeries, Trace, trace::read_stamp};
 use rgctl_schema::digest::sha256_hex;
 
+/// Peak of the scored part as a share of the largest capacity.
+const PEAK_SHARE: f64 = 0.8;
 /// Series with fewer days than this cannot be divided into a warm-up and a scored part.
 const DAYS_MIN: f64 = 1.0;
 /// Seed of the drawn departures, fixed so that a run can be repeated.
@@ -121,4 +125,19 @@ fn minutes_of(source: &Source, donor: Option<&Source>) -> Result<MinuteSeries, S
         )
     })?;
     Ok(departures.over(&plain, NOISE_SEED))
+}
+
+/// The load of a series at a size.
+pub fn load_of(
+    name: &str,
+    minutes: &MinuteSeries,
+    units: u32,
+    args: &BacktestArgs,
+) -> Result<Load, Box<dyn Error>> {
+    // Below a utilisation of 0.8 the largest capacity could not serve the peak of the protocol.
+    let (share, level) = (PEAK_SHARE.min(args.rho), args.scale_at);
+    let demand = minutes.in_units_at(units, share, level).ok_or(format!(
+        "{name}: the scored part has no demand at all, so that nothing can be scaled to it"
+    ))?;
+    Ok(Load { name: name.to_owned(), demand, scored_from: minutes.scored_from() })
 }

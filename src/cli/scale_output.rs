@@ -3,26 +3,54 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::scale::{BacktestArgs, Bought, Measured, Output, told};
+use super::scale_args::{BacktestArgs, Output};
 use super::scale_inputs::Source;
 use crate::report::chart;
 use crate::report::html::{Page, TraceView, render};
-use rgctl_machine::outputs::{self, Replaces};
+use rgctl_machine::outputs::{self, OutputError, Replaces};
 use rgctl_scaling::Constants;
-use rgctl_scaling::backtest::{Knob, Merit, OWN, Row, merit};
+use rgctl_scaling::backtest::{Knob, Merit, OWN, Optima, Row, merit};
 use rgctl_scaling::bootstrap::{self, Comparison, Interval, Pair};
-use rgctl_scaling::commitments::Buyer;
+use rgctl_scaling::commitments::{Bill, Buyer, Pinball};
+use rgctl_scaling::evaluate::Load;
 use rgctl_scaling::rules::Library;
 use rgctl_schema::digest::sha256_hex;
 
 /// Share of the cost that minimum billing alone may cause before a policy is flagged.
 const IDLE_SHARE_FLAGGED: f64 = 0.2;
+
+/// Everything measured on one trace at one size.
+pub struct Measured {
+    /// The load.
+    pub load: Load,
+    /// Digest of its file.
+    pub sha256: String,
+    /// Largest capacity.
+    pub units: u32,
+    /// The optima.
+    pub optima: Optima,
+    /// One row for each policy and mode.
+    pub rows: Vec<Row>,
+}
+
+/// What was bought on one series.
+pub struct Bought {
+    /// The series.
+    pub source: Source,
+    /// Scored days.
+    pub days: usize,
+    /// What each buyer paid.
+    pub bills: Vec<Bill>,
+    /// How good the forecasts were.
+    pub pinball: Vec<Pinball>,
+}
 
 /// A row's name in tables and paths.
 pub fn row_name(row: &Row) -> String {
@@ -372,4 +400,20 @@ pub fn commitments(
     }
     writeln!(out, "{losses}\n\nin brackets the loss of the last value as the forecast")?;
     Ok(())
+}
+
+/// A bar over so many pieces of work, where somebody watches.
+pub fn progress(jobs: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {elapsed} gone, {eta} left");
+    let bar = ProgressBar::new(jobs);
+    style.map_or(bar.clone(), |s| bar.with_style(s))
+}
+
+/// An error of writing with its cause.
+pub fn told(error: &OutputError) -> String {
+    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+    format!("{error}{cause}")
 }

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 
+use super::error::Failure;
+use super::exit::Exit;
 use rgctl_blueprint::schema;
 
 /// A kind of document.
@@ -35,6 +37,17 @@ pub enum SchemaError {
     Encode(#[from] serde_json::Error),
 }
 
+impl From<SchemaError> for Failure {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Write(error) => error.into(),
+            // The encoder writes as it goes: a reader that went away shows itself here.
+            SchemaError::Encode(error) if error.is_io() => io::Error::from(error).into(),
+            error @ SchemaError::Encode(_) => Self::of(Exit::Error, &error),
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &SchemaArgs, out: &mut dyn Write, _err: &mut dyn Write) -> Result<u8, SchemaError> {
     let schema = match args.kind {
@@ -44,4 +57,17 @@ pub fn run(args: &SchemaArgs, out: &mut dyn Write, _err: &mut dyn Write) -> Resu
     serde_json::to_writer_pretty(&mut *out, &schema)?;
     writeln!(out)?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::style::Style;
+
+    #[test]
+    fn a_closed_pipe_is_quiet() {
+        let pipe = serde_json::Error::io(io::ErrorKind::BrokenPipe.into());
+        let quiet = Failure::from(SchemaError::Encode(pipe));
+        assert_eq!((quiet.exit, quiet.text(Style::PLAIN)), (Exit::Done, String::new()));
+    }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::args::{CloudChoice, GlobalArgs, OutputForm};
 use super::catalog::CATALOG_FOLDER;
+use super::error::Failure;
+use super::exit::Exit;
 
 /// What is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,23 @@ pub enum SettingsError {
     NoAws,
 }
 
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let failure = Self::of(Exit::BadInput, &error);
+        match error {
+            SettingsError::OnlyWithAws { .. } => failure.hint("add `--cloud aws`, or leave the option out"),
+            SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`, or `local`"),
+            SettingsError::NoStore => failure
+                .hint("name a bucket that all who work on the account can see: `--store s3://bucket/prefix`")
+                .hint("`--store local` keeps it in the state folder on purpose: then nobody else knows of a run, and two \
+                       machines may work against each other"),
+            SettingsError::NoAws => failure
+                .hint("build it with the feature `aws`, which is a default one: `cargo build --release`")
+                .hint("`rgctl iam-policy` and everything on the embedded cloud work without it"),
+        }
+    }
+}
+
 impl Settings {
     /// What the options mean.
     pub fn resolve(args: &GlobalArgs) -> Result<Self, SettingsError> {
@@ -147,11 +166,16 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::Cli;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        global: GlobalArgs,
+    }
 
     fn resolve(options: &[&str]) -> Result<Settings, SettingsError> {
-        let line = [&["rgctl"], options, &["history", "game"]].concat();
-        Settings::resolve(&Cli::try_parse_from(line).unwrap().global)
+        let line = [&["rgctl"], options].concat();
+        Settings::resolve(&Line::try_parse_from(line).unwrap().global)
     }
 
     #[test]

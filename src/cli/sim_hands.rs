@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use clap::Args;
 use serde_json::Value;
 
-use super::sim::{SimCommandError, address};
+use super::sim_args::{CreateArgs, DeleteArgs, SimCommandError, StatusArgs, TagArgs};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::TAG_TOKEN;
@@ -18,54 +17,6 @@ use rgctl_model::ports::CloudError;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, Token};
 use rgctl_sim::{SimCloud, World};
-
-/// A creation outside rgctl, as arguments.
-#[derive(Clone, Debug, Args)]
-pub struct CreateArgs {
-    /// Which object: region/kind/name
-    #[arg(value_parser = address)]
-    pub address: Address,
-    /// Fields and values, FIELD=VALUE, the value as JSON or plain text
-    pub fields: Vec<String>,
-    /// Take the fields that are not given from this object of the same kind
-    #[arg(long, value_parser = address)]
-    pub like: Option<Address>,
-    /// A tag, NAME=VALUE; none unless given, so that the object is nobody's
-    #[arg(long = "tag")]
-    pub tags: Vec<String>,
-}
-
-/// A deletion outside rgctl, as arguments.
-#[derive(Clone, Debug, Args)]
-pub struct DeleteArgs {
-    /// Which object: region/kind/name
-    #[arg(value_parser = address)]
-    pub address: Address,
-    /// Name of the snapshot that it leaves behind
-    #[arg(long)]
-    pub final_snapshot: Option<String>,
-}
-
-/// Tags as arguments.
-#[derive(Clone, Debug, Args)]
-pub struct TagArgs {
-    /// Which object: region/kind/name
-    #[arg(value_parser = address)]
-    pub address: Address,
-    /// NAME=VALUE sets a tag, NAME- takes it away
-    #[arg(required = true)]
-    pub tags: Vec<String>,
-}
-
-/// A status as arguments.
-#[derive(Clone, Debug, Args)]
-pub struct StatusArgs {
-    /// Which object: region/kind/name
-    #[arg(value_parser = address)]
-    pub address: Address,
-    /// The service's word, such as `available` or `incompatible-network`
-    pub word: String,
-}
 
 /// `FIELD=VALUE` pairs, the values as JSON or plain text.
 pub fn fields(texts: &[String]) -> Result<Vec<(&str, Value)>, SimCommandError> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::names::{built_in_regions, unknown};
-use super::sim::{FaultArgs, FaultWord, SimCommandError};
+use super::sim_args::{FaultArgs, FaultWord, SimCommandError};
 use rgctl_blueprint::document::Reading;
 use rgctl_catalog::Catalog;
 use rgctl_schema::names::RegionId;

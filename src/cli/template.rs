@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::error::Failure;
+use super::exit::Exit;
 use crate::report::diagnostics::{self, Colour};
 use rgctl_blueprint::template::{self, Scan, Values};
 use rgctl_machine::inputs::{self, InputError, TEMPLATE_BYTES_MAX};
@@ -58,6 +60,18 @@ pub enum TemplateError {
     /// Writing the result failed.
     #[error("cannot write the result")]
     Write(#[from] io::Error),
+}
+
+impl From<TemplateError> for Failure {
+    fn from(error: TemplateError) -> Self {
+        match error {
+            TemplateError::Write(error) => error.into(),
+            TemplateError::Read(error) => error.into(),
+            error @ TemplateError::Given { .. } => Self::of(Exit::BadInput, &error),
+            error @ TemplateError::Render(_) => Self::of(Exit::Error, &error)
+                .hint("rgctl renders templates in a process of its own; check that it may begin one"),
+        }
+    }
 }
 
 /// Runs the command: 0 when rendered, 1 when the template is wrong.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::error::Failure;
+use super::exit::Exit;
 use crate::report::diagnostics::{self, Colour};
 use rgctl_blueprint::document::Reading;
 use rgctl_catalog::{Catalog, CatalogError};
@@ -53,6 +55,16 @@ pub enum ValidateError {
     /// The shipped catalogue is damaged.
     #[error("cannot read the catalogue")]
     Catalog(#[from] CatalogError),
+}
+
+impl From<ValidateError> for Failure {
+    fn from(error: ValidateError) -> Self {
+        match error {
+            ValidateError::Write(error) => error.into(),
+            ValidateError::Encode(error) if error.is_io() => io::Error::from(error).into(),
+            error => Self::of(Exit::Error, &error),
+        }
+    }
 }
 
 /// Reads and checks files. `now` decides what lies in the past.
@@ -151,4 +163,17 @@ fn unreadable(path: &Path, reason: &InputError) -> Diagnostic {
 fn unread(path: &Path, message: String, help: &str) -> Diagnostic {
     let source = Source::new(inputs::shown(path), "");
     Diagnostic::new(codes::UNREADABLE, Severity::Error, &source, Mark::default(), message).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::style::Style;
+
+    #[test]
+    fn a_closed_pipe_is_quiet() {
+        let pipe = serde_json::Error::io(io::ErrorKind::BrokenPipe.into());
+        let quiet = Failure::from(ValidateError::Encode(pipe));
+        assert_eq!((quiet.exit, quiet.text(Style::PLAIN)), (Exit::Done, String::new()));
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Arg, Command, CommandFactory};
-use rgctl::cli::args::Cli;
+use rgctl::cli::command::Cli;
 use rgctl::cli::exit::Exit;
 
 use crate::cli::{Place, SMALL};

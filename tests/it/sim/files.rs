@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use clap::Parser;
-use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
+use rgctl::cli::sim::{ShowAs, run};
+use rgctl::cli::sim_args::{SimArgs, SimCommandError};
 use rgctl_model::kinds::KindId;
 use rgctl_model::ports::{Clock, Cloud, CloudError};
 use rgctl_schema::time::Span;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Parser;
-use rgctl::cli::sim::{ShowAs, SimArgs, SimCommandError, run};
+use rgctl::cli::sim::{ShowAs, run};
+use rgctl::cli::sim_args::{SimArgs, SimCommandError};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
