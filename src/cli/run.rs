@@ -312,7 +312,6 @@ pub const fn exit_of(outcome: Outcome) -> Option<Exit> {
         Outcome::Settled | Outcome::Waiting => None,
         Outcome::Blocked => Some(Exit::Blocked),
         Outcome::Stopped | Outcome::Paused => Some(Exit::Resumable),
-        Outcome::Fenced => Some(Exit::Held),
     }
 }
 

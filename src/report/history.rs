@@ -64,7 +64,6 @@ pub const fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Stopped => "stopped, resumable",
         Outcome::Waiting => "waits for its time",
         Outcome::Paused => "paused, resumable",
-        Outcome::Fenced => "another run took over",
     }
 }
 

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use rgctl_blueprint::desired::{self, Built};
-use rgctl_blueprint::families::drill::{Wanted, drill};
 use rgctl_catalog::{Unit, price_bill};
 use rgctl_model::address::Address;
 use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Node};
 use rgctl_model::overlay::{Axis, Overlay};
-use rgctl_model::plan::Verb;
-use rgctl_schema::names::{Name, StoreName};
+use rgctl_schema::names::StoreName;
 use rgctl_schema::time::{Moment, Span};
 
 use rgctl_testkit::fixtures::{NOW, region};
@@ -274,21 +272,6 @@ fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].path, "spec.stores[1].name");
     assert!(findings[0].message.contains("at most 40"), "{}", findings[0].message);
-}
-
-#[test]
-fn drills_have_a_verb_where_the_service_has_one() {
-    let to = || region("us-west-2");
-    let member = || Name::new("game-accounts-usw2").unwrap();
-    let promote = |kind| drill(kind, Wanted::Promote { to: to(), member: member() });
-    assert!(matches!(promote(KindId::AuroraGlobal), Some(Verb::FailoverGlobal { .. })));
-    assert!(matches!(promote(KindId::CacheGlobal), Some(Verb::FailoverGlobal { .. })));
-    assert_eq!(drill(KindId::CacheGlobal, Wanted::Switchover { to: to(), member: member() }), None);
-    assert!(matches!(
-        drill(KindId::CacheGroup, Wanted::Failover { to: None }),
-        Some(Verb::TestFailover { .. })
-    ));
-    assert_eq!(drill(KindId::RedshiftCluster, Wanted::Failover { to: None }), None);
 }
 
 /// Every object with what is set of it, and what it needs.

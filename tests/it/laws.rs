@@ -1,7 +1,7 @@
 //! Laws that every kind obeys, by one visitor each. A new kind is under them the day it has a table.
 
 use rgctl_engine::planning::tables::{self, Lowers};
-use rgctl_model::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Attrs, Change, Field};
 use serde_json::{Value, json};
@@ -54,13 +54,13 @@ macro_rules! law {
         #[test]
         fn $name() {
             struct Law;
-            impl KindVisitor for Law {
+            impl AttrsVisitor for Law {
                 type Out = ();
-                fn visit<K: Kind>(self) {
+                fn visit<K: Kind>(self, _: &K::Attrs) {
                     for $field in K::Attrs::FIELDS $body
                 }
             }
-            for_every_kind(|kind| kind.with(Law));
+            for_every_kind(|kind| AnyAttrs::empty(kind).with(Law));
         }
     };
 }

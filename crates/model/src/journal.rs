@@ -41,8 +41,6 @@ pub enum Outcome {
     Waiting,
     /// Its deadline came, and it goes on with the next run.
     Paused,
-    /// Another run took its lease.
-    Fenced,
 }
 
 /// Why a call was put off.

@@ -66,10 +66,6 @@ pub enum Verb {
     Start,
     /// Stops an object.
     Stop,
-    /// Spreads slots evenly over shards.
-    Rebalance,
-    /// Gives up a resize that is under way.
-    CancelResize,
 }
 
 impl Verb {
@@ -84,8 +80,6 @@ impl Verb {
             Self::Reboot => "reboot",
             Self::Start => "start",
             Self::Stop => "stop",
-            Self::Rebalance => "rebalance",
-            Self::CancelResize => "cancel-resize",
         }
     }
 }

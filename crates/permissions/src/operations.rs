@@ -224,7 +224,6 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "elasticache:FailoverGlobalReplicationGroup",
                 "elasticache:IncreaseNodeGroupsInGlobalReplicationGroup",
                 "elasticache:ModifyGlobalReplicationGroup",
-                "elasticache:RebalanceSlotsInGlobalReplicationGroup",
             ],
         ),
     ),
@@ -312,7 +311,6 @@ const TABLE: &[(&[KindId], Operations)] = &[
             Some("redshift:cluster"),
             &["redshift:DescribeClusters", "redshift:DescribeNodeConfigurationOptions"],
             &[
-                "redshift:CancelResize",
                 "redshift:CreateCluster",
                 "redshift:CreateTags",
                 "redshift:DeleteCluster",

@@ -1,9 +1,6 @@
 //! Calls that neither make, change nor delete an object: failovers, restarts, stops.
 
-use std::collections::VecDeque;
-
 use rgctl_model::address::Address;
-use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::facts::Meaning;
 use rgctl_model::plan::Verb;
 use rgctl_model::ports::CloudError;
@@ -11,9 +8,8 @@ use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
 
 use super::refusals::{busy, missing, refused};
-use super::slots::SHARDS;
 use super::state::Purpose;
-use super::tables::{self, Takes, word, word_of};
+use super::tables::{self, word, word_of};
 use super::timing;
 use super::world::World;
 
@@ -24,7 +20,6 @@ impl World {
             Verb::Switchover { to, member } => self.move_primary(at, to, member, true),
             Verb::FailoverGlobal { to, member } => self.move_primary(at, to, member, false),
             Verb::Detach { region, member } => self.detach(at, region, member),
-            Verb::CancelResize => self.cancel_resize(at),
             Verb::Start if phase == Phase::Stopped => {
                 self.start_or_stop(at, true);
                 Ok(())
@@ -35,16 +30,6 @@ impl World {
             Verb::TestFailover { .. } => self.fail_over(at, None),
             Verb::Reboot => self.reboot(at),
             Verb::Stop => self.stop(at),
-            Verb::Rebalance => {
-                if self.objects.get(at).and_then(|object| object.number(SHARDS)).is_none() {
-                    return Err(unsupported(at, verb));
-                }
-                self.cast_shadow(at);
-                let nothing = AnyAttrs::empty(at.kind);
-                let stages = self.stages(at, Takes::Online, &[SHARDS], &nothing);
-                self.begin(at, Purpose::Pass, stages, "rebalance");
-                Ok(())
-            }
         }
     }
 
@@ -144,20 +129,6 @@ impl World {
             });
             self.begin(at, purpose, stages, if start { "start" } else { "stop" });
         }
-    }
-
-    fn cancel_resize(&mut self, at: &Address) -> Result<(), CloudError> {
-        let resizing = word(at.kind, &["resizing"]);
-        let Some(object) = self.objects.get(at) else { return Err(missing(at)) };
-        if resizing.is_none() || resizing != Some(object.native.as_str()) {
-            return Err(CloudError::NotFound { what: format!("a resize of {at}") });
-        }
-        self.cast_shadow(at);
-        self.edit(at, |object| object.pending = None);
-        let lasts = tables::of(at.kind).durations.failover;
-        let stages: VecDeque<_> = self.one_stage(at, &["cancelling-resize"], lasts, true);
-        self.begin(at, Purpose::Pass, stages, "cancel-resize");
-        Ok(())
     }
 }
 

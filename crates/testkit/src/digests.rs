@@ -157,8 +157,6 @@ fn act(verb: &Verb) -> String {
         Verb::Reboot => "reboot".to_owned(),
         Verb::Start => "start".to_owned(),
         Verb::Stop => "stop".to_owned(),
-        Verb::Rebalance => "rebalance".to_owned(),
-        Verb::CancelResize => "cancel-resize".to_owned(),
     }
 }
 
@@ -184,7 +182,6 @@ const fn ended(outcome: Outcome) -> &'static str {
         Outcome::Stopped => "stopped",
         Outcome::Waiting => "waiting",
         Outcome::Paused => "paused",
-        Outcome::Fenced => "fenced",
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use rgctl_aws::clients::AwsOptions;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::kinds::{AnyAttrs, Kind, KindId, KindVisitor};
+use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
 use rgctl_model::observed::{Inventory, Observed, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Cloud, Permit};
@@ -71,9 +71,9 @@ fn find<'a>(inventory: &'a Inventory, model: &Model) -> &'a Observed {
 
 /// The fields of a kind: name, type, whether the service hides it.
 struct Fields;
-impl KindVisitor for Fields {
+impl AttrsVisitor for Fields {
     type Out = Vec<(&'static str, &'static str, bool)>;
-    fn visit<K: Kind>(self) -> Self::Out {
+    fn visit<K: Kind>(self, _: &K::Attrs) -> Self::Out {
         K::Attrs::FIELDS.iter().map(|field| (field.name, field.type_name, field.unseen)).collect()
     }
 }
@@ -91,7 +91,7 @@ async fn every_readable_field_of_every_kind_comes_back() {
         assert_eq!(inventory.seen.len(), MODELS.len(), "nothing is seen twice, and nothing else");
         for model in MODELS {
             let seen = find(&inventory, model);
-            for (field, type_name, unseen) in model.kind.with(Fields) {
+            for (field, type_name, unseen) in AnyAttrs::empty(model.kind).with(Fields) {
                 let meant = model.meant(field, type_name, example);
                 let place = format!("{} {field}", address(model));
                 if BY_STATUS.contains(&(model.kind, field)) {
@@ -469,8 +469,9 @@ async fn parameters_are_asked_for_once_by_a_process_and_again_after_a_change_of_
         let log = log.lock().unwrap();
         log.iter().filter(|sent| PARAMETERS.iter().any(|list| list.operation == sent.operation)).count()
     };
-    let groups =
-        MODELS.iter().filter(|model| model.kind.with(Fields).iter().any(|one| one.0 == "parameters"));
+    let groups = MODELS
+        .iter()
+        .filter(|model| AnyAttrs::empty(model.kind).with(Fields).iter().any(|one| one.0 == "parameters"));
     let groups = groups.count();
     for _ in 0..3 {
         let inventory = cloud.observe(&ours()).await.unwrap();

@@ -1,7 +1,7 @@
 //! Laws that every kind passes in the embedded cloud.
 
 use rgctl_engine::planning::tables;
-use rgctl_model::kinds::{Kind, KindId, KindVisitor};
+use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Attrs, Change};
 use rgctl_schema::time::Span;
@@ -61,13 +61,13 @@ fn what_is_created_is_first_unseen_then_creating_then_ready_and_as_wanted() {
 /// The fields of a kind that can be changed: name, and what the planner says that changing it does.
 fn changeable(kind: KindId) -> Vec<(&'static str, Change)> {
     struct Told;
-    impl KindVisitor for Told {
+    impl AttrsVisitor for Told {
         type Out = Vec<bool>;
-        fn visit<K: Kind>(self) -> Self::Out {
+        fn visit<K: Kind>(self, _: &K::Attrs) -> Self::Out {
             K::Attrs::FIELDS.iter().map(|field| !field.unseen).collect()
         }
     }
-    let told = kind.with(Told).into_iter().zip(tables::changes(kind));
+    let told = AnyAttrs::empty(kind).with(Told).into_iter().zip(tables::changes(kind));
     told.filter(|(is_told, _)| *is_told).map(|(_, field)| field).collect()
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use aws_sdk_elasticache as cache;
 
 use super::ENDPOINT;
-use super::change::rebalance;
 use super::create::global_id;
 use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
@@ -109,7 +108,6 @@ pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<
                 .apply_immediately(true);
             lane.urgent(ENDPOINT, "ModifyReplicationGroup", request.send()).await.map(drop)?;
         }
-        (KindId::CacheGroup, Verb::Rebalance) => rebalance(lane, name).await?,
         // The service has one call for both: what was not replicated is lost, unless writes were stopped before.
         (KindId::CacheGlobal, Verb::Switchover { to, member } | Verb::FailoverGlobal { to, member }) => {
             let there = lane.elsewhere(to).await;

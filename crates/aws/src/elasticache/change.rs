@@ -120,23 +120,6 @@ async fn reshard(lane: &ServiceClient<'_>, name: &str, shards: u32) -> Result<()
     lane.change(ENDPOINT, "ModifyReplicationGroupShardConfiguration", request.send()).await.map(drop)
 }
 
-/// Moves slots between the shards that there are, until all have as many.
-pub async fn rebalance(lane: &ServiceClient<'_>, name: &str) -> Result<(), CloudError> {
-    let now = now(lane, name).await?;
-    if let Some(member) = membership(&now) {
-        return member.rebalance(lane).await;
-    }
-    let shards = now.node_groups().len();
-    let request = lane
-        .write
-        .elasticache
-        .modify_replication_group_shard_configuration()
-        .replication_group_id(name)
-        .node_group_count(i32::try_from(shards).unwrap_or(i32::MAX))
-        .apply_immediately(true);
-    lane.change(ENDPOINT, "ModifyReplicationGroupShardConfiguration", request.send()).await.map(drop)
-}
-
 async fn replicas_of(lane: &ServiceClient<'_>, name: &str, replicas: u32) -> Result<(), CloudError> {
     let now = now(lane, name).await?;
     let members = now.node_groups().iter().map(|group| group.node_group_members().len());

@@ -77,18 +77,6 @@ impl Membership {
         lane.change(ENDPOINT, "IncreaseNodeGroupsInGlobalReplicationGroup", request.send()).await.map(drop)
     }
 
-    /// Moves slots between the shards of all members, until all have as many.
-    pub async fn rebalance(&self, lane: &ServiceClient<'_>) -> Result<(), CloudError> {
-        self.leads()?;
-        let request = lane
-            .write
-            .elasticache
-            .rebalance_slots_in_global_replication_group()
-            .global_replication_group_id(&self.id)
-            .apply_immediately(true);
-        lane.change(ENDPOINT, "RebalanceSlotsInGlobalReplicationGroup", request.send()).await.map(drop)
-    }
-
     /// Changes node type or engine of all members. Whatever else is wanted of the member is said by the plan that
     /// follows.
     pub async fn modify(&self, lane: &ServiceClient<'_>, wanted: &GroupAttrs) -> Result<(), CloudError> {

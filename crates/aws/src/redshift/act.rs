@@ -144,10 +144,6 @@ pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<
             let request = client.reboot_cluster().cluster_identifier(name);
             lane.change(ENDPOINT, "RebootCluster", request.send()).await.map(drop)?;
         }
-        Verb::CancelResize => {
-            let request = client.cancel_resize().cluster_identifier(name);
-            lane.change(ENDPOINT, "CancelResize", request.send()).await.map(drop)?;
-        }
         Verb::Stop => pause(lane, name, true).await?,
         Verb::Start => pause(lane, name, false).await?,
         other => return Err(unsupported(&format!("{} {}", other.as_str(), at.kind))),

@@ -11,7 +11,6 @@ pub mod bill;
 pub mod checks;
 pub mod common;
 pub mod documentdb;
-pub mod drill;
 pub mod elasticache;
 pub mod expand;
 pub mod redshift;

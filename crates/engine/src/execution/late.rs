@@ -49,13 +49,7 @@ fn new_writer(verb: &Verb) -> Option<String> {
         Verb::Switchover { to, member } | Verb::FailoverGlobal { to, member } => {
             Some(format!("{to}/{member}"))
         }
-        Verb::TestFailover { .. }
-        | Verb::Detach { .. }
-        | Verb::Reboot
-        | Verb::Start
-        | Verb::Stop
-        | Verb::Rebalance
-        | Verb::CancelResize => None,
+        Verb::TestFailover { .. } | Verb::Detach { .. } | Verb::Reboot | Verb::Start | Verb::Stop => None,
     }
 }
 

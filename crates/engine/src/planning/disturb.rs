@@ -84,7 +84,6 @@ impl Around<'_, '_> {
                 Verb::Detach { .. } | Verb::Stop => Disturbance::Reduction,
                 Verb::Reboot => self.restart(at),
                 Verb::Start => Disturbance::Growth,
-                Verb::Rebalance | Verb::CancelResize => Disturbance::Quiet,
             },
         }
     }

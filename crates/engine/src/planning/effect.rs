@@ -47,7 +47,6 @@ fn lasts(op: &Op) -> Lasts {
             Verb::Failover { .. } | Verb::TestFailover { .. } => timing.failover_outage,
             Verb::Switchover { .. } | Verb::FailoverGlobal { .. } => timing.restart_outage,
             Verb::Detach { .. } | Verb::Reboot | Verb::Start | Verb::Stop => timing.restart,
-            Verb::Rebalance | Verb::CancelResize => timing.online,
         },
     }
 }
@@ -111,8 +110,6 @@ fn is_reversible(op: &Op) -> bool {
         Op::Create { .. } | Op::Tag { .. } => true,
         Op::Delete { at, .. } => !at.kind.facts().holds_data,
         Op::Modify { changes, .. } => changes.iter().all(|change| change.before.is_some()),
-        Op::Act { verb, .. } => {
-            !matches!(verb, Verb::Detach { .. } | Verb::FailoverGlobal { .. } | Verb::CancelResize)
-        }
+        Op::Act { verb, .. } => !matches!(verb, Verb::Detach { .. } | Verb::FailoverGlobal { .. }),
     }
 }

@@ -26,7 +26,6 @@ pub mod tables;
 mod takeover;
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use crate::gate::{self, Asked, Verdicts};
 use rgctl_model::address::Address;
@@ -279,10 +278,4 @@ pub fn base(desired: &Desired, inventory: &Inventory, claims: &Claims) -> Finger
         digest.add_text(gap.region.as_str());
     }
     Fingerprint(digest.hex())
-}
-
-/// Objects that are ours and differ from desired state although no step of ours is out for them: they were changed outside rgctl.
-/// The same comparison as the plan's, without what is merely missing because it was never made.
-pub fn drifted(plan: &Plan, made_by_us: &BTreeSet<Address>) -> BTreeSet<Address> {
-    plan.steps.iter().map(|step| step.op.at()).filter(|at| made_by_us.contains(*at)).cloned().collect()
 }

@@ -52,14 +52,6 @@ pub trait AttrsVisitor {
     fn visit<K: Kind>(self, attrs: &K::Attrs) -> Self::Out;
 }
 
-/// Generic code over a kind without an object.
-pub trait KindVisitor {
-    /// What it yields.
-    type Out;
-    /// Called with the kind's own type.
-    fn visit<K: Kind>(self) -> Self::Out;
-}
-
 macro_rules! kinds {
     ($(
         $(#[doc = $doc:literal])+
@@ -82,10 +74,6 @@ macro_rules! kinds {
             /// What the generic code must know.
             pub const fn facts(self) -> &'static KindFacts {
                 match self { $(Self::$name => const { &$facts }),+ }
-            }
-            /// Runs generic code for this kind.
-            pub fn with<V: KindVisitor>(self, visitor: V) -> V::Out {
-                match self { $(Self::$name => visitor.visit::<marker::$name>()),+ }
             }
         }
 
