@@ -17,7 +17,7 @@ const USES: &[(&str, &[&str])] = &[
     ("permissions", &["schema", "model"]),
     ("machine", &["schema", "model"]),
     ("store", &["schema", "model", "machine"]),
-    ("sim", &["schema", "model", "catalog", "store"]),
+    ("sim", &["schema", "model", "catalog"]),
     ("http", &["schema", "model", "catalog", "machine"]),
     ("templates", &["schema", "model", "blueprint", "machine"]),
     ("aws", &["schema", "model", "permissions"]),
