@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rgctl_engine::execution::drive::{Ended, Environment, drive};
+use rgctl_engine::execution::gone::Looked;
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Ledger;
 use rgctl_model::address::Address;
@@ -129,6 +130,33 @@ fn what_another_hand_deleted_in_a_region_that_was_left_is_let_go_by_the_first_lo
     let lines = site.events().len();
     assert_eq!(looks_at(&site, &after(), LEFT, "later"), (Outcome::Settled, 0));
     assert_eq!(site.events().len(), lines, "and it is told once");
+}
+
+#[test]
+fn what_was_made_just_now_and_is_not_shown_yet_is_not_let_go() {
+    let group = at(LEFT, KindId::CacheSubnetGroup, "game-rank");
+    let step = StepId(format!("create {group}").into());
+    let asked = Moment::EPOCH + Span::from_days(1);
+    let mut ledger = Ledger::default();
+    let made = vec![opened(), intended(&step, &group, "create"), Event::Accepted { step: step.clone() }];
+    ledger.fold(&lines(asked, [made, vec![Event::Settled { step, object: None }]].concat()));
+    let (wanted, pace) = (after(), Pace::default());
+    let gone = |now: Moment| {
+        let inventory = Inventory::empty(now);
+        let looked = Looked {
+            desired: &wanted,
+            inventory: &inventory,
+            ledger: &ledger,
+            purpose: Purpose::Apply,
+            now,
+            pace: &pace,
+        };
+        looked.gone()
+    };
+    // A list lags behind the call, and the step is over since nobody wants its object any more.
+    assert_eq!(gone(asked), Vec::new());
+    assert_eq!(gone(asked + pace.late), [group.clone()]);
+    assert!(ledger.regions_held(asked, pace.late).contains(&group.region));
 }
 
 #[test]

@@ -283,6 +283,7 @@ impl Ledger {
             }
             Event::Deferred { step, why, cause, at_rest } => {
                 self.set(step, Status::Deferred, why, entry);
+                self.made_nothing(step);
                 let rest = |so_far: u32| if *at_rest { so_far + 1 } else { 0 };
                 self.count(step, |tries| Tries {
                     at_rest: rest(tries.at_rest),
@@ -296,6 +297,7 @@ impl Ledger {
             }
             Event::Refused { step, code, message } => {
                 self.set(step, Status::Failed, &format!("refused with {code}: {message}"), entry);
+                self.made_nothing(step);
             }
             Event::Failed { step, why } => {
                 self.leave_behind(step, false);
@@ -359,6 +361,7 @@ impl Ledger {
         } else if word == "create" {
             let claimed = self.claims.objects.entry(at.clone()).or_default();
             claimed.tokens.insert(token.clone());
+            claimed.asked_at = Some(entry.at);
         }
         self.begun.insert(step.clone(), begun);
     }
@@ -373,6 +376,14 @@ impl Ledger {
             if begun.word == "delete" && matches!(status, Status::Deferred | Status::Failed) {
                 self.claims.keep_after_all(&begun.at);
             }
+        }
+    }
+
+    /// A call that certainly had no effect: what it was to make is not on its way.
+    fn made_nothing(&mut self, step: &StepId) {
+        let at = self.begun.get(step).filter(|begun| begun.word == "create").map(|begun| &begun.at);
+        if let Some(claimed) = at.and_then(|at| self.claims.objects.get_mut(at)) {
+            claimed.asked_at = None;
         }
     }
 

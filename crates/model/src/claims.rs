@@ -10,6 +10,7 @@ use super::observed::{Member, Observed};
 use super::policy::{Consent, ConsentRequest};
 use super::scope::RecordId;
 use rgctl_schema::names::{BlueprintName, StoreName, Token};
+use rgctl_schema::time::Moment;
 
 /// An object that the record made, or took over, or may have made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Claimed {
     pub bears_data: bool,
     /// Tokens of the calls that may have made it.
     pub tokens: BTreeSet<Token>,
+    /// When it was last asked for, unless that certainly had no effect: what is young may not be shown yet.
+    pub asked_at: Option<Moment>,
     /// Whether a step on it was done: before that it may be somebody else's.
     pub is_done: bool,
 }

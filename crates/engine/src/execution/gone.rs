@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::turn::Pace;
 use crate::ledger::{Ledger, Status};
 use rgctl_model::address::Address;
+use rgctl_model::claims::Claimed;
 use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
@@ -31,7 +32,7 @@ pub struct Looked<'a> {
 }
 
 impl Looked<'_> {
-    /// Objects of the record that are not wanted and not there: another hand deleted them, or a call never made them.
+    /// Objects of the record that are not wanted and not there: they were deleted outside rgctl, or a call never made them.
     pub fn gone(&self) -> Vec<Address> {
         self.gone_after(&[])
     }
@@ -48,8 +49,17 @@ impl Looked<'_> {
             return Vec::new();
         }
         let busy = self.busy(record);
-        let input = self.ledger.claims.objects.keys();
-        input.filter(|at| !self.is_wanted(at) && !busy.contains(at) && self.is_missing(at)).cloned().collect()
+        let known = self.ledger.claims.objects.iter();
+        let is_let_go = |at: &Address, claimed: &Claimed| {
+            !self.is_wanted(at) && !busy.contains(at) && !self.is_young(claimed) && self.is_missing(at)
+        };
+        known.filter(|(at, claimed)| is_let_go(at, claimed)).map(|(at, _)| at.clone()).collect()
+    }
+
+    /// Lists lag behind calls, also when the step is over since nobody wants its object any more: what was asked for just
+    /// now may be there and not be shown.
+    fn is_young(&self, claimed: &Claimed) -> bool {
+        claimed.asked_at.is_some_and(|asked| self.now < asked + self.pace.late)
     }
 
     fn is_wanted(&self, at: &Address) -> bool {

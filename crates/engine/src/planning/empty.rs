@@ -62,7 +62,7 @@ fn is_going(input: &PlanInput<'_>, at: &Address) -> bool {
     }
 }
 
-/// Data that another hand deleted, and data that we deleted in a removal that has not come to its end.
+/// Data that was deleted outside rgctl, and data that we deleted in a removal that has not come to its end.
 fn gone<'a>(input: &PlanInput<'a>) -> Vec<Gone<'a>> {
     let lost =
         input.claims.objects.iter().filter(|(at, claimed)| {

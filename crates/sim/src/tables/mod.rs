@@ -93,7 +93,7 @@ fn only_told<A: Default>(rows: &[Row<A>], attrs: &A) -> A {
     told
 }
 
-/// What a status word means for an object of a kind. Another hand may have made it show a word that no service has.
+/// What a status word means for an object of a kind. Something outside rgctl may have made it show a word that no service has.
 pub(super) fn phase(kind: KindId, native: &str) -> Phase {
     let known = of(kind).words.iter().find(|Word(word, _)| *word == native);
     known.map_or_else(|| Phase::Unknown(native.to_owned()), |Word(word, meaning)| meaning.phase(word))
