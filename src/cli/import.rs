@@ -132,7 +132,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     match settings.output {
         OutputForm::Text => output.data(&strangers_text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&strangers_markdown(&report))?,
-        form => output.document(&document(format::AUTH_ERROR_CODES, &report), form)?,
+        form => output.document(&document(format::NOT_OWNED, &report), form)?,
     }
     let left = report.objects.iter().filter(|one| one.named && one.taken != Some(true)).count();
     if args.take_over && left > 0 {

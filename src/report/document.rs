@@ -18,7 +18,7 @@ pub mod format {
     /// What an import found, and the blueprint that it wrote.
     pub const IMPORT: &str = "rgctl.dev/import/v1";
     /// What a blueprint names and does not own.
-    pub const AUTH_ERROR_CODES: &str = "rgctl.dev/strangers/v1";
+    pub const NOT_OWNED: &str = "rgctl.dev/strangers/v1";
     /// What stands between a blueprint and its account.
     pub const DOCTOR: &str = "rgctl.dev/doctor/v1";
     /// Permissions that a blueprint needs.

@@ -44,7 +44,7 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
             (format!("the name is taken: {step}; the next look tells whether it is ours"), Vec::new())
         }
         Event::Deferred { step, why, .. } => (format!("put off: {step}"), vec![why.clone()]),
-        Event::Settled { step, .. } => (format!("come true: {step}"), Vec::new()),
+        Event::Settled { step, .. } => (format!("done: {step}"), Vec::new()),
         Event::Gone { objects } => (
             "no longer there, and no longer wanted".to_owned(),
             objects.iter().map(ToString::to_string).collect(),
