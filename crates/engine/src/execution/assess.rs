@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::input::TurnInput;
 use super::late;
 use super::motion::Wait;
-use super::turn::TurnInput;
 use crate::ledger::{InFlightStep, NAME_TAKEN, Status};
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Cause, Event, Mark};

@@ -9,26 +9,29 @@ use futures::stream;
 
 use super::events::{intent, outcomes};
 use super::guard::Guard;
+use super::input::TurnInput;
 use super::motion::Motion;
-use super::turn::{self, Call, Pace, Turn, TurnInput};
+use super::schedule::Call;
+use super::turn::{self, Turn};
 use super::unseen::Unseen;
 use crate::gate::Verdicts;
-use crate::ledger::{Illegal, Ledger};
-use crate::planning::{self, Figures};
+use crate::ledger::Ledger;
+use crate::planning;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claims;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN};
 use rgctl_model::observed::{Inventory, Selection};
-use rgctl_model::plan::{Op, Plan};
-use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Store, StoreError};
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Clock, Cloud, CloudError, Permit};
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::rules::RecordedRules;
 use rgctl_model::scope::{RecordId, Scope};
-use rgctl_schema::names::{RegionId, RunId};
+use rgctl_schema::names::RegionId;
 use rgctl_schema::time::{Moment, Span};
+
+pub use super::job::{DriveError, Environment, IfHeld, Job, Watch};
 
 /// Calls in flight at a time, in equal shares of the control planes that are called, at least one each. The adapters keep
 /// the provider's rate; this bounds sockets and memory.
@@ -38,82 +41,6 @@ const OBSERVE_TRIES_MAX: u32 = 8;
 /// The same for a provider that is not reached at the first look: nothing has been begun, a person waits, and the
 /// adapter has tried several times already.
 const FIRST_TRIES_MAX: u32 = 1;
-
-/// The outside, as the engine sees it.
-#[derive(Clone, Copy)]
-pub struct Environment<'a> {
-    /// The provider.
-    pub cloud: &'a dyn Cloud,
-    /// Time in which things happen; virtual with a simulated provider.
-    pub clock: &'a dyn Clock,
-    /// Time in which leases run: always that of this machine.
-    pub wall: &'a dyn Clock,
-    /// Record, lease, overlays.
-    pub store: &'a dyn Store,
-}
-
-/// What one run is to do.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// What should exist.
-    pub desired: &'a Desired,
-    /// What may be done.
-    pub policy: &'a Policy,
-    /// Prices and capacities.
-    pub figures: &'a dyn Figures,
-    /// A plan that was agreed to: nothing else is done.
-    pub agreed: Option<&'a Plan>,
-    /// What for.
-    pub purpose: Purpose,
-    /// On whose word.
-    pub authority: Authority,
-    /// This run.
-    pub run: &'a RunId,
-    /// Who.
-    pub owner: &'a str,
-    /// The run is paused when this time comes.
-    pub deadline: Option<Moment>,
-    /// What is done when somebody else holds the lease.
-    pub if_held: IfHeld,
-    /// Bounds.
-    pub pace: &'a Pace,
-}
-
-/// What a run does when somebody else holds the lease, or may still hold it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IfHeld {
-    /// It ends at once.
-    GiveUp,
-    /// It watches the lease for its term, and takes it if its holder gives no sign of life.
-    #[default]
-    Watch,
-    /// It asks the holder to yield, waits some terms for that, and then does as above.
-    AskToYield,
-}
-
-/// Why a run ended without an outcome.
-#[derive(Debug, thiserror::Error)]
-pub enum DriveError {
-    /// The lease could not be had, or the record could not be read or written.
-    #[error("the record cannot be used")]
-    Store(#[from] StoreError),
-    /// The provider could not be asked at all.
-    #[error("the cloud cannot be observed")]
-    Cloud(#[from] CloudError),
-    /// What happened does not follow from what is on record. Nothing of it was written, and nothing was called after it.
-    #[error("a mistake of rgctl: what was to be recorded does not follow from the record")]
-    Illegal(#[from] Illegal),
-}
-
-/// Told of every turn; asked whether to stop.
-pub trait Watch: Send {
-    /// A turn was made.
-    fn turned(&mut self, turn: &Turn, inventory: &Inventory);
-    /// Whether no new step may be begun.
-    fn stopping(&mut self) -> bool;
-    /// Something that a person who waits wants to know.
-    fn told(&mut self, _line: &str) {}
-}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,8 @@
 //! Calls and their answers as lines of the record.
 
 use super::late;
-use super::turn::{Call, Turn, is_in_motion};
+use super::schedule::Call;
+use super::turn::{Turn, is_in_motion};
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Cause, Event};
 use rgctl_model::observed::Inventory;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::turn::Pace;
+use super::pace::Pace;
 use crate::ledger::{Ledger, Status};
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claimed;

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::{Either, select};
 
-use super::drive::{DriveError, Environment, IfHeld, Job, Watch};
+use super::job::{DriveError, Environment, IfHeld, Job, Watch};
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::{ClockReading, Lease, Permit, StoreError};
 use rgctl_model::scope::Scope;

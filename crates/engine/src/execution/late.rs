@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::input::TurnInput;
 use super::motion::Wait;
-use super::turn::TurnInput;
 use crate::ledger::{InFlightStep, Late, Status};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;

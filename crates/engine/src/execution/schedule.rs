@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::agreed::Agreed;
 use super::assess::Assessment;
+use super::input::TurnInput;
 use super::late;
-use super::turn::{Call, Held, Later, TurnInput};
 use crate::gate;
 use crate::ledger::Status;
 use crate::planning::tables;
@@ -19,6 +19,37 @@ use rgctl_schema::names::{Name, RegionId, StepId, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::Change;
 use rgctl_schema::time::Moment;
+
+/// A call to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The step.
+    pub step: Step,
+    /// Its token.
+    pub token: Token,
+}
+
+/// What holds up a step.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Held {
+    /// Which step.
+    pub step: StepId,
+    /// Why, for a person.
+    pub why: String,
+    /// Whether it is the gate that says no.
+    pub is_refused: bool,
+}
+
+/// A step that waits for a maintenance window, or for the end of a freeze.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Later {
+    /// Which step.
+    pub step: StepId,
+    /// When it may begin.
+    pub until: Moment,
+    /// What it waits for.
+    pub why: String,
+}
 
 #[derive(Default)]
 pub(super) struct Choice {

@@ -2,230 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::gone::Looked;
-use super::late;
 use super::motion::{Motion, Wait};
-use super::{assess, schedule};
-use crate::gate::{Asked, Verdicts};
-use crate::ledger::Ledger;
+use super::{assess, late, progress, schedule};
 use crate::planning::{self, Figures, PlanInput, Unpriced};
 use rgctl_model::choices::Choices;
 use rgctl_model::journal::{Event, Outcome, Purpose};
-use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
-use rgctl_model::plan::{Blocker, Plan, Reason, Step};
-use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::quota::OverQuota;
-use rgctl_model::scope::RecordId;
-use rgctl_schema::names::{RunId, StepId, Token};
+use rgctl_model::plan::{Blocker, Plan};
+use rgctl_schema::names::StepId;
 use rgctl_schema::time::{Moment, Span};
 
-/// Bounds of what one run does at a time, and how patiently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Most calls made in one turn to one control plane of one region. The provider's rate is kept by the adapter; this
-    /// bounds memory, and how long nobody looks because calls are being made.
-    pub calls_per_turn_max: usize,
-    /// Most steps under way at a time for one control plane of one region.
-    pub steps_under_way_max: usize,
-    /// How long to wait at least before looking again while something is under way.
-    pub look_again: Span,
-    /// How long to wait at most: looks become rarer the longer a step takes.
-    pub look_again_max: Span,
-    /// How long after a call to look for its effect: reads lag writes, and a look at once would see nothing.
-    pub look_after_calls: Span,
-    /// How long a service may take to show the effect of a call it accepted: reads lag writes by some seconds.
-    pub visibility: Span,
-    /// How often a call may be accepted without an effect that shows. A service may lose one; one that never shows is
-    /// a matter for a person.
-    pub accepted_max: u32,
-    /// How often in a row a call may be put off for the state of things while nothing is in motion that could change
-    /// it. Not everything that moves shows; what has not moved after so many tries is a matter for a person.
-    pub at_rest_max: u32,
-    /// How long to wait, after a call without an answer, before what is seen counts as its outcome.
-    pub unclear: Span,
-    /// First wait before a call that was put off, or had no answer, is made again; it doubles each time.
-    pub retry: Span,
-    /// Longest such wait: what has not changed in hours is not asked for every minute.
-    pub retry_max: Span,
-    /// How long a call without an answer may still arrive: until then nothing opposite is begun.
-    pub late: Span,
-    /// How long the lease lasts without being renewed.
-    pub lease: Span,
-    /// Longest such wait, at first, where the state of things refused the call or the provider was not reached: both often
-    /// end at once, and a step that finds out late makes the whole run late.
-    pub retry_soon_max: Span,
-    /// After so many calls that bound is twice as long, after as many again three times, up to `retry_max`.
-    pub retry_soon_calls: u32,
-    /// Most calls of a step, over all runs, while it asks for the same and no effect is seen. Each run after that makes one,
-    /// which tells whether what was wrong has been mended.
-    pub calls_max: u32,
-    /// How often in a row a name may be taken by something that is not shown. Reads lag, and a name is free some minutes
-    /// after its object has gone; what is not shown after that is never shown.
-    pub taken_max: u32,
-    /// How often in a row a call may have no answer that would happen twice when it is made twice.
-    pub unanswered_acts_max: u32,
-    /// How long the object of a step under way may be in a state that this version does not know: services pass through
-    /// states that they have never documented, and are well again.
-    pub unknown_max: Span,
-    /// How long a run goes on while nothing moves.
-    pub still_max: Span,
-    /// How long a part of the world that does not answer is asked again before it is left to a person.
-    pub unseen_max: Span,
-}
-
-/// A step is found to are done later than it did by at most this part of the time that it took, beyond
-/// `look_again`. A chain of steps is so made longer by at most this part of itself.
-const LATE_PART: u64 = 40;
+pub use super::input::TurnInput;
+pub use super::pace::Pace;
+pub use super::schedule::{Call, Held, Later};
 
 /// However sure the provider is that nothing happens, a look is made this often.
 const QUIET_MAX: Span = Span::from_days(1);
-
-impl Pace {
-    /// How long to wait before looking again. The youngest step decides; the others are looked at along with it.
-    fn look_after(&self, now: Moment, youngest: Moment) -> Span {
-        let age = now.since(youngest);
-        Span::from_millis(age.as_millis() / LATE_PART).min(self.look_again_max).max(self.look_again)
-    }
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            calls_per_turn_max: 256,
-            steps_under_way_max: 2_000,
-            look_again: Span::from_secs(10),
-            look_again_max: Span::from_mins(1),
-            look_after_calls: Span::from_secs(5),
-            visibility: Span::from_secs(60),
-            accepted_max: 3,
-            at_rest_max: 12,
-            unclear: Span::from_secs(15),
-            retry: Span::from_secs(5),
-            late: Span::from_mins(15),
-            lease: Span::from_mins(1),
-            retry_max: Span::from_mins(30),
-            retry_soon_max: Span::from_mins(5),
-            retry_soon_calls: 16,
-            calls_max: 100,
-            taken_max: 8,
-            unanswered_acts_max: 6,
-            unknown_max: Span::from_mins(30),
-            still_max: Span::from_days(1),
-            unseen_max: Span::from_mins(15),
-        }
-    }
-}
-
-/// Everything that a turn knows.
-#[derive(Clone, Copy)]
-pub struct TurnInput<'a> {
-    /// What should exist.
-    pub desired: &'a Desired,
-    /// What exists.
-    pub inventory: &'a Inventory,
-    /// What was begun.
-    pub ledger: &'a Ledger,
-    /// What may be done.
-    pub policy: &'a Policy,
-    /// Prices and capacities.
-    pub figures: &'a dyn Figures,
-    /// A plan that was agreed to: nothing else is done.
-    pub agreed: Option<&'a Plan>,
-    /// This run.
-    pub run: &'a RunId,
-    /// When this run began; part of the names of final snapshots.
-    pub began: Moment,
-    /// Now.
-    pub now: Moment,
-    /// What the run is for.
-    pub purpose: Purpose,
-    /// Whether no new step may be begun: the run is being stopped.
-    pub stopping: bool,
-    /// What was found about desired state as a whole.
-    pub verdicts: &'a Verdicts,
-    /// On whose word.
-    pub authority: Authority,
-    /// Bounds.
-    pub pace: &'a Pace,
-    /// What has moved up to the turn before.
-    pub motion: &'a Motion,
-}
-
-impl TurnInput<'_> {
-    /// What the gate judges by.
-    pub fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
-        Asked {
-            rules: &self.desired.rules,
-            policy: self.policy,
-            verdicts: self.verdicts,
-            over_quota,
-            authority: self.authority,
-            now: self.now,
-        }
-    }
-
-    /// What was chosen: as it was agreed to, and else as it is on record.
-    fn choices(&self) -> Choices {
-        let mut choices = self.ledger.choices_for(&self.desired.fingerprint);
-        choices.overlay(self.agreed.map(Choices::of).unwrap_or_default());
-        choices
-    }
-
-    /// The record that is given up by what was agreed to be taken over.
-    fn gives_up(&self) -> Option<&RecordId> {
-        let mut steps = self.agreed.iter().flat_map(|plan| &plan.steps);
-        steps.find_map(|step| if let Reason::TakenOver { from } = &step.why { from.as_ref() } else { None })
-    }
-
-    /// What may be gone is judged by.
-    const fn looked(&self) -> Looked<'_> {
-        Looked {
-            desired: self.desired,
-            inventory: self.inventory,
-            ledger: self.ledger,
-            purpose: self.purpose,
-            now: self.now,
-            pace: self.pace,
-        }
-    }
-
-    /// Whether everything of the blueprint is to be removed.
-    pub fn destroys(&self) -> bool {
-        self.purpose == Purpose::Destroy
-    }
-}
-
-/// A call to make.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Call {
-    /// The step.
-    pub step: Step,
-    /// Its token.
-    pub token: Token,
-}
-
-/// What holds up a step.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Held {
-    /// Which step.
-    pub step: StepId,
-    /// Why, for a person.
-    pub why: String,
-    /// Whether it is the gate that says no.
-    pub is_refused: bool,
-}
-
-/// A step that waits for a maintenance window, or for the end of a freeze.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Later {
-    /// Which step.
-    pub step: StepId,
-    /// When it may begin.
-    pub until: Moment,
-    /// What it waits for.
-    pub why: String,
-}
 
 /// What a turn decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -333,8 +125,8 @@ pub fn turn(input: &TurnInput<'_>) -> Turn {
     }
     let gone = input.looked().told_after(&verdicts.record);
     verdicts.record.extend(gone);
-    let motion = Motion::after(input, &plan, &verdicts);
-    let mut waits = motion.waits(input, &plan, &verdicts);
+    let motion = progress::after(input, &plan, &verdicts);
+    let mut waits = progress::waits(&motion, input, &plan, &verdicts);
     waits.extend(late::waits(input, &choice.late));
 
     let outcome = outcome(input, &plan, &verdicts, &choice);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::no;
+use super::refusal::no;
 use rgctl_model::bill::CostRange;
 use rgctl_model::plan::{Answer, Op, Step};
 use rgctl_model::quota::KnownQuota;

@@ -9,6 +9,7 @@
 
 mod cost;
 mod quota;
+mod refusal;
 mod stricter;
 pub mod times;
 
@@ -23,6 +24,8 @@ use rgctl_schema::time::Moment;
 
 pub use cost::{Verdicts, is_more};
 pub use stricter::stricter;
+
+use refusal::no;
 
 /// What a step is judged by.
 #[derive(Clone, Copy)]
@@ -64,10 +67,6 @@ pub fn strictest(one: &Answer, other: Answer) -> Answer {
         (Answer::Wait { until, .. }, Answer::Wait { until: later, .. }) if until > later => one.clone(),
         _ => other,
     }
-}
-
-fn no(why: impl Into<String>, remedy: impl Into<String>) -> Answer {
-    Answer::No { why: why.into(), remedy: remedy.into(), allow: BTreeSet::new() }
 }
 
 fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {

@@ -1,6 +1,6 @@
 //! Quotas: what was found to be over one is not begun, unless it makes up for a loss, shrinks or removes.
 
-use super::no;
+use super::refusal::no;
 use rgctl_model::plan::{Answer, Op, Step};
 use rgctl_model::quota::OverQuota;
 

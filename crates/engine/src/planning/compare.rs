@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::difference::{effective_attrs, remaining_changes};
 use super::draft::{Draft, StepNo};
-use super::{PlanInput, cost, effect, tables};
+use super::input::PlanInput;
+use super::{cost, effect, tables};
 use rgctl_model::address::Address;
 use rgctl_model::claims::Standing;
 use rgctl_model::kinds::{AnyAttrs, KindId};
@@ -13,24 +15,6 @@ use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Reason, Step, Verb};
 use rgctl_model::policy::{ConsentRequest, DestructiveAction};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Change, FieldChange};
-
-/// What the object will be once its pending values are in effect.
-pub fn effective_attrs(seen: &Observed) -> AnyAttrs {
-    let mut attrs = seen.attrs.clone();
-    if let Some(pending) = &seen.pending {
-        attrs.overlay(pending);
-    }
-    attrs
-}
-
-/// What is still to be asked for, after everything that was accepted is in effect.
-pub fn remaining_changes(wanted: &AnyAttrs, seen: &Observed) -> Vec<FieldChange> {
-    if seen.pending.is_none() {
-        tables::diff(wanted, &seen.attrs)
-    } else {
-        tables::diff(wanted, &effective_attrs(seen))
-    }
-}
 
 pub(super) fn compare<'a>(
     input: &PlanInput<'a>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::PlanInput;
+use super::input::PlanInput;
 use super::rolling::parent_of;
 use crate::gate;
 use rgctl_model::address::Address;

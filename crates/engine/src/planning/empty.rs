@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
 use super::draft::{Draft, StepNo};
+use super::input::PlanInput;
 use super::rolling::parent_of;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Removal;
@@ -139,7 +139,7 @@ fn kept(input: &PlanInput<'_>, draft: &Draft<'_>) -> BTreeSet<StoreName> {
 
 /// Whether the service fills it with the data of a primary that stays.
 fn is_filled_again(input: &PlanInput<'_>, at: &Address, attrs: &AnyAttrs, draft: &Draft<'_>) -> bool {
-    let Some(global) = attrs.text("global").and_then(|name| Name::new(name).ok()) else { return false };
+    let Some(global) = attrs.joins().and_then(|name| Name::new(name).ok()) else { return false };
     let stays = |at: &Address| {
         input.inventory.seen.contains_key(at) && !is_going(input, at) && draft.deletion_of(at).is_none()
     };

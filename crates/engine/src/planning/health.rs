@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
 use super::compare::wants_stopped;
+use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::health::{Ailment, Health, Trouble};
 use rgctl_model::observed::Gap;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
 use super::draft::{Draft, DraftStep, StepNo};
+use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::plan::{Blocker, Op, Step, Verb};
 use rgctl_model::policy::ConsentRequest;

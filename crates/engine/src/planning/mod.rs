@@ -10,12 +10,15 @@
 
 mod compare;
 mod cost;
+mod difference;
 mod disturb;
 mod draft;
 mod effect;
 mod empty;
+mod figures;
 mod health;
 mod hold;
+mod input;
 mod order;
 mod outsiders;
 mod primary;
@@ -25,105 +28,27 @@ mod rolling;
 pub mod tables;
 mod takeover;
 
-use std::cmp::Ordering;
-
-use crate::gate::{self, Asked, Verdicts};
-use rgctl_model::address::Address;
+use crate::gate::{self, Verdicts};
 use rgctl_model::bill::CostRange;
-use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
-use rgctl_model::node::{Desired, Node};
-use rgctl_model::observed::{Inventory, Observed};
+use rgctl_model::node::Desired;
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Answer, PLAN_FORMAT, Plan, Step};
-use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
+use rgctl_model::policy::DestructiveAction;
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
 use rgctl_schema::digest::Digester;
-use rgctl_schema::names::{Fingerprint, StoreName};
-use rgctl_schema::time::Moment;
+use rgctl_schema::names::Fingerprint;
 
-pub use compare::{effective_attrs, remaining_changes};
-pub use cost::{Figures, NoFigures, Unpriced};
+pub use difference::{effective_attrs, remaining_changes};
 pub use effect::transition_p95;
+pub use figures::{Figures, NoFigures, Unpriced};
+pub use input::PlanInput;
 pub use quotas::{known as known_quotas, regions_that_grow};
 pub use takeover::take_over;
 
 use draft::Draft;
-
-/// Everything that a plan is made from.
-#[derive(Clone, Copy)]
-pub struct PlanInput<'a> {
-    /// What should exist.
-    pub desired: &'a Desired,
-    /// What exists.
-    pub inventory: &'a Inventory,
-    /// What may be done.
-    pub policy: &'a Policy,
-    /// Prices and capacities.
-    pub figures: &'a dyn Figures,
-    /// What was chosen before where several ways are equally right.
-    pub choices: &'a Choices,
-    /// When; only recorded.
-    pub now: Moment,
-    /// Ends the names of final snapshots, so that they are unique: the run's start, for example.
-    pub snapshot_suffix: &'a str,
-    /// Whether everything of the blueprint is to be removed.
-    pub destroy: bool,
-    /// What the record knows of its objects.
-    pub claims: &'a Claims,
-    /// What was found about desired state as a whole.
-    pub verdicts: &'a Verdicts,
-    /// On whose word.
-    pub authority: Authority,
-}
-
-impl PlanInput<'_> {
-    /// Whether the object is ours, by its tags or by the record.
-    fn owns(&self, at: &Address, seen: &Observed) -> bool {
-        self.claims.owns(&self.desired.blueprint, at, seen)
-    }
-
-    fn node(&self, at: &Address) -> Option<&Node> {
-        if self.destroy { None } else { self.desired.nodes.get(at) }
-    }
-
-    /// The store that an object belongs to: by desired state, else by the record and by its tag. When these two tell
-    /// different stores, nobody knows: a tag is written by any hand.
-    fn store_of(&self, at: &Address) -> Option<StoreName> {
-        if let Some(node) = self.desired.nodes.get(at) {
-            return Some(node.store.clone());
-        }
-        let recorded = self.claims.objects.get(at).filter(|claimed| claimed.is_done);
-        let recorded = recorded.and_then(|claimed| claimed.store.clone());
-        let Some(seen) = self.inventory.seen.get(at) else { return recorded };
-        match (recorded, self.claims.store_of(at, seen)) {
-            (Some(recorded), Some(told)) if recorded != told => None,
-            (_, told) => told,
-        }
-    }
-
-    /// A grave thing done to an object.
-    fn act(&self, action: DestructiveAction, at: &Address) -> ConsentRequest {
-        ConsentRequest { action, store: self.store_of(at), region: at.region.clone() }
-    }
-
-    /// What the gate judges by.
-    fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
-        Asked {
-            rules: &self.desired.rules,
-            policy: self.policy,
-            verdicts: self.verdicts,
-            over_quota,
-            authority: self.authority,
-            now: self.now,
-        }
-    }
-
-    fn is_target(&self, at: &Address) -> bool {
-        self.policy.targets.is_empty()
-            || self.store_of(at).is_some_and(|store| self.policy.targets.contains(&store))
-    }
-}
+use input::side_by_side;
 
 /// Makes the plan.
 ///
@@ -215,27 +140,6 @@ fn answer(input: &PlanInput<'_>, steps: &mut [Step]) -> Vec<OverQuota> {
 /// Asks the gate anew about a plan that was made before: when quotas were read meanwhile, or time has passed.
 pub fn answer_anew(input: &PlanInput<'_>, plan: &mut Plan) {
     plan.over_quota = answer(input, &mut plan.steps);
-}
-
-/// A wanted object, and a seen one at the same address; at most one of the two is missing.
-type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Observed)>);
-
-/// Wanted and seen objects side by side, in the order of their addresses. Both lists are sorted, so that nothing needs to
-/// be searched for.
-fn side_by_side<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Pair<'a>> {
-    let mut wanted = input.desired.nodes.values().filter(|_| !input.destroy).peekable();
-    let mut seen = input.inventory.seen.iter().peekable();
-    std::iter::from_fn(move || {
-        let order = match (wanted.peek(), seen.peek()) {
-            (None, None) => return None,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(node), Some((at, _))) => node.at.cmp(at),
-        };
-        let node = if order.is_le() { wanted.next() } else { None };
-        let seen = if order.is_ge() { seen.next() } else { None };
-        Some((node, seen))
-    })
 }
 
 /// What nobody can allow.

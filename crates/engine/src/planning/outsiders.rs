@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
-use super::compare::effective_attrs;
+use super::difference::effective_attrs;
 use super::draft::Draft;
+use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Standing;
 use rgctl_model::kinds::KindId;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
-use super::compare::remaining_changes;
+use super::difference::remaining_changes;
 use super::draft::{Draft, StepNo};
+use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Node;

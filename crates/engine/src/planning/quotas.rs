@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanInput;
-use super::compare::effective_attrs;
-use rgctl_model::kinds::quotas::{Quota, bounds_of, units_of};
+use super::difference::effective_attrs;
+use super::input::PlanInput;
+use super::tables::quotas::{Quota, bounds_of, quota_of, unit_quota_of, units_of};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Answer, Op, Step};
@@ -34,7 +34,7 @@ pub fn known(told: Vec<AccountQuota>, inventory: &Inventory) -> Vec<KnownQuota> 
     let known = told.into_iter().map(|quota| {
         let AccountQuota { region, kind, limit, used, alone } = quota;
         let is_seen = !inventory.gaps.iter().any(|gap| gap.region == region);
-        let beside = kind.quota().and_then(|usual| usual.beside).filter(|_| !alone);
+        let beside = quota_of(kind).and_then(|usual| usual.beside).filter(|_| !alone);
         let others = used.filter(|_| is_seen).map_or(0, |used| {
             used.saturating_sub(here.objects(&region, std::iter::once(kind).chain(beside)))
         });
@@ -57,7 +57,7 @@ pub fn regions_that_grow(steps: &[Step]) -> BTreeSet<RegionId> {
 fn may_grow(step: &Step) -> bool {
     match &step.op {
         Op::Create { .. } => true,
-        Op::Modify { at, .. } => at.kind.unit_quota().is_some(),
+        Op::Modify { at, .. } => unit_quota_of(at.kind).is_some(),
         Op::Delete { .. } | Op::Tag { .. } | Op::Act { .. } => false,
     }
 }
@@ -124,7 +124,7 @@ impl<'a> Here<'a> {
             }
             let (objects, units) = here.entry((&at.region, at.kind)).or_default();
             *objects += 1;
-            if at.kind.unit_quota().is_some() {
+            if unit_quota_of(at.kind).is_some() {
                 *units = units.saturating_add(units_of(&effective_attrs(seen)));
             }
         }
@@ -163,8 +163,8 @@ impl Desk<'_> {
         let told =
             |kind: KindId| self.own(&at.region, kind).filter(|own| own.alone).map(|_| told_quota(kind));
         let objects =
-            |kind: KindId, by: i64| kind.quota().or_else(|| told(kind)).map(|quota| (kind, quota, by));
-        let machines = |by: i64| at.kind.unit_quota().map(|quota| (at.kind, quota, by));
+            |kind: KindId, by: i64| quota_of(kind).or_else(|| told(kind)).map(|quota| (kind, quota, by));
+        let machines = |by: i64| unit_quota_of(at.kind).map(|quota| (at.kind, quota, by));
         let changes = match &step.op {
             Op::Create { attrs, .. } => [objects(at.kind, 1), machines(units(Some(attrs)))],
             Op::Delete { final_snapshot, .. } => {
@@ -190,7 +190,7 @@ impl Desk<'_> {
     /// How much there is of a quota's objects or machines, and may be.
     fn count<'b>(&self, region: &RegionId, kind: KindId, quota: Quota) -> Option<Count<'b>> {
         let own = self.own(region, kind);
-        let is_of_machines = kind.unit_quota().is_some_and(|machines| machines.item == quota.item);
+        let is_of_machines = unit_quota_of(kind).is_some_and(|machines| machines.item == quota.item);
         if own.is_some_and(|own| own.alone && is_of_machines) {
             return None;
         }

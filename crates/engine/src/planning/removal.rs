@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::difference::effective_attrs;
 use super::draft::{Draft, StepNo};
+use super::input::PlanInput;
 use super::rolling::{Successors, parent_of, push_act};
-use super::{PlanInput, cost, effect};
+use super::{cost, effect};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{KEEP_RETAIN, Node, Usage};
@@ -155,7 +157,7 @@ fn remove<'a>(input: &PlanInput<'a>, at: &Address, seen: &'a Observed, draft: &m
     let why = if input.destroy { Reason::Destroy } else { Reason::Unwanted };
     let requires: BTreeSet<ConsentRequest> =
         at.kind.facts().holds_data.then(|| input.act(DestructiveAction::Delete, at)).into_iter().collect();
-    if super::compare::effective_attrs(seen).is_protected() {
+    if effective_attrs(seen).is_protected() {
         draft.push(Step { requires: requires.clone(), ..unprotect(input, at, seen) }, None, Some(seen));
     }
     let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(input, at) };

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, StepNo};
-use super::{PlanInput, cost, effect, side_by_side, tables};
+use super::input::{PlanInput, side_by_side};
+use super::{cost, effect, tables};
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::node::{Node, Usage};

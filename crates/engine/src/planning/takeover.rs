@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Plan, PlanInput, effect, health};
+use super::input::PlanInput;
+use super::{effect, health};
 use rgctl_model::node::{Node, TAG_RECORD};
 use rgctl_model::observed::Observed;
-use rgctl_model::plan::{Answer, Blocker, CostChange, Disturbance, Op, PLAN_FORMAT, Reason, Step};
+use rgctl_model::plan::{Answer, Blocker, CostChange, Disturbance, Op, PLAN_FORMAT, Plan, Reason, Step};
 use rgctl_model::scope::RecordId;
 use rgctl_schema::names::Fingerprint;
 use rgctl_schema::phase::Phase;

@@ -13,7 +13,6 @@ pub mod elasticache;
 pub mod facts;
 pub mod identity;
 pub mod links;
-pub mod quotas;
 pub mod rds_like;
 pub mod redshift;
 mod setting;

@@ -2,7 +2,7 @@
 //!
 //! Goes in: nothing but constants. Comes out: rows for the planner; the numbers are the catalog's.
 
-use super::{AnyAttrs, KindId};
+use rgctl_model::kinds::{AnyAttrs, KindId};
 
 /// A quota of an account in a region.
 #[derive(Clone, Copy, Debug)]
@@ -26,52 +26,50 @@ const fn beside(kind: KindId, quota: Quota) -> Quota {
 /// Most shards and nodes of one cache.
 const CACHE_NODES: Quota = quota("elasticache", "nodes-per-cluster-cluster-mode-default");
 
-impl KindId {
-    /// The quota of objects of this kind.
-    pub const fn quota(self) -> Option<Quota> {
-        Some(match self {
-            Self::AuroraCluster => quota("aurora", "db-clusters"),
-            Self::DocumentCluster => quota("docdb", "clusters"),
-            // One quota for both, which share a control plane.
-            Self::AuroraInstance => beside(Self::DocumentInstance, quota("aurora", "db-instances")),
-            Self::DocumentInstance => beside(Self::AuroraInstance, quota("aurora", "db-instances")),
-            Self::RdsSubnetGroup => quota("aurora", "db-subnet-groups"),
-            Self::AuroraClusterParameters => {
-                beside(Self::DocumentClusterParameters, quota("aurora", "cluster-parameter-groups"))
-            }
-            Self::DocumentClusterParameters => {
-                beside(Self::AuroraClusterParameters, quota("aurora", "cluster-parameter-groups"))
-            }
-            Self::AuroraInstanceParameters => quota("aurora", "parameter-groups"),
-            Self::AuroraSnapshot => {
-                beside(Self::DocumentSnapshot, quota("aurora", "manual-cluster-snapshots"))
-            }
-            Self::DocumentSnapshot => {
-                beside(Self::AuroraSnapshot, quota("aurora", "manual-cluster-snapshots"))
-            }
-            Self::CacheSubnetGroup => quota("elasticache", "subnet-groups"),
-            Self::CacheParameters => quota("elasticache", "parameter-groups"),
-            Self::CacheUser => quota("elasticache", "users"),
-            Self::CacheUserGroup => quota("elasticache", "user-groups"),
-            Self::CacheServerless => quota("elasticache", "serverless-caches"),
-            Self::RedshiftSubnetGroup => quota("redshift", "subnet-groups"),
-            Self::RedshiftParameters => quota("redshift", "parameter-groups"),
-            Self::RedshiftSnapshot => quota("redshift", "snapshots"),
-            Self::RedshiftWorkgroup => quota("redshift", "serverless-workgroups"),
-            Self::RedshiftNamespace => quota("redshift", "serverless-namespaces"),
-            _ => return None,
-        })
-    }
+/// The quota of objects of a kind.
+pub const fn quota_of(kind: KindId) -> Option<Quota> {
+    Some(match kind {
+        KindId::AuroraCluster => quota("aurora", "db-clusters"),
+        KindId::DocumentCluster => quota("docdb", "clusters"),
+        // One quota for both, which share a control plane.
+        KindId::AuroraInstance => beside(KindId::DocumentInstance, quota("aurora", "db-instances")),
+        KindId::DocumentInstance => beside(KindId::AuroraInstance, quota("aurora", "db-instances")),
+        KindId::RdsSubnetGroup => quota("aurora", "db-subnet-groups"),
+        KindId::AuroraClusterParameters => {
+            beside(KindId::DocumentClusterParameters, quota("aurora", "cluster-parameter-groups"))
+        }
+        KindId::DocumentClusterParameters => {
+            beside(KindId::AuroraClusterParameters, quota("aurora", "cluster-parameter-groups"))
+        }
+        KindId::AuroraInstanceParameters => quota("aurora", "parameter-groups"),
+        KindId::AuroraSnapshot => {
+            beside(KindId::DocumentSnapshot, quota("aurora", "manual-cluster-snapshots"))
+        }
+        KindId::DocumentSnapshot => {
+            beside(KindId::AuroraSnapshot, quota("aurora", "manual-cluster-snapshots"))
+        }
+        KindId::CacheSubnetGroup => quota("elasticache", "subnet-groups"),
+        KindId::CacheParameters => quota("elasticache", "parameter-groups"),
+        KindId::CacheUser => quota("elasticache", "users"),
+        KindId::CacheUserGroup => quota("elasticache", "user-groups"),
+        KindId::CacheServerless => quota("elasticache", "serverless-caches"),
+        KindId::RedshiftSubnetGroup => quota("redshift", "subnet-groups"),
+        KindId::RedshiftParameters => quota("redshift", "parameter-groups"),
+        KindId::RedshiftSnapshot => quota("redshift", "snapshots"),
+        KindId::RedshiftWorkgroup => quota("redshift", "serverless-workgroups"),
+        KindId::RedshiftNamespace => quota("redshift", "serverless-namespaces"),
+        _ => return None,
+    })
+}
 
-    /// The quota of units, see [`units_of`], of all objects of this kind together.
-    pub const fn unit_quota(self) -> Option<Quota> {
-        Some(match self {
-            Self::CacheGroup => quota("elasticache", "nodes-per-region"),
-            Self::RedshiftCluster => quota("redshift", "nodes"),
-            Self::RedshiftWorkgroup => quota("redshift", "serverless-base-rpu-total"),
-            _ => return None,
-        })
-    }
+/// The quota of units, see [`units_of`], of all objects of a kind together.
+pub const fn unit_quota_of(kind: KindId) -> Option<Quota> {
+    Some(match kind {
+        KindId::CacheGroup => quota("elasticache", "nodes-per-region"),
+        KindId::RedshiftCluster => quota("redshift", "nodes"),
+        KindId::RedshiftWorkgroup => quota("redshift", "serverless-base-rpu-total"),
+        _ => return None,
+    })
 }
 
 /// Machines of an object that counts them in a field of its own, or what it counts in their place.

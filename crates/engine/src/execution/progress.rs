@@ -1,0 +1,77 @@
+//! What has moved, and what has not for too long.
+//!
+//! Goes in: what a turn knows, and what was known of it at the turn before. Comes out: since when nothing has moved,
+//! and what is waited for beyond the usual.
+//!
+//! **Invariant:** only what is open counts: a backup of another cluster moves nothing that a run waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assess::Assessment;
+use super::input::TurnInput;
+use super::motion::{Motion, Wait};
+use crate::ledger::Status;
+use rgctl_model::address::Address;
+use rgctl_model::journal::Event;
+use rgctl_model::plan::{Blocker, Plan};
+
+/// What is known after one more look.
+pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -> Motion {
+    let now = input.now;
+    let mut motion = Motion::new(input.motion.moved);
+    if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
+        motion.moved = now;
+    }
+    for at in open(input, plan, verdicts) {
+        motion.look_at(input.motion, input.inventory, at, now);
+    }
+    // The effect of a call that was accepted may take this long to show.
+    for id in verdicts.under_way.keys() {
+        if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == Status::Accepted) {
+            motion.moves_until(begun.since + input.pace.visibility, now);
+        }
+    }
+    motion
+}
+
+/// What is waited for beyond the usual, by step or by object.
+pub(super) fn waits(
+    motion: &Motion,
+    input: &TurnInput<'_>,
+    plan: &Plan,
+    verdicts: &Assessment,
+) -> BTreeMap<String, Wait> {
+    // What is due is being tried, or stands behind something else that is told.
+    let is_due = |wait: &Wait| wait.again.is_some_and(|again| again <= input.now);
+    let put_off = verdicts.put_off.iter().filter(|(_, wait)| !is_due(wait));
+    let mut waits: BTreeMap<String, Wait> =
+        put_off.map(|(id, wait)| (id.to_string(), wait.clone())).collect();
+    let mut of_steps = BTreeSet::new();
+    for id in verdicts.under_way.keys() {
+        let Some(begun) = input.ledger.begun.get(id) else { continue };
+        of_steps.insert(&begun.at);
+        if let Some((why, since)) = motion.takes_long(input.inventory, &begun.at, input.now) {
+            waits.insert(id.to_string(), Wait { why, since, again: None, calls: begun.tries.calls });
+        }
+    }
+    for waiting in plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()) {
+        let at = waiting.at();
+        if let Blocker::Unseen { why, .. } = waiting {
+            let since = motion.since(at, motion.moved);
+            waits.insert(at.to_string(), Wait { why: why.clone(), since, again: None, calls: 0 });
+        } else if !of_steps.contains(at)
+            && let Some((why, since)) = motion.takes_long(input.inventory, at, input.now)
+        {
+            waits.insert(at.to_string(), Wait { why, since, again: None, calls: 0 });
+        }
+    }
+    waits
+}
+
+/// What a run is about now.
+fn open<'a>(input: &'a TurnInput<'_>, plan: &'a Plan, verdicts: &'a Assessment) -> BTreeSet<&'a Address> {
+    let begun = verdicts.under_way.keys().filter_map(|id| input.ledger.begun.get(id));
+    let begun = begun.flat_map(|begun| std::iter::once(&begun.at).chain(&begun.final_snapshot));
+    let waiting = plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()).map(Blocker::at);
+    plan.steps.iter().map(|step| step.op.at()).chain(waiting).chain(begun).collect()
+}
