@@ -1,5 +1,7 @@
 //! The architecture as a test, as far as the compiler does not say it: reads sources and manifests as text and checks which crate
-//! uses which, the order of modules within a crate, purity, homes of outside crates, doors, names, sizes.
+//! uses which, the order of modules within a crate, circles of files, purity, homes of outside crates, doors, names, sizes.
+
+mod circles;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,6 +34,10 @@ const ORDER: &[(&str, &[&str])] = &[
     ("crates/engine/src", &["gate", "ledger", "planning", "execution"]),
     ("src", &["import", "report", "cli"]),
 ];
+
+/// Where no two files use each other, directly or by a longer way: what several need stands below them, and the entry point
+/// above.
+const WITHOUT_CIRCLES: &[&str] = &["crates/engine/src", "crates/sim/src", "src/cli"];
 
 /// What must be pure.
 const PURE: &[&str] = &[
@@ -373,6 +379,19 @@ fn check_uses(name: &str, manifest: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Ways from a file of a folder by others of it back to itself.
+fn circles_in(folder: &str, files: &[SourceFile]) -> Vec<String> {
+    let within =
+        |file: &&SourceFile| file.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let below_src = |file: &SourceFile| {
+        file.path.split_once("src/").map_or_else(|| file.path.clone(), |(_, path)| path.to_owned())
+    };
+    let files: Vec<(String, String)> =
+        files.iter().filter(within).map(|file| (below_src(file), file.flat())).collect();
+    assert!(files.len() > 1, "{folder}: only {} files were found", files.len());
+    circles::circles(&files).into_iter().map(|circle| format!("{folder}: {circle}")).collect()
+}
+
 fn check(file: &SourceFile) -> Vec<String> {
     let mut found = Vec::new();
     check_order(file, &mut found);
@@ -434,6 +453,13 @@ fn every_file_keeps_the_rules() {
     assert!(files.len() > 40, "only {} files were found", files.len());
     let found: Vec<String> = files.iter().flat_map(check).collect();
     assert!(found.is_empty(), "{} violations:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn no_two_files_use_each_other() {
+    let files = sources();
+    let found: Vec<String> = WITHOUT_CIRCLES.iter().flat_map(|folder| circles_in(folder, &files)).collect();
+    assert!(found.is_empty(), "{} circles:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
@@ -551,6 +577,62 @@ mod checker {
             }
         }
         assert_eq!(problems("elsewhere", "").len(), 1);
+    }
+
+    fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+        let files: Vec<SourceFile> = files
+            .iter()
+            .map(|(path, text)| SourceFile::new(&format!("crates/engine/src/{path}"), text))
+            .collect();
+        circles_in("crates/engine/src", &files)
+    }
+
+    #[test]
+    fn a_circle_of_files_is_caught_in_every_form() {
+        let (a, b) = ("planning/a.rs", "planning/b.rs");
+        for (of_a, of_b) in [
+            ("use super::b::B;", "use super::a::A;"),
+            ("use super::{c, b};", "use crate::planning::{a::{A, f}, c};"),
+            ("use crate::{\n    gate,\n    planning::b::{self, B},\n};", "fn f() -> super::a::A { todo() }"),
+            ("fn f() { crate::planning::b::g::<u8>() }", "pub(super) use super::a::A as Other;"),
+        ] {
+            let found = circles_of(&[(a, of_a), (b, of_b), ("planning/c.rs", "")]);
+            assert_eq!(found, [format!("crates/engine/src: {a} uses {b} uses {a}")], "{of_a} {of_b}");
+        }
+        let longer =
+            [(a, "use super::b::B;"), (b, "use crate::gate;"), ("gate.rs", "use crate::planning::a;")];
+        assert_eq!(
+            circles_of(&longer),
+            ["crates/engine/src: gate.rs uses planning/a.rs uses planning/b.rs uses gate.rs"]
+        );
+        // What the entry point holds is used by what it enters.
+        let root = [("planning/mod.rs", "mod a;\npub struct P;\nfn f() { a::g() }"), (a, "use super::P;")];
+        assert_eq!(
+            circles_of(&root),
+            ["crates/engine/src: planning/mod.rs uses planning/a.rs uses planning/mod.rs"]
+        );
+        // What is handed on is used where it stands, under whatever name.
+        let handed = [
+            ("planning/mod.rs", "pub use b::B as C;"),
+            (a, "use crate::planning::C;"),
+            (b, "use super::a::A;"),
+        ];
+        assert_eq!(circles_of(&handed), [format!("crates/engine/src: {a} uses {b} uses {a}")]);
+    }
+
+    #[test]
+    fn files_that_use_each_other_in_one_direction_alone_pass() {
+        let files = [
+            ("lib.rs", "pub mod planning;\npub mod gate;"),
+            ("gate.rs", "// crate::planning is above us\npub fn f() {}"),
+            ("planning/mod.rs", "mod a;\nmod b;\npub use b::{B, g};\nuse a::A;\npub fn plan() { a::f() }"),
+            (
+                "planning/a.rs",
+                "use super::{B, b};\nuse crate::gate;\nuse other::planning::plan;\nfn f() { self::h() }",
+            ),
+            ("planning/b.rs", "#[cfg(test)]\nmod tests {\n    use crate::planning::a::A;\n}\n"),
+        ];
+        assert_eq!(circles_of(&files), Vec::<String>::new());
     }
 
     #[test]
