@@ -155,7 +155,7 @@ fn what_was_made_just_now_and_is_not_shown_yet_is_not_let_go() {
     };
     // A list lags behind the call, and the step is over since nobody wants its object any more.
     assert_eq!(gone(asked), Vec::new());
-    assert_eq!(gone(asked + pace.late), [group.clone()]);
+    assert_eq!(gone(asked + pace.late), std::slice::from_ref(&group));
     assert!(ledger.regions_held(asked, pace.late).contains(&group.region));
 }
 
