@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::adapters::Adapters;
 use super::args::{OutputForm, RunArgs};
 use super::error::Failure;
 use super::exit::Exit;
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::Adapters;
 use super::run::{self, Looked, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
@@ -46,13 +46,14 @@ pub async fn saved(
     present: &BTreeSet<String>,
     figures: &dyn Figures,
     run: &RunArgs,
-    outside: &Adapters,
+    adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let purpose = if saved.plan.destroy { Purpose::Destroy } else { Purpose::Apply };
-    let Ledger { claims, ruled, .. } = run::record_of(outside, &saved.desired).await?;
-    let inventory = drive::observe(&outside.world(), &drive::selection_of(&saved.desired, &claims)).await?;
+    let Ledger { claims, ruled, .. } = run::record_of(adapters, &saved.desired).await?;
+    let inventory =
+        drive::observe(&adapters.environment(), &drive::selection_of(&saved.desired, &claims)).await?;
     if planning::base(&saved.desired, &inventory, &claims) != saved.plan.base {
         return Err(Failure::new(
             Exit::StalePlan,
@@ -71,7 +72,7 @@ pub async fn saved(
     let work = ApplyRequest { desired: &saved.desired, figures, policy: &saved.policy, purpose };
     // The gate is asked anew: time has passed, further policies may hold, and a quota may have been raised or used up.
     let mut plan = saved.plan.clone();
-    let (quotas, unread) = run::quotas(outside, &plan, &inventory).await;
+    let (quotas, unread) = run::quotas(adapters, &plan, &inventory).await;
     let verdicts = Verdicts { quotas, ..planning::verdicts(&saved.desired, figures) };
     let ask = PlanInput {
         desired: &saved.desired,
@@ -79,7 +80,7 @@ pub async fn saved(
         policy: &saved.policy,
         figures,
         choices: Choices::NONE,
-        now: outside.clock.now(),
+        now: adapters.clock.now(),
         snapshot_suffix: "",
         destroy: saved.plan.destroy,
         claims: &claims,
@@ -92,7 +93,7 @@ pub async fn saved(
             plan.notes.push(why);
         }
     }
-    agree_and_carry_out(&work, &plan, true, run, outside, settings, output).await
+    agree_and_carry_out(&work, &plan, true, run, adapters, settings, output).await
 }
 
 /// In what the policies and calendars that hold beside those of a plan are stricter, in one line.
@@ -112,41 +113,52 @@ pub async fn run(
     policy: Policy,
     purpose: Purpose,
     run: &RunArgs,
-    outside: &Adapters,
+    adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let work = ApplyRequest { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
     let destroy = purpose == Purpose::Destroy;
-    let looked = run::look_and_plan(outside, work.desired, work.figures, work.policy, destroy).await?;
+    let looked = run::look_and_plan(adapters, work.desired, work.figures, work.policy, destroy).await?;
     let plan = &looked.plan;
-    if plan.is_empty() && !run.dry_run {
-        let_go(&work, plan, &looked.inventory, run, outside, output).await?;
-    }
     // What a person said yes to is what is done; `--yes` agrees to whatever leads to the blueprint.
-    let ended = agree_and_carry_out(&work, plan, !run.yes, run, outside, settings, output).await;
+    let ended = agree_and_carry_out(&work, plan, !run.yes, run, adapters, settings, output).await;
     let is_idle = plan.is_empty() || run::require_yes_of_the_gate(plan).is_err();
     if is_idle && !run.dry_run {
-        note_rules(&work, &looked, outside, output).await;
+        put_on_record(&work, looked, adapters, output).await;
     }
     ended
 }
 
-/// A run that is stopped before it begins anything.
-struct BeginsNothing;
+/// A run that begins nothing. Where something is left to do it is stopped, and else it ends by itself.
+struct BeginsNothing {
+    is_stopped: bool,
+}
 
 impl Watch for BeginsNothing {
     fn turned(&mut self, _: &Turn, _: &Inventory) {}
     fn stopping(&mut self) -> bool {
-        true
+        self.is_stopped
     }
 }
 
-/// Where nothing is to be done, or nothing may be, policies and a calendar that are new are put on record all the same, so
-/// that older plans are held to them.
-async fn note_rules(work: &ApplyRequest<'_>, looked: &Looked, outside: &Adapters, output: &mut Output) {
-    let recorded = looked.ruled.as_ref().map(|ruled| &ruled.rules);
-    if looked.record == 0 || recorded == Some(&RecordedRules::of(&work.desired.rules)) {
+/// Where nothing is to be done, or nothing may be, the record learns all the same what is new: policies and a calendar, so that
+/// older plans are held to them, and objects that were looked for in vain. Only the record changes, so that nobody is asked.
+async fn put_on_record(work: &ApplyRequest<'_>, looked: Looked, adapters: &Adapters, output: &mut Output) {
+    let Looked { plan, inventory, mut ledger } = looked;
+    let (now, pace) = (adapters.clock.now(), Pace::default());
+    let recorded = ledger.ruled.as_ref().map(|ruled| &ruled.rules);
+    let has_other_rules = ledger.last_seq > 0 && recorded != Some(&RecordedRules::of(&work.desired.rules));
+    ledger.inherit(now);
+    let looked = gone::Looked {
+        desired: work.desired,
+        inventory: &inventory,
+        ledger: &ledger,
+        purpose: work.purpose,
+        now,
+        pace: &pace,
+    };
+    if !has_other_rules && (!plan.is_empty() || looked.gone().is_empty()) {
         return;
     }
     let owner = rgctl_machine::owner();
@@ -154,59 +166,21 @@ async fn note_rules(work: &ApplyRequest<'_>, looked: &Looked, outside: &Adapters
         desired: work.desired,
         policy: work.policy,
         figures: work.figures,
-        agreed: None,
+        agreed: Some(&plan),
         purpose: work.purpose,
         authority: Authority::Person,
-        run: &rgctl_machine::new_run(&owner, outside.wall.now()),
+        run: &rgctl_machine::new_run(&owner, adapters.wall.now()),
         owner: &owner,
         deadline: None,
         if_held: IfHeld::GiveUp,
-        pace: &Pace::default(),
-    };
-    if let Err(error) = drive::drive(&outside.world(), &job, &mut BeginsNothing).await {
-        output.say(&format!(
-            "note: older plans are not held to these policies and this calendar, which could not be put on record: {error}"
-        ));
-    }
-}
-
-/// With nothing to do, a run is begun all the same where the record holds what was looked for in vain: only the record
-/// changes, so that nobody is asked. Where another run is at work, a later one does it.
-async fn let_go(
-    work: &ApplyRequest<'_>,
-    plan: &Plan,
-    inventory: &Inventory,
-    args: &RunArgs,
-    outside: &Adapters,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let mut ledger = run::record_of(outside, work.desired).await?;
-    let (now, pace) = (outside.clock.now(), Pace::default());
-    ledger.inherit(now);
-    let looked = gone::Looked {
-        desired: work.desired,
-        inventory,
-        ledger: &ledger,
-        purpose: work.purpose,
-        now,
         pace: &pace,
     };
-    if looked.gone().is_empty() {
-        return Ok(());
-    }
-    let run = Run {
-        desired: work.desired,
-        figures: work.figures,
-        policy: work.policy,
-        agreed: Some(plan),
-        purpose: work.purpose,
-        deadline: args.deadline,
-        if_held: IfHeld::GiveUp,
-        wait: false,
-    };
-    match run::finish(outside, &run, output).await {
-        Err(failure) if failure.exit != Exit::Held => Err(failure),
-        _ => Ok(()),
+    let mut watch = BeginsNothing { is_stopped: !plan.is_empty() };
+    if let Err(error) = drive::drive(&adapters.environment(), &job, &mut watch).await {
+        output.say(&format!(
+            "note: what is new (policies and calendar, to which older plans are held, or objects that are gone) could not be \
+             put on record: {error}; the next run does it"
+        ));
     }
 }
 
@@ -215,7 +189,7 @@ async fn agree_and_carry_out(
     plan: &Plan,
     only_this: bool,
     args: &RunArgs,
-    outside: &Adapters,
+    adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
@@ -245,7 +219,7 @@ async fn agree_and_carry_out(
         if_held: args.lease.if_held(),
         wait: args.wait,
     };
-    run::carry_out(outside, &run, output, settings.output).await
+    run::carry_out(adapters, &run, output, settings.output).await
 }
 
 /// What a plan says of the world: a person is needed, something differs, or all is as wanted.

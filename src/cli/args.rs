@@ -96,7 +96,7 @@ pub struct PolicyArgs {
     /// Only this store; repeat for several
     #[arg(long = "target", value_name = "STORE", value_parser = store_name)]
     pub targets: Vec<StoreName>,
-    /// Allow a grave thing by name: `delete:`, `replace:`, `shrink:`, `empty:`, each with STORE@REGION, of which `*` may
+    /// Allow a destructive action by name: `delete:`, `replace:`, `shrink:`, `empty:`, each with STORE@REGION, of which `*` may
     /// stand for one, or `window:STORE`; repeat for several
     #[arg(long = "allow", value_name = "CONSENT", value_parser = consent)]
     pub consents: Vec<Consent>,

@@ -65,7 +65,7 @@ mod with_provider {
     use crate::cli::exit::Exit;
     use crate::cli::output::Output;
     use crate::cli::settings::Settings;
-    use crate::cli::{figures, iam_policy, load, names, outside, validate};
+    use crate::cli::{adapters, figures, iam_policy, load, names, validate};
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};
     use rgctl_aws::doctor::{Bucket, CheckResult, Finding, gather, report};
@@ -89,10 +89,12 @@ mod with_provider {
     ) -> Result<(), Failure> {
         let wanted = wanted(args, settings, output).await?;
         let bucket = match &wanted.record {
-            Some(record) => Some(Bucket { record: record.clone(), region: outside::region_of_the_bucket()? }),
+            Some(record) => {
+                Some(Bucket { record: record.clone(), region: adapters::region_of_the_bucket()? })
+            }
             None => None,
         };
-        let cloud = outside::aws(settings);
+        let cloud = adapters::aws(settings);
         let found = Box::pin(gather(cloud.pool(), &wanted, bucket.as_ref())).await;
         let findings = report(&found, &wanted.regions);
         let able = findings.iter().all(|finding| finding.verdict != CheckResult::Wrong);
@@ -113,7 +115,8 @@ mod with_provider {
     ) -> Result<PolicyFor, Failure> {
         if args.region.is_empty() {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
-            let loaded = load::check(&input, settings, output)?.build(&[], outside::now(settings), output)?;
+            let loaded =
+                load::check(&input, settings, output)?.build(&[], adapters::now(settings), output)?;
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only, part: None };
             return Ok(iam_policy::wanted(&loaded.desired, &policy, settings, output).await);
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::adapters;
 use super::args::{HistoryArgs, OutputForm};
 use super::error::Failure;
 use super::exit::Exit;
 use super::names;
 use super::output::Output;
-use super::outside;
 use super::settings::{CloudSettings, Settings};
 use crate::report::at_work::messages_text;
 use crate::report::document::{document, format};
@@ -21,7 +21,7 @@ use rgctl_store::objects::WorldFile;
 
 /// Shows the record of a blueprint. A record that does not verify is not shown.
 pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let (entries, messages) = match outside::store_to_read(settings)? {
+    let (entries, messages) = match adapters::store_to_read(settings)? {
         Some(store) => entries(args, &*store, settings, output).await?,
         None => Default::default(),
     };

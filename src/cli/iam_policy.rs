@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adapters;
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
-use super::outside;
 use super::settings::{Settings, StoreSettings};
 use crate::report::document::{document, format};
 use rgctl_engine::execution::turn::Pace;
@@ -143,7 +143,7 @@ async fn held(blueprint: &BlueprintName, settings: &Settings) -> Result<Option<B
     if settings.store == StoreSettings::Unnamed {
         return Ok(None);
     }
-    let Some(store) = outside::store_to_read(settings)? else { return Ok(None) };
+    let Some(store) = adapters::store_to_read(settings)? else { return Ok(None) };
     let world = SimCloud::peek(&WorldFile::under(&settings.state_dir));
     let mut held = None;
     for home in store.homes(blueprint).await? {

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::adapters::{self, Adapters};
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
 use super::names;
 use super::output::Output;
-use super::outside::{self, Adapters};
 use super::run::{self, Looked, Run, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
@@ -104,25 +104,25 @@ pub async fn run(args: &ImportArgs, settings: &Settings, output: &mut Output) ->
 async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let input = super::args::InputArgs { files: args.files.clone(), regions: args.regions.clone() };
     let checked = load::check(&input, settings, output)?;
-    let outside = outside::open(settings)?;
-    let now = outside.clock.now();
-    let home = outside.cloud.home(checked.primary()?.as_ref()).await?;
-    let overlays = outside.store.overlays(&Scope::new(home, checked.name()?), now).await?;
+    let adapters = adapters::open(settings)?;
+    let now = adapters.clock.now();
+    let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
+    let overlays = adapters.store.overlays(&Scope::new(home, checked.name()?), now).await?;
     let desired = checked.build(&overlays, now, output)?.desired;
-    let seen = observe(&outside.world(), &everything_around(&desired)).await?;
+    let seen = observe(&adapters.environment(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
     let ledger = if args.take_over {
-        run::record_to_write(&outside, &desired).await?
+        run::record_to_write(&adapters, &desired).await?
     } else {
-        run::record_of(&outside, &desired).await?
+        run::record_of(&adapters, &desired).await?
     };
     let claims = ledger.claims;
     let from = args.from_record.clone().map(RecordId);
-    let plan = take_over_plan(&outside, &desired, &seen, &claims, from.as_ref());
+    let plan = take_over_plan(&adapters, &desired, &seen, &claims, from.as_ref());
     let mut report = listed(&desired, &seen, &claims, &plan);
     let mut outcome = None;
     if args.take_over {
-        let taken = take_over(&outside, &desired, &plan, output).await?;
+        let taken = take_over(&adapters, &desired, &plan, output).await?;
         for one in report.objects.iter_mut().filter(|one| one.free) {
             one.refusal = taken.refused.get(&one.at).cloned();
             one.taken = Some(one.refusal.is_none());
@@ -198,9 +198,9 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     let catalog = figures::catalog(settings)?;
     let book = regions(args, &catalog, output)?;
     names::check_regions(&args.region, &names::regions(&catalog, &book))?;
-    let outside = outside::open(settings)?;
+    let adapters = adapters::open(settings)?;
     let scope = Selection { regions: args.region.iter().cloned().collect(), ..Selection::default() };
-    let seen = observe(&outside.world(), &scope).await?;
+    let seen = observe(&adapters.environment(), &scope).await?;
     if !seen.gaps.is_empty() {
         say_gaps(&seen, output);
         return Err(Failure::new(Exit::Error, "what cannot be seen in full cannot be written down")
@@ -216,9 +216,9 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
         catalog: &catalog,
         figures: &NoFigures,
         only: &only,
-        now: outside.clock.now(),
+        now: adapters.clock.now(),
     });
-    check_text(&mut found, &book, &catalog, outside.clock.now(), output);
+    check_text(&mut found, &book, &catalog, adapters.clock.now(), output);
     let mut report = ImportReport::of(name, args.region.clone(), &found);
     if let Some(path) = args.out.as_ref().filter(|_| !found.stores.is_empty()) {
         outputs::write_text(path, &found.file(), Replaces::Nothing)?;
@@ -227,8 +227,8 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     show(&report, settings, output)?;
     if let (true, Some(desired), true) = (args.take_over, &found.desired, found.problems.is_empty()) {
         // The first look trusted the index of tags, which lags: what somebody took since then stays his.
-        let seen = observe(&outside.world(), &everything_around(desired)).await?;
-        take_and_tell(&outside, desired, &seen, output).await?;
+        let seen = observe(&adapters.environment(), &everything_around(desired)).await?;
+        take_and_tell(&adapters, desired, &seen, output).await?;
     }
     tell_next(&report, args, output);
     match (report.problems.is_empty(), report.exact) {
@@ -297,20 +297,20 @@ fn show(report: &ImportReport, settings: &Settings, output: &mut Output) -> Resu
 
 /// Takes over, looks again, and plans: the proof is in the world.
 async fn take_and_tell(
-    outside: &Adapters,
+    adapters: &Adapters,
     desired: &Desired,
     seen: &Inventory,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let claims = run::record_to_write(outside, desired).await?.claims;
-    let plan = take_over_plan(outside, desired, seen, &claims, None);
-    let taken = take_over(outside, desired, &plan, output).await?;
+    let claims = run::record_to_write(adapters, desired).await?.claims;
+    let plan = take_over_plan(adapters, desired, seen, &claims, None);
+    let taken = take_over(adapters, desired, &plan, output).await?;
     for (at, why) in &taken.refused {
         output.say(&format!("{at} was not taken over: {why}"));
     }
     let refused = taken.refused.len();
     output.say(&format!("{} taken over, {refused} refused", taken.asked.saturating_sub(refused)));
-    let Looked { plan, .. } = look_and_plan(outside, desired, &NoFigures, &Policy::default(), false).await?;
+    let Looked { plan, .. } = look_and_plan(adapters, desired, &NoFigures, &Policy::default(), false).await?;
     output.say(&format!("planned again: {} steps left", plan.steps.len()));
     taken.outcome.and_then(run::exit_of).map_or(Ok(()), |exit| Err(Failure::said(exit)))
 }
@@ -342,7 +342,7 @@ struct Taken {
 
 /// The tags that take over what may be taken.
 fn take_over_plan(
-    outside: &Adapters,
+    adapters: &Adapters,
     desired: &Desired,
     seen: &Inventory,
     claims: &Claims,
@@ -354,7 +354,7 @@ fn take_over_plan(
         policy: &Policy::default(),
         figures: &NoFigures,
         choices: Choices::NONE,
-        now: outside.clock.now(),
+        now: adapters.clock.now(),
         snapshot_suffix: "",
         destroy: false,
         claims,
@@ -366,7 +366,7 @@ fn take_over_plan(
 
 /// Takes over: a run of the engine like every other, of exactly the tags that were listed as free.
 async fn take_over(
-    outside: &Adapters,
+    adapters: &Adapters,
     desired: &Desired,
     plan: &Plan,
     output: &mut Output,
@@ -385,10 +385,10 @@ async fn take_over(
         if_held: IfHeld::Watch,
         wait: false,
     };
-    let ended = run::finish(outside, &run, output).await?.ended;
+    let ended = run::finish(adapters, &run, output).await?.ended;
     // Whose it is now is asked of the world: something outside rgctl may have been faster.
-    let after = observe(&outside.world(), &everything_around(desired)).await?;
-    let claims = run::record_of(outside, desired).await?.claims;
+    let after = observe(&adapters.environment(), &everything_around(desired)).await?;
+    let claims = run::record_of(adapters, desired).await?.claims;
     let is_ours =
         |at: &Address| after.seen.get(at).is_some_and(|one| claims.owns(&desired.blueprint, at, one));
     let why = |step: &Step| {

@@ -1,11 +1,11 @@
 //! From files to what should exist: read, check, size, expand.
 
+use super::adapters;
 use super::args::InputArgs;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
 use super::output::Output;
-use super::outside;
 use super::settings::Settings;
 use super::validate;
 use crate::report::diagnostics;
@@ -41,7 +41,7 @@ pub struct Checked {
 /// Reads and checks files; every problem is said, and an error ends it here.
 pub fn check(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<Checked, Failure> {
     let catalog = figures::catalog(settings)?;
-    let now = outside::now(settings);
+    let now = adapters::now(settings);
     let (reading, sources) = validate::read(&input.files, input.regions.as_deref(), &catalog, now);
     let checked = Checked { reading, sources, catalog };
     checked.say(&checked.reading.diagnostics, output)?;

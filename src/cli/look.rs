@@ -1,12 +1,12 @@
 //! `rgctl status`, `rgctl drift`, `rgctl cost`: views of one look at the world.
 
+use super::adapters::{self, Adapters};
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::{self, Adapters};
 use super::run::{self, Looked};
 use super::settings::{CloudSettings, Settings};
 use crate::report::at_work::AtWork;
@@ -30,14 +30,14 @@ use rgctl_store::objects::WorldFile;
 /// What exists, in which phase, at what price.
 pub async fn status(
     loaded: &Loaded,
-    outside: &Adapters,
+    adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let desired = &loaded.desired;
-    let claims = run::claims(outside, desired).await?;
+    let claims = run::claims(adapters, desired).await?;
     let Looked { plan, inventory, .. } =
-        run::look_and_plan(outside, desired, &loaded.figures, &Policy::default(), false).await?;
+        run::look_and_plan(adapters, desired, &loaded.figures, &Policy::default(), false).await?;
     let wanted = |store: &StoreName, region: &RegionId| {
         let mut range = CostRange::default();
         let bills = desired.bills.iter();
@@ -50,10 +50,10 @@ pub async fn status(
     let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
     let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);
     let mut ledger = Ledger::default();
-    let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
-    ledger.fold(&outside.store.entries(&scope, 0).await?);
-    let lease = outside.store.lease(&scope).await?;
-    let messages = outside.store.inbox(&scope, 0).await?;
+    let scope = drive::scope_of(&*adapters.cloud, &loaded.desired).await?;
+    ledger.fold(&adapters.store.entries(&scope, 0).await?);
+    let lease = adapters.store.lease(&scope).await?;
+    let messages = adapters.store.inbox(&scope, 0).await?;
     let prices = Prices { existing: &existing, wanted: &wanted };
     let report = StatusReport {
         open: open::steps(&ledger),
@@ -71,14 +71,14 @@ pub async fn status(
 /// What differs, and by which hand.
 pub async fn drift(
     loaded: &Loaded,
-    outside: &Adapters,
+    adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let Looked { plan, .. } =
-        run::look_and_plan(outside, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
-    let scope = drive::scope_of(&*outside.cloud, &loaded.desired).await?;
-    let record = outside.store.entries(&scope, 0).await?;
+        run::look_and_plan(adapters, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
+    let scope = drive::scope_of(&*adapters.cloud, &loaded.desired).await?;
+    let record = adapters.store.entries(&scope, 0).await?;
     let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
     match settings.output {
         OutputForm::Text => output.data(&drift::text(&report, output.style))?,
@@ -104,13 +104,13 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
     if SimCloud::peek(&WorldFile::under(&settings.state_dir)).is_none() {
         return not("there is no embedded cloud here yet to look at");
     }
-    let outside = outside::open(settings)?;
+    let adapters = adapters::open(settings)?;
     let mut desired = loaded.desired.clone();
-    let scope = drive::scope_of(&*outside.cloud, &desired).await?;
-    desired.regions.extend(run::regions_left(&outside, &scope, &desired).await?);
-    let claims = run::claims(&outside, &desired).await?;
+    let scope = drive::scope_of(&*adapters.cloud, &desired).await?;
+    desired.regions.extend(run::regions_left(&adapters, &scope, &desired).await?);
+    let claims = run::claims(&adapters, &desired).await?;
     let Looked { plan, inventory, .. } =
-        run::look_and_plan(&outside, &desired, &loaded.figures, &Policy::default(), false).await?;
+        run::look_and_plan(&adapters, &desired, &loaded.figures, &Policy::default(), false).await?;
     let exists = status::existing(&desired, &inventory, &claims, &plan);
     let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
     let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);

@@ -7,6 +7,7 @@
 //! **Invariant:** the files make no circle: `args`, `error`, `settings` are below all commands; `command` and the dispatch
 //! here are above them.
 
+pub mod adapters;
 pub mod apply;
 pub mod args;
 pub mod capacity;
@@ -27,7 +28,6 @@ pub mod look;
 pub mod names;
 pub mod old_record;
 pub mod output;
-pub mod outside;
 pub mod plan;
 pub mod progress;
 mod robustness;
@@ -173,7 +173,7 @@ fn validate_command(
     let args = validate::ValidateArgs { output: form, ..args.clone() };
     let colour = output.colour();
     let (data, talk) = output.streams();
-    refused_unless(validate::run(&args, outside::now(settings), colour, data, talk)? == 0)
+    refused_unless(validate::run(&args, adapters::now(settings), colour, data, talk)? == 0)
 }
 
 /// What is wrong with the input has been said by the command itself.
@@ -199,35 +199,35 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     };
     // Files are checked before anything is opened for the first time: bad input leaves no trace. A world that exists is
     // read meanwhile, since a large one takes as long to read as the blueprint to size.
-    let opening = outside::begin_to_open(settings);
+    let opening = adapters::begin_to_open(settings);
     let checked = load::check(&input, settings, output)?;
     let name = checked.name()?;
-    let (scope, mut loaded, outside) = if let Some(opening) = opening {
+    let (scope, mut loaded, adapters) = if let Some(opening) = opening {
         let scope = Scope::new(opening.home.clone(), name);
-        let overlays = outside::store(settings)?.overlays(&scope, opening.now).await?;
+        let overlays = adapters::store(settings)?.overlays(&scope, opening.now).await?;
         let loaded = checked.build(&overlays, opening.now, output)?;
         (scope, loaded, opening.wait()?)
     } else {
-        let outside = outside::open(settings)?;
-        let now = outside.clock.now();
-        let scope = Scope::new(outside.cloud.home(checked.primary()?.as_ref()).await?, name);
-        let overlays = outside.store.overlays(&scope, now).await?;
-        (scope, checked.build(&overlays, now, output)?, outside)
+        let adapters = adapters::open(settings)?;
+        let now = adapters.clock.now();
+        let scope = Scope::new(adapters.cloud.home(checked.primary()?.as_ref()).await?, name);
+        let overlays = adapters.store.overlays(&scope, now).await?;
+        (scope, checked.build(&overlays, now, output)?, adapters)
     };
-    old_record::claim(&outside, &scope, &loaded.desired).await?;
-    loaded.desired.regions.extend(run::regions_left(&outside, &scope, &loaded.desired).await?);
+    old_record::claim(&adapters, &scope, &loaded.desired).await?;
+    loaded.desired.regions.extend(run::regions_left(&adapters, &scope, &loaded.desired).await?);
     match command {
-        Command::Plan(args) => plan::run(args, loaded, outside, settings, output).await,
+        Command::Plan(args) => plan::run(args, loaded, adapters, settings, output).await,
         Command::Apply(args) => {
-            apply::run(&loaded, args.policy.policy(), Purpose::Apply, &args.run, &outside, settings, output)
+            apply::run(&loaded, args.policy.policy(), Purpose::Apply, &args.run, &adapters, settings, output)
                 .await
         }
         Command::Destroy(args) => {
             let policy = Policy { skip_final_snapshot: args.skip_final_snapshot, ..args.policy.policy() };
-            apply::run(&loaded, policy, Purpose::Destroy, &args.run, &outside, settings, output).await
+            apply::run(&loaded, policy, Purpose::Destroy, &args.run, &adapters, settings, output).await
         }
-        Command::Status(_) => look::status(&loaded, &outside, settings, output).await,
-        _ => look::drift(&loaded, &outside, settings, output).await,
+        Command::Status(_) => look::status(&loaded, &adapters, settings, output).await,
+        _ => look::drift(&loaded, &adapters, settings, output).await,
     }
 }
 
@@ -245,19 +245,19 @@ async fn saved_plan(
         stricter = saved.hold_to(&present.name()?, present.rules()?)?;
     }
     let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
-    let outside = outside::open(settings)?;
-    let scope = rgctl_engine::execution::drive::scope_of(&*outside.cloud, &saved.desired).await?;
-    old_record::claim(&outside, &scope, &saved.desired).await?;
-    apply::saved(&mut saved, &stricter, &figures, &args.run, &outside, settings, output).await
+    let adapters = adapters::open(settings)?;
+    let scope = rgctl_engine::execution::drive::scope_of(&*adapters.cloud, &saved.desired).await?;
+    old_record::claim(&adapters, &scope, &saved.desired).await?;
+    apply::saved(&mut saved, &stricter, &figures, &args.run, &adapters, settings, output).await
 }
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(input, settings, output)?.build(&[], outside::now(settings), output)?;
+    let loaded = load::check(input, settings, output)?.build(&[], adapters::now(settings), output)?;
     wait_for(look::cost(&loaded, settings, output))
 }
 
 fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], outside::now(settings), output)?;
+    let loaded = load::check(&args.input, settings, output)?.build(&[], adapters::now(settings), output)?;
     args.shown.check(&loaded.estimates)?;
     match settings.output {
         OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
@@ -273,7 +273,7 @@ fn iam_policy_command(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], outside::now(settings), output)?;
+    let loaded = load::check(&args.input, settings, output)?.build(&[], adapters::now(settings), output)?;
     wait_for(iam_policy::run(&args.shown, &loaded.desired, settings, output))
 }
 

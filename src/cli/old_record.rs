@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::adapters::{self, Adapters};
 use super::args::MigrateArgs;
 use super::error::Failure;
 use super::exit::Exit;
 use super::history::usual;
 use super::output::Output;
-use super::outside::{self, Adapters};
 use super::settings::{Settings, StoreSettings};
 use rgctl_engine::execution::drive;
 use rgctl_engine::execution::turn::Pace;
@@ -26,10 +26,10 @@ use rgctl_schema::time::Moment;
 
 /// Claims the old record of a blueprint where what is seen shows that it is this account's. Where it may be another's, the
 /// answer is no.
-pub async fn claim(outside: &Adapters, scope: &Scope, desired: &Desired) -> Result<(), Failure> {
-    let old = outside.store.old_entries(scope).await?;
+pub async fn claim(adapters: &Adapters, scope: &Scope, desired: &Desired) -> Result<(), Failure> {
+    let old = adapters.store.old_entries(scope).await?;
     // An account with a record of its own never takes another one.
-    if old.is_empty() || !outside.store.entries(scope, 0).await?.is_empty() {
+    if old.is_empty() || !adapters.store.entries(scope, 0).await?.is_empty() {
         return Ok(());
     }
     let mut ledger = Ledger::default();
@@ -39,10 +39,10 @@ pub async fn claim(outside: &Adapters, scope: &Scope, desired: &Desired) -> Resu
         return Ok(());
     }
     let mut wanted = drive::selection_of(desired, &ledger.claims);
-    wanted.regions.extend(ledger.regions_held(outside.clock.now(), Pace::default().late));
-    let seen = drive::observe(&outside.world(), &wanted).await?;
+    wanted.regions.extend(ledger.regions_held(adapters.clock.now(), Pace::default().late));
+    let seen = drive::observe(&adapters.environment(), &wanted).await?;
     if shows(&ledger, &seen) {
-        return Ok(outside.store.claim(scope, outside.wall.now()).await?);
+        return Ok(adapters.store.claim(scope, adapters.wall.now()).await?);
     }
     let (blueprint, home) = (&scope.blueprint, &scope.home);
     Err(Failure::new(
@@ -69,7 +69,7 @@ fn shows(ledger: &Ledger, seen: &Inventory) -> bool {
 
 /// `rgctl history migrate`: a record goes to another store, or an old one to an account.
 pub async fn migrate(args: &MigrateArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let Some(from) = outside::store_to_read(settings)? else {
+    let Some(from) = adapters::store_to_read(settings)? else {
         return Err(nothing(args));
     };
     let to = settings.other_store(&args.to)?;
@@ -89,7 +89,7 @@ pub async fn migrate(args: &MigrateArgs, settings: &Settings, output: &mut Outpu
     if is_same(settings, &to) {
         return Ok(());
     }
-    let target = outside::store(&to)?;
+    let target = adapters::store(&to)?;
     for home in homes {
         let scope = Scope::new(home, args.blueprint.clone());
         let lines = hand_over(&*from, &*target, &scope, &args.to).await?;

@@ -1,11 +1,11 @@
 //! `rgctl plan`: what would be done.
 
+use super::adapters::Adapters;
 use super::args::PlanArgs;
 use super::error::Failure;
 use super::exit::Exit;
 use super::load::Loaded;
 use super::output::Output;
-use super::outside::Adapters;
 use super::run::Looked;
 use super::saved::SavedPlan;
 use super::settings::Settings;
@@ -15,16 +15,17 @@ use super::{apply, run};
 pub async fn run(
     args: &PlanArgs,
     loaded: Loaded,
-    outside: Adapters,
+    adapters: Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
     let figures = &loaded.figures;
-    let Looked { plan, inventory, record, .. } =
-        run::look_and_plan(&outside, &loaded.desired, figures, &policy, args.destroy).await?;
+    let Looked { plan, inventory, ledger } =
+        run::look_and_plan(&adapters, &loaded.desired, figures, &policy, args.destroy).await?;
     // To close a large world takes as long as to show a large plan.
-    let closing = std::thread::spawn(move || drop((outside, inventory)));
+    let record = ledger.last_seq;
+    let closing = std::thread::spawn(move || drop((adapters, inventory, ledger)));
     apply::show(&plan, true, settings, output)?;
     let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {

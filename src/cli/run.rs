@@ -6,12 +6,12 @@ use std::io::{BufRead, IsTerminal};
 
 use serde::Serialize;
 
+use super::adapters::Adapters;
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::names;
 use super::output::Output;
-use super::outside::Adapters;
 use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
@@ -19,7 +19,7 @@ use crate::report::{self, history, words};
 use rgctl_engine::execution::drive::{self, DriveError, Ended, IfHeld, Job};
 use rgctl_engine::execution::turn::{self, Later, Pace};
 use rgctl_engine::gate::Verdicts;
-use rgctl_engine::ledger::{Ledger, Ruled};
+use rgctl_engine::ledger::Ledger;
 use rgctl_engine::planning::{self, Figures, PlanInput};
 use rgctl_model::claims::Claims;
 use rgctl_model::health::Health;
@@ -36,46 +36,46 @@ use rgctl_schema::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
 /// write: a store in which nothing was written yet has no identity, and nothing is ours there.
-pub async fn record_of(outside: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
-    let scope = drive::scope_of(&*outside.cloud, desired).await?;
+pub async fn record_of(adapters: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
+    let scope = drive::scope_of(&*adapters.cloud, desired).await?;
     let mut ledger = Ledger::default();
-    let entries = outside.store.entries(&scope, 0).await?;
+    let entries = adapters.store.entries(&scope, 0).await?;
     ledger.fold(&entries);
-    ledger.claims.record = Some(match outside.store.known_identity(&scope).await? {
+    ledger.claims.record = Some(match adapters.store.known_identity(&scope).await? {
         Some(id) => id,
         None if entries.is_empty() => RecordId::unwritten(),
         // Something was written under an identity that is gone.
-        None => outside.store.identity(&scope).await?,
+        None => adapters.store.identity(&scope).await?,
     });
     Ok(ledger)
 }
 
 /// The same for a plan that is carried out as it is, with the identity in its tags: it is given first.
-pub async fn record_to_write(outside: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
-    let scope = drive::scope_of(&*outside.cloud, desired).await?;
-    outside.store.identity(&scope).await?;
-    record_of(outside, desired).await
+pub async fn record_to_write(adapters: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
+    let scope = drive::scope_of(&*adapters.cloud, desired).await?;
+    adapters.store.identity(&scope).await?;
+    record_of(adapters, desired).await
 }
 
 /// What the record of a desired state knows of its objects.
-pub async fn claims(outside: &Adapters, desired: &Desired) -> Result<Claims, Failure> {
-    Ok(record_of(outside, desired).await?.claims)
+pub async fn claims(adapters: &Adapters, desired: &Desired) -> Result<Claims, Failure> {
+    Ok(record_of(adapters, desired).await?.claims)
 }
 
 /// The regions that the blueprint has left, and in which the record still holds something. The store knows without its
 /// lines where something was ever begun, so that they are read only where there is more than the blueprint names.
 pub async fn regions_left(
-    outside: &Adapters,
+    adapters: &Adapters,
     scope: &Scope,
     desired: &Desired,
 ) -> Result<BTreeSet<RegionId>, Failure> {
-    let begun = outside.store.regions(scope).await?;
+    let begun = adapters.store.regions(scope).await?;
     if begun.is_subset(&desired.regions) {
         return Ok(BTreeSet::new());
     }
-    let now = outside.clock.now();
+    let now = adapters.clock.now();
     let mut ledger = Ledger::default();
-    ledger.fold(&outside.store.entries(scope, 0).await?);
+    ledger.fold(&adapters.store.entries(scope, 0).await?);
     ledger.inherit(now);
     Ok(ledger.regions_held(now, Pace::default().late).difference(&desired.regions).cloned().collect())
 }
@@ -86,25 +86,23 @@ pub struct Looked {
     pub plan: Plan,
     /// What was seen.
     pub inventory: Inventory,
-    /// Where the record ended.
-    pub record: u64,
-    /// What was obeyed last.
-    pub ruled: Option<Ruled>,
+    /// What the record adds up to.
+    pub ledger: Ledger,
 }
 
 /// Looks at the world and plans.
 pub async fn look_and_plan(
-    outside: &Adapters,
+    adapters: &Adapters,
     desired: &Desired,
     figures: &dyn Figures,
     policy: &Policy,
     destroy: bool,
 ) -> Result<Looked, Failure> {
-    let ledger = record_of(outside, desired).await?;
+    let ledger = record_of(adapters, desired).await?;
     let claims = &ledger.claims;
-    let inventory = drive::observe(&outside.world(), &drive::selection_of(desired, claims)).await?;
+    let inventory = drive::observe(&adapters.environment(), &drive::selection_of(desired, claims)).await?;
     names::check_policy(policy, desired, &inventory, claims)?;
-    let now = outside.clock.now();
+    let now = adapters.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let verdicts = planning::verdicts(desired, figures);
     let ask = PlanInput {
@@ -124,22 +122,22 @@ pub async fn look_and_plan(
     let (mut plan, base) =
         rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
     plan.base = base;
-    let (quotas, unread) = quotas(outside, &plan, &inventory).await;
+    let (quotas, unread) = quotas(adapters, &plan, &inventory).await;
     let verdicts = Verdicts { quotas, ..verdicts.clone() };
     if !verdicts.quotas.is_empty() {
         planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);
     }
     plan.notes.extend(unread);
-    Ok(Looked { plan, inventory, record: ledger.last_seq, ruled: ledger.ruled })
+    Ok(Looked { plan, inventory, ledger })
 }
 
 /// The account's own quotas where a plan makes or grows something.
 pub async fn quotas(
-    outside: &Adapters,
+    adapters: &Adapters,
     plan: &Plan,
     inventory: &Inventory,
 ) -> (Vec<KnownQuota>, Vec<String>) {
-    drive::quotas(&*outside.cloud, &planning::regions_that_grow(&plan.steps), inventory).await
+    drive::quotas(&*adapters.cloud, &planning::regions_that_grow(&plan.steps), inventory).await
 }
 
 /// One run over the world.
@@ -200,28 +198,28 @@ pub struct Finished {
 
 /// Carries a run out, and says how it ended.
 pub async fn carry_out(
-    outside: &Adapters,
+    adapters: &Adapters,
     run: &Run<'_>,
     output: &mut Output,
     form: OutputForm,
 ) -> Result<(), Failure> {
-    let finished = finish(outside, run, output).await?;
+    let finished = finish(adapters, run, output).await?;
     tell(&finished, run, output, form)
 }
 
 /// Carries a run out, with its progress as talk.
-pub async fn finish(outside: &Adapters, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
+pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
     let owner = rgctl_machine::owner();
-    let began = outside.clock.now();
+    let began = adapters.clock.now();
     let deadline = run.deadline.map(|span| began + span);
     let stop = StopRequest::default();
-    let (usual, world) = (Pace::default(), outside.world());
+    let (usual, environment) = (Pace::default(), adapters.environment());
     // Who says how long a run may take waits that long, whether anything moves or not.
     let still_max = run.deadline.map_or(usual.still_max, |span| span.max(usual.still_max));
     let pace = Pace { still_max, ..usual };
     let work = async {
         loop {
-            let id = rgctl_machine::new_run(&owner, outside.wall.now());
+            let id = rgctl_machine::new_run(&owner, adapters.wall.now());
             let job = Job {
                 desired: run.desired,
                 policy: run.policy,
@@ -236,14 +234,14 @@ pub async fn finish(outside: &Adapters, run: &Run<'_>, output: &mut Output) -> R
                 pace: &pace,
             };
             let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
-            let ended = drive::drive(&world, &job, &mut progress).await?;
+            let ended = drive::drive(&environment, &job, &mut progress).await?;
             drop(progress);
             let next = ended.last.later.iter().map(|later| later.until).min();
             let next = next.filter(|_| run.wait && ended.outcome == Outcome::Waiting);
             match next.filter(|until| deadline.is_none_or(|deadline| *until < deadline)) {
                 Some(until) => {
                     output.say(&format!("waiting for {until}; others may work on the blueprint meanwhile"));
-                    if !sleep(&*outside.clock, until, &stop).await {
+                    if !sleep(&*adapters.clock, until, &stop).await {
                         return Ok((ended, id));
                     }
                 }
@@ -360,12 +358,12 @@ fn outcome_text(report: &OutcomeReport<'_>, held: &[String]) -> String {
     text
 }
 
-/// Refuses a plan with a grave step to which the gate says no, so that nothing is begun that would stop half-way; and one
+/// Refuses a plan with a destructive step to which the gate says no, so that nothing is begun that would stop half-way; and one
 /// of which nothing may be begun.
 pub fn require_yes_of_the_gate(plan: &Plan) -> Result<(), Failure> {
     let is_no = |step: &&Step| matches!(step.answer, Answer::No { .. });
-    let grave = plan.steps.iter().filter(is_no).any(|step| !step.requires.is_empty());
-    if !grave && (plan.steps.is_empty() || !plan.steps.iter().all(|step| is_no(&step))) {
+    let is_destructive = plan.steps.iter().filter(is_no).any(|step| !step.requires.is_empty());
+    if !is_destructive && (plan.steps.is_empty() || !plan.steps.iter().all(|step| is_no(&step))) {
         return Ok(());
     }
     let refusals = plan.refusals();

@@ -1,4 +1,4 @@
-//! The outside that a command works on: provider, clocks, store, as the settings ask for.
+//! The adapters that a command works with: provider, clocks, store, as the settings ask for.
 
 use std::thread::JoinHandle;
 
@@ -30,7 +30,7 @@ pub struct Adapters {
 
 impl Adapters {
     /// As the engine sees it.
-    pub fn world(&self) -> Environment<'_> {
+    pub fn environment(&self) -> Environment<'_> {
         Environment { cloud: &*self.cloud, clock: &*self.clock, wall: &self.wall, store: &*self.store }
     }
 }
