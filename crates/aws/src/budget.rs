@@ -132,10 +132,17 @@ pub struct Budget {
 
 impl Budget {
     /// Works on one bucket, which is made full when it does not exist.
-    pub fn with<T>(&self, payer: &RateLimitKey, now: Moment, work: impl FnOnce(&mut Bucket) -> T) -> T {
+    pub fn with<T>(
+        &self,
+        rate_limit_key: &RateLimitKey,
+        now: Moment,
+        work: impl FnOnce(&mut Bucket) -> T,
+    ) -> T {
         // A poisoned lock holds figures, not a half-made structure: they are still good.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(payer.clone()).or_insert_with(|| Bucket::new(Rate::of(&payer.2), now));
+        let bucket = buckets
+            .entry(rate_limit_key.clone())
+            .or_insert_with(|| Bucket::new(Rate::of(&rate_limit_key.2), now));
         work(bucket)
     }
 }
@@ -182,10 +189,10 @@ mod tests {
         let budget = Budget::default();
         let twin = budget.clone();
         let now = Moment::from_secs(1);
-        let payer: RateLimitKey = ("a".into(), "us-east-1".into(), "rds".into());
+        let rate_limit_key: RateLimitKey = ("a".into(), "us-east-1".into(), "rds".into());
         for _ in 0..210 {
-            budget.with(&payer, now, |bucket| bucket.spend(now));
+            budget.with(&rate_limit_key, now, |bucket| bucket.spend(now));
         }
-        assert!(twin.with(&payer, now, |bucket| bucket.wait(now, Priority::Urgent)) > Span::ZERO);
+        assert!(twin.with(&rate_limit_key, now, |bucket| bucket.wait(now, Priority::Urgent)) > Span::ZERO);
     }
 }

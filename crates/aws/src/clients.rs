@@ -101,7 +101,7 @@ pub struct Clients {
 /// Sees every attempt: it pays for it, and keeps its name when asked to.
 #[derive(Clone)]
 pub struct Meter {
-    payer: String,
+    rate_limit_key: String,
     region: String,
     budget: Budget,
     clock: Arc<dyn Clock>,
@@ -163,9 +163,10 @@ impl Intercept for Meter {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(call) = bag.load::<Metadata>() else { return Ok(()) };
-        let payer = (self.payer.clone(), self.region.clone(), endpoint_of(call.service()).to_owned());
+        let rate_limit_key =
+            (self.rate_limit_key.clone(), self.region.clone(), endpoint_of(call.service()).to_owned());
         let now = self.clock.now();
-        self.budget.with(&payer, now, |bucket| bucket.spend(now));
+        self.budget.with(&rate_limit_key, now, |bucket| bucket.spend(now));
         let attempt = Attempt {
             service: call.service().to_owned(),
             operation: call.name().to_owned(),
@@ -249,7 +250,7 @@ impl Pool {
     }
 
     /// Whose calls these are, as far as it is known without a call.
-    pub fn payer(&self) -> String {
+    pub fn rate_limit_key(&self) -> String {
         let options = &self.options;
         options.role_arn.clone().or_else(|| options.profile.clone()).unwrap_or_else(|| "default".to_owned())
     }
@@ -360,7 +361,7 @@ impl Pool {
         let sdk =
             base.clone().into_builder().region(Region::new(region.to_string())).retry_config(retry).build();
         let meter = SharedInterceptor::new(Meter {
-            payer: self.payer(),
+            rate_limit_key: self.rate_limit_key(),
             region: region.to_string(),
             budget: self.budget.clone(),
             clock: Arc::clone(&self.clock.0),

@@ -70,53 +70,55 @@ impl AwsCloud {
         self.pool.attempts()
     }
 
-    async fn lane(&self, region: &RegionId) -> ServiceClient<'_> {
+    async fn client(&self, region: &RegionId) -> ServiceClient<'_> {
         ServiceClient::to(&self.pool, region).await
     }
 
     async fn make(&self, op: &Op, token: &Token, permit: &Permit) -> Result<Receipt, CloudError> {
         let at = op.at();
-        let lane = self.lane(&at.region).await.under(permit);
+        let client = self.client(&at.region).await.under(permit);
         let endpoint = at.kind.facts().endpoint;
         match op {
             Op::Create { attrs, tags, .. } => {
                 let tags = &creation_tags(at, tags, token);
                 match endpoint {
-                    Endpoint::Rds => rds_like::create(&lane, at, attrs, tags).await,
-                    Endpoint::ElastiCache => elasticache::create(&lane, at, attrs, tags).await,
-                    Endpoint::Redshift => redshift::create(&lane, at, attrs, tags).await,
-                    Endpoint::RedshiftServerless => redshift_serverless::create(&lane, at, attrs, tags).await,
+                    Endpoint::Rds => rds_like::create(&client, at, attrs, tags).await,
+                    Endpoint::ElastiCache => elasticache::create(&client, at, attrs, tags).await,
+                    Endpoint::Redshift => redshift::create(&client, at, attrs, tags).await,
+                    Endpoint::RedshiftServerless => {
+                        redshift_serverless::create(&client, at, attrs, tags).await
+                    }
                 }
             }
             Op::Modify { changes, attrs, .. } => match endpoint {
-                Endpoint::Rds => rds_like::modify(&lane, at, changes, attrs).await,
-                Endpoint::ElastiCache => elasticache::modify(&lane, at, attrs).await,
-                Endpoint::Redshift => redshift::modify(&lane, at, changes, attrs).await,
-                Endpoint::RedshiftServerless => redshift_serverless::modify(&lane, at, attrs).await,
+                Endpoint::Rds => rds_like::modify(&client, at, changes, attrs).await,
+                Endpoint::ElastiCache => elasticache::modify(&client, at, attrs).await,
+                Endpoint::Redshift => redshift::modify(&client, at, changes, attrs).await,
+                Endpoint::RedshiftServerless => redshift_serverless::modify(&client, at, attrs).await,
             },
             Op::Tag { tags, .. } => {
                 // What is taken over keeps the address that it has now, wherever its writer goes.
                 let tags = &with_home(at, tags.clone());
                 match endpoint {
-                    Endpoint::Rds => rds_like::tag(&lane, at, tags).await,
-                    Endpoint::ElastiCache => elasticache::tag(&lane, at, tags).await,
-                    Endpoint::Redshift => redshift::tag(&lane, at, tags).await,
-                    Endpoint::RedshiftServerless => redshift_serverless::tag(&lane, at, tags).await,
+                    Endpoint::Rds => rds_like::tag(&client, at, tags).await,
+                    Endpoint::ElastiCache => elasticache::tag(&client, at, tags).await,
+                    Endpoint::Redshift => redshift::tag(&client, at, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::tag(&client, at, tags).await,
                 }
             }
             Op::Delete { final_snapshot, .. } => {
                 let snapshot = final_snapshot.as_ref();
                 match endpoint {
-                    Endpoint::Rds => rds_like::delete(&lane, at, snapshot).await,
-                    Endpoint::ElastiCache => elasticache::delete(&lane, at, snapshot).await,
-                    Endpoint::Redshift => redshift::delete(&lane, at, snapshot).await,
-                    Endpoint::RedshiftServerless => redshift_serverless::delete(&lane, at, snapshot).await,
+                    Endpoint::Rds => rds_like::delete(&client, at, snapshot).await,
+                    Endpoint::ElastiCache => elasticache::delete(&client, at, snapshot).await,
+                    Endpoint::Redshift => redshift::delete(&client, at, snapshot).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::delete(&client, at, snapshot).await,
                 }
             }
             Op::Act { verb, .. } => match endpoint {
-                Endpoint::Rds => rds_like::act(&lane, at, verb).await,
-                Endpoint::ElastiCache => elasticache::act(&lane, at, verb).await,
-                Endpoint::Redshift => redshift::act(&lane, at, verb).await,
+                Endpoint::Rds => rds_like::act(&client, at, verb).await,
+                Endpoint::ElastiCache => elasticache::act(&client, at, verb).await,
+                Endpoint::Redshift => redshift::act(&client, at, verb).await,
                 Endpoint::RedshiftServerless => {
                     Err(super::service_client::unsupported(&format!("{} {}", verb.as_str(), at.kind)))
                 }
@@ -136,17 +138,17 @@ impl AwsCloud {
         }
         let views = futures::future::join_all(looks).await;
         let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
-        for (endpoint, region, sight) in views.into_iter().flatten() {
-            asked += sight.asked;
-            if !sight.gaps.is_empty() {
-                let lasting = sight.gaps.iter().any(|gap| matches!(gap, CloudError::Denied { .. }));
-                let mut why: Vec<String> = sight.gaps.iter().map(ToString::to_string).collect();
+        for (endpoint, region, listing) in views.into_iter().flatten() {
+            asked += listing.asked;
+            if !listing.gaps.is_empty() {
+                let lasting = listing.gaps.iter().any(|gap| matches!(gap, CloudError::Denied { .. }));
+                let mut why: Vec<String> = listing.gaps.iter().map(ToString::to_string).collect();
                 why.dedup();
                 inventory.gaps.push(Gap { region, endpoint, why: why.join("; "), lasting });
             }
-            failed.extend(sight.gaps);
-            unknown.extend(sight.unknown);
-            inventory.seen.extend(sight.seen);
+            failed.extend(listing.gaps);
+            unknown.extend(listing.unknown);
+            inventory.seen.extend(listing.seen);
         }
         match nothing_seen(asked, &failed, &unknown) {
             Some(error) => Err(error),
@@ -159,25 +161,25 @@ impl AwsCloud {
         region: &RegionId,
         scope: &Selection,
     ) -> Vec<(Endpoint, RegionId, RegionListing)> {
-        let lane = self.lane(region).await;
+        let client = self.client(region).await;
         let (rds, cache, warehouse, serverless, tags) = futures::join!(
-            rds_like::observe(&lane),
-            elasticache::observe(&lane),
-            redshift::observe(&lane),
-            redshift_serverless::observe(&lane),
-            all_tags(&lane),
+            rds_like::observe(&client),
+            elasticache::observe(&client),
+            redshift::observe(&client),
+            redshift_serverless::observe(&client),
+            all_tags(&client),
         );
         let mut views = Vec::new();
-        for (endpoint, mut sight) in [
+        for (endpoint, mut listing) in [
             (Endpoint::Rds, rds),
             (Endpoint::ElastiCache, cache),
             (Endpoint::Redshift, warehouse),
             (Endpoint::RedshiftServerless, serverless),
         ] {
-            complete_tags(&lane, endpoint, &mut sight, scope, tags.as_ref().ok()).await;
-            retain_ours_and_bound(&mut sight, scope);
-            self.parameters.complete(&lane, &mut sight).await;
-            views.push((endpoint, region.clone(), sight));
+            complete_tags(&client, endpoint, &mut listing, scope, tags.as_ref().ok()).await;
+            retain_ours_and_bound(&mut listing, scope);
+            self.parameters.complete(&client, &mut listing).await;
+            views.push((endpoint, region.clone(), listing));
         }
         views
     }
@@ -186,11 +188,11 @@ impl AwsCloud {
         let regions: BTreeSet<&RegionId> = asks.iter().map(|ask| &ask.at.region).collect();
         let mut found: BTreeMap<usize, Series> = BTreeMap::new();
         for region in regions {
-            let lane = self.lane(region).await;
+            let client = self.client(region).await;
             let (places, here): (Vec<usize>, Vec<&SeriesAsk>) =
                 asks.iter().enumerate().filter(|(_, ask)| &ask.at.region == region).unzip();
-            let nodes = nodes(&lane, &here).await?;
-            found.extend(places.into_iter().zip(series::series(&lane, &here, &nodes).await?));
+            let nodes = nodes(&client, &here).await?;
+            found.extend(places.into_iter().zip(series::series(&client, &here, &nodes).await?));
         }
         Ok(found.into_values().collect())
     }
@@ -204,8 +206,8 @@ impl Cloud for AwsCloud {
         async move {
             let mut told = Vec::new();
             for region in regions {
-                let lane = self.lane(region).await;
-                match doctor::quotas_of(&lane).await {
+                let client = self.client(region).await;
+                match doctor::quotas_of(&client).await {
                     Ok(quotas) => told.extend(doctor::as_told(region, &quotas)),
                     // An emulator without this service has no account that tells quotas of its own.
                     Err(CloudError::Refused { code, message }) if code == NOT_EMULATED => {
@@ -225,7 +227,7 @@ impl Cloud for AwsCloud {
             let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
             self.pool.check_credentials(region).await?;
             let account =
-                self.home.get_or_try_init(|| async { self.lane(region).await.account().await }).await?;
+                self.home.get_or_try_init(|| async { self.client(region).await.account().await }).await?;
             Home::new(CloudKind::Aws, account).ok_or_else(|| untold(&format!("{account:?} is no account")))
         }
         .boxed()
@@ -319,17 +321,17 @@ const REFERENCES: usize = 2;
 
 /// Leaves what is of the blueprint, and what is bound to that: members of its clusters and global objects, users of its
 /// groups, global objects around its clusters. The lists tell it without any further call.
-fn retain_ours_and_bound(sight: &mut RegionListing, scope: &Selection) {
-    let mut kept: BTreeSet<Address> = sight
+fn retain_ours_and_bound(listing: &mut RegionListing, scope: &Selection) {
+    let mut kept: BTreeSet<Address> = listing
         .seen
         .iter()
         .filter(|(at, seen)| is_in_scope(at, seen, scope))
         .map(|(at, _)| at.clone())
         .collect();
     for _ in 0..REFERENCES {
-        let others = sight.seen.iter().filter(|(at, _)| !kept.contains(*at));
+        let others = listing.seen.iter().filter(|(at, _)| !kept.contains(*at));
         let bound: Vec<Address> = others
-            .filter(|(at, seen)| is_bound(at, seen, &kept, &sight.seen))
+            .filter(|(at, seen)| is_bound(at, seen, &kept, &listing.seen))
             .map(|(at, _)| at.clone())
             .collect();
         if bound.is_empty() {
@@ -337,7 +339,7 @@ fn retain_ours_and_bound(sight: &mut RegionListing, scope: &Selection) {
         }
         kept.extend(bound);
     }
-    sight.seen.retain(|at, _| kept.contains(at));
+    listing.seen.retain(|at, _| kept.contains(at));
 }
 
 fn is_bound(
@@ -382,8 +384,8 @@ fn is_named(at: &Address, scope: &Selection) -> bool {
 type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Tags of all objects of our services in a region, a hundred to a page.
-async fn all_tags(lane: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
-    let request = lane
+async fn all_tags(client: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
+    let request = client
         .read
         .tagging
         .get_resources()
@@ -393,7 +395,7 @@ async fn all_tags(lane: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
         .resource_type_filters("redshift-serverless")
         .resources_per_page(100);
     let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-    let listed = lane.ask("tagging", "GetResources", call).await?;
+    let listed = client.ask("tagging", "GetResources", call).await?;
     let all = listed.into_iter().filter_map(|it| {
         let tags = it.tags.unwrap_or_default();
         Some((it.resource_arn?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
@@ -404,15 +406,15 @@ async fn all_tags(lane: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
 /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
 /// know is asked for by itself; without a sweep every object is. What a blueprint names counts as ours until it is known.
 async fn complete_tags(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     endpoint: Endpoint,
-    sight: &mut RegionListing,
+    listing: &mut RegionListing,
     scope: &Selection,
     sweep: Option<&TagsByArn>,
 ) {
     let mut missing = Vec::new();
-    for at in std::mem::take(&mut sight.untagged) {
-        let Some(seen) = sight.seen.get_mut(&at) else { continue };
+    for at in std::mem::take(&mut listing.untagged) {
+        let Some(seen) = listing.seen.get_mut(&at) else { continue };
         let Some(arn) = seen.facts.arn.clone() else { continue };
         match sweep.and_then(|sweep| sweep.get(&arn)) {
             Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&at, scope) => {
@@ -425,20 +427,20 @@ async fn complete_tags(
     }
     let mut questions = Vec::new();
     for (at, arn) in missing {
-        questions.push(tags_of(lane, endpoint, at, arn).boxed());
+        questions.push(tags_of(client, endpoint, at, arn).boxed());
     }
     for (at, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
         match tags {
             Ok(tags) => {
-                if let Some(seen) = sight.seen.get_mut(&at) {
+                if let Some(seen) = listing.seen.get_mut(&at) {
                     seen.facts.tags = tags;
                 }
             }
             // Deleted between the list and the question.
             Err(CloudError::NotFound { .. }) => {
-                sight.seen.remove(&at);
+                listing.seen.remove(&at);
             }
-            Err(error) => sight.gaps.push(error),
+            Err(error) => listing.gaps.push(error),
         }
     }
 }
@@ -446,11 +448,16 @@ async fn complete_tags(
 type Texts = Result<BTreeMap<String, String>, CloudError>;
 
 /// Asks where the object was seen: snapshots of namespaces and of clusters are one kind at two endpoints.
-async fn tags_of(lane: &ServiceClient<'_>, endpoint: Endpoint, at: Address, arn: String) -> (Address, Texts) {
+async fn tags_of(
+    client: &ServiceClient<'_>,
+    endpoint: Endpoint,
+    at: Address,
+    arn: String,
+) -> (Address, Texts) {
     let tags = match endpoint {
-        Endpoint::Rds => rds_like::tags(lane, &arn).await,
-        Endpoint::ElastiCache => elasticache::tags(lane, &arn).await,
-        Endpoint::RedshiftServerless => redshift_serverless::tags(lane, &arn).await,
+        Endpoint::Rds => rds_like::tags(client, &arn).await,
+        Endpoint::ElastiCache => elasticache::tags(client, &arn).await,
+        Endpoint::RedshiftServerless => redshift_serverless::tags(client, &arn).await,
         // Its lists tell tags, so that nobody asks.
         Endpoint::Redshift => Ok(BTreeMap::new()),
     };
@@ -458,21 +465,21 @@ async fn tags_of(lane: &ServiceClient<'_>, endpoint: Endpoint, at: Address, arn:
 }
 
 /// Nodes of the replication groups that are asked about, by one list.
-async fn nodes(lane: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
+async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
     let by_node = |ask: &&&SeriesAsk| {
         matches!(series::source_of(ask.at.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
     };
     if !asks.iter().any(|ask| by_node(&ask)) {
         return Ok(Nodes::new());
     }
-    let request = lane.read.elasticache.describe_replication_groups();
+    let request = client.read.elasticache.describe_replication_groups();
     let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-    let groups = lane.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", call).await?;
+    let groups = client.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", call).await?;
     let mut nodes = Nodes::new();
     for group in groups {
         let name = group.replication_group_id().and_then(|id| rgctl_schema::names::Name::new(id).ok());
         if let Some(name) = name {
-            let at = Address::new(lane.region.clone(), KindId::CacheGroup, name);
+            let at = Address::new(client.region.clone(), KindId::CacheGroup, name);
             nodes.insert(at, group.member_clusters.unwrap_or_default());
         }
     }

@@ -257,23 +257,23 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) ->
         bucket: None,
     };
     for (place, region) in wanted.regions.iter().enumerate() {
-        let lane = ServiceClient::to(pool, region).await;
+        let client = ServiceClient::to(pool, region).await;
         if place == 0 {
             // The chain of credentials says itself best why it has none.
             found.identity = match pool.check_credentials(region).await {
-                Ok(()) => identity(&lane).await,
+                Ok(()) => identity(&client).await,
                 Err(error) => Err(error),
             };
             if found.identity.is_err() {
                 break;
             }
             found.denied = match &found.identity {
-                Ok(who) => denied(&lane, who, wanted).await,
+                Ok(who) => denied(&client, who, wanted).await,
                 Err(error) => Err(error.clone()),
             };
         }
-        found.reach.extend(reach(&lane).await);
-        found.quotas.push((region.clone(), quotas_of(&lane).await));
+        found.reach.extend(reach(&client).await);
+        found.quotas.push((region.clone(), quotas_of(&client).await));
     }
     if let Some(bucket) = bucket.filter(|_| found.identity.is_ok()) {
         found.bucket = Some((bucket.clone(), listed(pool, bucket).await));
@@ -284,38 +284,38 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) ->
 
 /// Whether the bucket of the record can be listed.
 async fn listed(pool: &Pool, bucket: &Bucket) -> Result<(), CloudError> {
-    let lane = ServiceClient::to(pool, &bucket.region).await;
-    let request = lane
+    let client = ServiceClient::to(pool, &bucket.region).await;
+    let request = client
         .read
         .s3
         .list_objects_v2()
         .bucket(&bucket.record.bucket)
         .prefix(&bucket.record.prefix)
         .max_keys(1);
-    lane.ask("s3", "ListObjectsV2", request.send()).await.map(drop)
+    client.ask("s3", "ListObjectsV2", request.send()).await.map(drop)
 }
 
-async fn identity(lane: &ServiceClient<'_>) -> Result<Identity, CloudError> {
-    let answer = lane.ask("sts", "GetCallerIdentity", lane.read.sts.get_caller_identity().send()).await?;
+async fn identity(client: &ServiceClient<'_>) -> Result<Identity, CloudError> {
+    let answer = client.ask("sts", "GetCallerIdentity", client.read.sts.get_caller_identity().send()).await?;
     Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }
 
-async fn reach(lane: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Result<(), CloudError>)> {
-    let clients = &lane.read;
+async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Result<(), CloudError>)> {
+    let clients = &client.read;
     let databases = clients.rds.describe_db_clusters().max_records(20);
     let caches = clients.elasticache.describe_replication_groups().max_records(20);
     let warehouses = clients.redshift.describe_clusters().max_records(20);
     let (rds, cache, warehouse, serverless) = futures::join!(
-        lane.ask(rds_like::ENDPOINT, "DescribeDBClusters", databases.send()),
-        lane.ask("elasticache", "DescribeReplicationGroups", caches.send()),
-        lane.ask(redshift::ENDPOINT, "DescribeClusters", warehouses.send()),
-        lane.ask(
+        client.ask(rds_like::ENDPOINT, "DescribeDBClusters", databases.send()),
+        client.ask("elasticache", "DescribeReplicationGroups", caches.send()),
+        client.ask(redshift::ENDPOINT, "DescribeClusters", warehouses.send()),
+        client.ask(
             redshift_serverless::ENDPOINT,
             "ListWorkgroups",
             clients.serverless.list_workgroups().send()
         ),
     );
-    let region = || lane.region.clone();
+    let region = || client.region.clone();
     vec![
         (region(), "rds", rds.map(drop)),
         (region(), "elasticache", cache.map(drop)),
@@ -327,7 +327,7 @@ async fn reach(lane: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Result<
 /// Every action of the policy that would be attached, simulated for the caller. An assumed role is simulated as the
 /// role itself, which is right unless the session carries a narrower policy.
 async fn denied(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     who: &Identity,
     wanted: &PolicyFor,
 ) -> Result<BTreeSet<String>, CloudError> {
@@ -343,8 +343,8 @@ async fn denied(
     let mut denied = BTreeSet::new();
     for batch in actions.chunks(ACTIONS_A_CALL) {
         let source = principal(&who.arn);
-        let call = lane.read.direct.simulate_principal_policy(&source, batch);
-        let simulated = lane.ask("iam", "SimulatePrincipalPolicy", call).await?;
+        let call = client.read.direct.simulate_principal_policy(&source, batch);
+        let simulated = client.ask("iam", "SimulatePrincipalPolicy", call).await?;
         // An action without a decision is not known to be allowed: the answer may have been cut short.
         let decided: BTreeSet<&str> = simulated.iter().map(|one| one.action.as_str()).collect();
         if let Some(open) = batch.iter().find(|action| !decided.contains(action.as_str())) {
@@ -369,9 +369,9 @@ pub fn principal(arn: &str) -> String {
     }
 }
 
-pub(super) async fn quotas_of(lane: &ServiceClient<'_>) -> Result<Quotas, CloudError> {
-    let call = lane.read.direct.list_service_quotas("rds");
-    let listed = lane.ask("servicequotas", "ListServiceQuotas", call).await?;
+pub(super) async fn quotas_of(client: &ServiceClient<'_>) -> Result<Quotas, CloudError> {
+    let call = client.read.direct.list_service_quotas("rds");
+    let listed = client.ask("servicequotas", "ListServiceQuotas", call).await?;
     let known = listed.into_iter().map(|quota| (quota.name, quota.value));
     Ok(known.filter(|(name, _)| QUOTAS.iter().any(|(known, _)| known == name)).collect())
 }

@@ -68,9 +68,9 @@ impl Parameters {
     }
 
     /// Fills in the parameters of the groups that were seen.
-    pub async fn complete(&self, lane: &ServiceClient<'_>, sight: &mut RegionListing) {
-        let now = lane.pool.clock().now();
-        let groups: Vec<Address> = sight
+    pub async fn complete(&self, client: &ServiceClient<'_>, listing: &mut RegionListing) {
+        let now = client.pool.clock().now();
+        let groups: Vec<Address> = listing
             .seen
             .iter()
             .filter(|(_, seen)| has_parameters(&seen.attrs))
@@ -78,28 +78,28 @@ impl Parameters {
             .collect();
         let mut questions = Vec::new();
         for at in groups {
-            questions.push(self.ask(lane, at, now).boxed());
+            questions.push(self.ask(client, at, now).boxed());
         }
         for (at, answer) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             match answer {
                 Ok(texts) => {
-                    if let Some(seen) = sight.seen.get_mut(&at) {
+                    if let Some(seen) = listing.seen.get_mut(&at) {
                         // The field exists in every kind that gets here.
                         let _ = seen.attrs.set("parameters", serde_json::to_value(texts).ok());
                     }
                 }
                 // Deleted between the list and the question.
                 Err(CloudError::NotFound { .. }) => {
-                    sight.seen.remove(&at);
+                    listing.seen.remove(&at);
                 }
-                Err(error) => sight.gaps.push(error),
+                Err(error) => listing.gaps.push(error),
             }
         }
     }
 
     async fn ask(
         &self,
-        lane: &ServiceClient<'_>,
+        client: &ServiceClient<'_>,
         at: Address,
         now: Moment,
     ) -> (Address, Result<Texts, CloudError>) {
@@ -107,9 +107,9 @@ impl Parameters {
             return (at, Ok(texts));
         }
         let answer = match at.kind.facts().endpoint {
-            Endpoint::Rds => rds_like::parameters(lane, &at).await,
-            Endpoint::ElastiCache => elasticache::parameters(lane, &at).await,
-            Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(lane, &at).await,
+            Endpoint::Rds => rds_like::parameters(client, &at).await,
+            Endpoint::ElastiCache => elasticache::parameters(client, &at).await,
+            Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(client, &at).await,
         };
         if let Ok(texts) = &answer {
             self.keep(&at, now, texts);

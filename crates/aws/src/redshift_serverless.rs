@@ -32,15 +32,15 @@ fn tag_list(tags: &Tags) -> Result<Vec<serverless::types::Tag>, CloudError> {
 
 /// Makes an object.
 pub async fn create(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.serverless, at.name.as_str());
+    let (sdk, name) = (&client.write.serverless, at.name.as_str());
     let arn = match attrs {
         AnyAttrs::RedshiftNamespace(wanted) => {
-            let request = client
+            let request = sdk
                 .create_namespace()
                 .namespace_name(name)
                 .set_db_name(wanted.database.clone())
@@ -49,11 +49,11 @@ pub async fn create(
                 .set_kms_key_id(wanted.kms_key.clone())
                 .set_log_exports(log_exports(wanted))
                 .set_tags(Some(tag_list(tags)?));
-            let answer = lane.create(ENDPOINT, "CreateNamespace", request.send()).await?;
+            let answer = client.create(ENDPOINT, "CreateNamespace", request.send()).await?;
             answer.namespace.and_then(|namespace| namespace.namespace_arn)
         }
         AnyAttrs::RedshiftWorkgroup(wanted) => {
-            let request = client
+            let request = sdk
                 .create_workgroup()
                 .workgroup_name(name)
                 .set_namespace_name(wanted.namespace.clone())
@@ -67,7 +67,7 @@ pub async fn create(
                 .set_enhanced_vpc_routing(wanted.enhanced_vpc_routing)
                 .set_port(wanted.port.map(i32::from))
                 .set_tags(Some(tag_list(tags)?));
-            let answer = lane.create(ENDPOINT, "CreateWorkgroup", request.send()).await?;
+            let answer = client.create(ENDPOINT, "CreateWorkgroup", request.send()).await?;
             answer.workgroup.and_then(|group| group.workgroup_arn)
         }
         other => return Err(unsupported(&format!("create {}", other.kind()))),
@@ -80,21 +80,25 @@ fn log_exports(wanted: &NamespaceAttrs) -> Option<Vec<LogExport>> {
 }
 
 /// Changes an object.
-pub async fn modify(lane: &ServiceClient<'_>, at: &Address, attrs: &AnyAttrs) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.serverless, at.name.as_str());
+pub async fn modify(
+    client: &ServiceClient<'_>,
+    at: &Address,
+    attrs: &AnyAttrs,
+) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.write.serverless, at.name.as_str());
     match attrs {
         AnyAttrs::RedshiftNamespace(wanted) => {
-            let request = client
+            let request = sdk
                 .update_namespace()
                 .namespace_name(name)
                 .set_admin_username(wanted.master_username.clone())
                 .set_manage_admin_password(wanted.managed_password)
                 .set_kms_key_id(wanted.kms_key.clone())
                 .set_log_exports(log_exports(wanted));
-            lane.change(ENDPOINT, "UpdateNamespace", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "UpdateNamespace", request.send()).await.map(drop)?;
         }
         AnyAttrs::RedshiftWorkgroup(wanted) => {
-            let request = client
+            let request = sdk
                 .update_workgroup()
                 .workgroup_name(name)
                 .set_base_capacity(wanted.base_rpu.map(u32::cast_signed))
@@ -106,7 +110,7 @@ pub async fn modify(lane: &ServiceClient<'_>, at: &Address, attrs: &AnyAttrs) ->
                 .set_publicly_accessible(wanted.publicly_accessible)
                 .set_enhanced_vpc_routing(wanted.enhanced_vpc_routing)
                 .set_port(wanted.port.map(i32::from));
-            lane.change(ENDPOINT, "UpdateWorkgroup", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "UpdateWorkgroup", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("modify {}", other.kind()))),
     }
@@ -115,22 +119,22 @@ pub async fn modify(lane: &ServiceClient<'_>, at: &Address, attrs: &AnyAttrs) ->
 
 /// Deletes an object.
 pub async fn delete(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.serverless, at.name.as_str());
+    let (sdk, name) = (&client.write.serverless, at.name.as_str());
     match at.kind {
         KindId::RedshiftNamespace => {
-            let request = client
+            let request = sdk
                 .delete_namespace()
                 .namespace_name(name)
                 .set_final_snapshot_name(snapshot.map(Name::to_string));
-            lane.change(ENDPOINT, "DeleteNamespace", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "DeleteNamespace", request.send()).await.map(drop)?;
         }
         KindId::RedshiftWorkgroup => {
-            let request = client.delete_workgroup().workgroup_name(name);
-            lane.change(ENDPOINT, "DeleteWorkgroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_workgroup().workgroup_name(name);
+            client.change(ENDPOINT, "DeleteWorkgroup", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("delete {other}"))),
     }
@@ -138,51 +142,52 @@ pub async fn delete(
 }
 
 /// Sets tags.
-pub async fn tag(lane: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.read.serverless, at.name.as_str());
+pub async fn tag(client: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.read.serverless, at.name.as_str());
     let arn = match at.kind {
         KindId::RedshiftNamespace => {
-            let request = client.get_namespace().namespace_name(name);
-            let answer = lane.ask(ENDPOINT, "GetNamespace", request.send()).await?;
+            let request = sdk.get_namespace().namespace_name(name);
+            let answer = client.ask(ENDPOINT, "GetNamespace", request.send()).await?;
             answer.namespace.and_then(|namespace| namespace.namespace_arn)
         }
         KindId::RedshiftWorkgroup => {
-            let request = client.get_workgroup().workgroup_name(name);
-            let answer = lane.ask(ENDPOINT, "GetWorkgroup", request.send()).await?;
+            let request = sdk.get_workgroup().workgroup_name(name);
+            let answer = client.ask(ENDPOINT, "GetWorkgroup", request.send()).await?;
             answer.workgroup.and_then(|group| group.workgroup_arn)
         }
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let request = lane.write.serverless.tag_resource().set_resource_arn(arn).set_tags(Some(tag_list(tags)?));
-    lane.change(ENDPOINT, "TagResource", request.send()).await?;
+    let request =
+        client.write.serverless.tag_resource().set_resource_arn(arn).set_tags(Some(tag_list(tags)?));
+    client.change(ENDPOINT, "TagResource", request.send()).await?;
     Ok(Receipt::default())
 }
 
 macro_rules! list {
-    ($lane:expr, $what:literal, $request:expr) => {
-        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    ($client:expr, $what:literal, $request:expr) => {
+        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
     };
 }
 
 /// Everything of the two kinds in a region.
-pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
-    let (client, region) = (&lane.read.serverless, &lane.region);
+pub async fn observe(client: &ServiceClient<'_>) -> RegionListing {
+    let (sdk, region) = (&client.read.serverless, &client.region);
     let (namespaces, groups, snapshots) = futures::join!(
-        list!(lane, "ListNamespaces", client.list_namespaces()),
-        list!(lane, "ListWorkgroups", client.list_workgroups()),
-        list!(lane, "ListSnapshots", client.list_snapshots()),
+        list!(client, "ListNamespaces", sdk.list_namespaces()),
+        list!(client, "ListWorkgroups", sdk.list_workgroups()),
+        list!(client, "ListSnapshots", sdk.list_snapshots()),
     );
-    let mut sight = RegionListing::default();
-    for it in sight.listed(namespaces) {
-        sight.note(region, it.namespace_name(), namespace(&it), false);
+    let mut listing = RegionListing::default();
+    for it in listing.listed(namespaces) {
+        listing.note(region, it.namespace_name(), namespace(&it), false);
     }
-    for it in sight.listed(groups) {
-        sight.note(region, it.workgroup_name(), workgroup(&it), false);
+    for it in listing.listed(groups) {
+        listing.note(region, it.workgroup_name(), workgroup(&it), false);
     }
-    for it in sight.listed(snapshots) {
-        sight.note(region, it.snapshot_name(), snapshot(&it), false);
+    for it in listing.listed(snapshots) {
+        listing.note(region, it.snapshot_name(), snapshot(&it), false);
     }
-    sight
+    listing
 }
 
 fn namespace(it: &Namespace) -> Observed {
@@ -231,8 +236,8 @@ fn snapshot(it: &Snapshot) -> Observed {
 }
 
 /// The tags of one object.
-pub async fn tags(lane: &ServiceClient<'_>, arn: &str) -> Result<Tags, CloudError> {
-    let request = lane.read.serverless.list_tags_for_resource().resource_arn(arn);
-    let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+pub async fn tags(client: &ServiceClient<'_>, arn: &str) -> Result<Tags, CloudError> {
+    let request = client.read.serverless.list_tags_for_resource().resource_arn(arn);
+    let answer = client.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
     Ok(answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }

@@ -65,7 +65,7 @@ impl RegionListing {
         self.seen.insert(at, seen);
     }
 
-    /// Takes all of another sight.
+    /// Takes all of another listing.
     pub fn merge(&mut self, other: Self) {
         self.seen.extend(other.seen);
         self.untagged.extend(other.untagged);

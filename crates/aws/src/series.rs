@@ -180,14 +180,14 @@ pub type Nodes = BTreeMap<Address, Vec<String>>;
 
 /// Answers questions about objects of one region. Questions that nothing is measured for come back empty.
 pub async fn series(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     asks: &[&SeriesAsk],
     nodes: &Nodes,
 ) -> Result<Vec<Series>, CloudError> {
     let fetches = fetches(asks, nodes);
     let mut values: Vec<Vec<BTreeMap<Moment, f64>>> = asks.iter().map(|_| Vec::new()).collect();
     for batch in fetches.chunks(METRICS_A_CALL) {
-        for (fetch, samples) in fetch(lane, asks, batch).await? {
+        for (fetch, samples) in fetch(client, asks, batch).await? {
             if let Some(parts) = values.get_mut(fetch.ask) {
                 parts.push(samples);
             }
@@ -225,7 +225,7 @@ fn fetches<'a>(asks: &[&'a SeriesAsk], nodes: &'a Nodes) -> Vec<Fetch<'a>> {
 }
 
 async fn fetch<'a, 'b>(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     asks: &[&SeriesAsk],
     batch: &'b [Fetch<'a>],
 ) -> Result<Vec<(&'b Fetch<'a>, BTreeMap<Moment, f64>)>, CloudError> {
@@ -234,7 +234,7 @@ async fn fetch<'a, 'b>(
     let until = batch.iter().filter_map(about).map(|(_, until)| until).max().unwrap_or_default();
     let queries: Vec<MetricDataQuery> =
         batch.iter().enumerate().map(|(id, fetch)| query(id, fetch)).collect();
-    let request = lane
+    let request = client
         .read
         .cloudwatch
         .get_metric_data()
@@ -243,7 +243,7 @@ async fn fetch<'a, 'b>(
         .scan_by(ScanBy::TimestampAscending)
         .set_metric_data_queries(Some(queries));
     let call = request.into_paginator().send().collect::<Result<Vec<_>, _>>();
-    let pages = lane.ask("monitoring", "GetMetricData", call).await?;
+    let pages = client.ask("monitoring", "GetMetricData", call).await?;
     let results = pages.into_iter().flat_map(|page| page.metric_data_results.unwrap_or_default());
     let mut parts: Vec<_> = batch.iter().map(|fetch| (fetch, BTreeMap::new())).collect();
     for result in &results.collect::<Vec<_>>() {

@@ -1,4 +1,8 @@
-//! A lane: the way of one call to one region, from admission by the budget to the classified answer.
+//! The way of one call to one region, from admission by the budget to the classified answer.
+//!
+//! Goes in: a request of the SDK that was not sent yet. Comes out: its answer, or one of the closed errors of the port.
+//!
+//! **Invariant:** no call is sent past the budget, and no change without a permit that is checked last.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -17,6 +21,24 @@ use super::fence;
 use rgctl_model::ports::{CloudError, Permit};
 use rgctl_schema::names::{Partition, RegionId};
 use rgctl_schema::time::Span;
+
+/// A request of the SDK on its way.
+pub trait SdkCall: Future<Output = Result<Self::Answer, SdkError<Self::Error, HttpResponse>>> + Send {
+    /// What is answered.
+    type Answer: Send;
+    /// How the service refuses.
+    type Error: ProvideErrorMetadata + StdError + Send + Sync + 'static;
+}
+
+impl<T, E, F> SdkCall for F
+where
+    T: Send,
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+{
+    type Answer = T;
+    type Error = E;
+}
 
 /// A way to one region.
 #[derive(Clone, Debug)]
@@ -58,10 +80,10 @@ impl<'a> ServiceClient<'a> {
 
     /// Waits until the budget lets a call through.
     async fn admit(&self, endpoint: &str, priority: Priority) {
-        let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
+        let rate_limit_key = (self.pool.rate_limit_key(), self.region.to_string(), endpoint.to_owned());
         loop {
             let now = self.pool.clock().now();
-            let wait = self.pool.budget().with(&payer, now, |bucket| bucket.wait(now, priority));
+            let wait = self.pool.budget().with(&rate_limit_key, now, |bucket| bucket.wait(now, priority));
             if wait == Span::ZERO {
                 return;
             }
@@ -75,27 +97,22 @@ impl<'a> ServiceClient<'a> {
 
     /// Admits, calls, classifies. The SDK's futures are large; each goes into a box before anything waits for it, so
     /// that those who hold many of them stay small.
-    fn go<'s, T, E, F>(
+    fn go<'s, C: SdkCall + 's>(
         &'s self,
         endpoint: &'static str,
         priority: Priority,
         doing: CallContext,
-        call: F,
-    ) -> BoxFuture<'s, Result<T, CloudError>>
-    where
-        T: Send + 's,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
-    {
+        call: C,
+    ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
         let call = call.boxed();
         async move {
             self.admit(endpoint, priority).await;
             let answer =
                 if doing.mutates { fence::under(self.permit.clone(), call).await } else { call.await };
             let answer = answer.map_err(|error| errors::classify(&error, &doing));
-            let payer = (self.pool.payer(), self.region.to_string(), endpoint.to_owned());
+            let rate_limit_key = (self.pool.rate_limit_key(), self.region.to_string(), endpoint.to_owned());
             let now = self.pool.clock().now();
-            self.pool.budget().with(&payer, now, |bucket| match &answer {
+            self.pool.budget().with(&rate_limit_key, now, |bucket| match &answer {
                 Err(CloudError::Throttled { .. }) => bucket.throttled(now),
                 _ => bucket.answered(),
             });
@@ -106,62 +123,42 @@ impl<'a> ServiceClient<'a> {
     }
 
     /// A read.
-    pub fn ask<'s, T, E, F>(
+    pub fn ask<'s, C: SdkCall + 's>(
         &'s self,
         endpoint: &'static str,
         what: &str,
-        call: F,
-    ) -> BoxFuture<'s, Result<T, CloudError>>
-    where
-        T: Send + 's,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
-    {
+        call: C,
+    ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
         self.go(endpoint, Priority::Read, self.doing(what, false, false), call)
     }
 
     /// A change.
-    pub fn change<'s, T, E, F>(
+    pub fn change<'s, C: SdkCall + 's>(
         &'s self,
         endpoint: &'static str,
         what: &str,
-        call: F,
-    ) -> BoxFuture<'s, Result<T, CloudError>>
-    where
-        T: Send + 's,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
-    {
+        call: C,
+    ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
         self.go(endpoint, Priority::Change, self.doing(what, true, false), call)
     }
 
     /// A creation.
-    pub fn create<'s, T, E, F>(
+    pub fn create<'s, C: SdkCall + 's>(
         &'s self,
         endpoint: &'static str,
         what: &str,
-        call: F,
-    ) -> BoxFuture<'s, Result<T, CloudError>>
-    where
-        T: Send + 's,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
-    {
+        call: C,
+    ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
         self.go(endpoint, Priority::Change, self.doing(what, true, true), call)
     }
 
     /// A failover or anything else that somebody is waiting for.
-    pub fn urgent<'s, T, E, F>(
+    pub fn urgent<'s, C: SdkCall + 's>(
         &'s self,
         endpoint: &'static str,
         what: &str,
-        call: F,
-    ) -> BoxFuture<'s, Result<T, CloudError>>
-    where
-        T: Send + 's,
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 's,
-    {
+        call: C,
+    ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
         self.go(endpoint, Priority::Urgent, self.doing(what, true, false), call)
     }
 

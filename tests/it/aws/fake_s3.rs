@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_types::body::SdkBody;
-use rgctl::cli::outside::Adapters;
+use rgctl::cli::adapters::Adapters;
 use rgctl::cli::run;
 use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Pool, Transport};

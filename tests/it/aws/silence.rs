@@ -19,7 +19,7 @@ use rgctl_aws::s3_store::{S3Place, S3Store};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::Selection;
 use rgctl_model::plan::Op;
-use rgctl_model::ports::{Cloud, CloudError, Permit, Store, StoreError};
+use rgctl_model::ports::{Cloud, CloudError, Permit, Store, StoreError, TWO_PARTITIONS};
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::Token;
 use rgctl_schema::time::Moment;
@@ -87,6 +87,16 @@ async fn a_look_at_an_endpoint_that_does_not_finish_its_answer_ends_with_a_next_
         assert!(error.next_step().is_some_and(|step| step.contains("the network (DNS")), "{error}");
         assert_eq!(Failure::from(error).exit, Exit::Blocked);
     }
+}
+
+#[tokio::test]
+async fn a_look_over_two_partitions_is_refused_before_anything_is_sent() {
+    let (url, asked) = endpoint(NOTHING);
+    let regions = [region("us-east-1"), region("cn-north-1")].into();
+    let error = impatient(&url).observe(&Selection { regions, ..Selection::default() }).await.unwrap_err();
+    assert!(matches!(&error, CloudError::Denied { code, .. } if code == TWO_PARTITIONS), "{error}");
+    assert!(error.next_step().is_some_and(|step| step.contains("blueprint")), "{:?}", error.next_step());
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -16,51 +16,49 @@ use rgctl_schema::names::Name;
 
 /// Deletes an object.
 pub async fn delete(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.elasticache, at.name.as_str());
+    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
     let snapshot = snapshot.map(Name::to_string);
     match at.kind {
         KindId::CacheSubnetGroup => {
-            let request = client.delete_cache_subnet_group().cache_subnet_group_name(name);
-            lane.change(ENDPOINT, "DeleteCacheSubnetGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_cache_subnet_group().cache_subnet_group_name(name);
+            client.change(ENDPOINT, "DeleteCacheSubnetGroup", request.send()).await.map(drop)?;
         }
         KindId::CacheParameters => {
-            let request = client.delete_cache_parameter_group().cache_parameter_group_name(name);
-            lane.change(ENDPOINT, "DeleteCacheParameterGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_cache_parameter_group().cache_parameter_group_name(name);
+            client.change(ENDPOINT, "DeleteCacheParameterGroup", request.send()).await.map(drop)?;
         }
         KindId::CacheUser => {
-            let request = client.delete_user().user_id(name);
-            lane.change(ENDPOINT, "DeleteUser", request.send()).await.map(drop)?;
+            let request = sdk.delete_user().user_id(name);
+            client.change(ENDPOINT, "DeleteUser", request.send()).await.map(drop)?;
         }
         KindId::CacheUserGroup => {
-            let request = client.delete_user_group().user_group_id(name);
-            lane.change(ENDPOINT, "DeleteUserGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_user_group().user_group_id(name);
+            client.change(ENDPOINT, "DeleteUserGroup", request.send()).await.map(drop)?;
         }
         KindId::CacheGlobal => {
             // The primary is an object of its own, with its own deletion and its own snapshot.
-            let request = client
+            let request = sdk
                 .delete_global_replication_group()
-                .global_replication_group_id(global_id(lane, name).await?)
+                .global_replication_group_id(global_id(client, name).await?)
                 .retain_primary_replication_group(true);
-            lane.change(ENDPOINT, "DeleteGlobalReplicationGroup", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "DeleteGlobalReplicationGroup", request.send()).await.map(drop)?;
         }
         KindId::CacheGroup => {
-            let request = client
+            let request = sdk
                 .delete_replication_group()
                 .replication_group_id(name)
                 .retain_primary_cluster(false)
                 .set_final_snapshot_identifier(snapshot);
-            lane.change(ENDPOINT, "DeleteReplicationGroup", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "DeleteReplicationGroup", request.send()).await.map(drop)?;
         }
         KindId::CacheServerless => {
-            let request = client
-                .delete_serverless_cache()
-                .serverless_cache_name(name)
-                .set_final_snapshot_name(snapshot);
-            lane.change(ENDPOINT, "DeleteServerlessCache", request.send()).await.map(drop)?;
+            let request =
+                sdk.delete_serverless_cache().serverless_cache_name(name).set_final_snapshot_name(snapshot);
+            client.change(ENDPOINT, "DeleteServerlessCache", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("delete {other}"))),
     }
@@ -69,7 +67,7 @@ pub async fn delete(
 
 /// Sets tags.
 pub async fn tag(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
@@ -83,10 +81,10 @@ pub async fn tag(
         KindId::CacheSnapshot => "snapshot",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = lane.arn("elasticache", &at.region, &format!("{kind}:{}", at.name)).await?;
+    let arn = client.arn("elasticache", &at.region, &format!("{kind}:{}", at.name)).await?;
     let request =
-        lane.write.elasticache.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(cache, tags));
-    lane.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
+        client.write.elasticache.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(cache, tags));
+    client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
     Ok(Receipt::default())
 }
 
@@ -94,23 +92,23 @@ pub async fn tag(
 const FIRST_SHARD: &str = "0001";
 
 /// Does a verb.
-pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.elasticache, at.name.as_str());
+pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
     match (at.kind, verb) {
-        (KindId::CacheGroup, Verb::Failover { to: None }) => test_failover(lane, name, FIRST_SHARD).await?,
-        (KindId::CacheGroup, Verb::TestFailover { shard }) => test_failover(lane, name, shard).await?,
+        (KindId::CacheGroup, Verb::Failover { to: None }) => test_failover(client, name, FIRST_SHARD).await?,
+        (KindId::CacheGroup, Verb::TestFailover { shard }) => test_failover(client, name, shard).await?,
         (KindId::CacheGroup, Verb::Failover { to: Some(member) }) => {
             // A chosen primary is taken only by a group that does not choose by itself; the service refuses otherwise.
-            let request = client
+            let request = sdk
                 .modify_replication_group()
                 .replication_group_id(name)
                 .primary_cluster_id(member.as_str())
                 .apply_immediately(true);
-            lane.urgent(ENDPOINT, "ModifyReplicationGroup", request.send()).await.map(drop)?;
+            client.urgent(ENDPOINT, "ModifyReplicationGroup", request.send()).await.map(drop)?;
         }
         // The service has one call for both: what was not replicated is lost, unless writes were stopped before.
         (KindId::CacheGlobal, Verb::Switchover { to, member } | Verb::FailoverGlobal { to, member }) => {
-            let there = lane.elsewhere(to).await;
+            let there = client.elsewhere(to).await;
             let request = there
                 .write
                 .elasticache
@@ -121,7 +119,7 @@ pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<
             there.urgent(ENDPOINT, "FailoverGlobalReplicationGroup", request.send()).await.map(drop)?;
         }
         (KindId::CacheGlobal, Verb::Detach { region, member }) => {
-            let there = lane.elsewhere(region).await;
+            let there = client.elsewhere(region).await;
             let request = there
                 .write
                 .elasticache
@@ -136,7 +134,7 @@ pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<
     Ok(Receipt::default())
 }
 
-async fn test_failover(lane: &ServiceClient<'_>, name: &str, shard: &str) -> Result<(), CloudError> {
-    let request = lane.write.elasticache.test_failover().replication_group_id(name).node_group_id(shard);
-    lane.urgent(ENDPOINT, "TestFailover", request.send()).await.map(drop)
+async fn test_failover(client: &ServiceClient<'_>, name: &str, shard: &str) -> Result<(), CloudError> {
+    let request = client.write.elasticache.test_failover().replication_group_id(name).node_group_id(shard);
+    client.urgent(ENDPOINT, "TestFailover", request.send()).await.map(drop)
 }

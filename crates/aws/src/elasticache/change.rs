@@ -16,48 +16,52 @@ use rgctl_model::kinds::shared::SubnetGroupAttrs;
 use rgctl_model::ports::{CloudError, Receipt};
 
 /// Changes an object.
-pub async fn modify(lane: &ServiceClient<'_>, at: &Address, attrs: &AnyAttrs) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.elasticache, at.name.as_str());
+pub async fn modify(
+    client: &ServiceClient<'_>,
+    at: &Address,
+    attrs: &AnyAttrs,
+) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
     match attrs {
-        AnyAttrs::CacheSubnetGroup(wanted) => subnet_group(lane, name, wanted).await?,
+        AnyAttrs::CacheSubnetGroup(wanted) => subnet_group(client, name, wanted).await?,
         AnyAttrs::CacheParameters(wanted) => {
             if let Some(parameters) = &wanted.parameters {
-                set_parameters(lane, name, parameters).await?;
+                set_parameters(client, name, parameters).await?;
             }
         }
         AnyAttrs::CacheUser(wanted) => {
-            let request = client.modify_user().user_id(name).set_access_string(wanted.access.clone());
-            lane.change(ENDPOINT, "ModifyUser", request.send()).await.map(drop)?;
+            let request = sdk.modify_user().user_id(name).set_access_string(wanted.access.clone());
+            client.change(ENDPOINT, "ModifyUser", request.send()).await.map(drop)?;
         }
-        AnyAttrs::CacheUserGroup(wanted) => user_group(lane, name, wanted).await?,
+        AnyAttrs::CacheUserGroup(wanted) => user_group(client, name, wanted).await?,
         AnyAttrs::CacheGlobal(wanted) => {
-            let request = client
+            let request = sdk
                 .modify_global_replication_group()
-                .global_replication_group_id(global_id(lane, name).await?)
+                .global_replication_group_id(global_id(client, name).await?)
                 .apply_immediately(true)
                 .set_global_replication_group_description(wanted.description.clone());
-            lane.change(ENDPOINT, "ModifyGlobalReplicationGroup", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "ModifyGlobalReplicationGroup", request.send()).await.map(drop)?;
         }
-        AnyAttrs::CacheGroup(wanted) => group(lane, name, wanted).await?,
-        AnyAttrs::CacheServerless(wanted) => serverless(lane, name, wanted).await?,
+        AnyAttrs::CacheGroup(wanted) => group(client, name, wanted).await?,
+        AnyAttrs::CacheServerless(wanted) => serverless(client, name, wanted).await?,
         other => return Err(unsupported(&format!("modify {}", other.kind()))),
     }
     Ok(Receipt::default())
 }
 
-async fn group(lane: &ServiceClient<'_>, name: &str, wanted: &GroupAttrs) -> Result<(), CloudError> {
+async fn group(client: &ServiceClient<'_>, name: &str, wanted: &GroupAttrs) -> Result<(), CloudError> {
     if let Some(shards) = wanted.shards {
-        return reshard(lane, name, shards).await;
+        return reshard(client, name, shards).await;
     }
     if let Some(replicas) = wanted.replicas_per_shard {
-        return replicas_of(lane, name, replicas).await;
+        return replicas_of(client, name, replicas).await;
     }
     if is_of_datastore(wanted)
-        && let Some(member) = membership(&now(lane, name).await?)
+        && let Some(member) = membership(&now(client, name).await?)
     {
-        return member.modify(lane, wanted).await;
+        return member.modify(client, wanted).await;
     }
-    let mut request = lane
+    let mut request = client
         .write
         .elasticache
         .modify_replication_group()
@@ -75,11 +79,11 @@ async fn group(lane: &ServiceClient<'_>, name: &str, wanted: &GroupAttrs) -> Res
         .set_snapshot_window(wanted.snapshot_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone());
     if let Some(users) = &wanted.user_group {
-        let now: BTreeSet<String> = now(lane, name).await?.user_group_ids().iter().cloned().collect();
+        let now: BTreeSet<String> = now(client, name).await?.user_group_ids().iter().cloned().collect();
         let (on, off) = lists(&BTreeSet::from([users.clone()]), &now);
         request = request.set_user_group_ids_to_add(on).set_user_group_ids_to_remove(off);
     }
-    lane.change(ENDPOINT, "ModifyReplicationGroup", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyReplicationGroup", request.send()).await.map(drop)
 }
 
 /// What to add and what to remove, each only when there is something.
@@ -90,9 +94,9 @@ fn lists(wanted: &BTreeSet<String>, now: &BTreeSet<String>) -> (Option<Vec<Strin
 }
 
 /// The group as it is at this moment: shards and replicas are changed relative to it.
-async fn now(lane: &ServiceClient<'_>, name: &str) -> Result<ReplicationGroup, CloudError> {
-    let request = lane.read.elasticache.describe_replication_groups().replication_group_id(name);
-    let answer = lane.ask(ENDPOINT, "DescribeReplicationGroups", request.send()).await?;
+async fn now(client: &ServiceClient<'_>, name: &str) -> Result<ReplicationGroup, CloudError> {
+    let request = client.read.elasticache.describe_replication_groups().replication_group_id(name);
+    let answer = client.ask(ENDPOINT, "DescribeReplicationGroups", request.send()).await?;
     let first = answer.replication_groups.unwrap_or_default().into_iter().next();
     first.ok_or_else(|| CloudError::NotFound { what: format!("replication group {name}") })
 }
@@ -103,13 +107,13 @@ pub fn retained(groups: &[NodeGroup], shards: u32) -> Vec<String> {
     ids.into_iter().take(usize::try_from(shards).unwrap_or(usize::MAX)).collect()
 }
 
-async fn reshard(lane: &ServiceClient<'_>, name: &str, shards: u32) -> Result<(), CloudError> {
-    let now = now(lane, name).await?;
+async fn reshard(client: &ServiceClient<'_>, name: &str, shards: u32) -> Result<(), CloudError> {
+    let now = now(client, name).await?;
     if let Some(member) = membership(&now) {
-        return member.reshard(lane, shards).await;
+        return member.reshard(client, shards).await;
     }
     let shrinks = u32::try_from(now.node_groups().len()).is_ok_and(|count| count > shards);
-    let request = lane
+    let request = client
         .write
         .elasticache
         .modify_replication_group_shard_configuration()
@@ -117,56 +121,60 @@ async fn reshard(lane: &ServiceClient<'_>, name: &str, shards: u32) -> Result<()
         .node_group_count(shards.cast_signed())
         .apply_immediately(true)
         .set_node_groups_to_retain(shrinks.then(|| retained(now.node_groups(), shards)));
-    lane.change(ENDPOINT, "ModifyReplicationGroupShardConfiguration", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyReplicationGroupShardConfiguration", request.send()).await.map(drop)
 }
 
-async fn replicas_of(lane: &ServiceClient<'_>, name: &str, replicas: u32) -> Result<(), CloudError> {
-    let now = now(lane, name).await?;
+async fn replicas_of(client: &ServiceClient<'_>, name: &str, replicas: u32) -> Result<(), CloudError> {
+    let now = now(client, name).await?;
     let members = now.node_groups().iter().map(|group| group.node_group_members().len());
     // A shard that lags behind the others decides: growing brings all of them to the count.
     let least = members.min().unwrap_or(1).saturating_sub(1);
     let wanted = usize::try_from(replicas).unwrap_or(usize::MAX);
-    let (client, count) = (&lane.write.elasticache, replicas.cast_signed());
+    let (sdk, count) = (&client.write.elasticache, replicas.cast_signed());
     if wanted > least {
-        let request = client
+        let request = sdk
             .increase_replica_count()
             .replication_group_id(name)
             .new_replica_count(count)
             .apply_immediately(true);
-        lane.change(ENDPOINT, "IncreaseReplicaCount", request.send()).await.map(drop)
+        client.change(ENDPOINT, "IncreaseReplicaCount", request.send()).await.map(drop)
     } else {
-        let request = client
+        let request = sdk
             .decrease_replica_count()
             .replication_group_id(name)
             .new_replica_count(count)
             .apply_immediately(true);
-        lane.change(ENDPOINT, "DecreaseReplicaCount", request.send()).await.map(drop)
+        client.change(ENDPOINT, "DecreaseReplicaCount", request.send()).await.map(drop)
     }
 }
 
-async fn user_group(lane: &ServiceClient<'_>, name: &str, wanted: &UserGroupAttrs) -> Result<(), CloudError> {
-    let request = lane.read.elasticache.describe_user_groups().user_group_id(name);
-    let answer = lane.ask(ENDPOINT, "DescribeUserGroups", request.send()).await?;
+async fn user_group(
+    client: &ServiceClient<'_>,
+    name: &str,
+    wanted: &UserGroupAttrs,
+) -> Result<(), CloudError> {
+    let request = client.read.elasticache.describe_user_groups().user_group_id(name);
+    let answer = client.ask(ENDPOINT, "DescribeUserGroups", request.send()).await?;
     let first = answer.user_groups().first();
     let now: BTreeSet<String> =
         first.map(|group| group.user_ids().iter().cloned().collect()).unwrap_or_default();
     let (on, off) = lists(&wanted.users.clone().unwrap_or_default(), &now);
-    let request = lane
+    let request = client
         .write
         .elasticache
         .modify_user_group()
         .user_group_id(name)
         .set_user_ids_to_add(on)
         .set_user_ids_to_remove(off);
-    lane.change(ENDPOINT, "ModifyUserGroup", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyUserGroup", request.send()).await.map(drop)
 }
 
 async fn serverless(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &ServerlessAttrs,
 ) -> Result<(), CloudError> {
-    let request = lane
+    let request = client
         .write
         .elasticache
         .modify_serverless_cache()
@@ -178,27 +186,27 @@ async fn serverless(
         .set_user_group_id(wanted.user_group.clone())
         .set_snapshot_retention_limit(wanted.snapshot_retention_days.map(u32::cast_signed))
         .set_daily_snapshot_time(wanted.daily_snapshot_time.clone());
-    lane.change(ENDPOINT, "ModifyServerlessCache", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyServerlessCache", request.send()).await.map(drop)
 }
 
 async fn subnet_group(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &SubnetGroupAttrs,
 ) -> Result<(), CloudError> {
-    let request = lane
+    let request = client
         .write
         .elasticache
         .modify_cache_subnet_group()
         .cache_subnet_group_name(name)
         .set_cache_subnet_group_description(wanted.description.clone())
         .set_subnet_ids(wanted.subnets.as_ref().map(|ids| ids.iter().cloned().collect()));
-    lane.change(ENDPOINT, "ModifyCacheSubnetGroup", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyCacheSubnetGroup", request.send()).await.map(drop)
 }
 
 /// Sets parameters, in as many calls as the service's limit asks for.
 pub async fn set_parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
@@ -207,13 +215,13 @@ pub async fn set_parameters(
         let values = batch.iter().map(|(name, value)| {
             ParameterNameValue::builder().parameter_name(*name).parameter_value(*value).build()
         });
-        let request = lane
+        let request = client
             .write
             .elasticache
             .modify_cache_parameter_group()
             .cache_parameter_group_name(name)
             .set_parameter_name_values(Some(values.collect()));
-        lane.change(ENDPOINT, "ModifyCacheParameterGroup", request.send()).await.map(drop)?;
+        client.change(ENDPOINT, "ModifyCacheParameterGroup", request.send()).await.map(drop)?;
     }
     Ok(())
 }

@@ -22,39 +22,39 @@ type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
 pub async fn create(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.elasticache, at.name.as_str());
+    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
     let arn = match attrs {
         AnyAttrs::CacheSubnetGroup(wanted) => {
-            let request = client
+            let request = sdk
                 .create_cache_subnet_group()
                 .cache_subnet_group_name(name)
                 .cache_subnet_group_description(wanted.description.as_deref().unwrap_or(name))
                 .set_subnet_ids(wanted.subnets.as_ref().map(|ids| ids.iter().cloned().collect()))
                 .set_tags(tags_for!(cache, tags));
-            let answer = lane.create(ENDPOINT, "CreateCacheSubnetGroup", request.send()).await?;
+            let answer = client.create(ENDPOINT, "CreateCacheSubnetGroup", request.send()).await?;
             answer.cache_subnet_group.and_then(|group| group.arn)
         }
         AnyAttrs::CacheParameters(wanted) => {
-            let request = client
+            let request = sdk
                 .create_cache_parameter_group()
                 .cache_parameter_group_name(name)
                 .set_cache_parameter_group_family(wanted.family.clone())
                 .description(wanted.description.as_deref().unwrap_or(name))
                 .set_tags(tags_for!(cache, tags));
-            let answer = lane.create(ENDPOINT, "CreateCacheParameterGroup", request.send()).await?;
+            let answer = client.create(ENDPOINT, "CreateCacheParameterGroup", request.send()).await?;
             if let Some(parameters) = &wanted.parameters {
-                set_parameters(lane, name, parameters).await?;
+                set_parameters(client, name, parameters).await?;
             }
             answer.cache_parameter_group.and_then(|group| group.arn)
         }
         AnyAttrs::CacheUser(wanted) => {
             let mode = AuthenticationMode::builder().r#type(InputAuthenticationType::Iam).build();
-            let request = client
+            let request = sdk
                 .create_user()
                 .user_id(name)
                 .user_name(wanted.user_name.as_deref().unwrap_or(name))
@@ -62,40 +62,40 @@ pub async fn create(
                 .access_string(wanted.access.as_deref().unwrap_or("on ~* +@all"))
                 .authentication_mode(mode)
                 .set_tags(tags_for!(cache, tags));
-            lane.create(ENDPOINT, "CreateUser", request.send()).await?.arn
+            client.create(ENDPOINT, "CreateUser", request.send()).await?.arn
         }
         AnyAttrs::CacheUserGroup(wanted) => {
-            let request = client
+            let request = sdk
                 .create_user_group()
                 .user_group_id(name)
                 .engine(engine(wanted.engine))
                 .set_user_ids(wanted.users.as_ref().map(|ids| ids.iter().cloned().collect()))
                 .set_tags(tags_for!(cache, tags));
-            lane.create(ENDPOINT, "CreateUserGroup", request.send()).await?.arn
+            client.create(ENDPOINT, "CreateUserGroup", request.send()).await?.arn
         }
-        AnyAttrs::CacheGlobal(wanted) => global(lane, name, wanted, tags).await?,
+        AnyAttrs::CacheGlobal(wanted) => global(client, name, wanted, tags).await?,
         AnyAttrs::CacheGroup(wanted) => {
             let global = match &wanted.global {
-                Some(suffix) => Some(global_id(lane, suffix).await?),
+                Some(suffix) => Some(global_id(client, suffix).await?),
                 None => None,
             };
             let request = group(name, wanted, global, tags);
-            let answer = lane.create(ENDPOINT, "CreateReplicationGroup", request.send_with(client)).await?;
+            let answer = client.create(ENDPOINT, "CreateReplicationGroup", request.send_with(sdk)).await?;
             answer.replication_group.and_then(|group| group.arn)
         }
-        AnyAttrs::CacheServerless(wanted) => serverless(lane, name, wanted, tags).await?,
+        AnyAttrs::CacheServerless(wanted) => serverless(client, name, wanted, tags).await?,
         other => return Err(unsupported(&format!("create {}", other.kind()))),
     };
     Ok(Receipt { arn })
 }
 
 async fn global(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &GlobalAttrs,
     tags: &Tags,
 ) -> Result<Option<String>, CloudError> {
-    let request = lane
+    let request = client
         .write
         .elasticache
         .create_global_replication_group()
@@ -103,7 +103,7 @@ async fn global(
         .set_global_replication_group_description(wanted.description.clone())
         .set_primary_replication_group_id(wanted.source.clone())
         .set_tags(tags_for!(cache, tags));
-    let answer = lane.create(ENDPOINT, "CreateGlobalReplicationGroup", request.send()).await?;
+    let answer = client.create(ENDPOINT, "CreateGlobalReplicationGroup", request.send()).await?;
     Ok(answer.global_replication_group.and_then(|group| group.arn))
 }
 
@@ -112,10 +112,10 @@ fn engine(wanted: Option<CacheEngine>) -> &'static str {
 }
 
 /// The service puts a prefix of its own before the name of a global datastore; the whole id has to be looked up.
-pub async fn global_id(lane: &ServiceClient<'_>, suffix: &str) -> Result<String, CloudError> {
-    let request = lane.read.elasticache.describe_global_replication_groups();
+pub async fn global_id(client: &ServiceClient<'_>, suffix: &str) -> Result<String, CloudError> {
+    let request = client.read.elasticache.describe_global_replication_groups();
     let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-    let all = lane.ask(ENDPOINT, "DescribeGlobalReplicationGroups", call).await?;
+    let all = client.ask(ENDPOINT, "DescribeGlobalReplicationGroups", call).await?;
     let found = all.into_iter().filter_map(|group| group.global_replication_group_id);
     found
         .into_iter()
@@ -205,12 +205,12 @@ pub fn limits(wanted: &ServerlessAttrs) -> Option<CacheUsageLimits> {
 }
 
 async fn serverless(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &ServerlessAttrs,
     tags: &Tags,
 ) -> Result<Option<String>, CloudError> {
-    let request = lane
+    let request = client
         .write
         .elasticache
         .create_serverless_cache()
@@ -225,6 +225,6 @@ async fn serverless(
         .set_snapshot_retention_limit(wanted.snapshot_retention_days.map(u32::cast_signed))
         .set_daily_snapshot_time(wanted.daily_snapshot_time.clone())
         .set_tags(tags_for!(cache, tags));
-    let answer = lane.create(ENDPOINT, "CreateServerlessCache", request.send()).await?;
+    let answer = client.create(ENDPOINT, "CreateServerlessCache", request.send()).await?;
     Ok(answer.serverless_cache.and_then(|cache| cache.arn))
 }

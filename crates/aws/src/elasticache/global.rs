@@ -38,15 +38,15 @@ impl Membership {
     }
 
     /// Brings all members to so many shards.
-    pub async fn reshard(&self, lane: &ServiceClient<'_>, shards: u32) -> Result<(), CloudError> {
+    pub async fn reshard(&self, client: &ServiceClient<'_>, shards: u32) -> Result<(), CloudError> {
         self.leads()?;
-        let request = lane
+        let request = client
             .read
             .elasticache
             .describe_global_replication_groups()
             .global_replication_group_id(&self.id)
             .show_member_info(false);
-        let answer = lane.ask(ENDPOINT, "DescribeGlobalReplicationGroups", request.send()).await?;
+        let answer = client.ask(ENDPOINT, "DescribeGlobalReplicationGroups", request.send()).await?;
         let first = answer.global_replication_groups.unwrap_or_default().into_iter().next();
         let mut ids: Vec<String> = first
             .and_then(|found| found.global_node_groups)
@@ -56,32 +56,32 @@ impl Membership {
             .collect();
         ids.sort();
         let wanted = usize::try_from(shards).unwrap_or(usize::MAX);
-        let client = &lane.write.elasticache;
+        let sdk = &client.write.elasticache;
         if ids.len() > wanted {
             // Which ones stay has to be said; the oldest do, as in a group of its own.
             ids.truncate(wanted);
-            let request = client
+            let request = sdk
                 .decrease_node_groups_in_global_replication_group()
                 .global_replication_group_id(&self.id)
                 .node_group_count(shards.cast_signed())
                 .set_global_node_groups_to_retain(Some(ids))
                 .apply_immediately(true);
             let what = "DecreaseNodeGroupsInGlobalReplicationGroup";
-            return lane.change(ENDPOINT, what, request.send()).await.map(drop);
+            return client.change(ENDPOINT, what, request.send()).await.map(drop);
         }
-        let request = client
+        let request = sdk
             .increase_node_groups_in_global_replication_group()
             .global_replication_group_id(&self.id)
             .node_group_count(shards.cast_signed())
             .apply_immediately(true);
-        lane.change(ENDPOINT, "IncreaseNodeGroupsInGlobalReplicationGroup", request.send()).await.map(drop)
+        client.change(ENDPOINT, "IncreaseNodeGroupsInGlobalReplicationGroup", request.send()).await.map(drop)
     }
 
     /// Changes node type or engine of all members. Whatever else is wanted of the member is said by the plan that
     /// follows.
-    pub async fn modify(&self, lane: &ServiceClient<'_>, wanted: &GroupAttrs) -> Result<(), CloudError> {
+    pub async fn modify(&self, client: &ServiceClient<'_>, wanted: &GroupAttrs) -> Result<(), CloudError> {
         self.leads()?;
-        let request = lane
+        let request = client
             .write
             .elasticache
             .modify_global_replication_group()
@@ -90,7 +90,7 @@ impl Membership {
             .set_engine(wanted.engine.map(|engine| engine.as_str().to_owned()))
             .set_engine_version(wanted.engine_version.as_ref().map(|version| version.0.clone()))
             .set_cache_node_type(wanted.node_type.clone());
-        lane.change(ENDPOINT, "ModifyGlobalReplicationGroup", request.send()).await.map(drop)
+        client.change(ENDPOINT, "ModifyGlobalReplicationGroup", request.send()).await.map(drop)
     }
 }
 

@@ -29,106 +29,106 @@ use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
 
 macro_rules! list {
-    ($lane:expr, $what:literal, $request:expr) => {
-        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    ($client:expr, $what:literal, $request:expr) => {
+        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
     };
 }
 
 /// Everything of the family in a region.
-pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
-    let (client, region) = (&lane.read.elasticache, &lane.region);
+pub async fn observe(client: &ServiceClient<'_>) -> RegionListing {
+    let (sdk, region) = (&client.read.elasticache, &client.region);
     let (groups, nodes, globals, serverless, snapshots, serverless_snapshots, light) = futures::join!(
-        list!(lane, "DescribeReplicationGroups", client.describe_replication_groups()),
+        list!(client, "DescribeReplicationGroups", sdk.describe_replication_groups()),
         // The group tells neither version nor subnet group nor parameter group: its nodes do.
-        list!(lane, "DescribeCacheClusters", client.describe_cache_clusters()),
+        list!(client, "DescribeCacheClusters", sdk.describe_cache_clusters()),
         list!(
-            lane,
+            client,
             "DescribeGlobalReplicationGroups",
-            client.describe_global_replication_groups().show_member_info(true)
+            sdk.describe_global_replication_groups().show_member_info(true)
         ),
-        list!(lane, "DescribeServerlessCaches", client.describe_serverless_caches()),
-        list!(lane, "DescribeSnapshots", client.describe_snapshots().snapshot_source("user")),
-        list!(lane, "DescribeServerlessCacheSnapshots", client.describe_serverless_cache_snapshots()),
-        light(lane),
+        list!(client, "DescribeServerlessCaches", sdk.describe_serverless_caches()),
+        list!(client, "DescribeSnapshots", sdk.describe_snapshots().snapshot_source("user")),
+        list!(client, "DescribeServerlessCacheSnapshots", sdk.describe_serverless_cache_snapshots()),
+        light(client),
     );
-    let mut sight = light;
+    let mut listing = light;
     let mut node_of: BTreeMap<String, CacheCluster> = BTreeMap::new();
-    for node in sight.listed(nodes) {
+    for node in listing.listed(nodes) {
         if let Some(group) = node.replication_group_id.clone() {
             node_of.entry(group).or_insert(node);
         }
     }
-    for it in sight.listed(groups) {
+    for it in listing.listed(groups) {
         let node = it.replication_group_id().and_then(|id| node_of.get(id));
         if let Some(found) = group(&it, node, region) {
-            sight.note(region, it.replication_group_id(), found, false);
+            listing.note(region, it.replication_group_id(), found, false);
         }
     }
-    for it in sight.listed(globals) {
+    for it in listing.listed(globals) {
         let found = global(&it);
         let home = home_of(&found, region);
-        sight.note(&home, it.global_replication_group_id().map(plain_name), found, false);
+        listing.note(&home, it.global_replication_group_id().map(plain_name), found, false);
     }
-    for it in sight.listed(serverless) {
+    for it in listing.listed(serverless) {
         if let Some(found) = serverless_cache(&it) {
-            sight.note(region, it.serverless_cache_name(), found, false);
+            listing.note(region, it.serverless_cache_name(), found, false);
         }
     }
-    for it in sight.listed(snapshots) {
-        sight.note(region, it.snapshot_name(), snapshot(&it), false);
+    for it in listing.listed(snapshots) {
+        listing.note(region, it.snapshot_name(), snapshot(&it), false);
     }
-    for it in sight.listed(serverless_snapshots) {
-        sight.note(region, it.serverless_cache_snapshot_name(), serverless_snapshot(&it), false);
+    for it in listing.listed(serverless_snapshots) {
+        listing.note(region, it.serverless_cache_snapshot_name(), serverless_snapshot(&it), false);
     }
-    sight
+    listing
 }
 
 /// The objects beside the caches.
-async fn light(lane: &ServiceClient<'_>) -> RegionListing {
-    let (client, region) = (&lane.read.elasticache, &lane.region);
+async fn light(client: &ServiceClient<'_>) -> RegionListing {
+    let (sdk, region) = (&client.read.elasticache, &client.region);
     let (subnets, groups, users, user_groups) = futures::join!(
-        list!(lane, "DescribeCacheSubnetGroups", client.describe_cache_subnet_groups()),
-        list!(lane, "DescribeCacheParameterGroups", client.describe_cache_parameter_groups()),
-        list!(lane, "DescribeUsers", client.describe_users()),
-        list!(lane, "DescribeUserGroups", client.describe_user_groups()),
+        list!(client, "DescribeCacheSubnetGroups", sdk.describe_cache_subnet_groups()),
+        list!(client, "DescribeCacheParameterGroups", sdk.describe_cache_parameter_groups()),
+        list!(client, "DescribeUsers", sdk.describe_users()),
+        list!(client, "DescribeUserGroups", sdk.describe_user_groups()),
     );
-    let mut sight = RegionListing::default();
-    for it in sight.listed(subnets) {
+    let mut listing = RegionListing::default();
+    for it in listing.listed(subnets) {
         let ids = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
         let attrs = AnyAttrs::CacheSubnetGroup(SubnetGroupAttrs {
             description: it.cache_subnet_group_description.clone(),
             subnets: Some(ids.collect()),
         });
         let found = seen(attrs, "available", it.arn(), BTreeMap::new());
-        sight.note(region, it.cache_subnet_group_name(), found, false);
+        listing.note(region, it.cache_subnet_group_name(), found, false);
     }
-    for it in sight.listed(groups) {
+    for it in listing.listed(groups) {
         let attrs = AnyAttrs::CacheParameters(ParameterGroupAttrs {
             family: it.cache_parameter_group_family.clone(),
             description: it.description.clone(),
             parameters: None,
         });
         let found = seen(attrs, "available", it.arn(), BTreeMap::new());
-        sight.note(region, it.cache_parameter_group_name(), found, false);
+        listing.note(region, it.cache_parameter_group_name(), found, false);
     }
-    for it in sight.listed(users) {
+    for it in listing.listed(users) {
         let attrs = AnyAttrs::CacheUser(UserAttrs {
             engine: engine(it.engine()),
             user_name: it.user_name.clone(),
             access: it.access_string.clone(),
         });
         let found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
-        sight.note(region, it.user_id(), found, false);
+        listing.note(region, it.user_id(), found, false);
     }
-    for it in sight.listed(user_groups) {
+    for it in listing.listed(user_groups) {
         let attrs = AnyAttrs::CacheUserGroup(UserGroupAttrs {
             engine: engine(it.engine()),
             users: Some(it.user_ids().iter().cloned().collect()),
         });
         let found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
-        sight.note(region, it.user_group_id(), found, false);
+        listing.note(region, it.user_group_id(), found, false);
     }
-    sight
+    listing
 }
 
 fn engine(text: Option<&str>) -> Option<CacheEngine> {
@@ -309,24 +309,24 @@ fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Observed {
 
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
 ) -> Result<BTreeMap<String, String>, CloudError> {
-    let request = lane
+    let request = client
         .read
         .elasticache
         .describe_cache_parameters()
         .cache_parameter_group_name(at.name.as_str())
         .source("user");
     let call = request.into_paginator().send().collect::<Result<Vec<_>, _>>();
-    let pages = lane.ask(ENDPOINT, "DescribeCacheParameters", call).await?;
+    let pages = client.ask(ENDPOINT, "DescribeCacheParameters", call).await?;
     let all = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default());
     Ok(all.filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
 }
 
 /// The tags of one object.
-pub async fn tags(lane: &ServiceClient<'_>, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
-    let request = lane.read.elasticache.list_tags_for_resource().resource_name(arn);
-    let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+pub async fn tags(client: &ServiceClient<'_>, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
+    let request = client.read.elasticache.list_tags_for_resource().resource_name(arn);
+    let answer = client.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
     Ok(tags_from!(answer.tag_list()))
 }

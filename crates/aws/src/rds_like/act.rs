@@ -15,40 +15,40 @@ use rgctl_schema::names::{Name, RegionId};
 
 /// Deletes an object.
 pub async fn delete(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.rds, at.name.as_str());
+    let (sdk, name) = (&client.write.rds, at.name.as_str());
     match at.kind {
         KindId::RdsSubnetGroup => {
-            let request = client.delete_db_subnet_group().db_subnet_group_name(name);
-            lane.change(ENDPOINT, "DeleteDBSubnetGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_db_subnet_group().db_subnet_group_name(name);
+            client.change(ENDPOINT, "DeleteDBSubnetGroup", request.send()).await.map(drop)?;
         }
         KindId::AuroraClusterParameters | KindId::DocumentClusterParameters => {
-            let request = client.delete_db_cluster_parameter_group().db_cluster_parameter_group_name(name);
-            lane.change(ENDPOINT, "DeleteDBClusterParameterGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_db_cluster_parameter_group().db_cluster_parameter_group_name(name);
+            client.change(ENDPOINT, "DeleteDBClusterParameterGroup", request.send()).await.map(drop)?;
         }
         KindId::AuroraInstanceParameters => {
-            let request = client.delete_db_parameter_group().db_parameter_group_name(name);
-            lane.change(ENDPOINT, "DeleteDBParameterGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_db_parameter_group().db_parameter_group_name(name);
+            client.change(ENDPOINT, "DeleteDBParameterGroup", request.send()).await.map(drop)?;
         }
         KindId::AuroraGlobal | KindId::DocumentGlobal => {
-            let request = client.delete_global_cluster().global_cluster_identifier(name);
-            lane.change(ENDPOINT, "DeleteGlobalCluster", request.send()).await.map(drop)?;
+            let request = sdk.delete_global_cluster().global_cluster_identifier(name);
+            client.change(ENDPOINT, "DeleteGlobalCluster", request.send()).await.map(drop)?;
         }
         KindId::AuroraCluster | KindId::DocumentCluster => {
-            let request = client
+            let request = sdk
                 .delete_db_cluster()
                 .db_cluster_identifier(name)
                 .skip_final_snapshot(snapshot.is_none())
                 .set_final_db_snapshot_identifier(snapshot.map(Name::to_string));
-            lane.change(ENDPOINT, "DeleteDBCluster", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "DeleteDBCluster", request.send()).await.map(drop)?;
         }
         KindId::AuroraInstance | KindId::DocumentInstance => {
             // A member holds no data of its own; the call takes no snapshot option for it.
-            let request = client.delete_db_instance().db_instance_identifier(name);
-            lane.change(ENDPOINT, "DeleteDBInstance", request.send()).await.map(drop)?;
+            let request = sdk.delete_db_instance().db_instance_identifier(name);
+            client.change(ENDPOINT, "DeleteDBInstance", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("delete {other}"))),
     }
@@ -57,7 +57,7 @@ pub async fn delete(
 
 /// Sets tags.
 pub async fn tag(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
@@ -71,57 +71,57 @@ pub async fn tag(
         KindId::AuroraGlobal | KindId::DocumentGlobal => "global-cluster",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = lane.arn("rds", &at.region, &format!("{kind}:{}", at.name)).await?;
+    let arn = client.arn("rds", &at.region, &format!("{kind}:{}", at.name)).await?;
     // A global cluster belongs to no region: its ARN names none.
     let arn = if kind == "global-cluster" { arn.replacen(&format!(":{}:", at.region), "::", 1) } else { arn };
-    let request = lane.write.rds.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(rds, tags));
-    lane.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
+    let request = client.write.rds.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(rds, tags));
+    client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
     Ok(Receipt::default())
 }
 
 /// Does a verb.
-pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
     match at.kind {
-        KindId::AuroraGlobal | KindId::DocumentGlobal => global(lane, at, verb).await?,
-        KindId::AuroraCluster | KindId::DocumentCluster => cluster(lane, at, verb).await?,
+        KindId::AuroraGlobal | KindId::DocumentGlobal => global(client, at, verb).await?,
+        KindId::AuroraCluster | KindId::DocumentCluster => cluster(client, at, verb).await?,
         KindId::AuroraInstance | KindId::DocumentInstance if *verb == Verb::Reboot => {
-            let request = lane.write.rds.reboot_db_instance().db_instance_identifier(at.name.as_str());
-            lane.change(ENDPOINT, "RebootDBInstance", request.send()).await.map(drop)?;
+            let request = client.write.rds.reboot_db_instance().db_instance_identifier(at.name.as_str());
+            client.change(ENDPOINT, "RebootDBInstance", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("{} {other}", verb.as_str()))),
     }
     Ok(Receipt::default())
 }
 
-async fn cluster(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
-    let (client, name) = (&lane.write.rds, at.name.as_str());
+async fn cluster(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
+    let (sdk, name) = (&client.write.rds, at.name.as_str());
     match verb {
         Verb::Failover { to } => {
-            let request = client
+            let request = sdk
                 .failover_db_cluster()
                 .db_cluster_identifier(name)
                 .set_target_db_instance_identifier(to.as_ref().map(Name::to_string));
-            lane.urgent(ENDPOINT, "FailoverDBCluster", request.send()).await.map(drop)
+            client.urgent(ENDPOINT, "FailoverDBCluster", request.send()).await.map(drop)
         }
         Verb::Start => {
-            let request = client.start_db_cluster().db_cluster_identifier(name);
-            lane.change(ENDPOINT, "StartDBCluster", request.send()).await.map(drop)
+            let request = sdk.start_db_cluster().db_cluster_identifier(name);
+            client.change(ENDPOINT, "StartDBCluster", request.send()).await.map(drop)
         }
         Verb::Stop => {
-            let request = client.stop_db_cluster().db_cluster_identifier(name);
-            lane.change(ENDPOINT, "StopDBCluster", request.send()).await.map(drop)
+            let request = sdk.stop_db_cluster().db_cluster_identifier(name);
+            client.change(ENDPOINT, "StopDBCluster", request.send()).await.map(drop)
         }
         other => Err(unsupported(&format!("{} {}", other.as_str(), at.kind))),
     }
 }
 
-async fn global(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
+async fn global(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
     let name = at.name.as_str();
     match verb {
         Verb::Switchover { to, member } => {
             // Asked in the region that takes over: the roles may have moved since the blueprint was written, and
             // this region is a member in any case.
-            let there = lane.elsewhere(to).await;
+            let there = client.elsewhere(to).await;
             let request = there
                 .write
                 .rds
@@ -131,7 +131,7 @@ async fn global(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(
             there.urgent(ENDPOINT, "SwitchoverGlobalCluster", request.send()).await.map(drop)
         }
         Verb::FailoverGlobal { to, member } => {
-            let there = lane.elsewhere(to).await;
+            let there = client.elsewhere(to).await;
             let request = there
                 .write
                 .rds
@@ -143,7 +143,7 @@ async fn global(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(
             there.urgent(ENDPOINT, "FailoverGlobalCluster", request.send()).await.map(drop)
         }
         Verb::Detach { region, member } => {
-            let there = lane.elsewhere(region).await;
+            let there = client.elsewhere(region).await;
             let request = there
                 .write
                 .rds

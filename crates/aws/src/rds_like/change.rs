@@ -19,34 +19,36 @@ use rgctl_schema::table::FieldChange;
 
 /// Changes an object.
 pub async fn modify(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     changes: &[FieldChange],
     attrs: &AnyAttrs,
 ) -> Result<Receipt, CloudError> {
     let name = at.name.as_str();
     match attrs {
-        AnyAttrs::RdsSubnetGroup(group) => subnet_group(lane, name, group).await?,
+        AnyAttrs::RdsSubnetGroup(group) => subnet_group(client, name, group).await?,
         AnyAttrs::AuroraClusterParameters(group)
         | AnyAttrs::AuroraInstanceParameters(group)
         | AnyAttrs::DocumentClusterParameters(group) => {
             if let Some(parameters) = &group.parameters {
-                set_parameters(lane, at, parameters).await?;
+                set_parameters(client, at, parameters).await?;
             }
         }
-        AnyAttrs::AuroraGlobal(wanted) => global(lane, name, wanted.deletion_protection).await?,
-        AnyAttrs::DocumentGlobal(wanted) => global(lane, name, wanted.deletion_protection).await?,
-        AnyAttrs::AuroraCluster(wanted) => cluster(lane, name, false, changes, wanted).await?,
-        AnyAttrs::DocumentCluster(wanted) => cluster(lane, name, true, changes, &cluster_in(wanted)).await?,
-        AnyAttrs::AuroraInstance(wanted) => instance(lane, name, wanted).await?,
-        AnyAttrs::DocumentInstance(wanted) => instance(lane, name, &instance_in(wanted)).await?,
+        AnyAttrs::AuroraGlobal(wanted) => global(client, name, wanted.deletion_protection).await?,
+        AnyAttrs::DocumentGlobal(wanted) => global(client, name, wanted.deletion_protection).await?,
+        AnyAttrs::AuroraCluster(wanted) => cluster(client, name, false, changes, wanted).await?,
+        AnyAttrs::DocumentCluster(wanted) => {
+            cluster(client, name, true, changes, &cluster_in(wanted)).await?;
+        }
+        AnyAttrs::AuroraInstance(wanted) => instance(client, name, wanted).await?,
+        AnyAttrs::DocumentInstance(wanted) => instance(client, name, &instance_in(wanted)).await?,
         other => return Err(unsupported(&format!("modify {}", other.kind()))),
     }
     Ok(Receipt::default())
 }
 
 async fn cluster(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     document: bool,
     changes: &[FieldChange],
@@ -55,19 +57,19 @@ async fn cluster(
     let mut wanted = wanted.clone();
     // The range is one structure at the service: the bound that stays is told along.
     if wanted.serverless_min_half_acu.is_some() != wanted.serverless_max_half_acu.is_some() {
-        complete_range(lane, name, &mut wanted).await?;
+        complete_range(client, name, &mut wanted).await?;
     }
     let request = cluster_request(name, document, changes, &wanted);
-    lane.change(ENDPOINT, "ModifyDBCluster", request.send_with(&lane.write.rds)).await.map(drop)
+    client.change(ENDPOINT, "ModifyDBCluster", request.send_with(&client.write.rds)).await.map(drop)
 }
 
 async fn complete_range(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &mut aurora::ClusterAttrs,
 ) -> Result<(), CloudError> {
-    let request = lane.read.rds.describe_db_clusters().db_cluster_identifier(name);
-    let answer = lane.ask(ENDPOINT, "DescribeDBClusters", request.send()).await?;
+    let request = client.read.rds.describe_db_clusters().db_cluster_identifier(name);
+    let answer = client.ask(ENDPOINT, "DescribeDBClusters", request.send()).await?;
     let now = answer.db_clusters().first().and_then(|cluster| cluster.serverless_v2_scaling_configuration());
     if let Some(now) = now {
         wanted.serverless_min_half_acu = wanted.serverless_min_half_acu.or(now.min_capacity.map(halves));
@@ -130,12 +132,12 @@ fn log_exports(changes: &[FieldChange], wanted: &BTreeSet<String>) -> Cloudwatch
 }
 
 async fn instance(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &aurora::InstanceAttrs,
 ) -> Result<(), CloudError> {
     let request = instance_request(name, wanted);
-    lane.change(ENDPOINT, "ModifyDBInstance", request.send_with(&lane.write.rds)).await.map(drop)
+    client.change(ENDPOINT, "ModifyDBInstance", request.send_with(&client.write.rds)).await.map(drop)
 }
 
 fn instance_request(name: &str, wanted: &aurora::InstanceAttrs) -> ModifyDbInstanceInputBuilder {
@@ -151,57 +153,57 @@ fn instance_request(name: &str, wanted: &aurora::InstanceAttrs) -> ModifyDbInsta
 }
 
 async fn subnet_group(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &SubnetGroupAttrs,
 ) -> Result<(), CloudError> {
-    let request = lane
+    let request = client
         .write
         .rds
         .modify_db_subnet_group()
         .db_subnet_group_name(name)
         .set_db_subnet_group_description(wanted.description.clone())
-        .set_subnet_ids(Some(subnets(lane, name, wanted).await?));
-    lane.change(ENDPOINT, "ModifyDBSubnetGroup", request.send()).await.map(drop)
+        .set_subnet_ids(Some(subnets(client, name, wanted).await?));
+    client.change(ENDPOINT, "ModifyDBSubnetGroup", request.send()).await.map(drop)
 }
 
 /// The call requires the subnets even when only the description changes.
 async fn subnets(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &SubnetGroupAttrs,
 ) -> Result<Vec<String>, CloudError> {
     if let Some(subnets) = &wanted.subnets {
         return Ok(subnets.iter().cloned().collect());
     }
-    let request = lane.read.rds.describe_db_subnet_groups().db_subnet_group_name(name);
-    let answer = lane.ask(ENDPOINT, "DescribeDBSubnetGroups", request.send()).await?;
+    let request = client.read.rds.describe_db_subnet_groups().db_subnet_group_name(name);
+    let answer = client.ask(ENDPOINT, "DescribeDBSubnetGroups", request.send()).await?;
     let subnets = answer.db_subnet_groups().iter().flat_map(rds::types::DbSubnetGroup::subnets);
     Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
 }
 
-async fn global(lane: &ServiceClient<'_>, name: &str, protected: Option<bool>) -> Result<(), CloudError> {
-    let request = lane
+async fn global(client: &ServiceClient<'_>, name: &str, protected: Option<bool>) -> Result<(), CloudError> {
+    let request = client
         .write
         .rds
         .modify_global_cluster()
         .global_cluster_identifier(name)
         .set_deletion_protection(protected);
-    lane.change(ENDPOINT, "ModifyGlobalCluster", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyGlobalCluster", request.send()).await.map(drop)
 }
 
 /// Sets parameters, in as many calls as the service's limit asks for. Static parameters refuse to be applied at
 /// once, and which are static is known to the service only: a refused batch is sent again to wait for the restart.
 pub async fn set_parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
     let all: Vec<(&String, &String)> = parameters.iter().collect();
     for batch in all.chunks(PARAMETERS_A_CALL) {
-        match send_parameters(lane, at, batch, ApplyMethod::Immediate).await {
+        match send_parameters(client, at, batch, ApplyMethod::Immediate).await {
             Err(CloudError::Refused { code, .. }) if code == "InvalidParameterCombination" => {
-                send_parameters(lane, at, batch, ApplyMethod::PendingReboot).await?;
+                send_parameters(client, at, batch, ApplyMethod::PendingReboot).await?;
             }
             other => other?,
         }
@@ -210,7 +212,7 @@ pub async fn set_parameters(
 }
 
 async fn send_parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     batch: &[(&String, &String)],
     method: ApplyMethod,
@@ -224,20 +226,20 @@ async fn send_parameters(
     });
     let parameters: Vec<Parameter> = parameters.collect();
     if at.kind == KindId::AuroraInstanceParameters {
-        let request = lane
+        let request = client
             .write
             .rds
             .modify_db_parameter_group()
             .db_parameter_group_name(at.name.as_str())
             .set_parameters(Some(parameters));
-        lane.change(ENDPOINT, "ModifyDBParameterGroup", request.send()).await.map(drop)
+        client.change(ENDPOINT, "ModifyDBParameterGroup", request.send()).await.map(drop)
     } else {
-        let request = lane
+        let request = client
             .write
             .rds
             .modify_db_cluster_parameter_group()
             .db_cluster_parameter_group_name(at.name.as_str())
             .set_parameters(Some(parameters));
-        lane.change(ENDPOINT, "ModifyDBClusterParameterGroup", request.send()).await.map(drop)
+        client.change(ENDPOINT, "ModifyDBClusterParameterGroup", request.send()).await.map(drop)
     }
 }

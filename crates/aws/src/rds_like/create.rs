@@ -20,17 +20,17 @@ use rgctl_schema::names::RegionId;
 
 /// Makes an object.
 pub async fn create(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
     let name = at.name.as_str();
     match attrs {
-        AnyAttrs::RdsSubnetGroup(group) => subnet_group(lane, name, group, tags).await,
+        AnyAttrs::RdsSubnetGroup(group) => subnet_group(client, name, group, tags).await,
         AnyAttrs::AuroraClusterParameters(group)
         | AnyAttrs::AuroraInstanceParameters(group)
-        | AnyAttrs::DocumentClusterParameters(group) => parameter_group(lane, at, group, tags).await,
+        | AnyAttrs::DocumentClusterParameters(group) => parameter_group(client, at, group, tags).await,
         AnyAttrs::AuroraGlobal(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
             let source = Source {
@@ -40,7 +40,7 @@ pub async fn create(
                 version: wanted.engine_version.as_ref().map(|version| version.0.clone()),
                 protected: wanted.deletion_protection,
             };
-            global(lane, at, &source, tags).await
+            global(client, at, &source, tags).await
         }
         AnyAttrs::DocumentGlobal(wanted) => {
             let source = Source {
@@ -50,21 +50,21 @@ pub async fn create(
                 version: None,
                 protected: wanted.deletion_protection,
             };
-            global(lane, at, &source, tags).await
+            global(client, at, &source, tags).await
         }
         AnyAttrs::AuroraCluster(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
-            send_cluster(lane, cluster(name, engine, wanted, tags)).await
+            send_cluster(client, cluster(name, engine, wanted, tags)).await
         }
         AnyAttrs::DocumentCluster(wanted) => {
-            send_cluster(lane, cluster(name, DOCUMENT_ENGINE, &cluster_in(wanted), tags)).await
+            send_cluster(client, cluster(name, DOCUMENT_ENGINE, &cluster_in(wanted), tags)).await
         }
         AnyAttrs::AuroraInstance(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
-            send_instance(lane, instance(name, engine, wanted, tags)).await
+            send_instance(client, instance(name, engine, wanted, tags)).await
         }
         AnyAttrs::DocumentInstance(wanted) => {
-            send_instance(lane, instance(name, DOCUMENT_ENGINE, &instance_in(wanted), tags)).await
+            send_instance(client, instance(name, DOCUMENT_ENGINE, &instance_in(wanted), tags)).await
         }
         other => Err(unsupported(&format!("create {}", other.kind()))),
     }
@@ -146,28 +146,28 @@ fn instance(
 }
 
 async fn send_cluster(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     request: CreateDbClusterInputBuilder,
 ) -> Result<Receipt, CloudError> {
-    let answer = lane.create(ENDPOINT, "CreateDBCluster", request.send_with(&lane.write.rds)).await?;
+    let answer = client.create(ENDPOINT, "CreateDBCluster", request.send_with(&client.write.rds)).await?;
     Ok(Receipt { arn: answer.db_cluster.and_then(|cluster| cluster.db_cluster_arn) })
 }
 
 async fn send_instance(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     request: CreateDbInstanceInputBuilder,
 ) -> Result<Receipt, CloudError> {
-    let answer = lane.create(ENDPOINT, "CreateDBInstance", request.send_with(&lane.write.rds)).await?;
+    let answer = client.create(ENDPOINT, "CreateDBInstance", request.send_with(&client.write.rds)).await?;
     Ok(Receipt { arn: answer.db_instance.and_then(|instance| instance.db_instance_arn) })
 }
 
 async fn subnet_group(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     wanted: &SubnetGroupAttrs,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
-    let request = lane
+    let request = client
         .write
         .rds
         .create_db_subnet_group()
@@ -175,12 +175,12 @@ async fn subnet_group(
         .db_subnet_group_description(wanted.description.as_deref().unwrap_or(name))
         .set_subnet_ids(wanted.subnets.as_ref().map(|ids| ids.iter().cloned().collect()))
         .set_tags(tags_for!(rds, tags));
-    let answer = lane.create(ENDPOINT, "CreateDBSubnetGroup", request.send()).await?;
+    let answer = client.create(ENDPOINT, "CreateDBSubnetGroup", request.send()).await?;
     Ok(Receipt { arn: answer.db_subnet_group.and_then(|group| group.db_subnet_group_arn) })
 }
 
 async fn parameter_group(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     wanted: &ParameterGroupAttrs,
     tags: &BTreeMap<String, String>,
@@ -188,7 +188,7 @@ async fn parameter_group(
     let (name, family) = (at.name.as_str(), wanted.family.clone());
     let description = wanted.description.as_deref().unwrap_or(name);
     let arn = if at.kind == KindId::AuroraInstanceParameters {
-        let request = lane
+        let request = client
             .write
             .rds
             .create_db_parameter_group()
@@ -196,10 +196,10 @@ async fn parameter_group(
             .set_db_parameter_group_family(family)
             .description(description)
             .set_tags(tags_for!(rds, tags));
-        let answer = lane.create(ENDPOINT, "CreateDBParameterGroup", request.send()).await?;
+        let answer = client.create(ENDPOINT, "CreateDBParameterGroup", request.send()).await?;
         answer.db_parameter_group.and_then(|group| group.db_parameter_group_arn)
     } else {
-        let request = lane
+        let request = client
             .write
             .rds
             .create_db_cluster_parameter_group()
@@ -207,13 +207,13 @@ async fn parameter_group(
             .set_db_parameter_group_family(family)
             .description(description)
             .set_tags(tags_for!(rds, tags));
-        let answer = lane.create(ENDPOINT, "CreateDBClusterParameterGroup", request.send()).await?;
+        let answer = client.create(ENDPOINT, "CreateDBClusterParameterGroup", request.send()).await?;
         answer.db_cluster_parameter_group.and_then(|group| group.db_cluster_parameter_group_arn)
     };
     // A group is made empty. Should the second call fail, the group is there without its parameters, which the next
     // observation shows as a difference.
     if let Some(parameters) = &wanted.parameters {
-        set_parameters(lane, at, parameters).await?;
+        set_parameters(client, at, parameters).await?;
     }
     Ok(Receipt { arn })
 }
@@ -227,7 +227,7 @@ struct Source<'a> {
 }
 
 async fn global(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     source: &Source<'_>,
     tags: &BTreeMap<String, String>,
@@ -237,13 +237,13 @@ async fn global(
         None => at.region.clone(),
     };
     let arn = match source.name {
-        Some(name) => Some(lane.arn("rds", &region, &format!("cluster:{name}")).await?),
+        Some(name) => Some(client.arn("rds", &region, &format!("cluster:{name}")).await?),
         None => None,
     };
     // Made from a cluster, the global cluster takes engine and version from it and refuses to be told them.
     let own = arn.is_none();
     let document = source.engine == DOCUMENT_ENGINE;
-    let request = lane
+    let request = client
         .write
         .rds
         .create_global_cluster()
@@ -253,11 +253,11 @@ async fn global(
         .set_engine_version(source.version.clone().filter(|_| own))
         .set_deletion_protection(source.protected)
         .set_tags(tags_for!(rds, tags).filter(|_| !document));
-    let answer = lane.create(ENDPOINT, "CreateGlobalCluster", request.send()).await?;
+    let answer = client.create(ENDPOINT, "CreateGlobalCluster", request.send()).await?;
     let arn = answer.global_cluster.and_then(|global| global.global_cluster_arn);
     if document {
         // DocumentDB's form of this call takes no tags: they are set by a second one.
-        super::tag(lane, at, tags).await?;
+        super::tag(client, at, tags).await?;
     }
     Ok(Receipt { arn })
 }

@@ -18,53 +18,53 @@ use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Role;
 
 macro_rules! list {
-    ($lane:expr, $what:literal, $request:expr) => {
-        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    ($client:expr, $what:literal, $request:expr) => {
+        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
     };
 }
 
 /// Everything of both families in a region.
-pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
-    let client = &lane.read.rds;
+pub async fn observe(client: &ServiceClient<'_>) -> RegionListing {
+    let sdk = &client.read.rds;
     let (clusters, instances, globals, subnets, cluster_groups, groups, snapshots) = futures::join!(
-        list!(lane, "DescribeDBClusters", client.describe_db_clusters()),
-        list!(lane, "DescribeDBInstances", client.describe_db_instances()),
-        list!(lane, "DescribeGlobalClusters", client.describe_global_clusters()),
-        list!(lane, "DescribeDBSubnetGroups", client.describe_db_subnet_groups()),
-        list!(lane, "DescribeDBClusterParameterGroups", client.describe_db_cluster_parameter_groups()),
-        list!(lane, "DescribeDBParameterGroups", client.describe_db_parameter_groups()),
+        list!(client, "DescribeDBClusters", sdk.describe_db_clusters()),
+        list!(client, "DescribeDBInstances", sdk.describe_db_instances()),
+        list!(client, "DescribeGlobalClusters", sdk.describe_global_clusters()),
+        list!(client, "DescribeDBSubnetGroups", sdk.describe_db_subnet_groups()),
+        list!(client, "DescribeDBClusterParameterGroups", sdk.describe_db_cluster_parameter_groups()),
+        list!(client, "DescribeDBParameterGroups", sdk.describe_db_parameter_groups()),
         // The automatic ones have names that are not ours to give, and are many.
         list!(
-            lane,
+            client,
             "DescribeDBClusterSnapshots",
-            client.describe_db_cluster_snapshots().snapshot_type("manual")
+            sdk.describe_db_cluster_snapshots().snapshot_type("manual")
         ),
     );
-    let (mut sight, region) = (RegionListing::default(), &lane.region);
-    let (globals, clusters) = (sight.listed(globals), sight.listed(clusters));
+    let (mut listing, region) = (RegionListing::default(), &client.region);
+    let (globals, clusters) = (listing.listed(globals), listing.listed(clusters));
     let memberships = memberships(&globals);
     let mut roles = BTreeMap::new();
     for it in &clusters {
         note_roles(it, &mut roles);
         if let Some(found) = cluster(it, &memberships, region) {
-            sight.note(region, it.db_cluster_identifier(), found, true);
+            listing.note(region, it.db_cluster_identifier(), found, true);
         }
     }
-    for it in sight.listed(instances) {
+    for it in listing.listed(instances) {
         if let Some(found) = instance(&it, &roles) {
-            sight.note(region, it.db_instance_identifier(), found, true);
+            listing.note(region, it.db_instance_identifier(), found, true);
         }
     }
     for it in &globals {
         if let Some(found) = global(it) {
             let home = home_of(&found, region);
-            sight.note(&home, it.global_cluster_identifier(), found, true);
+            listing.note(&home, it.global_cluster_identifier(), found, true);
         }
     }
-    for it in sight.listed(subnets) {
-        sight.note(region, it.db_subnet_group_name(), subnet_group(&it), false);
+    for it in listing.listed(subnets) {
+        listing.note(region, it.db_subnet_group_name(), subnet_group(&it), false);
     }
-    for it in sight.listed(cluster_groups) {
+    for it in listing.listed(cluster_groups) {
         let (family, text) = (it.db_parameter_group_family(), it.description());
         let document = family.is_some_and(|family| family.starts_with(DOCUMENT_ENGINE));
         let arn = it.db_cluster_parameter_group_arn();
@@ -75,20 +75,20 @@ pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
             AnyAttrs::AuroraClusterParameters(attrs)
         };
         let name = it.db_cluster_parameter_group_name();
-        sight.note(region, name, seen(attrs, "available", arn, BTreeMap::new()), false);
+        listing.note(region, name, seen(attrs, "available", arn, BTreeMap::new()), false);
     }
-    for it in sight.listed(groups) {
+    for it in listing.listed(groups) {
         let attrs =
             AnyAttrs::AuroraInstanceParameters(group(it.db_parameter_group_family(), it.description()));
         let found = seen(attrs, "available", it.db_parameter_group_arn(), BTreeMap::new());
-        sight.note(region, it.db_parameter_group_name(), found, false);
+        listing.note(region, it.db_parameter_group_name(), found, false);
     }
-    for it in sight.listed(snapshots) {
+    for it in listing.listed(snapshots) {
         if let Some(found) = snapshot(&it) {
-            sight.note(region, it.db_cluster_snapshot_identifier(), found, true);
+            listing.note(region, it.db_cluster_snapshot_identifier(), found, true);
         }
     }
-    sight
+    listing
 }
 
 fn engine_of(text: Option<&str>) -> Option<AuroraEngine> {
@@ -318,27 +318,27 @@ fn snapshot(it: &DbClusterSnapshot) -> Option<Observed> {
 
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &rgctl_model::address::Address,
 ) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
-    let (client, name) = (&lane.read.rds, at.name.as_str());
+    let (sdk, name) = (&client.read.rds, at.name.as_str());
     let listed = if at.kind == rgctl_model::kinds::KindId::AuroraInstanceParameters {
-        let request = client.describe_db_parameters().db_parameter_group_name(name).source("user");
-        list!(lane, "DescribeDBParameters", request).await?
+        let request = sdk.describe_db_parameters().db_parameter_group_name(name).source("user");
+        list!(client, "DescribeDBParameters", request).await?
     } else {
         let request =
-            client.describe_db_cluster_parameters().db_cluster_parameter_group_name(name).source("user");
-        list!(lane, "DescribeDBClusterParameters", request).await?
+            sdk.describe_db_cluster_parameters().db_cluster_parameter_group_name(name).source("user");
+        list!(client, "DescribeDBClusterParameters", request).await?
     };
     Ok(listed.into_iter().filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
 }
 
 /// The tags of one object.
 pub async fn tags(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     arn: &str,
 ) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
-    let request = lane.read.rds.list_tags_for_resource().resource_name(arn);
-    let answer = lane.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+    let request = client.read.rds.list_tags_for_resource().resource_name(arn);
+    let answer = client.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
     Ok(tags_from!(answer.tag_list()))
 }

@@ -20,37 +20,37 @@ type Tags = BTreeMap<String, String>;
 
 /// Makes an object.
 pub async fn create(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.redshift, at.name.as_str());
+    let (sdk, name) = (&client.write.redshift, at.name.as_str());
     match attrs {
         AnyAttrs::RedshiftSubnetGroup(wanted) => {
-            let request = client
+            let request = sdk
                 .create_cluster_subnet_group()
                 .cluster_subnet_group_name(name)
                 .description(wanted.description.as_deref().unwrap_or(name))
                 .set_subnet_ids(wanted.subnets.as_ref().map(|ids| ids.iter().cloned().collect()))
                 .set_tags(tags_for!(redshift, tags));
-            lane.create(ENDPOINT, "CreateClusterSubnetGroup", request.send()).await.map(drop)?;
+            client.create(ENDPOINT, "CreateClusterSubnetGroup", request.send()).await.map(drop)?;
         }
         AnyAttrs::RedshiftParameters(wanted) => {
-            let request = client
+            let request = sdk
                 .create_cluster_parameter_group()
                 .parameter_group_name(name)
                 .set_parameter_group_family(wanted.family.clone())
                 .description(wanted.description.as_deref().unwrap_or(name))
                 .set_tags(tags_for!(redshift, tags));
-            lane.create(ENDPOINT, "CreateClusterParameterGroup", request.send()).await.map(drop)?;
+            client.create(ENDPOINT, "CreateClusterParameterGroup", request.send()).await.map(drop)?;
             if let Some(parameters) = &wanted.parameters {
-                set_parameters(lane, name, parameters).await?;
+                set_parameters(client, name, parameters).await?;
             }
         }
         AnyAttrs::RedshiftCluster(wanted) => {
             let request = cluster(name, wanted, tags);
-            let answer = lane.create(ENDPOINT, "CreateCluster", request.send_with(client)).await?;
+            let answer = client.create(ENDPOINT, "CreateCluster", request.send_with(sdk)).await?;
             let arn = answer.cluster.and_then(|cluster| cluster.cluster_namespace_arn);
             return Ok(Receipt { arn });
         }
@@ -88,27 +88,27 @@ fn cluster(name: &str, wanted: &ClusterAttrs, tags: &Tags) -> CreateClusterInput
 
 /// Deletes an object.
 pub async fn delete(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.redshift, at.name.as_str());
+    let (sdk, name) = (&client.write.redshift, at.name.as_str());
     match at.kind {
         KindId::RedshiftSubnetGroup => {
-            let request = client.delete_cluster_subnet_group().cluster_subnet_group_name(name);
-            lane.change(ENDPOINT, "DeleteClusterSubnetGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_cluster_subnet_group().cluster_subnet_group_name(name);
+            client.change(ENDPOINT, "DeleteClusterSubnetGroup", request.send()).await.map(drop)?;
         }
         KindId::RedshiftParameters => {
-            let request = client.delete_cluster_parameter_group().parameter_group_name(name);
-            lane.change(ENDPOINT, "DeleteClusterParameterGroup", request.send()).await.map(drop)?;
+            let request = sdk.delete_cluster_parameter_group().parameter_group_name(name);
+            client.change(ENDPOINT, "DeleteClusterParameterGroup", request.send()).await.map(drop)?;
         }
         KindId::RedshiftCluster => {
-            let request = client
+            let request = sdk
                 .delete_cluster()
                 .cluster_identifier(name)
                 .skip_final_cluster_snapshot(snapshot.is_none())
                 .set_final_cluster_snapshot_identifier(snapshot.map(Name::to_string));
-            lane.change(ENDPOINT, "DeleteCluster", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "DeleteCluster", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("delete {other}"))),
     }
@@ -116,36 +116,36 @@ pub async fn delete(
 }
 
 /// Sets tags.
-pub async fn tag(lane: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+pub async fn tag(client: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
     let kind = match at.kind {
         KindId::RedshiftSubnetGroup => "subnetgroup",
         KindId::RedshiftParameters => "parametergroup",
         KindId::RedshiftCluster => "cluster",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = lane.arn("redshift", &at.region, &format!("{kind}:{}", at.name)).await?;
-    let request = lane.write.redshift.create_tags().resource_name(arn).set_tags(tags_for!(redshift, tags));
-    lane.change(ENDPOINT, "CreateTags", request.send()).await?;
+    let arn = client.arn("redshift", &at.region, &format!("{kind}:{}", at.name)).await?;
+    let request = client.write.redshift.create_tags().resource_name(arn).set_tags(tags_for!(redshift, tags));
+    client.change(ENDPOINT, "CreateTags", request.send()).await?;
     Ok(Receipt::default())
 }
 
 /// Does a verb.
-pub async fn act(lane: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.redshift, at.name.as_str());
+pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.write.redshift, at.name.as_str());
     if at.kind != KindId::RedshiftCluster {
         return Err(unsupported(&format!("{} {}", verb.as_str(), at.kind)));
     }
     match verb {
         Verb::Failover { .. } => {
-            let request = client.failover_primary_compute().cluster_identifier(name);
-            lane.urgent(ENDPOINT, "FailoverPrimaryCompute", request.send()).await.map(drop)?;
+            let request = sdk.failover_primary_compute().cluster_identifier(name);
+            client.urgent(ENDPOINT, "FailoverPrimaryCompute", request.send()).await.map(drop)?;
         }
         Verb::Reboot => {
-            let request = client.reboot_cluster().cluster_identifier(name);
-            lane.change(ENDPOINT, "RebootCluster", request.send()).await.map(drop)?;
+            let request = sdk.reboot_cluster().cluster_identifier(name);
+            client.change(ENDPOINT, "RebootCluster", request.send()).await.map(drop)?;
         }
-        Verb::Stop => pause(lane, name, true).await?,
-        Verb::Start => pause(lane, name, false).await?,
+        Verb::Stop => pause(client, name, true).await?,
+        Verb::Start => pause(client, name, false).await?,
         other => return Err(unsupported(&format!("{} {}", other.as_str(), at.kind))),
     }
     Ok(Receipt::default())

@@ -17,62 +17,62 @@ use rgctl_schema::table::FieldChange;
 
 /// Changes an object.
 pub async fn modify(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
     changes: &[FieldChange],
     attrs: &AnyAttrs,
 ) -> Result<Receipt, CloudError> {
-    let (client, name) = (&lane.write.redshift, at.name.as_str());
+    let (sdk, name) = (&client.write.redshift, at.name.as_str());
     match attrs {
         AnyAttrs::RedshiftSubnetGroup(wanted) => {
             let subnets = match &wanted.subnets {
                 Some(ids) => ids.iter().cloned().collect(),
-                None => subnets_now(lane, name).await?,
+                None => subnets_now(client, name).await?,
             };
-            let request = client
+            let request = sdk
                 .modify_cluster_subnet_group()
                 .cluster_subnet_group_name(name)
                 .set_description(wanted.description.clone())
                 .set_subnet_ids(Some(subnets));
-            lane.change(ENDPOINT, "ModifyClusterSubnetGroup", request.send()).await.map(drop)?;
+            client.change(ENDPOINT, "ModifyClusterSubnetGroup", request.send()).await.map(drop)?;
         }
         AnyAttrs::RedshiftParameters(wanted) => {
             if let Some(parameters) = &wanted.parameters {
-                set_parameters(lane, name, parameters).await?;
+                set_parameters(client, name, parameters).await?;
             }
         }
-        AnyAttrs::RedshiftCluster(wanted) => cluster(lane, name, changes, wanted).await?,
+        AnyAttrs::RedshiftCluster(wanted) => cluster(client, name, changes, wanted).await?,
         other => return Err(unsupported(&format!("modify {}", other.kind()))),
     }
     Ok(Receipt::default())
 }
 
 async fn cluster(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     changes: &[FieldChange],
     wanted: &ClusterAttrs,
 ) -> Result<(), CloudError> {
     if wanted.node_type.is_some() || wanted.nodes.is_some() {
-        return resize(lane, name, wanted.node_type.as_deref(), wanted.nodes).await;
+        return resize(client, name, wanted.node_type.as_deref(), wanted.nodes).await;
     }
     if let Some(paused) = wanted.paused {
-        return pause(lane, name, paused).await;
+        return pause(client, name, paused).await;
     }
     if let Some(region) = &wanted.snapshot_copy_region {
-        return copy_to(lane, name, region, changes).await;
+        return copy_to(client, name, region, changes).await;
     }
     if let Some(days) = wanted.snapshot_copy_retention_days {
-        let request = lane
+        let request = client
             .write
             .redshift
             .modify_snapshot_copy_retention_period()
             .cluster_identifier(name)
             .retention_period(days.cast_signed());
-        return lane.change(ENDPOINT, "ModifySnapshotCopyRetentionPeriod", request.send()).await.map(drop);
+        return client.change(ENDPOINT, "ModifySnapshotCopyRetentionPeriod", request.send()).await.map(drop);
     }
     let request = cluster_request(name, wanted);
-    lane.change(ENDPOINT, "ModifyCluster", request.send_with(&lane.write.redshift)).await.map(drop)
+    client.change(ENDPOINT, "ModifyCluster", request.send_with(&client.write.redshift)).await.map(drop)
 }
 
 fn cluster_request(name: &str, wanted: &ClusterAttrs) -> ModifyClusterInputBuilder {
@@ -92,42 +92,42 @@ fn cluster_request(name: &str, wanted: &ClusterAttrs) -> ModifyClusterInputBuild
 }
 
 /// Pauses or resumes.
-pub async fn pause(lane: &ServiceClient<'_>, name: &str, paused: bool) -> Result<(), CloudError> {
-    let client = &lane.write.redshift;
+pub async fn pause(client: &ServiceClient<'_>, name: &str, paused: bool) -> Result<(), CloudError> {
+    let sdk = &client.write.redshift;
     if paused {
-        let request = client.pause_cluster().cluster_identifier(name);
-        lane.change(ENDPOINT, "PauseCluster", request.send()).await.map(drop)
+        let request = sdk.pause_cluster().cluster_identifier(name);
+        client.change(ENDPOINT, "PauseCluster", request.send()).await.map(drop)
     } else {
-        let request = client.resume_cluster().cluster_identifier(name);
-        lane.change(ENDPOINT, "ResumeCluster", request.send()).await.map(drop)
+        let request = sdk.resume_cluster().cluster_identifier(name);
+        client.change(ENDPOINT, "ResumeCluster", request.send()).await.map(drop)
     }
 }
 
 /// Copies go to one region at a time: another one is named after the old one was given up, which is this call when
 /// there was one. The next plan sees no copy and names the new region.
 async fn copy_to(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     region: &str,
     changes: &[FieldChange],
 ) -> Result<(), CloudError> {
-    let client = &lane.write.redshift;
+    let sdk = &client.write.redshift;
     let before = changes.iter().find(|change| change.field == "snapshot_copy_region");
     let is_copied = |value: &serde_json::Value| value.as_str() != Some(NO_COPY);
     if before.and_then(|change| change.before.as_ref()).is_some_and(is_copied) {
-        let request = client.disable_snapshot_copy().cluster_identifier(name);
-        return lane.change(ENDPOINT, "DisableSnapshotCopy", request.send()).await.map(drop);
+        let request = sdk.disable_snapshot_copy().cluster_identifier(name);
+        return client.change(ENDPOINT, "DisableSnapshotCopy", request.send()).await.map(drop);
     }
     if region == NO_COPY {
         return Ok(());
     }
-    let request = client.enable_snapshot_copy().cluster_identifier(name).destination_region(region);
-    lane.change(ENDPOINT, "EnableSnapshotCopy", request.send()).await.map(drop)
+    let request = sdk.enable_snapshot_copy().cluster_identifier(name).destination_region(region);
+    client.change(ENDPOINT, "EnableSnapshotCopy", request.send()).await.map(drop)
 }
 
-async fn subnets_now(lane: &ServiceClient<'_>, name: &str) -> Result<Vec<String>, CloudError> {
-    let request = lane.read.redshift.describe_cluster_subnet_groups().cluster_subnet_group_name(name);
-    let answer = lane.ask(ENDPOINT, "DescribeClusterSubnetGroups", request.send()).await?;
+async fn subnets_now(client: &ServiceClient<'_>, name: &str) -> Result<Vec<String>, CloudError> {
+    let request = client.read.redshift.describe_cluster_subnet_groups().cluster_subnet_group_name(name);
+    let answer = client.ask(ENDPOINT, "DescribeClusterSubnetGroups", request.send()).await?;
     let subnets =
         answer.cluster_subnet_groups().iter().flat_map(redshift::types::ClusterSubnetGroup::subnets);
     Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
@@ -135,18 +135,18 @@ async fn subnets_now(lane: &ServiceClient<'_>, name: &str) -> Result<Vec<String>
 
 /// Sets parameters; the call takes all of a group at once.
 pub async fn set_parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
     let values = parameters
         .iter()
         .map(|(name, value)| Parameter::builder().parameter_name(name).parameter_value(value).build());
-    let request = lane
+    let request = client
         .write
         .redshift
         .modify_cluster_parameter_group()
         .parameter_group_name(name)
         .set_parameters(Some(values.collect()));
-    lane.change(ENDPOINT, "ModifyClusterParameterGroup", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ModifyClusterParameterGroup", request.send()).await.map(drop)
 }

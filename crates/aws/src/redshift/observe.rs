@@ -17,25 +17,25 @@ use rgctl_model::observed::Observed;
 use rgctl_model::ports::CloudError;
 
 macro_rules! list {
-    ($lane:expr, $what:literal, $request:expr) => {
-        $lane.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+    ($client:expr, $what:literal, $request:expr) => {
+        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
     };
 }
 
 /// Everything of provisioned Redshift in a region.
-pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
-    let (client, region) = (&lane.read.redshift, &lane.region);
+pub async fn observe(client: &ServiceClient<'_>) -> RegionListing {
+    let (sdk, region) = (&client.read.redshift, &client.region);
     let (clusters, subnets, groups, snapshots) = futures::join!(
-        list!(lane, "DescribeClusters", client.describe_clusters()),
-        list!(lane, "DescribeClusterSubnetGroups", client.describe_cluster_subnet_groups()),
-        list!(lane, "DescribeClusterParameterGroups", client.describe_cluster_parameter_groups()),
-        list!(lane, "DescribeClusterSnapshots", client.describe_cluster_snapshots().snapshot_type("manual")),
+        list!(client, "DescribeClusters", sdk.describe_clusters()),
+        list!(client, "DescribeClusterSubnetGroups", sdk.describe_cluster_subnet_groups()),
+        list!(client, "DescribeClusterParameterGroups", sdk.describe_cluster_parameter_groups()),
+        list!(client, "DescribeClusterSnapshots", sdk.describe_cluster_snapshots().snapshot_type("manual")),
     );
-    let mut sight = RegionListing::default();
-    for it in sight.listed(clusters) {
-        sight.note(region, it.cluster_identifier(), cluster(&it), true);
+    let mut listing = RegionListing::default();
+    for it in listing.listed(clusters) {
+        listing.note(region, it.cluster_identifier(), cluster(&it), true);
     }
-    for it in sight.listed(subnets) {
+    for it in listing.listed(subnets) {
         let ids = it.subnets().iter().filter_map(|subnet| subnet.subnet_identifier.clone());
         let attrs = AnyAttrs::RedshiftSubnetGroup(SubnetGroupAttrs {
             description: it.description.clone(),
@@ -43,21 +43,21 @@ pub async fn observe(lane: &ServiceClient<'_>) -> RegionListing {
         });
         let status = it.subnet_group_status().unwrap_or("Complete");
         let found = seen(attrs, status, None, tags_from!(it.tags()));
-        sight.note(region, it.cluster_subnet_group_name(), found, true);
+        listing.note(region, it.cluster_subnet_group_name(), found, true);
     }
-    for it in sight.listed(groups) {
+    for it in listing.listed(groups) {
         let attrs = AnyAttrs::RedshiftParameters(ParameterGroupAttrs {
             family: it.parameter_group_family.clone(),
             description: it.description.clone(),
             parameters: None,
         });
         let found = seen(attrs, "available", None, tags_from!(it.tags()));
-        sight.note(region, it.parameter_group_name(), found, true);
+        listing.note(region, it.parameter_group_name(), found, true);
     }
-    for it in sight.listed(snapshots) {
-        sight.note(region, it.snapshot_identifier(), snapshot(&it), true);
+    for it in listing.listed(snapshots) {
+        listing.note(region, it.snapshot_identifier(), snapshot(&it), true);
     }
-    sight
+    listing
 }
 
 fn cluster(it: &Cluster) -> Observed {
@@ -130,11 +130,11 @@ fn snapshot(it: &Snapshot) -> Observed {
 
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     at: &Address,
 ) -> Result<BTreeMap<String, String>, CloudError> {
-    let client = &lane.read.redshift;
-    let request = client.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
-    let listed = list!(lane, "DescribeClusterParameters", request).await?;
+    let sdk = &client.read.redshift;
+    let request = sdk.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
+    let listed = list!(client, "DescribeClusterParameters", request).await?;
     Ok(listed.into_iter().filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
 }

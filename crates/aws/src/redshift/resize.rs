@@ -36,12 +36,12 @@ pub fn way_to(options: &[NodeConfigurationOption], wanted: &Shape) -> Way {
 
 /// Brings a cluster into another shape.
 pub async fn resize(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
     node_type: Option<&str>,
     nodes: Option<u32>,
 ) -> Result<(), CloudError> {
-    let now = shape_of(lane, name).await?;
+    let now = shape_of(client, name).await?;
     let wanted = Shape {
         node_type: node_type.map_or_else(|| now.node_type.clone(), str::to_owned),
         nodes: nodes.map_or(now.nodes, u32::cast_signed),
@@ -49,13 +49,13 @@ pub async fn resize(
     if wanted == now {
         return Ok(());
     }
-    let options = options_of(lane, name).await?;
+    let options = options_of(client, name).await?;
     let way = way_to(&options, &wanted);
     if way == Way::Classic {
         let offered = names(&options);
         tracing::warn!(cluster = name, offered, "no elastic resize leads there: a classic one takes hours");
     }
-    let request = lane
+    let request = client
         .write
         .redshift
         .resize_cluster()
@@ -64,12 +64,12 @@ pub async fn resize(
         .node_type(wanted.node_type)
         .number_of_nodes(wanted.nodes)
         .classic(way == Way::Classic);
-    lane.change(ENDPOINT, "ResizeCluster", request.send()).await.map(drop)
+    client.change(ENDPOINT, "ResizeCluster", request.send()).await.map(drop)
 }
 
-async fn shape_of(lane: &ServiceClient<'_>, name: &str) -> Result<Shape, CloudError> {
-    let request = lane.read.redshift.describe_clusters().cluster_identifier(name);
-    let answer = lane.ask(ENDPOINT, "DescribeClusters", request.send()).await?;
+async fn shape_of(client: &ServiceClient<'_>, name: &str) -> Result<Shape, CloudError> {
+    let request = client.read.redshift.describe_clusters().cluster_identifier(name);
+    let answer = client.ask(ENDPOINT, "DescribeClusters", request.send()).await?;
     let first = answer.clusters.unwrap_or_default().into_iter().next();
     let cluster = first.ok_or_else(|| CloudError::NotFound { what: format!("cluster {name}") })?;
     Ok(Shape {
@@ -79,17 +79,17 @@ async fn shape_of(lane: &ServiceClient<'_>, name: &str) -> Result<Shape, CloudEr
 }
 
 async fn options_of(
-    lane: &ServiceClient<'_>,
+    client: &ServiceClient<'_>,
     name: &str,
 ) -> Result<Vec<NodeConfigurationOption>, CloudError> {
-    let request = lane
+    let request = client
         .read
         .redshift
         .describe_node_configuration_options()
         .action_type(ActionType::ResizeCluster)
         .cluster_identifier(name);
     let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-    lane.ask(ENDPOINT, "DescribeNodeConfigurationOptions", call).await
+    client.ask(ENDPOINT, "DescribeNodeConfigurationOptions", call).await
 }
 
 fn names(options: &[NodeConfigurationOption]) -> String {
