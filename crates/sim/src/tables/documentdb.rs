@@ -1,6 +1,9 @@
 //! DocumentDB in the embedded cloud.
 
-use super::rds_like::{CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS};
+use super::rds_like::{
+    CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS, cluster_durations,
+    global_durations, instance_durations,
+};
 use super::row::{Behaviour, Durations, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
 use rgctl_model::kinds::documentdb::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
@@ -74,38 +77,6 @@ fn version_goes_back(asked: &ClusterAttrs, has: &ClusterAttrs) -> bool {
     is_older(asked.engine_version.as_ref(), has.engine_version.as_ref())
 }
 
-const CLUSTER_DURATIONS: Durations = Durations {
-    create: Lasts::new(120, 300),
-    delete: Lasts::new(300, 900),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(600, 1_800),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(30, 60),
-    failover: Lasts::new(600, 1_200),
-    failover_outage: Lasts::new(25, 50),
-    resize: Lasts::new(600, 1_800),
-};
-
-const INSTANCE_DURATIONS: Durations = Durations {
-    create: Lasts::new(420, 900),
-    delete: Lasts::new(300, 600),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(480, 1_200),
-    restart: Lasts::new(480, 1_200),
-    restart_outage: Lasts::new(90, 180),
-    failover: Lasts::new(480, 1_200),
-    failover_outage: Lasts::new(25, 50),
-    resize: Lasts::new(480, 1_200),
-};
-
-const GLOBAL_DURATIONS: Durations = Durations {
-    create: Lasts::new(120, 300),
-    delete: Lasts::new(30, 60),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(600, 1_800),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(90, 300),
-    failover: Lasts::new(600, 1_800),
-    failover_outage: Lasts::new(60, 240),
-    resize: Lasts::new(600, 1_800),
-};
+const CLUSTER_DURATIONS: Durations = cluster_durations(Lasts::new(25, 50));
+const INSTANCE_DURATIONS: Durations = instance_durations(Lasts::new(25, 50));
+const GLOBAL_DURATIONS: Durations = global_durations(Lasts::new(60, 240));

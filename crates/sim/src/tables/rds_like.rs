@@ -1,8 +1,8 @@
 //! What Aurora and DocumentDB share: one control plane, its words, its codes.
 
-use super::row::{Behaviour, Codes, Word};
+use super::row::{Behaviour, Codes, Durations, Word};
 use super::shared::plain;
-use rgctl_model::kinds::facts::Meaning;
+use rgctl_model::kinds::facts::{Lasts, Meaning};
 
 /// Clusters.
 pub(super) const CODES: Codes = Codes {
@@ -129,3 +129,48 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
     Word("deleted", Meaning::Absent),
     Word("failed", Meaning::Failed),
 ];
+
+/// Durations of a cluster whose failover interrupts writes so long.
+pub(super) const fn cluster_durations(failover_outage: Lasts) -> Durations {
+    Durations {
+        create: Lasts::new(120, 300),
+        delete: Lasts::new(300, 900),
+        in_place: Lasts::new(60, 180),
+        online: Lasts::new(600, 1_800),
+        restart: Lasts::new(300, 600),
+        restart_outage: Lasts::new(30, 60),
+        failover: Lasts::new(600, 1_200),
+        failover_outage,
+        resize: Lasts::new(600, 1_800),
+    }
+}
+
+/// Durations of a member: the outage of a class change is the restart portion of it.
+pub(super) const fn instance_durations(failover_outage: Lasts) -> Durations {
+    Durations {
+        create: Lasts::new(420, 900),
+        delete: Lasts::new(300, 600),
+        in_place: Lasts::new(60, 180),
+        online: Lasts::new(480, 1_200),
+        restart: Lasts::new(480, 1_200),
+        restart_outage: Lasts::new(90, 180),
+        failover: Lasts::new(480, 1_200),
+        failover_outage,
+        resize: Lasts::new(480, 1_200),
+    }
+}
+
+/// Durations of a global cluster: joining copies the volume, which the member's own creation waits for.
+pub(super) const fn global_durations(failover_outage: Lasts) -> Durations {
+    Durations {
+        create: Lasts::new(120, 300),
+        delete: Lasts::new(30, 60),
+        in_place: Lasts::new(60, 180),
+        online: Lasts::new(600, 1_800),
+        restart: Lasts::new(300, 600),
+        restart_outage: Lasts::new(90, 300),
+        failover: Lasts::new(600, 1_800),
+        failover_outage,
+        resize: Lasts::new(600, 1_800),
+    }
+}

@@ -1,6 +1,8 @@
 //! DocumentDB: what changing a field of an object does, and how long it lasts.
 
-use super::rds_like::{CLUSTER_REMEDIES, INSTANCE_REMEDIES, PROMOTION};
+use super::rds_like::{
+    CLUSTER_REMEDIES, INSTANCE_REMEDIES, PROMOTION, cluster_timing, global_timing, instance_timing,
+};
 use super::row::{KindRow, Lowers, Timing, Way, rows};
 use super::shared::{PLAIN, minor_may_lead, never_back, same_key, same_window};
 use rgctl_model::kinds::documentdb::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
@@ -67,41 +69,7 @@ fn way_of_version(wanted: &ClusterAttrs, seen: &ClusterAttrs) -> Way {
     never_back(wanted.engine_version.as_ref(), seen.engine_version.as_ref())
 }
 
-/// Clusters; a failover takes about 30 s with a replica.
-const CLUSTER_TIMING: Timing = Timing {
-    create: Lasts::new(120, 300),
-    delete: Lasts::new(300, 900),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(600, 1_800),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(30, 60),
-    failover: Lasts::new(600, 1_200),
-    failover_outage: Lasts::new(25, 50),
-    resize: Lasts::new(600, 1_800),
-};
-
-/// Members.
-const INSTANCE_TIMING: Timing = Timing {
-    create: Lasts::new(420, 900),
-    delete: Lasts::new(300, 600),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(480, 1_200),
-    restart: Lasts::new(480, 1_200),
-    restart_outage: Lasts::new(90, 180),
-    failover: Lasts::new(480, 1_200),
-    failover_outage: Lasts::new(25, 50),
-    resize: Lasts::new(480, 1_200),
-};
-
-/// Global clusters.
-const GLOBAL_TIMING: Timing = Timing {
-    create: Lasts::new(120, 300),
-    delete: Lasts::new(30, 60),
-    in_place: Lasts::new(60, 180),
-    online: Lasts::new(600, 1_800),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(90, 300),
-    failover: Lasts::new(600, 1_800),
-    failover_outage: Lasts::new(60, 240),
-    resize: Lasts::new(600, 1_800),
-};
+/// A failover takes about 30 s with a replica.
+const CLUSTER_TIMING: Timing = cluster_timing(Lasts::new(25, 50));
+const INSTANCE_TIMING: Timing = instance_timing(Lasts::new(25, 50));
+const GLOBAL_TIMING: Timing = global_timing(Lasts::new(60, 240));
