@@ -331,7 +331,7 @@ pub struct Step {
     pub after_deletion_of: BTreeSet<Address>,
     /// Why.
     pub why: Reason,
-    /// Grave things that it does or goes with: each must have been allowed by name.
+    /// Destructive actions that it is or goes with: each must have been allowed by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub requires: BTreeSet<ConsentRequest>,
     /// What it does to those who use the store, as windows and freezes ask.
@@ -412,7 +412,7 @@ impl Plan {
         let is_open = |one: &Blocker| one.ends_by_itself() || matches!(one, Blocker::Unseen { .. });
         self.steps.is_empty() && !self.waiting.iter().any(is_open)
     }
-    /// Grave things that would have to be allowed by name.
+    /// Destructive actions that would have to be allowed by name.
     pub fn lacking(&self) -> BTreeSet<&ConsentRequest> {
         self.steps.iter().flat_map(Step::missing_consent).collect()
     }

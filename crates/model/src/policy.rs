@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use rgctl_schema::names::{RegionId, StoreName};
 
-/// A grave thing that a person must allow by name.
+/// What a person must allow by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DestructiveAction {
@@ -49,7 +49,7 @@ impl fmt::Display for DestructiveAction {
     }
 }
 
-/// A grave thing done to one store in one region. Written `delete:accounts@us-east-1`.
+/// A destructive action on one store in one region. Written `delete:accounts@us-east-1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsentRequest {
     /// What.
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for ConsentRequest {
     }
 }
 
-/// Permission for one grave thing, to a store in a region: `delete:accounts@us-east-1`, `delete:*@us-east-1`,
+/// Permission for one destructive action, on a store in a region: `delete:accounts@us-east-1`, `delete:*@us-east-1`,
 /// `delete:accounts@*`. The star stands for a whole store or a whole region, never for a part of a name, and never for
 /// what is done. Windows are of stores, so that `window:accounts` names no region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for Consent {
 /// On whose word steps are begun. Everybody meets the same gate; they differ in what they may answer for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authority {
-    /// A person, who names what is grave.
+    /// A person, who names what is destructive.
     #[default]
     Person,
     /// A scaler: a consent is nothing that it can give, nor one that it can use.
@@ -185,7 +185,7 @@ pub enum Authority {
 /// What the engine may do in this run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// Grave things that were allowed by name.
+    /// Destructive actions that were allowed by name.
     #[serde(default)]
     pub consents: BTreeSet<Consent>,
     /// Only these stores; all when empty.

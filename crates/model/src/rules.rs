@@ -216,7 +216,7 @@ impl RecordedRules {
 }
 
 impl Policies {
-    /// Whether a grave thing is never done, whoever asks.
+    /// Whether a destructive action is never done, whoever asks.
     pub fn forbids(&self, action: DestructiveAction) -> bool {
         let allowance = match action {
             DestructiveAction::Delete => self.consent.delete,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Characters of a managed policy, white space left out.
+/// Characters of a managed policy, white space left out. Source of both limits: "IAM and AWS STS quotas", IAM User Guide.
 pub const CHARACTERS_MAX: usize = 6_144;
 /// Managed policies that a role takes unless its account has a higher quota.
 pub const ATTACHED_MAX: usize = 10;

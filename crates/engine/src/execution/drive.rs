@@ -56,13 +56,13 @@ pub struct Ended {
 }
 
 /// Looks at the world before anything is begun.
-pub async fn observe(world: &Environment<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
-    look(world, wanted, FIRST_TRIES_MAX, None, &mut |_, _| {}).await
+pub async fn observe(environment: &Environment<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
+    look(environment, wanted, FIRST_TRIES_MAX, None, &mut |_, _| {}).await
 }
 
 /// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
 async fn look(
-    world: &Environment<'_>,
+    environment: &Environment<'_>,
     wanted: &Selection,
     tries_max: u32,
     guard: Option<&Guard<'_>>,
@@ -70,7 +70,7 @@ async fn look(
 ) -> Result<Inventory, CloudError> {
     let mut tries = 0;
     loop {
-        let error = match world.cloud.observe(wanted).await {
+        let error = match environment.cloud.observe(wanted).await {
             Ok(inventory) => return Ok(inventory),
             Err(error) => error,
         };
@@ -85,9 +85,9 @@ async fn look(
         if tries >= most {
             return Err(error);
         }
-        let again = world.clock.now() + wait;
+        let again = environment.clock.now() + wait;
         told(&error, again);
-        wait_until(world.clock, again, guard, &mut || false).await;
+        wait_until(environment.clock, again, guard, &mut || false).await;
     }
 }
 
@@ -170,16 +170,16 @@ pub fn selection_for(purpose: Purpose, desired: &Desired, claims: &Claims) -> Se
 /// run that ends in whatever way leaves a record from which the next one goes on. Assumes: the store refuses writers
 /// without the current lease.
 pub async fn drive(
-    world: &Environment<'_>,
+    environment: &Environment<'_>,
     job: &Job<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Ended, DriveError> {
-    let scope = scope_of(world.cloud, job.desired).await?;
-    let guard = Guard::take(*world, job, &scope, watch).await?;
-    let began = world.clock.now();
+    let scope = scope_of(environment.cloud, job.desired).await?;
+    let guard = Guard::take(*environment, job, &scope, watch).await?;
+    let began = environment.clock.now();
     let (ledger, verdicts) = (Ledger::default(), planning::verdicts(job.desired, job.figures));
     let mut run = Run {
-        world,
+        environment,
         job,
         guard: &guard,
         ledger,
@@ -197,7 +197,7 @@ pub async fn drive(
 }
 
 struct Run<'a> {
-    world: &'a Environment<'a>,
+    environment: &'a Environment<'a>,
     job: &'a Job<'a>,
     guard: &'a Guard<'a>,
     ledger: Ledger,
@@ -214,10 +214,10 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn work(&mut self, watch: &mut dyn Watch) -> Result<Ended, DriveError> {
-        let entries = self.world.store.entries(&self.guard.lease().scope, 0).await?;
+        let entries = self.environment.store.entries(&self.guard.lease().scope, 0).await?;
         self.ledger.fold(&entries);
         self.ledger.inherit(self.began);
-        self.ledger.claims.record = Some(self.world.store.identity(&self.guard.lease().scope).await?);
+        self.ledger.claims.record = Some(self.environment.store.identity(&self.guard.lease().scope).await?);
         let mut wanted = selection_for(self.job.purpose, self.job.desired, &self.ledger.claims);
         wanted.regions.extend(self.ledger.regions_held(self.began, self.job.pace.late));
         let mut opened = false;
@@ -227,7 +227,7 @@ impl Run<'_> {
                 watch.told(&format!("the cloud cannot be observed: {why}; again at {again}"));
             };
             let mut inventory =
-                look(self.world, &wanted, OBSERVE_TRIES_MAX, Some(self.guard), &mut told).await?;
+                look(self.environment, &wanted, OBSERVE_TRIES_MAX, Some(self.guard), &mut told).await?;
             self.unseen.note(&mut inventory, self.job.pace.unseen_max);
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
             self.guard.make_sure().await?;
@@ -281,7 +281,7 @@ impl Run<'_> {
             agreed: self.job.agreed,
             run: self.job.run,
             began: self.began,
-            now: self.world.clock.now(),
+            now: self.environment.clock.now(),
             purpose: self.job.purpose,
             stopping,
             verdicts: &self.verdicts,
@@ -298,7 +298,7 @@ impl Run<'_> {
         if regions.is_empty() {
             return false;
         }
-        let (known, unread) = quotas(self.world.cloud, &regions, inventory).await;
+        let (known, unread) = quotas(self.environment.cloud, &regions, inventory).await;
         for why in unread {
             watch.told(&why);
         }
@@ -308,7 +308,7 @@ impl Run<'_> {
     }
 
     fn is_past_deadline(&self) -> bool {
-        self.job.deadline.is_some_and(|deadline| self.world.clock.now() >= deadline)
+        self.job.deadline.is_some_and(|deadline| self.environment.clock.now() >= deadline)
     }
 
     /// Whether somebody asks for the lease: nothing more is begun then.
@@ -344,9 +344,9 @@ impl Run<'_> {
             return Ok(());
         }
         self.ledger.check(self.job.run, events)?;
-        let (now, lease) = (self.world.clock.now(), self.guard.lease());
+        let (now, lease) = (self.environment.clock.now(), self.guard.lease());
         let after = self.ledger.last_seq;
-        self.world.store.append(&lease, after, now, events).await?;
+        self.environment.store.append(&lease, after, now, events).await?;
         let last = Some((self.ledger.last_seq, self.ledger.last_hash.clone()));
         self.ledger.fold(&rgctl_model::chain::seal(&lease, last, now, events));
         self.guard.sign();
@@ -357,7 +357,7 @@ impl Run<'_> {
     /// nobody else's. Answers are taken as they come.
     async fn call_all<'b>(&mut self, calls: &'b [Call]) -> Vec<(&'b Call, Result<(), CloudError>)> {
         self.calls += calls.len() as u64;
-        let (world, guard, record) = (self.world, self.guard, self.ledger.claims.record.as_ref());
+        let (world, guard, record) = (self.environment, self.guard, self.ledger.claims.record.as_ref());
         let planes = by_plane(calls);
         let share = (CALLS_AT_ONCE / planes.len().max(1)).max(1);
         let streams = planes.into_values().map(|asked| {
@@ -380,11 +380,11 @@ impl Run<'_> {
     fn next_look(&self, turn: &Turn) -> Moment {
         let pace = self.job.pace;
         if !turn.calls.is_empty() {
-            let now = self.world.clock.now();
+            let now = self.environment.clock.now();
             // More calls can be made at once: then nothing is waited for.
             return if turn.has_more { now } else { now + pace.look_after_calls };
         }
-        match self.world.cloud.next_event_at() {
+        match self.environment.cloud.next_event_at() {
             Some(quiet) => {
                 let quiet = self.job.deadline.map_or(quiet, |deadline| deadline.min(quiet));
                 turn.look_when_quiet_until(quiet, pace)
@@ -397,7 +397,7 @@ impl Run<'_> {
     /// for the outcome of its calls.
     async fn sleep(&self, turn: &Turn, stopping: bool, watch: &mut dyn Watch) {
         let mut ends = || !stopping && (watch.stopping() || self.guard.asked_by().is_some());
-        wait_until(self.world.clock, self.next_look(turn), Some(self.guard), &mut ends).await;
+        wait_until(self.environment.clock, self.next_look(turn), Some(self.guard), &mut ends).await;
     }
 
     async fn close(&mut self, outcome: Outcome, last: Turn, opened: bool) -> Result<Ended, DriveError> {
@@ -412,7 +412,7 @@ impl Run<'_> {
             }
             self.append(&[Event::Closed { outcome, summary }]).await?;
         }
-        Ok(Ended { outcome, last, calls: self.calls, at: self.world.clock.now() })
+        Ok(Ended { outcome, last, calls: self.calls, at: self.environment.clock.now() })
     }
 }
 
@@ -438,7 +438,7 @@ fn by_plane(calls: &[Call]) -> BTreeMap<(&RegionId, Endpoint), Vec<(usize, &Call
 }
 
 async fn call_once(
-    world: &Environment<'_>,
+    environment: &Environment<'_>,
     call: &Call,
     record: Option<&RecordId>,
     permit: &Permit,
@@ -453,8 +453,8 @@ async fn call_once(
     {
         tags.extend(record.map(|record| (TAG_RECORD.to_owned(), record.0.clone())));
     }
-    let answer = match permit.check(world.wall) {
-        Ok(()) => world.cloud.call(&op, &call.token, permit).await.map(|_| ()),
+    let answer = match permit.check(environment.wall) {
+        Ok(()) => environment.cloud.call(&op, &call.token, permit).await.map(|_| ()),
         Err(not_sent) => Err(not_sent.into()),
     };
     tracing::info!(step = %call.step.id.0, token = %call.token.0, ok = answer.is_ok(), "called");

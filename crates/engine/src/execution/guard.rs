@@ -22,7 +22,7 @@ use rgctl_schema::time::{Moment, Span};
 
 /// Holds a lease for a run.
 pub(super) struct Guard<'a> {
-    world: Environment<'a>,
+    environment: Environment<'a>,
     lasts: Span,
     lease: Mutex<Lease>,
     permit: Permit,
@@ -43,15 +43,16 @@ struct Inbox {
 impl<'a> Guard<'a> {
     /// Gets the lease, or tells who has it.
     pub(super) async fn take(
-        world: Environment<'a>,
+        environment: Environment<'a>,
         job: &Job<'_>,
         scope: &Scope,
         watch: &mut dyn Watch,
     ) -> Result<Self, StoreError> {
-        let (lease, sent) = Contest { world, job, scope, watched: None, asked: None }.win(watch).await?;
+        let (lease, sent) =
+            Contest { environment, job, scope, watched: None, asked: None }.win(watch).await?;
         let lasts = job.pace.lease;
         Ok(Self {
-            world,
+            environment,
             lasts,
             lease: Mutex::new(lease),
             permit: Permit::under_lease(sent, lasts),
@@ -72,7 +73,7 @@ impl<'a> Guard<'a> {
 
     /// The loop lives.
     pub(super) fn sign(&self) {
-        *locked(&self.alive) = ClockReading::of(self.world.wall);
+        *locked(&self.alive) = ClockReading::of(self.environment.wall);
     }
 
     /// Whoever sleeps longer than this gives signs meanwhile.
@@ -95,12 +96,12 @@ impl<'a> Guard<'a> {
     /// would be refused otherwise.
     pub(super) async fn make_sure(&self) -> Result<(), StoreError> {
         self.sign();
-        if self.permit.check(self.world.wall).is_ok() { Ok(()) } else { self.renew().await }
+        if self.permit.check(self.environment.wall).is_ok() { Ok(()) } else { self.renew().await }
     }
 
     /// Renews until the lease is lost; yields the loss.
     async fn keep(&self) -> StoreError {
-        let clock = self.world.wall;
+        let clock = self.environment.wall;
         let mut next = clock.now() + self.lasts.third();
         loop {
             self.sleep_until(next).await;
@@ -124,14 +125,14 @@ impl<'a> Guard<'a> {
 
     /// Clocks that do not sleep let others go on all the same.
     async fn sleep_until(&self, at: Moment) {
-        self.world.wall.sleep_until(at).await;
+        self.environment.wall.sleep_until(at).await;
         tokio::task::yield_now().await;
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        let sent = ClockReading::of(self.world.wall);
+        let sent = ClockReading::of(self.environment.wall);
         let lease = self.lease();
-        match self.world.store.renew_lease(&lease, sent.wall, self.lasts).await {
+        match self.environment.store.renew_lease(&lease, sent.wall, self.lasts).await {
             Ok(renewed) => {
                 *locked(&self.lease) = renewed;
                 self.permit.renew(sent, self.lasts);
@@ -149,7 +150,7 @@ impl<'a> Guard<'a> {
     /// Reads what was asked of this holder. Messages that cannot be read ask nothing: the run goes on.
     pub(super) async fn read_inbox(&self) {
         let (lease, seen) = (self.lease(), locked(&self.inbox).seen);
-        let messages = match self.world.store.inbox(&lease.scope, seen).await {
+        let messages = match self.environment.store.inbox(&lease.scope, seen).await {
             Ok(messages) => messages,
             Err(error) => {
                 tracing::warn!(%error, "the messages to this run cannot be read");
@@ -175,7 +176,7 @@ impl<'a> Guard<'a> {
     pub(super) async fn release(&self) {
         self.permit.end();
         let lease = self.lease();
-        let _ = self.world.store.release_lease(&lease).await;
+        let _ = self.environment.store.release_lease(&lease).await;
     }
 }
 
@@ -189,7 +190,7 @@ const LOOKS_A_TERM: u64 = 12;
 
 /// The way to a lease that somebody else may hold.
 struct Contest<'a, 'b> {
-    world: Environment<'a>,
+    environment: Environment<'a>,
     job: &'b Job<'b>,
     scope: &'b Scope,
     /// The lease that stands, and since when it is seen to stand so.
@@ -201,7 +202,7 @@ struct Contest<'a, 'b> {
 impl Contest<'_, '_> {
     /// The lease, and when it was asked for.
     async fn win(&mut self, watch: &mut dyn Watch) -> Result<(Lease, ClockReading), StoreError> {
-        let (store, clock, job) = (self.world.store, self.world.wall, self.job);
+        let (store, clock, job) = (self.environment.store, self.environment.wall, self.job);
         loop {
             let sent = ClockReading::of(clock);
             let stood = self
@@ -229,7 +230,7 @@ impl Contest<'_, '_> {
         if self.job.if_held == IfHeld::GiveUp || watch.stopping() {
             return Ok(false);
         }
-        let now = ClockReading::of(self.world.wall);
+        let now = ClockReading::of(self.environment.wall);
         let before = self.watched.as_ref().map(|(watched, _)| watched.epoch);
         let is_same = self.watched.as_ref().is_some_and(|(watched, _)| watched == lease);
         if !is_same {
@@ -239,7 +240,7 @@ impl Contest<'_, '_> {
             let asked = *self.asked.get_or_insert(now);
             if before != Some(lease.epoch) {
                 let request = Request::Yield { epoch: lease.epoch };
-                self.world.store.post(self.scope, self.job.owner, now.wall, &request).await?;
+                self.environment.store.post(self.scope, self.job.owner, now.wall, &request).await?;
                 watch.told(&format!("{} works on this, and is asked to yield", lease.owner));
             }
             // A holder that lives and does not yield keeps what it has.

@@ -3,8 +3,10 @@
 //! **Invariant:** what is appended follows from what is on record; [`Ledger::check`] says so before it is written. What is
 //! on record already is folded whatever it says, and [`notes`] tells where it does not follow.
 
+mod step;
+mod transitions;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
@@ -12,162 +14,16 @@ use rgctl_model::claims::Claims;
 use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
 use rgctl_model::policy::{DestructiveAction, Policy};
 use rgctl_model::rules::RecordedRules;
-use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId, Token};
+use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId};
 use rgctl_schema::time::{Moment, Span};
+
+pub use step::{InFlightStep, Late, Status, Tries};
+pub use transitions::Illegal;
+
+use transitions::Ahead;
 
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
-
-/// What is known of a step that was begun and is not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// The call was about to be made, or was made without an answer: it may have taken effect.
-    Unclear,
-    /// The call was accepted.
-    Accepted,
-    /// The call certainly had no effect, and may be made again later.
-    Deferred,
-    /// The call was refused for good, or its effect failed.
-    Failed,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Unclear => "called and not answered",
-            Self::Accepted => "accepted",
-            Self::Deferred => "put off",
-            Self::Failed => "failed",
-        })
-    }
-}
-
-/// An event that does not follow from what is on record. Written by the engine, it would be a mistake of rgctl.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
-    /// It is about a step that was never begun, or is done.
-    #[error("`{event}` is told of a step that is not begun: {step}")]
-    NotBegun {
-        /// The event in a word.
-        event: &'static str,
-        /// Which step.
-        step: StepId,
-    },
-    /// The step is in a state from which this does not follow.
-    #[error("`{event}` is told of a step that is {status}: {step}")]
-    Status {
-        /// The event in a word.
-        event: &'static str,
-        /// Which step.
-        step: StepId,
-        /// What is known of it.
-        status: Status,
-    },
-    /// It belongs to no run that is open.
-    #[error("`{event}` is told by {run}, which is not the run that is open")]
-    NotOpen {
-        /// The event in a word.
-        event: &'static str,
-        /// Whose it is.
-        run: RunId,
-    },
-    /// A run that is open is opened again.
-    #[error("{run} is opened twice")]
-    OpenTwice {
-        /// Which run.
-        run: RunId,
-    },
-}
-
-/// How often a step was tried. The counts begin anew when something else is asked for, or when its effect was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tries {
-    /// Calls, over all runs.
-    pub calls: u32,
-    /// How many were accepted since a run gave the step up.
-    pub accepted: u32,
-    /// How often in a row it was put off for the state of things while nothing was in motion.
-    pub at_rest: u32,
-    /// How often in a row no answer came.
-    pub unanswered: u32,
-    /// How often in a row the name was taken.
-    pub taken: u32,
-}
-
-impl Tries {
-    /// One call more.
-    const fn and_one(self, was_given_up: bool) -> Self {
-        let calls = self.calls + 1;
-        // What an earlier run gave up is tried again with the patience of a new run.
-        if was_given_up {
-            return Self { calls, accepted: 0, at_rest: 0, unanswered: 0, taken: 0 };
-        }
-        Self { calls, ..self }
-    }
-}
-
-/// A step that was begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InFlightStep {
-    /// On which object.
-    pub at: Address,
-    /// The operation in a word.
-    pub word: String,
-    /// Token of the call.
-    pub token: Token,
-    /// Snapshot that must exist before the step counts as done.
-    pub final_snapshot: Option<Address>,
-    /// What is known.
-    pub status: Status,
-    /// Since when.
-    pub since: Moment,
-    /// When the first of the calls was made that are counted.
-    pub first: Moment,
-    /// How often it was tried.
-    pub tries: Tries,
-    /// Digest of what is asked for.
-    pub asks: String,
-    /// By what sort of reason it was put off last.
-    pub cause: Cause,
-    /// In which run it was last touched.
-    pub run: RunId,
-    /// Why it was put off or failed.
-    pub why: String,
-    /// What the call was to change, as the record tells it.
-    pub changes: Vec<String>,
-    /// The objects that its new values refer to; records of old do not say.
-    pub names: Option<BTreeSet<Address>>,
-}
-
-/// A call without an answer, which may still arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Late {
-    /// On which object.
-    pub at: Address,
-    /// The operation in a word.
-    pub word: String,
-    /// What it was to change, as the record tells it.
-    pub changes: Vec<String>,
-    /// The objects that its new values refer to; records of old do not say.
-    pub names: Option<BTreeSet<Address>>,
-    /// When it was made, at the latest.
-    pub since: Moment,
-    /// Whether the call was made again since: an effect that is seen may then be that of the second one.
-    pub repeated: bool,
-}
-
-impl InFlightStep {
-    fn late(&self, repeated: bool) -> Late {
-        Late {
-            at: self.at.clone(),
-            word: self.word.clone(),
-            changes: self.changes.clone(),
-            names: self.names.clone(),
-            since: self.since,
-            repeated,
-        }
-    }
-}
 
 /// How far the clocks of two machines that can sign requests may be apart: services refuse signatures that are five minutes
 /// off, some a little more.
@@ -243,6 +99,9 @@ impl Ledger {
         }
         for late in self.late.values_mut() {
             late.since = youngest(late.since);
+        }
+        for asked in self.claims.objects.values_mut().filter_map(|claimed| claimed.asked_at.as_mut()) {
+            *asked = youngest(*asked);
         }
     }
 
@@ -435,101 +294,8 @@ impl Ledger {
 
     /// Whether events of a run may be appended: each follows from what is on record, and from those before it.
     pub fn check(&self, run: &RunId, events: &[Event]) -> Result<(), Illegal> {
-        let mut ahead = Ahead { ledger: self, open: self.open.as_ref(), changed: BTreeMap::new() };
+        let mut ahead = Ahead::of(&self.begun, self.open.as_ref());
         events.iter().try_for_each(|event| ahead.follow(run, event))
-    }
-}
-
-/// The ledger with events that are not on record yet.
-struct Ahead<'a> {
-    ledger: &'a Ledger,
-    open: Option<&'a RunId>,
-    changed: BTreeMap<&'a StepId, (&'a RunId, Option<Status>)>,
-}
-
-impl<'a> Ahead<'a> {
-    fn follow(&mut self, run: &'a RunId, event: &'a Event) -> Result<(), Illegal> {
-        if matches!(event, Event::Opened { .. }) {
-            if self.open == Some(run) {
-                return Err(Illegal::OpenTwice { run: run.clone() });
-            }
-            self.open = Some(run);
-            return Ok(());
-        }
-        if self.open != Some(run) {
-            return Err(Illegal::NotOpen { event: word(event), run: run.clone() });
-        }
-        if matches!(event, Event::Closed { .. }) {
-            self.open = None;
-        } else if let Some(step) = step_of(event) {
-            let next = next_status(step, self.status(run, step), event)?;
-            self.changed.insert(step, (run, next));
-        }
-        Ok(())
-    }
-
-    /// What is known of a step. What an earlier run gave up counts as never begun.
-    fn status(&self, run: &RunId, step: &StepId) -> Option<Status> {
-        let of_ledger = || self.ledger.begun.get(step).map(|begun| (&begun.run, Some(begun.status)));
-        let (last, status) = self.changed.get(step).copied().or_else(of_ledger)?;
-        status.filter(|status| *status != Status::Failed || last == run)
-    }
-}
-
-/// What a step is after an event, or why the event cannot follow. The one table of transitions.
-fn next_status(step: &StepId, before: Option<Status>, event: &Event) -> Result<Option<Status>, Illegal> {
-    let illegal = || match before {
-        None => Illegal::NotBegun { event: word(event), step: step.clone() },
-        Some(status) => Illegal::Status { event: word(event), step: step.clone(), status },
-    };
-    match (event, before) {
-        // A call may be made again until it has failed for good in this run.
-        (Event::Intended { .. }, Some(Status::Failed)) => Err(illegal()),
-        (Event::Intended { .. }, _)
-        | (Event::Unclear { .. } | Event::Taken { .. }, Some(Status::Unclear)) => Ok(Some(Status::Unclear)),
-        // An answer comes to a call that is out.
-        (Event::Accepted { .. }, Some(Status::Unclear)) => Ok(Some(Status::Accepted)),
-        (Event::Deferred { .. }, Some(Status::Unclear)) => Ok(Some(Status::Deferred)),
-        (Event::Refused { .. }, Some(Status::Unclear)) => Ok(Some(Status::Failed)),
-        (Event::Failed { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => {
-            Ok(Some(Status::Failed))
-        }
-        (Event::Settled { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => Ok(None),
-        (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. }, _) => {
-            Ok(before)
-        }
-        _ => Err(illegal()),
-    }
-}
-
-const fn step_of(event: &Event) -> Option<&StepId> {
-    match event {
-        Event::Intended { step, .. }
-        | Event::Accepted { step }
-        | Event::Refused { step, .. }
-        | Event::Unclear { step, .. }
-        | Event::Taken { step }
-        | Event::Deferred { step, .. }
-        | Event::Settled { step, .. }
-        | Event::Failed { step, .. } => Some(step),
-        Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. } => None,
-    }
-}
-
-const fn word(event: &Event) -> &'static str {
-    match event {
-        Event::Opened { .. } => "opened",
-        Event::Chosen { .. } => "chosen",
-        Event::Intended { .. } => "intended",
-        Event::Accepted { .. } => "accepted",
-        Event::Refused { .. } => "refused",
-        Event::Unclear { .. } => "unclear",
-        Event::Taken { .. } => "taken",
-        Event::Deferred { .. } => "deferred",
-        Event::Settled { .. } => "settled",
-        Event::Gone { .. } => "gone",
-        Event::Failed { .. } => "failed",
-        Event::Closed { .. } => "closed",
     }
 }
 

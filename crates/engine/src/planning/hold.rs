@@ -9,7 +9,7 @@ use rgctl_model::plan::{Blocker, Op, Step, Verb};
 use rgctl_model::policy::ConsentRequest;
 use rgctl_schema::phase::{Phase, Role};
 
-/// Ties what goes with a grave thing to its consent, and drops removals that no consent makes possible.
+/// Ties what goes with a destructive action to its consent, and drops removals that no consent makes possible.
 pub(super) fn hold_back(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     if draft.entries().any(|(_, entry)| !entry.step.requires.is_empty()) {
         spread_down(draft);

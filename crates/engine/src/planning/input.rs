@@ -66,7 +66,7 @@ impl PlanInput<'_> {
         }
     }
 
-    /// A grave thing done to an object.
+    /// A destructive action on an object.
     pub(super) fn act(&self, action: DestructiveAction, at: &Address) -> ConsentRequest {
         ConsentRequest { action, store: self.store_of(at), region: at.region.clone() }
     }

@@ -1,0 +1,123 @@
+//! What is known of a step that was begun: how far it is, how often it was tried, and the call that may still arrive.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use rgctl_model::address::Address;
+use rgctl_model::journal::Cause;
+use rgctl_schema::names::{RunId, Token};
+use rgctl_schema::time::Moment;
+
+/// What is known of a step that was begun and is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The call was about to be made, or was made without an answer: it may have taken effect.
+    Unclear,
+    /// The call was accepted.
+    Accepted,
+    /// The call certainly had no effect, and may be made again later.
+    Deferred,
+    /// The call was refused for good, or its effect failed.
+    Failed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unclear => "called and not answered",
+            Self::Accepted => "accepted",
+            Self::Deferred => "put off",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// How often a step was tried. The counts begin anew when something else is asked for, or when its effect was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Calls, over all runs.
+    pub calls: u32,
+    /// How many were accepted since a run gave the step up.
+    pub accepted: u32,
+    /// How often in a row it was put off for the state of things while nothing was in motion.
+    pub at_rest: u32,
+    /// How often in a row no answer came.
+    pub unanswered: u32,
+    /// How often in a row the name was taken.
+    pub taken: u32,
+}
+
+impl Tries {
+    /// One call more.
+    pub(super) const fn and_one(self, was_given_up: bool) -> Self {
+        let calls = self.calls + 1;
+        // What an earlier run gave up is tried again with the patience of a new run.
+        if was_given_up {
+            return Self { calls, accepted: 0, at_rest: 0, unanswered: 0, taken: 0 };
+        }
+        Self { calls, ..self }
+    }
+}
+
+/// A step that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlightStep {
+    /// On which object.
+    pub at: Address,
+    /// The operation in a word.
+    pub word: String,
+    /// Token of the call.
+    pub token: Token,
+    /// Snapshot that must exist before the step counts as done.
+    pub final_snapshot: Option<Address>,
+    /// What is known.
+    pub status: Status,
+    /// Since when.
+    pub since: Moment,
+    /// When the first of the calls was made that are counted.
+    pub first: Moment,
+    /// How often it was tried.
+    pub tries: Tries,
+    /// Digest of what is asked for.
+    pub asks: String,
+    /// By what sort of reason it was put off last.
+    pub cause: Cause,
+    /// In which run it was last touched.
+    pub run: RunId,
+    /// Why it was put off or failed.
+    pub why: String,
+    /// What the call was to change, as the record tells it.
+    pub changes: Vec<String>,
+    /// The objects that its new values refer to; records of old do not say.
+    pub names: Option<BTreeSet<Address>>,
+}
+
+/// A call without an answer, which may still arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// On which object.
+    pub at: Address,
+    /// The operation in a word.
+    pub word: String,
+    /// What it was to change, as the record tells it.
+    pub changes: Vec<String>,
+    /// The objects that its new values refer to; records of old do not say.
+    pub names: Option<BTreeSet<Address>>,
+    /// When it was made, at the latest.
+    pub since: Moment,
+    /// Whether the call was made again since: an effect that is seen may then be that of the second one.
+    pub repeated: bool,
+}
+
+impl InFlightStep {
+    pub(super) fn late(&self, repeated: bool) -> Late {
+        Late {
+            at: self.at.clone(),
+            word: self.word.clone(),
+            changes: self.changes.clone(),
+            names: self.names.clone(),
+            since: self.since,
+            repeated,
+        }
+    }
+}
