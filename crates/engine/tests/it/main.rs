@@ -3,6 +3,7 @@
 
 mod crash;
 mod engine;
+mod late;
 mod lease;
 mod ownership;
 mod planning;
