@@ -93,7 +93,7 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
 /// How long each object takes to be made, and the longest chain of them, in seconds.
 fn critical_path(desired: &Desired) -> f64 {
     let cloud = SimCloud::in_memory(7, GENESIS);
-    let token = |at: &Address| Token(at.to_string());
+    let token = |address: &Address| Token(address.to_string());
     let mut done: BTreeMap<&Address, f64> = BTreeMap::new();
     let mut open: Vec<_> = desired.nodes.values().collect();
     while !open.is_empty() {
@@ -102,19 +102,19 @@ fn critical_path(desired: &Desired) -> f64 {
         assert!(!free.is_empty(), "needs go round in a circle");
         for node in free {
             let tags = node.all_tags(&desired.blueprint);
-            let op = Op::Create { at: node.at.clone(), attrs: node.attrs.clone(), tags };
+            let op = Op::Create { address: node.address.clone(), attrs: node.attrs.clone(), tags };
             let took = cloud.with_world(|world| {
                 // Time for the budget of calls to fill, which is no part of the path.
                 world.advance(world.now() + Span::from_secs(60));
                 let begun = world.now();
-                world.call(&op, &token(&node.at)).unwrap();
+                world.call(&op, &token(&node.address)).unwrap();
                 while let Some(next) = world.next_event() {
                     world.advance(next);
                 }
                 world.now().since(begun).as_secs_f64()
             });
             let before = node.needs.iter().map(|need| done[need]).fold(0.0, f64::max);
-            done.insert(&node.at, before + took.unwrap());
+            done.insert(&node.address, before + took.unwrap());
         }
         open = rest;
     }
@@ -124,8 +124,8 @@ fn critical_path(desired: &Desired) -> f64 {
 /// How long the calls of the busiest control plane take at the service's rate.
 fn budget_s(desired: &Desired) -> f64 {
     let mut calls: BTreeMap<_, u32> = BTreeMap::new();
-    for at in desired.nodes.keys() {
-        *calls.entry((&at.region, at.kind.facts().endpoint)).or_default() += 1;
+    for address in desired.nodes.keys() {
+        *calls.entry((&address.region, address.kind.facts().endpoint)).or_default() += 1;
     }
     let time = |(endpoint, calls): (Endpoint, u32)| {
         let budget = rgctl_sim::budget(endpoint);

@@ -109,7 +109,7 @@ fn told_within(found: &Diagnostics, source: &Source) {
 fn needs_are_there(desired: &Desired) {
     for node in desired.nodes.values() {
         for need in &node.needs {
-            assert!(desired.nodes.contains_key(need), "{} needs {need}, which is not wanted", node.at);
+            assert!(desired.nodes.contains_key(need), "{} needs {need}, which is not wanted", node.address);
         }
     }
 }

@@ -101,9 +101,10 @@ fn policy_for(
 ) -> (PolicyFor, Vec<String>) {
     let partition = desired.regions.first().map(Partition::of);
     let (here, elsewhere): (BTreeSet<Address>, BTreeSet<Address>) =
-        held.into_iter().partition(|at| Some(Partition::of(&at.region)) == partition);
-    let regions_of =
-        |all: &BTreeSet<Address>| -> BTreeSet<RegionId> { all.iter().map(|at| at.region.clone()).collect() };
+        held.into_iter().partition(|address| Some(Partition::of(&address.region)) == partition);
+    let regions_of = |all: &BTreeSet<Address>| -> BTreeSet<RegionId> {
+        all.iter().map(|address| address.region.clone()).collect()
+    };
     let listed = |regions: &BTreeSet<&RegionId>| -> String {
         regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
@@ -123,15 +124,15 @@ fn policy_for(
         ));
     }
     objects.extend(here);
-    let kinds = objects.iter().flat_map(|at| [Some(at.kind), at.kind.facts().final_snapshot]);
+    let kinds = objects.iter().flat_map(|address| [Some(address.kind), address.kind.facts().final_snapshot]);
     let prefix = format!("{}-", desired.blueprint);
-    let adopted = objects.iter().filter(|at| !at.name.as_str().starts_with(&prefix));
+    let adopted = objects.iter().filter(|address| !address.name.as_str().starts_with(&prefix));
     let wanted = PolicyFor {
         blueprint: desired.blueprint.clone(),
         kinds: kinds.flatten().collect(),
         regions: desired.regions.iter().chain(left).cloned().collect(),
         writes: false,
-        adopted: adopted.map(|at| (at.kind, at.name.to_string())).collect(),
+        adopted: adopted.map(|address| (address.kind, address.name.to_string())).collect(),
         record: None,
     };
     (wanted, notes)

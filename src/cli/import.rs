@@ -87,8 +87,11 @@ pub fn strangers<'a>(
     desired: &Desired,
     claims: &Claims,
 ) -> Vec<(&'a Address, &'a Observed)> {
-    let is_ours = |at: &Address, one: &Observed| claims.owns(&desired.blueprint, at, one);
-    seen.seen.iter().filter(|(at, one)| !at.kind.facts().observe_only && !is_ours(at, one)).collect()
+    let is_ours = |address: &Address, one: &Observed| claims.owns(&desired.blueprint, address, one);
+    seen.seen
+        .iter()
+        .filter(|(address, one)| !address.kind.facts().observe_only && !is_ours(address, one))
+        .collect()
 }
 
 /// Runs the command.
@@ -124,7 +127,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     if args.take_over {
         let taken = take_over(&adapters, &desired, &plan, output).await?;
         for one in report.objects.iter_mut().filter(|one| one.free) {
-            one.refusal = taken.refused.get(&one.at).cloned();
+            one.refusal = taken.refused.get(&one.address).cloned();
             one.taken = Some(one.refusal.is_none());
         }
         outcome = taken.outcome;
@@ -159,15 +162,15 @@ fn everything_around(desired: &Desired) -> Selection {
 }
 
 fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &Plan) -> StrangersReport {
-    let free: BTreeSet<&Address> = free.steps.iter().map(|step| step.op.at()).collect();
-    let objects = strangers(seen, desired, claims).into_iter().map(|(at, one)| {
-        let node = desired.nodes.get(at);
+    let free: BTreeSet<&Address> = free.steps.iter().map(|step| step.op.address()).collect();
+    let objects = strangers(seen, desired, claims).into_iter().map(|(address, one)| {
+        let node = desired.nodes.get(address);
         Stranger {
-            at: at.clone(),
+            address: address.clone(),
             state: one.facts.native.clone(),
             owner: one.owner().map(str::to_owned),
             named: node.is_some(),
-            free: free.contains(at),
+            free: free.contains(address),
             changes: node.map(|node| tables::diff(&node.attrs, &one.attrs)).unwrap_or_default(),
             taken: None,
             refusal: None,
@@ -257,8 +260,8 @@ fn regions(args: &ImportArgs, catalog: &Catalog, output: &mut Output) -> Result<
 }
 
 fn found_names(seen: &Inventory) -> BTreeSet<String> {
-    let roots = seen.seen.keys().filter(|at| crate::import::stores::is_root(at.kind));
-    roots.map(|at| at.name.to_string()).collect()
+    let roots = seen.seen.keys().filter(|address| crate::import::stores::is_root(address.kind));
+    roots.map(|address| address.name.to_string()).collect()
 }
 
 /// A name that was asked for and is not there is a mistake, and not an empty import.
@@ -305,8 +308,8 @@ async fn take_and_tell(
     let claims = run::record_to_write(adapters, desired).await?.claims;
     let plan = take_over_plan(adapters, desired, seen, &claims, None);
     let taken = take_over(adapters, desired, &plan, output).await?;
-    for (at, why) in &taken.refused {
-        output.say(&format!("{at} was not taken over: {why}"));
+    for (address, why) in &taken.refused {
+        output.say(&format!("{address} was not taken over: {why}"));
     }
     let refused = taken.refused.len();
     output.say(&format!("{} taken over, {refused} refused", taken.asked.saturating_sub(refused)));
@@ -389,16 +392,18 @@ async fn take_over(
     // Whose it is now is asked of the world: something outside rgctl may have been faster.
     let after = observe(&adapters.environment(), &everything_around(desired)).await?;
     let claims = run::record_of(adapters, desired).await?.claims;
-    let is_ours =
-        |at: &Address| after.seen.get(at).is_some_and(|one| claims.owns(&desired.blueprint, at, one));
+    let is_ours = |address: &Address| {
+        after.seen.get(address).is_some_and(|one| claims.owns(&desired.blueprint, address, one))
+    };
     let why = |step: &Step| {
         let held = ended.last.held.iter().find(|held| held.step == step.id).map(|held| held.why.clone());
-        let owner = after.seen.get(step.op.at()).and_then(Observed::owner);
+        let owner = after.seen.get(step.op.address()).and_then(Observed::owner);
         let taken = || owner.map(|owner| format!("it belongs to {owner} by now"));
         held.or_else(taken).unwrap_or_else(|| "the run ended before it".to_owned())
     };
-    let left = plan.steps.iter().filter(|step| !is_ours(step.op.at()));
-    let refused: BTreeMap<Address, String> = left.map(|step| (step.op.at().clone(), why(step))).collect();
+    let left = plan.steps.iter().filter(|step| !is_ours(step.op.address()));
+    let refused: BTreeMap<Address, String> =
+        left.map(|step| (step.op.address().clone(), why(step))).collect();
     let outcome = if refused.is_empty() { ended.outcome } else { not_settled(ended.outcome) };
     Ok(Taken { outcome: Some(outcome), asked: plan.steps.len(), refused })
 }

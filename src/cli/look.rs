@@ -48,7 +48,7 @@ pub async fn status(
     };
     let exists = status::existing(desired, &inventory, &claims, &plan);
     let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
-    let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);
+    let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.address.region);
     let mut ledger = Ledger::default();
     let scope = drive::scope_of(&*adapters.cloud, &loaded.desired).await?;
     ledger.fold(&adapters.store.entries(&scope, 0).await?);
@@ -113,12 +113,12 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
         run::look_and_plan(&adapters, &desired, &loaded.figures, &Policy::default(), false).await?;
     let exists = status::existing(&desired, &inventory, &claims, &plan);
     let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
-    let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.at.region);
+    let existing = |node: &Node| figures.cost(&node.attrs, &node.usage, &node.address.region);
     let wanted = |_: &StoreName, _: &RegionId| CostRange::default();
     let prices = Prices { existing: &existing, wanted: &wanted };
     let members = plan.waiting.iter().filter(|one| matches!(one, Blocker::ForeignMember { .. }));
     Ok(NotOurs::Observed {
-        objects: members.map(|one| one.at().name.to_string()).collect(),
+        objects: members.map(|one| one.address().name.to_string()).collect(),
         cost: status::report(&desired, &inventory, &claims, &plan, &prices).not_ours,
         unseen: inventory.gaps.iter().map(|gap| gap.region.clone()).collect(),
     })

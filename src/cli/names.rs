@@ -55,10 +55,12 @@ pub fn check_policy(
 ) -> Result<(), Failure> {
     let mut stores: BTreeSet<String> = desired.nodes.values().map(|node| node.store.to_string()).collect();
     stores.extend(desired.bills.iter().map(|bill| bill.store.to_string()));
-    let ours = inventory.seen.iter().filter(|(at, one)| claims.owns(&desired.blueprint, at, one));
-    stores.extend(ours.filter_map(|(at, one)| claims.store_of(at, one)).map(|store| store.to_string()));
+    let ours = inventory.seen.iter().filter(|(address, one)| claims.owns(&desired.blueprint, address, one));
+    stores.extend(
+        ours.filter_map(|(address, one)| claims.store_of(address, one)).map(|store| store.to_string()),
+    );
     let mut regions: BTreeSet<String> = desired.regions.iter().map(ToString::to_string).collect();
-    regions.extend(inventory.seen.keys().map(|at| at.region.to_string()));
+    regions.extend(inventory.seen.keys().map(|address| address.region.to_string()));
     let targets = policy.targets.iter().filter_map(|target| {
         let problem = unknown("--target", "store", target.as_str(), &stores)?;
         Some(problem + &unseen(inventory))

@@ -115,7 +115,7 @@ impl Progress {
         // Another try of what is told to wait is no news.
         let begun = turn.calls.iter().filter(|call| !self.told.contains_key(&*call.step.id.0)).map(|call| {
             let verb = words::verb(&call.step.op);
-            format!("begin {verb} {}", call.step.op.at())
+            format!("begin {verb} {}", call.step.op.address())
         });
         // What ended first, then what begins, then what waits.
         let mut lines: Vec<String> = told.chain(begun).collect();

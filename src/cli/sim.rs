@@ -70,9 +70,9 @@ pub fn run(
     Ok(0)
 }
 
-fn edit(cloud: &SimCloud, at: &Address, changes: &[String]) -> Result<(), SimCommandError> {
+fn edit(cloud: &SimCloud, address: &Address, changes: &[String]) -> Result<(), SimCommandError> {
     let parsed = sim_hands::fields(changes)?;
-    cloud.with_world(|world| world.edit_fields(at, parsed))?.map_err(SimCommandError::Argument)
+    cloud.with_world(|world| world.edit_fields(address, parsed))?.map_err(SimCommandError::Argument)
 }
 
 fn load(cloud: &SimCloud, args: &LoadArgs) -> Result<(), SimCommandError> {
@@ -196,12 +196,12 @@ fn show(cloud: &SimCloud, output: ShowAs, out: &mut dyn Write) -> Result<(), Sim
 fn show_json(world: &World) -> String {
     let objects: serde_json::Map<String, Value> = world
         .everything()
-        .map(|(at, seen)| (at.to_string(), serde_json::to_value(seen).unwrap_or_default()))
+        .map(|(address, seen)| (address.to_string(), serde_json::to_value(seen).unwrap_or_default()))
         .collect();
     let slots: serde_json::Map<String, Value> = world
         .everything()
-        .filter_map(|(at, _)| {
-            Some((at.to_string(), serde_json::to_value(world.slots(at)?).unwrap_or_default()))
+        .filter_map(|(address, _)| {
+            Some((address.to_string(), serde_json::to_value(world.slots(address)?).unwrap_or_default()))
         })
         .collect();
     let value = json!({
@@ -228,22 +228,22 @@ fn show_text(world: &World) -> String {
     )];
     let rows: Vec<[String; 4]> = world
         .everything()
-        .map(|(at, seen)| {
+        .map(|(address, seen)| {
             let role = seen.facts.role.map(|role| role.to_string()).unwrap_or_default();
             let pending = seen.pending.as_ref().map_or_else(String::new, |pending| {
-                let moved = world.slots(at).and_then(|slots| slots.moved);
+                let moved = world.slots(address).and_then(|slots| slots.moved);
                 let moved = moved.map_or_else(String::new, |part| {
                     format!(" ({:.0} % of the slots have moved)", part * 100.0)
                 });
                 format!("pending: {}{moved}", pending.set_names().join(", "))
             });
-            [at.to_string(), seen.facts.native, role, pending]
+            [address.to_string(), seen.facts.native, role, pending]
         })
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let (address, native, role) = (width(0), width(1), width(2));
-    for [at, status, part, pending] in &rows {
-        let line = format!("{at:address$}  {status:native$}  {part:role$}  {pending}");
+    let [first, second, third] = [0, 1, 2].map(width);
+    for [address, status, part, pending] in &rows {
+        let line = format!("{address:first$}  {status:second$}  {part:third$}  {pending}");
         lines.push(line.trim_end().to_owned());
     }
     if rows.is_empty() {

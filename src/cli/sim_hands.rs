@@ -36,7 +36,7 @@ fn pairs<'a>(
 
 /// Makes an object outside rgctl. It is nobody's, unless tags say otherwise.
 pub fn create(cloud: &SimCloud, args: &CreateArgs) -> Result<(), SimCommandError> {
-    let at = &args.address;
+    let address = &args.address;
     let given = fields(&args.fields)?;
     let tags: BTreeMap<String, String> = pairs(&args.tags, "NAME=VALUE")
         .map(|pair| pair.map(|(name, value)| (name.to_owned(), value.to_owned())))
@@ -44,21 +44,21 @@ pub fn create(cloud: &SimCloud, args: &CreateArgs) -> Result<(), SimCommandError
     cloud
         .with_world(|world| {
             let mut attrs = match &args.like {
-                Some(like) => like_that(world, at, like)?,
-                None => AnyAttrs::empty(at.kind),
+                Some(like) => like_that(world, address, like)?,
+                None => AnyAttrs::empty(address.kind),
             };
             for (field, value) in given {
                 attrs.set(field, Some(value)).map_err(|why| format!("{field}: {why}"))?;
             }
-            call(world, &Op::Create { at: at.clone(), attrs, tags })?;
+            call(world, &Op::Create { address: address.clone(), attrs, tags })?;
             // The mark of a call of rgctl's, which this was not.
-            world.edit_tags(at, BTreeMap::from([(TAG_TOKEN.to_owned(), None)]))
+            world.edit_tags(address, BTreeMap::from([(TAG_TOKEN.to_owned(), None)]))
         })?
         .map_err(SimCommandError::Argument)
 }
 
-fn like_that(world: &World, at: &Address, like: &Address) -> Result<AnyAttrs, String> {
-    if like.kind != at.kind {
+fn like_that(world: &World, address: &Address, like: &Address) -> Result<AnyAttrs, String> {
+    if like.kind != address.kind {
         return Err(format!("{like} is of another kind"));
     }
     world.attrs_of(like).cloned().ok_or_else(|| format!("{like} does not exist"))
@@ -68,7 +68,7 @@ fn like_that(world: &World, at: &Address, like: &Address) -> Result<AnyAttrs, St
 pub fn delete(cloud: &SimCloud, args: &DeleteArgs) -> Result<(), SimCommandError> {
     let final_snapshot = args.final_snapshot.as_deref().map(Name::new).transpose();
     let final_snapshot = final_snapshot.map_err(|error| SimCommandError::Argument(error.to_string()))?;
-    let op = Op::Delete { at: args.address.clone(), final_snapshot };
+    let op = Op::Delete { address: args.address.clone(), final_snapshot };
     cloud.with_world(|world| call(world, &op))?.map_err(SimCommandError::Argument)
 }
 
@@ -93,7 +93,7 @@ pub fn status(cloud: &SimCloud, args: &StatusArgs) -> Result<(), SimCommandError
 
 /// One call of a stranger. Each has a token of its own, so that one after a deletion makes the object anew.
 fn call(world: &mut World, op: &Op) -> Result<(), String> {
-    let seed = format!("another hand: {} {} at {}", op.word(), op.at(), world.now().as_millis());
+    let seed = format!("another hand: {} {} at {}", op.word(), op.address(), world.now().as_millis());
     let token = Token(sha256_hex(seed.as_bytes()).chars().take(32).collect());
     match world.call(op, &token) {
         Ok(_) => Ok(()),

@@ -33,7 +33,7 @@ const OPERATIONS: [&str; 13] = [
 /// Regions that are known without any file, and those in which the world has something.
 fn regions(catalog: &Catalog, world: &World) -> BTreeSet<String> {
     let mut known = built_in_regions(catalog);
-    known.extend(world.everything().map(|(at, _)| at.region.to_string()));
+    known.extend(world.everything().map(|(address, _)| address.region.to_string()));
     known
 }
 

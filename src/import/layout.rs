@@ -32,16 +32,16 @@ pub(super) struct Placed {
 impl Placed {
     /// Whether a part is called as it would be without being told.
     pub fn derives(&self, blueprint: &BlueprintName, part: &Part) -> bool {
-        let Some(at) = part.own() else { return false };
-        let id = format!("{blueprint}-{}-{}", self.name, at.region.short());
-        match at.kind.facts().parent {
-            Some(_) => at.name.as_str() == format!("{id}-{}", part.number),
-            None if at.kind.facts().is_global => {
+        let Some(address) = part.own() else { return false };
+        let id = format!("{blueprint}-{}-{}", self.name, address.region.short());
+        match address.kind.facts().parent {
+            Some(_) => address.name.as_str() == format!("{id}-{}", part.number),
+            None if address.kind.facts().is_global => {
                 self.only_cell
                     && part.home.is_none()
-                    && at.name.as_str() == format!("{blueprint}-{}-global", self.name)
+                    && address.name.as_str() == format!("{blueprint}-{}-global", self.name)
             }
-            None => at.name.as_str() == id,
+            None => address.name.as_str() == id,
         }
     }
 }
@@ -89,8 +89,8 @@ impl Layout {
                 }
                 Err(why) => {
                     layout.notes.push(format!("{} is left out: {why}", store.root));
-                    for at in store.own() {
-                        layout.refused.insert(at, why.clone());
+                    for address in store.own() {
+                        layout.refused.insert(address, why.clone());
                     }
                 }
             }
@@ -234,8 +234,11 @@ fn store_name(blueprint: &BlueprintName, root: &Address, taken: &BTreeSet<StoreN
 
 /// The user's tags that all objects of a store have alike.
 pub(super) fn common_tags(inventory: &Inventory, store: &ImportedStore) -> BTreeMap<String, String> {
-    let mut all =
-        store.own().into_iter().filter_map(|at| inventory.seen.get(&at)).map(|seen| &seen.facts.tags);
+    let mut all = store
+        .own()
+        .into_iter()
+        .filter_map(|address| inventory.seen.get(&address))
+        .map(|seen| &seen.facts.tags);
     let Some(first) = all.next() else { return BTreeMap::new() };
     // The service's own tags cannot be set by anybody else.
     let is_own = |key: &str| !key.starts_with(TAG_PREFIX) && !key.starts_with("aws:");
@@ -258,7 +261,7 @@ pub(super) fn missing_regions(inventory: &Inventory, layout: &Layout, known: &Re
             let zones: BTreeSet<String> = inventory
                 .seen
                 .iter()
-                .filter(|(at, _)| at.region == region)
+                .filter(|(address, _)| address.region == region)
                 .filter_map(|(_, seen)| seen.attrs.text("zone"))
                 .collect();
             let usual = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));

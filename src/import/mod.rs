@@ -99,7 +99,8 @@ pub struct StoreFound {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kept {
     /// Of which object.
-    pub at: Address,
+    #[serde(rename = "at")]
+    pub address: Address,
     /// Which.
     pub field: String,
     /// Its value; nothing when it is left alone.
@@ -110,7 +111,8 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Left {
     /// Which.
-    pub at: Address,
+    #[serde(rename = "at")]
+    pub address: Address,
     /// Why.
     pub why: String,
 }
@@ -190,8 +192,8 @@ fn settled(inventory: &Inventory) -> Inventory {
 
 fn plan_as_if_taken(ask: &ImportInput<'_>, desired: &Desired) -> Plan {
     let mut inventory = ask.inventory.clone();
-    for (at, node) in &desired.nodes {
-        if let Some(seen) = inventory.seen.get_mut(at).filter(|seen| seen.owner().is_none()) {
+    for (address, node) in &desired.nodes {
+        if let Some(seen) = inventory.seen.get_mut(address).filter(|seen| seen.owner().is_none()) {
             seen.facts.tags.extend(node.all_tags(&desired.blueprint));
         }
     }
@@ -245,8 +247,10 @@ impl DocumentBuilder<'_> {
 
     /// The entry of an object; none when everything of it follows from the section.
     fn entry(&self, placed: &Placed, part: &Part) -> Option<Value> {
-        let settings =
-            part.own().and_then(|at| self.settings.get(&at)).filter(|settings| !settings.is_empty());
+        let settings = part
+            .own()
+            .and_then(|address| self.settings.get(&address))
+            .filter(|settings| !settings.is_empty());
         let is_derived = placed.derives(self.ask.blueprint, part);
         if is_derived && settings.is_none() {
             return None;
@@ -280,11 +284,11 @@ impl DocumentBuilder<'_> {
 
     /// States what differs as it was found.
     fn note_differences(&mut self, desired: &Desired) {
-        for (at, node) in &desired.nodes {
-            let Some(seen) = self.settled.seen.get(at) else { continue };
+        for (address, node) in &desired.nodes {
+            let Some(seen) = self.settled.seen.get(address) else { continue };
             let found = differences(node, &seen.attrs);
             if !found.is_empty() {
-                self.settings.insert(at.clone(), found);
+                self.settings.insert(address.clone(), found);
             }
         }
     }
@@ -292,11 +296,11 @@ impl DocumentBuilder<'_> {
     fn stores(&self) -> Vec<StoreFound> {
         let kept = |found: &ImportedStore| {
             let own = found.own();
-            let of_store = self.settings.iter().filter(|(at, _)| own.contains(*at));
+            let of_store = self.settings.iter().filter(|(address, _)| own.contains(*address));
             of_store
-                .flat_map(|(at, fields)| {
+                .flat_map(|(address, fields)| {
                     fields.iter().map(|(field, value)| Kept {
-                        at: at.clone(),
+                        address: address.clone(),
                         field: field.clone(),
                         value: value.clone(),
                     })
@@ -357,25 +361,25 @@ fn left(ask: &ImportInput<'_>, all: &[ImportedStore], layout: &Layout) -> Vec<Le
         .filter_map(|part| Some((part.kind.as_str(), part.name.as_deref()?)))
         .collect();
     let mut left = Vec::new();
-    for (at, seen) in &ask.inventory.seen {
-        if at.kind.facts().observe_only || taken.contains(at) {
+    for (address, seen) in &ask.inventory.seen {
+        if address.kind.facts().observe_only || taken.contains(address) {
             continue;
         }
         let owner = seen.owner();
         let why = if let Some(owner) = owner {
             format!("it belongs to the blueprint `{owner}`")
-        } else if let Some(why) = layout.refused.get(at) {
+        } else if let Some(why) = layout.refused.get(address) {
             why.clone()
-        } else if used.contains(&(at.kind.as_str(), at.name.as_str())) {
+        } else if used.contains(&(address.kind.as_str(), address.name.as_str())) {
             "it is used, and shared with others or the service's own".to_owned()
-        } else if all.iter().any(|store| store.root == *at || store.own().contains(at)) {
+        } else if all.iter().any(|store| store.root == *address || store.own().contains(address)) {
             "its store was not chosen".to_owned()
-        } else if is_root(at.kind) {
+        } else if is_root(address.kind) {
             "it is on its way out".to_owned()
         } else {
             "no store that is to be imported uses it".to_owned()
         };
-        left.push(Left { at: at.clone(), why });
+        left.push(Left { address: address.clone(), why });
     }
     left
 }

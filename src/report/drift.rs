@@ -76,17 +76,17 @@ pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftRepo
             Reason::Unmarked => false,
             _ => wish_is_old || (is_gone && was_made),
         };
-        let at = step.op.at();
+        let address = step.op.address();
         Difference {
             step: step.id.clone(),
-            what: what(&step.op, &format!("{} {} in {}", at.kind, at.name, at.region)),
+            what: what(&step.op, &format!("{} {} in {}", address.kind, address.name, address.region)),
             fields: plan::fields(step, plan::Detail::Changes).into_iter().map(|(_, text)| text).collect(),
             cause: if by_another { Cause::ChangedOutside } else { Cause::NotYetApplied },
         }
     });
     DriftReport {
         blueprint: plan.blueprint.clone(),
-        settled: settled.map(|(at, _)| at),
+        settled: settled.map(|(address, _)| address),
         clean: plan.is_clean(),
         differences: differences.collect(),
         health: plan.health.clone(),
@@ -131,8 +131,8 @@ fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
     for entry in record {
         if let Event::Settled { step, .. } = &entry.what {
             match step.0.strip_prefix("delete ") {
-                Some(at) => {
-                    made.remove(&StepId(format!("create {at}").into()));
+                Some(address) => {
+                    made.remove(&StepId(format!("create {address}").into()));
                 }
                 None => {
                     made.insert(step.clone());
@@ -183,8 +183,8 @@ pub fn text(report: &DriftReport, style: Style) -> String {
 /// Each trouble with its object and its reason.
 fn ailing(health: &Health) -> impl Iterator<Item = (String, &str)> {
     health.troubles.iter().map(|ailment| {
-        let name = match &ailment.at {
-            Some(at) => format!("{} {} in {}", at.kind, at.name, at.region),
+        let name = match &ailment.address {
+            Some(address) => format!("{} {} in {}", address.kind, address.name, address.region),
             None => ailment.name.clone(),
         };
         (name, ailment.why.as_str())

@@ -22,9 +22,12 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
             (format!("begins {purpose}, {steps} steps in the plan"), consents)
         }
         Event::Chosen { choices } => {
-            let successors = choices.successors.iter().map(|(at, to)| format!("{to} takes over in {at}"));
-            let snapshots =
-                choices.snapshots.iter().map(|(at, name)| format!("{at} leaves the snapshot {name}"));
+            let successors =
+                choices.successors.iter().map(|(address, to)| format!("{to} takes over in {address}"));
+            let snapshots = choices
+                .snapshots
+                .iter()
+                .map(|(address, name)| format!("{address} leaves the snapshot {name}"));
             ("chooses".to_owned(), successors.chain(snapshots).collect())
         }
         Event::Intended { step, why, changes, .. } => {

@@ -110,14 +110,17 @@ pub fn text(report: &ImportReport, style: Style) -> String {
         for kept in &store.kept {
             let value =
                 if kept.value.is_null() { "left alone".to_owned() } else { words::value(&kept.value) };
-            let _ =
-                writeln!(out, "      as found     {}/{} {}: {value}", kept.at.kind, kept.at.name, kept.field);
+            let _ = writeln!(
+                out,
+                "      as found     {}/{} {}: {value}",
+                kept.address.kind, kept.address.name, kept.field
+            );
         }
     }
     lines(
         &mut out,
         "Left outside",
-        report.left.iter().map(|left| format!("{}: {}", left.at, left.why)),
+        report.left.iter().map(|left| format!("{}: {}", left.address, left.why)),
         style,
     );
     lines(&mut out, "Notes", report.notes.iter().cloned(), style);
@@ -160,7 +163,7 @@ pub fn markdown(report: &ImportReport) -> String {
     for (heading, lines) in [
         (
             "Left outside",
-            report.left.iter().map(|left| format!("`{}`: {}", left.at, left.why)).collect::<Vec<_>>(),
+            report.left.iter().map(|left| format!("`{}`: {}", left.address, left.why)).collect::<Vec<_>>(),
         ),
         ("Notes", report.notes.clone()),
         ("Problems", report.problems.clone()),
@@ -182,7 +185,8 @@ pub fn markdown(report: &ImportReport) -> String {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stranger {
     /// Which.
-    pub at: Address,
+    #[serde(rename = "at")]
+    pub address: Address,
     /// The service's word for its state.
     pub state: String,
     /// The blueprint that owns it.
@@ -230,8 +234,8 @@ pub fn strangers_text(report: &StrangersReport, style: Style) -> String {
     for one in &report.objects {
         let named = if one.named { "named by the blueprint" } else { "not in the blueprint" };
         let owner = one.owner.as_deref().unwrap_or("nobody");
-        let at = style.paint(Tone::Strong, &one.at.to_string());
-        let _ = writeln!(out, "{at}  {}  owner: {owner}  {named}", one.state);
+        let address = style.paint(Tone::Strong, &one.address.to_string());
+        let _ = writeln!(out, "{address}  {}  owner: {owner}  {named}", one.state);
         for change in &one.changes {
             let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), words::value);
             let _ = writeln!(
@@ -263,7 +267,7 @@ pub fn strangers_markdown(report: &StrangersReport) -> String {
         let _ = writeln!(
             out,
             "| `{}` | {} | {} | {} | {} |",
-            one.at,
+            one.address,
             one.state,
             one.owner.as_deref().unwrap_or("nobody"),
             if one.named { "yes" } else { "no" },

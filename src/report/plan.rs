@@ -93,7 +93,7 @@ pub fn groups(plan: &Plan) -> Vec<(String, Vec<&Step>)> {
     let mut groups: Vec<(String, Vec<&Step>)> = Vec::new();
     let mut places: BTreeMap<_, usize> = BTreeMap::new();
     for step in &plan.steps {
-        let region = &step.op.at().region;
+        let region = &step.op.address().region;
         let place = *places.entry((&step.store, region)).or_insert(groups.len());
         if place == groups.len() {
             let heading = match &step.store {
@@ -117,10 +117,10 @@ struct Context<'a> {
 
 fn write_step(out: &mut String, step: &Step, context: &Context<'_>) {
     let Context { numbers, refusals, style, detail } = context;
-    let at = step.op.at();
+    let address = step.op.address();
     let number = numbers.get(&step.id).copied().unwrap_or_default();
     let sign = style.paint(words::tone(step), &format!("{:>3}", words::sign(step)));
-    let what = format!("{} {} {}", words::verb(&step.op), at.kind, at.name);
+    let what = format!("{} {} {}", words::verb(&step.op), address.kind, address.name);
     let _ = writeln!(out, "{sign} #{number} {}", style.paint(Tone::Strong, &what));
     let mut line = |label: &str, text: &str| {
         let _ = writeln!(out, "      {} {text}", style.paint(Tone::Faint, &format!("{label:<7}")));
@@ -157,7 +157,7 @@ pub fn fields(step: &Step, detail: Detail) -> Vec<(&'static str, String)> {
             .collect(),
         Op::Tag { tags, .. } => tags.iter().map(|(key, value)| ("tag", format!("{key} = {value}"))).collect(),
         Op::Delete { final_snapshot: Some(name), .. } => vec![("keeps", format!("final snapshot {name}"))],
-        Op::Delete { at, final_snapshot: None } if at.kind.facts().holds_data => {
+        Op::Delete { address, final_snapshot: None } if address.kind.facts().holds_data => {
             vec![("keeps", "no final snapshot".to_owned())]
         }
         Op::Create { attrs, .. } => {
@@ -193,15 +193,15 @@ fn write_waiting(out: &mut String, plan: &Plan, style: Style) {
 
 /// What is not done, and whatever else is not as wanted, each with the reason.
 pub fn not_done(plan: &Plan) -> Vec<(String, String)> {
-    let object = |at: &Address| format!("{} {} in {}", at.kind, at.name, at.region);
-    let waiting = plan.waiting.iter().map(|waiting| (object(waiting.at()), waiting.to_string()));
-    let told: BTreeSet<&Address> = plan.waiting.iter().map(Blocker::at).collect();
-    let others = plan.health.troubles.iter().filter(|ailment| match &ailment.at {
-        Some(at) => !told.contains(at),
+    let object = |address: &Address| format!("{} {} in {}", address.kind, address.name, address.region);
+    let waiting = plan.waiting.iter().map(|waiting| (object(waiting.address()), waiting.to_string()));
+    let told: BTreeSet<&Address> = plan.waiting.iter().map(Blocker::address).collect();
+    let others = plan.health.troubles.iter().filter(|ailment| match &ailment.address {
+        Some(address) => !told.contains(address),
         None => true,
     });
     let others = others.map(|ailment| {
-        (ailment.at.as_ref().map_or_else(|| ailment.name.clone(), object), ailment.why.clone())
+        (ailment.address.as_ref().map_or_else(|| ailment.name.clone(), object), ailment.why.clone())
     });
     waiting.chain(others).collect()
 }

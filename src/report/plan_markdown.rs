@@ -101,7 +101,7 @@ fn write_group(out: &mut String, heading: &str, steps: &[&Step], refusals: &[Ref
         "| | What | Why | Fields | Cost a month | Effect |\n| --- | --- | --- | --- | --- | --- |"
     );
     for step in steps {
-        let at = step.op.at();
+        let address = step.op.address();
         let fields: Vec<String> =
             fields(step, Detail::Changes).into_iter().map(|(_, text)| cell(&text)).collect();
         let cost = words::cost(&step.cost.before, &step.cost.after).unwrap_or_default();
@@ -113,8 +113,8 @@ fn write_group(out: &mut String, heading: &str, steps: &[&Step], refusals: &[Ref
             "| `{}` | {} `{}` `{}`{held} | {} | {} | {} | {} |",
             words::sign(step),
             words::verb(&step.op),
-            at.kind,
-            at.name,
+            address.kind,
+            address.name,
             cell(&step.why.to_string()),
             fields.join("<br>"),
             cost.trim_end_matches(" a month"),

@@ -26,7 +26,8 @@ use rgctl_schema::time::Moment;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ObjectStatus {
     /// Where.
-    pub at: Address,
+    #[serde(rename = "at")]
+    pub address: Address,
     /// In which phase; absent when it is wanted and missing, nothing when it could not be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
@@ -124,21 +125,21 @@ type Place = (StoreName, RegionId);
 pub fn existing(desired: &Desired, inventory: &Inventory, claims: &Claims, plan: &Plan) -> Desired {
     let outsiders = outsiders(plan);
     let nodes = inventory.seen.iter().filter(|(_, seen)| seen.facts.phase != Phase::Absent);
-    let nodes = nodes.filter_map(|(at, seen)| {
-        let wanted = desired.nodes.get(at);
-        let is_ours = claims.owns(&desired.blueprint, at, seen);
-        if wanted.is_none() && !is_ours && !outsiders.contains_key(at) {
+    let nodes = nodes.filter_map(|(address, seen)| {
+        let wanted = desired.nodes.get(address);
+        let is_ours = claims.owns(&desired.blueprint, address, seen);
+        if wanted.is_none() && !is_ours && !outsiders.contains_key(address) {
             return None;
         }
-        let store_of = |at: &Address| match desired.nodes.get(at) {
+        let store_of = |address: &Address| match desired.nodes.get(address) {
             Some(node) => Some(node.store.clone()),
-            None => claims.store_of(at, inventory.seen.get(at)?),
+            None => claims.store_of(address, inventory.seen.get(address)?),
         };
-        let store = store_of(at).or_else(|| store_of(outsiders.get(at)?))?;
+        let store = store_of(address).or_else(|| store_of(outsiders.get(address)?))?;
         let mut usage = wanted.map_or_else(Usage::default, |node| node.usage);
         usage.data_gib = seen.facts.used_gib.unwrap_or(usage.data_gib);
         let node = Node {
-            at: at.clone(),
+            address: address.clone(),
             attrs: seen.attrs.clone(),
             needs: BTreeSet::new(),
             store,
@@ -147,7 +148,7 @@ pub fn existing(desired: &Desired, inventory: &Inventory, claims: &Claims, plan:
             standby: wanted.is_some_and(|node| node.standby),
             usage,
         };
-        Some((at.clone(), node))
+        Some((address.clone(), node))
     });
     Desired { nodes: nodes.collect(), ..desired.clone() }
 }
@@ -155,7 +156,7 @@ pub fn existing(desired: &Desired, inventory: &Inventory, claims: &Claims, plan:
 /// Objects that are not ours and bound to ours, each with the one of ours.
 fn outsiders(plan: &Plan) -> BTreeMap<&Address, &Address> {
     let told = plan.waiting.iter().filter_map(|waiting| match waiting {
-        Blocker::ForeignMember { at, of, .. } => Some((at, of)),
+        Blocker::ForeignMember { address, of, .. } => Some((address, of)),
         _ => None,
     });
     told.collect()
@@ -170,39 +171,40 @@ pub fn report(
     prices: &Prices<'_>,
 ) -> StatusReport {
     let outsiders = outsiders(plan);
-    let is_foreign = |at: &Address| {
-        outsiders.contains_key(at)
+    let is_foreign = |address: &Address| {
+        outsiders.contains_key(address)
             || plan
                 .waiting
                 .iter()
-                .any(|one| matches!(one, Blocker::Foreign { at: foreign, .. } if foreign == at))
+                .any(|one| matches!(one, Blocker::Foreign { address: foreign, .. } if foreign == address))
     };
     let exists = existing(desired, inventory, claims, plan);
     let mut stores: BTreeMap<Place, StoreStatus> = BTreeMap::new();
-    let place = |store: &StoreName, at: &Address| (store.clone(), at.region.clone());
-    for node in desired.nodes.values().filter(|node| !exists.nodes.contains_key(&node.at)) {
-        let is_unseen = !inventory.is_complete_for(&node.at);
-        let store = stores.entry(place(&node.store, &node.at)).or_insert_with(|| StoreStatus::at(node));
+    let place = |store: &StoreName, address: &Address| (store.clone(), address.region.clone());
+    for node in desired.nodes.values().filter(|node| !exists.nodes.contains_key(&node.address)) {
+        let is_unseen = !inventory.is_complete_for(&node.address);
+        let store = stores.entry(place(&node.store, &node.address)).or_insert_with(|| StoreStatus::of(node));
         store.objects.push(ObjectStatus {
             phase: (!is_unseen).then_some(Phase::Absent),
             unseen: is_unseen,
-            ..missing(&node.at)
+            ..missing(&node.address)
         });
     }
     let mut sums = (Total::default(), Total::default());
     for node in exists.nodes.values() {
-        let at = &node.at;
-        let Some(seen) = inventory.seen.get(at) else { continue };
-        let wanted = desired.nodes.get(at);
-        let mut object = object(at, seen);
-        object.unwanted = wanted.is_none() && !at.kind.facts().observe_only && !outsiders.contains_key(at);
-        object.foreign = is_foreign(at);
+        let address = &node.address;
+        let Some(seen) = inventory.seen.get(address) else { continue };
+        let wanted = desired.nodes.get(address);
+        let mut object = object(address, seen);
+        object.unwanted =
+            wanted.is_none() && !address.kind.facts().observe_only && !outsiders.contains_key(address);
+        object.foreign = is_foreign(address);
         if let Some(wanted) = wanted {
             object.differs =
                 tables::diff(&wanted.attrs, &seen.attrs).into_iter().map(|change| change.field).collect();
         }
         let cost = (prices.existing)(node);
-        let store = stores.entry(place(&node.store, at)).or_insert_with(|| StoreStatus::at(node));
+        let store = stores.entry(place(&node.store, address)).or_insert_with(|| StoreStatus::of(node));
         store.standby |= node.standby;
         if object.foreign {
             sums.1.merge(&cost);
@@ -214,7 +216,7 @@ pub fn report(
     }
     let mut wanted = Total::default();
     for ((name, region), store) in &mut stores {
-        store.objects.sort_by(|a, b| a.at.cmp(&b.at));
+        store.objects.sort_by(|a, b| a.address.cmp(&b.address));
         store.summary = summary(&store.objects);
         store.wanted = (prices.wanted)(name, region).expected;
         wanted.merge(&store.wanted);
@@ -237,10 +239,10 @@ pub fn report(
 }
 
 impl StoreStatus {
-    fn at(node: &Node) -> Self {
+    fn of(node: &Node) -> Self {
         Self {
             store: node.store.clone(),
-            region: node.at.region.clone(),
+            region: node.address.region.clone(),
             standby: node.standby,
             summary: String::new(),
             cost: Total::default(),
@@ -253,13 +255,14 @@ impl StoreStatus {
 impl ObjectStatus {
     /// Whether it exists, and is no snapshot or the like that stays behind on purpose.
     fn is_there(&self) -> bool {
-        self.phase.as_ref().is_some_and(|phase| *phase != Phase::Absent) && !self.at.kind.facts().observe_only
+        self.phase.as_ref().is_some_and(|phase| *phase != Phase::Absent)
+            && !self.address.kind.facts().observe_only
     }
 }
 
-fn missing(at: &Address) -> ObjectStatus {
+fn missing(address: &Address) -> ObjectStatus {
     ObjectStatus {
-        at: at.clone(),
+        address: address.clone(),
         phase: Some(Phase::Absent),
         unseen: false,
         native: String::new(),
@@ -277,7 +280,7 @@ fn missing(at: &Address) -> ObjectStatus {
 /// Numbers that make the size of an object, as they are seen.
 const SIZES: [&str; 5] = ["nodes", "shards", "replicas_per_shard", "base_rpu", "max_rpu"];
 
-fn object(at: &Address, seen: &Observed) -> ObjectStatus {
+fn object(address: &Address, seen: &Observed) -> ObjectStatus {
     let set = seen.attrs.set_fields();
     let classes = ["class", "node_type"];
     let class = set.iter().find(|(name, _)| classes.contains(name)).and_then(|(_, value)| value.as_str());
@@ -295,13 +298,13 @@ fn object(at: &Address, seen: &Observed) -> ObjectStatus {
         size: (!sizes.is_empty()).then(|| sizes.join(", ")),
         pending: pending.map(|(name, _)| name.to_owned()).collect(),
         endpoint: seen.facts.endpoint.clone(),
-        ..missing(at)
+        ..missing(address)
     }
 }
 
 fn summary(objects: &[ObjectStatus]) -> String {
     // Snapshots and the like are left behind on purpose; they say nothing about the store's health.
-    let is_counted = |object: &&ObjectStatus| !object.unwanted && !object.at.kind.facts().observe_only;
+    let is_counted = |object: &&ObjectStatus| !object.unwanted && !object.address.kind.facts().observe_only;
     let wanted: Vec<&ObjectStatus> = objects.iter().filter(is_counted).collect();
     let count = |what: &dyn Fn(&ObjectStatus) -> bool| wanted.iter().filter(|object| what(object)).count();
     let ready = count(&|object| object.phase.as_ref().is_some_and(Phase::is_ready) && !object.foreign);
@@ -422,8 +425,8 @@ fn cells(object: &ObjectStatus) -> [String; 6] {
         },
     );
     [
-        object.at.kind.to_string(),
-        object.at.name.to_string(),
+        object.address.kind.to_string(),
+        object.address.name.to_string(),
         phase,
         object.role.clone().unwrap_or_default(),
         [&object.class, &object.size].into_iter().flatten().cloned().collect::<Vec<_>>().join(", "),

@@ -25,7 +25,7 @@ use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, GENESIS, Rule};
 use serde_json::json;
 
-use rgctl_testkit::fixtures::{ask, at, cluster_store, consents, desired, lines, node};
+use rgctl_testkit::fixtures::{address, ask, cluster_store, consents, desired, lines, node};
 use rgctl_testkit::shipped::{SHIPPED, build};
 use rgctl_testkit::site::{Order, Site, block_on, cache_store};
 use rgctl_testkit::swarm_blueprint::{CATALOG, Game};
@@ -204,8 +204,8 @@ fn with_global(family: &str) -> Desired {
         _ => spec("valkey", "      class: cache.r7g.large\n      shards: 2\n      replicasPerShard: 1\n"),
     };
     let wanted = rgctl_testkit::swarm_blueprint::desired_of(&text, GENESIS).unwrap();
-    assert!(wanted.nodes.keys().any(|at| at.kind == global), "{family} has a global object");
-    assert_eq!(wanted.nodes.keys().filter(|at| at.kind == root).count(), 3);
+    assert!(wanted.nodes.keys().any(|address| address.kind == global), "{family} has a global object");
+    assert_eq!(wanted.nodes.keys().filter(|address| address.kind == root).count(), 3);
     wanted
 }
 
@@ -224,7 +224,7 @@ fn a_global_object_of_each_family_is_removed_with_as_many_calls_as_steps() {
 fn a_way_by_steps_is_in_the_plan_from_its_first_step_to_its_last() {
     let with = |mode: &str, shards: u32| {
         let mut nodes = cache_store("rank", "us-east-1", shards);
-        let group = nodes.iter_mut().find(|node| node.at.kind == KindId::CacheGroup).unwrap();
+        let group = nodes.iter_mut().find(|node| node.address.kind == KindId::CacheGroup).unwrap();
         group.attrs.set("cluster_mode", Some(json!(mode))).unwrap();
         desired(nodes)
     };
@@ -250,8 +250,8 @@ fn what_is_stopped_is_woken_before_it_is_changed_and_both_are_agreed() {
     let after = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.xlarge"));
     let mut site = Site::new(14);
     site.apply(&before);
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
-    let stop = Op::Act { at: cluster, verb: Verb::Stop };
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let stop = Op::Act { address: cluster, verb: Verb::Stop };
     block_on(site.cloud.call(&stop, &Token("by hand".into()), &Permit::always())).unwrap();
     site.cloud.advance(Span::from_hours(1)).unwrap();
     let woken = |plan: &Plan| plan.steps.iter().filter(|step| step.op.word() == "start").count();
@@ -271,7 +271,7 @@ fn with_one_done_by_hand(site: &mut Site) -> (Desired, Plan) {
     let after = desired(cluster_store("accounts", "us-east-1", 3, "db.r7g.xlarge"));
     site.apply(&before);
     let plan = site.plan(&after);
-    let member = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    let member = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
     site.cloud
         .with_world(|world| world.edit_fields(&member, vec![("class", json!("db.r7g.xlarge"))]))
         .unwrap()
@@ -326,7 +326,7 @@ fn a_choice_is_on_record_before_the_first_call_and_kept_by_the_next_run() {
     assert!(matches!(events[opened + 1], Event::Chosen { .. }), "{:#?}", &events[opened..]);
     assert!(matches!(events[opened + 2], Event::Intended { .. }));
     // Meanwhile another member has become the first in order.
-    let third = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
+    let third = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
     site.cloud
         .with_world(|world| world.edit_fields(&third, vec![("promotion_tier", json!(0))]))
         .unwrap()
@@ -353,8 +353,11 @@ fn the_name_of_a_final_snapshot_is_as_it_was_agreed() {
     let order = Order { policy, agreed: Some(plan), destroy: true, ..Order::default() };
     assert_eq!(site.run(&wanted, &order).unwrap().outcome, Outcome::Settled);
     let seen = site.look(&wanted).seen;
-    let names: Vec<_> =
-        seen.keys().filter(|at| at.kind == KindId::AuroraSnapshot).map(|at| &at.name).collect();
+    let names: Vec<_> = seen
+        .keys()
+        .filter(|address| address.kind == KindId::AuroraSnapshot)
+        .map(|address| &address.name)
+        .collect();
     assert_eq!(names, agreed.snapshots.values().collect::<Vec<_>>());
 }
 
@@ -362,7 +365,7 @@ fn the_name_of_a_final_snapshot_is_as_it_was_agreed() {
 fn held_on(change: impl Fn(&mut Desired)) -> Vec<String> {
     let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut agreed_to = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.xlarge"));
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let cluster = agreed_to.nodes.get_mut(&cluster).unwrap();
     cluster.attrs.set("backup_retention_days", Some(json!(8))).unwrap();
     let mut site = Site::new(19);
@@ -383,7 +386,7 @@ fn held_on(change: impl Fn(&mut Desired)) -> Vec<String> {
 #[test]
 fn a_step_that_does_more_than_was_agreed_is_never_run() {
     assert_eq!(held_on(|_| {}), [""; 0]);
-    let member = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    let member = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
     // Another value, another step, a field more in the same call, and an object more.
     let bigger = held_on(|other| {
         let node = other.nodes.get_mut(&member).unwrap();
@@ -395,14 +398,14 @@ fn a_step_that_does_more_than_was_agreed_is_never_run() {
         node.attrs.set("performance_insights", Some(json!(true))).unwrap();
     });
     assert_eq!(more, [format!("modify {member} performance_insights")]);
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let wider = held_on(|other| {
         let node = other.nodes.get_mut(&cluster).unwrap();
         node.attrs.set("backup_window", Some(json!("02:00-03:00"))).unwrap();
     });
     assert_eq!(wider, [format!("modify {cluster} backup_retention_days+backup_window")]);
     let another = held_on(|other| {
-        let third = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
+        let third = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
         let fields = [
             ("cluster", json!("game-accounts-use1")),
             ("engine", json!("aurora-mysql")),
@@ -417,14 +420,14 @@ fn a_step_that_does_more_than_was_agreed_is_never_run() {
 fn what_would_grow_when_it_was_agreed_to_and_would_shrink_now_is_held() {
     let with = |replicas: u32| {
         let mut nodes = cache_store("rank", "us-east-1", 1);
-        let group = nodes.iter_mut().find(|node| node.at.kind == KindId::CacheGroup).unwrap();
+        let group = nodes.iter_mut().find(|node| node.address.kind == KindId::CacheGroup).unwrap();
         group.attrs.set("replicas_per_shard", Some(json!(replicas))).unwrap();
         desired(nodes)
     };
     let mut site = Site::new(20);
     site.apply(&with(1));
     let plan = site.plan(&with(2));
-    let group = at("us-east-1", KindId::CacheGroup, "game-rank");
+    let group = address("us-east-1", KindId::CacheGroup, "game-rank");
     let by_hand = vec![("replicas_per_shard", json!(4))];
     site.cloud.with_world(|world| world.edit_fields(&group, by_hand)).unwrap().unwrap();
     let calls_before = site.cloud.calls().len();
@@ -440,7 +443,7 @@ fn step(text: &str) -> StepId {
 fn intended(text: &str) -> Event {
     Event::Intended {
         step: step(text),
-        at: at("us-east-1", KindId::AuroraCluster, "game-db"),
+        address: address("us-east-1", KindId::AuroraCluster, "game-db"),
         word: "create".into(),
         token: Token("t".into()),
         final_snapshot: None,
@@ -568,8 +571,8 @@ fn an_old_record_that_does_not_follow_still_counts_and_history_says_where() {
 #[test]
 fn a_global_object_that_was_made_and_not_tagged_is_known_by_its_members_and_tagged() {
     let wanted = with_global("documentdb");
-    let global = wanted.nodes.keys().find(|at| at.kind == KindId::DocumentGlobal).unwrap().clone();
-    let primary = at("us-east-1", KindId::DocumentCluster, "game-s-use1");
+    let global = wanted.nodes.keys().find(|address| address.kind == KindId::DocumentGlobal).unwrap().clone();
+    let primary = address("us-east-1", KindId::DocumentCluster, "game-s-use1");
     let mut world = rgctl_testkit::fixtures::world_of(&wanted);
     let role = rgctl_schema::phase::Role::Writer;
     let seen = world.seen.get_mut(&global).unwrap();
@@ -585,7 +588,7 @@ fn a_global_object_that_was_made_and_not_tagged_is_known_by_its_members_and_tagg
     assert!(owns(&claims));
     let policy = Policy::default();
     let plan = planning::plan(&PlanInput { claims: &claims, ..ask(&wanted, &world, &policy) });
-    let tagged = plan.steps.iter().any(|step| step.op.at() == &global && step.op.word() == "tag");
+    let tagged = plan.steps.iter().any(|step| step.op.address() == &global && step.op.word() == "tag");
     assert!(tagged, "{:#?}", lines(&plan));
     // With a member of somebody else it is somebody else's.
     claims.objects.remove(&primary);

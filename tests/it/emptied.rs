@@ -18,7 +18,7 @@ use rgctl_sim::GENESIS;
 use serde_json::json;
 
 use crate::agreed::quiet_site;
-use rgctl_testkit::fixtures::{at, cluster_store, consents, desired, lines};
+use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, lines};
 use rgctl_testkit::site::{Order, Site, cache_store};
 use rgctl_testkit::swarm_blueprint::desired_of;
 use rgctl_testkit::taps::Cut;
@@ -52,25 +52,26 @@ fn wanted(store: &str, regions: &str) -> Desired {
 /// gone. What a primary fills again is not asked for: a secondary counts where no data stands anywhere.
 fn emptied(wanted: &Desired, world: &Inventory) -> BTreeSet<String> {
     let primary = rgctl_testkit::fixtures::region("us-east-1");
-    let is_standing =
-        |(at, seen): &(&Address, &Observed)| !seen.facts.phase.is_going() && !at.kind.facts().observe_only;
-    let standing: Vec<&Address> = world.seen.iter().filter(is_standing).map(|(at, _)| at).collect();
-    let bears = |at: &Address| at.kind.facts().holds_data;
-    let data: Vec<&Address> = wanted.nodes.keys().filter(|at| bears(at)).collect();
-    let is_nowhere = !standing.iter().any(|at| bears(at));
-    let is_half = |region: &RegionId| {
-        let here = || standing.iter().filter(|at| at.region == *region);
-        here().next().is_some() && !here().any(|at| bears(at))
+    let is_standing = |(address, seen): &(&Address, &Observed)| {
+        !seen.facts.phase.is_going() && !address.kind.facts().observe_only
     };
-    let any_half = data.iter().any(|at| is_half(&at.region));
-    let asked = data.iter().filter(|at| {
-        if at.region == primary {
+    let standing: Vec<&Address> = world.seen.iter().filter(is_standing).map(|(address, _)| address).collect();
+    let bears = |address: &Address| address.kind.facts().holds_data;
+    let data: Vec<&Address> = wanted.nodes.keys().filter(|address| bears(address)).collect();
+    let is_nowhere = !standing.iter().any(|address| bears(address));
+    let is_half = |region: &RegionId| {
+        let here = || standing.iter().filter(|address| address.region == *region);
+        here().next().is_some() && !here().any(|address| bears(address))
+    };
+    let any_half = data.iter().any(|address| is_half(&address.region));
+    let asked = data.iter().filter(|address| {
+        if address.region == primary {
             is_half(&primary) || is_nowhere && any_half
         } else {
             is_nowhere && any_half
         }
     });
-    asked.map(|at| format!("empty:s@{}", at.region)).collect()
+    asked.map(|address| format!("empty:s@{}", address.region)).collect()
 }
 
 /// Applied, and then cut off while it is destroyed.
@@ -84,9 +85,9 @@ fn cut_destroy(wanted: &Desired, cut: Cut) -> (Site, bool) {
 
 fn makes_data(site: &Site, from: usize) -> bool {
     let calls = site.cloud.calls();
-    calls[from..]
-        .iter()
-        .any(|call| matches!(&call.op, Op::Create { at, .. } if at.kind.facts().holds_data) && call.applied)
+    calls[from..].iter().any(|call| {
+        matches!(&call.op, Op::Create { address, .. } if address.kind.facts().holds_data) && call.applied
+    })
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn a_half_removed_store_is_remembered_over_runs_that_are_about_something_else() 
     let mut site = half_removed(&alone);
     let mut more = alone.clone();
     for node in cache_store("rank", "us-east-1", 1) {
-        more.nodes.insert(node.at.clone(), node);
+        more.nodes.insert(node.address.clone(), node);
     }
     more.fingerprint = Fingerprint("more".into());
     let targets = [StoreName::new("rank").unwrap()].into();
@@ -198,7 +199,7 @@ fn a_half_removed_store_that_leaves_the_blueprint_is_new_when_it_comes_back() {
 /// Stores that are replaced: as they are made first, and as they are wanted then.
 fn replaced() -> [(Desired, Desired); 2] {
     let with = |mut nodes: Vec<rgctl_model::node::Node>, kind: KindId, field: &str, value| {
-        let node = nodes.iter_mut().find(|node| node.at.kind == kind).unwrap();
+        let node = nodes.iter_mut().find(|node| node.address.kind == kind).unwrap();
         node.attrs.set(field, Some(value)).unwrap();
         desired(nodes)
     };
@@ -222,7 +223,7 @@ fn a_replacement_that_was_agreed_to_is_finished_without_being_asked_for_again_un
         after.fingerprint = Fingerprint("after".into());
         let policy = consents(&["replace:s@us-east-1", "empty:s@us-east-1"]);
         let order = Order { policy, ..Order::default() };
-        let root = after.nodes.keys().find(|at| at.kind.facts().holds_data).unwrap().clone();
+        let root = after.nodes.keys().find(|address| address.kind.facts().holds_data).unwrap().clone();
         let mut forbidden = after.clone();
         let mut policies = Policies::usual();
         policies.consent.empty = Allowance::Never;
@@ -269,7 +270,7 @@ fn a_deletion_that_was_never_made_and_is_no_longer_wanted_leaves_its_object_on_r
     let policy = Policy { skip_final_snapshot: true, ..policy };
     site.run_cut(&wanted, &Order { policy, destroy: true, ..Order::default() }, Cut::BeforeCall(1));
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
-    let group = at("us-east-1", KindId::CacheGroup, "game-s");
+    let group = address("us-east-1", KindId::CacheGroup, "game-s");
     let claims = site.claims("game");
     assert!(claims.should_exist(&group) && claims.removals.is_empty(), "{claims:#?}");
 }

@@ -23,11 +23,15 @@ fn depths(desired: &Desired) -> BTreeMap<&Address, usize> {
         let before = depths.len();
         for node in desired.nodes.values() {
             for need in &node.needs {
-                assert!(desired.nodes.contains_key(need), "{} needs {need}, which nobody makes", node.at);
+                assert!(
+                    desired.nodes.contains_key(need),
+                    "{} needs {need}, which nobody makes",
+                    node.address
+                );
             }
             let known: Option<Vec<usize>> = node.needs.iter().map(|need| depths.get(need).copied()).collect();
             if let Some(known) = known {
-                depths.insert(&node.at, known.into_iter().max().map_or(0, |depth| depth + 1));
+                depths.insert(&node.address, known.into_iter().max().map_or(0, |depth| depth + 1));
             }
         }
         assert!(depths.len() > before, "a circle of needs among {:?}", desired.nodes.keys());
@@ -48,12 +52,13 @@ fn every_need_is_made_and_none_leads_back_to_itself() {
 fn names_begin_with_the_blueprint_and_keep_the_limits_of_their_service() {
     for name in SHIPPED {
         let built = build(name, &[]);
-        for at in built.desired.nodes.keys() {
-            let text = at.name.as_str();
-            assert!(text.starts_with(built.desired.blueprint.as_str()), "{at}");
-            let short = matches!(at.kind, KindId::CacheGroup | KindId::CacheUser | KindId::CacheUserGroup);
-            assert!(text.len() <= if short { 40 } else { 63 }, "{at}");
-            assert!(built.desired.regions.contains(&at.region), "{at}");
+        for address in built.desired.nodes.keys() {
+            let text = address.name.as_str();
+            assert!(text.starts_with(built.desired.blueprint.as_str()), "{address}");
+            let short =
+                matches!(address.kind, KindId::CacheGroup | KindId::CacheUser | KindId::CacheUserGroup);
+            assert!(text.len() <= if short { 40 } else { 63 }, "{address}");
+            assert!(built.desired.regions.contains(&address.region), "{address}");
         }
     }
 }
@@ -66,7 +71,7 @@ fn a_reference_by_name_is_always_a_need_too() {
             for field in ["subnet_group", "parameter_group", "cluster", "user_group", "namespace", "global"] {
                 let Some(wanted) = node.attrs.text(field) else { continue };
                 let is_it = |need: &&Address| need.name.as_str() == wanted;
-                assert!(node.needs.iter().any(|need| is_it(&need)), "{}: {field} {wanted}", node.at);
+                assert!(node.needs.iter().any(|need| is_it(&need)), "{}: {field} {wanted}", node.address);
             }
         }
     }
@@ -78,18 +83,18 @@ fn data_is_encrypted_private_protected_and_without_passwords_by_default() {
     for name in SHIPPED {
         for node in build(name, &[]).desired.nodes.values() {
             for field in ["storage_encrypted", "at_rest_encryption", "encrypted", "transit_encryption"] {
-                assert_ne!(text(node, field).as_deref(), Some("false"), "{} {field}", node.at);
+                assert_ne!(text(node, field).as_deref(), Some("false"), "{} {field}", node.address);
             }
-            assert_ne!(text(node, "publicly_accessible").as_deref(), Some("true"), "{}", node.at);
-            if node.at.kind.facts().protection.is_some() {
-                assert_eq!(text(node, "deletion_protection").as_deref(), Some("true"), "{}", node.at);
+            assert_ne!(text(node, "publicly_accessible").as_deref(), Some("true"), "{}", node.address);
+            if node.address.kind.facts().protection.is_some() {
+                assert_eq!(text(node, "deletion_protection").as_deref(), Some("true"), "{}", node.address);
             }
             if text(node, "master_username").is_some() {
-                assert_eq!(text(node, "managed_password").as_deref(), Some("true"), "{}", node.at);
+                assert_eq!(text(node, "managed_password").as_deref(), Some("true"), "{}", node.address);
             }
             let days = ["backup_retention_days", "snapshot_retention_days"];
             for days in days.iter().filter_map(|field| text(node, field)) {
-                assert_ne!(days, "0", "{}", node.at);
+                assert_ne!(days, "0", "{}", node.address);
             }
         }
     }
@@ -101,7 +106,7 @@ fn a_global_cluster_is_made_from_a_primary_with_a_writer_and_followed_by_the_sec
     let nodes = &built.desired.nodes;
     let of = |kind: KindId, code: &str, store: &str| -> Vec<&Node> {
         let is_it = |node: &&Node| {
-            node.at.kind == kind && node.at.region == region(code) && node.store.as_str() == store
+            node.address.kind == kind && node.address.region == region(code) && node.store.as_str() == store
         };
         nodes.values().filter(is_it).collect()
     };
@@ -111,10 +116,10 @@ fn a_global_cluster_is_made_from_a_primary_with_a_writer_and_followed_by_the_sec
     ] {
         let global = of(global, "us-east-1", store)[0];
         let first = of(member, "us-east-1", store)[0];
-        assert!(first.at.name.as_str().ends_with("-1"));
-        assert!(global.needs.contains(&first.at));
+        assert!(first.address.name.as_str().ends_with("-1"));
+        assert!(global.needs.contains(&first.address));
         let follower = of(cluster, "us-west-2", store)[0];
-        assert!(follower.needs.contains(&global.at) && follower.standby);
+        assert!(follower.needs.contains(&global.address) && follower.standby);
         assert_eq!(follower.attrs.text("master_username"), None, "a secondary has the users of its primary");
         let zones: BTreeSet<_> =
             of(member, "us-east-1", store).iter().filter_map(|node| node.attrs.text("zone")).collect();
@@ -183,9 +188,9 @@ fn the_lines_of_single_objects_add_up_to_the_bill_of_their_store() {
                 .desired
                 .nodes
                 .values()
-                .filter(|node| node.store == bill.store && node.at.region == bill.region);
+                .filter(|node| node.store == bill.store && node.address.region == bill.region);
             let lines: f64 = mine
-                .flat_map(|node| clusters.bill_of(&node.attrs, &node.usage, &node.at.region))
+                .flat_map(|node| clusters.bill_of(&node.attrs, &node.usage, &node.address.region))
                 .map(|line| line.quantity)
                 .sum();
             let whole: f64 = bill.expected.iter().map(|line| line.quantity).sum();
@@ -210,10 +215,10 @@ fn overlay(target: u32) -> Overlay {
 }
 
 fn members(built: &Built) -> usize {
-    let is_member = |at: &&Address| {
-        at.kind == KindId::AuroraInstance
-            && at.region == region("us-east-1")
-            && at.name.as_str().contains("accounts")
+    let is_member = |address: &&Address| {
+        address.kind == KindId::AuroraInstance
+            && address.region == region("us-east-1")
+            && address.name.as_str().contains("accounts")
     };
     built.desired.nodes.keys().filter(is_member).count()
 }
@@ -251,7 +256,8 @@ fn a_warehouse_is_paused_in_its_pauses_only() {
     let paused_at = |text: &str| {
         let now = Moment::parse_rfc3339(text).unwrap();
         let built = desired::build(&blueprint, &reading.regions, &catalog(), &[], now).unwrap();
-        let cluster = built.desired.nodes.into_values().find(|node| node.at.kind == KindId::RedshiftCluster);
+        let cluster =
+            built.desired.nodes.into_values().find(|node| node.address.kind == KindId::RedshiftCluster);
         match cluster.unwrap().attrs {
             AnyAttrs::RedshiftCluster(cluster) => cluster.paused,
             other => panic!("{other:?}"),
@@ -277,8 +283,8 @@ fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
 /// Every object with what is set of it, and what it needs.
 fn shape(built: &Built) -> String {
     let mut out = String::new();
-    for (at, node) in &built.desired.nodes {
-        let _ = writeln!(out, "{at}{}", if node.standby { " (standby)" } else { "" });
+    for (address, node) in &built.desired.nodes {
+        let _ = writeln!(out, "{address}{}", if node.standby { " (standby)" } else { "" });
         for (field, value) in node.attrs.set_fields() {
             let _ = writeln!(out, "    {field}: {value}");
         }

@@ -158,7 +158,7 @@ fn plan_with(desired: &Desired, world: &Inventory, policy: &Policy, claims: &Cla
 fn an_object_whose_store_nobody_knows_is_deleted_by_nobody_in_every_family() {
     let kinds = [KindId::AuroraCluster, KindId::DocumentCluster, KindId::CacheGroup, KindId::RedshiftCluster];
     for kind in kinds {
-        let before = desired(vec![node(at("us-east-1", kind, "game-old-use1"), "old", &[], &[])]);
+        let before = desired(vec![node(address("us-east-1", kind, "game-old-use1"), "old", &[], &[])]);
         let mut world = world_of(&before);
         for seen in world.seen.values_mut() {
             seen.facts.tags.remove(TAG_STORE);
@@ -180,10 +180,10 @@ fn an_object_whose_store_nobody_knows_is_deleted_by_nobody_in_every_family() {
 fn a_store_that_bore_data_and_is_gone_is_made_anew_by_consent_only_in_every_family() {
     let kinds = [KindId::AuroraCluster, KindId::DocumentCluster, KindId::CacheGroup, KindId::RedshiftCluster];
     for kind in kinds {
-        let wanted = desired(vec![node(at("us-east-1", kind, "game-a-use1"), "a", &[], &[])]);
+        let wanted = desired(vec![node(address("us-east-1", kind, "game-a-use1"), "a", &[], &[])]);
         let mut claims = Claims::default();
         let claimed = Claimed { is_done: true, bears_data: true, ..Claimed::default() };
-        claims.objects.insert(at("us-east-1", kind, "game-a-use1"), claimed);
+        claims.objects.insert(address("us-east-1", kind, "game-a-use1"), claimed);
         let nothing = Inventory::empty(NOW);
         let options =
             |text: &[&str], claims: &Claims| plan_with(&wanted, &nothing, &consents(text), claims).options();
@@ -376,7 +376,7 @@ fn a_cost_bound_refuses_what_raises_a_bound_of_scaling_or_has_no_price_and_lets_
     ];
     for (kind, field) in cases {
         let of = |value: u32| {
-            desired(vec![node(at("us-east-1", kind, "game-a"), "a", &[(field, json!(value))], &[])])
+            desired(vec![node(address("us-east-1", kind, "game-a"), "a", &[(field, json!(value))], &[])])
         };
         let policy = consents(&["shrink:a@us-east-1"]);
         let answer = |before, after| {
@@ -394,7 +394,7 @@ fn a_cost_bound_refuses_what_raises_a_bound_of_scaling_or_has_no_price_and_lets_
 fn record_and_tag_that_tell_different_stores_allow_nothing_in_every_family() {
     let kinds = [KindId::AuroraCluster, KindId::DocumentCluster, KindId::CacheGroup, KindId::RedshiftCluster];
     for kind in kinds {
-        let place = at("us-east-1", kind, "game-old-use1");
+        let place = address("us-east-1", kind, "game-old-use1");
         let world = world_of(&desired(vec![node(place.clone(), "old", &[], &[])]));
         let answer = |recorded: &str| {
             let mut claims = Claims::default();
@@ -428,12 +428,12 @@ fn a_scaler_does_nothing_that_needs_consent_whatever_was_allowed() {
 /// A store of one cluster of which only these members are wanted.
 fn with_members(numbers: &[usize]) -> Desired {
     let is_other = |node: &Node| {
-        node.at.kind == KindId::AuroraInstance
-            && !numbers.iter().any(|number| node.at.name.as_str().ends_with(&format!("-{number}")))
+        node.address.kind == KindId::AuroraInstance
+            && !numbers.iter().any(|number| node.address.name.as_str().ends_with(&format!("-{number}")))
     };
     let mut nodes = cluster_store("accounts", "us-east-1", 4, "db.r7g.large");
     nodes.retain(|node| !is_other(node));
-    let left: Vec<_> = nodes.iter().map(|node| node.at.clone()).collect();
+    let left: Vec<_> = nodes.iter().map(|node| node.address.clone()).collect();
     for node in &mut nodes {
         node.needs.retain(|need| left.contains(need));
     }
@@ -451,8 +451,9 @@ fn members_go_when_the_new_ones_serve_and_a_run_that_begins_meanwhile_asks_for_n
         outcome = site.run(&wanted, &order).unwrap().outcome;
         assert!(!site.told.iter().any(|why| why.contains("consent")), "{:?}", site.told);
         let seen = site.look(&wanted).seen;
-        let serve =
-            seen.iter().filter(|(at, seen)| at.kind == KindId::AuroraInstance && seen.facts.phase.serves());
+        let serve = seen
+            .iter()
+            .filter(|(address, seen)| address.kind == KindId::AuroraInstance && seen.facts.phase.serves());
         assert!(serve.count() > 0, "somebody serves all the time");
         if outcome != Outcome::Stopped {
             break;
@@ -469,7 +470,7 @@ fn a_member_that_is_being_made_needs_no_consent_to_take_over_and_one_that_failed
     let wanted = with_members(&[3]);
     let mut world = world_of(&with_members(&[1, 3]));
     let mut options = |phase: Phase| {
-        let place = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
+        let place = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-3");
         world.seen.get_mut(&place).unwrap().facts.phase = phase;
         plan_for(&wanted, &world, &Policy::default()).options()
     };
@@ -659,7 +660,7 @@ fn a_removal_is_not_over_while_objects_of_the_blueprint_belong_to_another_record
 
 #[test]
 fn a_tag_of_another_hand_takes_no_final_snapshot_away() {
-    let place = at("us-east-1", KindId::AuroraCluster, "game-a");
+    let place = address("us-east-1", KindId::AuroraCluster, "game-a");
     let wanted = desired(vec![node(place.clone(), "a", &[], &[])]);
     let mut world = world_of(&wanted);
     let tags = &mut world.seen.get_mut(&place).unwrap().facts.tags;
@@ -681,8 +682,8 @@ fn a_tag_of_another_hand_takes_no_final_snapshot_away() {
 
 #[test]
 fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until_a_run_settles() {
-    let place = at("us-east-1", KindId::AuroraCluster, "game-a");
-    let op = Op::Delete { at: place.clone(), final_snapshot: None };
+    let place = address("us-east-1", KindId::AuroraCluster, "game-a");
+    let op = Op::Delete { address: place.clone(), final_snapshot: None };
     let step = op.step_id();
     let opened = || Event::Opened {
         purpose: Purpose::Apply,
@@ -694,7 +695,7 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
     let closed = |outcome| Event::Closed { outcome, summary: String::new() };
     let intended = Event::Intended {
         step: step.clone(),
-        at: place.clone(),
+        address: place.clone(),
         word: "delete".to_owned(),
         token: Token("token".to_owned()),
         final_snapshot: None,

@@ -23,7 +23,7 @@ use rgctl_store::objects::WorldFile;
 use serde_json::{Value, json};
 
 use crate::cli::Place;
-use rgctl_testkit::fixtures::{NOW, at, plan_for, region};
+use rgctl_testkit::fixtures::{NOW, address, plan_for, region};
 use rgctl_testkit::shipped::{SHIPPED, build, catalog};
 use rgctl_testkit::site::block_on;
 
@@ -32,16 +32,17 @@ fn build_foreign(cloud: &SimCloud, nodes: &BTreeMap<Address, Node>, tags: &BTree
     let mut made: BTreeSet<Address> = BTreeSet::new();
     while made.len() < nodes.len() {
         let before = made.len();
-        for node in nodes.values().filter(|node| !made.contains(&node.at)).cloned().collect::<Vec<_>>() {
+        for node in nodes.values().filter(|node| !made.contains(&node.address)).cloned().collect::<Vec<_>>() {
             if !node.needs.is_subset(&made) {
                 continue;
             }
-            let op = Op::Create { at: node.at.clone(), attrs: node.attrs.clone(), tags: tags.clone() };
-            let token = Token(format!("by hand {}", node.at));
+            let op =
+                Op::Create { address: node.address.clone(), attrs: node.attrs.clone(), tags: tags.clone() };
+            let token = Token(format!("by hand {}", node.address));
             block_on(cloud.call(&op, &token, &Permit::always()))
-                .unwrap_or_else(|error| panic!("{}: {error}", node.at));
+                .unwrap_or_else(|error| panic!("{}: {error}", node.address));
             cloud.advance(Span::from_hours(12)).unwrap();
-            made.insert(node.at);
+            made.insert(node.address);
         }
         assert!(made.len() > before, "a circle of needs");
     }
@@ -94,14 +95,14 @@ fn take_over_and_prove(cloud: &SimCloud, found: &Adoption) {
     let ops = rgctl_testkit::fixtures::take_over_ops(&desired, &before);
     assert!(ops.iter().all(|op| matches!(op, Op::Tag { .. })));
     for op in &ops {
-        block_on(cloud.call(op, &Token(format!("take {}", op.at())), &Permit::always())).unwrap();
+        block_on(cloud.call(op, &Token(format!("take {}", op.address())), &Permit::always())).unwrap();
     }
     cloud.advance(Span::from_hours(1)).unwrap();
     let after = look(cloud, &desired.regions);
     let plan = plan_for(&desired, &after, &Policy::default());
     assert!(plan.steps.is_empty() && plan.waiting.is_empty(), "{plan:#?}");
     let untagged = |inventory: &Inventory| -> BTreeMap<Address, AnyAttrs> {
-        inventory.seen.iter().map(|(at, seen)| (at.clone(), seen.attrs.clone())).collect()
+        inventory.seen.iter().map(|(address, seen)| (address.clone(), seen.attrs.clone())).collect()
     };
     assert_eq!(untagged(&before), untagged(&after), "only tags were set");
 }
@@ -144,14 +145,15 @@ fn what_spans_regions_and_has_moved_since_it_was_made_is_imported_where_it_is_ad
     let mut moved = BTreeSet::new();
     for name in SHIPPED {
         let desired = build(name, &[]).desired;
-        let globals: Vec<&Address> = desired.nodes.keys().filter(|at| at.kind.facts().is_global).collect();
+        let globals: Vec<&Address> =
+            desired.nodes.keys().filter(|address| address.kind.facts().is_global).collect();
         let Some(global) = globals.first() else { continue };
         let cloud = SimCloud::in_memory(5, GENESIS);
         build_foreign(&cloud, &desired.nodes, &BTreeMap::new());
         let members = look(&cloud, &desired.regions).seen[*global].facts.members.clone();
         let reader = members.iter().find(|member| member.role == Role::Reader).unwrap();
         let verb = Verb::Switchover { to: reader.region.clone(), member: reader.name.clone() };
-        let op = Op::Act { at: (*global).clone(), verb };
+        let op = Op::Act { address: (*global).clone(), verb };
         block_on(cloud.call(&op, &Token("by hand".into()), &Permit::always())).unwrap();
         cloud.advance(Span::from_days(2)).unwrap();
         let found = import(&look(&cloud, &desired.regions), "another-name", &[reader.name.as_str()]);
@@ -166,11 +168,11 @@ fn what_spans_regions_and_has_moved_since_it_was_made_is_imported_where_it_is_ad
 }
 
 fn foreign(code: &str, kind: KindId, name: &str, fields: &[(&str, Value)], needs: &[&Address]) -> Node {
-    rgctl_testkit::fixtures::node(at(code, kind, name), "any", fields, needs)
+    rgctl_testkit::fixtures::node(address(code, kind, name), "any", fields, needs)
 }
 
 fn nodes(all: Vec<Node>) -> BTreeMap<Address, Node> {
-    all.into_iter().map(|node| (node.at.clone(), node)).collect()
+    all.into_iter().map(|node| (node.address.clone(), node)).collect()
 }
 
 /// A cluster as somebody clicks it together: default parameter groups, members of different classes with names of their
@@ -208,7 +210,7 @@ fn clicked_together() -> BTreeMap<Address, Node> {
                 ("iam_authentication", json!(false)),
                 ("copy_tags_to_snapshot", json!(false)),
             ],
-            &[&subnets.at],
+            &[&subnets.address],
         )
     };
     let member = |name: &str, cluster: &Node, class: &str, zone: &str| {
@@ -217,7 +219,7 @@ fn clicked_together() -> BTreeMap<Address, Node> {
             KindId::AuroraInstance,
             name,
             &[
-                ("cluster", json!(cluster.at.name.as_str())),
+                ("cluster", json!(cluster.address.name.as_str())),
                 ("engine", json!("aurora-postgresql")),
                 ("class", json!(class)),
                 ("parameter_group", json!("default.aurora-postgresql15")),
@@ -227,7 +229,7 @@ fn clicked_together() -> BTreeMap<Address, Node> {
                 ("auto_minor_version_upgrade", json!(false)),
                 ("performance_insights", json!(true)),
             ],
-            &[&cluster.at],
+            &[&cluster.address],
         )
     };
     let (players, audit) = (cluster("prod", 5433), cluster("audit-2", 5432));
@@ -246,9 +248,12 @@ fn odd_names_and_settings_are_stated_as_they_are_and_what_is_shared_stays_so() {
     let found = import(&look(&cloud, &regions), "legacy", &[]);
     assert!(found.is_exact(), "{}", told(&found));
     let desired = found.desired.as_ref().unwrap();
-    assert!(!desired.nodes.keys().any(|at| at.kind == KindId::RdsSubnetGroup), "two clusters share it");
+    assert!(
+        !desired.nodes.keys().any(|address| address.kind == KindId::RdsSubnetGroup),
+        "two clusters share it"
+    );
     assert!(desired.nodes.values().all(|node| node.tags.get("team").is_some_and(|team| team == "db")));
-    let left: Vec<&str> = found.left.iter().map(|left| left.at.name.as_str()).collect();
+    let left: Vec<&str> = found.left.iter().map(|left| left.address.name.as_str()).collect();
     assert_eq!(left, ["everybodys-subnets"]);
     take_over_and_prove(&cloud, &found);
 }
@@ -257,14 +262,14 @@ fn odd_names_and_settings_are_stated_as_they_are_and_what_is_shared_stays_so() {
 fn a_blueprint_of_one_store_leaves_the_others_outside_and_says_why() {
     let cloud = SimCloud::in_memory(8, GENESIS);
     build_foreign(&cloud, &clicked_together(), &BTreeMap::new());
-    let owned = at("eu-west-1", KindId::AuroraCluster, "audit-2");
+    let owned = address("eu-west-1", KindId::AuroraCluster, "audit-2");
     let tags = BTreeMap::from([(TAG_BLUEPRINT.to_owned(), "somebody".to_owned())]);
-    block_on(cloud.call(&Op::Tag { at: owned.clone(), tags }, &Token("t".into()), &Permit::always()))
+    block_on(cloud.call(&Op::Tag { address: owned.clone(), tags }, &Token("t".into()), &Permit::always()))
         .unwrap();
     cloud.advance(Span::from_hours(1)).unwrap();
     let found = import(&look(&cloud, &BTreeSet::from([region("eu-west-1")])), "legacy", &["prod"]);
     assert!(found.is_exact(), "{}", told(&found));
-    let why = found.left.iter().find(|left| left.at == owned).unwrap();
+    let why = found.left.iter().find(|left| left.address == owned).unwrap();
     assert!(why.why.contains("`somebody`"), "{why:?}");
     assert!(!found.desired.unwrap().nodes.contains_key(&owned));
 }
@@ -274,13 +279,14 @@ fn a_cluster_without_members_shows_the_member_that_a_blueprint_would_add() {
     let cloud = SimCloud::in_memory(8, GENESIS);
     let alone: BTreeMap<Address, Node> = clicked_together()
         .into_iter()
-        .filter(|(at, _)| at.kind != KindId::AuroraInstance && at.name.as_str() != "audit-2")
+        .filter(|(address, _)| address.kind != KindId::AuroraInstance && address.name.as_str() != "audit-2")
         .collect();
     build_foreign(&cloud, &alone, &BTreeMap::new());
     let found = import(&look(&cloud, &BTreeSet::from([region("eu-west-1")])), "legacy", &[]);
     assert!(!found.is_exact());
     let steps = found.plan.unwrap().steps;
-    let kinds: Vec<(&str, KindId)> = steps.iter().map(|step| (step.op.word(), step.op.at().kind)).collect();
+    let kinds: Vec<(&str, KindId)> =
+        steps.iter().map(|step| (step.op.word(), step.op.address().kind)).collect();
     assert_eq!(kinds, [("create", KindId::AuroraInstance)]);
 }
 
@@ -372,7 +378,7 @@ fn odd_warehouses(code: &str) -> Vec<Node> {
             ("enhanced_vpc_routing", json!(false)),
             ("port", json!(5439)),
         ],
-        &[&namespace.at],
+        &[&namespace.address],
     );
     vec![warehouse, namespace, workgroup]
 }
@@ -394,13 +400,14 @@ fn a_region_that_nobody_has_described_is_described() {
     let moved: BTreeMap<Address, Node> = clicked_together()
         .into_values()
         .map(|mut node| {
-            let there = |at: &Address| Address::new(region("sa-east-1"), at.kind, at.name.clone());
+            let there =
+                |address: &Address| Address::new(region("sa-east-1"), address.kind, address.name.clone());
             node.needs = node.needs.iter().map(there).collect();
-            node.at = there(&node.at);
+            node.address = there(&node.address);
             if node.attrs.get("zone").is_some() {
                 node.attrs.set("zone", Some(json!("sa-east-1a"))).unwrap();
             }
-            (node.at.clone(), node)
+            (node.address.clone(), node)
         })
         .collect();
     build_foreign(&cloud, &moved, &BTreeMap::new());
@@ -415,11 +422,11 @@ fn an_object_in_transition_is_waited_for_and_not_called_exact() {
     let cloud = SimCloud::in_memory(8, GENESIS);
     build_foreign(&cloud, &clicked_together(), &BTreeMap::new());
     let mut inventory = look(&cloud, &BTreeSet::from([region("eu-west-1")]));
-    let member = at("eu-west-1", KindId::AuroraInstance, "reporting");
+    let member = address("eu-west-1", KindId::AuroraInstance, "reporting");
     inventory.seen.get_mut(&member).unwrap().facts.phase = Phase::Busy { serves: true };
     let found = import(&inventory, "legacy", &[]);
     assert!(!found.is_exact());
-    assert_eq!(found.plan.unwrap().waiting[0].at(), &member);
+    assert_eq!(found.plan.unwrap().waiting[0].address(), &member);
 }
 
 #[test]

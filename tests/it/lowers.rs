@@ -10,7 +10,7 @@ use rgctl_schema::quantity::Factor;
 use rgctl_schema::time::Span;
 use serde_json::{Value, json};
 
-use rgctl_testkit::fixtures::{NOW, at, desired, node, plan_for, world_of};
+use rgctl_testkit::fixtures::{NOW, address, desired, node, plan_for, world_of};
 
 fn frozen() -> Rules {
     let entry = CalendarEntry {
@@ -30,7 +30,7 @@ fn frozen() -> Rules {
 fn waits(kind: KindId, field: &str, before: &Value, after: &Value) -> bool {
     let of = |value: &Value| {
         let mut wanted =
-            desired(vec![node(at("us-east-1", kind, "game-a"), "a", &[(field, value.clone())], &[])]);
+            desired(vec![node(address("us-east-1", kind, "game-a"), "a", &[(field, value.clone())], &[])]);
         wanted.rules = vec![frozen()];
         wanted
     };
@@ -109,7 +109,7 @@ fn what_a_freeze_stops_holds_up_nothing_that_grows_beside_it() {
             ("deletion_protection", json!(days > 5)),
         ];
         let mut wanted =
-            desired(vec![node(at("us-east-1", KindId::AuroraCluster, "game-a"), "a", &fields, &[])]);
+            desired(vec![node(address("us-east-1", KindId::AuroraCluster, "game-a"), "a", &fields, &[])]);
         wanted.rules = vec![frozen()];
         wanted
     };

@@ -16,7 +16,8 @@ use rgctl_testkit::shipped::{SHIPPED, build};
 /// What a blueprint needs in each partition, and with a record on S3.
 fn wanted(desired: &Desired, writes: bool) -> Vec<PolicyFor> {
     let partitions: BTreeSet<Partition> = desired.regions.iter().map(Partition::of).collect();
-    let kinds = desired.nodes.keys().flat_map(|at| [Some(at.kind), at.kind.facts().final_snapshot]);
+    let kinds =
+        desired.nodes.keys().flat_map(|address| [Some(address.kind), address.kind.facts().final_snapshot]);
     let kinds: BTreeSet<KindId> = kinds.flatten().collect();
     let of = |partition: Partition| PolicyFor {
         blueprint: desired.blueprint.clone(),

@@ -28,7 +28,7 @@ use serde_json::json;
 
 use crate::cli::Place;
 use rgctl_testkit::fixtures::{
-    NOW, ask, at, cluster_store, consents, desired, no_verdicts, node, region, world_of,
+    NOW, address, ask, cluster_store, consents, desired, no_verdicts, node, region, world_of,
 };
 use rgctl_testkit::shipped::catalog;
 use rgctl_testkit::site::{Order, Site, applying, block_on, cache_store};
@@ -98,7 +98,7 @@ fn what_is_removed_or_does_not_grow_is_never_over_a_quota() {
     let full = [clusters(1, Some(2))];
     assert_eq!(over(&stores(1), &world, &full), [], "one goes");
     let mut bigger = stores(2);
-    for node in bigger.nodes.values_mut().filter(|node| node.at.kind == KindId::AuroraInstance) {
+    for node in bigger.nodes.values_mut().filter(|node| node.address.kind == KindId::AuroraInstance) {
         node.attrs.set("class", Some(json!("db.r7g.xlarge"))).unwrap();
     }
     assert_eq!(over(&bigger, &world, &full), [], "no more of them");
@@ -147,7 +147,7 @@ const STORES: [KindId; 4] =
     [KindId::AuroraCluster, KindId::DocumentCluster, KindId::CacheGroup, KindId::RedshiftCluster];
 
 fn of_kind(kind: KindId, names: &[&str]) -> Desired {
-    desired(names.iter().map(|name| node(at("us-east-1", kind, name), "s", &[], &[])).collect())
+    desired(names.iter().map(|name| node(address("us-east-1", kind, name), "s", &[], &[])).collect())
 }
 
 /// What the account may have of a kind, whatever else the catalog says of it.
@@ -157,7 +157,7 @@ fn only(kind: KindId, limit: u64) -> [AccountQuota; 1] {
 
 fn answers(plan: &Plan) -> Vec<(&str, bool)> {
     let is_no = |step: &Step| matches!(&step.answer, Answer::No { allow, .. } if allow.is_empty());
-    plan.steps.iter().map(|step| (step.op.at().name.as_str(), is_no(step))).collect()
+    plan.steps.iter().map(|step| (step.op.address().name.as_str(), is_no(step))).collect()
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn repairing_and_removing_are_never_refused_by_a_quota_in_every_family() {
         let mut claims = Claims::default();
         claims
             .objects
-            .insert(at("us-east-1", kind, "game-a"), Claimed { is_done: true, ..Claimed::default() });
+            .insert(address("us-east-1", kind, "game-a"), Claimed { is_done: true, ..Claimed::default() });
         let policy = consents(&["empty:s@us-east-1", "delete:s@us-east-1"]);
         let ask = PlanInput { figures: &figures, verdicts: &full, ..ask(&wanted, &nothing, &policy) };
         let repair = planning::plan(&PlanInput { claims: &claims, ..ask });
@@ -224,7 +224,7 @@ fn a_repair_takes_its_place_back_before_anything_new_does() {
     let known = planning::known_quotas(only(KindId::AuroraCluster, 1).to_vec(), &nothing);
     let verdicts = Verdicts { quotas: known, ..Verdicts::default() };
     let mut claims = Claims::default();
-    let lost = at("us-east-1", KindId::AuroraCluster, "game-z");
+    let lost = address("us-east-1", KindId::AuroraCluster, "game-z");
     claims.objects.insert(lost, Claimed { is_done: true, ..Claimed::default() });
     let policy = consents(&["empty:s@us-east-1"]);
     let made = planning::plan(&PlanInput {
@@ -252,7 +252,7 @@ fn machines_that_are_added_are_refused_over_a_quota_and_those_that_go_are_not() 
             let nodes = names.iter().enumerate();
             desired(
                 nodes
-                    .map(|(n, name)| node(at("us-east-1", kind, name), "s", &fields(count(n)), &[]))
+                    .map(|(n, name)| node(address("us-east-1", kind, name), "s", &fields(count(n)), &[]))
                     .collect(),
             )
         };
@@ -276,7 +276,7 @@ fn what_may_not_be_removed_makes_no_room() {
         let made = plan(&other, &world, &[clusters(1, None)], policy);
         made.steps.iter().any(|step| {
             matches!(step.op, Op::Create { .. })
-                && step.op.at().kind == KindId::AuroraCluster
+                && step.op.address().kind == KindId::AuroraCluster
                 && matches!(step.answer, Answer::No { .. })
         })
     };
@@ -308,7 +308,7 @@ fn a_run_never_calls_for_what_is_over_a_quota_also_where_the_plan_was_agreed_to_
         assert!(!held.is_empty() && held.iter().all(|held| held.is_refused), "{held:#?}");
         assert!(held[0].why.contains("0 are allowed by the account's quota"), "{held:#?}");
         let calls = site.cloud.calls();
-        let of = |kind: KindId| calls.iter().filter(|call| call.op.at().kind == kind).count();
+        let of = |kind: KindId| calls.iter().filter(|call| call.op.address().kind == kind).count();
         assert_eq!((of(KindId::CacheGroup), of(KindId::AuroraInstance)), (0, 2), "agreed: {agreed}");
         // Once it is raised, the same command goes on.
         site.cloud.with_world(|world| world.clear_faults(None)).unwrap();
@@ -328,7 +328,7 @@ fn what_a_run_has_made_counts_as_it_goes_on() {
     assert_eq!(ended.last.held.len(), 2, "{:#?}", ended.last.held);
     assert!(ended.last.held.iter().all(|held| held.why.contains("3 are allowed")), "{:#?}", ended.last.held);
     let calls = site.cloud.calls();
-    let made = calls.iter().filter(|call| call.op.at().kind == KindId::AuroraInstance);
+    let made = calls.iter().filter(|call| call.op.address().kind == KindId::AuroraInstance);
     assert_eq!(made.map(|call| call.told.is_ok()).collect::<Vec<_>>(), [true; 3]);
 }
 

@@ -29,13 +29,13 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::cli::Place;
-use rgctl_testkit::fixtures::{at, consents, desired, node, region};
+use rgctl_testkit::fixtures::{address, consents, desired, node, region};
 use rgctl_testkit::site::{Quiet, Site, applying, block_on, cache_store};
 
 /// Counts the looks at each region.
 struct Looks<'a> {
     cloud: &'a dyn Cloud,
-    at: Mutex<BTreeMap<RegionId, usize>>,
+    counts: Mutex<BTreeMap<RegionId, usize>>,
 }
 
 impl Cloud for Looks<'_> {
@@ -44,7 +44,7 @@ impl Cloud for Looks<'_> {
     }
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         for region in &scope.regions {
-            *self.at.lock().unwrap().entry(region.clone()).or_default() += 1;
+            *self.counts.lock().unwrap().entry(region.clone()).or_default() += 1;
         }
         self.cloud.observe(scope)
     }
@@ -73,9 +73,9 @@ fn run(site: &Site, cloud: &dyn Cloud, wanted: &Desired, policy: &Policy, name: 
 
 /// How a run ended, and how often it looked at a region.
 fn looks_at(site: &Site, wanted: &Desired, code: &str, name: &str) -> (Outcome, usize) {
-    let looks = Looks { cloud: &site.cloud, at: Mutex::default() };
+    let looks = Looks { cloud: &site.cloud, counts: Mutex::default() };
     let ended = run(site, &looks, wanted, &consents(&["delete:rank@eu-west-1"]), name);
-    let counts = looks.at.into_inner().unwrap();
+    let counts = looks.counts.into_inner().unwrap();
     assert!(counts[&region("us-east-1")] > 0);
     (ended.outcome, counts.get(&region(code)).copied().unwrap_or(0))
 }
@@ -103,10 +103,10 @@ fn a_region_is_looked_at_for_as_long_as_something_of_ours_may_not_go() {
     let mut site = Site::new(32);
     site.apply(&both());
     for name in ["first", "second"] {
-        let looks = Looks { cloud: &site.cloud, at: Mutex::default() };
+        let looks = Looks { cloud: &site.cloud, counts: Mutex::default() };
         let ended = run(&site, &looks, &after(), &Policy::default(), name);
         assert_eq!(ended.outcome, Outcome::Blocked, "nobody consents to the deletion");
-        assert!(looks.at.into_inner().unwrap()[&region(LEFT)] > 0, "{name}");
+        assert!(looks.counts.into_inner().unwrap()[&region(LEFT)] > 0, "{name}");
     }
 }
 
@@ -115,7 +115,7 @@ fn what_another_hand_deleted_in_a_region_that_was_left_is_let_go_by_the_first_lo
     let mut site = Site::new(33);
     site.apply(&both());
     for kind in [KindId::CacheGroup, KindId::CacheSubnetGroup] {
-        let gone = Op::Delete { at: at(LEFT, kind, "game-rank"), final_snapshot: None };
+        let gone = Op::Delete { address: address(LEFT, kind, "game-rank"), final_snapshot: None };
         block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
         site.cloud.advance(Span::from_mins(60)).unwrap();
     }
@@ -134,7 +134,7 @@ fn what_another_hand_deleted_in_a_region_that_was_left_is_let_go_by_the_first_lo
 
 #[test]
 fn what_was_made_just_now_and_is_not_shown_yet_is_not_let_go() {
-    let group = at(LEFT, KindId::CacheSubnetGroup, "game-rank");
+    let group = address(LEFT, KindId::CacheSubnetGroup, "game-rank");
     let step = StepId(format!("create {group}").into());
     let asked = Moment::EPOCH + Span::from_days(1);
     let mut ledger = Ledger::default();
@@ -163,7 +163,8 @@ fn what_was_made_just_now_and_is_not_shown_yet_is_not_let_go() {
 fn what_is_wanted_or_hidden_is_never_let_go() {
     let mut site = Site::new(34);
     site.apply(&both());
-    let gone = Op::Delete { at: at("us-east-1", KindId::CacheGroup, "game-rank"), final_snapshot: None };
+    let gone =
+        Op::Delete { address: address("us-east-1", KindId::CacheGroup, "game-rank"), final_snapshot: None };
     block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
     let now = site.cloud.clock().now();
     let lost = Rule::always(Fault::RegionLoss, now, now + Span::from_days(30)).in_region(region(LEFT));
@@ -177,7 +178,7 @@ fn what_is_wanted_or_hidden_is_never_let_go() {
 fn what_was_refused_in_a_region_that_was_left_keeps_nobody_there() {
     let site = Site::new(35);
     let mut wanted = both();
-    let group = at(LEFT, KindId::CacheGroup, "game-rank");
+    let group = address(LEFT, KindId::CacheGroup, "game-rank");
     wanted.nodes.get_mut(&group).unwrap().attrs.set("node_type", Some(json!("cache.r7g.imaginary"))).unwrap();
     assert_eq!(looks_at(&site, &wanted, LEFT, "refused").0, Outcome::Blocked);
     assert!(looks_at(&site, &after(), LEFT, "leaves").1 > 0);
@@ -205,10 +206,10 @@ fn opened() -> Event {
     Event::Opened { purpose, policy, desired: Fingerprint(String::new()), steps: 1, rules: None }
 }
 
-fn intended(step: &StepId, at: &Address, word: &str) -> Event {
+fn intended(step: &StepId, address: &Address, word: &str) -> Event {
     Event::Intended {
         step: step.clone(),
-        at: at.clone(),
+        address: address.clone(),
         word: word.to_owned(),
         token: Token("token".into()),
         final_snapshot: None,
@@ -223,13 +224,13 @@ fn intended(step: &StepId, at: &Address, word: &str) -> Event {
 fn a_call_that_may_still_arrive_holds_its_region_for_a_quarter_of_an_hour() {
     let (began, late) = (Moment::EPOCH + Span::from_days(1), Pace::default().late);
     assert_eq!(late, Span::from_mins(15));
-    let (at, step) = (at(LEFT, KindId::CacheGroup, "game-rank"), StepId("delete it".into()));
+    let (address, step) = (address(LEFT, KindId::CacheGroup, "game-rank"), StepId("delete it".into()));
     // A deletion without an answer was asked for again, and was done: the first call may still be on its way.
     let mut ledger = Ledger::default();
     let unclear = Event::Unclear { step: step.clone(), why: String::new() };
-    ledger.fold(&lines(began, vec![opened(), intended(&step, &at, "delete"), unclear]));
+    ledger.fold(&lines(began, vec![opened(), intended(&step, &address, "delete"), unclear]));
     assert_eq!(ledger.regions_held(began, late), BTreeSet::from([region(LEFT)]));
-    let again = intended(&step, &at, "delete");
+    let again = intended(&step, &address, "delete");
     let answered = [Event::Accepted { step: step.clone() }, Event::Settled { step, object: None }];
     ledger.fold(&lines(began, [vec![again], answered.to_vec()].concat()));
     let after = |mins| ledger.regions_held(began + Span::from_mins(mins), late);
@@ -239,11 +240,11 @@ fn a_call_that_may_still_arrive_holds_its_region_for_a_quarter_of_an_hour() {
 
 #[test]
 fn a_call_that_was_put_off_holds_its_region_until_it_is_judged() {
-    let (at, step) = (at(LEFT, KindId::CacheGroup, "game-rank"), StepId("modify it".into()));
+    let (address, step) = (address(LEFT, KindId::CacheGroup, "game-rank"), StepId("modify it".into()));
     let mut ledger = Ledger::default();
     let put_off =
         Event::Deferred { step: step.clone(), why: String::new(), cause: Cause::Rate, at_rest: false };
-    ledger.fold(&lines(Moment::EPOCH, vec![opened(), intended(&step, &at, "modify"), put_off]));
+    ledger.fold(&lines(Moment::EPOCH, vec![opened(), intended(&step, &address, "modify"), put_off]));
     let far = Moment::EPOCH + Span::from_days(30);
     assert_eq!(ledger.regions_held(far, Span::from_mins(15)), BTreeSet::from([region(LEFT)]));
 }
@@ -270,7 +271,7 @@ impl Cloud for SlowPlane<'_> {
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
-            if op.at().kind.facts().endpoint == self.slow {
+            if op.address().kind.facts().endpoint == self.slow {
                 while self.others.load(Ordering::SeqCst) == 0 {
                     self.called.notified().await;
                     self.called.notify_one();
@@ -292,7 +293,7 @@ impl Cloud for SlowPlane<'_> {
 fn a_control_plane_that_answers_nothing_holds_up_no_call_of_another_one() {
     let groups = |kind, count: usize| {
         (0..count).map(move |number| {
-            let address = at("us-east-1", kind, &format!("game-{number:02}"));
+            let address = address("us-east-1", kind, &format!("game-{number:02}"));
             let fields = [("description", json!("game")), ("subnets", json!(["subnet-a", "subnet-b"]))];
             node(address, "rank", &fields, &[])
         })

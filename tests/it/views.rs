@@ -60,18 +60,18 @@ fn rich_plan() -> Plan {
         price(step);
     }
     plan.waiting.push(Blocker::Transition {
-        at: at("us-east-1", KindId::AuroraInstance, "game-ranking-use1-1"),
+        address: address("us-east-1", KindId::AuroraInstance, "game-ranking-use1-1"),
         phase: Phase::Creating,
         native: "configuring-enhanced-monitoring".to_owned(),
     });
     plan.waiting.push(Blocker::Foreign {
-        at: at("us-west-2", KindId::AuroraCluster, "game-history-usw2"),
+        address: address("us-west-2", KindId::AuroraCluster, "game-history-usw2"),
         owner: Some("older-game".to_owned()),
         remedy: None,
     });
     plan.waiting.push(Blocker::Bound {
-        at: at("us-east-1", KindId::CacheGroup, "game-ranking-use1"),
-        by: at("us-east-1", KindId::CacheGlobal, "game-ranking-global"),
+        address: address("us-east-1", KindId::CacheGroup, "game-ranking-use1"),
+        by: address("us-east-1", KindId::CacheGlobal, "game-ranking-global"),
     });
     let costs = [
         ("us-east-1", false, range(dollars(61_320), dollars(122_640), dollars(490_560))),
@@ -92,7 +92,7 @@ fn rich_plan() -> Plan {
 }
 
 fn price(step: &mut Step) {
-    if step.op.at().kind == KindId::AuroraInstance {
+    if step.op.address().kind == KindId::AuroraInstance {
         step.cost = match step.op.word() {
             "create" => CostChange { before: Total::default(), after: dollars(30_660) },
             "delete" => CostChange { before: dollars(15_330), after: Total::default() },
@@ -157,14 +157,14 @@ fn colour_adds_nothing_but_colour() {
 fn a_status_tells_phase_role_pending_and_difference() {
     let mut wanted = cluster_store("accounts", "us-east-1", 3, "db.r7g.large");
     wanted.extend(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
-    for node in wanted.iter_mut().filter(|node| node.at.region == region("us-west-2")) {
+    for node in wanted.iter_mut().filter(|node| node.address.region == region("us-west-2")) {
         node.standby = true;
     }
     let desired = desired(wanted);
     let mut world = world_of(&desired);
-    world.seen.retain(|at, _| at.region == region("us-east-1"));
-    for (at, seen) in &mut world.seen {
-        match at.name.as_str() {
+    world.seen.retain(|address, _| address.region == region("us-east-1"));
+    for (address, seen) in &mut world.seen {
+        match address.name.as_str() {
             "game-accounts-use1-2" => {
                 seen.facts.phase = Phase::Busy { serves: true };
                 seen.facts.native = "modifying".to_owned();
@@ -177,7 +177,7 @@ fn a_status_tells_phase_role_pending_and_difference() {
     }
     let wanted_price = |_: &StoreName, _: &_| range(dollars(100), dollars(61_320), dollars(200));
     let existing_price = |node: &Node| {
-        if node.at.kind == KindId::AuroraInstance { dollars(15_330) } else { Total::default() }
+        if node.address.kind == KindId::AuroraInstance { dollars(15_330) } else { Total::default() }
     };
     let prices = Prices { existing: &existing_price, wanted: &wanted_price };
     world.gaps.push(Gap {
@@ -221,15 +221,15 @@ fn a_status_counts_what_is_not_ours_apart() {
     let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut world = world_of(&desired);
     let fields = [("cluster", json!("game-accounts-use1")), ("class", json!("db.r7g.4xlarge"))];
-    let outsider = at("us-east-1", KindId::AuroraInstance, "by-hand");
+    let outsider = address("us-east-1", KindId::AuroraInstance, "by-hand");
     let mut seen = seen_as_wanted(&node(outsider.clone(), "x", &fields, &[]));
     seen.facts.tags.clear();
     world.seen.insert(outsider, seen);
-    let second = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    let second = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
     world.seen.get_mut(&second).unwrap().facts.tags.clear();
     let plan = plan_for(&desired, &world, &Policy::default());
     let existing = |node: &Node| {
-        if node.at.kind == KindId::AuroraInstance { dollars(100) } else { Total::default() }
+        if node.address.kind == KindId::AuroraInstance { dollars(100) } else { Total::default() }
     };
     let prices = Prices { existing: &existing, wanted: &|_, _| range(dollars(1), dollars(200), dollars(3)) };
     let report = status::report(&desired, &world, &NO_CLAIMS, &plan, &prices);
@@ -284,7 +284,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
         opened("a"),
         Event::Intended {
             step: step(),
-            at: at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2"),
+            address: address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2"),
             word: "modify".to_owned(),
             token: Token("t".to_owned()),
             final_snapshot: None,
@@ -322,7 +322,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
 fn drift_is_told_from_change_by_the_record() {
     let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut world = world_of(&before);
-    let edited = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    let edited = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
     world.seen.get_mut(&edited).unwrap().attrs.set("class", Some(json!("db.t4g.medium"))).unwrap();
     let plan = plan_for(&before, &world, &Policy::default());
     let wish = Fingerprint("wish".to_owned());
@@ -343,7 +343,7 @@ fn drift_is_told_from_change_by_the_record() {
 fn what_we_made_and_is_gone_was_removed_by_another_hand_whatever_the_wish_is_now() {
     let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut world = world_of(&wanted);
-    let gone = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
+    let gone = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2");
     world.seen.remove(&gone);
     let plan = plan_for(&wanted, &world, &Policy::default());
     let create = format!("create {gone}");

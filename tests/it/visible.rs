@@ -52,7 +52,7 @@ enum RegionListing {
 
 /// Two objects of a kind and of one store; the first is as the case says, the other one as wanted.
 fn case(kind: KindId, phase: &Phase, owner: Owner, sight: RegionListing) -> (Plan, Address) {
-    let (one, other) = (at("us-east-1", kind, "game-a"), at("us-east-1", kind, "game-b"));
+    let (one, other) = (address("us-east-1", kind, "game-a"), address("us-east-1", kind, "game-b"));
     let wanted = desired(vec![node(one.clone(), "a", &[], &[]), node(other, "a", &[], &[])]);
     let mut world = world_of(&wanted);
     let seen = world.seen.get_mut(&one).unwrap();
@@ -108,7 +108,7 @@ fn every_phase_owner_and_gap_of_every_kind_is_said_by_every_view() {
                     [RegionListing::Whole, RegionListing::Partly, RegionListing::Lost, RegionListing::Denied]
                 {
                     let what = format!("{kind} {phase} {owner:?} {sight:?}");
-                    let (plan, at) = case(*kind, &phase, owner, sight);
+                    let (plan, address) = case(*kind, &phase, owner, sight);
                     if (&phase, owner, sight) == (&Phase::Ready, Owner::Ours, RegionListing::Whole) {
                         assert!(plan.is_clean() && exit_of(&plan) == Exit::Done, "{what}");
                         clean += 1;
@@ -117,7 +117,7 @@ fn every_phase_owner_and_gap_of_every_kind_is_said_by_every_view() {
                     // Where the object is well and the list is not whole, the part of the world is named.
                     let is_well =
                         (&phase, owner, sight) == (&Phase::Ready, Owner::Ours, RegionListing::Partly);
-                    assert_said(&plan, if is_well { "us-east-1" } else { at.name.as_str() }, &what);
+                    assert_said(&plan, if is_well { "us-east-1" } else { address.name.as_str() }, &what);
                     let troubles = &plan.health.counts;
                     let lost = matches!(sight, RegionListing::Lost | RegionListing::Denied);
                     let expected = match (&phase, owner) {
@@ -147,7 +147,7 @@ fn every_phase_owner_and_gap_of_every_kind_is_said_by_every_view() {
 
 /// An object of ours and one that is nobody's, bound to it by a field.
 fn bound(ours: KindId, theirs: KindId, field: &str) -> (Desired, Inventory, Address, Address) {
-    let (of, outsider) = (at("us-east-1", ours, "game-a"), at("us-east-1", theirs, "by-hand"));
+    let (of, outsider) = (address("us-east-1", ours, "game-a"), address("us-east-1", theirs, "by-hand"));
     let wanted = desired(vec![node(of.clone(), "a", &[], &[])]);
     let mut world = world_of(&wanted);
     let value = if field == "users" { json!(["game-a"]) } else { json!("game-a") };
@@ -166,8 +166,8 @@ fn assert_seen_and_not_begun(wanted: &Desired, world: &Inventory, of: &Address, 
 
     let allowed = consents(&["delete:a@us-east-1", "delete:a@us-west-2"]);
     let removal = planning::plan(&PlanInput { destroy: true, ..ask(wanted, world, &allowed) });
-    assert!(!removal.steps.iter().any(|step| step.op.at() == of), "{what}: {:?}", lines(&removal));
-    let told = removal.waiting.iter().find(|waiting| waiting.at() == outsider).expect("it is told");
+    assert!(!removal.steps.iter().any(|step| step.op.address() == of), "{what}: {:?}", lines(&removal));
+    let told = removal.waiting.iter().find(|waiting| waiting.address() == outsider).expect("it is told");
     assert!(told.to_string().contains("rgctl import"), "{told}");
     assert_eq!(exit_of(&removal), Exit::Blocked, "{what}");
     // Without it the removal goes ahead.
@@ -177,7 +177,7 @@ fn assert_seen_and_not_begun(wanted: &Desired, world: &Inventory, of: &Address, 
         seen.facts.members.clear();
     }
     let removal = planning::plan(&PlanInput { destroy: true, ..ask(wanted, &without, &allowed) });
-    assert!(removal.steps.iter().any(|step| step.op.at() == of), "{what}: {:?}", lines(&removal));
+    assert!(removal.steps.iter().any(|step| step.op.address() == of), "{what}: {:?}", lines(&removal));
 }
 
 #[test]
@@ -202,7 +202,8 @@ fn a_member_of_our_global_object_that_is_not_ours_is_said_seen_or_not() {
     for global in [KindId::AuroraGlobal, KindId::DocumentGlobal, KindId::CacheGlobal] {
         for is_looked_at in [true, false] {
             let kind = global.member_kind().unwrap();
-            let (of, outsider) = (at("us-east-1", global, "game-a"), at("us-west-2", kind, "by-hand"));
+            let (of, outsider) =
+                (address("us-east-1", global, "game-a"), address("us-west-2", kind, "by-hand"));
             let wanted = desired(vec![node(of.clone(), "a", &[], &[])]);
             let mut world = world_of(&wanted);
             let member =
@@ -220,8 +221,10 @@ fn a_member_of_our_global_object_that_is_not_ours_is_said_seen_or_not() {
 
 #[test]
 fn a_global_object_that_is_not_ours_and_holds_a_cluster_of_ours_is_said() {
-    let (of, outsider) =
-        (at("us-east-1", KindId::AuroraCluster, "game-a"), at("us-west-2", KindId::AuroraGlobal, "theirs"));
+    let (of, outsider) = (
+        address("us-east-1", KindId::AuroraCluster, "game-a"),
+        address("us-west-2", KindId::AuroraGlobal, "theirs"),
+    );
     let wanted = desired(vec![node(of.clone(), "a", &[], &[])]);
     let mut world = world_of(&wanted);
     let mut seen = seen_as_wanted(&node(outsider.clone(), "a", &[], &[]));
@@ -238,7 +241,7 @@ fn a_removal_with_a_foreign_member_goes_on_for_the_other_stores() {
     wanted.extend(cluster_store("payments", "us-east-1", 1, "db.r7g.large"));
     let wanted = desired(wanted);
     let mut world = world_of(&wanted);
-    let outsider = at("us-east-1", KindId::AuroraInstance, "by-hand");
+    let outsider = address("us-east-1", KindId::AuroraInstance, "by-hand");
     let fields = [("cluster", json!("game-accounts-use1"))];
     let mut seen = seen_as_wanted(&node(outsider.clone(), "accounts", &fields, &[]));
     seen.facts.tags.clear();
@@ -246,7 +249,7 @@ fn a_removal_with_a_foreign_member_goes_on_for_the_other_stores() {
     let allowed = consents(&["delete:accounts@us-east-1", "delete:payments@us-east-1"]);
     let removal = planning::plan(&PlanInput { destroy: true, ..ask(&wanted, &world, &allowed) });
     assert!(
-        removal.steps.iter().all(|step| step.op.at().name.as_str().starts_with("game-payments")),
+        removal.steps.iter().all(|step| step.op.address().name.as_str().starts_with("game-payments")),
         "{:?}",
         lines(&removal)
     );

@@ -75,52 +75,54 @@ impl AwsCloud {
     }
 
     async fn make(&self, op: &Op, token: &Token, permit: &Permit) -> Result<Receipt, CloudError> {
-        let at = op.at();
-        let client = self.client(&at.region).await.under(permit);
-        let endpoint = at.kind.facts().endpoint;
+        let address = op.address();
+        let client = self.client(&address.region).await.under(permit);
+        let endpoint = address.kind.facts().endpoint;
         match op {
             Op::Create { attrs, tags, .. } => {
-                let tags = &creation_tags(at, tags, token);
+                let tags = &creation_tags(address, tags, token);
                 match endpoint {
-                    Endpoint::Rds => rds_like::create(&client, at, attrs, tags).await,
-                    Endpoint::ElastiCache => elasticache::create(&client, at, attrs, tags).await,
-                    Endpoint::Redshift => redshift::create(&client, at, attrs, tags).await,
+                    Endpoint::Rds => rds_like::create(&client, address, attrs, tags).await,
+                    Endpoint::ElastiCache => elasticache::create(&client, address, attrs, tags).await,
+                    Endpoint::Redshift => redshift::create(&client, address, attrs, tags).await,
                     Endpoint::RedshiftServerless => {
-                        redshift_serverless::create(&client, at, attrs, tags).await
+                        redshift_serverless::create(&client, address, attrs, tags).await
                     }
                 }
             }
             Op::Modify { changes, attrs, .. } => match endpoint {
-                Endpoint::Rds => rds_like::modify(&client, at, changes, attrs).await,
-                Endpoint::ElastiCache => elasticache::modify(&client, at, attrs).await,
-                Endpoint::Redshift => redshift::modify(&client, at, changes, attrs).await,
-                Endpoint::RedshiftServerless => redshift_serverless::modify(&client, at, attrs).await,
+                Endpoint::Rds => rds_like::modify(&client, address, changes, attrs).await,
+                Endpoint::ElastiCache => elasticache::modify(&client, address, attrs).await,
+                Endpoint::Redshift => redshift::modify(&client, address, changes, attrs).await,
+                Endpoint::RedshiftServerless => redshift_serverless::modify(&client, address, attrs).await,
             },
             Op::Tag { tags, .. } => {
                 // What is taken over keeps the address that it has now, wherever its writer goes.
-                let tags = &with_home(at, tags.clone());
+                let tags = &with_home(address, tags.clone());
                 match endpoint {
-                    Endpoint::Rds => rds_like::tag(&client, at, tags).await,
-                    Endpoint::ElastiCache => elasticache::tag(&client, at, tags).await,
-                    Endpoint::Redshift => redshift::tag(&client, at, tags).await,
-                    Endpoint::RedshiftServerless => redshift_serverless::tag(&client, at, tags).await,
+                    Endpoint::Rds => rds_like::tag(&client, address, tags).await,
+                    Endpoint::ElastiCache => elasticache::tag(&client, address, tags).await,
+                    Endpoint::Redshift => redshift::tag(&client, address, tags).await,
+                    Endpoint::RedshiftServerless => redshift_serverless::tag(&client, address, tags).await,
                 }
             }
             Op::Delete { final_snapshot, .. } => {
                 let snapshot = final_snapshot.as_ref();
                 match endpoint {
-                    Endpoint::Rds => rds_like::delete(&client, at, snapshot).await,
-                    Endpoint::ElastiCache => elasticache::delete(&client, at, snapshot).await,
-                    Endpoint::Redshift => redshift::delete(&client, at, snapshot).await,
-                    Endpoint::RedshiftServerless => redshift_serverless::delete(&client, at, snapshot).await,
+                    Endpoint::Rds => rds_like::delete(&client, address, snapshot).await,
+                    Endpoint::ElastiCache => elasticache::delete(&client, address, snapshot).await,
+                    Endpoint::Redshift => redshift::delete(&client, address, snapshot).await,
+                    Endpoint::RedshiftServerless => {
+                        redshift_serverless::delete(&client, address, snapshot).await
+                    }
                 }
             }
             Op::Act { verb, .. } => match endpoint {
-                Endpoint::Rds => rds_like::act(&client, at, verb).await,
-                Endpoint::ElastiCache => elasticache::act(&client, at, verb).await,
-                Endpoint::Redshift => redshift::act(&client, at, verb).await,
+                Endpoint::Rds => rds_like::act(&client, address, verb).await,
+                Endpoint::ElastiCache => elasticache::act(&client, address, verb).await,
+                Endpoint::Redshift => redshift::act(&client, address, verb).await,
                 Endpoint::RedshiftServerless => {
-                    Err(super::service_client::unsupported(&format!("{} {}", verb.as_str(), at.kind)))
+                    Err(super::service_client::unsupported(&format!("{} {}", verb.as_str(), address.kind)))
                 }
             },
         }
@@ -185,12 +187,12 @@ impl AwsCloud {
     }
 
     async fn measure(&self, asks: &[SeriesAsk]) -> Result<Vec<Series>, CloudError> {
-        let regions: BTreeSet<&RegionId> = asks.iter().map(|ask| &ask.at.region).collect();
+        let regions: BTreeSet<&RegionId> = asks.iter().map(|ask| &ask.address.region).collect();
         let mut found: BTreeMap<usize, Series> = BTreeMap::new();
         for region in regions {
             let client = self.client(region).await;
             let (places, here): (Vec<usize>, Vec<&SeriesAsk>) =
-                asks.iter().enumerate().filter(|(_, ask)| &ask.at.region == region).unzip();
+                asks.iter().enumerate().filter(|(_, ask)| &ask.address.region == region).unzip();
             let nodes = nodes(&client, &here).await?;
             found.extend(places.into_iter().zip(series::series(&client, &here, &nodes).await?));
         }
@@ -245,7 +247,7 @@ impl Cloud for AwsCloud {
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
             let answer = self.make(op, token, permit).await;
-            self.parameters.changed(op.at(), self.pool.clock().now());
+            self.parameters.changed(op.address(), self.pool.clock().now());
             match answer {
                 Err(error) if is_no_op(&error) => Ok(Receipt::default()),
                 other => other,
@@ -297,23 +299,27 @@ fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> 
 
 /// The tags that a new object carries: those asked for, the token that finds it again, and for a global object the
 /// region that addresses it.
-fn creation_tags(at: &Address, tags: &BTreeMap<String, String>, token: &Token) -> BTreeMap<String, String> {
+fn creation_tags(
+    address: &Address,
+    tags: &BTreeMap<String, String>,
+    token: &Token,
+) -> BTreeMap<String, String> {
     let mut tags = tags.clone();
     tags.insert(TAG_TOKEN.to_owned(), token.to_string());
-    with_home(at, tags)
+    with_home(address, tags)
 }
 
-fn with_home(at: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    if at.kind.facts().is_global {
-        tags.insert(TAG_HOME.to_owned(), at.region.to_string());
+fn with_home(address: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    if address.kind.facts().is_global {
+        tags.insert(TAG_HOME.to_owned(), address.region.to_string());
     }
     tags
 }
 
 /// Whether an object is of the blueprint: by its tag, or by a name that only the blueprint gives.
-fn is_in_scope(at: &Address, seen: &Observed, scope: &Selection) -> bool {
+fn is_in_scope(address: &Address, seen: &Observed, scope: &Selection) -> bool {
     let Some(owner) = &scope.owner else { return true };
-    seen.owner() == Some(owner.as_str()) || has_our_name(at, scope)
+    seen.owner() == Some(owner.as_str()) || has_our_name(address, scope)
 }
 
 /// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
@@ -325,60 +331,60 @@ fn retain_ours_and_bound(listing: &mut RegionListing, scope: &Selection) {
     let mut kept: BTreeSet<Address> = listing
         .seen
         .iter()
-        .filter(|(at, seen)| is_in_scope(at, seen, scope))
-        .map(|(at, _)| at.clone())
+        .filter(|(address, seen)| is_in_scope(address, seen, scope))
+        .map(|(address, _)| address.clone())
         .collect();
     for _ in 0..REFERENCES {
-        let others = listing.seen.iter().filter(|(at, _)| !kept.contains(*at));
+        let others = listing.seen.iter().filter(|(address, _)| !kept.contains(*address));
         let bound: Vec<Address> = others
-            .filter(|(at, seen)| is_bound(at, seen, &kept, &listing.seen))
-            .map(|(at, _)| at.clone())
+            .filter(|(address, seen)| is_bound(address, seen, &kept, &listing.seen))
+            .map(|(address, _)| address.clone())
             .collect();
         if bound.is_empty() {
             break;
         }
         kept.extend(bound);
     }
-    listing.seen.retain(|at, _| kept.contains(at));
+    listing.seen.retain(|address, _| kept.contains(address));
 }
 
 fn is_bound(
-    at: &Address,
+    address: &Address,
     seen: &Observed,
     kept: &BTreeSet<Address>,
     all: &BTreeMap<Address, Observed>,
 ) -> bool {
     let named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
         let name = rgctl_schema::names::Name::new(name).ok()?;
-        Some(Address::new(at.region.clone(), kind, name))
+        Some(Address::new(address.region.clone(), kind, name))
     });
     let members = |global: &Address, seen: &Observed| -> Vec<Address> {
         let kind = global.kind.member_kind();
-        let address = |kind| {
+        let of_kind = |kind| {
             let members = seen.facts.members.iter();
             members.map(|member| Address::new(member.region.clone(), kind, member.name.clone())).collect()
         };
-        kind.map_or_else(Vec::new, address)
+        kind.map_or_else(Vec::new, of_kind)
     };
     let is_member = || {
-        let globals = kept.iter().filter(|global| Some(global.kind) == at.kind.global_kind());
+        let globals = kept.iter().filter(|global| Some(global.kind) == address.kind.global_kind());
         globals
             .filter_map(|global| Some((global, all.get(global)?)))
-            .any(|(global, seen)| members(global, seen).contains(at))
+            .any(|(global, seen)| members(global, seen).contains(address))
     };
     named.into_iter().any(|named| kept.contains(&named))
-        || members(at, seen).iter().any(|member| kept.contains(member))
+        || members(address, seen).iter().any(|member| kept.contains(member))
         || is_member()
 }
 
-fn has_our_name(at: &Address, scope: &Selection) -> bool {
+fn has_our_name(address: &Address, scope: &Selection) -> bool {
     let Some(owner) = &scope.owner else { return false };
-    at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+    address.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
 }
 
 /// Whether it matters whose the object is: its name is ours, or the blueprint names it.
-fn is_named(at: &Address, scope: &Selection) -> bool {
-    scope.named.contains(at) || has_our_name(at, scope)
+fn is_named(address: &Address, scope: &Selection) -> bool {
+    scope.named.contains(address) || has_our_name(address, scope)
 }
 
 type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
@@ -413,32 +419,32 @@ async fn complete_tags(
     sweep: Option<&TagsByArn>,
 ) {
     let mut missing = Vec::new();
-    for at in std::mem::take(&mut listing.untagged) {
-        let Some(seen) = listing.seen.get_mut(&at) else { continue };
+    for address in std::mem::take(&mut listing.untagged) {
+        let Some(seen) = listing.seen.get_mut(&address) else { continue };
         let Some(arn) = seen.facts.arn.clone() else { continue };
         match sweep.and_then(|sweep| sweep.get(&arn)) {
-            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&at, scope) => {
+            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&address, scope) => {
                 seen.facts.tags.clone_from(tags);
             }
             // An object of another name is somebody else's; without tags it is not even worth a question.
-            None if !is_named(&at, scope) && (scope.owner.is_some() || sweep.is_some()) => {}
-            _ => missing.push((at, arn)),
+            None if !is_named(&address, scope) && (scope.owner.is_some() || sweep.is_some()) => {}
+            _ => missing.push((address, arn)),
         }
     }
     let mut questions = Vec::new();
-    for (at, arn) in missing {
-        questions.push(tags_of(client, endpoint, at, arn).boxed());
+    for (address, arn) in missing {
+        questions.push(tags_of(client, endpoint, address, arn).boxed());
     }
-    for (at, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+    for (address, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
         match tags {
             Ok(tags) => {
-                if let Some(seen) = listing.seen.get_mut(&at) {
+                if let Some(seen) = listing.seen.get_mut(&address) {
                     seen.facts.tags = tags;
                 }
             }
             // Deleted between the list and the question.
             Err(CloudError::NotFound { .. }) => {
-                listing.seen.remove(&at);
+                listing.seen.remove(&address);
             }
             Err(error) => listing.gaps.push(error),
         }
@@ -451,7 +457,7 @@ type Texts = Result<BTreeMap<String, String>, CloudError>;
 async fn tags_of(
     client: &ServiceClient<'_>,
     endpoint: Endpoint,
-    at: Address,
+    address: Address,
     arn: String,
 ) -> (Address, Texts) {
     let tags = match endpoint {
@@ -461,13 +467,13 @@ async fn tags_of(
         // Its lists tell tags, so that nobody asks.
         Endpoint::Redshift => Ok(BTreeMap::new()),
     };
-    (at, tags)
+    (address, tags)
 }
 
 /// Nodes of the replication groups that are asked about, by one list.
 async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
     let by_node = |ask: &&&SeriesAsk| {
-        matches!(series::source_of(ask.at.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
+        matches!(series::source_of(ask.address.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
     };
     if !asks.iter().any(|ask| by_node(&ask)) {
         return Ok(Nodes::new());
@@ -479,8 +485,8 @@ async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes,
     for group in groups {
         let name = group.replication_group_id().and_then(|id| rgctl_schema::names::Name::new(id).ok());
         if let Some(name) = name {
-            let at = Address::new(client.region.clone(), KindId::CacheGroup, name);
-            nodes.insert(at, group.member_clusters.unwrap_or_default());
+            let address = Address::new(client.region.clone(), KindId::CacheGroup, name);
+            nodes.insert(address, group.member_clusters.unwrap_or_default());
         }
     }
     Ok(nodes)

@@ -48,23 +48,23 @@ impl Parameters {
     }
 
     /// What is still good.
-    fn fresh(&self, at: &Address, now: Moment) -> Option<Texts> {
-        self.with(|known| match known.get(at) {
+    fn fresh(&self, address: &Address, now: Moment) -> Option<Texts> {
+        self.with(|known| match known.get(address) {
             Some(KnownParameters::Read(then, texts)) if now < *then + KEEP => Some(texts.clone()),
             _ => None,
         })
     }
 
-    fn keep(&self, at: &Address, now: Moment, texts: &Texts) {
-        self.with(|known| match known.get(at) {
+    fn keep(&self, address: &Address, now: Moment, texts: &Texts) {
+        self.with(|known| match known.get(address) {
             Some(KnownParameters::Changed(then)) if now < *then + LAG => {}
-            _ => drop(known.insert(at.clone(), KnownParameters::Read(now, texts.clone()))),
+            _ => drop(known.insert(address.clone(), KnownParameters::Read(now, texts.clone()))),
         });
     }
 
     /// A call about the object is being made, or was.
-    pub fn changed(&self, at: &Address, now: Moment) {
-        self.with(|known| known.insert(at.clone(), KnownParameters::Changed(now)));
+    pub fn changed(&self, address: &Address, now: Moment) {
+        self.with(|known| known.insert(address.clone(), KnownParameters::Changed(now)));
     }
 
     /// Fills in the parameters of the groups that were seen.
@@ -74,23 +74,23 @@ impl Parameters {
             .seen
             .iter()
             .filter(|(_, seen)| has_parameters(&seen.attrs))
-            .map(|(at, _)| at.clone())
+            .map(|(address, _)| address.clone())
             .collect();
         let mut questions = Vec::new();
-        for at in groups {
-            questions.push(self.ask(client, at, now).boxed());
+        for address in groups {
+            questions.push(self.ask(client, address, now).boxed());
         }
-        for (at, answer) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+        for (address, answer) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             match answer {
                 Ok(texts) => {
-                    if let Some(seen) = listing.seen.get_mut(&at) {
+                    if let Some(seen) = listing.seen.get_mut(&address) {
                         // The field exists in every kind that gets here.
                         let _ = seen.attrs.set("parameters", serde_json::to_value(texts).ok());
                     }
                 }
                 // Deleted between the list and the question.
                 Err(CloudError::NotFound { .. }) => {
-                    listing.seen.remove(&at);
+                    listing.seen.remove(&address);
                 }
                 Err(error) => listing.gaps.push(error),
             }
@@ -100,21 +100,21 @@ impl Parameters {
     async fn ask(
         &self,
         client: &ServiceClient<'_>,
-        at: Address,
+        address: Address,
         now: Moment,
     ) -> (Address, Result<Texts, CloudError>) {
-        if let Some(texts) = self.fresh(&at, now) {
-            return (at, Ok(texts));
+        if let Some(texts) = self.fresh(&address, now) {
+            return (address, Ok(texts));
         }
-        let answer = match at.kind.facts().endpoint {
-            Endpoint::Rds => rds_like::parameters(client, &at).await,
-            Endpoint::ElastiCache => elasticache::parameters(client, &at).await,
-            Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(client, &at).await,
+        let answer = match address.kind.facts().endpoint {
+            Endpoint::Rds => rds_like::parameters(client, &address).await,
+            Endpoint::ElastiCache => elasticache::parameters(client, &address).await,
+            Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(client, &address).await,
         };
         if let Ok(texts) = &answer {
-            self.keep(&at, now, texts);
+            self.keep(&address, now, texts);
         }
-        (at, answer)
+        (address, answer)
     }
 }
 
@@ -138,21 +138,21 @@ mod tests {
     #[test]
     fn what_was_read_is_used_until_it_is_old_or_changed() {
         let name = Name::new("game-accounts").unwrap();
-        let at = Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, name);
+        let address = Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, name);
         let texts = Texts::from([("a".to_owned(), "1".to_owned())]);
         let (parameters, now) = (Parameters::default(), Moment::from_secs(1_000));
-        parameters.keep(&at, now, &texts);
-        assert_eq!(parameters.fresh(&at, now + Span::from_mins(4)), Some(texts.clone()));
-        assert_eq!(parameters.fresh(&at, now + KEEP), None);
-        parameters.changed(&at, now);
-        assert_eq!(parameters.fresh(&at, now), None);
-        parameters.keep(&at, now + Span::from_secs(59), &texts);
+        parameters.keep(&address, now, &texts);
+        assert_eq!(parameters.fresh(&address, now + Span::from_mins(4)), Some(texts.clone()));
+        assert_eq!(parameters.fresh(&address, now + KEEP), None);
+        parameters.changed(&address, now);
+        assert_eq!(parameters.fresh(&address, now), None);
+        parameters.keep(&address, now + Span::from_secs(59), &texts);
         assert_eq!(
-            parameters.fresh(&at, now + Span::from_secs(59)),
+            parameters.fresh(&address, now + Span::from_secs(59)),
             None,
             "the read may lag behind the change"
         );
-        parameters.keep(&at, now + LAG, &texts);
-        assert_eq!(parameters.fresh(&at, now + LAG), Some(texts));
+        parameters.keep(&address, now + LAG, &texts);
+        assert_eq!(parameters.fresh(&address, now + LAG), Some(texts));
     }
 }

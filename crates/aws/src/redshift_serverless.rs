@@ -33,11 +33,11 @@ fn tag_list(tags: &Tags) -> Result<Vec<serverless::types::Tag>, CloudError> {
 /// Makes an object.
 pub async fn create(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.serverless, at.name.as_str());
+    let (sdk, name) = (&client.write.serverless, address.name.as_str());
     let arn = match attrs {
         AnyAttrs::RedshiftNamespace(wanted) => {
             let request = sdk
@@ -82,10 +82,10 @@ fn log_exports(wanted: &NamespaceAttrs) -> Option<Vec<LogExport>> {
 /// Changes an object.
 pub async fn modify(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     attrs: &AnyAttrs,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.serverless, at.name.as_str());
+    let (sdk, name) = (&client.write.serverless, address.name.as_str());
     match attrs {
         AnyAttrs::RedshiftNamespace(wanted) => {
             let request = sdk
@@ -120,11 +120,11 @@ pub async fn modify(
 /// Deletes an object.
 pub async fn delete(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.serverless, at.name.as_str());
-    match at.kind {
+    let (sdk, name) = (&client.write.serverless, address.name.as_str());
+    match address.kind {
         KindId::RedshiftNamespace => {
             let request = sdk
                 .delete_namespace()
@@ -142,9 +142,9 @@ pub async fn delete(
 }
 
 /// Sets tags.
-pub async fn tag(client: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.read.serverless, at.name.as_str());
-    let arn = match at.kind {
+pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.read.serverless, address.name.as_str());
+    let arn = match address.kind {
         KindId::RedshiftNamespace => {
             let request = sdk.get_namespace().namespace_name(name);
             let answer = client.ask(ENDPOINT, "GetNamespace", request.send()).await?;

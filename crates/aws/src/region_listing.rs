@@ -58,11 +58,11 @@ impl RegionListing {
     /// cannot be addressed.
     pub fn note(&mut self, region: &RegionId, id: Option<&str>, seen: Observed, tagged: bool) {
         let Some(name) = id.and_then(|id| Name::new(id).ok()) else { return };
-        let at = Address::new(region.clone(), seen.attrs.kind(), name);
+        let address = Address::new(region.clone(), seen.attrs.kind(), name);
         if !tagged {
-            self.untagged.push(at.clone());
+            self.untagged.push(address.clone());
         }
-        self.seen.insert(at, seen);
+        self.seen.insert(address, seen);
     }
 
     /// Takes all of another listing.

@@ -194,7 +194,7 @@ pub async fn series(
         }
     }
     let folded = asks.iter().zip(values).map(|(ask, parts)| {
-        let fold = match source_of(ask.at.kind, ask.signal).map(|source| source.of) {
+        let fold = match source_of(ask.address.kind, ask.signal).map(|source| source.of) {
             Some(Of::Nodes(fold)) => fold,
             _ => Fold::Mean,
         };
@@ -206,16 +206,16 @@ pub async fn series(
 fn fetches<'a>(asks: &[&'a SeriesAsk], nodes: &'a Nodes) -> Vec<Fetch<'a>> {
     let mut fetches = Vec::new();
     for (place, ask) in asks.iter().enumerate() {
-        let Some(source) = source_of(ask.at.kind, ask.signal) else { continue };
+        let Some(source) = source_of(ask.address.kind, ask.signal) else { continue };
         // The service keeps minutes; a period between them is refused.
         let period = i32::try_from(ask.period.as_secs().div_ceil(60).max(1) * 60).unwrap_or(i32::MAX);
         let mut add = |dimensions| fetches.push(Fetch { ask: place, source, period, dimensions });
-        let name = ask.at.name.as_str();
+        let name = ask.address.name.as_str();
         match source.of {
             Of::Itself(dimension) => add(vec![(dimension, name)]),
             Of::Primaries => add(vec![("ReplicationGroupId", name), ("Role", "Primary")]),
             Of::Nodes(_) => {
-                for node in nodes.get(&ask.at).into_iter().flatten() {
+                for node in nodes.get(&ask.address).into_iter().flatten() {
                     add(vec![("CacheClusterId", node.as_str())]);
                 }
             }

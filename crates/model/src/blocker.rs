@@ -14,7 +14,8 @@ pub enum Blocker {
     /// It is in transition.
     Transition {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// In which phase it is.
         phase: Phase,
         /// The service's word.
@@ -23,14 +24,16 @@ pub enum Blocker {
     /// It has accepted values that are not in effect yet.
     Pending {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// Which fields.
         fields: Vec<String>,
     },
     /// It will not get well by waiting; a person must act.
     Broken {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// In which phase it is.
         phase: Phase,
         /// What to do.
@@ -39,7 +42,8 @@ pub enum Blocker {
     /// It exists and belongs to somebody else; taking it over needs `import`.
     Foreign {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// Whose it is, when it says so.
         owner: Option<String>,
         /// Why it is not ours although it may look so, and what a person does about it.
@@ -49,7 +53,8 @@ pub enum Blocker {
     /// It is not ours, and is bound to an object of ours: a member of it, a user of it, or the global object around it.
     ForeignMember {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// The object of ours.
         of: Address,
         /// Whose it is, when it says so.
@@ -58,7 +63,8 @@ pub enum Blocker {
     /// Part of the world could not be seen.
     Unseen {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// Why.
         why: String,
         /// Whether time will not show it: a permission is missing.
@@ -68,7 +74,8 @@ pub enum Blocker {
     /// It was made with another key than the blueprint names, by an alias: nobody tells which keys the two stand for.
     OtherKey {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// The key that it was made with, as it was named then.
         before: String,
         /// The alias that is named now.
@@ -77,12 +84,14 @@ pub enum Blocker {
     /// It is no longer wanted, and the blueprint said to keep it.
     Retained {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
     },
     /// It would be removed or replaced, and cannot go while a global object stays of which it is the primary.
     Bound {
         /// Which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// The global object.
         by: Address,
     },
@@ -90,17 +99,17 @@ pub enum Blocker {
 
 impl Blocker {
     /// The object.
-    pub const fn at(&self) -> &Address {
+    pub const fn address(&self) -> &Address {
         match self {
-            Self::Transition { at, .. }
-            | Self::Pending { at, .. }
-            | Self::Broken { at, .. }
-            | Self::Foreign { at, .. }
-            | Self::ForeignMember { at, .. }
-            | Self::Unseen { at, .. }
-            | Self::OtherKey { at, .. }
-            | Self::Retained { at }
-            | Self::Bound { at, .. } => at,
+            Self::Transition { address, .. }
+            | Self::Pending { address, .. }
+            | Self::Broken { address, .. }
+            | Self::Foreign { address, .. }
+            | Self::ForeignMember { address, .. }
+            | Self::Unseen { address, .. }
+            | Self::OtherKey { address, .. }
+            | Self::Retained { address }
+            | Self::Bound { address, .. } => address,
         }
     }
     /// Whether time alone is expected to end the wait.
@@ -124,9 +133,9 @@ impl fmt::Display for Blocker {
                 (None, Some(remedy)) => write!(f, "exists and is not ours: {remedy}"),
                 (None, None) => f.write_str("exists and is not ours; `rgctl import` takes it over"),
             },
-            Self::ForeignMember { at, of, owner } => {
+            Self::ForeignMember { address, of, owner } => {
                 let whose = owner.as_ref().map_or_else(String::new, |owner| format!(" but {owner}'s"));
-                let bound = bond(at, of);
+                let bound = bond(address, of);
                 write!(
                     f,
                     "is not ours{whose}, and {bound} {of}: take it over (`rgctl import`) or remove it by hand; until \
@@ -152,12 +161,12 @@ impl fmt::Display for Blocker {
 }
 
 /// How an object is bound to one of ours.
-fn bond(at: &Address, of: &Address) -> &'static str {
-    let is_member = of.kind.member_kind() == Some(at.kind)
-        || at.kind.facts().parent.is_some_and(|parent| parent.kind == of.kind);
+fn bond(address: &Address, of: &Address) -> &'static str {
+    let is_member = of.kind.member_kind() == Some(address.kind)
+        || address.kind.facts().parent.is_some_and(|parent| parent.kind == of.kind);
     if is_member {
         "is a member of"
-    } else if at.kind.member_kind() == Some(of.kind) {
+    } else if address.kind.member_kind() == Some(of.kind) {
         "has as its member"
     } else {
         "uses"

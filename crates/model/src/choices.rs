@@ -29,11 +29,11 @@ impl Choices {
         let mut choices = Self::default();
         for step in &plan.steps {
             match &step.op {
-                Op::Act { at, verb: Verb::Failover { to: Some(to) } } => {
-                    choices.successors.insert(at.clone(), to.clone());
+                Op::Act { address, verb: Verb::Failover { to: Some(to) } } => {
+                    choices.successors.insert(address.clone(), to.clone());
                 }
-                Op::Delete { at, final_snapshot: Some(name) } => {
-                    choices.snapshots.insert(at.clone(), name.clone());
+                Op::Delete { address, final_snapshot: Some(name) } => {
+                    choices.snapshots.insert(address.clone(), name.clone());
                 }
                 _ => {}
             }
@@ -55,16 +55,16 @@ impl Choices {
     /// What is not among others, or was chosen otherwise there.
     #[must_use]
     pub fn beyond(mut self, others: &Self) -> Self {
-        self.successors.retain(|at, name| others.successors.get(at) != Some(name));
-        self.snapshots.retain(|at, name| others.snapshots.get(at) != Some(name));
+        self.successors.retain(|address, name| others.successors.get(address) != Some(name));
+        self.snapshots.retain(|address, name| others.snapshots.get(address) != Some(name));
         self
     }
 
     /// Forgets what was chosen for an act that is done.
-    pub fn forget(&mut self, at: &Address, word: &str) {
+    pub fn forget(&mut self, address: &Address, word: &str) {
         match word {
-            "failover" => drop(self.successors.remove(at)),
-            "delete" => drop(self.snapshots.remove(at)),
+            "failover" => drop(self.successors.remove(address)),
+            "delete" => drop(self.snapshots.remove(address)),
             _ => {}
         }
     }

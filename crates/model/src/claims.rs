@@ -98,7 +98,7 @@ pub enum Standing {
 impl Claims {
     /// Whose an object is: its tags say it, and where they do not, the record does, by an immutable id or by the token
     /// of the call that made it. What neither says is not ours.
-    pub fn standing(&self, blueprint: &BlueprintName, at: &Address, seen: &Observed) -> Standing {
+    pub fn standing(&self, blueprint: &BlueprintName, address: &Address, seen: &Observed) -> Standing {
         let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
         let is_named = tag(TAG_BLUEPRINT) == Some(blueprint.as_str());
         let foreign = |owner: Option<String>, remedy: Option<String>| Standing::Foreign { owner, remedy };
@@ -107,7 +107,7 @@ impl Claims {
             return if is_named { Standing::Ours } else { foreign(owner, None) };
         };
         match (tag(TAG_BLUEPRINT), tag(TAG_RECORD)) {
-            (Some(owner), _) if !is_named => foreign(Some(owner.to_owned()), self.renamed(at, seen, blueprint)),
+            (Some(owner), _) if !is_named => foreign(Some(owner.to_owned()), self.renamed(address, seen, blueprint)),
             (Some(_), Some(record)) if record == ours.0 => Standing::Ours,
             (owner, Some(record)) if record != ours.0 => foreign(
                 Some(format!("{} of the record {record}", owner.unwrap_or("somebody"))),
@@ -118,7 +118,7 @@ impl Claims {
                 )),
             ),
             // Made by a version that wrote no such tag, or its tags were lost.
-            (Some(_), _) if self.knows(at, seen) => Standing::Ours,
+            (Some(_), _) if self.knows(address, seen) => Standing::Ours,
             (Some(owner), _) => foreign(
                 Some(format!("{owner}, in a record that is not here")),
                 Some(
@@ -127,14 +127,14 @@ impl Claims {
                         .to_owned(),
                 ),
             ),
-            (None, _) if self.is_same(at, seen) || self.spans_ours(at, seen) => Standing::Ours,
-            (None, _) => foreign(None, self.unsure(at, seen)),
+            (None, _) if self.is_same(address, seen) || self.spans_ours(address, seen) => Standing::Ours,
+            (None, _) => foreign(None, self.unsure(address, seen)),
         }
     }
 
     /// Whether it is ours.
-    pub fn owns(&self, blueprint: &BlueprintName, at: &Address, seen: &Observed) -> bool {
-        self.standing(blueprint, at, seen) == Standing::Ours
+    pub fn owns(&self, blueprint: &BlueprintName, address: &Address, seen: &Observed) -> bool {
+        self.standing(blueprint, address, seen) == Standing::Ours
     }
 
     /// Whether an object may be taken over: it is not ours, it names no other blueprint, and no record but the one that is
@@ -142,99 +142,99 @@ impl Claims {
     pub fn may_take(
         &self,
         blueprint: &BlueprintName,
-        at: &Address,
+        address: &Address,
         seen: &Observed,
         from: Option<&RecordId>,
     ) -> bool {
         let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
         let is_given =
             |record: &str| [from, self.record.as_ref()].into_iter().flatten().any(|id| id.0 == record);
-        !self.owns(blueprint, at, seen)
+        !self.owns(blueprint, address, seen)
             && tag(TAG_BLUEPRINT).is_none_or(|owner| owner == blueprint.as_str())
             && tag(TAG_RECORD).is_none_or(is_given)
     }
 
     /// The store that an object belongs to: by its tag or, where that is lost, by the record.
-    pub fn store_of(&self, at: &Address, seen: &Observed) -> Option<StoreName> {
+    pub fn store_of(&self, address: &Address, seen: &Observed) -> Option<StoreName> {
         let by_tag = seen.facts.tags.get(TAG_STORE).and_then(|name| StoreName::new(name).ok());
-        by_tag.or_else(|| self.objects.get(at).filter(|_| self.is_same(at, seen))?.store.clone())
+        by_tag.or_else(|| self.objects.get(address).filter(|_| self.is_same(address, seen))?.store.clone())
     }
 
     /// Whether an object that we made, or took over, should be there: where it is not seen, it is lost.
-    pub fn should_exist(&self, at: &Address) -> bool {
-        self.objects.get(at).is_some_and(|claimed| claimed.is_done) && !self.leaving.contains(at)
+    pub fn should_exist(&self, address: &Address) -> bool {
+        self.objects.get(address).is_some_and(|claimed| claimed.is_done) && !self.leaving.contains(address)
     }
 
     /// Data that we deleted in a removal that has not come to its end, as far as `is_going` sees it gone or on its way out.
     pub fn half_removed(&self, is_going: impl Fn(&Address) -> bool) -> Vec<(&Address, &Removal)> {
-        let is_deleted = |at: &Address| self.leaving.contains(at) && is_going(at);
+        let is_deleted = |address: &Address| self.leaving.contains(address) && is_going(address);
         let removals = self.removals.iter();
-        removals.filter(|(at, removal)| is_going(at) && !removal.is_whole(is_deleted)).collect()
+        removals.filter(|(address, removal)| is_going(address) && !removal.is_whole(is_deleted)).collect()
     }
 
     /// The deletion of an object is about to be asked for.
-    pub fn begin_deletion(&mut self, at: &Address, agreed: BTreeSet<Consent>) {
-        self.leaving.insert(at.clone());
-        if !at.kind.facts().holds_data {
+    pub fn begin_deletion(&mut self, address: &Address, agreed: BTreeSet<Consent>) {
+        self.leaving.insert(address.clone());
+        if !address.kind.facts().holds_data {
             return;
         }
-        let store = self.objects.get(at).and_then(|claimed| claimed.store.clone());
+        let store = self.objects.get(address).and_then(|claimed| claimed.store.clone());
         let others = self.objects.iter().filter(|(other, claimed)| {
-            *other != at && claimed.is_done && claimed.store == store && other.region == at.region
+            *other != address && claimed.is_done && claimed.store == store && other.region == address.region
         });
         let left = others.map(|(other, _)| other.clone()).collect();
         // What was left when it was first asked for is what counts: since then something may have been made.
         let before =
-            self.removals.entry(at.clone()).or_insert(Removal { store, left, agreed: BTreeSet::new() });
+            self.removals.entry(address.clone()).or_insert(Removal { store, left, agreed: BTreeSet::new() });
         before.agreed.extend(agreed);
     }
 
     /// An object has gone by our deletion.
-    fn end_deletion(&mut self, at: &Address) {
-        self.forget(at);
-        self.deleted.insert(at.clone());
+    fn end_deletion(&mut self, address: &Address) {
+        self.forget(address);
+        self.deleted.insert(address.clone());
     }
 
     /// An object that nobody wants has gone, whoever deleted it.
-    pub fn let_go(&mut self, at: &Address) {
-        let was_there = self.objects.get(at).is_some_and(|claimed| claimed.is_done);
-        self.forget(at);
+    pub fn let_go(&mut self, address: &Address) {
+        let was_there = self.objects.get(address).is_some_and(|claimed| claimed.is_done);
+        self.forget(address);
         if was_there {
-            self.deleted.insert(at.clone());
+            self.deleted.insert(address.clone());
         }
     }
 
-    fn forget(&mut self, at: &Address) {
-        self.objects.remove(at);
-        self.leaving.remove(at);
+    fn forget(&mut self, address: &Address) {
+        self.objects.remove(address);
+        self.leaving.remove(address);
         for removal in self.removals.values_mut() {
-            removal.left.remove(at);
+            removal.left.remove(address);
         }
         let leaving = &self.leaving;
-        self.removals.retain(|at, removal| leaving.contains(at) || !removal.is_whole(|_| false));
+        self.removals.retain(|address, removal| leaving.contains(address) || !removal.is_whole(|_| false));
     }
 
     /// A deletion certainly had no effect: its object stays where it is.
-    pub fn keep_after_all(&mut self, at: &Address) {
-        self.leaving.remove(at);
-        self.removals.remove(at);
+    pub fn keep_after_all(&mut self, address: &Address) {
+        self.leaving.remove(address);
+        self.removals.remove(address);
     }
 
     /// A step on an object was done: keeps what it says of the object.
-    pub fn settled(&mut self, at: &Address, word: &str, mark: Option<&Mark>) {
+    pub fn settled(&mut self, address: &Address, word: &str, mark: Option<&Mark>) {
         match (word, mark) {
-            ("delete", None) => return self.end_deletion(at),
+            ("delete", None) => return self.end_deletion(address),
             // It was no longer wanted, and never was done.
-            ("delete", Some(_)) => self.keep_after_all(at),
+            ("delete", Some(_)) => self.keep_after_all(address),
             // Where a deletion is still on its way, it may be gone again.
-            _ if self.leaving.contains(at) => {}
+            _ if self.leaving.contains(address) => {}
             _ => {
-                self.removals.remove(at);
+                self.removals.remove(address);
             }
         }
-        let claimed = self.objects.entry(at.clone()).or_default();
+        let claimed = self.objects.entry(address.clone()).or_default();
         claimed.is_done = true;
-        claimed.bears_data = at.kind.facts().holds_data;
+        claimed.bears_data = address.kind.facts().holds_data;
         if let Some(mark) = mark {
             claimed.id = mark.id.clone().or(claimed.id.take());
             claimed.store = mark.store.clone().or(claimed.store.take());
@@ -252,21 +252,21 @@ impl Claims {
     }
 
     /// Whether there was an object before, which what is made now makes up for.
-    pub fn was_there(&self, at: &Address) -> bool {
-        self.objects.get(at).is_some_and(|claimed| claimed.is_done) || self.deleted.contains(at)
+    pub fn was_there(&self, address: &Address) -> bool {
+        self.objects.get(address).is_some_and(|claimed| claimed.is_done) || self.deleted.contains(address)
     }
 
     /// What becomes of an object that is no longer wanted: by its tag or, where that is lost, by the record.
-    pub fn keep_of<'a>(&'a self, at: &Address, seen: &'a Observed) -> Option<&'a str> {
+    pub fn keep_of<'a>(&'a self, address: &Address, seen: &'a Observed) -> Option<&'a str> {
         let by_tag = seen.facts.tags.get(TAG_KEEP).map(String::as_str);
-        by_tag.or_else(|| self.objects.get(at)?.keep.as_deref())
+        by_tag.or_else(|| self.objects.get(address)?.keep.as_deref())
     }
 
     /// Whether an object goes without a final snapshot. A tag is written by any hand: where the record says otherwise, the
     /// snapshot is taken.
-    pub fn discards(&self, at: &Address, seen: &Observed) -> bool {
-        let recorded = self.objects.get(at).and_then(|claimed| claimed.keep.as_deref());
-        self.keep_of(at, seen) == Some(KEEP_DISCARD) && recorded.is_none_or(|keep| keep == KEEP_DISCARD)
+    pub fn discards(&self, address: &Address, seen: &Observed) -> bool {
+        let recorded = self.objects.get(address).and_then(|claimed| claimed.keep.as_deref());
+        self.keep_of(address, seen) == Some(KEEP_DISCARD) && recorded.is_none_or(|keep| keep == KEEP_DISCARD)
     }
 
     /// Tags of ownership of a wanted object that is ours, as far as they are not there any more or say otherwise.
@@ -282,7 +282,7 @@ impl Claims {
             (TAG_RECORD, record.0.as_str()),
             (TAG_STORE, node.store.as_str()),
         ];
-        let tokens = self.objects.get(&node.at).map(|claimed| &claimed.tokens);
+        let tokens = self.objects.get(&node.address).map(|claimed| &claimed.tokens);
         // Of several calls nobody knows which one made it.
         let token = tokens.filter(|tokens| tokens.len() == 1).and_then(BTreeSet::first);
         wanted
@@ -294,22 +294,22 @@ impl Claims {
     }
 
     /// Whether the record knows an id of the object at an address: then it was tagged with the record too.
-    pub fn is_marked(&self, at: &Address) -> bool {
-        self.objects.get(at).is_some_and(|claimed| claimed.id.is_some())
+    pub fn is_marked(&self, address: &Address) -> bool {
+        self.objects.get(address).is_some_and(|claimed| claimed.id.is_some())
     }
 
     /// Whether the record made that very object: by its id, which no other object ever has.
-    fn is_same(&self, at: &Address, seen: &Observed) -> bool {
-        let known = self.objects.get(at).and_then(|claimed| claimed.id.as_deref());
+    fn is_same(&self, address: &Address, seen: &Observed) -> bool {
+        let known = self.objects.get(address).and_then(|claimed| claimed.id.as_deref());
         known.is_some() && known == seen.identity().as_deref()
     }
 
     /// Whether an object without tags is a global object of members that are all ours, which a call of ours may have made:
     /// some services make it in one call and tag it in another, and a crash between leaves it without an owner.
-    fn spans_ours(&self, at: &Address, seen: &Observed) -> bool {
-        let Some(kind) = at.kind.member_kind() else { return false };
+    fn spans_ours(&self, address: &Address, seen: &Observed) -> bool {
+        let Some(kind) = address.kind.member_kind() else { return false };
         let may_be_made =
-            self.objects.get(at).is_some_and(|claimed| !claimed.tokens.is_empty() && !claimed.is_done);
+            self.objects.get(address).is_some_and(|claimed| !claimed.tokens.is_empty() && !claimed.is_done);
         let is_ours = |member: &Member| {
             let member = Address::new(member.region.clone(), kind, member.name.clone());
             self.objects.get(&member).is_some_and(|claimed| claimed.is_done)
@@ -319,10 +319,10 @@ impl Claims {
 
     /// Whether the record knows an object that names our blueprint: its id is equal, or the token of a call of ours is
     /// on it, or a step of ours on it was done and nothing says that it is another one.
-    fn knows(&self, at: &Address, seen: &Observed) -> bool {
-        let Some(claimed) = self.objects.get(at) else { return false };
+    fn knows(&self, address: &Address, seen: &Observed) -> bool {
+        let Some(claimed) = self.objects.get(address) else { return false };
         if claimed.id.is_some() && seen.identity().is_some() {
-            return self.is_same(at, seen);
+            return self.is_same(address, seen);
         }
         match seen.token() {
             Some(token) => claimed.tokens.iter().any(|known| known.0 == token) || claimed.tokens.is_empty(),
@@ -331,8 +331,8 @@ impl Claims {
     }
 
     /// An object that we made and that names another blueprint now.
-    fn renamed(&self, at: &Address, seen: &Observed, blueprint: &BlueprintName) -> Option<String> {
-        self.is_same(at, seen).then(|| {
+    fn renamed(&self, address: &Address, seen: &Observed, blueprint: &BlueprintName) -> Option<String> {
+        self.is_same(address, seen).then(|| {
             format!(
                 "the record of {blueprint} made it, and its tag was changed since: if it was not given away, set its tag \
                  `{TAG_BLUEPRINT}` back to {blueprint}"
@@ -341,8 +341,8 @@ impl Claims {
     }
 
     /// An object without an owner at an address where the record made one.
-    fn unsure(&self, at: &Address, seen: &Observed) -> Option<String> {
-        let claimed = self.objects.get(at).filter(|claimed| claimed.is_done)?;
+    fn unsure(&self, address: &Address, seen: &Observed) -> Option<String> {
+        let claimed = self.objects.get(address).filter(|claimed| claimed.is_done)?;
         let why = match (&claimed.id, seen.identity()) {
             (Some(_), Some(_)) => {
                 "the record made an object of that name, and this is another one (its id differs)"

@@ -99,7 +99,8 @@ pub struct Ailment {
     pub trouble: Trouble,
     /// Of which object; of none where a whole part of the world is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Address>,
+    #[serde(rename = "at")]
+    pub address: Option<Address>,
     /// In which region.
     pub region: RegionId,
     /// Of which store, where it is of one.
@@ -126,7 +127,7 @@ const NAMES_MAX: usize = 3;
 impl Health {
     /// Of troubles in any order.
     pub fn of(mut troubles: Vec<Ailment>) -> Self {
-        troubles.sort_by(|a, b| (a.trouble, &a.at, &a.name).cmp(&(b.trouble, &b.at, &b.name)));
+        troubles.sort_by(|a, b| (a.trouble, &a.address, &a.name).cmp(&(b.trouble, &b.address, &b.name)));
         let mut counts = BTreeMap::new();
         for ailment in &troubles {
             *counts.entry(ailment.trouble).or_default() += 1;

@@ -93,7 +93,8 @@ pub enum Event {
         /// Which step.
         step: StepId,
         /// On which object.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// The operation in a word.
         word: String,
         /// The call's token.
@@ -237,7 +238,7 @@ impl Event {
     /// The region in which it begins something, if it does.
     pub const fn begun_in(&self) -> Option<&RegionId> {
         match self {
-            Self::Intended { at, .. } => Some(&at.region),
+            Self::Intended { address, .. } => Some(&address.region),
             _ => None,
         }
     }

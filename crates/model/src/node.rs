@@ -42,7 +42,8 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// Where.
-    pub at: Address,
+    #[serde(rename = "at")]
+    pub address: Address,
     /// With which attributes; unset ones are not managed.
     pub attrs: AnyAttrs,
     /// Which objects must be ready before this one can be made.

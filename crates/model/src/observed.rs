@@ -25,8 +25,8 @@ pub struct Member {
 
 impl Member {
     /// Whether it is that object, which is of the kind that its parent has for members.
-    pub fn is(&self, at: &Address) -> bool {
-        self.region == at.region && self.name == at.name
+    pub fn is(&self, address: &Address) -> bool {
+        self.region == address.region && self.name == address.name
     }
 }
 
@@ -143,13 +143,13 @@ impl Inventory {
     }
 
     /// Whether objects of this kind in this region were seen completely.
-    pub fn is_complete_for(&self, at: &Address) -> bool {
-        self.gaps_around(at).next().is_none()
+    pub fn is_complete_for(&self, address: &Address) -> bool {
+        self.gaps_around(address).next().is_none()
     }
 
     /// The gaps in which an object may be hidden.
-    pub fn gaps_around<'a>(&'a self, at: &'a Address) -> impl Iterator<Item = &'a Gap> {
-        let endpoint = at.kind.facts().endpoint;
-        self.gaps.iter().filter(move |gap| gap.region == at.region && gap.endpoint == endpoint)
+    pub fn gaps_around<'a>(&'a self, address: &'a Address) -> impl Iterator<Item = &'a Gap> {
+        let endpoint = address.kind.facts().endpoint;
+        self.gaps.iter().filter(move |gap| gap.region == address.region && gap.endpoint == endpoint)
     }
 }

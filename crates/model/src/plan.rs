@@ -91,7 +91,8 @@ pub enum Op {
     /// Makes an object.
     Create {
         /// Where.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// With which attributes.
         attrs: AnyAttrs,
         /// With which tags.
@@ -100,7 +101,8 @@ pub enum Op {
     /// Changes an object.
     Modify {
         /// Where.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// What changes, for people and policies.
         changes: Vec<FieldChange>,
         /// The new values: only the fields that change are set.
@@ -109,21 +111,24 @@ pub enum Op {
     /// Sets tags; others are left alone.
     Tag {
         /// Where.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// The tags that differ.
         tags: BTreeMap<String, String>,
     },
     /// Deletes an object.
     Delete {
         /// Where.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// Name of the snapshot that is taken first; none only where nothing is held, or by request.
         final_snapshot: Option<Name>,
     },
     /// Does something else to an object.
     Act {
         /// Where.
-        at: Address,
+        #[serde(rename = "at")]
+        address: Address,
         /// What.
         verb: Verb,
     },
@@ -131,25 +136,25 @@ pub enum Op {
 
 impl Op {
     /// The object that it is about.
-    pub const fn at(&self) -> &Address {
+    pub const fn address(&self) -> &Address {
         match self {
-            Self::Create { at, .. }
-            | Self::Modify { at, .. }
-            | Self::Tag { at, .. }
-            | Self::Delete { at, .. }
-            | Self::Act { at, .. } => at,
+            Self::Create { address, .. }
+            | Self::Modify { address, .. }
+            | Self::Tag { address, .. }
+            | Self::Delete { address, .. }
+            | Self::Act { address, .. } => address,
         }
     }
 
     /// Another object that takes part: the member that leaves a global object or takes its write role, and the one that a
     /// global object is made from.
     pub fn beside(&self) -> Option<Address> {
-        let kind = self.at().kind.member_kind()?;
+        let kind = self.address().kind.member_kind()?;
         match self {
-            Self::Create { at, attrs, .. } => {
+            Self::Create { address, attrs, .. } => {
                 let region = attrs.text("source_region").and_then(|code| RegionId::new(code).ok());
                 let name = Name::new(attrs.text("source")?).ok()?;
-                Some(Address::new(region.unwrap_or_else(|| at.region.clone()), kind, name))
+                Some(Address::new(region.unwrap_or_else(|| address.region.clone()), kind, name))
             }
             Self::Act {
                 verb:
@@ -175,7 +180,7 @@ impl Op {
 
     /// The step's name: the same operation on the same object has the same name in every plan.
     pub fn step_id(&self) -> StepId {
-        let at = self.at();
+        let address = self.address();
         let text = match self {
             Self::Modify { changes, .. } => {
                 // A step on the way is another one than that which follows it.
@@ -184,14 +189,14 @@ impl Op {
                     _ => change.field.clone(),
                 };
                 let fields: Vec<String> = changes.iter().map(field).collect();
-                format!("modify {at} {}", fields.join("+"))
+                format!("modify {address} {}", fields.join("+"))
             }
-            Self::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover {at} to {to}"),
+            Self::Act { verb: Verb::Failover { to: Some(to) }, .. } => format!("failover {address} to {to}"),
             Self::Act { verb: Verb::Detach { region, member }, .. } => {
-                format!("detach {region}/{member} from {at}")
+                format!("detach {region}/{member} from {address}")
             }
             Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } | Self::Act { .. } => {
-                format!("{} {at}", self.word())
+                format!("{} {address}", self.word())
             }
         };
         StepId(text.into())
@@ -200,13 +205,17 @@ impl Op {
     /// Digest of what is asked for, without what it was before and without what differs from run to run: equal ones ask for
     /// the same. Secret values are left out.
     pub fn asks(&self) -> String {
-        let (word, at) = (self.word(), self.at());
+        let (word, address) = (self.word(), self.address());
         let text = match self {
-            Self::Create { attrs, tags, .. } => serde_json::to_vec(&(word, at, attrs.set_fields(), tags)),
-            Self::Modify { attrs, .. } => serde_json::to_vec(&(word, at, attrs.set_fields())),
-            Self::Tag { tags, .. } => serde_json::to_vec(&(word, at, tags)),
-            Self::Delete { final_snapshot, .. } => serde_json::to_vec(&(word, at, final_snapshot.is_some())),
-            Self::Act { verb, .. } => serde_json::to_vec(&(word, at, verb)),
+            Self::Create { attrs, tags, .. } => {
+                serde_json::to_vec(&(word, address, attrs.set_fields(), tags))
+            }
+            Self::Modify { attrs, .. } => serde_json::to_vec(&(word, address, attrs.set_fields())),
+            Self::Tag { tags, .. } => serde_json::to_vec(&(word, address, tags)),
+            Self::Delete { final_snapshot, .. } => {
+                serde_json::to_vec(&(word, address, final_snapshot.is_some()))
+            }
+            Self::Act { verb, .. } => serde_json::to_vec(&(word, address, verb)),
         };
         // Values, names and addresses always serialise.
         sha256_hex(&text.unwrap_or_default()).chars().take(16).collect()

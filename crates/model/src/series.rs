@@ -39,7 +39,8 @@ pub enum Signal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeriesAsk {
     /// Of which object.
-    pub at: Address,
+    #[serde(rename = "at")]
+    pub address: Address,
     /// What.
     pub signal: Signal,
     /// From when.

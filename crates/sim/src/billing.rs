@@ -39,14 +39,14 @@ fn rates(object: &Object) -> Vec<(String, f64)> {
 
 impl World {
     /// Meters an object up to now; called before anything that is billed changes.
-    pub(super) fn accrue(&mut self, at: &Address) {
+    pub(super) fn accrue(&mut self, address: &Address) {
         let now = self.now();
-        let Some(object) = self.objects.get(at) else { return };
-        let meter = self.metered(at, object, now);
-        self.edit(at, |object| object.meter = meter);
+        let Some(object) = self.objects.get(address) else { return };
+        let meter = self.metered(address, object, now);
+        self.edit(address, |object| object.meter = meter);
     }
 
-    fn metered(&self, at: &Address, object: &Object, now: Moment) -> Meter {
+    fn metered(&self, address: &Address, object: &Object, now: Moment) -> Meter {
         let mut meter = object.meter.clone();
         let from = meter.since.as_millis().max(object.created.as_millis());
         let hours = now.since(Moment::from_millis(from)).as_secs_f64() / 3_600.0;
@@ -54,7 +54,7 @@ impl World {
             for (sku, rate) in rates(object) {
                 *meter.hours.entry(sku).or_default() += rate * hours;
             }
-            if let Some(used) = self.used_gib(at).filter(|used| *used > 0.0) {
+            if let Some(used) = self.used_gib(address).filter(|used| *used > 0.0) {
                 *meter.hours.entry(GIB_HOUR.to_owned()).or_default() += used * hours;
             }
         }
@@ -63,9 +63,9 @@ impl World {
     }
 
     /// The meter of an object that is gone goes to the region's.
-    pub(super) fn settle_bill(&mut self, at: &Address, object: &Object) {
-        for (sku, hours) in self.metered(at, object, self.now()).hours {
-            let key = ledger_key(at, object, &sku);
+    pub(super) fn settle_bill(&mut self, address: &Address, object: &Object) {
+        for (sku, hours) in self.metered(address, object, self.now()).hours {
+            let key = ledger_key(address, object, &sku);
             *self.ledger.entry(key.clone()).or_default() += hours;
             self.touch(format!("ledger/{key}"));
         }
@@ -74,21 +74,21 @@ impl World {
     /// Everything used since the world began, by region, service and sku.
     pub fn used(&self) -> Vec<Used> {
         let mut sums = self.ledger.clone();
-        for (at, object) in &self.objects {
-            for (sku, hours) in self.metered(at, object, self.now()).hours {
-                *sums.entry(ledger_key(at, object, &sku)).or_default() += hours;
+        for (address, object) in &self.objects {
+            for (sku, hours) in self.metered(address, object, self.now()).hours {
+                *sums.entry(ledger_key(address, object, &sku)).or_default() += hours;
             }
         }
         sums.iter().filter_map(|(key, hours)| read_key(key, *hours)).collect()
     }
 }
 
-fn ledger_key(at: &Address, object: &Object, sku: &str) -> String {
+fn ledger_key(address: &Address, object: &Object, sku: &str) -> String {
     let text = |field: &str| object.attrs.text(field).unwrap_or_default();
     {
-        let (service, usual) = at.kind.listed_as();
+        let (service, usual) = address.kind.listed_as();
         let engine = object.attrs.text("engine").unwrap_or_else(|| usual.to_owned());
-        format!("{}|{service}|{sku}|{engine}|{}", at.region, text("storage_kind"))
+        format!("{}|{service}|{sku}|{engine}|{}", address.region, text("storage_kind"))
     }
 }
 

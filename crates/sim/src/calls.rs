@@ -24,8 +24,14 @@ use super::timing;
 use super::world::World;
 
 /// The ARN of an object.
-pub(super) fn arn(at: &Address) -> String {
-    format!("arn:{}:sim:{}:000000000000:{}/{}", Partition::of(&at.region), at.region, at.kind, at.name)
+pub(super) fn arn(address: &Address) -> String {
+    format!(
+        "arn:{}:sim:{}:000000000000:{}/{}",
+        Partition::of(&address.region),
+        address.region,
+        address.kind,
+        address.name
+    )
 }
 
 /// How long it takes until so many tokens have come.
@@ -41,26 +47,26 @@ impl World {
         if self.is_region_lost(&region) {
             return Err(CloudError::Unreachable { why: format!("{region} does not answer") });
         }
-        self.take_api_token(&region, op.at())?;
-        let (at, operation) = (op.at(), op.word());
-        if self.strike(at, operation, |fault| matches!(fault, Fault::Throttle)).is_some() {
+        self.take_api_token(&region, op.address())?;
+        let (address, operation) = (op.address(), op.word());
+        if self.strike(address, operation, |fault| matches!(fault, Fault::Throttle)).is_some() {
             return Err(CloudError::Throttled { after: Span::from_secs(1) });
         }
         let lost = |applied: bool| move |fault: &Fault| *fault == Fault::LostAnswer { applied };
         let unclear = || CloudError::Unclear { why: "the connection was reset".to_owned() };
-        if self.strike(at, operation, lost(false)).is_some() {
+        if self.strike(address, operation, lost(false)).is_some() {
             return Err(unclear());
         }
         let is_late = |fault: &Fault| matches!(fault, Fault::LateCall { .. });
-        if let Some(Fault::LateCall { by }) = self.strike(at, operation, is_late) {
+        if let Some(Fault::LateCall { by }) = self.strike(address, operation, is_late) {
             self.hold_up(op, token, by);
             return Err(unclear());
         }
         let receipt = self.perform(op, token)?;
-        if self.strike(at, operation, |fault| matches!(fault, Fault::OtherHand)).is_some() {
-            self.drift(at);
+        if self.strike(address, operation, |fault| matches!(fault, Fault::OtherHand)).is_some() {
+            self.drift(address);
         }
-        if self.strike(at, operation, lost(true)).is_some() {
+        if self.strike(address, operation, lost(true)).is_some() {
             return Err(unclear());
         }
         Ok(receipt)
@@ -68,8 +74,8 @@ impl World {
 
     /// A call is on its way for a while.
     fn hold_up(&mut self, op: &Op, token: &Token, by: Span) {
-        let n = self.next_attempt(op.at());
-        let part = timing::fraction(timing::draw(self.seed(), "late", op.at(), n));
+        let n = self.next_attempt(op.address());
+        let part = timing::fraction(timing::draw(self.seed(), "late", op.address(), n));
         let event = DueEvent::Arrival { op: Box::new(op.clone()), token: token.clone() };
         self.schedule(self.now() + timing::part_of(by, part), event);
     }
@@ -92,18 +98,18 @@ impl World {
                     | Verb::Detach { region, .. },
                 ..
             } => region.clone(),
-            _ => op.at().region.clone(),
+            _ => op.address().region.clone(),
         }
     }
 
     /// Fills a bucket for the time that has passed, and yields what is in it.
-    pub(super) fn api_tokens(&mut self, region: &RegionId, at: Endpoint) -> &mut Bucket {
+    pub(super) fn api_tokens(&mut self, region: &RegionId, endpoint: Endpoint) -> &mut Bucket {
         let now = self.now();
-        let budget = tables::budget(at);
-        self.touch(bucket_key(region, at));
+        let budget = tables::budget(endpoint);
+        self.touch(bucket_key(region, endpoint));
         let bucket = self
             .buckets
-            .entry((region.clone(), at))
+            .entry((region.clone(), endpoint))
             .or_insert(Bucket { tokens: f64::from(budget.burst), at: now });
         let gained = now.since(bucket.at).as_secs_f64() * f64::from(budget.per_second);
         bucket.tokens = (bucket.tokens + gained).min(f64::from(budget.burst));
@@ -120,8 +126,8 @@ impl World {
         (tokens < 1.0).then(|| now + wait_for(1.0 - tokens, per_second))
     }
 
-    fn take_api_token(&mut self, region: &RegionId, at: &Address) -> Result<(), CloudError> {
-        let endpoint = at.kind.facts().endpoint;
+    fn take_api_token(&mut self, region: &RegionId, address: &Address) -> Result<(), CloudError> {
+        let endpoint = address.kind.facts().endpoint;
         let per_second = f64::from(tables::budget(endpoint).per_second);
         let bucket = self.api_tokens(region, endpoint);
         if bucket.tokens < 1.0 {
@@ -132,39 +138,39 @@ impl World {
     }
 
     fn perform(&mut self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
-        if op.at().kind.facts().observe_only && !matches!(op, Op::Delete { .. } | Op::Tag { .. }) {
+        if op.address().kind.facts().observe_only && !matches!(op, Op::Delete { .. } | Op::Tag { .. }) {
             return Err(refused(
                 "InvalidParameterCombination",
                 "such objects are made by the service".to_owned(),
             ));
         }
         match op {
-            Op::Create { at, attrs, tags } => self.create(at, attrs, tags, token),
-            Op::Modify { at, attrs, .. } => self.modify(at, attrs),
-            Op::Tag { at, tags } => self.tag(at, tags),
-            Op::Delete { at, final_snapshot } => self.delete(at, final_snapshot.as_ref()),
-            Op::Act { at, verb } => self.act(at, verb),
+            Op::Create { address, attrs, tags } => self.create(address, attrs, tags, token),
+            Op::Modify { address, attrs, .. } => self.modify(address, attrs),
+            Op::Tag { address, tags } => self.tag(address, tags),
+            Op::Delete { address, final_snapshot } => self.delete(address, final_snapshot.as_ref()),
+            Op::Act { address, verb } => self.act(address, verb),
         }
-        .map(|()| Receipt { arn: matches!(op, Op::Create { .. }).then(|| arn(op.at())) })
+        .map(|()| Receipt { arn: matches!(op, Op::Create { .. }).then(|| arn(op.address())) })
     }
 
     fn create(
         &mut self,
-        at: &Address,
+        address: &Address,
         wanted: &AnyAttrs,
         tags: &BTreeMap<String, String>,
         token: &Token,
     ) -> Result<(), CloudError> {
-        self.refuse_create(at, wanted)?;
+        self.refuse_create(address, wanted)?;
         let now = self.now();
         let mut attrs = told(wanted);
-        self.choose_zone(at, &mut attrs);
+        self.choose_zone(address, &mut attrs);
         let mut tags = tags.clone();
         tags.insert(TAG_TOKEN.to_owned(), token.to_string());
         let object = Object {
             attrs,
             pending: None,
-            native: ready_word(at.kind).to_owned(),
+            native: ready_word(address.kind).to_owned(),
             role: None,
             members: Vec::new(),
             tags,
@@ -175,51 +181,52 @@ impl World {
             meter: Meter::default(),
             outage: Span::ZERO,
         };
-        self.insert(at.clone(), object);
-        let lag = self.read_lag(at);
-        self.edit(at, |object| {
+        self.insert(address.clone(), object);
+        let lag = self.read_lag(address);
+        self.edit(address, |object| {
             object.shadow = Some(StaleReads { until: now + lag, view: None });
             object.draws += 1;
         });
-        self.note_token(at, token);
-        self.take_part(at, wanted);
-        if let Some(creating) = word_of(at.kind, Meaning::Creating) {
-            let durations = &tables::of(at.kind).durations;
-            let joins = self.global_of(at).is_some() && wanted.get("global").is_some();
-            let mut stages = self.one_stage(at, &[creating], durations.create, false);
+        self.note_token(address, token);
+        self.take_part(address, wanted);
+        if let Some(creating) = word_of(address.kind, Meaning::Creating) {
+            let durations = &tables::of(address.kind).durations;
+            let joins = self.global_of(address).is_some() && wanted.get("global").is_some();
+            let mut stages = self.one_stage(address, &[creating], durations.create, false);
             if joins && let Some(first) = stages.front_mut() {
-                let copy = self.lasts(at, "copy", durations.online);
+                let copy = self.lasts(address, "copy", durations.online);
                 first.lasts += copy;
             }
-            let broken = self.strike(at, "create", |fault| matches!(fault, Fault::CreateFails)).is_some();
+            let broken =
+                self.strike(address, "create", |fault| matches!(fault, Fault::CreateFails)).is_some();
             let purpose = if broken { Purpose::CreateBroken } else { Purpose::Create };
-            self.begin(at, purpose, stages, "create");
+            self.begin(address, purpose, stages, "create");
         }
-        self.settle_global_word(at);
-        self.check(at);
+        self.settle_global_word(address);
+        self.check(address);
         Ok(())
     }
 
-    fn note_token(&mut self, at: &Address, token: &Token) {
+    fn note_token(&mut self, address: &Address, token: &Token) {
         match self.tokens.get(&token.0) {
-            Some(other) if other != at => {
-                let what = format!("{token} made {other} and {at}");
-                self.violate(at, Broken::TokenTwice, what);
+            Some(other) if other != address => {
+                let what = format!("{token} made {other} and {address}");
+                self.violate(address, Broken::TokenTwice, what);
             }
             _ => {
-                self.tokens.insert(token.0.clone(), at.clone());
+                self.tokens.insert(token.0.clone(), address.clone());
                 self.touch(format!("token/{token}"));
             }
         }
     }
 
     /// The service places members in the zone with the fewest siblings.
-    fn choose_zone(&self, at: &Address, attrs: &mut AnyAttrs) {
-        if attrs.get("zone").is_some() || at.kind.facts().parent.is_none() {
+    fn choose_zone(&self, address: &Address, attrs: &mut AnyAttrs) {
+        if attrs.get("zone").is_some() || address.kind.facts().parent.is_none() {
             return;
         }
-        let zones = ["a", "b", "c"].map(|letter| format!("{}{letter}", at.region));
-        let Some(parent) = parent_of(at, attrs) else { return };
+        let zones = ["a", "b", "c"].map(|letter| format!("{}{letter}", address.region));
+        let Some(parent) = parent_of(address, attrs) else { return };
         let used = |zone: &String| {
             self.children(&parent).filter(|(_, o)| o.attrs.text("zone").as_ref() == Some(zone)).count()
         };
@@ -230,115 +237,120 @@ impl World {
     }
 
     /// Role in the cluster, membership in a global object.
-    fn take_part(&mut self, at: &Address, wanted: &AnyAttrs) {
-        if let Some(parent) = parent_of(at, wanted) {
+    fn take_part(&mut self, address: &Address, wanted: &AnyAttrs) {
+        if let Some(parent) = parent_of(address, wanted) {
             let has_writer = self.children(&parent).any(|(_, member)| member.role == Some(Role::Writer));
             let follows = self.objects.get(&parent).is_some_and(|cluster| cluster.role == Some(Role::Reader));
             // A cluster that is failing over finds its writer by itself.
             let electing = self.objects.get(&parent).is_some_and(|cluster| !cluster.is_ready());
             let first = !has_writer && !follows && !electing;
             let role = if first { Role::Writer } else { Role::Reader };
-            self.edit(at, |object| object.role = Some(role));
+            self.edit(address, |object| object.role = Some(role));
         }
-        if let (Some(kind), Some(name)) = (at.kind.global_kind(), wanted.text("global"))
-            && let Some(global) = self.find_global(kind, &name, Partition::of(&at.region)).cloned()
+        if let (Some(kind), Some(name)) = (address.kind.global_kind(), wanted.text("global"))
+            && let Some(global) = self.find_global(kind, &name, Partition::of(&address.region)).cloned()
         {
             self.cast_shadow(&global);
-            self.join(&global, at);
+            self.join(&global, address);
             // A secondary has the shards of its primary, whatever was asked for.
-            if let Some(shards) = self.primary_of(at).and_then(|primary| primary.attrs.get(SHARDS)) {
-                self.edit(at, |object| {
+            if let Some(shards) = self.primary_of(address).and_then(|primary| primary.attrs.get(SHARDS)) {
+                self.edit(address, |object| {
                     let _ = object.attrs.set(SHARDS, Some(shards));
                 });
             }
             self.settle_global_word(&global);
         }
-        if at.kind.facts().is_global
-            && let Some(source) = Self::source_of(at, wanted)
+        if address.kind.facts().is_global
+            && let Some(source) = Self::source_of(address, wanted)
         {
-            self.set_members(at, vec![Self::member(&source, Role::Writer)]);
+            self.set_members(address, vec![Self::member(&source, Role::Writer)]);
         }
     }
 
     /// The object that a global object is made from.
-    pub(super) fn source_of(at: &Address, wanted: &AnyAttrs) -> Option<Address> {
+    pub(super) fn source_of(address: &Address, wanted: &AnyAttrs) -> Option<Address> {
         let name = Name::new(wanted.text("source")?).ok()?;
         let region = wanted.text("source_region").and_then(|code| RegionId::new(code).ok());
-        Some(Address::new(region.unwrap_or_else(|| at.region.clone()), at.kind.member_kind()?, name))
+        Some(Address::new(
+            region.unwrap_or_else(|| address.region.clone()),
+            address.kind.member_kind()?,
+            name,
+        ))
     }
 
-    fn modify(&mut self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
-        let object = self.objects.get(at).ok_or_else(|| missing(at))?;
-        if wanted.kind() != at.kind {
-            return Err(refused("InvalidParameterCombination", format!("{at} is of another kind")));
+    fn modify(&mut self, address: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
+        let object = self.objects.get(address).ok_or_else(|| missing(address))?;
+        if wanted.kind() != address.kind {
+            return Err(refused("InvalidParameterCombination", format!("{address} is of another kind")));
         }
         let asked: Vec<Asked> = tables::asked(wanted, &object.attrs);
-        self.refuse_modify(at, wanted, &asked)?;
+        self.refuse_modify(address, wanted, &asked)?;
         if asked.is_empty() {
             return Ok(());
         }
         let fields: Vec<&str> = asked.iter().map(|asked| asked.field).collect();
         let gravest = asked.iter().map(|asked| asked.takes).max().unwrap_or(Takes::InPlace);
-        let mut pending = AnyAttrs::empty(at.kind);
+        let mut pending = AnyAttrs::empty(address.kind);
         for field in &fields {
             pending.copy_field(field, wanted);
         }
         // Shards are changed for all members of a global object together.
-        let all = if fields.contains(&SHARDS) { self.other_members(at) } else { Vec::new() };
+        let all = if fields.contains(&SHARDS) { self.other_members(address) } else { Vec::new() };
         let all: Vec<Address> = all.into_iter().map(|(member, _)| member).collect();
-        for at in std::iter::once(at).chain(&all) {
-            self.change(at, gravest, &fields, pending.clone());
+        for address in std::iter::once(address).chain(&all) {
+            self.change(address, gravest, &fields, pending.clone());
         }
         Ok(())
     }
 
-    fn change(&mut self, at: &Address, gravest: Takes, fields: &[&str], pending: AnyAttrs) {
-        self.cast_shadow(at);
-        let stages = self.stages(at, gravest, fields, &pending);
+    fn change(&mut self, address: &Address, gravest: Takes, fields: &[&str], pending: AnyAttrs) {
+        self.cast_shadow(address);
+        let stages = self.stages(address, gravest, fields, &pending);
         if stages.is_empty() {
-            self.accrue(at);
-            self.edit(at, |object| object.attrs.overlay(&pending));
+            self.accrue(address);
+            self.edit(address, |object| object.attrs.overlay(&pending));
         } else {
-            self.edit(at, |object| object.pending = Some(pending));
-            self.begin(at, Purpose::Change, stages, "modify");
+            self.edit(address, |object| object.pending = Some(pending));
+            self.begin(address, Purpose::Change, stages, "modify");
         }
     }
 
-    fn tag(&mut self, at: &Address, tags: &BTreeMap<String, String>) -> Result<(), CloudError> {
-        let object = self.objects.get(at).ok_or_else(|| missing(at))?;
+    fn tag(&mut self, address: &Address, tags: &BTreeMap<String, String>) -> Result<(), CloudError> {
+        let object = self.objects.get(address).ok_or_else(|| missing(address))?;
         if object.is_going() {
-            return Err(busy(at, Phase::Deleting));
+            return Err(busy(address, Phase::Deleting));
         }
-        self.cast_shadow(at);
-        self.edit(at, |object| object.tags.extend(tags.clone()));
+        self.cast_shadow(address);
+        self.edit(address, |object| object.tags.extend(tags.clone()));
         Ok(())
     }
 
-    fn delete(&mut self, at: &Address, final_snapshot: Option<&Name>) -> Result<(), CloudError> {
-        self.refuse_delete(at, final_snapshot)?;
-        self.cast_shadow(at);
-        if let Some(object) = self.objects.get(at).cloned() {
-            self.check_deleted(at, &object, final_snapshot.is_some());
+    fn delete(&mut self, address: &Address, final_snapshot: Option<&Name>) -> Result<(), CloudError> {
+        self.refuse_delete(address, final_snapshot)?;
+        self.cast_shadow(address);
+        if let Some(object) = self.objects.get(address).cloned() {
+            self.check_deleted(address, &object, final_snapshot.is_some());
         }
         let mut before = VecDeque::new();
-        if let (Some(name), Some(kind)) = (final_snapshot, at.kind.facts().final_snapshot) {
-            let snapshot = Address::new(at.region.clone(), kind, name.clone());
-            let lasts = self.take_snapshot(at, &snapshot);
-            if let Some(native) = word(at.kind, &["final-snapshot", "deleting"]) {
+        if let (Some(name), Some(kind)) = (final_snapshot, address.kind.facts().final_snapshot) {
+            let snapshot = Address::new(address.region.clone(), kind, name.clone());
+            let lasts = self.take_snapshot(address, &snapshot);
+            if let Some(native) = word(address.kind, &["final-snapshot", "deleting"]) {
                 before.push_back(Stage { native: native.to_owned(), lasts, down: false });
             }
         }
-        let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));
-        let was_writer = self.objects.get(at).is_some_and(|object| object.role == Some(Role::Writer));
-        if word(at.kind, &["deleting"]).is_some() {
-            let stages = self.one_stage(at, &["deleting"], tables::of(at.kind).durations.delete, false);
+        let parent = self.objects.get(address).and_then(|object| parent_of(address, &object.attrs));
+        let was_writer = self.objects.get(address).is_some_and(|object| object.role == Some(Role::Writer));
+        if word(address.kind, &["deleting"]).is_some() {
+            let stages =
+                self.one_stage(address, &["deleting"], tables::of(address.kind).durations.delete, false);
             before.extend(stages);
-            self.begin(at, Purpose::Delete, before, "delete");
+            self.begin(address, Purpose::Delete, before, "delete");
         } else {
-            self.begin(at, Purpose::Delete, VecDeque::new(), "delete");
+            self.begin(address, Purpose::Delete, VecDeque::new(), "delete");
         }
         if let Some(parent) = parent.filter(|_| was_writer) {
-            self.edit(at, |object| object.role = Some(Role::Reader));
+            self.edit(address, |object| object.role = Some(Role::Reader));
             let others = self.children(&parent).any(|(_, member)| !member.is_going());
             if others {
                 self.lose_writer(&parent);
@@ -347,10 +359,10 @@ impl World {
         Ok(())
     }
 
-    fn take_snapshot(&mut self, of: &Address, at: &Address) -> Span {
+    fn take_snapshot(&mut self, of: &Address, address: &Address) -> Span {
         let now = self.now();
         let used = self.used_gib(of).unwrap_or_default();
-        let mut attrs = AnyAttrs::empty(at.kind);
+        let mut attrs = AnyAttrs::empty(address.kind);
         // Both fields are in the table of every snapshot.
         let _ = attrs.set("source", Some(of.name.as_str().into()));
         let _ = attrs.set("size_gib", Some(serde_json::Value::from(whole(used))));
@@ -358,7 +370,7 @@ impl World {
         let object = Object {
             attrs,
             pending: None,
-            native: ready_word(at.kind).to_owned(),
+            native: ready_word(address.kind).to_owned(),
             role: None,
             members: Vec::new(),
             tags,
@@ -369,52 +381,52 @@ impl World {
             meter: Meter::default(),
             outage: Span::ZERO,
         };
-        self.insert(at.clone(), object);
-        let stages = self.one_stage(at, &["creating"], timing::SNAPSHOT, false);
+        self.insert(address.clone(), object);
+        let stages = self.one_stage(address, &["creating"], timing::SNAPSHOT, false);
         let lasts = stages.iter().fold(Span::ZERO, |sum, stage| sum + stage.lasts);
-        self.begin(at, Purpose::Create, stages, "snapshot");
+        self.begin(address, Purpose::Create, stages, "snapshot");
         lasts
     }
 
     /// Whether such an object exists, seen by readers or not.
-    pub fn exists(&self, at: &Address) -> bool {
-        self.objects.contains_key(at)
+    pub fn exists(&self, address: &Address) -> bool {
+        self.objects.contains_key(address)
     }
 
     /// The attributes of an object, if it exists.
-    pub fn attrs_of(&self, at: &Address) -> Option<&AnyAttrs> {
-        self.objects.get(at).map(|object| &object.attrs)
+    pub fn attrs_of(&self, address: &Address) -> Option<&AnyAttrs> {
+        self.objects.get(address).map(|object| &object.attrs)
     }
 
     /// Sets fields outside rgctl, past all rules of the service but their types; all of them or none.
     pub fn edit_fields(
         &mut self,
-        at: &Address,
+        address: &Address,
         fields: Vec<(&str, serde_json::Value)>,
     ) -> Result<(), String> {
-        let Some(object) = self.objects.get(at) else { return Err(format!("{at} does not exist")) };
+        let Some(object) = self.objects.get(address) else { return Err(format!("{address} does not exist")) };
         let mut attrs = object.attrs.clone();
         for (field, value) in fields {
-            if at.kind.facts().parent.is_some_and(|parent| parent.field == field) {
-                return Err(format!("{field} of {at} is fixed"));
+            if address.kind.facts().parent.is_some_and(|parent| parent.field == field) {
+                return Err(format!("{field} of {address} is fixed"));
             }
             attrs.set(field, Some(value)).map_err(|why| format!("{field}: {why}"))?;
         }
-        self.accrue(at);
-        self.edit(at, |object| object.attrs = attrs);
+        self.accrue(address);
+        self.edit(address, |object| object.attrs = attrs);
         Ok(())
     }
 
     /// Flips a switch outside rgctl.
-    fn drift(&mut self, at: &Address) {
-        let Some(object) = self.objects.get(at) else { return };
+    fn drift(&mut self, address: &Address) {
+        let Some(object) = self.objects.get(address) else { return };
         let switch = object.attrs.set_fields().into_iter().find_map(|(field, value)| {
-            let harmless = Some(field) != tables::of(at.kind).protection && field != "storage_encrypted";
+            let harmless = Some(field) != tables::of(address.kind).protection && field != "storage_encrypted";
             value.as_bool().filter(|_| harmless).map(|on| (field, !on))
         });
         if let Some((field, on)) = switch {
             // The field was found in the object's own table with a value of this type.
-            let _ = self.edit_fields(at, vec![(field, on.into())]);
+            let _ = self.edit_fields(address, vec![(field, on.into())]);
         }
     }
 }

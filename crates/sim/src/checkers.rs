@@ -16,24 +16,24 @@ impl World {
     }
 
     /// Looks at a cluster, a global object, or the parent of a member.
-    pub(super) fn check(&mut self, at: &Address) {
-        let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));
-        let at = parent.as_ref().unwrap_or(at);
-        let writers = self.children(at).filter(|(_, member)| member.role == Some(Role::Writer)).count();
+    pub(super) fn check(&mut self, address: &Address) {
+        let parent = self.objects.get(address).and_then(|object| parent_of(address, &object.attrs));
+        let address = parent.as_ref().unwrap_or(address);
+        let writers = self.children(address).filter(|(_, member)| member.role == Some(Role::Writer)).count();
         if writers > 1 {
-            self.violate(at, Broken::TwoWriters, format!("{at} has {writers} writers"));
+            self.violate(address, Broken::TwoWriters, format!("{address} has {writers} writers"));
         }
-        if let Some(global) = self.objects.get(at).filter(|_| at.kind.facts().is_global) {
+        if let Some(global) = self.objects.get(address).filter(|_| address.kind.facts().is_global) {
             let writers = global.members.iter().filter(|member| member.role == Role::Writer).count();
             if writers > 1 {
-                self.violate(at, Broken::TwoWriters, format!("{at} has {writers} primaries"));
+                self.violate(address, Broken::TwoWriters, format!("{address} has {writers} primaries"));
             }
         }
     }
 
     /// Looks whether a member that was just taken out by a call was the last that served.
-    pub(super) fn check_disturbed(&mut self, at: &Address) {
-        let Some(parent) = self.objects.get(at).and_then(|o| parent_of(at, &o.attrs)) else {
+    pub(super) fn check_disturbed(&mut self, address: &Address) {
+        let Some(parent) = self.objects.get(address).and_then(|o| parent_of(address, &o.attrs)) else {
             return;
         };
         // Members that are being made or removed were never, or are no longer, relied on.
@@ -43,20 +43,21 @@ impl World {
             .filter(|(_, member)| counts(member))
             .fold((0, 0), |(all, serving), (_, member)| (all + 1, serving + usize::from(member.serves())));
         if all > 1 && serving == 0 {
-            let words =
-                self.children(&parent).map(|(at, member)| format!("{} is {}", at.name, member.native));
+            let words = self
+                .children(&parent)
+                .map(|(address, member)| format!("{} is {}", address.name, member.native));
             let words: Vec<String> = words.collect();
             let what = format!("no member of {parent} serves: {}", words.join(", "));
             self.violate(&parent, Broken::AllMembersDown, what);
         }
     }
 
-    pub(super) fn check_deleted(&mut self, at: &Address, object: &Object, has_snapshot: bool) {
+    pub(super) fn check_deleted(&mut self, address: &Address, object: &Object, has_snapshot: bool) {
         if object.is_protected() {
-            self.violate(at, Broken::ProtectedDeleted, format!("{at} was protected"));
+            self.violate(address, Broken::ProtectedDeleted, format!("{address} was protected"));
         }
-        if self.snapshots_expected() && at.kind.facts().holds_data && !has_snapshot {
-            self.violate(at, Broken::DataLost, format!("{at} was deleted without a snapshot"));
+        if self.snapshots_expected() && address.kind.facts().holds_data && !has_snapshot {
+            self.violate(address, Broken::DataLost, format!("{address} was deleted without a snapshot"));
         }
     }
 }

@@ -52,7 +52,7 @@ impl Cloud for SimCloud {
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
-            let plane = (World::asked_region(op), op.at().kind.facts().endpoint);
+            let plane = (World::asked_region(op), op.address().kind.facts().endpoint);
             let lane = Arc::clone(self.lock().lanes.entry(plane.clone()).or_default());
             // One behind the other, in the order in which they were made.
             let _turn = lane.lock().await;
@@ -81,7 +81,7 @@ impl Cloud for SimCloud {
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         async move {
             let mut inner = self.lock();
-            let lost = |world: &World| asks.iter().any(|ask| world.is_region_lost(&ask.at.region));
+            let lost = |world: &World| asks.iter().any(|ask| world.is_region_lost(&ask.address.region));
             inner
                 .transact(|world| {
                     if lost(world) {

@@ -86,7 +86,7 @@ impl World {
     /// The first rule of those asked for that strikes now; it is used up by one.
     pub(super) fn strike(
         &mut self,
-        at: &Address,
+        address: &Address,
         operation: &str,
         wanted: impl Fn(&Fault) -> bool,
     ) -> Option<Fault> {
@@ -98,13 +98,13 @@ impl World {
         let candidates: Vec<u64> = self
             .faults
             .iter()
-            .filter(|(_, rule)| rule.is_active(now) && wanted(&rule.fault) && rule.covers(at, operation))
+            .filter(|(_, rule)| rule.is_active(now) && wanted(&rule.fault) && rule.covers(address, operation))
             .map(|(id, _)| *id)
             .collect();
         for id in candidates {
-            let n = self.next_attempt(at);
+            let n = self.next_attempt(address);
             let Some(rule) = self.faults.get_mut(&id) else { continue };
-            if timing::fraction(timing::draw(seed ^ id, "fault", at, n)) < rule.probability {
+            if timing::fraction(timing::draw(seed ^ id, "fault", address, n)) < rule.probability {
                 rule.count = rule.count.map(|left| left.saturating_sub(1));
                 let fault = rule.fault.clone();
                 self.touch(format!("fault/{id}"));
@@ -154,29 +154,32 @@ impl World {
     }
 
     /// Whether an object shows an unknown status word now; drawn once per object and rule.
-    pub(super) fn shows_unknown(&self, at: &Address) -> bool {
+    pub(super) fn shows_unknown(&self, address: &Address) -> bool {
         let (now, seed) = (self.now(), self.seed());
         self.faults.iter().any(|(id, rule)| {
             rule.fault == Fault::UnknownStatus
                 && rule.is_active(now)
-                && rule.covers(at, "observe")
-                && timing::fraction(timing::draw(seed ^ id, "unknown", at, 0)) < rule.probability
+                && rule.covers(address, "observe")
+                && timing::fraction(timing::draw(seed ^ id, "unknown", address, 0)) < rule.probability
         })
     }
 
     /// The quota that a rule sets for objects of a kind in a region, whatever their names.
     pub(super) fn quota_rule(&self, region: &RegionId, kind: KindId) -> Option<u32> {
         let (now, any) = (self.now(), Name::new("any").ok()?);
-        let at = Address::new(region.clone(), kind, any);
-        let here = self.faults.values().filter(|rule| rule.is_active(now) && rule.covers(&at, "create"));
+        let address = Address::new(region.clone(), kind, any);
+        let here = self.faults.values().filter(|rule| rule.is_active(now) && rule.covers(&address, "create"));
         here.filter_map(|rule| if let Fault::Quota { limit } = rule.fault { Some(limit) } else { None }).min()
     }
 
     /// Whether a rule stands in place of the default quotas of such objects.
-    pub(super) fn has_quota_rule(&self, at: &Address) -> bool {
+    pub(super) fn has_quota_rule(&self, address: &Address) -> bool {
         let now = self.now();
         let is_quota = |rule: &&Rule| matches!(rule.fault, Fault::Quota { .. });
-        self.faults.values().filter(is_quota).any(|rule| rule.is_active(now) && rule.covers(at, "create"))
+        self.faults
+            .values()
+            .filter(is_quota)
+            .any(|rule| rule.is_active(now) && rule.covers(address, "create"))
     }
 
     /// By how much metrics are later than usual.

@@ -20,23 +20,23 @@ impl World {
     }
 
     /// The other members of the global object that an object is a member of.
-    pub(super) fn other_members(&self, at: &Address) -> Vec<(Address, &Object)> {
-        let Some(global) = self.global_of(at) else { return Vec::new() };
+    pub(super) fn other_members(&self, address: &Address) -> Vec<(Address, &Object)> {
+        let Some(global) = self.global_of(address) else { return Vec::new() };
         let members = self.objects.get(global).map_or(&[][..], |object| &object.members[..]);
         members
             .iter()
             .filter_map(|member| Self::member_address(global, &member.region, &member.name))
-            .filter(|member| member != at)
+            .filter(|member| member != address)
             .filter_map(|member| self.objects.get(&member).map(|object| (member, object)))
             .collect()
     }
 
     /// The primary of the global object of which an object is a secondary.
-    pub(super) fn primary_of(&self, at: &Address) -> Option<&Object> {
-        let global = self.global_of(at)?;
+    pub(super) fn primary_of(&self, address: &Address) -> Option<&Object> {
+        let global = self.global_of(address)?;
         let writer = self.objects.get(global)?.members.iter().find(|member| member.role == Role::Writer)?;
         let primary = Self::member_address(global, &writer.region, &writer.name)?;
-        self.objects.get(&primary).filter(|_| primary != *at)
+        self.objects.get(&primary).filter(|_| primary != *address)
     }
 
     /// A member of a global object, in whatever state.
@@ -46,18 +46,18 @@ impl World {
         region: &RegionId,
         name: &Name,
     ) -> Result<(Address, &Object), CloudError> {
-        let at = Self::member_address(global, region, name).ok_or_else(|| missing(global))?;
-        let member = self.objects.get(&at).ok_or_else(|| missing(&at))?;
-        if self.global_of(&at) == Some(global) { Ok((at, member)) } else { Err(missing(&at)) }
+        let address = Self::member_address(global, region, name).ok_or_else(|| missing(global))?;
+        let member = self.objects.get(&address).ok_or_else(|| missing(&address))?;
+        if self.global_of(&address) == Some(global) { Ok((address, member)) } else { Err(missing(&address)) }
     }
 
     /// A member of a global object, in a state to take a role.
     fn ready_member(&self, global: &Address, region: &RegionId, name: &Name) -> Result<Address, CloudError> {
-        let (at, member) = self.any_member(global, region, name)?;
+        let (address, member) = self.any_member(global, region, name)?;
         if !member.is_ready() {
-            return Err(busy(&at, member.phase()));
+            return Err(busy(&address, member.phase()));
         }
-        Ok(at)
+        Ok(address)
     }
 
     /// A planned or an unplanned move of the write role to another region.
@@ -86,14 +86,15 @@ impl World {
             ));
         }
         if planned {
-            let version = |at: &Address| self.objects.get(at).and_then(|o| o.attrs.text("engine_version"));
+            let version =
+                |address: &Address| self.objects.get(address).and_then(|o| o.attrs.text("engine_version"));
             for member in &members {
-                let at = self.ready_member(global, &member.region, &member.name)?;
-                if self.is_region_lost(&at.region) {
+                let address = self.ready_member(global, &member.region, &member.name)?;
+                if self.is_region_lost(&address.region) {
                     return Err(busy(global, rgctl_schema::phase::Phase::Busy { serves: false }));
                 }
-                if version(&at) != version(&to) {
-                    let message = format!("{at} and {to} differ in version");
+                if version(&address) != version(&to) {
+                    let message = format!("{address} and {to} differ in version");
                     return Err(refused(tables::of(to.kind).codes.global_state, message));
                 }
             }
@@ -124,12 +125,12 @@ impl World {
     fn demote_all(&mut self, global: &Address, but: Option<&Address>) {
         let members = self.objects.get(global).map(|object| object.members.clone()).unwrap_or_default();
         for member in members {
-            let Some(at) = Self::member_address(global, &member.region, &member.name) else { continue };
-            if Some(&at) == but {
+            let Some(address) = Self::member_address(global, &member.region, &member.name) else { continue };
+            if Some(&address) == but {
                 continue;
             }
             let writers: Vec<Address> = self
-                .children(&at)
+                .children(&address)
                 .filter(|(_, child)| child.role == Some(Role::Writer))
                 .map(|(child, _)| child.clone())
                 .collect();
@@ -157,18 +158,18 @@ impl World {
     }
 
     /// A new secondary.
-    pub(super) fn join(&mut self, global: &Address, at: &Address) {
+    pub(super) fn join(&mut self, global: &Address, address: &Address) {
         let mut members = self.objects.get(global).map(|object| object.members.clone()).unwrap_or_default();
-        members.push(Self::member(at, if members.is_empty() { Role::Writer } else { Role::Reader }));
+        members.push(Self::member(address, if members.is_empty() { Role::Writer } else { Role::Reader }));
         members.sort();
         self.set_members(global, members);
     }
 
-    pub(super) fn leave_global(&mut self, global: &Address, at: &Address) {
+    pub(super) fn leave_global(&mut self, global: &Address, address: &Address) {
         let Some(object) = self.objects.get(global) else { return };
-        let left = object.members.iter().filter(|member| !member.is(at)).cloned().collect();
+        let left = object.members.iter().filter(|member| !member.is(address)).cloned().collect();
         self.set_members(global, left);
-        self.edit(at, |object| {
+        self.edit(address, |object| {
             let _ = object.attrs.set("global", None);
         });
         self.settle_global_word(global);
@@ -201,26 +202,26 @@ impl World {
             return Err(busy(global, state.phase()));
         }
         let others = state.members.len() > 1;
-        let (at, member) = self.any_member(global, region, name)?;
+        let (address, member) = self.any_member(global, region, name)?;
         // What has failed has nothing to be promoted: it leaves as it is, to be deleted.
         let has_failed = matches!(member.phase(), Phase::Failed(_));
         if !member.is_ready() && !has_failed {
-            return Err(busy(&at, member.phase()));
+            return Err(busy(&address, member.phase()));
         }
         let is_primary = member.role == Some(Role::Writer);
         if is_primary && (others || !tables::of(global.kind).primary_leaves) {
             return Err(refused(
                 tables::of(global.kind).codes.global_state,
-                format!("{at} is the primary of {global}"),
+                format!("{address} is the primary of {global}"),
             ));
         }
         self.cast_shadow(global);
-        self.cast_shadow(&at);
-        self.leave_global(global, &at);
+        self.cast_shadow(&address);
+        self.leave_global(global, &address);
         if !is_primary && !has_failed {
-            let lasts = tables::of(at.kind).durations.in_place;
-            let stages = self.one_stage(&at, &["promoting", "modifying"], lasts, true);
-            self.begin(&at, Purpose::Promote, stages, "detach");
+            let lasts = tables::of(address.kind).durations.in_place;
+            let stages = self.one_stage(&address, &["promoting", "modifying"], lasts, true);
+            self.begin(&address, Purpose::Promote, stages, "detach");
         }
         Ok(())
     }

@@ -231,8 +231,8 @@ impl SimCloud {
     }
 
     /// Sets what clients do to a store.
-    pub fn set_load(&self, at: &Address, usage: Usage) -> Result<(), SimError> {
-        self.with_world(|world| world.set_load(at, usage, Vec::new()))
+    pub fn set_load(&self, address: &Address, usage: Usage) -> Result<(), SimError> {
+        self.with_world(|world| world.set_load(address, usage, Vec::new()))
     }
 
     /// Adds the rules of a plan of faults.
@@ -380,12 +380,12 @@ impl Inner {
 
 /// The refusal of a class that the region does not have.
 fn not_offered(catalog: &Catalog, world: &World, op: &Op) -> Option<CloudError> {
-    let (Op::Create { at, attrs, .. } | Op::Modify { at, attrs, .. }) = op else { return None };
+    let (Op::Create { address, attrs, .. } | Op::Modify { address, attrs, .. }) = op else { return None };
     let class = size::class_of(attrs)?;
-    let (service, usual) = at.kind.listed_as();
-    let engine = attrs.text("engine").or_else(|| world.objects.get(at)?.attrs.text("engine"));
+    let (service, usual) = address.kind.listed_as();
+    let engine = attrs.text("engine").or_else(|| world.objects.get(address)?.attrs.text("engine"));
     let engine = engine.as_deref().unwrap_or(usual);
-    let message = || format!("{class} is not offered for {engine} in {}", at.region);
-    (catalog.offered(service, engine, &class, &at.region) == Offered::No)
-        .then(|| refusals::refused(tables::of(at.kind).codes.combination, message()))
+    let message = || format!("{class} is not offered for {engine} in {}", address.region);
+    (catalog.offered(service, engine, &class, &address.region) == Offered::No)
+        .then(|| refusals::refused(tables::of(address.kind).codes.combination, message()))
 }

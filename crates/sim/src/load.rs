@@ -29,28 +29,28 @@ const GIB: f64 = 1_073_741_824.0;
 
 impl World {
     /// Sets what clients do to a store.
-    pub fn set_load(&mut self, at: &Address, usage: Usage, surges: Vec<Surge>) {
-        self.accrue(at);
-        self.loads.insert(at.clone(), Load { usage, since: self.now(), surges });
-        self.touch(format!("load/{at}"));
+    pub fn set_load(&mut self, address: &Address, usage: Usage, surges: Vec<Surge>) {
+        self.accrue(address);
+        self.loads.insert(address.clone(), Load { usage, since: self.now(), surges });
+        self.touch(format!("load/{address}"));
     }
 
-    fn load_of(&self, at: &Address) -> Option<&Load> {
-        if let Some(load) = self.loads.get(at) {
+    fn load_of(&self, address: &Address) -> Option<&Load> {
+        if let Some(load) = self.loads.get(address) {
             return Some(load);
         }
         // A secondary holds what its primary holds.
-        let global = self.global_of(at)?;
+        let global = self.global_of(address)?;
         let primary = self.objects.get(global)?.members.iter().find(|member| member.role == Role::Writer)?;
         self.loads.get(&Self::member_address(global, &primary.region, &primary.name)?)
     }
 
     /// Stored data in GiB.
-    pub(super) fn used_gib(&self, at: &Address) -> Option<f64> {
-        if !at.kind.facts().holds_data {
+    pub(super) fn used_gib(&self, address: &Address) -> Option<f64> {
+        if !address.kind.facts().holds_data {
             return None;
         }
-        Some(self.load_of(at).map_or(0.0, |load| stored(load, self.now())))
+        Some(self.load_of(address).map_or(0.0, |load| stored(load, self.now())))
     }
 
     /// Answers a question about measured values.
@@ -61,11 +61,11 @@ impl World {
         let period = ask.period.max(Span::from_secs(60));
         let step = i64::try_from(period.as_millis()).unwrap_or(i64::MAX);
         let mut at = Moment::from_millis(ask.from.as_millis().div_euclid(step).saturating_mul(step));
-        let exists_from = self.objects.get(&ask.at).map(|object| object.created);
+        let exists_from = self.objects.get(&ask.address).map(|object| object.created);
         while at < ask.until && at + period <= delivered && samples.len() < SAMPLES_MAX {
             if at >= ask.from
                 && exists_from.is_some_and(|from| from <= at)
-                && let Some(value) = self.sample(&ask.at, ask.signal, at)
+                && let Some(value) = self.sample(&ask.address, ask.signal, at)
             {
                 samples.push((at, value));
             }
@@ -74,13 +74,13 @@ impl World {
         Series { ask: ask.clone(), samples }
     }
 
-    fn sample(&self, at: &Address, signal: Signal, when: Moment) -> Option<f64> {
-        let object = self.objects.get(at)?;
-        let store = parent_of(at, &object.attrs).unwrap_or_else(|| at.clone());
+    fn sample(&self, address: &Address, signal: Signal, when: Moment) -> Option<f64> {
+        let object = self.objects.get(address)?;
+        let store = parent_of(address, &object.attrs).unwrap_or_else(|| address.clone());
         let load = self.load_of(&store)?;
         let shape = self.shape(&store, load, when);
         let (reads, writes) = (load.usage.reads_per_second * shape, load.usage.writes_per_second * shape);
-        let is_member = store != *at;
+        let is_member = store != *address;
         let (reads, writes) =
             if is_member { self.share(&store, object.role, reads, writes) } else { (reads, writes) };
         let class = class_of(&object.attrs);

@@ -43,7 +43,7 @@ impl World {
         first
             .into_iter()
             .flat_map(|first| self.objects.range(first..))
-            .take_while(move |(at, _)| at.region == region && at.kind == kind)
+            .take_while(move |(address, _)| address.region == region && address.kind == kind)
     }
 
     /// Looks at everything in scope.
@@ -86,12 +86,12 @@ impl World {
         let mut found = Vec::new();
         for kind in kinds {
             let mut count = 0;
-            for (at, object) in self.in_region(region, *kind) {
+            for (address, object) in self.in_region(region, *kind) {
                 count += 1;
-                if self.concerns(scope, at, object, REFERENCES)
-                    && let Some(seen) = self.see(at, object)
+                if self.concerns(scope, address, object, REFERENCES)
+                    && let Some(seen) = self.see(address, object)
                 {
-                    found.push((at.clone(), seen));
+                    found.push((address.clone(), seen));
                 }
             }
             pages += count / PAGE + 1;
@@ -118,17 +118,18 @@ impl World {
         into: &mut Inventory,
     ) {
         for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
-            for (at, object) in self.all_globals(*kind) {
+            for (address, object) in self.all_globals(*kind) {
                 let asked =
                     |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
                 let answers = object.members.iter().any(|member| asked(&member.region));
-                let concerns = at.region == *region || object.members.iter().any(|m| m.region == *region);
+                let concerns =
+                    address.region == *region || object.members.iter().any(|m| m.region == *region);
                 if answers
                     && concerns
-                    && self.concerns(scope, at, object, REFERENCES)
-                    && let Some(seen) = self.see(at, object)
+                    && self.concerns(scope, address, object, REFERENCES)
+                    && let Some(seen) = self.see(address, object)
                 {
-                    into.seen.insert(at.clone(), seen);
+                    into.seen.insert(address.clone(), seen);
                 }
             }
         }
@@ -136,21 +137,21 @@ impl World {
 
     /// Whether an object is of the blueprint that is asked about, or bound to one that is: it names it in a field, as
     /// a member names its cluster; or one of the two is a member of the other.
-    fn concerns(&self, scope: &Selection, at: &Address, object: &Object, references: u8) -> bool {
-        if is_in_scope(scope, at, object) {
+    fn concerns(&self, scope: &Selection, address: &Address, object: &Object, references: u8) -> bool {
+        if is_in_scope(scope, address, object) {
             return true;
         }
         let Some(further) = references.checked_sub(1) else { return false };
-        let is_asked = |at: &Address| {
-            self.objects.get(at).is_some_and(|object| self.concerns(scope, at, object, further))
+        let is_asked = |address: &Address| {
+            self.objects.get(address).is_some_and(|object| self.concerns(scope, address, object, further))
         };
         let names = |(_, kind, name): (&str, KindId, String)| {
-            Name::new(name).ok().map(|name| Address::new(at.region.clone(), kind, name))
+            Name::new(name).ok().map(|name| Address::new(address.region.clone(), kind, name))
         };
         object.attrs.named().into_iter().filter_map(names).any(|named| is_asked(&named))
-            || self.global_of(at).is_some_and(is_asked)
+            || self.global_of(address).is_some_and(is_asked)
             || object.members.iter().any(|member| {
-                let kind = at.kind.member_kind();
+                let kind = address.kind.member_kind();
                 kind.is_some_and(|kind| {
                     let member = Address::new(member.region.clone(), kind, member.name.clone());
                     self.objects.get(&member).is_some_and(|object| is_in_scope(scope, &member, object))
@@ -171,9 +172,9 @@ impl World {
     }
 
     /// One object as its readers see it, if they see it at all.
-    pub(super) fn see(&self, at: &Address, object: &Object) -> Option<Observed> {
+    pub(super) fn see(&self, address: &Address, object: &Object) -> Option<Observed> {
         let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
-        let Some(shadow) = shadow else { return Some(self.portray(at, object)) };
+        let Some(shadow) = shadow else { return Some(self.portray(address, object)) };
         let view = shadow.view.as_ref()?;
         let then = Object {
             attrs: view.attrs.clone(),
@@ -182,52 +183,52 @@ impl World {
             tags: view.tags.clone(),
             ..object.clone()
         };
-        Some(self.portray(at, &then))
+        Some(self.portray(address, &then))
     }
 
     /// Every object as it is, without any lag: what the services know and readers do not yet see.
     pub fn everything(&self) -> impl Iterator<Item = (&Address, Observed)> {
-        self.objects.iter().map(|(at, object)| (at, self.portray(at, object)))
+        self.objects.iter().map(|(address, object)| (address, self.portray(address, object)))
     }
 
-    fn portray(&self, at: &Address, object: &Object) -> Observed {
-        let native = if self.shows_unknown(at) { UNHEARD_OF.to_owned() } else { object.native.clone() };
+    fn portray(&self, address: &Address, object: &Object) -> Observed {
+        let native = if self.shows_unknown(address) { UNHEARD_OF.to_owned() } else { object.native.clone() };
         Observed {
             attrs: object.attrs.clone(),
             pending: object.pending.clone(),
             facts: Facts {
-                phase: at.kind.phase(&native),
+                phase: address.kind.phase(&native),
                 native,
-                arn: Some(arn(at)),
+                arn: Some(arn(address)),
                 role: object.role,
-                members: self.members_seen(at, object),
+                members: self.members_seen(address, object),
                 tags: object.tags.clone(),
-                id: self.id_of(at, object),
-                created: (at.kind.identity() != Identity::Nothing && !at.kind.facts().is_global)
+                id: self.id_of(address, object),
+                created: (address.kind.identity() != Identity::Nothing && !address.kind.facts().is_global)
                     .then_some(object.created),
-                endpoint: at
+                endpoint: address
                     .kind
                     .facts()
                     .holds_data
-                    .then(|| format!("{}.{}.sim.internal", at.name, at.region)),
-                used_gib: self.used_gib(at),
+                    .then(|| format!("{}.{}.sim.internal", address.name, address.region)),
+                used_gib: self.used_gib(address),
             },
         }
     }
 
     /// The service's own id of an object, where it gives one: it goes with the object.
-    fn id_of(&self, at: &Address, object: &Object) -> Option<String> {
-        let Identity::Id(prefix) = at.kind.identity() else { return None };
-        let text = format!("{} {at} {}", self.id(), object.created.as_millis());
+    fn id_of(&self, address: &Address, object: &Object) -> Option<String> {
+        let Identity::Id(prefix) = address.kind.identity() else { return None };
+        let text = format!("{} {address} {}", self.id(), object.created.as_millis());
         let letters: String = sha256_hex(text.as_bytes()).chars().take(26).collect();
         Some(format!("{prefix}-{}", letters.to_ascii_uppercase()))
     }
 
-    fn members_seen(&self, at: &Address, object: &Object) -> Vec<Member> {
-        if at.kind.facts().is_global {
+    fn members_seen(&self, address: &Address, object: &Object) -> Vec<Member> {
+        if address.kind.facts().is_global {
             return object.members.clone();
         }
-        self.children(at)
+        self.children(address)
             .filter(|(_, member)| {
                 member
                     .shadow
@@ -240,9 +241,9 @@ impl World {
 }
 
 /// Objects of a blueprint: its own by the tag, and whatever bears a name of its.
-fn is_in_scope(scope: &Selection, at: &Address, object: &Object) -> bool {
+fn is_in_scope(scope: &Selection, address: &Address, object: &Object) -> bool {
     scope.owner.as_ref().is_none_or(|owner| {
         object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
-            || at.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+            || address.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
     })
 }

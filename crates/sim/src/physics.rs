@@ -26,33 +26,37 @@ impl World {
     /// The stages of a change of an object that is there, to the values of `pending`; none when it takes effect at once.
     pub(super) fn stages(
         &mut self,
-        at: &Address,
+        address: &Address,
         takes: Takes,
         fields: &[&str],
         pending: &AnyAttrs,
     ) -> VecDeque<Stage> {
-        let behaviour = tables::of(at.kind);
-        let Some(modifying) = word(at.kind, &["modifying"]) else { return VecDeque::new() };
+        let behaviour = tables::of(address.kind);
+        let Some(modifying) = word(address.kind, &["modifying"]) else { return VecDeque::new() };
         let immediate = |field: &&str| Some(*field) == behaviour.protection;
         if fields.iter().all(immediate) {
             return VecDeque::new();
         }
         if fields.contains(&"paused") {
-            let wakes = self.objects.get(at).is_some_and(|o| matches!(o.phase(), Phase::Stopped));
+            let wakes = self.objects.get(address).is_some_and(|o| matches!(o.phase(), Phase::Stopped));
             let (words, lasts) =
                 if wakes { (["resuming"], timing::START) } else { (["pausing"], timing::STOP) };
-            let lasts = self.lasts(at, "pause", lasts);
-            return VecDeque::from([stage(word(at.kind, &words).unwrap_or(modifying), lasts, true)]);
+            let lasts = self.lasts(address, "pause", lasts);
+            return VecDeque::from([stage(word(address.kind, &words).unwrap_or(modifying), lasts, true)]);
         }
-        if let Some(lasts) = self.slow_resize(at, pending) {
-            let total = self.lasts(at, "classic-resize", lasts);
-            return VecDeque::from([stage(word(at.kind, &["resizing"]).unwrap_or(modifying), total, true)]);
+        if let Some(lasts) = self.slow_resize(address, pending) {
+            let total = self.lasts(address, "classic-resize", lasts);
+            return VecDeque::from([stage(
+                word(address.kind, &["resizing"]).unwrap_or(modifying),
+                total,
+                true,
+            )]);
         }
-        let mut total = self.lasts(at, "change", behaviour.durations.of(takes));
+        let mut total = self.lasts(address, "change", behaviour.durations.of(takes));
         if fields.contains(&SHARDS) {
-            total += self.slots_move_for(at, pending);
+            total += self.slots_move_for(address, pending);
         }
-        let outage = self.lasts(at, "outage", behaviour.durations.outage(takes)).min(total);
+        let outage = self.lasts(address, "outage", behaviour.durations.outage(takes)).min(total);
         let before = Span::from_millis(total.as_millis() - outage.as_millis());
         let words: &[&str] = match takes {
             Takes::InPlace | Takes::Online | Takes::Fixed => {
@@ -63,7 +67,7 @@ impl World {
             Takes::Failover if fields.contains(&"engine_version") => &["upgrading"],
             Takes::Failover => &["failing-over"],
         };
-        let down = word(at.kind, words).unwrap_or(modifying);
+        let down = word(address.kind, words).unwrap_or(modifying);
         let mut stages = VecDeque::new();
         if before > Span::ZERO {
             stages.push_back(stage(modifying, before, false));
@@ -74,35 +78,41 @@ impl World {
         stages
     }
 
-    fn slow_resize(&self, at: &Address, pending: &AnyAttrs) -> Option<Lasts> {
-        let before = &self.objects.get(at)?.attrs;
+    fn slow_resize(&self, address: &Address, pending: &AnyAttrs) -> Option<Lasts> {
+        let before = &self.objects.get(address)?.attrs;
         let mut after = before.clone();
         after.overlay(pending);
-        (tables::of(at.kind).slow_resize)(before, &after)
+        (tables::of(address.kind).slow_resize)(before, &after)
     }
 
     /// Stages of one word.
     pub(super) fn one_stage(
         &mut self,
-        at: &Address,
+        address: &Address,
         words: &[&str],
         lasts: Lasts,
         down: bool,
     ) -> VecDeque<Stage> {
-        let native = word(at.kind, words).unwrap_or_else(|| ready_word(at.kind));
-        let lasts = self.lasts(at, words.first().copied().unwrap_or("stage"), lasts);
+        let native = word(address.kind, words).unwrap_or_else(|| ready_word(address.kind));
+        let lasts = self.lasts(address, words.first().copied().unwrap_or("stage"), lasts);
         VecDeque::from([stage(native, lasts, down)])
     }
 
     /// Begins work on an object. Faults may slow it down or make it stick.
-    pub(super) fn begin(&mut self, at: &Address, purpose: Purpose, mut stages: VecDeque<Stage>, op: &str) {
-        let slow = self.strike(at, op, |fault| matches!(fault, Fault::Slow { .. }));
+    pub(super) fn begin(
+        &mut self,
+        address: &Address,
+        purpose: Purpose,
+        mut stages: VecDeque<Stage>,
+        op: &str,
+    ) {
+        let slow = self.strike(address, op, |fault| matches!(fault, Fault::Slow { .. }));
         if let Some(Fault::Slow { factor }) = slow {
             for stage in &mut stages {
                 stage.lasts = timing::part_of(stage.lasts, factor.max(0.0));
             }
         }
-        if self.strike(at, op, |fault| matches!(fault, Fault::Stuck)).is_some()
+        if self.strike(address, op, |fault| matches!(fault, Fault::Stuck)).is_some()
             && let Some(first) = stages.front_mut()
         {
             let now = self.now();
@@ -117,43 +127,44 @@ impl World {
         }
         let serial = self.next_serial();
         let first = stages.front().cloned();
-        self.edit(at, |object| object.work = Some(Transition { serial, purpose, stages }));
+        self.edit(address, |object| object.work = Some(Transition { serial, purpose, stages }));
         match first {
-            Some(first) => self.enter(at, serial, first),
-            None => self.finish(at),
+            Some(first) => self.enter(address, serial, first),
+            None => self.finish(address),
         }
     }
 
-    fn enter(&mut self, at: &Address, serial: u64, stage: Stage) {
-        self.accrue(at);
+    fn enter(&mut self, address: &Address, serial: u64, stage: Stage) {
+        self.accrue(address);
         let down = stage.down;
-        self.edit(at, |object| object.native = stage.native);
-        self.schedule(self.now() + stage.lasts, DueEvent::Stage { at: at.clone(), serial });
-        let lost_writer = self.objects.get(at).is_some_and(|object| {
+        self.edit(address, |object| object.native = stage.native);
+        self.schedule(self.now() + stage.lasts, DueEvent::Stage { address: address.clone(), serial });
+        let lost_writer = self.objects.get(address).is_some_and(|object| {
             down && object.role == Some(Role::Writer)
                 && object.work.as_ref().is_some_and(|work| work.purpose == Purpose::Change)
         });
         if lost_writer
-            && let Some(parent) = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs))
+            && let Some(parent) =
+                self.objects.get(address).and_then(|object| parent_of(address, &object.attrs))
             && self.best_reader(&parent).is_some()
         {
             self.lose_writer(&parent);
         }
-        self.check_disturbed(at);
+        self.check_disturbed(address);
     }
 
     /// What an event does.
     pub(super) fn happen(&mut self, event: DueEvent) {
         match event {
-            DueEvent::Stage { at, serial } => {
-                let Some(work) = self.objects.get(&at).and_then(|object| object.work.as_ref()) else {
+            DueEvent::Stage { address, serial } => {
+                let Some(work) = self.objects.get(&address).and_then(|object| object.work.as_ref()) else {
                     return;
                 };
                 if work.serial != serial {
                     return;
                 }
                 let next = work.stages.get(1).cloned();
-                self.edit(&at, |object| {
+                self.edit(&address, |object| {
                     if let Some(work) = &mut object.work
                         && let Some(done) = work.stages.pop_front()
                         && done.down
@@ -162,91 +173,91 @@ impl World {
                     }
                 });
                 match next {
-                    Some(next) => self.enter(&at, serial, next),
-                    None => self.finish(&at),
+                    Some(next) => self.enter(&address, serial, next),
+                    None => self.finish(&address),
                 }
             }
-            DueEvent::Promote { at, to } => self.promote(&at, to),
+            DueEvent::Promote { address, to } => self.promote(&address, to),
             DueEvent::Arrival { op, token } => self.arrive(&op, &token),
             DueEvent::Zone { zone, back_at } => self.lose_zone(&zone, back_at),
         }
     }
 
-    fn show(&mut self, at: &Address, native: &str) {
-        self.edit(at, |object| native.clone_into(&mut object.native));
+    fn show(&mut self, address: &Address, native: &str) {
+        self.edit(address, |object| native.clone_into(&mut object.native));
     }
 
     /// The effect of work that is done.
-    fn finish(&mut self, at: &Address) {
-        let Some(work) = self.objects.get_mut(at).and_then(|object| object.work.take()) else { return };
-        self.accrue(at);
-        let ready = ready_word(at.kind);
+    fn finish(&mut self, address: &Address) {
+        let Some(work) = self.objects.get_mut(address).and_then(|object| object.work.take()) else { return };
+        self.accrue(address);
+        let ready = ready_word(address.kind);
         match work.purpose {
-            Purpose::Create | Purpose::Pass | Purpose::Start => self.show(at, ready),
+            Purpose::Create | Purpose::Pass | Purpose::Start => self.show(address, ready),
             Purpose::CreateBroken => {
-                let broken = word(at.kind, &["create-failed", "failed", "incompatible-network"])
-                    .or_else(|| word_of(at.kind, Meaning::Failed))
+                let broken = word(address.kind, &["create-failed", "failed", "incompatible-network"])
+                    .or_else(|| word_of(address.kind, Meaning::Failed))
                     .unwrap_or(ready);
-                self.show(at, broken);
+                self.show(address, broken);
             }
-            Purpose::Change => self.take_effect(at),
-            Purpose::Delete => self.delete_now(at),
+            Purpose::Change => self.take_effect(address),
+            Purpose::Delete => self.delete_now(address),
             Purpose::Stop => {
-                let stopped = word_of(at.kind, Meaning::Stopped).unwrap_or(ready);
-                self.show(at, stopped);
+                let stopped = word_of(address.kind, Meaning::Stopped).unwrap_or(ready);
+                self.show(address, stopped);
             }
             Purpose::Failover { to } => {
-                self.show(at, ready);
-                self.promote(at, to);
+                self.show(address, ready);
+                self.promote(address, to);
             }
             Purpose::Switch { to } => {
-                self.show(at, ready);
-                self.switch_primary(at, &to);
+                self.show(address, ready);
+                self.switch_primary(address, &to);
             }
             Purpose::Promote => {
-                self.show(at, ready);
-                self.promote(at, None);
+                self.show(address, ready);
+                self.promote(address, None);
             }
         }
-        self.settle_global_word(at);
-        self.check(at);
+        self.settle_global_word(address);
+        self.check(address);
     }
 
-    fn take_effect(&mut self, at: &Address) {
-        let ready = ready_word(at.kind);
-        self.edit(at, |object| {
+    fn take_effect(&mut self, address: &Address) {
+        let ready = ready_word(address.kind);
+        self.edit(address, |object| {
             if let Some(pending) = object.pending.take() {
                 object.attrs.overlay(&pending);
             }
             let is_paused = object.attrs.get("paused") == Some(true.into());
-            let rest = word_of(at.kind, Meaning::Stopped).filter(|_| is_paused).unwrap_or(ready);
+            let rest = word_of(address.kind, Meaning::Stopped).filter(|_| is_paused).unwrap_or(ready);
             rest.clone_into(&mut object.native);
         });
     }
 
-    fn delete_now(&mut self, at: &Address) {
-        let parent = self.objects.get(at).and_then(|object| parent_of(at, &object.attrs));
-        if let Some(global) = self.global_of(at).cloned() {
-            self.leave_global(&global, at);
+    fn delete_now(&mut self, address: &Address) {
+        let parent = self.objects.get(address).and_then(|object| parent_of(address, &object.attrs));
+        if let Some(global) = self.global_of(address).cloned() {
+            self.leave_global(&global, address);
         }
-        if at.kind.facts().is_global {
-            self.set_members(at, Vec::new());
+        if address.kind.facts().is_global {
+            self.set_members(address, Vec::new());
         }
-        if let Some(object) = self.remove(at) {
-            self.settle_bill(at, &object);
+        if let Some(object) = self.remove(address) {
+            self.settle_bill(address, &object);
         }
-        self.loads.remove(at);
-        self.touch(format!("load/{at}"));
+        self.loads.remove(address);
+        self.touch(format!("load/{address}"));
         if let Some(parent) = parent {
             self.check(&parent);
         }
     }
 
     /// Readers go on seeing the object as it is now, for a little while. Called before a write.
-    pub(super) fn cast_shadow(&mut self, at: &Address) {
+    pub(super) fn cast_shadow(&mut self, address: &Address) {
         let now = self.now();
-        let lag = self.read_lag(at);
-        let Some(object) = self.objects.get(at) else { return };
+        let lag = self.read_lag(address);
+        let Some(object) = self.objects.get(address) else { return };
         let view = match &object.shadow {
             Some(shadow) if shadow.until > now => shadow.view.clone(),
             _ => Some(ReadView {
@@ -256,15 +267,15 @@ impl World {
                 tags: object.tags.clone(),
             }),
         };
-        self.edit(at, |object| object.shadow = Some(StaleReads { until: now + lag, view }));
+        self.edit(address, |object| object.shadow = Some(StaleReads { until: now + lag, view }));
     }
 
     /// How far reads lag a write that happens now.
-    pub(super) fn read_lag(&mut self, at: &Address) -> Span {
-        let n = self.objects.get(at).map_or(0, |object| object.draws);
+    pub(super) fn read_lag(&mut self, address: &Address) -> Span {
+        let n = self.objects.get(address).map_or(0, |object| object.draws);
         let usual =
-            timing::part_of(timing::READ_LAG, timing::fraction(timing::draw(self.seed(), "lag", at, n)));
-        match self.strike(at, "observe", |fault| matches!(fault, Fault::StaleRead { .. })) {
+            timing::part_of(timing::READ_LAG, timing::fraction(timing::draw(self.seed(), "lag", address, n)));
+        match self.strike(address, "observe", |fault| matches!(fault, Fault::StaleRead { .. })) {
             Some(Fault::StaleRead { lag }) => usual.max(lag),
             _ => usual,
         }
@@ -274,8 +285,10 @@ impl World {
     pub(super) fn best_reader(&self, cluster: &Address) -> Option<Address> {
         self.children(cluster)
             .filter(|(_, member)| member.role != Some(Role::Writer) && member.is_ready())
-            .min_by_key(|(at, member)| (member.number("promotion_tier").unwrap_or(1), at.name.clone()))
-            .map(|(at, _)| at.clone())
+            .min_by_key(|(address, member)| {
+                (member.number("promotion_tier").unwrap_or(1), address.name.clone())
+            })
+            .map(|(address, _)| address.clone())
     }
 
     /// The writer is gone or out; after the outage of a failover another member takes over.
@@ -283,7 +296,7 @@ impl World {
         let writers: Vec<Address> = self
             .children(cluster)
             .filter(|(_, member)| member.role == Some(Role::Writer))
-            .map(|(at, _)| at.clone())
+            .map(|(address, _)| address.clone())
             .collect();
         for writer in writers {
             self.edit(&writer, |object| object.role = Some(Role::Reader));
@@ -300,7 +313,7 @@ impl World {
             let stages = VecDeque::from([stage(native, down, true)]);
             self.begin(cluster, Purpose::Failover { to: None }, stages, "failover");
         } else {
-            self.schedule(self.now() + down, DueEvent::Promote { at: cluster.clone(), to: None });
+            self.schedule(self.now() + down, DueEvent::Promote { address: cluster.clone(), to: None });
         }
     }
 
@@ -315,9 +328,13 @@ impl World {
             return;
         }
         let named = to.and_then(|name| {
-            self.children(cluster).find(|(at, m)| at.name == name && m.is_ready()).map(|(at, _)| at.clone())
+            self.children(cluster)
+                .find(|(address, m)| address.name == name && m.is_ready())
+                .map(|(address, _)| address.clone())
         });
-        let any = || self.children(cluster).find(|(_, member)| !member.is_going()).map(|(at, _)| at.clone());
+        let any = || {
+            self.children(cluster).find(|(_, member)| !member.is_going()).map(|(address, _)| address.clone())
+        };
         if let Some(best) = named.or_else(|| self.best_reader(cluster)).or_else(any) {
             self.edit(&best, |object| object.role = Some(Role::Writer));
         }
@@ -330,34 +347,37 @@ impl World {
             .objects
             .iter()
             .filter(|(_, object)| object.serves() && object.attrs.text("zone").as_deref() == Some(zone))
-            .map(|(at, _)| at.clone())
+            .map(|(address, _)| address.clone())
             .collect();
-        for at in hit {
-            let was_writer = self.objects.get(&at).is_some_and(|o| o.role == Some(Role::Writer));
-            let native = word(at.kind, &["maintenance", "rebooting"]).unwrap_or_else(|| ready_word(at.kind));
+        for address in hit {
+            let was_writer = self.objects.get(&address).is_some_and(|o| o.role == Some(Role::Writer));
+            let native =
+                word(address.kind, &["maintenance", "rebooting"]).unwrap_or_else(|| ready_word(address.kind));
             let lasts = back_at.since(now).min(Span::from_days(30));
             let serial = self.next_serial();
             let stages = VecDeque::from([stage(native, lasts, true)]);
             // Work under way is lost with the zone, and what was pending takes effect when it is back.
-            let purpose = if self.objects.get(&at).is_some_and(|o| o.pending.is_some()) {
+            let purpose = if self.objects.get(&address).is_some_and(|o| o.pending.is_some()) {
                 Purpose::Change
             } else {
                 Purpose::Pass
             };
-            self.accrue(&at);
-            self.edit(&at, |object| {
+            self.accrue(&address);
+            self.edit(&address, |object| {
                 native.clone_into(&mut object.native);
                 object.work = Some(Transition { serial, purpose, stages });
             });
-            self.schedule(now + lasts, DueEvent::Stage { at: at.clone(), serial });
-            if was_writer && let Some(parent) = self.objects.get(&at).and_then(|o| parent_of(&at, &o.attrs)) {
+            self.schedule(now + lasts, DueEvent::Stage { address: address.clone(), serial });
+            if was_writer
+                && let Some(parent) = self.objects.get(&address).and_then(|o| parent_of(&address, &o.attrs))
+            {
                 self.lose_writer(&parent);
             }
         }
     }
 
     /// A member of a list of a global object.
-    pub(super) fn member(at: &Address, role: Role) -> Member {
-        Member { region: at.region.clone(), name: at.name.clone(), role }
+    pub(super) fn member(address: &Address, role: Role) -> Member {
+        Member { region: address.region.clone(), name: address.name.clone(), role }
     }
 }

@@ -21,25 +21,27 @@ use super::world::World;
 
 /// The refusal of a call that asks for more than the account may have.
 pub(super) fn over_quota(catalog: &Catalog, world: &World, op: &Op) -> Option<CloudError> {
-    let at = op.at();
-    if world.has_quota_rule(at) {
+    let address = op.address();
+    if world.has_quota_rule(address) {
         return None;
     }
-    let desk = Desk { catalog, world, region: &at.region };
+    let desk = Desk { catalog, world, region: &address.region };
     match op {
-        Op::Create { attrs, .. } if !world.objects.contains_key(at) => desk
-            .too_many(at.kind)
-            .or_else(|| desk.too_big(at, attrs))
-            .or_else(|| desk.too_many_units(at, attrs)),
+        Op::Create { attrs, .. } if !world.objects.contains_key(address) => desk
+            .too_many(address.kind)
+            .or_else(|| desk.too_big(address, attrs))
+            .or_else(|| desk.too_many_units(address, attrs)),
         Op::Modify { attrs, .. } => {
-            let before = &world.objects.get(at)?.attrs;
+            let before = &world.objects.get(address)?.attrs;
             let mut after = before.clone();
             after.overlay(attrs);
             // What does not grow needs no quota.
             let grows = units_of(&after) > units_of(before);
-            grows.then(|| desk.too_big(at, &after).or_else(|| desk.too_many_units(at, &after))).flatten()
+            grows
+                .then(|| desk.too_big(address, &after).or_else(|| desk.too_many_units(address, &after)))
+                .flatten()
         }
-        Op::Delete { final_snapshot: Some(_), .. } => desk.too_many(at.kind.facts().final_snapshot?),
+        Op::Delete { final_snapshot: Some(_), .. } => desk.too_many(address.kind.facts().final_snapshot?),
         Op::Create { .. } | Op::Delete { .. } | Op::Tag { .. } | Op::Act { .. } => None,
     }
 }
@@ -95,19 +97,19 @@ impl Desk<'_> {
         (has >= most).then(|| refused(quota.code, message()))
     }
 
-    fn too_big(&self, at: &Address, attrs: &AnyAttrs) -> Option<CloudError> {
-        bounds_of(attrs, self.world.objects.contains_key(at)).into_iter().find_map(|bound| {
+    fn too_big(&self, address: &Address, attrs: &AnyAttrs) -> Option<CloudError> {
+        bounds_of(attrs, self.world.objects.contains_key(address)).into_iter().find_map(|bound| {
             let limit = bound.items.iter().find_map(|item| self.limit(bound.service, item))?;
             let message =
-                || format!("{at}: {} {} are asked for, {limit} are allowed", bound.asked, bound.what);
+                || format!("{address}: {} {} are asked for, {limit} are allowed", bound.asked, bound.what);
             (bound.asked > limit).then(|| refused(bound.code, message()))
         })
     }
 
-    fn too_many_units(&self, at: &Address, attrs: &AnyAttrs) -> Option<CloudError> {
-        let quota = unit_quota_of(at.kind)?;
+    fn too_many_units(&self, address: &Address, attrs: &AnyAttrs) -> Option<CloudError> {
+        let quota = unit_quota_of(address.kind)?;
         let limit = self.limit(quota.service, quota.item)?;
-        let others = self.world.in_region(self.region, at.kind).filter(|(other, _)| *other != at);
+        let others = self.world.in_region(self.region, address.kind).filter(|(other, _)| *other != address);
         let used: u64 = others.map(|(_, object)| units_of(&object.attrs)).sum();
         let asked = units_of(attrs);
         let message = || {

@@ -25,20 +25,20 @@ const CACHE_NODES_MAX: u64 = 500;
 /// Nodes of one warehouse.
 const WAREHOUSE_NODES_MAX: u64 = 128;
 
-pub(super) fn missing(at: &Address) -> CloudError {
-    CloudError::NotFound { what: at.to_string() }
+pub(super) fn missing(address: &Address) -> CloudError {
+    CloudError::NotFound { what: address.to_string() }
 }
 
-pub(super) fn busy(at: &Address, phase: Phase) -> CloudError {
-    CloudError::Busy { phase, code: tables::of(at.kind).codes.state.to_owned() }
+pub(super) fn busy(address: &Address, phase: Phase) -> CloudError {
+    CloudError::Busy { phase, code: tables::of(address.kind).codes.state.to_owned() }
 }
 
 pub(super) fn refused(code: &str, message: String) -> CloudError {
     CloudError::Refused { code: code.to_owned(), message }
 }
 
-fn in_use(at: &Address) -> CloudError {
-    CloudError::Busy { phase: Phase::Ready, code: tables::of(at.kind).codes.in_use.to_owned() }
+fn in_use(address: &Address) -> CloudError {
+    CloudError::Busy { phase: Phase::Ready, code: tables::of(address.kind).codes.in_use.to_owned() }
 }
 
 /// Whether a field that goes alone has only such company as the service wants with it.
@@ -49,26 +49,28 @@ fn goes_with(one: &Asked, all: &[Asked]) -> bool {
 }
 
 impl World {
-    pub(super) fn refuse_create(&mut self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
-        if wanted.kind() != at.kind {
-            return Err(refused("InvalidParameterCombination", format!("{at} is of another kind")));
+    pub(super) fn refuse_create(&mut self, address: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
+        if wanted.kind() != address.kind {
+            return Err(refused("InvalidParameterCombination", format!("{address} is of another kind")));
         }
-        let taken = self.objects.contains_key(at)
-            || (at.kind.facts().is_global
-                && self.find_global(at.kind, at.name.as_str(), Partition::of(&at.region)).is_some());
-        let is_hidden = |fault: &Fault| matches!(fault, Fault::NameTaken { name } if name.as_ref().is_none_or(|name| *name == at.name));
-        if taken || self.strike(at, "create", is_hidden).is_some() {
-            return Err(CloudError::Conflict { what: at.to_string() });
+        let taken = self.objects.contains_key(address)
+            || (address.kind.facts().is_global
+                && self
+                    .find_global(address.kind, address.name.as_str(), Partition::of(&address.region))
+                    .is_some());
+        let is_hidden = |fault: &Fault| matches!(fault, Fault::NameTaken { name } if name.as_ref().is_none_or(|name| *name == address.name));
+        if taken || self.strike(address, "create", is_hidden).is_some() {
+            return Err(CloudError::Conflict { what: address.to_string() });
         }
-        self.refuse_references(at, wanted)?;
-        self.refuse_numbers(at, wanted, None)?;
-        self.refuse_quota(at)?;
-        self.refuse_class(at, wanted, "create")?;
-        if let Some(parent) = parent_of(at, wanted) {
-            self.refuse_member(at, &parent)?;
+        self.refuse_references(address, wanted)?;
+        self.refuse_numbers(address, wanted, None)?;
+        self.refuse_quota(address)?;
+        self.refuse_class(address, wanted, "create")?;
+        if let Some(parent) = parent_of(address, wanted) {
+            self.refuse_member(address, &parent)?;
         }
-        if at.kind.facts().is_global
-            && let Some(source) = Self::source_of(at, wanted)
+        if address.kind.facts().is_global
+            && let Some(source) = Self::source_of(address, wanted)
         {
             let object = self.objects.get(&source).ok_or_else(|| missing(&source))?;
             if !object.is_ready() {
@@ -76,33 +78,33 @@ impl World {
             }
             if self.global_of(&source).is_some() {
                 let message = format!("{source} is a member of a global object already");
-                return Err(refused(tables::of(at.kind).codes.combination, message));
+                return Err(refused(tables::of(address.kind).codes.combination, message));
             }
         }
-        if let (Some(kind), Some(name)) = (at.kind.global_kind(), wanted.text("global")) {
-            self.refuse_join(at, wanted, kind, &name)?;
+        if let (Some(kind), Some(name)) = (address.kind.global_kind(), wanted.text("global")) {
+            self.refuse_join(address, wanted, kind, &name)?;
         }
         Ok(())
     }
 
     fn refuse_join(
         &self,
-        at: &Address,
+        address: &Address,
         wanted: &AnyAttrs,
         kind: KindId,
         name: &str,
     ) -> Result<(), CloudError> {
         let global = self
-            .find_global(kind, name, Partition::of(&at.region))
+            .find_global(kind, name, Partition::of(&address.region))
             .ok_or_else(|| CloudError::NotFound { what: format!("{kind}/{name}") })?;
         let state = self.objects.get(global).ok_or_else(|| missing(global))?;
         if !state.is_ready() {
             return Err(busy(global, state.phase()));
         }
-        if state.members.iter().any(|member| member.region == at.region) {
+        if state.members.iter().any(|member| member.region == address.region) {
             return Err(refused(
-                tables::of(at.kind).codes.combination,
-                format!("{global} has a member in {}", at.region),
+                tables::of(address.kind).codes.combination,
+                format!("{global} has a member in {}", address.region),
             ));
         }
         let primary = state
@@ -112,7 +114,7 @@ impl World {
             .and_then(|member| Self::member_address(global, &member.region, &member.name))
             .and_then(|primary| self.objects.get_key_value(&primary));
         if let Some((primary, object)) = primary {
-            let has_writer = !tables::of(at.kind).one_at_a_time
+            let has_writer = !tables::of(address.kind).one_at_a_time
                 || self.children(primary).any(|(_, m)| m.role == Some(Role::Writer) && m.serves());
             if !object.is_ready() || !has_writer {
                 return Err(busy(primary, object.phase()));
@@ -122,13 +124,13 @@ impl World {
                 && wanted != has
             {
                 let message = format!("{primary} has version {has}, not {wanted}");
-                return Err(refused(tables::of(at.kind).codes.combination, message));
+                return Err(refused(tables::of(address.kind).codes.combination, message));
             }
         }
         Ok(())
     }
 
-    fn refuse_member(&self, at: &Address, parent: &Address) -> Result<(), CloudError> {
+    fn refuse_member(&self, address: &Address, parent: &Address) -> Result<(), CloudError> {
         let cluster = self.objects.get(parent).ok_or_else(|| missing(parent))?;
         if !cluster.is_ready() {
             return Err(busy(parent, cluster.phase()));
@@ -141,20 +143,20 @@ impl World {
         let members = self.children(parent).count();
         if members + 1 + others > MEMBERS_MAX {
             let message = format!("{parent} has {members} members, no more are allowed");
-            return Err(refused(tables::of(at.kind).codes.combination, message));
+            return Err(refused(tables::of(address.kind).codes.combination, message));
         }
         Ok(())
     }
 
     /// Everything that the attributes name must exist.
-    fn refuse_references(&self, at: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
-        for reference in at.kind.references() {
+    fn refuse_references(&self, address: &Address, wanted: &AnyAttrs) -> Result<(), CloudError> {
+        for reference in address.kind.references() {
             // Groups and users named `default` come with the account.
             for name in wanted.names(reference.field).into_iter().filter(|name| !name.starts_with("default"))
             {
                 let target = Name::new(name.clone())
                     .ok()
-                    .map(|name| Address::new(at.region.clone(), reference.kind, name));
+                    .map(|name| Address::new(address.region.clone(), reference.kind, name));
                 if target.is_none_or(|target| !self.objects.contains_key(&target)) {
                     return Err(CloudError::NotFound { what: format!("{}/{name}", reference.kind) });
                 }
@@ -163,32 +165,41 @@ impl World {
         Ok(())
     }
 
-    fn refuse_quota(&mut self, at: &Address) -> Result<(), CloudError> {
-        let Some(Fault::Quota { limit }) = self.strike(at, "create", |f| matches!(f, Fault::Quota { .. }))
+    fn refuse_quota(&mut self, address: &Address) -> Result<(), CloudError> {
+        let Some(Fault::Quota { limit }) =
+            self.strike(address, "create", |f| matches!(f, Fault::Quota { .. }))
         else {
             return Ok(());
         };
-        let has = self.in_region(&at.region, at.kind).count();
+        let has = self.in_region(&address.region, address.kind).count();
         if has >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            let code = tables::of(at.kind).codes.quota;
-            return Err(refused(code, format!("{has} of {limit} {} in {} are in use", at.kind, at.region)));
+            let code = tables::of(address.kind).codes.quota;
+            return Err(refused(
+                code,
+                format!("{has} of {limit} {} in {} are in use", address.kind, address.region),
+            ));
         }
         Ok(())
     }
 
-    fn refuse_class(&mut self, at: &Address, wanted: &AnyAttrs, operation: &str) -> Result<(), CloudError> {
+    fn refuse_class(
+        &mut self,
+        address: &Address,
+        wanted: &AnyAttrs,
+        operation: &str,
+    ) -> Result<(), CloudError> {
         let Some(class) = size::class_of(wanted) else { return Ok(()) };
         if size::vcpus(&class).is_none() {
-            let message = format!("{class} is not offered in {}", at.region);
-            return Err(refused(tables::of(at.kind).codes.combination, message));
+            let message = format!("{class} is not offered in {}", address.region);
+            return Err(refused(tables::of(address.kind).codes.combination, message));
         }
-        let none_left = self.strike(at, operation, |fault| {
+        let none_left = self.strike(address, operation, |fault| {
             matches!(fault, Fault::Capacity { class: which } if which.as_ref().is_none_or(|w| *w == class))
         });
         match none_left {
             Some(_) => Err(CloudError::Exhausted {
                 what: class,
-                code: tables::of(at.kind).codes.capacity.to_owned(),
+                code: tables::of(address.kind).codes.capacity.to_owned(),
             }),
             None => Ok(()),
         }
@@ -197,15 +208,15 @@ impl World {
     /// Counts of nodes, and whether the data would fit.
     fn refuse_numbers(
         &self,
-        at: &Address,
+        address: &Address,
         wanted: &AnyAttrs,
         has: Option<&Object>,
     ) -> Result<(), CloudError> {
-        let codes = &tables::of(at.kind).codes;
+        let codes = &tables::of(address.kind).codes;
         let number = |field: &str| {
             wanted.get(field).and_then(|v| v.as_u64()).or_else(|| has.and_then(|o| o.number(field)))
         };
-        let invalid = |message: &str| Err(refused(codes.combination, format!("{at}: {message}")));
+        let invalid = |message: &str| Err(refused(codes.combination, format!("{address}: {message}")));
         if let Some(shards) = number("shards") {
             let replicas = number("replicas_per_shard").unwrap_or(0);
             if shards < 1 {
@@ -217,7 +228,7 @@ impl World {
             let asked = shards.saturating_mul(1 + replicas);
             // What does not grow is not refused: a secondary follows the shards of its primary, whatever its replicas.
             if asked > CACHE_NODES_MAX && asked > has.map_or(0, |object| size::nodes_of(&object.attrs)) {
-                return Err(refused(codes.nodes, format!("{at}: more than {CACHE_NODES_MAX} nodes")));
+                return Err(refused(codes.nodes, format!("{address}: more than {CACHE_NODES_MAX} nodes")));
             }
             let flag = |field: &str| {
                 wanted.get(field).or_else(|| has.and_then(|o| o.attrs.get(field))).and_then(|v| v.as_bool())
@@ -239,13 +250,16 @@ impl World {
                 return invalid("at least one node is needed");
             }
             if nodes > WAREHOUSE_NODES_MAX && nodes > has.and_then(|o| o.number("nodes")).unwrap_or(0) {
-                return Err(refused(codes.nodes, format!("{at}: more than {WAREHOUSE_NODES_MAX} nodes")));
+                return Err(refused(
+                    codes.nodes,
+                    format!("{address}: more than {WAREHOUSE_NODES_MAX} nodes"),
+                ));
             }
         }
         let Some(has) = has else { return Ok(()) };
         let mut after = has.attrs.clone();
         after.overlay(wanted);
-        if let (Some(room), Some(used)) = (size::room_gib(&after), self.used_gib(at))
+        if let (Some(room), Some(used)) = (size::room_gib(&after), self.used_gib(address))
             && used > room
         {
             return invalid(&format!("{used:.0} GiB in use do not fit into {room:.0} GiB"));
@@ -255,15 +269,15 @@ impl World {
 
     pub(super) fn refuse_modify(
         &mut self,
-        at: &Address,
+        address: &Address,
         wanted: &AnyAttrs,
         asked: &[Asked],
     ) -> Result<(), CloudError> {
-        let object = self.objects.get(at).ok_or_else(|| missing(at))?;
+        let object = self.objects.get(address).ok_or_else(|| missing(address))?;
         let phase = object.phase();
         let wakes = phase == Phase::Stopped && asked.iter().all(|asked| asked.field == "paused");
         if !(phase.is_ready() || wakes) {
-            return Err(busy(at, phase));
+            return Err(busy(address, phase));
         }
         let mut whole = object.attrs.clone();
         whole.overlay(wanted);
@@ -272,40 +286,41 @@ impl World {
             let value = |attrs: &AnyAttrs| attrs.get(fixed.field).unwrap_or_default();
             let (before, after) = (value(&object.attrs), value(wanted));
             let message = format!("{} cannot be changed from {before} to {after}", fixed.field);
-            return Err(refused(tables::of(at.kind).codes.combination, message));
+            return Err(refused(tables::of(address.kind).codes.combination, message));
         }
         if asked.len() > 1
             && let Some(alone) = asked.iter().find(|one| one.alone && !goes_with(one, asked))
         {
             let message = format!("{} needs a call of its own", alone.field);
-            return Err(refused(tables::of(at.kind).codes.combination, message));
+            return Err(refused(tables::of(address.kind).codes.combination, message));
         }
-        if let Some(parent) = parent_of(at, &object.attrs).filter(|p| tables::of(p.kind).one_at_a_time) {
+        if let Some(parent) = parent_of(address, &object.attrs).filter(|p| tables::of(p.kind).one_at_a_time) {
             let cluster = self.objects.get(&parent).ok_or_else(|| missing(&parent))?;
             if !cluster.is_ready() {
                 return Err(busy(&parent, cluster.phase()));
             }
         }
-        let behaviour = tables::of(at.kind);
+        let behaviour = tables::of(address.kind);
         if behaviour.one_at_a_time
             && !asked.iter().all(|asked| Some(asked.field) == behaviour.protection)
-            && let Some((member, state)) = self.children(at).find(|(_, member)| !member.is_ready())
+            && let Some((member, state)) = self.children(address).find(|(_, member)| !member.is_ready())
         {
             return Err(busy(member, state.phase()));
         }
-        self.refuse_shards(at, asked)?;
-        self.refuse_references(at, wanted)?;
-        let object = self.objects.get(at);
-        self.refuse_numbers(at, wanted, object)?;
+        self.refuse_shards(address, asked)?;
+        self.refuse_references(address, wanted)?;
+        let object = self.objects.get(address);
+        self.refuse_numbers(address, wanted, object)?;
         if asked.iter().any(|asked| matches!(asked.field, "class" | "node_type")) {
-            self.refuse_class(at, wanted, "modify")?;
+            self.refuse_class(address, wanted, "modify")?;
         }
         Ok(())
     }
 
     /// Members of a global object have the same shards: those of the primary are changed, for all of them together.
-    fn refuse_shards(&self, at: &Address, asked: &[Asked]) -> Result<(), CloudError> {
-        let Some(global) = self.global_of(at).filter(|_| asked.iter().any(|asked| asked.field == SHARDS))
+    fn refuse_shards(&self, address: &Address, asked: &[Asked]) -> Result<(), CloudError> {
+        let Some(global) =
+            self.global_of(address).filter(|_| asked.iter().any(|asked| asked.field == SHARDS))
         else {
             return Ok(());
         };
@@ -313,14 +328,14 @@ impl World {
         if !state.is_ready() {
             return Err(CloudError::Busy {
                 phase: state.phase(),
-                code: tables::of(at.kind).codes.global_state.to_owned(),
+                code: tables::of(address.kind).codes.global_state.to_owned(),
             });
         }
-        if self.objects.get(at).is_some_and(|object| object.role == Some(Role::Reader)) {
+        if self.objects.get(address).is_some_and(|object| object.role == Some(Role::Reader)) {
             // What the real service says of a member in whatever state: its own shards are not its own.
-            return Err(busy(at, Phase::Ready));
+            return Err(busy(address, Phase::Ready));
         }
-        for (member, object) in self.other_members(at) {
+        for (member, object) in self.other_members(address) {
             if !object.is_ready() {
                 return Err(busy(&member, object.phase()));
             }
@@ -330,29 +345,29 @@ impl World {
 
     pub(super) fn refuse_delete(
         &self,
-        at: &Address,
+        address: &Address,
         final_snapshot: Option<&Name>,
     ) -> Result<(), CloudError> {
-        let object = self.objects.get(at).ok_or_else(|| missing(at))?;
+        let object = self.objects.get(address).ok_or_else(|| missing(address))?;
         let phase = object.phase();
         if !matches!(phase, Phase::Ready | Phase::Stopped | Phase::Failed(_) | Phase::Unknown(_)) {
-            return Err(busy(at, phase));
+            return Err(busy(address, phase));
         }
-        let codes = &tables::of(at.kind).codes;
+        let codes = &tables::of(address.kind).codes;
         if object.is_protected() {
-            return Err(refused(codes.combination, format!("{at} is protected against deletion")));
+            return Err(refused(codes.combination, format!("{address} is protected against deletion")));
         }
-        if self.children(at).next().is_some() {
-            return Err(busy(at, Phase::Ready));
+        if self.children(address).next().is_some() {
+            return Err(busy(address, Phase::Ready));
         }
-        if self.global_of(at).is_some() {
+        if self.global_of(address).is_some() {
             return Err(CloudError::Busy { phase: Phase::Ready, code: codes.global_state.to_owned() });
         }
-        let freed = usize::from(!tables::of(at.kind).primary_leaves);
-        if at.kind.facts().is_global && object.members.len() > freed {
-            return Err(in_use(at));
+        let freed = usize::from(!tables::of(address.kind).primary_leaves);
+        if address.kind.facts().is_global && object.members.len() > freed {
+            return Err(in_use(address));
         }
-        if let Some(parent) = parent_of(at, &object.attrs).and_then(|parent| self.objects.get(&parent))
+        if let Some(parent) = parent_of(address, &object.attrs).and_then(|parent| self.objects.get(&parent))
             && parent.phase().is_transitional()
         {
             return Err(CloudError::Busy {
@@ -361,26 +376,26 @@ impl World {
             });
         }
         if let Some(name) = final_snapshot {
-            let Some(kind) = at.kind.facts().final_snapshot else {
-                return Err(refused("InvalidParameterCombination", format!("{at} has no snapshots")));
+            let Some(kind) = address.kind.facts().final_snapshot else {
+                return Err(refused("InvalidParameterCombination", format!("{address} has no snapshots")));
             };
-            if self.objects.contains_key(&Address::new(at.region.clone(), kind, name.clone())) {
+            if self.objects.contains_key(&Address::new(address.region.clone(), kind, name.clone())) {
                 // Not `Conflict`: repeating the same call never helps, and nothing of ours was found.
                 return Err(refused(codes.snapshot_exists, format!("{name} exists already")));
             }
         }
-        self.refuse_in_use(at)
+        self.refuse_in_use(address)
     }
 
     /// Nothing may name an object that goes.
-    fn refuse_in_use(&self, at: &Address) -> Result<(), CloudError> {
+    fn refuse_in_use(&self, address: &Address) -> Result<(), CloudError> {
         for kind in KindId::ALL {
-            for reference in kind.references().iter().filter(|reference| reference.kind == at.kind) {
+            for reference in kind.references().iter().filter(|reference| reference.kind == address.kind) {
                 let names = |object: &Object| {
-                    object.attrs.names(reference.field).iter().any(|name| name == at.name.as_str())
+                    object.attrs.names(reference.field).iter().any(|name| name == address.name.as_str())
                 };
-                if self.in_region(&at.region, *kind).any(|(_, object)| names(object)) {
-                    return Err(in_use(at));
+                if self.in_region(&address.region, *kind).any(|(_, object)| names(object)) {
+                    return Err(in_use(address));
                 }
             }
         }

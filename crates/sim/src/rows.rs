@@ -49,7 +49,7 @@ impl World {
     pub fn put_row(&mut self, key: &str, body: Option<&str>) -> Result<(), String> {
         let (table, rest) = key.split_once('/').unwrap_or((key, ""));
         let wrong = || format!("{key:?} is no row of a world");
-        let address = || Address::parse(rest).ok_or_else(wrong);
+        let parsed = || Address::parse(rest).ok_or_else(wrong);
         match table {
             "meta" => {
                 if let Some(meta) = read(body)? {
@@ -57,10 +57,10 @@ impl World {
                 }
             }
             "object" => {
-                let at = address()?;
-                self.displace(&at);
+                let address = parsed()?;
+                self.displace(&address);
                 if let Some(object) = read::<Object>(body)? {
-                    self.place(at, object);
+                    self.place(address, object);
                 }
             }
             "event" => {
@@ -84,9 +84,9 @@ impl World {
                 }
             }
             "ledger" => keep(&mut self.ledger, rest.to_owned(), read(body)?),
-            "load" => keep(&mut self.loads, address()?, read(body)?),
+            "load" => keep(&mut self.loads, parsed()?, read(body)?),
             "token" => keep(&mut self.tokens, rest.to_owned(), read(body)?),
-            "attempt" => keep(&mut self.attempts, address()?, read(body)?),
+            "attempt" => keep(&mut self.attempts, parsed()?, read(body)?),
             _ => return Err(wrong()),
         }
         Ok(())
@@ -95,14 +95,14 @@ impl World {
     /// The key of every row.
     fn keys(&self) -> impl Iterator<Item = String> {
         std::iter::once("meta".to_owned())
-            .chain(self.objects.keys().map(|at| format!("object/{at}")))
+            .chain(self.objects.keys().map(|address| format!("object/{address}")))
             .chain(self.events.keys().map(|(due, seq)| format!("event/{:020}/{seq:010}", due.as_millis())))
             .chain(self.faults.keys().map(|id| format!("fault/{id}")))
             .chain((0..self.violations.len()).map(|place| format!("violation/{place:06}")))
             .chain(self.ledger.keys().map(|key| format!("ledger/{key}")))
-            .chain(self.loads.keys().map(|at| format!("load/{at}")))
+            .chain(self.loads.keys().map(|address| format!("load/{address}")))
             .chain(self.tokens.keys().map(|token| format!("token/{token}")))
-            .chain(self.attempts.keys().map(|at| format!("attempt/{at}")))
+            .chain(self.attempts.keys().map(|address| format!("attempt/{address}")))
             .chain(self.buckets.keys().map(|(region, endpoint)| bucket_key(region, *endpoint)))
     }
 

@@ -60,24 +60,24 @@ fn share(of: u64, part: f64) -> u64 {
 
 impl World {
     /// Slots of a cache that has shards.
-    pub fn slots(&self, at: &Address) -> Option<Slots> {
-        let object = self.objects.get(at)?;
+    pub fn slots(&self, address: &Address) -> Option<Slots> {
+        let object = self.objects.get(address)?;
         let from = object.number(SHARDS).filter(|shards| *shards <= SLOTS)?;
         let pending =
             object.pending.as_ref().and_then(|pending| pending.get(SHARDS)).and_then(|n| n.as_u64());
         let Some(to) = pending.filter(|to| *to != from && *to <= SLOTS) else {
             return Some(Slots { by_shard: even(from), moved: None });
         };
-        let part = self.part_done(at, object).unwrap_or(0.0);
+        let part = self.part_done(address, object).unwrap_or(0.0);
         Some(Slots { by_shard: between(from, to, part), moved: Some(part) })
     }
 
     /// The share of the stage under way that has passed.
-    fn part_done(&self, at: &Address, object: &Object) -> Option<f64> {
+    fn part_done(&self, address: &Address, object: &Object) -> Option<f64> {
         let work = object.work.as_ref().filter(|work| work.purpose == Purpose::Change)?;
         let lasts = work.stages.front()?.lasts.as_secs_f64();
         let ends: Moment = self.events.iter().find_map(|((due, _), event)| match event {
-            DueEvent::Stage { at: of, serial } if of == at && *serial == work.serial => Some(*due),
+            DueEvent::Stage { address: of, serial } if of == address && *serial == work.serial => Some(*due),
             _ => None,
         })?;
         let left = ends.since(self.now()).as_secs_f64();
@@ -85,11 +85,11 @@ impl World {
     }
 
     /// How long the stored data of the slots that move is on its way: lanes work side by side.
-    pub(super) fn slots_move_for(&self, at: &Address, pending: &AnyAttrs) -> Span {
+    pub(super) fn slots_move_for(&self, address: &Address, pending: &AnyAttrs) -> Span {
         let number = |attrs: &AnyAttrs| attrs.get(SHARDS).and_then(|n| n.as_u64());
-        let before = self.objects.get(at).and_then(|object| number(&object.attrs));
+        let before = self.objects.get(address).and_then(|object| number(&object.attrs));
         let (Some(from), Some(to)) = (before, number(pending)) else { return Span::ZERO };
-        let a_shard = self.used_gib(at).unwrap_or_default() / from.max(to).max(1) as f64;
+        let a_shard = self.used_gib(address).unwrap_or_default() / from.max(to).max(1) as f64;
         timing::part_of(MOVE_A_GIB, a_shard)
     }
 }

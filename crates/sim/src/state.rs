@@ -127,9 +127,17 @@ impl Object {
 #[serde(rename_all = "snake_case")]
 pub(super) enum DueEvent {
     /// A stage of the work with that serial number ends.
-    Stage { at: Address, serial: u64 },
+    Stage {
+        #[serde(rename = "at")]
+        address: Address,
+        serial: u64,
+    },
     /// A cluster that lost its writer gets a new one.
-    Promote { at: Address, to: Option<Name> },
+    Promote {
+        #[serde(rename = "at")]
+        address: Address,
+        to: Option<Name>,
+    },
     /// A call that was held up arrives.
     Arrival { op: Box<Op>, token: Token },
     /// A zone goes away, or comes back.
@@ -309,9 +317,9 @@ impl Rule {
         self.from <= now && now < self.until && self.count != Some(0)
     }
 
-    pub(super) fn covers(&self, at: &Address, operation: &str) -> bool {
-        self.region.as_ref().is_none_or(|region| *region == at.region)
-            && self.kind.is_none_or(|kind| kind == at.kind)
+    pub(super) fn covers(&self, address: &Address, operation: &str) -> bool {
+        self.region.as_ref().is_none_or(|region| *region == address.region)
+            && self.kind.is_none_or(|kind| kind == address.kind)
             && self.operation.as_deref().is_none_or(|word| word == operation)
     }
 }
@@ -340,8 +348,8 @@ pub struct Load {
 }
 
 /// The parent that an object's attributes name.
-pub(super) fn parent_of(at: &Address, attrs: &AnyAttrs) -> Option<Address> {
-    let parent = at.kind.facts().parent?;
+pub(super) fn parent_of(address: &Address, attrs: &AnyAttrs) -> Option<Address> {
+    let parent = address.kind.facts().parent?;
     let name = Name::new(attrs.text(parent.field)?).ok()?;
-    Some(Address::new(at.region.clone(), parent.kind, name))
+    Some(Address::new(address.region.clone(), parent.kind, name))
 }

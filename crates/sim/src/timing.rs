@@ -40,11 +40,11 @@ fn eat(mut hash: u64, bytes: &[u8]) -> u64 {
 }
 
 /// The number of a stream's draw.
-pub fn draw(seed: u64, purpose: &str, at: &Address, n: u64) -> u64 {
+pub fn draw(seed: u64, purpose: &str, address: &Address, n: u64) -> u64 {
     let mut hash = eat(FNV_OFFSET ^ mix(seed), purpose.as_bytes());
-    hash = eat(hash, at.region.as_str().as_bytes());
-    hash = eat(hash, at.kind.as_str().as_bytes());
-    hash = eat(hash, at.name.as_str().as_bytes());
+    hash = eat(hash, address.region.as_str().as_bytes());
+    hash = eat(hash, address.kind.as_str().as_bytes());
+    hash = eat(hash, address.name.as_str().as_bytes());
     mix(hash ^ mix(n))
 }
 

@@ -114,8 +114,8 @@ impl World {
     }
 
     /// How long writes to an object have failed because of changes to it.
-    pub fn outage(&self, at: &Address) -> Span {
-        self.objects.get(at).map_or(Span::ZERO, |object| object.outage)
+    pub fn outage(&self, address: &Address) -> Span {
+        self.objects.get(address).map_or(Span::ZERO, |object| object.outage)
     }
 
     /// Lets time pass until then; time never goes back.
@@ -168,92 +168,92 @@ impl World {
         self.meta.faults
     }
 
-    pub(super) fn next_attempt(&mut self, at: &Address) -> u64 {
-        let n = self.attempts.entry(at.clone()).or_default();
+    pub(super) fn next_attempt(&mut self, address: &Address) -> u64 {
+        let n = self.attempts.entry(address.clone()).or_default();
         *n += 1;
         let n = *n;
-        self.touch(format!("attempt/{at}"));
+        self.touch(format!("attempt/{address}"));
         n
     }
 
     /// How long something takes this time.
-    pub(super) fn lasts(&mut self, at: &Address, purpose: &str, lasts: Lasts) -> Span {
+    pub(super) fn lasts(&mut self, address: &Address, purpose: &str, lasts: Lasts) -> Span {
         let seed = self.seed();
-        let n = self.objects.get_mut(at).map_or(0, |object| {
+        let n = self.objects.get_mut(address).map_or(0, |object| {
             object.draws += 1;
             object.draws
         });
-        timing::duration(timing::draw(seed, purpose, at, n), lasts)
+        timing::duration(timing::draw(seed, purpose, address, n), lasts)
     }
 
-    pub(super) fn insert(&mut self, at: Address, object: Object) {
-        self.touch_object(&at);
-        self.place(at, object);
+    pub(super) fn insert(&mut self, address: Address, object: Object) {
+        self.touch_object(&address);
+        self.place(address, object);
     }
 
     /// Puts an object in place without marking its row.
-    pub(super) fn place(&mut self, at: Address, object: Object) {
-        if let Some(parent) = parent_of(&at, &object.attrs) {
-            self.children.entry(parent).or_default().insert(at.clone());
+    pub(super) fn place(&mut self, address: Address, object: Object) {
+        if let Some(parent) = parent_of(&address, &object.attrs) {
+            self.children.entry(parent).or_default().insert(address.clone());
         }
-        if at.kind.facts().is_global {
-            self.globals.entry((at.kind, at.name.clone())).or_default().insert(at.clone());
+        if address.kind.facts().is_global {
+            self.globals.entry((address.kind, address.name.clone())).or_default().insert(address.clone());
         }
         for member in &object.members {
-            if let Some(kind) = at.kind.member_kind() {
+            if let Some(kind) = address.kind.member_kind() {
                 let member = Address::new(member.region.clone(), kind, member.name.clone());
-                self.global_of.insert(member, at.clone());
+                self.global_of.insert(member, address.clone());
             }
         }
-        self.objects.insert(at, object);
+        self.objects.insert(address, object);
     }
 
-    pub(super) fn remove(&mut self, at: &Address) -> Option<Object> {
-        self.touch_object(at);
-        self.displace(at)
+    pub(super) fn remove(&mut self, address: &Address) -> Option<Object> {
+        self.touch_object(address);
+        self.displace(address)
     }
 
     /// Takes an object away without marking its row.
-    pub(super) fn displace(&mut self, at: &Address) -> Option<Object> {
-        let object = self.objects.remove(at)?;
-        if let Some(parent) = parent_of(at, &object.attrs)
+    pub(super) fn displace(&mut self, address: &Address) -> Option<Object> {
+        let object = self.objects.remove(address)?;
+        if let Some(parent) = parent_of(address, &object.attrs)
             && let Some(siblings) = self.children.get_mut(&parent)
         {
-            siblings.remove(at);
+            siblings.remove(address);
         }
-        if at.kind.facts().is_global {
-            self.global_of.retain(|_, global| global != at);
-            if let Some(same) = self.globals.get_mut(&(at.kind, at.name.clone())) {
-                same.remove(at);
+        if address.kind.facts().is_global {
+            self.global_of.retain(|_, global| global != address);
+            if let Some(same) = self.globals.get_mut(&(address.kind, address.name.clone())) {
+                same.remove(address);
             }
         }
         Some(object)
     }
 
     /// Members of a cluster, in order of their names.
-    pub(super) fn children(&self, at: &Address) -> impl Iterator<Item = (&Address, &Object)> {
-        self.children.get(at).into_iter().flatten().filter_map(|child| self.objects.get_key_value(child))
+    pub(super) fn children(&self, address: &Address) -> impl Iterator<Item = (&Address, &Object)> {
+        self.children.get(address).into_iter().flatten().filter_map(|child| self.objects.get_key_value(child))
     }
 
     /// The global object that an object is a member of.
-    pub(super) fn global_of(&self, at: &Address) -> Option<&Address> {
-        self.global_of.get(at)
+    pub(super) fn global_of(&self, address: &Address) -> Option<&Address> {
+        self.global_of.get(address)
     }
 
     /// Puts a list of members on a global object; roles of the members follow.
     pub(super) fn set_members(&mut self, global: &Address, members: Vec<Member>) {
         let Some(kind) = global.kind.member_kind() else { return };
-        let address = |member: &Member| Address::new(member.region.clone(), kind, member.name.clone());
+        let address_of = |member: &Member| Address::new(member.region.clone(), kind, member.name.clone());
         let old: Vec<Address> =
-            self.objects.get(global).map(|o| o.members.iter().map(address).collect()).unwrap_or_default();
+            self.objects.get(global).map(|o| o.members.iter().map(address_of).collect()).unwrap_or_default();
         for gone in old {
             self.global_of.remove(&gone);
             self.edit(&gone, |object| object.role = None);
         }
         for member in &members {
-            let at = address(member);
-            self.global_of.insert(at.clone(), global.clone());
-            self.edit(&at, |object| object.role = Some(member.role));
+            let address = address_of(member);
+            self.global_of.insert(address.clone(), global.clone());
+            self.edit(&address, |object| object.role = Some(member.role));
         }
         self.edit(global, |object| object.members = members);
     }
@@ -261,7 +261,7 @@ impl World {
     /// The global object of that kind and name; its name is its own in the whole partition.
     pub(super) fn find_global(&self, kind: KindId, name: &str, partition: Partition) -> Option<&Address> {
         let name = Name::new(name).ok()?;
-        self.globals.get(&(kind, name))?.iter().find(|at| Partition::of(&at.region) == partition)
+        self.globals.get(&(kind, name))?.iter().find(|address| Partition::of(&address.region) == partition)
     }
 
     /// Global objects of a kind, wherever they live.
@@ -270,19 +270,19 @@ impl World {
             .iter()
             .filter(move |((of, _), _)| *of == kind)
             .flat_map(|(_, all)| all)
-            .filter_map(|at| self.objects.get_key_value(at))
+            .filter_map(|address| self.objects.get_key_value(address))
     }
 
     /// Changes an object and marks its row.
-    pub(super) fn edit(&mut self, at: &Address, change: impl FnOnce(&mut Object)) {
-        if let Some(object) = self.objects.get_mut(at) {
+    pub(super) fn edit(&mut self, address: &Address, change: impl FnOnce(&mut Object)) {
+        if let Some(object) = self.objects.get_mut(address) {
             change(object);
-            self.touch_object(at);
+            self.touch_object(address);
         }
     }
 
-    fn touch_object(&mut self, at: &Address) {
-        self.dirty.insert(format!("object/{at}"));
+    fn touch_object(&mut self, address: &Address) {
+        self.dirty.insert(format!("object/{address}"));
     }
 
     pub(super) fn touch(&mut self, key: impl Into<String>) {

@@ -56,8 +56,8 @@ impl Fold {
         for called in calls {
             let answer = answer(&called.told);
             let asked = self.asked(&called.op);
-            let (at, token, applied) = (called.at.as_millis(), &called.token, called.applied);
-            self.line(&format!("{at} {asked} token={token} applied={applied} {answer}"));
+            let (address, token, applied) = (called.at.as_millis(), &called.token, called.applied);
+            self.line(&format!("{address} {asked} token={token} applied={applied} {answer}"));
         }
     }
 
@@ -78,18 +78,18 @@ impl Fold {
     }
 
     fn asked(&mut self, op: &Op) -> String {
-        let at = op.at();
+        let address = op.address();
         match op {
             Op::Create { attrs, tags, .. } => {
-                format!("create {at} {} {}", fields(attrs), self.tags(tags))
+                format!("create {address} {} {}", fields(attrs), self.tags(tags))
             }
-            Op::Modify { attrs, .. } => format!("modify {at} {}", fields(attrs)),
-            Op::Tag { tags, .. } => format!("tag {at} {}", self.tags(tags)),
+            Op::Modify { attrs, .. } => format!("modify {address} {}", fields(attrs)),
+            Op::Tag { tags, .. } => format!("tag {address} {}", self.tags(tags)),
             Op::Delete { final_snapshot, .. } => {
                 let snapshot = final_snapshot.as_ref().map_or("-", |name| name.as_str());
-                format!("delete {at} snapshot={snapshot}")
+                format!("delete {address} snapshot={snapshot}")
             }
-            Op::Act { verb, .. } => format!("{} {at}", act(verb)),
+            Op::Act { verb, .. } => format!("{} {address}", act(verb)),
         }
     }
 
@@ -110,9 +110,9 @@ impl Fold {
             let what = match &entry.what {
                 Event::Opened { steps, .. } => format!("opened steps={steps}"),
                 Event::Chosen { .. } => "chosen".to_owned(),
-                Event::Intended { step, at, word, token, changes, .. } => {
+                Event::Intended { step, address, word, token, changes, .. } => {
                     let token = self.number("token", &token.0);
-                    format!("{word} {at} {} token={token} of {step}", changes.join(";"))
+                    format!("{word} {address} {} token={token} of {step}", changes.join(";"))
                 }
                 Event::Accepted { step } => format!("accepted {step}"),
                 Event::Refused { step, code, .. } => format!("refused {step} {code}"),
@@ -122,7 +122,7 @@ impl Fold {
                 Event::Settled { step, .. } => format!("settled {step}"),
                 Event::Failed { step, .. } => format!("failed {step}"),
                 Event::Gone { objects } => {
-                    objects.iter().fold("gone".to_owned(), |text, at| format!("{text} {at}"))
+                    objects.iter().fold("gone".to_owned(), |text, address| format!("{text} {address}"))
                 }
                 Event::Closed { outcome, .. } => format!("closed {}", ended(*outcome)),
             };
@@ -131,11 +131,11 @@ impl Fold {
     }
 
     fn add_world(&mut self, inventory: &Inventory) {
-        for (at, seen) in &inventory.seen {
+        for (address, seen) in &inventory.seen {
             let tags = seen.facts.tags.iter().filter(|(name, _)| *name != TAG_TOKEN);
             let tags = tags.map(|(name, value)| (name.clone(), value.clone())).collect();
             let tags = self.tags(&tags);
-            self.line(&format!("there is {at} {} {} {tags}", seen.facts.native, fields(&seen.attrs)));
+            self.line(&format!("there is {address} {} {} {tags}", seen.facts.native, fields(&seen.attrs)));
         }
     }
 }
@@ -321,15 +321,15 @@ fn a_digest_tells_calls_apart_by_time_word_address_fields_token_and_answer() {
         fold.add_calls(std::slice::from_ref(called));
         fold.digest()
     };
-    let at = |name| crate::fixtures::at("us-east-1", KindId::CacheUser, name);
-    let modify = |at: Address, engine: &str| Op::Modify {
+    let address = |name| crate::fixtures::address("us-east-1", KindId::CacheUser, name);
+    let modify = |address: Address, engine: &str| Op::Modify {
         attrs: crate::fixtures::attrs(KindId::CacheUser, &[("engine", json!(engine))]),
-        at,
+        address,
         changes: Vec::new(),
     };
     let called = Called {
         at: crate::fixtures::NOW,
-        op: modify(at("one"), "valkey"),
+        op: modify(address("one"), "valkey"),
         token: Token("t".to_owned()),
         applied: true,
         told: Ok(()),
@@ -338,9 +338,9 @@ fn a_digest_tells_calls_apart_by_time_word_address_fields_token_and_answer() {
     let others = [
         called.clone(),
         Called { at: called.at + Span::from_millis(1), ..called.clone() },
-        Called { op: modify(at("two"), "valkey"), ..called.clone() },
-        Called { op: modify(at("one"), "redis"), ..called.clone() },
-        Called { op: Op::Act { at: at("one"), verb: Verb::Reboot }, ..called.clone() },
+        Called { op: modify(address("two"), "valkey"), ..called.clone() },
+        Called { op: modify(address("one"), "redis"), ..called.clone() },
+        Called { op: Op::Act { address: address("one"), verb: Verb::Reboot }, ..called.clone() },
         Called { token: Token("u".to_owned()), ..called.clone() },
         Called { applied: false, ..called.clone() },
         Called { told: unclear, ..called.clone() },

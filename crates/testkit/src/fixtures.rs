@@ -24,7 +24,7 @@ pub fn region(code: &str) -> RegionId {
     RegionId::new(code).unwrap()
 }
 
-pub fn at(code: &str, kind: KindId, name: &str) -> Address {
+pub fn address(code: &str, kind: KindId, name: &str) -> Address {
     Address::new(region(code), kind, Name::new(name).unwrap())
 }
 
@@ -39,8 +39,8 @@ pub fn attrs(kind: KindId, fields: &[(&str, Value)]) -> AnyAttrs {
 pub fn node(address: Address, store: &str, fields: &[(&str, Value)], needs: &[&Address]) -> Node {
     Node {
         attrs: attrs(address.kind, fields),
-        at: address,
-        needs: needs.iter().map(|at| (*at).clone()).collect(),
+        address,
+        needs: needs.iter().map(|address| (*address).clone()).collect(),
         store: StoreName::new(store).unwrap(),
         keep: Keep::Delete,
         tags: BTreeMap::new(),
@@ -52,8 +52,8 @@ pub fn node(address: Address, store: &str, fields: &[(&str, Value)], needs: &[&A
 pub fn desired(nodes: Vec<Node>) -> Desired {
     let mut desired = Desired {
         blueprint: BlueprintName::new("game").unwrap(),
-        regions: nodes.iter().map(|node| node.at.region.clone()).collect(),
-        nodes: nodes.into_iter().map(|node| (node.at.clone(), node)).collect(),
+        regions: nodes.iter().map(|node| node.address.region.clone()).collect(),
+        nodes: nodes.into_iter().map(|node| (node.address.clone(), node)).collect(),
         bills: Vec::new(),
         rules: Vec::new(),
         fingerprint: Fingerprint(String::new()),
@@ -65,9 +65,9 @@ pub fn desired(nodes: Vec<Node>) -> Desired {
 /// A store of one cluster with its groups and members, the first of which is made first and so becomes the writer.
 pub fn cluster_store(store: &str, code: &str, members: usize, class: &str) -> Vec<Node> {
     let name = |suffix: &str| format!("game-{store}-{}{suffix}", region(code).short());
-    let subnets = at(code, KindId::RdsSubnetGroup, &name(""));
-    let parameters = at(code, KindId::AuroraClusterParameters, &name(""));
-    let cluster = at(code, KindId::AuroraCluster, &name(""));
+    let subnets = address(code, KindId::RdsSubnetGroup, &name(""));
+    let parameters = address(code, KindId::AuroraClusterParameters, &name(""));
+    let cluster = address(code, KindId::AuroraCluster, &name(""));
     let mut nodes = vec![
         node(
             subnets.clone(),
@@ -98,14 +98,14 @@ pub fn cluster_store(store: &str, code: &str, members: usize, class: &str) -> Ve
             &[&subnets, &parameters],
         ),
     ];
-    let first = at(code, KindId::AuroraInstance, &name("-1"));
+    let first = address(code, KindId::AuroraInstance, &name("-1"));
     for number in 1..=members {
         let mut needs = vec![&cluster];
         if number > 1 {
             needs.push(&first);
         }
         nodes.push(node(
-            at(code, KindId::AuroraInstance, &name(&format!("-{number}"))),
+            address(code, KindId::AuroraInstance, &name(&format!("-{number}"))),
             store,
             &[
                 ("cluster", json!(name(""))),
@@ -121,9 +121,9 @@ pub fn cluster_store(store: &str, code: &str, members: usize, class: &str) -> Ve
 
 /// The node as it is seen when it has been made and is at rest.
 pub fn seen_as_wanted(node: &Node) -> Observed {
-    let native = node.at.kind.facts().statuses[0].0;
-    let role = match node.at.kind.facts().parent {
-        Some(_) if node.at.name.as_str().ends_with("-1") => Some(Role::Writer),
+    let native = node.address.kind.facts().statuses[0].0;
+    let role = match node.address.kind.facts().parent {
+        Some(_) if node.address.name.as_str().ends_with("-1") => Some(Role::Writer),
         Some(_) => Some(Role::Reader),
         None => None,
     };
@@ -149,7 +149,7 @@ pub fn seen_as_wanted(node: &Node) -> Observed {
 pub fn world_of(desired: &Desired) -> Inventory {
     let mut inventory = Inventory::empty(NOW);
     for node in desired.nodes.values() {
-        inventory.seen.insert(node.at.clone(), seen_as_wanted(node));
+        inventory.seen.insert(node.address.clone(), seen_as_wanted(node));
     }
     inventory
 }

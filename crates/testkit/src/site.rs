@@ -23,7 +23,7 @@ use rgctl_sim::{GENESIS, SimCloud};
 use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
-use crate::fixtures::{at, lines, node};
+use crate::fixtures::{address, lines, node};
 use crate::taps::{Cut, ManualWall, Taps};
 
 /// A cloud, a record and this machine's time, which outlive the runs on them.
@@ -229,7 +229,7 @@ impl Site {
     pub fn creates(&self) -> Vec<String> {
         let calls = self.cloud.calls();
         let applied = calls.iter().filter(|call| call.applied && matches!(call.op, Op::Create { .. }));
-        let mut creates: Vec<String> = applied.map(|call| call.op.at().to_string()).collect();
+        let mut creates: Vec<String> = applied.map(|call| call.op.address().to_string()).collect();
         creates.sort();
         creates
     }
@@ -244,8 +244,8 @@ impl Site {
 /// A store with a cache and a group that it needs.
 pub fn cache_store(store: &str, code: &str, shards: u32) -> Vec<rgctl_model::node::Node> {
     let name = format!("game-{store}");
-    let subnets = at(code, KindId::CacheSubnetGroup, &name);
-    let group = at(code, KindId::CacheGroup, &name);
+    let subnets = address(code, KindId::CacheSubnetGroup, &name);
+    let group = address(code, KindId::CacheGroup, &name);
     vec![
         node(
             subnets.clone(),

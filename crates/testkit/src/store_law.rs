@@ -30,10 +30,10 @@ pub fn event(text: &str) -> Event {
 
 /// An intent to make something in a region.
 pub fn begun_in(place: &str) -> Event {
-    let at = Address::parse(&format!("{place}/aurora.cluster/game-db")).unwrap();
+    let address = Address::parse(&format!("{place}/aurora.cluster/game-db")).unwrap();
     Event::Intended {
-        step: StepId(format!("create {at}").into()),
-        at,
+        step: StepId(format!("create {address}").into()),
+        address,
         word: "create".into(),
         token: Token("t1".into()),
         final_snapshot: None,

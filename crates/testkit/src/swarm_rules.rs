@@ -130,12 +130,12 @@ impl Rules {
     }
 
     fn breaks_never(&self, called: &Called, wanted: &Desired) -> Option<&'static str> {
-        let Op::Delete { at, .. } = &called.op else { return None };
-        if !at.kind.facts().holds_data {
+        let Op::Delete { address, .. } = &called.op else { return None };
+        if !address.kind.facts().holds_data {
             return None;
         }
         // What is still wanted at that address is made anew; what is not, goes.
-        let action = if wanted.nodes.contains_key(at) {
+        let action = if wanted.nodes.contains_key(address) {
             DestructiveAction::Replace
         } else {
             DestructiveAction::Delete
@@ -170,7 +170,7 @@ impl Rules {
 
 /// Members and data that go.
 fn takes_away(op: &Op) -> bool {
-    matches!(op, Op::Delete { at, .. } if at.kind.facts().holds_data || at.kind.facts().parent.is_some())
+    matches!(op, Op::Delete { address, .. } if address.kind.facts().holds_data || address.kind.facts().parent.is_some())
 }
 
 /// Writers are moved on purpose, or a whole group stops taking writes.
@@ -222,7 +222,7 @@ impl Figures for FlatPrices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::at;
+    use crate::fixtures::address;
     use rgctl_model::kinds::KindId;
     use rgctl_schema::names::Token;
     use rgctl_sim::GENESIS;
@@ -233,8 +233,8 @@ mod tests {
 
     #[test]
     fn the_checker_of_the_swarm_knows_windows_and_freezes() {
-        let cluster = at("us-east-1", KindId::AuroraCluster, "game-s0-use1");
-        let failover = Op::Act { at: cluster, verb: Verb::Failover { to: None } };
+        let cluster = address("us-east-1", KindId::AuroraCluster, "game-s0-use1");
+        let failover = Op::Act { address: cluster, verb: Verb::Failover { to: None } };
         // GENESIS is 2026-01-01T00:00Z, a Thursday.
         let monday_five = GENESIS + Span::from_hours(4 * 24 + 5);
         let window = Window { days: BTreeSet::from([0]), starts_hour: 4, lasts_hours: 2 };

@@ -95,12 +95,15 @@ impl ImportedStore {
 /// The stores that an inventory holds and that nobody owns, in the order of their addresses.
 pub fn imported_stores(inventory: &Inventory) -> Vec<ImportedStore> {
     let view = InventoryIndex::of(inventory);
-    let roots = inventory.seen.iter().filter(|(at, seen)| {
-        is_root(at.kind)
+    let roots = inventory.seen.iter().filter(|(address, seen)| {
+        is_root(address.kind)
             && seen.owner().is_none()
             && !matches!(seen.facts.phase, Phase::Deleting | Phase::Absent)
     });
-    roots.filter(|(at, _)| view.primary_of(at).is_none()).map(|(at, seen)| view.store(at, seen)).collect()
+    roots
+        .filter(|(address, _)| view.primary_of(address).is_none())
+        .map(|(address, seen)| view.store(address, seen))
+        .collect()
 }
 
 /// Whether a store is recognised by objects of the kind.
@@ -120,12 +123,12 @@ struct InventoryIndex<'a> {
 impl<'a> InventoryIndex<'a> {
     fn of(inventory: &'a Inventory) -> Self {
         let mut view = Self { inventory, referrers: BTreeMap::new(), uses: BTreeMap::new() };
-        for (at, seen) in &inventory.seen {
-            for (_, target) in references(at, &seen.attrs) {
-                view.referrers.entry(target).or_default().insert(at);
+        for (address, seen) in &inventory.seen {
+            for (_, target) in references(address, &seen.attrs) {
+                view.referrers.entry(target).or_default().insert(address);
             }
         }
-        for root in inventory.seen.keys().filter(|at| is_root(at.kind)) {
+        for root in inventory.seen.keys().filter(|address| is_root(address.kind)) {
             for used in view.used_by(root) {
                 *view.uses.entry(used).or_default() += 1;
             }
@@ -133,8 +136,8 @@ impl<'a> InventoryIndex<'a> {
         view
     }
 
-    fn seen(&self, at: &Address) -> Option<&'a Observed> {
-        self.inventory.seen.get(at)
+    fn seen(&self, address: &Address) -> Option<&'a Observed> {
+        self.inventory.seen.get(address)
     }
 
     /// What a store's main object and its members refer to, and what that refers to.
@@ -142,9 +145,9 @@ impl<'a> InventoryIndex<'a> {
         let mut open: Vec<Address> = self.dependants(root);
         open.push(root.clone());
         let mut used = BTreeSet::new();
-        while let Some(at) = open.pop() {
-            let Some(seen) = self.seen(&at) else { continue };
-            for (_, target) in references(&at, &seen.attrs) {
+        while let Some(address) = open.pop() {
+            let Some(seen) = self.seen(&address) else { continue };
+            for (_, target) in references(&address, &seen.attrs) {
                 if target != *root && used.insert(target.clone()) {
                     open.push(target);
                 }
@@ -157,36 +160,36 @@ impl<'a> InventoryIndex<'a> {
     /// that `-10` comes after `-9`.
     fn dependants(&self, root: &Address) -> Vec<Address> {
         let mut all: Vec<Address> =
-            self.referrers.get(root).into_iter().flatten().map(|at| (*at).clone()).collect();
-        all.sort_by_key(|at| (at.kind, at.name.as_str().len(), at.name.clone()));
+            self.referrers.get(root).into_iter().flatten().map(|address| (*address).clone()).collect();
+        all.sort_by_key(|address| (address.kind, address.name.as_str().len(), address.name.clone()));
         all
     }
 
     /// The global object that an object is a member of.
-    fn global_of(&self, at: &Address) -> Option<(&'a Address, &'a Observed)> {
-        let kind = at.kind.global_kind()?;
-        let is_member = |seen: &Observed| seen.facts.members.iter().any(|member| member.is(at));
+    fn global_of(&self, address: &Address) -> Option<(&'a Address, &'a Observed)> {
+        let kind = address.kind.global_kind()?;
+        let is_member = |seen: &Observed| seen.facts.members.iter().any(|member| member.is(address));
         self.inventory.seen.iter().find(|(global, seen)| global.kind == kind && is_member(seen))
     }
 
     /// The object that an object follows, when that one was seen too.
-    fn primary_of(&self, at: &Address) -> Option<Address> {
-        let (_, global) = self.global_of(at)?;
+    fn primary_of(&self, address: &Address) -> Option<Address> {
+        let (_, global) = self.global_of(address)?;
         let writer = global.facts.members.iter().find(|member| member.role == Role::Writer)?;
-        let primary = Address::new(writer.region.clone(), at.kind, writer.name.clone());
-        (primary != *at && self.inventory.seen.contains_key(&primary)).then_some(primary)
+        let primary = Address::new(writer.region.clone(), address.kind, writer.name.clone());
+        (primary != *address && self.inventory.seen.contains_key(&primary)).then_some(primary)
     }
 
     fn store(&self, root: &Address, seen: &Observed) -> ImportedStore {
         let global = self.global_of(root);
         let (mut followers, mut unseen) = (BTreeMap::new(), Vec::new());
         for member in global.map(|(_, global)| &global.facts.members).into_iter().flatten() {
-            let at = Address::new(member.region.clone(), root.kind, member.name.clone());
-            if at == *root {
+            let address = Address::new(member.region.clone(), root.kind, member.name.clone());
+            if address == *root {
                 continue;
             }
-            if self.inventory.seen.contains_key(&at) {
-                followers.insert(member.region.clone(), at);
+            if self.inventory.seen.contains_key(&address) {
+                followers.insert(member.region.clone(), address);
             } else {
                 unseen.push(member.region.clone());
             }
@@ -195,11 +198,11 @@ impl<'a> InventoryIndex<'a> {
         for follower in followers.values() {
             parts.extend(self.parts(follower));
         }
-        if let Some((at, _)) = global.filter(|_| !followers.is_empty()) {
+        if let Some((address, _)) = global.filter(|_| !followers.is_empty()) {
             // The blueprint addresses what spans regions by the primary one.
             parts.push(Part {
-                home: Some(at.region.clone()).filter(|home| *home != root.region),
-                ..self.part(at.kind, 1, Some(at.name.as_str()), &root.region)
+                home: Some(address.region.clone()).filter(|home| *home != root.region),
+                ..self.part(address.kind, 1, Some(address.name.as_str()), &root.region)
             });
         }
         let copies = seen.attrs.text("snapshot_copy_region").filter(|code| code != NO_COPY);
@@ -231,11 +234,11 @@ impl<'a> InventoryIndex<'a> {
         }
         let mut counted: BTreeMap<KindId, u32> = BTreeMap::new();
         let mut groups: BTreeMap<String, usize> = BTreeMap::new();
-        for at in self.dependants(root) {
-            let number = counted.entry(at.kind).or_insert(0);
+        for address in self.dependants(root) {
+            let number = counted.entry(address.kind).or_insert(0);
             *number += 1;
-            parts.push(self.part(at.kind, *number, Some(at.name.as_str()), region));
-            if let Some(group) = self.seen(&at).and_then(|member| member.attrs.text("parameter_group")) {
+            parts.push(self.part(address.kind, *number, Some(address.name.as_str()), region));
+            if let Some(group) = self.seen(&address).and_then(|member| member.attrs.text("parameter_group")) {
                 *groups.entry(group).or_default() += 1;
             }
         }
@@ -250,7 +253,8 @@ impl<'a> InventoryIndex<'a> {
     /// The users of a group. Where the group is not the store's own, or there is none, the one user that expansion would
     /// make is not there either.
     fn users(&self, group: &Part) -> Vec<Part> {
-        let of_group = group.own().and_then(|at| self.seen(&at)).map(|seen| seen.attrs.names("users"));
+        let of_group =
+            group.own().and_then(|address| self.seen(&address)).map(|seen| seen.attrs.names("users"));
         let Some(users) = of_group.filter(|users| !users.is_empty()) else {
             return vec![self.part(KindId::CacheUser, 1, None, &group.region)];
         };
@@ -261,16 +265,18 @@ impl<'a> InventoryIndex<'a> {
     }
 
     fn part(&self, kind: KindId, number: u32, name: Option<&str>, region: &RegionId) -> Part {
-        let at = name.and_then(|name| Name::new(name).ok()).and_then(|name| {
+        let address = name.and_then(|name| Name::new(name).ok()).and_then(|name| {
             let here = Address::new(region.clone(), kind, name.clone());
             if !kind.facts().is_global {
                 return Some(here);
             }
-            self.inventory.seen.keys().find(|at| at.kind == kind && at.name == name).cloned()
+            self.inventory.seen.keys().find(|address| address.kind == kind && address.name == name).cloned()
         });
-        let is_own = at.is_some_and(|at| {
-            let is_free = self.seen(&at).is_some_and(|seen| seen.owner().is_none());
-            is_free && self.uses.get(&at).is_none_or(|uses| *uses <= 1) && !is_of_service(at.name.as_str())
+        let is_own = address.is_some_and(|address| {
+            let is_free = self.seen(&address).is_some_and(|seen| seen.owner().is_none());
+            is_free
+                && self.uses.get(&address).is_none_or(|uses| *uses <= 1)
+                && !is_of_service(address.name.as_str())
         });
         let ownership = match (name, is_own) {
             (None, _) => Ownership::Absent,
@@ -283,16 +289,16 @@ impl<'a> InventoryIndex<'a> {
     /// Members of a cluster, or whatever else is about the object, of one kind.
     fn members(&self, root: &Address, kind: KindId) -> Vec<&'a Observed> {
         let all = self.dependants(root);
-        all.iter().filter(|at| at.kind == kind).filter_map(|at| self.seen(at)).collect()
+        all.iter().filter(|address| address.kind == kind).filter_map(|address| self.seen(address)).collect()
     }
 }
 
 /// The objects of its region that an object names, with the field that does.
-fn references(at: &Address, attrs: &AnyAttrs) -> Vec<(&'static str, Address)> {
+fn references(address: &Address, attrs: &AnyAttrs) -> Vec<(&'static str, Address)> {
     let regional = attrs.named().into_iter().filter(|(_, kind, _)| !kind.facts().is_global);
     regional
         .filter_map(|(field, kind, name)| {
-            Some((field, Address::new(at.region.clone(), kind, Name::new(name).ok()?)))
+            Some((field, Address::new(address.region.clone(), kind, Name::new(name).ok()?)))
         })
         .collect()
 }

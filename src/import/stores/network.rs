@@ -19,11 +19,13 @@ pub struct NetworkFacts {
 pub fn network(inventory: &Inventory, store: &ImportedStore, region: &RegionId) -> NetworkFacts {
     let mut facts = NetworkFacts::default();
     for part in store.parts.iter().filter(|part| part.region == *region) {
-        let is_it = |at: &&rgctl_model::address::Address| {
-            at.region == *region && at.kind == part.kind && Some(at.name.as_str()) == part.name.as_deref()
+        let is_it = |address: &&rgctl_model::address::Address| {
+            address.region == *region
+                && address.kind == part.kind
+                && Some(address.name.as_str()) == part.name.as_deref()
         };
-        let Some(at) = inventory.seen.keys().find(is_it) else { continue };
-        let Some(seen) = inventory.seen.get(at) else { continue };
+        let Some(address) = inventory.seen.keys().find(is_it) else { continue };
+        let Some(seen) = inventory.seen.get(address) else { continue };
         for (field, into) in
             [("subnets", &mut facts.subnets), ("security_groups", &mut facts.security_groups)]
         {

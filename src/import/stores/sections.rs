@@ -112,7 +112,7 @@ fn database(
     copy(&mut fields, "version", attrs, "engine_version");
     let all: Vec<&Observed> = std::iter::once(&store.root)
         .chain(store.followers.values())
-        .flat_map(|at| view.members(at, member))
+        .flat_map(|address| view.members(address, member))
         .collect();
     let classes = || all.iter().filter_map(|one| one.attrs.text("class"));
     let machines = most_common(classes().filter(|class| class != SERVERLESS_CLASS));
@@ -188,8 +188,8 @@ fn users(view: &InventoryIndex<'_>, store: &ImportedStore) -> Vec<Value> {
         |part: &&super::Part| part.kind == KindId::CacheUser && part.region == *region && part.name.is_some();
     let user = |part: &super::Part| {
         let name = part.name.as_deref()?;
-        let at = Address::new(region.clone(), part.kind, rgctl_schema::names::Name::new(name).ok()?);
-        let access = view.seen(&at).and_then(|seen| seen.attrs.text("access"));
+        let address = Address::new(region.clone(), part.kind, rgctl_schema::names::Name::new(name).ok()?);
+        let access = view.seen(&address).and_then(|seen| seen.attrs.text("access"));
         Some(match access.filter(|_| part.ownership == Ownership::Own) {
             Some(access) => json!({ "name": name, "access": access }),
             None => json!({ "name": name }),

@@ -16,7 +16,7 @@ use rgctl_schema::time::{Moment, Span};
 use serde_json::json;
 
 use super::replay::{Answer, Sent, cloud, refusal, xml};
-use rgctl_testkit::fixtures::{at, region};
+use rgctl_testkit::fixtures::{address, region};
 
 fn ours() -> Selection {
     Selection {
@@ -86,7 +86,8 @@ fn world(sent: &Sent) -> Option<Answer> {
 async fn an_observation_reads_all_pages_tells_engines_apart_and_knows_its_gaps() {
     let (cloud, _) = cloud(AwsOptions::default(), world);
     let inventory = cloud.observe(&ours()).await.unwrap();
-    let names: Vec<String> = inventory.seen.keys().map(|at| format!("{}/{}", at.kind, at.name)).collect();
+    let names: Vec<String> =
+        inventory.seen.keys().map(|address| format!("{}/{}", address.kind, address.name)).collect();
     let wanted = [
         "aurora.cluster/game-accounts",
         "aurora.cluster/game-late",
@@ -104,7 +105,7 @@ async fn an_observation_reads_all_pages_tells_engines_apart_and_knows_its_gaps()
 async fn a_cluster_comes_back_with_its_fields_its_roles_and_what_it_waits_for() {
     let (cloud, _) = cloud(AwsOptions::default(), world);
     let inventory = cloud.observe(&ours()).await.unwrap();
-    let cluster = &inventory.seen[&at("us-east-1", KindId::AuroraCluster, "game-accounts")];
+    let cluster = &inventory.seen[&address("us-east-1", KindId::AuroraCluster, "game-accounts")];
     assert_eq!(cluster.facts.phase, Phase::Busy { serves: true });
     assert_eq!(cluster.owner(), Some("game"));
     for (field, value) in [
@@ -120,17 +121,17 @@ async fn a_cluster_comes_back_with_its_fields_its_roles_and_what_it_waits_for() 
     }
     let pending = cluster.pending.as_ref().unwrap();
     assert_eq!(pending.set_fields(), [("engine_version", json!("8.0.mysql_aurora.3.10.0"))]);
-    let writer = &inventory.seen[&at("us-east-1", KindId::AuroraInstance, "game-accounts-1")];
+    let writer = &inventory.seen[&address("us-east-1", KindId::AuroraInstance, "game-accounts-1")];
     assert_eq!(writer.facts.role, Some(Role::Writer));
     assert_eq!(writer.pending.as_ref().unwrap().text("class").as_deref(), Some("db.r7g.xlarge"));
-    let matches = &inventory.seen[&at("us-east-1", KindId::DocumentCluster, "game-matches")];
+    let matches = &inventory.seen[&address("us-east-1", KindId::DocumentCluster, "game-matches")];
     assert_eq!(matches.facts.phase, Phase::Ready);
 }
 
 fn make_cluster() -> Op {
     let kind = KindId::AuroraCluster;
     Op::Create {
-        at: at("us-east-1", kind, "game-accounts"),
+        address: address("us-east-1", kind, "game-accounts"),
         attrs: AnyAttrs::empty(kind),
         tags: std::collections::BTreeMap::new(),
     }
@@ -188,7 +189,7 @@ async fn a_read_is_tried_again_and_then_told_as_a_gap() {
     });
     let inventory = cloud.observe(&ours()).await.unwrap();
     assert_eq!(inventory.gaps, []);
-    assert!(inventory.seen.keys().any(|at| at.name.as_str() == "game-accounts"));
+    assert!(inventory.seen.keys().any(|address| address.name.as_str() == "game-accounts"));
     assert_eq!(ASKED.load(Ordering::SeqCst), 4, "two faults and two pages");
 }
 
@@ -230,7 +231,7 @@ async fn a_thousand_metrics_are_asked_for_in_two_calls() {
     let (cloud, log) = cloud(AwsOptions::default(), |_| None);
     let asks: Vec<SeriesAsk> = (0..1_000)
         .map(|number| SeriesAsk {
-            at: at("us-east-1", KindId::AuroraInstance, &format!("game-accounts-{number}")),
+            address: address("us-east-1", KindId::AuroraInstance, &format!("game-accounts-{number}")),
             signal: Signal::CpuPercent,
             from: Moment::from_secs(0),
             until: Moment::from_secs(3_600),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::bodies::{LISTS, MODELS, PARAMETERS};
 use super::models::{List, Model, list_named};
 use super::replay::{Answer, Sent, cloud, refusal, xml};
-use rgctl_testkit::fixtures::{at, region};
+use rgctl_testkit::fixtures::{address, region};
 
 /// The status of an object that is at rest.
 fn at_rest(model: &Model) -> String {
@@ -60,13 +60,16 @@ async fn look(script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static) 
     cloud.observe(&ours()).await.unwrap()
 }
 
-fn address(model: &Model) -> Address {
-    at("us-east-1", model.kind, model.name)
+fn address_of(model: &Model) -> Address {
+    address("us-east-1", model.kind, model.name)
 }
 
 fn find<'a>(inventory: &'a Inventory, model: &Model) -> &'a Observed {
-    let at = address(model);
-    inventory.seen.get(&at).unwrap_or_else(|| panic!("{at} was not seen; gaps: {:?}", inventory.gaps))
+    let address = address_of(model);
+    inventory
+        .seen
+        .get(&address)
+        .unwrap_or_else(|| panic!("{address} was not seen; gaps: {:?}", inventory.gaps))
 }
 
 /// The fields of a kind: name, type, whether the service hides it.
@@ -93,7 +96,7 @@ async fn every_readable_field_of_every_kind_comes_back() {
             let seen = find(&inventory, model);
             for (field, type_name, unseen) in AnyAttrs::empty(model.kind).with(Fields) {
                 let meant = model.meant(field, type_name, example);
-                let place = format!("{} {field}", address(model));
+                let place = format!("{} {field}", address_of(model));
                 if BY_STATUS.contains(&(model.kind, field)) {
                     continue;
                 }
@@ -114,15 +117,15 @@ async fn what_is_no_field_comes_back_too_times_endpoints_members_and_tags() {
     let then = Moment::from_secs(1_793_527_200);
     assert_eq!(then.rfc3339(), "2026-11-01T10:00:00Z");
     for model in MODELS {
-        let (seen, at) = (find(&inventory, model), address(model));
+        let (seen, address) = (find(&inventory, model), address_of(model));
         let tells = |text: &str| model.parts.iter().any(|part| part.lines.contains(text));
-        assert_eq!(seen.facts.created, tells("2026-11-01T10:00:00Z").then_some(then), "{at}");
+        assert_eq!(seen.facts.created, tells("2026-11-01T10:00:00Z").then_some(then), "{address}");
         let endpoint = format!("{}.example", model.name);
-        assert_eq!(seen.facts.endpoint, tells("{name}.example").then_some(endpoint), "{at}");
-        assert_eq!(seen.facts.arn.is_some(), tells("arn:aws:"), "{at}");
-        assert_eq!(seen.facts.tags.get("team").map(String::as_str), Some("data"), "{at}");
+        assert_eq!(seen.facts.endpoint, tells("{name}.example").then_some(endpoint), "{address}");
+        assert_eq!(seen.facts.arn.is_some(), tells("arn:aws:"), "{address}");
+        assert_eq!(seen.facts.tags.get("team").map(String::as_str), Some("data"), "{address}");
     }
-    let of = |kind| &inventory.seen[&at("us-east-1", kind, "game-it")].facts;
+    let of = |kind| &inventory.seen[&address("us-east-1", kind, "game-it")].facts;
     let members = |kind| -> Vec<String> {
         let members = of(kind).members.iter();
         members.map(|one| format!("{} {} {}", one.region, one.name, one.role)).collect()
@@ -185,11 +188,11 @@ async fn an_object_that_a_blueprint_names_is_asked_about_when_the_sweep_does_not
         )),
         _ => None,
     });
-    let named = at("us-east-1", KindId::RdsSubnetGroup, "old-net");
+    let named = address("us-east-1", KindId::RdsSubnetGroup, "old-net");
     let scope = Selection { owner: None, named: BTreeSet::from([named.clone()]), ..ours() };
     let seen = cloud.observe(&scope).await.unwrap().seen;
     assert_eq!(seen[&named].owner(), Some("game"));
-    assert_eq!(seen[&at("us-east-1", KindId::RdsSubnetGroup, "other")].owner(), None);
+    assert_eq!(seen[&address("us-east-1", KindId::RdsSubnetGroup, "other")].owner(), None);
     let alone = log.lock().unwrap().iter().filter(|sent| sent.operation == "ListTagsForResource").count();
     assert_eq!(alone, 1, "what nobody names is not worth a question");
 }
@@ -216,7 +219,7 @@ async fn every_status_word_has_its_phase_and_an_unknown_one_is_unknown() {
                 Some(status) => status.1.phase(status.0),
                 None => Phase::Unknown("never-heard-of".into()),
             };
-            assert_eq!(facts.phase, wanted, "{}: {}", address(model), facts.native);
+            assert_eq!(facts.phase, wanted, "{}: {}", address_of(model), facts.native);
         }
     }
 }
@@ -272,11 +275,11 @@ async fn every_list_is_read_to_its_last_page() {
         let (cloud, log) = cloud(AwsOptions::default(), in_two_pages(round.clone()));
         let inventory = cloud.observe(&ours()).await.unwrap();
         assert_eq!(inventory.gaps, []);
-        for (at, seen) in &one_page.seen {
-            assert_eq!(inventory.seen.get(at), Some(seen), "the second page");
+        for (address, seen) in &one_page.seen {
+            assert_eq!(inventory.seen.get(address), Some(seen), "the second page");
         }
         for model in told_by(&round) {
-            let first = at("us-east-1", model.kind, &format!("{}-first", model.name));
+            let first = address("us-east-1", model.kind, &format!("{}-first", model.name));
             assert!(inventory.seen.contains_key(&first), "{first}");
         }
         for list in round {
@@ -326,7 +329,10 @@ async fn a_list_whose_second_page_is_refused_is_a_gap_that_lasts_and_never_half_
         }
         for model in told_by(&round) {
             assert!(
-                !inventory.seen.keys().any(|at| at.kind == model.kind && at.name.as_str().ends_with("first"))
+                !inventory
+                    .seen
+                    .keys()
+                    .any(|address| address.kind == model.kind && address.name.as_str().ends_with("first"))
             );
         }
     }
@@ -379,7 +385,11 @@ async fn a_list_that_cannot_be_understood_is_a_gap_and_one_that_is_not_known_is_
             let wanted = if is_gap { endpoints(&round) } else { BTreeSet::new() };
             assert_eq!(gaps(&inventory), wanted, "case {number}: {:?}", inventory.gaps);
             for model in told_by(&round) {
-                assert!(!inventory.seen.contains_key(&address(model)), "case {number}: {}", address(model));
+                assert!(
+                    !inventory.seen.contains_key(&address_of(model)),
+                    "case {number}: {}",
+                    address_of(model)
+                );
             }
         }
     }
@@ -426,7 +436,7 @@ async fn what_a_change_still_waits_for_is_told() {
     })
     .await;
     let pending = |kind: KindId| -> BTreeMap<&'static str, Value> {
-        let seen = &inventory.seen[&at("us-east-1", kind, "game-it")];
+        let seen = &inventory.seen[&address("us-east-1", kind, "game-it")];
         seen.pending.as_ref().map(AnyAttrs::set_fields).unwrap_or_default().into_iter().collect()
     };
     assert_eq!(pending(KindId::AuroraCluster), BTreeMap::from([("backup_retention_days", json!(3))]));
@@ -458,7 +468,7 @@ async fn a_paused_warehouse_is_told_by_its_status() {
         None => tags(sent),
     })
     .await;
-    let cluster = &inventory.seen[&at("us-east-1", KindId::RedshiftCluster, "game-it")];
+    let cluster = &inventory.seen[&address("us-east-1", KindId::RedshiftCluster, "game-it")];
     assert_eq!((cluster.attrs.get("paused"), &cluster.facts.phase), (Some(json!(true)), &Phase::Stopped));
 }
 
@@ -476,11 +486,11 @@ async fn parameters_are_asked_for_once_by_a_process_and_again_after_a_change_of_
     for _ in 0..3 {
         let inventory = cloud.observe(&ours()).await.unwrap();
         assert_eq!(asked(), groups);
-        let group = &inventory.seen[&at("us-east-1", KindId::CacheParameters, "game-it")];
+        let group = &inventory.seen[&address("us-east-1", KindId::CacheParameters, "game-it")];
         assert_eq!(group.attrs.get("parameters"), Some(json!({"timeout": "1"})));
     }
-    let changed = at("us-east-1", KindId::CacheParameters, "game-it");
-    let tag = Op::Tag { at: changed, tags: BTreeMap::from([("team".to_owned(), "games".to_owned())]) };
+    let changed = address("us-east-1", KindId::CacheParameters, "game-it");
+    let tag = Op::Tag { address: changed, tags: BTreeMap::from([("team".to_owned(), "games".to_owned())]) };
     cloud.call(&tag, &Token("t".into()), &Permit::always()).await.unwrap();
     cloud.observe(&ours()).await.unwrap();
     assert_eq!(asked(), groups + 1);

@@ -31,7 +31,7 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{GENESIS, SimCloud};
 
 use super::replay::Still;
-use rgctl_testkit::fixtures::{at, cluster_store, desired, region};
+use rgctl_testkit::fixtures::{address, cluster_store, desired, region};
 use rgctl_testkit::store_law::{obeys_the_laws, obeys_the_laws_of_leases, obeys_the_laws_of_moves};
 
 /// What goes wrong with a write that is to come.
@@ -272,11 +272,13 @@ async fn who_only_looks_writes_nothing_to_a_bucket_that_was_never_used_and_owns_
     let bucket: Arc<Mutex<Bucket>> = Arc::default();
     let world = SimCloud::in_memory(1, GENESIS);
     // A cluster of the same name and blueprint, made under a record that is kept elsewhere.
-    let at = at("us-east-1", KindId::RdsSubnetGroup, "game-accounts-use1");
-    let node = cluster_store("accounts", "us-east-1", 1, "db.r7g.large").into_iter().find(|one| one.at == at);
+    let address = address("us-east-1", KindId::RdsSubnetGroup, "game-accounts-use1");
+    let node = cluster_store("accounts", "us-east-1", 1, "db.r7g.large")
+        .into_iter()
+        .find(|one| one.address == address);
     let tags = [(TAG_BLUEPRINT, "game"), (TAG_RECORD, "00000000deadbeef")];
     let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let op = Op::Create { at: at.clone(), attrs: node.unwrap().attrs, tags };
+    let op = Op::Create { address: address.clone(), attrs: node.unwrap().attrs, tags };
     world.call(&op, &Token("elsewhere".into()), &Permit::always()).await.unwrap();
     world.advance(Span::from_hours(1)).unwrap();
 
@@ -284,7 +286,7 @@ async fn who_only_looks_writes_nothing_to_a_bucket_that_was_never_used_and_owns_
     assert_eq!(bucket.lock().unwrap().asked, [] as [&str; 0], "a role that may only read is enough");
     assert_eq!(record, Some(RecordId::unwritten()));
     let stands_in_the_way =
-        |waiting: &Blocker| matches!(waiting, Blocker::Foreign { at: one, .. } if *one == at);
+        |waiting: &Blocker| matches!(waiting, Blocker::Foreign { address: one, .. } if *one == address);
     assert!(plan.waiting.iter().any(stands_in_the_way), "{:#?}", plan.waiting);
 
     // Whoever writes gives the identity, and who looks knows it from then on.

@@ -18,7 +18,7 @@ use rgctl_schema::time::{Moment, Span};
 use serde_json::json;
 
 use super::replay::Still;
-use rgctl_testkit::fixtures::{at, attrs};
+use rgctl_testkit::fixtures::{address, attrs};
 
 const LEASE: Span = Span::from_mins(1);
 
@@ -67,10 +67,10 @@ fn slow_cloud(keys: Span, answer: Span) -> (AwsCloud, Arc<Still>, Arc<Mutex<Vec<
 }
 
 fn make_group() -> Op {
-    let address = at("us-east-1", KindId::RdsSubnetGroup, "game-accounts");
+    let address = address("us-east-1", KindId::RdsSubnetGroup, "game-accounts");
     let fields = [("description", json!("game")), ("subnets", json!(["subnet-a", "subnet-b"]))];
     let tags = [(TAG_BLUEPRINT.to_owned(), "game".to_owned())].into();
-    Op::Create { attrs: attrs(address.kind, &fields), at: address, tags }
+    Op::Create { attrs: attrs(address.kind, &fields), address, tags }
 }
 
 #[tokio::test]
@@ -93,8 +93,8 @@ async fn each_request_of_a_call_is_checked_by_itself_and_looks_are_free() {
     let many: serde_json::Map<String, serde_json::Value> =
         (0..30).map(|n| (format!("p{n}"), json!("1"))).collect();
     let change = |kind: KindId, field: (&str, serde_json::Value)| {
-        let address = at("us-east-1", kind, "game-accounts");
-        Op::Modify { attrs: attrs(kind, &[field]), at: address, changes: Vec::new() }
+        let address = address("us-east-1", kind, "game-accounts");
+        Op::Modify { attrs: attrs(kind, &[field]), address, changes: Vec::new() }
     };
     let looks_first = change(KindId::RdsSubnetGroup, ("description", json!("of the game")));
     let in_two = change(KindId::AuroraClusterParameters, ("parameters", json!(many)));

@@ -9,7 +9,7 @@ use rgctl_model::series::{SeriesAsk, Signal};
 use rgctl_schema::time::{Moment, Span};
 
 use super::replay::{Answer, CBOR, Sent, cloud, xml};
-use rgctl_testkit::fixtures::at;
+use rgctl_testkit::fixtures::address;
 
 /// A page of results: for each the id of its question, and its samples by second.
 fn page(results: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
@@ -33,7 +33,7 @@ fn page(results: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
 
 fn ask(kind: KindId, signal: Signal) -> SeriesAsk {
     SeriesAsk {
-        at: at("us-east-1", kind, "game-it"),
+        address: address("us-east-1", kind, "game-it"),
         signal,
         from: Moment::from_secs(0),
         until: Moment::from_secs(180),

@@ -17,7 +17,7 @@ use rgctl_schema::table::{Attrs, Change};
 use serde_json::{Value, json};
 
 use super::replay::{Answer, Sent, cloud, xml};
-use rgctl_testkit::fixtures::{at, region};
+use rgctl_testkit::fixtures::{address, region};
 
 /// A field: name, what changing it does, two values that it can have.
 type Field = (&'static str, Change, [Value; 2]);
@@ -140,8 +140,8 @@ fn is_read(operation: &str) -> bool {
     ["Describe", "List", "Get"].iter().any(|word| operation.starts_with(word))
 }
 
-fn address(kind: KindId) -> Address {
-    at("us-east-1", kind, "game-it")
+fn address_of(kind: KindId) -> Address {
+    address("us-east-1", kind, "game-it")
 }
 
 /// A field alone, with what it needs to make sense.
@@ -155,12 +155,12 @@ fn with(kind: KindId, field: &str, value: &Value) -> AnyAttrs {
 }
 
 fn create(kind: KindId, attrs: AnyAttrs) -> Op {
-    Op::Create { at: address(kind), attrs, tags: BTreeMap::from([("team".into(), "data".into())]) }
+    Op::Create { address: address_of(kind), attrs, tags: BTreeMap::from([("team".into(), "data".into())]) }
 }
 
 fn modify(kind: KindId, attrs: AnyAttrs) -> Op {
     let changes = tables::diff(&attrs, &AnyAttrs::empty(kind));
-    Op::Modify { at: address(kind), changes, attrs }
+    Op::Modify { address: address_of(kind), changes, attrs }
 }
 
 /// Fields that a creation cannot carry: they are said of an object that is there, by the plan after it. And the
@@ -310,11 +310,11 @@ fn all_operations(kind: KindId) -> Vec<Op> {
         let attrs = with(kind, "snapshot_copy_region", &json!("us-west-1"));
         let before = with(kind, "snapshot_copy_region", &json!("us-east-2"));
         let changes = tables::diff(&attrs, &before);
-        moved = Op::Modify { at: address(kind), changes, attrs };
+        moved = Op::Modify { address: address_of(kind), changes, attrs };
         ops.push(moved.clone());
         // And one that ends them.
         let attrs = with(kind, "snapshot_copy_region", &json!("none"));
-        ops.push(Op::Modify { at: address(kind), changes: tables::diff(&attrs, &before), attrs });
+        ops.push(Op::Modify { address: address_of(kind), changes: tables::diff(&attrs, &before), attrs });
     }
     if kind == KindId::CacheGroup {
         // More replicas than there are, and fewer.
@@ -322,12 +322,15 @@ fn all_operations(kind: KindId) -> Vec<Op> {
     }
     drop(moved);
     let snapshot = kind.facts().final_snapshot.map(|_| Name::new("game-final").unwrap());
-    ops.push(Op::Delete { at: address(kind), final_snapshot: snapshot });
-    ops.push(Op::Delete { at: address(kind), final_snapshot: None });
+    ops.push(Op::Delete { address: address_of(kind), final_snapshot: snapshot });
+    ops.push(Op::Delete { address: address_of(kind), final_snapshot: None });
     if kind != KindId::CacheGlobal {
-        ops.push(Op::Tag { at: address(kind), tags: BTreeMap::from([("team".into(), "games".into())]) });
+        ops.push(Op::Tag {
+            address: address_of(kind),
+            tags: BTreeMap::from([("team".into(), "games".into())]),
+        });
     }
-    ops.extend(verbs(kind).into_iter().map(|verb| Op::Act { at: address(kind), verb }));
+    ops.extend(verbs(kind).into_iter().map(|verb| Op::Act { address: address_of(kind), verb }));
     ops
 }
 

@@ -25,7 +25,7 @@ use rgctl_schema::names::Token;
 use rgctl_schema::time::Moment;
 
 use super::replay::Still;
-use rgctl_testkit::fixtures::{at, region};
+use rgctl_testkit::fixtures::{address, region};
 
 /// What an endpoint sends before it falls silent.
 const NOTHING: &str = "";
@@ -105,7 +105,7 @@ async fn a_change_that_is_not_answered_in_time_is_unclear_and_was_sent_once() {
         let (url, asked) = endpoint(answer);
         let kind = KindId::AuroraCluster;
         let make = Op::Create {
-            at: at("us-east-1", kind, "game-accounts"),
+            address: address("us-east-1", kind, "game-accounts"),
             attrs: AnyAttrs::empty(kind),
             tags: [].into(),
         };

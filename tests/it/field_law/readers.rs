@@ -37,13 +37,14 @@ fn a_store_that_its_cell_does_not_replicate_stays_in_the_primary_region() {
              {stays} }}\n  stores:\n    - {{ name: accounts, engine: aurora-mysql }}\n"
         ))
     };
-    let regions =
-        |built: &Built| -> BTreeSet<_> { built.desired.nodes.keys().map(|at| at.region.clone()).collect() };
+    let regions = |built: &Built| -> BTreeSet<_> {
+        built.desired.nodes.keys().map(|address| address.region.clone()).collect()
+    };
     assert_eq!(regions(&with("[]")).len(), 2);
     let stays = with("[accounts]");
     assert_eq!(regions(&stays), BTreeSet::from([region("us-east-1")]));
     assert!(stays.estimates.iter().all(|estimate| estimate.secondary.is_none()));
-    assert!(stays.desired.nodes.keys().all(|at| at.kind != KindId::AuroraGlobal));
+    assert!(stays.desired.nodes.keys().all(|address| address.kind != KindId::AuroraGlobal));
 }
 
 #[test]
@@ -74,18 +75,18 @@ fn another_alias_is_said_and_a_key_by_its_id_is_compared_with_what_the_service_t
         .desired
     };
     let made = with("alias/one");
-    let cluster = made.nodes.values().find(|node| node.at.kind == KindId::AuroraCluster).unwrap();
+    let cluster = made.nodes.values().find(|node| node.address.kind == KindId::AuroraCluster).unwrap();
     assert_eq!(cluster.all_tags(&made.blueprint)[TAG_KEY], "alias/one");
     // The service answers with the key, whatever it was asked by.
     let mut world = world_of(&made);
-    world.seen.get_mut(&cluster.at).unwrap().attrs.set("kms_key", Some(json!(KEY))).unwrap();
+    world.seen.get_mut(&cluster.address).unwrap().attrs.set("kms_key", Some(json!(KEY))).unwrap();
     let plan = |key: &str| plan_for(&with(key), &world, &Policy::default());
 
     let same = plan("alias/one");
     assert!(same.is_empty() && same.waiting.is_empty());
     let other = plan("alias/two");
     assert_eq!(lines(&other), Vec::<String>::new(), "nothing is done about what cannot be seen");
-    assert!(matches!(&other.waiting[..], [Blocker::OtherKey { at, .. }] if *at == cluster.at));
+    assert!(matches!(&other.waiting[..], [Blocker::OtherKey { address, .. }] if *address == cluster.address));
     assert!(!other.waiting[0].ends_by_itself(), "a person has to name the key");
     let by_id = plan("1234");
     assert!(by_id.waiting.is_empty());

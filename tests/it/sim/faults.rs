@@ -12,7 +12,7 @@ use rgctl_schema::time::Span;
 use rgctl_sim::{Broken, Fault, FaultPlan, GENESIS, Rule};
 use serde_json::json;
 
-use super::{Desk, at, attrs, block_on, cluster_fields};
+use super::{Desk, address, attrs, block_on, cluster_fields};
 
 fn add(desk: &Desk, fault: Fault, lasts: Span, change: impl Fn(Rule) -> Rule) {
     desk.cloud
@@ -30,7 +30,7 @@ fn a_lost_answer_leaves_an_object_or_none() {
     for applied in [true, false] {
         let desk = Desk::new(2);
         add(&desk, Fault::LostAnswer { applied }, HOUR, |rule| Rule { count: Some(1), ..rule });
-        let cluster = at(KindId::AuroraCluster, "main");
+        let cluster = address(KindId::AuroraCluster, "main");
         let lost = desk.create(&cluster, &cluster_fields());
         assert!(matches!(lost, Err(CloudError::Unclear { .. })), "{lost:?}");
         let again = desk.create(&cluster, &cluster_fields());
@@ -43,7 +43,7 @@ fn a_lost_answer_leaves_an_object_or_none() {
 fn throttling_ends_with_its_window() {
     let desk = Desk::new(2);
     add(&desk, Fault::Throttle, HOUR, |rule| rule);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     assert!(matches!(desk.create(&cluster, &cluster_fields()), Err(CloudError::Throttled { .. })));
     desk.pass(HOUR);
     desk.create(&cluster, &cluster_fields()).unwrap();
@@ -56,7 +56,7 @@ fn stuck_slow_and_broken_creations() {
         if let Some(fault) = fault {
             add(&desk, fault, Span::from_hours(5), |rule| rule);
         }
-        let cluster = at(KindId::AuroraCluster, "main");
+        let cluster = address(KindId::AuroraCluster, "main");
         desk.create(&cluster, &cluster_fields()).unwrap();
         let minutes = (1..1_000).find(|_| {
             desk.pass(Span::from_mins(1));
@@ -77,7 +77,7 @@ fn stuck_slow_and_broken_creations() {
 #[test]
 fn stale_reads_gaps_and_unheard_of_words() {
     let desk = Desk::new(2);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     add(&desk, Fault::StaleRead { lag: Span::from_secs(60) }, HOUR, |rule| rule);
     desk.create(&cluster, &cluster_fields()).unwrap();
     desk.pass(Span::from_secs(59));
@@ -87,7 +87,7 @@ fn stale_reads_gaps_and_unheard_of_words() {
     add(&desk, Fault::Gap, HOUR, |rule| Rule { kind: Some(KindId::AuroraCluster), ..rule });
     let inventory = desk.look();
     assert!(!inventory.is_complete_for(&cluster));
-    assert!(inventory.is_complete_for(&at(KindId::CacheGroup, "cache")));
+    assert!(inventory.is_complete_for(&address(KindId::CacheGroup, "cache")));
     desk.pass(HOUR);
     assert!(desk.look().is_complete_for(&cluster));
     add(&desk, Fault::UnknownStatus, HOUR, |rule| rule);
@@ -99,7 +99,7 @@ fn stale_reads_gaps_and_unheard_of_words() {
 #[test]
 fn another_hand_flips_a_switch() {
     let desk = Desk::new(2);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     let fields = json!({ "engine": "aurora-mysql", "iam_authentication": true });
     add(&desk, Fault::OtherHand, HOUR, |rule| Rule { count: Some(1), ..rule });
     desk.make(&cluster, &fields);
@@ -125,7 +125,8 @@ fn a_swarm_of_faults_is_drawn_from_its_seed_and_heals() {
 fn measure(desk: &Desk, name: &str, kind: KindId, signal: Signal) -> Series {
     let now = desk.cloud.with_world(|world| world.now()).unwrap();
     let from = now - Span::from_days(1);
-    let ask = SeriesAsk { at: at(kind, name), signal, from, until: now, period: Span::from_mins(5) };
+    let ask =
+        SeriesAsk { address: address(kind, name), signal, from, until: now, period: Span::from_mins(5) };
     block_on(desk.cloud.series(&[ask])).unwrap().remove(0)
 }
 
@@ -192,8 +193,8 @@ fn hours_are_billed_while_machines_run_and_storage_always() {
 fn one_token_for_two_objects_is_a_violation() {
     let desk = Desk::new(2);
     for name in ["one", "two"] {
-        let at = at(KindId::AuroraCluster, name);
-        let op = Op::Create { attrs: attrs(at.kind, &cluster_fields()), at, tags: BTreeMap::new() };
+        let address = address(KindId::AuroraCluster, name);
+        let op = Op::Create { attrs: attrs(address.kind, &cluster_fields()), address, tags: BTreeMap::new() };
         desk.call_with(&op, "same").unwrap();
     }
     let broken: Vec<Broken> = desk.cloud.violations().iter().map(|violation| violation.broken).collect();
@@ -220,11 +221,11 @@ fn deleting_data_without_a_snapshot_is_a_violation_where_one_is_expected() {
     for expected in [true, false] {
         let desk = Desk::new(2);
         desk.cloud.with_world(|world| world.expect_snapshots(expected)).unwrap();
-        desk.make(&at(KindId::AuroraCluster, "main"), &cluster_fields());
-        desk.delete(&at(KindId::AuroraCluster, "main"), None).unwrap();
+        desk.make(&address(KindId::AuroraCluster, "main"), &cluster_fields());
+        desk.delete(&address(KindId::AuroraCluster, "main"), None).unwrap();
         assert_eq!(desk.cloud.violations().len(), usize::from(expected));
-        desk.make(&at(KindId::AuroraCluster, "other"), &cluster_fields());
-        desk.delete(&at(KindId::AuroraCluster, "other"), Some("kept")).unwrap();
+        desk.make(&address(KindId::AuroraCluster, "other"), &cluster_fields());
+        desk.delete(&address(KindId::AuroraCluster, "other"), Some("kept")).unwrap();
         assert_eq!(desk.cloud.violations().len(), usize::from(expected));
     }
 }
@@ -233,9 +234,9 @@ fn deleting_data_without_a_snapshot_is_a_violation_where_one_is_expected() {
 fn an_observer_sees_its_own_and_what_bears_its_names() {
     let desk = Desk::new(2);
     let make = |name: &str, owner: Option<&str>| {
-        let at = at(KindId::AuroraCluster, name);
+        let address = address(KindId::AuroraCluster, name);
         let tags = owner.map(|owner| ("rgctl:blueprint".to_owned(), owner.to_owned())).into_iter().collect();
-        desk.call(&Op::Create { attrs: attrs(at.kind, &cluster_fields()), at, tags }).unwrap();
+        desk.call(&Op::Create { attrs: attrs(address.kind, &cluster_fields()), address, tags }).unwrap();
     };
     make("game-a", Some("game"));
     make("game-b", None);
@@ -244,9 +245,13 @@ fn an_observer_sees_its_own_and_what_bears_its_names() {
     make("other", Some("other"));
     desk.pass(HOUR);
     let owner = Some(rgctl_schema::names::BlueprintName::new("game").unwrap());
-    let regions = std::iter::once(at(KindId::AuroraCluster, "x").region).collect();
+    let regions = std::iter::once(address(KindId::AuroraCluster, "x").region).collect();
     let scope = rgctl_model::observed::Selection { regions, owner, ..Default::default() };
-    let names: Vec<String> =
-        block_on(desk.cloud.observe(&scope)).unwrap().seen.keys().map(|at| at.name.to_string()).collect();
+    let names: Vec<String> = block_on(desk.cloud.observe(&scope))
+        .unwrap()
+        .seen
+        .keys()
+        .map(|address| address.name.to_string())
+        .collect();
     assert_eq!(names, ["game-a", "game-b", "named-otherwise"]);
 }

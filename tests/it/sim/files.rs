@@ -12,7 +12,7 @@ use rgctl_sim::{GENESIS, Side, SimCloud};
 use rgctl_store::objects::WorldFile;
 use serde_json::json;
 
-use super::{Desk, at, block_on, cluster_fields, member_fields};
+use super::{Desk, address, block_on, cluster_fields, member_fields};
 
 /// The rows without the id of the world, which is its own.
 fn nameless(cloud: &SimCloud) -> String {
@@ -66,9 +66,9 @@ fn one_more_object_shifts_no_other() {
     let lasts = |with_another: bool| {
         let desk = Desk::new(5);
         if with_another {
-            desk.create(&at(KindId::AuroraCluster, "another"), &cluster_fields()).unwrap();
+            desk.create(&address(KindId::AuroraCluster, "another"), &cluster_fields()).unwrap();
         }
-        let cluster = at(KindId::AuroraCluster, "main");
+        let cluster = address(KindId::AuroraCluster, "main");
         desk.create(&cluster, &cluster_fields()).unwrap();
         (0..2_000).find(|_| {
             desk.pass(Span::from_secs(1));
@@ -89,9 +89,9 @@ fn what_one_process_does_another_sees_and_goes_on_with() {
     assert_eq!(clock.now(), first.cloud.clock().now());
     assert_eq!(json_of(&first.cloud), json_of(&second.cloud));
     second.pass(Span::from_hours(1));
-    second.create(&at(KindId::AuroraInstance, "main-9"), &member_fields("main", 3)).unwrap();
+    second.create(&address(KindId::AuroraInstance, "main-9"), &member_fields("main", 3)).unwrap();
     first.pass(Span::from_hours(1));
-    assert!(first.see(&at(KindId::AuroraInstance, "main-9")).is_some());
+    assert!(first.see(&address(KindId::AuroraInstance, "main-9")).is_some());
     let third = SimCloud::open(&WorldFile::under(folder.path())).unwrap();
     assert_eq!(json_of(&third), json_of(&first.cloud));
     first.cloud.reset(3, GENESIS).unwrap();
@@ -114,7 +114,7 @@ fn a_call_that_breaks_off_has_happened_or_not_as_asked() {
         let folder = tempfile::tempdir().unwrap();
         let desk = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
         desk.cloud.crash_at(1, side);
-        let cluster = at(KindId::AuroraCluster, "main");
+        let cluster = address(KindId::AuroraCluster, "main");
         let broken = desk.create(&cluster, &cluster_fields());
         assert!(matches!(broken, Err(CloudError::Unclear { .. })), "{broken:?}");
         assert!(matches!(desk.create(&cluster, &cluster_fields()), Err(CloudError::Unreachable { .. })));
@@ -177,7 +177,7 @@ fn the_command_resets_advances_shows_breaks_and_loads() {
     let folder = folder.path();
     sim(folder, "reset --seed 4 --start 2026-06-01T00:00:00Z").unwrap();
     Desk::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
-        .create(&at(KindId::AuroraCluster, "main"), &cluster_fields())
+        .create(&address(KindId::AuroraCluster, "main"), &cluster_fields())
         .unwrap();
     let (code, _, talk) = sim(folder, "advance 1h30m").unwrap();
     assert_eq!((code, talk.as_str()), (0, "it is 2026-06-01T01:30:00Z\n"));
@@ -205,7 +205,7 @@ fn bad_arguments_are_refused_and_change_nothing() {
     let folder = folder.path();
     sim(folder, "reset").unwrap();
     Desk::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
-        .make(&at(KindId::AuroraCluster, "main"), &cluster_fields());
+        .make(&address(KindId::AuroraCluster, "main"), &cluster_fields());
     let before = json_of(&SimCloud::open(&WorldFile::under(folder)).unwrap());
     for line in [
         "advance soon",

@@ -18,12 +18,12 @@ use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};
 use rgctl_store::objects::WorldFile;
 use serde_json::{Value, json};
 
-use super::{Desk, OTHER, REGION, at, attrs, block_on, cluster_fields, in_region, member_fields};
+use super::{Desk, OTHER, REGION, address, attrs, block_on, cluster_fields, in_region, member_fields};
 
 /// Makes an object with the tag of the blueprint `game`, and waits until it is there.
-fn make_ours(desk: &Desk, at: &Address, fields: &Value) {
+fn make_ours(desk: &Desk, address: &Address, fields: &Value) {
     let tags = BTreeMap::from([("rgctl:blueprint".to_owned(), "game".to_owned())]);
-    desk.call(&Op::Create { at: at.clone(), attrs: attrs(at.kind, fields), tags }).unwrap();
+    desk.call(&Op::Create { address: address.clone(), attrs: attrs(address.kind, fields), tags }).unwrap();
     desk.pass(Span::from_hours(12));
 }
 
@@ -40,20 +40,20 @@ fn look_for_game(desk: &Desk) -> Inventory {
 #[test]
 fn a_look_for_one_blueprint_shows_what_others_have_in_its_objects_and_nothing_else_of_theirs() {
     let desk = Desk::new(1);
-    let cluster = at(KindId::AuroraCluster, "game-accounts");
+    let cluster = address(KindId::AuroraCluster, "game-accounts");
     make_ours(&desk, &cluster, &cluster_fields());
-    let members = ["by-hand-1", "by-hand-2"].map(|name| at(KindId::AuroraInstance, name));
+    let members = ["by-hand-1", "by-hand-2"].map(|name| address(KindId::AuroraInstance, name));
     for member in &members {
         desk.make(member, &member_fields("game-accounts", 0));
     }
-    let global = at(KindId::AuroraGlobal, "theirs-global");
+    let global = address(KindId::AuroraGlobal, "theirs-global");
     desk.make(&global, &json!({ "source": "game-accounts", "source_region": REGION }));
     let theirs = in_region(OTHER, KindId::AuroraCluster, "theirs-copy");
     let mut fields = cluster_fields();
     fields["global"] = json!("theirs-global");
     desk.make(&theirs, &fields);
-    desk.make(&at(KindId::AuroraCluster, "theirs-alone"), &cluster_fields());
-    desk.make(&at(KindId::AuroraInstance, "theirs-alone-1"), &member_fields("theirs-alone", 0));
+    desk.make(&address(KindId::AuroraCluster, "theirs-alone"), &cluster_fields());
+    desk.make(&address(KindId::AuroraInstance, "theirs-alone-1"), &member_fields("theirs-alone", 0));
 
     let seen = look_for_game(&desk).seen;
     let shown: BTreeSet<&Address> = seen.keys().collect();
@@ -64,8 +64,8 @@ fn a_look_for_one_blueprint_shows_what_others_have_in_its_objects_and_nothing_el
 #[test]
 fn a_look_that_is_denied_an_endpoint_has_a_lasting_gap_there_and_shows_the_rest() {
     let desk = Desk::new(1);
-    make_ours(&desk, &at(KindId::AuroraCluster, "game-accounts"), &cluster_fields());
-    let group = at(KindId::CacheSubnetGroup, "game-ranking");
+    make_ours(&desk, &address(KindId::AuroraCluster, "game-accounts"), &cluster_fields());
+    let group = address(KindId::CacheSubnetGroup, "game-ranking");
     make_ours(&desk, &group, &json!({ "subnets": ["a", "b"], "description": "x" }));
     let rule = Rule::always(Fault::Denied, GENESIS, GENESIS + Span::from_days(400));
     let rule = Rule { kind: Some(KindId::AuroraInstance), ..rule.in_region(RegionId::new(REGION).unwrap()) };
@@ -101,37 +101,37 @@ fn another_hand_makes_tags_breaks_and_deletes_objects_by_command() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let sim = |words: &[&str]| sim(folder, words);
-    let see = |at: &Address| {
+    let see = |address: &Address| {
         let cloud = SimCloud::open(&WorldFile::under(folder)).unwrap();
         cloud
-            .with_world(|world| world.everything().find(|(other, _)| *other == at).map(|(_, seen)| seen))
+            .with_world(|world| world.everything().find(|(other, _)| *other == address).map(|(_, seen)| seen))
             .unwrap()
     };
-    let cluster = at(KindId::AuroraCluster, "theirs");
-    let address = cluster.to_string();
-    sim(&["create", &address, "engine=aurora-mysql", "engine_version=8.0.mysql_aurora.3.08.0"]).unwrap();
-    assert!(sim(&["status", &address, "stopped"]).unwrap_err().contains("let time pass"));
+    let cluster = address(KindId::AuroraCluster, "theirs");
+    let theirs = cluster.to_string();
+    sim(&["create", &theirs, "engine=aurora-mysql", "engine_version=8.0.mysql_aurora.3.08.0"]).unwrap();
+    assert!(sim(&["status", &theirs, "stopped"]).unwrap_err().contains("let time pass"));
     sim(&["advance", "12h"]).unwrap();
     assert_eq!(see(&cluster).unwrap().facts.tags, BTreeMap::new(), "it is nobody's");
 
-    sim(&["tag", &address, "rgctl:blueprint=game", "team=b"]).unwrap();
-    sim(&["tag", &address, "team-"]).unwrap();
+    sim(&["tag", &theirs, "rgctl:blueprint=game", "team=b"]).unwrap();
+    sim(&["tag", &theirs, "team-"]).unwrap();
     let tags = BTreeMap::from([("rgctl:blueprint".to_owned(), "game".to_owned())]);
     assert_eq!(see(&cluster).unwrap().facts.tags, tags);
-    assert!(sim(&["tag", &address, "team-"]).unwrap_err().contains("has no tag team"));
-    assert!(sim(&["tag", &address, "team"]).unwrap_err().contains("NAME=VALUE or NAME-"));
+    assert!(sim(&["tag", &theirs, "team-"]).unwrap_err().contains("has no tag team"));
+    assert!(sim(&["tag", &theirs, "team"]).unwrap_err().contains("NAME=VALUE or NAME-"));
 
-    let copy = at(KindId::AuroraCluster, "copy");
+    let copy = address(KindId::AuroraCluster, "copy");
     let copied = copy.to_string();
-    sim(&["create", &copied, "--like", &address, "backup_retention_days=9", "--tag", "a=b"]).unwrap();
+    sim(&["create", &copied, "--like", &theirs, "backup_retention_days=9", "--tag", "a=b"]).unwrap();
     sim(&["advance", "12h"]).unwrap();
     let seen = see(&copy).unwrap();
     assert_eq!(seen.attrs.get("engine"), Some(json!("aurora-mysql")));
     assert_eq!(seen.attrs.get("backup_retention_days"), Some(json!(9)));
     assert_eq!(seen.facts.tags, BTreeMap::from([("a".to_owned(), "b".to_owned())]));
     let group = "us-east-1/rds.subnet_group/x";
-    assert!(sim(&["create", group, "--like", &address]).unwrap_err().contains("another kind"));
-    assert!(sim(&["create", &copied, "--like", &address]).unwrap_err().contains("exists already"));
+    assert!(sim(&["create", group, "--like", &theirs]).unwrap_err().contains("another kind"));
+    assert!(sim(&["create", &copied, "--like", &theirs]).unwrap_err().contains("exists already"));
 
     sim(&["status", &copied, "inaccessible-encryption-credentials"]).unwrap();
     assert!(see(&copy).unwrap().facts.phase.to_string().starts_with("failed"));
@@ -140,6 +140,6 @@ fn another_hand_makes_tags_breaks_and_deletes_objects_by_command() {
     sim(&["delete", &copied, "--final-snapshot", "last"]).unwrap();
     sim(&["advance", "12h"]).unwrap();
     assert!(see(&copy).is_none());
-    assert!(see(&at(KindId::AuroraSnapshot, "last")).is_some());
+    assert!(see(&address(KindId::AuroraSnapshot, "last")).is_some());
     assert!(sim(&["delete", &copied]).unwrap_err().contains("does not exist"));
 }

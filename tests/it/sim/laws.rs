@@ -7,7 +7,7 @@ use rgctl_schema::table::{Attrs, Change};
 use rgctl_schema::time::Span;
 use serde_json::{Value, json};
 
-use super::{Desk, all_fields, at, attrs, cluster_fields};
+use super::{Desk, address, all_fields, attrs, cluster_fields};
 
 /// Kinds that can be made by a call.
 fn makeable() -> impl Iterator<Item = KindId> {
@@ -21,17 +21,17 @@ fn prepared(kind: KindId) -> (Desk, serde_json::Map<String, Value>) {
         all_fields(kind, false).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     fields.remove("global");
     if let Some(parent) = kind.facts().parent {
-        let parent = at(parent.kind, "main");
+        let parent = address(parent.kind, "main");
         let made = if parent.kind == KindId::AuroraCluster { cluster_fields() } else { json!({}) };
         desk.make(&parent, &made);
         fields.insert("cluster".to_owned(), json!("main"));
     }
     if let Some(member) = kind.member_kind() {
-        desk.make(&at(member, "main"), &json!({}));
+        desk.make(&address(member, "main"), &json!({}));
         fields.insert("source".to_owned(), json!("main"));
     }
     if kind == KindId::RedshiftWorkgroup {
-        desk.make(&at(KindId::RedshiftNamespace, "default"), &json!({}));
+        desk.make(&address(KindId::RedshiftNamespace, "default"), &json!({}));
     }
     (desk, fields)
 }
@@ -40,7 +40,7 @@ fn prepared(kind: KindId) -> (Desk, serde_json::Map<String, Value>) {
 fn what_is_created_is_first_unseen_then_creating_then_ready_and_as_wanted() {
     for kind in makeable() {
         let (desk, fields) = prepared(kind);
-        let object = at(kind, "thing");
+        let object = address(kind, "thing");
         let wanted = attrs(kind, &Value::Object(fields.clone()));
         desk.create(&object, &Value::Object(fields)).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert!(desk.see(&object).is_none(), "{kind}: a write is seen at once");
@@ -76,7 +76,7 @@ fn every_field_change_is_pending_before_it_takes_effect_and_interrupts_as_promis
     let mut changed = 0;
     for kind in makeable() {
         let (desk, fields) = prepared(kind);
-        let object = at(kind, "thing");
+        let object = address(kind, "thing");
         desk.create(&object, &Value::Object(fields)).unwrap();
         desk.pass(Span::from_hours(48));
         for (field, change) in changeable(kind) {
@@ -146,17 +146,17 @@ fn what_is_deleted_is_deleting_then_gone_and_leaves_the_snapshot_that_was_asked_
         if let Some(protection) = kind.facts().protection {
             fields.insert(protection.to_owned(), json!(false));
         }
-        let object = at(kind, "thing");
+        let object = address(kind, "thing");
         desk.create(&object, &Value::Object(fields)).unwrap();
         desk.pass(Span::from_hours(48));
         if kind.facts().is_global && tables::of(kind).primary_leaves {
-            let source = at(kind.member_kind().unwrap(), "main");
+            let source = address(kind.member_kind().unwrap(), "main");
             let (region, member) = (source.region.clone(), source.name.clone());
             desk.act(&object, rgctl_model::plan::Verb::Detach { region, member }).unwrap();
             desk.pass(Span::from_hours(1));
         }
-        let snapshot = kind.facts().final_snapshot.map(|kind| at(kind, "thing-final"));
-        desk.delete(&object, snapshot.as_ref().map(|at| at.name.as_str()))
+        let snapshot = kind.facts().final_snapshot.map(|kind| address(kind, "thing-final"));
+        desk.delete(&object, snapshot.as_ref().map(|address| address.name.as_str()))
             .unwrap_or_else(|error| panic!("{kind}: {error}"));
         desk.pass(Span::from_secs(6));
         if let Some(seen) = desk.see(&object) {

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 pub const REGION: &str = "us-east-1";
 pub const OTHER: &str = "us-west-2";
 
-pub fn at(kind: KindId, name: &str) -> Address {
+pub fn address(kind: KindId, name: &str) -> Address {
     in_region(REGION, kind, name)
 }
 
@@ -64,27 +64,27 @@ impl Desk {
     pub fn call_with(&self, op: &Op, token: &str) -> Result<(), CloudError> {
         block_on(self.cloud.call(op, &Token(token.to_owned()), &Permit::always())).map(|_| ())
     }
-    pub fn create(&self, at: &Address, fields: &Value) -> Result<(), CloudError> {
-        let attrs = attrs(at.kind, fields);
-        self.call(&Op::Create { at: at.clone(), attrs, tags: BTreeMap::new() })
+    pub fn create(&self, address: &Address, fields: &Value) -> Result<(), CloudError> {
+        let attrs = attrs(address.kind, fields);
+        self.call(&Op::Create { address: address.clone(), attrs, tags: BTreeMap::new() })
     }
-    pub fn modify(&self, at: &Address, fields: &Value) -> Result<(), CloudError> {
-        let attrs = attrs(at.kind, fields);
-        self.call(&Op::Modify { at: at.clone(), changes: Vec::new(), attrs })
+    pub fn modify(&self, address: &Address, fields: &Value) -> Result<(), CloudError> {
+        let attrs = attrs(address.kind, fields);
+        self.call(&Op::Modify { address: address.clone(), changes: Vec::new(), attrs })
     }
-    pub fn delete(&self, at: &Address, snapshot: Option<&str>) -> Result<(), CloudError> {
+    pub fn delete(&self, address: &Address, snapshot: Option<&str>) -> Result<(), CloudError> {
         let final_snapshot = snapshot.map(|name| Name::new(name).unwrap());
-        self.call(&Op::Delete { at: at.clone(), final_snapshot })
+        self.call(&Op::Delete { address: address.clone(), final_snapshot })
     }
-    pub fn act(&self, at: &Address, verb: Verb) -> Result<(), CloudError> {
-        self.call(&Op::Act { at: at.clone(), verb })
+    pub fn act(&self, address: &Address, verb: Verb) -> Result<(), CloudError> {
+        self.call(&Op::Act { address: address.clone(), verb })
     }
     pub fn pass(&self, span: Span) {
         self.cloud.advance(span).unwrap();
     }
     /// Makes an object and waits until it is there.
-    pub fn make(&self, at: &Address, fields: &Value) {
-        self.create(at, fields).unwrap_or_else(|error| panic!("{at}: {error}"));
+    pub fn make(&self, address: &Address, fields: &Value) {
+        self.create(address, fields).unwrap_or_else(|error| panic!("{address}: {error}"));
         self.pass(Span::from_hours(12));
     }
     pub fn look(&self) -> Inventory {
@@ -92,18 +92,18 @@ impl Desk {
         block_on(self.cloud.observe(&Selection { regions: BTreeSet::from(regions), ..Selection::default() }))
             .unwrap()
     }
-    pub fn see(&self, at: &Address) -> Option<Observed> {
-        self.look().seen.get(at).cloned()
+    pub fn see(&self, address: &Address) -> Option<Observed> {
+        self.look().seen.get(address).cloned()
     }
-    pub fn native(&self, at: &Address) -> String {
-        self.see(at).unwrap().facts.native
+    pub fn native(&self, address: &Address) -> String {
+        self.see(address).unwrap().facts.native
     }
     /// A cluster `main` with members `main-1` to `main-n`, in tiers of that order.
     pub fn cluster(&self, members: usize) -> (Address, Vec<Address>) {
-        let cluster = at(KindId::AuroraCluster, "main");
+        let cluster = address(KindId::AuroraCluster, "main");
         self.make(&cluster, &cluster_fields());
         let members: Vec<Address> =
-            (1..=members).map(|n| at(KindId::AuroraInstance, &format!("main-{n}"))).collect();
+            (1..=members).map(|n| address(KindId::AuroraInstance, &format!("main-{n}"))).collect();
         for (tier, member) in members.iter().enumerate() {
             self.make(member, &member_fields("main", tier));
         }

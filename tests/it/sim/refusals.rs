@@ -10,7 +10,7 @@ use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, Rule};
 use serde_json::json;
 
-use super::{Desk, OTHER, at, block_on, cluster_fields, in_region, member_fields};
+use super::{Desk, OTHER, address, block_on, cluster_fields, in_region, member_fields};
 
 fn code(result: Result<(), CloudError>) -> String {
     match result.unwrap_err() {
@@ -34,7 +34,7 @@ fn always(desk: &Desk, fault: Fault) {
 
 fn cache(fields: &serde_json::Value) -> (Desk, Address) {
     let desk = Desk::new(3);
-    let group = at(KindId::CacheGroup, "cache");
+    let group = address(KindId::CacheGroup, "cache");
     desk.make(&group, fields);
     (desk, group)
 }
@@ -47,7 +47,7 @@ fn clusters_are_refused_deletion_while_protected_in_use_or_global() {
     desk.modify(&cluster, &json!({ "deletion_protection": true })).unwrap();
     assert_eq!(code(desk.delete(&cluster, None)), "refused InvalidParameterCombination");
     desk.modify(&cluster, &json!({ "deletion_protection": false })).unwrap();
-    let global = at(KindId::AuroraGlobal, "world");
+    let global = address(KindId::AuroraGlobal, "world");
     desk.make(&global, &json!({ "source": "main" }));
     assert_eq!(code(desk.delete(&global, None)), "busy InvalidGlobalClusterStateFault");
     assert_eq!(code(desk.act(&cluster, Verb::Stop)), "busy InvalidDBClusterStateFault");
@@ -67,7 +67,7 @@ fn clusters_are_refused_deletion_while_protected_in_use_or_global() {
 #[test]
 fn a_name_is_taken_until_the_object_is_gone() {
     let desk = Desk::new(3);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     desk.create(&cluster, &cluster_fields()).unwrap();
     assert_eq!(code(desk.create(&cluster, &cluster_fields())), format!("conflict {cluster}"));
     desk.pass(Span::from_hours(1));
@@ -81,9 +81,9 @@ fn a_name_is_taken_until_the_object_is_gone() {
 #[test]
 fn one_change_at_a_time() {
     let desk = Desk::new(3);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     desk.create(&cluster, &cluster_fields()).unwrap();
-    let member = at(KindId::AuroraInstance, "main-1");
+    let member = address(KindId::AuroraInstance, "main-1");
     assert_eq!(code(desk.create(&member, &member_fields("main", 0))), "busy InvalidDBClusterStateFault");
     let change = json!({ "backup_retention_days": 9 });
     assert_eq!(code(desk.modify(&cluster, &change)), "busy InvalidDBClusterStateFault");
@@ -122,7 +122,7 @@ fn fields_that_need_their_own_call_or_a_new_object_are_refused() {
 fn a_cluster_takes_sixteen_members() {
     let desk = Desk::new(3);
     let (_, _) = desk.cluster(16);
-    let one_more = at(KindId::AuroraInstance, "main-17");
+    let one_more = address(KindId::AuroraInstance, "main-17");
     assert_eq!(
         code(desk.create(&one_more, &member_fields("main", 1))),
         "refused InvalidParameterCombination"
@@ -132,23 +132,23 @@ fn a_cluster_takes_sixteen_members() {
 #[test]
 fn what_is_named_must_exist_and_what_is_named_stays() {
     let desk = Desk::new(3);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     let mut fields = cluster_fields();
     fields["subnet_group"] = json!("nets");
     fields["parameter_group"] = json!("params");
     assert_eq!(code(desk.create(&cluster, &fields)), "not found rds.subnet_group/nets");
-    let nets = at(KindId::RdsSubnetGroup, "nets");
+    let nets = address(KindId::RdsSubnetGroup, "nets");
     desk.make(&nets, &json!({}));
     assert_eq!(code(desk.create(&cluster, &fields)), "not found aurora.cluster_parameters/params");
-    let params = at(KindId::AuroraClusterParameters, "params");
+    let params = address(KindId::AuroraClusterParameters, "params");
     desk.make(&params, &json!({}));
     desk.make(&cluster, &fields);
     assert_eq!(code(desk.delete(&nets, None)), "busy InvalidDBSubnetGroupStateFault");
     assert_eq!(code(desk.delete(&params, None)), "busy InvalidDBParameterGroupState");
-    let orphan = at(KindId::AuroraInstance, "orphan-1");
+    let orphan = address(KindId::AuroraInstance, "orphan-1");
     let missing = code(desk.create(&orphan, &member_fields("orphan", 0)));
     assert_eq!(missing, "not found aurora.cluster/orphan");
-    let users = at(KindId::CacheUserGroup, "people");
+    let users = address(KindId::CacheUserGroup, "people");
     assert_eq!(code(desk.create(&users, &json!({ "users": ["ann"] }))), "not found elasticache.user/ann");
 }
 
@@ -195,7 +195,7 @@ fn a_cache_without_replicas_has_nobody_to_fail_over_to() {
 #[test]
 fn warehouses_resize_within_their_bounds_and_around_their_data() {
     let desk = Desk::new(3);
-    let cluster = at(KindId::RedshiftCluster, "history");
+    let cluster = address(KindId::RedshiftCluster, "history");
     desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": 4 }));
     let far_too_many = code(desk.modify(&cluster, &json!({ "nodes": 129 })));
     assert_eq!(far_too_many, "refused NumberOfNodesPerClusterLimitExceeded");
@@ -209,7 +209,7 @@ fn warehouses_resize_within_their_bounds_and_around_their_data() {
 /// How long a resize takes.
 fn resized_in(from: u64, to: u64) -> Span {
     let desk = Desk::new(3);
-    let cluster = at(KindId::RedshiftCluster, "history");
+    let cluster = address(KindId::RedshiftCluster, "history");
     desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": from }));
     desk.modify(&cluster, &json!({ "nodes": to })).unwrap();
     desk.pass(Span::from_mins(1));
@@ -238,15 +238,15 @@ fn shards_of_a_global_datastore_are_changed_at_its_primary_for_all_members() {
     let desk = Desk::new(3);
     let fields = json!({ "engine": "valkey", "engine_version": "8.0", "node_type": "cache.r7g.large", "shards": 2,
         "replicas_per_shard": 1, "cluster_mode": "enabled", "automatic_failover": true });
-    let near = at(KindId::CacheGroup, "near");
+    let near = address(KindId::CacheGroup, "near");
     desk.make(&near, &fields);
-    desk.make(&at(KindId::CacheGlobal, "world"), &json!({ "source": "near" }));
+    desk.make(&address(KindId::CacheGlobal, "world"), &json!({ "source": "near" }));
     let far = in_region(OTHER, KindId::CacheGroup, "far");
     let mut wanted = fields.clone();
     wanted["global"] = json!("world");
     wanted["shards"] = json!(7);
     desk.make(&far, &wanted);
-    let shards = |at: &Address| desk.see(at).unwrap().attrs.get("shards");
+    let shards = |address: &Address| desk.see(address).unwrap().attrs.get("shards");
     assert_eq!(shards(&far), Some(json!(2)), "a secondary has the shards of its primary");
 
     assert_eq!(code(desk.modify(&far, &json!({ "shards": 3 }))), "busy InvalidReplicationGroupState");
@@ -279,7 +279,7 @@ fn slots_are_all_there_while_they_move_and_more_data_moves_longer() {
 fn secondaries_must_match_their_primary() {
     let desk = Desk::new(3);
     desk.cluster(1);
-    let global = at(KindId::AuroraGlobal, "world");
+    let global = address(KindId::AuroraGlobal, "world");
     let mut fields = cluster_fields();
     fields["global"] = json!("world");
     let far = in_region(OTHER, KindId::AuroraCluster, "far");
@@ -300,15 +300,15 @@ fn capacity_and_quota_are_told_apart() {
     always(&desk, Fault::Capacity { class: Some("db.r7g.2xlarge".to_owned()) });
     let bigger = json!({ "class": "db.r7g.2xlarge" });
     assert_eq!(code(desk.modify(&members[0], &bigger)), "exhausted InsufficientDBInstanceCapacity");
-    desk.create(&at(KindId::AuroraInstance, "main-2"), &member_fields("main", 1)).unwrap();
+    desk.create(&address(KindId::AuroraInstance, "main-2"), &member_fields("main", 1)).unwrap();
     always(&desk, Fault::Quota { limit: 2 });
-    let third = at(KindId::AuroraInstance, "main-3");
+    let third = address(KindId::AuroraInstance, "main-3");
     assert_eq!(code(desk.create(&third, &member_fields("main", 1))), "refused InstanceQuotaExceeded");
 }
 
 /// A call as the service takes it, from a client that keeps no budget.
-fn delete_in_haste(desk: &Desk, at: &Address) -> CloudError {
-    let op = Op::Delete { at: at.clone(), final_snapshot: None };
+fn delete_in_haste(desk: &Desk, address: &Address) -> CloudError {
+    let op = Op::Delete { address: address.clone(), final_snapshot: None };
     desk.cloud.with_world(|world| world.call(&op, &Token("t".to_owned()))).unwrap().unwrap_err()
 }
 
@@ -322,19 +322,21 @@ fn with_quotas() -> Desk {
 fn an_account_has_forty_members_in_a_region_whatever_their_cluster() {
     let desk = with_quotas();
     for cluster in ["a", "b", "c"] {
-        desk.make(&at(KindId::AuroraCluster, cluster), &cluster_fields());
+        desk.make(&address(KindId::AuroraCluster, cluster), &cluster_fields());
     }
     let member = |cluster: &str, n: usize| {
-        desk.create(&at(KindId::AuroraInstance, &format!("{cluster}-{n}")), &member_fields(cluster, 1))
+        desk.create(&address(KindId::AuroraInstance, &format!("{cluster}-{n}")), &member_fields(cluster, 1))
     };
     for n in 0..40 {
         member(["a", "b", "c"][n / 15], n).unwrap();
     }
     assert_eq!(code(member("c", 40)), "refused InstanceQuotaExceeded");
-    let document = at(KindId::DocumentCluster, "d");
+    let document = address(KindId::DocumentCluster, "d");
     desk.make(&document, &json!({ "engine_version": "5.0.0" }));
-    let beside = desk
-        .create(&at(KindId::DocumentInstance, "d-1"), &json!({ "cluster": "d", "class": "db.r6g.large" }));
+    let beside = desk.create(
+        &address(KindId::DocumentInstance, "d-1"),
+        &json!({ "cluster": "d", "class": "db.r6g.large" }),
+    );
     assert_eq!(code(beside), "refused InstanceQuotaExceeded", "both families share the quota");
     let elsewhere = in_region(OTHER, KindId::AuroraCluster, "a");
     desk.make(&elsewhere, &cluster_fields());
@@ -347,15 +349,15 @@ fn an_account_has_forty_members_in_a_region_whatever_their_cluster() {
 fn clusters_snapshots_nodes_and_shards_have_quotas_of_their_own() {
     let desk = with_quotas();
     for n in 0..40 {
-        desk.create(&at(KindId::AuroraCluster, &format!("c{n}")), &cluster_fields()).unwrap();
+        desk.create(&address(KindId::AuroraCluster, &format!("c{n}")), &cluster_fields()).unwrap();
     }
-    let one_more = desk.create(&at(KindId::AuroraCluster, "c40"), &cluster_fields());
+    let one_more = desk.create(&address(KindId::AuroraCluster, "c40"), &cluster_fields());
     assert_eq!(code(one_more), "refused DBClusterQuotaExceededFault");
 
     let group = |name: &str, shards: u64, replicas: u64| {
         let fields = json!({ "engine": "valkey", "node_type": "cache.r7g.large", "shards": shards,
             "replicas_per_shard": replicas, "cluster_mode": "enabled" });
-        desk.create(&at(KindId::CacheGroup, name), &fields)
+        desk.create(&address(KindId::CacheGroup, name), &fields)
     };
     assert_eq!(code(group("x", 91, 0)), "refused NodeGroupsPerReplicationGroupQuotaExceeded");
     assert_eq!(code(group("x", 40, 2)), "refused NodeQuotaForClusterExceeded");
@@ -365,13 +367,13 @@ fn clusters_snapshots_nodes_and_shards_have_quotas_of_their_own() {
     assert_eq!(code(group("d", 11, 2)), "refused NodeQuotaForCustomerExceeded");
     group("d", 10, 2).unwrap();
     desk.pass(Span::from_hours(3));
-    let grown = desk.modify(&at(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 3 }));
+    let grown = desk.modify(&address(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 3 }));
     assert_eq!(code(grown), "refused NodeQuotaForCustomerExceeded");
-    desk.modify(&at(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 1 })).unwrap();
+    desk.modify(&address(KindId::CacheGroup, "d"), &json!({ "replicas_per_shard": 1 })).unwrap();
 
     let warehouse = |name: &str, nodes: u64| {
         desk.create(
-            &at(KindId::RedshiftCluster, name),
+            &address(KindId::RedshiftCluster, name),
             &json!({ "node_type": "ra3.4xlarge", "nodes": nodes }),
         )
     };
@@ -385,7 +387,7 @@ fn clusters_snapshots_nodes_and_shards_have_quotas_of_their_own() {
 #[test]
 fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
     let desk = Desk::new(3);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     let mut made = 0;
     let after = loop {
         match delete_in_haste(&desk, &cluster) {
@@ -410,14 +412,14 @@ fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
 #[test]
 fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
     let desk = Desk::new(3);
-    let cluster = at(KindId::AuroraCluster, "main");
+    let cluster = address(KindId::AuroraCluster, "main");
     let now = || desk.cloud.with_world(|world| world.now()).unwrap();
     let start = now();
     for _ in 0..300 {
         assert!(matches!(desk.delete(&cluster, None), Err(CloudError::NotFound { .. })));
     }
     assert_eq!(now(), start, "a full budget is there to be used");
-    let op = Op::Delete { at: cluster, final_snapshot: None };
+    let op = Op::Delete { address: cluster, final_snapshot: None };
     let token = Token("t".to_owned());
     let permit = Permit::always();
     let answers =

@@ -8,7 +8,7 @@ use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::Span;
 use serde_json::json;
 
-use super::{Desk, OTHER, at, cluster_fields, in_region, member_fields};
+use super::{Desk, OTHER, address, cluster_fields, in_region, member_fields};
 
 fn role(desk: &Desk, member: &rgctl_model::address::Address) -> Option<Role> {
     desk.see(member).unwrap().facts.role
@@ -30,7 +30,7 @@ fn the_first_member_writes_and_the_cluster_tells_of_all() {
         .map(|(n, r)| (n.to_owned(), r));
     assert_eq!(told, expected);
     let zones: std::collections::BTreeSet<_> =
-        members.iter().map(|at| desk.see(at).unwrap().attrs.text("zone").unwrap()).collect();
+        members.iter().map(|address| desk.see(address).unwrap().attrs.text("zone").unwrap()).collect();
     assert_eq!(zones.len(), 3, "members share a zone");
 }
 
@@ -42,10 +42,10 @@ fn a_failover_has_no_writer_on_the_way_and_the_named_one_at_the_end() {
     assert_eq!(desk.see(&cluster).unwrap().facts.phase, Phase::Ready, "the write is seen at once");
     desk.pass(Span::from_secs(6));
     assert_eq!(desk.native(&cluster), "failing-over");
-    assert!(members.iter().all(|at| role(&desk, at) == Some(Role::Reader)));
+    assert!(members.iter().all(|address| role(&desk, address) == Some(Role::Reader)));
     desk.pass(Span::from_mins(5));
     assert_eq!(desk.native(&cluster), "available");
-    let roles: Vec<_> = members.iter().map(|at| role(&desk, at).unwrap()).collect();
+    let roles: Vec<_> = members.iter().map(|address| role(&desk, address).unwrap()).collect();
     assert_eq!(roles, [Role::Reader, Role::Reader, Role::Writer]);
     assert_eq!(desk.cloud.violations(), []);
 }
@@ -106,21 +106,21 @@ fn stopping_stops_the_members_and_starting_starts_them() {
     let (cluster, members) = desk.cluster(2);
     desk.act(&cluster, Verb::Stop).unwrap();
     desk.pass(Span::from_hours(1));
-    assert!([&cluster, &members[0], &members[1]].iter().all(|at| desk.native(at) == "stopped"));
+    assert!([&cluster, &members[0], &members[1]].iter().all(|address| desk.native(address) == "stopped"));
     assert!(matches!(
         desk.modify(&cluster, &json!({ "backup_retention_days": 9 })),
         Err(CloudError::Busy { .. })
     ));
     desk.act(&cluster, Verb::Start).unwrap();
     desk.pass(Span::from_hours(3));
-    assert!([&cluster, &members[0], &members[1]].iter().all(|at| desk.native(at) == "available"));
+    assert!([&cluster, &members[0], &members[1]].iter().all(|address| desk.native(address) == "available"));
     assert_eq!(role(&desk, &members[0]), Some(Role::Writer));
 }
 
 /// A global cluster `world` over `main` here and `far` in the other region, each with two members.
 fn global(desk: &Desk) -> [rgctl_model::address::Address; 3] {
     let (cluster, _) = desk.cluster(2);
-    let global = at(KindId::AuroraGlobal, "world");
+    let global = address(KindId::AuroraGlobal, "world");
     desk.make(&global, &json!({ "source": "main", "engine": "aurora-mysql" }));
     let far = in_region(OTHER, KindId::AuroraCluster, "far");
     let mut fields = cluster_fields();
@@ -152,7 +152,7 @@ fn a_switchover_swaps_the_regions_and_back() {
     desk.pass(Span::from_hours(1));
     assert_eq!((role(&desk, &cluster), role(&desk, &far)), (Some(Role::Reader), Some(Role::Writer)));
     assert_eq!(role(&desk, &far_1), Some(Role::Writer));
-    assert_eq!(role(&desk, &at(KindId::AuroraInstance, "main-1")), Some(Role::Reader));
+    assert_eq!(role(&desk, &address(KindId::AuroraInstance, "main-1")), Some(Role::Reader));
     let (to, member) = (cluster.region.clone(), cluster.name.clone());
     desk.act(&global, Verb::Switchover { to, member }).unwrap();
     desk.pass(Span::from_hours(1));

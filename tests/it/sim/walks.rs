@@ -92,23 +92,23 @@ fn a_walk_keeps_the_rules_and_comes_to_rest() {
         desk.pass(Span::from_days(60));
         let next = desk.cloud.with_world(|world| world.next_event()).unwrap();
         assert_eq!(next, None, "seed {seed} never comes to rest");
-        for (at, seen) in desk.look().seen {
+        for (address, seen) in desk.look().seen {
             assert!(
                 !seen.facts.phase.is_transitional(),
-                "seed {seed}: {at} is {} for ever",
+                "seed {seed}: {address} is {} for ever",
                 seen.facts.native
             );
-            assert!(seen.pending.is_none(), "seed {seed}: {at}");
+            assert!(seen.pending.is_none(), "seed {seed}: {address}");
             let follows = seen.facts.role == Some(Role::Reader);
-            let is_cluster = at.kind == KindId::AuroraCluster && !seen.facts.members.is_empty();
+            let is_cluster = address.kind == KindId::AuroraCluster && !seen.facts.members.is_empty();
             if is_cluster && seen.facts.phase.is_ready() {
                 let writers = seen.facts.members.iter().filter(|member| member.role == Role::Writer).count();
-                assert_eq!(writers, usize::from(!follows), "seed {seed}: writers of {at}");
+                assert_eq!(writers, usize::from(!follows), "seed {seed}: writers of {address}");
             }
-            if at.kind.facts().is_global && !seen.facts.members.is_empty() {
+            if address.kind.facts().is_global && !seen.facts.members.is_empty() {
                 let primaries =
                     seen.facts.members.iter().filter(|member| member.role == Role::Writer).count();
-                assert_eq!(primaries, 1, "seed {seed}: primaries of {at}");
+                assert_eq!(primaries, 1, "seed {seed}: primaries of {address}");
             }
         }
     }

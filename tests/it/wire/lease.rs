@@ -97,7 +97,7 @@ async fn run(orders: &Orders) -> String {
     let store = record(&orders.url, &orders.bucket, orders.shift_ms);
     let world = Environment { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
     let mut nodes = cluster_store("accounts", &orders.code, 1, "db.r7g.large");
-    for node in nodes.iter_mut().filter(|node| node.at.kind == KindId::RdsSubnetGroup) {
+    for node in nodes.iter_mut().filter(|node| node.address.kind == KindId::RdsSubnetGroup) {
         node.attrs.set("subnets", Some(json!(orders.subnets))).unwrap();
     }
     let mut wanted = desired(nodes);

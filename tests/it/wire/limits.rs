@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::shell::{Shell, head, store};
 use super::{apply_on, changes, cloud, emulator, subnets_of};
-use rgctl_testkit::fixtures::{at, desired, node};
+use rgctl_testkit::fixtures::{address, desired, node};
 
 /// Stores of two families that the emulator knows only in part. Of the third, Redshift, it accepts changes that it does
 /// not keep, which a run of the binary gives up after minutes: that one is tried with a shorter patience below.
@@ -64,7 +64,7 @@ async fn a_warehouse_whose_changes_the_emulator_accepts_and_forgets_is_given_up_
     let (cloud, code) = (cloud(&url), "eu-north-1");
     let [subnets, parameters, cluster] =
         [KindId::RedshiftSubnetGroup, KindId::RedshiftParameters, KindId::RedshiftCluster]
-            .map(|kind| at(code, kind, "game-history"));
+            .map(|kind| address(code, kind, "game-history"));
     let nodes = vec![
         node(
             subnets.clone(),

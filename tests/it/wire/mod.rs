@@ -39,7 +39,7 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
-use rgctl_testkit::fixtures::{at, cluster_store, consents, desired, node, region};
+use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, node, region};
 use rgctl_testkit::site::{Quiet, applying};
 use rgctl_testkit::store_law::obeys_the_laws;
 
@@ -98,7 +98,7 @@ fn subnets_of(url: &str, code: &str) -> BTreeSet<String> {
 fn wanted(url: &str, code: &str, members: usize) -> Desired {
     let mut nodes = cluster_store("accounts", code, members, "db.r7g.large");
     for node in &mut nodes {
-        if node.at.kind == KindId::RdsSubnetGroup {
+        if node.address.kind == KindId::RdsSubnetGroup {
             node.attrs.set("subnets", Some(json!(subnets_of(url, code)))).unwrap();
         }
     }
@@ -165,15 +165,15 @@ async fn what_is_applied_is_left_alone_repaired_after_drift_and_destroyed() {
     let before = cloud.attempts().len();
     apply(&cloud, &desired, &policy, Purpose::Apply).await;
     assert_eq!(changes(&cloud, before), ["ModifyDBCluster"]);
-    let cluster =
-        &look(&cloud, "us-east-1").await.seen[&at("us-east-1", KindId::AuroraCluster, "game-accounts-use1")];
+    let cluster = &look(&cloud, "us-east-1").await.seen
+        [&address("us-east-1", KindId::AuroraCluster, "game-accounts-use1")];
     assert_eq!(cluster.attrs.get("backup_retention_days"), Some(json!(7)));
 
     let policy = consents(&["delete:accounts@us-east-1"]);
     let gone = apply(&cloud, &desired, &policy, Purpose::Destroy).await;
     assert_eq!(gone.outcome, Outcome::Settled, "{:#?}", gone.last.plan);
     let left = look(&cloud, "us-east-1").await;
-    let left: Vec<_> = left.seen.keys().filter(|at| !at.kind.facts().observe_only).collect();
+    let left: Vec<_> = left.seen.keys().filter(|address| !address.kind.facts().observe_only).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -191,8 +191,8 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
          c.create_db_cluster(DBClusterIdentifier='game-other', Engine='aurora-mysql', MasterUsername='root', \
          MasterUserPassword='not-a-secret', Tags=[{'Key': 'rgctl:blueprint', 'Value': 'another'}])",
     );
-    let old = at(code, KindId::AuroraCluster, "game-old");
-    let other = at(code, KindId::AuroraCluster, "game-other");
+    let old = address(code, KindId::AuroraCluster, "game-old");
+    let other = address(code, KindId::AuroraCluster, "game-other");
     let fields = [("engine", json!("aurora-mysql")), ("backup_retention_days", json!(5))];
     let desired = desired(vec![
         node(old.clone(), "accounts", &fields, &[]),
@@ -200,10 +200,14 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
     ]);
     let seen = look(&cloud, code).await;
     let listed: Vec<_> =
-        strangers(&seen, &desired, &NO_CLAIMS).into_iter().map(|(at, _)| at.clone()).collect();
+        strangers(&seen, &desired, &NO_CLAIMS).into_iter().map(|(address, _)| address.clone()).collect();
     assert_eq!(listed, [old.clone(), other]);
     let ops = rgctl_testkit::fixtures::take_over_ops(&desired, &seen);
-    assert_eq!(ops.iter().map(Op::at).collect::<Vec<_>>(), [&old], "another blueprint's object is not taken");
+    assert_eq!(
+        ops.iter().map(Op::address).collect::<Vec<_>>(),
+        [&old],
+        "another blueprint's object is not taken"
+    );
     let before = cloud.attempts().len();
     for op in &ops {
         cloud.call(op, &Token("import".into()), &Permit::always()).await.unwrap();
@@ -225,14 +229,14 @@ async fn a_second_creation_of_the_same_name_is_a_conflict_and_a_missing_one_is_n
         attrs.set(field, Some(value)).unwrap();
     }
     let tags = [("rgctl:blueprint".to_owned(), "game".to_owned())].into_iter().collect();
-    let make = Op::Create { at: at(code, kind, "game-history"), attrs, tags };
+    let make = Op::Create { address: address(code, kind, "game-history"), attrs, tags };
     let token = Token("t-1".into());
     cloud.call(&make, &token, &Permit::always()).await.unwrap();
     assert!(matches!(cloud.call(&make, &token, &Permit::always()).await, Err(CloudError::Conflict { .. })));
     let seen = look(&cloud, code).await;
-    let found = &seen.seen[&at(code, kind, "game-history")];
+    let found = &seen.seen[&address(code, kind, "game-history")];
     assert_eq!((found.owner(), found.token()), (Some("game"), Some("t-1")), "the second try finds the first");
-    let gone = Op::Delete { at: at(code, kind, "game-nothing"), final_snapshot: None };
+    let gone = Op::Delete { address: address(code, kind, "game-nothing"), final_snapshot: None };
     assert!(matches!(cloud.call(&gone, &token, &Permit::always()).await, Err(CloudError::NotFound { .. })));
 }
 
@@ -244,19 +248,19 @@ async fn what_the_emulator_leaves_out() {
     assert_eq!(seen.gaps, [], "a list that the emulator does not know is no gap");
     let kind = KindId::DocumentCluster;
     let document = Op::Create {
-        at: at("ap-southeast-1", kind, "game-matches"),
+        address: address("ap-southeast-1", kind, "game-matches"),
         attrs: AnyAttrs::empty(kind),
         tags: [].into(),
     };
     let serverless = KindId::RedshiftNamespace;
     let namespace = Op::Create {
-        at: at("ap-southeast-1", serverless, "game-lake"),
+        address: address("ap-southeast-1", serverless, "game-lake"),
         attrs: AnyAttrs::empty(serverless),
         tags: [].into(),
     };
     for op in [document, namespace] {
         let refused = cloud.call(&op, &Token("t".into()), &Permit::always()).await.unwrap_err();
-        println!("the emulator cannot {} {}: {refused}", op.word(), op.at().kind);
+        println!("the emulator cannot {} {}: {refused}", op.word(), op.address().kind);
         assert!(matches!(refused, CloudError::Refused { .. }), "{refused}");
     }
 }
@@ -317,7 +321,7 @@ async fn observing_many_clusters_costs_a_page_of_calls_and_not_a_call_each() {
     let took = Wall.now().since(started);
     let calls = cloud.attempts().len();
     println!("{clusters} clusters observed with {calls} attempts in {took}");
-    assert_eq!(seen.seen.keys().filter(|at| at.kind == KindId::RedshiftCluster).count(), clusters);
+    assert_eq!(seen.seen.keys().filter(|address| address.kind == KindId::RedshiftCluster).count(), clusters);
     // One call for each list and for the sweep of tags, and a page for each hundred objects: no retry, no object by itself.
     assert!(calls <= 25 + clusters / 100, "{calls}");
 }

@@ -17,12 +17,12 @@ use rgctl_schema::names::Name;
 /// Deletes an object.
 pub async fn delete(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
+    let (sdk, name) = (&client.write.elasticache, address.name.as_str());
     let snapshot = snapshot.map(Name::to_string);
-    match at.kind {
+    match address.kind {
         KindId::CacheSubnetGroup => {
             let request = sdk.delete_cache_subnet_group().cache_subnet_group_name(name);
             client.change(ENDPOINT, "DeleteCacheSubnetGroup", request.send()).await.map(drop)?;
@@ -68,10 +68,10 @@ pub async fn delete(
 /// Sets tags.
 pub async fn tag(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
-    let kind = match at.kind {
+    let kind = match address.kind {
         KindId::CacheSubnetGroup => "subnetgroup",
         KindId::CacheParameters => "parametergroup",
         KindId::CacheUser => "user",
@@ -81,7 +81,7 @@ pub async fn tag(
         KindId::CacheSnapshot => "snapshot",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = client.arn("elasticache", &at.region, &format!("{kind}:{}", at.name)).await?;
+    let arn = client.arn("elasticache", &address.region, &format!("{kind}:{}", address.name)).await?;
     let request =
         client.write.elasticache.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(cache, tags));
     client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
@@ -92,9 +92,9 @@ pub async fn tag(
 const FIRST_SHARD: &str = "0001";
 
 /// Does a verb.
-pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
-    match (at.kind, verb) {
+pub async fn act(client: &ServiceClient<'_>, address: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.write.elasticache, address.name.as_str());
+    match (address.kind, verb) {
         (KindId::CacheGroup, Verb::Failover { to: None }) => test_failover(client, name, FIRST_SHARD).await?,
         (KindId::CacheGroup, Verb::TestFailover { shard }) => test_failover(client, name, shard).await?,
         (KindId::CacheGroup, Verb::Failover { to: Some(member) }) => {

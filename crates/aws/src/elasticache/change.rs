@@ -18,10 +18,10 @@ use rgctl_model::ports::{CloudError, Receipt};
 /// Changes an object.
 pub async fn modify(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     attrs: &AnyAttrs,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
+    let (sdk, name) = (&client.write.elasticache, address.name.as_str());
     match attrs {
         AnyAttrs::CacheSubnetGroup(wanted) => subnet_group(client, name, wanted).await?,
         AnyAttrs::CacheParameters(wanted) => {

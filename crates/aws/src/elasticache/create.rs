@@ -23,11 +23,11 @@ type Tags = BTreeMap<String, String>;
 /// Makes an object.
 pub async fn create(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.elasticache, at.name.as_str());
+    let (sdk, name) = (&client.write.elasticache, address.name.as_str());
     let arn = match attrs {
         AnyAttrs::CacheSubnetGroup(wanted) => {
             let request = sdk

@@ -310,13 +310,13 @@ fn serverless_snapshot(it: &ServerlessCacheSnapshot) -> Observed {
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
 ) -> Result<BTreeMap<String, String>, CloudError> {
     let request = client
         .read
         .elasticache
         .describe_cache_parameters()
-        .cache_parameter_group_name(at.name.as_str())
+        .cache_parameter_group_name(address.name.as_str())
         .source("user");
     let call = request.into_paginator().send().collect::<Result<Vec<_>, _>>();
     let pages = client.ask(ENDPOINT, "DescribeCacheParameters", call).await?;

@@ -16,11 +16,11 @@ use rgctl_schema::names::{Name, RegionId};
 /// Deletes an object.
 pub async fn delete(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.rds, at.name.as_str());
-    match at.kind {
+    let (sdk, name) = (&client.write.rds, address.name.as_str());
+    match address.kind {
         KindId::RdsSubnetGroup => {
             let request = sdk.delete_db_subnet_group().db_subnet_group_name(name);
             client.change(ENDPOINT, "DeleteDBSubnetGroup", request.send()).await.map(drop)?;
@@ -58,10 +58,10 @@ pub async fn delete(
 /// Sets tags.
 pub async fn tag(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
-    let kind = match at.kind {
+    let kind = match address.kind {
         KindId::RdsSubnetGroup => "subgrp",
         KindId::AuroraClusterParameters | KindId::DocumentClusterParameters => "cluster-pg",
         KindId::AuroraInstanceParameters => "pg",
@@ -71,21 +71,22 @@ pub async fn tag(
         KindId::AuroraGlobal | KindId::DocumentGlobal => "global-cluster",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = client.arn("rds", &at.region, &format!("{kind}:{}", at.name)).await?;
+    let arn = client.arn("rds", &address.region, &format!("{kind}:{}", address.name)).await?;
     // A global cluster belongs to no region: its ARN names none.
-    let arn = if kind == "global-cluster" { arn.replacen(&format!(":{}:", at.region), "::", 1) } else { arn };
+    let arn =
+        if kind == "global-cluster" { arn.replacen(&format!(":{}:", address.region), "::", 1) } else { arn };
     let request = client.write.rds.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(rds, tags));
     client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
     Ok(Receipt::default())
 }
 
 /// Does a verb.
-pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
-    match at.kind {
-        KindId::AuroraGlobal | KindId::DocumentGlobal => global(client, at, verb).await?,
-        KindId::AuroraCluster | KindId::DocumentCluster => cluster(client, at, verb).await?,
+pub async fn act(client: &ServiceClient<'_>, address: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+    match address.kind {
+        KindId::AuroraGlobal | KindId::DocumentGlobal => global(client, address, verb).await?,
+        KindId::AuroraCluster | KindId::DocumentCluster => cluster(client, address, verb).await?,
         KindId::AuroraInstance | KindId::DocumentInstance if *verb == Verb::Reboot => {
-            let request = client.write.rds.reboot_db_instance().db_instance_identifier(at.name.as_str());
+            let request = client.write.rds.reboot_db_instance().db_instance_identifier(address.name.as_str());
             client.change(ENDPOINT, "RebootDBInstance", request.send()).await.map(drop)?;
         }
         other => return Err(unsupported(&format!("{} {other}", verb.as_str()))),
@@ -93,8 +94,8 @@ pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Resul
     Ok(Receipt::default())
 }
 
-async fn cluster(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
-    let (sdk, name) = (&client.write.rds, at.name.as_str());
+async fn cluster(client: &ServiceClient<'_>, address: &Address, verb: &Verb) -> Result<(), CloudError> {
+    let (sdk, name) = (&client.write.rds, address.name.as_str());
     match verb {
         Verb::Failover { to } => {
             let request = sdk
@@ -111,12 +112,12 @@ async fn cluster(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Resul
             let request = sdk.stop_db_cluster().db_cluster_identifier(name);
             client.change(ENDPOINT, "StopDBCluster", request.send()).await.map(drop)
         }
-        other => Err(unsupported(&format!("{} {}", other.as_str(), at.kind))),
+        other => Err(unsupported(&format!("{} {}", other.as_str(), address.kind))),
     }
 }
 
-async fn global(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<(), CloudError> {
-    let name = at.name.as_str();
+async fn global(client: &ServiceClient<'_>, address: &Address, verb: &Verb) -> Result<(), CloudError> {
+    let name = address.name.as_str();
     match verb {
         Verb::Switchover { to, member } => {
             // Asked in the region that takes over: the roles may have moved since the blueprint was written, and
@@ -152,7 +153,7 @@ async fn global(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result
                 .db_cluster_identifier(member_arn(&there, region, member).await?);
             there.urgent(ENDPOINT, "RemoveFromGlobalCluster", request.send()).await.map(drop)
         }
-        other => Err(unsupported(&format!("{} {}", other.as_str(), at.kind))),
+        other => Err(unsupported(&format!("{} {}", other.as_str(), address.kind))),
     }
 }
 

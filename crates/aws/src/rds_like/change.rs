@@ -20,18 +20,18 @@ use rgctl_schema::table::FieldChange;
 /// Changes an object.
 pub async fn modify(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     changes: &[FieldChange],
     attrs: &AnyAttrs,
 ) -> Result<Receipt, CloudError> {
-    let name = at.name.as_str();
+    let name = address.name.as_str();
     match attrs {
         AnyAttrs::RdsSubnetGroup(group) => subnet_group(client, name, group).await?,
         AnyAttrs::AuroraClusterParameters(group)
         | AnyAttrs::AuroraInstanceParameters(group)
         | AnyAttrs::DocumentClusterParameters(group) => {
             if let Some(parameters) = &group.parameters {
-                set_parameters(client, at, parameters).await?;
+                set_parameters(client, address, parameters).await?;
             }
         }
         AnyAttrs::AuroraGlobal(wanted) => global(client, name, wanted.deletion_protection).await?,
@@ -196,14 +196,14 @@ async fn global(client: &ServiceClient<'_>, name: &str, protected: Option<bool>)
 /// once, and which are static is known to the service only: a refused batch is sent again to wait for the restart.
 pub async fn set_parameters(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     parameters: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
     let all: Vec<(&String, &String)> = parameters.iter().collect();
     for batch in all.chunks(PARAMETERS_A_CALL) {
-        match send_parameters(client, at, batch, ApplyMethod::Immediate).await {
+        match send_parameters(client, address, batch, ApplyMethod::Immediate).await {
             Err(CloudError::Refused { code, .. }) if code == "InvalidParameterCombination" => {
-                send_parameters(client, at, batch, ApplyMethod::PendingReboot).await?;
+                send_parameters(client, address, batch, ApplyMethod::PendingReboot).await?;
             }
             other => other?,
         }
@@ -213,7 +213,7 @@ pub async fn set_parameters(
 
 async fn send_parameters(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     batch: &[(&String, &String)],
     method: ApplyMethod,
 ) -> Result<(), CloudError> {
@@ -225,12 +225,12 @@ async fn send_parameters(
             .build()
     });
     let parameters: Vec<Parameter> = parameters.collect();
-    if at.kind == KindId::AuroraInstanceParameters {
+    if address.kind == KindId::AuroraInstanceParameters {
         let request = client
             .write
             .rds
             .modify_db_parameter_group()
-            .db_parameter_group_name(at.name.as_str())
+            .db_parameter_group_name(address.name.as_str())
             .set_parameters(Some(parameters));
         client.change(ENDPOINT, "ModifyDBParameterGroup", request.send()).await.map(drop)
     } else {
@@ -238,7 +238,7 @@ async fn send_parameters(
             .write
             .rds
             .modify_db_cluster_parameter_group()
-            .db_cluster_parameter_group_name(at.name.as_str())
+            .db_cluster_parameter_group_name(address.name.as_str())
             .set_parameters(Some(parameters));
         client.change(ENDPOINT, "ModifyDBClusterParameterGroup", request.send()).await.map(drop)
     }

@@ -21,16 +21,16 @@ use rgctl_schema::names::RegionId;
 /// Makes an object.
 pub async fn create(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     attrs: &AnyAttrs,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
-    let name = at.name.as_str();
+    let name = address.name.as_str();
     match attrs {
         AnyAttrs::RdsSubnetGroup(group) => subnet_group(client, name, group, tags).await,
         AnyAttrs::AuroraClusterParameters(group)
         | AnyAttrs::AuroraInstanceParameters(group)
-        | AnyAttrs::DocumentClusterParameters(group) => parameter_group(client, at, group, tags).await,
+        | AnyAttrs::DocumentClusterParameters(group) => parameter_group(client, address, group, tags).await,
         AnyAttrs::AuroraGlobal(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
             let source = Source {
@@ -40,7 +40,7 @@ pub async fn create(
                 version: wanted.engine_version.as_ref().map(|version| version.0.clone()),
                 protected: wanted.deletion_protection,
             };
-            global(client, at, &source, tags).await
+            global(client, address, &source, tags).await
         }
         AnyAttrs::DocumentGlobal(wanted) => {
             let source = Source {
@@ -50,7 +50,7 @@ pub async fn create(
                 version: None,
                 protected: wanted.deletion_protection,
             };
-            global(client, at, &source, tags).await
+            global(client, address, &source, tags).await
         }
         AnyAttrs::AuroraCluster(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
@@ -181,13 +181,13 @@ async fn subnet_group(
 
 async fn parameter_group(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     wanted: &ParameterGroupAttrs,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
-    let (name, family) = (at.name.as_str(), wanted.family.clone());
+    let (name, family) = (address.name.as_str(), wanted.family.clone());
     let description = wanted.description.as_deref().unwrap_or(name);
-    let arn = if at.kind == KindId::AuroraInstanceParameters {
+    let arn = if address.kind == KindId::AuroraInstanceParameters {
         let request = client
             .write
             .rds
@@ -213,7 +213,7 @@ async fn parameter_group(
     // A group is made empty. Should the second call fail, the group is there without its parameters, which the next
     // observation shows as a difference.
     if let Some(parameters) = &wanted.parameters {
-        set_parameters(client, at, parameters).await?;
+        set_parameters(client, address, parameters).await?;
     }
     Ok(Receipt { arn })
 }
@@ -228,13 +228,13 @@ struct Source<'a> {
 
 async fn global(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     source: &Source<'_>,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
     let region = match source.region {
         Some(code) => RegionId::new(code).map_err(|why| unsupported(&format!("region {code:?}: {why}")))?,
-        None => at.region.clone(),
+        None => address.region.clone(),
     };
     let arn = match source.name {
         Some(name) => Some(client.arn("rds", &region, &format!("cluster:{name}")).await?),
@@ -247,7 +247,7 @@ async fn global(
         .write
         .rds
         .create_global_cluster()
-        .global_cluster_identifier(at.name.as_str())
+        .global_cluster_identifier(address.name.as_str())
         .set_source_db_cluster_identifier(arn)
         .set_engine(own.then(|| source.engine.to_owned()))
         .set_engine_version(source.version.clone().filter(|_| own))
@@ -257,7 +257,7 @@ async fn global(
     let arn = answer.global_cluster.and_then(|global| global.global_cluster_arn);
     if document {
         // DocumentDB's form of this call takes no tags: they are set by a second one.
-        super::tag(client, at, tags).await?;
+        super::tag(client, address, tags).await?;
     }
     Ok(Receipt { arn })
 }

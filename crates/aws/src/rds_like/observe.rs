@@ -319,10 +319,10 @@ fn snapshot(it: &DbClusterSnapshot) -> Option<Observed> {
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
     client: &ServiceClient<'_>,
-    at: &rgctl_model::address::Address,
+    address: &rgctl_model::address::Address,
 ) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
-    let (sdk, name) = (&client.read.rds, at.name.as_str());
-    let listed = if at.kind == rgctl_model::kinds::KindId::AuroraInstanceParameters {
+    let (sdk, name) = (&client.read.rds, address.name.as_str());
+    let listed = if address.kind == rgctl_model::kinds::KindId::AuroraInstanceParameters {
         let request = sdk.describe_db_parameters().db_parameter_group_name(name).source("user");
         list!(client, "DescribeDBParameters", request).await?
     } else {

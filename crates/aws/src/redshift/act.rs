@@ -21,11 +21,11 @@ type Tags = BTreeMap<String, String>;
 /// Makes an object.
 pub async fn create(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     attrs: &AnyAttrs,
     tags: &Tags,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.redshift, at.name.as_str());
+    let (sdk, name) = (&client.write.redshift, address.name.as_str());
     match attrs {
         AnyAttrs::RedshiftSubnetGroup(wanted) => {
             let request = sdk
@@ -89,11 +89,11 @@ fn cluster(name: &str, wanted: &ClusterAttrs, tags: &Tags) -> CreateClusterInput
 /// Deletes an object.
 pub async fn delete(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     snapshot: Option<&Name>,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.redshift, at.name.as_str());
-    match at.kind {
+    let (sdk, name) = (&client.write.redshift, address.name.as_str());
+    match address.kind {
         KindId::RedshiftSubnetGroup => {
             let request = sdk.delete_cluster_subnet_group().cluster_subnet_group_name(name);
             client.change(ENDPOINT, "DeleteClusterSubnetGroup", request.send()).await.map(drop)?;
@@ -116,24 +116,24 @@ pub async fn delete(
 }
 
 /// Sets tags.
-pub async fn tag(client: &ServiceClient<'_>, at: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
-    let kind = match at.kind {
+pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+    let kind = match address.kind {
         KindId::RedshiftSubnetGroup => "subnetgroup",
         KindId::RedshiftParameters => "parametergroup",
         KindId::RedshiftCluster => "cluster",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = client.arn("redshift", &at.region, &format!("{kind}:{}", at.name)).await?;
+    let arn = client.arn("redshift", &address.region, &format!("{kind}:{}", address.name)).await?;
     let request = client.write.redshift.create_tags().resource_name(arn).set_tags(tags_for!(redshift, tags));
     client.change(ENDPOINT, "CreateTags", request.send()).await?;
     Ok(Receipt::default())
 }
 
 /// Does a verb.
-pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.redshift, at.name.as_str());
-    if at.kind != KindId::RedshiftCluster {
-        return Err(unsupported(&format!("{} {}", verb.as_str(), at.kind)));
+pub async fn act(client: &ServiceClient<'_>, address: &Address, verb: &Verb) -> Result<Receipt, CloudError> {
+    let (sdk, name) = (&client.write.redshift, address.name.as_str());
+    if address.kind != KindId::RedshiftCluster {
+        return Err(unsupported(&format!("{} {}", verb.as_str(), address.kind)));
     }
     match verb {
         Verb::Failover { .. } => {
@@ -146,7 +146,7 @@ pub async fn act(client: &ServiceClient<'_>, at: &Address, verb: &Verb) -> Resul
         }
         Verb::Stop => pause(client, name, true).await?,
         Verb::Start => pause(client, name, false).await?,
-        other => return Err(unsupported(&format!("{} {}", other.as_str(), at.kind))),
+        other => return Err(unsupported(&format!("{} {}", other.as_str(), address.kind))),
     }
     Ok(Receipt::default())
 }

@@ -18,11 +18,11 @@ use rgctl_schema::table::FieldChange;
 /// Changes an object.
 pub async fn modify(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
     changes: &[FieldChange],
     attrs: &AnyAttrs,
 ) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.write.redshift, at.name.as_str());
+    let (sdk, name) = (&client.write.redshift, address.name.as_str());
     match attrs {
         AnyAttrs::RedshiftSubnetGroup(wanted) => {
             let subnets = match &wanted.subnets {

@@ -131,10 +131,11 @@ fn snapshot(it: &Snapshot) -> Observed {
 /// The parameters of a group that differ from its family's defaults.
 pub async fn parameters(
     client: &ServiceClient<'_>,
-    at: &Address,
+    address: &Address,
 ) -> Result<BTreeMap<String, String>, CloudError> {
     let sdk = &client.read.redshift;
-    let request = sdk.describe_cluster_parameters().parameter_group_name(at.name.as_str()).source("user");
+    let request =
+        sdk.describe_cluster_parameters().parameter_group_name(address.name.as_str()).source("user");
     let listed = list!(client, "DescribeClusterParameters", request).await?;
     Ok(listed.into_iter().filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
 }

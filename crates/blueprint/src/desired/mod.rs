@@ -85,8 +85,8 @@ pub fn build(
 /// Digest of what should exist, without what is only expected of it.
 pub fn fingerprint(nodes: &BTreeMap<Address, Node>) -> Fingerprint {
     let mut digest = Digester::default();
-    for Node { at, attrs, needs, store, keep, tags, standby, usage: _ } in nodes.values() {
-        digest.add(&(at, attrs, needs, store, keep, tags, standby));
+    for Node { address, attrs, needs, store, keep, tags, standby, usage: _ } in nodes.values() {
+        digest.add(&(address, attrs, needs, store, keep, tags, standby));
     }
     Fingerprint(digest.hex())
 }
@@ -105,14 +105,14 @@ impl Clusters {
         let parents: BTreeSet<KindId> =
             KindId::ALL.iter().filter_map(|kind| kind.facts().parent).map(|parent| parent.kind).collect();
         for node in desired.nodes.values() {
-            let kind = node.at.kind;
+            let kind = node.address.kind;
             if kind.facts().parent.is_some() {
-                let key = (kind, node.at.region.clone(), node.store.clone());
+                let key = (kind, node.address.region.clone(), node.store.clone());
                 *found.members.entry(key).or_default() += 1;
             }
             if parents.contains(&kind) {
                 let what = (node.store.clone(), node.attrs.clone(), node.usage);
-                found.clusters.insert(node.at.clone(), what);
+                found.clusters.insert(node.address.clone(), what);
             }
         }
         found
@@ -308,10 +308,12 @@ impl<'a> DesiredBuilder<'a> {
             Err(finding) => return self.findings.push(*finding),
         };
         for node in expansion.nodes {
-            let at = node.at.clone();
-            if self.built.desired.nodes.insert(at.clone(), node).is_some() {
-                let message =
-                    format!("two cells have a store `{}` in `{region}`: both would be {at}", store.name());
+            let address = node.address.clone();
+            if self.built.desired.nodes.insert(address.clone(), node).is_some() {
+                let message = format!(
+                    "two cells have a store `{}` in `{region}`: both would be {address}",
+                    store.name()
+                );
                 let path = self.wish.path_of(store, "name");
                 self.findings.push(Finding::error(codes::DUPLICATE_NAME, path, message));
                 return;
@@ -324,5 +326,10 @@ impl<'a> DesiredBuilder<'a> {
 
 /// The regions in which a store has objects.
 pub fn regions_of(desired: &Desired, store: &StoreName) -> BTreeSet<RegionId> {
-    desired.nodes.values().filter(|node| node.store == *store).map(|node| node.at.region.clone()).collect()
+    desired
+        .nodes
+        .values()
+        .filter(|node| node.store == *store)
+        .map(|node| node.address.region.clone())
+        .collect()
 }

@@ -141,7 +141,7 @@ pub(super) fn adopt(
     let entries = entries_of(&nodes, adopted, primary);
     let mut out = Vec::with_capacity(nodes.len());
     for mut node in nodes {
-        let entry = entries.own.get(&node.at).copied();
+        let entry = entries.own.get(&node.address).copied();
         if entry.is_some_and(|entry| entry.ownership != Ownership::Own) {
             continue;
         }
@@ -152,11 +152,11 @@ pub(super) fn adopt(
         node.needs = needs;
         entries.refer(&mut node);
         if let Some(entry) = entry {
-            node.at = entries.renamed(&node.at, store)?;
+            node.address = entries.renamed(&node.address, store)?;
             for (field, Found(value)) in &entry.settings {
                 set(&mut node.attrs, field, value).map_err(|why| ExpandError::Adopted {
                     store: store.clone(),
-                    what: format!("{} of {}", field, node.at),
+                    what: format!("{} of {}", field, node.address),
                     why,
                 })?;
             }
@@ -177,13 +177,13 @@ fn entries_of<'a>(nodes: &[Node], adopted: &'a [Adopted], primary: &'a RegionId)
     let mut counted: BTreeMap<KindId, u32> = BTreeMap::new();
     let mut own = BTreeMap::new();
     for node in nodes {
-        let number = counted.entry(node.at.kind).or_insert(0);
+        let number = counted.entry(node.address.kind).or_insert(0);
         *number += 1;
         let is_it = |entry: &&Adopted| {
-            entry.region == node.at.region && entry.kind == node.at.kind && entry.number == *number
+            entry.region == node.address.region && entry.kind == node.address.kind && entry.number == *number
         };
         if let Some(entry) = adopted.iter().find(is_it) {
-            own.insert(node.at.clone(), entry);
+            own.insert(node.address.clone(), entry);
         }
     }
     Entries { own, all: adopted, primary }
@@ -191,8 +191,11 @@ fn entries_of<'a>(nodes: &[Node], adopted: &'a [Adopted], primary: &'a RegionId)
 
 impl Entries<'_> {
     /// The entry of an object, which a follower in another region does not have among its own.
-    fn entry(&self, at: &Address) -> Option<&Adopted> {
-        self.own.get(at).copied().or_else(|| self.global(at.kind).filter(|entry| entry.region == at.region))
+    fn entry(&self, address: &Address) -> Option<&Adopted> {
+        self.own
+            .get(address)
+            .copied()
+            .or_else(|| self.global(address.kind).filter(|entry| entry.region == address.region))
     }
 
     fn global(&self, kind: KindId) -> Option<&Adopted> {
@@ -200,17 +203,17 @@ impl Entries<'_> {
         self.all.iter().find(is_it).filter(|_| kind.facts().is_global)
     }
 
-    fn renamed(&self, at: &Address, store: &StoreName) -> Result<Address, ExpandError> {
-        let Some(entry) = self.entry(at) else { return Ok(at.clone()) };
-        let home = entry.home.as_ref().filter(|_| at.kind.facts().is_global);
-        let at = Address { region: home.unwrap_or(&at.region).clone(), ..at.clone() };
-        let Some(text) = entry.name.as_deref() else { return Ok(at) };
+    fn renamed(&self, address: &Address, store: &StoreName) -> Result<Address, ExpandError> {
+        let Some(entry) = self.entry(address) else { return Ok(address.clone()) };
+        let home = entry.home.as_ref().filter(|_| address.kind.facts().is_global);
+        let address = Address { region: home.unwrap_or(&address.region).clone(), ..address.clone() };
+        let Some(text) = entry.name.as_deref() else { return Ok(address) };
         let name = Name::new(text).map_err(|why| ExpandError::Name {
             store: store.clone(),
             name: text.to_owned(),
             why,
         })?;
-        Ok(Address { name, ..at })
+        Ok(Address { name, ..address })
     }
 
     /// A need under its new name; nothing when what was needed is not ours to make.
@@ -224,7 +227,7 @@ impl Entries<'_> {
 
     /// Fields that name an adopted object name it as it is called.
     fn refer(&self, node: &mut Node) {
-        let kind = node.at.kind;
+        let kind = node.address.kind;
         let source = kind.member_kind().map(|member| ("source", member));
         for (field, target) in kind.naming_fields().chain(source) {
             let new = match node.attrs.get(field) {
@@ -248,7 +251,7 @@ impl Entries<'_> {
             self.global(kind)
         } else {
             let name = Name::new(name).ok()?;
-            self.own.get(&Address::new(node.at.region.clone(), kind, name)).copied()
+            self.own.get(&Address::new(node.address.region.clone(), kind, name)).copied()
         };
         match entry {
             Some(Adopted { ownership: Ownership::Absent, .. }) => None,

@@ -228,7 +228,7 @@ fn serverless_warehouse(workgroup: &redshift::WorkgroupAttrs) -> Vec<BillLine> {
 /// Lines of all objects of a store at a site, alike ones added up.
 pub(super) fn of_nodes(store: &Store, site: &Placement<'_>, nodes: &[Node], level: Level) -> Vec<BillLine> {
     let mut sum: Vec<BillLine> = Vec::new();
-    let members = nodes.iter().filter(|node| node.at.kind.facts().parent.is_some()).count();
+    let members = nodes.iter().filter(|node| node.address.kind.facts().parent.is_some()).count();
     for node in nodes {
         let parent = parent_of(node, nodes);
         // The load of a cluster is spread over its members.
@@ -257,9 +257,9 @@ fn usage_at(store: &Store, usage: Usage, level: Level) -> Usage {
 }
 
 fn parent_of<'n>(node: &Node, nodes: &'n [Node]) -> Option<&'n AnyAttrs> {
-    let parent = node.at.kind.facts().parent?;
+    let parent = node.address.kind.facts().parent?;
     let name = node.attrs.text(parent.field)?;
-    let is_it = |other: &&Node| other.at.kind == parent.kind && other.at.name.as_str() == name;
+    let is_it = |other: &&Node| other.address.kind == parent.kind && other.address.name.as_str() == name;
     nodes.iter().find(is_it).map(|node| &node.attrs)
 }
 

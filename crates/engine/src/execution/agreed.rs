@@ -20,7 +20,7 @@ impl<'a> Agreed<'a> {
     pub fn of(plan: &'a Plan) -> Self {
         let mut steps: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
         for step in &plan.steps {
-            steps.entry(step.op.at()).or_default().push(step);
+            steps.entry(step.op.address()).or_default().push(step);
         }
         Self(steps)
     }
@@ -28,7 +28,7 @@ impl<'a> Agreed<'a> {
     /// Whether the step does what was agreed to, or a part of it, and nothing else. A member that goes with its parent
     /// takes nothing away that the parent does not take, whatever its role is by then.
     pub fn covers(&self, step: &Step, parent: Option<&Address>) -> bool {
-        let about = self.0.get(step.op.at()).into_iter().flatten().copied();
+        let about = self.0.get(step.op.address()).into_iter().flatten().copied();
         let goes_with_parent =
             matches!(step.op, Op::Delete { .. }) && parent.is_some_and(|parent| self.deletes(parent));
         let mut harmless_enough = about.filter(|agreed| goes_with_parent || !is_graver(step, agreed));
@@ -44,8 +44,8 @@ impl<'a> Agreed<'a> {
         }
     }
 
-    fn deletes(&self, at: &Address) -> bool {
-        self.0.get(at).is_some_and(|steps| steps.iter().any(|step| matches!(step.op, Op::Delete { .. })))
+    fn deletes(&self, address: &Address) -> bool {
+        self.0.get(address).is_some_and(|steps| steps.iter().any(|step| matches!(step.op, Op::Delete { .. })))
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
     let planned: BTreeMap<&StepId, &plan::Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
     // A key that cannot be compared says nothing about how a step goes.
     let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Blocker::OtherKey { .. }));
-    let moving: BTreeMap<&Address, &Blocker> = about_steps.map(|waiting| (waiting.at(), waiting)).collect();
+    let moving: BTreeMap<&Address, &Blocker> =
+        about_steps.map(|waiting| (waiting.address(), waiting)).collect();
     let mut verdicts = Assessment::default();
     for (id, begun) in &input.ledger.begun {
         let step = StepAssessment {
@@ -49,7 +50,7 @@ pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
             begun,
             is_planned: planned.contains_key(id),
             is_new_wish: planned.get(id).is_some_and(|step| step.op.asks() != begun.asks),
-            waiting: moving.get(&begun.at).copied(),
+            waiting: moving.get(&begun.address).copied(),
         };
         match begun.status {
             // What an earlier run gave up is tried again.
@@ -79,10 +80,11 @@ impl StepAssessment<'_> {
     /// Why nobody knows what became of its object, or whether the step is still wanted, and whether time will not tell, if
     /// that is so.
     fn is_out_of_sight(&self) -> Option<(String, bool)> {
-        let (at, inventory) = (&self.begun.at, self.input.inventory);
-        let gap = if !inventory.seen.contains_key(at) {
-            inventory.gaps_around(at).max_by_key(|gap| gap.lasting)?
-        } else if !self.is_planned && !late::is_so(self.input, at, &self.begun.word, &self.begun.changes) {
+        let (address, inventory) = (&self.begun.address, self.input.inventory);
+        let gap = if !inventory.seen.contains_key(address) {
+            inventory.gaps_around(address).max_by_key(|gap| gap.lasting)?
+        } else if !self.is_planned && !late::is_so(self.input, address, &self.begun.word, &self.begun.changes)
+        {
             // On partial sight of anything, a plan leaves removals out, and what goes before them.
             inventory.gaps.iter().max_by_key(|gap| gap.lasting)?
         } else {
@@ -188,7 +190,7 @@ impl StepAssessment<'_> {
     fn out_of_sight(&self, verdicts: &mut Assessment, why: String, lasting: bool) {
         if lasting {
             verdicts.unseen.insert(self.id.clone(), why);
-            verdicts.taken.insert(self.begun.at.clone());
+            verdicts.taken.insert(self.begun.address.clone());
         } else {
             self.still(verdicts, why);
         }
@@ -206,21 +208,21 @@ impl StepAssessment<'_> {
             }
             Some(Blocker::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
             Some(Blocker::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned => {
-                let until =
-                    self.input.motion.since(&self.begun.at, self.input.now) + self.input.pace.unknown_max;
+                let until = self.input.motion.since(&self.begun.address, self.input.now)
+                    + self.input.pace.unknown_max;
                 if self.input.now < until {
                     verdicts.due.push(until);
                     self.still(verdicts, format!("a state that this version knows: it is {phase}"));
                 } else {
-                    self.fail(verdicts, format!("{} is {phase}", self.begun.at));
+                    self.fail(verdicts, format!("{} is {phase}", self.begun.address));
                 }
             }
             Some(Blocker::Broken { phase, .. }) if !self.is_planned => {
-                self.fail(verdicts, format!("{} is {phase}", self.begun.at));
+                self.fail(verdicts, format!("{} is {phase}", self.begun.address));
             }
             Some(Blocker::Foreign { owner, .. }) => {
                 let owner = owner.as_deref().unwrap_or("nobody rgctl knows");
-                self.fail(verdicts, format!("{} exists already and belongs to {owner}", self.begun.at));
+                self.fail(verdicts, format!("{} exists already and belongs to {owner}", self.begun.address));
             }
             _ if self.is_planned => {
                 // Accepted, and nothing to be seen of it yet.
@@ -280,7 +282,7 @@ impl StepAssessment<'_> {
                 }
                 // It is listed by the control plane of the object that it is of, which is not always that of its kind:
                 // snapshots of clusters and of namespaces are one kind.
-                _ if !self.input.inventory.is_complete_for(&self.begun.at)
+                _ if !self.input.inventory.is_complete_for(&self.begun.address)
                     || self.input.now < self.begun.since + patience.times(10) =>
                 {
                     verdicts.due.push(self.begun.since + patience.times(10));
@@ -292,7 +294,7 @@ impl StepAssessment<'_> {
                         verdicts,
                         format!(
                             "{} is gone, but its final snapshot {} was not found",
-                            self.begun.at, snapshot.name
+                            self.begun.address, snapshot.name
                         ),
                     );
                     return;
@@ -304,23 +306,24 @@ impl StepAssessment<'_> {
 
     /// Its object, which is there: after a deletion only where it stays, and is ours.
     fn object(&self) -> Option<&Observed> {
-        let at = &self.begun.at;
+        let address = &self.begun.address;
         let (claims, blueprint) = (&self.input.ledger.claims, &self.input.desired.blueprint);
-        let stays = |seen: &&Observed| !seen.facts.phase.is_going() && claims.owns(blueprint, at, seen);
-        self.input.inventory.seen.get(at).filter(|seen| self.begun.word != "delete" || stays(seen))
+        let stays = |seen: &&Observed| !seen.facts.phase.is_going() && claims.owns(blueprint, address, seen);
+        self.input.inventory.seen.get(address).filter(|seen| self.begun.word != "delete" || stays(seen))
     }
 
     /// What is there now is kept with it, so that it is known again without its tags.
     fn settled(&self) -> Event {
-        let at = &self.begun.at;
-        let (node, claimed) = (self.input.desired.nodes.get(at), self.input.ledger.claims.objects.get(at));
+        let address = &self.begun.address;
+        let (node, claimed) =
+            (self.input.desired.nodes.get(address), self.input.ledger.claims.objects.get(address));
         let object = self.object().map(|seen| Mark::of(node, claimed, seen));
         Event::Settled { step: self.id.clone(), object }
     }
 
     fn still(&self, verdicts: &mut Assessment, what: String) {
         verdicts.under_way.insert(self.id.clone(), what);
-        verdicts.taken.insert(self.begun.at.clone());
+        verdicts.taken.insert(self.begun.address.clone());
     }
 
     fn fail(&self, verdicts: &mut Assessment, why: String) {

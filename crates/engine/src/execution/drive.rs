@@ -143,7 +143,7 @@ pub async fn scope_of(cloud: &dyn Cloud, desired: &Desired) -> Result<Scope, Clo
 /// names of their own are found by nothing else until they are taken over, so that then everything is looked at.
 pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
     let prefix = format!("{}-", desired.blueprint);
-    let is_named = |at: &&Address| !at.name.as_str().starts_with(&prefix);
+    let is_named = |address: &&Address| !address.name.as_str().starts_with(&prefix);
     let known = desired.nodes.keys().chain(claims.objects.keys());
     let named: BTreeSet<Address> = known.filter(is_named).cloned().collect();
     let owner = named.is_empty().then(|| desired.blueprint.clone());
@@ -431,8 +431,8 @@ fn summary(last: &Turn, calls: u64) -> String {
 fn by_plane(calls: &[Call]) -> BTreeMap<(&RegionId, Endpoint), Vec<(usize, &Call)>> {
     let mut planes: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (place, call) in calls.iter().enumerate() {
-        let at = call.step.op.at();
-        planes.entry((&at.region, at.kind.facts().endpoint)).or_default().push((place, call));
+        let address = call.step.op.address();
+        planes.entry((&address.region, address.kind.facts().endpoint)).or_default().push((place, call));
     }
     planes
 }

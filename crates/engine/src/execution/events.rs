@@ -14,15 +14,15 @@ use rgctl_schema::phase::Phase;
 pub(super) fn intent(call: &Call) -> Event {
     let step = &call.step;
     let final_snapshot = match &step.op {
-        Op::Delete { at, final_snapshot } => final_snapshot.as_ref().and_then(|name| {
-            let kind = at.kind.facts().final_snapshot?;
-            Some(Address::new(at.region.clone(), kind, name.clone()))
+        Op::Delete { address, final_snapshot } => final_snapshot.as_ref().and_then(|name| {
+            let kind = address.kind.facts().final_snapshot?;
+            Some(Address::new(address.region.clone(), kind, name.clone()))
         }),
         Op::Modify { .. } | Op::Create { .. } | Op::Tag { .. } | Op::Act { .. } => None,
     };
     Event::Intended {
         step: step.id.clone(),
-        at: step.op.at().clone(),
+        address: step.op.address().clone(),
         word: step.op.word().to_owned(),
         token: call.token.clone(),
         final_snapshot,

@@ -50,10 +50,16 @@ impl Looked<'_> {
         }
         let busy = self.busy(record);
         let known = self.ledger.claims.objects.iter();
-        let is_let_go = |at: &Address, claimed: &Claimed| {
-            !self.is_wanted(at) && !busy.contains(at) && !self.is_young(claimed) && self.is_missing(at)
+        let is_let_go = |address: &Address, claimed: &Claimed| {
+            !self.is_wanted(address)
+                && !busy.contains(address)
+                && !self.is_young(claimed)
+                && self.is_missing(address)
         };
-        known.filter(|(at, claimed)| is_let_go(at, claimed)).map(|(at, _)| at.clone()).collect()
+        known
+            .filter(|(address, claimed)| is_let_go(address, claimed))
+            .map(|(address, _)| address.clone())
+            .collect()
     }
 
     /// Lists lag behind calls, also when the step is over since nobody wants its object any more: what was asked for just
@@ -62,20 +68,20 @@ impl Looked<'_> {
         claimed.asked_at.is_some_and(|asked| self.now < asked + self.pace.late)
     }
 
-    fn is_wanted(&self, at: &Address) -> bool {
-        self.purpose != Purpose::Destroy && self.desired.nodes.contains_key(at)
+    fn is_wanted(&self, address: &Address) -> bool {
+        self.purpose != Purpose::Destroy && self.desired.nodes.contains_key(address)
     }
 
-    fn is_missing(&self, at: &Address) -> bool {
+    fn is_missing(&self, address: &Address) -> bool {
         // What spans regions may be seen at another one when its tags are lost.
-        let is_elsewhere = |seen: &Address| seen.kind == at.kind && seen.name == at.name;
+        let is_elsewhere = |seen: &Address| seen.kind == address.kind && seen.name == address.name;
         let mut seen = self.inventory.seen.keys();
-        let is_seen = if at.kind.facts().is_global {
+        let is_seen = if address.kind.facts().is_global {
             seen.any(is_elsewhere)
         } else {
-            self.inventory.seen.contains_key(at)
+            self.inventory.seen.contains_key(address)
         };
-        !is_seen && self.inventory.is_complete_for(at)
+        !is_seen && self.inventory.is_complete_for(address)
     }
 
     /// Objects about which a step has something to say, or at which a call may still arrive.
@@ -92,6 +98,6 @@ impl Looked<'_> {
             begun.status != Status::Failed && (begun.word == "delete" || !over.contains(step))
         });
         let late = self.ledger.late_calls().filter(|(_, late)| self.now < late.since + self.pace.late);
-        has_more.map(|(_, begun)| begun.at.clone()).chain(late.map(|(_, late)| late.at)).collect()
+        has_more.map(|(_, begun)| begun.address.clone()).chain(late.map(|(_, late)| late.address)).collect()
     }
 }

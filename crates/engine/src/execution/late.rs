@@ -78,11 +78,11 @@ pub(super) fn waits(input: &TurnInput<'_>, late: &BTreeMap<StepId, Moment>) -> V
 /// Opposite are: to delete and to make one object, a role to another member, a field to another value; and to delete an
 /// object and to make, or change, what refers to it.
 fn opposes(late: &Late, op: &Op) -> bool {
-    if late.at != *op.at() {
+    if late.address != *op.address() {
         return match op {
-            Op::Delete { at, .. } => may_refer_to(late, at),
+            Op::Delete { address, .. } => may_refer_to(late, address),
             Op::Create { .. } | Op::Modify { .. } => {
-                late.word == "delete" && names(op).iter().flatten().any(|named| is_same(named, &late.at))
+                late.word == "delete" && names(op).iter().flatten().any(|named| is_same(named, &late.address))
             }
             Op::Tag { .. } | Op::Act { .. } => false,
         };
@@ -101,39 +101,41 @@ fn opposes(late: &Late, op: &Op) -> bool {
 /// The objects that the new values of an operation refer to, for the record: those that the fields of its kind name and,
 /// of a global object, the member that it is made from.
 pub(super) fn names(op: &Op) -> Option<BTreeSet<Address>> {
-    let (Op::Create { at, attrs, .. } | Op::Modify { at, attrs, .. }) = op else { return None };
-    let address = |region: &RegionId, kind, name: String| {
+    let (Op::Create { address, attrs, .. } | Op::Modify { address, attrs, .. }) = op else { return None };
+    let in_region = |region: &RegionId, kind, name: String| {
         Some(Address::new(region.clone(), kind, Name::new(name).ok()?))
     };
-    let source = at.kind.member_kind().and_then(|kind| {
+    let source = address.kind.member_kind().and_then(|kind| {
         let region = attrs.text("source_region").and_then(|code| RegionId::new(code).ok());
-        address(region.as_ref().unwrap_or(&at.region), kind, attrs.text("source")?)
+        in_region(region.as_ref().unwrap_or(&address.region), kind, attrs.text("source")?)
     });
-    let named = attrs.named().into_iter().filter_map(|(_, kind, name)| address(&at.region, kind, name));
+    let named =
+        attrs.named().into_iter().filter_map(|(_, kind, name)| in_region(&address.region, kind, name));
     Some(named.chain(source).collect())
 }
 
 /// A global object is the same one whatever region it is named from.
-fn is_same(named: &Address, at: &Address) -> bool {
-    let is_here = named.region == at.region || at.kind.facts().is_global;
-    named.kind == at.kind && named.name == at.name && is_here
+fn is_same(named: &Address, address: &Address) -> bool {
+    let is_here = named.region == address.region || address.kind.facts().is_global;
+    named.kind == address.kind && named.name == address.name && is_here
 }
 
 /// Whether a call that may still arrive refers to an object. A record of old does not say to which: then it may be any of a
 /// kind to which such calls refer.
-fn may_refer_to(late: &Late, at: &Address) -> bool {
+fn may_refer_to(late: &Late, address: &Address) -> bool {
     if let Some(names) = &late.names {
-        return names.iter().any(|named| is_same(named, at));
+        return names.iter().any(|named| is_same(named, address));
     }
-    let kind = late.at.kind;
+    let kind = late.address.kind;
     let sets = |field: &str| match late.word.as_str() {
         "create" => true,
         "modify" => late.changes.iter().any(|change| field_of(change) == field),
         _ => false,
     };
-    let is_near = late.at.region == at.region || at.kind.facts().is_global || kind.facts().is_global;
+    let is_near =
+        late.address.region == address.region || address.kind.facts().is_global || kind.facts().is_global;
     let source = kind.member_kind().map(|member| ("source", member));
-    is_near && kind.naming_fields().chain(source).any(|(field, named)| named == at.kind && sets(field))
+    is_near && kind.naming_fields().chain(source).any(|(field, named)| named == address.kind && sets(field))
 }
 
 fn field_of(change: &str) -> &str {
@@ -147,31 +149,31 @@ fn after_of(change: &str) -> &str {
 
 /// Whether what a call without an answer was for is so. Where that cannot be told, it is not.
 pub(super) fn has_arrived(input: &TurnInput<'_>, begun: &InFlightStep) -> bool {
-    begun.status != Status::Unclear || is_so(input, &begun.at, &begun.word, &begun.changes)
+    begun.status != Status::Unclear || is_so(input, &begun.address, &begun.word, &begun.changes)
 }
 
 fn is_seen(input: &TurnInput<'_>, step: &StepId, late: &Late) -> bool {
     // Only a look that was made after the call can tell; the step's own judgement waits for one.
     let is_judged = input.ledger.begun.get(step).is_none_or(|begun| begun.status != Status::Unclear)
         || input.inventory.taken >= late.since + input.pace.unclear;
-    is_judged && is_so(input, &late.at, &late.word, &late.changes)
+    is_judged && is_so(input, &late.address, &late.word, &late.changes)
 }
 
 /// Whether what an operation was for is so, as far as can be seen.
-pub(super) fn is_so(input: &TurnInput<'_>, at: &Address, word: &str, changes: &[String]) -> bool {
-    let seen = input.inventory.seen.get(at);
+pub(super) fn is_so(input: &TurnInput<'_>, address: &Address, word: &str, changes: &[String]) -> bool {
+    let seen = input.inventory.seen.get(address);
     match word {
         "create" => seen.is_some(),
-        "delete" => seen.is_none() && input.inventory.is_complete_for(at),
+        "delete" => seen.is_none() && input.inventory.is_complete_for(address),
         "modify" => seen.is_some_and(|seen| {
             // What is wanted and no longer planned is there, in whatever words the service tells it.
-            let wanted = input.desired.nodes.get(at).map(|node| &node.attrs);
+            let wanted = input.desired.nodes.get(address).map(|node| &node.attrs);
             let told = [Some(&seen.attrs), seen.pending.as_ref(), wanted];
             changes.iter().all(|change| told.iter().flatten().any(|attrs| has(attrs, change)))
         }),
         _ => changes
             .iter()
-            .all(|change| field_of(change) != WRITER || writes(input.inventory, at, after_of(change))),
+            .all(|change| field_of(change) != WRITER || writes(input.inventory, address, after_of(change))),
     }
 }
 
@@ -181,8 +183,8 @@ fn has(attrs: &AnyAttrs, change: &str) -> bool {
     value.is_some_and(|value| text(&value) == after_of(change))
 }
 
-fn writes(inventory: &Inventory, at: &Address, whom: &str) -> bool {
-    let members = inventory.seen.get(at).map(|seen| seen.facts.members.as_slice()).unwrap_or_default();
+fn writes(inventory: &Inventory, address: &Address, whom: &str) -> bool {
+    let members = inventory.seen.get(address).map(|seen| seen.facts.members.as_slice()).unwrap_or_default();
     members
         .iter()
         .filter(|member| member.role == Role::Writer)

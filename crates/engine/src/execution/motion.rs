@@ -51,12 +51,12 @@ impl Motion {
     }
 
     /// Takes note of how an object stands now, beside how it stood before.
-    pub(super) fn look_at(&mut self, before: &Self, inventory: &Inventory, at: &Address, now: Moment) {
-        let seen = inventory.seen.get(at);
-        let before = before.standing.get(at);
-        if seen.is_none() && !inventory.is_complete_for(at) {
+    pub(super) fn look_at(&mut self, before: &Self, inventory: &Inventory, address: &Address, now: Moment) {
+        let seen = inventory.seen.get(address);
+        let before = before.standing.get(address);
+        if seen.is_none() && !inventory.is_complete_for(address) {
             // Not being seen is no change.
-            self.standing.extend(before.map(|before| (at.clone(), before.clone())));
+            self.standing.extend(before.map(|before| (address.clone(), before.clone())));
             return;
         }
         let word = seen.map(word).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Motion {
         if let Some(usual) = seen.and_then(usual) {
             self.moves_until(since + usual.times(PATIENCE), now);
         }
-        self.standing.insert(at.clone(), Standing { word, since });
+        self.standing.insert(address.clone(), Standing { word, since });
     }
 
     /// Something moves until then, as far as that is not to come.
@@ -81,8 +81,8 @@ impl Motion {
     }
 
     /// Since when an object has stood as it stands; what is said instead where nobody knows.
-    pub(super) fn since(&self, at: &Address, otherwise: Moment) -> Moment {
-        self.standing.get(at).map_or(otherwise, |standing| standing.since)
+    pub(super) fn since(&self, address: &Address, otherwise: Moment) -> Moment {
+        self.standing.get(address).map_or(otherwise, |standing| standing.since)
     }
 
     /// How long nothing has moved.
@@ -94,11 +94,11 @@ impl Motion {
     pub(super) fn takes_long(
         &self,
         inventory: &Inventory,
-        at: &Address,
+        address: &Address,
         now: Moment,
     ) -> Option<(String, Moment)> {
-        let seen = inventory.seen.get(at)?;
-        let since = self.standing.get(at)?.since;
+        let seen = inventory.seen.get(address)?;
+        let since = self.standing.get(address)?.since;
         if let Phase::Unknown(word) = &seen.facts.phase {
             return Some((format!("it is {word:?}, a state that this version does not know"), since));
         }

@@ -22,8 +22,8 @@ pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -
     if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
         motion.moved = now;
     }
-    for at in open(input, plan, verdicts) {
-        motion.look_at(input.motion, input.inventory, at, now);
+    for address in open(input, plan, verdicts) {
+        motion.look_at(input.motion, input.inventory, address, now);
     }
     // The effect of a call that was accepted may take this long to show.
     for id in verdicts.under_way.keys() {
@@ -49,20 +49,20 @@ pub(super) fn waits(
     let mut of_steps = BTreeSet::new();
     for id in verdicts.under_way.keys() {
         let Some(begun) = input.ledger.begun.get(id) else { continue };
-        of_steps.insert(&begun.at);
-        if let Some((why, since)) = motion.takes_long(input.inventory, &begun.at, input.now) {
+        of_steps.insert(&begun.address);
+        if let Some((why, since)) = motion.takes_long(input.inventory, &begun.address, input.now) {
             waits.insert(id.to_string(), Wait { why, since, again: None, calls: begun.tries.calls });
         }
     }
     for waiting in plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()) {
-        let at = waiting.at();
+        let address = waiting.address();
         if let Blocker::Unseen { why, .. } = waiting {
-            let since = motion.since(at, motion.moved);
-            waits.insert(at.to_string(), Wait { why: why.clone(), since, again: None, calls: 0 });
-        } else if !of_steps.contains(at)
-            && let Some((why, since)) = motion.takes_long(input.inventory, at, input.now)
+            let since = motion.since(address, motion.moved);
+            waits.insert(address.to_string(), Wait { why: why.clone(), since, again: None, calls: 0 });
+        } else if !of_steps.contains(address)
+            && let Some((why, since)) = motion.takes_long(input.inventory, address, input.now)
         {
-            waits.insert(at.to_string(), Wait { why, since, again: None, calls: 0 });
+            waits.insert(address.to_string(), Wait { why, since, again: None, calls: 0 });
         }
     }
     waits
@@ -71,7 +71,7 @@ pub(super) fn waits(
 /// What a run is about now.
 fn open<'a>(input: &'a TurnInput<'_>, plan: &'a Plan, verdicts: &'a Assessment) -> BTreeSet<&'a Address> {
     let begun = verdicts.under_way.keys().filter_map(|id| input.ledger.begun.get(id));
-    let begun = begun.flat_map(|begun| std::iter::once(&begun.at).chain(&begun.final_snapshot));
-    let waiting = plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()).map(Blocker::at);
-    plan.steps.iter().map(|step| step.op.at()).chain(waiting).chain(begun).collect()
+    let begun = begun.flat_map(|begun| std::iter::once(&begun.address).chain(&begun.final_snapshot));
+    let waiting = plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()).map(Blocker::address);
+    plan.steps.iter().map(|step| step.op.address()).chain(waiting).chain(begun).collect()
 }

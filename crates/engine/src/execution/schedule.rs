@@ -147,51 +147,52 @@ impl<'a> Room<'a> {
         };
         for waiting in &plan.waiting {
             if !matches!(waiting, Blocker::Retained { .. } | Blocker::OtherKey { .. }) {
-                room.taken.insert(waiting.at().clone());
+                room.taken.insert(waiting.address().clone());
             }
         }
         let is_out = |step: &&Step| verdicts.under_way.contains_key(&step.id);
         room.taken.extend(plan.steps.iter().filter(is_out).filter_map(|step| step.op.beside()));
         for (id, begun) in &input.ledger.begun {
             if verdicts.under_way.contains_key(id) {
-                *room.under_way.entry(plane(&begun.at)).or_default() += 1;
+                *room.under_way.entry(plane(&begun.address)).or_default() += 1;
                 if begun.word == "modify"
                     || begun.word == "delete"
-                    || tables::of(begun.at.kind).takes_failover
+                    || tables::of(begun.address.kind).takes_failover
                 {
-                    room.disturb(&begun.at);
+                    room.disturb(&begun.address);
                 }
             }
         }
         for waiting in &plan.waiting {
-            if let Blocker::Transition { at, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting {
-                room.disturb(at);
+            if let Blocker::Transition { address, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting
+            {
+                room.disturb(address);
             }
         }
-        for (at, seen) in &input.inventory.seen {
+        for (address, seen) in &input.inventory.seen {
             if matches!(seen.facts.phase, Phase::Failed(_) | Phase::Unknown(_))
-                && let Some(parent) = room.parent(at).filter(|parent| !parent.kind.facts().is_global)
+                && let Some(parent) = room.parent(address).filter(|parent| !parent.kind.facts().is_global)
             {
-                room.broken.insert(parent, at);
+                room.broken.insert(parent, address);
             }
         }
         room
     }
 
-    fn disturb(&mut self, at: &Address) {
-        if let Some(parent) = self.parent(at) {
+    fn disturb(&mut self, address: &Address) {
+        if let Some(parent) = self.parent(address) {
             self.disturbed.insert(parent);
         }
     }
 
-    fn parent(&self, at: &Address) -> Option<Address> {
-        let parent = at.kind.facts().parent?;
-        let attrs = match (self.input.inventory.seen.get(at), self.input.desired.nodes.get(at)) {
+    fn parent(&self, address: &Address) -> Option<Address> {
+        let parent = address.kind.facts().parent?;
+        let attrs = match (self.input.inventory.seen.get(address), self.input.desired.nodes.get(address)) {
             (Some(seen), _) => &seen.attrs,
             (None, Some(node)) => &node.attrs,
             (None, None) => return None,
         };
-        Some(Address::new(at.region.clone(), parent.kind, Name::new(attrs.text(parent.field)?).ok()?))
+        Some(Address::new(address.region.clone(), parent.kind, Name::new(attrs.text(parent.field)?).ok()?))
     }
 
     fn assess(
@@ -210,7 +211,7 @@ impl<'a> Room<'a> {
             return Readiness::Held(why.clone());
         }
         if let Some(agreed) = agreed
-            && !agreed.covers(step, self.parent(step.op.at()).as_ref())
+            && !agreed.covers(step, self.parent(step.op.address()).as_ref())
         {
             return Readiness::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
@@ -224,7 +225,7 @@ impl<'a> Room<'a> {
         if step.needs.iter().any(|need| self.open.contains(need)) {
             return Readiness::Behind;
         }
-        let mut going = step.after_deletion_of.iter().filter_map(|at| input.inventory.seen.get(at));
+        let mut going = step.after_deletion_of.iter().filter_map(|address| input.inventory.seen.get(address));
         if let Some(seen) = going.next() {
             // What does not go by itself is removed by another step, or by nobody.
             return if seen.facts.phase.is_transitional() { Readiness::Wait } else { Readiness::Behind };
@@ -250,7 +251,7 @@ impl<'a> Room<'a> {
         if let Some(missing) = self.unready_need(step) {
             return self.unready(&missing);
         }
-        let plane = plane(step.op.at());
+        let plane = plane(step.op.address());
         let is_below = |counts: &BTreeMap<_, usize>, max| counts.get(&plane).is_none_or(|count| *count < max);
         if input.stopping || !is_below(&self.under_way, input.pace.steps_under_way_max) {
             return Readiness::Wait;
@@ -264,15 +265,15 @@ impl<'a> Room<'a> {
     /// One mutation of an object at a time; of its members at most one is disturbed at a time; and a member waits
     /// while its parent changes.
     fn is_object_taken(&self, step: &Step) -> bool {
-        let at = step.op.at();
-        if self.taken.contains(at) {
+        let address = step.op.address();
+        if self.taken.contains(address) {
             return true;
         }
-        let parent = self.parent(at);
+        let parent = self.parent(address);
         if parent.as_ref().is_some_and(|parent| self.taken.contains(parent)) {
             return true;
         }
-        let is_fellow_taken = || self.fellows_of(at).any(|fellow| self.taken.contains(fellow));
+        let is_fellow_taken = || self.fellows_of(address).any(|fellow| self.taken.contains(fellow));
         if changes_all(&step.op) && is_fellow_taken()
             || step.op.beside().is_some_and(|beside| self.taken.contains(&beside))
             || self.joins_what_is_taken(&step.op)
@@ -287,37 +288,38 @@ impl<'a> Room<'a> {
         {
             return true;
         }
-        tables::of(at.kind).exclusive_with_members
+        tables::of(address.kind).exclusive_with_members
             && !matches!(step.op, Op::Create { .. })
-            && self.disturbed.contains(at)
+            && self.disturbed.contains(address)
     }
 
     /// Who joins a global object is fed by its primary, which must be at rest.
     fn joins_what_is_taken(&self, op: &Op) -> bool {
-        let Op::Create { at, attrs, .. } = op else { return false };
-        let (Some(kind), Some(name)) = (at.kind.global_kind(), attrs.joins()) else { return false };
+        let Op::Create { address, attrs, .. } = op else { return false };
+        let (Some(kind), Some(name)) = (address.kind.global_kind(), attrs.joins()) else { return false };
         self.globals
             .iter()
             .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
             .any(|(global, primary)| self.taken.contains(global) || self.taken.contains(primary))
     }
 
-    fn fellows_of(&self, at: &Address) -> impl Iterator<Item = &Address> {
-        self.fellows.get(at).into_iter().flatten()
+    fn fellows_of(&self, address: &Address) -> impl Iterator<Item = &Address> {
+        self.fellows.get(address).into_iter().flatten()
     }
 
     /// A broken member is no member that serves while another one is out. Where a third one serves, the step goes on: it
     /// may be the bigger machine that is needed most while one is broken.
     fn leaves_nobody(&self, step: &Step) -> Option<String> {
-        let at = step.op.at();
-        let serves =
-            |at: &Address| self.input.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.serves());
-        if !disturbs(&step.op) || !serves(at) {
+        let address = step.op.address();
+        let serves = |address: &Address| {
+            self.input.inventory.seen.get(address).is_some_and(|seen| seen.facts.phase.serves())
+        };
+        if !disturbs(&step.op) || !serves(address) {
             return None;
         }
-        let parent = self.parent(at).filter(|parent| !self.is_leaving(parent))?;
+        let parent = self.parent(address).filter(|parent| !self.is_leaving(parent))?;
         let broken = *self.broken.get(&parent)?;
-        let is_other = |other: &Address| other != at && self.parent(other).as_ref() == Some(&parent);
+        let is_other = |other: &Address| other != address && self.parent(other).as_ref() == Some(&parent);
         if self.input.inventory.seen.keys().any(|other| is_other(other) && serves(other)) {
             return None;
         }
@@ -327,23 +329,26 @@ impl<'a> Room<'a> {
 
     /// The last member that serves goes when another one that is being made serves: until then it is all there is.
     fn waits_for_relief(&self, step: &Step) -> bool {
-        let at = step.op.at();
-        let Some(parent) = self.parent(at).filter(|parent| !self.is_leaving(parent)) else { return false };
+        let address = step.op.address();
+        let Some(parent) = self.parent(address).filter(|parent| !self.is_leaving(parent)) else {
+            return false;
+        };
         if !matches!(step.op, Op::Delete { .. }) {
             return false;
         }
         let seen = &self.input.inventory.seen;
-        let others =
-            || seen.iter().filter(|(other, _)| *other != at && self.parent(other).as_ref() == Some(&parent));
+        let others = || {
+            seen.iter().filter(|(other, _)| *other != address && self.parent(other).as_ref() == Some(&parent))
+        };
         !others().any(|(_, seen)| seen.facts.phase.serves())
             && others().any(|(_, seen)| seen.facts.phase == Phase::Creating)
     }
 
     /// Who takes the write role over must be able to: it may be busy with a change outside rgctl.
     fn waits_for_successor(&self, step: &Step) -> bool {
-        let Op::Act { at, verb: Verb::Failover { to: Some(to) } } = &step.op else { return false };
-        let Some(kind) = at.kind.child_kind() else { return false };
-        let successor = Address::new(at.region.clone(), kind, to.clone());
+        let Op::Act { address, verb: Verb::Failover { to: Some(to) } } = &step.op else { return false };
+        let Some(kind) = address.kind.child_kind() else { return false };
+        let successor = Address::new(address.region.clone(), kind, to.clone());
         let seen = self.input.inventory.seen.get(&successor);
         self.taken.contains(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
     }
@@ -358,12 +363,12 @@ impl<'a> Room<'a> {
         if !matches!(step.op, Op::Create { .. }) {
             return None;
         }
-        let node = self.input.desired.nodes.get(step.op.at())?;
-        let is_ready = |at: &Address| {
-            self.input.inventory.seen.get(at).is_some_and(|seen| seen.facts.phase.is_ready())
-                && !self.taken_by_us(at)
+        let node = self.input.desired.nodes.get(step.op.address())?;
+        let is_ready = |address: &Address| {
+            self.input.inventory.seen.get(address).is_some_and(|seen| seen.facts.phase.is_ready())
+                && !self.taken_by_us(address)
         };
-        node.needs.iter().find(|at| !is_ready(at)).cloned()
+        node.needs.iter().find(|address| !is_ready(address)).cloned()
     }
 
     /// Whether the step that makes an object is not done.
@@ -371,8 +376,8 @@ impl<'a> Room<'a> {
         self.open.contains(&StepId(format!("create {missing}").into()))
     }
 
-    fn taken_by_us(&self, at: &Address) -> bool {
-        self.taken.contains(at)
+    fn taken_by_us(&self, address: &Address) -> bool {
+        self.taken.contains(address)
     }
 
     fn unready(&self, missing: &Address) -> Readiness {
@@ -388,44 +393,44 @@ impl<'a> Room<'a> {
     }
 
     fn take(&mut self, step: &Step) {
-        let at = step.op.at().clone();
-        let plane = plane(&at);
+        let address = step.op.address().clone();
+        let plane = plane(&address);
         *self.calls.entry(plane.clone()).or_default() += 1;
         *self.under_way.entry(plane).or_default() += 1;
         if disturbs(&step.op) {
-            self.disturb(&at);
+            self.disturb(&address);
         }
         if changes_all(&step.op) {
-            let fellows: Vec<Address> = self.fellows_of(&at).cloned().collect();
+            let fellows: Vec<Address> = self.fellows_of(&address).cloned().collect();
             self.taken.extend(fellows);
         }
         self.taken.extend(step.op.beside());
-        self.taken.insert(at);
+        self.taken.insert(address);
     }
 }
 
 /// By member of a global object, that object and its other members: those that are listed, and those that are meant to be.
 fn fellows(input: &TurnInput<'_>) -> BTreeMap<Address, Vec<Address>> {
     let mut groups: BTreeMap<(KindId, String), BTreeSet<Address>> = BTreeMap::new();
-    for (global, seen) in input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+    for (global, seen) in input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().is_global) {
         let Some(kind) = global.kind.member_kind() else { continue };
         let group = groups.entry((global.kind, global.name.to_string())).or_default();
         group.insert(global.clone());
         let members = seen.facts.members.iter();
         group.extend(members.map(|one| Address::new(one.region.clone(), kind, one.name.clone())));
     }
-    for (at, node) in &input.desired.nodes {
-        if let Some(kind) = at.kind.global_kind()
+    for (address, node) in &input.desired.nodes {
+        if let Some(kind) = address.kind.global_kind()
             && let Some(name) = node.attrs.joins()
         {
-            groups.entry((kind, name)).or_default().insert(at.clone());
+            groups.entry((kind, name)).or_default().insert(address.clone());
         }
     }
     let mut fellows: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
     for group in groups.values() {
-        for at in group {
-            let others = group.iter().filter(|other| *other != at).cloned();
-            fellows.entry(at.clone()).or_default().extend(others);
+        for address in group {
+            let others = group.iter().filter(|other| *other != address).cloned();
+            fellows.entry(address.clone()).or_default().extend(others);
         }
     }
     fellows
@@ -434,7 +439,7 @@ fn fellows(input: &TurnInput<'_>) -> BTreeMap<Address, Vec<Address>> {
 /// Global objects with their primaries, as far as these are seen.
 fn globals(input: &TurnInput<'_>) -> Vec<(Address, Address)> {
     let mut globals = Vec::new();
-    for (global, seen) in input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global) {
+    for (global, seen) in input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().is_global) {
         let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
         if let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) {
             let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
@@ -450,8 +455,8 @@ fn changes_all(op: &Op) -> bool {
 }
 
 /// The control plane that takes a call, with a rate of its own.
-fn plane(at: &Address) -> (RegionId, Endpoint) {
-    (at.region.clone(), at.kind.facts().endpoint)
+fn plane(address: &Address) -> (RegionId, Endpoint) {
+    (address.region.clone(), address.kind.facts().endpoint)
 }
 
 fn disturbs(op: &Op) -> bool {

@@ -73,9 +73,9 @@ fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {
     let forbidden =
         |act: &&ConsentRequest| asked.rules.iter().any(|rules| rules.policies.forbids(act.action));
     if let Some(act) = step.requires.iter().find(forbidden) {
-        let (verb, at) = (act.action, told(act));
+        let (verb, effect) = (act.action, told(act));
         return Some(no(
-            format!("the blueprint says `policies.consent.{verb}: never`, and {at}"),
+            format!("the blueprint says `policies.consent.{verb}: never`, and {effect}"),
             format!(
                 "nothing allows it; if it is meant, change `policies.consent.{verb}` of the blueprint first"
             ),
@@ -86,7 +86,7 @@ fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {
             format!(
                 "neither the blueprint, the record nor a tag tells which store {} belongs to, so that no consent can be \
                  judged",
-                step.op.at()
+                step.op.address()
             ),
             "give it back its tag `rgctl:store`, or delete it by hand",
         ));
@@ -126,12 +126,12 @@ fn times(step: &Step, asked: &Asked<'_>) -> Answer {
     let window = ConsentRequest {
         action: DestructiveAction::Window,
         store: step.store.clone(),
-        region: step.op.at().region.clone(),
+        region: step.op.address().region.clone(),
     };
     let bounds = times::Bounds {
         rules: asked.rules,
         store: step.store.as_ref(),
-        region: &step.op.at().region,
+        region: &step.op.address().region,
         disturbs: step.disturbs,
         lasts: step.effect.duration_p95,
         ignores_window: asked.policy.allows(&window),
@@ -154,7 +154,7 @@ pub fn answer_all(steps: &mut [Step], asked: &Asked<'_>) {
 /// Replacing something is one piece of work: nothing of it is deleted when what would take its place may not be made.
 fn hold_replacements(steps: &mut [Step]) {
     let is_part = |step: &Step| step.disturbs == Disturbance::Replacement || step.is_remade();
-    let key = |step: &Step| (step.store.clone(), step.op.at().region.clone());
+    let key = |step: &Step| (step.store.clone(), step.op.address().region.clone());
     let refused: Vec<_> = steps
         .iter()
         .filter(|step| matches!(step.op, Op::Create { .. }) && step.is_remade())

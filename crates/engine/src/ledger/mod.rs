@@ -164,15 +164,15 @@ impl Ledger {
             }
             Event::Settled { step, object } => {
                 if let Some(begun) = self.begun.remove(step) {
-                    self.claims.settled(&begun.at, &begun.word, object.as_ref());
-                    self.choices.forget(&begun.at, &begun.word);
+                    self.claims.settled(&begun.address, &begun.word, object.as_ref());
+                    self.choices.forget(&begun.address, &begun.word);
                 }
                 // What was asked for once, and is so, has arrived.
                 if self.late.get(step).is_some_and(|late| !late.repeated) {
                     self.late.remove(step);
                 }
             }
-            Event::Gone { objects } => objects.iter().for_each(|at| self.claims.let_go(at)),
+            Event::Gone { objects } => objects.iter().for_each(|address| self.claims.let_go(address)),
         }
     }
 
@@ -189,7 +189,8 @@ impl Ledger {
     }
 
     fn intend(&mut self, entry: &Entry) {
-        let Event::Intended { step, at, word, token, final_snapshot, changes, asks, names, .. } = &entry.what
+        let Event::Intended { step, address, word, token, final_snapshot, changes, asks, names, .. } =
+            &entry.what
         else {
             return;
         };
@@ -197,7 +198,7 @@ impl Ledger {
         let before = self.begun.get(step).filter(|before| before.asks == *asks);
         let tries = before.map(|before| before.tries.and_one(before.status == Status::Failed));
         let begun = InFlightStep {
-            at: at.clone(),
+            address: address.clone(),
             word: word.clone(),
             token: token.clone(),
             final_snapshot: final_snapshot.clone(),
@@ -216,9 +217,9 @@ impl Ledger {
             let consents = self.doing.iter().flat_map(|(_, policy)| &policy.consents);
             let agreed =
                 consents.filter(|consent| consent.action == DestructiveAction::Empty).cloned().collect();
-            self.claims.begin_deletion(at, agreed);
+            self.claims.begin_deletion(address, agreed);
         } else if word == "create" {
-            let claimed = self.claims.objects.entry(at.clone()).or_default();
+            let claimed = self.claims.objects.entry(address.clone()).or_default();
             claimed.tokens.insert(token.clone());
             claimed.asked_at = Some(entry.at);
         }
@@ -233,15 +234,15 @@ impl Ledger {
             why.clone_into(&mut begun.why);
             // A deletion that certainly had no effect leaves its object where it is.
             if begun.word == "delete" && matches!(status, Status::Deferred | Status::Failed) {
-                self.claims.keep_after_all(&begun.at);
+                self.claims.keep_after_all(&begun.address);
             }
         }
     }
 
     /// A call that certainly had no effect: what it was to make is not on its way.
     fn made_nothing(&mut self, step: &StepId) {
-        let at = self.begun.get(step).filter(|begun| begun.word == "create").map(|begun| &begun.at);
-        if let Some(claimed) = at.and_then(|at| self.claims.objects.get_mut(at)) {
+        let address = self.begun.get(step).filter(|begun| begun.word == "create").map(|begun| &begun.address);
+        if let Some(claimed) = address.and_then(|address| self.claims.objects.get_mut(address)) {
             claimed.asked_at = None;
         }
     }
@@ -277,14 +278,14 @@ impl Ledger {
     pub fn held(&self, now: Moment, late: Span) -> BTreeSet<&Address> {
         let begun = self.begun.values().filter(|begun| begun.status != Status::Failed);
         let out = self.late.values().filter(|call| now < call.since + late);
-        let called = begun.map(|begun| &begun.at).chain(out.map(|call| &call.at));
+        let called = begun.map(|begun| &begun.address).chain(out.map(|call| &call.address));
         self.claims.objects.keys().chain(called).collect()
     }
 
     /// The regions of these objects. A region that has left the blueprint is looked at for as long as it is one of them:
     /// what was made there would be forgotten otherwise, and go on being billed.
     pub fn regions_held(&self, now: Moment, late: Span) -> BTreeSet<RegionId> {
-        self.held(now, late).into_iter().map(|at| at.region.clone()).collect()
+        self.held(now, late).into_iter().map(|address| address.region.clone()).collect()
     }
 
     /// What was chosen for a desired state, if it is that of the last run.

@@ -63,7 +63,7 @@ impl Tries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFlightStep {
     /// On which object.
-    pub at: Address,
+    pub address: Address,
     /// The operation in a word.
     pub word: String,
     /// Token of the call.
@@ -96,7 +96,7 @@ pub struct InFlightStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Late {
     /// On which object.
-    pub at: Address,
+    pub address: Address,
     /// The operation in a word.
     pub word: String,
     /// What it was to change, as the record tells it.
@@ -112,7 +112,7 @@ pub struct Late {
 impl InFlightStep {
     pub(super) fn late(&self, repeated: bool) -> Late {
         Late {
-            at: self.at.clone(),
+            address: self.address.clone(),
             word: self.word.clone(),
             changes: self.changes.clone(),
             names: self.names.clone(),

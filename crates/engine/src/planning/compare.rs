@@ -23,28 +23,28 @@ pub(super) fn compare<'a>(
     draft: &mut Draft<'a>,
 ) {
     let Some((_, seen)) = seen else {
-        if input.inventory.is_complete_for(&node.at) {
+        if input.inventory.is_complete_for(&node.address) {
             draft.push(create(input, node, None, Reason::Missing), Some(node), None);
         } else {
             draft.waiting.push(Blocker::Unseen {
-                at: node.at.clone(),
+                address: node.address.clone(),
                 why: "its region could not be seen in full, so it may exist".to_owned(),
-                lasting: input.inventory.gaps_around(&node.at).any(|gap| gap.lasting),
+                lasting: input.inventory.gaps_around(&node.address).any(|gap| gap.lasting),
             });
         }
         return;
     };
     if let Standing::Foreign { owner, remedy } =
-        input.claims.standing(&input.desired.blueprint, &node.at, seen)
+        input.claims.standing(&input.desired.blueprint, &node.address, seen)
     {
-        draft.waiting.push(Blocker::Foreign { at: node.at.clone(), owner, remedy });
+        draft.waiting.push(Blocker::Foreign { address: node.address.clone(), owner, remedy });
         return;
     }
     compare_phase(input, node, seen, draft);
 }
 
 fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) {
-    let at = &node.at;
+    let address = &node.address;
     match &seen.facts.phase {
         // A seen object that is absent or on its way out is made anew once it is gone.
         Phase::Absent => {
@@ -52,14 +52,14 @@ fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, 
         }
         Phase::Deleting => {
             draft.push(create(input, node, Some(seen), Reason::Missing), Some(node), Some(seen));
-            draft.waiting.push(transition(at, seen));
+            draft.waiting.push(transition(address, seen));
         }
         Phase::Creating | Phase::Busy { .. } => {
-            draft.waiting.push(transition(at, seen));
+            draft.waiting.push(transition(address, seen));
             change(input, node, seen, draft);
         }
         Phase::Ready => {
-            if let Some(waiting) = pending(at, seen) {
+            if let Some(waiting) = pending(address, seen) {
                 draft.waiting.push(waiting);
             }
             change(input, node, seen, draft);
@@ -72,7 +72,7 @@ fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, 
             // paused by a change of that field.
             let wakes_by_itself = pause_of(node).is_some() || has_stopped_parent(input, node, seen);
             if !wakes_by_itself {
-                let op = Op::Act { at: at.clone(), verb: Verb::Start };
+                let op = Op::Act { address: address.clone(), verb: Verb::Start };
                 draft.push(
                     step(input, node, Some(seen), op, Reason::Differs, BTreeSet::new()),
                     Some(node),
@@ -81,13 +81,13 @@ fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, 
             }
             change(input, node, seen, draft);
         }
-        Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(at, seen)),
+        Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(address, seen)),
     }
 }
 
 /// The wanted value of the field that pauses an object, if its kind can be paused and anything is wanted of it.
 fn pause_of(node: &Node) -> Option<serde_json::Value> {
-    tables::of(node.at.kind).pause.and_then(|field| node.attrs.get(field))
+    tables::of(node.address.kind).pause.and_then(|field| node.attrs.get(field))
 }
 
 /// When an object is wanted paused, `Stopped` is as wanted.
@@ -96,35 +96,39 @@ pub(super) fn wants_stopped(node: &Node) -> bool {
 }
 
 fn has_stopped_parent(input: &PlanInput<'_>, node: &Node, seen: &Observed) -> bool {
-    let parent = super::rolling::parent_of(&node.at, Some(node), Some(seen));
+    let parent = super::rolling::parent_of(&node.address, Some(node), Some(seen));
     let parent = parent.and_then(|parent| input.inventory.seen.get(&parent));
     parent.is_some_and(|parent| parent.facts.phase == Phase::Stopped)
 }
 
-fn transition(at: &Address, seen: &Observed) -> Blocker {
-    Blocker::Transition { at: at.clone(), phase: seen.facts.phase.clone(), native: seen.facts.native.clone() }
+fn transition(address: &Address, seen: &Observed) -> Blocker {
+    Blocker::Transition {
+        address: address.clone(),
+        phase: seen.facts.phase.clone(),
+        native: seen.facts.native.clone(),
+    }
 }
 
-fn pending(at: &Address, seen: &Observed) -> Option<Blocker> {
+fn pending(address: &Address, seen: &Observed) -> Option<Blocker> {
     let fields: Vec<String> = seen.pending.as_ref()?.set_names().into_iter().map(str::to_owned).collect();
-    (!fields.is_empty()).then(|| Blocker::Pending { at: at.clone(), fields })
+    (!fields.is_empty()).then(|| Blocker::Pending { address: address.clone(), fields })
 }
 
 /// What is left where no table knows better.
 const REPAIR_BY_HAND: &str = "repair it by hand, or delete it so that the next apply makes it anew";
 
-fn broken(at: &Address, seen: &Observed) -> Blocker {
-    let known = |word: &str| tables::of(at.kind).remedies.iter().find(|remedy| remedy.0 == word);
+fn broken(address: &Address, seen: &Observed) -> Blocker {
+    let known = |word: &str| tables::of(address.kind).remedies.iter().find(|remedy| remedy.0 == word);
     let remedy = match &seen.facts.phase {
         Phase::Failed(word) => known(word).map_or(REPAIR_BY_HAND, |remedy| remedy.1),
         _ => "this version does not know that status; nothing is done to the object until it is ready again",
     };
-    Blocker::Broken { at: at.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
+    Blocker::Broken { address: address.clone(), phase: seen.facts.phase.clone(), remedy: remedy.to_owned() }
 }
 
 fn create(input: &PlanInput<'_>, node: &Node, seen: Option<&Observed>, why: Reason) -> Step {
     let op = Op::Create {
-        at: node.at.clone(),
+        address: node.address.clone(),
         attrs: node.attrs.clone(),
         tags: node.all_tags(&input.desired.blueprint),
     };
@@ -227,14 +231,14 @@ fn staged_changes(wanted: &AnyAttrs, seen: &Observed) -> Vec<FieldChange> {
 fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) {
     let mut changes = staged_changes(&node.attrs, seen);
     if changes.iter().any(|change| change.common) {
-        super::primary::leave_to_primary(input, &node.at, seen, &mut changes);
+        super::primary::leave_to_primary(input, &node.address, seen, &mut changes);
     }
     if changes.iter().any(|change| change.change == Change::Replace) {
         replace(input, node, seen, &changes, draft);
         return;
     }
     let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
-    let kind = node.at.kind;
+    let kind = node.address.kind;
     // Shards and replicas share a limit of nodes: those that go make room for those that come.
     let makes_room = alone.iter().any(|change| turn_of(kind, change, false) == CallOrder::Vanishes);
     alone.sort_by_key(|change| turn_of(kind, change, makes_room));
@@ -247,7 +251,7 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     for changes in groups {
         let attrs = asked(node, &changes);
         let requires = shrink(input, node, seen, &changes).into_iter().collect();
-        let op = Op::Modify { at: node.at.clone(), changes, attrs };
+        let op = Op::Modify { address: node.address.clone(), changes, attrs };
         draft.push(step(input, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
     }
     draft.waiting.extend(other_key(node, seen));
@@ -273,7 +277,7 @@ fn calls(changes: Vec<FieldChange>) -> Vec<Vec<FieldChange>> {
 
 /// What a call asks for: the wanted values, or those on the way to them.
 fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
-    let mut attrs = AnyAttrs::empty(node.at.kind);
+    let mut attrs = AnyAttrs::empty(node.address.kind);
     for change in changes {
         if change.through {
             // A value of the table's own is of the field's type.
@@ -294,7 +298,7 @@ fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
 fn other_key(node: &Node, seen: &Observed) -> Option<Blocker> {
     let after = node.kms_key().filter(|key| key.contains("alias/"))?;
     let before = seen.facts.tags.get(TAG_KEY).filter(|before| **before != after)?.clone();
-    Some(Blocker::OtherKey { at: node.at.clone(), before, after })
+    Some(Blocker::OtherKey { address: node.address.clone(), before, after })
 }
 
 /// Tags of the user that differ, and tags of ownership that are lost or say otherwise. Tags that are only seen are left
@@ -311,14 +315,14 @@ fn retag(input: &PlanInput<'_>, node: &Node, seen: &Observed) -> Option<(Op, Rea
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
     let lost = input.claims.lost_tags(&input.desired.blueprint, node, seen);
-    let is_unmarked = lost.keys().eq([TAG_RECORD]) && !input.claims.is_marked(&node.at);
+    let is_unmarked = lost.keys().eq([TAG_RECORD]) && !input.claims.is_marked(&node.address);
     let why = match lost.is_empty() {
         true => Reason::Differs,
         false if is_unmarked => Reason::Unmarked,
         false => Reason::LostTags { tags: lost.keys().cloned().collect() },
     };
     differing.extend(lost);
-    (!differing.is_empty()).then(|| (Op::Tag { at: node.at.clone(), tags: differing }, why))
+    (!differing.is_empty()).then(|| (Op::Tag { address: node.address.clone(), tags: differing }, why))
 }
 
 /// Shrinking needs consent when what is stored would not fit any more, or when nobody knows how much is stored.
@@ -328,7 +332,7 @@ fn shrink(
     seen: &Observed,
     changes: &[FieldChange],
 ) -> Option<ConsentRequest> {
-    if !node.at.kind.facts().holds_data {
+    if !node.address.kind.facts().holds_data {
         return None;
     }
     let mut after = effective_attrs(seen);
@@ -345,7 +349,7 @@ fn shrink(
         (Some(used), Some(capacity)) => used <= capacity,
         _ => false,
     };
-    (shrinks && !fits).then(|| input.act(DestructiveAction::Shrink, &node.at))
+    (shrinks && !fits).then(|| input.act(DestructiveAction::Shrink, &node.address))
 }
 
 /// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.
@@ -371,16 +375,18 @@ fn push_replacement<'a>(
     why: &Reason,
     draft: &mut Draft<'a>,
 ) {
-    let facts = node.at.kind.facts();
+    let facts = node.address.kind.facts();
     let requires: BTreeSet<ConsentRequest> =
-        facts.holds_data.then(|| input.act(DestructiveAction::Replace, &node.at)).into_iter().collect();
+        facts.holds_data.then(|| input.act(DestructiveAction::Replace, &node.address)).into_iter().collect();
     let (wanted, found) = (Some(node), Some(seen));
     if effective_attrs(seen).is_protected() {
-        let unprotect = super::removal::unprotect(input, &node.at, seen);
+        let unprotect = super::removal::unprotect(input, &node.address, seen);
         draft.push(Step { requires: requires.clone(), ..unprotect }, wanted, found);
     }
-    let op =
-        Op::Delete { at: node.at.clone(), final_snapshot: super::removal::final_snapshot(input, &node.at) };
+    let op = Op::Delete {
+        address: node.address.clone(),
+        final_snapshot: super::removal::final_snapshot(input, &node.address),
+    };
     draft.push(step(input, node, found, op, why.clone(), requires.clone()), wanted, found);
     draft.push(Step { requires, ..create(input, node, found, why.clone()) }, wanted, found);
 }
@@ -421,15 +427,15 @@ fn wake_parents_first(draft: &mut Draft<'_>) {
     let woken: BTreeMap<Address, StepNo> = draft
         .entries()
         .filter(|(_, entry)| starts(entry))
-        .map(|(no, entry)| (entry.step.op.at().clone(), no))
+        .map(|(no, entry)| (entry.step.op.address().clone(), no))
         .collect();
     if woken.is_empty() {
         return;
     }
     let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
-    for (at, own) in draft.objects() {
+    for (address, own) in draft.objects() {
         let Some(entry) = own.first().and_then(|first| draft.get(*first)) else { continue };
-        let parent = super::rolling::parent_of(at, entry.node, entry.seen);
+        let parent = super::rolling::parent_of(address, entry.node, entry.seen);
         if let Some(start) = parent.and_then(|parent| woken.get(&parent)) {
             edges.extend(own.iter().map(|no| (*no, *start)));
         }
@@ -457,7 +463,7 @@ fn replaced(draft: &Draft<'_>) -> Vec<Address> {
     let is_replaced =
         |step: &&Step| matches!(step.why, Reason::MustReplace { .. }) && matches!(step.op, Op::Delete { .. });
     let steps = draft.entries().map(|(_, entry)| &*entry.step);
-    steps.filter(is_replaced).map(|step| step.op.at().clone()).collect()
+    steps.filter(is_replaced).map(|step| step.op.address().clone()).collect()
 }
 
 /// Objects that cannot outlive a replaced one: its members, and objects that name it in a field that is fixed.
@@ -474,21 +480,21 @@ fn spread_replacement<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     }
     while let Some(gone) = queue.pop() {
         for node in dependants.get(&gone).into_iter().flatten().copied() {
-            let Some(seen) = input.inventory.seen.get(&node.at) else { continue };
-            if draft.deletion_of(&node.at).is_some() {
+            let Some(seen) = input.inventory.seen.get(&node.address) else { continue };
+            if draft.deletion_of(&node.address).is_some() {
                 continue;
             }
             let Some(field) = fixed_reference(node, &gone) else { continue };
-            draft.drop_all(&node.at);
+            draft.drop_all(&node.address);
             push_replacement(input, node, seen, &Reason::MustReplace { fields: vec![field] }, draft);
-            queue.push(node.at.clone());
+            queue.push(node.address.clone());
         }
     }
 }
 
 /// The field by which an object is fixed to another one, if it is.
 fn fixed_reference(node: &Node, to: &Address) -> Option<String> {
-    let fields = tables::changes(node.at.kind).into_iter();
+    let fields = tables::changes(node.address.kind).into_iter();
     let mut fixed = fields.filter(|(_, change)| *change == Change::Replace).map(|(field, _)| field);
     fixed.find(|field| node.attrs.text(field).as_deref() == Some(to.name.as_str())).map(str::to_owned)
 }

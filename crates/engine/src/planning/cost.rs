@@ -13,7 +13,7 @@ use rgctl_schema::money::Total;
 
 /// Cost of an object before and after an operation on it.
 pub(super) fn change(input: &PlanInput<'_>, op: &Op, seen: Option<&Observed>, usage: &Usage) -> CostChange {
-    let region = &op.at().region;
+    let region = &op.address().region;
     let cost = |attrs: &AnyAttrs| input.figures.cost(attrs, usage, region);
     if let Op::Create { attrs, .. } = op {
         return CostChange { before: Total::default(), after: cost(attrs) };

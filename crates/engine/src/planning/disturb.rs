@@ -23,7 +23,7 @@ pub(super) fn describe(input: &PlanInput<'_>, steps: &mut [Step]) {
     let removals = steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
     let remade: BTreeMap<Address, Total> = removals
         .filter(|step| step.is_remade())
-        .map(|step| (step.op.at().clone(), step.cost.before.clone()))
+        .map(|step| (step.op.address().clone(), step.cost.before.clone()))
         .collect();
     let restarts = |step: &Step| matches!(step.op, Op::Modify { .. } | Op::Act { .. });
     let members = if steps.iter().any(restarts) { members(input) } else { BTreeMap::new() };
@@ -37,9 +37,9 @@ pub(super) fn describe(input: &PlanInput<'_>, steps: &mut [Step]) {
 /// How many members each parent has that serve.
 fn members(input: &PlanInput<'_>) -> BTreeMap<Address, usize> {
     let mut members: BTreeMap<Address, usize> = BTreeMap::new();
-    for (at, seen) in &input.inventory.seen {
+    for (address, seen) in &input.inventory.seen {
         if seen.facts.phase.serves()
-            && let Some(parent) = parent_of(at, None, Some(seen))
+            && let Some(parent) = parent_of(address, None, Some(seen))
         {
             *members.entry(parent).or_default() += 1;
         }
@@ -56,23 +56,25 @@ struct Around<'a, 'b> {
 
 impl Around<'_, '_> {
     fn disturbs(&self, step: &Step) -> Disturbance {
-        let at = step.op.at();
+        let address = step.op.address();
         match &step.op {
             Op::Create { .. } => Disturbance::Growth,
             Op::Tag { .. } => Disturbance::Quiet,
             Op::Delete { .. } if step.is_remade() => Disturbance::Replacement,
-            Op::Delete { .. } if self.is_writer(at) && self.parent_stays(at) => Disturbance::Failover,
+            Op::Delete { .. } if self.is_writer(address) && self.parent_stays(address) => {
+                Disturbance::Failover
+            }
             Op::Delete { .. } => Disturbance::Reduction,
             // It is a part of the deletion that it makes possible.
             Op::Modify { .. } if step.why == Reason::Unprotect => {
-                if self.remade.contains_key(at) {
+                if self.remade.contains_key(address) {
                     Disturbance::Replacement
                 } else {
                     Disturbance::Reduction
                 }
             }
             Op::Modify { changes, .. } => {
-                let all = changes.iter().map(|change| self.by_change(at, change));
+                let all = changes.iter().map(|change| self.by_change(address, change));
                 all.max().unwrap_or(Disturbance::Quiet)
             }
             Op::Act { verb, .. } => match verb {
@@ -82,13 +84,13 @@ impl Around<'_, '_> {
                 | Verb::FailoverGlobal { .. } => Disturbance::Failover,
                 Verb::Detach { .. } if step.is_remade() => Disturbance::Replacement,
                 Verb::Detach { .. } | Verb::Stop => Disturbance::Reduction,
-                Verb::Reboot => self.restart(at),
+                Verb::Reboot => self.restart(address),
                 Verb::Start => Disturbance::Growth,
             },
         }
     }
 
-    fn by_change(&self, at: &Address, change: &FieldChange) -> Disturbance {
+    fn by_change(&self, address: &Address, change: &FieldChange) -> Disturbance {
         if change.field == PAUSED {
             let stops = change.after == Value::Bool(true);
             return if stops { Disturbance::Reduction } else { Disturbance::Growth };
@@ -98,7 +100,7 @@ impl Around<'_, '_> {
         }
         match change.change {
             Change::InPlace | Change::Online => by_size(change),
-            Change::Restart => self.restart(at),
+            Change::Restart => self.restart(address),
             Change::Failover => Disturbance::Failover,
             Change::Resize => Disturbance::Resize,
             Change::Replace => Disturbance::Replacement,
@@ -106,28 +108,30 @@ impl Around<'_, '_> {
     }
 
     /// A restart of a member disturbs only readers when another one serves meanwhile, and it is not the writer.
-    fn restart(&self, at: &Address) -> Disturbance {
-        let seen = self.input.inventory.seen.get(at);
-        let Some(parent) = parent_of(at, self.input.node(at), seen) else { return Disturbance::Restart };
+    fn restart(&self, address: &Address) -> Disturbance {
+        let seen = self.input.inventory.seen.get(address);
+        let Some(parent) = parent_of(address, self.input.node(address), seen) else {
+            return Disturbance::Restart;
+        };
         let has_others = self.members.get(&parent).is_some_and(|members| *members > 1);
-        if has_others && !self.is_writer(at) { Disturbance::ReaderRestart } else { Disturbance::Restart }
+        if has_others && !self.is_writer(address) { Disturbance::ReaderRestart } else { Disturbance::Restart }
     }
 
-    fn is_writer(&self, at: &Address) -> bool {
-        self.input.inventory.seen.get(at).is_some_and(|seen| seen.facts.role == Some(Role::Writer))
+    fn is_writer(&self, address: &Address) -> bool {
+        self.input.inventory.seen.get(address).is_some_and(|seen| seen.facts.role == Some(Role::Writer))
     }
 
-    fn parent_stays(&self, at: &Address) -> bool {
-        let parent = parent_of(at, None, self.input.inventory.seen.get(at));
+    fn parent_stays(&self, address: &Address) -> bool {
+        let parent = parent_of(address, None, self.input.inventory.seen.get(address));
         parent.is_some_and(|parent| self.input.node(&parent).is_some())
     }
 
     /// What was there and is not, or is made anew at no higher cost, is no growth.
     fn repairs(&self, step: &Step) -> bool {
-        let Op::Create { at, .. } = &step.op else { return false };
-        match self.remade.get(at) {
+        let Op::Create { address, .. } = &step.op else { return false };
+        match self.remade.get(address) {
             Some(before) => !gate::is_more(before, &step.cost.after),
-            None => self.input.claims.was_there(at),
+            None => self.input.claims.was_there(address),
         }
     }
 }

@@ -50,36 +50,36 @@ struct ByObject {
 }
 
 impl ByObject {
-    fn place(&self, at: &Address) -> Result<usize, usize> {
-        match self.in_order.last().map(|(last, _)| at.cmp(last)) {
+    fn place(&self, address: &Address) -> Result<usize, usize> {
+        match self.in_order.last().map(|(last, _)| address.cmp(last)) {
             None | Some(Ordering::Greater) => Err(self.in_order.len()),
             Some(Ordering::Equal) => Ok(self.in_order.len() - 1),
-            Some(Ordering::Less) => self.in_order.binary_search_by(|(other, _)| other.cmp(at)),
+            Some(Ordering::Less) => self.in_order.binary_search_by(|(other, _)| other.cmp(address)),
         }
     }
 
-    fn entry(&mut self, at: &Address) -> &mut Vec<StepNo> {
-        let place = match self.place(at) {
+    fn entry(&mut self, address: &Address) -> &mut Vec<StepNo> {
+        let place = match self.place(address) {
             Ok(place) => place,
-            Err(place) if place == self.in_order.len() && !self.others.contains_key(at) => {
-                self.in_order.push((at.clone(), Vec::new()));
+            Err(place) if place == self.in_order.len() && !self.others.contains_key(address) => {
+                self.in_order.push((address.clone(), Vec::new()));
                 place
             }
-            Err(_) => return self.others.entry(at.clone()).or_default(),
+            Err(_) => return self.others.entry(address.clone()).or_default(),
         };
         &mut self.in_order[place].1
     }
 
-    fn get(&self, at: &Address) -> &[StepNo] {
-        match self.place(at) {
+    fn get(&self, address: &Address) -> &[StepNo] {
+        match self.place(address) {
             Ok(place) => &self.in_order[place].1,
-            Err(_) => self.others.get(at).map_or(&[], Vec::as_slice),
+            Err(_) => self.others.get(address).map_or(&[], Vec::as_slice),
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&Address, &[StepNo])> {
-        let in_order = self.in_order.iter().map(|(at, steps)| (at, steps.as_slice()));
-        in_order.chain(self.others.iter().map(|(at, steps)| (at, steps.as_slice())))
+        let in_order = self.in_order.iter().map(|(address, steps)| (address, steps.as_slice()));
+        in_order.chain(self.others.iter().map(|(address, steps)| (address, steps.as_slice())))
     }
 
     fn retain(&mut self, keep: impl Fn(StepNo) -> bool) {
@@ -96,7 +96,7 @@ impl<'a> Draft<'a> {
     pub fn push(&mut self, step: Step, node: Option<&'a Node>, seen: Option<&'a Observed>) -> StepNo {
         let next = StepNo(self.entries.len());
         let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
-        let earlier = self.by_object.entry(step.op.at());
+        let earlier = self.by_object.entry(step.op.address());
         if let Some(same) = earlier.iter().copied().find(is_same) {
             if let Some(entry) = &mut self.entries[same.0] {
                 *entry.step = step;
@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
     pub fn push_aside(&mut self, step: Step, seen: &'a Observed) -> StepNo {
         let next = StepNo(self.entries.len());
         let is_same = |no: &StepNo| self.entries[no.0].as_ref().is_some_and(|entry| entry.step.id == step.id);
-        let beside = self.side_steps.entry(step.op.at().clone()).or_default();
+        let beside = self.side_steps.entry(step.op.address().clone()).or_default();
         if let Some(same) = beside.iter().copied().find(is_same) {
             return same;
         }
@@ -155,8 +155,8 @@ impl<'a> Draft<'a> {
     }
 
     /// The steps of an object, in their order.
-    pub fn of(&self, at: &Address) -> &[StepNo] {
-        self.by_object.get(at)
+    pub fn of(&self, address: &Address) -> &[StepNo] {
+        self.by_object.get(address)
     }
 
     /// Every object that has steps in an order.
@@ -165,15 +165,15 @@ impl<'a> Draft<'a> {
     }
 
     /// The step that deletes an object.
-    pub fn deletion_of(&self, at: &Address) -> Option<StepNo> {
+    pub fn deletion_of(&self, address: &Address) -> Option<StepNo> {
         let deletes =
             |no: &StepNo| self.get(*no).is_some_and(|entry| matches!(entry.step.op, Op::Delete { .. }));
-        self.of(at).iter().copied().find(deletes)
+        self.of(address).iter().copied().find(deletes)
     }
 
     /// Drops the steps of an object.
-    pub fn drop_all(&mut self, at: &Address) {
-        for no in std::mem::take(self.by_object.entry(at)) {
+    pub fn drop_all(&mut self, address: &Address) {
+        for no in std::mem::take(self.by_object.entry(address)) {
             self.entries[no.0] = None;
         }
     }
@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
 
     /// Drops what is about other objects, and whatever needs a dropped step.
     pub fn keep_only(&mut self, keep: impl Fn(&Address) -> bool) {
-        let is_other = |(no, entry): (StepNo, &DraftStep<'_>)| (!keep(entry.step.op.at())).then_some(no);
+        let is_other = |(no, entry): (StepNo, &DraftStep<'_>)| (!keep(entry.step.op.address())).then_some(no);
         let mut dropped: BTreeSet<StepNo> = self.entries().filter_map(is_other).collect();
         loop {
             let needs_dropped = |(no, entry): &(StepNo, &DraftStep<'_>)| {
@@ -213,7 +213,7 @@ impl<'a> Draft<'a> {
         self.waiting.retain(|waiting| match waiting {
             // It has no store of its own.
             Blocker::ForeignMember { of, .. } => keep(of),
-            other => keep(other.at()),
+            other => keep(other.address()),
         });
     }
 

@@ -25,7 +25,7 @@ pub(super) fn of(op: &Op, seen: Option<&Observed>) -> Effect {
 /// A change of size that takes longer than usual, and takes no writes for all that time.
 fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<Lasts> {
     let Op::Modify { attrs, changes, .. } = op else { return None };
-    let slow = tables::of(op.at().kind).slow_resize?;
+    let slow = tables::of(op.address().kind).slow_resize?;
     let before = &seen?.attrs;
     let mut after = before.clone();
     for change in changes {
@@ -35,7 +35,7 @@ fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<Lasts> {
 }
 
 fn lasts(op: &Op) -> Lasts {
-    let timing = &tables::of(op.at().kind).timing;
+    let timing = &tables::of(op.address().kind).timing;
     match op {
         // A member that joins a global object copies its data first.
         Op::Create { attrs, .. } if attrs.joins().is_some() => timing.create.plus(timing.online),
@@ -73,7 +73,7 @@ pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
 }
 
 fn write_outage(op: &Op, seen: Option<&Observed>) -> Span {
-    let (facts, timing) = (op.at().kind.facts(), &tables::of(op.at().kind).timing);
+    let (facts, timing) = (op.address().kind.facts(), &tables::of(op.address().kind).timing);
     let role = seen.and_then(|seen| seen.facts.role);
     let takes_writes = match facts.parent {
         // A member other than the writer takes no writes away.
@@ -108,7 +108,7 @@ fn failovers(op: &Op) -> u32 {
 fn is_reversible(op: &Op) -> bool {
     match op {
         Op::Create { .. } | Op::Tag { .. } => true,
-        Op::Delete { at, .. } => !at.kind.facts().holds_data,
+        Op::Delete { address, .. } => !address.kind.facts().holds_data,
         Op::Modify { changes, .. } => changes.iter().all(|change| change.before.is_some()),
         Op::Act { verb, .. } => !matches!(verb, Verb::Detach { .. } | Verb::FailoverGlobal { .. }),
     }

@@ -21,8 +21,8 @@ pub(super) fn require_consent(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     }
     let mut emptying: Vec<(StepNo, Address)> = made_empty(input, draft);
     emptying.extend(left_without_members(input, draft));
-    for (no, at) in emptying {
-        let act = input.act(DestructiveAction::Empty, &at);
+    for (no, address) in emptying {
+        let act = input.act(DestructiveAction::Empty, &address);
         if let Some(step) = draft.step_mut(no) {
             step.requires.insert(act);
         }
@@ -31,15 +31,17 @@ pub(super) fn require_consent(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
 
 fn is_of_interest(op: &Op) -> bool {
     match op {
-        Op::Create { at, .. } => at.kind.facts().holds_data,
-        Op::Delete { at, .. } => at.kind.facts().holds_data || at.kind.facts().parent.is_some(),
+        Op::Create { address, .. } => address.kind.facts().holds_data,
+        Op::Delete { address, .. } => {
+            address.kind.facts().holds_data || address.kind.facts().parent.is_some()
+        }
         Op::Modify { .. } | Op::Tag { .. } | Op::Act { .. } => false,
     }
 }
 
 /// Data of a store that is gone, or on its way out, before this plan does anything.
 struct Gone<'a> {
-    at: &'a Address,
+    address: &'a Address,
     store: Option<&'a StoreName>,
     /// The removal of ours that took it, if one did.
     removal: Option<&'a Removal>,
@@ -55,23 +57,22 @@ impl Gone<'_> {
 }
 
 /// Whether an object is gone, or on its way out. What could not be looked for is not.
-fn is_going(input: &PlanInput<'_>, at: &Address) -> bool {
-    match input.inventory.seen.get(at) {
+fn is_going(input: &PlanInput<'_>, address: &Address) -> bool {
+    match input.inventory.seen.get(address) {
         Some(seen) => seen.facts.phase.is_going(),
-        None => input.inventory.is_complete_for(at),
+        None => input.inventory.is_complete_for(address),
     }
 }
 
 /// Data that was deleted outside rgctl, and data that we deleted in a removal that has not come to its end.
 fn gone<'a>(input: &PlanInput<'a>) -> Vec<Gone<'a>> {
-    let lost =
-        input.claims.objects.iter().filter(|(at, claimed)| {
-            claimed.bears_data && input.claims.should_exist(at) && is_going(input, at)
-        });
-    let lost = lost.map(|(at, claimed)| Gone { at, store: claimed.store.as_ref(), removal: None });
-    let removed = input.claims.half_removed(|at| is_going(input, at)).into_iter();
-    lost.chain(removed.map(|(at, removal)| Gone {
-        at,
+    let lost = input.claims.objects.iter().filter(|(address, claimed)| {
+        claimed.bears_data && input.claims.should_exist(address) && is_going(input, address)
+    });
+    let lost = lost.map(|(address, claimed)| Gone { address, store: claimed.store.as_ref(), removal: None });
+    let removed = input.claims.half_removed(|address| is_going(input, address)).into_iter();
+    lost.chain(removed.map(|(address, removal)| Gone {
+        address,
         store: removal.store.as_ref(),
         removal: Some(removal),
     }))
@@ -83,42 +84,42 @@ fn gone<'a>(input: &PlanInput<'a>) -> Vec<Gone<'a>> {
 fn made_empty(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)> {
     let mut deleted: BTreeMap<(StoreName, RegionId), Vec<StepNo>> = BTreeMap::new();
     for (no, entry) in draft.entries() {
-        if let Op::Delete { at, .. } = &entry.step.op
-            && at.kind.facts().holds_data
-            && let Some(store) = input.store_of(at)
+        if let Op::Delete { address, .. } = &entry.step.op
+            && address.kind.facts().holds_data
+            && let Some(store) = input.store_of(address)
         {
-            deleted.entry((store, at.region.clone())).or_default().push(no);
+            deleted.entry((store, address.region.clone())).or_default().push(no);
         }
     }
     let gone = gone(input);
     let kept = if deleted.is_empty() && gone.is_empty() { BTreeSet::new() } else { kept(input, draft) };
     let mut found = Vec::new();
     for (_, entry) in draft.entries() {
-        let Op::Create { at, attrs, .. } = &entry.step.op else { continue };
-        if !at.kind.facts().holds_data || is_filled_again(input, at, attrs, draft) {
+        let Op::Create { address, attrs, .. } = &entry.step.op else { continue };
+        if !address.kind.facts().holds_data || is_filled_again(input, address, attrs, draft) {
             continue;
         }
-        let Some(store) = input.store_of(at) else { continue };
-        let act = input.act(DestructiveAction::Empty, at);
-        let of_store = |gone: &&Gone<'_>| gone.at == at || gone.store == Some(&store);
+        let Some(store) = input.store_of(address) else { continue };
+        let act = input.act(DestructiveAction::Empty, address);
+        let of_store = |gone: &&Gone<'_>| gone.address == address || gone.store == Some(&store);
         let (here, elsewhere): (Vec<_>, Vec<_>) =
-            gone.iter().filter(of_store).partition(|gone| gone.at.region == at.region);
-        let in_place = deleted.get(&(store.clone(), at.region.clone()));
+            gone.iter().filter(of_store).partition(|gone| gone.address.region == address.region);
+        let in_place = deleted.get(&(store.clone(), address.region.clone()));
         // A store that goes from one place to another, with no place that keeps its data.
         let moves = in_place.is_none() && here.is_empty() && !kept.contains(&store);
         let from = deleted.iter().filter(|((other, _), _)| moves && *other == store);
         let deletions: Vec<StepNo> =
             in_place.into_iter().chain(from.map(|(_, deletions)| deletions)).flatten().copied().collect();
         let mut before = here.into_iter().chain(elsewhere.into_iter().filter(|_| moves));
-        let was_there = input.claims.should_exist(at) || before.any(|gone| !gone.is_agreed(input, &act));
+        let was_there = input.claims.should_exist(address) || before.any(|gone| !gone.is_agreed(input, &act));
         if deletions.is_empty() && !was_there {
             continue;
         }
-        found.extend(draft.of(at).iter().map(|no| (*no, at.clone())));
+        found.extend(draft.of(address).iter().map(|no| (*no, address.clone())));
         for no in deletions {
-            let of_object = draft.get(no).map(|entry| entry.step.op.at().clone());
+            let of_object = draft.get(no).map(|entry| entry.step.op.address().clone());
             let all = of_object.map(|object| draft.of(&object).to_vec()).unwrap_or_default();
-            found.extend(all.into_iter().map(|no| (no, at.clone())));
+            found.extend(all.into_iter().map(|no| (no, address.clone())));
         }
     }
     found
@@ -126,34 +127,39 @@ fn made_empty(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<(StepNo, Address)
 
 /// The stores of which an object with data stays somewhere, or may for all that could be seen.
 fn kept(input: &PlanInput<'_>, draft: &Draft<'_>) -> BTreeSet<StoreName> {
-    let holds = input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().holds_data);
-    let stay = holds.filter(|(at, seen)| {
-        input.owns(at, seen) && draft.deletion_of(at).is_none() && !seen.facts.phase.is_going()
+    let holds = input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().holds_data);
+    let stay = holds.filter(|(address, seen)| {
+        input.owns(address, seen) && draft.deletion_of(address).is_none() && !seen.facts.phase.is_going()
     });
-    let unseen = input.claims.objects.iter().filter(|(at, claimed)| {
-        claimed.bears_data && !input.inventory.seen.contains_key(at) && !is_going(input, at)
+    let unseen = input.claims.objects.iter().filter(|(address, claimed)| {
+        claimed.bears_data && !input.inventory.seen.contains_key(address) && !is_going(input, address)
     });
-    let stay = stay.filter_map(|(at, _)| input.store_of(at));
+    let stay = stay.filter_map(|(address, _)| input.store_of(address));
     stay.chain(unseen.filter_map(|(_, claimed)| claimed.store.clone())).collect()
 }
 
 /// Whether the service fills it with the data of a primary that stays.
-fn is_filled_again(input: &PlanInput<'_>, at: &Address, attrs: &AnyAttrs, draft: &Draft<'_>) -> bool {
+fn is_filled_again(input: &PlanInput<'_>, address: &Address, attrs: &AnyAttrs, draft: &Draft<'_>) -> bool {
     let Some(global) = attrs.joins().and_then(|name| Name::new(name).ok()) else { return false };
-    let stays = |at: &Address| {
-        input.inventory.seen.contains_key(at) && !is_going(input, at) && draft.deletion_of(at).is_none()
+    let stays = |address: &Address| {
+        input.inventory.seen.contains_key(address)
+            && !is_going(input, address)
+            && draft.deletion_of(address).is_none()
     };
     let is_it =
-        |global_at: &Address| Some(global_at.kind) == at.kind.global_kind() && global_at.name == global;
-    let seen =
-        input.inventory.seen.iter().filter(|(at, seen)| is_it(at) && input.owns(at, seen) && stays(at));
+        |global_at: &Address| Some(global_at.kind) == address.kind.global_kind() && global_at.name == global;
+    let seen = input
+        .inventory
+        .seen
+        .iter()
+        .filter(|(address, seen)| is_it(address) && input.owns(address, seen) && stays(address));
     let primaries = seen.flat_map(|(_, seen)| {
         let writers = seen.facts.members.iter().filter(|member| member.role == Role::Writer);
-        writers.map(|member| Address::new(member.region.clone(), at.kind, member.name.clone()))
+        writers.map(|member| Address::new(member.region.clone(), address.kind, member.name.clone()))
     });
     // A global object that is made anew is made from its primary.
     let made = draft.entries().map(|(_, entry)| &entry.step.op);
-    let made = made.filter(|op| matches!(op, Op::Create { .. }) && is_it(op.at()));
+    let made = made.filter(|op| matches!(op, Op::Create { .. }) && is_it(op.address()));
     primaries.chain(made.filter_map(Op::beside)).any(|primary| stays(&primary))
 }
 
@@ -163,11 +169,13 @@ fn left_without_members(input: &PlanInput<'_>, draft: &mut Draft<'_>) -> Vec<(St
     let mut leaving: BTreeMap<Address, Vec<(StepNo, Address)>> = BTreeMap::new();
     let mut coming: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
     for (no, entry) in draft.entries() {
-        let at = entry.step.op.at();
-        let Some(parent) = parent_of(at, entry.node, input.inventory.seen.get(at)) else { continue };
+        let address = entry.step.op.address();
+        let Some(parent) = parent_of(address, entry.node, input.inventory.seen.get(address)) else {
+            continue;
+        };
         match &entry.step.op {
-            Op::Delete { .. } => leaving.entry(parent).or_default().push((no, at.clone())),
-            Op::Create { .. } if draft.deletion_of(at).is_none() => {
+            Op::Delete { .. } => leaving.entry(parent).or_default().push((no, address.clone())),
+            Op::Create { .. } if draft.deletion_of(address).is_none() => {
                 coming.entry(parent).or_default().push(no);
             }
             _ => {}
@@ -179,12 +187,12 @@ fn left_without_members(input: &PlanInput<'_>, draft: &mut Draft<'_>) -> Vec<(St
         if !stays {
             continue;
         }
-        let leaves = |at: &Address| members.iter().any(|(_, leaving)| leaving == at);
-        let serves = input.inventory.seen.iter().any(|(at, seen)| {
-            !leaves(at)
+        let leaves = |address: &Address| members.iter().any(|(_, leaving)| leaving == address);
+        let serves = input.inventory.seen.iter().any(|(address, seen)| {
+            !leaves(address)
                 && seen.facts.phase.serves()
-                && at.kind.facts().parent.is_some_and(|one| one.kind == parent.kind)
-                && parent_of(at, None, Some(seen)).as_ref() == Some(&parent)
+                && address.kind.facts().parent.is_some_and(|one| one.kind == parent.kind)
+                && parent_of(address, None, Some(seen)).as_ref() == Some(&parent)
         });
         // A member that is on its way is waited for when the deletion is begun.
         if serves || is_arriving(input, &parent, leaves) {
@@ -206,11 +214,11 @@ fn left_without_members(input: &PlanInput<'_>, draft: &mut Draft<'_>) -> Vec<(St
 
 /// Whether a wanted member of ours that stays is being made.
 fn is_arriving(input: &PlanInput<'_>, parent: &Address, leaves: impl Fn(&Address) -> bool) -> bool {
-    input.inventory.seen.iter().any(|(at, seen)| {
+    input.inventory.seen.iter().any(|(address, seen)| {
         seen.facts.phase == Phase::Creating
-            && !leaves(at)
-            && input.node(at).is_some()
-            && input.owns(at, seen)
-            && parent_of(at, None, Some(seen)).as_ref() == Some(parent)
+            && !leaves(address)
+            && input.node(address).is_some()
+            && input.owns(address, seen)
+            && parent_of(address, None, Some(seen)).as_ref() == Some(parent)
     })
 }

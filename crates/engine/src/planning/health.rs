@@ -18,7 +18,7 @@ pub(super) fn judge(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
     let mut troubles = told(input, waiting);
 
     let foreign: BTreeSet<&Address> =
-        waiting.iter().filter(|one| matches!(one, Blocker::Foreign { .. })).map(Blocker::at).collect();
+        waiting.iter().filter(|one| matches!(one, Blocker::Foreign { .. })).map(Blocker::address).collect();
     if !input.destroy {
         troubles.extend(stopped(input, &foreign));
         troubles.extend(half_taken_over(input, &foreign));
@@ -33,7 +33,7 @@ pub(super) fn unseen(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
 
 fn told(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<Ailment> {
     let told = |one: &Blocker| {
-        let told = ailment(input, one.at(), of_waiting(input, one)?, one.to_string());
+        let told = ailment(input, one.address(), of_waiting(input, one)?, one.to_string());
         Some(match one {
             // It has no store of its own.
             Blocker::ForeignMember { of, .. } => Ailment { store: input.store_of(of), ..told },
@@ -47,19 +47,19 @@ fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<Ailment>) -> Health {
     let unseen: Vec<Address> = troubles
         .iter()
         .filter(|ailment| ailment.trouble == Trouble::Unseen)
-        .filter_map(|ailment| ailment.at.clone())
+        .filter_map(|ailment| ailment.address.clone())
         .collect();
     troubles.extend(input.inventory.gaps.iter().filter(|gap| !hides_one(gap, &unseen)).map(of_gap));
     Health::of(troubles)
 }
 
-fn ailment(input: &PlanInput<'_>, at: &Address, trouble: Trouble, why: String) -> Ailment {
+fn ailment(input: &PlanInput<'_>, address: &Address, trouble: Trouble, why: String) -> Ailment {
     Ailment {
         trouble,
-        region: at.region.clone(),
-        store: input.store_of(at),
-        name: at.name.to_string(),
-        at: Some(at.clone()),
+        region: address.region.clone(),
+        store: input.store_of(address),
+        name: address.name.to_string(),
+        address: Some(address.clone()),
         why,
     }
 }
@@ -74,7 +74,7 @@ fn of_waiting(input: &PlanInput<'_>, waiting: &Blocker) -> Option<Trouble> {
         Blocker::Foreign { .. } => Trouble::Foreign,
         Blocker::ForeignMember { .. } => Trouble::ForeignMember,
         // What is seen is held because something else is not.
-        Blocker::Unseen { at, .. } if input.inventory.seen.contains_key(at) => Trouble::Held,
+        Blocker::Unseen { address, .. } if input.inventory.seen.contains_key(address) => Trouble::Held,
         Blocker::Unseen { .. } => Trouble::Unseen,
         Blocker::Bound { .. } | Blocker::OtherKey { .. } => Trouble::Held,
         // As the blueprint said.
@@ -87,12 +87,13 @@ fn stopped<'a>(
     input: &'a PlanInput<'_>,
     foreign: &'a BTreeSet<&Address>,
 ) -> impl Iterator<Item = Ailment> + 'a {
-    let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.at));
+    let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.address));
     nodes.filter_map(|node| {
-        let seen = input.inventory.seen.get(&node.at)?;
+        let seen = input.inventory.seen.get(&node.address)?;
         let is_stopped = seen.facts.phase == Phase::Stopped && !wants_stopped(node);
         let why = || format!("is stopped (the service says {:?}), and wanted running", seen.facts.native);
-        (is_stopped && !foreign.contains(&node.at)).then(|| ailment(input, &node.at, Trouble::Stopped, why()))
+        (is_stopped && !foreign.contains(&node.address))
+            .then(|| ailment(input, &node.address, Trouble::Stopped, why()))
     })
 }
 
@@ -102,16 +103,16 @@ fn half_taken_over(input: &PlanInput<'_>, foreign: &BTreeSet<&Address>) -> Vec<A
         return Vec::new();
     }
     let mut stores: BTreeMap<(&StoreName, &RegionId), (usize, usize)> = BTreeMap::new();
-    for node in input.desired.nodes.values().filter(|node| input.inventory.seen.contains_key(&node.at)) {
-        let (ours, all) = stores.entry((&node.store, &node.at.region)).or_default();
-        *ours += usize::from(!foreign.contains(&node.at));
+    for node in input.desired.nodes.values().filter(|node| input.inventory.seen.contains_key(&node.address)) {
+        let (ours, all) = stores.entry((&node.store, &node.address.region)).or_default();
+        *ours += usize::from(!foreign.contains(&node.address));
         *all += 1;
     }
     let halves = stores.into_iter().filter(|(_, (ours, all))| *ours > 0 && ours < all);
     halves
         .map(|((store, region), (ours, all))| Ailment {
             trouble: Trouble::HalfTakenOver,
-            at: None,
+            address: None,
             region: region.clone(),
             store: Some(store.clone()),
             name: format!("{store} in {region}"),
@@ -125,14 +126,14 @@ fn half_taken_over(input: &PlanInput<'_>, foreign: &BTreeSet<&Address>) -> Vec<A
 
 /// Whether an object that is named already is what a gap may hide.
 fn hides_one(gap: &Gap, unseen: &[Address]) -> bool {
-    unseen.iter().any(|at| at.region == gap.region && at.kind.facts().endpoint == gap.endpoint)
+    unseen.iter().any(|address| address.region == gap.region && address.kind.facts().endpoint == gap.endpoint)
 }
 
 fn of_gap(gap: &Gap) -> Ailment {
     let service = gap.endpoint.as_str();
     Ailment {
         trouble: Trouble::Unseen,
-        at: None,
+        address: None,
         region: gap.region.clone(),
         store: None,
         name: format!("{service} in {}", gap.region),

@@ -18,9 +18,9 @@ pub(super) fn hold_back(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     let outsiders: Vec<Address> = with_outsiders(draft).into_iter().collect();
     drop_removals(&outsiders, draft);
     let bound = bound(input, draft);
-    let objects: Vec<Address> = bound.iter().map(|(at, _)| at.clone()).collect();
+    let objects: Vec<Address> = bound.iter().map(|(address, _)| address.clone()).collect();
     drop_removals(&objects, draft);
-    draft.waiting.extend(bound.into_iter().map(|(at, by)| Blocker::Bound { at, by }));
+    draft.waiting.extend(bound.into_iter().map(|(address, by)| Blocker::Bound { address, by }));
 }
 
 /// A cluster that may not go keeps its members: what its deletion needs deleted requires what it requires.
@@ -92,9 +92,9 @@ fn bound(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<(Address, Address)> {
             continue;
         };
         for member in seen.facts.members.iter().filter(|member| member.role == Role::Writer) {
-            let at = Address::new(member.region.clone(), kind, member.name.clone());
-            if draft.deletion_of(&at).is_some() {
-                bound.push((at, global.clone()));
+            let address = Address::new(member.region.clone(), kind, member.name.clone());
+            if draft.deletion_of(&address).is_some() {
+                bound.push((address, global.clone()));
             }
         }
     }
@@ -110,9 +110,9 @@ fn idle_detachments(dropped: &BTreeSet<StepNo>, draft: &Draft<'_>) -> Vec<StepNo
         .map(|(no, _)| no)
         .collect();
     let of_dropped: BTreeSet<&Address> =
-        dropped.iter().filter_map(|no| draft.get(*no)).map(|entry| entry.step.op.at()).collect();
+        dropped.iter().filter_map(|no| draft.get(*no)).map(|entry| entry.step.op.address()).collect();
     let is_idle = |(no, entry): &(StepNo, &DraftStep<'_>)| {
-        is_detachment(&entry.step) && of_dropped.contains(entry.step.op.at()) && !asked.contains(no)
+        is_detachment(&entry.step) && of_dropped.contains(entry.step.op.address()) && !asked.contains(no)
     };
     draft.entries().filter(is_idle).map(|(no, _)| no).collect()
 }
@@ -124,7 +124,7 @@ fn is_detachment(step: &Step) -> bool {
 /// Drops the removals of objects, with the removals that would go with them and everything that needs one of them. Each
 /// step is looked at once, however many objects are bound.
 fn drop_removals(objects: &[Address], draft: &mut Draft<'_>) {
-    let mut queue: Vec<StepNo> = objects.iter().flat_map(|at| draft.of(at)).copied().collect();
+    let mut queue: Vec<StepNo> = objects.iter().flat_map(|address| draft.of(address)).copied().collect();
     if queue.is_empty() {
         return;
     }
@@ -143,7 +143,7 @@ fn drop_removals(objects: &[Address], draft: &mut Draft<'_>) {
         let Some(entry) = draft.get(no).filter(|entry| is_removal(&entry.step)) else { continue };
         for (_, needed) in draft.needs_of(entry) {
             if matches!(needed.step.op, Op::Delete { .. }) {
-                queue.extend(draft.of(needed.step.op.at()));
+                queue.extend(draft.of(needed.step.op.address()));
             }
         }
     }

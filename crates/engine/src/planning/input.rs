@@ -43,32 +43,32 @@ pub struct PlanInput<'a> {
 
 impl PlanInput<'_> {
     /// Whether the object is ours, by its tags or by the record.
-    pub(super) fn owns(&self, at: &Address, seen: &Observed) -> bool {
-        self.claims.owns(&self.desired.blueprint, at, seen)
+    pub(super) fn owns(&self, address: &Address, seen: &Observed) -> bool {
+        self.claims.owns(&self.desired.blueprint, address, seen)
     }
 
-    pub(super) fn node(&self, at: &Address) -> Option<&Node> {
-        if self.destroy { None } else { self.desired.nodes.get(at) }
+    pub(super) fn node(&self, address: &Address) -> Option<&Node> {
+        if self.destroy { None } else { self.desired.nodes.get(address) }
     }
 
     /// The store that an object belongs to: by desired state, else by the record and by its tag. When these two tell
     /// different stores, nobody knows: a tag is written by any hand.
-    pub(super) fn store_of(&self, at: &Address) -> Option<StoreName> {
-        if let Some(node) = self.desired.nodes.get(at) {
+    pub(super) fn store_of(&self, address: &Address) -> Option<StoreName> {
+        if let Some(node) = self.desired.nodes.get(address) {
             return Some(node.store.clone());
         }
-        let recorded = self.claims.objects.get(at).filter(|claimed| claimed.is_done);
+        let recorded = self.claims.objects.get(address).filter(|claimed| claimed.is_done);
         let recorded = recorded.and_then(|claimed| claimed.store.clone());
-        let Some(seen) = self.inventory.seen.get(at) else { return recorded };
-        match (recorded, self.claims.store_of(at, seen)) {
+        let Some(seen) = self.inventory.seen.get(address) else { return recorded };
+        match (recorded, self.claims.store_of(address, seen)) {
             (Some(recorded), Some(told)) if recorded != told => None,
             (_, told) => told,
         }
     }
 
     /// A destructive action on an object.
-    pub(super) fn act(&self, action: DestructiveAction, at: &Address) -> ConsentRequest {
-        ConsentRequest { action, store: self.store_of(at), region: at.region.clone() }
+    pub(super) fn act(&self, action: DestructiveAction, address: &Address) -> ConsentRequest {
+        ConsentRequest { action, store: self.store_of(address), region: address.region.clone() }
     }
 
     /// What the gate judges by.
@@ -83,9 +83,9 @@ impl PlanInput<'_> {
         }
     }
 
-    pub(super) fn is_target(&self, at: &Address) -> bool {
+    pub(super) fn is_target(&self, address: &Address) -> bool {
         self.policy.targets.is_empty()
-            || self.store_of(at).is_some_and(|store| self.policy.targets.contains(&store))
+            || self.store_of(address).is_some_and(|store| self.policy.targets.contains(&store))
     }
 }
 
@@ -102,7 +102,7 @@ pub(super) fn side_by_side<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Pa
             (None, None) => return None,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(node), Some((at, _))) => node.at.cmp(at),
+            (Some(node), Some((address, _))) => node.address.cmp(address),
         };
         let node = if order.is_le() { wanted.next() } else { None };
         let seen = if order.is_ge() { seen.next() } else { None };

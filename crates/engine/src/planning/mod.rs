@@ -64,7 +64,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     for pair in side_by_side(input) {
         match pair {
             (Some(node), seen) => compare::compare(input, node, seen, &mut draft),
-            (None, Some((at, seen))) => unwanted.push((at, seen)),
+            (None, Some((address, seen))) => unwanted.push((address, seen)),
             (None, None) => {}
         }
     }
@@ -82,7 +82,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     empty::require_consent(input, &mut draft);
     hold::hold_back(input, &mut draft);
     if !input.policy.targets.is_empty() {
-        draft.keep_only(|at| input.is_target(at));
+        draft.keep_only(|address| input.is_target(address));
     }
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
@@ -171,12 +171,12 @@ pub fn verdicts(desired: &Desired, figures: &dyn Figures) -> Verdicts {
 pub fn base(desired: &Desired, inventory: &Inventory, claims: &Claims) -> Fingerprint {
     let mut digest = Digester::default();
     digest.add_text(&desired.fingerprint.0);
-    for (at, seen) in &inventory.seen {
-        if !claims.owns(&desired.blueprint, at, seen) && !desired.nodes.contains_key(at) {
+    for (address, seen) in &inventory.seen {
+        if !claims.owns(&desired.blueprint, address, seen) && !desired.nodes.contains_key(address) {
             continue;
         }
         let facts = (&seen.facts.phase, seen.facts.role, &seen.facts.tags, &seen.facts.members);
-        digest.add(&(at, &seen.attrs, &seen.pending, facts));
+        digest.add(&(address, &seen.attrs, &seen.pending, facts));
     }
     for gap in &inventory.gaps {
         digest.add_text(gap.region.as_str());

@@ -48,7 +48,7 @@ pub(super) fn sort(draft: Draft<'_>) -> Vec<Step> {
 fn ranks(left: &[Left]) -> Vec<usize> {
     let key = |number: &usize| {
         let step = &left[*number].step;
-        (&step.op.at().region, &step.store, step.op.at(), &step.id)
+        (&step.op.address().region, &step.store, step.op.address(), &step.id)
     };
     let mut sorted: Vec<usize> = (0..left.len()).collect();
     // The stable sort finds the long runs that are in order already.

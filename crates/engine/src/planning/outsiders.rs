@@ -22,49 +22,51 @@ use rgctl_schema::phase::Phase;
 /// already; here it counts where its partner would go.
 pub(super) fn outsiders(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocker> {
     let mut found: BTreeMap<Address, (Address, Option<String>)> = BTreeMap::new();
-    let globals = input.inventory.seen.iter().filter(|(at, _)| at.kind.facts().is_global);
-    let of_ours = |at: &Address| input.inventory.seen.get(at).is_some_and(|seen| input.owns(at, seen));
+    let globals = input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().is_global);
+    let of_ours =
+        |address: &Address| input.inventory.seen.get(address).is_some_and(|seen| input.owns(address, seen));
     for (global, seen) in globals {
-        for at in members(global, seen) {
+        for address in members(global, seen) {
             if input.owns(global, seen) {
-                if is_outsider(input, &at) {
-                    found.entry(at.clone()).or_insert_with(|| (global.clone(), owner(input, &at)));
+                if is_outsider(input, &address) {
+                    found.entry(address.clone()).or_insert_with(|| (global.clone(), owner(input, &address)));
                 }
-            } else if of_ours(&at) && is_outsider(input, global) {
-                found.entry(global.clone()).or_insert_with(|| (at, owner(input, global)));
+            } else if of_ours(&address) && is_outsider(input, global) {
+                found.entry(global.clone()).or_insert_with(|| (address, owner(input, global)));
             }
         }
     }
-    let strangers = input.inventory.seen.iter().filter(|(at, _)| is_outsider(input, at));
-    for (at, seen) in strangers {
+    let strangers = input.inventory.seen.iter().filter(|(address, _)| is_outsider(input, address));
+    for (address, seen) in strangers {
         let mut named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
             let name = Name::new(name).ok()?;
-            Some(Address::new(at.region.clone(), kind, name))
+            Some(Address::new(address.region.clone(), kind, name))
         });
         if let Some(of) = named.find(|named| of_ours(named)) {
-            found.entry(at.clone()).or_insert_with(|| (of, owner(input, at)));
+            found.entry(address.clone()).or_insert_with(|| (of, owner(input, address)));
         }
     }
-    let is_news = |at: &Address, of: &Address| input.node(at).is_none() || draft.deletion_of(of).is_some();
+    let is_news =
+        |address: &Address, of: &Address| input.node(address).is_none() || draft.deletion_of(of).is_some();
     found
         .into_iter()
-        .filter(|(at, (of, _))| is_news(at, of))
-        .map(|(at, (of, owner))| Blocker::ForeignMember { at, of, owner })
+        .filter(|(address, (of, _))| is_news(address, of))
+        .map(|(address, (of, owner))| Blocker::ForeignMember { address, of, owner })
         .collect()
 }
 
 /// What looks like ours and is not: of this blueprint in another record, or made by the record and changed since. A removal
 /// leaves it alone, and is not over while it is there.
 pub(super) fn lookalikes(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocker> {
-    let told: BTreeSet<&Address> = draft.waiting.iter().map(Blocker::at).collect();
-    let there = input.inventory.seen.iter().filter(|(at, seen)| {
-        !at.kind.facts().observe_only && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
+    let told: BTreeSet<&Address> = draft.waiting.iter().map(Blocker::address).collect();
+    let there = input.inventory.seen.iter().filter(|(address, seen)| {
+        !address.kind.facts().observe_only && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting)
     });
     there
-        .filter(|(at, _)| !told.contains(at))
-        .filter_map(|(at, seen)| match input.claims.standing(&input.desired.blueprint, at, seen) {
+        .filter(|(address, _)| !told.contains(address))
+        .filter_map(|(address, seen)| match input.claims.standing(&input.desired.blueprint, address, seen) {
             Standing::Foreign { owner, remedy: remedy @ Some(_) } => {
-                Some(Blocker::Foreign { at: at.clone(), owner, remedy })
+                Some(Blocker::Foreign { address: address.clone(), owner, remedy })
             }
             Standing::Foreign { remedy: None, .. } | Standing::Ours => None,
         })
@@ -75,10 +77,10 @@ pub(super) fn lookalikes(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocke
 pub(super) fn cost(input: &PlanInput<'_>, waiting: &[Blocker]) -> Option<String> {
     let mut total = Total::default();
     for one in waiting {
-        if let Blocker::ForeignMember { at, .. } = one
-            && let Some(seen) = input.inventory.seen.get(at)
+        if let Blocker::ForeignMember { address, .. } = one
+            && let Some(seen) = input.inventory.seen.get(address)
         {
-            total.merge(&input.figures.cost(&effective_attrs(seen), &Usage::default(), &at.region));
+            total.merge(&input.figures.cost(&effective_attrs(seen), &Usage::default(), &address.region));
         }
     }
     (total != Total::default()).then(|| {
@@ -96,17 +98,17 @@ fn members(global: &Address, seen: &Observed) -> Vec<Address> {
     kind.map_or_else(Vec::new, address)
 }
 
-fn owner(input: &PlanInput<'_>, at: &Address) -> Option<String> {
-    Some(input.inventory.seen.get(at)?.owner()?.to_owned())
+fn owner(input: &PlanInput<'_>, address: &Address) -> Option<String> {
+    Some(input.inventory.seen.get(address)?.owner()?.to_owned())
 }
 
 /// Whether an object is there, is not ours, and stays. Where nobody looked, a member that is told of is not ours.
-fn is_outsider(input: &PlanInput<'_>, at: &Address) -> bool {
-    if let Some(seen) = input.inventory.seen.get(at) {
-        return !input.owns(at, seen)
-            && !at.kind.facts().observe_only
+fn is_outsider(input: &PlanInput<'_>, address: &Address) -> bool {
+    if let Some(seen) = input.inventory.seen.get(address) {
+        return !input.owns(address, seen)
+            && !address.kind.facts().observe_only
             && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
     }
     let looked: BTreeSet<_> = input.inventory.seen.keys().map(|seen| &seen.region).collect();
-    !input.desired.regions.contains(&at.region) && !looked.contains(&at.region)
+    !input.desired.regions.contains(&address.region) && !looked.contains(&address.region)
 }

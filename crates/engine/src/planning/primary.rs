@@ -17,11 +17,11 @@ use rgctl_schema::table::FieldChange;
 /// not, stays a difference of the secondary.
 pub(super) fn leave_to_primary(
     input: &PlanInput<'_>,
-    at: &Address,
+    address: &Address,
     seen: &Observed,
     changes: &mut Vec<FieldChange>,
 ) {
-    let Some((primary, as_seen)) = primary_of(input, at, seen) else { return };
+    let Some((primary, as_seen)) = primary_of(input, address, seen) else { return };
     let comes: Vec<FieldChange> = remaining_changes(&primary.attrs, as_seen);
     let is_left = |change: &FieldChange| {
         change.common && comes.iter().any(|other| other.field == change.field && other.after == change.after)
@@ -30,14 +30,18 @@ pub(super) fn leave_to_primary(
 }
 
 /// The primary of the global object of which an object is a secondary, where it is wanted and ours.
-fn primary_of<'a>(input: &PlanInput<'a>, at: &Address, seen: &Observed) -> Option<(&'a Node, &'a Observed)> {
-    let kind = at.kind.global_kind()?;
+fn primary_of<'a>(
+    input: &PlanInput<'a>,
+    address: &Address,
+    seen: &Observed,
+) -> Option<(&'a Node, &'a Observed)> {
+    let kind = address.kind.global_kind()?;
     let name = seen.attrs.joins()?;
     let is_its = |(global, _): &(&Address, &Observed)| global.kind == kind && global.name.as_str() == name;
     let (_, global) = input.inventory.seen.iter().find(is_its)?;
     let writer = global.facts.members.iter().find(|member| member.role == Role::Writer)?;
-    let primary = Address::new(writer.region.clone(), at.kind, writer.name.clone());
-    if primary == *at {
+    let primary = Address::new(writer.region.clone(), address.kind, writer.name.clone());
+    if primary == *address {
         return None;
     }
     let node = input.desired.nodes.get(&primary)?;
@@ -49,13 +53,14 @@ fn primary_of<'a>(input: &PlanInput<'a>, at: &Address, seen: &Observed) -> Optio
 /// keys are not spread yet can take no second shard.
 pub(super) fn ways_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     // Only secondaries name their global object.
-    let global_of = |at: &Address| Some((at.kind, input.inventory.seen.get(at)?.attrs.joins()?));
+    let global_of =
+        |address: &Address| Some((address.kind, input.inventory.seen.get(address)?.attrs.joins()?));
     let changes = |no: &StepNo| match draft.get(*no).map(|entry| &entry.step.op) {
         Some(Op::Modify { changes, .. }) => changes.as_slice(),
         _ => &[],
     };
     let mut ways: BTreeMap<(KindId, String), Vec<StepNo>> = BTreeMap::new();
-    for (at, steps) in draft.objects() {
+    for (address, steps) in draft.objects() {
         let through = steps.iter().flat_map(changes).filter(|change| change.through);
         let staged: BTreeSet<&str> = through.map(|change| change.field.as_str()).collect();
         if staged.is_empty() {
@@ -63,7 +68,7 @@ pub(super) fn ways_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
         }
         let is_staged =
             |no: &&StepNo| changes(no).iter().any(|change| staged.contains(change.field.as_str()));
-        if let Some(global) = global_of(at) {
+        if let Some(global) = global_of(address) {
             ways.entry(global).or_default().extend(steps.iter().filter(is_staged).copied());
         }
     }

@@ -47,8 +47,8 @@ pub fn known(told: Vec<AccountQuota>, inventory: &Inventory) -> Vec<KnownQuota> 
 pub fn regions_that_grow(steps: &[Step]) -> BTreeSet<RegionId> {
     let mut regions: BTreeSet<RegionId> = BTreeSet::new();
     for step in steps.iter().filter(|step| may_grow(step)) {
-        if !regions.contains(&step.op.at().region) {
-            regions.insert(step.op.at().region.clone());
+        if !regions.contains(&step.op.address().region) {
+            regions.insert(step.op.address().region.clone());
         }
     }
     regions
@@ -57,7 +57,7 @@ pub fn regions_that_grow(steps: &[Step]) -> BTreeSet<RegionId> {
 fn may_grow(step: &Step) -> bool {
     match &step.op {
         Op::Create { .. } => true,
-        Op::Modify { at, .. } => unit_quota_of(at.kind).is_some(),
+        Op::Modify { address, .. } => unit_quota_of(address.kind).is_some(),
         Op::Delete { .. } | Op::Tag { .. } | Op::Act { .. } => false,
     }
 }
@@ -81,7 +81,7 @@ pub(super) fn over_quota(input: &PlanInput<'_>, steps: &[Step]) -> Vec<OverQuota
     for step in judged().filter(|step| step.repairs).chain(judged().filter(|step| !step.repairs)) {
         over.extend(desk.too_big(step));
         for (kind, quota, change) in desk.changes(step) {
-            let key = (step.op.at().region.clone(), quota.service, quota.item);
+            let key = (step.op.address().region.clone(), quota.service, quota.item);
             let count = counts.entry(key).or_insert_with_key(|(region, ..)| desk.count(region, kind, quota));
             let Some(count) = count else { continue };
             match u64::try_from(change) {
@@ -118,13 +118,13 @@ struct Here<'a>(BTreeMap<(&'a RegionId, KindId), (u64, u64)>);
 impl<'a> Here<'a> {
     fn of(inventory: &'a Inventory) -> Self {
         let mut here: BTreeMap<_, (u64, u64)> = BTreeMap::new();
-        for (at, seen) in &inventory.seen {
+        for (address, seen) in &inventory.seen {
             if matches!(seen.facts.phase, Phase::Absent) {
                 continue;
             }
-            let (objects, units) = here.entry((&at.region, at.kind)).or_default();
+            let (objects, units) = here.entry((&address.region, address.kind)).or_default();
             *objects += 1;
-            if unit_quota_of(at.kind).is_some() {
+            if unit_quota_of(address.kind).is_some() {
                 *units = units.saturating_add(units_of(&effective_attrs(seen)));
             }
         }
@@ -156,21 +156,21 @@ impl Desk<'_> {
 
     /// What a step adds to or takes from which quota.
     fn changes(&self, step: &Step) -> Vec<(KindId, Quota, i64)> {
-        let at = step.op.at();
-        let seen = self.input.inventory.seen.get(at).map(effective_attrs);
+        let address = step.op.address();
+        let seen = self.input.inventory.seen.get(address).map(effective_attrs);
         let units = |attrs: Option<&AnyAttrs>| i64::try_from(attrs.map_or(0, units_of)).unwrap_or(i64::MAX);
         // A kind without a usual quota may have one of the account's own.
         let told =
-            |kind: KindId| self.own(&at.region, kind).filter(|own| own.alone).map(|_| told_quota(kind));
+            |kind: KindId| self.own(&address.region, kind).filter(|own| own.alone).map(|_| told_quota(kind));
         let objects =
             |kind: KindId, by: i64| quota_of(kind).or_else(|| told(kind)).map(|quota| (kind, quota, by));
-        let machines = |by: i64| unit_quota_of(at.kind).map(|quota| (at.kind, quota, by));
+        let machines = |by: i64| unit_quota_of(address.kind).map(|quota| (address.kind, quota, by));
         let changes = match &step.op {
-            Op::Create { attrs, .. } => [objects(at.kind, 1), machines(units(Some(attrs)))],
+            Op::Create { attrs, .. } => [objects(address.kind, 1), machines(units(Some(attrs)))],
             Op::Delete { final_snapshot, .. } => {
-                let snapshot = final_snapshot.as_ref().and(at.kind.facts().final_snapshot);
+                let snapshot = final_snapshot.as_ref().and(address.kind.facts().final_snapshot);
                 let kept = snapshot.and_then(|kind| objects(kind, 1));
-                return [objects(at.kind, -1), machines(-units(seen.as_ref())), kept]
+                return [objects(address.kind, -1), machines(-units(seen.as_ref())), kept]
                     .into_iter()
                     .flatten()
                     .collect();
@@ -209,11 +209,11 @@ impl Desk<'_> {
 
     /// The bounds that one object would exceed.
     fn too_big(&self, step: &Step) -> Vec<OverQuota> {
-        let at = step.op.at();
-        if self.own(&at.region, at.kind).is_some_and(|own| own.alone) {
+        let address = step.op.address();
+        if self.own(&address.region, address.kind).is_some_and(|own| own.alone) {
             return Vec::new();
         }
-        let seen = self.input.inventory.seen.get(at).map(effective_attrs);
+        let seen = self.input.inventory.seen.get(address).map(effective_attrs);
         let after = match (&step.op, &seen) {
             (Op::Create { attrs, .. }, _) => attrs.clone(),
             (Op::Modify { attrs, .. }, Some(seen)) => {
@@ -229,10 +229,10 @@ impl Desk<'_> {
         let is_there = matches!(step.op, Op::Modify { .. });
         let over = bounds_of(&after, is_there).into_iter().filter_map(|bound| {
             let limit =
-                bound.items.iter().find_map(|item| self.default_of(&at.region, bound.service, item))?;
+                bound.items.iter().find_map(|item| self.default_of(&address.region, bound.service, item))?;
             (bound.asked > limit).then(|| OverQuota {
-                region: at.region.clone(),
-                what: format!("{} in {}", bound.what, at.name),
+                region: address.region.clone(),
+                what: format!("{} in {}", bound.what, address.name),
                 would_be: bound.asked,
                 limit,
                 own: false,

@@ -21,32 +21,32 @@ use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::{Change, FieldChange};
 
 /// Name of the snapshot that a deletion leaves behind; none where nothing is held, or by request.
-pub(super) fn final_snapshot(input: &PlanInput<'_>, at: &Address) -> Option<Name> {
-    at.kind.facts().final_snapshot?;
+pub(super) fn final_snapshot(input: &PlanInput<'_>, address: &Address) -> Option<Name> {
+    address.kind.facts().final_snapshot?;
     // The tag counts, not the blueprint: a store that left the blueprint has only its tag.
-    let seen = input.inventory.seen.get(at);
-    let is_discarded = seen.is_some_and(|seen| input.claims.discards(at, seen));
+    let seen = input.inventory.seen.get(address);
+    let is_discarded = seen.is_some_and(|seen| input.claims.discards(address, seen));
     if input.policy.skip_final_snapshot || is_discarded {
         return None;
     }
     // A name that was chosen before is kept, unless such a snapshot is there by now.
     let is_free = |name: &&Name| {
-        let kind = at.kind.facts().final_snapshot.unwrap_or(at.kind);
-        !input.inventory.seen.contains_key(&Address::new(at.region.clone(), kind, (*name).clone()))
+        let kind = address.kind.facts().final_snapshot.unwrap_or(address.kind);
+        !input.inventory.seen.contains_key(&Address::new(address.region.clone(), kind, (*name).clone()))
     };
-    if let Some(chosen) = input.choices.snapshots.get(at).filter(is_free) {
+    if let Some(chosen) = input.choices.snapshots.get(address).filter(is_free) {
         return Some(chosen.clone());
     }
     let suffix = format!("-final-{}", input.snapshot_suffix);
     let room = Name::MAX.saturating_sub(suffix.len());
-    let stem: String = at.name.as_str().chars().take(room).collect();
+    let stem: String = address.name.as_str().chars().take(room).collect();
     Name::new(format!("{}{suffix}", stem.trim_end_matches('-'))).ok()
 }
 
 /// Switches the service's own protection off, so that the deletion that follows is accepted.
-pub(super) fn unprotect(input: &PlanInput<'_>, at: &Address, seen: &Observed) -> Step {
-    let field = at.kind.facts().protection.unwrap_or("deletion_protection");
-    let mut attrs = AnyAttrs::empty(at.kind);
+pub(super) fn unprotect(input: &PlanInput<'_>, address: &Address, seen: &Observed) -> Step {
+    let field = address.kind.facts().protection.unwrap_or("deletion_protection");
+    let mut attrs = AnyAttrs::empty(address.kind);
     // The field is a truth value in every table that names it as its protection; a law checks that.
     let _ = attrs.set(field, Some(Value::Bool(false)));
     let change = FieldChange {
@@ -61,14 +61,14 @@ pub(super) fn unprotect(input: &PlanInput<'_>, at: &Address, seen: &Observed) ->
         lowers: true,
         common: false,
     };
-    let op = Op::Modify { at: at.clone(), changes: vec![change], attrs };
+    let op = Op::Modify { address: address.clone(), changes: vec![change], attrs };
     bare_step(input, op, seen, Reason::Unprotect)
 }
 
 fn bare_step(input: &PlanInput<'_>, op: Op, seen: &Observed, why: Reason) -> Step {
     Step {
         id: op.step_id(),
-        store: input.store_of(op.at()),
+        store: input.store_of(op.address()),
         needs: BTreeSet::new(),
         after_deletion_of: BTreeSet::new(),
         why,
@@ -88,18 +88,20 @@ pub(super) fn remove_unwanted<'a>(
     unwanted: &[(&'a Address, &'a Observed)],
     draft: &mut Draft<'a>,
 ) {
-    let ours = |(at, seen): &&(&Address, &Observed)| input.owns(at, seen) && !at.kind.facts().observe_only;
+    let ours = |(address, seen): &&(&Address, &Observed)| {
+        input.owns(address, seen) && !address.kind.facts().observe_only
+    };
     let unwanted: Vec<(&'a Address, &'a Observed)> = unwanted.iter().filter(ours).copied().collect();
     if unwanted.is_empty() {
         return;
     }
     let retained = retained(input, &unwanted);
     let mut leaving: BTreeSet<Address> = BTreeSet::new();
-    for (at, seen) in unwanted {
-        if retained.contains(at) {
-            draft.waiting.push(Blocker::Retained { at: at.clone() });
-        } else if remove(input, at, seen, draft) {
-            leaving.insert(at.clone());
+    for (address, seen) in unwanted {
+        if retained.contains(address) {
+            draft.waiting.push(Blocker::Retained { address: address.clone() });
+        } else if remove(input, address, seen, draft) {
+            leaving.insert(address.clone());
         }
     }
     leave_globals(input, &leaving, draft);
@@ -111,14 +113,15 @@ pub(super) fn remove_unwanted<'a>(
 
 /// What is to be kept, and whatever that names in its fields: its groups cannot go while it uses them.
 fn retained<'a>(input: &PlanInput<'_>, unwanted: &[(&'a Address, &'a Observed)]) -> BTreeSet<&'a Address> {
-    let is_kept = |at: &Address, seen: &Observed| input.claims.keep_of(at, seen) == Some(KEEP_RETAIN);
+    let is_kept =
+        |address: &Address, seen: &Observed| input.claims.keep_of(address, seen) == Some(KEEP_RETAIN);
     let mut queue: Vec<(&Address, &Observed)> =
-        unwanted.iter().filter(|(at, seen)| is_kept(at, seen)).copied().collect();
-    let mut retained: BTreeSet<&Address> = queue.iter().map(|(at, _)| *at).collect();
-    let by_name = by_name(unwanted.iter().map(|(at, _)| *at));
+        unwanted.iter().filter(|(address, seen)| is_kept(address, seen)).copied().collect();
+    let mut retained: BTreeSet<&Address> = queue.iter().map(|(address, _)| *address).collect();
+    let by_name = by_name(unwanted.iter().map(|(address, _)| *address));
     let seen_at: BTreeMap<&Address, &Observed> = unwanted.iter().copied().collect();
-    while let Some((at, seen)) = queue.pop() {
-        for other in named_by(at, seen, &by_name) {
+    while let Some((address, seen)) = queue.pop() {
+        for other in named_by(address, seen, &by_name) {
             if retained.insert(other) {
                 queue.extend(seen_at.get(other).map(|seen| (other, *seen)));
             }
@@ -128,19 +131,19 @@ fn retained<'a>(input: &PlanInput<'_>, unwanted: &[(&'a Address, &'a Observed)])
 }
 
 /// Adds the steps that remove one object; tells whether it is on its way out.
-fn remove<'a>(input: &PlanInput<'a>, at: &Address, seen: &'a Observed, draft: &mut Draft<'a>) -> bool {
+fn remove<'a>(input: &PlanInput<'a>, address: &Address, seen: &'a Observed, draft: &mut Draft<'a>) -> bool {
     match &seen.facts.phase {
         Phase::Absent => return false,
         Phase::Deleting => {
             draft.waiting.push(Blocker::Transition {
-                at: at.clone(),
+                address: address.clone(),
                 phase: seen.facts.phase.clone(),
                 native: seen.facts.native.clone(),
             });
             return false;
         }
         Phase::Creating | Phase::Busy { .. } => draft.waiting.push(Blocker::Transition {
-            at: at.clone(),
+            address: address.clone(),
             phase: seen.facts.phase.clone(),
             native: seen.facts.native.clone(),
         }),
@@ -148,19 +151,24 @@ fn remove<'a>(input: &PlanInput<'a>, at: &Address, seen: &'a Observed, draft: &m
     }
     if !input.inventory.gaps.is_empty() {
         draft.waiting.push(Blocker::Unseen {
-            at: at.clone(),
+            address: address.clone(),
             why: "nothing is deleted while a part of the world cannot be seen".to_owned(),
             lasting: input.inventory.gaps.iter().any(|gap| gap.lasting),
         });
         return false;
     }
     let why = if input.destroy { Reason::Destroy } else { Reason::Unwanted };
-    let requires: BTreeSet<ConsentRequest> =
-        at.kind.facts().holds_data.then(|| input.act(DestructiveAction::Delete, at)).into_iter().collect();
+    let requires: BTreeSet<ConsentRequest> = address
+        .kind
+        .facts()
+        .holds_data
+        .then(|| input.act(DestructiveAction::Delete, address))
+        .into_iter()
+        .collect();
     if effective_attrs(seen).is_protected() {
-        draft.push(Step { requires: requires.clone(), ..unprotect(input, at, seen) }, None, Some(seen));
+        draft.push(Step { requires: requires.clone(), ..unprotect(input, address, seen) }, None, Some(seen));
     }
-    let op = Op::Delete { at: at.clone(), final_snapshot: final_snapshot(input, at) };
+    let op = Op::Delete { address: address.clone(), final_snapshot: final_snapshot(input, address) };
     draft.push(Step { requires, ..bare_step(input, op, seen, why) }, None, Some(seen));
     true
 }
@@ -208,7 +216,7 @@ pub(super) fn leave_globals<'a>(input: &PlanInput<'a>, leaving: &BTreeSet<Addres
             let why = gone.map_or(Reason::Unwanted, |delete| delete.why.clone());
             // Where the cluster stays, its detaching goes with the global object.
             let requires = of_cluster.and(gone).map(|delete| delete.requires.clone()).unwrap_or_default();
-            let op = Op::Act { at: global.clone(), verb };
+            let op = Op::Act { address: global.clone(), verb };
             let detach = draft.push_aside(Step { requires, ..bare_step(input, op, seen, why) }, seen);
             if is_primary {
                 for secondary in &secondaries {
@@ -248,13 +256,14 @@ fn make_room_first(
     let (Some(most), Some(child)) = (kind.members_max(), kind.child_kind()) else { return };
     let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
     let is_its = |node: &&Node| {
-        node.at.kind == child && parent_of(&node.at, Some(node), None).as_ref() == Some(&primary)
+        node.address.kind == child && parent_of(&node.address, Some(node), None).as_ref() == Some(&primary)
     };
-    let members: Vec<&Address> = input.desired.nodes.values().filter(is_its).map(|node| &node.at).collect();
+    let members: Vec<&Address> =
+        input.desired.nodes.values().filter(is_its).map(|node| &node.address).collect();
     if members.len() + seen.facts.members.len().saturating_sub(1) <= most {
         return;
     }
-    for no in members.into_iter().flat_map(|at| draft.of(at)).copied().collect::<Vec<_>>() {
+    for no in members.into_iter().flat_map(|address| draft.of(address)).copied().collect::<Vec<_>>() {
         if draft.get(no).is_some_and(|entry| matches!(entry.step.op, Op::Create { .. })) {
             for detach in detaches {
                 draft.need(no, *detach);
@@ -267,8 +276,8 @@ fn make_room_first(
 fn wait_for_end(global: &Address, seen: &Observed, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
     let Some(kind) = global.kind.member_kind() else { return };
     for member in &seen.facts.members {
-        let at = Address::new(member.region.clone(), kind, member.name.clone());
-        let deletion = leaving.get(&at).and_then(|at| draft.deletion_of(at));
+        let address = Address::new(member.region.clone(), kind, member.name.clone());
+        let deletion = leaving.get(&address).and_then(|address| draft.deletion_of(address));
         if let Some(step) = deletion.and_then(|no| draft.step_mut(no)) {
             step.after_deletion_of.insert(global.clone());
         }
@@ -277,9 +286,11 @@ fn wait_for_end(global: &Address, seen: &Observed, leaving: &BTreeSet<Address>, 
 
 /// What is not ours is not taken out of anything: its global object stays with it.
 fn may_leave(input: &PlanInput<'_>, global: &Address, member: &Member) -> bool {
-    let at =
+    let address =
         global.kind.member_kind().map(|kind| Address::new(member.region.clone(), kind, member.name.clone()));
-    at.is_none_or(|at| input.inventory.seen.get(&at).is_none_or(|seen| input.owns(&at, seen)))
+    address.is_none_or(|address| {
+        input.inventory.seen.get(&address).is_none_or(|seen| input.owns(&address, seen))
+    })
 }
 
 /// A global object goes only if its members may: it holds no data, but its end ends their replication.
@@ -296,26 +307,26 @@ fn inherit_consent(global: &Address, deletion: StepNo, draft: &mut Draft<'_>) {
 
 /// A member that leaves while its parent stays gives the write role away first.
 fn move_writers<'a>(input: &PlanInput<'a>, leaving: &BTreeSet<Address>, draft: &mut Draft<'a>) {
-    let parent_of_writer = |at: &Address| {
-        let seen = input.inventory.seen.get(at).filter(|seen| seen.facts.role == Some(Role::Writer))?;
-        parent_of(at, input.node(at), Some(seen)).filter(|parent| !leaving.contains(parent))
+    let parent_of_writer = |address: &Address| {
+        let seen = input.inventory.seen.get(address).filter(|seen| seen.facts.role == Some(Role::Writer))?;
+        parent_of(address, input.node(address), Some(seen)).filter(|parent| !leaving.contains(parent))
     };
     let writers: Vec<(&Address, Address)> =
-        leaving.iter().filter_map(|at| Some((at, parent_of_writer(at)?))).collect();
+        leaving.iter().filter_map(|address| Some((address, parent_of_writer(address)?))).collect();
     if writers.is_empty() {
         return;
     }
     let successors = Successors::of(input);
-    for (at, parent) in writers {
-        if let Some(to) = successors.of_writer(&parent, at) {
-            let op = Op::Act { at: parent, verb: Verb::Failover { to: Some(to.name.clone()) } };
-            let why = Reason::WriterMovesFirst { writer: at.name.clone() };
+    for (address, parent) in writers {
+        if let Some(to) = successors.of_writer(&parent, address) {
+            let op = Op::Act { address: parent, verb: Verb::Failover { to: Some(to.name.clone()) } };
+            let why = Reason::WriterMovesFirst { writer: address.name.clone() };
             let failover = push_act(input, draft, op, why);
             // Who takes over is changed before, while no writes depend on it.
             for no in draft.of(to).to_vec() {
                 draft.need(failover, no);
             }
-            if let Some(deletion) = draft.deletion_of(at) {
+            if let Some(deletion) = draft.deletion_of(address) {
                 draft.need(deletion, failover);
             }
         }
@@ -326,10 +337,11 @@ fn move_writers<'a>(input: &PlanInput<'a>, leaving: &BTreeSet<Address>, draft: &
 /// to one of them, which would have to give it back.
 fn outlast_leaving(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &mut Draft<'_>) {
     let mut deletions: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
-    for at in leaving {
-        let Some(seen) = input.inventory.seen.get(at) else { continue };
-        let parent = parent_of(at, input.node(at), Some(seen)).filter(|parent| !leaving.contains(parent));
-        if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(at)) {
+    for address in leaving {
+        let Some(seen) = input.inventory.seen.get(address) else { continue };
+        let parent =
+            parent_of(address, input.node(address), Some(seen)).filter(|parent| !leaving.contains(parent));
+        if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(address)) {
             deletions.entry(parent).or_default().push(deletion);
         }
     }
@@ -347,7 +359,7 @@ fn outlast_leaving(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &m
             matches!(entry.step.op, Op::Modify { .. }) && entry.step.op.change() >= Change::Restart;
         let is_writer = entry.seen.is_some_and(|seen| seen.facts.role == Some(Role::Writer));
         if disturbs && is_writer {
-            let parent = parent_of(entry.step.op.at(), entry.node, entry.seen);
+            let parent = parent_of(entry.step.op.address(), entry.node, entry.seen);
             let before = parent.and_then(|parent| deletions.get(&parent)).into_iter().flatten();
             edges.extend(before.map(|deletion| (no, *deletion)));
         }
@@ -364,10 +376,11 @@ fn deletions_by_parent(
     draft: &Draft<'_>,
 ) -> BTreeMap<Address, Vec<StepNo>> {
     let mut by_parent: BTreeMap<Address, Vec<StepNo>> = BTreeMap::new();
-    for at in leaving {
-        let Some(seen) = input.inventory.seen.get(at) else { continue };
-        let parent = parent_of(at, input.node(at), Some(seen)).filter(|parent| leaving.contains(parent));
-        if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(at)) {
+    for address in leaving {
+        let Some(seen) = input.inventory.seen.get(address) else { continue };
+        let parent =
+            parent_of(address, input.node(address), Some(seen)).filter(|parent| leaving.contains(parent));
+        if let (Some(parent), Some(deletion)) = (parent, draft.deletion_of(address)) {
             by_parent.entry(parent).or_default().push(deletion);
         }
     }
@@ -419,19 +432,19 @@ fn dependants_first(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &
 /// Addresses by kind and name, which is what fields of other objects have of them.
 fn by_name<'a>(all: impl IntoIterator<Item = &'a Address>) -> BTreeMap<(KindId, &'a str), Vec<&'a Address>> {
     let mut by_name: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for at in all {
-        by_name.entry((at.kind, at.name.as_str())).or_default().push(at);
+    for address in all {
+        by_name.entry((address.kind, address.name.as_str())).or_default().push(address);
     }
     by_name
 }
 
 /// Which of them an object names in its fields: in its own region, or in any when they span regions.
 fn named_by<'a>(
-    at: &Address,
+    address: &Address,
     seen: &Observed,
     by_name: &BTreeMap<(KindId, &'a str), Vec<&'a Address>>,
 ) -> Vec<&'a Address> {
-    let reaches = |needed: &&Address| needed.kind.facts().is_global || needed.region == at.region;
+    let reaches = |needed: &&Address| needed.kind.facts().is_global || needed.region == address.region;
     let mut named: Vec<&'a Address> = Vec::new();
     for (_, kind, name) in seen.attrs.named() {
         let homonyms = by_name.get(&(kind, name.as_str())).into_iter().flatten().copied();

@@ -16,35 +16,35 @@ use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::table::Change;
 
 /// The parent of an object, by desired state or by what is seen.
-pub(super) fn parent_of(at: &Address, node: Option<&Node>, seen: Option<&Observed>) -> Option<Address> {
-    let parent = at.kind.facts().parent?;
+pub(super) fn parent_of(address: &Address, node: Option<&Node>, seen: Option<&Observed>) -> Option<Address> {
+    let parent = address.kind.facts().parent?;
     let name = node
         .and_then(|node| node.attrs.text(parent.field))
         .or_else(|| seen.and_then(|seen| seen.attrs.text(parent.field)))?;
-    Some(Address::new(at.region.clone(), parent.kind, Name::new(name).ok()?))
+    Some(Address::new(address.region.clone(), parent.kind, Name::new(name).ok()?))
 }
 
 /// A member that is disturbed, with all its steps.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Disturbed {
     role: Role,
-    at: Address,
+    address: Address,
     steps: Vec<StepNo>,
 }
 
 pub(super) fn roll<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     let mut disturbed: Vec<(Address, Disturbed)> = Vec::new();
-    for (at, steps) in draft.objects() {
+    for (address, steps) in draft.objects() {
         let disturbs = |no: &StepNo| {
             let entry = draft.get(*no)?;
             let op = &entry.step.op;
             (matches!(op, Op::Modify { .. }) && op.change() >= Change::Restart).then_some(entry)
         };
         let Some(entry) = steps.iter().find_map(disturbs) else { continue };
-        if let Some(parent) = parent_of(at, entry.node, entry.seen) {
+        if let Some(parent) = parent_of(address, entry.node, entry.seen) {
             // What has no role holds up nobody; it is done with the readers.
             let role = entry.seen.and_then(|seen| seen.facts.role).unwrap_or(Role::Reader);
-            disturbed.push((parent, Disturbed { role, at: at.clone(), steps: steps.to_vec() }));
+            disturbed.push((parent, Disturbed { role, address: address.clone(), steps: steps.to_vec() }));
         }
     }
     if disturbed.is_empty() {
@@ -83,9 +83,9 @@ fn roll_members<'a>(
         last = chain(draft, reader, last);
     }
     let Some(writer) = writers.first() else { return };
-    if let Some(to) = successors.of_writer(parent, &writer.at) {
-        let op = Op::Act { at: parent.clone(), verb: Verb::Failover { to: Some(to.name.clone()) } };
-        let why = Reason::WriterMovesFirst { writer: writer.at.name.clone() };
+    if let Some(to) = successors.of_writer(parent, &writer.address) {
+        let op = Op::Act { address: parent.clone(), verb: Verb::Failover { to: Some(to.name.clone()) } };
+        let why = Reason::WriterMovesFirst { writer: writer.address.name.clone() };
         let failover = push_act(input, draft, op, why);
         if let Some(last) = last {
             draft.need(failover, last);
@@ -123,27 +123,28 @@ impl<'a> Successors<'a> {
     pub fn of(input: &PlanInput<'a>) -> Self {
         let (mut ready, mut busy) = (Vec::new(), Vec::new());
         for pair in side_by_side(input) {
-            let (Some(node), Some((at, seen))) = pair else { continue };
+            let (Some(node), Some((address, seen))) = pair else { continue };
             let phase = &seen.facts.phase;
             let goes = matches!(phase, Phase::Deleting);
-            if seen.facts.role == Some(Role::Writer) || !input.owns(at, seen) || goes {
+            if seen.facts.role == Some(Role::Writer) || !input.owns(address, seen) || goes {
                 continue;
             }
-            let Some(parent) = parent_of(at, Some(node), Some(seen)) else { continue };
+            let Some(parent) = parent_of(address, Some(node), Some(seen)) else { continue };
             if phase.is_transitional() {
-                busy.push((parent, at));
+                busy.push((parent, address));
             // What is stopped is woken with its parent before a role moves.
             } else if (phase.is_ready() || *phase == Phase::Stopped) && seen.facts.role == Some(Role::Reader)
             {
-                let place = tables::of(at.kind).promotion.map(|order| {
+                let place = tables::of(address.kind).promotion.map(|order| {
                     let place = seen.attrs.get(order.field).and_then(|place| place.as_u64());
                     place.unwrap_or(order.unset)
                 });
-                ready.push((parent, (place, at)));
+                ready.push((parent, (place, address)));
             }
         }
-        let addresses =
-            |members: Vec<(Option<u64>, &'a Address)>| members.into_iter().map(|(_, at)| at).collect();
+        let addresses = |members: Vec<(Option<u64>, &'a Address)>| {
+            members.into_iter().map(|(_, address)| address).collect()
+        };
         Self {
             ready: by_parent(ready).into_iter().map(|(parent, all)| (parent, addresses(all))).collect(),
             chosen: input.choices,
@@ -154,18 +155,19 @@ impl<'a> Successors<'a> {
     /// The one that was chosen before, while it is there; else the first in order. Readers that are to be changed are
     /// changed before the writer gives its role away, so that each is as good as the other by then.
     pub fn of_writer(&self, parent: &Address, writer: &Address) -> Option<&'a Address> {
-        let ready = || self.ready.get(parent).into_iter().flatten().copied().filter(|at| *at != writer);
+        let ready =
+            || self.ready.get(parent).into_iter().flatten().copied().filter(|address| *address != writer);
         let mut able = ready().chain(self.busy.get(parent).into_iter().flatten().copied());
         let chosen = self.chosen.successors.get(parent);
-        chosen.and_then(|name| able.find(|at| at.name == *name)).or_else(|| ready().next())
+        chosen.and_then(|name| able.find(|address| address.name == *name)).or_else(|| ready().next())
     }
 }
 
 pub(super) fn push_act<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>, op: Op, why: Reason) -> StepNo {
-    let seen = input.inventory.seen.get(op.at());
+    let seen = input.inventory.seen.get(op.address());
     let step = Step {
         id: op.step_id(),
-        store: input.store_of(op.at()),
+        store: input.store_of(op.address()),
         needs: BTreeSet::new(),
         after_deletion_of: BTreeSet::new(),
         why,

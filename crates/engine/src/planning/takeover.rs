@@ -15,11 +15,11 @@ use rgctl_schema::phase::Phase;
 /// up by name; and what does not exist is not made.
 pub fn take_over(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
     let found = || {
-        let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.at));
-        nodes.filter_map(|node| Some((node, input.inventory.seen.get(&node.at)?)))
+        let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.address));
+        nodes.filter_map(|node| Some((node, input.inventory.seen.get(&node.address)?)))
     };
     let is_free = |(node, seen): &(&Node, &Observed)| {
-        input.claims.may_take(&input.desired.blueprint, &node.at, seen, from)
+        input.claims.may_take(&input.desired.blueprint, &node.address, seen, from)
     };
     let stays = |(_, seen): &(&Node, &Observed)| !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
     let waiting = hidden(input);
@@ -45,14 +45,15 @@ pub fn take_over(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
 
 /// What may be there, and be free, where nobody could look.
 fn hidden(input: &PlanInput<'_>) -> Vec<Blocker> {
-    let nodes = input.desired.nodes.keys().filter(|at| input.is_target(at));
-    let hidden =
-        nodes.filter(|at| !input.inventory.seen.contains_key(at) && !input.inventory.is_complete_for(at));
+    let nodes = input.desired.nodes.keys().filter(|address| input.is_target(address));
+    let hidden = nodes.filter(|address| {
+        !input.inventory.seen.contains_key(address) && !input.inventory.is_complete_for(address)
+    });
     hidden
-        .map(|at| Blocker::Unseen {
-            at: at.clone(),
+        .map(|address| Blocker::Unseen {
+            address: address.clone(),
             why: "its region could not be seen in full, so it may exist and belong to nobody".to_owned(),
-            lasting: input.inventory.gaps_around(at).any(|gap| gap.lasting),
+            lasting: input.inventory.gaps_around(address).any(|gap| gap.lasting),
         })
         .collect()
 }
@@ -62,7 +63,7 @@ fn tag(input: &PlanInput<'_>, node: &Node, seen: &Observed, from: Option<&Record
     if let Some(record) = &input.claims.record {
         tags.insert(TAG_RECORD.to_owned(), record.0.clone());
     }
-    let op = Op::Tag { at: node.at.clone(), tags };
+    let op = Op::Tag { address: node.address.clone(), tags };
     Step {
         id: op.step_id(),
         store: Some(node.store.clone()),

@@ -27,15 +27,15 @@ pub struct Case {
 fn shape(inventory: &Inventory) -> BTreeMap<String, String> {
     let seen = inventory.seen.iter();
     // Names of final snapshots carry the time of their run.
-    let name = |at: &rgctl_model::address::Address| {
-        let text = at.to_string();
+    let name = |address: &rgctl_model::address::Address| {
+        let text = address.to_string();
         text.split_once("-final-").map_or(text.clone(), |(stem, _)| format!("{stem}-final"))
     };
-    seen.map(|(at, seen)| {
+    seen.map(|(address, seen)| {
         let mut attrs = serde_json::to_value(&seen.attrs).unwrap();
         // The service places a member where it likes when nothing is asked for.
         attrs["attrs"]["zone"] = serde_json::Value::Null;
-        (name(at), format!("{} {attrs}", seen.facts.phase))
+        (name(address), format!("{} {attrs}", seen.facts.phase))
     })
     .collect()
 }

@@ -25,7 +25,7 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, GENESIS, Rule, Side, SimCloud};
 use serde_json::json;
 
-use rgctl_testkit::fixtures::{at, cluster_store, consents, desired, lines};
+use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, lines};
 use rgctl_testkit::site::{Order, Quiet, Site, applying, block_on, cache_store};
 
 #[test]
@@ -125,7 +125,7 @@ fn everything_is_removed_with_its_data_kept_in_a_snapshot() {
     let ended = site.run(&wanted, &order).unwrap();
     assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
     let left: Vec<_> =
-        site.look(&wanted).seen.into_iter().map(|(at, seen)| (at.kind, seen.facts.phase)).collect();
+        site.look(&wanted).seen.into_iter().map(|(address, seen)| (address.kind, seen.facts.phase)).collect();
     assert_eq!(left, [(KindId::AuroraSnapshot, rgctl_schema::phase::Phase::Ready)]);
     assert_eq!(site.cloud.violations(), []);
 }
@@ -214,7 +214,7 @@ fn two_runs_at_once_are_one_run_and_one_refusal() {
 fn a_refused_step_stops_its_dependants_and_nothing_else() {
     let mut nodes = cluster_store("accounts", "us-east-1", 2, "db.r7g.large");
     nodes.extend(cache_store("rank", "us-east-1", 1));
-    let bad = nodes.iter_mut().find(|node| node.at.kind == KindId::AuroraInstance).unwrap();
+    let bad = nodes.iter_mut().find(|node| node.address.kind == KindId::AuroraInstance).unwrap();
     bad.attrs.set("class", Some(json!("db.r7g.imaginary"))).unwrap();
     let wanted = desired(nodes);
     let mut site = Site::new(8);
@@ -223,8 +223,8 @@ fn a_refused_step_stops_its_dependants_and_nothing_else() {
     let held: Vec<String> = ended.last.held.iter().map(|held| held.why.clone()).collect();
     assert!(held.iter().any(|why| why.contains("InvalidParameterCombination")), "{held:?}");
     let seen = site.look(&wanted);
-    assert!(seen.seen.keys().any(|at| at.kind == KindId::CacheGroup), "the other store is there");
-    assert_eq!(seen.seen.keys().filter(|at| at.kind == KindId::AuroraInstance).count(), 0);
+    assert!(seen.seen.keys().any(|address| address.kind == KindId::CacheGroup), "the other store is there");
+    assert_eq!(seen.seen.keys().filter(|address| address.kind == KindId::AuroraInstance).count(), 0);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn what_another_hand_changed_is_seen_and_put_right() {
     let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
     let mut site = Site::new(9);
     site.apply(&wanted);
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     site.cloud
         .with_world(|world| world.edit_fields(&cluster, vec![("backup_retention_days", json!(1))]))
         .unwrap()
@@ -261,7 +261,7 @@ impl Cloud for Idle<'_> {
         token: &'a Token,
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        if matches!(op, Op::Modify { .. }) && op.at().kind == self.1 {
+        if matches!(op, Op::Modify { .. }) && op.address().kind == self.1 {
             return Box::pin(std::future::ready(Ok(Receipt::default())));
         }
         self.0.call(op, token, permit)
@@ -303,11 +303,14 @@ fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
     let stale =
         Rule::always(Fault::StaleRead { lag: Span::from_days(30) }, GENESIS, GENESIS + Span::from_days(400));
     let _ = site.cloud.with_world(|world| world.add_fault(stale));
-    let ours = store.iter().find(|node| node.at.kind == KindId::AuroraCluster).unwrap();
+    let ours = store.iter().find(|node| node.address.kind == KindId::AuroraCluster).unwrap();
     let mut attrs = ours.attrs.clone();
     attrs.set("deletion_protection", Some(json!(false))).unwrap();
-    let theirs =
-        Op::Create { at: at("us-east-1", KindId::AuroraCluster, "by-hand"), attrs, tags: BTreeMap::new() };
+    let theirs = Op::Create {
+        address: address("us-east-1", KindId::AuroraCluster, "by-hand"),
+        attrs,
+        tags: BTreeMap::new(),
+    };
     block_on(site.cloud.call(&theirs, &Token("by hand".into()), &Permit::always())).unwrap();
     let _ = site.cloud.with_world(|world| world.clear_faults(None));
     site.cloud.advance(Span::from_hours(1)).unwrap();
@@ -319,7 +322,7 @@ fn a_call_that_is_put_off_while_nothing_moves_is_given_up_and_told() {
     let why: Vec<&str> = group.map(|held| held.why.as_str()).collect();
     assert!(why.len() == 1 && why[0].contains("put off 12 times while nothing was in motion"), "{why:?}");
     // Once it is out of the way, the next run takes up what this one gave up.
-    let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
+    let gone = Op::Delete { address: theirs.address().clone(), final_snapshot: None };
     let _ = site.cloud.with_world(|world| world.expect_snapshots(false));
     block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
     assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
@@ -330,9 +333,9 @@ fn a_removal_does_not_begin_while_somebody_elses_member_is_in_the_cluster() {
     let mut site = Site::new(12);
     let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
-    let member = wanted.nodes.keys().find(|at| at.kind == KindId::AuroraInstance).unwrap();
+    let member = wanted.nodes.keys().find(|address| address.kind == KindId::AuroraInstance).unwrap();
     let theirs = Op::Create {
-        at: at("us-east-1", KindId::AuroraInstance, "by-hand"),
+        address: address("us-east-1", KindId::AuroraInstance, "by-hand"),
         attrs: wanted.nodes[member].attrs.clone(),
         tags: BTreeMap::new(),
     };
@@ -344,7 +347,7 @@ fn a_removal_does_not_begin_while_somebody_elses_member_is_in_the_cluster() {
     let ended = site.run(&desired(Vec::new()), &order).unwrap();
     assert_eq!((ended.outcome, ended.calls), (Outcome::Blocked, 0));
     assert_eq!(site.events().len(), before, "nothing was begun");
-    let gone = Op::Delete { at: theirs.at().clone(), final_snapshot: None };
+    let gone = Op::Delete { address: theirs.address().clone(), final_snapshot: None };
     block_on(site.cloud.call(&gone, &Token("by hand".into()), &Permit::always())).unwrap();
     site.cloud.advance(Span::from_mins(1)).unwrap();
     assert_eq!(site.run(&desired(Vec::new()), &order).unwrap().outcome, Outcome::Settled);
@@ -352,13 +355,13 @@ fn a_removal_does_not_begin_while_somebody_elses_member_is_in_the_cluster() {
 
 #[test]
 fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
-    let namespace = at("us-east-1", KindId::RedshiftNamespace, "game-lake");
-    let snapshot = at("us-east-1", KindId::RedshiftSnapshot, "game-lake-final-20260101000000");
+    let namespace = address("us-east-1", KindId::RedshiftNamespace, "game-lake");
+    let snapshot = address("us-east-1", KindId::RedshiftSnapshot, "game-lake-final-20260101000000");
     let (run, start) = (RunId("run".into()), Moment::from_secs(1_000));
     let id = rgctl_schema::names::StepId(format!("delete {namespace}").into());
     let mut ledger = rgctl_engine::ledger::Ledger::default();
     let begun = InFlightStep {
-        at: namespace,
+        address: namespace,
         word: "delete".into(),
         token: Token("t".into()),
         final_snapshot: Some(snapshot),
@@ -463,8 +466,8 @@ fn what_was_made_in_a_region_that_has_left_the_blueprint_is_removed() {
     assert_eq!(refused.outcome, Outcome::Blocked, "it is seen, and needs consent");
     let order = Order { policy: consents(&["delete:accounts@us-west-2"]), ..Order::default() };
     assert_eq!(site.run(&one, &order).unwrap().outcome, Outcome::Settled);
-    let left = site.look(&both).seen.into_keys().filter(|at| at.region.as_str() == "us-west-2");
-    let kinds: Vec<KindId> = left.map(|at| at.kind).collect();
+    let left = site.look(&both).seen.into_keys().filter(|address| address.region.as_str() == "us-west-2");
+    let kinds: Vec<KindId> = left.map(|address| address.kind).collect();
     assert_eq!(kinds, [KindId::AuroraSnapshot], "nothing but the final snapshot is left");
     site.assert_settled(&one);
 }
@@ -473,7 +476,7 @@ fn what_was_made_in_a_region_that_has_left_the_blueprint_is_removed() {
 fn a_cache_gets_its_first_replica_before_it_fails_over_by_itself_and_loses_it_afterwards() {
     let with = |replicas: u32| {
         let mut nodes = cache_store("rank", "us-east-1", 2);
-        for node in nodes.iter_mut().filter(|node| node.at.kind == KindId::CacheGroup) {
+        for node in nodes.iter_mut().filter(|node| node.address.kind == KindId::CacheGroup) {
             node.attrs.set("replicas_per_shard", Some(json!(replicas))).unwrap();
             node.attrs.set("automatic_failover", Some(json!(replicas > 0))).unwrap();
             node.attrs.set("multi_az", Some(json!(replicas > 0))).unwrap();

@@ -22,7 +22,7 @@ use rgctl_sim::{Called, Fault, Rule};
 
 use crate::lease::wanted;
 use crate::waits::raise_quotas;
-use rgctl_testkit::fixtures::{NOW, at, cluster_store, consents, desired, no_verdicts, seen_as_wanted};
+use rgctl_testkit::fixtures::{NOW, address, cluster_store, consents, desired, no_verdicts, seen_as_wanted};
 use rgctl_testkit::shipped::desired_of;
 use rgctl_testkit::site::{Order, Site};
 use rgctl_testkit::taps::Cut;
@@ -65,22 +65,22 @@ fn what_a_dead_process_was_making_is_waited_for_and_removed() {
     let wanted = wanted();
     let mut site = Site::new(4);
     hold_up(&site, "create", KindId::RdsSubnetGroup, 1);
-    let is_group = |op: &Op| op.at().kind == KindId::RdsSubnetGroup;
+    let is_group = |op: &Op| op.address().kind == KindId::RdsSubnetGroup;
     let number = number_of(Site::new(4), &wanted, &Order::default(), is_group);
     assert!(site.run_cut(&wanted, &Order::default(), Cut::AfterCall(number)).0.is_none(), "it died");
     let ended = site.run(&wanted, &destroying()).unwrap();
     assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
     site.cloud.advance(Span::from_hours(1)).unwrap();
     let left: Vec<_> =
-        site.look(&wanted).seen.into_keys().filter(|at| !at.kind.facts().observe_only).collect();
+        site.look(&wanted).seen.into_keys().filter(|address| !address.kind.facts().observe_only).collect();
     assert_eq!(left, [], "nothing comes into being behind a run that said that it was done");
 }
 
 /// A record of old that does not tell what a creation refers to is taken for one that may refer to it.
 #[test]
 fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer_to() {
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
-    let other = at("us-east-1", KindId::AuroraCluster, "game-other-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let other = address("us-east-1", KindId::AuroraCluster, "game-other-use1");
     let mut gone = wanted().nodes.remove(&cluster).unwrap();
     gone.attrs.set("deletion_protection", Some(serde_json::json!(false))).unwrap();
     let cases = [
@@ -91,10 +91,10 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
         ("what never refers to a cluster", KindId::RdsSubnetGroup, None, false),
     ];
     for (what, kind, names, waits) in cases {
-        let late = at("us-east-1", kind, "game-late");
+        let late = address("us-east-1", kind, "game-late");
         let intent = Event::Intended {
             step: StepId(format!("create {late}").into()),
-            at: late,
+            address: late,
             word: "create".into(),
             token: Token("t".into()),
             final_snapshot: None,
@@ -128,7 +128,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
             pace: &pace,
             motion: &Motion::new(now),
         });
-        let begun = turn.calls.iter().any(|call| *call.step.op.at() == cluster);
+        let begun = turn.calls.iter().any(|call| *call.step.op.address() == cluster);
         assert_eq!(!begun, waits, "{what}: {:#?}", turn.plan.steps);
     }
 }
@@ -139,11 +139,13 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
 fn nothing_is_removed_to_which_something_refers_that_a_dead_process_was_making() {
     let mut cases = BTreeMap::new();
     for file in ["accounts", "rocket-arena", "rocket-arena-global"] {
-        for (at, node) in &desired_of(file).nodes {
+        for (address, node) in &desired_of(file).nodes {
             let named: BTreeSet<_> = node.attrs.named().into_iter().map(|(field, ..)| field).collect();
             let is_from_a_member = node.attrs.text("source").is_some();
             if !named.is_empty() || is_from_a_member {
-                cases.entry((at.kind, named, is_from_a_member)).or_insert((file, at.region.clone()));
+                cases
+                    .entry((address.kind, named, is_from_a_member))
+                    .or_insert((file, address.region.clone()));
             }
         }
     }
@@ -157,8 +159,9 @@ fn nothing_is_removed_to_which_something_refers_that_a_dead_process_was_making()
             raise_quotas(&site);
             site
         };
-        let is_it =
-            |op: &Op| matches!(op, Op::Create { .. }) && op.at().kind == *kind && op.at().region == *region;
+        let is_it = |op: &Op| {
+            matches!(op, Op::Create { .. }) && op.address().kind == *kind && op.address().region == *region
+        };
         let number = number_of(site(), &wanted, &Order::default(), is_it);
         let mut site = site();
         hold_up_in(&site, "create", *kind, Some(region.clone()), 1);
@@ -168,27 +171,27 @@ fn nothing_is_removed_to_which_something_refers_that_a_dead_process_was_making()
         let policy = consents(&["delete:*@*", "empty:*@*"]);
         let ended = site.run(&wanted, &Order { policy, destroy: true, ..Order::default() }).unwrap();
         assert_eq!(ended.outcome, Outcome::Settled, "{kind}: {:#?}", ended.last.held);
-        let at = late.op.at();
-        let attrs = &wanted.nodes[at].attrs;
+        let address = late.op.address();
+        let attrs = &wanted.nodes[address].attrs;
         let mut named: BTreeSet<(KindId, String)> =
             attrs.named().into_iter().map(|(_, kind, name)| (kind, name)).collect();
         named.extend(kind.member_kind().zip(attrs.text("source")));
         let calls = site.cloud.calls();
         // Whatever is done to it shows that it was seen.
-        let is_seen = |call: &Called| call.op.at() == at && !matches!(call.op, Op::Create { .. });
+        let is_seen = |call: &Called| call.op.address() == address && !matches!(call.op, Op::Create { .. });
         let own = calls.iter().position(is_seen);
         arrived.fetch_add(u64::from(own.is_some()), Ordering::SeqCst);
         for (place, call) in calls.iter().enumerate().filter(|(_, call)| call.op.word() == "delete") {
-            let gone = call.op.at();
+            let gone = call.op.address();
             let is_named = named.contains(&(gone.kind, gone.name.to_string()));
             let has_waited =
                 own.is_some_and(|own| place > own) || call.at.since(late.at) >= Span::from_mins(15);
-            assert!(!is_named || has_waited, "{gone} went before {at}, which refers to it, had come");
+            assert!(!is_named || has_waited, "{gone} went before {address}, which refers to it, had come");
         }
         site.cloud.advance(Span::from_hours(1)).unwrap();
         let seen = site.look(&wanted).seen;
-        let left: Vec<_> = seen.into_keys().filter(|at| !at.kind.facts().observe_only).collect();
-        assert_eq!(left, [], "{at}");
+        let left: Vec<_> = seen.into_keys().filter(|address| !address.kind.facts().observe_only).collect();
+        assert_eq!(left, [], "{address}");
     });
     assert!(arrived.into_inner() >= 5);
 }
@@ -216,7 +219,7 @@ fn a_deletion_that_a_dead_process_left_on_its_way_does_not_delete_what_its_succe
 fn a_value_that_a_dead_process_was_setting_is_waited_for_before_another_one_is_set() {
     let with = |days: u32| {
         let mut nodes = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
-        let cluster = nodes.iter_mut().find(|node| node.at.kind == KindId::AuroraCluster).unwrap();
+        let cluster = nodes.iter_mut().find(|node| node.address.kind == KindId::AuroraCluster).unwrap();
         cluster.attrs.set("backup_retention_days", Some(serde_json::json!(days))).unwrap();
         desired(nodes)
     };
@@ -244,7 +247,7 @@ fn a_deletion_that_was_repeated_may_come_twice_and_nothing_is_made_until_it_cann
     let wanted = wanted();
     let mut site = Site::new(7);
     site.apply(&wanted);
-    let member = at("us-east-1", KindId::AuroraInstance, "game-accounts-use1-1");
+    let member = address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-1");
     hold_up(&site, "delete", KindId::AuroraInstance, 1);
     let none = desired(cluster_store("accounts", "us-east-1", 0, "db.r7g.large"));
     let order = Order {
@@ -263,7 +266,7 @@ fn a_deletion_that_was_repeated_may_come_twice_and_nothing_is_made_until_it_cann
     assert_eq!(deletions, 2);
     let ended = site.run(&wanted, &order).unwrap();
     assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last);
-    let made = site.cloud.calls().iter().rfind(|call| *call.op.at() == member).unwrap().at;
+    let made = site.cloud.calls().iter().rfind(|call| *call.op.address() == member).unwrap().at;
     assert!(made.since(begun) >= Span::from_mins(15), "{}", made.since(begun));
     site.cloud.advance(Span::from_hours(1)).unwrap();
     site.assert_settled(&wanted);
@@ -284,11 +287,11 @@ fn lines(run: &str, at: Moment, events: &[Event]) -> Vec<Entry> {
 }
 
 fn making() -> (StepId, Event) {
-    let at = at("us-east-1", KindId::AuroraCluster, "game-db");
-    let step = StepId(format!("create {at}").into());
+    let address = address("us-east-1", KindId::AuroraCluster, "game-db");
+    let step = StepId(format!("create {address}").into());
     let intent = Event::Intended {
         step: step.clone(),
-        at,
+        address,
         word: "create".into(),
         token: Token("t".into()),
         final_snapshot: None,

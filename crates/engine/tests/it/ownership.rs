@@ -14,7 +14,7 @@ use rgctl_model::policy::Policy;
 use rgctl_model::scope::RecordId;
 use rgctl_schema::names::{BlueprintName, StoreName, Token};
 
-use rgctl_testkit::fixtures::{ask, at, cluster_store, consents, desired, node, seen_as_wanted};
+use rgctl_testkit::fixtures::{address, ask, cluster_store, consents, desired, node, seen_as_wanted};
 use rgctl_testkit::shipped::desired_of;
 use rgctl_testkit::site::{Order, Site};
 
@@ -38,22 +38,22 @@ fn plan(site: &Site, wanted: &Desired, policy: &Policy) -> Plan {
 }
 
 /// Takes every tag of ours from an object.
-fn strip(site: &Site, at: &Address) {
+fn strip(site: &Site, address: &Address) {
     let strip = |world: &mut rgctl_sim::World| {
         let tags: Vec<String> = world
             .everything()
-            .find(|(other, _)| *other == at)
+            .find(|(other, _)| *other == address)
             .map(|(_, seen)| seen.facts.tags.into_keys().filter(|key| key.starts_with("rgctl:")).collect())
             .unwrap();
-        assert!(tags.contains(&TAG_RECORD.to_owned()), "{at}: {tags:?}");
-        world.edit_tags(at, tags.into_iter().map(|key| (key, None)).collect())
+        assert!(tags.contains(&TAG_RECORD.to_owned()), "{address}: {tags:?}");
+        world.edit_tags(address, tags.into_iter().map(|key| (key, None)).collect())
     };
     site.cloud.with_world(strip).unwrap().unwrap();
 }
 
-fn set_tag(site: &Site, at: &Address, key: &str, value: Option<&str>) {
+fn set_tag(site: &Site, address: &Address, key: &str, value: Option<&str>) {
     let tags = BTreeMap::from([(key.to_owned(), value.map(str::to_owned))]);
-    site.cloud.with_world(|world| world.edit_tags(at, tags)).unwrap().unwrap();
+    site.cloud.with_world(|world| world.edit_tags(address, tags)).unwrap().unwrap();
 }
 
 #[test]
@@ -64,26 +64,26 @@ fn in_every_family_a_lost_tag_is_shown_and_restored_where_the_service_tells_an_i
         let mut site = Site::new(7);
         assert_eq!(site.apply(&wanted).outcome, Outcome::Settled, "{file}");
         let before = site.look(&wanted);
-        for at in wanted.nodes.keys() {
-            strip(&site, at);
+        for address in wanted.nodes.keys() {
+            strip(&site, address);
         }
         let shown = plan(&site, &wanted, &Policy::default());
-        for at in wanted.nodes.keys() {
+        for address in wanted.nodes.keys() {
             let is_foreign =
-                |one: &&Blocker| matches!(one, Blocker::Foreign { at: other, .. } if other == at);
+                |one: &&Blocker| matches!(one, Blocker::Foreign { address: other, .. } if other == address);
             let is_lost = |why: &Reason| matches!(why, Reason::LostTags { tags } if tags.len() == 4);
-            let steps: Vec<_> = shown.steps.iter().filter(|step| step.op.at() == at).collect();
-            if NAMELESS.contains(&at.kind) || at.kind == KindId::RedshiftSubnetGroup {
+            let steps: Vec<_> = shown.steps.iter().filter(|step| step.op.address() == address).collect();
+            if NAMELESS.contains(&address.kind) || address.kind == KindId::RedshiftSubnetGroup {
                 let Some(Blocker::Foreign { remedy: Some(remedy), .. }) =
                     shown.waiting.iter().find(is_foreign)
                 else {
-                    panic!("{at}: {steps:#?}")
+                    panic!("{address}: {steps:#?}")
                 };
                 assert!(remedy.contains("--take-over"), "{remedy}");
-                assert!(steps.is_empty(), "{at}: {steps:#?}");
+                assert!(steps.is_empty(), "{address}: {steps:#?}");
             } else {
-                assert!(matches!(steps.as_slice(), [step] if is_lost(&step.why)), "{at}: {steps:#?}");
-                kinds.insert(at.kind);
+                assert!(matches!(steps.as_slice(), [step] if is_lost(&step.why)), "{address}: {steps:#?}");
+                kinds.insert(address.kind);
             }
         }
         assert!(shown.steps.iter().all(|step| matches!(step.op, Op::Tag { .. })), "{file}");
@@ -91,10 +91,14 @@ fn in_every_family_a_lost_tag_is_shown_and_restored_where_the_service_tells_an_i
         let ended = site.apply(&wanted);
         assert_eq!(ended.outcome, Outcome::Blocked, "what is not ours blocks");
         let after = site.look(&wanted);
-        for (at, seen) in &before.seen {
-            let is_known = kinds.contains(&at.kind) && wanted.nodes.contains_key(at);
-            let now = &after.seen[at].facts.tags;
-            assert_eq!(*now == seen.facts.tags, is_known || !wanted.nodes.contains_key(at), "{at}: {now:?}");
+        for (address, seen) in &before.seen {
+            let is_known = kinds.contains(&address.kind) && wanted.nodes.contains_key(address);
+            let now = &after.seen[address].facts.tags;
+            assert_eq!(
+                *now == seen.facts.tags,
+                is_known || !wanted.nodes.contains_key(address),
+                "{address}: {now:?}"
+            );
         }
     }
     let families = ["aurora.cluster", "documentdb.cluster", "elasticache.group", "redshift.cluster"];
@@ -113,13 +117,13 @@ fn a_tag_lost_in_every_way_leaves_the_consent_for_a_deletion_where_it_was() {
         .concat(),
     );
     let rest = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-old-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-old-use1");
     let mut site = Site::new(3);
     assert_eq!(site.apply(&whole).outcome, Outcome::Settled);
     let is_deleted = |plan: &Plan| {
         plan.steps
             .iter()
-            .find(|step| *step.op.at() == cluster && matches!(step.op, Op::Delete { .. }))
+            .find(|step| *step.op.address() == cluster && matches!(step.op, Op::Delete { .. }))
             .cloned()
     };
     for lost in
@@ -144,7 +148,7 @@ fn a_tag_lost_in_every_way_leaves_the_consent_for_a_deletion_where_it_was() {
 #[test]
 fn an_object_made_anew_under_its_name_by_another_hand_is_not_ours_and_gets_no_tags() {
     let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let mut site = Site::new(4);
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
     strip(&site, &cluster);
@@ -152,10 +156,10 @@ fn an_object_made_anew_under_its_name_by_another_hand_is_not_ours_and_gets_no_ta
     seen.seen.get_mut(&cluster).unwrap().facts.id = Some("cluster-SOMEBODYELSES".to_owned());
     let policy = Policy::default();
     let plan = planning::plan(&PlanInput { claims: &claims, ..ask(&wanted, &seen, &policy) });
-    assert!(!plan.steps.iter().any(|step| *step.op.at() == cluster), "{:#?}", plan.steps);
+    assert!(!plan.steps.iter().any(|step| *step.op.address() == cluster), "{:#?}", plan.steps);
     let of_another = |one: &Blocker| match one {
-        Blocker::Foreign { at, remedy: Some(remedy), .. } => {
-            *at == cluster && remedy.contains("its id differs")
+        Blocker::Foreign { address, remedy: Some(remedy), .. } => {
+            *address == cluster && remedy.contains("its id differs")
         }
         _ => false,
     };
@@ -165,15 +169,17 @@ fn an_object_made_anew_under_its_name_by_another_hand_is_not_ours_and_gets_no_ta
 #[test]
 fn an_object_of_another_store_is_foreign_and_the_plan_says_whose_it_is() {
     let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let mut site = Site::new(5);
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
     set_tag(&site, &cluster, TAG_RECORD, Some("0123456789abcdef"));
     let plan = plan(&site, &wanted, &Policy::default());
-    assert!(!plan.steps.iter().any(|step| *step.op.at() == cluster), "{:#?}", plan.steps);
+    assert!(!plan.steps.iter().any(|step| *step.op.address() == cluster), "{:#?}", plan.steps);
     let theirs = |one: &Blocker| match one {
-        Blocker::Foreign { at, owner: Some(owner), remedy: Some(remedy) } => {
-            *at == cluster && owner == "game of the record 0123456789abcdef" && remedy.contains("--store")
+        Blocker::Foreign { address, owner: Some(owner), remedy: Some(remedy) } => {
+            *address == cluster
+                && owner == "game of the record 0123456789abcdef"
+                && remedy.contains("--store")
         }
         _ => false,
     };
@@ -185,7 +191,7 @@ fn an_object_of_another_store_is_foreign_and_the_plan_says_whose_it_is() {
 
 /// An object as a version made it that wrote no tag of its record.
 fn of_old(token: Option<&str>) -> (Address, Observed) {
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let mut seen = seen_as_wanted(&node(cluster.clone(), "accounts", &[], &[]));
     seen.facts.tags.extend(token.map(|token| (TAG_TOKEN.to_owned(), token.to_owned())));
     (cluster, seen)
@@ -214,8 +220,8 @@ fn an_object_of_old_is_ours_by_the_token_of_our_call_or_by_what_came_true_and_el
         (Some("t1"), nothing, false),
         (Some("t1"), NO_CLAIMS.clone(), true),
     ] {
-        let (at, seen) = of_old(token);
-        let standing = claims.standing(&game, &at, &seen);
+        let (address, seen) = of_old(token);
+        let standing = claims.standing(&game, &address, &seen);
         assert_eq!(standing == Standing::Ours, is_ours, "{token:?} {claims:?}: {standing:?}");
         if let Standing::Foreign { remedy, .. } = standing {
             assert!(remedy.unwrap().contains("history migrate"));

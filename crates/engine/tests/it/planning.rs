@@ -88,7 +88,7 @@ fn a_removed_reader_goes_without_consent_and_a_removed_writer_gives_its_role_awa
 
     for (number, role) in [("1", Role::Reader), ("3", Role::Writer)] {
         let name = format!("game-accounts-use1-{number}");
-        world.seen.get_mut(&at("us-east-1", INSTANCE, &name)).unwrap().facts.role = Some(role);
+        world.seen.get_mut(&address("us-east-1", INSTANCE, &name)).unwrap().facts.role = Some(role);
     }
     let plan = plan_for(&after, &world, &Policy::default());
     assert_eq!(
@@ -133,7 +133,7 @@ fn a_removed_store_is_held_as_a_whole_until_its_deletion_is_allowed_by_name() {
 #[test]
 fn objects_of_one_name_do_not_wait_for_each_other_in_a_circle() {
     let named =
-        |kind, fields: &[(&str, Value)]| node(at("us-east-1", kind, "game-dw-use1"), "dw", fields, &[]);
+        |kind, fields: &[(&str, Value)]| node(address("us-east-1", kind, "game-dw-use1"), "dw", fields, &[]);
     let group = named(KindId::RedshiftParameters, &[("family", json!("redshift-2.0"))]);
     let cluster = named(KindId::RedshiftCluster, &[("parameter_group", json!("game-dw-use1"))]);
     let namespace = named(KindId::RedshiftNamespace, &[("database", json!("game-dw-use1"))]);
@@ -156,7 +156,7 @@ fn replicas_that_go_make_room_for_shards_that_come() {
             ("replicas_per_shard", json!(replicas)),
             ("automatic_failover", json!(failover)),
         ];
-        desired(vec![node(at("us-east-1", KindId::CacheGroup, "game-hot-use1"), "hot", &fields, &[])])
+        desired(vec![node(address("us-east-1", KindId::CacheGroup, "game-hot-use1"), "hot", &fields, &[])])
     };
     let change =
         |before: &Desired, after: &Desired| lines(&plan_for(after, &world_of(before), &Policy::default()));
@@ -182,7 +182,7 @@ fn replicas_that_go_make_room_for_shards_that_come() {
 fn what_a_kept_store_uses_is_kept_with_it() {
     let mut kept = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
     for node in &mut kept {
-        if matches!(node.at.kind, KindId::AuroraCluster | KindId::AuroraInstance) {
+        if matches!(node.address.kind, KindId::AuroraCluster | KindId::AuroraInstance) {
             node.keep = Keep::Retain;
         }
     }
@@ -218,7 +218,7 @@ fn only_a_store_that_says_so_goes_without_a_final_snapshot() {
 fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
     let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut after = before.clone();
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     after.nodes.get_mut(&cluster).unwrap().attrs.set("master_username", Some(json!("root"))).unwrap();
     let held = plan_for(&after, &world_of(&before), &Policy::default());
     assert!(
@@ -248,7 +248,7 @@ fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
 
 /// A cache of one version, engine and mode.
 fn cache(engine: &str, version: &str, mode: &str) -> Desired {
-    let group = at("us-east-1", KindId::CacheGroup, "game-cache-use1");
+    let group = address("us-east-1", KindId::CacheGroup, "game-cache-use1");
     let fields = [
         ("engine", json!(engine)),
         ("engine_version", json!(version)),
@@ -319,9 +319,9 @@ fn what_a_service_does_not_take_back_is_replaced_and_only_then() {
 
 #[test]
 fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
-    let global = at("us-east-1", KindId::CacheGlobal, "game-cache-global");
-    let primary = at("us-east-1", KindId::CacheGroup, "game-cache-use1");
-    let secondary = at("us-west-2", KindId::CacheGroup, "game-cache-usw2");
+    let global = address("us-east-1", KindId::CacheGlobal, "game-cache-global");
+    let primary = address("us-east-1", KindId::CacheGroup, "game-cache-use1");
+    let secondary = address("us-west-2", KindId::CacheGroup, "game-cache-usw2");
     let with_mode = |mode: &str| {
         let fields = [("cluster_mode", json!(mode)), ("node_type", json!("cache.r7g.large"))];
         let joined = [fields[0].clone(), fields[1].clone(), ("global", json!("game-cache-global"))];
@@ -334,7 +334,11 @@ fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
     let mut world = world_of(&with_mode("enabled"));
     world.seen.get_mut(&global).unwrap().facts.members =
         [(&primary, Role::Writer), (&secondary, Role::Reader)]
-            .map(|(at, role)| Member { region: at.region.clone(), name: at.name.clone(), role })
+            .map(|(address, role)| Member {
+                region: address.region.clone(),
+                name: address.name.clone(),
+                role,
+            })
             .to_vec();
     let allowed = consents(&["replace:cache@us-east-1", "replace:cache@us-west-2"]);
     let plan = plan_for(&with_mode("disabled"), &world, &allowed);
@@ -363,9 +367,9 @@ fn a_replaced_member_leaves_its_global_object_first_and_joins_the_new_one() {
 
 #[test]
 fn a_protected_secondary_is_made_anew_when_its_global_object_is_gone() {
-    let global = at("us-east-1", KindId::AuroraGlobal, "game-accounts-global");
+    let global = address("us-east-1", KindId::AuroraGlobal, "game-accounts-global");
     let mut before = desired(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
-    let secondary = at("us-west-2", KindId::AuroraCluster, "game-accounts-usw2");
+    let secondary = address("us-west-2", KindId::AuroraCluster, "game-accounts-usw2");
     let cluster = before.nodes.get_mut(&secondary).unwrap();
     cluster.attrs.set("deletion_protection", Some(json!(true))).unwrap();
     let mut after = before.clone();
@@ -387,8 +391,8 @@ fn a_protected_secondary_is_made_anew_when_its_global_object_is_gone() {
 
 #[test]
 fn a_primary_is_not_replaced_while_its_global_object_stays() {
-    let global = at("us-east-1", KindId::AuroraGlobal, "game-accounts-global");
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let global = address("us-east-1", KindId::AuroraGlobal, "game-accounts-global");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let mut before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut kept = node(global.clone(), "accounts", &[], &[]);
     kept.keep = Keep::Retain;
@@ -403,8 +407,8 @@ fn a_primary_is_not_replaced_while_its_global_object_stays() {
     let allowed = consents(&["replace:accounts@us-east-1", "empty:accounts@us-east-1"]);
     let plan = plan_for(&after, &world, &allowed);
     assert_eq!(lines(&plan), [""; 0], "neither it nor its members go");
-    let bound = Blocker::Bound { at: cluster.clone(), by: global.clone() };
-    assert_eq!(plan.waiting, [Blocker::Retained { at: global.clone() }, bound]);
+    let bound = Blocker::Bound { address: cluster.clone(), by: global.clone() };
+    assert_eq!(plan.waiting, [Blocker::Retained { address: global.clone() }, bound]);
     assert!(plan.is_empty() && !plan.waiting[1].ends_by_itself());
     // Once it is gone, nothing is in the way.
     world.seen.remove(&global);
@@ -434,7 +438,7 @@ fn what_cannot_be_seen_is_neither_created_nor_deleted() {
 fn what_belongs_to_somebody_else_is_never_touched() {
     let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
     let mut world = world_of(&desired);
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     let seen = world.seen.get_mut(&cluster).unwrap();
     seen.facts.tags.clear();
     seen.attrs.set("backup_retention_days", Some(json!(1))).unwrap();
@@ -448,7 +452,7 @@ fn a_value_that_was_accepted_is_waited_for_and_not_asked_for_again() {
     let before = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
     let after = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.xlarge"));
     let mut world = world_of(&before);
-    let member = at("us-east-1", INSTANCE, "game-accounts-use1-1");
+    let member = address("us-east-1", INSTANCE, "game-accounts-use1-1");
     world.seen.get_mut(&member).unwrap().pending =
         Some(attrs(INSTANCE, &[("class", json!("db.r7g.xlarge"))]));
     let plan = plan_for(&after, &world, &Policy::default());
@@ -461,7 +465,7 @@ fn a_broken_object_is_reported_with_a_remedy_and_left_alone() {
     let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
     let mut world = world_of(&desired);
     for phase in [Phase::Failed("incompatible-network".into()), Phase::Unknown("novel".into())] {
-        let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+        let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
         world.seen.get_mut(&cluster).unwrap().facts.phase = phase;
         let plan = plan_for(&desired, &world, &Policy::default());
         assert_eq!(lines(&plan), [] as [&str; 0]);
@@ -471,9 +475,9 @@ fn a_broken_object_is_reported_with_a_remedy_and_left_alone() {
 
 #[test]
 fn a_secondary_region_leaves_the_global_object_before_it_is_deleted() {
-    let global = at("us-east-1", KindId::AuroraGlobal, "game-accounts");
+    let global = address("us-east-1", KindId::AuroraGlobal, "game-accounts");
     let mut nodes = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
-    let primary = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let primary = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     nodes.push(node(global.clone(), "accounts", &[("deletion_protection", json!(false))], &[&primary]));
     let only_primary = desired(nodes.clone());
     nodes.extend(cluster_store("accounts", "us-west-2", 1, "db.r7g.large"));
@@ -514,7 +518,7 @@ fn a_plan_rests_on_what_it_looked_at_and_on_nothing_that_moves_by_itself() {
     let desired = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut world = world_of(&desired);
     let before = planning::base(&desired, &world, &NO_CLAIMS);
-    let member = at("us-east-1", INSTANCE, "game-accounts-use1-1");
+    let member = address("us-east-1", INSTANCE, "game-accounts-use1-1");
     world.seen.get_mut(&member).unwrap().facts.used_gib = Some(12.0);
     assert_eq!(planning::base(&desired, &world, &NO_CLAIMS), before);
     world.seen.get_mut(&member).unwrap().facts.role = Some(Role::Reader);

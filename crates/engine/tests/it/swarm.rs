@@ -107,7 +107,7 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut 
     let tagged: Vec<_> = inventory
         .seen
         .iter()
-        .filter(|(at, seen)| seen.owner().is_some() && !at.kind.facts().observe_only)
+        .filter(|(address, seen)| seen.owner().is_some() && !address.kind.facts().observe_only)
         .collect();
     let mut lost = 0;
     for _ in 0..rng.random_range(1..=2) {
@@ -115,8 +115,8 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut 
             break;
         }
         // Rather of what bears data than of what only helps it.
-        let action: Vec<_> = tagged.iter().filter(|(at, _)| at.kind.facts().holds_data).collect();
-        let (at, seen) = if action.is_empty() || rng.random_bool(0.4) {
+        let action: Vec<_> = tagged.iter().filter(|(address, _)| address.kind.facts().holds_data).collect();
+        let (address, seen) = if action.is_empty() || rng.random_bool(0.4) {
             tagged[rng.random_range(0..tagged.len())]
         } else {
             *action[rng.random_range(0..action.len())]
@@ -125,18 +125,18 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut 
         let (all, renames) = (rng.random_bool(0.5), rng.random_bool(0.4));
         let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
         let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
-        let were = lost_tags.were.entry(at.clone()).or_default();
+        let were = lost_tags.were.entry(address.clone()).or_default();
         for (name, value) in tags {
             // Of what is lost twice, the first loss knows how it was.
             were.entry(name).or_insert(value);
         }
-        if claims.objects.get(at).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
-            lost_tags.known.insert(at.clone());
+        if claims.objects.get(address).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
+            lost_tags.known.insert(address.clone());
         }
         // Or it writes the name of another store.
         let other = |name: &str| (name == TAG_STORE && renames).then(|| "s39".to_owned());
         let gone = gone.into_iter().map(|(name, _)| (name.clone(), other(name))).collect();
-        let edited = site.cloud.with_world(|world| world.edit_tags(at, gone));
+        let edited = site.cloud.with_world(|world| world.edit_tags(address, gone));
         lost += u64::from(edited.is_ok_and(|edited| edited.is_ok()));
     }
     lost
@@ -145,10 +145,10 @@ fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut 
 /// A person gives back what a run does not: tags of what the record does not know again, and of what is no longer wanted,
 /// which is not deleted while nobody knows its store.
 fn give_tags_back(site: &Site, lost: LostTags, wanted: &Desired) {
-    for (at, tags) in lost.were {
-        if !(lost.known.contains(&at) && wanted.nodes.contains_key(&at)) {
+    for (address, tags) in lost.were {
+        if !(lost.known.contains(&address) && wanted.nodes.contains_key(&address)) {
             // What has gone meanwhile needs none.
-            let _ = site.cloud.with_world(|world| world.edit_tags(&at, tags));
+            let _ = site.cloud.with_world(|world| world.edit_tags(&address, tags));
         }
     }
 }
@@ -161,7 +161,7 @@ fn add_lasting_fault(rng: &mut impl Rng, site: &Site, wanted: &Desired) {
         2 => Fault::Capacity { class: None },
         _ => Fault::Quota { limit: 1 },
     };
-    let kinds: Vec<KindId> = wanted.nodes.keys().map(|at| at.kind).collect();
+    let kinds: Vec<KindId> = wanted.nodes.keys().map(|address| address.kind).collect();
     let kind = (!kinds.is_empty()).then(|| kinds[rng.random_range(0..kinds.len())]);
     let rule = Rule { kind, ..Rule::always(fault, GENESIS, GENESIS + Span::from_days(3_650)) };
     let _ = site.cloud.with_world(|world| world.add_fault(rule));
@@ -367,15 +367,15 @@ fn nothing_is_wrong(site: &Site, order: &Order, calls_before: usize) -> Result<(
 /// Data is deleted with the consent for its store and region only.
 fn consents_are_kept(calls: &[Called], order: &Order) -> Result<(), String> {
     for called in calls {
-        let Op::Delete { at, .. } = &called.op else { continue };
-        let name = at.name.as_str();
+        let Op::Delete { address, .. } = &called.op else { continue };
+        let name = address.name.as_str();
         let allowed = order.policy.consents.iter().any(|consent| {
             matches!(consent.action, DestructiveAction::Delete | DestructiveAction::Replace)
-                && consent.region.as_ref() == Some(&at.region)
+                && consent.region.as_ref() == Some(&address.region)
                 && consent.store.as_ref().is_some_and(|store| name.starts_with(&format!("game-{store}-")))
         });
-        if at.kind.facts().holds_data && !allowed {
-            return Err(format!("{at} was deleted without consent"));
+        if address.kind.facts().holds_data && !allowed {
+            return Err(format!("{address} was deleted without consent"));
         }
     }
     Ok(())
@@ -420,26 +420,26 @@ fn tries_are_bounded(site: &Site) -> Result<(), String> {
 fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
     for _ in 0..4 {
         let inventory = site.look(wanted);
-        for (at, seen) in &inventory.seen {
+        for (address, seen) in &inventory.seen {
             if matches!(seen.facts.phase, Phase::Failed(_)) {
-                let at = at.clone();
+                let address = address.clone();
                 let _ = site.cloud.with_world(|world| {
                     world.expect_snapshots(false);
-                    world.edit_fields(&at, vec![("deletion_protection", json!(false))])
+                    world.edit_fields(&address, vec![("deletion_protection", json!(false))])
                 });
                 let token = Token("a person".to_owned());
                 let mut globals = inventory.seen.iter();
                 let global =
-                    globals.find(|(_, global)| global.facts.members.iter().any(|member| member.is(&at)));
+                    globals.find(|(_, global)| global.facts.members.iter().any(|member| member.is(&address)));
                 if let Some((global, _)) = global {
-                    let verb = Verb::Detach { region: at.region.clone(), member: at.name.clone() };
+                    let verb = Verb::Detach { region: address.region.clone(), member: address.name.clone() };
                     let _ = block_on(site.cloud.call(
-                        &Op::Act { at: global.clone(), verb },
+                        &Op::Act { address: global.clone(), verb },
                         &token,
                         &Permit::always(),
                     ));
                 }
-                let op = Op::Delete { at, final_snapshot: None };
+                let op = Op::Delete { address, final_snapshot: None };
                 let _ = block_on(site.cloud.call(&op, &token, &Permit::always()));
             }
         }

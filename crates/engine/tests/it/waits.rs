@@ -23,7 +23,7 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, Rule};
 use serde_json::json;
 
-use rgctl_testkit::fixtures::{at, cluster_store, consents, desired};
+use rgctl_testkit::fixtures::{address, cluster_store, consents, desired};
 use rgctl_testkit::shipped::desired_of;
 use rgctl_testkit::site::{Order, Site, applying, block_on, cache_store};
 use rgctl_testkit::taps::Cut;
@@ -244,7 +244,8 @@ fn lost_answers(file: &str, word: &str) -> BTreeSet<(Endpoint, String)> {
     assert!(took <= Span::from_days(4), "it took {took}: {case}");
     let calls = site.cloud.calls();
     let lost = calls[made..].iter().filter(|call| matches!(call.told, Err(CloudError::Unclear { .. })));
-    let lost: Vec<_> = lost.map(|call| (call.op.step_id(), call.op.at().kind.facts().endpoint)).collect();
+    let lost: Vec<_> =
+        lost.map(|call| (call.op.step_id(), call.op.address().kind.facts().endpoint)).collect();
     for (step, _) in &lost {
         let count = lost.iter().filter(|(other, _)| other == step).count();
         assert!(count <= CALLS_A_DAY_MAX, "{step} {count} times: {case}");
@@ -291,7 +292,7 @@ fn all_consents(wanted: &Desired) -> Policy {
     let mut policy = Policy::default();
     for node in wanted.nodes.values() {
         for action in DestructiveAction::ALL {
-            let (store, region): (StoreName, _) = (node.store.clone(), node.at.region.clone());
+            let (store, region): (StoreName, _) = (node.store.clone(), node.address.region.clone());
             policy.consents.insert(Consent { action, store: Some(store), region: Some(region) });
         }
     }
@@ -315,7 +316,7 @@ fn a_name_that_is_taken_and_never_seen_ends_with_that_reason() {
     ];
     cases.into_par_iter().for_each(|(file, kind)| {
         let wanted = desired_of(file);
-        let node = wanted.nodes.keys().find(|at| at.kind == kind);
+        let node = wanted.nodes.keys().find(|address| address.kind == kind);
         let hidden = node.unwrap_or_else(|| panic!("{file} has no {kind}")).clone();
         let site = Site::new(5);
         raise_quotas(&site);
@@ -427,7 +428,7 @@ fn a_step_is_called_a_hundred_times_over_all_runs_and_once_more_in_each_run_afte
     assert!(took < Span::from_mins(5), "{took}");
     // Another value that is asked for is another matter.
     let mut other = wanted.clone();
-    let cluster = at("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
     other.nodes.get_mut(&cluster).unwrap().attrs.set("backup_retention_days", Some(json!(8))).unwrap();
     let _ = run(&site, &site.cloud, &other, &Policy::default(), "another wish");
     assert!(calls(&site) > 130, "{}", calls(&site));
@@ -566,7 +567,7 @@ fn what_stands_behind_a_deletion_that_is_refused_waits_for_nobody() {
     let mut site = Site::new(9);
     assert_eq!(site.apply(&small()).outcome, Outcome::Settled);
     let mut other = small();
-    for node in other.nodes.values_mut().filter(|node| node.at.kind == KindId::AuroraCluster) {
+    for node in other.nodes.values_mut().filter(|node| node.address.kind == KindId::AuroraCluster) {
         node.attrs.set("storage_encrypted", Some(json!(false))).unwrap();
     }
     let error = CloudError::Refused { code: "No".to_owned(), message: "it may not go".to_owned() };

@@ -71,8 +71,8 @@ pub(super) fn nodes(
         };
         let mut needs = vec![&cluster, &member_parameters];
         needs.extend(first.as_ref());
-        let at = build.add(KindId::AuroraInstance, &name, AnyAttrs::AuroraInstance(attrs), &needs);
-        first.get_or_insert(at);
+        let address = build.add(KindId::AuroraInstance, &name, AnyAttrs::AuroraInstance(attrs), &needs);
+        first.get_or_insert(address);
     }
     if site.is_replicated() && !site.is_secondary() {
         let attrs = GlobalAttrs {

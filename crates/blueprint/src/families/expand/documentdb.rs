@@ -65,8 +65,8 @@ pub(super) fn nodes(
         };
         let mut needs = vec![&cluster];
         needs.extend(first.as_ref());
-        let at = build.add(KindId::DocumentInstance, &name, AnyAttrs::DocumentInstance(attrs), &needs);
-        first.get_or_insert(at);
+        let address = build.add(KindId::DocumentInstance, &name, AnyAttrs::DocumentInstance(attrs), &needs);
+        first.get_or_insert(address);
     }
     if site.is_replicated() && !site.is_secondary() {
         let attrs = GlobalAttrs {

@@ -95,7 +95,7 @@ fn users(store: &CacheStore, build: &mut Builder<'_>, id: &Name) -> Result<Optio
     }
     let attrs = UserGroupAttrs {
         engine: Some(store.engine),
-        users: Some(made.iter().map(|at| at.name.to_string()).collect()),
+        users: Some(made.iter().map(|address| address.name.to_string()).collect()),
     };
     let needs: Vec<_> = made.iter().collect();
     Ok(Some(build.add(KindId::CacheUserGroup, id, AnyAttrs::CacheUserGroup(attrs), &needs)))

@@ -187,13 +187,13 @@ impl<'a> Builder<'a> {
         self.name_of(&format!("{}-{}{cell}-global", self.site.blueprint, self.common.name), Name::MAX)
     }
 
-    fn at(&self, kind: KindId, name: &Name) -> Address {
+    fn address(&self, kind: KindId, name: &Name) -> Address {
         Address::new(self.site.region.clone(), kind, name.clone())
     }
 
     /// Adds an object; gives its address.
     fn add(&mut self, kind: KindId, name: &Name, attrs: AnyAttrs, needs: &[&Address]) -> Address {
-        let at = self.at(kind, name);
+        let address = self.address(kind, name);
         let mut tags = self.site.tags.clone();
         tags.extend(self.common.tags.clone());
         let keep = match self.common.keep {
@@ -203,7 +203,7 @@ impl<'a> Builder<'a> {
         };
         let holds_data = kind.facts().holds_data;
         self.nodes.push(Node {
-            at: at.clone(),
+            address: address.clone(),
             attrs,
             needs: needs.iter().map(|need| (*need).clone()).collect(),
             store: self.common.name.clone(),
@@ -212,7 +212,7 @@ impl<'a> Builder<'a> {
             standby: self.site.standby,
             usage: if holds_data { self.site.usage } else { Usage::default() },
         });
-        at
+        address
     }
 
     /// What the objects are for, as the services keep it beside groups.
