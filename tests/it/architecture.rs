@@ -49,8 +49,13 @@ const PURE: &[&str] = &[
     "crates/scaling/",
     "src/import/",
 ];
-/// The files of it that await: the loop, and what keeps its lease.
-const AWAITING: &[&str] = &["crates/engine/src/execution/drive.rs", "crates/engine/src/execution/guard.rs"];
+/// The files of it that await: a turn with what is around it, the loop, what looks, and what keeps the lease.
+const AWAITING: &[&str] = &[
+    "crates/engine/src/execution/drive.rs",
+    "crates/engine/src/execution/guard.rs",
+    "crates/engine/src/execution/look.rs",
+    "crates/engine/src/execution/reconcile.rs",
+];
 
 /// What a pure file must not name.
 const IMPURE: &[&str] = &[

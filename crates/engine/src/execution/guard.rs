@@ -18,16 +18,18 @@ use super::job::{DriveError, Environment, IfHeld, Job, Watch};
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::{ClockReading, Lease, Permit, StoreError};
 use rgctl_model::scope::Scope;
+use rgctl_schema::names::RunId;
 use rgctl_schema::time::{Moment, Span};
 
-/// Holds a lease for a run.
-pub(super) struct Guard<'a> {
-    environment: Environment<'a>,
+/// Holds a lease for a run, from turn to turn.
+pub(super) struct Guard {
     lasts: Span,
     lease: Mutex<Lease>,
     permit: Permit,
     /// When the loop last gave a sign of life.
     alive: Mutex<ClockReading>,
+    /// When it is renewed next, by this machine's time of day. It is kept here, since turns are shorter than terms.
+    due: Mutex<Moment>,
     inbox: Mutex<Inbox>,
 }
 
@@ -40,25 +42,27 @@ struct Inbox {
     asked_by: Option<String>,
 }
 
-impl<'a> Guard<'a> {
-    /// Gets the lease, or tells who has it.
+impl Guard {
+    /// Gets the lease, or tells who has it; and whether it was free at once.
     pub(super) async fn take(
-        environment: Environment<'a>,
+        environment: &Environment<'_>,
         job: &Job<'_>,
+        run: &RunId,
         scope: &Scope,
         watch: &mut dyn Watch,
-    ) -> Result<Self, StoreError> {
-        let (lease, sent) =
-            Contest { environment, job, scope, watched: None, asked: None }.win(watch).await?;
+    ) -> Result<(Self, bool), StoreError> {
+        let mut contest = Contest { environment: *environment, job, run, scope, watched: None, asked: None };
+        let (lease, sent) = contest.win(watch).await?;
         let lasts = job.pace.lease;
-        Ok(Self {
-            environment,
+        let guard = Self {
             lasts,
             lease: Mutex::new(lease),
             permit: Permit::under_lease(sent, lasts),
             alive: Mutex::new(sent),
+            due: Mutex::new(environment.wall.now() + lasts.third()),
             inbox: Mutex::default(),
-        })
+        };
+        Ok((guard, contest.watched.is_none()))
     }
 
     /// The lease as it was last renewed.
@@ -72,8 +76,8 @@ impl<'a> Guard<'a> {
     }
 
     /// The loop lives.
-    pub(super) fn sign(&self) {
-        *locked(&self.alive) = ClockReading::of(self.environment.wall);
+    pub(super) fn sign(&self, environment: &Environment<'_>) {
+        *locked(&self.alive) = ClockReading::of(environment.wall);
     }
 
     /// Whoever sleeps longer than this gives signs meanwhile.
@@ -84,9 +88,10 @@ impl<'a> Guard<'a> {
     /// Does work with the lease renewed beside it; ends it at once when the lease is lost.
     pub(super) async fn beside<T>(
         &self,
+        environment: &Environment<'_>,
         work: impl Future<Output = Result<T, DriveError>>,
     ) -> Result<T, DriveError> {
-        match select(pin!(work), pin!(self.keep())).await {
+        match select(pin!(work), pin!(self.keep(environment))).await {
             Either::Left((ended, _)) => ended,
             Either::Right((lost, _)) => Err(lost.into()),
         }
@@ -94,48 +99,51 @@ impl<'a> Guard<'a> {
 
     /// Makes sure of the lease after something that may have taken longer than a term: what the loop is about to do
     /// would be refused otherwise.
-    pub(super) async fn make_sure(&self) -> Result<(), StoreError> {
-        self.sign();
-        if self.permit.check(self.environment.wall).is_ok() { Ok(()) } else { self.renew().await }
+    pub(super) async fn make_sure(&self, environment: &Environment<'_>) -> Result<(), StoreError> {
+        self.sign(environment);
+        if self.permit.check(environment.wall).is_ok() { Ok(()) } else { self.renew(environment).await }
+    }
+
+    /// When it is to be renewed next, by this machine's time of day.
+    pub(super) fn due(&self) -> Moment {
+        *locked(&self.due)
     }
 
     /// Renews until the lease is lost; yields the loss.
-    async fn keep(&self) -> StoreError {
-        let clock = self.environment.wall;
-        let mut next = clock.now() + self.lasts.third();
+    async fn keep(&self, environment: &Environment<'_>) -> StoreError {
+        let clock = environment.wall;
         loop {
-            self.sleep_until(next).await;
-            // What could not be renewed is tried again soon: the record may be out of reach for a moment only.
-            next = clock.now() + self.bit();
+            // Clocks that do not sleep let others go on all the same.
+            clock.sleep_until(self.due()).await;
+            tokio::task::yield_now().await;
             let is_stalled = ClockReading::of(clock).waited_since(*locked(&self.alive)) >= self.lasts;
             if is_stalled {
                 tracing::warn!("no sign of the run for {}: its lease is not renewed", self.lasts);
+                self.set_due(clock.now() + self.bit());
                 continue;
             }
-            match self.renew().await {
-                Ok(()) => {
-                    next = clock.now() + self.lasts.third();
-                    self.read_inbox().await;
-                }
+            match self.renew(environment).await {
+                Ok(()) => self.read_inbox(environment).await,
                 Err(lost @ StoreError::Fenced { .. }) => return lost,
                 Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
             }
         }
     }
 
-    /// Clocks that do not sleep let others go on all the same.
-    async fn sleep_until(&self, at: Moment) {
-        self.environment.wall.sleep_until(at).await;
-        tokio::task::yield_now().await;
+    fn set_due(&self, at: Moment) {
+        *locked(&self.due) = at;
     }
 
-    async fn renew(&self) -> Result<(), StoreError> {
-        let sent = ClockReading::of(self.environment.wall);
+    /// Renews the lease. What could not be renewed is tried again soon: the record may be out of reach for a moment only.
+    pub(super) async fn renew(&self, environment: &Environment<'_>) -> Result<(), StoreError> {
+        self.set_due(environment.wall.now() + self.bit());
+        let sent = ClockReading::of(environment.wall);
         let lease = self.lease();
-        match self.environment.store.renew_lease(&lease, sent.wall, self.lasts).await {
+        match environment.store.renew_lease(&lease, sent.wall, self.lasts).await {
             Ok(renewed) => {
                 *locked(&self.lease) = renewed;
                 self.permit.renew(sent, self.lasts);
+                self.set_due(environment.wall.now() + self.lasts.third());
                 Ok(())
             }
             Err(error) => {
@@ -148,9 +156,9 @@ impl<'a> Guard<'a> {
     }
 
     /// Reads what was asked of this holder. Messages that cannot be read ask nothing: the run goes on.
-    pub(super) async fn read_inbox(&self) {
+    pub(super) async fn read_inbox(&self, environment: &Environment<'_>) {
         let (lease, seen) = (self.lease(), locked(&self.inbox).seen);
-        let messages = match self.environment.store.inbox(&lease.scope, seen).await {
+        let messages = match environment.store.inbox(&lease.scope, seen).await {
             Ok(messages) => messages,
             Err(error) => {
                 tracing::warn!(%error, "the messages to this run cannot be read");
@@ -173,10 +181,10 @@ impl<'a> Guard<'a> {
     }
 
     /// Gives the lease back. Best effort: one that is not given back ends by itself.
-    pub(super) async fn release(&self) {
+    pub(super) async fn release(&self, environment: &Environment<'_>) {
         self.permit.end();
         let lease = self.lease();
-        let _ = self.environment.store.release_lease(&lease).await;
+        let _ = environment.store.release_lease(&lease).await;
     }
 }
 
@@ -192,6 +200,7 @@ const LOOKS_A_TERM: u64 = 12;
 struct Contest<'a, 'b> {
     environment: Environment<'a>,
     job: &'b Job<'b>,
+    run: &'b RunId,
     scope: &'b Scope,
     /// The lease that stands, and since when it is seen to stand so.
     watched: Option<(Lease, ClockReading)>,
@@ -211,7 +220,7 @@ impl Contest<'_, '_> {
                 .filter(|(lease, since)| sent.waited_since(*since) >= Ord::min(lease.lasts, WATCHED_MAX));
             let stood = stood.map(|(lease, _)| lease);
             let lasts = job.pace.lease;
-            let taken = store.take_lease(self.scope, job.run, job.owner, sent.wall, lasts, stood).await;
+            let taken = store.take_lease(self.scope, self.run, job.owner, sent.wall, lasts, stood).await;
             let lease = match taken {
                 Ok(lease) => return Ok((lease, sent)),
                 Err(StoreError::Held { lease }) => *lease,

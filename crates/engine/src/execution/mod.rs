@@ -3,7 +3,8 @@
 //! Goes in: desired state, what is seen, what was begun, what may be done, the time. Comes out: lines for the record,
 //! calls to make, when to look again, and a report.
 //!
-//! **Invariant:** [`turn::turn`] is pure; `drive.rs` and `guard.rs` beside it are the only files of the core that await.
+//! **Invariant:** [`turn::turn`] is pure; `reconcile.rs`, and `guard.rs`, `look.rs` and `drive.rs` beside it, are the only files of the core that
+//! await.
 //! **Invariant:** the intent to call is in the record before the call is made, its outcome after.
 //! **Invariant:** a step whose outcome is unclear is looked for before it is tried again.
 //! **Invariant:** no wait is endless: a step that is tried in vain ends with its reason after a bounded number of calls, and
@@ -21,9 +22,12 @@ mod guard;
 mod input;
 mod job;
 mod late;
+mod look;
 pub mod motion;
 mod pace;
 mod progress;
+pub mod reconcile;
 mod schedule;
+mod session;
 pub mod turn;
 pub mod unseen;

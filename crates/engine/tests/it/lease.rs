@@ -51,6 +51,8 @@ struct Slow<'a> {
     look: Span,
     call: Span,
     looks: AtomicU64,
+    /// The look that takes so long; all of them where none is named.
+    hangs_at: Option<u64>,
 }
 
 impl Cloud for Slow<'_> {
@@ -59,8 +61,10 @@ impl Cloud for Slow<'_> {
     }
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
-            self.looks.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(self.look.as_millis())).await;
+            let number = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.hangs_at.is_none_or(|hangs| hangs == number) {
+                tokio::time::sleep(Duration::from_millis(self.look.as_millis())).await;
+            }
             self.cloud.observe(wanted).await
         }
         .boxed()
@@ -121,7 +125,7 @@ async fn run_as(
 
 fn slow(cloud: &SimCloud, look: u64, call: u64) -> Slow<'_> {
     let (look, call) = (Span::from_secs(look), Span::from_secs(call));
-    Slow { cloud, look, call, looks: AtomicU64::new(0) }
+    Slow { cloud, look, call, looks: AtomicU64::new(0), hangs_at: None }
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,20 +145,65 @@ async fn a_run_that_hangs_loses_its_lease_and_when_it_wakes_it_writes_and_calls_
     let wall = Paused::new();
     let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
     let store = SqliteStore::in_memory().unwrap();
-    let hanging = slow(&cloud, 600, 0);
+    // The first look finds work, which is begun; the second one hangs.
+    let hanging = Slow { hangs_at: Some(2), ..slow(&cloud, 600, 0) };
     let other = RunId("r2".into());
     let scope = scope_of(&cloud, &wanted()).await.unwrap();
     let (ended, taken) = futures::join!(run_on(&hanging, &wall, &store), async {
         // A term without a sign; what stands then is watched for another one.
         wall.sleep_until(Moment::EPOCH + Span::from_secs(62)).await;
         let stood = store.lease(&scope).await.unwrap();
+        let left = (cloud.calls().len(), store.entries(&scope, 0).await.unwrap().len());
         wall.sleep_until(wall.now() + Span::from_mins(1)).await;
-        store.take_lease(&scope, &other, "bob", wall.now(), Span::from_mins(10), stood.as_ref()).await
+        let taken =
+            store.take_lease(&scope, &other, "bob", wall.now(), Span::from_mins(10), stood.as_ref()).await;
+        (taken, left)
     });
+    let (taken, left) = taken;
     taken.expect("the one that hangs is not renewed for");
     assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
-    assert_eq!((cloud.calls().len(), hanging.looks.into_inner()), (0, 1));
-    assert!(store.entries(&scope, 0).await.unwrap().is_empty());
+    assert!(left.0 > 0, "it had begun");
+    let after = (cloud.calls().len(), store.entries(&scope, 0).await.unwrap().len());
+    assert_eq!((after, hanging.looks.into_inner()), (left, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_decided_before_somebody_else_wrote_is_dropped_and_made_anew() {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    // While the first one looks, another one does all that there is to do.
+    let (slowly, quick) = (slow(&cloud, 45, 0), slow(&cloud, 0, 0));
+    let (first, second) = futures::join!(
+        run_as("r1", IfHeld::GiveUp, &slowly, &wall, &store),
+        run_as("r2", IfHeld::GiveUp, &quick, &wall, &store)
+    );
+    assert_eq!(second.0.unwrap().outcome, Outcome::Settled);
+    let first = first.0.unwrap();
+    assert_eq!((first.outcome, first.calls), (Outcome::Settled, 0), "nothing is made twice");
+    assert_eq!(slowly.looks.into_inner(), 2, "what it saw was out of date");
+    let scope = scope_of(&cloud, &wanted()).await.unwrap();
+    let entries = store.entries(&scope, 0).await.unwrap();
+    assert!(entries.iter().all(|entry| entry.run.0 == "r2"), "and it left no trace");
+    assert!(store.lease(&scope).await.unwrap().unwrap().is_given_back());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_with_nothing_to_do_takes_no_lease() {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    let quick = slow(&cloud, 0, 0);
+    run_on(&quick, &wall, &store).await.unwrap();
+    let scope = scope_of(&cloud, &wanted()).await.unwrap();
+    let before = store.lease(&scope).await.unwrap();
+    let (again, _) = run_as("r2", IfHeld::GiveUp, &quick, &wall, &store).await;
+    assert_eq!(again.unwrap().outcome, Outcome::Settled);
+    assert_eq!(store.lease(&scope).await.unwrap(), before, "it is still what the first one gave back");
+    let holder = RunId("other".into());
+    store.take_lease(&scope, &holder, "ann", wall.now(), Span::from_mins(1), None).await.unwrap();
+    let (beside, _) = run_as("r3", IfHeld::GiveUp, &quick, &wall, &store).await;
+    assert_eq!(beside.unwrap().outcome, Outcome::Settled, "and it is in nobody's way");
 }
 
 /// Another run's lease on a fresh world; the world, its store and this machine's time.

@@ -1,0 +1,132 @@
+//! Looking: what a job looks at, one look with its tries, the account's quotas, and waiting for the next one.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+
+use super::guard::Guard;
+use super::job::Environment;
+use crate::planning;
+use rgctl_model::address::Address;
+use rgctl_model::claims::Claims;
+use rgctl_model::journal::Purpose;
+use rgctl_model::node::Desired;
+use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::ports::{Cloud, CloudError};
+use rgctl_model::quota::KnownQuota;
+use rgctl_model::scope::Scope;
+use rgctl_schema::names::RegionId;
+use rgctl_schema::time::{Moment, Span};
+
+/// How often an observation that fails as a whole is repeated before the run ends.
+pub(super) const OBSERVE_TRIES_MAX: u32 = 8;
+/// The same for a provider that is not reached at the first look: nothing has been begun, a person waits, and the
+/// adapter has tried several times already.
+const FIRST_TRIES_MAX: u32 = 1;
+
+/// Looks at the world before anything is begun.
+pub async fn observe(environment: &Environment<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
+    look(environment, wanted, FIRST_TRIES_MAX, None, &mut |_, _| {}).await
+}
+
+/// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
+pub(super) async fn look(
+    environment: &Environment<'_>,
+    wanted: &Selection,
+    tries_max: u32,
+    guard: Option<&Guard>,
+    told: &mut (dyn FnMut(&CloudError, Moment) + Send),
+) -> Result<Inventory, CloudError> {
+    let mut tries = 0;
+    loop {
+        let error = match environment.cloud.observe(wanted).await {
+            Ok(inventory) => return Ok(inventory),
+            Err(error) => error,
+        };
+        let (wait, most) = match &error {
+            CloudError::Throttled { after } => ((*after).max(Span::from_secs(1)), OBSERVE_TRIES_MAX),
+            CloudError::Unreachable { .. } | CloudError::Unclear { .. } | CloudError::Busy { .. } => {
+                (Span::from_secs(2).times(1 << tries), tries_max)
+            }
+            _ => return Err(error),
+        };
+        tries += 1;
+        if tries >= most {
+            return Err(error);
+        }
+        let again = environment.clock.now() + wait;
+        told(&error, again);
+        wait_until(environment, again, guard, &mut || false).await;
+    }
+}
+
+/// The account's own quotas in these regions, with a line for each region where they cannot be read.
+pub async fn quotas(
+    cloud: &dyn Cloud,
+    regions: &BTreeSet<RegionId>,
+    inventory: &Inventory,
+) -> (Vec<KnownQuota>, Vec<String>) {
+    // One region that is not reached hides nothing of the others.
+    let asked = regions.iter().map(|region| async move {
+        let one = BTreeSet::from([region.clone()]);
+        cloud.quotas(&one).await.map_err(|error| {
+            format!(
+                "the account's quotas in {region} could not be read ({error}): the usual ones are assumed"
+            )
+        })
+    });
+    let (mut told, mut unread) = (Vec::new(), Vec::new());
+    for answer in join_all(asked).await {
+        match answer {
+            Ok(quotas) => told.extend(quotas),
+            Err(why) => unread.push(why),
+        }
+    }
+    (planning::known_quotas(told, inventory), unread)
+}
+
+/// Waits until then, in bits after which the guard hears that the loop lives; less long when that is asked for.
+pub(super) async fn wait_until(
+    environment: &Environment<'_>,
+    until: Moment,
+    guard: Option<&Guard>,
+    ends: &mut (dyn FnMut() -> bool + Send),
+) {
+    let (clock, bit) = (environment.clock, guard.map_or(Span::from_secs(1), Guard::bit));
+    while clock.now() < until && !ends() {
+        let next = if clock.is_virtual() { until } else { Ord::min(until, clock.now() + bit) };
+        clock.sleep_until(next).await;
+        if let Some(guard) = guard {
+            guard.sign(environment);
+        }
+    }
+}
+
+/// Whose record a desired state is carried out under.
+pub async fn scope_of(cloud: &dyn Cloud, desired: &Desired) -> Result<Scope, CloudError> {
+    let home = cloud.home(desired.regions.first()).await?;
+    Ok(Scope::new(home, desired.blueprint.clone()))
+}
+
+/// What is looked at for a desired state: what is the blueprint's by its name or its tag. Objects that were adopted under
+/// names of their own are found by nothing else until they are taken over, so that then everything is looked at.
+pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
+    let prefix = format!("{}-", desired.blueprint);
+    let is_named = |address: &&Address| !address.name.as_str().starts_with(&prefix);
+    let known = desired.nodes.keys().chain(claims.objects.keys());
+    let named: BTreeSet<Address> = known.filter(is_named).cloned().collect();
+    let owner = named.is_empty().then(|| desired.blueprint.clone());
+    Selection { regions: desired.regions.clone(), owner, named }
+}
+
+/// The same for what a run is for: what is taken over is asked for by name, since whose it is must be certain.
+pub fn selection_for(purpose: Purpose, desired: &Desired, claims: &Claims) -> Selection {
+    match purpose {
+        Purpose::Apply | Purpose::Destroy => selection_of(desired, claims),
+        Purpose::TakeOver => Selection {
+            regions: desired.regions.clone(),
+            owner: None,
+            named: desired.nodes.keys().cloned().collect(),
+        },
+    }
+}
