@@ -62,10 +62,12 @@ impl Cloud for Slow<'_> {
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
             let number = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+            // What it shows is as it was when the look began.
+            let seen = self.cloud.observe(wanted).await;
             if self.hangs_at.is_none_or(|hangs| hangs == number) {
                 tokio::time::sleep(Duration::from_millis(self.look.as_millis())).await;
             }
-            self.cloud.observe(wanted).await
+            seen
         }
         .boxed()
     }
