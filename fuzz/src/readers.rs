@@ -15,6 +15,7 @@ use rgctl_blueprint::{template, yaml};
 use rgctl_catalog::{AsOf, Catalog, OfferAsk, PriceBookDocument, RefreshedBook, read_offer};
 use rgctl_model::address::Address;
 use rgctl_model::node::Desired;
+use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::Consent;
 use rgctl_scaling::telemetry::series::MinuteSeries;
@@ -65,8 +66,13 @@ pub fn blueprint(bytes: &[u8]) {
         return;
     }
     for loaded in &reading.blueprints {
-        let built =
-            rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], TODAY);
+        let built = rgctl_blueprint::desired::build(
+            &loaded.blueprint,
+            &reading.regions,
+            &CATALOG,
+            &Decisions::default(),
+            TODAY,
+        );
         if let Ok(built) = built {
             needs_are_there(&built.desired);
         }

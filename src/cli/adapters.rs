@@ -24,7 +24,7 @@ pub struct Adapters {
     pub clock: Box<dyn Clock>,
     /// Time of this machine.
     pub wall: SystemClock,
-    /// Record, lease, overlays.
+    /// Record, lease, decisions.
     pub store: Box<dyn Archive>,
 }
 

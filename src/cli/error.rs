@@ -114,6 +114,9 @@ impl From<StoreError> for Failure {
             }
             StoreError::Taken { .. } => Self::of(Exit::Blocked, &error)
                 .hint("look at it with `rgctl history`; two records of one blueprint in one account cannot be joined"),
+            StoreError::Decided { .. } => Self::of(Exit::Held, &error)
+                .hint("look at what was decided with `rgctl history`, then give the command again"),
+            StoreError::TooLarge { .. } => Self::of(Exit::BadInput, &error).hint("make it smaller"),
             StoreError::Damaged { .. } => Self::of(Exit::Error, &error)
                 .hint("nothing was done; restore the record from a backup, or find out who changed it"),
             StoreError::Unavailable { what } if what.contains("s3://") => Self::of(Exit::Error, &error).hint(

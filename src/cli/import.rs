@@ -110,8 +110,8 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let adapters = adapters::open(settings)?;
     let now = adapters.clock.now();
     let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
-    let overlays = adapters.store.overlays(&Scope::new(home, checked.name()?), now).await?;
-    let desired = checked.build(&overlays, now, output)?.desired;
+    let decisions = adapters.store.standing(&Scope::new(home, checked.name()?)).await?;
+    let desired = checked.build(&decisions, now, output)?.desired;
     let seen = observe(&adapters.environment(), &everything_around(&desired)).await?;
     say_gaps(&seen, output);
     let ledger = if args.take_over {

@@ -14,7 +14,7 @@ use rgctl_blueprint::desired;
 use rgctl_blueprint::document::{Loaded as Document, Reading};
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
-use rgctl_model::overlay::Overlay;
+use rgctl_model::overlay::Decisions;
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::Rules;
 use rgctl_schema::diagnostic::{Diagnostics, Finding, Severity, Source};
@@ -91,10 +91,10 @@ impl Checked {
         Ok(desired::rules(&self.only()?.blueprint))
     }
 
-    /// Sizes and expands, with the decisions that are in force.
-    pub fn build(self, overlays: &[Overlay], now: Moment, output: &mut Output) -> Result<Loaded, Failure> {
+    /// Sizes and expands, with the decisions that stand.
+    pub fn build(self, decisions: &Decisions, now: Moment, output: &mut Output) -> Result<Loaded, Failure> {
         let document = self.only()?;
-        match desired::build(&document.blueprint, &self.reading.regions, &self.catalog, overlays, now) {
+        match desired::build(&document.blueprint, &self.reading.regions, &self.catalog, decisions, now) {
             Ok(built) => {
                 for note in &built.notes {
                     output.say(&format!("note: {note}"));

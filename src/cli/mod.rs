@@ -65,6 +65,7 @@ use settings::Settings;
 
 use rgctl_machine::SystemClock;
 use rgctl_model::journal::Purpose;
+use rgctl_model::overlay::Decisions;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::Clock;
 use rgctl_model::scope::Scope;
@@ -204,15 +205,15 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let name = checked.name()?;
     let (scope, mut loaded, adapters) = if let Some(opening) = opening {
         let scope = Scope::new(opening.home.clone(), name);
-        let overlays = adapters::store(settings)?.overlays(&scope, opening.now).await?;
-        let loaded = checked.build(&overlays, opening.now, output)?;
+        let decisions = adapters::store(settings)?.standing(&scope).await?;
+        let loaded = checked.build(&decisions, opening.now, output)?;
         (scope, loaded, opening.wait()?)
     } else {
         let adapters = adapters::open(settings)?;
         let now = adapters.clock.now();
         let scope = Scope::new(adapters.cloud.home(checked.primary()?.as_ref()).await?, name);
-        let overlays = adapters.store.overlays(&scope, now).await?;
-        (scope, checked.build(&overlays, now, output)?, adapters)
+        let decisions = adapters.store.standing(&scope).await?;
+        (scope, checked.build(&decisions, now, output)?, adapters)
     };
     old_record::claim(&adapters, &scope, &loaded.desired).await?;
     loaded.desired.regions.extend(run::regions_left(&adapters, &scope, &loaded.desired).await?);
@@ -252,12 +253,20 @@ async fn saved_plan(
 }
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(input, settings, output)?.build(&[], adapters::now(settings), output)?;
+    let loaded = load::check(input, settings, output)?.build(
+        &Decisions::default(),
+        adapters::now(settings),
+        output,
+    )?;
     wait_for(look::cost(&loaded, settings, output))
 }
 
 fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], adapters::now(settings), output)?;
+    let loaded = load::check(&args.input, settings, output)?.build(
+        &Decisions::default(),
+        adapters::now(settings),
+        output,
+    )?;
     args.shown.check(&loaded.estimates)?;
     match settings.output {
         OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
@@ -273,7 +282,11 @@ fn iam_policy_command(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(&[], adapters::now(settings), output)?;
+    let loaded = load::check(&args.input, settings, output)?.build(
+        &Decisions::default(),
+        adapters::now(settings),
+        output,
+    )?;
     wait_for(iam_policy::run(&args.shown, &loaded.desired, settings, output))
 }
 

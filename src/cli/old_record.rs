@@ -20,9 +20,8 @@ use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_model::ports::Clock;
-use rgctl_model::ports::archive::{Archive, WholeRecord};
+use rgctl_model::ports::archive::Archive;
 use rgctl_model::scope::{Home, Scope};
-use rgctl_schema::time::Moment;
 
 /// Claims the old record of a blueprint where what is seen shows that it is this account's. Where it may be another's, the
 /// answer is no.
@@ -151,11 +150,7 @@ async fn hand_over(
     let run = rgctl_machine::new_run(&owner, SystemClock.now());
     let lasts = Pace::default().lease;
     let lease = from.take_lease(scope, &run, &owner, SystemClock.now(), lasts, None).await?;
-    let record = WholeRecord {
-        identity: from.identity(scope).await?,
-        entries: from.entries(scope, 0).await?,
-        overlays: from.overlays(scope, Moment::EPOCH).await?,
-    };
+    let record = from.whole(scope).await?;
     let moved = match to.take_in(scope, &record).await {
         Ok(()) => from.close(&lease, name).await,
         Err(error) => Err(error),

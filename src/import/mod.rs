@@ -28,6 +28,7 @@ use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::{Desired, Node};
 use rgctl_model::observed::Inventory;
+use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_schema::diagnostic::{Diagnostics, Finding};
@@ -278,7 +279,7 @@ impl DocumentBuilder<'_> {
 
     fn build(&self, book: &RegionBook) -> Result<Desired, Vec<String>> {
         let blueprint: Blueprint = from_json(&self.document()).map_err(|found| unreadable(&found))?;
-        let built = desired::build(&blueprint, book, self.ask.catalog, &[], self.ask.now);
+        let built = desired::build(&blueprint, book, self.ask.catalog, &Decisions::default(), self.ask.now);
         built.map(|built| built.desired).map_err(|findings| findings.iter().map(told).collect())
     }
 

@@ -9,7 +9,7 @@ use rgctl_model::address::Address;
 use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Node};
-use rgctl_model::overlay::{Axis, Overlay};
+use rgctl_model::overlay::{Axis, Decisions, Overlay, OverlayKey, Owner, Target};
 use rgctl_schema::names::StoreName;
 use rgctl_schema::time::{Moment, Span};
 
@@ -203,14 +203,19 @@ fn the_lines_of_single_objects_add_up_to_the_bill_of_their_store() {
 
 fn overlay(target: u32) -> Overlay {
     Overlay {
-        store: StoreName::new("accounts").unwrap(),
-        region: region("us-east-1"),
-        axis: Axis::Readers,
-        target,
-        owner: "scaler".to_owned(),
+        key: OverlayKey {
+            store: StoreName::new("accounts").unwrap(),
+            region: region("us-east-1"),
+            axis: Axis::Readers,
+            owner: Owner::Scaler,
+        },
+        target: Target::Count(target),
+        exactly: false,
+        by: "scaler".to_owned(),
         why: "test".to_owned(),
-        firm_after: NOW,
-        expires: NOW + Span::from_hours(1),
+        set: NOW,
+        until: Some(NOW + Span::from_hours(1)),
+        then_return: false,
     }
 }
 
@@ -224,13 +229,13 @@ fn members(built: &Built) -> usize {
 }
 
 #[test]
-fn an_overlay_in_force_moves_a_store_within_the_bounds_of_the_blueprint() {
+fn an_overlay_moves_a_store_within_the_bounds_of_the_blueprint() {
     assert_eq!(members(&build("rocket-arena", &[overlay(5)])), 6);
     let beyond = build("rocket-arena", &[overlay(40)]);
     assert_eq!(members(&beyond), 9, "the blueprint allows 8 readers");
     assert_eq!(beyond.notes.len(), 1, "{:?}", beyond.notes);
     assert_eq!(members(&build("rocket-arena", &[overlay(0)])), 2, "and wants at least one");
-    let void = Overlay { expires: NOW, ..overlay(5) };
+    let void = Overlay { until: Some(NOW), then_return: true, ..overlay(5) };
     assert_eq!(members(&build("rocket-arena", &[void])), members(&build("rocket-arena", &[])));
 }
 
@@ -255,9 +260,9 @@ fn a_warehouse_is_paused_in_its_pauses_only() {
     let (blueprint, reading) = read(&text);
     let paused_at = |text: &str| {
         let now = Moment::parse_rfc3339(text).unwrap();
-        let built = desired::build(&blueprint, &reading.regions, &catalog(), &[], now).unwrap();
-        let cluster =
-            built.desired.nodes.into_values().find(|node| node.address.kind == KindId::RedshiftCluster);
+        let built =
+            desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), now).unwrap();
+        let cluster = built.desired.nodes.into_values().find(|node| node.address.kind == KindId::RedshiftCluster);
         match cluster.unwrap().attrs {
             AnyAttrs::RedshiftCluster(cluster) => cluster.paused,
             other => panic!("{other:?}"),
@@ -274,7 +279,8 @@ fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
     let text =
         text.replace("name: ranking", "name: ranking-of-all-times").replace("origin: ranking", "origin: x");
     let (blueprint, reading) = read(&text);
-    let findings = desired::build(&blueprint, &reading.regions, &catalog(), &[], NOW).unwrap_err();
+    let findings =
+        desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW).unwrap_err();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].path, "spec.stores[1].name");
     assert!(findings[0].message.contains("at most 40"), "{}", findings[0].message);

@@ -11,6 +11,7 @@ use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Node, TAG_BLUEPRINT};
 use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::{Op, Verb};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Cloud, Permit};
@@ -83,7 +84,7 @@ fn reread(found: &Adoption) -> Desired {
     reading.check(&catalog(), NOW);
     assert!(!reading.diagnostics.has_errors(), "{:#?}\n{}", reading.diagnostics, found.file());
     let blueprint = &reading.blueprints[0].blueprint;
-    desired::build(blueprint, &reading.regions, &catalog(), &[], NOW)
+    desired::build(blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW)
         .unwrap_or_else(|findings| panic!("{findings:?}\n{}", found.file()))
         .desired
 }

@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use futures::FutureExt;
+use rgctl_model::checkpoint::Checkpoint;
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::archive::Archive;
-use rgctl_model::ports::{Store, StoreError};
+use rgctl_model::ports::{Chain, Store, StoreError};
 use rgctl_model::scope::Scope;
 use rgctl_schema::time::Moment;
 use rgctl_store::journal::SqliteStore;
 
+use rgctl_testkit::decision_law::{
+    count, count_up, key, obeys_the_laws_of_decisions, obeys_the_laws_of_memories, set,
+};
 use rgctl_testkit::fixtures::region;
 use rgctl_testkit::store_law::{
     LEASE, Process, START, begun_in, event, game, obeys_the_laws, obeys_the_laws_of_leases,
@@ -23,6 +28,89 @@ async fn the_embedded_store_obeys_the_laws_of_leases() {
     let locks = std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok);
     let locks: Vec<_> = locks.filter(|file| file.file_name().to_string_lossy().ends_with(".lock")).collect();
     assert!(locks.len() <= 20, "what former holders leave is cleared away: {locks:?}");
+}
+
+#[tokio::test]
+async fn the_embedded_store_obeys_the_laws_of_decisions() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || -> Process { Box::new(SqliteStore::open(folder.path()).unwrap()) };
+    obeys_the_laws_of_decisions(&open, 1_000).await;
+}
+
+#[tokio::test]
+async fn the_embedded_store_obeys_the_laws_of_memories() {
+    obeys_the_laws_of_memories(&SqliteStore::in_memory().unwrap()).await;
+}
+
+#[test]
+fn no_decision_is_lost_among_threads_that_write_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let scope = of_law("threads");
+    let work = || {
+        let store = SqliteStore::open(folder.path()).unwrap();
+        for _ in 0..10 {
+            count_up(&store, &scope, &key(0)).now_or_never().unwrap();
+        }
+    };
+    std::thread::scope(|threads| (0..4).for_each(|_| drop(threads.spawn(work))));
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let standing = store.standing(&scope).now_or_never().unwrap().unwrap();
+    assert_eq!((count(&standing, &key(0)), standing.last_seq), (Some(40), 40));
+}
+
+#[tokio::test]
+async fn a_decision_that_was_changed_removed_or_slipped_in_is_named_and_nothing_is_decided_on_it() {
+    let harms = [
+        ("update decided set line = replace(line, 'launch', 'LAUNCH') where seq = 2", false),
+        ("update decided set line = replace(line, 'launch', 'LAUNCH') where seq = 4", true),
+        ("update decided set seq = 9 where seq = 2", false),
+        ("delete from decided where seq = 2", false),
+        ("delete from decided where seq <= 2", false),
+        ("delete from decided where seq = 4", true),
+        ("delete from decided where seq >= 2", true),
+        ("delete from decided", true),
+        ("delete from standing", true),
+        ("insert into decided select scope, 5, line from decided where seq = 4", true),
+        ("update standing set standing = replace(standing, 'launch', 'LAUNCH')", true),
+        ("update standing set standing = replace(standing, '\"count\":3', '\"count\":9')", true),
+    ];
+    for (harm, is_at_the_end) in harms {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path()).unwrap();
+        for number in 0..4 {
+            let what = set(key(number), u32::try_from(number).unwrap());
+            store.decide(&game(), 0, START, &what).await.unwrap();
+        }
+        rusqlite_connection(folder.path()).execute(harm, []).unwrap();
+        let is_damaged = |result: Option<StoreError>| {
+            matches!(result, Some(StoreError::Damaged { chain: Chain::Decisions, .. }))
+        };
+        assert!(is_damaged(store.decisions(&game(), 0).await.err()), "{harm}");
+        // What is in force rests on the end and what stands there, which lines long past do not change.
+        assert_eq!(is_damaged(store.standing(&game()).await.err()), is_at_the_end, "{harm}");
+        let next = store.decide(&game(), 0, START, &set(key(7), 1)).await;
+        assert_eq!(is_damaged(next.err()), is_at_the_end, "{harm}");
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_a_record_that_was_changed_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = three_lines(folder.path()).await;
+    let lease = store.take_lease(&game(), &run("r2"), "bob", START, LEASE, None).await.unwrap();
+    let (seq, hash) = store.head(&game()).await.unwrap();
+    let kept = Checkpoint::new(seq, hash, 1, "state".into());
+    store.put_checkpoint(&lease, &kept).await.unwrap();
+    assert_eq!(store.resume(&game(), 1).await.unwrap(), (Some(kept), Vec::new()));
+    // Somebody makes another record of it, digests and all.
+    let file = rusqlite_connection(folder.path());
+    file.execute_batch(
+        "update lines set hash = 'f' || substr(hash, 2), entry = replace(entry, hash, 'f' || substr(hash, 2))
+         where seq = 3; update records set hash = (select hash from lines where seq = 3);",
+    )
+    .unwrap();
+    let resumed = store.resume(&game(), 1).await;
+    assert!(matches!(resumed, Err(StoreError::Damaged { chain: Chain::Record, seq: 3, .. })), "{resumed:?}");
 }
 
 #[tokio::test]

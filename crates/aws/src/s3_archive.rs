@@ -16,9 +16,8 @@ use super::s3_store::{Exchange, FORMAT, Head, RECORDS, ROUNDS, Read, S3Store, ch
 use super::s3_trouble::{Backoff, is_lost_race};
 use rgctl_model::chain;
 use rgctl_model::journal::Entry;
-use rgctl_model::overlay::Overlay;
 use rgctl_model::ports::archive::{Archive, WholeRecord};
-use rgctl_model::ports::{Lease, StoreError};
+use rgctl_model::ports::{Chain, Lease, Store, StoreError};
 use rgctl_model::scope::{CloudKind, Home, RecordId, Scope};
 use rgctl_schema::names::BlueprintName;
 use rgctl_schema::time::{Moment, Span};
@@ -55,7 +54,6 @@ struct OldHead {
     lease: Option<OldLease>,
     seq: u64,
     hash: String,
-    overlays: Vec<Overlay>,
     /// Whose it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claimed: Option<Scope>,
@@ -69,7 +67,7 @@ struct OldLease {
 }
 
 fn damaged(scope: &Scope, seq: u64, why: &str) -> StoreError {
-    StoreError::Damaged { blueprint: scope.blueprint.clone(), seq, why: why.to_owned() }
+    StoreError::Damaged { chain: Chain::Record, blueprint: scope.blueprint.clone(), seq, why: why.to_owned() }
 }
 
 /// First and last position of a batch, as its key tells them.
@@ -157,6 +155,20 @@ impl S3Store {
         Ok(homes)
     }
 
+    pub(super) async fn scopes_now(&self) -> Result<BTreeSet<Scope>, StoreError> {
+        let mut scopes = BTreeSet::new();
+        for cloud in [CloudKind::Aws, CloudKind::Sim] {
+            let of_cloud = self.under(&format!("{RECORDS}/{}/", cloud.as_str()));
+            for account in self.folders(&of_cloud).await? {
+                let Some(home) = Home::new(cloud, account.clone()) else { continue };
+                let blueprints = self.folders(&format!("{of_cloud}{account}/")).await?;
+                let names = blueprints.into_iter().filter_map(|name| BlueprintName::new(name).ok());
+                scopes.extend(names.map(|name| Scope::new(home.clone(), name)));
+            }
+        }
+        Ok(scopes)
+    }
+
     pub(super) async fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
         for _ in 0..ROUNDS {
             let read = self.head(scope).await?;
@@ -229,6 +241,7 @@ impl S3Store {
         let Some((bytes, _)) = self.get(&key).await? else { return Ok(Vec::new()) };
         let seq = span_of(&key).map_or(0, |(first, _)| first);
         serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
+            chain: Chain::Record,
             blueprint: scope.blueprint.clone(),
             seq,
             why: format!("the lines cannot be read: {error}"),
@@ -291,7 +304,7 @@ impl S3Store {
             })?;
         }
         let identity = self.birth().await?;
-        self.take_in_now(scope, &WholeRecord { identity, entries, overlays: head.overlays }).boxed().await
+        self.take_in_now(scope, &WholeRecord::of_lines(identity, entries)).boxed().await
     }
 
     async fn take_in_now(&self, scope: &Scope, record: &WholeRecord) -> Result<(), StoreError> {
@@ -316,7 +329,7 @@ impl S3Store {
             lease: read.head.lease.clone(),
             seq: end.seq,
             hash: end.hash.clone(),
-            overlays: record.overlays.clone(),
+            overlays: [],
             record: Some(record.identity.clone()),
             moved_to: None,
         };
@@ -339,6 +352,16 @@ impl Archive for S3Store {
 
     fn claim<'a>(&'a self, scope: &'a Scope, now: Moment) -> BoxFuture<'a, Result<(), StoreError>> {
         self.claim_now(scope, now).boxed()
+    }
+
+    fn whole<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<WholeRecord, StoreError>> {
+        async move {
+            let identity = self.identity_now(scope).await?;
+            let entries = self.entries_now(scope, 0).await?;
+            let messages = self.inbox(scope, 0).await?;
+            Ok(WholeRecord { messages, ..WholeRecord::of_lines(identity, entries) })
+        }
+        .boxed()
     }
 
     fn take_in<'a>(

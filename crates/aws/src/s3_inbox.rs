@@ -10,7 +10,7 @@ use super::s3_store::{S3Store, unavailable};
 use super::s3_trouble::{Backoff, is_lost_race};
 use rgctl_model::chain;
 use rgctl_model::inbox::{Message, Request};
-use rgctl_model::ports::StoreError;
+use rgctl_model::ports::{Chain, StoreError};
 use rgctl_model::scope::Scope;
 use rgctl_schema::time::{Moment, Span};
 
@@ -64,7 +64,7 @@ impl S3Store {
             fetches.push(self.message(scope, number).boxed());
         }
         let messages: Vec<Message> = stream::iter(fetches).buffered(AT_ONCE).try_collect().await?;
-        chain::verify_messages(&messages).map_err(|(seq, why)| damaged(scope, seq, why))?;
+        chain::verify_part(scope, &messages).map_err(|(seq, why)| damaged(scope, seq, why))?;
         Ok(messages)
     }
 
@@ -96,5 +96,10 @@ impl S3Store {
 }
 
 fn damaged(scope: &Scope, seq: u64, why: &str) -> StoreError {
-    StoreError::Damaged { blueprint: scope.blueprint.clone(), seq, why: format!("of its messages: {why}") }
+    StoreError::Damaged {
+        chain: Chain::Inbox,
+        blueprint: scope.blueprint.clone(),
+        seq,
+        why: why.to_owned(),
+    }
 }

@@ -25,10 +25,11 @@ use super::clients::Pool;
 use super::errors::chain as error_chain;
 use super::s3_trouble::{Backoff, Trouble, is_lost_race, passes};
 use rgctl_model::chain;
+use rgctl_model::checkpoint::{BlobKey, Checkpoint};
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
-use rgctl_model::overlay::Overlay;
-use rgctl_model::ports::{Lease, Store, StoreError};
+use rgctl_model::overlay::{Decided, Decision, Decisions};
+use rgctl_model::ports::{Chain, Lease, Store, StoreError};
 use rgctl_model::scope::{Home, RecordId, Scope};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
@@ -74,7 +75,8 @@ pub(super) struct Head {
     pub lease: Option<Lease>,
     pub seq: u64,
     pub hash: String,
-    pub overlays: Vec<Overlay>,
+    /// Always empty: versions whose decisions were kept here ask for it.
+    pub overlays: [(); 0],
     /// Identity of the record, where it came from another store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordId>,
@@ -163,6 +165,7 @@ impl S3Store {
             return Ok(Read { head: Head { format: FORMAT.to_owned(), ..Head::default() }, mark: None });
         };
         let head: Head = serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
+            chain: Chain::Record,
             blueprint: scope.blueprint.clone(),
             seq: 0,
             why: format!("its head cannot be read: {error}"),
@@ -225,7 +228,7 @@ impl S3Store {
                 }
             };
             // What this process adds to the record meanwhile does not change these two.
-            let is_made = |new: &Head| new.lease == read.head.lease && new.overlays == read.head.overlays;
+            let is_made = |new: &Head| new.lease == read.head.lease && new.moved_to == read.head.moved_to;
             if let Some((_, result)) = unsure.take_if(|(new, _)| is_made(new)) {
                 return Ok(result);
             }
@@ -431,34 +434,67 @@ impl Store for S3Store {
         self.homes_now(blueprint).boxed()
     }
 
-    fn overlays<'a>(
+    fn decisions<'a>(&'a self, _: &'a Scope, _: u64) -> BoxFuture<'a, Result<Vec<Decided>, StoreError>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn standing<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<Decisions, StoreError>> {
+        async { Ok(Decisions::default()) }.boxed()
+    }
+
+    fn decide<'a>(
         &'a self,
-        scope: &'a Scope,
-        now: Moment,
-    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
+        _: &'a Scope,
+        _: u64,
+        _: Moment,
+        _: &'a Decision,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        async { Err(unavailable("decisions are not kept on S3 by this version")) }.boxed()
+    }
+
+    fn scopes(&self) -> BoxFuture<'_, Result<BTreeSet<Scope>, StoreError>> {
+        self.scopes_now().boxed()
+    }
+
+    fn head<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(u64, String), StoreError>> {
         async move {
             let head = self.head(scope).await?.head;
-            Ok(head.overlays.into_iter().filter(|overlay| now < overlay.expires).collect())
+            Ok((head.seq, head.hash))
         }
         .boxed()
     }
 
-    fn put_overlay<'a>(
+    fn resume<'a>(
+        &'a self,
+        scope: &'a Scope,
+        _: u32,
+    ) -> BoxFuture<'a, Result<(Option<Checkpoint>, Vec<Entry>), StoreError>> {
+        async move { Ok((None, self.entries_now(scope, 0).await?)) }.boxed()
+    }
+
+    fn put_checkpoint<'a>(
         &'a self,
         lease: &'a Lease,
-        overlay: &'a Overlay,
+        _: &'a Checkpoint,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let judge = move |head: &Head| {
-            check(head, lease)?;
-            let same = |other: &Overlay| {
-                (&other.store, &other.region, other.axis) == (&overlay.store, &overlay.region, overlay.axis)
-            };
-            let mut overlays: Vec<Overlay> =
-                head.overlays.iter().filter(|other| !same(other)).cloned().collect();
-            overlays.push(overlay.clone());
-            Ok((Head { overlays, ..head.clone() }, ()))
-        };
-        async move { self.change(&lease.scope, lease.lasts, judge).await }.boxed()
+        async move { check(&self.head(&lease.scope).await?.head, lease) }.boxed()
+    }
+
+    fn blob<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a BlobKey,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn put_blob<'a>(
+        &'a self,
+        _: &'a Scope,
+        _: &'a BlobKey,
+        _: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Err(unavailable("memories are not kept on S3 by this version")) }.boxed()
     }
 }
 

@@ -3,7 +3,8 @@
 
 use crate::inbox::{Message, Request};
 use crate::journal::{Entry, Event};
-use crate::ports::Lease;
+use crate::overlay::{Decided, Decision, Decisions};
+use crate::ports::{DECISION_BYTES_MAX, Lease, STANDING_MAX, StoreError};
 use crate::scope::Scope;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::time::Moment;
@@ -46,36 +47,108 @@ pub fn seal(lease: &Lease, last: Option<(u64, String)>, at: Moment, events: &[Ev
     entries
 }
 
+/// A line of a chain.
+pub trait Line {
+    /// Position, from 1.
+    fn seq(&self) -> u64;
+    /// Digest of the line before.
+    fn previous(&self) -> &str;
+    /// Digest that it carries.
+    fn hash(&self) -> &str;
+    /// Digest that it ought to carry.
+    fn digest(&self) -> String;
+    /// Whether it is one of that scope.
+    fn is_of(&self, scope: &Scope) -> bool;
+}
+
+impl Line for Entry {
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+    fn previous(&self) -> &str {
+        &self.previous
+    }
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+    fn digest(&self) -> String {
+        digest(self)
+    }
+    fn is_of(&self, scope: &Scope) -> bool {
+        self.blueprint == scope.blueprint && self.home.as_ref().is_none_or(|home| *home == scope.home)
+    }
+}
+
+/// Lines that say whose they are in full.
+macro_rules! scoped_line {
+    ($name:ty, $digest:expr) => {
+        impl Line for $name {
+            fn seq(&self) -> u64 {
+                self.seq
+            }
+            fn previous(&self) -> &str {
+                &self.previous
+            }
+            fn hash(&self) -> &str {
+                &self.hash
+            }
+            fn digest(&self) -> String {
+                let content: fn(&$name) -> serde_json::Result<String> = $digest;
+                sha256_hex(content(self).unwrap_or_default().as_bytes())
+            }
+            fn is_of(&self, scope: &Scope) -> bool {
+                self.scope == *scope
+            }
+        }
+    };
+}
+scoped_line!(Message, |one| serde_json::to_string(&(
+    &one.previous,
+    one.seq,
+    one.at,
+    &one.scope,
+    &one.from,
+    &one.what
+)));
+scoped_line!(Decided, |one| serde_json::to_string(&(
+    &one.previous,
+    one.seq,
+    one.at,
+    &one.scope,
+    &one.what,
+    &one.standing
+)));
+
 /// Checks lines of a scope that follow `last`; yields the position and the fault of the first wrong one.
-pub fn verify(
+pub fn verify<L: Line>(
     scope: &Scope,
     last: Option<(u64, String)>,
-    entries: &[Entry],
+    lines: &[L],
 ) -> Result<(), (u64, &'static str)> {
     let (mut seq, mut previous) = last.unwrap_or_default();
-    for entry in entries {
-        let is_home = entry.home.as_ref().is_none_or(|home| *home == scope.home);
-        if entry.blueprint != scope.blueprint || !is_home {
-            return Err((entry.seq, "it is a line of another record"));
+    for line in lines {
+        if !line.is_of(scope) {
+            return Err((line.seq(), "it is a line of another record"));
         }
-        if entry.seq != seq + 1 {
+        if line.seq() != seq + 1 {
             return Err((seq + 1, "a line is missing, or stands twice"));
         }
-        if entry.previous != previous {
-            return Err((entry.seq, "the line before it was changed or removed"));
+        if line.previous() != previous {
+            return Err((line.seq(), "the line before it was changed or removed"));
         }
-        if digest(entry) != entry.hash {
-            return Err((entry.seq, "its content was changed"));
+        if line.digest() != line.hash() {
+            return Err((line.seq(), "its content was changed"));
         }
-        seq = entry.seq;
-        previous.clone_from(&entry.hash);
+        seq = line.seq();
+        line.hash().clone_into(&mut previous);
     }
     Ok(())
 }
 
-fn digest_of_message(message: &Message) -> String {
-    let content = (&message.previous, message.seq, message.at, &message.scope, &message.from, &message.what);
-    sha256_hex(serde_json::to_string(&content).unwrap_or_default().as_bytes())
+/// Checks lines that follow one another, of which the first may be any.
+pub fn verify_part<L: Line>(scope: &Scope, lines: &[L]) -> Result<(), (u64, &'static str)> {
+    let before = lines.first().map(|first| (first.seq().saturating_sub(1), first.previous().to_owned()));
+    verify(scope, before, lines)
 }
 
 /// A message, chained to the one that came before.
@@ -95,23 +168,43 @@ pub fn seal_message(
         previous: last.map(|last| last.hash.clone()).unwrap_or_default(),
         hash: String::new(),
     };
-    message.hash = digest_of_message(&message);
+    message.hash = message.digest();
     message
 }
 
-/// Checks messages that follow one another, of which the first may be any; yields the position and the fault of the first
-/// wrong one.
-pub fn verify_messages(messages: &[Message]) -> Result<(), (u64, &'static str)> {
-    for (place, message) in messages.iter().enumerate() {
-        if digest_of_message(message) != message.hash {
-            return Err((message.seq, "its content was changed"));
-        }
-        let before = place.checked_sub(1).and_then(|place| messages.get(place));
-        if before.is_some_and(|before| (before.seq + 1, &before.hash) != (message.seq, &message.previous)) {
-            return Err((message.seq, "the message before it was changed or removed"));
-        }
+/// A decision, chained to the ones before, where the last one about its key is the expected one and there is room for
+/// it: the line, and what stands after it.
+pub fn seal_decision(
+    scope: &Scope,
+    known: &Decisions,
+    expected: u64,
+    at: Moment,
+    what: &Decision,
+) -> Result<(Decided, Decisions), StoreError> {
+    let (key, blueprint) = (what.key(), &scope.blueprint);
+    let epoch = known.epoch(&key);
+    if epoch != expected {
+        return Err(StoreError::Decided { blueprint: blueprint.clone(), key: Box::new(key), epoch });
     }
-    Ok(())
+    let mut after = known.clone();
+    after.apply(known.last_seq + 1, what);
+    let stand = || format!("decisions that stand for {blueprint}");
+    StoreError::check_size(stand, after.len(), STANDING_MAX)?;
+    let mut line = Decided {
+        seq: after.last_seq,
+        at,
+        scope: scope.clone(),
+        what: what.clone(),
+        standing: after.digest(),
+        previous: known.last_hash.clone(),
+        hash: String::new(),
+    };
+    line.hash = line.digest();
+    after.last_hash.clone_from(&line.hash);
+    let size = serde_json::to_string(&line).map_or(usize::MAX, |text| text.len());
+    let of_line = || format!("bytes of the decision about {key} of {blueprint}");
+    StoreError::check_size(of_line, size, DECISION_BYTES_MAX)?;
+    Ok((line, after))
 }
 
 #[cfg(test)]
@@ -147,11 +240,71 @@ mod tests {
         let first = ask(None, 1);
         let second = ask(Some(&first), 2);
         let third = ask(Some(&second), 3);
-        assert_eq!(verify_messages(&[first.clone(), second.clone(), third.clone()]), Ok(()));
-        assert_eq!(verify_messages(&[second.clone(), third.clone()]), Ok(()));
+        assert_eq!(verify_part(&scope, &[first.clone(), second.clone(), third.clone()]), Ok(()));
+        assert_eq!(verify_part(&scope, &[second.clone(), third.clone()]), Ok(()));
         let changed = Message { from: "bob".into(), ..second.clone() };
-        assert_eq!(verify_messages(&[first.clone(), changed]), Err((2, "its content was changed")));
-        assert!(verify_messages(&[first, third]).is_err());
+        assert_eq!(verify_part(&scope, &[first.clone(), changed]), Err((2, "its content was changed")));
+        assert!(verify_part(&scope, &[first, third]).is_err());
+    }
+
+    fn release(region: &str) -> Decision {
+        let region = rgctl_schema::names::RegionId::new(region).unwrap();
+        Decision::Release { region, by: "ann".into(), why: "back".into() }
+    }
+
+    #[test]
+    fn a_decision_that_was_changed_removed_or_slipped_in_is_found() {
+        let scope = game("one");
+        let (mut known, mut lines) = (Decisions::default(), Vec::new());
+        for region in ["us-east-1", "us-east-2", "us-west-1", "us-west-2"] {
+            let (line, after) = seal_decision(&scope, &known, 0, Moment::EPOCH, &release(region)).unwrap();
+            known = after;
+            lines.push(line);
+        }
+        assert_eq!(verify(&scope, None, &lines), Ok(()));
+        assert_eq!(Decisions::fold(&lines).as_ref(), Ok(&known));
+        assert!(known.is_after(&lines[3]));
+        assert!(verify(&game("two"), None, &lines).is_err(), "those of a world are no other world's");
+
+        let mut changed = lines.clone();
+        changed[1].what = release("eu-west-1");
+        assert_eq!(verify(&scope, None, &changed), Err((2, "its content was changed")));
+        changed[1].hash = changed[1].digest();
+        assert_eq!(
+            verify(&scope, None, &changed),
+            Err((3, "the line before it was changed or removed")),
+            "also where its own digest was made to fit"
+        );
+        for place in 0..3 {
+            let mut removed = lines.clone();
+            removed.remove(place);
+            assert!(verify(&scope, None, &removed).is_err(), "{place}");
+            assert!(Decisions::fold(&removed).is_err(), "{place}");
+        }
+        let mut slipped_in = lines.clone();
+        slipped_in.insert(2, lines[1].clone());
+        assert!(verify(&scope, None, &slipped_in).is_err());
+
+        // A summary that is not what its line says.
+        let mut other = known.clone();
+        other.apply(4, &release("sa-east-1"));
+        assert!(!other.is_after(&lines[3]));
+    }
+
+    #[test]
+    fn whoever_rests_on_an_older_decision_is_refused_and_told_the_newer_one() {
+        let (scope, what) = (game("one"), release("us-east-1"));
+        let (_, known) = seal_decision(&scope, &Decisions::default(), 0, Moment::EPOCH, &what).unwrap();
+        let refused = seal_decision(&scope, &known, 0, Moment::EPOCH, &what);
+        assert!(matches!(refused, Err(StoreError::Decided { epoch: 1, .. })), "{refused:?}");
+        assert!(seal_decision(&scope, &known, 1, Moment::EPOCH, &what).is_ok());
+        let long = Decision::Release {
+            region: rgctl_schema::names::RegionId::new("us-east-1").unwrap(),
+            by: "ann".into(),
+            why: "x".repeat(DECISION_BYTES_MAX),
+        };
+        let refused = seal_decision(&scope, &known, 1, Moment::EPOCH, &long);
+        assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
     }
 
     #[test]

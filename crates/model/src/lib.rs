@@ -10,6 +10,7 @@ pub mod answer;
 pub mod bill;
 pub mod blocker;
 pub mod chain;
+pub mod checkpoint;
 pub mod choices;
 pub mod claims;
 pub mod health;

@@ -1,13 +1,21 @@
-//! Overlays: changes of desired state by something else than the blueprint, each with owner, reason and expiry.
+//! Decisions beside the blueprint: overlays, which change a number or an attribute of a store, and regions held out.
+//!
+//! Goes in: decisions, one after the other, each with owner, reason and time. Comes out: what stands.
+//!
+//! **Invariant:** what stands follows from the lines alone: whoever reads the same lines knows the same decisions.
+//! **Invariant:** each line carries the digest of what stands after it, so that a summary is checked against its line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::scope::Scope;
+use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_schema::time::Moment;
 
-/// A dimension in which a store grows and shrinks.
+/// A dimension in which a store is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axis {
@@ -21,6 +29,8 @@ pub enum Axis {
     CapacityUnits,
     /// Nodes of a warehouse.
     Nodes,
+    /// Class of its machines: no number, an attribute.
+    Class,
 }
 
 impl fmt::Display for Axis {
@@ -31,34 +41,464 @@ impl fmt::Display for Axis {
             Self::Replicas => "replicas",
             Self::CapacityUnits => "capacity-units",
             Self::Nodes => "nodes",
+            Self::Class => "class",
         })
     }
 }
 
-/// A decision to run a store at a size other than the blueprint's, within the blueprint's bounds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overlay {
+/// Who decides, the least first: where several decide about one axis, the last of them counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// The scaler.
+    Scaler,
+    /// A person.
+    Person,
+    /// A running runbook.
+    Recovery,
+    /// A freeze.
+    Freeze,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Scaler => "scaler",
+            Self::Person => "person",
+            Self::Recovery => "recovery",
+            Self::Freeze => "freeze",
+        })
+    }
+}
+
+/// What an overlay is about. Two owners may each have one about the same axis.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OverlayKey {
     /// Which store.
     pub store: StoreName,
     /// In which region.
     pub region: RegionId,
     /// In which dimension.
     pub axis: Axis,
-    /// The size, in units of the axis.
-    pub target: u32,
-    /// Who decided.
-    pub owner: String,
+    /// Whose decision.
+    pub owner: Owner,
+}
+
+impl fmt::Display for OverlayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of `{}` in {} ({})", self.axis, self.store, self.region, self.owner)
+    }
+}
+
+/// What an axis is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// So many, in units of the axis.
+    Count(u32),
+    /// A class of machines.
+    Class(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Class(class) => f.write_str(class),
+        }
+    }
+}
+
+/// A decision to run a store in another shape than the blueprint's, within the blueprint's bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// What it is about, and whose it is.
+    pub key: OverlayKey,
+    /// What the axis is set to.
+    pub target: Target,
+    /// Whether a person's number is meant exactly; else it is a floor.
+    #[serde(default)]
+    pub exactly: bool,
+    /// Who decided: user and host, or which process.
+    pub by: String,
     /// Why.
     pub why: String,
-    /// The decision holds from then on, if it has not been withdrawn by then.
-    pub firm_after: Moment,
-    /// The decision is void from then on.
-    pub expires: Moment,
+    /// When.
+    pub set: Moment,
+    /// Until when it was meant; without end where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
+    /// Whether it is void after its time. Else it lapses and holds: nothing shrinks because a time has come.
+    #[serde(default)]
+    pub then_return: bool,
 }
 
 impl Overlay {
-    /// Whether the decision is in force.
-    pub fn is_in_force(&self, now: Moment) -> bool {
-        self.firm_after <= now && now < self.expires
+    /// Whether its time is over.
+    pub fn is_lapsed(&self, now: Moment) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether it counts for nothing any more.
+    pub fn is_void(&self, now: Moment) -> bool {
+        self.then_return && self.is_lapsed(now)
+    }
+}
+
+/// A region that was given up for now: what lies there is neither missing nor done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldOut {
+    /// Which.
+    pub region: RegionId,
+    /// Why.
+    pub why: String,
+    /// Who decided.
+    pub by: String,
+    /// When.
+    pub since: Moment,
+}
+
+/// What is decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// An overlay is set, in the place of the one with its key.
+    Set {
+        /// The overlay.
+        overlay: Overlay,
+    },
+    /// An overlay is withdrawn.
+    Unset {
+        /// Which.
+        key: OverlayKey,
+        /// Who decided.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// A region is held out.
+    HoldOut {
+        /// Which, and why.
+        hold: HoldOut,
+    },
+    /// A region is no longer held out.
+    Release {
+        /// Which.
+        region: RegionId,
+        /// Who decided.
+        by: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a decision is about. Decisions about one key replace each other; those about different keys have nothing to do
+/// with each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKey {
+    /// An axis of a store, by one owner.
+    Overlay(OverlayKey),
+    /// Whether a region is held out.
+    Region(RegionId),
+}
+
+impl fmt::Display for DecisionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overlay(key) => key.fmt(f),
+            Self::Region(region) => write!(f, "region {region}"),
+        }
+    }
+}
+
+impl Decision {
+    /// What it is about.
+    pub fn key(&self) -> DecisionKey {
+        match self {
+            Self::Set { overlay } => DecisionKey::Overlay(overlay.key.clone()),
+            Self::Unset { key, .. } => DecisionKey::Overlay(key.clone()),
+            Self::HoldOut { hold } => DecisionKey::Region(hold.region.clone()),
+            Self::Release { region, .. } => DecisionKey::Region(region.clone()),
+        }
+    }
+
+    /// Who decided.
+    pub fn by(&self) -> &str {
+        match self {
+            Self::Set { overlay } => &overlay.by,
+            Self::HoldOut { hold } => &hold.by,
+            Self::Unset { by, .. } | Self::Release { by, .. } => by,
+        }
+    }
+
+    /// Why.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Set { overlay } => &overlay.why,
+            Self::HoldOut { hold } => &hold.why,
+            Self::Unset { why, .. } | Self::Release { why, .. } => why,
+        }
+    }
+}
+
+/// A decision as it is kept. Decisions have a sequence and a chain of their own, beside the record's: whoever writes one
+/// holds nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Position among the decisions of its scope, from 1. It is the epoch of its key until the next decision about it.
+    pub seq: u64,
+    /// When.
+    pub at: Moment,
+    /// Of which record.
+    pub scope: Scope,
+    /// What.
+    pub what: Decision,
+    /// Digest of what stands after it.
+    pub standing: String,
+    /// Digest of the decision before; empty at the first.
+    pub previous: String,
+    /// Digest of this one.
+    pub hash: String,
+}
+
+/// What stands at a position of the log of decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// Overlays that were not withdrawn, lapsed ones among them, each with the epoch of its key.
+    #[serde(default, with = "by_key")]
+    pub overlays: BTreeMap<OverlayKey, (u64, Overlay)>,
+    /// Regions that are held out, each with the epoch of its key.
+    #[serde(default)]
+    pub holds: BTreeMap<RegionId, (u64, HoldOut)>,
+    /// Keys about which nothing stands any more and their epochs, the oldest first.
+    #[serde(default)]
+    withdrawn: Vec<(DecisionKey, u64)>,
+    /// Position of the last decision.
+    pub last_seq: u64,
+    /// Digest of the last decision; empty where there is none.
+    pub last_hash: String,
+}
+
+/// Withdrawn keys whose epochs are kept. An older one counts as never written: whoever still knows its epoch is refused,
+/// and looks again.
+const WITHDRAWN_MAX: usize = 200;
+
+impl Decisions {
+    /// What stands after these lines, which are all that there are from the first on; else the place and the fault of the
+    /// first wrong one.
+    pub fn fold(lines: &[Decided]) -> Result<Self, (u64, &'static str)> {
+        let mut decisions = Self::default();
+        decisions.follow(lines)?;
+        Ok(decisions)
+    }
+
+    /// Goes on by lines that follow what is known; of lines that do not, nothing is taken.
+    pub fn follow(&mut self, lines: &[Decided]) -> Result<(), (u64, &'static str)> {
+        let mut next = self.clone();
+        for line in lines {
+            if line.seq != next.last_seq + 1 {
+                return Err((next.last_seq + 1, "a line is missing, or stands twice"));
+            }
+            if line.previous != next.last_hash {
+                return Err((line.seq, "the line before it was changed or removed"));
+            }
+            next.apply(line.seq, &line.what);
+            next.last_hash.clone_from(&line.hash);
+        }
+        // The last one is enough: it speaks of all before it.
+        if let Some(last) = lines.last().filter(|last| !next.is_after(last)) {
+            return Err((last.seq, "what stands after it is not what it says"));
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// Lets a decision take effect at a position.
+    pub fn apply(&mut self, seq: u64, what: &Decision) {
+        let key = what.key();
+        self.withdrawn.retain(|(other, _)| *other != key);
+        match what {
+            Decision::Set { overlay } => {
+                self.overlays.insert(overlay.key.clone(), (seq, overlay.clone()));
+            }
+            Decision::HoldOut { hold } => {
+                self.holds.insert(hold.region.clone(), (seq, hold.clone()));
+            }
+            Decision::Unset { key: of, .. } => {
+                self.overlays.remove(of);
+                self.withdrawn.push((key, seq));
+            }
+            Decision::Release { region, .. } => {
+                self.holds.remove(region);
+                self.withdrawn.push((key, seq));
+            }
+        }
+        self.withdrawn.drain(..self.withdrawn.len().saturating_sub(WITHDRAWN_MAX));
+        self.last_seq = seq;
+    }
+
+    /// Position of the last decision about a key; zero where there is none. Whoever decides names the epoch that the
+    /// decision rests on.
+    pub fn epoch(&self, key: &DecisionKey) -> u64 {
+        let standing = match key {
+            DecisionKey::Overlay(key) => self.overlays.get(key).map(|(epoch, _)| *epoch),
+            DecisionKey::Region(region) => self.holds.get(region).map(|(epoch, _)| *epoch),
+        };
+        let withdrawn = || self.withdrawn.iter().find(|(other, _)| other == key).map(|(_, epoch)| *epoch);
+        standing.or_else(withdrawn).unwrap_or(0)
+    }
+
+    /// The regions that are held out.
+    pub fn held_out(&self) -> BTreeMap<RegionId, HoldOut> {
+        self.holds.iter().map(|(region, (_, hold))| (region.clone(), hold.clone())).collect()
+    }
+
+    /// How much stands.
+    pub fn len(&self) -> usize {
+        self.overlays.len() + self.holds.len()
+    }
+
+    /// Whether nothing stands.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Digest of what stands.
+    pub fn digest(&self) -> String {
+        let content =
+            (self.overlays.values().collect::<Vec<_>>(), &self.holds, &self.withdrawn, self.last_seq);
+        // Plain data always serialises; an empty text would only make the digest wrong, and so be noticed.
+        sha256_hex(serde_json::to_string(&content).unwrap_or_default().as_bytes())
+    }
+
+    /// Whether this is what stood after a line.
+    pub fn is_after(&self, line: &Decided) -> bool {
+        (self.last_seq, &self.last_hash) == (line.seq, &line.hash) && self.digest() == line.standing
+    }
+}
+
+/// Overlays as a list: their keys are in them.
+mod by_key {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Overlay, OverlayKey};
+
+    type Known = BTreeMap<OverlayKey, (u64, Overlay)>;
+
+    pub fn serialize<S: Serializer>(known: &Known, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(known.values())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Known, D::Error> {
+        let list = Vec::<(u64, Overlay)>::deserialize(from)?;
+        Ok(list.into_iter().map(|(epoch, overlay)| (overlay.key.clone(), (epoch, overlay))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(owner: Owner) -> OverlayKey {
+        OverlayKey {
+            store: StoreName::new("accounts").unwrap(),
+            region: RegionId::new("us-east-1").unwrap(),
+            axis: Axis::Readers,
+            owner,
+        }
+    }
+
+    fn set(owner: Owner, count: u32) -> Decision {
+        let overlay = Overlay {
+            key: key(owner),
+            target: Target::Count(count),
+            exactly: false,
+            by: "ann@laptop".into(),
+            why: "launch".into(),
+            set: Moment::from_secs(10),
+            until: Some(Moment::from_secs(20)),
+            then_return: false,
+        };
+        Decision::Set { overlay }
+    }
+
+    #[test]
+    fn decisions_are_written_in_a_form_that_stays() {
+        let hold = HoldOut {
+            region: RegionId::new("us-east-1").unwrap(),
+            why: "lost".into(),
+            by: "ann".into(),
+            since: Moment::from_secs(1),
+        };
+        let unset = Decision::Unset { key: key(Owner::Recovery), by: "bob@host".into(), why: "over".into() };
+        let release = Decision::Release { region: hold.region.clone(), by: "ann".into(), why: "back".into() };
+        let of_key =
+            json!({ "store": "accounts", "region": "us-east-1", "axis": "readers", "owner": "person" });
+        let of_recovery =
+            json!({ "store": "accounts", "region": "us-east-1", "axis": "readers", "owner": "recovery" });
+        let overlay = json!({
+            "key": of_key, "target": { "count": 6 }, "exactly": false, "by": "ann@laptop", "why": "launch",
+            "set": 10000, "until": 20000, "then_return": false
+        });
+        let forms = [
+            (set(Owner::Person, 6), json!({ "decision": "set", "overlay": overlay })),
+            (unset, json!({ "decision": "unset", "key": of_recovery, "by": "bob@host", "why": "over" })),
+            (
+                Decision::HoldOut { hold },
+                json!({ "decision": "hold_out",
+                    "hold": { "region": "us-east-1", "why": "lost", "by": "ann", "since": 1000 } }),
+            ),
+            (release, json!({ "decision": "release", "region": "us-east-1", "by": "ann", "why": "back" })),
+        ];
+        for (decision, form) in forms {
+            assert_eq!(serde_json::to_value(&decision).unwrap(), form);
+            assert_eq!(serde_json::from_value::<Decision>(form).unwrap(), decision);
+        }
+        let class = serde_json::to_value(Target::Class("db.r7g.large".into())).unwrap();
+        assert_eq!(class, json!({ "class": "db.r7g.large" }));
+        let mut standing = Decisions::default();
+        standing.apply(3, &set(Owner::Freeze, 2));
+        let text = serde_json::to_value(&standing).unwrap();
+        assert_eq!(text["overlays"][0][0], 3);
+        assert_eq!(text["overlays"][0][1]["key"]["owner"], "freeze");
+        assert_eq!(serde_json::from_value::<Decisions>(text).unwrap(), standing);
+    }
+
+    #[test]
+    fn the_epoch_of_a_key_is_its_last_decision_also_after_it_was_withdrawn() {
+        let mut standing = Decisions::default();
+        let about = DecisionKey::Overlay(key(Owner::Person));
+        assert_eq!(standing.epoch(&about), 0);
+        standing.apply(1, &set(Owner::Person, 6));
+        standing.apply(2, &set(Owner::Scaler, 3));
+        assert_eq!((standing.epoch(&about), standing.len()), (1, 2));
+        standing.apply(3, &Decision::Unset { key: key(Owner::Person), by: "ann".into(), why: "over".into() });
+        assert_eq!((standing.epoch(&about), standing.len()), (3, 1));
+        for seq in 4..1_000 {
+            let key = OverlayKey { store: StoreName::new(format!("s{seq}")).unwrap(), ..key(Owner::Person) };
+            standing.apply(seq, &Decision::Unset { key, by: String::new(), why: String::new() });
+        }
+        assert_eq!(standing.withdrawn.len(), WITHDRAWN_MAX, "it does not grow without end");
+        assert_eq!(
+            standing.epoch(&about),
+            0,
+            "so that who still knows the third is refused, and looks again"
+        );
+    }
+
+    #[test]
+    fn an_overlay_after_its_time_holds_unless_it_was_to_return() {
+        let Decision::Set { overlay } = set(Owner::Person, 6) else { unreachable!("it is set") };
+        let late = Moment::from_secs(20);
+        assert!(
+            !overlay.is_lapsed(Moment::from_secs(19)) && overlay.is_lapsed(late) && !overlay.is_void(late)
+        );
+        assert!(Overlay { then_return: true, ..overlay.clone() }.is_void(late));
+        assert!(!Overlay { then_return: true, until: None, ..overlay }.is_void(late));
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::journal::{to_i64, unavailable};
 use rgctl_model::chain;
 use rgctl_model::inbox::{Message, Request};
-use rgctl_model::ports::StoreError;
+use rgctl_model::ports::{Chain, StoreError};
 use rgctl_model::scope::Scope;
 use rgctl_schema::time::Moment;
 
@@ -32,14 +32,34 @@ pub(super) fn post(
     let last: Option<Message> =
         last.map(|text| serde_json::from_str(&text)).transpose().map_err(unavailable)?;
     let message = chain::seal_message(scope, last.as_ref(), at, from, what);
-    let text = serde_json::to_string(&message).map_err(unavailable)?;
-    transaction
-        .execute(
-            "insert into messages (scope, seq, message) values (?1, ?2, ?3)",
-            params![scope.to_string(), to_i64(message.seq), text],
-        )
-        .map_err(unavailable)?;
+    put(transaction, scope, std::slice::from_ref(&message))?;
     Ok(message.seq)
+}
+
+fn put(transaction: &Transaction<'_>, scope: &Scope, messages: &[Message]) -> Result<(), StoreError> {
+    for message in messages {
+        let text = serde_json::to_string(message).map_err(unavailable)?;
+        transaction
+            .execute(
+                "insert into messages (scope, seq, message) values (?1, ?2, ?3)",
+                params![scope.to_string(), to_i64(message.seq), text],
+            )
+            .map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+/// Takes messages in that come from another store, which those that are here have to begin.
+pub(super) fn take_in(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    theirs: &[Message],
+) -> Result<(), StoreError> {
+    let ours = after(transaction, scope, 0)?;
+    let Some(new) = theirs.strip_prefix(ours.as_slice()) else {
+        return Err(StoreError::Taken { scope: scope.clone() });
+    };
+    put(transaction, scope, new)
 }
 
 pub(super) fn after(connection: &Connection, scope: &Scope, after: u64) -> Result<Vec<Message>, StoreError> {
@@ -55,10 +75,10 @@ pub(super) fn after(connection: &Connection, scope: &Scope, after: u64) -> Resul
         let seq = messages.last().map_or(after, |last| last.seq) + 1;
         messages.push(serde_json::from_str(&text).map_err(|error| damaged(scope, seq, &error.to_string()))?);
     }
-    chain::verify_messages(&messages).map_err(|(seq, why)| damaged(scope, seq, why))?;
+    chain::verify_part(scope, &messages).map_err(|(seq, why)| damaged(scope, seq, why))?;
     Ok(messages)
 }
 
 fn damaged(scope: &Scope, seq: u64, why: &str) -> StoreError {
-    StoreError::Damaged { blueprint: scope.blueprint.clone(), seq, why: format!("of its messages: {why}") }
+    StoreError::Damaged { chain: Chain::Inbox, blueprint: scope.blueprint.clone(), seq, why: why.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The record, the lease and the overlays in an embedded database.
+//! The record, the lease and the decisions in an embedded database.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::inbox;
 use super::leases::{self, Locks};
-use super::records;
+use super::{decisions, inbox, memories, records};
 use rgctl_model::chain;
+use rgctl_model::checkpoint::{BlobKey, Checkpoint};
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
-use rgctl_model::overlay::Overlay;
-use rgctl_model::ports::{Lease, Store, StoreError};
+use rgctl_model::overlay::{Decided, Decision, Decisions};
+use rgctl_model::ports::{Chain, Lease, Store, StoreError};
 use rgctl_model::scope::{Home, RecordId, Scope};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
@@ -27,10 +27,6 @@ const SCHEMA: &str = "
     create table if not exists holders (
         scope text primary key, run text not null, owner text not null, epoch integer not null,
         until_ms integer not null, lasts_ms integer not null, renewals integer not null) without rowid;
-    create table if not exists decisions (
-        scope text not null, store text not null, region text not null, axis text not null,
-        expires_ms integer not null, overlay text not null,
-        primary key (scope, store, region, axis)) without rowid;
     create table if not exists store (id text not null);
     insert into store (id) select lower(hex(randomblob(8))) where not exists (select 1 from store);
     create table if not exists places (
@@ -46,7 +42,7 @@ const REGIONS_OF_RECORD: &str = "
     where at is not null;
 ";
 
-/// The record, the lease and the overlays in an SQLite file.
+/// The record, the lease and the decisions in an SQLite file.
 ///
 /// A lease is also a lock on a file, which the operating system drops with its process: so the lease of a process that
 /// was killed on this machine is free at once, that of one elsewhere when it was watched for its term.
@@ -126,6 +122,16 @@ impl SqliteStore {
         Ok(result)
     }
 
+    /// One view of everything, whatever others add meanwhile.
+    pub(super) fn view<T>(
+        &self,
+        read: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection();
+        let view = connection.unchecked_transaction().map_err(unavailable)?;
+        read(&view)
+    }
+
     fn append_now(&self, lease: &Lease, after: u64, at: Moment, events: &[Event]) -> Result<u64, StoreError> {
         self.write(events.iter().any(must_survive), |transaction| {
             leases::check(transaction, lease)?;
@@ -162,44 +168,22 @@ impl SqliteStore {
         rows.map(|row| RegionId::new(row.map_err(unavailable)?).map_err(unavailable)).collect()
     }
 
-    fn entries_now(&self, scope: &Scope, after: u64) -> Result<Vec<Entry>, StoreError> {
-        let connection = self.connection();
-        // One view of lines and end, whatever others add meanwhile.
-        let connection = connection.unchecked_transaction().map_err(unavailable)?;
-        let last: Option<(u64, String)> = connection
-            .query_row(
-                "select seq, hash from lines where scope = ?1 and seq = ?2",
-                params![scope.to_string(), to_i64(after)],
-                |row| Ok((to_u64(row.get(0)?), row.get(1)?)),
-            )
-            .optional()
-            .map_err(unavailable)?;
-        let mut query = connection
-            .prepare("select seq, entry from lines where scope = ?1 and seq > ?2 order by seq")
-            .map_err(unavailable)?;
-        let rows = query
-            .query_map(params![scope.to_string(), to_i64(after)], |row| {
-                Ok((to_u64(row.get(0)?), row.get::<_, String>(1)?))
-            })
-            .map_err(unavailable)?;
-        let mut entries = Vec::new();
-        for row in rows {
-            let (seq, text) = row.map_err(unavailable)?;
-            let entry: Entry = serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
-                blueprint: scope.blueprint.clone(),
-                seq,
-                why: format!("it cannot be read: {error}"),
-            })?;
-            entries.push(entry);
-        }
-        chain::verify(scope, last.clone(), &entries).map_err(|(seq, why)| StoreError::Damaged {
-            blueprint: scope.blueprint.clone(),
-            seq,
-            why: why.to_owned(),
-        })?;
-        let read = entries.last().map(|entry| (entry.seq, entry.hash.clone()));
-        records::check_end(&connection, scope, read.or(last).as_ref())?;
-        Ok(entries)
+    fn resume_now(
+        &self,
+        scope: &Scope,
+        version: u32,
+    ) -> Result<(Option<Checkpoint>, Vec<Entry>), StoreError> {
+        self.view(|view| {
+            if let Some(kept) = memories::checkpoint(view, scope)?
+                && kept.version == version
+                && kept.is_whole()
+                && line_at(view, scope, kept.seq)? == Some((kept.seq, kept.hash.clone()))
+            {
+                let after = entries(view, scope, kept.seq)?;
+                return Ok((Some(kept), after));
+            }
+            Ok((None, entries(view, scope, 0)?))
+        })
     }
 
     fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
@@ -211,24 +195,25 @@ impl SqliteStore {
         Ok(known.filter(|scope| scope.blueprint == *blueprint).map(|scope| scope.home).collect())
     }
 
-    fn overlays_now(&self, scope: &Scope, now: Moment) -> Result<Vec<Overlay>, StoreError> {
+    fn scopes_now(&self) -> Result<BTreeSet<Scope>, StoreError> {
         let connection = self.connection();
         let mut query = connection
             .prepare(
-                "select overlay from decisions where scope = ?1 and expires_ms > ?2
-                 order by store, region, axis",
+                "select scope from records union select scope from lines union select scope from holders
+                 union select scope from standing union select scope from messages union select scope from blobs",
             )
             .map_err(unavailable)?;
-        let rows = query
-            .query_map(params![scope.to_string(), now.as_millis()], |row| row.get::<_, String>(0))
-            .map_err(unavailable)?;
-        rows.map(|row| serde_json::from_str(&row.map_err(unavailable)?).map_err(unavailable)).collect()
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).map_err(unavailable)?;
+        let scopes: Vec<String> = rows.collect::<Result<_, _>>().map_err(unavailable)?;
+        Ok(scopes.iter().filter_map(|text| Scope::parse(text)).collect())
     }
 }
 
 /// Makes what is missing. A table of regions is made and filled in one go: half of it would be believed.
 fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(inbox::SCHEMA)?;
+    for schema in [inbox::SCHEMA, decisions::SCHEMA, memories::SCHEMA] {
+        connection.execute_batch(schema)?;
+    }
     let is_new = "select not exists (select 1 from sqlite_schema where name = 'places')";
     if connection.query_row(is_new, [], |row| row.get(0))? {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -245,6 +230,50 @@ fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Position and digest of a line, where it is there.
+fn line_at(connection: &Connection, scope: &Scope, seq: u64) -> Result<Option<(u64, String)>, StoreError> {
+    connection
+        .prepare_cached("select seq, hash from lines where scope = ?1 and seq = ?2")
+        .and_then(|mut query| {
+            let row = params![scope.to_string(), to_i64(seq)];
+            query.query_row(row, |row| Ok((to_u64(row.get(0)?), row.get(1)?))).optional()
+        })
+        .map_err(unavailable)
+}
+
+/// The lines after a position, verified, in the view of a transaction.
+pub(super) fn entries(
+    connection: &Transaction<'_>,
+    scope: &Scope,
+    after: u64,
+) -> Result<Vec<Entry>, StoreError> {
+    let last = line_at(connection, scope, after)?;
+    let mut query = connection
+        .prepare_cached("select seq, entry from lines where scope = ?1 and seq > ?2 order by seq")
+        .map_err(unavailable)?;
+    let rows = query
+        .query_map(params![scope.to_string(), to_i64(after)], |row| {
+            Ok((to_u64(row.get(0)?), row.get::<_, String>(1)?))
+        })
+        .map_err(unavailable)?;
+    let damaged = |seq, why: String| StoreError::Damaged {
+        chain: Chain::Record,
+        blueprint: scope.blueprint.clone(),
+        seq,
+        why,
+    };
+    let mut entries = Vec::new();
+    for row in rows {
+        let (seq, text) = row.map_err(unavailable)?;
+        let read = serde_json::from_str(&text);
+        entries.push(read.map_err(|error| damaged(seq, format!("it cannot be read: {error}")))?);
+    }
+    chain::verify(scope, last.clone(), &entries).map_err(|(seq, why)| damaged(seq, why.to_owned()))?;
+    let read = entries.last().map(|entry: &Entry| (entry.seq, entry.hash.clone()));
+    records::check_end(connection, scope, read.or(last).as_ref())?;
+    Ok(entries)
 }
 
 /// Whether a line must be on disk before anything else is done.
@@ -306,25 +335,6 @@ pub(super) fn last_line(
             query.query_row([scope.to_string()], |row| Ok((to_u64(row.get(0)?), row.get(1)?))).optional()
         })
         .map_err(unavailable)
-}
-
-pub(super) fn put_overlay(
-    transaction: &Transaction<'_>,
-    scope: &Scope,
-    overlay: &Overlay,
-) -> Result<(), StoreError> {
-    let text = serde_json::to_string(overlay).map_err(unavailable)?;
-    let row = params![
-        scope.to_string(),
-        overlay.store.as_str(),
-        overlay.region.as_str(),
-        overlay.axis.to_string(),
-        overlay.expires.as_millis(),
-        text
-    ];
-    let statement = "insert or replace into decisions (scope, store, region, axis, expires_ms, overlay)
-                     values (?1, ?2, ?3, ?4, ?5, ?6)";
-    transaction.execute(statement, row).map(drop).map_err(unavailable)
 }
 
 impl Store for SqliteStore {
@@ -402,7 +412,7 @@ impl Store for SqliteStore {
     }
 
     fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        ready(self.entries_now(scope, after)).boxed()
+        ready(self.view(|view| entries(view, scope, after))).boxed()
     }
 
     fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
@@ -420,23 +430,74 @@ impl Store for SqliteStore {
         ready(self.homes_now(blueprint)).boxed()
     }
 
-    fn overlays<'a>(
+    fn decisions<'a>(
         &'a self,
         scope: &'a Scope,
-        now: Moment,
-    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
-        ready(self.overlays_now(scope, now)).boxed()
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Decided>, StoreError>> {
+        ready(self.view(|view| decisions::after(view, scope, after))).boxed()
     }
 
-    fn put_overlay<'a>(
+    fn standing<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Decisions, StoreError>> {
+        ready(self.view(|view| decisions::standing(view, scope))).boxed()
+    }
+
+    fn decide<'a>(
+        &'a self,
+        scope: &'a Scope,
+        expected: u64,
+        at: Moment,
+        what: &'a Decision,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let result =
+            self.write(true, |transaction| decisions::decide(transaction, scope, expected, at, what));
+        ready(result).boxed()
+    }
+
+    fn scopes(&self) -> BoxFuture<'_, Result<BTreeSet<Scope>, StoreError>> {
+        ready(self.scopes_now()).boxed()
+    }
+
+    fn head<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(u64, String), StoreError>> {
+        ready(records::end(&self.connection(), scope).map(Option::unwrap_or_default)).boxed()
+    }
+
+    fn resume<'a>(
+        &'a self,
+        scope: &'a Scope,
+        version: u32,
+    ) -> BoxFuture<'a, Result<(Option<Checkpoint>, Vec<Entry>), StoreError>> {
+        ready(self.resume_now(scope, version)).boxed()
+    }
+
+    fn put_checkpoint<'a>(
         &'a self,
         lease: &'a Lease,
-        overlay: &'a Overlay,
+        checkpoint: &'a Checkpoint,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let result = self.write(true, |transaction| {
+        // Whoever loses it reads the record.
+        let result = self.write(false, |transaction| {
             leases::check(transaction, lease)?;
-            put_overlay(transaction, &lease.scope, overlay)
+            memories::put_checkpoint(transaction, &lease.scope, checkpoint)
         });
+        ready(result).boxed()
+    }
+
+    fn blob<'a>(
+        &'a self,
+        scope: &'a Scope,
+        key: &'a BlobKey,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        ready(memories::blob(&self.connection(), scope, key)).boxed()
+    }
+
+    fn put_blob<'a>(
+        &'a self,
+        scope: &'a Scope,
+        key: &'a BlobKey,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let result = self.write(false, |transaction| memories::put_blob(transaction, scope, key, bytes));
         ready(result).boxed()
     }
 }

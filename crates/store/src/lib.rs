@@ -1,13 +1,15 @@
-//! What is kept in databases under the state directory: the record, leases, overlays, the embedded world.
+//! What is kept in databases under the state directory: the record, leases, decisions, the embedded world.
 //!
 //! Goes in: events and decisions. Comes out: the same, verified, after whatever happened in between.
 //!
 //! **Invariant:** what was answered with success survives the process; an intent, and the end of a run, survive a loss
 //! of power as well.
 
+mod decisions;
 mod inbox;
 pub mod journal;
 mod leases;
+mod memories;
 pub mod objects;
 mod records;
 

@@ -7,12 +7,12 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::journal::{SqliteStore, last_line, note_regions, to_i64, to_u64, unavailable};
-use super::leases;
+use super::journal::{SqliteStore, entries, last_line, note_regions, to_i64, to_u64, unavailable};
+use super::{decisions, inbox, leases, memories};
 use rgctl_model::chain;
 use rgctl_model::journal::Entry;
 use rgctl_model::ports::archive::{Archive, WholeRecord};
-use rgctl_model::ports::{Lease, StoreError};
+use rgctl_model::ports::{Chain, Lease, StoreError};
 use rgctl_model::scope::{RecordId, Scope};
 use rgctl_schema::time::Moment;
 
@@ -27,7 +27,7 @@ pub(super) const SCHEMA: &str = "
 ";
 
 /// The end of a record, as it is kept apart from its lines.
-fn end(connection: &Connection, scope: &Scope) -> Result<Option<(u64, String)>, StoreError> {
+pub(super) fn end(connection: &Connection, scope: &Scope) -> Result<Option<(u64, String)>, StoreError> {
     connection
         .prepare_cached("select seq, hash from records where scope = ?1")
         .and_then(|mut query| {
@@ -37,7 +37,7 @@ fn end(connection: &Connection, scope: &Scope) -> Result<Option<(u64, String)>, 
 }
 
 fn damaged(scope: &Scope, seq: u64, why: &str) -> StoreError {
-    StoreError::Damaged { blueprint: scope.blueprint.clone(), seq, why: why.to_owned() }
+    StoreError::Damaged { chain: Chain::Record, blueprint: scope.blueprint.clone(), seq, why: why.to_owned() }
 }
 
 /// Checks that the lines end where the record does.
@@ -154,13 +154,9 @@ impl SqliteStore {
             check_old_lease(transaction, scope, now)?;
             put_lines(transaction, scope, &entries)?;
             move_end(transaction, scope, end.seq, &end.hash)?;
-            let (blueprint, scope) = (scope.blueprint.as_str(), scope.to_string());
-            let copy = "insert into decisions (scope, store, region, axis, expires_ms, overlay)
-                        select ?1, store, region, axis, expires_ms, overlay from overlays where blueprint = ?2";
-            transaction.execute(copy, [scope.as_str(), blueprint]).map_err(unavailable)?;
-            for table in ["entries", "overlays", "leases"] {
+            for table in ["entries", "leases"] {
                 let statement = format!("delete from {table} where blueprint = ?1");
-                transaction.execute(&statement, [blueprint]).map_err(unavailable)?;
+                transaction.execute(&statement, [scope.blueprint.as_str()]).map_err(unavailable)?;
             }
             Ok(())
         })
@@ -184,10 +180,29 @@ impl SqliteStore {
             }
             let own = "update records set identity = ?2, moved_to = null where scope = ?1";
             transaction.execute(own, [scope.to_string(), record.identity.0.clone()]).map_err(unavailable)?;
-            for overlay in &record.overlays {
-                super::journal::put_overlay(transaction, scope, overlay)?;
+            decisions::take_in(transaction, scope, &record.decisions, &record.standing)?;
+            inbox::take_in(transaction, scope, &record.messages)?;
+            if let Some(checkpoint) = &record.checkpoint {
+                memories::put_checkpoint(transaction, scope, checkpoint)?;
             }
-            Ok(())
+            record
+                .blobs
+                .iter()
+                .try_for_each(|(key, bytes)| memories::put_blob(transaction, scope, key, bytes))
+        })
+    }
+
+    fn whole_now(&self, scope: &Scope) -> Result<WholeRecord, StoreError> {
+        self.view(|view| {
+            Ok(WholeRecord {
+                identity: identity(view, scope)?,
+                entries: entries(view, scope, 0)?,
+                decisions: decisions::after(view, scope, 0)?,
+                standing: decisions::standing(view, scope)?,
+                messages: inbox::after(view, scope, 0)?,
+                checkpoint: memories::checkpoint(view, scope)?,
+                blobs: memories::blobs(view, scope)?,
+            })
         })
     }
 
@@ -221,6 +236,10 @@ impl Archive for SqliteStore {
 
     fn claim<'a>(&'a self, scope: &'a Scope, now: Moment) -> BoxFuture<'a, Result<(), StoreError>> {
         ready(self.claim_now(scope, now)).boxed()
+    }
+
+    fn whole<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<WholeRecord, StoreError>> {
+        ready(self.whole_now(scope)).boxed()
     }
 
     fn take_in<'a>(

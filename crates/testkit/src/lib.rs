@@ -10,6 +10,7 @@
     clippy::print_stderr
 )]
 
+pub mod decision_law;
 pub mod digests;
 pub mod fixtures;
 pub mod shipped;

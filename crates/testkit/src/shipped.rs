@@ -5,7 +5,7 @@ use rgctl_blueprint::document::Reading;
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
-use rgctl_model::overlay::Overlay;
+use rgctl_model::overlay::{Decision, Decisions, Overlay};
 use rgctl_schema::diagnostic::Source;
 use rgctl_sim::GENESIS;
 
@@ -32,12 +32,21 @@ pub fn catalog() -> Catalog {
 /// What should exist for a shipped blueprint.
 pub fn build(name: &str, overlays: &[Overlay]) -> Built {
     let (blueprint, reading) = shipped(name);
-    desired::build(&blueprint, &reading.regions, &catalog(), overlays, NOW)
+    desired::build(&blueprint, &reading.regions, &catalog(), &standing(overlays), NOW)
         .unwrap_or_else(|findings| panic!("{name}: {findings:?}"))
 }
 
 /// What should exist for a shipped blueprint at the beginning of an embedded world.
 pub fn desired_of(name: &str) -> Desired {
     let (blueprint, reading) = shipped(name);
-    desired::build(&blueprint, &reading.regions, &catalog(), &[], GENESIS).unwrap().desired
+    desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), GENESIS).unwrap().desired
+}
+
+/// What stands after overlays were set, one after the other.
+pub fn standing(overlays: &[Overlay]) -> Decisions {
+    let mut decisions = Decisions::default();
+    for (seq, overlay) in (1..).zip(overlays) {
+        decisions.apply(seq, &Decision::Set { overlay: overlay.clone() });
+    }
+    decisions
 }

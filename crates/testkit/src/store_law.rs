@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use rgctl_model::address::Address;
 use rgctl_model::inbox::Request;
 use rgctl_model::journal::{Event, Outcome, regions_of};
-use rgctl_model::overlay::{Axis, Overlay};
+use rgctl_model::overlay::Decisions;
 use rgctl_model::ports::archive::{Archive, WholeRecord};
 use rgctl_model::ports::{Lease, Store, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::{RunId, StepId, StoreName, Token};
+use rgctl_schema::names::{RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
 
 use crate::fixtures::region;
@@ -62,6 +62,7 @@ pub async fn obeys_the_laws(store: &dyn Store) {
     let entries = store.entries(&game, 0).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(store.entries(&game, 1).await.unwrap(), entries[1..]);
+    assert_eq!(store.head(&game).await.unwrap(), (2, entries[1].hash.clone()));
     assert!(entries.iter().all(|entry| entry.actor == "ann" && entry.run == first));
 
     // What was renewed is another lease than the one that was watched; what stands as it was watched is taken, and its
@@ -95,30 +96,13 @@ pub async fn obeys_the_laws(store: &dyn Store) {
         let other = Scope::parse(other).unwrap();
         assert_eq!(store.regions(&other).await.unwrap(), BTreeSet::new());
         assert_eq!(store.entries(&other, 0).await.unwrap(), []);
-        assert_eq!(store.overlays(&other, start).await.unwrap(), []);
+        assert_eq!(store.standing(&other).await.unwrap(), Decisions::default());
+        assert_eq!(store.head(&other).await.unwrap(), (0, String::new()));
         let theirs = store.take_lease(&other, &first, "eve", start, LEASE, None).await.unwrap();
         assert_eq!(store.append(&theirs, 0, start, &[event("theirs")]).await.unwrap(), 1);
         store.release_lease(&theirs).await.unwrap();
     }
     assert_eq!(store.entries(&game, 0).await.unwrap().len(), 6);
-
-    // Decisions replace each other by store, region and axis, and expire.
-    let mut overlay = Overlay {
-        store: StoreName::new("accounts").unwrap(),
-        region: region("us-east-1"),
-        axis: Axis::Readers,
-        target: 3,
-        owner: "scaler".into(),
-        why: "load rises".into(),
-        firm_after: start,
-        expires: start + Span::from_hours(1),
-    };
-    store.put_overlay(&taken, &overlay).await.unwrap();
-    overlay.target = 5;
-    store.put_overlay(&taken, &overlay).await.unwrap();
-    assert_eq!(store.overlays(&game, start).await.unwrap(), [overlay.clone()]);
-    assert_eq!(store.overlays(&game, overlay.expires).await.unwrap(), []);
-    assert!(store.put_overlay(&renewed, &overlay).await.is_err());
 
     // A lease that was given back is free at once.
     store.release_lease(&taken).await.unwrap();
@@ -281,7 +265,7 @@ pub async fn obeys_the_laws_of_moves(from: &dyn Archive, to: &dyn Archive) {
     assert_eq!(from.old_entries(&game).await.unwrap(), []);
 
     let entries = from.entries(&game, 0).await.unwrap();
-    let whole = WholeRecord { identity: identity.clone(), entries, overlays: vec![] };
+    let whole = WholeRecord::of_lines(identity.clone(), entries);
     to.take_in(&game, &whole).await.unwrap();
     to.take_in(&game, &whole).await.unwrap();
     assert_eq!(to.entries(&game, 0).await.unwrap(), whole.entries);

@@ -8,6 +8,7 @@ use rand::{Rng, RngExt};
 use rgctl_blueprint::document::Reading;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
+use rgctl_model::overlay::Decisions;
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::time::Moment;
 
@@ -221,7 +222,7 @@ pub fn desired_of(text: &str, now: Moment) -> Result<Desired, String> {
         return Err(problem.to_string());
     }
     let loaded = reading.blueprints.first().ok_or("no blueprint was read")?;
-    rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], now)
+    rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &Decisions::default(), now)
         .map(|built| built.desired)
         .map_err(|findings| format!("{findings:?}"))
 }

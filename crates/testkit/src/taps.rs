@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
+use rgctl_model::checkpoint::{BlobKey, Checkpoint};
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
 use rgctl_model::observed::{Inventory, Selection};
-use rgctl_model::overlay::Overlay;
+use rgctl_model::overlay::{Decided, Decision, Decisions};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl_model::quota::AccountQuota;
@@ -191,19 +192,59 @@ impl Store for Taps<'_> {
     ) -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>> {
         self.store.homes(blueprint)
     }
-    fn overlays<'a>(
+    fn decisions<'a>(
         &'a self,
         scope: &'a Scope,
-        now: Moment,
-    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>> {
-        self.store.overlays(scope, now)
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Decided>, StoreError>> {
+        self.store.decisions(scope, after)
     }
-    fn put_overlay<'a>(
+    fn standing<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Decisions, StoreError>> {
+        self.store.standing(scope)
+    }
+    fn decide<'a>(
+        &'a self,
+        scope: &'a Scope,
+        expected: u64,
+        at: Moment,
+        what: &'a Decision,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.store.decide(scope, expected, at, what)
+    }
+    fn scopes(&self) -> BoxFuture<'_, Result<BTreeSet<Scope>, StoreError>> {
+        self.store.scopes()
+    }
+    fn head<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(u64, String), StoreError>> {
+        self.store.head(scope)
+    }
+    fn resume<'a>(
+        &'a self,
+        scope: &'a Scope,
+        version: u32,
+    ) -> BoxFuture<'a, Result<(Option<Checkpoint>, Vec<Entry>), StoreError>> {
+        self.store.resume(scope, version)
+    }
+    fn put_checkpoint<'a>(
         &'a self,
         lease: &'a Lease,
-        overlay: &'a Overlay,
+        checkpoint: &'a Checkpoint,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.put_overlay(lease, overlay)
+        self.store.put_checkpoint(lease, checkpoint)
+    }
+    fn blob<'a>(
+        &'a self,
+        scope: &'a Scope,
+        key: &'a BlobKey,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.store.blob(scope, key)
+    }
+    fn put_blob<'a>(
+        &'a self,
+        scope: &'a Scope,
+        key: &'a BlobKey,
+        bytes: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.put_blob(scope, key, bytes)
     }
 }
 

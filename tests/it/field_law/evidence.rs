@@ -14,6 +14,7 @@ use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::{Desired, Usage};
 use rgctl_model::observed::Inventory;
+use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::money::Total;
@@ -55,7 +56,13 @@ impl Told {
             }
         }
         if let (true, Some(loaded)) = (told.errors.is_empty(), reading.blueprints.first()) {
-            match rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &[], NOW) {
+            match rgctl_blueprint::desired::build(
+                &loaded.blueprint,
+                &reading.regions,
+                &CATALOG,
+                &Decisions::default(),
+                NOW,
+            ) {
                 Ok(built) => told.built = Some(built),
                 Err(found) => told.errors.extend(found.iter().map(|finding| finding.code.to_string())),
             }

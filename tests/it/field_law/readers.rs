@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rgctl_blueprint::desired::Built;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_KEY};
+use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::{Blocker, Op, Plan};
 use rgctl_model::policy::Policy;
 use serde_json::json;
@@ -22,7 +23,8 @@ fn built(spec: &str) -> Built {
          {{ peakConcurrent: 20k }}\n    requestsPerPlayerPerMinute: 30\n    hotData: {{ size: 200GiB }}\n{spec}"
     );
     let (blueprint, reading) = read(&text);
-    rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &[], NOW).unwrap()
+    rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW)
+        .unwrap()
 }
 
 fn changed(from: &Desired, to: &Desired) -> Plan {

@@ -1,6 +1,6 @@
 //! Desired state: everything that should exist for a blueprint, and what it costs.
 //!
-//! Goes in: a blueprint that was checked, the regions, the catalogue, overlays, the present moment. Comes out: a
+//! Goes in: a blueprint that was checked, the regions, the catalogue, decisions, the present moment. Comes out: a
 //! [`Built`]: the desired state, an estimate of every store, the axes on which each can grow.
 //!
 //! **Invariant:** pure; the same input gives the same fingerprint, and use that is only expected does not change it.
@@ -24,7 +24,7 @@ use rgctl_model::address::Address;
 use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Node, Usage};
-use rgctl_model::overlay::{Axis, Overlay};
+use rgctl_model::overlay::{Axis, Decisions, Overlay, Target};
 use rgctl_model::rules::{CellPlace, Rules};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::Finding;
@@ -50,12 +50,13 @@ pub fn build(
     blueprint: &Blueprint,
     regions: &RegionBook,
     catalog: &Catalog,
-    overlays: &[Overlay],
+    decisions: &Decisions,
     now: Moment,
 ) -> Result<Built, Vec<Finding>> {
     let estimates = capacity::estimate(blueprint, regions, catalog, now);
     let cells = blueprint.cells();
-    let overlays = overlays.iter().filter(|overlay| overlay.is_in_force(now)).collect();
+    let standing = decisions.overlays.values().map(|(_, overlay)| overlay);
+    let overlays = standing.filter(|overlay| !overlay.is_void(now)).collect();
     let wish = DesiredInput { blueprint, regions, now, overlays };
     let stores: BTreeMap<&StoreName, &Store> =
         blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
@@ -241,23 +242,24 @@ impl DesiredInput<'_> {
         let mut size = size.clone();
         for overlay in &self.overlays {
             // Shards of a replicated store are the same everywhere, so that the primary's decision holds for all.
-            let is_here =
-                overlay.region == *region || (overlay.axis == Axis::Shards && overlay.region == cell.primary);
-            if overlay.store != *store.name() || !is_here {
+            let (key, by) = (&overlay.key, &overlay.by);
+            let is_here = key.region == *region || (key.axis == Axis::Shards && key.region == cell.primary);
+            if key.store != *store.name() || !is_here {
                 continue;
             }
-            let Some(count) = size.counts.get_mut(&overlay.axis) else {
+            let (Some(count), Target::Count(wanted)) = (size.counts.get_mut(&key.axis), &overlay.target)
+            else {
                 notes.push(format!(
-                    "`{}` in {region} has no {}: the decision of {} is left out",
-                    overlay.store, overlay.axis, overlay.owner
+                    "`{}` in {region} has no number of {}: the decision of {by} is left out",
+                    key.store, key.axis
                 ));
                 continue;
             };
-            count.now = overlay.target.clamp(count.min, count.max);
-            if count.now != overlay.target {
+            count.now = (*wanted).clamp(count.min, count.max);
+            if count.now != *wanted {
                 notes.push(format!(
-                    "{} wants {} {} of `{}` in {region}; the blueprint allows {} to {}",
-                    overlay.owner, overlay.target, overlay.axis, overlay.store, count.min, count.max
+                    "{by} wants {wanted} {} of `{}` in {region}; the blueprint allows {} to {}",
+                    key.axis, key.store, count.min, count.max
                 ));
             }
         }

@@ -112,13 +112,13 @@ pub struct AxisFacts {
     pub price: (String, String),
 }
 
-/// Axis facts of a store of that size. Times: `autoscaling` reference, sections 3.2 to 3.6 (guides where they state
+/// Axis facts of a store of that size, of what is counted. Times: `autoscaling` reference, sections 3.2 to 3.6 (guides where they state
 /// one; readers 8 min + 3 min of warm-up, resharding 8 min + data, elastic resize 12 min with 4 min of held writes).
 pub fn axes(store: &Store, size: &Size) -> Vec<AxisFacts> {
-    size.counts.iter().map(|(&axis, &count)| axis_facts(store, size, axis, count)).collect()
+    size.counts.iter().filter_map(|(&axis, &count)| axis_facts(store, size, axis, count)).collect()
 }
 
-fn axis_facts(store: &Store, size: &Size, axis: Axis, count: Count) -> AxisFacts {
+fn axis_facts(store: &Store, size: &Size, axis: Axis, count: Count) -> Option<AxisFacts> {
     let mins = Span::from_mins;
     let class = size.class.clone();
     let (unit, grows, warms, shrinks, outage, steps) = match axis {
@@ -133,6 +133,7 @@ fn axis_facts(store: &Store, size: &Size, axis: Axis, count: Count) -> AxisFacts
                 ("half capacity unit", mins(1), mins(1), mins(10), Span::ZERO, Steps::Any)
             }
         },
+        Axis::Class => return None,
     };
     let price = match (axis, store) {
         (Axis::CapacityUnits, Store::Aurora(_)) => ("serverless-v2-acu".to_owned(), "ACU-hour".to_owned()),
@@ -144,7 +145,7 @@ fn axis_facts(store: &Store, size: &Size, axis: Axis, count: Count) -> AxisFacts
         }
         _ => (class.unwrap_or_else(|| "db.serverless".to_owned()), "hour".to_owned()),
     };
-    AxisFacts {
+    Some(AxisFacts {
         axis,
         count,
         unit: unit.to_owned(),
@@ -154,7 +155,7 @@ fn axis_facts(store: &Store, size: &Size, axis: Axis, count: Count) -> AxisFacts
         outage,
         steps,
         price,
-    }
+    })
 }
 
 /// Large warehouse classes go to four times their nodes in one resize, the others to two (catalogue, 2026).

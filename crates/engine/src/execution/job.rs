@@ -22,7 +22,7 @@ pub struct Environment<'a> {
     pub clock: &'a dyn Clock,
     /// Time in which leases run: always that of this machine.
     pub wall: &'a dyn Clock,
-    /// Record, lease, overlays.
+    /// Record, lease, decisions.
     pub store: &'a dyn Store,
 }
 

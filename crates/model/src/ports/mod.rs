@@ -9,6 +9,7 @@
 pub mod archive;
 pub mod objects;
 mod permit;
+mod store;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,19 +17,17 @@ use std::fmt;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::inbox::{Message, Request};
-use crate::journal::{Entry, Event, regions_of};
 use crate::observed::{Inventory, Selection};
-use crate::overlay::Overlay;
 use crate::plan::Op;
 use crate::quota::AccountQuota;
-use crate::scope::{Home, RecordId, Scope};
+use crate::scope::Home;
 use crate::series::{Series, SeriesAsk};
-use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
+use rgctl_schema::names::{RegionId, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 
 pub use permit::{ClockReading, NotSent, Permit, margin};
+pub use store::{Chain, DECISION_BYTES_MAX, KEPT_DECISIONS, Lease, STANDING_MAX, Store, StoreError};
 
 /// The provider, real or simulated.
 pub trait Cloud: Send + Sync {
@@ -215,193 +214,6 @@ pub trait Clock: Send + Sync {
     fn is_virtual(&self) -> bool {
         false
     }
-}
-
-/// Permission to work on a blueprint in an account, for one process at a time.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Lease {
-    /// For what.
-    pub scope: Scope,
-    /// Which run holds it.
-    pub run: RunId,
-    /// Who holds it: user, host, process.
-    pub owner: String,
-    /// Counts the holders. What a former holder writes carries an older number and is refused.
-    pub epoch: u64,
-    /// When its holder wants it to end, by the holder's own clock, which is compared with no other; the epoch once it was
-    /// given back.
-    pub until: Moment,
-    /// How long it lasts without being renewed: whoever wants it watches it for so long.
-    #[serde(default = "one_minute")]
-    pub lasts: Span,
-    /// How often it was renewed, so that no two renewals leave the same lease.
-    #[serde(default)]
-    pub renewals: u64,
-}
-
-/// How long leases of versions lasted that did not write it down.
-const fn one_minute() -> Span {
-    Span::from_mins(1)
-}
-
-impl Lease {
-    /// Whether its holder gave it back.
-    pub fn is_given_back(&self) -> bool {
-        self.until == Moment::EPOCH
-    }
-
-    /// Whether a run may take it: it was given back, it is the run's own, or it is still what was watched for its term.
-    pub fn is_free_for(&self, run: &RunId, watched: Option<&Self>) -> bool {
-        self.is_given_back() || self.run == *run || watched == Some(self)
-    }
-
-    /// The lease that follows upon another, or upon none.
-    #[must_use]
-    pub fn after(self, last: Option<&Self>) -> Self {
-        Self { epoch: last.map_or(0, |last| last.epoch) + 1, renewals: 0, ..self }
-    }
-
-    /// The same lease, renewed.
-    #[must_use]
-    pub fn renewed(&self, now: Moment, lasts: Span) -> Self {
-        Self { until: now + lasts, lasts, renewals: self.renewals + 1, ..self.clone() }
-    }
-
-    /// The same lease, given back.
-    #[must_use]
-    pub fn given_back(&self) -> Self {
-        Self { until: Moment::EPOCH, ..self.clone() }
-    }
-}
-
-/// What goes wrong with a store.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// Somebody else holds the lease, or may still hold it.
-    #[error("{} works on {}", lease.owner, lease.scope.blueprint)]
-    Held {
-        /// The lease as it stands.
-        lease: Box<Lease>,
-    },
-    /// Somebody else took the lease, or wrote to the record first: this run must stop at once.
-    #[error("another run has taken over {blueprint}")]
-    Fenced {
-        /// Of which blueprint.
-        blueprint: BlueprintName,
-    },
-    /// A line of the record was changed, removed or added outside rgctl.
-    #[error("the record of {blueprint} is damaged at line {seq}: {why}")]
-    Damaged {
-        /// Of which blueprint.
-        blueprint: BlueprintName,
-        /// The first wrong line.
-        seq: u64,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The record was moved to another store.
-    #[error("the record of {blueprint} was moved to {to}")]
-    Moved {
-        /// Of which blueprint.
-        blueprint: BlueprintName,
-        /// To which store.
-        to: String,
-    },
-    /// The store has a record of the scope already, which is another one.
-    #[error("there is another record of {scope} already")]
-    Taken {
-        /// Of what.
-        scope: Scope,
-    },
-    /// The store cannot be read or written.
-    #[error("{what}")]
-    Unavailable {
-        /// Why, and where.
-        what: String,
-    },
-}
-
-/// Where the record, the lease and the overlays are kept.
-pub trait Store: Send + Sync {
-    /// Takes the lease when it is free: nobody had it, its holder gave it back or is known to be dead, or it is still
-    /// exactly the one that was `watched`, by a clock of this machine, for as long as it lasts. Clocks of two machines are
-    /// never compared. A run that holds it already gets it anew.
-    fn take_lease<'a>(
-        &'a self,
-        scope: &'a Scope,
-        run: &'a RunId,
-        owner: &'a str,
-        now: Moment,
-        lasts: Span,
-        watched: Option<&'a Lease>,
-    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
-    /// Holds a lease for longer.
-    fn renew_lease<'a>(
-        &'a self,
-        lease: &'a Lease,
-        now: Moment,
-        lasts: Span,
-    ) -> BoxFuture<'a, Result<Lease, StoreError>>;
-    /// The lease as it stands, whoever has it; none where nobody ever had one.
-    fn lease<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<Lease>, StoreError>>;
-    /// Gives a lease back; one that is not ours any more is left alone.
-    fn release_lease<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Result<(), StoreError>>;
-
-    /// Adds lines in one go, all or none. Refused when the lease is no longer the current one, or when the record
-    /// does not end at `after` any more.
-    fn append<'a>(
-        &'a self,
-        lease: &'a Lease,
-        after: u64,
-        at: Moment,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, Result<u64, StoreError>>;
-    /// The record after a position, in order, verified.
-    fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
-    /// The regions in which something was ever begun, as [`regions_of`] finds them in the whole record.
-    ///
-    /// A store that keeps them apart need not read the record for it, which grows with every run.
-    fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
-        self.entries(scope, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
-    }
-
-    /// Identity of the record of a scope, which what is made under it carries in its tags. It is given when it is first
-    /// asked for, and never changes.
-    fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>>;
-    /// The same for who only reads: nothing where none was given yet.
-    ///
-    /// A store that has its identity from the start, or that its reader may write to, need not tell the two apart.
-    fn known_identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
-        self.identity(scope).map(|id| id.map(Some)).boxed()
-    }
-    /// The accounts in which a blueprint has a record here, in order.
-    fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
-    -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;
-
-    /// Leaves a message for whoever holds the lease, without holding it: nothing of a run is moved, fenced or used up by
-    /// it. Yields its position among the messages.
-    fn post<'a>(
-        &'a self,
-        scope: &'a Scope,
-        from: &'a str,
-        at: Moment,
-        what: &'a Request,
-    ) -> BoxFuture<'a, Result<u64, StoreError>>;
-    /// The messages after a position, in order, verified.
-    fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>>;
-
-    /// Decisions that have not expired.
-    fn overlays<'a>(
-        &'a self,
-        scope: &'a Scope,
-        now: Moment,
-    ) -> BoxFuture<'a, Result<Vec<Overlay>, StoreError>>;
-    /// Replaces the decision of the same store, region and axis.
-    fn put_overlay<'a>(
-        &'a self,
-        lease: &'a Lease,
-        overlay: &'a Overlay,
-    ) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// Something a person should hear of.
