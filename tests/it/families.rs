@@ -262,7 +262,8 @@ fn a_warehouse_is_paused_in_its_pauses_only() {
         let now = Moment::parse_rfc3339(text).unwrap();
         let built =
             desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), now).unwrap();
-        let cluster = built.desired.nodes.into_values().find(|node| node.address.kind == KindId::RedshiftCluster);
+        let cluster =
+            built.desired.nodes.into_values().find(|node| node.address.kind == KindId::RedshiftCluster);
         match cluster.unwrap().attrs {
             AnyAttrs::RedshiftCluster(cluster) => cluster.paused,
             other => panic!("{other:?}"),

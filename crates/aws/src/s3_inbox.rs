@@ -96,10 +96,5 @@ impl S3Store {
 }
 
 fn damaged(scope: &Scope, seq: u64, why: &str) -> StoreError {
-    StoreError::Damaged {
-        chain: Chain::Inbox,
-        blueprint: scope.blueprint.clone(),
-        seq,
-        why: why.to_owned(),
-    }
+    StoreError::Damaged { chain: Chain::Inbox, blueprint: scope.blueprint.clone(), seq, why: why.to_owned() }
 }
