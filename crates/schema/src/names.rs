@@ -1,6 +1,7 @@
 //! Names and identifiers as checked types: what has the type has passed the check.
 
 use crate::choices;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,8 +96,21 @@ macro_rules! checked_name {
         $(#[$doc])*
         ///
         /// Copies share one text, since the same few names stand in very many places.
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct $name(Arc<str>);
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                // Most of the names that are found to be equal are copies of one: their text need not be read.
+                if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The most characters that such a name may have.
@@ -281,8 +295,20 @@ opaque_id! {
     RunId
 }
 /// A step, named by what it does to which object; the same step has the same name in every plan.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StepId(pub Arc<str>);
+
+impl Ord for StepId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for StepId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Serialize for StepId {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
