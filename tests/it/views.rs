@@ -163,7 +163,7 @@ fn a_status_tells_phase_role_pending_and_difference() {
     let desired = desired(wanted);
     let mut world = world_of(&desired);
     world.seen.retain(|address, _| address.region == region("us-east-1"));
-    for (address, seen) in &mut world.seen {
+    for (address, seen) in world.seen.iter_mut() {
         match address.name.as_str() {
             "game-accounts-use1-2" => {
                 seen.facts.phase = Phase::Busy { serves: true };

@@ -26,4 +26,5 @@ pub mod ports;
 pub mod quota;
 pub mod rules;
 pub mod scope;
+pub mod seen;
 pub mod series;

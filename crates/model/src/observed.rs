@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::node::{TAG_BLUEPRINT, TAG_STORE, TAG_TOKEN};
+use super::seen::Seen;
 use crate::kinds::AnyAttrs;
 use crate::kinds::facts::Endpoint;
 use rgctl_schema::names::{BlueprintName, Name, RegionId};
@@ -129,7 +130,7 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
     /// The objects.
-    pub seen: BTreeMap<Address, Observed>,
+    pub seen: Seen,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
     /// When the observation began.
@@ -138,8 +139,8 @@ pub struct Inventory {
 
 impl Inventory {
     /// An inventory of nothing.
-    pub const fn empty(taken: Moment) -> Self {
-        Self { seen: BTreeMap::new(), gaps: Vec::new(), taken }
+    pub fn empty(taken: Moment) -> Self {
+        Self { seen: Seen::new(), gaps: Vec::new(), taken }
     }
 
     /// Whether objects of this kind in this region were seen completely.

@@ -4,6 +4,7 @@
 //! **Invariant:** one token makes at most one object.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::OnceLock;
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
@@ -180,6 +181,7 @@ impl World {
             draws: 0,
             meter: Meter::default(),
             outage: Span::ZERO,
+            portrait: OnceLock::new(),
         };
         self.insert(address.clone(), object);
         let lag = self.read_lag(address);
@@ -380,6 +382,7 @@ impl World {
             draws: 0,
             meter: Meter::default(),
             outage: Span::ZERO,
+            portrait: OnceLock::new(),
         };
         self.insert(address.clone(), object);
         let stages = self.one_stage(address, &["creating"], timing::SNAPSHOT, false);

@@ -5,6 +5,7 @@
 //! **Invariant:** what `call` has answered is kept before it answers.
 //! **Invariant:** time moves only when somebody sleeps, or by `advance`; nothing here reads a real clock.
 
+mod again;
 mod billing;
 mod calls;
 mod checkers;

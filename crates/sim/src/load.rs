@@ -31,6 +31,7 @@ impl World {
     /// Sets what clients do to a store.
     pub fn set_load(&mut self, address: &Address, usage: Usage, surges: Vec<Surge>) {
         self.accrue(address);
+        self.looked = None;
         self.loads.insert(address.clone(), Load { usage, since: self.now(), surges });
         self.touch(format!("load/{address}"));
     }

@@ -3,6 +3,7 @@
 //! **Invariant:** the work is proportional to what is in the regions that are asked for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
@@ -11,6 +12,7 @@ use rgctl_model::kinds::identity::Identity;
 use rgctl_model::node::TAG_BLUEPRINT;
 use rgctl_model::observed::{Facts, Gap, Inventory, Member, Observed, Selection};
 use rgctl_model::ports::CloudError;
+use rgctl_model::seen::Seen;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
@@ -27,8 +29,14 @@ const REFERENCES: u8 = 2;
 /// Status word of the fault that shows a word nobody has heard of.
 const UNHEARD_OF: &str = "recalibrating";
 
-const ENDPOINTS: fn() -> BTreeSet<Endpoint> =
+pub(super) const ENDPOINTS: fn() -> BTreeSet<Endpoint> =
     || KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
+
+/// What a look has found so far.
+struct Found {
+    seen: Vec<(Address, Arc<Observed>)>,
+    gaps: Vec<Gap>,
+}
 
 impl World {
     /// Objects of one kind in one region.
@@ -48,19 +56,24 @@ impl World {
 
     /// Looks at everything in scope.
     pub fn observe(&mut self, scope: &Selection) -> Result<Inventory, CloudError> {
-        let mut inventory = Inventory::empty(self.now());
+        if let Some(inventory) = self.look_again(scope) {
+            return Ok(inventory);
+        }
+        let mut found = Found { seen: Vec::with_capacity(self.objects.len()), gaps: Vec::new() };
         let mut lost = 0;
         for region in &scope.regions {
             if self.is_region_lost(region) {
                 lost += 1;
             }
             for endpoint in ENDPOINTS() {
-                self.observe_endpoint(scope, region, endpoint, &mut inventory);
+                self.observe_endpoint(scope, region, endpoint, &mut found);
             }
         }
         if lost == scope.regions.len() && lost > 0 {
             return Err(CloudError::Unreachable { why: "no region answers".to_owned() });
         }
+        let inventory = Inventory { seen: Seen::of_shared(found.seen), gaps: found.gaps, taken: self.now() };
+        self.remember(scope, &inventory);
         Ok(inventory)
     }
 
@@ -69,7 +82,7 @@ impl World {
         scope: &Selection,
         region: &RegionId,
         endpoint: Endpoint,
-        into: &mut Inventory,
+        into: &mut Found,
     ) {
         let gap = |why: &str, lasting| Gap { region: region.clone(), endpoint, why: why.to_owned(), lasting };
         if self.is_region_lost(region) {
@@ -81,42 +94,36 @@ impl World {
             into.gaps.push(gap("not allowed (AccessDenied): the account may not list it", true));
             return;
         }
-        let kinds = KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint);
-        let mut pages = 0;
-        let mut found = Vec::new();
-        for kind in kinds {
-            let mut count = 0;
+        let before = into.seen.len();
+        for kind in KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint) {
             for (address, object) in self.in_region(region, *kind) {
-                count += 1;
                 if self.concerns(scope, address, object, REFERENCES)
                     && let Some(seen) = self.see(address, object)
                 {
-                    found.push((address.clone(), seen));
+                    into.seen.push((address.clone(), seen));
                 }
             }
-            pages += count / PAGE + 1;
         }
-        // A list that needs more pages than the bucket holds is paced by its caller and takes longer; here, where it takes
-        // no time, the calls that follow pay for it: for one such list at most, so that looking often stops nobody.
-        let price = pages as f64;
-        let bucket = self.api_tokens(region, endpoint);
-        bucket.tokens = (bucket.tokens - price).max(-price);
+        self.pay_for_lists(region, endpoint);
         if self.has_gap(region, endpoint) {
             into.gaps.push(gap("a page was not delivered", false));
-            found.truncate(found.len() / 2);
+            into.seen.truncate(before + (into.seen.len() - before) / 2);
         }
-        into.seen.extend(found);
         self.observe_globals_of(scope, region, endpoint, into);
     }
 
+    /// A list that needs more pages than the bucket holds is paced by its caller and takes longer; here, where it takes no
+    /// time, the calls that follow pay for it: for one such list at most, so that looking often stops nobody.
+    pub(super) fn pay_for_lists(&mut self, region: &RegionId, endpoint: Endpoint) {
+        let kinds = KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint);
+        let pages: usize = kinds.map(|kind| self.population(region, *kind) / PAGE + 1).sum();
+        let price = pages as f64;
+        let bucket = self.api_tokens(region, endpoint);
+        bucket.tokens = (bucket.tokens - price).max(-price);
+    }
+
     /// Objects that span regions answer in every region of a member.
-    fn observe_globals_of(
-        &self,
-        scope: &Selection,
-        region: &RegionId,
-        endpoint: Endpoint,
-        into: &mut Inventory,
-    ) {
+    fn observe_globals_of(&self, scope: &Selection, region: &RegionId, endpoint: Endpoint, into: &mut Found) {
         for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
             for (address, object) in self.all_globals(*kind) {
                 let asked =
@@ -129,7 +136,7 @@ impl World {
                     && self.concerns(scope, address, object, REFERENCES)
                     && let Some(seen) = self.see(address, object)
                 {
-                    into.seen.insert(address.clone(), seen);
+                    into.seen.push((address.clone(), seen));
                 }
             }
         }
@@ -172,9 +179,9 @@ impl World {
     }
 
     /// One object as its readers see it, if they see it at all.
-    pub(super) fn see(&self, address: &Address, object: &Object) -> Option<Observed> {
+    pub(super) fn see(&self, address: &Address, object: &Object) -> Option<Arc<Observed>> {
         let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
-        let Some(shadow) = shadow else { return Some(self.portray(address, object)) };
+        let Some(shadow) = shadow else { return Some(self.portrait(address, object)) };
         let view = shadow.view.as_ref()?;
         let then = Object {
             attrs: view.attrs.clone(),
@@ -183,7 +190,54 @@ impl World {
             tags: view.tags.clone(),
             ..object.clone()
         };
-        Some(self.portray(address, &then))
+        Some(Arc::new(self.portray(address, &then)))
+    }
+
+    /// An object as its readers see it once no write is recent: made once, and shared by all looks until something is
+    /// written that shows in it.
+    fn portrait(&self, address: &Address, object: &Object) -> Arc<Observed> {
+        if let Some(portrait) = object.portrait.get().filter(|_| !self.moves_by_itself(address)) {
+            debug_assert_eq!(
+                **portrait,
+                self.portray(address, object),
+                "something was written that it does not show"
+            );
+            return Arc::clone(portrait);
+        }
+        let portrait = Arc::new(self.portray(address, object));
+        let is_lasting = !self.moves_by_itself(address)
+            && self.children(address).all(|(_, member)| {
+                member
+                    .shadow
+                    .as_ref()
+                    .is_none_or(|shadow| shadow.until <= self.now() || shadow.view.is_some())
+            });
+        if is_lasting {
+            // A first one that is there by now is equal.
+            let _ = object.portrait.set(Arc::clone(&portrait));
+        }
+        portrait
+    }
+
+    /// Whether it has members that readers do not see yet.
+    fn hides_members(&self, address: &Address) -> bool {
+        let is_hidden = |object: &Object| {
+            object.shadow.as_ref().is_some_and(|shadow| shadow.until > self.now() && shadow.view.is_none())
+        };
+        self.children(address).any(|(_, member)| is_hidden(member))
+    }
+
+    /// Whether what is shown of an object may change without anything being written.
+    pub(super) fn is_restless(&self, address: &Address, object: &Object) -> bool {
+        object.shadow.as_ref().is_some_and(|shadow| shadow.until > self.now())
+            || self.moves_by_itself(address)
+            || self.hides_members(address)
+    }
+
+    /// Whether what is shown of an object depends on the time alone: what is measured in it, or a fault that strikes looks.
+    fn moves_by_itself(&self, address: &Address) -> bool {
+        !self.faults.is_empty() && self.shows_unknown(address)
+            || address.kind.facts().holds_data && !self.loads.is_empty()
     }
 
     /// Every object as it is, without any lag: what the services know and readers do not yet see.
@@ -241,9 +295,10 @@ impl World {
 }
 
 /// Objects of a blueprint: its own by the tag, and whatever bears a name of its.
-fn is_in_scope(scope: &Selection, address: &Address, object: &Object) -> bool {
+pub(super) fn is_in_scope(scope: &Selection, address: &Address, object: &Object) -> bool {
     scope.owner.as_ref().is_none_or(|owner| {
-        object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
-            || address.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+        // Most are known by their names.
+        address.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
+            || object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
     })
 }

@@ -47,6 +47,8 @@ impl World {
 
     /// Puts a kept row in place, or takes it away; the error is text.
     pub fn put_row(&mut self, key: &str, body: Option<&str>) -> Result<(), String> {
+        // Somebody else wrote it: everything is looked at again.
+        self.looked = None;
         let (table, rest) = key.split_once('/').unwrap_or((key, ""));
         let wrong = || format!("{key:?} is no row of a world");
         let parsed = || Address::parse(rest).ok_or_else(wrong);

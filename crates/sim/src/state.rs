@@ -1,14 +1,16 @@
 //! What a world is made of: objects, what is happening to them, faults, load, meters, violations. No rules.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::Usage;
-use rgctl_model::observed::Member;
+use rgctl_model::observed::{Member, Observed, Selection};
 use rgctl_model::plan::Op;
+use rgctl_model::seen::Seen;
 use rgctl_schema::names::{Name, RegionId, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
@@ -77,7 +79,7 @@ pub(super) struct StaleReads {
 }
 
 /// An object of the embedded cloud.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Object {
     pub(super) attrs: AnyAttrs,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +99,9 @@ pub struct Object {
     pub(super) meter: Meter,
     /// How long writes have failed because of changes.
     pub(super) outage: Span,
+    /// What readers see of it, as long as that lasts: it follows from the rest, and is no part of a row.
+    #[serde(skip)]
+    pub(super) portrait: OnceLock<Arc<Observed>>,
 }
 
 impl Object {
@@ -352,4 +357,13 @@ pub(super) fn parent_of(address: &Address, attrs: &AnyAttrs) -> Option<Address> 
     let parent = address.kind.facts().parent?;
     let name = Name::new(attrs.text(parent.field)?).ok()?;
     Some(Address::new(address.region.clone(), parent.kind, name))
+}
+
+/// The last look, and what has to be looked at again since.
+#[derive(Clone, Debug)]
+pub(super) struct LastLook {
+    pub scope: Selection,
+    pub seen: Seen,
+    /// Objects that were written, or that change by themselves.
+    pub restless: BTreeSet<Address>,
 }

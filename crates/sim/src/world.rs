@@ -7,6 +7,7 @@
 //! **Invariant:** at most one piece of work is in flight per object.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
@@ -15,7 +16,7 @@ use rgctl_model::observed::Member;
 use rgctl_schema::names::{Name, Partition, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
-use super::state::{Bucket, DueEvent, Load, Meta, Object, Rule, Violation, parent_of};
+use super::state::{Bucket, DueEvent, LastLook, Load, Meta, Object, Rule, Violation, parent_of};
 use super::timing;
 
 /// The embedded cloud's state.
@@ -38,6 +39,10 @@ pub struct World {
     /// Global objects by kind and name; follows from the objects.
     globals: BTreeMap<(KindId, Name), BTreeSet<Address>>,
     pub(super) dirty: BTreeSet<String>,
+    /// How many objects there are by region and kind; follows from the objects.
+    population: BTreeMap<(RegionId, KindId), usize>,
+    /// The last look of this process.
+    pub(super) looked: Option<LastLook>,
 }
 
 impl World {
@@ -68,6 +73,8 @@ impl World {
             global_of: BTreeMap::new(),
             globals: BTreeMap::new(),
             dirty: BTreeSet::from(["meta".to_owned()]),
+            population: BTreeMap::new(),
+            looked: None,
         }
     }
 
@@ -83,6 +90,9 @@ impl World {
     pub(super) fn set_id(&mut self, id: String) {
         self.meta.id = id;
         self.touch("meta");
+        // The ids of objects follow from it.
+        self.objects.values_mut().for_each(|object| drop(object.portrait.take()));
+        self.looked = None;
     }
     /// The seed of all chance.
     pub const fn seed(&self) -> u64 {
@@ -192,8 +202,10 @@ impl World {
     }
 
     /// Puts an object in place without marking its row.
-    pub(super) fn place(&mut self, address: Address, object: Object) {
+    pub(super) fn place(&mut self, address: Address, mut object: Object) {
+        object.portrait = OnceLock::new();
         if let Some(parent) = parent_of(&address, &object.attrs) {
+            self.look_anew(&parent);
             self.children.entry(parent).or_default().insert(address.clone());
         }
         if address.kind.facts().is_global {
@@ -205,7 +217,13 @@ impl World {
                 self.global_of.insert(member, address.clone());
             }
         }
-        self.objects.insert(address, object);
+        if let Some(last) = &mut self.looked {
+            last.restless.insert(address.clone());
+        }
+        let place = (address.region.clone(), address.kind);
+        if self.objects.insert(address, object).is_none() {
+            *self.population.entry(place).or_default() += 1;
+        }
     }
 
     pub(super) fn remove(&mut self, address: &Address) -> Option<Object> {
@@ -216,10 +234,17 @@ impl World {
     /// Takes an object away without marking its row.
     pub(super) fn displace(&mut self, address: &Address) -> Option<Object> {
         let object = self.objects.remove(address)?;
-        if let Some(parent) = parent_of(address, &object.attrs)
-            && let Some(siblings) = self.children.get_mut(&parent)
-        {
-            siblings.remove(address);
+        if let Some(count) = self.population.get_mut(&(address.region.clone(), address.kind)) {
+            *count -= 1;
+        }
+        if let Some(last) = &mut self.looked {
+            last.restless.insert(address.clone());
+        }
+        if let Some(parent) = parent_of(address, &object.attrs) {
+            self.look_anew(&parent);
+            if let Some(siblings) = self.children.get_mut(&parent) {
+                siblings.remove(address);
+            }
         }
         if address.kind.facts().is_global {
             self.global_of.retain(|_, global| global != address);
@@ -275,10 +300,35 @@ impl World {
 
     /// Changes an object and marks its row.
     pub(super) fn edit(&mut self, address: &Address, change: impl FnOnce(&mut Object)) {
-        if let Some(object) = self.objects.get_mut(address) {
-            change(object);
-            self.touch_object(address);
+        let Some(object) = self.objects.get_mut(address) else { return };
+        change(object);
+        // A cluster tells of its members.
+        let parent = parent_of(address, &object.attrs);
+        self.look_anew(address);
+        self.touch_object(address);
+        if let Some(parent) = parent {
+            self.look_anew(&parent);
         }
+    }
+
+    /// What is shown of an object has changed.
+    fn look_anew(&mut self, address: &Address) {
+        if let Some(object) = self.objects.get_mut(address) {
+            object.portrait.take();
+            if let Some(last) = &mut self.looked {
+                last.restless.insert(address.clone());
+            }
+        }
+    }
+
+    /// How many objects of a kind there are in a region.
+    pub(super) fn population(&self, region: &RegionId, kind: KindId) -> usize {
+        self.population.get(&(region.clone(), kind)).copied().unwrap_or_default()
+    }
+
+    /// Whether nothing spans regions.
+    pub(super) fn has_no_globals(&self) -> bool {
+        self.globals.values().all(BTreeSet::is_empty)
     }
 
     fn touch_object(&mut self, address: &Address) {
