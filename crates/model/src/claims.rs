@@ -31,6 +31,13 @@ pub struct Claimed {
     pub is_done: bool,
 }
 
+impl Claimed {
+    /// The token of the call that made it. Of several calls nobody knows which one did.
+    pub fn token(&self) -> Option<&Token> {
+        self.tokens.first().filter(|_| self.tokens.len() == 1)
+    }
+}
+
 /// The objects of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
@@ -282,9 +289,7 @@ impl Claims {
             (TAG_RECORD, record.0.as_str()),
             (TAG_STORE, node.store.as_str()),
         ];
-        let tokens = self.objects.get(&node.address).map(|claimed| &claimed.tokens);
-        // Of several calls nobody knows which one made it.
-        let token = tokens.filter(|tokens| tokens.len() == 1).and_then(BTreeSet::first);
+        let token = self.objects.get(&node.address).and_then(Claimed::token);
         wanted
             .into_iter()
             .chain(token.map(|token| (TAG_TOKEN, token.0.as_str())))

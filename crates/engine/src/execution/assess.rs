@@ -81,6 +81,9 @@ impl StepAssessment<'_> {
     /// that is so.
     fn is_out_of_sight(&self) -> Option<(String, bool)> {
         let (address, inventory) = (&self.begun.address, self.input.inventory);
+        if inventory.gaps.is_empty() {
+            return None;
+        }
         let gap = if !inventory.seen.contains_key(address) {
             inventory.gaps_around(address).max_by_key(|gap| gap.lasting)?
         } else if !self.is_planned && !late::is_so(self.input, address, &self.begun.word, &self.begun.changes)

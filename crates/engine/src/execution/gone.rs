@@ -48,28 +48,32 @@ impl Looked<'_> {
             // It looks at what it is to take over, and at nothing else.
             return Vec::new();
         }
+        let unwanted = self.unwanted();
+        if unwanted.is_empty() {
+            return Vec::new();
+        }
         let busy = self.busy(record);
-        let known = self.ledger.claims.objects.iter();
-        let is_let_go = |address: &Address, claimed: &Claimed| {
-            !self.is_wanted(address)
-                && !busy.contains(address)
-                && !self.is_young(claimed)
-                && self.is_missing(address)
+        let is_let_go = |(address, claimed): &(&Address, &Claimed)| {
+            !busy.contains(address) && !self.is_young(claimed) && self.is_missing(address)
         };
-        known
-            .filter(|(address, claimed)| is_let_go(address, claimed))
-            .map(|(address, _)| address.clone())
-            .collect()
+        unwanted.into_iter().filter(is_let_go).map(|(address, _)| address.clone()).collect()
+    }
+
+    /// What the record knows and nobody wants. Both are sorted, so that nothing needs to be searched for.
+    fn unwanted(&self) -> Vec<(&Address, &Claimed)> {
+        let wanted = (self.purpose != Purpose::Destroy).then(|| self.desired.nodes.keys());
+        let mut wanted = wanted.into_iter().flatten().peekable();
+        let mut is_wanted = |address: &Address| {
+            while wanted.next_if(|other| *other < address).is_some() {}
+            wanted.peek() == Some(&address)
+        };
+        self.ledger.claims.objects.iter().filter(|(address, _)| !is_wanted(address)).collect()
     }
 
     /// Lists lag behind calls, also when the step is over since nobody wants its object any more: what was asked for just
     /// now may be there and not be shown.
     fn is_young(&self, claimed: &Claimed) -> bool {
         claimed.asked_at.is_some_and(|asked| self.now < asked + self.pace.late)
-    }
-
-    fn is_wanted(&self, address: &Address) -> bool {
-        self.purpose != Purpose::Destroy && self.desired.nodes.contains_key(address)
     }
 
     fn is_missing(&self, address: &Address) -> bool {

@@ -53,16 +53,51 @@ fn new_writer(verb: &Verb) -> Option<String> {
     }
 }
 
-/// Until when an operation must wait for a call that may still arrive; nothing where none is in its way.
-pub(super) fn in_the_way(input: &TurnInput<'_>, op: &Op) -> Option<Moment> {
-    input
-        .ledger
-        .late_calls()
-        .filter(|(_, late)| opposes(late, op))
-        .filter(|(step, late)| late.repeated || !is_seen(input, step, late))
-        .map(|(_, late)| late.since + input.pace.late)
-        .filter(|until| input.now < *until)
-        .max()
+/// The calls that may still arrive, gathered once for all steps of a turn.
+pub(super) struct LateCalls<'a> {
+    /// Each with the time until which it may arrive.
+    calls: Vec<(&'a StepId, Late, Moment)>,
+    /// The places of those on each object.
+    on: BTreeMap<Address, Vec<usize>>,
+    /// Whether something is being deleted by one of them.
+    deletes: bool,
+}
+
+impl<'a> LateCalls<'a> {
+    pub(super) fn of(input: &TurnInput<'a>) -> Self {
+        let calls = input.ledger.late_calls().map(|(step, late)| {
+            let until = late.since + input.pace.late;
+            (step, late, until)
+        });
+        let calls: Vec<_> = calls.filter(|(.., until)| input.now < *until).collect();
+        let mut on: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+        for (place, (_, late, _)) in calls.iter().enumerate() {
+            on.entry(late.address.clone()).or_default().push(place);
+        }
+        let deletes = calls.iter().any(|(_, late, _)| late.word == "delete");
+        Self { calls, on, deletes }
+    }
+
+    /// Until when an operation must wait for a call that may still arrive; nothing where none is in its way.
+    pub(super) fn in_the_way(&self, input: &TurnInput<'_>, op: &Op) -> Option<Moment> {
+        self.around(op)
+            .filter(|(_, late, _)| opposes(late, op))
+            .filter(|(step, late, _)| late.repeated || !is_seen(input, step, late))
+            .map(|(.., until)| *until)
+            .max()
+    }
+
+    /// Those that may oppose an operation: others than those on its own object only where something goes.
+    fn around(&self, op: &Op) -> impl Iterator<Item = &(&'a StepId, Late, Moment)> {
+        let concerns_others = match op {
+            Op::Delete { .. } => true,
+            Op::Create { .. } | Op::Modify { .. } => self.deletes,
+            Op::Tag { .. } | Op::Act { .. } => false,
+        };
+        let all = if concerns_others { self.calls.as_slice() } else { &[] };
+        let own = if concerns_others { None } else { self.on.get(op.address()) };
+        all.iter().chain(own.into_iter().flatten().map(|place| &self.calls[*place]))
+    }
 }
 
 /// What waits for calls that may still arrive, for a person.

@@ -4,6 +4,7 @@
 //! until when anything has moved.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::planning;
 use rgctl_model::address::Address;
@@ -28,7 +29,8 @@ struct Standing {
 pub struct Motion {
     /// Until when something has moved: a step was done, a phase changed, a transition was young.
     pub moved: Moment,
-    standing: BTreeMap<Address, Standing>,
+    /// What one turn found is handed on to the next as it is.
+    standing: Arc<BTreeMap<Address, Standing>>,
 }
 
 /// Something that is waited for beyond the usual.
@@ -46,18 +48,39 @@ pub struct Wait {
 
 impl Motion {
     /// Nothing has been seen yet.
-    pub const fn new(began: Moment) -> Self {
-        Self { moved: began, standing: BTreeMap::new() }
+    pub fn new(began: Moment) -> Self {
+        Self { moved: began, standing: Arc::default() }
     }
 
-    /// Takes note of how an object stands now, beside how it stood before.
-    pub(super) fn look_at(&mut self, before: &Self, inventory: &Inventory, address: &Address, now: Moment) {
+    /// Takes note of how objects stand now, beside how they stood before.
+    pub(super) fn look_at<'a>(
+        &mut self,
+        before: &Self,
+        inventory: &Inventory,
+        objects: impl Iterator<Item = &'a Address>,
+        now: Moment,
+    ) {
+        // In order, so that the ones before need not be searched for.
+        let mut earlier = before.standing.iter().peekable();
+        let standing = objects.filter_map(|address| {
+            while earlier.next_if(|(other, _)| *other < address).is_some() {}
+            let before = earlier.peek().filter(|(other, _)| *other == address).map(|(_, standing)| *standing);
+            Some((address.clone(), self.stands(before, inventory, address, now)?))
+        });
+        self.standing = Arc::new(standing.collect());
+    }
+
+    fn stands(
+        &mut self,
+        before: Option<&Standing>,
+        inventory: &Inventory,
+        address: &Address,
+        now: Moment,
+    ) -> Option<Standing> {
         let seen = inventory.seen.get(address);
-        let before = before.standing.get(address);
         if seen.is_none() && !inventory.is_complete_for(address) {
             // Not being seen is no change.
-            self.standing.extend(before.map(|before| (address.clone(), before.clone())));
-            return;
+            return before.cloned();
         }
         let word = seen.map(word).unwrap_or_default();
         let since = match before {
@@ -72,7 +95,7 @@ impl Motion {
         if let Some(usual) = seen.and_then(usual) {
             self.moves_until(since + usual.times(PATIENCE), now);
         }
-        self.standing.insert(address.clone(), Standing { word, since });
+        Some(Standing { word, since })
     }
 
     /// Something moves until then, as far as that is not to come.

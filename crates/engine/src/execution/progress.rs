@@ -22,9 +22,7 @@ pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -
     if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
         motion.moved = now;
     }
-    for address in open(input, plan, verdicts) {
-        motion.look_at(input.motion, input.inventory, address, now);
-    }
+    motion.look_at(input.motion, input.inventory, open(input, plan, verdicts).into_iter(), now);
     // The effect of a call that was accepted may take this long to show.
     for id in verdicts.under_way.keys() {
         if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == Status::Accepted) {

@@ -189,12 +189,12 @@ impl Step<'_> {
             guard.read_inbox(self.environment).await;
         }
         self.kept.run.stopping = watch.stopping() || self.is_past_deadline() || self.yields(guard, watch);
-        let mut turn = turn::turn(&self.known(&inventory));
+        let mut turn = self.turn(&inventory);
         if self.read_quotas(&turn, &inventory, watch).await {
             if let Some(guard) = guard {
                 guard.make_sure(self.environment).await?;
             }
-            turn = turn::turn(&self.known(&inventory));
+            turn = self.turn(&inventory);
         }
         tracing::debug!(
             left = turn.plan.steps.len(),
@@ -206,6 +206,14 @@ impl Step<'_> {
         );
         self.kept.run.motion.clone_from(&turn.motion);
         Ok((turn, inventory))
+    }
+
+    /// Decides; what a turn found to be as wanted is compared again only when something about it has changed.
+    fn turn(&mut self, inventory: &Inventory) -> Turn {
+        let mut memory = std::mem::take(&mut self.kept.run.memory);
+        let turn = turn::turn_after(&self.known(inventory), &mut memory);
+        self.kept.run.memory = memory;
+        turn
     }
 
     fn known<'b>(&'b self, inventory: &'b Inventory) -> TurnInput<'b> {

@@ -1,11 +1,12 @@
 //! Which steps are begun now.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::agreed::Agreed;
 use super::assess::Assessment;
 use super::input::TurnInput;
-use super::late;
+use super::late::LateCalls;
 use crate::gate;
 use crate::ledger::Status;
 use crate::planning::tables;
@@ -64,8 +65,14 @@ pub(super) struct Choice {
     pub late: BTreeMap<StepId, Moment>,
 }
 
-pub(super) fn choose(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -> Choice {
-    let mut room = Room::new(input, plan, verdicts);
+/// `broken` are the objects that are seen broken.
+pub(super) fn choose(
+    input: &TurnInput<'_>,
+    plan: &Plan,
+    verdicts: &Assessment,
+    broken: &[Address],
+) -> Choice {
+    let mut room = Room::new(input, plan, verdicts, broken);
     let agreed = input.agreed.map(Agreed::of);
     let mut choice = Choice::default();
     for step in &plan.steps {
@@ -111,9 +118,11 @@ enum Readiness {
 }
 
 struct Room<'a> {
-    /// Steps that are not done: those of the plan and those under way.
-    open: BTreeSet<&'a StepId>,
-    /// Objects in transition, or with a step under way.
+    plan: &'a Plan,
+    /// The steps of the plan, by name; made when it is asked for, which is seldom.
+    planned: OnceCell<BTreeSet<&'a StepId>>,
+    verdicts: &'a Assessment,
+    /// Objects in transition, beside those with a step under way.
     taken: BTreeSet<Address>,
     /// Parents of which a member is being disturbed, or is about to be.
     disturbed: BTreeSet<Address>,
@@ -128,14 +137,23 @@ struct Room<'a> {
     calls: BTreeMap<(RegionId, Endpoint), usize>,
     /// What of the plan would exceed a quota.
     over_quota: &'a [OverQuota],
+    /// Calls that may still arrive.
+    late: LateCalls<'a>,
     input: &'a TurnInput<'a>,
 }
 
 impl<'a> Room<'a> {
-    fn new(input: &'a TurnInput<'a>, plan: &'a Plan, verdicts: &'a Assessment) -> Self {
+    fn new(
+        input: &'a TurnInput<'a>,
+        plan: &'a Plan,
+        verdicts: &'a Assessment,
+        broken: &'a [Address],
+    ) -> Self {
         let mut room = Self {
-            open: plan.steps.iter().map(|step| &step.id).chain(verdicts.under_way.keys()).collect(),
-            taken: verdicts.taken.clone(),
+            plan,
+            planned: OnceCell::new(),
+            verdicts,
+            taken: BTreeSet::new(),
             disturbed: BTreeSet::new(),
             broken: BTreeMap::new(),
             fellows: fellows(input),
@@ -143,6 +161,7 @@ impl<'a> Room<'a> {
             under_way: BTreeMap::new(),
             calls: BTreeMap::new(),
             over_quota: &plan.over_quota,
+            late: LateCalls::of(input),
             input,
         };
         for waiting in &plan.waiting {
@@ -150,10 +169,14 @@ impl<'a> Room<'a> {
                 room.taken.insert(waiting.address().clone());
             }
         }
-        let is_out = |step: &&Step| verdicts.under_way.contains_key(&step.id);
-        room.taken.extend(plan.steps.iter().filter(is_out).filter_map(|step| step.op.beside()));
+        let beside = plan.steps.iter().filter_map(|step| Some((step, step.op.beside()?)));
+        let is_out = |(step, _): &(&Step, Address)| verdicts.under_way.contains_key(&step.id);
+        room.taken.extend(beside.filter(is_out).map(|(_, beside)| beside));
+        let mut out = verdicts.under_way.keys().peekable();
         for (id, begun) in &input.ledger.begun {
-            if verdicts.under_way.contains_key(id) {
+            // Both are sorted, so that nothing needs to be searched for.
+            while out.next_if(|other| *other < id).is_some() {}
+            if out.peek() == Some(&id) {
                 *room.under_way.entry(plane(&begun.address)).or_default() += 1;
                 if begun.word == "modify"
                     || begun.word == "delete"
@@ -169,10 +192,8 @@ impl<'a> Room<'a> {
                 room.disturb(address);
             }
         }
-        for (address, seen) in &input.inventory.seen {
-            if matches!(seen.facts.phase, Phase::Failed(_) | Phase::Unknown(_))
-                && let Some(parent) = room.parent(address).filter(|parent| !parent.kind.facts().is_global)
-            {
+        for address in broken {
+            if let Some(parent) = room.parent(address).filter(|parent| !parent.kind.facts().is_global) {
                 room.broken.insert(parent, address);
             }
         }
@@ -215,14 +236,13 @@ impl<'a> Room<'a> {
         {
             return Readiness::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
-        if verdicts.under_way.contains_key(&step.id) {
-            return Readiness::Behind;
-        }
+        let is_out = || verdicts.under_way.contains_key(&step.id);
         // Also of what stands behind others: a person is told of each step that waits for its time.
         if let Answer::Wait { until, why } = answer {
-            return Readiness::Later(until, why);
+            return if is_out() { Readiness::Behind } else { Readiness::Later(until, why) };
         }
-        if step.needs.iter().any(|need| self.open.contains(need)) {
+        // What a step needs are steps of the same plan, which is of what is not done.
+        if !step.needs.is_empty() || is_out() {
             return Readiness::Behind;
         }
         let mut going = step.after_deletion_of.iter().filter_map(|address| input.inventory.seen.get(address));
@@ -233,7 +253,7 @@ impl<'a> Room<'a> {
         if verdicts.retry_at.get(&step.id).is_some_and(|at| *at > input.now) {
             return Readiness::Wait;
         }
-        if let Some(until) = late::in_the_way(input, &step.op) {
+        if let Some(until) = self.late.in_the_way(input, &step.op) {
             return Readiness::WaitUntil(until);
         }
         if self.is_object_taken(step) {
@@ -266,16 +286,16 @@ impl<'a> Room<'a> {
     /// while its parent changes.
     fn is_object_taken(&self, step: &Step) -> bool {
         let address = step.op.address();
-        if self.taken.contains(address) {
+        if self.is_taken(address) {
             return true;
         }
         let parent = self.parent(address);
-        if parent.as_ref().is_some_and(|parent| self.taken.contains(parent)) {
+        if parent.as_ref().is_some_and(|parent| self.is_taken(parent)) {
             return true;
         }
-        let is_fellow_taken = || self.fellows_of(address).any(|fellow| self.taken.contains(fellow));
+        let is_fellow_taken = || self.fellows_of(address).any(|fellow| self.is_taken(fellow));
         if changes_all(&step.op) && is_fellow_taken()
-            || step.op.beside().is_some_and(|beside| self.taken.contains(&beside))
+            || step.op.beside().is_some_and(|beside| self.is_taken(&beside))
             || self.joins_what_is_taken(&step.op)
         {
             return true;
@@ -300,7 +320,7 @@ impl<'a> Room<'a> {
         self.globals
             .iter()
             .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
-            .any(|(global, primary)| self.taken.contains(global) || self.taken.contains(primary))
+            .any(|(global, primary)| self.is_taken(global) || self.is_taken(primary))
     }
 
     fn fellows_of(&self, address: &Address) -> impl Iterator<Item = &Address> {
@@ -330,12 +350,12 @@ impl<'a> Room<'a> {
     /// The last member that serves goes when another one that is being made serves: until then it is all there is.
     fn waits_for_relief(&self, step: &Step) -> bool {
         let address = step.op.address();
-        let Some(parent) = self.parent(address).filter(|parent| !self.is_leaving(parent)) else {
-            return false;
-        };
         if !matches!(step.op, Op::Delete { .. }) {
             return false;
         }
+        let Some(parent) = self.parent(address).filter(|parent| !self.is_leaving(parent)) else {
+            return false;
+        };
         let seen = &self.input.inventory.seen;
         let others = || {
             seen.iter().filter(|(other, _)| *other != address && self.parent(other).as_ref() == Some(&parent))
@@ -350,7 +370,7 @@ impl<'a> Room<'a> {
         let Some(kind) = address.kind.child_kind() else { return false };
         let successor = Address::new(address.region.clone(), kind, to.clone());
         let seen = self.input.inventory.seen.get(&successor);
-        self.taken.contains(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
+        self.is_taken(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
     }
 
     /// A parent that is itself being removed has no service to protect.
@@ -366,18 +386,20 @@ impl<'a> Room<'a> {
         let node = self.input.desired.nodes.get(step.op.address())?;
         let is_ready = |address: &Address| {
             self.input.inventory.seen.get(address).is_some_and(|seen| seen.facts.phase.is_ready())
-                && !self.taken_by_us(address)
+                && !self.is_taken(address)
         };
         node.needs.iter().find(|address| !is_ready(address)).cloned()
     }
 
     /// Whether the step that makes an object is not done.
     fn is_open(&self, missing: &Address) -> bool {
-        self.open.contains(&StepId(format!("create {missing}").into()))
+        let creation = StepId(format!("create {missing}").into());
+        let planned = self.planned.get_or_init(|| self.plan.steps.iter().map(|step| &step.id).collect());
+        planned.contains(&creation) || self.verdicts.under_way.contains_key(&creation)
     }
 
-    fn taken_by_us(&self, address: &Address) -> bool {
-        self.taken.contains(address)
+    fn is_taken(&self, address: &Address) -> bool {
+        self.taken.contains(address) || self.verdicts.taken.contains(address)
     }
 
     fn unready(&self, missing: &Address) -> Readiness {

@@ -13,7 +13,7 @@ use super::motion::Motion;
 use super::unseen::Unseen;
 use crate::gate::Verdicts;
 use crate::ledger::Ledger;
-use crate::planning;
+use crate::planning::{self, Memory};
 use rgctl_model::observed::Selection;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
@@ -63,6 +63,8 @@ pub(super) struct CurrentRun {
     pub calls: u64,
     pub motion: Motion,
     pub unseen: Unseen,
+    /// What was found to be as wanted.
+    pub memory: Memory,
     /// What was found about desired state as a whole.
     pub verdicts: Verdicts,
     /// Regions whose quotas were asked for.
@@ -85,6 +87,7 @@ impl CurrentRun {
             calls: 0,
             motion: Motion::new(began),
             unseen: Unseen::default(),
+            memory: Memory::default(),
             verdicts: planning::verdicts(job.desired, job.figures),
             read: BTreeSet::new(),
             yields_to: None,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::motion::{Motion, Wait};
 use super::{assess, late, progress, schedule};
-use crate::planning::{self, Figures, PlanInput, Unpriced};
+use crate::planning::{self, Figures, Memory, PlanInput, Unpriced};
+use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::observed::Inventory;
@@ -89,29 +90,14 @@ pub fn snapshot_suffix(began: Moment) -> String {
 /// 5. What the record knows, nobody wants and nobody finds is let go.
 /// 6. When nothing is under way and nothing can be begun, the run is over; so it is when nothing has moved for too long.
 pub fn turn(input: &TurnInput<'_>) -> Turn {
-    let suffix = snapshot_suffix(input.began);
-    // Prices matter to a step only where nothing may grow.
-    let unpriced = Unpriced(input.figures);
-    let figures: &dyn Figures = if input.verdicts.refuses_growth() { input.figures } else { &unpriced };
-    let ask = PlanInput {
-        desired: input.desired,
-        inventory: input.inventory,
-        policy: input.policy,
-        figures,
-        choices: &input.choices(),
-        now: input.now,
-        snapshot_suffix: &suffix,
-        destroy: input.destroys(),
-        claims: &input.ledger.claims,
-        verdicts: input.verdicts,
-        authority: input.authority,
-    };
-    let plan = match input.purpose {
-        Purpose::Apply | Purpose::Destroy => planning::plan(&ask),
-        Purpose::TakeOver => planning::take_over(&ask, input.gives_up()),
-    };
+    turn_after(input, &mut Memory::default())
+}
+
+/// Decides what [`turn`] decides, and compares only what has changed since the turn that a memory is of.
+pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
+    let (plan, broken) = planned(input, memory);
     let mut verdicts = assess::assess(input, &plan);
-    let mut choice = schedule::choose(input, &plan, &verdicts);
+    let mut choice = schedule::choose(input, &plan, &verdicts, &broken);
     let unseen = verdicts.unseen.iter();
     choice.held.extend(unseen.map(|(step, why)| Held {
         step: step.clone(),
@@ -160,6 +146,42 @@ pub fn turn(input: &TurnInput<'_>) -> Turn {
         later: choice.later,
         plan,
         outcome,
+    }
+}
+
+/// The plan as it is now, and the objects that are seen broken.
+fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> (Plan, Vec<Address>) {
+    let suffix = snapshot_suffix(input.began);
+    // Prices matter to a step only where nothing may grow.
+    let unpriced = Unpriced(input.figures);
+    let figures: &dyn Figures = if input.verdicts.refuses_growth() { input.figures } else { &unpriced };
+    let ask = PlanInput {
+        desired: input.desired,
+        inventory: input.inventory,
+        policy: input.policy,
+        figures,
+        choices: &input.choices(),
+        now: input.now,
+        snapshot_suffix: &suffix,
+        destroy: input.destroys(),
+        claims: &input.ledger.claims,
+        verdicts: input.verdicts,
+        authority: input.authority,
+    };
+    match input.purpose {
+        Purpose::Apply | Purpose::Destroy => {
+            let plan = planning::plan_after(&ask, memory);
+            debug_assert_eq!(
+                plan,
+                planning::plan(&ask),
+                "what was kept from the turn before is not so any more"
+            );
+            (plan, memory.broken().to_vec())
+        }
+        Purpose::TakeOver => {
+            let seen: Vec<_> = input.inventory.seen.iter().collect();
+            (planning::take_over(&ask, input.gives_up()), planning::broken(&seen))
+        }
     }
 }
 

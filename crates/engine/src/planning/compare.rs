@@ -16,13 +16,14 @@ use rgctl_model::policy::{ConsentRequest, DestructiveAction};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Change, FieldChange};
 
+/// Adds what there is to do and to wait for. Tells whether the object is there, ours, and differs in nothing.
 pub(super) fn compare<'a>(
     input: &PlanInput<'a>,
     node: &'a Node,
-    seen: Option<(&Address, &'a Observed)>,
+    seen: Option<&'a Observed>,
     draft: &mut Draft<'a>,
-) {
-    let Some((_, seen)) = seen else {
+) -> bool {
+    let Some(seen) = seen else {
         if input.inventory.is_complete_for(&node.address) {
             draft.push(create(input, node, None, Reason::Missing), Some(node), None);
         } else {
@@ -32,18 +33,32 @@ pub(super) fn compare<'a>(
                 lasting: input.inventory.gaps_around(&node.address).any(|gap| gap.lasting),
             });
         }
-        return;
+        return false;
     };
     if let Standing::Foreign { owner, remedy } =
         input.claims.standing(&input.desired.blueprint, &node.address, seen)
     {
         draft.waiting.push(Blocker::Foreign { address: node.address.clone(), owner, remedy });
-        return;
+        return false;
     }
-    compare_phase(input, node, seen, draft);
+    compare_phase(input, node, seen, draft)
 }
 
-fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) {
+/// The same for one that is known to be ours and to differ in nothing.
+pub(super) fn compare_known(address: &Address, seen: &Observed, draft: &mut Draft<'_>) {
+    if seen.facts.phase.is_ready() {
+        draft.waiting.extend(pending(address, seen));
+    } else {
+        draft.waiting.push(transition(address, seen));
+    }
+}
+
+fn compare_phase<'a>(
+    input: &PlanInput<'a>,
+    node: &'a Node,
+    seen: &'a Observed,
+    draft: &mut Draft<'a>,
+) -> bool {
     let address = &node.address;
     match &seen.facts.phase {
         // A seen object that is absent or on its way out is made anew once it is gone.
@@ -56,17 +71,15 @@ fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, 
         }
         Phase::Creating | Phase::Busy { .. } => {
             draft.waiting.push(transition(address, seen));
-            change(input, node, seen, draft);
+            return change(input, node, seen, draft);
         }
         Phase::Ready => {
-            if let Some(waiting) = pending(address, seen) {
-                draft.waiting.push(waiting);
-            }
-            change(input, node, seen, draft);
+            draft.waiting.extend(pending(address, seen));
+            return change(input, node, seen, draft);
         }
         Phase::Stopped => {
             if wants_stopped(node) {
-                return;
+                return false;
             }
             // What is stopped takes no change: it is woken first. Members wake with their parent, and a kind that can be
             // paused by a change of that field.
@@ -83,6 +96,7 @@ fn compare_phase<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, 
         }
         Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(address, seen)),
     }
+    false
 }
 
 /// The wanted value of the field that pauses an object, if its kind can be paused and anything is wanted of it.
@@ -227,15 +241,16 @@ fn staged_changes(wanted: &AnyAttrs, seen: &Observed) -> Vec<FieldChange> {
     changes
 }
 
-/// Steps that change a seen object into the wanted one.
-fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) {
+/// Adds the steps that change a seen object into the wanted one; tells whether it differs in nothing.
+fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) -> bool {
     let mut changes = staged_changes(&node.attrs, seen);
+    let is_equal = changes.is_empty();
     if changes.iter().any(|change| change.common) {
         super::primary::leave_to_primary(input, &node.address, seen, &mut changes);
     }
     if changes.iter().any(|change| change.change == Change::Replace) {
         replace(input, node, seen, &changes, draft);
-        return;
+        return false;
     }
     let (mut alone, together): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.alone);
     let kind = node.address.kind;
@@ -254,10 +269,14 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
         let op = Op::Modify { address: node.address.clone(), changes, attrs };
         draft.push(step(input, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
     }
-    draft.waiting.extend(other_key(node, seen));
-    if let Some((op, why)) = retag(input, node, seen) {
+    let other_key = other_key(node, seen);
+    let retag = retag(input, node, seen);
+    let is_equal = is_equal && other_key.is_none() && retag.is_none();
+    draft.waiting.extend(other_key);
+    if let Some((op, why)) = retag {
         draft.push(step(input, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
     }
+    is_equal
 }
 
 /// Changes that go alone, one for each call, except those that only go together.

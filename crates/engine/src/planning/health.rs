@@ -8,19 +8,20 @@ use super::compare::wants_stopped;
 use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::health::{Ailment, Health, Trouble};
-use rgctl_model::observed::Gap;
+use rgctl_model::observed::{Gap, Observed};
 use rgctl_model::plan::Blocker;
 use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_schema::phase::Phase;
 
-/// Judges a desired state, an inventory, and what the plan made of them waits for.
-pub(super) fn judge(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
+/// Judges a desired state, an inventory, and what the plan made of them waits for. `others` are the objects that are not known
+/// to be as wanted.
+pub(super) fn judge(input: &PlanInput<'_>, others: &[(&Address, &Observed)], waiting: &[Blocker]) -> Health {
     let mut troubles = told(input, waiting);
 
     let foreign: BTreeSet<&Address> =
         waiting.iter().filter(|one| matches!(one, Blocker::Foreign { .. })).map(Blocker::address).collect();
     if !input.destroy {
-        troubles.extend(stopped(input, &foreign));
+        troubles.extend(stopped(input, others, &foreign));
         troubles.extend(half_taken_over(input, &foreign));
     }
     with_gaps(input, troubles)
@@ -85,15 +86,18 @@ fn of_waiting(input: &PlanInput<'_>, waiting: &Blocker) -> Option<Trouble> {
 /// Objects of ours that are stopped, and wanted running.
 fn stopped<'a>(
     input: &'a PlanInput<'_>,
+    others: &'a [(&Address, &Observed)],
     foreign: &'a BTreeSet<&Address>,
 ) -> impl Iterator<Item = Ailment> + 'a {
-    let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.address));
-    nodes.filter_map(|node| {
-        let seen = input.inventory.seen.get(&node.address)?;
-        let is_stopped = seen.facts.phase == Phase::Stopped && !wants_stopped(node);
+    let stopped = others.iter().filter(|(_, seen)| seen.facts.phase == Phase::Stopped);
+    stopped.filter_map(|(address, seen)| {
+        let node = input
+            .desired
+            .nodes
+            .get(address)
+            .filter(|node| input.is_target(address) && !wants_stopped(node))?;
         let why = || format!("is stopped (the service says {:?}), and wanted running", seen.facts.native);
-        (is_stopped && !foreign.contains(&node.address))
-            .then(|| ailment(input, &node.address, Trouble::Stopped, why()))
+        (!foreign.contains(&node.address)).then(|| ailment(input, &node.address, Trouble::Stopped, why()))
     })
 }
 

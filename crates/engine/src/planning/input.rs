@@ -1,6 +1,7 @@
 //! What a plan is made from, and what every part of planning asks of it.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::figures::Figures;
 use crate::gate::{Asked, Verdicts};
@@ -90,13 +91,13 @@ impl PlanInput<'_> {
 }
 
 /// A wanted object, and a seen one at the same address; at most one of the two is missing.
-pub(super) type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Observed)>);
+pub(super) type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Arc<Observed>)>);
 
 /// Wanted and seen objects side by side, in the order of their addresses. Both lists are sorted, so that nothing needs to
 /// be searched for.
 pub(super) fn side_by_side<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Pair<'a>> {
     let mut wanted = input.desired.nodes.values().filter(|_| !input.destroy).peekable();
-    let mut seen = input.inventory.seen.iter().peekable();
+    let mut seen = input.inventory.seen.iter_shared().peekable();
     std::iter::from_fn(move || {
         let order = match (wanted.peek(), seen.peek()) {
             (None, None) => return None,

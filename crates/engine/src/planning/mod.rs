@@ -19,6 +19,7 @@ mod figures;
 mod health;
 mod hold;
 mod input;
+mod memory;
 mod order;
 mod outsiders;
 mod primary;
@@ -29,26 +30,30 @@ pub mod tables;
 mod takeover;
 
 use crate::gate::{self, Verdicts};
+use rgctl_model::address::Address;
 use rgctl_model::bill::CostRange;
 use rgctl_model::claims::Claims;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::Inventory;
+use rgctl_model::observed::{Inventory, Observed};
 use rgctl_model::plan::{Answer, PLAN_FORMAT, Plan, Step};
 use rgctl_model::policy::DestructiveAction;
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
 use rgctl_schema::digest::Digester;
 use rgctl_schema::names::Fingerprint;
+use rgctl_schema::phase::Phase;
 
 pub use difference::{effective_attrs, remaining_changes};
 pub use effect::transition_p95;
 pub use figures::{Figures, NoFigures, Unpriced};
 pub use input::PlanInput;
+pub use memory::Memory;
 pub use quotas::{known as known_quotas, regions_that_grow};
 pub use takeover::take_over;
 
 use draft::Draft;
 use input::side_by_side;
+use memory::Found;
 
 /// Makes the plan.
 ///
@@ -59,21 +64,22 @@ use input::side_by_side;
 /// 5. Steps outside the targets are dropped, with what depends on them.
 /// 6. Order, cost and effect are added, and what the gate says.
 pub fn plan(input: &PlanInput<'_>) -> Plan {
+    plan_after(input, &mut Memory::default())
+}
+
+/// Makes the plan that [`plan`] makes, and compares only what has changed since the one that a memory is of.
+pub fn plan_after(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
+    memory.prepare(input);
     let mut draft = Draft::default();
-    let mut unwanted = Vec::new();
-    for pair in side_by_side(input) {
-        match pair {
-            (Some(node), seen) => compare::compare(input, node, seen, &mut draft),
-            (None, Some((address, seen))) => unwanted.push((address, seen)),
-            (None, None) => {}
-        }
-    }
+    let sorted = sort_out(input, memory, &mut draft);
+    memory.keep(sorted.news, broken(&sorted.others));
+    let (unwanted, others) = (sorted.unwanted, sorted.others);
     if !input.destroy {
         compare::link_needs(input, &mut draft);
         rolling::roll(input, &mut draft);
     }
     removal::remove_unwanted(input, &unwanted, &mut draft);
-    let outsiders = outsiders::outsiders(input, &draft);
+    let outsiders = outsiders::outsiders(input, &others, &draft);
     draft.waiting.extend(outsiders);
     if input.destroy {
         let lookalikes = outsiders::lookalikes(input, &draft);
@@ -86,7 +92,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     }
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
-    let health = health::judge(input, &waiting);
+    let health = health::judge(input, &others, &waiting);
     notes.extend(outsiders::cost(input, &waiting));
     let mut steps = order::sort(draft);
     disturb::describe(input, &mut steps);
@@ -125,6 +131,50 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         over_quota,
         notes,
     }
+}
+
+/// Those of the objects that are in a state of failure, or in one that this version does not know.
+pub fn broken(objects: &[(&Address, &Observed)]) -> Vec<Address> {
+    let broken =
+        objects.iter().filter(|(_, seen)| matches!(seen.facts.phase, Phase::Failed(_) | Phase::Unknown(_)));
+    broken.map(|(address, _)| (*address).clone()).collect()
+}
+
+/// What is seen, sorted out.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// What nobody wants.
+    unwanted: Vec<(&'a Address, &'a Observed)>,
+    /// What is not known to be ours and as wanted, with all that nobody wants.
+    others: Vec<(&'a Address, &'a Observed)>,
+    /// What is, since now.
+    news: Vec<(Address, Found)>,
+}
+
+/// Compares each wanted object with what is seen of it, but for what is known.
+fn sort_out<'a>(input: &PlanInput<'a>, memory: &Memory, draft: &mut Draft<'a>) -> Sorted<'a> {
+    let (mut sorted, mut known) = (Sorted::default(), memory.walk(input));
+    for pair in side_by_side(input) {
+        match pair {
+            (Some(node), Some((address, seen))) => match known.recall(address, seen) {
+                Some(found) if found.is_quiet => {}
+                Some(_) => compare::compare_known(address, seen, draft),
+                None if compare::compare(input, node, Some(seen), draft) => {
+                    sorted.news.extend(known.note(address, seen));
+                }
+                None => sorted.others.push((address, seen)),
+            },
+            (Some(node), None) => {
+                compare::compare(input, node, None, draft);
+            }
+            (None, Some((address, seen))) => {
+                sorted.unwanted.push((address, seen));
+                sorted.others.push((address, seen));
+            }
+            (None, None) => {}
+        }
+    }
+    sorted
 }
 
 /// Asks the gate about all steps: first without quotas, since only what may be done takes room of one or makes some.

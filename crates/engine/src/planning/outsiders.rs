@@ -20,7 +20,13 @@ use rgctl_schema::phase::Phase;
 
 /// Every object that is not ours, with an object of ours that it is bound to. One that is wanted is told as foreign
 /// already; here it counts where its partner would go.
-pub(super) fn outsiders(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocker> {
+///
+/// `others` are the objects that are not known to be ours.
+pub(super) fn outsiders(
+    input: &PlanInput<'_>,
+    others: &[(&Address, &Observed)],
+    draft: &Draft<'_>,
+) -> Vec<Blocker> {
     let mut found: BTreeMap<Address, (Address, Option<String>)> = BTreeMap::new();
     let globals = input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().is_global);
     let of_ours =
@@ -36,8 +42,7 @@ pub(super) fn outsiders(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocker
             }
         }
     }
-    let strangers = input.inventory.seen.iter().filter(|(address, _)| is_outsider(input, address));
-    for (address, seen) in strangers {
+    for (address, seen) in others.iter().copied().filter(|(address, _)| is_outsider(input, address)) {
         let mut named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
             let name = Name::new(name).ok()?;
             Some(Address::new(address.region.clone(), kind, name))

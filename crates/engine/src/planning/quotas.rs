@@ -117,18 +117,27 @@ struct Here<'a>(BTreeMap<(&'a RegionId, KindId), (u64, u64)>);
 
 impl<'a> Here<'a> {
     fn of(inventory: &'a Inventory) -> Self {
-        let mut here: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+        let mut here = Self(BTreeMap::new());
+        // What is seen comes in order, so that each place is looked for once.
+        let (mut place, mut count) = (None, (0, 0));
         for (address, seen) in &inventory.seen {
+            if place != Some((&address.region, address.kind)) {
+                here.add(place.replace((&address.region, address.kind)), std::mem::take(&mut count));
+            }
             if matches!(seen.facts.phase, Phase::Absent) {
                 continue;
             }
-            let (objects, units) = here.entry((&address.region, address.kind)).or_default();
-            *objects += 1;
+            count.0 += 1;
             if unit_quota_of(address.kind).is_some() {
-                *units = units.saturating_add(units_of(&effective_attrs(seen)));
+                count.1 = u64::saturating_add(count.1, units_of(&effective_attrs(seen)));
             }
         }
-        Self(here)
+        here.add(place, count);
+        here
+    }
+
+    fn add(&mut self, place: Option<(&'a RegionId, KindId)>, count: (u64, u64)) {
+        self.0.extend(place.map(|place| (place, count)));
     }
 
     fn objects(&self, region: &'a RegionId, kinds: impl Iterator<Item = KindId>) -> u64 {

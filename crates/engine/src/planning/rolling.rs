@@ -124,6 +124,7 @@ impl<'a> Successors<'a> {
         let (mut ready, mut busy) = (Vec::new(), Vec::new());
         for pair in side_by_side(input) {
             let (Some(node), Some((address, seen))) = pair else { continue };
+            let seen: &Observed = seen;
             let phase = &seen.facts.phase;
             let goes = matches!(phase, Phase::Deleting);
             if seen.facts.role == Some(Role::Writer) || !input.owns(address, seen) || goes {

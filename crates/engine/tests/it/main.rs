@@ -5,6 +5,7 @@ mod crash;
 mod engine;
 mod late;
 mod lease;
+mod memory;
 mod ownership;
 mod planning;
 mod swarm;
