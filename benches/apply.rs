@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use futures::future::BoxFuture;
+use rgctl_blueprint::desired::fingerprint;
 use rgctl_engine::execution::drive::{Environment, IfHeld, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::planning::NoFigures;
@@ -35,9 +36,11 @@ const REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "eu-west-1", "ap-east-1"];
 
 fn world_of(objects: usize) -> Desired {
     let stores = (0..objects.div_ceil(10)).map(|n| (format!("s{n}"), REGIONS[n % REGIONS.len()]));
-    fixtures::desired(
-        stores.flat_map(|(store, code)| fixtures::cluster_store(&store, code, 7, "db.r7g.large")).collect(),
-    )
+    let nodes = stores.flat_map(|(store, code)| fixtures::cluster_store(&store, code, 7, "db.r7g.large"));
+    let mut desired = fixtures::desired(nodes.collect());
+    // As of a blueprint that was read: what is wanted is told by its digest.
+    desired.fingerprint = fingerprint(&desired.nodes);
+    desired
 }
 
 /// A machine's time that stands still: no lease has to be renewed.
