@@ -44,9 +44,9 @@ fn world_of(objects: usize) -> Desired {
 }
 
 /// A machine's time that stands still: no lease has to be renewed.
-struct Standing;
+struct FrozenClock;
 
-impl Clock for Standing {
+impl Clock for FrozenClock {
     fn now(&self) -> Moment {
         Moment::EPOCH
     }
@@ -70,7 +70,7 @@ impl Watch for Count {
 fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
     let cloud = SimCloud::in_memory(7, GENESIS);
     let (clock, store) = (cloud.clock(), SqliteStore::in_memory().unwrap());
-    let world = Environment { cloud: &cloud, clock: &clock, wall: &Standing, store: &store };
+    let world = Environment { cloud: &cloud, clock: &clock, wall: &FrozenClock, store: &store };
     let (policy, run) = (Policy::default(), RunId("bench".into()));
     let job = Job {
         desired,

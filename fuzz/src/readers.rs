@@ -9,7 +9,7 @@ use rgctl::cli::saved::SavedPlan;
 use rgctl::report::diagnostics::{self, Colour};
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::region::{self, RegionBook};
 use rgctl_blueprint::{template, yaml};
 use rgctl_catalog::{AsOf, Catalog, OfferAsk, PriceBookDocument, RefreshedBook, read_offer};
@@ -31,7 +31,7 @@ use rgctl_schema::time::{Moment, Span};
 static CATALOG: LazyLock<Catalog> =
     LazyLock::new(|| Catalog::embedded().expect("the embedded tables are whole"));
 static REGIONS: LazyLock<RegionBook> =
-    LazyLock::new(|| Reading::of(RegionBook::default(), &region::built_in()).regions);
+    LazyLock::new(|| ParsedDocuments::of(RegionBook::default(), &region::built_in()).regions);
 
 /// The day for which the shipped files are written.
 const TODAY: Moment = Moment::from_secs(1_795_000_000);
@@ -59,7 +59,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
 pub fn blueprint(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     let sources = [Source::new("input", text)];
-    let mut reading = Reading::of(REGIONS.clone(), &sources);
+    let mut reading = ParsedDocuments::of(REGIONS.clone(), &sources);
     reading.check(&CATALOG, TODAY);
     told_within(&reading.diagnostics, &sources[0]);
     if reading.diagnostics.has_errors() {
@@ -83,7 +83,7 @@ pub fn blueprint(bytes: &[u8]) {
 pub fn region_file(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     let sources = [Source::new("input", text)];
-    let mut reading = Reading::of(RegionBook::default(), &sources);
+    let mut reading = ParsedDocuments::of(RegionBook::default(), &sources);
     reading.check(&CATALOG, TODAY);
     told_within(&reading.diagnostics, &sources[0]);
 }

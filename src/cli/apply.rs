@@ -6,9 +6,9 @@ use super::adapters::Adapters;
 use super::args::{OutputForm, RunArgs};
 use super::error::Failure;
 use super::exit::Exit;
-use super::load::Loaded;
+use super::load::LoadedBlueprint;
 use super::output::Output;
-use super::run::{self, Looked, Run};
+use super::run::{self, PlanResult, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
 use crate::report::plan::{self, Detail};
@@ -109,7 +109,7 @@ fn stricter_line(sources: &[(&BTreeSet<String>, &str)]) -> Option<String> {
 
 /// Plans, shows the plan, asks, and carries it out.
 pub async fn run(
-    loaded: &Loaded,
+    loaded: &LoadedBlueprint,
     policy: Policy,
     purpose: Purpose,
     run: &RunArgs,
@@ -144,13 +144,18 @@ impl Watch for BeginsNothing {
 
 /// Where nothing is to be done, or nothing may be, the record learns all the same what is new: policies and a calendar, so that
 /// older plans are held to them, and objects that were looked for in vain. Only the record changes, so that nobody is asked.
-async fn put_on_record(work: &ApplyRequest<'_>, looked: Looked, adapters: &Adapters, output: &mut Output) {
-    let Looked { plan, inventory, mut ledger } = looked;
+async fn put_on_record(
+    work: &ApplyRequest<'_>,
+    looked: PlanResult,
+    adapters: &Adapters,
+    output: &mut Output,
+) {
+    let PlanResult { plan, inventory, mut ledger } = looked;
     let (now, pace) = (adapters.clock.now(), Pace::default());
     let recorded = ledger.ruled.as_ref().map(|ruled| &ruled.rules);
     let has_other_rules = ledger.last_seq > 0 && recorded != Some(&RecordedRules::of(&work.desired.rules));
     ledger.inherit(now);
-    let looked = gone::Looked {
+    let looked = gone::GoneInput {
         desired: work.desired,
         inventory: &inventory,
         ledger: &ledger,

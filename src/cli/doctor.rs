@@ -68,7 +68,7 @@ mod with_provider {
     use crate::cli::{adapters, figures, iam_policy, load, names, validate};
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};
-    use rgctl_aws::doctor::{Bucket, CheckResult, Finding, gather, report};
+    use rgctl_aws::doctor::{CheckResult, DoctorCheck, RecordBucket, gather, report};
     use rgctl_machine::SystemClock;
     use rgctl_model::kinds::KindId;
     use rgctl_model::ports::Clock;
@@ -79,7 +79,7 @@ mod with_provider {
     #[derive(Debug, Serialize)]
     struct Checkup {
         able: bool,
-        findings: Vec<Finding>,
+        findings: Vec<DoctorCheck>,
     }
 
     pub(super) async fn checkup(
@@ -90,7 +90,7 @@ mod with_provider {
         let wanted = wanted(args, settings, output).await?;
         let bucket = match &wanted.record {
             Some(record) => {
-                Some(Bucket { record: record.clone(), region: adapters::region_of_the_bucket()? })
+                Some(RecordBucket { record: record.clone(), region: adapters::region_of_the_bucket()? })
             }
             None => None,
         };

@@ -15,16 +15,17 @@ use super::exit::Exit;
 use super::figures;
 use super::names;
 use super::output::Output;
-use super::run::{self, Looked, Run, look_and_plan};
+use super::run::{self, PlanResult, Run, look_and_plan};
 use super::settings::Settings;
 use super::{load, validate};
 use crate::import::{self, Adoption};
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
 use crate::report::import::{
-    self as view, ImportReport, Stranger, StrangersReport, strangers_markdown, strangers_text,
+    self as view, ForeignObject, ForeignObjectsReport, ImportReport, foreign_objects_markdown,
+    foreign_objects_text,
 };
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::Catalog;
 use rgctl_engine::execution::drive::{IfHeld, observe};
@@ -82,7 +83,7 @@ pub struct ImportArgs {
 }
 
 /// Objects without an owner, and those of others, in the order of their addresses.
-pub fn strangers<'a>(
+pub fn foreign_objects<'a>(
     seen: &'a Inventory,
     desired: &Desired,
     claims: &Claims,
@@ -133,8 +134,8 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
         outcome = taken.outcome;
     }
     match settings.output {
-        OutputForm::Text => output.data(&strangers_text(&report, output.style))?,
-        OutputForm::Markdown | OutputForm::Html => output.data(&strangers_markdown(&report))?,
+        OutputForm::Text => output.data(&foreign_objects_text(&report, output.style))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&foreign_objects_markdown(&report))?,
         form => output.document(&document(format::NOT_OWNED, &report), form)?,
     }
     let left = report.objects.iter().filter(|one| one.named && one.taken != Some(true)).count();
@@ -161,11 +162,11 @@ fn everything_around(desired: &Desired) -> Selection {
     }
 }
 
-fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &Plan) -> StrangersReport {
+fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &Plan) -> ForeignObjectsReport {
     let free: BTreeSet<&Address> = free.steps.iter().map(|step| step.op.address()).collect();
-    let objects = strangers(seen, desired, claims).into_iter().map(|(address, one)| {
+    let objects = foreign_objects(seen, desired, claims).into_iter().map(|(address, one)| {
         let node = desired.nodes.get(address);
-        Stranger {
+        ForeignObject {
             address: address.clone(),
             state: one.facts.native.clone(),
             owner: one.owner().map(str::to_owned),
@@ -176,7 +177,7 @@ fn listed(desired: &Desired, seen: &Inventory, claims: &Claims, free: &Plan) -> 
             refusal: None,
         }
     });
-    StrangersReport { blueprint: desired.blueprint.clone(), objects: objects.collect() }
+    ForeignObjectsReport { blueprint: desired.blueprint.clone(), objects: objects.collect() }
 }
 
 fn say_gaps(seen: &Inventory, output: &mut Output) {
@@ -277,7 +278,7 @@ fn check_text(found: &mut Adoption, book: &RegionBook, catalog: &Catalog, now: M
         return;
     }
     let source = Source::new("the blueprint that is written", found.file());
-    let mut reading = Reading::of(book.clone(), std::slice::from_ref(&source));
+    let mut reading = ParsedDocuments::of(book.clone(), std::slice::from_ref(&source));
     reading.check(catalog, now);
     if reading.diagnostics.is_empty() {
         return;
@@ -313,7 +314,8 @@ async fn take_and_tell(
     }
     let refused = taken.refused.len();
     output.say(&format!("{} taken over, {refused} refused", taken.asked.saturating_sub(refused)));
-    let Looked { plan, .. } = look_and_plan(adapters, desired, &NoFigures, &Policy::default(), false).await?;
+    let PlanResult { plan, .. } =
+        look_and_plan(adapters, desired, &NoFigures, &Policy::default(), false).await?;
     output.say(&format!("planned again: {} steps left", plan.steps.len()));
     taken.outcome.and_then(run::exit_of).map_or(Ok(()), |exit| Err(Failure::said(exit)))
 }

@@ -11,7 +11,7 @@ use super::validate;
 use crate::report::diagnostics;
 use rgctl_blueprint::capacity::Estimate;
 use rgctl_blueprint::desired;
-use rgctl_blueprint::document::{Loaded as Document, Reading};
+use rgctl_blueprint::document::{ParsedBlueprint as Document, ParsedDocuments};
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::overlay::Decisions;
@@ -22,7 +22,7 @@ use rgctl_schema::names::{BlueprintName, RegionId};
 use rgctl_schema::time::Moment;
 
 /// What a blueprint comes to.
-pub struct Loaded {
+pub struct LoadedBlueprint {
     /// What should exist.
     pub desired: rgctl_model::node::Desired,
     /// How the sizes were found.
@@ -33,7 +33,7 @@ pub struct Loaded {
 
 /// Files that were read and are free of errors.
 pub struct Checked {
-    reading: Reading,
+    reading: ParsedDocuments,
     sources: Vec<Source>,
     catalog: Catalog,
 }
@@ -92,7 +92,12 @@ impl Checked {
     }
 
     /// Sizes and expands, with the decisions that stand.
-    pub fn build(self, decisions: &Decisions, now: Moment, output: &mut Output) -> Result<Loaded, Failure> {
+    pub fn build(
+        self,
+        decisions: &Decisions,
+        now: Moment,
+        output: &mut Output,
+    ) -> Result<LoadedBlueprint, Failure> {
         let document = self.only()?;
         match desired::build(&document.blueprint, &self.reading.regions, &self.catalog, decisions, now) {
             Ok(built) => {
@@ -100,7 +105,7 @@ impl Checked {
                     output.say(&format!("note: {note}"));
                 }
                 let figures = CatalogFigures::new(self.catalog, &built.desired, SystemClock.now());
-                Ok(Loaded { desired: built.desired, estimates: built.estimates, figures })
+                Ok(LoadedBlueprint { desired: built.desired, estimates: built.estimates, figures })
             }
             Err(findings) => {
                 let found = located(document, findings);

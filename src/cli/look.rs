@@ -5,9 +5,9 @@ use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
-use super::load::Loaded;
+use super::load::LoadedBlueprint;
 use super::output::Output;
-use super::run::{self, Looked};
+use super::run::{self, PlanResult};
 use super::settings::{CloudSettings, Settings};
 use crate::report::at_work::AtWork;
 use crate::report::cost::{self, CostReport, NotOurs, StoreCost};
@@ -29,14 +29,14 @@ use rgctl_store::objects::WorldFile;
 
 /// What exists, in which phase, at what price.
 pub async fn status(
-    loaded: &Loaded,
+    loaded: &LoadedBlueprint,
     adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let desired = &loaded.desired;
     let claims = run::claims(adapters, desired).await?;
-    let Looked { plan, inventory, .. } =
+    let PlanResult { plan, inventory, .. } =
         run::look_and_plan(adapters, desired, &loaded.figures, &Policy::default(), false).await?;
     let wanted = |store: &StoreName, region: &RegionId| {
         let mut range = CostRange::default();
@@ -70,12 +70,12 @@ pub async fn status(
 
 /// What differs, and by which hand.
 pub async fn drift(
-    loaded: &Loaded,
+    loaded: &LoadedBlueprint,
     adapters: &Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let Looked { plan, .. } =
+    let PlanResult { plan, .. } =
         run::look_and_plan(adapters, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
     let scope = drive::scope_of(&*adapters.cloud, &loaded.desired).await?;
     let record = adapters.store.entries(&scope, 0).await?;
@@ -96,7 +96,7 @@ pub async fn drift(
 
 /// What is bound to objects of ours and not ours. A world is looked at where there is one without asking for credentials: an
 /// embedded cloud that has been begun.
-async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, Failure> {
+async fn bound_to_ours(loaded: &LoadedBlueprint, settings: &Settings) -> Result<NotOurs, Failure> {
     let not = |why: &str| Ok(NotOurs::Not { why: why.to_owned() });
     if settings.cloud != CloudSettings::Sim {
         return not("`rgctl cost` asks for no credentials and looks at nothing; `rgctl status` does");
@@ -109,7 +109,7 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
     let scope = drive::scope_of(&*adapters.cloud, &desired).await?;
     desired.regions.extend(run::regions_left(&adapters, &scope, &desired).await?);
     let claims = run::claims(&adapters, &desired).await?;
-    let Looked { plan, inventory, .. } =
+    let PlanResult { plan, inventory, .. } =
         run::look_and_plan(&adapters, &desired, &loaded.figures, &Policy::default(), false).await?;
     let exists = status::existing(&desired, &inventory, &claims, &plan);
     let figures = CatalogFigures::new(figures::catalog(settings)?, &exists, SystemClock.now());
@@ -125,7 +125,7 @@ async fn bound_to_ours(loaded: &Loaded, settings: &Settings) -> Result<NotOurs, 
 }
 
 /// What the blueprint costs a month. A look that fails takes nothing from that.
-pub async fn cost(loaded: &Loaded, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+pub async fn cost(loaded: &LoadedBlueprint, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let not_ours = match bound_to_ours(loaded, settings).await {
         Ok(not_ours) => not_ours,
         Err(failure) => NotOurs::Not { why: failure.message },

@@ -165,8 +165,8 @@ fn validate_command(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let form = match settings.output {
-        OutputForm::Text => validate::Output::Text,
-        OutputForm::Json => validate::Output::Json,
+        OutputForm::Text => validate::DiagnosticFormat::Text,
+        OutputForm::Json => validate::DiagnosticFormat::Json,
         OutputForm::Yaml | OutputForm::Markdown | OutputForm::Html => {
             return Err(Failure::new(Exit::BadInput, "diagnostics are written as `text` or `json`"));
         }
@@ -342,9 +342,9 @@ fn scale_command(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let form = match settings.output {
-        OutputForm::Text => scale_args::Output::Text,
-        OutputForm::Json => scale_args::Output::Json,
-        OutputForm::Html => scale_args::Output::Html,
+        OutputForm::Text => scale_args::ScaleFormat::Text,
+        OutputForm::Json => scale_args::ScaleFormat::Json,
+        OutputForm::Html => scale_args::ScaleFormat::Html,
         OutputForm::Yaml | OutputForm::Markdown => {
             return Err(Failure::new(Exit::BadInput, "a backtest is shown as `text`, `json` or `html`"));
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::error::Failure;
 use super::exit::Exit;
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::Catalog;
 use rgctl_model::claims::Claims;
@@ -100,7 +100,7 @@ pub fn regions(catalog: &Catalog, described: &RegionBook) -> BTreeSet<String> {
 
 /// The regions that are known without any file.
 pub fn built_in_regions(catalog: &Catalog) -> BTreeSet<String> {
-    regions(catalog, &Reading::with_built_in_regions(&[]).regions)
+    regions(catalog, &ParsedDocuments::with_built_in_regions(&[]).regions)
 }
 
 /// Checks regions that are named on the command line.

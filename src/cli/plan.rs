@@ -4,9 +4,9 @@ use super::adapters::Adapters;
 use super::args::PlanArgs;
 use super::error::Failure;
 use super::exit::Exit;
-use super::load::Loaded;
+use super::load::LoadedBlueprint;
 use super::output::Output;
-use super::run::Looked;
+use super::run::PlanResult;
 use super::saved::SavedPlan;
 use super::settings::Settings;
 use super::{apply, run};
@@ -14,14 +14,14 @@ use super::{apply, run};
 /// Shows the plan, and saves it when asked to.
 pub async fn run(
     args: &PlanArgs,
-    loaded: Loaded,
+    loaded: LoadedBlueprint,
     adapters: Adapters,
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
     let figures = &loaded.figures;
-    let Looked { plan, inventory, ledger } =
+    let PlanResult { plan, inventory, ledger } =
         run::look_and_plan(&adapters, &loaded.desired, figures, &policy, args.destroy).await?;
     // To close a large world takes as long as to show a large plan.
     let record = ledger.last_seq;

@@ -26,7 +26,7 @@ const TOLD_AFTER: Span = Span::from_mins(1);
 const REMIND: Span = Span::from_hours(1);
 
 /// A wait that was told.
-struct Told {
+struct ShownWait {
     why: String,
     at: Moment,
     again_after: Span,
@@ -38,7 +38,7 @@ pub struct Progress {
     began: Option<Moment>,
     steps: usize,
     settled: usize,
-    told: BTreeMap<String, Told>,
+    told: BTreeMap<String, ShownWait>,
     shown: Shown,
 }
 
@@ -95,7 +95,7 @@ impl Progress {
                 None => REMIND,
             };
             lines.push(words::wait(what, wait));
-            self.told.insert(what.clone(), Told { why: wait.why.clone(), at: now, again_after });
+            self.told.insert(what.clone(), ShownWait { why: wait.why.clone(), at: now, again_after });
         }
         let more = lines.len().saturating_sub(WAITS_TOLD_MAX);
         if more > 0 {

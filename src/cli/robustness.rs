@@ -7,10 +7,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::scale_args::{BacktestArgs, Output};
+use super::scale_args::{BacktestArgs, ScaleFormat};
 use super::scale_inputs::load_of;
 use super::scale_output::{progress, table};
-use rgctl_scaling::augment::{Augmented, Made, Source, augment};
+use rgctl_scaling::augment::{Augmented, Made, NamedSeries, augment};
 use rgctl_scaling::constants::Constants;
 use rgctl_scaling::evaluate::Terms;
 use rgctl_scaling::replay::{Recording, can_be_replayed};
@@ -29,8 +29,8 @@ struct Size {
 }
 
 /// Runs the task. The exit code is 0 when everything was measured.
-pub fn run(args: &BacktestArgs, sources: &[Source], out: &mut dyn Write) -> Result<u8, Box<dyn Error>> {
-    if args.output == Output::Html {
+pub fn run(args: &BacktestArgs, sources: &[NamedSeries], out: &mut dyn Write) -> Result<u8, Box<dyn Error>> {
+    if args.output == ScaleFormat::Html {
         return Err("--task robustness is shown as `text` or `json`".into());
     }
     let terms = |units| Terms { axis: args.profile, units, rho: args.rho, budget: args.budget };
@@ -73,7 +73,7 @@ pub fn run(args: &BacktestArgs, sources: &[Source], out: &mut dyn Write) -> Resu
     }
     bar.finish_and_clear();
     match args.output {
-        Output::Json => as_json(args, sources, &made, &sizes, out)?,
+        ScaleFormat::Json => as_json(args, sources, &made, &sizes, out)?,
         _ => as_text(args, sources, &made, &sizes, out)?,
     }
     Ok(0)
@@ -101,7 +101,7 @@ fn groups(made: &[Augmented], size: &Size) -> Vec<(&'static str, Vec<Cell>)> {
 
 fn as_text(
     args: &BacktestArgs,
-    sources: &[Source],
+    sources: &[NamedSeries],
     made: &[Augmented],
     sizes: &[Size],
     out: &mut dyn Write,
@@ -164,7 +164,7 @@ fn as_text(
 
 /// The frozen configuration's cells with the names of their series.
 fn named<'a>(
-    sources: &'a [Source],
+    sources: &'a [NamedSeries],
     made: &'a [Augmented],
     size: &'a Size,
 ) -> impl Iterator<Item = (&'a str, &'a Cell)> {
@@ -175,7 +175,7 @@ fn named<'a>(
 
 fn as_json(
     args: &BacktestArgs,
-    sources: &[Source],
+    sources: &[NamedSeries],
     made: &[Augmented],
     sizes: &[Size],
     out: &mut dyn Write,

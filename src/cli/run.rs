@@ -81,7 +81,7 @@ pub async fn regions_left(
 }
 
 /// What looking and planning come to.
-pub struct Looked {
+pub struct PlanResult {
     /// The plan.
     pub plan: Plan,
     /// What was seen.
@@ -97,7 +97,7 @@ pub async fn look_and_plan(
     figures: &dyn Figures,
     policy: &Policy,
     destroy: bool,
-) -> Result<Looked, Failure> {
+) -> Result<PlanResult, Failure> {
     let ledger = record_of(adapters, desired).await?;
     let claims = &ledger.claims;
     let inventory = drive::observe(&adapters.environment(), &drive::selection_of(desired, claims)).await?;
@@ -128,7 +128,7 @@ pub async fn look_and_plan(
         planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);
     }
     plan.notes.extend(unread);
-    Ok(Looked { plan, inventory, ledger })
+    Ok(PlanResult { plan, inventory, ledger })
 }
 
 /// The account's own quotas where a plan makes or grows something.

@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::scale_args::{BacktestArgs, Output, Task};
+use super::scale_args::{BacktestArgs, ScaleFormat, Task};
 use super::scale_inputs::load_of;
 use super::scale_output::{Bought, Measured, progress, told};
 use super::{robustness, scale_inputs, scale_output};
 use rgctl_machine::outputs::{self, Replaces};
-use rgctl_scaling::augment::Source;
-use rgctl_scaling::backtest::Knob;
-use rgctl_scaling::backtest::{self, Asked, OWN, Row};
+use rgctl_scaling::augment::NamedSeries;
+use rgctl_scaling::backtest::KnobOrigin;
+use rgctl_scaling::backtest::{self, BacktestRow, OWN, RequestedPolicy};
 use rgctl_scaling::baselines::BASELINES;
 use rgctl_scaling::commitments;
-use rgctl_scaling::evaluate::{Load, Terms};
+use rgctl_scaling::evaluate::{PreparedTrace, Terms};
 use rgctl_scaling::rules::Library;
 
 /// First line of a path.
@@ -36,10 +36,10 @@ pub fn run(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<dyn Error
     let donor = donor.as_ref().and_then(|sources| sources.first());
     let series = scale_inputs::on_minutes(&sources, donor)?;
     if args.task == Task::Robustness {
-        let series: Vec<Source> = series.into_iter().map(|s| s.source).collect();
+        let series: Vec<NamedSeries> = series.into_iter().map(|s| s.source).collect();
         return robustness::run(args, &series, out);
     }
-    let mut jobs: Vec<(Load, String, u32)> = Vec::new();
+    let mut jobs: Vec<(PreparedTrace, String, u32)> = Vec::new();
     for units in &args.units {
         for scale_inputs::OnMinutes { sha256, source } in &series {
             jobs.push((load_of(&source.name, &source.minutes, *units, args)?, sha256.clone(), *units));
@@ -67,25 +67,27 @@ pub fn run(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<dyn Error
         scale_output::charts(folder, &measured, args)?;
     }
     match args.output {
-        Output::Text => scale_output::text(&measured, args, out)?,
-        Output::Json => scale_output::json(&measured, donor, args, out)?,
-        Output::Html => scale_output::html(&measured, args, out)?,
+        ScaleFormat::Text => scale_output::text(&measured, args, out)?,
+        ScaleFormat::Json => scale_output::json(&measured, donor, args, out)?,
+        ScaleFormat::Html => scale_output::html(&measured, args, out)?,
     }
     Ok(0)
 }
 
 fn measure(
     args: &BacktestArgs,
-    (load, sha256, units): &(Load, String, u32),
+    (load, sha256, units): &(PreparedTrace, String, u32),
     library: &Arc<Library>,
 ) -> Result<Measured, String> {
     let terms = Terms { axis: args.profile, units: *units, rho: args.rho, budget: args.budget };
-    let bands = args.output == Output::Html || args.charts_out.is_some();
-    let mut asked: Vec<Asked> = Vec::new();
+    let bands = args.output == ScaleFormat::Html || args.charts_out.is_some();
+    let mut asked: Vec<RequestedPolicy> = Vec::new();
     for policy in &args.policies {
         if policy.name == "all" {
-            asked.push(Asked { name: OWN.to_owned(), knob: None });
-            asked.extend(BASELINES.iter().map(|(name, _)| Asked { name: (*name).to_owned(), knob: None }));
+            asked.push(RequestedPolicy { name: OWN.to_owned(), knob: None });
+            asked.extend(
+                BASELINES.iter().map(|(name, _)| RequestedPolicy { name: (*name).to_owned(), knob: None }),
+            );
         } else {
             asked.push(policy.clone());
         }
@@ -93,8 +95,8 @@ fn measure(
     let (optima, rows) = rayon::join(
         || backtest::optima(load, &terms),
         || {
-            let of = |a: &Asked| backtest::run(a, load, &terms, library, bands);
-            asked.par_iter().with_max_len(1).flat_map_iter(of).collect::<Vec<Row>>()
+            let of = |a: &RequestedPolicy| backtest::run(a, load, &terms, library, bands);
+            asked.par_iter().with_max_len(1).flat_map_iter(of).collect::<Vec<BacktestRow>>()
         },
     );
     let mut measured = Measured { load: load.clone(), sha256: sha256.clone(), units: *units, optima, rows };
@@ -116,16 +118,17 @@ fn measure(
 /// A baseline without a named knob has two rows. The one with the knob from the past stands for the policy; the one with
 /// hindsight has `-hindsight` in its folder's name.
 fn write_paths(folder: &Path, measured: &Measured, by_units: bool, by_policy: bool) -> Result<(), String> {
-    let past_of = |policy: &str| measured.rows.iter().any(|r| r.policy == policy && r.knob == Knob::Past);
+    let past_of =
+        |policy: &str| measured.rows.iter().any(|r| r.policy == policy && r.knob == KnobOrigin::Past);
     for row in &measured.rows {
         let mut to = folder.to_path_buf();
         if by_units {
             to.push(format!("n{}", measured.units));
         }
-        let second = row.knob == Knob::Hindsight && past_of(&row.policy);
+        let second = row.knob == KnobOrigin::Hindsight && past_of(&row.policy);
         match (row.knob, row.value) {
             _ if second => to.push(format!("{}-hindsight", row.policy)),
-            (Knob::Given, Some(value)) if by_policy => to.push(format!("{}-{value}", row.policy)),
+            (KnobOrigin::Given, Some(value)) if by_policy => to.push(format!("{}-{value}", row.policy)),
             _ if by_policy => to.push(&row.policy),
             _ => {}
         }
@@ -144,7 +147,7 @@ fn write_paths(folder: &Path, measured: &Measured, by_units: bool, by_policy: bo
 }
 
 fn run_commitments(args: &BacktestArgs, out: &mut dyn Write) -> Result<u8, Box<dyn Error>> {
-    if args.output == Output::Html {
+    if args.output == ScaleFormat::Html {
         return Err("`--task commitments` is told as text or JSON; leave `-o html` out".into());
     }
     let mut bought = Vec::new();

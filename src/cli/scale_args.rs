@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::names;
 use rgctl_scaling::AxisProfile;
-use rgctl_scaling::backtest::{Asked, OWN};
+use rgctl_scaling::backtest::{OWN, RequestedPolicy};
 use rgctl_scaling::baselines::BASELINES;
 
 /// The form of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
+pub enum ScaleFormat {
     /// Tables for people.
     Text,
     /// One JSON document.
@@ -46,7 +46,7 @@ pub struct BacktestArgs {
     pub profile: AxisProfile,
     /// Policies, each with a knob if one is to be fixed (`reactive:1.5`); `all` measures every baseline too.
     #[arg(long = "policy", value_name = "NAME[:KNOB]", default_value = "rgctl", num_args = 1.., value_parser = policy)]
-    pub policies: Vec<Asked>,
+    pub policies: Vec<RequestedPolicy>,
     /// Share of minutes that may be missed; hard misses may be half of it.
     #[arg(long, default_value = "0.1%", value_parser = share)]
     pub budget: f64,
@@ -84,8 +84,8 @@ pub struct BacktestArgs {
     #[arg(long, value_name = "DIR")]
     pub charts_out: Option<PathBuf>,
     /// Form of the result: set from the global `--output`.
-    #[arg(skip = Output::Text)]
-    pub output: Output,
+    #[arg(skip = ScaleFormat::Text)]
+    pub output: ScaleFormat,
 }
 
 /// Reads `0.1%` or `0.001`.
@@ -123,7 +123,7 @@ pub fn profile(text: &str) -> Result<AxisProfile, String> {
     AxisProfile::named(text).ok_or_else(|| not_among("profile", text, &["reader", "shard", "acu", "node"]))
 }
 
-fn policy(text: &str) -> Result<Asked, String> {
+fn policy(text: &str) -> Result<RequestedPolicy, String> {
     let (name, knob) = match text.split_once(':') {
         Some((name, knob)) => {
             let value: f64 = knob.parse().map_err(|_| format!("`{knob}` is not a number"))?;
@@ -137,5 +137,5 @@ fn policy(text: &str) -> Result<Asked, String> {
         names.extend(BASELINES.iter().map(|(n, _)| *n));
         return Err(not_among("policy", name, &names));
     }
-    Ok(Asked { name: name.to_owned(), knob })
+    Ok(RequestedPolicy { name: name.to_owned(), knob })
 }

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::path::Path;
 
 use super::scale_args::BacktestArgs;
-use rgctl_machine::inputs::{Allowance, TRACE_BYTES_MAX, TRACES_BYTES_MAX, shown};
+use rgctl_machine::inputs::{InputBudget, TRACE_BYTES_MAX, TRACES_BYTES_MAX, shown};
 use rgctl_scaling::augment;
-use rgctl_scaling::evaluate::Load;
+use rgctl_scaling::evaluate::PreparedTrace;
 use rgctl_scaling::telemetry::noise::Departures;
 use rgctl_scaling::telemetry::{MinuteSeries, Trace, trace::read_stamp};
 use rgctl_schema::digest::sha256_hex;
@@ -19,7 +19,7 @@ const DAYS_MIN: f64 = 1.0;
 const NOISE_SEED: u64 = 20_261_125;
 
 /// A trace that was read.
-pub struct Source {
+pub struct TraceSource {
     /// Name, as in the reports: that of the file without its ending.
     pub name: String,
     /// Digest of the whole file.
@@ -29,10 +29,10 @@ pub struct Source {
 }
 
 /// Reads all traces. Everything that is wrong with any of them is told at once.
-pub fn read_all(specs: &[String]) -> Result<Vec<Source>, Box<dyn Error>> {
-    let mut sources: Vec<Source> = Vec::new();
+pub fn read_all(specs: &[String]) -> Result<Vec<TraceSource>, Box<dyn Error>> {
+    let mut sources: Vec<TraceSource> = Vec::new();
     let mut problems: Vec<String> = Vec::new();
-    let mut allowance = Allowance::new(TRACES_BYTES_MAX);
+    let mut allowance = InputBudget::new(TRACES_BYTES_MAX);
     for spec in specs {
         match read(spec, &mut allowance) {
             Ok(source) if sources.iter().any(|s| s.name == source.name) => problems.push(format!(
@@ -47,7 +47,7 @@ pub fn read_all(specs: &[String]) -> Result<Vec<Source>, Box<dyn Error>> {
 }
 
 /// Reads `FILE` or `FILE@FROM..UNTIL`.
-fn read(spec: &str, allowance: &mut Allowance) -> Result<Source, String> {
+fn read(spec: &str, allowance: &mut InputBudget) -> Result<TraceSource, String> {
     let (file, part) = match spec.rsplit_once('@') {
         Some((file, part)) if part.contains("..") => (file, Some(part)),
         _ => (spec, None),
@@ -72,7 +72,7 @@ fn read(spec: &str, allowance: &mut Allowance) -> Result<Source, String> {
     }
     let name =
         Path::new(&file).file_stem().map_or_else(|| file.clone(), |s| s.to_string_lossy().into_owned());
-    Ok(Source { name, sha256: sha256_hex(&bytes), trace })
+    Ok(TraceSource { name, sha256: sha256_hex(&bytes), trace })
 }
 
 /// A trace on the minute grid.
@@ -80,18 +80,21 @@ pub struct OnMinutes {
     /// Digest of the whole file.
     pub sha256: String,
     /// The series with its name.
-    pub source: augment::Source,
+    pub source: augment::NamedSeries,
 }
 
 /// Puts the traces on the minute grid, the coarse ones with noise when a donor of it is named.
-pub fn on_minutes(sources: &[Source], donor: Option<&Source>) -> Result<Vec<OnMinutes>, Box<dyn Error>> {
+pub fn on_minutes(
+    sources: &[TraceSource],
+    donor: Option<&TraceSource>,
+) -> Result<Vec<OnMinutes>, Box<dyn Error>> {
     let mut series = Vec::new();
     let mut problems: Vec<String> = Vec::new();
     for source in sources {
         match minutes_of(source, donor) {
             Ok(minutes) => series.push(OnMinutes {
                 sha256: source.sha256.clone(),
-                source: augment::Source {
+                source: augment::NamedSeries {
                     name: source.name.clone(),
                     minutes,
                     interval_minutes: source.trace.interval_seconds() / 60,
@@ -103,8 +106,8 @@ pub fn on_minutes(sources: &[Source], donor: Option<&Source>) -> Result<Vec<OnMi
     if problems.is_empty() { Ok(series) } else { Err(problems.join("\n").into()) }
 }
 
-fn minutes_of(source: &Source, donor: Option<&Source>) -> Result<MinuteSeries, String> {
-    let Source { name, trace, .. } = source;
+fn minutes_of(source: &TraceSource, donor: Option<&TraceSource>) -> Result<MinuteSeries, String> {
+    let TraceSource { name, trace, .. } = source;
     let interval = trace.interval_seconds();
     let days = trace.readings.len() as f64 * interval as f64 / 86_400.0;
     if days < DAYS_MIN {
@@ -133,11 +136,11 @@ pub fn load_of(
     minutes: &MinuteSeries,
     units: u32,
     args: &BacktestArgs,
-) -> Result<Load, Box<dyn Error>> {
+) -> Result<PreparedTrace, Box<dyn Error>> {
     // Below a utilisation of 0.8 the largest capacity could not serve the peak of the protocol.
     let (share, level) = (PEAK_SHARE.min(args.rho), args.scale_at);
     let demand = minutes.in_units_at(units, share, level).ok_or(format!(
         "{name}: the scored part has no demand at all, so that nothing can be scaled to it"
     ))?;
-    Ok(Load { name: name.to_owned(), demand, scored_from: minutes.scored_from() })
+    Ok(PreparedTrace { name: name.to_owned(), demand, scored_from: minutes.scored_from() })
 }

@@ -10,16 +10,16 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::scale_args::{BacktestArgs, Output};
-use super::scale_inputs::Source;
+use super::scale_args::{BacktestArgs, ScaleFormat};
+use super::scale_inputs::TraceSource;
 use crate::report::chart;
 use crate::report::html::{Page, TraceView, render};
 use rgctl_machine::outputs::{self, OutputError, Replaces};
 use rgctl_scaling::Constants;
-use rgctl_scaling::backtest::{Knob, Merit, OWN, Optima, Row, merit};
+use rgctl_scaling::backtest::{BacktestRow, FigureOfMerit, KnobOrigin, OWN, Optima, merit};
 use rgctl_scaling::bootstrap::{self, Comparison, Interval, Pair};
 use rgctl_scaling::commitments::{Bill, Buyer, Pinball};
-use rgctl_scaling::evaluate::Load;
+use rgctl_scaling::evaluate::PreparedTrace;
 use rgctl_scaling::rules::Library;
 use rgctl_schema::digest::sha256_hex;
 
@@ -29,7 +29,7 @@ const IDLE_SHARE_FLAGGED: f64 = 0.2;
 /// Everything measured on one trace at one size.
 pub struct Measured {
     /// The load.
-    pub load: Load,
+    pub load: PreparedTrace,
     /// Digest of its file.
     pub sha256: String,
     /// Largest capacity.
@@ -37,13 +37,13 @@ pub struct Measured {
     /// The optima.
     pub optima: Optima,
     /// One row for each policy and mode.
-    pub rows: Vec<Row>,
+    pub rows: Vec<BacktestRow>,
 }
 
 /// What was bought on one series.
 pub struct Bought {
     /// The series.
-    pub source: Source,
+    pub source: TraceSource,
     /// Scored days.
     pub days: usize,
     /// What each buyer paid.
@@ -53,16 +53,16 @@ pub struct Bought {
 }
 
 /// A row's name in tables and paths.
-pub fn row_name(row: &Row) -> String {
+pub fn row_name(row: &BacktestRow) -> String {
     match (row.knob, row.value) {
-        (Knob::Hindsight | Knob::Past, _) => format!("{}-{}", row.policy, row.knob.words()),
-        (Knob::Given, Some(value)) => format!("{}-{value}", row.policy),
+        (KnobOrigin::Hindsight | KnobOrigin::Past, _) => format!("{}-{}", row.policy, row.knob.words()),
+        (KnobOrigin::Given, Some(value)) => format!("{}-{value}", row.policy),
         _ => row.policy.clone(),
     }
 }
 
 /// The row that pictures show: the own policy, or the first.
-pub fn drawn(rows: &[Row]) -> Option<usize> {
+pub fn drawn(rows: &[BacktestRow]) -> Option<usize> {
     rows.iter().position(|r| r.policy == OWN).or(rows.first().map(|_| 0))
 }
 
@@ -82,8 +82,8 @@ pub fn table(headers: &[&str], left: usize) -> Table {
 struct Total {
     units: u32,
     name: String,
-    knob: Knob,
-    merit: Merit,
+    knob: KnobOrigin,
+    merit: FigureOfMerit,
     /// Trace and row of each outcome.
     places: Vec<(usize, usize)>,
 }
@@ -110,7 +110,7 @@ fn totals(measured: &[Measured], budget: f64) -> Vec<Total> {
 fn compared(measured: &[Measured], totals: &[Total], budget: f64) -> Vec<(u32, String, Comparison)> {
     let own = totals.iter().filter(|t| t.name == OWN);
     let against = |own: &Total| {
-        let rivals = totals.iter().filter(|t| t.units == own.units && t.knob == Knob::Past);
+        let rivals = totals.iter().filter(|t| t.units == own.units && t.knob == KnobOrigin::Past);
         let best = rivals.min_by(|a, b| a.merit.judged.total_cmp(&b.merit.judged))?;
         let outcome = |(i, p): &(usize, usize)| &measured[*i].rows[*p].outcome;
         let pairs: Vec<Pair<'_>> = own
@@ -135,7 +135,7 @@ fn record(args: &BacktestArgs) -> Value {
 }
 
 /// One policy on one trace, in the order of the columns of [`text`].
-fn cells(m: &Measured, row: &Row, budget: f64) -> Vec<String> {
+fn cells(m: &Measured, row: &BacktestRow, budget: f64) -> Vec<String> {
     let o = &row.outcome;
     let flag = if o.idle_share > IDLE_SHARE_FLAGGED { " (!)" } else { "" };
     vec![
@@ -220,7 +220,7 @@ pub fn text(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> 
 /// One JSON document, `format` first.
 pub fn json(
     measured: &[Measured],
-    donor: Option<&Source>,
+    donor: Option<&TraceSource>,
     args: &BacktestArgs,
     out: &mut dyn Write,
 ) -> Result<(), Box<dyn Error>> {
@@ -295,7 +295,8 @@ fn views<'a>(measured: &'a [Measured], args: &BacktestArgs) -> Vec<TraceView<'a>
 /// The offline report.
 pub fn html(measured: &[Measured], args: &BacktestArgs, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let all = totals(measured, args.budget);
-    let lines: Vec<(u32, String, Merit)> = all.iter().map(|t| (t.units, t.name.clone(), t.merit)).collect();
+    let lines: Vec<(u32, String, FigureOfMerit)> =
+        all.iter().map(|t| (t.units, t.name.clone(), t.merit)).collect();
     let compared: Vec<String> = compared(measured, &all, args.budget)
         .iter()
         .map(|(units, rival, c)| {
@@ -340,7 +341,7 @@ pub fn commitments(
     out: &mut dyn Write,
 ) -> Result<(), Box<dyn Error>> {
     let cost = |b: &Bought, buyer| b.bills.iter().find(|b| b.buyer == buyer).map_or(f64::NAN, |b| b.cost);
-    if args.output == Output::Json {
+    if args.output == ScaleFormat::Json {
         let series: Vec<Value> = bought
             .iter()
             .map(|b| {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::names::{built_in_regions, unknown};
 use super::sim_args::{FaultArgs, FaultWord, SimCommandError};
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_catalog::Catalog;
 use rgctl_schema::names::RegionId;
 use rgctl_sim::World;
@@ -93,7 +93,7 @@ pub fn check_fault(args: &FaultArgs, world: &World) -> Result<(), SimCommandErro
 /// The zones that regions are described with, those that the world places members in, and those that they are in.
 fn zones(regions: &BTreeSet<String>, world: &World) -> BTreeSet<String> {
     let placed = regions.iter().flat_map(|region| ["a", "b", "c"].map(|letter| format!("{region}{letter}")));
-    let described = Reading::with_built_in_regions(&[]).regions;
+    let described = ParsedDocuments::with_built_in_regions(&[]).regions;
     let described = described.iter().flat_map(|region| region.spec.zones.iter().cloned());
     let taken = world.everything().filter_map(|(_, seen)| seen.attrs.text("zone"));
     placed.chain(described).chain(taken).collect()

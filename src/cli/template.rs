@@ -84,7 +84,7 @@ pub fn run(
     let (file, given, variables) = match &args.action {
         TemplateAction::Render { file, values, variables } => (file, values, variables),
         TemplateAction::Worker => {
-            let job = inputs::Allowance::new(JOB_BYTES_MAX).bytes(Path::new("-"), JOB_BYTES_MAX)?;
+            let job = inputs::InputBudget::new(JOB_BYTES_MAX).bytes(Path::new("-"), JOB_BYTES_MAX)?;
             return Ok(rgctl_templates::work(&job, out).map(|()| 0)?);
         }
     };

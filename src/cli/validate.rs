@@ -9,16 +9,16 @@ use clap::Args;
 use super::error::Failure;
 use super::exit::Exit;
 use crate::report::diagnostics::{self, Colour};
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_catalog::{Catalog, CatalogError};
-use rgctl_machine::inputs::{self, Allowance, DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, InputError};
+use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, InputBudget, InputError};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source};
 use rgctl_schema::time::Moment;
 
 /// How diagnostics are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Output {
+pub enum DiagnosticFormat {
     /// With carets, for people.
     #[default]
     Text,
@@ -40,7 +40,7 @@ pub struct ValidateArgs {
     pub deny_warnings: bool,
     /// Form of the output; set from the global option.
     #[arg(skip)]
-    pub output: Output,
+    pub output: DiagnosticFormat,
 }
 
 /// Why the check itself could not be done.
@@ -75,17 +75,17 @@ pub fn read(
     regions: Option<&Path>,
     catalog: &Catalog,
     now: Moment,
-) -> (Reading, Vec<Source>) {
+) -> (ParsedDocuments, Vec<Source>) {
     let mut found = Diagnostics::default();
     let mut sources: Vec<Source> = Vec::new();
-    let mut allowance = Allowance::new(DOCUMENTS_BYTES_MAX);
+    let mut allowance = InputBudget::new(DOCUMENTS_BYTES_MAX);
     if let Some(folder) = regions {
         sources.extend(texts(folder, &mut allowance, &mut found));
     }
     for file in files {
         sources.extend(texts(file, &mut allowance, &mut found));
     }
-    let mut reading = Reading::with_built_in_regions(&sources);
+    let mut reading = ParsedDocuments::with_built_in_regions(&sources);
     reading.diagnostics.merge(found);
     reading.check(catalog, now);
     (reading, sources)
@@ -103,11 +103,11 @@ pub fn run(
     let (reading, sources) = read(&args.files, args.regions.as_deref(), &catalog, now);
     let found = &reading.diagnostics;
     match args.output {
-        Output::Text => {
+        DiagnosticFormat::Text => {
             write!(out, "{}", diagnostics::text(found, &diagnostics::sources(&sources), colour))?;
             writeln!(err, "{}", diagnostics::summary(found, sources.len()))?;
         }
-        Output::Json => {
+        DiagnosticFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &diagnostics::json(found))?;
             writeln!(out)?;
         }
@@ -117,7 +117,7 @@ pub fn run(
 }
 
 /// The text of a file, or of all YAML files of a folder in the order of their names.
-fn texts(path: &Path, allowance: &mut Allowance, found: &mut Diagnostics) -> Vec<Source> {
+fn texts(path: &Path, allowance: &mut InputBudget, found: &mut Diagnostics) -> Vec<Source> {
     if !path.is_dir() {
         return text(path, allowance, found).into_iter().collect();
     }
@@ -145,7 +145,7 @@ fn texts(path: &Path, allowance: &mut Allowance, found: &mut Diagnostics) -> Vec
     }
 }
 
-fn text(path: &Path, allowance: &mut Allowance, found: &mut Diagnostics) -> Option<Source> {
+fn text(path: &Path, allowance: &mut InputBudget, found: &mut Diagnostics) -> Option<Source> {
     match allowance.text(path, DOCUMENT_BYTES_MAX) {
         Ok(text) => Some(Source::new(inputs::shown(path), text)),
         Err(reason) => {

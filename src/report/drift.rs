@@ -20,7 +20,7 @@ use rgctl_schema::time::Moment;
 /// Why something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum DriftCause {
     /// The world was as wanted, the wish has not changed since, and now it differs.
     ChangedOutside,
     /// The blueprint has changed since the world last settled, or a run is unfinished: `apply` will do it.
@@ -37,7 +37,7 @@ pub struct Difference {
     /// Fields, `name: seen → wanted`.
     pub fields: Vec<String>,
     /// Why it differs.
-    pub cause: Cause,
+    pub cause: DriftCause,
 }
 
 /// All that differs.
@@ -59,7 +59,7 @@ pub struct DriftReport {
 impl DriftReport {
     /// Whether something was changed outside rgctl.
     pub fn has_drift(&self) -> bool {
-        self.differences.iter().any(|difference| difference.cause == Cause::ChangedOutside)
+        self.differences.iter().any(|difference| difference.cause == DriftCause::ChangedOutside)
     }
 }
 
@@ -81,7 +81,7 @@ pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftRepo
             step: step.id.clone(),
             what: what(&step.op, &format!("{} {} in {}", address.kind, address.name, address.region)),
             fields: plan::fields(step, plan::Detail::Changes).into_iter().map(|(_, text)| text).collect(),
-            cause: if by_another { Cause::ChangedOutside } else { Cause::NotYetApplied },
+            cause: if by_another { DriftCause::ChangedOutside } else { DriftCause::NotYetApplied },
         }
     });
     DriftReport {
@@ -154,8 +154,8 @@ pub fn text(report: &DriftReport, style: Style) -> String {
         let _ = writeln!(out, "No differences.");
     }
     let sections = [
-        (Cause::ChangedOutside, "Drift: changed outside rgctl"),
-        (Cause::NotYetApplied, "Not drift: wanted and not applied yet"),
+        (DriftCause::ChangedOutside, "Drift: changed outside rgctl"),
+        (DriftCause::NotYetApplied, "Not drift: wanted and not applied yet"),
     ];
     for (cause, heading) in sections {
         let of_cause: Vec<&Difference> =
@@ -203,8 +203,8 @@ pub fn markdown(report: &DriftReport) -> String {
     }
     for difference in &report.differences {
         let by = match difference.cause {
-            Cause::ChangedOutside => "changed outside rgctl",
-            Cause::NotYetApplied => "not applied yet",
+            DriftCause::ChangedOutside => "changed outside rgctl",
+            DriftCause::NotYetApplied => "not applied yet",
         };
         let fields = difference.fields.join("<br>").replace('|', "\\|");
         let _ = writeln!(out, "| {by} | {} | {fields} |", difference.what);

@@ -5,7 +5,7 @@ use tera::{Context, Tera};
 use thiserror::Error;
 
 use super::chart;
-use rgctl_scaling::backtest::{Merit, Optima, Row};
+use rgctl_scaling::backtest::{BacktestRow, FigureOfMerit, Optima};
 
 /// Why a report could not be rendered.
 #[derive(Debug, Error)]
@@ -21,9 +21,9 @@ pub struct TraceView<'a> {
     /// Demand over the scored part.
     pub demand: &'a [f64],
     /// The policy that is drawn.
-    pub row: &'a Row,
+    pub row: &'a BacktestRow,
     /// All policies with their names.
-    pub rows: Vec<(String, &'a Row)>,
+    pub rows: Vec<(String, &'a BacktestRow)>,
     /// The optima.
     pub optima: &'a Optima,
     /// Utilisation above which a minute is missed.
@@ -39,7 +39,7 @@ impl TraceView<'_> {
     fn value(&self, budget: f64) -> Value {
         let o = &self.row.outcome;
         let widest = self.rows.iter().map(|(_, r)| self.ratio(r)).fold(1.0, f64::max);
-        let line = |(name, row): &(String, &Row)| {
+        let line = |(name, row): &(String, &BacktestRow)| {
             let o = &row.outcome;
             json!({
                 "name": name, "ratio": format!("{:.3}", self.ratio(row)),
@@ -64,7 +64,7 @@ impl TraceView<'_> {
         })
     }
 
-    fn ratio(&self, row: &Row) -> f64 {
+    fn ratio(&self, row: &BacktestRow) -> f64 {
         row.outcome.cost / self.optima.free
     }
 }
@@ -82,7 +82,7 @@ pub struct Page<'a> {
     /// What the figures rest on.
     pub record: &'a Value,
     /// The figure of merit of each policy at each size.
-    pub totals: &'a [(u32, String, Merit)],
+    pub totals: &'a [(u32, String, FigureOfMerit)],
     /// The traces.
     pub traces: &'a [TraceView<'a>],
 }

@@ -183,7 +183,7 @@ pub fn markdown(report: &ImportReport) -> String {
 
 /// An object that a blueprint names, or that lies in its regions, and that is not the blueprint's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Stranger {
+pub struct ForeignObject {
     /// Which.
     #[serde(rename = "at")]
     pub address: Address,
@@ -207,14 +207,14 @@ pub struct Stranger {
 
 /// What a blueprint names and does not own.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StrangersReport {
+pub struct ForeignObjectsReport {
     /// Whose.
     pub blueprint: BlueprintName,
     /// The objects.
-    pub objects: Vec<Stranger>,
+    pub objects: Vec<ForeignObject>,
 }
 
-impl StrangersReport {
+impl ForeignObjectsReport {
     /// Objects that are or would be taken over.
     pub fn free(&self) -> usize {
         self.objects.iter().filter(|one| one.free).count()
@@ -229,7 +229,7 @@ impl StrangersReport {
 }
 
 /// For people.
-pub fn strangers_text(report: &StrangersReport, style: Style) -> String {
+pub fn foreign_objects_text(report: &ForeignObjectsReport, style: Style) -> String {
     let mut out = String::new();
     for one in &report.objects {
         let named = if one.named { "named by the blueprint" } else { "not in the blueprint" };
@@ -255,7 +255,7 @@ pub fn strangers_text(report: &StrangersReport, style: Style) -> String {
 }
 
 /// For a pull request.
-pub fn strangers_markdown(report: &StrangersReport) -> String {
+pub fn foreign_objects_markdown(report: &ForeignObjectsReport) -> String {
     let mut out = format!("## {}: {}\n", report.blueprint, report.outcome());
     if !report.objects.is_empty() {
         out.push_str(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use rgctl_engine::ledger::{Ledger, Status};
+use rgctl_engine::ledger::{Ledger, StepStatus};
 use rgctl_schema::names::StepId;
 use rgctl_schema::time::Moment;
 
@@ -29,10 +29,10 @@ pub struct OpenStep {
 pub fn steps(ledger: &Ledger) -> Vec<OpenStep> {
     let open = ledger.begun.iter().map(|(step, begun)| {
         let (state, otherwise) = match begun.status {
-            Status::Unclear => ("unclear", "whether the call took effect"),
-            Status::Accepted => ("accepted", "its effect to show"),
-            Status::Deferred => ("put off", "another try"),
-            Status::Failed => ("failed", "no reason was recorded"),
+            StepStatus::Unclear => ("unclear", "whether the call took effect"),
+            StepStatus::Accepted => ("accepted", "its effect to show"),
+            StepStatus::Deferred => ("put off", "another try"),
+            StepStatus::Failed => ("failed", "no reason was recorded"),
         };
         let why = if begun.why.is_empty() { otherwise } else { &begun.why };
         OpenStep {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::report::style::Tone;
 use rgctl_engine::execution::motion::Wait;
-use rgctl_engine::execution::turn::Held;
+use rgctl_engine::execution::turn::HeldStep;
 use rgctl_model::plan::{Answer, Effect, Op, Plan, Reason, Refusal, Step};
 use rgctl_model::policy::DestructiveAction;
 use rgctl_schema::money::Total;
@@ -146,7 +146,7 @@ pub fn refusal(number: usize, refusals: &[Refusal<'_>]) -> String {
 }
 
 /// What holds up steps, each reason once, with the first of its steps.
-pub fn held(held: &[Held]) -> Vec<String> {
+pub fn held(held: &[HeldStep]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&StepId>)> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for one in held {

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl_engine::execution::drive::DriveError;
-use rgctl_engine::ledger::{Illegal, Ledger};
+use rgctl_engine::ledger::{IllegalTransition, Ledger};
 use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::chain;
 use rgctl_model::choices::Choices;
@@ -535,7 +535,7 @@ fn what_does_not_follow_from_the_record_is_an_error_before_it_is_written() {
 /// A store whose reader forgets the last lines, so that the engine goes on from a wrong ledger.
 #[test]
 fn a_run_that_would_write_what_does_not_follow_ends_loudly_and_writes_nothing() {
-    let error = DriveError::from(Illegal::NotBegun { event: "settled", step: step("a") });
+    let error = DriveError::from(IllegalTransition::NotBegun { event: "settled", step: step("a") });
     assert!(error.to_string().contains("a mistake of rgctl"), "{error}");
     let failure = rgctl::cli::error::Failure::from(error);
     assert_eq!(failure.exit, rgctl::cli::exit::Exit::Error);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use rgctl::cli::{explain, validate};
 use rgctl::report::diagnostics::{self, Colour};
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::{schema, spec::Blueprint, template};
 use rgctl_catalog::Catalog;
 use rgctl_schema::codes::{self, Code};
@@ -39,13 +39,13 @@ fn texts(folder: &str) -> Vec<Source> {
     files.iter().map(|path| Source::new(named(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
-fn check(sources: &[Source]) -> Reading {
-    let mut reading = Reading::with_built_in_regions(sources);
+fn check(sources: &[Source]) -> ParsedDocuments {
+    let mut reading = ParsedDocuments::with_built_in_regions(sources);
     reading.check(&Catalog::embedded().unwrap(), today());
     reading
 }
 
-fn shown(reading: &Reading, sources: &[Source]) -> String {
+fn shown(reading: &ParsedDocuments, sources: &[Source]) -> String {
     diagnostics::text(&reading.diagnostics, &diagnostics::sources(sources), Colour::No)
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use rgctl::cli::capacity::{CapacityArgs, document, write_text};
 use rgctl_blueprint::capacity::{self, Estimate, survivors};
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_model::overlay::Axis;
 use rgctl_schema::quantity::Count;
@@ -12,7 +12,7 @@ use rgctl_schema::quantity::Count;
 use rgctl_testkit::fixtures::NOW;
 use rgctl_testkit::shipped::{SHIPPED, catalog, shipped};
 
-fn estimates(blueprint: &Blueprint, reading: &Reading) -> Vec<Estimate> {
+fn estimates(blueprint: &Blueprint, reading: &ParsedDocuments) -> Vec<Estimate> {
     capacity::estimate(blueprint, &reading.regions, &catalog(), NOW)
 }
 

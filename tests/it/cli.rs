@@ -203,7 +203,7 @@ fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
     use rgctl_model::ports::{Cloud, Permit};
     let place = Place::new();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/light-game.yaml");
-    let stranger = rgctl_testkit::fixtures::address(
+    let foreign = rgctl_testkit::fixtures::address(
         "us-east-1",
         rgctl_model::kinds::KindId::RdsSubnetGroup,
         "light-game-players-use1",
@@ -212,8 +212,8 @@ fn import_shows_first_and_takes_over_on_consent_only_and_on_record() {
         let cloud = rgctl_sim::SimCloud::open(&WorldFile::under(&place.path().join(".rgctl"))).unwrap();
         let fields =
             [("description", "by hand".into()), ("subnets", serde_json::json!(["subnet-a", "subnet-b"]))];
-        let attrs = rgctl_testkit::fixtures::attrs(stranger.kind, &fields);
-        let op = Op::Create { address: stranger.clone(), attrs, tags: std::collections::BTreeMap::new() };
+        let attrs = rgctl_testkit::fixtures::attrs(foreign.kind, &fields);
+        let op = Op::Create { address: foreign.clone(), attrs, tags: std::collections::BTreeMap::new() };
         let token = rgctl_schema::names::Token("a person".to_owned());
         rgctl_testkit::site::block_on(cloud.call(&op, &token, &Permit::always())).unwrap();
         cloud.advance(rgctl_schema::time::Span::from_mins(5)).unwrap();

@@ -5,7 +5,7 @@ use rgctl::cli::saved::SavedPlan;
 use rgctl::report;
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
-use rgctl_engine::gate::{Asked, Verdicts, authorise, stricter};
+use rgctl_engine::gate::{GateInput, Verdicts, authorise, stricter};
 use rgctl_engine::ledger::{Ledger, Ruled};
 use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::bill::CostRange;
@@ -68,7 +68,7 @@ fn step(disturbs: Disturbance, p95: Span) -> Step {
 
 fn ask_gate(step: &Step, rules: &Rules, policy: &Policy, authority: Authority, now: Moment) -> Answer {
     let rules = std::slice::from_ref(rules);
-    authorise(step, &Asked { rules, policy, verdicts: no_verdicts(), over_quota: &[], authority, now })
+    authorise(step, &GateInput { rules, policy, verdicts: no_verdicts(), over_quota: &[], authority, now })
 }
 
 fn at_time(text: &str) -> Moment {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rgctl::import::{Adoption, ImportInput, adopt};
 use rgctl_blueprint::desired;
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
@@ -58,7 +58,7 @@ fn import(inventory: &Inventory, name: &str, only: &[&str]) -> Adoption {
     adopt(&ImportInput {
         inventory,
         blueprint: &BlueprintName::new(name).unwrap(),
-        regions: &Reading::with_built_in_regions(&[]).regions,
+        regions: &ParsedDocuments::with_built_in_regions(&[]).regions,
         catalog: &catalog(),
         figures: &NoFigures,
         only: &only.iter().map(|name| (*name).to_owned()).collect(),
@@ -80,7 +80,7 @@ fn told(found: &Adoption) -> String {
 /// Reads a written file as `plan` does, and builds it.
 fn reread(found: &Adoption) -> Desired {
     let source = Source::new("imported.yaml", found.file());
-    let mut reading = Reading::with_built_in_regions(std::slice::from_ref(&source));
+    let mut reading = ParsedDocuments::with_built_in_regions(std::slice::from_ref(&source));
     reading.check(&catalog(), NOW);
     assert!(!reading.diagnostics.has_errors(), "{:#?}\n{}", reading.diagnostics, found.file());
     let blueprint = &reading.blueprints[0].blueprint;
@@ -433,7 +433,7 @@ fn an_object_in_transition_is_waited_for_and_not_called_exact() {
 #[test]
 fn an_adopted_setting_that_makes_no_sense_is_told_with_its_place() {
     let text = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n  demand:\n    players: { peakConcurrent: 1 }\n    requestsPerPlayerPerMinute: 1\n  regions: { primary: us-east-1 }\n  stores:\n    - name: players\n      engine: aurora-mysql\n      adopt:\n        - { region: us-east-1, kind: aurora.clustre }\n        - { region: us-west-2, kind: aurora.cluster }\n        - { region: us-east-1, kind: elasticache.group }\n        - { region: us-east-1, kind: aurora.instance, name: My_Db, settings: { clas: db.r6g.large, promotion_tier: [1] } }\n";
-    let mut reading = Reading::with_built_in_regions(&[Source::new("test.yaml", text)]);
+    let mut reading = ParsedDocuments::with_built_in_regions(&[Source::new("test.yaml", text)]);
     reading.check(&catalog(), NOW);
     let found: Vec<String> = reading
         .diagnostics

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rgctl::cli::exit::Exit;
 use rgctl_blueprint::template::Values;
-use rgctl_machine::child::Bounds;
-use rgctl_machine::inputs::{Allowance, DOCUMENT_BYTES_MAX, InputError};
+use rgctl_machine::child::ChildLimits;
+use rgctl_machine::inputs::{DOCUMENT_BYTES_MAX, InputBudget, InputError};
 use rgctl_schema::diagnostic::Source;
 use rgctl_templates::RenderError;
 
@@ -140,7 +140,7 @@ fn a_pipe_that_nobody_ends_is_given_up() {
     let place = Place::new();
     let pipe = place.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let read = |path: &Path| Allowance::within(DOCUMENT_BYTES_MAX, MOMENT).text(path, DOCUMENT_BYTES_MAX);
+    let read = |path: &Path| InputBudget::within(DOCUMENT_BYTES_MAX, MOMENT).text(path, DOCUMENT_BYTES_MAX);
     let nobody = read(&pipe).unwrap_err();
     assert!(matches!(nobody, InputError::TooSlow { .. }), "{nobody}");
     assert!(nobody.remedy().contains("writes to the pipe"), "{}", nobody.remedy());
@@ -254,7 +254,7 @@ fn templates_that_would_not_end_are_stopped_with_the_reason() {
     let loops =
         "{% set l = range(end=999) %}".to_owned() + &"{% for i in l %}".repeat(6) + &"{% endfor %}".repeat(6);
     let source = Source::new("loops", loops);
-    let bounds = Bounds { time: MOMENT, ..rgctl_templates::bounds() };
+    let bounds = ChildLimits { time: MOMENT, ..rgctl_templates::bounds() };
     match rgctl_templates::render(program(), &source, &Values::default(), bounds) {
         Err(RenderError::Wrong(problem)) => {
             assert!(problem.message.contains("did not end within 300ms"), "{problem}");

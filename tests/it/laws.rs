@@ -1,6 +1,6 @@
 //! Laws that every kind obeys, by one visitor each. A new kind is under them the day it has a table.
 
-use rgctl_engine::planning::tables::{self, Lowers};
+use rgctl_engine::planning::tables::{self, Reduction};
 use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Attrs, Change, Field};
@@ -114,7 +114,7 @@ law!(every_field_is_documented_in_a_sentence, field => {
 
 law!(a_change_that_interrupts_is_judged_by_that_and_not_by_what_would_be_less, field => {
     let [before, after] = two_values(field);
-    assert!(Lowers::Any.judge(Some(&before), &after) && !Lowers::Any.judge(None, &after), "{}", field.name);
+    assert!(Reduction::Any.judge(Some(&before), &after) && !Reduction::Any.judge(None, &after), "{}", field.name);
     let (seen, wanted) = (K::wrap(with_value(field, &before)), K::wrap(with_value(field, &after)));
     for change in tables::diff(&wanted, &seen) {
         let serves = matches!(change.change, Change::InPlace | Change::Online);

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use rgctl::cli::figures::CatalogFigures;
 use rgctl_engine::execution::drive::{Environment, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
-use rgctl_engine::gate::{Asked, Verdicts, authorise};
+use rgctl_engine::gate::{GateInput, Verdicts, authorise};
 use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::claims::{Claimed, Claims};
 use rgctl_model::journal::Outcome;
@@ -171,7 +171,7 @@ fn the_gate_refuses_what_is_over_a_quota_and_lets_the_others_go_in_every_family(
         assert!(refusal.remedy.contains("have the quota raised"), "{kind}: {refusal:?}");
         // Asked for one step, right before its call, the gate says the same.
         let policy = Policy::default();
-        let asked = |over_quota| Asked {
+        let asked = |over_quota| GateInput {
             rules: &[],
             policy: &policy,
             verdicts: no_verdicts(),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rgctl_engine::execution::drive::{Ended, Environment, drive};
-use rgctl_engine::execution::gone::Looked;
+use rgctl_engine::execution::gone::GoneInput;
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Ledger;
 use rgctl_model::address::Address;
@@ -143,7 +143,7 @@ fn what_was_made_just_now_and_is_not_shown_yet_is_not_let_go() {
     let (wanted, pace) = (after(), Pace::default());
     let gone = |now: Moment| {
         let inventory = Inventory::empty(now);
-        let looked = Looked {
+        let looked = GoneInput {
             desired: &wanted,
             inventory: &inventory,
             ledger: &ledger,

@@ -6,15 +6,15 @@ use std::process::Command;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rgctl_scaling::backtest::{self, Asked, OWN};
-use rgctl_scaling::baselines::{BASELINES, Family};
-use rgctl_scaling::calendar::{CalendarEvent, Effect};
-use rgctl_scaling::decide::{Direction, Held};
-use rgctl_scaling::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
+use rgctl_scaling::backtest::{self, OWN, RequestedPolicy};
+use rgctl_scaling::baselines::{BASELINES, BaselineFamily};
+use rgctl_scaling::calendar::{CalendarEvent, EventEffect};
+use rgctl_scaling::decide::{Direction, HoldReason};
+use rgctl_scaling::evaluate::{EvaluationResult, PreparedTrace, ScalingPolicy, Terms, live, live_all};
 use rgctl_scaling::policy::ShadowPolicy;
 use rgctl_scaling::replay::Recording;
 use rgctl_scaling::rules::Library;
-use rgctl_scaling::telemetry::{Fault, MinuteSeries, Trace, TraceError};
+use rgctl_scaling::telemetry::{MetricFault, MinuteSeries, Trace, TraceError};
 use rgctl_scaling::{AxisProfile, Constants, Memory, Situation, decide};
 use rgctl_schema::time::{Moment, Span};
 
@@ -24,16 +24,16 @@ fn terms(units: u32) -> Terms {
     Terms { axis: AxisProfile::READER, units, rho: 0.8, budget: 0.001 }
 }
 
-fn load(file: &Path, until: Option<Moment>, units: u32) -> Load {
+fn load(file: &Path, until: Option<Moment>, units: u32) -> PreparedTrace {
     let text = std::fs::read_to_string(file).expect("the trace is readable");
     let series =
         MinuteSeries::from_trace(&Trace::parse(&text).expect("the trace is sound").within(None, until));
     let name = file.file_stem().expect("has a name").to_string_lossy().into_owned();
     let demand = series.in_units(units, 0.8).expect("has demand");
-    Load { name, demand, scored_from: series.scored_from() }
+    PreparedTrace { name, demand, scored_from: series.scored_from() }
 }
 
-fn lived(demand: &[f64], from: usize, units: u32) -> Outcome {
+fn lived(demand: &[f64], from: usize, units: u32) -> EvaluationResult {
     let terms = terms(units);
     let mut policy = ShadowPolicy::new(&terms, Arc::new(Library::full()), Constants::FROZEN);
     live(&mut policy, demand, from, demand.len(), &terms)
@@ -92,7 +92,11 @@ fn the_same_past_gives_the_same_path() {
 #[test]
 fn a_recording_judged_again_takes_the_very_path_of_the_policy() {
     let library = Arc::new(Library::full());
-    let load = Load { name: "synthetic".into(), demand: synthetic(1440 * 4 + 7, 21), scored_from: 1440 * 2 };
+    let load = PreparedTrace {
+        name: "synthetic".into(),
+        demand: synthetic(1440 * 4 + 7, 21),
+        scored_from: 1440 * 2,
+    };
     let terms = terms(15);
     let recording = Recording::of(load.clone(), terms, &library);
     let moved = Constants { groups: 1, aim: 1.6, neighbour: 0.1, prior_minutes: 0.1, ..Constants::FROZEN };
@@ -141,14 +145,19 @@ fn a_decision_explains_itself_and_a_bad_metric_gives_nothing_back() {
         free.why
     );
     assert!(free.would_change.contains("would add one"));
-    for fault in
-        [Fault::Missing, Fault::Stuck, Fault::Negative, Fault::Contradictory, Fault::Reset, Fault::Absurd]
-    {
+    for fault in [
+        MetricFault::Missing,
+        MetricFault::Stuck,
+        MetricFault::Negative,
+        MetricFault::Contradictory,
+        MetricFault::Reset,
+        MetricFault::Absurd,
+    ] {
         let held = decide(&Situation { fault: Some(fault), ..situation(&memory, 15) });
-        assert_eq!((held.target, held.held), (15, Some(Held::Fault(fault))));
+        assert_eq!((held.target, held.held), (15, Some(HoldReason::Fault(fault))));
     }
     let late = decide(&Situation { metric_age_minutes: 9, ..situation(&memory, 15) });
-    assert_eq!((late.target, late.held), (15, Some(Held::Late(9))));
+    assert_eq!((late.target, late.held), (15, Some(HoldReason::Late(9))));
 }
 
 #[test]
@@ -160,11 +169,11 @@ fn the_calendar_grows_before_an_event_and_holds_through_an_outage() {
         name: "season".into(),
         starts: now + Span::from_mins(15),
         lasts: Span::from_hours(6),
-        effect: Effect::Times(3.0),
+        effect: EventEffect::Times(3.0),
     };
     let grown = decide(&Situation { calendar: std::slice::from_ref(&season), ..situation(&memory, 3) });
     assert!(grown.target > plain && grown.why.contains("season"), "{}", grown.why);
-    let outage = CalendarEvent { effect: Effect::Outage, starts: now - Span::from_mins(5), ..season };
+    let outage = CalendarEvent { effect: EventEffect::Outage, starts: now - Span::from_mins(5), ..season };
     let held = decide(&Situation { calendar: std::slice::from_ref(&outage), ..situation(&memory, 15) });
     assert_eq!(held.target, 15);
 }
@@ -184,12 +193,12 @@ fn an_axis_whose_resize_interrupts_goes_live_safely_stays_and_obeys_the_calendar
         memory.learn(2.8, None);
     }
     let quiet = decide(&situation(&memory, 15));
-    assert_eq!((quiet.target, quiet.held), (15, Some(Held::Interruption)), "{}", quiet.why);
+    assert_eq!((quiet.target, quiet.held), (15, Some(HoldReason::Interruption)), "{}", quiet.why);
     let season = CalendarEvent {
         name: "season".into(),
         starts: quiet.firm_after + Span::from_mins(15),
         lasts: Span::from_hours(6),
-        effect: Effect::Times(3.0),
+        effect: EventEffect::Times(3.0),
     };
     let grown = decide(&Situation { calendar: std::slice::from_ref(&season), ..situation(&memory, 5) });
     assert!(grown.target == 11 && grown.why.contains("season"), "{}", grown.why);
@@ -228,10 +237,10 @@ fn the_first_hour_of_a_series_is_already_served() {
 }
 
 /// Every baseline at one setting of its knob, over the last half of a series.
-fn lived_by_baselines(demand: &[f64]) -> Vec<(&'static str, Outcome)> {
+fn lived_by_baselines(demand: &[f64]) -> Vec<(&'static str, EvaluationResult)> {
     let terms = terms(15);
     let one = |(name, knobs): &(&'static str, &[f64])| {
-        let family = Family::named(name, &terms).expect("is known");
+        let family = BaselineFamily::named(name, &terms).expect("is known");
         let mut policy = family.member(knobs[knobs.len() / 2], 12.0);
         (*name, live(policy.as_mut(), demand, demand.len() / 2, demand.len(), &terms))
     };
@@ -281,12 +290,12 @@ fn settings_that_live_side_by_side_do_as_each_alone() {
     let demand = synthetic(1440 * 5, 8);
     let (terms, from) = (terms(15), 1440 * 3);
     for (name, knobs) in BASELINES {
-        let family = Family::named(name, &terms).expect("is known");
+        let family = BaselineFamily::named(name, &terms).expect("is known");
         let mut members: Vec<_> = knobs.iter().map(|k| family.member(*k, 12.0)).collect();
-        let mut policies: Vec<_> = members.iter_mut().map(|m| m.as_mut() as &mut dyn Policy).collect();
+        let mut policies: Vec<_> = members.iter_mut().map(|m| m.as_mut() as &mut dyn ScalingPolicy).collect();
         let together = live_all(&mut policies, &demand, from, demand.len(), &terms);
         for (knob, side_by_side) in knobs.iter().zip(together) {
-            let mut alone = Family::named(name, &terms).expect("is known").member(*knob, 12.0);
+            let mut alone = BaselineFamily::named(name, &terms).expect("is known").member(*knob, 12.0);
             let alone = live(alone.as_mut(), &demand, from, demand.len(), &terms);
             assert_eq!(alone, side_by_side, "{name} at {knob}");
         }
@@ -488,7 +497,7 @@ fn all_sixteen_traces_keep_both_gates_when_they_are_at_hand() {
             let until =
                 name.contains("nasa").then(|| Moment::parse_rfc3339("1995-07-28T00:00:00Z")).flatten();
             let load = load(&Path::new(&folder).join(format!("{name}.csv")), until, units);
-            let asked = Asked { name: OWN.to_owned(), knob: None };
+            let asked = RequestedPolicy { name: OWN.to_owned(), knob: None };
             let optima = backtest::optima(&load, &terms(units));
             let row = backtest::run(&asked, &load, &terms(units), &library, false).remove(0);
             assert!(row.outcome.keeps(0.001), "{name} at {units}");
@@ -514,7 +523,7 @@ fn target_tracking_reproduces_the_reference_when_the_traces_are_at_hand() {
         f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
     };
     for units in [15, 100] {
-        let loads: Vec<(Load, backtest::Optima)> = TRACES
+        let loads: Vec<(PreparedTrace, backtest::Optima)> = TRACES
             .iter()
             .map(|name| {
                 let until =
@@ -525,7 +534,7 @@ fn target_tracking_reproduces_the_reference_when_the_traces_are_at_hand() {
             })
             .collect();
         let ratios = |name: &str, knob: f64| -> Vec<f64> {
-            let asked = Asked { name: name.to_owned(), knob: Some(knob) };
+            let asked = RequestedPolicy { name: name.to_owned(), knob: Some(knob) };
             let library = Arc::new(Library::full());
             loads
                 .iter()

@@ -65,7 +65,7 @@ impl Rate {
 
 /// One token bucket. Pure: time is an argument.
 #[derive(Clone, Debug)]
-pub struct Bucket {
+pub struct TokenBucket {
     full: Rate,
     per_second: f64,
     level: f64,
@@ -73,7 +73,7 @@ pub struct Bucket {
     slowed: Moment,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket.
     pub const fn new(full: Rate, now: Moment) -> Self {
         Self { full, per_second: full.per_second, level: full.burst, filled: now, slowed: Moment::EPOCH }
@@ -127,7 +127,7 @@ pub type RateLimitKey = (String, String, String);
 /// All buckets of the process.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
-    buckets: Arc<Mutex<BTreeMap<RateLimitKey, Bucket>>>,
+    buckets: Arc<Mutex<BTreeMap<RateLimitKey, TokenBucket>>>,
 }
 
 impl Budget {
@@ -136,13 +136,13 @@ impl Budget {
         &self,
         rate_limit_key: &RateLimitKey,
         now: Moment,
-        work: impl FnOnce(&mut Bucket) -> T,
+        work: impl FnOnce(&mut TokenBucket) -> T,
     ) -> T {
         // A poisoned lock holds figures, not a half-made structure: they are still good.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets
             .entry(rate_limit_key.clone())
-            .or_insert_with(|| Bucket::new(Rate::of(&rate_limit_key.2), now));
+            .or_insert_with(|| TokenBucket::new(Rate::of(&rate_limit_key.2), now));
         work(bucket)
     }
 }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_failover_goes_through_when_reads_must_wait() {
         let now = Moment::from_secs(100);
-        let mut bucket = Bucket::new(RATE, now);
+        let mut bucket = TokenBucket::new(RATE, now);
         for _ in 0..9 {
             bucket.spend(now);
         }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn throttling_halves_the_rate_once_a_second_and_answers_restore_it() {
         let now = Moment::from_secs(100);
-        let mut bucket = Bucket::new(RATE, now);
+        let mut bucket = TokenBucket::new(RATE, now);
         bucket.throttled(now);
         bucket.throttled(now);
         assert!((bucket.per_second - 1.0).abs() < 1e-9, "{bucket:?}");

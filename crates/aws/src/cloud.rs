@@ -17,7 +17,7 @@ use super::clients::{Attempt, AwsOptions, Pool, Transport};
 use super::errors::{NOT_EMULATED, is_about_identity, is_no_op};
 use super::parameters::Parameters;
 use super::region_listing::{RegionListing, TAG_HOME};
-use super::series::{self, Nodes, Of};
+use super::series::{self, MetricDimension, Nodes};
 use super::service_client::ServiceClient;
 use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
 use rgctl_model::address::Address;
@@ -279,10 +279,10 @@ fn of_one_partition(regions: &BTreeSet<RegionId>) -> Result<(), CloudError> {
 /// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
 /// provider.
 fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> Option<CloudError> {
-    let is_stranger =
+    let is_auth_error =
         |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
-    if let Some(stranger) = failed.iter().find(|error| is_stranger(error)) {
-        return Some(stranger.clone());
+    if let Some(denied) = failed.iter().find(|error| is_auth_error(error)) {
+        return Some(denied.clone());
     }
     if asked == 0 || failed.len() + unknown.len() < asked {
         return None;
@@ -473,7 +473,10 @@ async fn tags_of(
 /// Nodes of the replication groups that are asked about, by one list.
 async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
     let by_node = |ask: &&&SeriesAsk| {
-        matches!(series::source_of(ask.address.kind, ask.signal).map(|source| source.of), Some(Of::Nodes(_)))
+        matches!(
+            series::source_of(ask.address.kind, ask.signal).map(|source| source.of),
+            Some(MetricDimension::Nodes(_))
+        )
     };
     if !asks.iter().any(|ask| by_node(&ask)) {
         return Ok(Nodes::new());

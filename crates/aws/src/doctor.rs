@@ -31,7 +31,7 @@ pub enum CheckResult {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct DoctorCheck {
     /// What was looked at.
     pub area: &'static str,
     /// How it is.
@@ -44,7 +44,7 @@ pub struct Finding {
 
 /// Where the record is, with the region in which its bucket is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bucket {
+pub struct RecordBucket {
     /// Bucket and prefix.
     pub record: RecordPlace,
     /// Region of the bucket.
@@ -53,7 +53,7 @@ pub struct Bucket {
 
 /// Who the caller is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct CallerIdentity {
     /// Account number.
     pub account: String,
     /// ARN of the caller.
@@ -67,7 +67,7 @@ pub type Quotas = Vec<(String, f64)>;
 #[derive(Clone, Debug)]
 pub struct Gathered {
     /// Who the caller is.
-    pub identity: Result<Identity, CloudError>,
+    pub identity: Result<CallerIdentity, CloudError>,
     /// Our clock minus theirs, in seconds.
     pub skew_seconds: Option<i64>,
     /// For each region and endpoint, whether it answered.
@@ -77,7 +77,7 @@ pub struct Gathered {
     /// Quotas by region: name and value.
     pub quotas: Vec<(RegionId, Result<Quotas, CloudError>)>,
     /// Whether the bucket of the record answers; nothing when the record is not on S3.
-    pub bucket: Option<(Bucket, Result<(), CloudError>)>,
+    pub bucket: Option<(RecordBucket, Result<(), CloudError>)>,
 }
 
 /// Signatures are refused when the clocks differ by five minutes; half of it is a warning.
@@ -106,12 +106,17 @@ pub(super) fn as_told(region: &RegionId, quotas: &Quotas) -> Vec<AccountQuota> {
     told.map(quota).collect()
 }
 
-const fn finding(area: &'static str, verdict: CheckResult, what: String, next: Option<String>) -> Finding {
-    Finding { area, verdict, what, next }
+const fn finding(
+    area: &'static str,
+    verdict: CheckResult,
+    what: String,
+    next: Option<String>,
+) -> DoctorCheck {
+    DoctorCheck { area, verdict, what, next }
 }
 
 /// The findings, worst last within each area.
-pub fn report(found: &Gathered, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
+pub fn report(found: &Gathered, regions: &BTreeSet<RegionId>) -> Vec<DoctorCheck> {
     let mut findings = vec![credentials(&found.identity)];
     if let Ok(identity) = &found.identity {
         findings.extend(partition(identity, regions));
@@ -127,7 +132,7 @@ pub fn report(found: &Gathered, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
     findings
 }
 
-fn record(bucket: &Bucket, result: &Result<(), CloudError>) -> Finding {
+fn record(bucket: &RecordBucket, result: &Result<(), CloudError>) -> DoctorCheck {
     let place = format!("s3://{}/{} in {}", bucket.record.bucket, bucket.record.prefix, bucket.region);
     let (what, next) = match result {
         Ok(()) => return finding("record", CheckResult::Fine, format!("{place} can be listed"), None),
@@ -146,7 +151,7 @@ fn record(bucket: &Bucket, result: &Result<(), CloudError>) -> Finding {
     finding("record", CheckResult::Wrong, what, Some(next.to_owned()))
 }
 
-fn credentials(identity: &Result<Identity, CloudError>) -> Finding {
+fn credentials(identity: &Result<CallerIdentity, CloudError>) -> DoctorCheck {
     match identity {
         Ok(who) => {
             finding("credentials", CheckResult::Fine, format!("{} in account {}", who.arn, who.account), None)
@@ -158,7 +163,7 @@ fn credentials(identity: &Result<Identity, CloudError>) -> Finding {
     }
 }
 
-fn partition(identity: &Identity, regions: &BTreeSet<RegionId>) -> Vec<Finding> {
+fn partition(identity: &CallerIdentity, regions: &BTreeSet<RegionId>) -> Vec<DoctorCheck> {
     let own = identity.arn.split(':').nth(1).unwrap_or_default();
     let foreign = regions.iter().filter(|region| Partition::of(region).as_str() != own);
     foreign
@@ -173,7 +178,7 @@ fn partition(identity: &Identity, regions: &BTreeSet<RegionId>) -> Vec<Finding> 
         .collect()
 }
 
-fn clock(skew: Option<i64>) -> Finding {
+fn clock(skew: Option<i64>) -> DoctorCheck {
     let Some(skew) = skew else {
         let what = "no answer told the provider's time".to_owned();
         return finding("clock", CheckResult::Doubt, what, None);
@@ -187,7 +192,7 @@ fn clock(skew: Option<i64>) -> Finding {
     }
 }
 
-fn network(region: &RegionId, endpoint: &str, result: &Result<(), CloudError>) -> Finding {
+fn network(region: &RegionId, endpoint: &str, result: &Result<(), CloudError>) -> DoctorCheck {
     let place = format!("{endpoint} in {region}");
     match result {
         Ok(()) => finding("network", CheckResult::Fine, format!("{place} answers"), None),
@@ -205,7 +210,7 @@ fn network(region: &RegionId, endpoint: &str, result: &Result<(), CloudError>) -
     }
 }
 
-fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<Finding> {
+fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<DoctorCheck> {
     match denied {
         Ok(denied) if denied.is_empty() => {
             let what = "every action that the blueprint needs is allowed (by simulation)".to_owned();
@@ -234,7 +239,7 @@ fn permissions(denied: &Result<BTreeSet<String>, CloudError>) -> Vec<Finding> {
     }
 }
 
-fn quotas(region: &RegionId, result: &Result<Quotas, CloudError>) -> Finding {
+fn quotas(region: &RegionId, result: &Result<Quotas, CloudError>) -> DoctorCheck {
     match result {
         Ok(quotas) => {
             let list: Vec<String> = quotas.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -247,7 +252,7 @@ fn quotas(region: &RegionId, result: &Result<Quotas, CloudError>) -> Finding {
 /// Puts the questions. Nothing is changed by them.
 ///
 /// Who the caller is comes first: without an answer to that, every other answer would say the same.
-pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) -> Gathered {
+pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&RecordBucket>) -> Gathered {
     let mut found = Gathered {
         identity: Err(CloudError::Unreachable { why: "no region is named".to_owned() }),
         skew_seconds: None,
@@ -283,7 +288,7 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&Bucket>) ->
 }
 
 /// Whether the bucket of the record can be listed.
-async fn listed(pool: &Pool, bucket: &Bucket) -> Result<(), CloudError> {
+async fn listed(pool: &Pool, bucket: &RecordBucket) -> Result<(), CloudError> {
     let client = ServiceClient::to(pool, &bucket.region).await;
     let request = client
         .read
@@ -295,9 +300,9 @@ async fn listed(pool: &Pool, bucket: &Bucket) -> Result<(), CloudError> {
     client.ask("s3", "ListObjectsV2", request.send()).await.map(drop)
 }
 
-async fn identity(client: &ServiceClient<'_>) -> Result<Identity, CloudError> {
+async fn identity(client: &ServiceClient<'_>) -> Result<CallerIdentity, CloudError> {
     let answer = client.ask("sts", "GetCallerIdentity", client.read.sts.get_caller_identity().send()).await?;
-    Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
+    Ok(CallerIdentity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }
 
 async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Result<(), CloudError>)> {
@@ -328,7 +333,7 @@ async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Resul
 /// role itself, which is right unless the session carries a narrower policy.
 async fn denied(
     client: &ServiceClient<'_>,
-    who: &Identity,
+    who: &CallerIdentity,
     wanted: &PolicyFor,
 ) -> Result<BTreeSet<String>, CloudError> {
     let document = policy(wanted)
@@ -386,7 +391,7 @@ mod tests {
 
     fn gathered(arn: &str) -> Gathered {
         Gathered {
-            identity: Ok(Identity { account: "1".into(), arn: arn.into() }),
+            identity: Ok(CallerIdentity { account: "1".into(), arn: arn.into() }),
             skew_seconds: Some(-400),
             reach: Vec::new(),
             denied: Ok(BTreeSet::from(["rds:CreateDBCluster".to_owned()])),
@@ -398,7 +403,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_named_with_its_next_step() {
         let found = report(&gathered("arn:aws:iam::1:user/ann"), &regions(&["cn-north-1"]));
-        let wrong: Vec<&Finding> = found.iter().filter(|one| one.verdict == CheckResult::Wrong).collect();
+        let wrong: Vec<&DoctorCheck> = found.iter().filter(|one| one.verdict == CheckResult::Wrong).collect();
         let areas: Vec<&str> = wrong.iter().map(|one| one.area).collect();
         assert_eq!(areas, ["partition", "clock", "permissions"]);
         assert!(wrong.iter().all(|one| one.next.is_some()));

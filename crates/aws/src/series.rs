@@ -33,7 +33,7 @@ pub enum Fold {
 
 /// One metric of the service that answers a question, and what its value must be multiplied with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Source {
+pub struct MetricSource {
     /// Namespace.
     pub namespace: &'static str,
     /// Name.
@@ -41,7 +41,7 @@ pub struct Source {
     /// Statistic.
     pub stat: &'static str,
     /// Which object the metric is kept of.
-    pub of: Of,
+    pub of: MetricDimension,
     /// Factor from the service's unit to ours.
     pub factor: f64,
     /// Whether the value is a count over the period, and has to be divided by it.
@@ -50,7 +50,7 @@ pub struct Source {
 
 /// Dimension of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum MetricDimension {
     /// The object itself, under this dimension.
     Itself(&'static str),
     /// The primaries of a replication group.
@@ -59,17 +59,23 @@ pub enum Of {
     Nodes(Fold),
 }
 
-const fn source(namespace: &'static str, metric: &'static str, of: Of) -> Source {
-    Source { namespace, metric, stat: "Average", of, factor: 1.0, per_second: false }
+const fn source(namespace: &'static str, metric: &'static str, of: MetricDimension) -> MetricSource {
+    MetricSource { namespace, metric, stat: "Average", of, factor: 1.0, per_second: false }
 }
 
 /// The metric for a signal of a kind; nothing where the service measures no such thing.
-pub fn source_of(kind: KindId, signal: Signal) -> Option<Source> {
+pub fn source_of(kind: KindId, signal: Signal) -> Option<MetricSource> {
     match kind {
-        KindId::AuroraInstance => database("AWS/RDS", Of::Itself("DBInstanceIdentifier"), signal),
-        KindId::AuroraCluster => database("AWS/RDS", Of::Itself("DBClusterIdentifier"), signal),
-        KindId::DocumentInstance => database("AWS/DocDB", Of::Itself("DBInstanceIdentifier"), signal),
-        KindId::DocumentCluster => database("AWS/DocDB", Of::Itself("DBClusterIdentifier"), signal),
+        KindId::AuroraInstance => {
+            database("AWS/RDS", MetricDimension::Itself("DBInstanceIdentifier"), signal)
+        }
+        KindId::AuroraCluster => database("AWS/RDS", MetricDimension::Itself("DBClusterIdentifier"), signal),
+        KindId::DocumentInstance => {
+            database("AWS/DocDB", MetricDimension::Itself("DBInstanceIdentifier"), signal)
+        }
+        KindId::DocumentCluster => {
+            database("AWS/DocDB", MetricDimension::Itself("DBClusterIdentifier"), signal)
+        }
         KindId::CacheGroup => cache_group(signal),
         KindId::CacheServerless => cache_serverless(signal),
         KindId::RedshiftCluster => warehouse(signal),
@@ -79,19 +85,20 @@ pub fn source_of(kind: KindId, signal: Signal) -> Option<Source> {
                 Signal::Connections => "DatabaseConnections",
                 _ => return None,
             };
-            Some(source("AWS/Redshift-Serverless", metric, Of::Itself("Workgroup")))
+            Some(source("AWS/Redshift-Serverless", metric, MetricDimension::Itself("Workgroup")))
         }
         KindId::RedshiftNamespace if signal == Signal::StoredBytes => {
-            let source = source("AWS/Redshift-Serverless", "DataStorage", Of::Itself("Namespace"));
-            Some(Source { factor: 1_048_576.0, ..source })
+            let source =
+                source("AWS/Redshift-Serverless", "DataStorage", MetricDimension::Itself("Namespace"));
+            Some(MetricSource { factor: 1_048_576.0, ..source })
         }
         _ => None,
     }
 }
 
-fn database(namespace: &'static str, of: Of, signal: Signal) -> Option<Source> {
+fn database(namespace: &'static str, of: MetricDimension, signal: Signal) -> Option<MetricSource> {
     let document = namespace == "AWS/DocDB";
-    let cluster = of == Of::Itself("DBClusterIdentifier");
+    let cluster = of == MetricDimension::Itself("DBClusterIdentifier");
     let metric = match signal {
         Signal::CpuPercent => "CPUUtilization",
         Signal::Connections => "DatabaseConnections",
@@ -112,37 +119,40 @@ fn database(namespace: &'static str, of: Of, signal: Signal) -> Option<Source> {
     };
     let counted = document && matches!(signal, Signal::ReadsPerSecond | Signal::WritesPerSecond);
     let stat = if counted { "Sum" } else { "Average" };
-    Some(Source { stat, per_second: counted, ..source(namespace, metric, of) })
+    Some(MetricSource { stat, per_second: counted, ..source(namespace, metric, of) })
 }
 
-fn cache_group(signal: Signal) -> Option<Source> {
+fn cache_group(signal: Signal) -> Option<MetricSource> {
     let single = |metric, of| Some(source("AWS/ElastiCache", metric, of));
     let counted = |metric| {
-        let worst = source("AWS/ElastiCache", metric, Of::Nodes(Fold::Sum));
-        Some(Source { stat: "Sum", per_second: true, ..worst })
+        let worst = source("AWS/ElastiCache", metric, MetricDimension::Nodes(Fold::Sum));
+        Some(MetricSource { stat: "Sum", per_second: true, ..worst })
     };
     match signal {
-        Signal::CpuPercent => single("EngineCPUUtilization", Of::Primaries),
-        Signal::MemoryPercent => single("DatabaseMemoryUsageCountedForEvictPercentage", Of::Primaries),
-        Signal::Connections => single("CurrConnections", Of::Nodes(Fold::Sum)),
-        Signal::FreeMemoryBytes => single("FreeableMemory", Of::Nodes(Fold::Sum)),
-        Signal::StoredBytes => single("BytesUsedForCache", Of::Nodes(Fold::Sum)),
+        Signal::CpuPercent => single("EngineCPUUtilization", MetricDimension::Primaries),
+        Signal::MemoryPercent => {
+            single("DatabaseMemoryUsageCountedForEvictPercentage", MetricDimension::Primaries)
+        }
+        Signal::Connections => single("CurrConnections", MetricDimension::Nodes(Fold::Sum)),
+        Signal::FreeMemoryBytes => single("FreeableMemory", MetricDimension::Nodes(Fold::Sum)),
+        Signal::StoredBytes => single("BytesUsedForCache", MetricDimension::Nodes(Fold::Sum)),
         Signal::ReadsPerSecond => counted("GetTypeCmds"),
         Signal::WritesPerSecond => counted("SetTypeCmds"),
-        Signal::HitPercent => single("CacheHitRate", Of::Nodes(Fold::Mean)),
+        Signal::HitPercent => single("CacheHitRate", MetricDimension::Nodes(Fold::Mean)),
         Signal::ReplicaLagMs => {
-            let worst = source("AWS/ElastiCache", "ReplicationLag", Of::Nodes(Fold::Max));
-            Some(Source { factor: 1_000.0, ..worst })
+            let worst = source("AWS/ElastiCache", "ReplicationLag", MetricDimension::Nodes(Fold::Max));
+            Some(MetricSource { factor: 1_000.0, ..worst })
         }
         Signal::GlobalLagMs => {
-            let worst = source("AWS/ElastiCache", "GlobalDatastoreReplicationLag", Of::Nodes(Fold::Max));
-            Some(Source { factor: 1_000.0, ..worst })
+            let worst =
+                source("AWS/ElastiCache", "GlobalDatastoreReplicationLag", MetricDimension::Nodes(Fold::Max));
+            Some(MetricSource { factor: 1_000.0, ..worst })
         }
         Signal::CapacityUnits | Signal::DiskPercent => None,
     }
 }
 
-fn cache_serverless(signal: Signal) -> Option<Source> {
+fn cache_serverless(signal: Signal) -> Option<MetricSource> {
     let (metric, stat, per_second) = match signal {
         Signal::StoredBytes => ("BytesUsedForCache", "Average", false),
         Signal::CapacityUnits => ("ElastiCacheProcessingUnits", "Sum", true),
@@ -152,10 +162,14 @@ fn cache_serverless(signal: Signal) -> Option<Source> {
         Signal::WritesPerSecond => ("SetTypeCmds", "Sum", true),
         _ => return None,
     };
-    Some(Source { stat, per_second, ..source("AWS/ElastiCache", metric, Of::Itself("clusterId")) })
+    Some(MetricSource {
+        stat,
+        per_second,
+        ..source("AWS/ElastiCache", metric, MetricDimension::Itself("clusterId"))
+    })
 }
 
-fn warehouse(signal: Signal) -> Option<Source> {
+fn warehouse(signal: Signal) -> Option<MetricSource> {
     let metric = match signal {
         Signal::CpuPercent => "CPUUtilization",
         Signal::Connections => "DatabaseConnections",
@@ -164,13 +178,13 @@ fn warehouse(signal: Signal) -> Option<Source> {
         Signal::WritesPerSecond => "WriteIOPS",
         _ => return None,
     };
-    Some(source("AWS/Redshift", metric, Of::Itself("ClusterIdentifier")))
+    Some(source("AWS/Redshift", metric, MetricDimension::Itself("ClusterIdentifier")))
 }
 
 /// One metric to be fetched for a question.
 struct Fetch<'a> {
     ask: usize,
-    source: Source,
+    source: MetricSource,
     period: i32,
     dimensions: Vec<(&'static str, &'a str)>,
 }
@@ -195,7 +209,7 @@ pub async fn series(
     }
     let folded = asks.iter().zip(values).map(|(ask, parts)| {
         let fold = match source_of(ask.address.kind, ask.signal).map(|source| source.of) {
-            Some(Of::Nodes(fold)) => fold,
+            Some(MetricDimension::Nodes(fold)) => fold,
             _ => Fold::Mean,
         };
         Series { ask: (*ask).clone(), samples: folded(&parts, fold) }
@@ -212,9 +226,9 @@ fn fetches<'a>(asks: &[&'a SeriesAsk], nodes: &'a Nodes) -> Vec<Fetch<'a>> {
         let mut add = |dimensions| fetches.push(Fetch { ask: place, source, period, dimensions });
         let name = ask.address.name.as_str();
         match source.of {
-            Of::Itself(dimension) => add(vec![(dimension, name)]),
-            Of::Primaries => add(vec![("ReplicationGroupId", name), ("Role", "Primary")]),
-            Of::Nodes(_) => {
+            MetricDimension::Itself(dimension) => add(vec![(dimension, name)]),
+            MetricDimension::Primaries => add(vec![("ReplicationGroupId", name), ("Role", "Primary")]),
+            MetricDimension::Nodes(_) => {
                 for node in nodes.get(&ask.address).into_iter().flatten() {
                     add(vec![("CacheClusterId", node.as_str())]);
                 }

@@ -18,7 +18,7 @@ pub const KINDS: [&str; 2] = ["Blueprint", "Region"];
 
 /// A blueprint with the text that it was read from.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct ParsedBlueprint {
     /// What it says. When the diagnostics hold an error, it is only what could be salvaged.
     pub blueprint: Blueprint,
     /// The text.
@@ -29,9 +29,9 @@ pub struct Loaded {
 
 /// What was read from some files.
 #[derive(Clone, Debug, Default)]
-pub struct Reading {
+pub struct ParsedDocuments {
     /// The blueprints, in the order of the files.
-    pub blueprints: Vec<Loaded>,
+    pub blueprints: Vec<ParsedBlueprint>,
     /// The regions, those of the files in place of those that were known before.
     pub regions: RegionBook,
     /// What is wrong.
@@ -40,7 +40,7 @@ pub struct Reading {
     pub(super) given: BTreeMap<RegionId, (Source, Tree)>,
 }
 
-impl Reading {
+impl ParsedDocuments {
     /// With the shipped regions.
     pub fn with_built_in_regions(sources: &[Source]) -> Self {
         Self::of(Self::of(RegionBook::default(), &region::built_in()).regions, sources)
@@ -80,7 +80,7 @@ impl Reading {
         match kind(&tree, &mut reader) {
             Some("Blueprint") => {
                 if let Some(blueprint) = Blueprint::decode(&tree, &mut reader) {
-                    self.blueprints.push(Loaded { blueprint, source: source.clone(), tree });
+                    self.blueprints.push(ParsedBlueprint { blueprint, source: source.clone(), tree });
                 }
             }
             Some("Region") => {
@@ -94,7 +94,7 @@ impl Reading {
     }
 }
 
-impl Reading {
+impl ParsedDocuments {
     fn add_region(&mut self, source: &Source, tree: &Tree, region: Region, reader: &mut Reader<'_>) {
         let code = region.metadata.name.clone();
         if let Some((earlier, _)) = self.given.insert(code.clone(), (source.clone(), tree.clone())) {

@@ -31,7 +31,7 @@ struct Relation {
 /// Something about a price that a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Finding {
+pub enum PriceFinding {
     /// Two prices are not in the ratio that such prices are in.
     Ratio {
         /// The price in doubt.
@@ -57,7 +57,7 @@ pub enum Finding {
     },
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for PriceFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ratio { price, against, ratio, usually } => {
@@ -75,7 +75,7 @@ impl fmt::Display for Finding {
 }
 
 /// Looks at every price of a catalog's book. The findings are in the order of the keys.
-pub fn check(catalog: &Catalog) -> Result<Vec<Finding>, CatalogError> {
+pub fn check(catalog: &Catalog) -> Result<Vec<PriceFinding>, CatalogError> {
     let relations = relations()?;
     let book = catalog.book();
     let mut findings = Vec::new();
@@ -84,10 +84,10 @@ pub fn check(catalog: &Catalog) -> Result<Vec<Finding>, CatalogError> {
         if let Some(currency) = catalog.currency_of(&key.region)
             && currency != price.money.currency
         {
-            findings.push(Finding::Currency { price: key.to_string(), expected: currency.to_string() });
+            findings.push(PriceFinding::Currency { price: key.to_string(), expected: currency.to_string() });
         }
         if price.layer == LayerKind::Contract && !is_heard_of(catalog, key) {
-            findings.push(Finding::NobodyKnows { price: key.to_string() });
+            findings.push(PriceFinding::NobodyKnows { price: key.to_string() });
         }
     }
     Ok(findings)
@@ -113,7 +113,7 @@ fn is_heard_of(catalog: &Catalog, key: &PriceKey<'_>) -> bool {
 }
 
 impl Relation {
-    fn check(&self, book: &PriceBook, key: &PriceKey<'static>, price: &KnownPrice) -> Option<Finding> {
+    fn check(&self, book: &PriceBook, key: &PriceKey<'static>, price: &KnownPrice) -> Option<PriceFinding> {
         let (engine, config) = &self.upper;
         let concerns = key.service == self.service
             && key.engine == *engine
@@ -134,7 +134,7 @@ impl Relation {
         }
         let ratio = price.money.amount.checked_div(lower.money.amount)?;
         let is_usual = self.ratio_min <= ratio && ratio <= self.ratio_max;
-        (!is_usual).then(|| Finding::Ratio {
+        (!is_usual).then(|| PriceFinding::Ratio {
             price: key.to_string(),
             against: other.to_string(),
             ratio,

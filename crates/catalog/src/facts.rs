@@ -156,7 +156,7 @@ pub struct Limit {
 
 /// A version of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineVersion {
+pub struct OfferedVersion {
     /// The version, as the API accepts it.
     pub version: String,
     /// Whether the provider has deprecated it.
@@ -191,7 +191,7 @@ pub(super) struct Facts {
     /// By service and engine: class name, then one answer per region of `offered_regions`.
     pub(super) offers: ByPair<BTreeMap<String, Vec<Offered>>>,
     pub(super) offered_regions: Vec<String>,
-    pub(super) versions: ByPair<Vec<EngineVersion>>,
+    pub(super) versions: ByPair<Vec<OfferedVersion>>,
     pub(super) limits: ByPair<Vec<Limit>>,
     pub(super) regions: BTreeMap<String, RegionFacts>,
 }
@@ -275,7 +275,7 @@ impl Facts {
                 "listed" => false,
                 word => return Err(format!("unknown status `{word}`")),
             };
-            let version = EngineVersion {
+            let version = OfferedVersion {
                 version: row.owned(2),
                 is_deprecated,
                 source: row.owned(4),
@@ -361,7 +361,7 @@ impl Facts {
         self.offered_regions.iter().position(|code| code == region)
     }
 
-    pub(super) fn versions(&self, service: &str, engine: &str) -> &[EngineVersion] {
+    pub(super) fn versions(&self, service: &str, engine: &str) -> &[OfferedVersion] {
         self.versions.get(service).and_then(|engines| engines.get(engine)).map_or(&[], Vec::as_slice)
     }
 

@@ -23,12 +23,12 @@ use std::sync::{Arc, LazyLock};
 
 pub use bill::{PricedBill, price_bill, price_range};
 pub use book::{BookError, DatesInUse, OfferRecord, PriceBook, PriceLayer, RefreshedBook};
-pub use check::{Finding, check};
+pub use check::{PriceFinding, check};
 pub use contract::{
     Amount, ContractError, EntryProblem, PriceBookDocument, PriceBookMetadata, PriceBookSpec, PriceEntry,
     from_entries,
 };
-pub use facts::{Capability, EngineVersion, InstanceClass, Limit, LimitValue, Offered, RegionFacts};
+pub use facts::{Capability, InstanceClass, Limit, LimitValue, Offered, OfferedVersion, RegionFacts};
 pub use offer::{OfferAsk, OfferError, OfferPrices, read_offer};
 pub use offer_rules::{offer_codes, service_of_offer};
 pub use price::{ANY, AsOf, Confidence, KnownPrice, LayerKind, PRICE_AGE_MAX, Price, PriceKey, Unit};
@@ -190,7 +190,7 @@ impl Catalog {
     }
 
     /// The versions of an engine that the API accepts, deprecated ones included, the oldest number first.
-    pub fn versions(&self, service: &str, engine: &str) -> &[EngineVersion] {
+    pub fn versions(&self, service: &str, engine: &str) -> &[OfferedVersion] {
         self.facts.versions(service, engine)
     }
 

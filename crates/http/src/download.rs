@@ -68,7 +68,7 @@ impl DownloadError {
 
 /// Bounds of a download.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct DownloadLimits {
     pub bytes_max: u64,
     pub attempts_max: u32,
     pub backoff: Duration,
@@ -82,8 +82,8 @@ struct Part {
     total: Option<u64>,
 }
 
-/// News of a download.
-pub(super) enum News<'n> {
+/// What happens to a download.
+pub(super) enum DownloadEvent<'n> {
     /// Bytes come, after this many that were there.
     Started { from: u64, total: Option<u64> },
     /// So many bytes are there.
@@ -113,8 +113,8 @@ pub(super) async fn download(
     client: &Client,
     url: &str,
     part: &Path,
-    bounds: Bounds,
-    news: &mut (dyn FnMut(News<'_>) + Send),
+    bounds: DownloadLimits,
+    news: &mut (dyn FnMut(DownloadEvent<'_>) + Send),
 ) -> Result<u64, DownloadError> {
     let mut attempt = 1;
     let mut pause = bounds.backoff;
@@ -122,7 +122,7 @@ pub(super) async fn download(
         match attempt_download(client, url, part, bounds, news).await {
             Ok(bytes) => return Ok(bytes),
             Err(error) if error.is_passing() && attempt < bounds.attempts_max => {
-                news(News::Again { reason: &error });
+                news(DownloadEvent::Again { reason: &error });
                 tokio::time::sleep(pause).await;
                 attempt += 1;
                 pause = (pause * 2).min(BACKOFF_MAX);
@@ -136,8 +136,8 @@ async fn attempt_download(
     client: &Client,
     url: &str,
     part: &Path,
-    bounds: Bounds,
-    news: &mut (dyn FnMut(News<'_>) + Send),
+    bounds: DownloadLimits,
+    news: &mut (dyn FnMut(DownloadEvent<'_>) + Send),
 ) -> Result<u64, DownloadError> {
     let known = notes(part, url);
     let have = if known.etag.is_some() { std::fs::metadata(part).map_or(0, |file| file.len()) } else { 0 };
@@ -154,7 +154,7 @@ async fn attempt_download(
         discard(part)?;
         return Err(DownloadError::TooBig { bytes_max: bounds.bytes_max });
     }
-    news(News::Started { from: have, total });
+    news(DownloadEvent::Started { from: have, total });
     receive(response, file, part, have, total, bounds, news).await
 }
 
@@ -200,8 +200,8 @@ async fn receive(
     part: &Path,
     mut have: u64,
     total: Option<u64>,
-    bounds: Bounds,
-    news: &mut (dyn FnMut(News<'_>) + Send),
+    bounds: DownloadLimits,
+    news: &mut (dyn FnMut(DownloadEvent<'_>) + Send),
 ) -> Result<u64, DownloadError> {
     loop {
         let Some(chunk) = response.chunk().await.map_err(connection)? else { break };
@@ -211,7 +211,7 @@ async fn receive(
             return Err(DownloadError::TooBig { bytes_max: bounds.bytes_max });
         }
         file.write_all(&chunk)?;
-        news(News::Bytes(have));
+        news(DownloadEvent::Bytes(have));
     }
     file.sync_all()?;
     match total {
@@ -228,7 +228,7 @@ async fn receive(
 pub(super) async fn fetch_small(
     client: &Client,
     url: &str,
-    bounds: Bounds,
+    bounds: DownloadLimits,
 ) -> Result<Vec<u8>, DownloadError> {
     let mut attempt = 1;
     let mut pause = bounds.backoff;

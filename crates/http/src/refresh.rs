@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::RefreshError;
-use super::download::{Bounds, DownloadError, News, discard, download, fetch_small};
+use super::download::{DownloadError, DownloadEvent, DownloadLimits, discard, download, fetch_small};
 use super::store::{BOOK_FILE, load_book, lock, make_dir, read_book, write_book};
 use rgctl_catalog::{
     AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, read_offer,
@@ -137,7 +137,7 @@ impl fmt::Display for FileName {
     }
 }
 
-/// News of a refresh, for whoever watches.
+/// What happens in a refresh, for whoever watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshEvent {
     /// The list has no such offer or no such region in it.
@@ -407,7 +407,7 @@ impl List<'_> {
     async fn index<T: DeserializeOwned>(&self, host: &str, path: &str) -> Result<T, RefreshError> {
         let url = format!("{host}{}", local(path)?);
         let failed = |source| RefreshError::Download { url: url.clone(), source };
-        let bounds = Bounds { bytes_max: INDEX_BYTES_MAX, ..self.bounds() };
+        let bounds = DownloadLimits { bytes_max: INDEX_BYTES_MAX, ..self.bounds() };
         let bytes = fetch_small(self.client, &url, bounds).await.map_err(failed)?;
         serde_json::from_slice(&bytes).map_err(|error| failed(DownloadError::Index(error.to_string())))
     }
@@ -419,11 +419,13 @@ impl List<'_> {
         part: &Path,
         watch: &mut (dyn FnMut(RefreshEvent) + Send),
     ) -> Result<u64, RefreshError> {
-        let mut tell = |news: News<'_>| {
+        let mut tell = |news: DownloadEvent<'_>| {
             watch(match news {
-                News::Started { from, total } => RefreshEvent::Started { file: file.clone(), from, total },
-                News::Bytes(bytes) => RefreshEvent::Bytes(bytes),
-                News::Again { reason } => {
+                DownloadEvent::Started { from, total } => {
+                    RefreshEvent::Started { file: file.clone(), from, total }
+                }
+                DownloadEvent::Bytes(bytes) => RefreshEvent::Bytes(bytes),
+                DownloadEvent::Again { reason } => {
                     RefreshEvent::Again { file: file.clone(), reason: reason.to_string() }
                 }
             });
@@ -432,8 +434,8 @@ impl List<'_> {
         fetched.map_err(|source| RefreshError::Download { url: url.to_owned(), source })
     }
 
-    fn bounds(&self) -> Bounds {
-        Bounds {
+    fn bounds(&self) -> DownloadLimits {
+        DownloadLimits {
             bytes_max: self.options.bytes_max,
             attempts_max: self.options.attempts_max.max(1),
             backoff: Duration::from_millis(self.options.backoff.as_millis()),

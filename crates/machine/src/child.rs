@@ -17,7 +17,7 @@ const TALK_BYTES_MAX: u64 = 4096;
 
 /// What a child may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct ChildLimits {
     /// How long it may run.
     pub time: Duration,
     /// How much it may write.
@@ -26,7 +26,7 @@ pub struct Bounds {
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ChildExit {
     /// It wrote this and was content.
     Answer(Vec<u8>),
     /// It ran for too long.
@@ -63,7 +63,7 @@ pub fn limit_self(memory_bytes: u64, time: Duration) {
 
 /// Runs a program to its end, or to the first bound that it breaks.
 #[expect(clippy::disallowed_methods, reason = "how long a child may run is this machine's time alone")]
-pub fn run(program: &Path, arguments: &[&str], input: Vec<u8>, bounds: Bounds) -> io::Result<Ended> {
+pub fn run(program: &Path, arguments: &[&str], input: Vec<u8>, bounds: ChildLimits) -> io::Result<ChildExit> {
     let until = Instant::now() + bounds.time;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -80,30 +80,30 @@ pub fn run(program: &Path, arguments: &[&str], input: Vec<u8>, bounds: Bounds) -
     }
     let said = collect(child.0.stdout.take(), bounds.output_bytes as u64 + 1);
     let talk = collect(child.0.stderr.take(), TALK_BYTES_MAX);
-    let Ok(said) = said.recv_timeout(bounds.time) else { return Ok(Ended::TooLong) };
+    let Ok(said) = said.recv_timeout(bounds.time) else { return Ok(ChildExit::TooLong) };
     if said.len() > bounds.output_bytes {
-        return Ok(Ended::TooMuchOutput);
+        return Ok(ChildExit::TooMuchOutput);
     }
     let status = loop {
         match child.0.try_wait()? {
             Some(status) => break status,
-            None if Instant::now() >= until => return Ok(Ended::TooLong),
+            None if Instant::now() >= until => return Ok(ChildExit::TooLong),
             None => std::thread::sleep(TICK),
         }
     };
     if status.success() {
-        return Ok(Ended::Answer(said));
+        return Ok(ChildExit::Answer(said));
     }
     // It is gone, and with it the other end of the pipe.
     let talk = talk.recv_timeout(bounds.time).unwrap_or_default();
     let talk = String::from_utf8_lossy(&talk);
     Ok(if talk.contains("memory allocation") {
-        Ended::TooMuchMemory
+        ChildExit::TooMuchMemory
     } else if talk.contains("overflowed its stack") {
-        Ended::TooDeep
+        ChildExit::TooDeep
     } else {
         let last = talk.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
-        Ended::Otherwise(format!("{status}: {last}"))
+        ChildExit::Otherwise(format!("{status}: {last}"))
     })
 }
 
@@ -138,8 +138,8 @@ mod tests {
     use super::*;
 
     #[cfg(unix)]
-    fn shell(script: &str, time: Duration) -> Ended {
-        let bounds = Bounds { time, output_bytes: 10 };
+    fn shell(script: &str, time: Duration) -> ChildExit {
+        let bounds = ChildLimits { time, output_bytes: 10 };
         run(Path::new("/bin/sh"), &["-c", script], b"word".to_vec(), bounds).unwrap()
     }
 
@@ -147,16 +147,19 @@ mod tests {
     #[test]
     fn a_child_is_answered_for_or_stopped() {
         let time = Duration::from_secs(20);
-        assert_eq!(shell("cat", time), Ended::Answer(b"word".to_vec()));
-        assert_eq!(shell("while :; do echo word; done", time), Ended::TooMuchOutput);
-        assert_eq!(shell("while :; do :; done", Duration::from_millis(30)), Ended::TooLong);
-        assert_eq!(shell("exec >&-; while :; do :; done", Duration::from_millis(30)), Ended::TooLong);
+        assert_eq!(shell("cat", time), ChildExit::Answer(b"word".to_vec()));
+        assert_eq!(shell("while :; do echo word; done", time), ChildExit::TooMuchOutput);
+        assert_eq!(shell("while :; do :; done", Duration::from_millis(30)), ChildExit::TooLong);
+        assert_eq!(shell("exec >&-; while :; do :; done", Duration::from_millis(30)), ChildExit::TooLong);
         assert_eq!(
             shell("echo 'memory allocation of 9 bytes failed' >&2; exit 1", time),
-            Ended::TooMuchMemory
+            ChildExit::TooMuchMemory
         );
-        assert_eq!(shell("echo 'thread has overflowed its stack' >&2; kill -ABRT $$", time), Ended::TooDeep);
+        assert_eq!(
+            shell("echo 'thread has overflowed its stack' >&2; kill -ABRT $$", time),
+            ChildExit::TooDeep
+        );
         let other = shell("echo why >&2; exit 3", time);
-        assert!(matches!(&other, Ended::Otherwise(why) if why.contains("why")), "{other:?}");
+        assert!(matches!(&other, ChildExit::Otherwise(why) if why.contains("why")), "{other:?}");
     }
 }

@@ -138,14 +138,14 @@ pub fn shown(path: &Path) -> String {
 
 /// What the inputs of one command may cost together.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowance {
+pub struct InputBudget {
     bytes: u64,
     bytes_max: u64,
     until: Instant,
     time: Duration,
 }
 
-impl Allowance {
+impl InputBudget {
     /// So many bytes, within the usual time.
     pub fn new(bytes_max: u64) -> Self {
         Self::within(bytes_max, INPUT_TIME_MAX)
@@ -179,7 +179,7 @@ impl Allowance {
 
 /// The text of a file; `-` is standard input.
 pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, InputError> {
-    Allowance::new(bytes_max).text(path, bytes_max)
+    InputBudget::new(bytes_max).text(path, bytes_max)
 }
 
 /// The bytes of a file of our own; none where there is no file.
@@ -307,13 +307,13 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_never_ends_is_given_up_by_size_or_by_time() {
-        let mut allowance = Allowance::within(1 << 16, INPUT_TIME_MAX);
+        let mut allowance = InputBudget::within(1 << 16, INPUT_TIME_MAX);
         let zero = allowance.bytes(Path::new("/dev/zero"), 1 << 12);
         assert!(matches!(zero, Err(InputError::TooLarge { max: 4096, .. })), "{zero:?}");
         // A pipe whose writer holds it open and writes nothing.
         let (reader, writer) = io::pipe().unwrap();
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
-        let slow = Allowance::within(1 << 16, MOMENT).bytes(Path::new(&path), 1 << 12);
+        let slow = InputBudget::within(1 << 16, MOMENT).bytes(Path::new(&path), 1 << 12);
         assert!(matches!(slow, Err(InputError::TooSlow { .. } | InputError::Unreadable { .. })), "{slow:?}");
         drop(writer);
     }
@@ -323,7 +323,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "0123456789").unwrap();
-        let mut allowance = Allowance::within(15, INPUT_TIME_MAX);
+        let mut allowance = InputBudget::within(15, INPUT_TIME_MAX);
         assert_eq!(allowance.text(&path, 10).unwrap().len(), 10);
         assert!(matches!(allowance.text(&path, 10), Err(InputError::TooLargeTogether { max: 15, .. })));
         assert!(matches!(read_text(&path, 9), Err(InputError::TooLarge { max: 9, .. })));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::Address;
-use super::journal::Mark;
+use super::journal::RecordedObject;
 use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use super::observed::{Member, Observed};
 use super::policy::{Consent, ConsentRequest};
@@ -90,7 +90,7 @@ pub static NO_CLAIMS: Claims = Claims {
 
 /// Whose an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum OwnershipStatus {
     /// Ours, by its tags or by the record.
     Ours,
     /// Not ours.
@@ -105,17 +105,23 @@ pub enum Standing {
 impl Claims {
     /// Whose an object is: its tags say it, and where they do not, the record does, by an immutable id or by the token
     /// of the call that made it. What neither says is not ours.
-    pub fn standing(&self, blueprint: &BlueprintName, address: &Address, seen: &Observed) -> Standing {
+    pub fn ownership(
+        &self,
+        blueprint: &BlueprintName,
+        address: &Address,
+        seen: &Observed,
+    ) -> OwnershipStatus {
         let tag = |key: &str| seen.facts.tags.get(key).map(String::as_str);
         let is_named = tag(TAG_BLUEPRINT) == Some(blueprint.as_str());
-        let foreign = |owner: Option<String>, remedy: Option<String>| Standing::Foreign { owner, remedy };
+        let foreign =
+            |owner: Option<String>, remedy: Option<String>| OwnershipStatus::Foreign { owner, remedy };
         let Some(ours) = &self.record else {
             let owner = tag(TAG_BLUEPRINT).map(str::to_owned);
-            return if is_named { Standing::Ours } else { foreign(owner, None) };
+            return if is_named { OwnershipStatus::Ours } else { foreign(owner, None) };
         };
         match (tag(TAG_BLUEPRINT), tag(TAG_RECORD)) {
             (Some(owner), _) if !is_named => foreign(Some(owner.to_owned()), self.renamed(address, seen, blueprint)),
-            (Some(_), Some(record)) if record == ours.0 => Standing::Ours,
+            (Some(_), Some(record)) if record == ours.0 => OwnershipStatus::Ours,
             (owner, Some(record)) if record != ours.0 => foreign(
                 Some(format!("{} of the record {record}", owner.unwrap_or("somebody"))),
                 Some(format!(
@@ -125,7 +131,7 @@ impl Claims {
                 )),
             ),
             // Made by a version that wrote no such tag, or its tags were lost.
-            (Some(_), _) if self.knows(address, seen) => Standing::Ours,
+            (Some(_), _) if self.knows(address, seen) => OwnershipStatus::Ours,
             (Some(owner), _) => foreign(
                 Some(format!("{owner}, in a record that is not here")),
                 Some(
@@ -134,14 +140,14 @@ impl Claims {
                         .to_owned(),
                 ),
             ),
-            (None, _) if self.is_same(address, seen) || self.spans_ours(address, seen) => Standing::Ours,
+            (None, _) if self.is_same(address, seen) || self.spans_ours(address, seen) => OwnershipStatus::Ours,
             (None, _) => foreign(None, self.unsure(address, seen)),
         }
     }
 
     /// Whether it is ours.
     pub fn owns(&self, blueprint: &BlueprintName, address: &Address, seen: &Observed) -> bool {
-        self.standing(blueprint, address, seen) == Standing::Ours
+        self.ownership(blueprint, address, seen) == OwnershipStatus::Ours
     }
 
     /// Whether an object may be taken over: it is not ours, it names no other blueprint, and no record but the one that is
@@ -228,7 +234,7 @@ impl Claims {
     }
 
     /// A step on an object was done: keeps what it says of the object.
-    pub fn settled(&mut self, address: &Address, word: &str, mark: Option<&Mark>) {
+    pub fn settled(&mut self, address: &Address, word: &str, mark: Option<&RecordedObject>) {
         match (word, mark) {
             ("delete", None) => return self.end_deletion(address),
             // It was no longer wanted, and never was done.

@@ -38,7 +38,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Every kind of trouble, the gravest first.
+    /// Every kind of trouble, the most severe first.
     pub const ALL: [Self; 11] = [
         Self::Unseen,
         Self::Failed,
@@ -94,7 +94,7 @@ impl fmt::Display for Trouble {
 
 /// One trouble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ailment {
+pub struct HealthIssue {
     /// Which.
     pub trouble: Trouble,
     /// Of which object; of none where a whole part of the world is meant.
@@ -117,8 +117,8 @@ pub struct Ailment {
 pub struct Health {
     /// How many of each kind.
     pub counts: BTreeMap<Trouble, usize>,
-    /// Each, the gravest first.
-    pub troubles: Vec<Ailment>,
+    /// Each, the most severe first.
+    pub troubles: Vec<HealthIssue>,
 }
 
 /// Names that a line shows of one kind of trouble; the views list all of them below.
@@ -126,7 +126,7 @@ const NAMES_MAX: usize = 3;
 
 impl Health {
     /// Of troubles in any order.
-    pub fn of(mut troubles: Vec<Ailment>) -> Self {
+    pub fn of(mut troubles: Vec<HealthIssue>) -> Self {
         troubles.sort_by(|a, b| (a.trouble, &a.address, &a.name).cmp(&(b.trouble, &b.address, &b.name)));
         let mut counts = BTreeMap::new();
         for ailment in &troubles {

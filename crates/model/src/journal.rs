@@ -161,7 +161,7 @@ pub enum Event {
         /// What is there now; nothing where it was deleted, and in records of old. After a deletion that was given up, since it
         /// is no longer wanted, it is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        object: Option<Mark>,
+        object: Option<RecordedObject>,
     },
     /// The step was not done.
     Failed {
@@ -187,7 +187,7 @@ pub enum Event {
 
 /// What is kept of an object: enough to know it again when its tags are lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct RecordedObject {
     /// What tells it from every other object, see [`Observed::identity`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -199,7 +199,7 @@ pub struct Mark {
     pub keep: Option<String>,
 }
 
-impl Mark {
+impl RecordedObject {
     /// What is kept of an object that is there: what is wanted of it, else what the record knows of it. Its tags are not
     /// taken for it: any hand may write them, and a record that believed one would contradict the right one later.
     pub fn of(node: Option<&Node>, known: Option<&Claimed>, seen: &Observed) -> Self {

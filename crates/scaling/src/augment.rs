@@ -99,7 +99,7 @@ impl Made {
 
 /// A measured series with its name.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct NamedSeries {
     /// Its name.
     pub name: String,
     /// Its minutes.
@@ -122,7 +122,7 @@ pub struct Augmented {
 }
 
 /// Makes `each` series of every way that suits, from every source.
-pub fn augment(sources: &[Source], each: usize, seed: u64) -> Vec<Augmented> {
+pub fn augment(sources: &[NamedSeries], each: usize, seed: u64) -> Vec<Augmented> {
     let mut made = Vec::new();
     for (index, source) in sources.iter().enumerate() {
         for (way_number, way) in Made::WAYS.into_iter().enumerate() {
@@ -142,7 +142,7 @@ pub fn augment(sources: &[Source], each: usize, seed: u64) -> Vec<Augmented> {
     made
 }
 
-fn make(sources: &[Source], index: usize, way: Made, chance: &mut Chance) -> Option<(Vec<f64>, String)> {
+fn make(sources: &[NamedSeries], index: usize, way: Made, chance: &mut Chance) -> Option<(Vec<f64>, String)> {
     let source = &sources[index];
     let values = &source.minutes.values;
     match way {
@@ -208,11 +208,11 @@ mod tests {
     use super::*;
     use rgctl_schema::time::Moment;
 
-    fn source(name: &str, days: usize, interval_minutes: i64, phase: f64) -> Source {
+    fn source(name: &str, days: usize, interval_minutes: i64, phase: f64) -> NamedSeries {
         let wave = |t: usize| 5.0 + 3.0 * (t as f64 / DAY as f64 * std::f64::consts::TAU + phase).sin();
         let values = (0..days * DAY).map(wave).collect();
         let minutes = MinuteSeries { start: Moment::EPOCH, values, long_gaps: 0, bridged_minutes: 0 };
-        Source { name: name.into(), minutes, interval_minutes }
+        NamedSeries { name: name.into(), minutes, interval_minutes }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 /// How capacity moves from one size to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Motion {
+pub enum ScalingMode {
     /// Elements come and go independently of each other.
     Elements,
     /// One move at a time; data migrates, so that the effective capacity grows with the share that has moved.
@@ -44,7 +44,7 @@ pub struct AxisProfile {
     /// Age of the newest metric.
     pub metric_age_minutes: u32,
     /// How capacity moves.
-    pub motion: Motion,
+    pub motion: ScalingMode,
 }
 
 impl AxisProfile {
@@ -55,7 +55,7 @@ impl AxisProfile {
         warm_minutes: 3,
         minimum_billing_minutes: 10,
         metric_age_minutes: 1,
-        motion: Motion::Elements,
+        motion: ScalingMode::Elements,
     };
     /// A shard of ElastiCache: 8 minutes to provision, then 12 minutes of slots moving.
     pub const SHARD: Self = Self {
@@ -64,7 +64,7 @@ impl AxisProfile {
         warm_minutes: 12,
         minimum_billing_minutes: 10,
         metric_age_minutes: 1,
-        motion: Motion::Reshard { moving_minutes: 12 },
+        motion: ScalingMode::Reshard { moving_minutes: 12 },
     };
     /// Half an Aurora capacity unit: 0.5 ACU/s plus 2 %/s up, 0.5 %/s down.
     pub const ACU: Self = Self {
@@ -73,7 +73,7 @@ impl AxisProfile {
         warm_minutes: 1,
         minimum_billing_minutes: 0,
         metric_age_minutes: 1,
-        motion: Motion::Continuous { up_units: 60.0, up_share: 2.28, down_share: 0.26 },
+        motion: ScalingMode::Continuous { up_units: 60.0, up_share: 2.28, down_share: 0.26 },
     };
     /// A node of Redshift: elastic resize.
     pub const NODE: Self = Self {
@@ -82,7 +82,7 @@ impl AxisProfile {
         warm_minutes: 0,
         minimum_billing_minutes: 1,
         metric_age_minutes: 1,
-        motion: Motion::Resize { outage_minutes: 4 },
+        motion: ScalingMode::Resize { outage_minutes: 4 },
     };
 
     /// The profile of this name.
@@ -98,14 +98,14 @@ impl AxisProfile {
     /// Minutes that an order waits on average for one that is under way.
     pub const fn queue_minutes(&self) -> u32 {
         match self.motion {
-            Motion::Reshard { .. } => self.lag_minutes() / 2,
+            ScalingMode::Reshard { .. } => self.lag_minutes() / 2,
             // An interrupted axis is sized apart, see `resize`.
-            Motion::Elements | Motion::Resize { .. } | Motion::Continuous { .. } => 0,
+            ScalingMode::Elements | ScalingMode::Resize { .. } | ScalingMode::Continuous { .. } => 0,
         }
     }
 
     /// Whether a second change must wait for the first.
     pub const fn one_at_a_time(&self) -> bool {
-        matches!(self.motion, Motion::Reshard { .. } | Motion::Resize { .. })
+        matches!(self.motion, ScalingMode::Reshard { .. } | ScalingMode::Resize { .. })
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::baselines::Family;
+use super::baselines::BaselineFamily;
 use super::constants::Constants;
-use super::evaluate::{Load, Outcome, Policy, Terms, live, live_all};
+use super::evaluate::{EvaluationResult, PreparedTrace, ScalingPolicy, Terms, live, live_all};
 use super::optimum::{OptimumRules, optimum};
 use super::policy::ShadowPolicy;
 use super::rules::Library;
@@ -15,7 +15,7 @@ pub const OWN: &str = "rgctl";
 
 /// How a knob was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Knob {
+pub enum KnobOrigin {
     /// There is none.
     None,
     /// It was named.
@@ -26,7 +26,7 @@ pub enum Knob {
     Past,
 }
 
-impl Knob {
+impl KnobOrigin {
     /// The word of the reports.
     pub fn words(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Knob {
 
 /// A policy as asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct RequestedPolicy {
     /// Its name.
     pub name: String,
     /// Its knob, when one was named.
@@ -49,15 +49,15 @@ pub struct Asked {
 
 /// What one policy did on one load.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct BacktestRow {
     /// The policy.
     pub policy: String,
     /// How its knob was found.
-    pub knob: Knob,
+    pub knob: KnobOrigin,
     /// The knob.
     pub value: Option<f64>,
     /// What it paid and missed.
-    pub outcome: Outcome,
+    pub outcome: EvaluationResult,
     /// The forecast band of each minute, of the own policy only and when asked for.
     pub bands: Vec<Band>,
 }
@@ -78,7 +78,7 @@ pub struct Optima {
 }
 
 /// The optima of the scored part of a load.
-pub fn optima(load: &Load, terms: &Terms) -> Optima {
+pub fn optima(load: &PreparedTrace, terms: &Terms) -> Optima {
     let scored = &load.demand[load.scored_from..];
     // A budget is a share of minutes; a started minute is not granted.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -95,7 +95,13 @@ pub fn optima(load: &Load, terms: &Terms) -> Optima {
 }
 
 /// Runs a policy on the scored part; without a knob it is run in both modes. An unknown name gives no row.
-pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, bands: bool) -> Vec<Row> {
+pub fn run(
+    asked: &RequestedPolicy,
+    load: &PreparedTrace,
+    terms: &Terms,
+    library: &Arc<Library>,
+    bands: bool,
+) -> Vec<BacktestRow> {
     let end = load.demand.len();
     if asked.name == OWN {
         let mut policy = ShadowPolicy::new(terms, Arc::clone(library), Constants::FROZEN);
@@ -104,12 +110,18 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
         }
         let outcome = live(&mut policy, &load.demand, load.scored_from, end, terms);
         let bands = policy.bands().to_vec();
-        return vec![Row { policy: asked.name.clone(), knob: Knob::None, value: None, outcome, bands }];
+        return vec![BacktestRow {
+            policy: asked.name.clone(),
+            knob: KnobOrigin::None,
+            value: None,
+            outcome,
+            bands,
+        }];
     }
-    let Some(family) = Family::named(&asked.name, terms) else {
+    let Some(family) = BaselineFamily::named(&asked.name, terms) else {
         return Vec::new();
     };
-    let row = |knob, (value, outcome): (f64, Outcome)| Row {
+    let row = |knob, (value, outcome): (f64, EvaluationResult)| BacktestRow {
         policy: asked.name.clone(),
         knob,
         value: Some(value),
@@ -118,12 +130,12 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
     };
     if let Some(value) = asked.knob {
         let lived = live_family(&family, &[value], load, load.scored_from, end, terms);
-        return lived.into_iter().map(|found| row(Knob::Given, found)).collect();
+        return lived.into_iter().map(|found| row(KnobOrigin::Given, found)).collect();
     }
     if asked.name == "static-peak" {
         // It knows the scored peak: hindsight, whatever its knob.
         let lived = live_family(&family, &[1.0], load, load.scored_from, end, terms);
-        return lived.into_iter().map(|found| row(Knob::Hindsight, found)).collect();
+        return lived.into_iter().map(|found| row(KnobOrigin::Hindsight, found)).collect();
     }
     // On the past the same division holds: a first part to warm up, the rest to judge.
     let past = live_family(&family, family.knobs, load, load.scored_from * 2 / 5, load.scored_from, terms);
@@ -132,7 +144,7 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
     let scored = live_family(&family, family.knobs, load, load.scored_from, end, terms);
     let best = cheapest_kept(&scored, terms.budget);
     let mut rows = Vec::new();
-    for (knob, place) in [(Knob::Hindsight, best), (Knob::Past, chosen)] {
+    for (knob, place) in [(KnobOrigin::Hindsight, best), (KnobOrigin::Past, chosen)] {
         rows.extend(place.and_then(|i| scored.get(i)).map(|found| row(knob, found.clone())));
     }
     rows
@@ -140,24 +152,24 @@ pub fn run(asked: &Asked, load: &Load, terms: &Terms, library: &Arc<Library>, ba
 
 /// All settings of a family side by side.
 fn live_family(
-    family: &Family,
+    family: &BaselineFamily,
     knobs: &[f64],
-    load: &Load,
+    load: &PreparedTrace,
     from: usize,
     until: usize,
     terms: &Terms,
-) -> Vec<(f64, Outcome)> {
+) -> Vec<(f64, EvaluationResult)> {
     let peak = load.demand[from..until].iter().copied().fold(0.0, f64::max);
-    let mut members: Vec<Box<dyn Policy>> = knobs.iter().map(|k| family.member(*k, peak)).collect();
-    let mut policies: Vec<&mut dyn Policy> =
-        members.iter_mut().map(|m| m.as_mut() as &mut dyn Policy).collect();
+    let mut members: Vec<Box<dyn ScalingPolicy>> = knobs.iter().map(|k| family.member(*k, peak)).collect();
+    let mut policies: Vec<&mut dyn ScalingPolicy> =
+        members.iter_mut().map(|m| m.as_mut() as &mut dyn ScalingPolicy).collect();
     knobs.iter().copied().zip(live_all(&mut policies, &load.demand, from, until, terms)).collect()
 }
 
 /// Of the settings that keep the soft budget the cheapest; if none does, the one that misses least.
-fn cheapest_kept(lived: &[(f64, Outcome)], budget: f64) -> Option<usize> {
-    let order = |a: &Outcome, b: &Outcome| {
-        let missed = |o: &Outcome| o.soft_share() > budget;
+fn cheapest_kept(lived: &[(f64, EvaluationResult)], budget: f64) -> Option<usize> {
+    let order = |a: &EvaluationResult, b: &EvaluationResult| {
+        let missed = |o: &EvaluationResult| o.soft_share() > budget;
         let by_cost = a.cost.total_cmp(&b.cost);
         missed(a).cmp(&missed(b)).then(if missed(a) { a.soft.cmp(&b.soft).then(by_cost) } else { by_cost })
     };
@@ -167,7 +179,7 @@ fn cheapest_kept(lived: &[(f64, Outcome)], budget: f64) -> Option<usize> {
 /// The figure of merit over loads: the geometric mean of cost over the optimum, where a load that misses a gate counts as
 /// the static peak.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Merit {
+pub struct FigureOfMerit {
     /// Loads.
     pub loads: usize,
     /// Loads on which both gates are kept.
@@ -185,8 +197,11 @@ pub struct Merit {
 }
 
 /// Sums up the outcomes of one policy in one mode.
-pub fn merit<'a>(outcomes: impl Iterator<Item = (&'a Outcome, &'a Optima)>, budget: f64) -> Merit {
-    let mut m = Merit::default();
+pub fn merit<'a>(
+    outcomes: impl Iterator<Item = (&'a EvaluationResult, &'a Optima)>,
+    budget: f64,
+) -> FigureOfMerit {
+    let mut m = FigureOfMerit::default();
     for (outcome, optima) in outcomes {
         let kept = outcome.keeps(budget);
         m.loads += 1;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::caasper::Caasper;
-use super::evaluate::{Policy, PolicyInput, Terms};
+use super::evaluate::{PolicyInput, ScalingPolicy, Terms};
 use super::feed::{Said, Shared};
 use super::optimum::units_needed;
 use super::tracking::{TargetTracking, TrackingRules, predicted};
@@ -35,7 +35,7 @@ pub const BASELINES: [(&str, &[f64]); 13] = [
 ///
 /// The settings share what they read, so that a regression runs once for all of them. They must live through the same
 /// minutes side by side ([`super::evaluate::live_all`]).
-pub struct Family {
+pub struct BaselineFamily {
     name: &'static str,
     /// The settings that are tried.
     pub knobs: &'static [f64],
@@ -43,7 +43,7 @@ pub struct Family {
     feed: Option<Shared>,
 }
 
-impl Family {
+impl BaselineFamily {
     /// The baseline of this name; `None` for an unknown one.
     pub fn named(name: &str, terms: &Terms) -> Option<Self> {
         let (name, knobs) = BASELINES.iter().find(|(known, _)| *known == name)?;
@@ -51,7 +51,7 @@ impl Family {
     }
 
     /// One member. `peak` is the highest scored demand, which only `static-peak` may know.
-    pub fn member(&self, knob: f64, peak: f64) -> Box<dyn Policy> {
+    pub fn member(&self, knob: f64, peak: f64) -> Box<dyn ScalingPolicy> {
         let rho = self.terms.rho;
         let fixed = |units, of| Box::new(Static { rho, units, of, factor: knob });
         let tracking = |rules| TargetTracking::new(knob, rules);
@@ -131,7 +131,7 @@ struct Static {
     factor: f64,
 }
 
-impl Policy for Static {
+impl ScalingPolicy for Static {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
         let base = match self.of {
             Of::Highest => past.iter().copied().fold(0.0, f64::max),
@@ -162,16 +162,16 @@ struct Scaled {
     wish_in: u32,
 }
 
-impl Policy for Scaled {
+impl ScalingPolicy for Scaled {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
         self.feed.at(past);
         None
     }
     fn target(&mut self, view: &PolicyInput<'_>) -> u32 {
         let (scaled, least) = self.feed.at(view.known);
-        let wish = units_needed((self.margin * scaled).max(least), self.rho);
-        self.wish_in = if wish < view.ordered { self.wish_in + 1 } else { 0 };
-        if wish < view.ordered && self.wish_in < self.confirm { view.ordered } else { wish }
+        let wanted = units_needed((self.margin * scaled).max(least), self.rho);
+        self.wish_in = if wanted < view.ordered { self.wish_in + 1 } else { 0 };
+        if wanted < view.ordered && self.wish_in < self.confirm { view.ordered } else { wanted }
     }
 }
 
@@ -211,7 +211,7 @@ struct Lcp {
     needed: SlidingMax,
 }
 
-impl Policy for Lcp {
+impl ScalingPolicy for Lcp {
     fn begin(&mut self, _: &[f64]) -> Option<u32> {
         None
     }

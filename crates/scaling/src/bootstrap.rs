@@ -7,7 +7,7 @@
 //! **Invariant:** the same outcomes give the same interval; chance comes from a fixed seed.
 
 use super::backtest::Optima;
-use super::evaluate::{Day, Outcome};
+use super::evaluate::{Day, EvaluationResult};
 
 /// Draws: the ends of a 90 % interval of a thousand draws rest on fifty draws each.
 const DRAWS: usize = 1000;
@@ -33,7 +33,7 @@ pub struct Comparison {
 }
 
 /// One trace with what both policies did on it.
-pub type Pair<'a> = (&'a Outcome, &'a Outcome, &'a Optima);
+pub type Pair<'a> = (&'a EvaluationResult, &'a EvaluationResult, &'a Optima);
 
 /// Compares the first policy of each pair with the second; `None` without any whole trace.
 pub fn paired(pairs: &[Pair<'_>], budget: f64) -> Option<Comparison> {
@@ -98,10 +98,10 @@ impl Chance {
 mod tests {
     use super::*;
 
-    fn outcome(costs: &[f64], soft: u32) -> Outcome {
+    fn outcome(costs: &[f64], soft: u32) -> EvaluationResult {
         let days: Vec<Day> =
             costs.iter().map(|cost| Day { minutes: 1440, cost: *cost, soft, hard: 0 }).collect();
-        Outcome { minutes: 1440 * costs.len() as u64, days, ..Outcome::default() }
+        EvaluationResult { minutes: 1440 * costs.len() as u64, days, ..EvaluationResult::default() }
     }
 
     const OPTIMA: Optima = Optima { free: 1.0, quarter: 1.0, hour: 1.0, violations: 0, fixed: 400.0 };

@@ -20,7 +20,7 @@ pub struct ServiceMinutes {
 
 /// Misses per minute that may be planned for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Allowance {
+pub struct MissBudget {
     /// Soft misses per minute.
     pub soft: f64,
     /// Hard misses per minute.
@@ -40,7 +40,7 @@ impl ServiceMinutes {
     }
 
     /// What may be risked now, with a budget of `budget` soft minutes per minute.
-    pub fn allowance(&self, budget: f64, c: &Constants) -> Allowance {
+    pub fn allowance(&self, budget: f64, c: &Constants) -> MissBudget {
         let soft_bank = budget * self.minutes - self.soft;
         let hard_bank = c.hard_share * budget * self.minutes - self.hard;
         let spread = c.horizon_days * DAY;
@@ -54,7 +54,7 @@ impl ServiceMinutes {
             let planned = share * budget * aim + correction(bank, reserve);
             planned.clamp(share * budget * c.rate_min, share * budget * c.rate_max)
         };
-        Allowance {
+        MissBudget {
             soft: rate(1.0, soft_bank, c.reserve_soft),
             hard: rate(c.hard_share, hard_bank, c.reserve_hard),
             hard_bank,

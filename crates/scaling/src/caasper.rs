@@ -5,7 +5,7 @@
 //! it bends. Once the day is confirmed to repeat, the coming window of yesterday joins the samples (the proactive mode).
 //! The knob prefers performance: it widens the samples.
 
-use super::evaluate::{Policy, PolicyInput};
+use super::evaluate::{PolicyInput, ScalingPolicy};
 use super::optimum::units_needed;
 use crate::forecast::bases::DAY;
 
@@ -32,7 +32,7 @@ impl Caasper {
     }
 }
 
-impl Policy for Caasper {
+impl ScalingPolicy for Caasper {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
         self.repeats = day_repeats(past);
         None

@@ -10,7 +10,7 @@ const REFILL_MINUTES: u64 = 60;
 
 /// What an event does to demand.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Effect {
+pub enum EventEffect {
     /// Demand is this many times the usual one (season start, patch day, tournament).
     Times(f64),
     /// Nothing is served; afterwards everybody returns at once (maintenance).
@@ -27,12 +27,12 @@ pub struct CalendarEvent {
     /// How long it lasts.
     pub lasts: Span,
     /// What it does.
-    pub effect: Effect,
+    pub effect: EventEffect,
 }
 
 /// What the calendar asks for at a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
+pub struct CalendarDemand {
     /// Multiple of the usual demand to be covered, with the event that asks for it.
     pub times: Option<(f64, String)>,
     /// The outage before whose refill nothing is scaled in.
@@ -40,17 +40,17 @@ pub struct Asked {
 }
 
 /// What the events ask for at `now`, on an axis with its lag.
-pub fn asked(events: &[CalendarEvent], now: Moment, axis: &AxisProfile) -> Asked {
+pub fn asked(events: &[CalendarEvent], now: Moment, axis: &AxisProfile) -> CalendarDemand {
     let lead = Span::from_mins(u64::from(axis.lag_minutes()) + EARLY_MINUTES);
-    let mut asked = Asked::default();
+    let mut asked = CalendarDemand::default();
     for event in events {
         let ends = event.starts + event.lasts;
         match event.effect {
-            Effect::Times(times) if times.is_finite() && now + lead >= event.starts && now < ends => {
+            EventEffect::Times(times) if times.is_finite() && now + lead >= event.starts && now < ends => {
                 let most = asked.times.take().filter(|(most, _)| *most >= times);
                 asked.times = most.or_else(|| Some((times, event.name.clone())));
             }
-            Effect::Outage if now >= event.starts && now < ends + Span::from_mins(REFILL_MINUTES) => {
+            EventEffect::Outage if now >= event.starts && now < ends + Span::from_mins(REFILL_MINUTES) => {
                 asked.hold = Some(event.name.clone());
             }
             _ => {}
@@ -72,12 +72,12 @@ mod tests {
             if back { starts - Span::from_mins(minutes) } else { starts + Span::from_mins(minutes) }
         };
         let axis = AxisProfile::READER;
-        let grow = season(Effect::Times(3.0));
+        let grow = season(EventEffect::Times(3.0));
         assert_eq!(asked(&grow, at(30, true), &axis).times, None);
         assert!(asked(&grow, at(18, true), &axis).times.is_some());
         assert!(asked(&grow, at(359, false), &axis).times.is_some());
         assert_eq!(asked(&grow, at(361, false), &axis).times, None);
-        let outage = season(Effect::Outage);
+        let outage = season(EventEffect::Outage);
         assert_eq!(asked(&outage, at(1, true), &axis).hold, None);
         assert!(asked(&outage, at(6 * 60 + 59, false), &axis).hold.is_some());
     }

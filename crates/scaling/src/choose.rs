@@ -1,6 +1,6 @@
 //! Which rules to follow: the cheapest of those that would have kept the objective.
 
-use super::budget::Allowance;
+use super::budget::MissBudget;
 use super::constants::Constants;
 use super::record::Record;
 use super::rules::Library;
@@ -21,7 +21,7 @@ pub struct Followed {
 
 /// The rules in force.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Choice {
+pub struct ActiveRules {
     /// The rules that are followed, cheapest first; empty while nothing was learned.
     pub followed: Vec<Followed>,
     /// Whether all of them fit the allowance; otherwise the safest one was taken.
@@ -29,22 +29,33 @@ pub struct Choice {
 }
 
 /// Chooses by the short and by the long memory and follows both: what one of them took by luck, the other tempers.
-pub fn choose_by_both(record: &Record, library: &Library, allowance: &Allowance, c: &Constants) -> Choice {
+pub fn choose_by_both(
+    record: &Record,
+    library: &Library,
+    allowance: &MissBudget,
+    c: &Constants,
+) -> ActiveRules {
     let short = choose(record, library, 0, allowance, c);
     let long = choose(record, library, 1, allowance, c);
     match (short.fits, long.fits) {
         // A memory without a fitting rule has no voice unless the other has none either.
         (true, false) => short,
         (false, true) => long,
-        (fits, _) => Choice { followed: [short.followed, long.followed].concat(), fits },
+        (fits, _) => ActiveRules { followed: [short.followed, long.followed].concat(), fits },
     }
 }
 
 /// Chooses among all rules by one of the two memories.
-fn choose(record: &Record, library: &Library, which: usize, allowance: &Allowance, c: &Constants) -> Choice {
+fn choose(
+    record: &Record,
+    library: &Library,
+    which: usize,
+    allowance: &MissBudget,
+    c: &Constants,
+) -> ActiveRules {
     let n = f64::from(record.remembered(which));
     if n <= 0.0 {
-        return Choice::default();
+        return ActiveRules::default();
     }
     let sums = record.sums(which);
     let candidate = |rule: usize| {
@@ -73,16 +84,16 @@ fn choose(record: &Record, library: &Library, which: usize, allowance: &Allowanc
     followed.sort_by(|a, b| a.cost.total_cmp(&b.cost).then(a.rule.cmp(&b.rule)));
     followed.truncate(c.groups);
     if !followed.is_empty() {
-        return Choice { followed, fits: true };
+        return ActiveRules { followed, fits: true };
     }
     let misses = |rule: &usize| sums.soft[*rule] + 2.0 * sums.hard[*rule];
     let safest = (0..library.len())
         .min_by(|a, b| misses(a).total_cmp(&misses(b)).then(sums.cost[*a].total_cmp(&sums.cost[*b])));
-    Choice { followed: safest.into_iter().map(candidate).collect(), fits: false }
+    ActiveRules { followed: safest.into_iter().map(candidate).collect(), fits: false }
 }
 
 /// The demand to be covered: the geometric mean of what the followed rules want.
-pub fn blended(library: &Library, choice: &Choice, said: &Predictions) -> Option<f64> {
+pub fn blended(library: &Library, choice: &ActiveRules, said: &Predictions) -> Option<f64> {
     if choice.followed.is_empty() {
         return None;
     }
@@ -92,6 +103,6 @@ pub fn blended(library: &Library, choice: &Choice, said: &Predictions) -> Option
 }
 
 /// The most demand that any of the followed rules wants covered.
-pub fn largest(library: &Library, choice: &Choice, said: &Predictions) -> Option<f64> {
+pub fn largest(library: &Library, choice: &ActiveRules, said: &Predictions) -> Option<f64> {
     choice.followed.iter().map(|f| f64::from(library.value(f.rule, said))).reduce(f64::max)
 }

@@ -107,7 +107,7 @@ fn bill(daily: &[f64], from: usize, discount: f64, buyer: Buyer) -> Bill {
     let mut committed = vec![0.0_f64; daily.len() + TERM_DAYS];
     for day in (from..daily.len()).step_by(QUARTER_DAYS) {
         // What was bought four quarters ago ends today; tomorrow it is missing.
-        let bought = (wish(&daily[..day], discount, buyer) - committed[day + 1]).max(0.0);
+        let bought = (wanted(&daily[..day], discount, buyer) - committed[day + 1]).max(0.0);
         for level in &mut committed[day..day + TERM_DAYS] {
             *level += bought;
         }
@@ -121,7 +121,7 @@ fn bill(daily: &[f64], from: usize, discount: f64, buyer: Buyer) -> Bill {
 }
 
 /// The level that a buyer wants to hold from tomorrow on.
-fn wish(past: &[f64], discount: f64, buyer: Buyer) -> f64 {
+fn wanted(past: &[f64], discount: f64, buyer: Buyer) -> f64 {
     let month_of = |days: &[f64]| days[days.len().saturating_sub(30)..].to_vec();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let month = month_of(past);

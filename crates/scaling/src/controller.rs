@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::budget::ServiceMinutes;
-use super::choose::{self, Choice};
+use super::choose::{self, ActiveRules};
 use super::constants::Constants;
 use super::record::Record;
 use super::rules::Library;
@@ -61,7 +61,7 @@ pub struct Controller {
     record_known: f32,
     mean_known: f64,
     surprised_at: Option<usize>,
-    choice: Choice,
+    choice: ActiveRules,
     /// The answer to a surprise, and until when it stands.
     rise: Option<(f64, f64)>,
 }
@@ -80,7 +80,7 @@ impl Controller {
             record_known: f32::INFINITY,
             mean_known: 0.0,
             surprised_at: None,
-            choice: Choice::default(),
+            choice: ActiveRules::default(),
             rise: None,
         }
     }
@@ -106,7 +106,7 @@ impl Controller {
     }
 
     /// The rules that are followed.
-    pub fn choice(&self) -> &Choice {
+    pub fn choice(&self) -> &ActiveRules {
         &self.choice
     }
 

@@ -7,14 +7,14 @@
 //! **Invariant:** with a bad metric, during a planned outage and until its refill nothing is scaled in.
 //! **Invariant:** the target lies within the bounds.
 
-use super::axis::Motion;
+use super::axis::ScalingMode;
 use super::calendar::{self, CalendarEvent};
 use super::memory::{Memory, Raise, Required};
 use super::optimise::{self, ChangeCost};
 use super::optimum::units_needed;
 use super::resize::SizingInput;
-use crate::forecast::{Band, Base, Change};
-use crate::telemetry::Fault;
+use crate::forecast::{Band, Base, DemandShift};
+use crate::telemetry::MetricFault;
 use crate::telemetry::demand::LATE_MINUTES;
 use rgctl_schema::time::{Moment, Span};
 
@@ -37,7 +37,7 @@ pub struct Situation<'a> {
     /// Known events.
     pub calendar: &'a [CalendarEvent],
     /// What is wrong with the newest reading, if anything.
-    pub fault: Option<Fault>,
+    pub fault: Option<MetricFault>,
     /// Age of the newest good reading in minutes.
     pub metric_age_minutes: u32,
     /// Price of a unit for an hour, when it is known.
@@ -57,9 +57,9 @@ pub enum Direction {
 
 /// Why capacity is not given back although less would do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Held {
+pub enum HoldReason {
     /// The metric cannot be trusted.
-    Fault(Fault),
+    Fault(MetricFault),
     /// The metric is late by this many minutes.
     Late(u32),
     /// A planned outage, with its name.
@@ -98,9 +98,9 @@ pub struct Decision {
     /// What would change the decision.
     pub would_change: String,
     /// Why capacity is held.
-    pub held: Option<Held>,
+    pub held: Option<HoldReason>,
     /// Signs that the series changed its nature.
-    pub changes: Vec<Change>,
+    pub changes: Vec<DemandShift>,
     /// Days until the upper bound is too small at the present growth.
     pub bound_reached_in_days: Option<f64>,
 }
@@ -160,7 +160,7 @@ pub fn first(s: &Situation<'_>) -> Option<u32> {
 
 /// What the size rests on where a change interrupts service.
 fn resize(s: &Situation<'_>, bounds: (u32, u32)) -> Option<SizingInput> {
-    let Motion::Resize { outage_minutes } = s.memory.axis().motion else { return None };
+    let ScalingMode::Resize { outage_minutes } = s.memory.axis().motion else { return None };
     let controller = s.memory.controller();
     Some(SizingInput {
         highest: controller.highest(),
@@ -198,29 +198,29 @@ fn settle(
     event: bool,
     bounds: (u32, u32),
     outage: Option<String>,
-) -> (u32, Option<Held>) {
+) -> (u32, Option<HoldReason>) {
     let ordered = s.ordered.clamp(bounds.0, bounds.1);
     let axis = s.memory.axis();
     if s.changing && axis.one_at_a_time() {
-        return (s.ordered, (need != s.ordered).then_some(Held::Changing));
+        return (s.ordered, (need != s.ordered).then_some(HoldReason::Changing));
     }
-    let interrupts = matches!(axis.motion, Motion::Resize { .. });
+    let interrupts = matches!(axis.motion, ScalingMode::Resize { .. });
     let planned = plan(s, need, event, ordered, bounds);
     if interrupts && planned == ordered {
-        return (planned, (planned != need).then_some(Held::Interruption));
+        return (planned, (planned != need).then_some(HoldReason::Interruption));
     }
     if planned >= ordered {
-        let held = (planned > need).then_some(Held::NotWorthIt);
+        let held = (planned > need).then_some(HoldReason::NotWorthIt);
         return (planned, held);
     }
     if let Some(fault) = s.fault {
-        return (ordered, Some(Held::Fault(fault)));
+        return (ordered, Some(HoldReason::Fault(fault)));
     }
     if s.metric_age_minutes > LATE_MINUTES {
-        return (ordered, Some(Held::Late(s.metric_age_minutes)));
+        return (ordered, Some(HoldReason::Late(s.metric_age_minutes)));
     }
     if let Some(name) = outage {
-        return (ordered, Some(Held::Outage(name)));
+        return (ordered, Some(HoldReason::Outage(name)));
     }
     (planned, None)
 }
@@ -229,7 +229,7 @@ fn settle(
 fn plan(s: &Situation<'_>, need: u32, event: bool, ordered: u32, bounds: (u32, u32)) -> u32 {
     let memory = s.memory;
     let axis = memory.axis();
-    if matches!(axis.motion, Motion::Elements | Motion::Continuous { .. }) {
+    if matches!(axis.motion, ScalingMode::Elements | ScalingMode::Continuous { .. }) {
         return need;
     }
     if let Some(known) = resize(s, bounds) {
@@ -298,14 +298,14 @@ fn sentence(s: &Situation<'_>, d: &Decision, demand: f64, event: Option<String>)
     };
     let held = match &d.held {
         None => String::new(),
-        Some(Held::Fault(fault)) => format!("; nothing is given back while {}", fault.words()),
-        Some(Held::Late(age)) => format!("; nothing is given back on a metric {age} minutes old"),
-        Some(Held::Outage(name)) => format!("; nothing is given back before the refill after `{name}`"),
-        Some(Held::Changing) => "; one change is under way and a second must wait".to_owned(),
-        Some(Held::Interruption) => {
+        Some(HoldReason::Fault(fault)) => format!("; nothing is given back while {}", fault.words()),
+        Some(HoldReason::Late(age)) => format!("; nothing is given back on a metric {age} minutes old"),
+        Some(HoldReason::Outage(name)) => format!("; nothing is given back before the refill after `{name}`"),
+        Some(HoldReason::Changing) => "; one change is under way and a second must wait".to_owned(),
+        Some(HoldReason::Interruption) => {
             "; a resize would interrupt service for longer than may still be missed".to_owned()
         }
-        Some(Held::NotWorthIt) => "; giving back would cost more than it saves within a day".to_owned(),
+        Some(HoldReason::NotWorthIt) => "; giving back would cost more than it saves within a day".to_owned(),
     };
     format!("{what}: {because}{held}")
 }

@@ -6,7 +6,7 @@
 //! **Invariant:** a policy is handed a slice that ends before the present, so that it cannot see the future.
 
 use super::axis::AxisProfile;
-use super::fleet::{Fleet, Standing};
+use super::fleet::{Fleet, FleetState};
 use crate::forecast::bases::DAY;
 
 /// What a policy may look at.
@@ -25,7 +25,7 @@ pub struct PolicyInput<'a> {
 }
 
 /// Something that decides on capacity.
-pub trait Policy {
+pub trait ScalingPolicy {
     /// The capacity that shall be ordered in all, decided at the minute after `view.known`.
     fn target(&mut self, view: &PolicyInput<'_>) -> u32;
     /// Is shown the past before going live, once, and names the capacity with which to begin, if it has an opinion.
@@ -34,7 +34,7 @@ pub trait Policy {
 
 /// A trace made ready: demand in units and where scoring begins.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Load {
+pub struct PreparedTrace {
     /// Name, as in the reports.
     pub name: String,
     /// Demand in units for each minute.
@@ -58,7 +58,7 @@ pub struct Terms {
 
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
+pub struct EvaluationResult {
     /// Unit-minutes billed.
     pub cost: f64,
     /// Soft-violating minutes.
@@ -82,7 +82,7 @@ pub struct Outcome {
     /// The same, day by day: the blocks of the bootstrap.
     pub days: Vec<Day>,
     /// The path over the scored part.
-    pub path: Vec<Standing>,
+    pub path: Vec<FleetState>,
 }
 
 /// One day of an outcome; the last may be shorter.
@@ -98,7 +98,7 @@ pub struct Day {
     pub hard: u32,
 }
 
-impl Outcome {
+impl EvaluationResult {
     /// Share of soft-missed minutes.
     pub fn soft_share(&self) -> f64 {
         self.soft as f64 / self.minutes.max(1) as f64
@@ -116,24 +116,30 @@ impl Outcome {
 }
 
 /// Lets `policy` live through the minutes `from..until` of a load, having seen those before.
-pub fn live(policy: &mut dyn Policy, demand: &[f64], from: usize, until: usize, terms: &Terms) -> Outcome {
+pub fn live(
+    policy: &mut dyn ScalingPolicy,
+    demand: &[f64],
+    from: usize,
+    until: usize,
+    terms: &Terms,
+) -> EvaluationResult {
     live_all(&mut [policy], demand, from, until, terms).pop().unwrap_or_default()
 }
 
 /// One policy with its fleet and what happened to it.
 struct Life {
     fleet: Fleet,
-    path: Vec<Standing>,
+    path: Vec<FleetState>,
 }
 
 /// Lets several policies live through the same minutes, each with a fleet of its own; minute by minute, in order.
 pub fn live_all(
-    policies: &mut [&mut dyn Policy],
+    policies: &mut [&mut dyn ScalingPolicy],
     demand: &[f64],
     from: usize,
     until: usize,
     terms: &Terms,
-) -> Vec<Outcome> {
+) -> Vec<EvaluationResult> {
     let age = terms.axis.metric_age_minutes as usize;
     let until = until.min(demand.len());
     let seen = (from + 1).saturating_sub(age).min(from);
@@ -171,8 +177,8 @@ pub fn live_all(
 }
 
 /// Counts what a path paid and missed.
-fn score(demand: &[f64], path: Vec<Standing>, starts: u64, terms: &Terms) -> Outcome {
-    let mut out = Outcome { minutes: demand.len() as u64, ..Outcome::default() };
+fn score(demand: &[f64], path: Vec<FleetState>, starts: u64, terms: &Terms) -> EvaluationResult {
+    let mut out = EvaluationResult { minutes: demand.len() as u64, ..EvaluationResult::default() };
     let (mut run, mut lost, mut wanted, mut idle) = (0_u64, 0.0, 0.0, 0.0);
     let mut ratios = Vec::with_capacity(demand.len());
     let (mut direction, mut turns, mut before) = (0_i8, 0_u64, None::<f64>);

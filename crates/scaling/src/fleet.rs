@@ -7,11 +7,11 @@
 
 use std::collections::VecDeque;
 
-use super::axis::{AxisProfile, Motion};
+use super::axis::{AxisProfile, ScalingMode};
 
 /// What a fleet does in one minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Standing {
+pub struct FleetState {
     /// Capacity that serves, in units.
     pub serving: f64,
     /// Capacity that is paid for, in units.
@@ -66,7 +66,7 @@ impl Fleet {
     /// Capacity ordered in all, before this minute's target.
     pub fn ordered(&self) -> u32 {
         match self.axis.motion {
-            Motion::Elements => self.count,
+            ScalingMode::Elements => self.count,
             _ => self.serial.to,
         }
     }
@@ -74,7 +74,7 @@ impl Fleet {
     /// Whether an ordered change is not finished.
     pub fn changing(&self) -> bool {
         match self.axis.motion {
-            Motion::Elements => self.younger_than(self.lag()),
+            ScalingMode::Elements => self.younger_than(self.lag()),
             _ => self.serial.moving,
         }
     }
@@ -82,7 +82,7 @@ impl Fleet {
     /// Whether something ordered does not exist yet. What exists and is cold counts as done for the provider.
     pub fn creating(&self) -> bool {
         match self.axis.motion {
-            Motion::Elements => self.younger_than(i64::from(self.axis.create_minutes)),
+            ScalingMode::Elements => self.younger_than(i64::from(self.axis.create_minutes)),
             _ => self.serial.moving,
         }
     }
@@ -105,12 +105,12 @@ impl Fleet {
     }
 
     /// Takes the target of this minute and lets the minute pass.
-    pub fn minute(&mut self, target: u32) -> Standing {
+    pub fn minute(&mut self, target: u32) -> FleetState {
         let standing = match self.axis.motion {
-            Motion::Elements => self.elements_minute(target),
-            Motion::Reshard { moving_minutes } => self.serial_minute(target, Some(moving_minutes), 0),
-            Motion::Resize { outage_minutes } => self.serial_minute(target, None, outage_minutes),
-            Motion::Continuous { up_units, up_share, down_share } => {
+            ScalingMode::Elements => self.elements_minute(target),
+            ScalingMode::Reshard { moving_minutes } => self.serial_minute(target, Some(moving_minutes), 0),
+            ScalingMode::Resize { outage_minutes } => self.serial_minute(target, None, outage_minutes),
+            ScalingMode::Continuous { up_units, up_share, down_share } => {
                 let wanted = f64::from(target);
                 // The target of the minute before is what has had time to arrive.
                 let aim = f64::from(self.serial.to);
@@ -118,7 +118,7 @@ impl Fleet {
                 self.level = aim.clamp(self.level - down, self.level + up);
                 self.serial.to = target;
                 self.starts += u64::from(wanted > aim);
-                Standing { serving: self.level, billed: self.level, billed_idle: 0.0, ordered: target }
+                FleetState { serving: self.level, billed: self.level, billed_idle: 0.0, ordered: target }
             }
         };
         self.now += 1;
@@ -126,7 +126,7 @@ impl Fleet {
         standing
     }
 
-    fn elements_minute(&mut self, target: u32) -> Standing {
+    fn elements_minute(&mut self, target: u32) -> FleetState {
         let (now, create, lag) = (self.now, i64::from(self.axis.create_minutes), self.lag());
         let minimum = i64::from(self.axis.minimum_billing_minutes);
         if self.count < target {
@@ -154,7 +154,7 @@ impl Fleet {
         }
         self.retired.retain(|(until, _)| *until > now);
         let idle: u32 = self.retired.iter().map(|(_, n)| n).sum();
-        Standing {
+        FleetState {
             serving: f64::from(serving),
             billed: f64::from(self.at_least_as_old_as(create) + idle),
             billed_idle: f64::from(idle),
@@ -173,7 +173,7 @@ impl Fleet {
         }
     }
 
-    fn serial_minute(&mut self, target: u32, moving_minutes: Option<u32>, outage_minutes: u32) -> Standing {
+    fn serial_minute(&mut self, target: u32, moving_minutes: Option<u32>, outage_minutes: u32) -> FleetState {
         let lag = self.lag();
         if self.serial.moving && self.now - self.serial.began >= lag {
             self.serial = Serial { from: self.serial.to, moving: false, ..self.serial };
@@ -186,7 +186,7 @@ impl Fleet {
         let age = self.now - began;
         if !moving {
             let size = f64::from(to);
-            return Standing { serving: size, billed: size, billed_idle: 0.0, ordered: to };
+            return FleetState { serving: size, billed: size, billed_idle: 0.0, ordered: to };
         }
         let left = lag - age;
         let serving = match moving_minutes {
@@ -200,7 +200,7 @@ impl Fleet {
         // What grows is paid from when it exists; what shrinks is paid until its data has left.
         let exists = age >= i64::from(self.axis.create_minutes);
         let billed = if exists || to < from { from.max(to) } else { from };
-        Standing { serving, billed: f64::from(billed), billed_idle: 0.0, ordered: to }
+        FleetState { serving, billed: f64::from(billed), billed_idle: 0.0, ordered: to }
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
     fn what_serves_is_not_given_away_for_what_does_not_yet() {
         let mut fleet = Fleet::new(AxisProfile::READER, 3);
         fleet.minute(5);
-        assert_eq!(fleet.minute(3), Standing { serving: 3.0, billed: 3.0, billed_idle: 0.0, ordered: 5 });
+        assert_eq!(fleet.minute(3), FleetState { serving: 3.0, billed: 3.0, billed_idle: 0.0, ordered: 5 });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::axis::AxisProfile;
 use super::budget::ServiceMinutes;
-use super::choose::Choice;
+use super::choose::ActiveRules;
 use super::constants::Constants;
 pub use super::controller::Raise;
 use super::controller::{Controller, Sample};
@@ -42,7 +42,7 @@ pub struct Required {
     /// Units that serve it at the target utilisation, within the bounds of the axis.
     pub units: u32,
     /// The rules that were followed.
-    pub choice: Choice,
+    pub choice: ActiveRules,
     /// Demand that the rules alone would cover.
     pub by_rules: f64,
     /// What raised the demand above the rules, if anything.

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** the first move never leaves the need of the first step uncovered when any size covers it.
 
-use super::axis::{AxisProfile, Motion};
+use super::axis::{AxisProfile, ScalingMode};
 
 /// What changes cost, in unit-minutes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,10 +21,10 @@ impl ChangeCost {
     pub fn of(axis: &AxisProfile, missed_minute: f64) -> Self {
         let per_unit_up = f64::from(axis.warm_minutes);
         let per_change = match axis.motion {
-            Motion::Elements | Motion::Continuous { .. } => 0.0,
+            ScalingMode::Elements | ScalingMode::Continuous { .. } => 0.0,
             // While slots move the processors carry 15 % more.
-            Motion::Reshard { moving_minutes } => 0.15 * f64::from(moving_minutes),
-            Motion::Resize { outage_minutes } => f64::from(outage_minutes) * missed_minute,
+            ScalingMode::Reshard { moving_minutes } => 0.15 * f64::from(moving_minutes),
+            ScalingMode::Resize { outage_minutes } => f64::from(outage_minutes) * missed_minute,
         };
         Self { per_unit_up, per_change }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::axis::AxisProfile;
 use super::constants::Constants;
 use super::decide::{self, Situation};
-use super::evaluate::{Policy, PolicyInput, Terms};
+use super::evaluate::{PolicyInput, ScalingPolicy, Terms};
 use super::memory::Memory;
 use super::rules::Library;
 use crate::forecast::Band;
@@ -61,7 +61,7 @@ impl ShadowPolicy {
     }
 }
 
-impl Policy for ShadowPolicy {
+impl ScalingPolicy for ShadowPolicy {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
         for demand in past {
             self.memory.learn(*demand, None);

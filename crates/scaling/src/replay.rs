@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
-use super::axis::Motion;
+use super::axis::ScalingMode;
 use super::backtest::{Optima, optima};
 use super::constants::Constants;
 use super::controller::{Controller, Sample};
-use super::evaluate::{Load, Outcome, Policy, PolicyInput, Terms, live};
+use super::evaluate::{EvaluationResult, PolicyInput, PreparedTrace, ScalingPolicy, Terms, live};
 use super::memory::FIRST_UTILISATION;
 use super::optimum::units_needed;
 use super::rules::Library;
@@ -32,7 +32,7 @@ struct Did {
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// The load.
-    pub load: Load,
+    pub load: PreparedTrace,
     /// The terms.
     pub terms: Terms,
     /// The optima.
@@ -45,12 +45,12 @@ pub struct Recording {
 
 /// Whether the target on this axis follows from the demand to be covered alone, so that it can be replayed.
 pub fn can_be_replayed(terms: &Terms) -> bool {
-    matches!(terms.axis.motion, Motion::Elements | Motion::Continuous { .. })
+    matches!(terms.axis.motion, ScalingMode::Elements | ScalingMode::Continuous { .. })
 }
 
 impl Recording {
     /// Runs everything that depends on no constant.
-    pub fn of(load: Load, terms: Terms, library: &Arc<Library>) -> Self {
+    pub fn of(load: PreparedTrace, terms: Terms, library: &Arc<Library>) -> Self {
         let mut bases = Bases::default();
         let mut said = Vec::with_capacity(load.demand.len());
         let mut did = Vec::with_capacity(load.demand.len() / 15 * library.len());
@@ -72,7 +72,7 @@ impl Recording {
     }
 
     /// Lives through the scored part with these constants.
-    pub fn replay(&self, constants: Constants) -> Outcome {
+    pub fn replay(&self, constants: Constants) -> EvaluationResult {
         let constants = Constants { rho: self.terms.rho, ..constants };
         let mut policy = Replay {
             recording: self,
@@ -135,7 +135,7 @@ impl Replay<'_> {
     }
 }
 
-impl Policy for Replay<'_> {
+impl ScalingPolicy for Replay<'_> {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
         for demand in past {
             self.learn(*demand, None);

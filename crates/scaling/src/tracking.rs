@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::evaluate::{Policy, PolicyInput};
+use super::evaluate::{PolicyInput, ScalingPolicy};
 use super::feed::Shared;
 use super::optimum::units_needed;
 use crate::forecast::bases::DAY;
@@ -81,7 +81,7 @@ pub fn predicted(known: &[f64]) -> f64 {
     [1, 7, 14].into_iter().filter_map(hour_ahead).fold(0.0, f64::max)
 }
 
-impl Policy for TargetTracking {
+impl ScalingPolicy for TargetTracking {
     fn begin(&mut self, past: &[f64]) -> Option<u32> {
         past.last().map(|d| units_needed(*d, self.target))
     }
@@ -103,7 +103,7 @@ impl Policy for TargetTracking {
         }
         let high = self.all_of_last(self.rules.points, |u| u > self.target);
         let low = self.all_of_last(LOW_POINTS, |u| u < self.rules.low_share * self.target);
-        let wish = if high {
+        let wanted = if high {
             let utilisation = self.recent.back().copied().unwrap_or(0.0);
             let least = units_needed(f64::from(view.ordered) * self.rules.step_min, 1.0);
             units_needed(f64::from(view.ordered) * utilisation, self.target).max(view.ordered + least)
@@ -113,7 +113,7 @@ impl Policy for TargetTracking {
         } else {
             view.ordered
         };
-        wish.max(floor)
+        wanted.max(floor)
     }
 }
 

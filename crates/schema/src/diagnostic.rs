@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::codes::Code;
 
-/// How grave a problem is. Ordered: the gravest first.
+/// How severe a problem is. Ordered: the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -102,7 +102,7 @@ pub struct Diagnostic {
     pub file: String,
     /// Where, as a byte range.
     pub span: Mark,
-    /// How grave.
+    /// How severe.
     pub severity: Severity,
     /// Which rule, such as `RG0102`.
     pub code: Code,
@@ -189,7 +189,7 @@ impl fmt::Display for Diagnostic {
 pub struct Finding {
     /// Which rule.
     pub code: Code,
-    /// How grave.
+    /// How severe.
     pub severity: Severity,
     /// Path within the document, such as `spec.stores[0].readers`; the nearest existing ancestor gets the caret.
     pub path: String,

@@ -19,8 +19,10 @@ use rgctl_schema::time::{Moment, Span};
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::slots::SHARDS;
-use super::state::{Broken, Bucket, DueEvent, Fault, Meter, Object, Purpose, Stage, StaleReads, parent_of};
-use super::tables::{self, Asked, Takes, ready_word, told, word, word_of};
+use super::state::{
+    Broken, DueEvent, Fault, Meter, Object, Purpose, Stage, StaleReads, TokenBucket, parent_of,
+};
+use super::tables::{self, ChangeEffect, RequestedChange, ready_word, told, word, word_of};
 use super::timing;
 use super::world::World;
 
@@ -104,14 +106,14 @@ impl World {
     }
 
     /// Fills a bucket for the time that has passed, and yields what is in it.
-    pub(super) fn api_tokens(&mut self, region: &RegionId, endpoint: Endpoint) -> &mut Bucket {
+    pub(super) fn api_tokens(&mut self, region: &RegionId, endpoint: Endpoint) -> &mut TokenBucket {
         let now = self.now();
         let budget = tables::budget(endpoint);
         self.touch(bucket_key(region, endpoint));
         let bucket = self
             .buckets
             .entry((region.clone(), endpoint))
-            .or_insert(Bucket { tokens: f64::from(budget.burst), at: now });
+            .or_insert(TokenBucket { tokens: f64::from(budget.burst), at: now });
         let gained = now.since(bucket.at).as_secs_f64() * f64::from(budget.per_second);
         bucket.tokens = (bucket.tokens + gained).min(f64::from(budget.burst));
         bucket.at = now;
@@ -285,13 +287,13 @@ impl World {
         if wanted.kind() != address.kind {
             return Err(refused("InvalidParameterCombination", format!("{address} is of another kind")));
         }
-        let asked: Vec<Asked> = tables::asked(wanted, &object.attrs);
+        let asked: Vec<RequestedChange> = tables::asked(wanted, &object.attrs);
         self.refuse_modify(address, wanted, &asked)?;
         if asked.is_empty() {
             return Ok(());
         }
         let fields: Vec<&str> = asked.iter().map(|asked| asked.field).collect();
-        let gravest = asked.iter().map(|asked| asked.takes).max().unwrap_or(Takes::InPlace);
+        let gravest = asked.iter().map(|asked| asked.takes).max().unwrap_or(ChangeEffect::InPlace);
         let mut pending = AnyAttrs::empty(address.kind);
         for field in &fields {
             pending.copy_field(field, wanted);
@@ -305,7 +307,7 @@ impl World {
         Ok(())
     }
 
-    fn change(&mut self, address: &Address, gravest: Takes, fields: &[&str], pending: AnyAttrs) {
+    fn change(&mut self, address: &Address, gravest: ChangeEffect, fields: &[&str], pending: AnyAttrs) {
         self.cast_shadow(address);
         let stages = self.stages(address, gravest, fields, &pending);
         if stages.is_empty() {

@@ -44,9 +44,9 @@ impl Clock for SimClock {
 }
 
 /// A machine's time that does not pass.
-pub(super) struct Standing;
+pub(super) struct FrozenClock;
 
-impl Clock for Standing {
+impl Clock for FrozenClock {
     fn now(&self) -> Moment {
         Moment::EPOCH
     }

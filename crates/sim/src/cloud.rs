@@ -15,7 +15,7 @@ use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{RegionId, Token};
 use rgctl_schema::time::Moment;
 
-use super::clock::Standing;
+use super::clock::FrozenClock;
 use super::handle::{Plane, SimCloud, SimError};
 use super::quotas;
 use super::world::World;
@@ -99,7 +99,7 @@ impl SimCloud {
     /// The last look at a permit before a call is made.
     fn check(&self, permit: &Permit) -> Result<(), NotSent> {
         let wall = self.lock().wall.clone();
-        wall.map_or_else(|| permit.check(&Standing), |wall| permit.check(&*wall))
+        wall.map_or_else(|| permit.check(&FrozenClock), |wall| permit.check(&*wall))
     }
 
     /// Waits, in virtual time, until the service would take a call without throttling it, as a client that keeps its

@@ -42,12 +42,12 @@ impl FaultPlan {
         ];
         for (n, fault) in (0_u64..).zip(faults) {
             // What only a person repairs stays rare, or no run would ever settle by itself.
-            let grave = matches!(fault, Fault::CreateFails | Fault::UnknownStatus | Fault::OtherHand);
-            if coin(n) < if grave { 0.15 } else { 0.5 } {
+            let is_severe = matches!(fault, Fault::CreateFails | Fault::UnknownStatus | Fault::OtherHand);
+            if coin(n) < if is_severe { 0.15 } else { 0.5 } {
                 let begin = start + timing::part_of(lasts, 0.5 * coin(20 + n));
                 let end = begin + timing::part_of(lasts, 0.1 + 0.4 * coin(40 + n));
                 let probability = 0.02 + 0.3 * coin(60 + n) * coin(80 + n);
-                let count = if grave { Some(1) } else { None };
+                let count = if is_severe { Some(1) } else { None };
                 rules.push(Rule { probability, count, ..Rule::always(fault, begin, end) });
             }
         }

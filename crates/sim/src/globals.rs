@@ -3,7 +3,7 @@
 //! **Invariant:** a global object has at most one primary, and none only while the role moves at once.
 
 use rgctl_model::address::Address;
-use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_model::observed::Member;
 use rgctl_model::ports::CloudError;
 use rgctl_schema::names::{Name, RegionId};
@@ -99,8 +99,11 @@ impl World {
                 }
             }
         }
-        let lasts =
-            if planned { tables::of(global.kind).durations.failover_outage } else { Lasts::new(90, 300) };
+        let lasts = if planned {
+            tables::of(global.kind).durations.failover_outage
+        } else {
+            DurationEstimate::new(90, 300)
+        };
         let words: &[&str] =
             if planned { &["switching-over", "modifying"] } else { &["failing-over", "modifying"] };
         self.cast_shadow(global);

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 use rgctl_model::observed::Member;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
@@ -14,7 +14,7 @@ use rgctl_schema::time::{Moment, Span};
 
 use super::slots::SHARDS;
 use super::state::{DueEvent, Fault, Purpose, ReadView, Stage, StaleReads, Transition, parent_of};
-use super::tables::{self, Takes, ready_word, word, word_of};
+use super::tables::{self, ChangeEffect, ready_word, word, word_of};
 use super::timing;
 use super::world::World;
 
@@ -27,7 +27,7 @@ impl World {
     pub(super) fn stages(
         &mut self,
         address: &Address,
-        takes: Takes,
+        takes: ChangeEffect,
         fields: &[&str],
         pending: &AnyAttrs,
     ) -> VecDeque<Stage> {
@@ -59,13 +59,13 @@ impl World {
         let outage = self.lasts(address, "outage", behaviour.durations.outage(takes)).min(total);
         let before = Span::from_millis(total.as_millis() - outage.as_millis());
         let words: &[&str] = match takes {
-            Takes::InPlace | Takes::Online | Takes::Fixed => {
+            ChangeEffect::InPlace | ChangeEffect::Online | ChangeEffect::Fixed => {
                 return VecDeque::from([stage(modifying, total, false)]);
             }
-            Takes::Resize => &["resizing"],
-            Takes::Restart => &["rebooting"],
-            Takes::Failover if fields.contains(&"engine_version") => &["upgrading"],
-            Takes::Failover => &["failing-over"],
+            ChangeEffect::Resize => &["resizing"],
+            ChangeEffect::Restart => &["rebooting"],
+            ChangeEffect::Failover if fields.contains(&"engine_version") => &["upgrading"],
+            ChangeEffect::Failover => &["failing-over"],
         };
         let down = word(address.kind, words).unwrap_or(modifying);
         let mut stages = VecDeque::new();
@@ -78,7 +78,7 @@ impl World {
         stages
     }
 
-    fn slow_resize(&self, address: &Address, pending: &AnyAttrs) -> Option<Lasts> {
+    fn slow_resize(&self, address: &Address, pending: &AnyAttrs) -> Option<DurationEstimate> {
         let before = &self.objects.get(address)?.attrs;
         let mut after = before.clone();
         after.overlay(pending);
@@ -90,7 +90,7 @@ impl World {
         &mut self,
         address: &Address,
         words: &[&str],
-        lasts: Lasts,
+        lasts: DurationEstimate,
         down: bool,
     ) -> VecDeque<Stage> {
         let native = word(address.kind, words).unwrap_or_else(|| ready_word(address.kind));

@@ -25,12 +25,12 @@ pub(super) fn over_quota(catalog: &Catalog, world: &World, op: &Op) -> Option<Cl
     if world.has_quota_rule(address) {
         return None;
     }
-    let desk = Desk { catalog, world, region: &address.region };
+    let check = QuotaCheck { catalog, world, region: &address.region };
     match op {
-        Op::Create { attrs, .. } if !world.objects.contains_key(address) => desk
+        Op::Create { attrs, .. } if !world.objects.contains_key(address) => check
             .too_many(address.kind)
-            .or_else(|| desk.too_big(address, attrs))
-            .or_else(|| desk.too_many_units(address, attrs)),
+            .or_else(|| check.too_big(address, attrs))
+            .or_else(|| check.too_many_units(address, attrs)),
         Op::Modify { attrs, .. } => {
             let before = &world.objects.get(address)?.attrs;
             let mut after = before.clone();
@@ -38,10 +38,10 @@ pub(super) fn over_quota(catalog: &Catalog, world: &World, op: &Op) -> Option<Cl
             // What does not grow needs no quota.
             let grows = units_of(&after) > units_of(before);
             grows
-                .then(|| desk.too_big(address, &after).or_else(|| desk.too_many_units(address, &after)))
+                .then(|| check.too_big(address, &after).or_else(|| check.too_many_units(address, &after)))
                 .flatten()
         }
-        Op::Delete { final_snapshot: Some(_), .. } => desk.too_many(address.kind.facts().final_snapshot?),
+        Op::Delete { final_snapshot: Some(_), .. } => check.too_many(address.kind.facts().final_snapshot?),
         Op::Create { .. } | Op::Delete { .. } | Op::Tag { .. } | Op::Act { .. } => None,
     }
 }
@@ -75,13 +75,13 @@ pub(super) fn told(
     told
 }
 
-struct Desk<'a> {
+struct QuotaCheck<'a> {
     catalog: &'a Catalog,
     world: &'a World,
     region: &'a RegionId,
 }
 
-impl Desk<'_> {
+impl QuotaCheck<'_> {
     fn limit(&self, service: &str, item: &str) -> Option<u64> {
         self.catalog.limit_number(service, item, self.region.as_str())
     }

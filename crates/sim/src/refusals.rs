@@ -13,7 +13,7 @@ use rgctl_schema::phase::{Phase, Role};
 use super::size;
 use super::slots::SHARDS;
 use super::state::{Fault, Object, parent_of};
-use super::tables::{self, Asked, Takes};
+use super::tables::{self, ChangeEffect, RequestedChange};
 use super::world::World;
 
 /// Members of one cluster: a writer and 15 readers.
@@ -42,7 +42,7 @@ fn in_use(address: &Address) -> CloudError {
 }
 
 /// Whether a field that goes alone has only such company as the service wants with it.
-fn goes_with(one: &Asked, all: &[Asked]) -> bool {
+fn goes_with(one: &RequestedChange, all: &[RequestedChange]) -> bool {
     all.iter().all(|other| {
         other.field == one.field || one.with == Some(other.field) || other.with == Some(one.field)
     })
@@ -271,7 +271,7 @@ impl World {
         &mut self,
         address: &Address,
         wanted: &AnyAttrs,
-        asked: &[Asked],
+        asked: &[RequestedChange],
     ) -> Result<(), CloudError> {
         let object = self.objects.get(address).ok_or_else(|| missing(address))?;
         let phase = object.phase();
@@ -281,7 +281,7 @@ impl World {
         }
         let mut whole = object.attrs.clone();
         whole.overlay(wanted);
-        let is_fixed = |asked: &&Asked| asked.takes == Takes::Fixed;
+        let is_fixed = |asked: &&RequestedChange| asked.takes == ChangeEffect::Fixed;
         if let Some(fixed) = tables::asked(&whole, &object.attrs).iter().find(is_fixed) {
             let value = |attrs: &AnyAttrs| attrs.get(fixed.field).unwrap_or_default();
             let (before, after) = (value(&object.attrs), value(wanted));
@@ -318,7 +318,7 @@ impl World {
     }
 
     /// Members of a global object have the same shards: those of the primary are changed, for all of them together.
-    fn refuse_shards(&self, address: &Address, asked: &[Asked]) -> Result<(), CloudError> {
+    fn refuse_shards(&self, address: &Address, asked: &[RequestedChange]) -> Result<(), CloudError> {
         let Some(global) =
             self.global_of(address).filter(|_| asked.iter().any(|asked| asked.field == SHARDS))
         else {

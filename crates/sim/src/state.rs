@@ -151,7 +151,7 @@ pub(super) enum DueEvent {
 
 /// Calls that a control plane takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Bucket {
+pub(super) struct TokenBucket {
     pub tokens: f64,
     pub at: Moment,
 }

@@ -3,17 +3,17 @@
 //! **Invariant:** a draw depends on nothing but its name, so that one more object in the world shifts no other.
 
 use rgctl_model::address::Address;
-use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_schema::time::Span;
 
 /// How long a snapshot takes.
-pub const SNAPSHOT: Lasts = Lasts::new(180, 1_500);
+pub const SNAPSHOT: DurationEstimate = DurationEstimate::new(180, 1_500);
 /// How long stopping takes.
-pub const STOP: Lasts = Lasts::new(300, 600);
+pub const STOP: DurationEstimate = DurationEstimate::new(300, 600);
 /// How long starting takes.
-pub const START: Lasts = Lasts::new(420, 1_800);
+pub const START: DurationEstimate = DurationEstimate::new(420, 1_800);
 /// How long the primary of a cluster without a replica takes to be made anew.
-pub const RECREATE_PRIMARY: Lasts = Lasts::new(360, 580);
+pub const RECREATE_PRIMARY: DurationEstimate = DurationEstimate::new(360, 580);
 /// Reads lag writes by at most this.
 pub const READ_LAG: Span = Span::from_secs(5);
 /// Metrics are late by at least this.
@@ -59,7 +59,7 @@ pub fn fraction(draw: u64) -> f64 {
 }
 
 /// A draw as a duration of a log-normal distribution, cut off at three standard deviations.
-pub fn duration(draw: u64, lasts: Lasts) -> Span {
+pub fn duration(draw: u64, lasts: DurationEstimate) -> Span {
     if lasts.median_s == 0 {
         return Span::ZERO;
     }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn durations_have_the_stated_median_and_tail() {
-        let lasts = Lasts::new(100, 300);
+        let lasts = DurationEstimate::new(100, 300);
         let mut all: Vec<u64> =
             (0..10_000).map(|n| duration(draw_text(7, "test", "x", n), lasts).as_secs()).collect();
         all.sort_unstable();

@@ -11,12 +11,12 @@ use std::sync::OnceLock;
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
-use rgctl_model::kinds::facts::{Endpoint, Lasts};
+use rgctl_model::kinds::facts::{DurationEstimate, Endpoint};
 use rgctl_model::observed::Member;
 use rgctl_schema::names::{Name, Partition, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
-use super::state::{Bucket, DueEvent, LastLook, Load, Meta, Object, Rule, Violation, parent_of};
+use super::state::{DueEvent, LastLook, Load, Meta, Object, Rule, TokenBucket, Violation, parent_of};
 use super::timing;
 
 /// The embedded cloud's state.
@@ -25,7 +25,7 @@ pub struct World {
     pub(super) meta: Meta,
     pub(super) objects: BTreeMap<Address, Object>,
     pub(super) events: BTreeMap<(Moment, u64), DueEvent>,
-    pub(super) buckets: BTreeMap<(RegionId, Endpoint), Bucket>,
+    pub(super) buckets: BTreeMap<(RegionId, Endpoint), TokenBucket>,
     pub(super) faults: BTreeMap<u64, Rule>,
     pub(super) violations: Vec<Violation>,
     pub(super) ledger: BTreeMap<String, f64>,
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// How long something takes this time.
-    pub(super) fn lasts(&mut self, address: &Address, purpose: &str, lasts: Lasts) -> Span {
+    pub(super) fn lasts(&mut self, address: &Address, purpose: &str, lasts: DurationEstimate) -> Span {
         let seed = self.seed();
         let n = self.objects.get_mut(address).map_or(0, |object| {
             object.draws += 1;

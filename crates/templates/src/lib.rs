@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use engine::RENDERED_BYTES_MAX;
 
 use rgctl_blueprint::template::Values;
-use rgctl_machine::child::{self, Bounds, Ended};
+use rgctl_machine::child::{self, ChildExit, ChildLimits};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Diagnostic, Mark, Severity, Source};
 
@@ -61,8 +61,8 @@ enum Answer {
 }
 
 /// The bounds of a rendering.
-pub const fn bounds() -> Bounds {
-    Bounds { time: RENDER_TIME_MAX, output_bytes: ANSWER_BYTES_MAX }
+pub const fn bounds() -> ChildLimits {
+    ChildLimits { time: RENDER_TIME_MAX, output_bytes: ANSWER_BYTES_MAX }
 }
 
 /// Renders a template in a child of `program`, which is this program.
@@ -70,7 +70,7 @@ pub fn render(
     program: &Path,
     template: &Source,
     values: &Values,
-    bounds: Bounds,
+    bounds: ChildLimits,
 ) -> Result<Source, RenderError> {
     let job = Job { name: template.name.clone(), text: template.text.clone(), values: values.clone() };
     let input = serde_json::to_vec(&job).map_err(|error| RenderError::Failed(error.to_string()))?;
@@ -81,27 +81,27 @@ pub fn render(
     };
     let broken = |message: String, help: &str| refuse(message, Mark::default(), Some(help.to_owned()));
     let answer = match ended {
-        Ended::Answer(bytes) => bytes,
-        Ended::TooLong => {
+        ChildExit::Answer(bytes) => bytes,
+        ChildExit::TooLong => {
             let message = format!("rendering it did not end within {:?}", bounds.time);
             return Err(broken(message, "look for loops within loops"));
         }
-        Ended::TooMuchMemory => {
+        ChildExit::TooMuchMemory => {
             let message = format!("rendering it needs more than {} MiB of memory", RENDER_MEMORY_MAX >> 20);
             return Err(broken(
                 message,
                 "look for a text that is joined to itself, or a loop that keeps what it makes",
             ));
         }
-        Ended::TooDeep => {
+        ChildExit::TooDeep => {
             let message = "it calls itself without end, or nests too deeply".to_owned();
             return Err(broken(
                 message,
                 "look for a macro that calls itself, or a template that includes itself",
             ));
         }
-        Ended::TooMuchOutput => return Err(RenderError::Failed("it answered without end".to_owned())),
-        Ended::Otherwise(why) => return Err(RenderError::Failed(why)),
+        ChildExit::TooMuchOutput => return Err(RenderError::Failed("it answered without end".to_owned())),
+        ChildExit::Otherwise(why) => return Err(RenderError::Failed(why)),
     };
     match serde_json::from_slice(&answer) {
         Ok(Answer::Text(text)) => Ok(Source::new(format!("{} (rendered)", template.name), text)),

@@ -1,7 +1,7 @@
 //! The blueprints that are shipped, read as a command reads them.
 
 use rgctl_blueprint::desired::{self, Built};
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
@@ -14,13 +14,13 @@ use crate::fixtures::NOW;
 pub const SHIPPED: [&str; 5] =
     ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"];
 
-pub fn shipped(name: &str) -> (Blueprint, Reading) {
+pub fn shipped(name: &str) -> (Blueprint, ParsedDocuments) {
     let path = format!("{}/../../blueprints/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
     read(&std::fs::read_to_string(path).unwrap())
 }
 
-pub fn read(text: &str) -> (Blueprint, Reading) {
-    let reading = Reading::with_built_in_regions(&[Source::new("test.yaml", text)]);
+pub fn read(text: &str) -> (Blueprint, ParsedDocuments) {
+    let reading = ParsedDocuments::with_built_in_regions(&[Source::new("test.yaml", text)]);
     assert!(!reading.diagnostics.has_errors(), "{:?}", reading.diagnostics);
     (reading.blueprints[0].blueprint.clone(), reading)
 }

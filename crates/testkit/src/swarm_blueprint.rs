@@ -5,20 +5,20 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use rand::{Rng, RngExt};
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::time::Moment;
 
-use crate::swarm_rules::Rules;
+use crate::swarm_rules::DrawnRules;
 
 /// Read once: a swarm reads thousands of texts.
 pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::embedded().unwrap()));
 /// The regions as they are shipped, read once as well.
 pub static BUILT_IN: LazyLock<rgctl_blueprint::region::RegionBook> =
-    LazyLock::new(|| Reading::with_built_in_regions(&[]).regions);
+    LazyLock::new(|| ParsedDocuments::with_built_in_regions(&[]).regions);
 
 /// Regions of the two partitions.
 const WORLD: [&str; 6] =
@@ -57,7 +57,7 @@ pub struct Game {
     /// Numbers of stores are never used twice, so that a new store is a new one.
     made: usize,
     /// What it may not do, and when.
-    pub rules: Rules,
+    pub rules: DrawnRules,
 }
 
 impl Game {
@@ -70,7 +70,7 @@ impl Game {
             stores: Vec::new(),
             team: 1,
             made: 0,
-            rules: Rules::default(),
+            rules: DrawnRules::default(),
         };
         for _ in 0..rng.random_range(1..=3) {
             game.add_store(rng);
@@ -216,7 +216,7 @@ impl Game {
 /// What a text stands for, by the way that a command takes; nothing when it is refused.
 pub fn desired_of(text: &str, now: Moment) -> Result<Desired, String> {
     let sources = [Source::new("game.yaml", text.to_owned())];
-    let mut reading = Reading::of(BUILT_IN.clone(), &sources);
+    let mut reading = ParsedDocuments::of(BUILT_IN.clone(), &sources);
     reading.check(&CATALOG, now);
     if let Some(problem) = reading.diagnostics.iter().find(|d| d.severity == Severity::Error) {
         return Err(problem.to_string());

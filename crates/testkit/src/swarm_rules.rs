@@ -41,7 +41,7 @@ struct Freeze {
 
 /// What a game may not do, and when.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {
+pub struct DrawnRules {
     never: BTreeSet<DestructiveAction>,
     window: Option<Window>,
     freeze: Option<Freeze>,
@@ -49,7 +49,7 @@ pub struct Rules {
     cost: Option<(u32, bool)>,
 }
 
-impl Rules {
+impl DrawnRules {
     /// Rules as somebody may write them now.
     pub fn draw(rng: &mut impl Rng, now: Moment) -> Self {
         let never = [
@@ -238,14 +238,14 @@ mod tests {
         // GENESIS is 2026-01-01T00:00Z, a Thursday.
         let monday_five = GENESIS + Span::from_hours(4 * 24 + 5);
         let window = Window { days: BTreeSet::from([0]), starts_hour: 4, lasts_hours: 2 };
-        let rules = Rules { window: Some(window), ..Rules::default() };
+        let rules = DrawnRules { window: Some(window), ..DrawnRules::default() };
         let policy = Policy::default();
         assert_eq!(rules.breaks_window(&called(monday_five, failover.clone()), &policy), None);
         for wrong in [GENESIS + Span::from_hours(5), monday_five + Span::from_hours(2)] {
             assert_eq!(rules.breaks_window(&called(wrong, failover.clone()), &policy), Some("the window"));
         }
         let freeze = Freeze { starts: GENESIS, lasts: Span::from_hours(2), is_hard: false };
-        let rules = Rules { freeze: Some(freeze), ..Rules::default() };
+        let rules = DrawnRules { freeze: Some(freeze), ..DrawnRules::default() };
         assert_eq!(
             rules.breaks_freeze(&called(GENESIS + Span::from_hours(1), failover.clone())),
             Some("a freeze")

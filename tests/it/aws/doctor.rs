@@ -16,7 +16,7 @@ use rgctl::cli::exit::Exit;
 use rgctl::report::style::Style;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
-use rgctl_aws::doctor::{Bucket, CheckResult, Finding, gather, report};
+use rgctl_aws::doctor::{CheckResult, DoctorCheck, RecordBucket, gather, report};
 use rgctl_engine::execution::drive::{DriveError, Environment, drive, observe};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_model::kinds::KindId;
@@ -50,9 +50,9 @@ fn wanted() -> PolicyFor {
     }
 }
 
-fn bucket() -> Bucket {
+fn bucket() -> RecordBucket {
     let record = RecordPlace { bucket: "team-records".into(), prefix: "games".into() };
-    Bucket { record, region: region("us-east-1") }
+    RecordBucket { record, region: region("us-east-1") }
 }
 
 fn identity() -> Answer {
@@ -91,11 +91,11 @@ fn healthy(sent: &Sent) -> Option<Answer> {
     }
 }
 
-async fn examined(cloud: &AwsCloud, bucket: Option<&Bucket>) -> Vec<Finding> {
+async fn examined(cloud: &AwsCloud, bucket: Option<&RecordBucket>) -> Vec<DoctorCheck> {
     report(&gather(cloud.pool(), &wanted(), bucket).await, &wanted().regions)
 }
 
-fn of<'a>(findings: &'a [Finding], area: &str) -> Vec<&'a Finding> {
+fn of<'a>(findings: &'a [DoctorCheck], area: &str) -> Vec<&'a DoctorCheck> {
     findings.iter().filter(|finding| finding.area == area).collect()
 }
 
@@ -103,7 +103,8 @@ fn of<'a>(findings: &'a [Finding], area: &str) -> Vec<&'a Finding> {
 async fn a_healthy_account_has_no_wrong_finding_and_only_reads_were_made() {
     let (cloud, log) = dated(AwsOptions::default(), Some(IN_TIME), healthy);
     let findings = examined(&cloud, Some(&bucket())).await;
-    let not_fine: Vec<&Finding> = findings.iter().filter(|one| one.verdict != CheckResult::Fine).collect();
+    let not_fine: Vec<&DoctorCheck> =
+        findings.iter().filter(|one| one.verdict != CheckResult::Fine).collect();
     assert!(not_fine.is_empty(), "{not_fine:#?}");
     let areas: BTreeSet<&str> = findings.iter().map(|finding| finding.area).collect();
     assert_eq!(areas, BTreeSet::from(["clock", "credentials", "network", "permissions", "quotas", "record"]));

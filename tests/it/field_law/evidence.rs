@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rgctl::report::status;
 use rgctl_blueprint::capacity::Estimate;
 use rgctl_blueprint::desired::Clusters;
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::{price_bill, price_range};
 use rgctl_engine::planning::{Figures, PlanInput};
@@ -42,7 +42,7 @@ impl Told {
             |name: &str, value: &Value| Source::new(name, serde_json::to_string_pretty(value).unwrap());
         let sources = [text("region.yaml", region), text("game.yaml", blueprint)];
         let regions: RegionBook = BUILT_IN.clone();
-        let mut reading = Reading::of(regions, &sources);
+        let mut reading = ParsedDocuments::of(regions, &sources);
         reading.check(&CATALOG, NOW);
         let mut told = Self { diagnostics: Vec::new(), errors: Vec::new(), built: None };
         for problem in &reading.diagnostics {

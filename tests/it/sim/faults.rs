@@ -12,9 +12,9 @@ use rgctl_schema::time::Span;
 use rgctl_sim::{Broken, Fault, FaultPlan, GENESIS, Rule};
 use serde_json::json;
 
-use super::{Desk, address, attrs, block_on, cluster_fields};
+use super::{TestCloud, address, attrs, block_on, cluster_fields};
 
-fn add(desk: &Desk, fault: Fault, lasts: Span, change: impl Fn(Rule) -> Rule) {
+fn add(desk: &TestCloud, fault: Fault, lasts: Span, change: impl Fn(Rule) -> Rule) {
     desk.cloud
         .with_world(|world| {
             let now = world.now();
@@ -28,7 +28,7 @@ const HOUR: Span = Span::from_hours(1);
 #[test]
 fn a_lost_answer_leaves_an_object_or_none() {
     for applied in [true, false] {
-        let desk = Desk::new(2);
+        let desk = TestCloud::new(2);
         add(&desk, Fault::LostAnswer { applied }, HOUR, |rule| Rule { count: Some(1), ..rule });
         let cluster = address(KindId::AuroraCluster, "main");
         let lost = desk.create(&cluster, &cluster_fields());
@@ -41,7 +41,7 @@ fn a_lost_answer_leaves_an_object_or_none() {
 
 #[test]
 fn throttling_ends_with_its_window() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     add(&desk, Fault::Throttle, HOUR, |rule| rule);
     let cluster = address(KindId::AuroraCluster, "main");
     assert!(matches!(desk.create(&cluster, &cluster_fields()), Err(CloudError::Throttled { .. })));
@@ -52,7 +52,7 @@ fn throttling_ends_with_its_window() {
 #[test]
 fn stuck_slow_and_broken_creations() {
     let ready_after = |fault: Option<Fault>| {
-        let desk = Desk::new(2);
+        let desk = TestCloud::new(2);
         if let Some(fault) = fault {
             add(&desk, fault, Span::from_hours(5), |rule| rule);
         }
@@ -76,7 +76,7 @@ fn stuck_slow_and_broken_creations() {
 
 #[test]
 fn stale_reads_gaps_and_unheard_of_words() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     let cluster = address(KindId::AuroraCluster, "main");
     add(&desk, Fault::StaleRead { lag: Span::from_secs(60) }, HOUR, |rule| rule);
     desk.create(&cluster, &cluster_fields()).unwrap();
@@ -98,7 +98,7 @@ fn stale_reads_gaps_and_unheard_of_words() {
 
 #[test]
 fn another_hand_flips_a_switch() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     let cluster = address(KindId::AuroraCluster, "main");
     let fields = json!({ "engine": "aurora-mysql", "iam_authentication": true });
     add(&desk, Fault::OtherHand, HOUR, |rule| Rule { count: Some(1), ..rule });
@@ -122,7 +122,7 @@ fn a_swarm_of_faults_is_drawn_from_its_seed_and_heals() {
     }
 }
 
-fn measure(desk: &Desk, name: &str, kind: KindId, signal: Signal) -> Series {
+fn measure(desk: &TestCloud, name: &str, kind: KindId, signal: Signal) -> Series {
     let now = desk.cloud.with_world(|world| world.now()).unwrap();
     let from = now - Span::from_days(1);
     let ask =
@@ -136,7 +136,7 @@ fn mean(series: &Series) -> f64 {
 
 #[test]
 fn load_shows_in_the_meters_late_and_less_on_bigger_machines() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     let (cluster, members) = desk.cluster(2);
     let usage = Usage {
         reads_per_second: 4_000.0,
@@ -170,7 +170,7 @@ fn load_shows_in_the_meters_late_and_less_on_bigger_machines() {
 
 #[test]
 fn hours_are_billed_while_machines_run_and_storage_always() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     let (cluster, _) = desk.cluster(1);
     desk.cloud.set_load(&cluster, Usage { data_gib: 10.0, ..Usage::default() }).unwrap();
     let hours = |sku: &str| {
@@ -191,7 +191,7 @@ fn hours_are_billed_while_machines_run_and_storage_always() {
 
 #[test]
 fn one_token_for_two_objects_is_a_violation() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     for name in ["one", "two"] {
         let address = address(KindId::AuroraCluster, name);
         let op = Op::Create { attrs: attrs(address.kind, &cluster_fields()), address, tags: BTreeMap::new() };
@@ -203,14 +203,14 @@ fn one_token_for_two_objects_is_a_violation() {
 
 #[test]
 fn taking_out_all_members_together_is_a_violation() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     let (_, members) = desk.cluster(2);
     for member in &members {
         desk.act(member, rgctl_model::plan::Verb::Reboot).unwrap();
     }
     let broken: Vec<Broken> = desk.cloud.violations().iter().map(|violation| violation.broken).collect();
     assert_eq!(broken, [Broken::AllMembersDown]);
-    let alone = Desk::new(2);
+    let alone = TestCloud::new(2);
     let (_, members) = alone.cluster(1);
     alone.act(&members[0], rgctl_model::plan::Verb::Reboot).unwrap();
     assert_eq!(alone.cloud.violations(), []);
@@ -219,7 +219,7 @@ fn taking_out_all_members_together_is_a_violation() {
 #[test]
 fn deleting_data_without_a_snapshot_is_a_violation_where_one_is_expected() {
     for expected in [true, false] {
-        let desk = Desk::new(2);
+        let desk = TestCloud::new(2);
         desk.cloud.with_world(|world| world.expect_snapshots(expected)).unwrap();
         desk.make(&address(KindId::AuroraCluster, "main"), &cluster_fields());
         desk.delete(&address(KindId::AuroraCluster, "main"), None).unwrap();
@@ -232,7 +232,7 @@ fn deleting_data_without_a_snapshot_is_a_violation_where_one_is_expected() {
 
 #[test]
 fn an_observer_sees_its_own_and_what_bears_its_names() {
-    let desk = Desk::new(2);
+    let desk = TestCloud::new(2);
     let make = |name: &str, owner: Option<&str>| {
         let address = address(KindId::AuroraCluster, name);
         let tags = owner.map(|owner| ("rgctl:blueprint".to_owned(), owner.to_owned())).into_iter().collect();

@@ -12,7 +12,7 @@ use rgctl_sim::{GENESIS, Side, SimCloud};
 use rgctl_store::objects::WorldFile;
 use serde_json::json;
 
-use super::{Desk, address, block_on, cluster_fields, member_fields};
+use super::{TestCloud, address, block_on, cluster_fields, member_fields};
 
 /// The rows without the id of the world, which is its own.
 fn nameless(cloud: &SimCloud) -> String {
@@ -40,7 +40,7 @@ fn json_of(cloud: &SimCloud) -> String {
 }
 
 /// Some life: a cluster, members, a change, a failover.
-fn live(desk: &Desk) {
+fn live(desk: &TestCloud) {
     let (cluster, members) = desk.cluster(3);
     desk.modify(&cluster, &json!({ "backup_retention_days": 9 })).unwrap();
     desk.pass(Span::from_hours(1));
@@ -52,7 +52,7 @@ fn live(desk: &Desk) {
 #[test]
 fn the_same_seed_gives_the_same_world_and_another_seed_another() {
     let world = |seed| {
-        let desk = Desk::new(seed);
+        let desk = TestCloud::new(seed);
         live(&desk);
         nameless(&desk.cloud)
     };
@@ -64,7 +64,7 @@ fn the_same_seed_gives_the_same_world_and_another_seed_another() {
 #[test]
 fn one_more_object_shifts_no_other() {
     let lasts = |with_another: bool| {
-        let desk = Desk::new(5);
+        let desk = TestCloud::new(5);
         if with_another {
             desk.create(&address(KindId::AuroraCluster, "another"), &cluster_fields()).unwrap();
         }
@@ -82,8 +82,8 @@ fn one_more_object_shifts_no_other() {
 #[test]
 fn what_one_process_does_another_sees_and_goes_on_with() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
-    let second = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
+    let first = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
+    let second = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
     live(&first);
     let clock = second.cloud.clock();
     assert_eq!(clock.now(), first.cloud.clock().now());
@@ -101,8 +101,8 @@ fn what_one_process_does_another_sees_and_goes_on_with() {
 #[test]
 fn a_world_on_disk_is_the_world_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let on_disk = Desk::of(SimCloud::anew(&WorldFile::under(folder.path()), 8, GENESIS).unwrap());
-    let in_memory = Desk::new(8);
+    let on_disk = TestCloud::of(SimCloud::anew(&WorldFile::under(folder.path()), 8, GENESIS).unwrap());
+    let in_memory = TestCloud::new(8);
     live(&on_disk);
     live(&in_memory);
     assert_eq!(nameless(&on_disk.cloud), nameless(&in_memory.cloud));
@@ -112,14 +112,14 @@ fn a_world_on_disk_is_the_world_in_memory() {
 fn a_call_that_breaks_off_has_happened_or_not_as_asked() {
     for (side, exists) in [(Side::Before, false), (Side::After, true)] {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
+        let desk = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
         desk.cloud.crash_at(1, side);
         let cluster = address(KindId::AuroraCluster, "main");
         let broken = desk.create(&cluster, &cluster_fields());
         assert!(matches!(broken, Err(CloudError::Unclear { .. })), "{broken:?}");
         assert!(matches!(desk.create(&cluster, &cluster_fields()), Err(CloudError::Unreachable { .. })));
         assert!(desk.cloud.has_crashed());
-        let next = Desk::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
+        let next = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
         next.pass(Span::from_secs(6));
         assert_eq!(next.see(&cluster).is_some(), exists);
         let applied: Vec<bool> = desk.cloud.calls().iter().map(|call| call.applied).collect();
@@ -129,7 +129,7 @@ fn a_call_that_breaks_off_has_happened_or_not_as_asked() {
 
 #[test]
 fn sleepers_wake_in_order_and_time_never_passes_one() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let clock = desk.cloud.clock();
     let order = std::cell::RefCell::new(Vec::new());
     let nap = |seconds: u64| {
@@ -176,7 +176,7 @@ fn the_command_resets_advances_shows_breaks_and_loads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sim(folder, "reset --seed 4 --start 2026-06-01T00:00:00Z").unwrap();
-    Desk::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
+    TestCloud::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
         .create(&address(KindId::AuroraCluster, "main"), &cluster_fields())
         .unwrap();
     let (code, _, talk) = sim(folder, "advance 1h30m").unwrap();
@@ -204,7 +204,7 @@ fn bad_arguments_are_refused_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     sim(folder, "reset").unwrap();
-    Desk::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
+    TestCloud::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
         .make(&address(KindId::AuroraCluster, "main"), &cluster_fields());
     let before = json_of(&SimCloud::open(&WorldFile::under(folder)).unwrap());
     for line in [

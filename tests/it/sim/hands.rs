@@ -18,17 +18,17 @@ use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};
 use rgctl_store::objects::WorldFile;
 use serde_json::{Value, json};
 
-use super::{Desk, OTHER, REGION, address, attrs, block_on, cluster_fields, in_region, member_fields};
+use super::{OTHER, REGION, TestCloud, address, attrs, block_on, cluster_fields, in_region, member_fields};
 
 /// Makes an object with the tag of the blueprint `game`, and waits until it is there.
-fn make_ours(desk: &Desk, address: &Address, fields: &Value) {
+fn make_ours(desk: &TestCloud, address: &Address, fields: &Value) {
     let tags = BTreeMap::from([("rgctl:blueprint".to_owned(), "game".to_owned())]);
     desk.call(&Op::Create { address: address.clone(), attrs: attrs(address.kind, fields), tags }).unwrap();
     desk.pass(Span::from_hours(12));
 }
 
 /// What a look shows that asks for the blueprint `game` alone.
-fn look_for_game(desk: &Desk) -> Inventory {
+fn look_for_game(desk: &TestCloud) -> Inventory {
     let scope = Selection {
         regions: [REGION, OTHER].map(|code| RegionId::new(code).unwrap()).into(),
         owner: Some(BlueprintName::new("game").unwrap()),
@@ -39,7 +39,7 @@ fn look_for_game(desk: &Desk) -> Inventory {
 
 #[test]
 fn a_look_for_one_blueprint_shows_what_others_have_in_its_objects_and_nothing_else_of_theirs() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let cluster = address(KindId::AuroraCluster, "game-accounts");
     make_ours(&desk, &cluster, &cluster_fields());
     let members = ["by-hand-1", "by-hand-2"].map(|name| address(KindId::AuroraInstance, name));
@@ -63,7 +63,7 @@ fn a_look_for_one_blueprint_shows_what_others_have_in_its_objects_and_nothing_el
 
 #[test]
 fn a_look_that_is_denied_an_endpoint_has_a_lasting_gap_there_and_shows_the_rest() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     make_ours(&desk, &address(KindId::AuroraCluster, "game-accounts"), &cluster_fields());
     let group = address(KindId::CacheSubnetGroup, "game-ranking");
     make_ours(&desk, &group, &json!({ "subnets": ["a", "b"], "description": "x" }));

@@ -7,7 +7,7 @@ use rgctl_schema::table::{Attrs, Change};
 use rgctl_schema::time::Span;
 use serde_json::{Value, json};
 
-use super::{Desk, address, all_fields, attrs, cluster_fields};
+use super::{TestCloud, address, all_fields, attrs, cluster_fields};
 
 /// Kinds that can be made by a call.
 fn makeable() -> impl Iterator<Item = KindId> {
@@ -15,8 +15,8 @@ fn makeable() -> impl Iterator<Item = KindId> {
 }
 
 /// A desk with everything that an object of the kind names, and the wanted fields of such an object.
-fn prepared(kind: KindId) -> (Desk, serde_json::Map<String, Value>) {
-    let desk = Desk::new(11);
+fn prepared(kind: KindId) -> (TestCloud, serde_json::Map<String, Value>) {
+    let desk = TestCloud::new(11);
     let mut fields: serde_json::Map<String, Value> =
         all_fields(kind, false).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     fields.remove("global");

@@ -45,12 +45,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-pub struct Desk {
+pub struct TestCloud {
     pub cloud: SimCloud,
     calls: std::cell::Cell<u64>,
 }
 
-impl Desk {
+impl TestCloud {
     pub fn new(seed: u64) -> Self {
         Self::of(SimCloud::in_memory(seed, GENESIS))
     }

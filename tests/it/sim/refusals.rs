@@ -10,7 +10,7 @@ use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, Rule};
 use serde_json::json;
 
-use super::{Desk, OTHER, address, block_on, cluster_fields, in_region, member_fields};
+use super::{OTHER, TestCloud, address, block_on, cluster_fields, in_region, member_fields};
 
 fn code(result: Result<(), CloudError>) -> String {
     match result.unwrap_err() {
@@ -23,7 +23,7 @@ fn code(result: Result<(), CloudError>) -> String {
     }
 }
 
-fn always(desk: &Desk, fault: Fault) {
+fn always(desk: &TestCloud, fault: Fault) {
     desk.cloud
         .with_world(|world| {
             let now = world.now();
@@ -32,8 +32,8 @@ fn always(desk: &Desk, fault: Fault) {
         .unwrap();
 }
 
-fn cache(fields: &serde_json::Value) -> (Desk, Address) {
-    let desk = Desk::new(3);
+fn cache(fields: &serde_json::Value) -> (TestCloud, Address) {
+    let desk = TestCloud::new(3);
     let group = address(KindId::CacheGroup, "cache");
     desk.make(&group, fields);
     (desk, group)
@@ -41,7 +41,7 @@ fn cache(fields: &serde_json::Value) -> (Desk, Address) {
 
 #[test]
 fn clusters_are_refused_deletion_while_protected_in_use_or_global() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let (cluster, members) = desk.cluster(1);
     assert_eq!(code(desk.delete(&cluster, None)), "busy InvalidDBClusterStateFault");
     desk.modify(&cluster, &json!({ "deletion_protection": true })).unwrap();
@@ -66,7 +66,7 @@ fn clusters_are_refused_deletion_while_protected_in_use_or_global() {
 
 #[test]
 fn a_name_is_taken_until_the_object_is_gone() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::AuroraCluster, "main");
     desk.create(&cluster, &cluster_fields()).unwrap();
     assert_eq!(code(desk.create(&cluster, &cluster_fields())), format!("conflict {cluster}"));
@@ -80,7 +80,7 @@ fn a_name_is_taken_until_the_object_is_gone() {
 
 #[test]
 fn one_change_at_a_time() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::AuroraCluster, "main");
     desk.create(&cluster, &cluster_fields()).unwrap();
     let member = address(KindId::AuroraInstance, "main-1");
@@ -102,7 +102,7 @@ fn one_change_at_a_time() {
 
 #[test]
 fn fields_that_need_their_own_call_or_a_new_object_are_refused() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let (cluster, members) = desk.cluster(1);
     let both = json!({ "engine_version": "8.0.mysql_aurora.3.10.0", "backup_retention_days": 9 });
     assert_eq!(code(desk.modify(&cluster, &both)), "refused InvalidParameterCombination");
@@ -120,7 +120,7 @@ fn fields_that_need_their_own_call_or_a_new_object_are_refused() {
 
 #[test]
 fn a_cluster_takes_sixteen_members() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let (_, _) = desk.cluster(16);
     let one_more = address(KindId::AuroraInstance, "main-17");
     assert_eq!(
@@ -131,7 +131,7 @@ fn a_cluster_takes_sixteen_members() {
 
 #[test]
 fn what_is_named_must_exist_and_what_is_named_stays() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::AuroraCluster, "main");
     let mut fields = cluster_fields();
     fields["subnet_group"] = json!("nets");
@@ -194,7 +194,7 @@ fn a_cache_without_replicas_has_nobody_to_fail_over_to() {
 
 #[test]
 fn warehouses_resize_within_their_bounds_and_around_their_data() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::RedshiftCluster, "history");
     desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": 4 }));
     let far_too_many = code(desk.modify(&cluster, &json!({ "nodes": 129 })));
@@ -208,7 +208,7 @@ fn warehouses_resize_within_their_bounds_and_around_their_data() {
 
 /// How long a resize takes.
 fn resized_in(from: u64, to: u64) -> Span {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::RedshiftCluster, "history");
     desk.make(&cluster, &json!({ "node_type": "ra3.xlplus", "nodes": from }));
     desk.modify(&cluster, &json!({ "nodes": to })).unwrap();
@@ -235,7 +235,7 @@ fn a_resize_beyond_the_elastic_reach_is_a_classic_one_and_takes_hours() {
 
 #[test]
 fn shards_of_a_global_datastore_are_changed_at_its_primary_for_all_members() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let fields = json!({ "engine": "valkey", "engine_version": "8.0", "node_type": "cache.r7g.large", "shards": 2,
         "replicas_per_shard": 1, "cluster_mode": "enabled", "automatic_failover": true });
     let near = address(KindId::CacheGroup, "near");
@@ -277,7 +277,7 @@ fn slots_are_all_there_while_they_move_and_more_data_moves_longer() {
 
 #[test]
 fn secondaries_must_match_their_primary() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     desk.cluster(1);
     let global = address(KindId::AuroraGlobal, "world");
     let mut fields = cluster_fields();
@@ -295,7 +295,7 @@ fn secondaries_must_match_their_primary() {
 
 #[test]
 fn capacity_and_quota_are_told_apart() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let (_, members) = desk.cluster(1);
     always(&desk, Fault::Capacity { class: Some("db.r7g.2xlarge".to_owned()) });
     let bigger = json!({ "class": "db.r7g.2xlarge" });
@@ -307,15 +307,15 @@ fn capacity_and_quota_are_told_apart() {
 }
 
 /// A call as the service takes it, from a client that keeps no budget.
-fn delete_in_haste(desk: &Desk, address: &Address) -> CloudError {
+fn delete_in_haste(desk: &TestCloud, address: &Address) -> CloudError {
     let op = Op::Delete { address: address.clone(), final_snapshot: None };
     desk.cloud.with_world(|world| world.call(&op, &Token("t".to_owned()))).unwrap().unwrap_err()
 }
 
 /// A cloud whose accounts have the default quotas of the catalog.
-fn with_quotas() -> Desk {
+fn with_quotas() -> TestCloud {
     let catalog = std::sync::Arc::new(rgctl_catalog::Catalog::embedded().unwrap());
-    Desk::of(Desk::new(3).cloud.with_catalog(catalog))
+    TestCloud::of(TestCloud::new(3).cloud.with_catalog(catalog))
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn clusters_snapshots_nodes_and_shards_have_quotas_of_their_own() {
 
 #[test]
 fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::AuroraCluster, "main");
     let mut made = 0;
     let after = loop {
@@ -411,7 +411,7 @@ fn the_service_throttles_who_calls_faster_than_its_budget_fills() {
 
 #[test]
 fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let cluster = address(KindId::AuroraCluster, "main");
     let now = || desk.cloud.with_world(|world| world.now()).unwrap();
     let start = now();
@@ -434,9 +434,9 @@ fn calls_through_the_seam_keep_the_budget_and_take_the_time_that_it_takes() {
 
 #[test]
 fn a_class_that_the_catalog_does_not_list_for_a_region_is_refused_there() {
-    let desk = Desk::new(3);
+    let desk = TestCloud::new(3);
     let catalog = std::sync::Arc::new(rgctl_catalog::Catalog::embedded().unwrap());
-    let desk = Desk::of(desk.cloud.with_catalog(catalog));
+    let desk = TestCloud::of(desk.cloud.with_catalog(catalog));
     let china = in_region("cn-north-1", KindId::AuroraCluster, "main");
     desk.make(&china, &cluster_fields());
     let mut fields = member_fields("main", 0);

@@ -8,15 +8,15 @@ use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::Span;
 use serde_json::json;
 
-use super::{Desk, OTHER, address, cluster_fields, in_region, member_fields};
+use super::{OTHER, TestCloud, address, cluster_fields, in_region, member_fields};
 
-fn role(desk: &Desk, member: &rgctl_model::address::Address) -> Option<Role> {
+fn role(desk: &TestCloud, member: &rgctl_model::address::Address) -> Option<Role> {
     desk.see(member).unwrap().facts.role
 }
 
 #[test]
 fn the_first_member_writes_and_the_cluster_tells_of_all() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let (cluster, members) = desk.cluster(3);
     let told: Vec<(String, Role)> = desk
         .see(&cluster)
@@ -36,7 +36,7 @@ fn the_first_member_writes_and_the_cluster_tells_of_all() {
 
 #[test]
 fn a_failover_has_no_writer_on_the_way_and_the_named_one_at_the_end() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let (cluster, members) = desk.cluster(3);
     desk.act(&cluster, Verb::Failover { to: Some(members[2].name.clone()) }).unwrap();
     assert_eq!(desk.see(&cluster).unwrap().facts.phase, Phase::Ready, "the write is seen at once");
@@ -52,7 +52,7 @@ fn a_failover_has_no_writer_on_the_way_and_the_named_one_at_the_end() {
 
 #[test]
 fn when_the_writer_is_deleted_the_reader_of_the_lowest_tier_takes_over() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let (cluster, members) = desk.cluster(3);
     desk.delete(&members[0], None).unwrap();
     desk.pass(Span::from_secs(6));
@@ -65,7 +65,7 @@ fn when_the_writer_is_deleted_the_reader_of_the_lowest_tier_takes_over() {
 
 #[test]
 fn a_reader_that_changes_its_class_is_out_for_a_while_and_a_writer_hands_over() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let (_, members) = desk.cluster(2);
     for (n, member) in members.iter().rev().enumerate() {
         desk.modify(member, &json!({ "class": "db.r7g.2xlarge" })).unwrap();
@@ -82,7 +82,7 @@ fn a_reader_that_changes_its_class_is_out_for_a_while_and_a_writer_hands_over() 
 
 #[test]
 fn a_lost_zone_costs_its_members_and_moves_the_writer() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let (cluster, members) = desk.cluster(2);
     let zone = desk.see(&members[0]).unwrap().attrs.text("zone").unwrap();
     desk.cloud
@@ -102,7 +102,7 @@ fn a_lost_zone_costs_its_members_and_moves_the_writer() {
 
 #[test]
 fn stopping_stops_the_members_and_starting_starts_them() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let (cluster, members) = desk.cluster(2);
     desk.act(&cluster, Verb::Stop).unwrap();
     desk.pass(Span::from_hours(1));
@@ -118,7 +118,7 @@ fn stopping_stops_the_members_and_starting_starts_them() {
 }
 
 /// A global cluster `world` over `main` here and `far` in the other region, each with two members.
-fn global(desk: &Desk) -> [rgctl_model::address::Address; 3] {
+fn global(desk: &TestCloud) -> [rgctl_model::address::Address; 3] {
     let (cluster, _) = desk.cluster(2);
     let global = address(KindId::AuroraGlobal, "world");
     desk.make(&global, &json!({ "source": "main", "engine": "aurora-mysql" }));
@@ -139,7 +139,7 @@ fn to_far() -> (RegionId, Name) {
 
 #[test]
 fn a_switchover_swaps_the_regions_and_back() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let [global, cluster, far] = global(&desk);
     assert_eq!((role(&desk, &cluster), role(&desk, &far)), (Some(Role::Writer), Some(Role::Reader)));
     let far_1 = in_region(OTHER, KindId::AuroraInstance, "far-1");
@@ -162,7 +162,7 @@ fn a_switchover_swaps_the_regions_and_back() {
 
 #[test]
 fn a_lost_region_is_silent_and_the_other_can_take_over() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let [global, cluster, far] = global(&desk);
     desk.cloud
         .with_world(|world| {
@@ -189,7 +189,7 @@ fn a_lost_region_is_silent_and_the_other_can_take_over() {
 
 #[test]
 fn a_detached_member_writes_for_itself() {
-    let desk = Desk::new(1);
+    let desk = TestCloud::new(1);
     let [global, cluster, far] = global(&desk);
     let (region, member) = (cluster.region.clone(), cluster.name.clone());
     assert!(desk.act(&global, Verb::Detach { region, member }).is_err(), "the primary was detached first");

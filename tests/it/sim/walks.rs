@@ -9,7 +9,7 @@ use rgctl_schema::time::Span;
 use rgctl_sim::{Broken, FaultPlan, World};
 use serde_json::json;
 
-use super::{Desk, OTHER, REGION, cluster_fields, in_region, member_fields};
+use super::{OTHER, REGION, TestCloud, cluster_fields, in_region, member_fields};
 
 /// A small generator of its own, so that a walk is its seed.
 struct Dice(u64);
@@ -21,7 +21,7 @@ impl Dice {
     }
 }
 
-fn step(desk: &Desk, dice: &mut Dice) -> Result<(), CloudError> {
+fn step(desk: &TestCloud, dice: &mut Dice) -> Result<(), CloudError> {
     let code = if dice.roll(2) == 0 { REGION } else { OTHER };
     let cluster = in_region(code, KindId::AuroraCluster, if code == REGION { "main" } else { "far" });
     let n = dice.roll(4);
@@ -63,8 +63,8 @@ fn step(desk: &Desk, dice: &mut Dice) -> Result<(), CloudError> {
     }
 }
 
-fn walk(seed: u64) -> (Desk, usize) {
-    let desk = Desk::new(seed);
+fn walk(seed: u64) -> (TestCloud, usize) {
+    let desk = TestCloud::new(seed);
     let start = desk.cloud.with_world(|world| world.now()).unwrap();
     desk.cloud.add_faults(FaultPlan::swarm(seed, start, Span::from_hours(12))).unwrap();
     let mut dice = Dice(seed);

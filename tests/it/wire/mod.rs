@@ -18,7 +18,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rgctl::cli::import::strangers;
+use rgctl::cli::import::foreign_objects;
 use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
@@ -199,8 +199,10 @@ async fn a_cluster_of_nobody_is_listed_and_taken_over_by_its_tags_only() {
         node(other.clone(), "accounts", &fields, &[]),
     ]);
     let seen = look(&cloud, code).await;
-    let listed: Vec<_> =
-        strangers(&seen, &desired, &NO_CLAIMS).into_iter().map(|(address, _)| address.clone()).collect();
+    let listed: Vec<_> = foreign_objects(&seen, &desired, &NO_CLAIMS)
+        .into_iter()
+        .map(|(address, _)| address.clone())
+        .collect();
     assert_eq!(listed, [old.clone(), other]);
     let ops = rgctl_testkit::fixtures::take_over_ops(&desired, &seen);
     assert_eq!(

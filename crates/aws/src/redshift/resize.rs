@@ -9,7 +9,7 @@ use rgctl_model::ports::CloudError;
 
 /// A shape of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shape {
+pub struct NodeConfiguration {
     /// Node type.
     pub node_type: String,
     /// Number of nodes.
@@ -18,7 +18,7 @@ pub struct Shape {
 
 /// How a shape is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ResizeKind {
     /// Minutes; connections are held.
     Elastic,
     /// Hours; a new cluster is filled from the old one.
@@ -27,11 +27,11 @@ pub enum Way {
 
 /// The way to a shape: elastic when the service offers it. Its list for a resize names the shapes of elastic resizes
 /// only; everything else is left to the classic way, which the service refuses when it does not lead there either.
-pub fn way_to(options: &[NodeConfigurationOption], wanted: &Shape) -> Way {
+pub fn way_to(options: &[NodeConfigurationOption], wanted: &NodeConfiguration) -> ResizeKind {
     let offered = options.iter().any(|option| {
         option.node_type() == Some(wanted.node_type.as_str()) && option.number_of_nodes == Some(wanted.nodes)
     });
-    if offered { Way::Elastic } else { Way::Classic }
+    if offered { ResizeKind::Elastic } else { ResizeKind::Classic }
 }
 
 /// Brings a cluster into another shape.
@@ -42,7 +42,7 @@ pub async fn resize(
     nodes: Option<u32>,
 ) -> Result<(), CloudError> {
     let now = shape_of(client, name).await?;
-    let wanted = Shape {
+    let wanted = NodeConfiguration {
         node_type: node_type.map_or_else(|| now.node_type.clone(), str::to_owned),
         nodes: nodes.map_or(now.nodes, u32::cast_signed),
     };
@@ -51,7 +51,7 @@ pub async fn resize(
     }
     let options = options_of(client, name).await?;
     let way = way_to(&options, &wanted);
-    if way == Way::Classic {
+    if way == ResizeKind::Classic {
         let offered = names(&options);
         tracing::warn!(cluster = name, offered, "no elastic resize leads there: a classic one takes hours");
     }
@@ -63,16 +63,16 @@ pub async fn resize(
         .cluster_type(if wanted.nodes > 1 { "multi-node" } else { "single-node" })
         .node_type(wanted.node_type)
         .number_of_nodes(wanted.nodes)
-        .classic(way == Way::Classic);
+        .classic(way == ResizeKind::Classic);
     client.change(ENDPOINT, "ResizeCluster", request.send()).await.map(drop)
 }
 
-async fn shape_of(client: &ServiceClient<'_>, name: &str) -> Result<Shape, CloudError> {
+async fn shape_of(client: &ServiceClient<'_>, name: &str) -> Result<NodeConfiguration, CloudError> {
     let request = client.read.redshift.describe_clusters().cluster_identifier(name);
     let answer = client.ask(ENDPOINT, "DescribeClusters", request.send()).await?;
     let first = answer.clusters.unwrap_or_default().into_iter().next();
     let cluster = first.ok_or_else(|| CloudError::NotFound { what: format!("cluster {name}") })?;
-    Ok(Shape {
+    Ok(NodeConfiguration {
         node_type: cluster.node_type.unwrap_or_default(),
         nodes: cluster.number_of_nodes.unwrap_or_default(),
     })
@@ -93,10 +93,10 @@ async fn options_of(
 }
 
 fn names(options: &[NodeConfigurationOption]) -> String {
-    let mut legal: Vec<Shape> = options
+    let mut legal: Vec<NodeConfiguration> = options
         .iter()
         .filter_map(|option| {
-            Some(Shape { node_type: option.node_type.clone()?, nodes: option.number_of_nodes? })
+            Some(NodeConfiguration { node_type: option.node_type.clone()?, nodes: option.number_of_nodes? })
         })
         .collect();
     legal.sort();
@@ -116,9 +116,9 @@ mod tests {
             NodeConfigurationOption::builder().node_type("ra3.4xlarge").number_of_nodes(nodes).build()
         };
         let options = [option(4), option(8), option(4)];
-        let shape = |nodes| Shape { node_type: "ra3.4xlarge".into(), nodes };
-        assert_eq!(way_to(&options, &shape(4)), Way::Elastic);
-        assert_eq!(way_to(&options, &shape(9)), Way::Classic);
+        let shape = |nodes| NodeConfiguration { node_type: "ra3.4xlarge".into(), nodes };
+        assert_eq!(way_to(&options, &shape(4)), ResizeKind::Elastic);
+        assert_eq!(way_to(&options, &shape(9)), ResizeKind::Classic);
         assert_eq!(names(&options), "4 x ra3.4xlarge, 8 x ra3.4xlarge");
     }
 }

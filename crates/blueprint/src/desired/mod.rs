@@ -57,7 +57,7 @@ pub fn build(
     let cells = blueprint.cells();
     let standing = decisions.overlays.values().map(|(_, overlay)| overlay);
     let overlays = standing.filter(|overlay| !overlay.is_void(now)).collect();
-    let wish = DesiredInput { blueprint, regions, now, overlays };
+    let input = DesiredInput { blueprint, regions, now, overlays };
     let stores: BTreeMap<&StoreName, &Store> =
         blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
     let mut sized: Vec<(&Cell, &Store, &Estimate)> = Vec::new();
@@ -68,9 +68,9 @@ pub fn build(
     // Stores know nothing of each other: a blueprint of hundreds is expanded by all cores.
     let expanded: Vec<Expanded<'_>> = sized
         .par_iter()
-        .flat_map_iter(|(cell, store, estimate)| wish.expand(cell, store, estimate))
+        .flat_map_iter(|(cell, store, estimate)| input.expand(cell, store, estimate))
         .collect();
-    let mut work = DesiredBuilder::new(&wish, &cells);
+    let mut work = DesiredBuilder::new(&input, &cells);
     for one in expanded {
         work.take(one);
     }
@@ -283,23 +283,23 @@ pub fn rules(blueprint: &Blueprint) -> Rules {
 
 /// What has been put together so far.
 struct DesiredBuilder<'a> {
-    wish: &'a DesiredInput<'a>,
+    input: &'a DesiredInput<'a>,
     built: Built,
     findings: Vec<Finding>,
 }
 
 impl<'a> DesiredBuilder<'a> {
-    fn new(wish: &'a DesiredInput<'a>, cells: &[Cell]) -> Self {
+    fn new(input: &'a DesiredInput<'a>, cells: &[Cell]) -> Self {
         let desired = Desired {
-            blueprint: wish.blueprint.name().clone(),
+            blueprint: input.blueprint.name().clone(),
             regions: cells.iter().flat_map(Cell::regions).cloned().collect(),
             nodes: BTreeMap::new(),
             bills: Vec::new(),
-            rules: vec![rules(wish.blueprint)],
+            rules: vec![rules(input.blueprint)],
             fingerprint: Fingerprint(String::new()),
         };
         let built = Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() };
-        Self { wish, built, findings: Vec::new() }
+        Self { input, built, findings: Vec::new() }
     }
 
     fn take(&mut self, one: Expanded<'_>) {
@@ -316,7 +316,7 @@ impl<'a> DesiredBuilder<'a> {
                     "two cells have a store `{}` in `{region}`: both would be {address}",
                     store.name()
                 );
-                let path = self.wish.path_of(store, "name");
+                let path = self.input.path_of(store, "name");
                 self.findings.push(Finding::error(codes::DUPLICATE_NAME, path, message));
                 return;
             }

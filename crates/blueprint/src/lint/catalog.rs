@@ -4,7 +4,7 @@ use super::LintContext;
 use crate::families::Store;
 use crate::region::Lack;
 use crate::spec::Cell;
-use rgctl_catalog::{Capability, EngineVersion, Offered};
+use rgctl_catalog::{Capability, Offered, OfferedVersion};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
 use rgctl_schema::names::RegionId;
@@ -36,11 +36,11 @@ fn version(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Find
         return;
     }
     let path = format!("{at}.version");
-    let meant = |version: &&EngineVersion| {
+    let meant = |version: &&OfferedVersion| {
         version.version == asked
             || version.version.strip_prefix(asked).is_some_and(|rest| rest.starts_with('.'))
     };
-    let matching: Vec<&EngineVersion> = known.iter().filter(meant).collect();
+    let matching: Vec<&OfferedVersion> = known.iter().filter(meant).collect();
     let current: Vec<&str> = known
         .iter()
         .filter(|version| !version.is_deprecated)

@@ -13,7 +13,7 @@ mod topology;
 
 use std::collections::BTreeMap;
 
-use super::document::{Loaded, Reading};
+use super::document::{ParsedBlueprint, ParsedDocuments};
 use super::region::RegionBook;
 use super::spec::{Blueprint, Cell};
 use crate::families::Store;
@@ -101,7 +101,7 @@ impl LintContext<'_> {
     }
 }
 
-impl Reading {
+impl ParsedDocuments {
     /// Checks everything that was read. `now` decides what lies in the past.
     pub fn check(&mut self, catalog: &Catalog, now: Moment) {
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
@@ -161,7 +161,7 @@ fn covers(path: &str, other: &str) -> bool {
 }
 
 fn check_one(
-    loaded: &Loaded,
+    loaded: &ParsedBlueprint,
     regions: &RegionBook,
     catalog: &Catalog,
     now: Moment,

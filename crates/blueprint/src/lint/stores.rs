@@ -2,7 +2,7 @@
 
 use super::{LintContext, duplicates};
 use crate::families::Store;
-use crate::families::checks::{Place, Surroundings, identifier, retention};
+use crate::families::checks::{CellRegions, StoreContext, identifier, retention};
 use crate::families::common::Keep;
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
@@ -39,7 +39,7 @@ pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
             if !view.is_broken("spec.regions") {
                 objectives(view, store, at, &places, found);
             }
-            let around = Surroundings {
+            let around = StoreContext {
                 blueprint: view.blueprint.name(),
                 places: &places,
                 availability: availability(view, store),
@@ -53,9 +53,9 @@ pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     latency(view, found);
 }
 
-fn places_of(view: &LintContext<'_>, store: &Store) -> Vec<Place> {
+fn places_of(view: &LintContext<'_>, store: &Store) -> Vec<CellRegions> {
     view.cells_of(store)
-        .map(|cell| Place {
+        .map(|cell| CellRegions {
             primary: cell.primary.clone(),
             secondaries: cell.replicas(store).to_vec(),
             is_followed: !cell.secondaries.is_empty(),
@@ -161,7 +161,13 @@ fn names(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Findin
     }
 }
 
-fn objectives(view: &LintContext<'_>, store: &Store, at: &str, places: &[Place], found: &mut Vec<Finding>) {
+fn objectives(
+    view: &LintContext<'_>,
+    store: &Store,
+    at: &str,
+    places: &[CellRegions],
+    found: &mut Vec<Finding>,
+) {
     let replicated = places.iter().any(|place| !place.secondaries.is_empty());
     let own = store.common().objectives.as_ref().and_then(|own| own.rto);
     // Objectives that nobody wrote are for planning, not for refusing.

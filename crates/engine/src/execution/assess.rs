@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::input::TurnInput;
 use super::late;
 use super::motion::Wait;
-use crate::ledger::{InFlightStep, NAME_TAKEN, Status};
+use crate::ledger::{InFlightStep, NAME_TAKEN, StepStatus};
 use rgctl_model::address::Address;
-use rgctl_model::journal::{Cause, Event, Mark};
+use rgctl_model::journal::{Cause, Event, RecordedObject};
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::{self, Blocker, Plan};
 use rgctl_schema::names::StepId;
@@ -54,13 +54,13 @@ pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
         };
         match begun.status {
             // What an earlier run gave up is tried again.
-            Status::Failed if begun.run != *input.run => {}
-            Status::Failed => {
+            StepStatus::Failed if begun.run != *input.run => {}
+            StepStatus::Failed => {
                 verdicts.failed.insert(id.clone(), begun.why.clone());
             }
-            Status::Deferred => step.judge_deferred(&mut verdicts),
-            Status::Unclear => step.judge_unclear(&mut verdicts),
-            Status::Accepted => step.judge_accepted(&mut verdicts),
+            StepStatus::Deferred => step.judge_deferred(&mut verdicts),
+            StepStatus::Unclear => step.judge_unclear(&mut verdicts),
+            StepStatus::Accepted => step.judge_accepted(&mut verdicts),
         }
     }
     verdicts
@@ -158,7 +158,7 @@ impl StepAssessment<'_> {
     fn backoff(&self) -> Span {
         let (pace, calls) = (self.input.pace, self.begun.tries.calls);
         let doubled = pace.retry.times(1 << calls.saturating_sub(1).min(16));
-        let may_end_soon = self.begun.status == Status::Deferred
+        let may_end_soon = self.begun.status == StepStatus::Deferred
             && match self.begun.cause {
                 Cause::State | Cause::Network => true,
                 Cause::Capacity | Cause::Rate => false,
@@ -245,7 +245,7 @@ impl StepAssessment<'_> {
         let accepted = self.begun.tries.accepted;
         if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
-        } else if self.begun.status != Status::Accepted {
+        } else if self.begun.status != StepStatus::Accepted {
             let why =
                 if self.begun.why.is_empty() { "its answer was never recorded" } else { &self.begun.why };
             self.put_off(verdicts, patience, why.to_owned());
@@ -320,7 +320,7 @@ impl StepAssessment<'_> {
         let address = &self.begun.address;
         let (node, claimed) =
             (self.input.desired.nodes.get(address), self.input.ledger.claims.objects.get(address));
-        let object = self.object().map(|seen| Mark::of(node, claimed, seen));
+        let object = self.object().map(|seen| RecordedObject::of(node, claimed, seen));
         Event::Settled { step: self.id.clone(), object }
     }
 

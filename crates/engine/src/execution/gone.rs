@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::pace::Pace;
-use crate::ledger::{Ledger, Status};
+use crate::ledger::{Ledger, StepStatus};
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claimed;
 use rgctl_model::journal::{Event, Purpose};
@@ -16,7 +16,7 @@ use rgctl_schema::time::Moment;
 
 /// What is known when it is asked what is gone.
 #[derive(Clone, Copy)]
-pub struct Looked<'a> {
+pub struct GoneInput<'a> {
     /// What should exist.
     pub desired: &'a Desired,
     /// What was seen.
@@ -31,7 +31,7 @@ pub struct Looked<'a> {
     pub pace: &'a Pace,
 }
 
-impl Looked<'_> {
+impl GoneInput<'_> {
     /// Objects of the record that are not wanted and not there: they were deleted outside rgctl, or a call never made them.
     pub fn gone(&self) -> Vec<Address> {
         self.gone_after(&[])
@@ -99,7 +99,7 @@ impl Looked<'_> {
             .collect();
         let has_more = self.ledger.begun.iter().filter(|(step, begun)| {
             // A deletion that was done takes its object from the record by itself.
-            begun.status != Status::Failed && (begun.word == "delete" || !over.contains(step))
+            begun.status != StepStatus::Failed && (begun.word == "delete" || !over.contains(step))
         });
         let late = self.ledger.late_calls().filter(|(_, late)| self.now < late.since + self.pace.late);
         has_more.map(|(_, begun)| begun.address.clone()).chain(late.map(|(_, late)| late.address)).collect()

@@ -1,9 +1,9 @@
 //! What a turn knows.
 
-use super::gone::Looked;
+use super::gone::GoneInput;
 use super::motion::Motion;
 use super::pace::Pace;
-use crate::gate::{Asked, Verdicts};
+use crate::gate::{GateInput, Verdicts};
 use crate::ledger::Ledger;
 use crate::planning::Figures;
 use rgctl_model::choices::Choices;
@@ -54,8 +54,8 @@ pub struct TurnInput<'a> {
 
 impl TurnInput<'_> {
     /// What the gate judges by.
-    pub fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
-        Asked {
+    pub fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> GateInput<'b> {
+        GateInput {
             rules: &self.desired.rules,
             policy: self.policy,
             verdicts: self.verdicts,
@@ -79,8 +79,8 @@ impl TurnInput<'_> {
     }
 
     /// What may be gone is judged by.
-    pub(super) const fn looked(&self) -> Looked<'_> {
-        Looked {
+    pub(super) const fn looked(&self) -> GoneInput<'_> {
+        GoneInput {
             desired: self.desired,
             inventory: self.inventory,
             ledger: self.ledger,

@@ -2,7 +2,7 @@
 
 use super::pace::Pace;
 use super::turn::Turn;
-use crate::ledger::Illegal;
+use crate::ledger::IllegalTransition;
 use crate::planning::Figures;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
@@ -76,7 +76,7 @@ pub enum DriveError {
     Cloud(#[from] CloudError),
     /// What happened does not follow from what is on record. Nothing of it was written, and nothing was called after it.
     #[error("a mistake of rgctl: what was to be recorded does not follow from the record")]
-    Illegal(#[from] Illegal),
+    Illegal(#[from] IllegalTransition),
 }
 
 /// Told of every turn; asked whether to stop.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::TurnInput;
 use super::motion::Wait;
-use crate::ledger::{InFlightStep, Late, Status};
+use crate::ledger::{InFlightStep, Late, StepStatus};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::observed::Inventory;
@@ -184,12 +184,12 @@ fn after_of(change: &str) -> &str {
 
 /// Whether what a call without an answer was for is so. Where that cannot be told, it is not.
 pub(super) fn has_arrived(input: &TurnInput<'_>, begun: &InFlightStep) -> bool {
-    begun.status != Status::Unclear || is_so(input, &begun.address, &begun.word, &begun.changes)
+    begun.status != StepStatus::Unclear || is_so(input, &begun.address, &begun.word, &begun.changes)
 }
 
 fn is_seen(input: &TurnInput<'_>, step: &StepId, late: &Late) -> bool {
     // Only a look that was made after the call can tell; the step's own judgement waits for one.
-    let is_judged = input.ledger.begun.get(step).is_none_or(|begun| begun.status != Status::Unclear)
+    let is_judged = input.ledger.begun.get(step).is_none_or(|begun| begun.status != StepStatus::Unclear)
         || input.inventory.taken >= late.since + input.pace.unclear;
     is_judged && is_so(input, &late.address, &late.word, &late.changes)
 }

@@ -18,7 +18,7 @@ const PATIENCE: u64 = 3;
 
 /// How an object stands, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
+struct ObservedState {
     /// The service's word and what is pending; empty when the object is not there.
     word: String,
     since: Moment,
@@ -30,7 +30,7 @@ pub struct Motion {
     /// Until when something has moved: a step was done, a phase changed, a transition was young.
     pub moved: Moment,
     /// What one turn found is handed on to the next as it is.
-    standing: Arc<BTreeMap<Address, Standing>>,
+    standing: Arc<BTreeMap<Address, ObservedState>>,
 }
 
 /// Something that is waited for beyond the usual.
@@ -72,11 +72,11 @@ impl Motion {
 
     fn stands(
         &mut self,
-        before: Option<&Standing>,
+        before: Option<&ObservedState>,
         inventory: &Inventory,
         address: &Address,
         now: Moment,
-    ) -> Option<Standing> {
+    ) -> Option<ObservedState> {
         let seen = inventory.seen.get(address);
         if seen.is_none() && !inventory.is_complete_for(address) {
             // Not being seen is no change.
@@ -95,7 +95,7 @@ impl Motion {
         if let Some(usual) = seen.and_then(usual) {
             self.moves_until(since + usual.times(PATIENCE), now);
         }
-        Some(Standing { word, since })
+        Some(ObservedState { word, since })
     }
 
     /// Something moves until then, as far as that is not to come.

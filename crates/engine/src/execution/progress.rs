@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assess::Assessment;
 use super::input::TurnInput;
 use super::motion::{Motion, Wait};
-use crate::ledger::Status;
+use crate::ledger::StepStatus;
 use rgctl_model::address::Address;
 use rgctl_model::journal::Event;
 use rgctl_model::plan::{Blocker, Plan};
@@ -25,7 +25,7 @@ pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -
     motion.look_at(input.motion, input.inventory, open(input, plan, verdicts).into_iter(), now);
     // The effect of a call that was accepted may take this long to show.
     for id in verdicts.under_way.keys() {
-        if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == Status::Accepted) {
+        if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == StepStatus::Accepted) {
             motion.moves_until(begun.since + input.pace.visibility, now);
         }
     }

@@ -8,7 +8,7 @@ use super::assess::Assessment;
 use super::input::TurnInput;
 use super::late::LateCalls;
 use crate::gate;
-use crate::ledger::Status;
+use crate::ledger::StepStatus;
 use crate::planning::tables;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
@@ -32,7 +32,7 @@ pub struct Call {
 
 /// What holds up a step.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Held {
+pub struct HeldStep {
     /// Which step.
     pub step: StepId,
     /// Why, for a person.
@@ -53,9 +53,9 @@ pub struct Later {
 }
 
 #[derive(Default)]
-pub(super) struct Choice {
+pub(super) struct ScheduledCalls {
     pub calls: Vec<Call>,
-    pub held: Vec<Held>,
+    pub held: Vec<HeldStep>,
     pub later: Vec<Later>,
     /// Whether something is held up by nothing but time.
     pub waits_for_time: bool,
@@ -71,10 +71,10 @@ pub(super) fn choose(
     plan: &Plan,
     verdicts: &Assessment,
     broken: &[Address],
-) -> Choice {
+) -> ScheduledCalls {
     let mut room = Room::new(input, plan, verdicts, broken);
     let agreed = input.agreed.map(Agreed::of);
-    let mut choice = Choice::default();
+    let mut choice = ScheduledCalls::default();
     for step in &plan.steps {
         match room.assess(input, verdicts, agreed.as_ref(), step) {
             Readiness::Begin => {
@@ -90,9 +90,11 @@ pub(super) fn choose(
             Readiness::Behind => {}
             Readiness::Later(until, why) => choice.later.push(Later { step: step.id.clone(), until, why }),
             Readiness::Refused(why) => {
-                choice.held.push(Held { step: step.id.clone(), why, is_refused: true });
+                choice.held.push(HeldStep { step: step.id.clone(), why, is_refused: true });
             }
-            Readiness::Held(why) => choice.held.push(Held { step: step.id.clone(), why, is_refused: false }),
+            Readiness::Held(why) => {
+                choice.held.push(HeldStep { step: step.id.clone(), why, is_refused: false });
+            }
         }
     }
     choice
@@ -493,7 +495,7 @@ fn disturbs(op: &Op) -> bool {
 /// earlier call made is recognised; a step that was done and is needed again gets a new one.
 fn token(input: &TurnInput<'_>, step: &Step) -> Token {
     // What a failed step made, if anything, is broken or gone: its token is spent.
-    if let Some(begun) = input.ledger.begun.get(&step.id).filter(|begun| begun.status != Status::Failed) {
+    if let Some(begun) = input.ledger.begun.get(&step.id).filter(|begun| begun.status != StepStatus::Failed) {
         return begun.token.clone();
     }
     let seed = (&input.desired.blueprint, input.run, &step.id, input.ledger.last_seq);

@@ -15,7 +15,7 @@ use rgctl_schema::time::{Moment, Span};
 
 pub use super::input::TurnInput;
 pub use super::pace::Pace;
-pub use super::schedule::{Call, Held, Later};
+pub use super::schedule::{Call, HeldStep, Later};
 
 /// However sure the provider is that nothing happens, a look is made this often.
 const QUIET_MAX: Span = Span::from_days(1);
@@ -47,7 +47,7 @@ pub struct Turn {
     /// Why the run ends although time might bring more: nothing has moved for too long.
     pub stalled: Option<String>,
     /// Steps that are held up.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldStep>,
     /// Steps that wait for their time.
     pub later: Vec<Later>,
     /// Set when there is nothing more to do in this run.
@@ -99,7 +99,7 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     let mut verdicts = assess::assess(input, &plan);
     let mut choice = schedule::choose(input, &plan, &verdicts, &broken);
     let unseen = verdicts.unseen.iter();
-    choice.held.extend(unseen.map(|(step, why)| Held {
+    choice.held.extend(unseen.map(|(step, why)| HeldStep {
         step: step.clone(),
         why: why.clone(),
         is_refused: false,
@@ -191,7 +191,7 @@ fn stalled(
     input: &TurnInput<'_>,
     motion: &Motion,
     verdicts: &assess::Assessment,
-    choice: &schedule::Choice,
+    choice: &schedule::ScheduledCalls,
 ) -> Option<String> {
     let still = motion.still_for(input.now);
     if still < input.pace.still_max || !choice.calls.is_empty() || verdicts.has_calls_unclear {
@@ -201,7 +201,7 @@ fn stalled(
 }
 
 /// What a run leaves that ends although something is still waited for.
-fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment) -> Vec<Held> {
+fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment) -> Vec<HeldStep> {
     let under_way = verdicts.under_way.iter().map(|(id, what)| (id.clone(), format!("waiting for: {what}")));
     let put_off = verdicts.put_off.iter().map(|(id, wait)| (id.clone(), format!("waiting: {}", wait.why)));
     under_way
@@ -213,7 +213,7 @@ fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment) -> 
                     if wait.calls == 1 { "1 call".to_owned() } else { format!("{} calls", wait.calls) };
                 format!(", since {}, {calls}", wait.since)
             });
-            Held { step, why: why + &since.unwrap_or_default(), is_refused: false }
+            HeldStep { step, why: why + &since.unwrap_or_default(), is_refused: false }
         })
         .collect()
 }
@@ -222,7 +222,7 @@ fn outcome(
     input: &TurnInput<'_>,
     plan: &Plan,
     verdicts: &assess::Assessment,
-    choice: &schedule::Choice,
+    choice: &schedule::ScheduledCalls,
 ) -> Option<Outcome> {
     if !choice.calls.is_empty() {
         return None;

@@ -29,7 +29,7 @@ use refusal::no;
 
 /// What a step is judged by.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct GateInput<'a> {
     /// What the blueprint says; each of them holds.
     pub rules: &'a [Rules],
     /// What was allowed by name.
@@ -50,7 +50,7 @@ pub struct Asked<'a> {
 /// 2. Cost: what would grow beyond the bound.
 /// 3. Quotas: what would be more than the account may have.
 /// 4. Times: freezes and maintenance windows.
-pub fn authorise(step: &Step, asked: &Asked<'_>) -> Answer {
+pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
     if asked.policy.observe_only {
         return no("nothing is changed in observe-only mode", "begin the run without it");
     }
@@ -69,7 +69,7 @@ pub fn strictest(one: &Answer, other: Answer) -> Answer {
     }
 }
 
-fn consents(step: &Step, asked: &Asked<'_>) -> Option<Answer> {
+fn consents(step: &Step, asked: &GateInput<'_>) -> Option<Answer> {
     let forbidden =
         |act: &&ConsentRequest| asked.rules.iter().any(|rules| rules.policies.forbids(act.action));
     if let Some(act) = step.requires.iter().find(forbidden) {
@@ -118,7 +118,7 @@ fn told(act: &ConsentRequest) -> String {
     }
 }
 
-fn times(step: &Step, asked: &Asked<'_>) -> Answer {
+fn times(step: &Step, asked: &GateInput<'_>) -> Answer {
     let is_failover = step.disturbs == Disturbance::Failover;
     if is_failover && asked.authority == Authority::ApprovedRun {
         return Answer::Go;
@@ -128,7 +128,7 @@ fn times(step: &Step, asked: &Asked<'_>) -> Answer {
         store: step.store.clone(),
         region: step.op.address().region.clone(),
     };
-    let bounds = times::Bounds {
+    let bounds = times::TimeBounds {
         rules: asked.rules,
         store: step.store.as_ref(),
         region: &step.op.address().region,
@@ -144,7 +144,7 @@ fn times(step: &Step, asked: &Asked<'_>) -> Answer {
 }
 
 /// Asks about every step of a plan.
-pub fn answer_all(steps: &mut [Step], asked: &Asked<'_>) {
+pub fn answer_all(steps: &mut [Step], asked: &GateInput<'_>) {
     for step in steps.iter_mut() {
         step.answer = authorise(step, asked);
     }

@@ -20,7 +20,7 @@ const GAPS_MAX: usize = 16;
 
 /// What a step is bound by.
 #[derive(Clone, Copy)]
-pub struct Bounds<'a> {
+pub struct TimeBounds<'a> {
     /// What the blueprint says; each of them holds.
     pub rules: &'a [Rules],
     /// Its store; of one that nobody knows every freeze of its region counts.
@@ -37,7 +37,7 @@ pub struct Bounds<'a> {
 
 /// The first moment from `now` on at which it may begin, and what it waits for first; nothing when that is now. The error
 /// says why there is none.
-pub fn first(bounds: &Bounds<'_>, now: Moment) -> Result<Option<(Moment, String)>, String> {
+pub fn first(bounds: &TimeBounds<'_>, now: Moment) -> Result<Option<(Moment, String)>, String> {
     let mut at = now;
     let mut first_reason = None;
     for _ in 0..STEPS_MAX {
@@ -68,7 +68,7 @@ pub fn in_force(rules: &[Rules], now: Moment) -> Vec<String> {
     frozen.collect()
 }
 
-impl Bounds<'_> {
+impl TimeBounds<'_> {
     /// Until when it is held at a moment, and by what.
     fn holds(&self, at: Moment) -> Option<(Moment, String)> {
         self.rules.iter().find_map(|rules| self.frozen(rules, at).or_else(|| self.outside(rules, at)))

@@ -17,8 +17,8 @@ use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId};
 use rgctl_schema::time::{Moment, Span};
 
-pub use step::{InFlightStep, Late, Status, Tries};
-pub use transitions::Illegal;
+pub use step::{InFlightStep, Late, StepStatus, Tries};
+pub use transitions::IllegalTransition;
 
 use transitions::Ahead;
 
@@ -93,7 +93,7 @@ impl Ledger {
     pub fn inherit(&mut self, now: Moment) {
         let youngest = |since: Moment| Ord::min(now, since + CLOCKS_APART);
         for begun in self.begun.values_mut() {
-            let is_out = begun.status == Status::Unclear;
+            let is_out = begun.status == StepStatus::Unclear;
             begun.first = Ord::min(begun.first, now);
             begun.since = if is_out { youngest(begun.since) } else { Ord::min(begun.since, now) };
         }
@@ -123,7 +123,7 @@ impl Ledger {
             Event::Chosen { choices } => self.choices.overlay(choices.clone()),
             Event::Intended { .. } => self.intend(entry),
             Event::Accepted { step } => {
-                self.set(step, Status::Accepted, "", entry);
+                self.set(step, StepStatus::Accepted, "", entry);
                 self.count(step, |tries| Tries {
                     accepted: tries.accepted + 1,
                     unanswered: 0,
@@ -133,15 +133,15 @@ impl Ledger {
             }
             Event::Unclear { step, why } => {
                 let why = if why.is_empty() { "no answer came" } else { why };
-                self.set(step, Status::Unclear, why, entry);
+                self.set(step, StepStatus::Unclear, why, entry);
                 self.count(step, |tries| Tries { unanswered: tries.unanswered + 1, taken: 0, ..tries });
             }
             Event::Taken { step } => {
-                self.set(step, Status::Unclear, NAME_TAKEN, entry);
+                self.set(step, StepStatus::Unclear, NAME_TAKEN, entry);
                 self.count(step, |tries| Tries { taken: tries.taken + 1, unanswered: 0, ..tries });
             }
             Event::Deferred { step, why, cause, at_rest } => {
-                self.set(step, Status::Deferred, why, entry);
+                self.set(step, StepStatus::Deferred, why, entry);
                 self.made_nothing(step);
                 let rest = |so_far: u32| if *at_rest { so_far + 1 } else { 0 };
                 self.count(step, |tries| Tries {
@@ -155,12 +155,12 @@ impl Ledger {
                 }
             }
             Event::Refused { step, code, message } => {
-                self.set(step, Status::Failed, &format!("refused with {code}: {message}"), entry);
+                self.set(step, StepStatus::Failed, &format!("refused with {code}: {message}"), entry);
                 self.made_nothing(step);
             }
             Event::Failed { step, why } => {
                 self.leave_behind(step, false);
-                self.set(step, Status::Failed, why, entry);
+                self.set(step, StepStatus::Failed, why, entry);
             }
             Event::Settled { step, object } => {
                 if let Some(begun) = self.begun.remove(step) {
@@ -185,7 +185,7 @@ impl Ledger {
         if let Some((Purpose::Apply | Purpose::Destroy, policy)) = &self.doing {
             self.claims.finish(&policy.targets);
         }
-        self.begun.retain(|_, begun| begun.status != Status::Failed);
+        self.begun.retain(|_, begun| begun.status != StepStatus::Failed);
     }
 
     fn intend(&mut self, entry: &Entry) {
@@ -196,13 +196,13 @@ impl Ledger {
         };
         self.leave_behind(step, true);
         let before = self.begun.get(step).filter(|before| before.asks == *asks);
-        let tries = before.map(|before| before.tries.and_one(before.status == Status::Failed));
+        let tries = before.map(|before| before.tries.and_one(before.status == StepStatus::Failed));
         let begun = InFlightStep {
             address: address.clone(),
             word: word.clone(),
             token: token.clone(),
             final_snapshot: final_snapshot.clone(),
-            status: Status::Unclear,
+            status: StepStatus::Unclear,
             since: entry.at,
             first: before.map_or(entry.at, |before| before.first),
             tries: tries.unwrap_or_else(|| Tries::default().and_one(false)),
@@ -226,14 +226,14 @@ impl Ledger {
         self.begun.insert(step.clone(), begun);
     }
 
-    fn set(&mut self, step: &StepId, status: Status, why: &str, entry: &Entry) {
+    fn set(&mut self, step: &StepId, status: StepStatus, why: &str, entry: &Entry) {
         if let Some(begun) = self.begun.get_mut(step) {
             begun.status = status;
             begun.since = entry.at;
             begun.run.clone_from(&entry.run);
             why.clone_into(&mut begun.why);
             // A deletion that certainly had no effect leaves its object where it is.
-            if begun.word == "delete" && matches!(status, Status::Deferred | Status::Failed) {
+            if begun.word == "delete" && matches!(status, StepStatus::Deferred | StepStatus::Failed) {
                 self.claims.keep_after_all(&begun.address);
             }
         }
@@ -258,7 +258,7 @@ impl Ledger {
         if let Some(late) = self.late.get_mut(step) {
             late.repeated |= repeated;
         }
-        let Some(begun) = self.begun.get(step).filter(|begun| begun.status == Status::Unclear) else {
+        let Some(begun) = self.begun.get(step).filter(|begun| begun.status == StepStatus::Unclear) else {
             return;
         };
         let repeated = repeated || self.late.contains_key(step);
@@ -268,7 +268,7 @@ impl Ledger {
     /// Calls without an answer, which may still arrive: those that are being looked for, and those of steps that went on
     /// without.
     pub fn late_calls(&self) -> impl Iterator<Item = (&StepId, Late)> {
-        let unclear = self.begun.iter().filter(|(_, begun)| begun.status == Status::Unclear);
+        let unclear = self.begun.iter().filter(|(_, begun)| begun.status == StepStatus::Unclear);
         let unclear = unclear.map(|(step, begun)| (step, begun.late(false)));
         self.late.iter().map(|(step, late)| (step, late.clone())).chain(unclear)
     }
@@ -276,7 +276,7 @@ impl Ledger {
     /// The objects that may be there as far as the record knows: those that were made, taken over or perhaps made and are
     /// not known to be gone, and those at which a call is out, or may still arrive so long after it was made.
     pub fn held(&self, now: Moment, late: Span) -> BTreeSet<&Address> {
-        let begun = self.begun.values().filter(|begun| begun.status != Status::Failed);
+        let begun = self.begun.values().filter(|begun| begun.status != StepStatus::Failed);
         let out = self.late.values().filter(|call| now < call.since + late);
         let called = begun.map(|begun| &begun.address).chain(out.map(|call| &call.address));
         self.claims.objects.keys().chain(called).collect()
@@ -294,7 +294,7 @@ impl Ledger {
     }
 
     /// Whether events of a run may be appended: each follows from what is on record, and from those before it.
-    pub fn check(&self, run: &RunId, events: &[Event]) -> Result<(), Illegal> {
+    pub fn check(&self, run: &RunId, events: &[Event]) -> Result<(), IllegalTransition> {
         let mut ahead = Ahead::of(&self.begun, self.open.as_ref());
         events.iter().try_for_each(|event| ahead.follow(run, event))
     }
@@ -302,7 +302,7 @@ impl Ledger {
 
 /// Lines of a record that do not follow from those before, by position, each with the reason. Records of older versions
 /// may have some: they count for what they say, and people are told.
-pub fn notes(entries: &[Entry]) -> BTreeMap<u64, Illegal> {
+pub fn notes(entries: &[Entry]) -> BTreeMap<u64, IllegalTransition> {
     let mut ledger = Ledger::default();
     let mut notes = BTreeMap::new();
     for entry in entries {

@@ -10,7 +10,7 @@ use rgctl_schema::time::Moment;
 
 /// What is known of a step that was begun and is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum StepStatus {
     /// The call was about to be made, or was made without an answer: it may have taken effect.
     Unclear,
     /// The call was accepted.
@@ -21,7 +21,7 @@ pub enum Status {
     Failed,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for StepStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Unclear => "called and not answered",
@@ -71,7 +71,7 @@ pub struct InFlightStep {
     /// Snapshot that must exist before the step counts as done.
     pub final_snapshot: Option<Address>,
     /// What is known.
-    pub status: Status,
+    pub status: StepStatus,
     /// Since when.
     pub since: Moment,
     /// When the first of the calls was made that are counted.

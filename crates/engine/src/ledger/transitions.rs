@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use super::step::{InFlightStep, Status};
+use super::step::{InFlightStep, StepStatus};
 use rgctl_model::journal::Event;
 use rgctl_schema::names::{RunId, StepId};
 
 /// An event that does not follow from what is on record. Written by the engine, it would be a mistake of rgctl.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
+pub enum IllegalTransition {
     /// It is about a step that was never begun, or is done.
     #[error("`{event}` is told of a step that is not begun: {step}")]
     NotBegun {
@@ -27,7 +27,7 @@ pub enum Illegal {
         /// Which step.
         step: StepId,
         /// What is known of it.
-        status: Status,
+        status: StepStatus,
     },
     /// It belongs to no run that is open.
     #[error("`{event}` is told by {run}, which is not the run that is open")]
@@ -49,7 +49,7 @@ pub enum Illegal {
 pub(super) struct Ahead<'a> {
     begun: &'a BTreeMap<StepId, InFlightStep>,
     open: Option<&'a RunId>,
-    changed: BTreeMap<&'a StepId, (&'a RunId, Option<Status>)>,
+    changed: BTreeMap<&'a StepId, (&'a RunId, Option<StepStatus>)>,
 }
 
 impl<'a> Ahead<'a> {
@@ -58,16 +58,16 @@ impl<'a> Ahead<'a> {
     }
 
     /// Takes the next event, if it follows.
-    pub(super) fn follow(&mut self, run: &'a RunId, event: &'a Event) -> Result<(), Illegal> {
+    pub(super) fn follow(&mut self, run: &'a RunId, event: &'a Event) -> Result<(), IllegalTransition> {
         if matches!(event, Event::Opened { .. }) {
             if self.open == Some(run) {
-                return Err(Illegal::OpenTwice { run: run.clone() });
+                return Err(IllegalTransition::OpenTwice { run: run.clone() });
             }
             self.open = Some(run);
             return Ok(());
         }
         if self.open != Some(run) {
-            return Err(Illegal::NotOpen { event: word(event), run: run.clone() });
+            return Err(IllegalTransition::NotOpen { event: word(event), run: run.clone() });
         }
         if matches!(event, Event::Closed { .. }) {
             self.open = None;
@@ -79,32 +79,40 @@ impl<'a> Ahead<'a> {
     }
 
     /// What is known of a step. What an earlier run gave up counts as never begun.
-    fn status(&self, run: &RunId, step: &StepId) -> Option<Status> {
+    fn status(&self, run: &RunId, step: &StepId) -> Option<StepStatus> {
         let of_ledger = || self.begun.get(step).map(|begun| (&begun.run, Some(begun.status)));
         let (last, status) = self.changed.get(step).copied().or_else(of_ledger)?;
-        status.filter(|status| *status != Status::Failed || last == run)
+        status.filter(|status| *status != StepStatus::Failed || last == run)
     }
 }
 
 /// What a step is after an event, or why the event cannot follow. The one table of transitions.
-fn next_status(step: &StepId, before: Option<Status>, event: &Event) -> Result<Option<Status>, Illegal> {
+fn next_status(
+    step: &StepId,
+    before: Option<StepStatus>,
+    event: &Event,
+) -> Result<Option<StepStatus>, IllegalTransition> {
     let illegal = || match before {
-        None => Illegal::NotBegun { event: word(event), step: step.clone() },
-        Some(status) => Illegal::Status { event: word(event), step: step.clone(), status },
+        None => IllegalTransition::NotBegun { event: word(event), step: step.clone() },
+        Some(status) => IllegalTransition::Status { event: word(event), step: step.clone(), status },
     };
     match (event, before) {
         // A call may be made again until it has failed for good in this run.
-        (Event::Intended { .. }, Some(Status::Failed)) => Err(illegal()),
+        (Event::Intended { .. }, Some(StepStatus::Failed)) => Err(illegal()),
         (Event::Intended { .. }, _)
-        | (Event::Unclear { .. } | Event::Taken { .. }, Some(Status::Unclear)) => Ok(Some(Status::Unclear)),
-        // An answer comes to a call that is out.
-        (Event::Accepted { .. }, Some(Status::Unclear)) => Ok(Some(Status::Accepted)),
-        (Event::Deferred { .. }, Some(Status::Unclear)) => Ok(Some(Status::Deferred)),
-        (Event::Refused { .. }, Some(Status::Unclear)) => Ok(Some(Status::Failed)),
-        (Event::Failed { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => {
-            Ok(Some(Status::Failed))
+        | (Event::Unclear { .. } | Event::Taken { .. }, Some(StepStatus::Unclear)) => {
+            Ok(Some(StepStatus::Unclear))
         }
-        (Event::Settled { .. }, Some(Status::Unclear | Status::Accepted | Status::Deferred)) => Ok(None),
+        // An answer comes to a call that is out.
+        (Event::Accepted { .. }, Some(StepStatus::Unclear)) => Ok(Some(StepStatus::Accepted)),
+        (Event::Deferred { .. }, Some(StepStatus::Unclear)) => Ok(Some(StepStatus::Deferred)),
+        (Event::Refused { .. }, Some(StepStatus::Unclear)) => Ok(Some(StepStatus::Failed)),
+        (Event::Failed { .. }, Some(StepStatus::Unclear | StepStatus::Accepted | StepStatus::Deferred)) => {
+            Ok(Some(StepStatus::Failed))
+        }
+        (Event::Settled { .. }, Some(StepStatus::Unclear | StepStatus::Accepted | StepStatus::Deferred)) => {
+            Ok(None)
+        }
         (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. }, _) => {
             Ok(before)
         }

@@ -7,7 +7,7 @@ use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use super::{cost, effect, tables};
 use rgctl_model::address::Address;
-use rgctl_model::claims::Standing;
+use rgctl_model::claims::OwnershipStatus;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
 use rgctl_model::observed::Observed;
@@ -35,8 +35,8 @@ pub(super) fn compare<'a>(
         }
         return false;
     };
-    if let Standing::Foreign { owner, remedy } =
-        input.claims.standing(&input.desired.blueprint, &node.address, seen)
+    if let OwnershipStatus::Foreign { owner, remedy } =
+        input.claims.ownership(&input.desired.blueprint, &node.address, seen)
     {
         draft.waiting.push(Blocker::Foreign { address: node.address.clone(), owner, remedy });
         return false;

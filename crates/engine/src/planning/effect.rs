@@ -2,7 +2,7 @@
 
 use super::tables;
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Effect, Op, Verb};
 use rgctl_schema::phase::{Phase, Role};
@@ -16,14 +16,14 @@ pub(super) fn of(op: &Op, seen: Option<&Observed>) -> Effect {
     Effect {
         duration: lasts.median(),
         duration_p95: lasts.p95(),
-        write_outage: slow.map_or_else(|| write_outage(op, seen), Lasts::median),
+        write_outage: slow.map_or_else(|| write_outage(op, seen), DurationEstimate::median),
         failovers: failovers(op),
         reversible: is_reversible(op),
     }
 }
 
 /// A change of size that takes longer than usual, and takes no writes for all that time.
-fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<Lasts> {
+fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<DurationEstimate> {
     let Op::Modify { attrs, changes, .. } = op else { return None };
     let slow = tables::of(op.address().kind).slow_resize?;
     let before = &seen?.attrs;
@@ -34,14 +34,14 @@ fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<Lasts> {
     (slow.lasts)(before, &after)
 }
 
-fn lasts(op: &Op) -> Lasts {
+fn lasts(op: &Op) -> DurationEstimate {
     let timing = &tables::of(op.address().kind).timing;
     match op {
         // A member that joins a global object copies its data first.
         Op::Create { attrs, .. } if attrs.joins().is_some() => timing.create.plus(timing.online),
         Op::Create { .. } => timing.create,
         Op::Delete { .. } => timing.delete,
-        Op::Tag { .. } => Lasts::new(1, 2),
+        Op::Tag { .. } => DurationEstimate::new(1, 2),
         Op::Modify { .. } => timing.of(op.change()),
         Op::Act { verb, .. } => match verb {
             Verb::Failover { .. } | Verb::TestFailover { .. } => timing.failover_outage,
@@ -57,7 +57,7 @@ pub fn transition_p95(attrs: &AnyAttrs, phase: &Phase) -> Span {
     let tables::KindRow { timing, slow_resize, .. } = tables::of(attrs.kind());
     let changes = [timing.in_place, timing.online, timing.restart, timing.failover, timing.resize];
     let slowest = slow_resize.map(|slow| slow.slowest);
-    let change = || changes.into_iter().chain(slowest).map(Lasts::p95).fold(Span::ZERO, Span::max);
+    let change = || changes.into_iter().chain(slowest).map(DurationEstimate::p95).fold(Span::ZERO, Span::max);
     match phase {
         // A member that joins a global object copies its data first.
         Phase::Creating => timing.create.plus(timing.online).p95(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::compare::wants_stopped;
 use super::input::PlanInput;
 use rgctl_model::address::Address;
-use rgctl_model::health::{Ailment, Health, Trouble};
+use rgctl_model::health::{Health, HealthIssue, Trouble};
 use rgctl_model::observed::{Gap, Observed};
 use rgctl_model::plan::Blocker;
 use rgctl_schema::names::{RegionId, StoreName};
@@ -32,19 +32,19 @@ pub(super) fn unseen(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
     with_gaps(input, told(input, waiting))
 }
 
-fn told(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<Ailment> {
+fn told(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<HealthIssue> {
     let told = |one: &Blocker| {
-        let told = ailment(input, one.address(), of_waiting(input, one)?, one.to_string());
+        let told = issue(input, one.address(), of_waiting(input, one)?, one.to_string());
         Some(match one {
             // It has no store of its own.
-            Blocker::ForeignMember { of, .. } => Ailment { store: input.store_of(of), ..told },
+            Blocker::ForeignMember { of, .. } => HealthIssue { store: input.store_of(of), ..told },
             _ => told,
         })
     };
     waiting.iter().filter_map(told).collect()
 }
 
-fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<Ailment>) -> Health {
+fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<HealthIssue>) -> Health {
     let unseen: Vec<Address> = troubles
         .iter()
         .filter(|ailment| ailment.trouble == Trouble::Unseen)
@@ -54,8 +54,8 @@ fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<Ailment>) -> Health {
     Health::of(troubles)
 }
 
-fn ailment(input: &PlanInput<'_>, address: &Address, trouble: Trouble, why: String) -> Ailment {
-    Ailment {
+fn issue(input: &PlanInput<'_>, address: &Address, trouble: Trouble, why: String) -> HealthIssue {
+    HealthIssue {
         trouble,
         region: address.region.clone(),
         store: input.store_of(address),
@@ -88,7 +88,7 @@ fn stopped<'a>(
     input: &'a PlanInput<'_>,
     others: &'a [(&Address, &Observed)],
     foreign: &'a BTreeSet<&Address>,
-) -> impl Iterator<Item = Ailment> + 'a {
+) -> impl Iterator<Item = HealthIssue> + 'a {
     let stopped = others.iter().filter(|(_, seen)| seen.facts.phase == Phase::Stopped);
     stopped.filter_map(|(address, seen)| {
         let node = input
@@ -97,12 +97,12 @@ fn stopped<'a>(
             .get(address)
             .filter(|node| input.is_target(address) && !wants_stopped(node))?;
         let why = || format!("is stopped (the service says {:?}), and wanted running", seen.facts.native);
-        (!foreign.contains(&node.address)).then(|| ailment(input, &node.address, Trouble::Stopped, why()))
+        (!foreign.contains(&node.address)).then(|| issue(input, &node.address, Trouble::Stopped, why()))
     })
 }
 
 /// Stores of which some objects are ours and others are nobody's yet, with how many of how many.
-fn half_taken_over(input: &PlanInput<'_>, foreign: &BTreeSet<&Address>) -> Vec<Ailment> {
+fn half_taken_over(input: &PlanInput<'_>, foreign: &BTreeSet<&Address>) -> Vec<HealthIssue> {
     if foreign.is_empty() {
         return Vec::new();
     }
@@ -114,7 +114,7 @@ fn half_taken_over(input: &PlanInput<'_>, foreign: &BTreeSet<&Address>) -> Vec<A
     }
     let halves = stores.into_iter().filter(|(_, (ours, all))| *ours > 0 && ours < all);
     halves
-        .map(|((store, region), (ours, all))| Ailment {
+        .map(|((store, region), (ours, all))| HealthIssue {
             trouble: Trouble::HalfTakenOver,
             address: None,
             region: region.clone(),
@@ -133,9 +133,9 @@ fn hides_one(gap: &Gap, unseen: &[Address]) -> bool {
     unseen.iter().any(|address| address.region == gap.region && address.kind.facts().endpoint == gap.endpoint)
 }
 
-fn of_gap(gap: &Gap) -> Ailment {
+fn of_gap(gap: &Gap) -> HealthIssue {
     let service = gap.endpoint.as_str();
-    Ailment {
+    HealthIssue {
         trouble: Trouble::Unseen,
         address: None,
         region: gap.region.clone(),

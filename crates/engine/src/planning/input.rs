@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::figures::Figures;
-use crate::gate::{Asked, Verdicts};
+use crate::gate::{GateInput, Verdicts};
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
@@ -73,8 +73,8 @@ impl PlanInput<'_> {
     }
 
     /// What the gate judges by.
-    pub(super) fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> Asked<'b> {
-        Asked {
+    pub(super) fn asked<'b>(&'b self, over_quota: &'b [OverQuota]) -> GateInput<'b> {
+        GateInput {
             rules: &self.desired.rules,
             policy: self.policy,
             verdicts: self.verdicts,

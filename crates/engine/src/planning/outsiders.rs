@@ -9,7 +9,7 @@ use super::difference::effective_attrs;
 use super::draft::Draft;
 use super::input::PlanInput;
 use rgctl_model::address::Address;
-use rgctl_model::claims::Standing;
+use rgctl_model::claims::OwnershipStatus;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Usage;
 use rgctl_model::observed::Observed;
@@ -69,11 +69,11 @@ pub(super) fn lookalikes(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocke
     });
     there
         .filter(|(address, _)| !told.contains(address))
-        .filter_map(|(address, seen)| match input.claims.standing(&input.desired.blueprint, address, seen) {
-            Standing::Foreign { owner, remedy: remedy @ Some(_) } => {
+        .filter_map(|(address, seen)| match input.claims.ownership(&input.desired.blueprint, address, seen) {
+            OwnershipStatus::Foreign { owner, remedy: remedy @ Some(_) } => {
                 Some(Blocker::Foreign { address: address.clone(), owner, remedy })
             }
-            Standing::Foreign { remedy: None, .. } | Standing::Ours => None,
+            OwnershipStatus::Foreign { remedy: None, .. } | OwnershipStatus::Ours => None,
         })
         .collect()
 }

@@ -73,16 +73,16 @@ pub(super) fn over_quota(input: &PlanInput<'_>, steps: &[Step]) -> Vec<OverQuota
     if !steps.iter().any(asks_for_more) {
         return Vec::new();
     }
-    let desk = Desk { input, here: Here::of(input.inventory) };
+    let check = QuotaCheck { input, here: Here::of(input.inventory) };
     let mut counts: BTreeMap<Key, Option<Count<'_>>> = BTreeMap::new();
     let mut over = Vec::new();
     let judged = || steps.iter().filter(|step| !matches!(step.answer, Answer::No { .. }));
     // What makes up for a loss takes its old place before anything new does.
     for step in judged().filter(|step| step.repairs).chain(judged().filter(|step| !step.repairs)) {
-        over.extend(desk.too_big(step));
-        for (kind, quota, change) in desk.changes(step) {
+        over.extend(check.too_big(step));
+        for (kind, quota, change) in check.changes(step) {
             let key = (step.op.address().region.clone(), quota.service, quota.item);
-            let count = counts.entry(key).or_insert_with_key(|(region, ..)| desk.count(region, kind, quota));
+            let count = counts.entry(key).or_insert_with_key(|(region, ..)| check.count(region, kind, quota));
             let Some(count) = count else { continue };
             match u64::try_from(change) {
                 Ok(more) if more > 0 => count.grows.push((step, more)),
@@ -149,12 +149,12 @@ impl<'a> Here<'a> {
     }
 }
 
-struct Desk<'a> {
+struct QuotaCheck<'a> {
     input: &'a PlanInput<'a>,
     here: Here<'a>,
 }
 
-impl Desk<'_> {
+impl QuotaCheck<'_> {
     fn own(&self, region: &RegionId, kind: KindId) -> Option<&KnownQuota> {
         self.input.verdicts.quotas.iter().find(|quota| quota.region == *region && quota.kind == kind)
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 use rgctl_engine::execution::drive::{DriveError, Ended, Environment, drive};
 use rgctl_engine::execution::motion::Motion;
-use rgctl_engine::execution::turn::{Held, Pace, TurnInput, turn};
-use rgctl_engine::ledger::{InFlightStep, Status, Tries};
+use rgctl_engine::execution::turn::{HeldStep, Pace, TurnInput, turn};
+use rgctl_engine::ledger::{InFlightStep, StepStatus, Tries};
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::journal::{Cause, Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
@@ -102,7 +102,7 @@ fn beside_a_broken_member_the_last_one_that_serves_is_left_alone() {
         assert_eq!(site.cloud.violations(), []);
         let changed =
             site.cloud.calls()[calls_before..].iter().filter(|call| call.op.word() == "modify").count();
-        let leaves_nobody = |held: &Held| held.why.contains("without a member that serves");
+        let leaves_nobody = |held: &HeldStep| held.why.contains("without a member that serves");
         let is_held = ended.last.held.iter().any(leaves_nobody);
         // A third member serves meanwhile: the others get their bigger machines.
         assert_eq!((changed, is_held), if members == 2 { (0, true) } else { (2, false) }, "seed {seed}");
@@ -365,7 +365,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         word: "delete".into(),
         token: Token("t".into()),
         final_snapshot: Some(snapshot),
-        status: Status::Accepted,
+        status: StepStatus::Accepted,
         since: start,
         first: start,
         tries: Tries { calls: 1, accepted: 1, ..Tries::default() },

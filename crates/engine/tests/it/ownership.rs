@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::address::Address;
-use rgctl_model::claims::{Claimed, Claims, NO_CLAIMS, Standing};
+use rgctl_model::claims::{Claimed, Claims, NO_CLAIMS, OwnershipStatus};
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_STORE, TAG_TOKEN};
@@ -221,9 +221,9 @@ fn an_object_of_old_is_ours_by_the_token_of_our_call_or_by_what_came_true_and_el
         (Some("t1"), NO_CLAIMS.clone(), true),
     ] {
         let (address, seen) = of_old(token);
-        let standing = claims.standing(&game, &address, &seen);
-        assert_eq!(standing == Standing::Ours, is_ours, "{token:?} {claims:?}: {standing:?}");
-        if let Standing::Foreign { remedy, .. } = standing {
+        let standing = claims.ownership(&game, &address, &seen);
+        assert_eq!(standing == OwnershipStatus::Ours, is_ours, "{token:?} {claims:?}: {standing:?}");
+        if let OwnershipStatus::Foreign { remedy, .. } = standing {
             assert!(remedy.unwrap().contains("history migrate"));
         }
     }

@@ -34,7 +34,7 @@ use rgctl_testkit::digests::{self, Digest, Fold};
 use rgctl_testkit::fixtures::lines;
 use rgctl_testkit::site::{Order, Site, block_on};
 use rgctl_testkit::swarm_blueprint::{CATALOG, Game};
-use rgctl_testkit::swarm_rules::{FlatPrices, Rules};
+use rgctl_testkit::swarm_rules::{DrawnRules, FlatPrices};
 use rgctl_testkit::taps::Cut;
 
 const SEEDS: u64 = 100;
@@ -197,11 +197,11 @@ fn add_others(
 
 /// The game under rules that somebody writes now, where the text with them is a blueprint.
 fn ruled(rng: &mut impl Rng, mut game: Game, wanted: Desired, now: Moment) -> (Game, Desired) {
-    game.rules = Rules::draw(rng, now);
+    game.rules = DrawnRules::draw(rng, now);
     if let Ok(desired) = game.desired(now) {
         return (game, desired);
     }
-    game.rules = Rules::default();
+    game.rules = DrawnRules::default();
     (game, wanted)
 }
 
@@ -263,7 +263,7 @@ fn live(seed: u64) -> Result<(Tally, String), String> {
     let _ = site.cloud.with_world(|world| world.clear_faults(None));
     raise_quotas(&site);
     site.cloud.advance(Span::from_days(2)).map_err(|error| error.to_string())?;
-    game.rules = Rules::default();
+    game.rules = DrawnRules::default();
     let wanted = game.desired(site.cloud.clock().now())?;
     give_tags_back(&site, lost, &wanted);
     remove_broken(&site, &seen_everywhere(&wanted, &everywhere))?;

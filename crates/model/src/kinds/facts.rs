@@ -67,14 +67,14 @@ impl Meaning {
 /// The figures are planning values gathered from the services' guides where these give one, and from experience
 /// otherwise; a plan shows the median as "expected".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lasts {
+pub struct DurationEstimate {
     /// Half of all cases are done after this many seconds.
     pub median_s: u32,
     /// All but one in twenty are done after this many seconds.
     pub p95_s: u32,
 }
 
-impl Lasts {
+impl DurationEstimate {
     /// Median and 95th percentile in seconds.
     pub const fn new(median_s: u32, p95_s: u32) -> Self {
         Self { median_s, p95_s }

@@ -16,7 +16,7 @@ const FIT_MIN: f64 = 0.7;
 
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub enum DemandShift {
     /// The level of the last six hours is this many times the usual one at this time.
     LevelShift {
         /// Present over usual.
@@ -34,7 +34,7 @@ pub enum Change {
     },
 }
 
-impl Change {
+impl DemandShift {
     /// The sign in a few words.
     pub fn words(&self) -> String {
         match self {
@@ -68,19 +68,19 @@ impl ChangeWatch {
     }
 
     /// What has changed, as far as it shows.
-    pub fn changes(&self, said: &Predictions) -> Vec<Change> {
+    pub fn changes(&self, said: &Predictions) -> Vec<DemandShift> {
         let mut changes = Vec::new();
         let usual = f64::from(said.of(Base::LevelSeason));
         let factor = f64::from(said.of(Base::Level6h)) / usual.max(1e-9);
         if self.means.len() >= 2 && usual > 0.0 && !(1.0 / SHIFT_FACTOR..=SHIFT_FACTOR).contains(&factor) {
-            changes.push(Change::LevelShift { factor });
+            changes.push(DemandShift::LevelShift { factor });
         }
         if let Some(rate) = self.growth_per_day() {
             let days = std::f64::consts::LN_2 / rate.abs();
             changes.push(if rate > 0.0 {
-                Change::Growth { doubling_days: days }
+                DemandShift::Growth { doubling_days: days }
             } else {
-                Change::Decay { halving_days: days }
+                DemandShift::Decay { halving_days: days }
             });
         }
         changes
@@ -129,11 +129,9 @@ mod tests {
             bases.push(demand);
         }
         let changes = watch.changes(bases.statements());
-        assert!(
-            changes.iter().any(
-                |c| matches!(c, Change::Growth { doubling_days } if (9.0..11.0).contains(doubling_days))
-            )
-        );
+        assert!(changes.iter().any(
+            |c| matches!(c, DemandShift::Growth { doubling_days } if (9.0..11.0).contains(doubling_days))
+        ));
         let days = watch.days_until(2.0 * f64::from(bases.statements().highest[1]), bases.statements());
         assert!(days.is_some_and(|d| (9.0..11.0).contains(&d)));
     }
@@ -151,7 +149,7 @@ mod tests {
             }
         }
         assert!(
-            matches!(watch.changes(bases.statements())[..], [Change::LevelShift { factor }] if factor > 2.0)
+            matches!(watch.changes(bases.statements())[..], [DemandShift::LevelShift { factor }] if factor > 2.0)
         );
     }
 }

@@ -15,4 +15,4 @@ pub mod window;
 
 pub use band::{Band, BandCalibrator};
 pub use bases::{Base, Bases, Predictions};
-pub use change::{Change, ChangeWatch};
+pub use change::{ChangeWatch, DemandShift};

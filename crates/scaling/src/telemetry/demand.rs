@@ -29,7 +29,7 @@ const CENSOR_FULL: f64 = 1.30;
 
 /// What a metric says for one minute.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
+pub struct MetricSample {
     /// Mean utilisation of the serving elements, 0 to 1; `None` when the provider has no datum.
     pub utilisation: Option<f64>,
     /// Elements that served in that minute.
@@ -40,7 +40,7 @@ pub struct Reading {
 
 /// What is wrong with a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub enum MetricFault {
     /// No datum.
     Missing,
     /// Not a number, or infinite.
@@ -57,7 +57,7 @@ pub enum Fault {
     Contradictory,
 }
 
-impl Fault {
+impl MetricFault {
     /// The fault in a few words, for the explanation of a decision.
     pub fn words(self) -> &'static str {
         match self {
@@ -101,24 +101,24 @@ impl DemandMeter {
     /// The demand of one minute in units and the fault of its reading, if any.
     ///
     /// `None` only before the first good reading.
-    pub fn read(&mut self, reading: &Reading) -> (Option<f64>, Option<Fault>) {
-        let Some(raw) = reading.utilisation else { return (self.last_good, Some(Fault::Missing)) };
+    pub fn read(&mut self, reading: &MetricSample) -> (Option<f64>, Option<MetricFault>) {
+        let Some(raw) = reading.utilisation else { return (self.last_good, Some(MetricFault::Missing)) };
         if !raw.is_finite() || !reading.serving.is_finite() {
-            return (self.last_good, Some(Fault::NotFinite));
+            return (self.last_good, Some(MetricFault::NotFinite));
         }
         if raw < 0.0 || reading.serving < 0.0 {
-            return (self.last_good, Some(Fault::Negative));
+            return (self.last_good, Some(MetricFault::Negative));
         }
         let mut fault = None;
         let mut utilisation = raw;
         if let Some(other) = reading.other.filter(|o| o.is_finite() && *o >= 0.0) {
             if (other - raw).abs() > 0.1 * raw.max(other) {
-                fault = Some(Fault::Contradictory);
+                fault = Some(MetricFault::Contradictory);
             }
             utilisation = raw.max(other);
         }
         if self.is_stuck(raw) {
-            fault = fault.or(Some(Fault::Stuck));
+            fault = fault.or(Some(MetricFault::Stuck));
         }
         let demand = decensored(utilisation) * reading.serving;
         if let Some(doubt) = self.doubt(demand) {
@@ -139,17 +139,17 @@ impl DemandMeter {
         self.varied && self.same_for >= STUCK_MINUTES && raw < 0.995
     }
 
-    fn doubt(&mut self, demand: f64) -> Option<Fault> {
+    fn doubt(&mut self, demand: f64) -> Option<MetricFault> {
         let last = self.last_good?;
         if demand <= f64::EPSILON && last > 0.1 {
             self.zero_for = self.zero_for.saturating_add(1);
-            return (self.zero_for <= RESET_MINUTES).then_some(Fault::Reset);
+            return (self.zero_for <= RESET_MINUTES).then_some(MetricFault::Reset);
         }
         self.zero_for = 0;
         if self.highest > 0.0 && demand > ABSURD_FACTOR * self.highest {
             let confirmed = self.suspected.is_some_and(|s| demand > 0.5 * s);
             self.suspected = Some(demand);
-            return (!confirmed).then_some(Fault::Absurd);
+            return (!confirmed).then_some(MetricFault::Absurd);
         }
         self.suspected = None;
         None
@@ -160,8 +160,8 @@ impl DemandMeter {
 mod tests {
     use super::*;
 
-    fn plain(utilisation: f64) -> Reading {
-        Reading { utilisation: Some(utilisation), serving: 4.0, other: None }
+    fn plain(utilisation: f64) -> MetricSample {
+        MetricSample { utilisation: Some(utilisation), serving: 4.0, other: None }
     }
 
     #[test]
@@ -176,17 +176,17 @@ mod tests {
     #[test]
     fn a_bad_reading_leaves_the_last_good_demand_standing() {
         for (bad, fault) in [
-            (Reading { utilisation: None, ..plain(0.0) }, Fault::Missing),
-            (plain(f64::NAN), Fault::NotFinite),
-            (plain(f64::INFINITY), Fault::NotFinite),
-            (plain(-0.1), Fault::Negative),
-            (plain(0.0), Fault::Reset),
-            (plain(1.0e6), Fault::Absurd),
+            (MetricSample { utilisation: None, ..plain(0.0) }, MetricFault::Missing),
+            (plain(f64::NAN), MetricFault::NotFinite),
+            (plain(f64::INFINITY), MetricFault::NotFinite),
+            (plain(-0.1), MetricFault::Negative),
+            (plain(0.0), MetricFault::Reset),
+            (plain(1.0e6), MetricFault::Absurd),
         ] {
             let mut meter = DemandMeter::default();
             meter.read(&plain(0.5));
-            if fault == Fault::Absurd {
-                let jump = Reading { serving: 1.0e6, ..plain(0.5) };
+            if fault == MetricFault::Absurd {
+                let jump = MetricSample { serving: 1.0e6, ..plain(0.5) };
                 assert_eq!(meter.read(&jump), (Some(2.0), Some(fault)));
                 assert_eq!(meter.read(&jump).1, None, "a second witness is believed");
                 continue;
@@ -202,13 +202,13 @@ mod tests {
         assert!(idle.is_empty());
         meter.read(&plain(0.3));
         let faults: Vec<_> = (0..40).filter_map(|_| meter.read(&plain(0.4)).1).collect();
-        assert_eq!(faults.first(), Some(&Fault::Stuck));
+        assert_eq!(faults.first(), Some(&MetricFault::Stuck));
     }
 
     #[test]
     fn two_sources_that_disagree_count_for_the_larger() {
         let mut meter = DemandMeter::default();
-        let read = meter.read(&Reading { utilisation: Some(0.4), serving: 1.0, other: Some(0.8) });
-        assert_eq!(read, (Some(0.8), Some(Fault::Contradictory)));
+        let read = meter.read(&MetricSample { utilisation: Some(0.4), serving: 1.0, other: Some(0.8) });
+        assert_eq!(read, (Some(0.8), Some(MetricFault::Contradictory)));
     }
 }

@@ -12,6 +12,6 @@ pub mod noise;
 pub mod series;
 pub mod trace;
 
-pub use demand::{DemandMeter, Fault, Reading};
+pub use demand::{DemandMeter, MetricFault, MetricSample};
 pub use series::MinuteSeries;
 pub use trace::{Trace, TraceError};

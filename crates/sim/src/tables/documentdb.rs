@@ -7,7 +7,7 @@ use super::rds_like::{
 use super::row::{Behaviour, Durations, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
 use rgctl_model::kinds::documentdb::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
-use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::kinds::facts::DurationEstimate;
 
 /// Global clusters.
 pub(super) const GLOBAL: Behaviour = Behaviour {
@@ -77,6 +77,6 @@ fn version_goes_back(asked: &ClusterAttrs, has: &ClusterAttrs) -> bool {
     is_older(asked.engine_version.as_ref(), has.engine_version.as_ref())
 }
 
-const CLUSTER_DURATIONS: Durations = cluster_durations(Lasts::new(25, 50));
-const INSTANCE_DURATIONS: Durations = instance_durations(Lasts::new(25, 50));
-const GLOBAL_DURATIONS: Durations = global_durations(Lasts::new(60, 240));
+const CLUSTER_DURATIONS: Durations = cluster_durations(DurationEstimate::new(25, 50));
+const INSTANCE_DURATIONS: Durations = instance_durations(DurationEstimate::new(25, 50));
+const GLOBAL_DURATIONS: Durations = global_durations(DurationEstimate::new(60, 240));

@@ -5,7 +5,7 @@ use super::shared::{is_older, one_key, one_window, plain, same_line};
 use rgctl_model::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
 };
-use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 
 const CODES: Codes = Codes {
     state: "InvalidReplicationGroupState",
@@ -46,7 +46,7 @@ pub(super) const USER_GROUP: Behaviour = Behaviour {
 
 /// Global datastores.
 pub(super) const GLOBAL: Behaviour = Behaviour {
-    durations: Durations { create: Lasts::new(1_200, 3_600), ..GROUP_DURATIONS },
+    durations: Durations { create: DurationEstimate::new(1_200, 3_600), ..GROUP_DURATIONS },
     words: GLOBAL_WORDS,
     ..plain(Codes { state: "InvalidGlobalReplicationGroupState", ..CODES })
 };
@@ -208,25 +208,25 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
 ];
 
 const GROUP_DURATIONS: Durations = Durations {
-    create: Lasts::new(480, 1_200),
-    delete: Lasts::new(480, 900),
-    in_place: Lasts::new(420, 900),
-    online: Lasts::new(1_800, 7_200),
-    restart: Lasts::new(600, 1_200),
-    restart_outage: Lasts::new(30, 60),
-    failover: Lasts::new(900, 2_400),
-    failover_outage: Lasts::new(6, 20),
-    resize: Lasts::new(1_800, 7_200),
+    create: DurationEstimate::new(480, 1_200),
+    delete: DurationEstimate::new(480, 900),
+    in_place: DurationEstimate::new(420, 900),
+    online: DurationEstimate::new(1_800, 7_200),
+    restart: DurationEstimate::new(600, 1_200),
+    restart_outage: DurationEstimate::new(30, 60),
+    failover: DurationEstimate::new(900, 2_400),
+    failover_outage: DurationEstimate::new(6, 20),
+    resize: DurationEstimate::new(1_800, 7_200),
 };
 
 const LIGHT_DURATIONS: Durations = Durations {
-    create: Lasts::new(60, 180),
-    delete: Lasts::new(60, 180),
-    in_place: Lasts::new(30, 120),
-    online: Lasts::new(60, 180),
-    restart: Lasts::new(60, 180),
-    restart_outage: Lasts::new(0, 0),
-    failover: Lasts::new(60, 180),
-    failover_outage: Lasts::new(0, 0),
-    resize: Lasts::new(60, 180),
+    create: DurationEstimate::new(60, 180),
+    delete: DurationEstimate::new(60, 180),
+    in_place: DurationEstimate::new(30, 120),
+    online: DurationEstimate::new(60, 180),
+    restart: DurationEstimate::new(60, 180),
+    restart_outage: DurationEstimate::new(0, 0),
+    failover: DurationEstimate::new(60, 180),
+    failover_outage: DurationEstimate::new(0, 0),
+    resize: DurationEstimate::new(60, 180),
 };

@@ -20,8 +20,8 @@ use rgctl_model::kinds::facts::{Endpoint, Meaning};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_schema::phase::Phase;
 
-pub(super) use row::{Asked, Takes, Word};
 use row::{Behaviour, Row};
+pub(super) use row::{ChangeEffect, RequestedChange, Word};
 
 /// The registry: one line a kind.
 macro_rules! tables {
@@ -32,7 +32,7 @@ macro_rules! tables {
         }
 
         /// The fields in which the first asks for something that the second is not.
-        pub(super) fn asked(wanted: &AnyAttrs, has: &AnyAttrs) -> Vec<Asked> {
+        pub(super) fn asked(wanted: &AnyAttrs, has: &AnyAttrs) -> Vec<RequestedChange> {
             match (wanted, has) {
                 $((AnyAttrs::$kind(wanted), AnyAttrs::$kind(has)) => differing($rows, wanted, has),)+
                 _ => Vec::new(),
@@ -75,12 +75,12 @@ tables! {
     RedshiftSnapshot: shared::SNAPSHOT, redshift::SNAPSHOT;
 }
 
-fn differing<A>(rows: &[Row<A>], wanted: &A, has: &A) -> Vec<Asked> {
+fn differing<A>(rows: &[Row<A>], wanted: &A, has: &A) -> Vec<RequestedChange> {
     let differing = rows.iter().filter(|row| row.told && (row.differs)(wanted, has));
     differing
         .map(|row| {
-            let takes = if (row.refused)(wanted, has) { Takes::Fixed } else { row.takes };
-            Asked { field: row.name, takes, alone: row.alone, with: row.with }
+            let takes = if (row.refused)(wanted, has) { ChangeEffect::Fixed } else { row.takes };
+            RequestedChange { field: row.name, takes, alone: row.alone, with: row.with }
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use super::row::{Behaviour, Codes, Durations, Word};
 use super::shared::plain;
-use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 
 /// Clusters.
 pub(super) const CODES: Codes = Codes {
@@ -131,46 +131,46 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
 ];
 
 /// Durations of a cluster whose failover interrupts writes so long.
-pub(super) const fn cluster_durations(failover_outage: Lasts) -> Durations {
+pub(super) const fn cluster_durations(failover_outage: DurationEstimate) -> Durations {
     Durations {
-        create: Lasts::new(120, 300),
-        delete: Lasts::new(300, 900),
-        in_place: Lasts::new(60, 180),
-        online: Lasts::new(600, 1_800),
-        restart: Lasts::new(300, 600),
-        restart_outage: Lasts::new(30, 60),
-        failover: Lasts::new(600, 1_200),
+        create: DurationEstimate::new(120, 300),
+        delete: DurationEstimate::new(300, 900),
+        in_place: DurationEstimate::new(60, 180),
+        online: DurationEstimate::new(600, 1_800),
+        restart: DurationEstimate::new(300, 600),
+        restart_outage: DurationEstimate::new(30, 60),
+        failover: DurationEstimate::new(600, 1_200),
         failover_outage,
-        resize: Lasts::new(600, 1_800),
+        resize: DurationEstimate::new(600, 1_800),
     }
 }
 
 /// Durations of a member: the outage of a class change is the restart portion of it.
-pub(super) const fn instance_durations(failover_outage: Lasts) -> Durations {
+pub(super) const fn instance_durations(failover_outage: DurationEstimate) -> Durations {
     Durations {
-        create: Lasts::new(420, 900),
-        delete: Lasts::new(300, 600),
-        in_place: Lasts::new(60, 180),
-        online: Lasts::new(480, 1_200),
-        restart: Lasts::new(480, 1_200),
-        restart_outage: Lasts::new(90, 180),
-        failover: Lasts::new(480, 1_200),
+        create: DurationEstimate::new(420, 900),
+        delete: DurationEstimate::new(300, 600),
+        in_place: DurationEstimate::new(60, 180),
+        online: DurationEstimate::new(480, 1_200),
+        restart: DurationEstimate::new(480, 1_200),
+        restart_outage: DurationEstimate::new(90, 180),
+        failover: DurationEstimate::new(480, 1_200),
         failover_outage,
-        resize: Lasts::new(480, 1_200),
+        resize: DurationEstimate::new(480, 1_200),
     }
 }
 
 /// Durations of a global cluster: joining copies the volume, which the member's own creation waits for.
-pub(super) const fn global_durations(failover_outage: Lasts) -> Durations {
+pub(super) const fn global_durations(failover_outage: DurationEstimate) -> Durations {
     Durations {
-        create: Lasts::new(120, 300),
-        delete: Lasts::new(30, 60),
-        in_place: Lasts::new(60, 180),
-        online: Lasts::new(600, 1_800),
-        restart: Lasts::new(300, 600),
-        restart_outage: Lasts::new(90, 300),
-        failover: Lasts::new(600, 1_800),
+        create: DurationEstimate::new(120, 300),
+        delete: DurationEstimate::new(30, 60),
+        in_place: DurationEstimate::new(60, 180),
+        online: DurationEstimate::new(600, 1_800),
+        restart: DurationEstimate::new(300, 600),
+        restart_outage: DurationEstimate::new(90, 300),
+        failover: DurationEstimate::new(600, 1_800),
         failover_outage,
-        resize: Lasts::new(600, 1_800),
+        resize: DurationEstimate::new(600, 1_800),
     }
 }

@@ -3,7 +3,7 @@
 use super::row::{Behaviour, Codes, Durations, Word, rows};
 use super::shared::{one_key, one_window, plain};
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 use rgctl_model::kinds::redshift::{ClusterAttrs, NamespaceAttrs, WorkgroupAttrs};
 
 const CODES: Codes = Codes {
@@ -120,7 +120,7 @@ fn elastic_reach(class: &str) -> (u32, u32) {
 }
 
 /// A resize beyond the reach of an elastic one, or of a single node, copies all data to another cluster.
-fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<Lasts> {
+fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<DurationEstimate> {
     let shape = |attrs: &AnyAttrs| match attrs {
         AnyAttrs::RedshiftCluster(cluster) => cluster.nodes.zip(cluster.node_type.clone()),
         _ => None,
@@ -132,7 +132,7 @@ fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<Lasts> {
     (from != to && !is_elastic).then_some(CLASSIC)
 }
 
-const CLASSIC: Lasts = Lasts::new(7_200, 86_400);
+const CLASSIC: DurationEstimate = DurationEstimate::new(7_200, 86_400);
 
 /// Clusters. Source: Redshift management guide, page on cluster status. Availability words are prefixed by a comma.
 pub(super) const CLUSTER_WORDS: &[Word] = &[
@@ -184,25 +184,25 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
 ];
 
 const CLUSTER_DURATIONS: Durations = Durations {
-    create: Lasts::new(420, 900),
-    delete: Lasts::new(420, 600),
-    in_place: Lasts::new(60, 300),
-    online: Lasts::new(3_600, 14_400),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(300, 600),
-    failover: Lasts::new(120, 300),
-    failover_outage: Lasts::new(45, 120),
-    resize: Lasts::new(600, 1_200),
+    create: DurationEstimate::new(420, 900),
+    delete: DurationEstimate::new(420, 600),
+    in_place: DurationEstimate::new(60, 300),
+    online: DurationEstimate::new(3_600, 14_400),
+    restart: DurationEstimate::new(300, 600),
+    restart_outage: DurationEstimate::new(300, 600),
+    failover: DurationEstimate::new(120, 300),
+    failover_outage: DurationEstimate::new(45, 120),
+    resize: DurationEstimate::new(600, 1_200),
 };
 
 const SERVERLESS_DURATIONS: Durations = Durations {
-    create: Lasts::new(180, 420),
-    delete: Lasts::new(180, 420),
-    in_place: Lasts::new(180, 600),
-    online: Lasts::new(1_800, 7_200),
-    restart: Lasts::new(180, 600),
-    restart_outage: Lasts::new(0, 0),
-    failover: Lasts::new(180, 600),
-    failover_outage: Lasts::new(0, 0),
-    resize: Lasts::new(180, 600),
+    create: DurationEstimate::new(180, 420),
+    delete: DurationEstimate::new(180, 420),
+    in_place: DurationEstimate::new(180, 600),
+    online: DurationEstimate::new(1_800, 7_200),
+    restart: DurationEstimate::new(180, 600),
+    restart_outage: DurationEstimate::new(0, 0),
+    failover: DurationEstimate::new(180, 600),
+    failover_outage: DurationEstimate::new(0, 0),
+    resize: DurationEstimate::new(180, 600),
 };

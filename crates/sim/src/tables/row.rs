@@ -1,11 +1,11 @@
 //! What a row of the embedded cloud's tables says: of a field, and of a kind as a whole.
 
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 
-/// What changing a field of an object that is there does to it. Ordered from harmless to grave.
+/// What changing a field of an object that is there does to it. Ordered from harmless to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Takes {
+pub enum ChangeEffect {
     /// Effect while the object serves, soon.
     InPlace,
     /// Effect while the object serves; data moves first.
@@ -23,7 +23,7 @@ pub enum Takes {
 /// A field of objects with the attributes `A`.
 pub struct Row<A> {
     pub name: &'static str,
-    pub takes: Takes,
+    pub takes: ChangeEffect,
     /// Whether the service tells the value back.
     pub told: bool,
     /// Whether the service has a call for this field that takes no other.
@@ -39,9 +39,9 @@ pub struct Row<A> {
 
 /// A field that a call asks to change.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct RequestedChange {
     pub field: &'static str,
-    pub takes: Takes,
+    pub takes: ChangeEffect,
     pub alone: bool,
     pub with: Option<&'static str>,
 }
@@ -71,7 +71,7 @@ macro_rules! rows {
     )+) => {$(
         $(#[doc = $doc])+
         pub const $rows: &[super::row::Row<$attrs>] = {
-            use super::row::{Row, Takes, equal, given};
+            use super::row::{Row, ChangeEffect, equal, given};
             // Names every field, so that one without a row does not compile.
             const fn names_all($attrs { $($field: _),+ }: &$attrs) {}
             let _ = names_all;
@@ -82,7 +82,7 @@ macro_rules! rows {
             &[$(
                 Row {
                     name: stringify!($field),
-                    takes: Takes::$takes,
+                    takes: ChangeEffect::$takes,
                     told: given!($($told)?, true),
                     alone: given!($($alone)?, false),
                     with: given!($(Some($with))?, None),
@@ -111,45 +111,45 @@ pub struct Word(pub &'static str, pub Meaning);
 /// How long it takes; median and 95th percentile.
 pub struct Durations {
     /// From the call until ready.
-    pub create: Lasts,
+    pub create: DurationEstimate,
     /// From the call until gone.
-    pub delete: Lasts,
+    pub delete: DurationEstimate,
     /// A change in place.
-    pub in_place: Lasts,
+    pub in_place: DurationEstimate,
     /// A change with data moving.
-    pub online: Lasts,
+    pub online: DurationEstimate,
     /// A change with a restart, as a whole.
-    pub restart: Lasts,
+    pub restart: DurationEstimate,
     /// The part of it without an answer.
-    pub restart_outage: Lasts,
+    pub restart_outage: DurationEstimate,
     /// A change with a failover, as a whole.
-    pub failover: Lasts,
+    pub failover: DurationEstimate,
     /// The part of it without writes.
-    pub failover_outage: Lasts,
+    pub failover_outage: DurationEstimate,
     /// A change without writes, as a whole.
-    pub resize: Lasts,
+    pub resize: DurationEstimate,
 }
 
 impl Durations {
     /// How long a change lasts as a whole.
-    pub const fn of(&self, takes: Takes) -> Lasts {
+    pub const fn of(&self, takes: ChangeEffect) -> DurationEstimate {
         match takes {
-            Takes::InPlace => self.in_place,
-            Takes::Online => self.online,
-            Takes::Restart => self.restart,
-            Takes::Failover => self.failover,
-            Takes::Resize => self.resize,
-            Takes::Fixed => Lasts::new(0, 0),
+            ChangeEffect::InPlace => self.in_place,
+            ChangeEffect::Online => self.online,
+            ChangeEffect::Restart => self.restart,
+            ChangeEffect::Failover => self.failover,
+            ChangeEffect::Resize => self.resize,
+            ChangeEffect::Fixed => DurationEstimate::new(0, 0),
         }
     }
 
     /// For how long of it writes fail.
-    pub const fn outage(&self, takes: Takes) -> Lasts {
+    pub const fn outage(&self, takes: ChangeEffect) -> DurationEstimate {
         match takes {
-            Takes::InPlace | Takes::Online | Takes::Fixed => Lasts::new(0, 0),
-            Takes::Restart => self.restart_outage,
-            Takes::Failover => self.failover_outage,
-            Takes::Resize => self.resize,
+            ChangeEffect::InPlace | ChangeEffect::Online | ChangeEffect::Fixed => DurationEstimate::new(0, 0),
+            ChangeEffect::Restart => self.restart_outage,
+            ChangeEffect::Failover => self.failover_outage,
+            ChangeEffect::Resize => self.resize,
         }
     }
 }
@@ -193,5 +193,5 @@ pub struct Behaviour {
     /// Of an object that spans regions: whether its primary leaves it before it can be deleted.
     pub primary_leaves: bool,
     /// How long a change of size lasts which the service cannot make in the usual time; nothing where it can.
-    pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<Lasts>,
+    pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<DurationEstimate>,
 }

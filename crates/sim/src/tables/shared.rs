@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::row::{Behaviour, Codes, Durations, Word, rows};
-use rgctl_model::kinds::facts::{Lasts, Meaning};
+use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 
 rows! {
@@ -29,15 +29,15 @@ rows! {
 
 /// Groups and whatever else is made and removed in no time.
 const QUICK: Durations = Durations {
-    create: Lasts::new(2, 5),
-    delete: Lasts::new(2, 5),
-    in_place: Lasts::new(2, 5),
-    online: Lasts::new(60, 180),
-    restart: Lasts::new(60, 180),
-    restart_outage: Lasts::new(0, 0),
-    failover: Lasts::new(60, 180),
-    failover_outage: Lasts::new(0, 0),
-    resize: Lasts::new(60, 180),
+    create: DurationEstimate::new(2, 5),
+    delete: DurationEstimate::new(2, 5),
+    in_place: DurationEstimate::new(2, 5),
+    online: DurationEstimate::new(60, 180),
+    restart: DurationEstimate::new(60, 180),
+    restart_outage: DurationEstimate::new(0, 0),
+    failover: DurationEstimate::new(60, 180),
+    failover_outage: DurationEstimate::new(0, 0),
+    resize: DurationEstimate::new(60, 180),
 };
 
 /// An object without protection, roles or members.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Place, Surroundings};
+use super::{CellRegions, StoreContext};
 use crate::families::Store;
 use crate::families::adopt::{Adopted, Found, Ownership, refuses};
 use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
@@ -11,11 +11,11 @@ use rgctl_schema::diagnostic::{Finding, did_you_mean};
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::table::Attrs;
 
-pub(super) fn check(store: &Store, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(store: &Store, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     let regions: BTreeSet<&RegionId> = around
         .places
         .iter()
-        .flat_map(|Place { primary, secondaries, .. }| secondaries.iter().chain([primary]))
+        .flat_map(|CellRegions { primary, secondaries, .. }| secondaries.iter().chain([primary]))
         .collect();
     let mut seen = BTreeSet::new();
     for (place, entry) in store.common().adopt.iter().enumerate() {

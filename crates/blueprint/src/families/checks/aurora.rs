@@ -1,6 +1,8 @@
 //! What is wrong with a relational section.
 
-use super::{Need, Resilience, Surroundings, at_most, capacity, known_logs, numbers, one_shape, second_copy};
+use super::{
+    RequiredFeature, Resilience, StoreContext, at_most, capacity, known_logs, numbers, one_shape, second_copy,
+};
 use crate::families::aurora::AuroraStore;
 use rgctl_model::kinds::aurora::{AuroraEngine, StorageKind};
 use rgctl_schema::codes;
@@ -18,10 +20,10 @@ const ACU_MAX: u32 = 256;
 /// Least capacity advised for the primary of a global database, in halves (same source).
 const GLOBAL_HALF_ACU_ADVISED: u32 = 16;
 
-pub(super) fn needs(store: &AuroraStore, replicated: bool) -> Vec<Need> {
+pub(super) fn needs(store: &AuroraStore, replicated: bool) -> Vec<RequiredFeature> {
     let mut out = Vec::new();
     if replicated {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "global-database",
             what: "replication between regions",
             field: "global",
@@ -29,7 +31,7 @@ pub(super) fn needs(store: &AuroraStore, replicated: bool) -> Vec<Need> {
         });
     }
     if store.serverless.is_some() {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "serverless-v2",
             what: "serverless capacity",
             field: "serverless",
@@ -37,7 +39,7 @@ pub(super) fn needs(store: &AuroraStore, replicated: bool) -> Vec<Need> {
         });
     }
     if store.storage == Some(StorageKind::IoOptimized) {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "io-optimized",
             what: "I/O-optimized storage",
             field: "storage",
@@ -59,7 +61,7 @@ pub(super) fn resilience(store: &AuroraStore) -> Resilience {
     }
 }
 
-pub(super) fn check(store: &AuroraStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(store: &AuroraStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     let secondaries = around.secondaries();
     let readers = READERS_MAX.saturating_sub(secondaries);
     let why = if secondaries == 0 {

@@ -1,6 +1,8 @@
 //! What is wrong with a document section.
 
-use super::{Need, Resilience, Surroundings, at_most, capacity, known_logs, numbers, one_shape, second_copy};
+use super::{
+    RequiredFeature, Resilience, StoreContext, at_most, capacity, known_logs, numbers, one_shape, second_copy,
+};
 use crate::families::documentdb::DocumentStore;
 use rgctl_model::kinds::aurora::StorageKind;
 use rgctl_schema::codes;
@@ -16,15 +18,15 @@ const SECONDARY_READERS_MAX: u32 = 16;
 /// Most serverless capacity (same source).
 const DCU_MAX: u32 = 256;
 
-pub(super) fn needs(store: &DocumentStore, replicated: bool) -> Vec<Need> {
-    let mut out = vec![Need {
+pub(super) fn needs(store: &DocumentStore, replicated: bool) -> Vec<RequiredFeature> {
+    let mut out = vec![RequiredFeature {
         feature: "available",
         what: "this service",
         field: "engine",
         instead: "choose another region or another engine",
     }];
     if replicated {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "global-clusters",
             what: "replication between regions",
             field: "global",
@@ -32,7 +34,7 @@ pub(super) fn needs(store: &DocumentStore, replicated: bool) -> Vec<Need> {
         });
     }
     if store.serverless.is_some() {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "serverless",
             what: "serverless capacity",
             field: "serverless",
@@ -54,7 +56,7 @@ pub(super) fn resilience(store: &DocumentStore) -> Resilience {
     }
 }
 
-pub(super) fn check(store: &DocumentStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(store: &DocumentStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     let secondaries = around.secondaries();
     let readers = READERS_MAX.saturating_sub(secondaries);
     let why = format!("a primary has 15 replicas, less one for each secondary region (here {secondaries})");

@@ -1,6 +1,8 @@
 //! What is wrong with an in-memory section.
 
-use super::{Need, Resilience, Surroundings, at_most, known_logs, numbers, one_shape, second_copy};
+use super::{
+    RequiredFeature, Resilience, StoreContext, at_most, known_logs, numbers, one_shape, second_copy,
+};
 use crate::families::common::CachePattern;
 use crate::families::elasticache::{CacheStore, Eviction};
 use rgctl_model::kinds::elasticache::{CacheEngine, ClusterMode};
@@ -21,10 +23,10 @@ const GLOBAL_FAMILIES: [&str; 8] = ["m5", "m6g", "m7g", "r5", "r6g", "r6gd", "r7
 /// Sizes below `large`.
 const SMALL_SIZES: [&str; 4] = ["nano", "micro", "small", "medium"];
 
-pub(super) fn needs(store: &CacheStore, replicated: bool) -> Vec<Need> {
+pub(super) fn needs(store: &CacheStore, replicated: bool) -> Vec<RequiredFeature> {
     let mut out = Vec::new();
     if replicated {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "global-datastore",
             what: "replication between regions",
             field: "global",
@@ -32,7 +34,7 @@ pub(super) fn needs(store: &CacheStore, replicated: bool) -> Vec<Need> {
         });
     }
     if store.serverless.is_some() {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "serverless",
             what: "serverless capacity",
             field: "serverless",
@@ -40,7 +42,7 @@ pub(super) fn needs(store: &CacheStore, replicated: bool) -> Vec<Need> {
         });
     }
     if store.data_tiering {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "data-tiering-r6gd",
             what: "data tiering",
             field: "dataTiering",
@@ -66,7 +68,7 @@ pub(super) fn resilience(store: &CacheStore) -> Resilience {
     }
 }
 
-pub(super) fn check(store: &CacheStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(store: &CacheStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     let why = "a shard has at most 5 replicas; more reads are served by more shards";
     found.extend(at_most(store.replicas_per_shard, REPLICAS_MAX, "replicasPerShard", why, at));
     let why = "a cluster has at most 500 shards; split the data over two stores";
@@ -145,7 +147,7 @@ fn shards(store: &CacheStore, at: &str, found: &mut Vec<Finding>) {
     }
 }
 
-fn global(store: &CacheStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+fn global(store: &CacheStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     let secondaries = around.secondaries();
     if secondaries == 0 {
         return;

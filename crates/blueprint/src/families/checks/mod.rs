@@ -21,7 +21,7 @@ use rgctl_schema::time::Span;
 
 /// What a family may know of the cell that a store is in.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct CellRegions {
     /// Region that takes the writes.
     pub primary: RegionId,
     /// Regions to which this store is replicated.
@@ -32,16 +32,16 @@ pub struct Place {
 
 /// What a family may know of the blueprint that a store is in.
 #[derive(Clone, Debug)]
-pub struct Surroundings<'a> {
+pub struct StoreContext<'a> {
     /// The blueprint's name.
     pub blueprint: &'a BlueprintName,
     /// The cells that have this store.
-    pub places: &'a [Place],
+    pub places: &'a [CellRegions],
     /// Availability that this store has to hold to.
     pub availability: Share,
 }
 
-impl Surroundings<'_> {
+impl StoreContext<'_> {
     /// The most secondary regions that the store is replicated to in any cell.
     pub fn secondaries(&self) -> u32 {
         let most = self.places.iter().map(|place| place.secondaries.len()).max().unwrap_or(0);
@@ -56,7 +56,7 @@ pub fn identifier(blueprint: &BlueprintName, store: &Common, region: &RegionId) 
 
 /// A feature that a store needs of every region that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct RequiredFeature {
     /// The item in the catalogue's limits.
     pub feature: &'static str,
     /// What it is called in a sentence.
@@ -151,7 +151,7 @@ impl Store {
     }
 
     /// The features that it needs of its regions; `replicated` when it is in several.
-    pub fn needs(&self, replicated: bool) -> Vec<Need> {
+    pub fn needs(&self, replicated: bool) -> Vec<RequiredFeature> {
         match self {
             Self::Aurora(store) => aurora::needs(store, replicated),
             Self::DocumentDb(store) => documentdb::needs(store, replicated),
@@ -195,7 +195,7 @@ impl Store {
     }
 
     /// Finds what only the family knows to be wrong. `at` is the path of the store.
-    pub fn check(&self, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+    pub fn check(&self, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
         adopted::check(self, at, around, found);
         match self {
             Self::Aurora(store) => aurora::check(store, at, around, found),
@@ -215,7 +215,7 @@ fn second_copy(
     field: &str,
     what: &str,
     at: &str,
-    around: &Surroundings<'_>,
+    around: &StoreContext<'_>,
 ) -> Option<Finding> {
     let range = range.filter(|range| range.min == 0)?;
     if around.availability < NEEDS_SECOND_COPY {

@@ -1,6 +1,6 @@
 //! What is wrong with a warehouse section.
 
-use super::{Need, Resilience, Surroundings, one_shape};
+use super::{RequiredFeature, Resilience, StoreContext, one_shape};
 use crate::families::redshift::{WarehouseServerless, WarehouseStore};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::Finding;
@@ -25,17 +25,17 @@ const RPU_MAX: u32 = 1024;
 /// Availability from which a single node will not do.
 const NEEDS_SECOND_NODE: Share = Share::from_millionths(999_000);
 
-pub(super) fn needs(store: &WarehouseStore, replicated: bool) -> Vec<Need> {
+pub(super) fn needs(store: &WarehouseStore, replicated: bool) -> Vec<RequiredFeature> {
     let mut out = Vec::new();
     if let Some(serverless) = &store.serverless {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "serverless",
             what: "serverless capacity",
             field: "serverless",
             instead: "leave `serverless` out to have nodes derived",
         });
         if serverless.base_rpu > FINE_STEPS_RPU_MAX {
-            out.push(Need {
+            out.push(RequiredFeature {
                 feature: "serverless-1024-rpu",
                 what: "a base capacity above 512",
                 field: "serverless.baseRpu",
@@ -43,7 +43,7 @@ pub(super) fn needs(store: &WarehouseStore, replicated: bool) -> Vec<Need> {
             });
         }
         if serverless.base_rpu == 4 {
-            out.push(Need {
+            out.push(RequiredFeature {
                 feature: "serverless-4-rpu-base",
                 what: "a base capacity of 4",
                 field: "serverless.baseRpu",
@@ -51,7 +51,7 @@ pub(super) fn needs(store: &WarehouseStore, replicated: bool) -> Vec<Need> {
             });
         }
     } else {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "provisioned",
             what: "nodes",
             field: "engine",
@@ -59,7 +59,7 @@ pub(super) fn needs(store: &WarehouseStore, replicated: bool) -> Vec<Need> {
         });
     }
     if replicated {
-        out.push(Need {
+        out.push(RequiredFeature {
             feature: "cross-region-snapshot-copy",
             what: "the copying of snapshots to another region",
             field: "snapshotCopy",
@@ -80,7 +80,7 @@ pub(super) fn resilience(store: &WarehouseStore) -> Resilience {
     }
 }
 
-pub(super) fn check(store: &WarehouseStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+pub(super) fn check(store: &WarehouseStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     for (field, given) in
         [("class", store.class.is_some()), ("nodes", store.nodes.is_some()), ("multiZone", store.multi_zone)]
     {
@@ -129,7 +129,7 @@ pub(super) fn check(store: &WarehouseStore, at: &str, around: &Surroundings<'_>,
     );
 }
 
-fn nodes(store: &WarehouseStore, at: &str, around: &Surroundings<'_>, found: &mut Vec<Finding>) {
+fn nodes(store: &WarehouseStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
     let Some(nodes) = store.nodes else { return };
     let class = store.class.as_deref();
     let known = NODES.iter().find(|(name, _, _)| Some(*name) == class);

@@ -19,7 +19,7 @@ mod shared;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_schema::table::{Change, FieldChange};
 
-pub use row::{KindRow, Lowers, Promotion, Remedy, Shrink, SlowResize, Timing, Way};
+pub use row::{ChangePath, KindRow, Promotion, Reduction, Remedy, Shrink, SlowResize, Timing};
 
 use row::{compared, differing, named};
 

@@ -1,9 +1,9 @@
 //! Redshift: what changing a field of an object does, and how long it lasts.
 
-use super::row::{KindRow, Lowers, Remedy, Shrink, SlowResize, Timing, rows};
+use super::row::{KindRow, Reduction, Remedy, Shrink, SlowResize, Timing, rows};
 use super::shared::{FREE_ADDRESSES, FREE_STORAGE, PLAIN, same_key, same_window};
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY, NamespaceAttrs, WorkgroupAttrs};
 
 /// Clusters.
@@ -25,61 +25,61 @@ rows! {
         nodes => Resize { alone: true, shrink: Shrink::BoundByUse };
         database => Replace;
         master_username => Replace;
-        managed_password => InPlace { lowers: Lowers::Less };
+        managed_password => InPlace { lowers: Reduction::Less };
         subnet_group => Replace;
-        security_groups => InPlace { lowers: Lowers::Less };
+        security_groups => InPlace { lowers: Reduction::Less };
         parameter_group => Restart;
-        encrypted => Online { alone: true, lowers: Lowers::Less };
-        kms_key => Online { same: same_key, alone: true, lowers: Lowers::Nothing };
-        snapshot_retention_days => InPlace { lowers: Lowers::Less };
-        maintenance_window => InPlace { same: same_window, lowers: Lowers::Nothing };
-        publicly_accessible => InPlace { alone: true, lowers: Lowers::Any };
-        enhanced_vpc_routing => InPlace { alone: true, lowers: Lowers::Less };
-        multi_az => Online { alone: true, lowers: Lowers::Less };
+        encrypted => Online { alone: true, lowers: Reduction::Less };
+        kms_key => Online { same: same_key, alone: true, lowers: Reduction::Nothing };
+        snapshot_retention_days => InPlace { lowers: Reduction::Less };
+        maintenance_window => InPlace { same: same_window, lowers: Reduction::Nothing };
+        publicly_accessible => InPlace { alone: true, lowers: Reduction::Any };
+        enhanced_vpc_routing => InPlace { alone: true, lowers: Reduction::Less };
+        multi_az => Online { alone: true, lowers: Reduction::Less };
         port => Restart { alone: true };
-        snapshot_copy_region => InPlace { alone: true, lowers: Lowers::To(NO_COPY) };
-        snapshot_copy_retention_days => InPlace { alone: true, lowers: Lowers::Less };
+        snapshot_copy_region => InPlace { alone: true, lowers: Reduction::To(NO_COPY) };
+        snapshot_copy_retention_days => InPlace { alone: true, lowers: Reduction::Less };
         paused => Restart { alone: true };
     }
 
     /// A Redshift Serverless namespace: the data.
     NAMESPACE_ROWS of NamespaceAttrs {
         database => Replace;
-        master_username => InPlace { lowers: Lowers::Any };
-        managed_password => InPlace { lowers: Lowers::Less };
-        kms_key => Online { same: same_key, lowers: Lowers::Nothing };
-        log_exports => InPlace { lowers: Lowers::Less };
+        master_username => InPlace { lowers: Reduction::Any };
+        managed_password => InPlace { lowers: Reduction::Less };
+        kms_key => Online { same: same_key, lowers: Reduction::Nothing };
+        log_exports => InPlace { lowers: Reduction::Less };
     }
 
     /// A Redshift Serverless workgroup: the compute.
     WORKGROUP_ROWS of WorkgroupAttrs {
         namespace => Replace;
-        base_rpu => InPlace { alone: true, lowers: Lowers::Less };
-        max_rpu => InPlace { alone: true, lowers: Lowers::Less };
-        subnets => InPlace { lowers: Lowers::Less };
-        security_groups => InPlace { lowers: Lowers::Less };
-        publicly_accessible => InPlace { alone: true, lowers: Lowers::Any };
-        enhanced_vpc_routing => InPlace { alone: true, lowers: Lowers::Less };
-        port => InPlace { alone: true, lowers: Lowers::Any };
+        base_rpu => InPlace { alone: true, lowers: Reduction::Less };
+        max_rpu => InPlace { alone: true, lowers: Reduction::Less };
+        subnets => InPlace { lowers: Reduction::Less };
+        security_groups => InPlace { lowers: Reduction::Less };
+        publicly_accessible => InPlace { alone: true, lowers: Reduction::Any };
+        enhanced_vpc_routing => InPlace { alone: true, lowers: Reduction::Less };
+        port => InPlace { alone: true, lowers: Reduction::Any };
     }
 }
 
 /// Clusters. An elastic resize takes about ten minutes, of which the cut-over interrupts; writes are counted as
 /// stopped throughout, which is the safe reading.
 const CLUSTER_TIMING: Timing = Timing {
-    create: Lasts::new(420, 900),
-    delete: Lasts::new(420, 600),
-    in_place: Lasts::new(60, 300),
-    online: Lasts::new(3_600, 14_400),
-    restart: Lasts::new(300, 600),
-    restart_outage: Lasts::new(300, 600),
-    failover: Lasts::new(120, 300),
-    failover_outage: Lasts::new(45, 120),
-    resize: Lasts::new(600, 1_200),
+    create: DurationEstimate::new(420, 900),
+    delete: DurationEstimate::new(420, 600),
+    in_place: DurationEstimate::new(60, 300),
+    online: DurationEstimate::new(3_600, 14_400),
+    restart: DurationEstimate::new(300, 600),
+    restart_outage: DurationEstimate::new(300, 600),
+    failover: DurationEstimate::new(120, 300),
+    failover_outage: DurationEstimate::new(45, 120),
+    resize: DurationEstimate::new(600, 1_200),
 };
 
 /// A classic resize moves all data to another cluster: hours to days, by data.
-const CLASSIC: Lasts = Lasts::new(7_200, 86_400);
+const CLASSIC: DurationEstimate = DurationEstimate::new(7_200, 86_400);
 
 /// How far an elastic resize of a class leads: to at most so many times its nodes, and at least to one of so many parts.
 /// Source: Redshift management guide, 2026, as in the catalog's limits.
@@ -93,7 +93,7 @@ fn elastic_reach(class: &str) -> (u32, u32) {
 
 /// How long a resize takes that no elastic one leads to; nothing where an elastic one does, or nothing is resized.
 /// A single node has no elastic resize.
-fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<Lasts> {
+fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<DurationEstimate> {
     let shape = |attrs: &AnyAttrs| match attrs {
         AnyAttrs::RedshiftCluster(cluster) => cluster.nodes.zip(cluster.node_type.clone()),
         _ => None,
@@ -110,13 +110,13 @@ fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<Lasts> {
 
 /// Serverless.
 const SERVERLESS_TIMING: Timing = Timing {
-    create: Lasts::new(180, 420),
-    delete: Lasts::new(180, 420),
-    in_place: Lasts::new(180, 600),
-    online: Lasts::new(1_800, 7_200),
-    restart: Lasts::new(180, 600),
-    restart_outage: Lasts::new(0, 0),
-    failover: Lasts::new(180, 600),
-    failover_outage: Lasts::new(0, 0),
-    resize: Lasts::new(180, 600),
+    create: DurationEstimate::new(180, 420),
+    delete: DurationEstimate::new(180, 420),
+    in_place: DurationEstimate::new(180, 600),
+    online: DurationEstimate::new(1_800, 7_200),
+    restart: DurationEstimate::new(180, 600),
+    restart_outage: DurationEstimate::new(0, 0),
+    failover: DurationEstimate::new(180, 600),
+    failover_outage: DurationEstimate::new(0, 0),
+    resize: DurationEstimate::new(180, 600),
 };

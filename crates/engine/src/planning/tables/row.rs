@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::facts::Lasts;
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_schema::table::{Attrs, Change, Field, FieldChange, HIDDEN};
 
 /// Which way a numeric field may go without its owner's consent.
@@ -18,7 +18,7 @@ pub enum Shrink {
 /// Which way a field may not go in a freeze: what a change takes from redundancy, protection, capacity, or from those who may
 /// connect.
 #[derive(Clone, Copy, Debug)]
-pub enum Lowers {
+pub enum Reduction {
     /// Neither value is less than the other: names, windows, an order.
     Nothing,
     /// A smaller number, `false`, or a list without an entry that it had.
@@ -33,7 +33,7 @@ pub enum Lowers {
     By(fn(&Value, &Value) -> bool),
 }
 
-impl Lowers {
+impl Reduction {
     /// Whether the second value takes something away from the first. Where a switch was not told, nobody knows that it was
     /// off.
     pub fn judge(self, before: Option<&Value>, after: &Value) -> bool {
@@ -57,7 +57,7 @@ impl Lowers {
 
 /// How the service gets a field from a seen value to a wanted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum ChangePath {
     /// In one change, of the sort that the table says.
     Direct,
     /// By this value first; from there the next plan goes on.
@@ -77,13 +77,13 @@ pub struct Columns<T, A> {
     pub alone: bool,
     /// The one field that is changed in the same call, when both change: the service takes no other.
     pub with: Option<&'static str>,
-    /// From the seen object (second) to the wanted one (first); [`Way::Direct`] when absent.
-    pub way: Option<fn(&A, &A) -> Way>,
+    /// From the seen object (second) to the wanted one (first); [`ChangePath::Direct`] when absent.
+    pub way: Option<fn(&A, &A) -> ChangePath>,
     /// Members of one global object have it in common: it is changed at the primary, for all of them.
     pub common: bool,
     /// What takes redundancy, protection or capacity away. A field that is changed while its object serves says it, or does
     /// not compile.
-    pub lowers: Option<Lowers>,
+    pub lowers: Option<Reduction>,
 }
 
 impl<T: PartialEq, A> Columns<T, A> {
@@ -119,9 +119,9 @@ pub struct FieldRow<A> {
     pub shrink: Shrink,
     pub alone: bool,
     pub with: Option<&'static str>,
-    pub way: Option<fn(&A, &A) -> Way>,
+    pub way: Option<fn(&A, &A) -> ChangePath>,
     pub common: bool,
-    pub lowers: Option<Lowers>,
+    pub lowers: Option<Reduction>,
     /// Whether the first is set and not satisfied by the second; the third says whether what is not told satisfies.
     pub differs: fn(&A, &A, bool) -> bool,
 }
@@ -197,28 +197,28 @@ pub(super) use {column, rows};
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// From the call until ready.
-    pub create: Lasts,
+    pub create: DurationEstimate,
     /// From the call until gone.
-    pub delete: Lasts,
+    pub delete: DurationEstimate,
     /// A change in place.
-    pub in_place: Lasts,
+    pub in_place: DurationEstimate,
     /// A change with data moving while serving.
-    pub online: Lasts,
+    pub online: DurationEstimate,
     /// A change with a restart, as a whole.
-    pub restart: Lasts,
+    pub restart: DurationEstimate,
     /// The part of it in which the object does not answer.
-    pub restart_outage: Lasts,
+    pub restart_outage: DurationEstimate,
     /// A change with a failover, as a whole.
-    pub failover: Lasts,
+    pub failover: DurationEstimate,
     /// The part of a failover in which writes fail.
-    pub failover_outage: Lasts,
+    pub failover_outage: DurationEstimate,
     /// A change that stops writes for its whole length.
-    pub resize: Lasts,
+    pub resize: DurationEstimate,
 }
 
 impl Timing {
     /// How long a change takes as a whole.
-    pub const fn of(&self, change: Change) -> Lasts {
+    pub const fn of(&self, change: Change) -> DurationEstimate {
         match change {
             Change::InPlace => self.in_place,
             Change::Online => self.online,
@@ -230,9 +230,9 @@ impl Timing {
     }
 
     /// How long writes fail because of a change to an object that takes writes.
-    pub const fn write_outage(&self, change: Change) -> Lasts {
+    pub const fn write_outage(&self, change: Change) -> DurationEstimate {
         match change {
-            Change::InPlace | Change::Online => Lasts::new(0, 0),
+            Change::InPlace | Change::Online => DurationEstimate::new(0, 0),
             Change::Restart => self.restart_outage,
             Change::Failover => self.failover_outage,
             Change::Resize => self.resize,
@@ -245,9 +245,9 @@ impl Timing {
 #[derive(Clone, Copy, Debug)]
 pub struct SlowResize {
     /// How long the slowest of them takes.
-    pub slowest: Lasts,
+    pub slowest: DurationEstimate,
     /// How long it takes from the first to the second; nothing where the usual time is enough, or nothing is resized.
-    pub lasts: fn(&AnyAttrs, &AnyAttrs) -> Option<Lasts>,
+    pub lasts: fn(&AnyAttrs, &AnyAttrs) -> Option<DurationEstimate>,
 }
 
 /// In which order members take the write role: the least first, then by name.
@@ -305,17 +305,17 @@ pub fn differing<A: Attrs>(rows: &[FieldRow<A>], wanted: &A, seen: &A) -> Vec<Fi
 }
 
 fn change_of<A: Attrs>(field: &Field<A>, row: &FieldRow<A>, wanted: &A, seen: &A) -> FieldChange {
-    let (change, through) = match row.way.map_or(Way::Direct, |way| way(wanted, seen)) {
-        Way::Direct => (row.change, None),
-        Way::Through(value) => (row.change, Some(value)),
-        Way::Anew => (Change::Replace, None),
+    let (change, through) = match row.way.map_or(ChangePath::Direct, |way| way(wanted, seen)) {
+        ChangePath::Direct => (row.change, None),
+        ChangePath::Through(value) => (row.change, Some(value)),
+        ChangePath::Anew => (Change::Replace, None),
     };
     let is_through = through.is_some();
     let before = (field.get)(seen);
     let after = through.or_else(|| (field.get)(wanted)).unwrap_or(Value::Null);
     let shrinks = row.shrink == Shrink::BoundByUse && is_smaller(&after, before.as_ref());
     // What interrupts is judged by that.
-    let lowers = serves(change) && row.lowers.unwrap_or(Lowers::Any).judge(before.as_ref(), &after);
+    let lowers = serves(change) && row.lowers.unwrap_or(Reduction::Any).judge(before.as_ref(), &after);
     FieldChange {
         field: field.name.to_owned(),
         before: before.map(|value| if field.secret { Value::from(HIDDEN) } else { value }),

@@ -5,43 +5,43 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::row::{KindRow, Lowers, Timing, Way, rows};
-use rgctl_model::kinds::facts::Lasts;
+use super::row::{ChangePath, KindRow, Reduction, Timing, rows};
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 
 rows! {
     /// A set of subnets in which a store's members may be placed.
     SUBNET_GROUP of SubnetGroupAttrs {
-        description => InPlace { lowers: Lowers::Nothing };
-        subnets => InPlace { lowers: Lowers::Less };
+        description => InPlace { lowers: Reduction::Nothing };
+        subnets => InPlace { lowers: Reduction::Less };
     }
 
     /// A named set of engine parameters.
     PARAMETERS of ParameterGroupAttrs {
         family => Replace;
         description => Replace;
-        parameters => InPlace { same: holds_all, lowers: Lowers::By(is_switched_off) };
+        parameters => InPlace { same: holds_all, lowers: Reduction::By(is_switched_off) };
     }
 
     /// A snapshot of a store; made by the service or by a deletion, and only ever observed and kept.
     SNAPSHOT of SnapshotAttrs {
         source => Replace;
-        size_gib => InPlace { lowers: Lowers::Nothing };
+        size_gib => InPlace { lowers: Reduction::Nothing };
     }
 }
 
 /// Objects without members, roles or pauses that are made and removed at once.
 pub(super) const PLAIN: KindRow = KindRow {
     timing: Timing {
-        create: Lasts::new(2, 5),
-        delete: Lasts::new(2, 5),
-        in_place: Lasts::new(2, 5),
-        online: Lasts::new(60, 180),
-        restart: Lasts::new(60, 180),
-        restart_outage: Lasts::new(0, 0),
-        failover: Lasts::new(60, 180),
-        failover_outage: Lasts::new(0, 0),
-        resize: Lasts::new(60, 180),
+        create: DurationEstimate::new(2, 5),
+        delete: DurationEstimate::new(2, 5),
+        in_place: DurationEstimate::new(2, 5),
+        online: DurationEstimate::new(60, 180),
+        restart: DurationEstimate::new(60, 180),
+        restart_outage: DurationEstimate::new(0, 0),
+        failover: DurationEstimate::new(60, 180),
+        failover_outage: DurationEstimate::new(0, 0),
+        resize: DurationEstimate::new(60, 180),
     },
     slow_resize: None,
     takes_failover: false,
@@ -70,10 +70,10 @@ pub(super) fn minor_may_lead(wanted: &EngineVersion, seen: &EngineVersion) -> bo
 }
 
 /// No engine goes back to an older version in place.
-pub(super) fn never_back(wanted: Option<&EngineVersion>, seen: Option<&EngineVersion>) -> Way {
+pub(super) fn never_back(wanted: Option<&EngineVersion>, seen: Option<&EngineVersion>) -> ChangePath {
     match (wanted, seen) {
-        (Some(wanted), Some(seen)) if wanted.compare(seen) == Ordering::Less => Way::Anew,
-        _ => Way::Direct,
+        (Some(wanted), Some(seen)) if wanted.compare(seen) == Ordering::Less => ChangePath::Anew,
+        _ => ChangePath::Direct,
     }
 }
 
@@ -120,8 +120,8 @@ mod tests {
         let v = |text: &str| EngineVersion(text.to_owned());
         assert!(minor_may_lead(&v("16.4"), &v("16.6")));
         assert!(!minor_may_lead(&v("16.6"), &v("16.4")));
-        assert_eq!(never_back(Some(&v("15.9")), Some(&v("16.4"))), Way::Anew);
-        assert_eq!(never_back(Some(&v("17.1")), Some(&v("16.4"))), Way::Direct);
+        assert_eq!(never_back(Some(&v("15.9")), Some(&v("16.4"))), ChangePath::Anew);
+        assert_eq!(never_back(Some(&v("17.1")), Some(&v("16.4"))), ChangePath::Direct);
         assert!(!minor_may_lead(&v("16.6"), &v("17.1")));
         assert!(minor_may_lead(&v("8.0.mysql_aurora.3.08.0"), &v("8.0.mysql_aurora.3.10.1")));
         assert!(!minor_may_lead(&v("5.7.mysql_aurora.2.12.0"), &v("8.0.mysql_aurora.3.10.1")));
