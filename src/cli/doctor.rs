@@ -71,6 +71,7 @@ mod with_provider {
     use rgctl_aws::doctor::{CheckResult, DoctorCheck, RecordBucket, gather, report};
     use rgctl_machine::SystemClock;
     use rgctl_model::kinds::KindId;
+    use rgctl_model::overlay::Decisions;
     use rgctl_model::ports::Clock;
     use rgctl_permissions::PolicyFor;
     use rgctl_schema::names::BlueprintName;
@@ -115,8 +116,11 @@ mod with_provider {
     ) -> Result<PolicyFor, Failure> {
         if args.region.is_empty() {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
-            let loaded =
-                load::check(&input, settings, output)?.build(&[], adapters::now(settings), output)?;
+            let loaded = load::check(&input, settings, output)?.build(
+                &Decisions::default(),
+                adapters::now(settings),
+                output,
+            )?;
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only, part: None };
             return Ok(iam_policy::wanted(&loaded.desired, &policy, settings, output).await);
         }

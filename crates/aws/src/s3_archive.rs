@@ -17,7 +17,7 @@ use super::s3_trouble::{Backoff, is_lost_race};
 use rgctl_model::chain;
 use rgctl_model::journal::Entry;
 use rgctl_model::ports::archive::{Archive, WholeRecord};
-use rgctl_model::ports::{Chain, Lease, Store, StoreError};
+use rgctl_model::ports::{Chain, Lease, StoreError};
 use rgctl_model::scope::{CloudKind, Home, RecordId, Scope};
 use rgctl_schema::names::BlueprintName;
 use rgctl_schema::time::{Moment, Span};
@@ -147,7 +147,8 @@ impl S3Store {
         for cloud in [CloudKind::Aws, CloudKind::Sim] {
             let below = self.under(&format!("{RECORDS}/{}/", cloud.as_str()));
             for home in self.folders(&below).await?.into_iter().filter_map(|name| Home::new(cloud, name)) {
-                if self.head(&Scope::new(home.clone(), blueprint.clone())).await?.head.seq > 0 {
+                let scope = Scope::new(home.clone(), blueprint.clone());
+                if self.head(&scope).await?.head.seq > 0 || self.has_decisions(&scope).await? {
                     homes.insert(home);
                 }
             }
@@ -318,17 +319,22 @@ impl S3Store {
         if !is_beginning {
             return Err(StoreError::Taken { scope: scope.clone() });
         }
+        // The head comes last: until then there is no record here, and all of this may be done again.
+        self.take_decisions_in(scope, &record.decisions, &record.standing).boxed().await?;
+        self.take_messages_in(scope, &record.messages).boxed().await?;
+        self.take_memories_in(scope, record).boxed().await?;
         let new: Vec<Entry> = record.entries.iter().filter(|one| one.seq > read.head.seq).cloned().collect();
         // In one batch: several would look like the rest of a record that was cut off, until the head is there.
         if let (Some(first), Some(end)) = (new.first(), new.last()) {
             self.put_batch(scope, first.seq, end, &new).await?;
         }
-        let Some(end) = record.entries.last() else { return Ok(()) };
+        let end = record.entries.last().map(|end| (end.seq, end.hash.clone()));
+        let (seq, hash) = end.unwrap_or_default();
         let head = Head {
             format: FORMAT.to_owned(),
             lease: read.head.lease.clone(),
-            seq: end.seq,
-            hash: end.hash.clone(),
+            seq,
+            hash,
             overlays: [],
             record: Some(record.identity.clone()),
             moved_to: None,
@@ -358,8 +364,15 @@ impl Archive for S3Store {
         async move {
             let identity = self.identity_now(scope).await?;
             let entries = self.entries_now(scope, 0).await?;
-            let messages = self.inbox(scope, 0).await?;
-            Ok(WholeRecord { messages, ..WholeRecord::of_lines(identity, entries) })
+            Ok(WholeRecord {
+                identity,
+                entries,
+                decisions: self.decisions_now(scope, 0).await?,
+                standing: self.standing_now(scope).await?,
+                messages: self.inbox_now(scope, 0).await?,
+                checkpoint: self.kept_checkpoint(scope).await?,
+                blobs: self.blobs_now(scope).await?,
+            })
         }
         .boxed()
     }

@@ -177,6 +177,10 @@ impl S3Store {
         Ok(Read { head, mark })
     }
 
+    pub(super) async fn check_here(&self, scope: &Scope) -> Result<(), Trouble> {
+        Ok(here(&self.head(scope).await?.head, scope)?)
+    }
+
     /// Puts a new head in the place of the one that was read.
     pub(super) async fn exchange(
         &self,
@@ -316,6 +320,14 @@ impl S3Store {
     }
 }
 
+/// Whether the record is still here.
+fn here(head: &Head, scope: &Scope) -> Result<(), StoreError> {
+    match &head.moved_to {
+        Some(to) => Err(StoreError::Moved { blueprint: scope.blueprint.clone(), to: to.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Whether a lease is the current one.
 pub(super) fn check(head: &Head, lease: &Lease) -> Result<(), StoreError> {
     match &head.lease {
@@ -335,9 +347,7 @@ impl Store for S3Store {
         watched: Option<&'a Lease>,
     ) -> BoxFuture<'a, Result<Lease, StoreError>> {
         let judge = move |head: &Head| {
-            if let Some(to) = &head.moved_to {
-                return Err(StoreError::Moved { blueprint: scope.blueprint.clone(), to: to.clone() });
-            }
+            here(head, scope)?;
             if let Some(current) = &head.lease
                 && !current.is_free_for(run, watched)
             {
@@ -434,22 +444,26 @@ impl Store for S3Store {
         self.homes_now(blueprint).boxed()
     }
 
-    fn decisions<'a>(&'a self, _: &'a Scope, _: u64) -> BoxFuture<'a, Result<Vec<Decided>, StoreError>> {
-        async { Ok(Vec::new()) }.boxed()
+    fn decisions<'a>(
+        &'a self,
+        scope: &'a Scope,
+        after: u64,
+    ) -> BoxFuture<'a, Result<Vec<Decided>, StoreError>> {
+        self.decisions_now(scope, after).boxed()
     }
 
-    fn standing<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<Decisions, StoreError>> {
-        async { Ok(Decisions::default()) }.boxed()
+    fn standing<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Decisions, StoreError>> {
+        self.standing_now(scope).boxed()
     }
 
     fn decide<'a>(
         &'a self,
-        _: &'a Scope,
-        _: u64,
-        _: Moment,
-        _: &'a Decision,
+        scope: &'a Scope,
+        expected: u64,
+        at: Moment,
+        what: &'a Decision,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        async { Err(unavailable("decisions are not kept on S3 by this version")) }.boxed()
+        self.decide_now(scope, expected, at, what).boxed()
     }
 
     fn scopes(&self) -> BoxFuture<'_, Result<BTreeSet<Scope>, StoreError>> {
@@ -467,34 +481,34 @@ impl Store for S3Store {
     fn resume<'a>(
         &'a self,
         scope: &'a Scope,
-        _: u32,
+        version: u32,
     ) -> BoxFuture<'a, Result<(Option<Checkpoint>, Vec<Entry>), StoreError>> {
-        async move { Ok((None, self.entries_now(scope, 0).await?)) }.boxed()
+        self.resume_now(scope, version).boxed()
     }
 
     fn put_checkpoint<'a>(
         &'a self,
         lease: &'a Lease,
-        _: &'a Checkpoint,
+        checkpoint: &'a Checkpoint,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move { check(&self.head(&lease.scope).await?.head, lease) }.boxed()
+        self.put_checkpoint_now(lease, checkpoint).boxed()
     }
 
     fn blob<'a>(
         &'a self,
-        _: &'a Scope,
-        _: &'a BlobKey,
+        scope: &'a Scope,
+        key: &'a BlobKey,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        async { Ok(None) }.boxed()
+        self.blob_now(scope, key).boxed()
     }
 
     fn put_blob<'a>(
         &'a self,
-        _: &'a Scope,
-        _: &'a BlobKey,
-        _: &'a [u8],
+        scope: &'a Scope,
+        key: &'a BlobKey,
+        bytes: &'a [u8],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        async { Err(unavailable("memories are not kept on S3 by this version")) }.boxed()
+        self.put_blob_now(scope, key, bytes).boxed()
     }
 }
 

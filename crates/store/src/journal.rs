@@ -188,7 +188,9 @@ impl SqliteStore {
 
     fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
         let connection = self.connection();
-        let mut query = connection.prepare("select distinct scope from lines").map_err(unavailable)?;
+        let mut query = connection
+            .prepare("select scope from lines union select scope from standing")
+            .map_err(unavailable)?;
         let rows = query.query_map([], |row| row.get::<_, String>(0)).map_err(unavailable)?;
         let scopes: Vec<String> = rows.collect::<Result<_, _>>().map_err(unavailable)?;
         let known = scopes.iter().filter_map(|text| Scope::parse(text));

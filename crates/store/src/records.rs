@@ -175,9 +175,10 @@ impl SqliteStore {
             }
             let new: Vec<Entry> = theirs.filter(|entry| entry.seq > known).cloned().collect();
             put_lines(transaction, scope, &new)?;
-            if let Some(end) = record.entries.last() {
-                move_end(transaction, scope, end.seq, &end.hash)?;
-            }
+            // Also one without lines, whose decisions have come: it has an identity, and a place.
+            let end = record.entries.last().map(|end| (end.seq, end.hash.as_str()));
+            let (seq, hash) = end.unwrap_or_default();
+            move_end(transaction, scope, seq, hash)?;
             let own = "update records set identity = ?2, moved_to = null where scope = ?1";
             transaction.execute(own, [scope.to_string(), record.identity.0.clone()]).map_err(unavailable)?;
             decisions::take_in(transaction, scope, &record.decisions, &record.standing)?;
@@ -209,7 +210,8 @@ impl SqliteStore {
     fn close_now(&self, lease: &Lease, to: &str) -> Result<(), StoreError> {
         self.write(true, |transaction| {
             leases::check(transaction, lease)?;
-            let statement = "update records set moved_to = ?2 where scope = ?1";
+            let statement = "insert into records (scope, seq, hash, moved_to) values (?1, 0, '', ?2)
+                             on conflict (scope) do update set moved_to = excluded.moved_to";
             let scope = lease.scope.to_string();
             transaction.execute(statement, [scope.as_str(), to]).map(drop).map_err(unavailable)
         })

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use rgctl_model::address::Address;
+use rgctl_model::checkpoint::{BlobKey, Checkpoint};
 use rgctl_model::inbox::Request;
 use rgctl_model::journal::{Event, Outcome, regions_of};
 use rgctl_model::overlay::Decisions;
-use rgctl_model::ports::archive::{Archive, WholeRecord};
+use rgctl_model::ports::archive::Archive;
 use rgctl_model::ports::{Lease, Store, StoreError};
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
 
+use crate::decision_law::{key, set};
 use crate::fixtures::region;
 
 pub const LEASE: Span = Span::from_secs(60);
@@ -258,17 +260,23 @@ pub async fn obeys_the_laws_of_moves(from: &dyn Archive, to: &dyn Archive) {
     let (game, start) = (game(), Moment::from_secs(1_000));
     let lease = from.take_lease(&game, &run("r1"), "ann", start, LEASE, None).await.unwrap();
     from.append(&lease, 0, start, &[event("one"), event("two"), begun_in("us-east-1")]).await.unwrap();
+    let beside = put_beside(from, &lease).await;
     from.release_lease(&lease).await.unwrap();
     let identity = from.identity(&game).await.unwrap();
     assert_eq!(from.identity(&game).await.unwrap(), identity, "it never changes");
     assert_ne!(to.identity(&game).await.unwrap(), identity, "each store has one of its own");
     assert_eq!(from.old_entries(&game).await.unwrap(), []);
 
-    let entries = from.entries(&game, 0).await.unwrap();
-    let whole = WholeRecord::of_lines(identity.clone(), entries);
+    let whole = from.whole(&game).await.unwrap();
+    assert_eq!(whole.entries, from.entries(&game, 0).await.unwrap());
+    assert_eq!(whole.identity, identity);
+    assert_eq!((whole.decisions.len(), whole.messages.len(), whole.blobs.len()), (2, 1, 1));
+    assert_eq!(whole.checkpoint.as_ref(), Some(&beside));
     to.take_in(&game, &whole).await.unwrap();
     to.take_in(&game, &whole).await.unwrap();
     assert_eq!(to.entries(&game, 0).await.unwrap(), whole.entries);
+    assert_eq!(to.whole(&game).await.unwrap(), whole, "with all that belongs to it");
+    assert_eq!(to.resume(&game, beside.version).await.unwrap(), (Some(beside), Vec::new()));
     assert_eq!(to.regions(&game).await.unwrap(), from.regions(&game).await.unwrap());
     assert_eq!(to.identity(&game).await.unwrap(), identity);
     assert_eq!(to.homes(&game.blueprint).await.unwrap(), BTreeSet::from([game.home.clone()]));
@@ -281,8 +289,43 @@ pub async fn obeys_the_laws_of_moves(from: &dyn Archive, to: &dyn Archive) {
     let late = from.take_lease(&game, &run("r3"), "cid", start, LEASE, None).await;
     assert!(matches!(late, Err(StoreError::Moved { to, .. }) if to == "s3://team"));
     assert_eq!(from.entries(&game, 0).await.unwrap(), whole.entries, "it can still be read");
+    let late = from.decide(&game, 0, start, &set(key(3), 1)).await;
+    assert!(matches!(late, Err(StoreError::Moved { .. })), "and nothing is decided there any more: {late:?}");
+    let late = from.put_blob(&game, &BlobKey::new("scaler").unwrap(), b"late").await;
+    assert!(matches!(late, Err(StoreError::Moved { .. })), "{late:?}");
 
     let lease = to.take_lease(&game, &run("r4"), "dan", start, LEASE, None).await.unwrap();
     assert_eq!(to.append(&lease, 3, start, &[event("four")]).await.unwrap(), 4);
     assert!(matches!(to.take_in(&game, &whole).await, Err(StoreError::Taken { .. })), "it went on since");
+    assert_eq!(to.decide(&game, 2, start, &set(key(1), 9)).await.unwrap(), 3, "decisions go on, too");
+
+    // Decisions without a record are one, and are not joined with others.
+    let planned = of_law("planned");
+    from.decide(&planned, 0, start, &set(key(1), 4)).await.unwrap();
+    assert_eq!(from.homes(&planned.blueprint).await.unwrap(), BTreeSet::from([planned.home.clone()]));
+    let whole = from.whole(&planned).await.unwrap();
+    to.take_in(&planned, &whole).await.unwrap();
+    assert_eq!(to.whole(&planned).await.unwrap(), whole);
+    let lease = from.take_lease(&planned, &run("r5"), "eve", start, LEASE, None).await.unwrap();
+    from.close(&lease, "s3://team").await.unwrap();
+    let late = from.decide(&planned, 1, start, &set(key(1), 5)).await;
+    assert!(matches!(late, Err(StoreError::Moved { .. })), "{late:?}");
+    let apart = of_law("apart");
+    from.decide(&apart, 0, start, &set(key(1), 4)).await.unwrap();
+    to.decide(&apart, 0, start, &set(key(1), 5)).await.unwrap();
+    let taken = to.take_in(&apart, &from.whole(&apart).await.unwrap()).await;
+    assert!(matches!(taken, Err(StoreError::Taken { .. })), "{taken:?}");
+}
+
+/// Puts something of every sort beside a record of three lines; yields the checkpoint.
+async fn put_beside(store: &dyn Archive, lease: &Lease) -> Checkpoint {
+    let (scope, start) = (&lease.scope, START);
+    store.decide(scope, 0, start, &set(key(1), 4)).await.unwrap();
+    store.decide(scope, 1, start, &set(key(1), 5)).await.unwrap();
+    store.post(scope, "bob", start, &Request::Yield { epoch: 1 }).await.unwrap();
+    store.put_blob(scope, &BlobKey::new("scaler/accounts").unwrap(), b"learnt").await.unwrap();
+    let (seq, hash) = store.head(scope).await.unwrap();
+    let checkpoint = Checkpoint::new(seq, hash, 7, "state\nin two lines".into());
+    store.put_checkpoint(lease, &checkpoint).await.unwrap();
+    checkpoint
 }

@@ -16,21 +16,24 @@ use rgctl_aws::clients::{AwsOptions, Pool, Transport};
 use rgctl_aws::s3_store::{S3Place, S3Store};
 use rgctl_engine::planning::NoFigures;
 use rgctl_machine::SystemClock;
-use rgctl_model::chain::digest;
+use rgctl_model::chain::{digest, seal_decision};
+use rgctl_model::checkpoint::Checkpoint;
 use rgctl_model::inbox::Request;
 use rgctl_model::journal::{Entry, Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{TAG_BLUEPRINT, TAG_RECORD};
+use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::{Blocker, Op, Plan};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::archive::Archive;
-use rgctl_model::ports::{Clock, Cloud, Permit, Store, StoreError};
+use rgctl_model::ports::{Chain, Clock, Cloud, KEPT_DECISIONS, Permit, Store, StoreError};
 use rgctl_model::scope::{RecordId, Scope};
 use rgctl_schema::names::{RunId, Token};
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{GENESIS, SimCloud};
 
 use super::replay::Still;
+use rgctl_testkit::decision_law::{count, key, obeys_the_laws_of_decisions, obeys_the_laws_of_memories, set};
 use rgctl_testkit::fixtures::{address, cluster_store, desired, region};
 use rgctl_testkit::store_law::{obeys_the_laws, obeys_the_laws_of_leases, obeys_the_laws_of_moves};
 
@@ -51,6 +54,8 @@ struct Bucket {
     trouble: VecDeque<(&'static str, Trouble)>,
     /// Keys of the writes that arrived, made or not.
     asked: Vec<String>,
+    /// Keys that were read; of a listing its prefix and a `*`.
+    read: Vec<String>,
 }
 
 type Answer = http::Response<SdkBody>;
@@ -76,10 +81,13 @@ impl Bucket {
         match request.method().as_str() {
             "PUT" => self.put(&key, request),
             "GET" if key.is_empty() => self.list(request.uri().query().unwrap_or_default()),
-            "GET" => match self.objects.get(&key) {
-                Some((body, mark)) => answer(200, Some(*mark), body.clone()),
-                None => refused(404, "NoSuchKey"),
-            },
+            "GET" => {
+                self.read.push(key.clone());
+                match self.objects.get(&key) {
+                    Some((body, mark)) => answer(200, Some(*mark), body.clone()),
+                    None => refused(404, "NoSuchKey"),
+                }
+            }
             other => panic!("{other} {path}"),
         }
     }
@@ -112,12 +120,13 @@ impl Bucket {
         }
     }
 
-    fn list(&self, query: &str) -> Answer {
+    fn list(&mut self, query: &str) -> Answer {
         let asked = |name: &str| {
             let pair = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
             pair.map(|value| value.replace("%2F", "/")).unwrap_or_default()
         };
         let (prefix, after, delimiter) = (asked("prefix"), asked("start-after"), asked("delimiter"));
+        self.read.push(format!("{prefix}*"));
         let keys = self.objects.keys().filter(|key| key.starts_with(&prefix) && **key > after);
         let mut text = String::new();
         let mut folders = std::collections::BTreeSet::new();
@@ -181,6 +190,147 @@ async fn a_bucket_obeys_the_laws_of_records_and_of_leases() {
     obeys_the_laws_of_leases(&open, false).await;
 }
 
+#[tokio::test]
+async fn a_bucket_obeys_the_laws_of_decisions_and_of_memories() {
+    let bucket = Arc::default();
+    let open = || -> Box<dyn Store> { Box::new(process(&bucket).0) };
+    obeys_the_laws_of_decisions(&open, 130).await;
+    obeys_the_laws_of_memories(&process(&bucket).0).await;
+}
+
+/// Four decisions in a bucket, and their folder.
+async fn four_decisions(bucket: &Arc<Mutex<Bucket>>) -> S3Store {
+    let store = process(bucket).0;
+    for number in 0..4 {
+        let what = set(key(number), u32::try_from(number).unwrap());
+        store.decide(&game(), 0, Moment::EPOCH, &what).await.unwrap();
+    }
+    store
+}
+
+const FOLDER: &str = "team/records/aws/123456789012/game/";
+
+fn line_key(number: u64) -> String {
+    format!("{FOLDER}decisions/{number:016}.json")
+}
+
+fn change(objects: &mut BTreeMap<String, (Vec<u8>, u64)>, key: &str) {
+    let (body, _) = objects.get_mut(key).unwrap();
+    *body = String::from_utf8(body.clone()).unwrap().replace("launch", "LAUNCH").into_bytes();
+}
+
+#[tokio::test]
+async fn a_decision_in_a_bucket_that_was_changed_removed_or_slipped_in_is_named() {
+    type Harm = fn(&mut BTreeMap<String, (Vec<u8>, u64)>);
+    let long_past: [Harm; 2] =
+        [|objects| change(objects, &line_key(2)), |objects| drop(objects.remove(&line_key(2)))];
+    let at_end: [Harm; 4] = [
+        |objects| drop(objects.remove(&line_key(4))),
+        |objects| drop(objects.insert(line_key(4), objects[&line_key(3)].clone())),
+        |objects| drop(objects.insert(line_key(5), objects[&line_key(4)].clone())),
+        |objects| objects.retain(|key, _| !key.contains("/decisions/")),
+    ];
+    let is_damaged = |result: Option<StoreError>| {
+        matches!(result, Some(StoreError::Damaged { chain: Chain::Decisions, .. }))
+    };
+    let cases = long_past.into_iter().map(|harm| (harm, false)).chain(at_end.map(|harm| (harm, true)));
+    for (number, (harm, is_at_the_end)) in cases.enumerate() {
+        let bucket: Arc<Mutex<Bucket>> = Arc::default();
+        let store = four_decisions(&bucket).await;
+        harm(&mut bucket.lock().unwrap().objects);
+        assert!(is_damaged(store.decisions(&game(), 0).await.err()), "{number}");
+        assert_eq!(is_damaged(store.standing(&game()).await.err()), is_at_the_end, "{number}");
+    }
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let store = four_decisions(&bucket).await;
+    change(&mut bucket.lock().unwrap().objects, &format!("{FOLDER}standing.json"));
+    assert!(is_damaged(store.standing(&game()).await.err()), "what stands is not what its line says");
+    assert!(is_damaged(store.decide(&game(), 0, Moment::EPOCH, &set(key(9), 1)).await.err()));
+    assert!(is_damaged(store.decisions(&game(), 0).await.err()));
+}
+
+#[tokio::test]
+async fn what_stands_in_a_bucket_is_known_also_where_its_writer_was_cut_off_before_it_said_so() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let store = four_decisions(&bucket).await;
+    let known = store.standing(&game()).await.unwrap();
+    let lines = store.decisions(&game(), 0).await.unwrap();
+    // Nothing was said at all, or an older writer's word is all there is.
+    let older = {
+        let bucket: Arc<Mutex<Bucket>> = Arc::default();
+        let store = process(&bucket).0;
+        store.decide(&game(), 0, Moment::EPOCH, &set(key(0), 0)).await.unwrap();
+        let objects = &bucket.lock().unwrap().objects;
+        objects[&format!("{FOLDER}standing.json")].clone()
+    };
+    for said in [None, Some(older)] {
+        let standing = format!("{FOLDER}standing.json");
+        match said {
+            None => drop(bucket.lock().unwrap().objects.remove(&standing)),
+            Some(older) => drop(bucket.lock().unwrap().objects.insert(standing, older)),
+        }
+        assert_eq!(store.standing(&game()).await.unwrap(), known);
+        assert_eq!(store.decisions(&game(), 0).await.unwrap(), lines);
+    }
+    assert_eq!(store.decide(&game(), 4, Moment::EPOCH, &set(key(3), 8)).await.unwrap(), 5);
+    assert_eq!(count(&store.standing(&game()).await.unwrap(), &key(3)), Some(8));
+}
+
+#[tokio::test]
+async fn of_a_long_log_in_a_bucket_the_newest_lines_are_read_and_what_stands_is_whole() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let store = process(&bucket).0;
+    let mut known = Decisions::default();
+    for number in 0..KEPT_DECISIONS + 5 {
+        let what = set(key(usize::try_from(number % 7).unwrap()), u32::try_from(number).unwrap());
+        let sealed = seal_decision(&game(), &known, known.epoch(&what.key()), Moment::EPOCH, &what);
+        let (line, after) = sealed.unwrap();
+        let body = serde_json::to_vec(&line).unwrap();
+        bucket.lock().unwrap().objects.insert(line_key(line.seq), (body, line.seq));
+        known = after;
+    }
+    let body = serde_json::to_vec(&known).unwrap();
+    bucket.lock().unwrap().objects.insert(format!("{FOLDER}standing.json"), (body, 9_999));
+    bucket.lock().unwrap().writes = 10_000;
+    assert_eq!(store.standing(&game()).await.unwrap(), known);
+    let lines = store.decisions(&game(), 0).await.unwrap();
+    assert_eq!((lines.len() as u64, lines[0].seq), (KEPT_DECISIONS, 6));
+    let next = set(key(1), 7);
+    let expected = known.epoch(&next.key());
+    assert_eq!(store.decide(&game(), expected, Moment::EPOCH, &next).await.unwrap(), KEPT_DECISIONS + 6);
+    assert_eq!(store.decisions(&game(), 0).await.unwrap()[0].seq, 7);
+    // It moves as far as it is read.
+    let there: Arc<Mutex<Bucket>> = Arc::default();
+    let whole = store.whole(&game()).await.unwrap();
+    process(&there).0.take_in(&game(), &whole).await.unwrap();
+    assert_eq!(process(&there).0.whole(&game()).await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn a_quiet_turn_asks_a_bucket_for_three_small_objects_and_lists_nothing() {
+    let bucket: Arc<Mutex<Bucket>> = Arc::default();
+    let store = four_decisions(&bucket).await;
+    let now = Moment::from_secs(1_000);
+    let lease = store.take_lease(&game(), &RunId("r1".into()), "ann", now, LEASE, None).await.unwrap();
+    store.append(&lease, 0, now, &[event("one")]).await.unwrap();
+    let (seq, hash) = Store::head(&store, &game()).await.unwrap();
+    store.put_checkpoint(&lease, &Checkpoint::new(seq, hash, 1, "state".into())).await.unwrap();
+    let reads = |bucket: &Arc<Mutex<Bucket>>| -> Vec<String> {
+        let read = std::mem::take(&mut bucket.lock().unwrap().read);
+        read.into_iter().map(|key| key.replace(FOLDER, "")).collect()
+    };
+    reads(&bucket);
+    Store::head(&store, &game()).await.unwrap();
+    store.decisions(&game(), 4).await.unwrap();
+    assert_eq!(reads(&bucket), ["head.json", "decisions/0000000000000005.json"]);
+    assert!(store.resume(&game(), 1).await.unwrap().0.is_some());
+    assert_eq!(
+        reads(&bucket),
+        ["checkpoint.json", "head.json"],
+        "and a new process reads no line of history"
+    );
+}
+
 /// Whatever a bucket says to one write of each sort, made or not, the record is what it would have been.
 #[tokio::test(start_paused = true)]
 async fn trouble_that_passes_ends_no_run_and_doubles_no_line() {
@@ -211,12 +361,20 @@ async fn trouble_that_passes_ends_no_run_and_doubles_no_line() {
             let ask = Request::Yield { epoch: lease.epoch };
             trouble(".json");
             assert_eq!(store.post(&game(), "bob", now, &ask).await.unwrap(), 1, "{kind:?} {often}");
+            trouble(".json");
+            assert_eq!(store.decide(&game(), 0, now, &set(key(1), 3)).await.unwrap(), 1, "{kind:?} {often}");
+            bucket.lock().unwrap().trouble.clear();
+            trouble("2.json");
+            assert_eq!(store.decide(&game(), 1, now, &set(key(1), 4)).await.unwrap(), 2, "{kind:?} {often}");
             trouble("head.json");
             store.release_lease(&lease).await.unwrap();
             bucket.lock().unwrap().trouble.clear();
             let entries = store.entries(&game(), 0).await.unwrap();
             assert_eq!(entries.len(), 3, "{kind:?} {often}");
             assert_eq!(store.inbox(&game(), 0).await.unwrap().len(), 1, "{kind:?} {often}");
+            assert_eq!(store.decisions(&game(), 0).await.unwrap().len(), 2, "{kind:?} {often}");
+            let standing = store.standing(&game()).await.unwrap();
+            assert_eq!((count(&standing, &key(1)), standing.last_seq), (Some(4), 2), "{kind:?} {often}");
             assert!(store.lease(&game()).await.unwrap().unwrap().is_given_back(), "{kind:?} {often}");
         }
     }

@@ -231,7 +231,7 @@ pub trait Store: Send + Sync {
     fn known_identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Option<RecordId>, StoreError>> {
         self.identity(scope).map(|id| id.map(Some)).boxed()
     }
-    /// The accounts in which a blueprint has a record here, in order.
+    /// The accounts in which a blueprint has a record here, or decisions, in order.
     fn homes<'a>(&'a self, blueprint: &'a BlueprintName)
     -> BoxFuture<'a, Result<BTreeSet<Home>, StoreError>>;
 
