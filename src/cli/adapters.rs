@@ -48,7 +48,7 @@ pub fn open(settings: &Settings) -> Result<Adapters, Failure> {
         }
         #[cfg(feature = "aws")]
         CloudSettings::Aws { .. } => {
-            let cloud = aws(settings);
+            let cloud = aws_accounts(settings);
             let store = store(settings)?;
             Ok(Adapters { cloud: Box::new(cloud), clock: Box::new(SystemClock), wall: SystemClock, store })
         }
@@ -126,16 +126,40 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
 /// The provider with the credentials and the address that the settings name.
 #[cfg(feature = "aws")]
 pub fn aws(settings: &Settings) -> rgctl_aws::cloud::AwsCloud {
+    rgctl_aws::cloud::AwsCloud::new(usual(settings), std::sync::Arc::new(SystemClock))
+}
+
+/// The same, with the identity of its own in each region that names an account.
+#[cfg(feature = "aws")]
+pub fn aws_accounts(settings: &Settings) -> rgctl_aws::accounts::AwsAccounts {
+    let usual = usual(settings);
+    let accounts = settings.identities.0.iter().map(|identity| {
+        let options = rgctl_aws::clients::AwsOptions {
+            profile: identity.profile.clone().or_else(|| usual.profile.clone()),
+            role_arn: identity.role.clone(),
+            external_id: identity.external_id.clone(),
+            account: Some(identity.id.clone()),
+            endpoint_url: usual.endpoint_url.clone(),
+        };
+        (options, identity.regions.clone())
+    });
+    let accounts = accounts.collect();
+    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock);
+    rgctl_aws::accounts::AwsAccounts::new(usual, accounts, &clock)
+}
+
+#[cfg(feature = "aws")]
+fn usual(settings: &Settings) -> rgctl_aws::clients::AwsOptions {
     use rgctl_aws::clients::AwsOptions;
-    let options = match &settings.cloud {
+    match &settings.cloud {
         CloudSettings::Aws { profile, role_arn, endpoint_url } => AwsOptions {
             profile: profile.clone(),
             role_arn: role_arn.clone(),
             endpoint_url: endpoint_url.clone(),
+            ..AwsOptions::default()
         },
         CloudSettings::Sim => AwsOptions::default(),
-    };
-    rgctl_aws::cloud::AwsCloud::new(options, std::sync::Arc::new(SystemClock))
+    }
 }
 
 /// A bucket is asked in its own region, which its name does not tell.

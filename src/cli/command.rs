@@ -16,6 +16,7 @@ use super::schema::SchemaArgs;
 use super::sim_args::SimArgs;
 use super::template::TemplateArgs;
 use super::validate::ValidateArgs;
+use rgctl_schema::names::AccountName;
 
 /// Plans, provisions, scales and rehearses the recovery of managed data stores, in one or many regions.
 #[derive(Parser, Debug)]
@@ -119,9 +120,16 @@ pub struct IamPolicyCommand {
     /// The files.
     #[command(flatten)]
     pub input: InputArgs,
+    /// Of a blueprint in several accounts: the one whose policy is meant
+    #[arg(long, value_name = "NAME", value_parser = account_name)]
+    pub account: Option<AccountName>,
     /// How much is permitted.
     #[command(flatten)]
     pub shown: IamPolicyArgs,
+}
+
+fn account_name(text: &str) -> Result<AccountName, String> {
+    AccountName::new(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

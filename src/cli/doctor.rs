@@ -56,6 +56,7 @@ use with_provider::checkup;
 #[cfg(feature = "aws")]
 mod with_provider {
     use std::fmt::Write as _;
+    use std::sync::Arc;
 
     use serde::Serialize;
 
@@ -63,6 +64,7 @@ mod with_provider {
     use crate::cli::doctor::DoctorArgs;
     use crate::cli::error::Failure;
     use crate::cli::exit::Exit;
+    use crate::cli::identities::Identities;
     use crate::cli::output::Output;
     use crate::cli::settings::Settings;
     use crate::cli::{adapters, figures, iam_policy, load, names, validate};
@@ -88,16 +90,22 @@ mod with_provider {
         settings: &Settings,
         output: &mut Output,
     ) -> Result<(), Failure> {
-        let wanted = wanted(args, settings, output).await?;
+        let (wanted, identities) = wanted(args, settings, output).await?;
         let bucket = match &wanted.record {
             Some(record) => {
                 Some(RecordBucket { record: record.clone(), region: adapters::region_of_the_bucket()? })
             }
             None => None,
         };
-        let cloud = adapters::aws(settings);
-        let found = Box::pin(gather(cloud.pool(), &wanted, bucket.as_ref())).await;
-        let findings = report(&found, &wanted.regions);
+        let cloud = adapters::aws_accounts(&settings.working_as(identities));
+        let mut findings = Vec::new();
+        for (account, regions) in cloud.split(wanted.regions.iter()) {
+            let part = PolicyFor { regions, ..wanted.clone() };
+            // The record is read and written as whoever the environment says.
+            let bucket = bucket.as_ref().filter(|_| Arc::ptr_eq(account, cloud.usual()));
+            let found = Box::pin(gather(account.pool(), &part, bucket)).await;
+            findings.extend(report(&found, &part.regions));
+        }
         let able = findings.iter().all(|finding| finding.verdict != CheckResult::Wrong);
         let checkup = Checkup { able, findings };
         match settings.output {
@@ -113,28 +121,28 @@ mod with_provider {
         args: &DoctorArgs,
         settings: &Settings,
         output: &mut Output,
-    ) -> Result<PolicyFor, Failure> {
+    ) -> Result<(PolicyFor, Identities), Failure> {
         if args.region.is_empty() {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
-            let loaded = load::check(&input, settings, output)?.build(
-                &Decisions::default(),
-                adapters::now(settings),
-                output,
-            )?;
+            let checked = load::check(&input, settings, output)?;
+            let identities = checked.identities()?;
+            let loaded = checked.build(&Decisions::default(), adapters::now(settings), output)?;
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only, part: None };
-            return Ok(iam_policy::wanted(&loaded.desired, &policy, settings, output).await);
+            let wanted = iam_policy::wanted(&loaded.desired, &policy, settings, output).await;
+            return Ok((wanted, identities));
         }
         let catalog = figures::catalog(settings)?;
         let described = validate::read(&[], args.regions.as_deref(), &catalog, SystemClock.now()).0.regions;
         names::check_regions(&args.region, &names::regions(&catalog, &described))?;
-        Ok(PolicyFor {
+        let everything = PolicyFor {
             blueprint: BlueprintName::new("any").map_err(|error| Failure::of(Exit::Error, &error))?,
             kinds: KindId::ALL.iter().copied().collect(),
             regions: args.region.iter().cloned().collect(),
             writes: false,
             adopted: std::collections::BTreeSet::new(),
             record: iam_policy::record(settings),
-        })
+        };
+        Ok((everything, Identities::default()))
     }
 
     const fn word(verdict: CheckResult) -> (&'static str, Tone) {

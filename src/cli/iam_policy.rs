@@ -11,6 +11,7 @@ use super::adapters;
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
+use super::identities::Identities;
 use super::output::Output;
 use super::settings::{Settings, StoreSettings};
 use crate::report::document::{document, format};
@@ -23,7 +24,8 @@ use rgctl_model::ports::Clock;
 use rgctl_model::scope::{CloudKind, Scope};
 use rgctl_permissions::policy_parts::{ATTACHED_MAX, CHARACTERS_MAX, characters};
 use rgctl_permissions::{PolicyFor, RecordPlace, policies};
-use rgctl_schema::names::{BlueprintName, Partition, RegionId};
+use rgctl_schema::diagnostic::did_you_mean;
+use rgctl_schema::names::{AccountName, BlueprintName, Partition, RegionId};
 use rgctl_sim::SimCloud;
 use rgctl_store::objects::WorldFile;
 
@@ -91,6 +93,39 @@ pub async fn wanted(
         output.say(note);
     }
     PolicyFor { writes: !args.read_only, record: record(settings), ..least }
+}
+
+/// Leaves of a desired state what is in one account, as each has a policy of its own.
+pub fn keep_account(
+    desired: &mut Desired,
+    account: Option<&AccountName>,
+    identities: &Identities,
+) -> Result<(), Failure> {
+    let names = identities.0.iter().map(|identity| identity.name.as_str());
+    let Some(account) = account else {
+        let named: BTreeSet<&RegionId> = identities.0.iter().flat_map(|one| &one.regions).collect();
+        let has_rest = desired.regions.iter().any(|region| !named.contains(region));
+        if identities.0.len() + usize::from(has_rest) > 1 {
+            let names = names.collect::<Vec<_>>().join(", ");
+            return Err(Failure::new(Exit::BadInput, format!("the blueprint is in several accounts: {names}"))
+                .hint("each has a policy of its own: `--account NAME`"));
+        }
+        return Ok(());
+    };
+    let Some(identity) = identities.0.iter().find(|identity| identity.name == *account) else {
+        let names: Vec<&str> = names.collect();
+        let hint = did_you_mean(account.as_str(), names.iter().copied()).map_or_else(
+            || match names.as_slice() {
+                [] => "no region of the blueprint names an account".to_owned(),
+                names => format!("its accounts are: {}", names.join(", ")),
+            },
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(Failure::new(Exit::BadInput, format!("the blueprint has no account `{account}`")).hint(hint));
+    };
+    desired.regions.retain(|region| identity.regions.contains(region));
+    desired.nodes.retain(|address, _| identity.regions.contains(&address.region));
+    Ok(())
 }
 
 /// A policy for what is wanted and what is held, with what is to be said about it.

@@ -108,6 +108,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings, output: &mut Output) ->
 async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let input = super::args::InputArgs { files: args.files.clone(), regions: args.regions.clone() };
     let checked = load::check(&input, settings, output)?;
+    let settings = &settings.working_as(checked.identities()?);
     let adapters = adapters::open(settings)?;
     let now = adapters.clock.now();
     let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;

@@ -1,6 +1,7 @@
 //! From files to what should exist: read, check, size, expand.
 
 use super::adapters;
+use super::identities::Identities;
 use super::args::InputArgs;
 use super::error::Failure;
 use super::exit::Exit;
@@ -84,6 +85,13 @@ impl Checked {
     /// The first of its primary regions, whose account is the blueprint's home.
     pub fn primary(&self) -> Result<Option<RegionId>, Failure> {
         Ok(self.only()?.blueprint.cells().first().map(|cell| cell.primary.clone()))
+    }
+
+    /// As whom its regions are worked in, where they say it.
+    pub fn identities(&self) -> Result<Identities, Failure> {
+        let cells = self.only()?.blueprint.cells();
+        let regions: BTreeSet<RegionId> = cells.iter().flat_map(Cell::regions).cloned().collect();
+        Ok(Identities::of(&self.reading, &regions))
     }
 
     /// What it allows, and when.

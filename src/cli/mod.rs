@@ -21,6 +21,7 @@ pub mod explain;
 pub mod figures;
 pub mod history;
 pub mod iam_policy;
+pub mod identities;
 pub mod import;
 pub mod load;
 pub mod log;
@@ -203,6 +204,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let opening = adapters::begin_to_open(settings);
     let checked = load::check(&input, settings, output)?;
     let name = checked.name()?;
+    let settings = &settings.working_as(checked.identities()?);
     let (scope, mut loaded, adapters) = if let Some(opening) = opening {
         let scope = Scope::new(opening.home.clone(), name);
         let decisions = adapters::store(settings)?.standing(&scope).await?;
@@ -246,6 +248,7 @@ async fn saved_plan(
         stricter = saved.hold_to(&present.name()?, present.rules()?)?;
     }
     let figures = CatalogFigures::new(figures::catalog(settings)?, &saved.desired, SystemClock.now());
+    let settings = &settings.working_as(saved.identities.clone());
     let adapters = adapters::open(settings)?;
     let scope = rgctl_engine::execution::drive::scope_of(&*adapters.cloud, &saved.desired).await?;
     old_record::claim(&adapters, &scope, &saved.desired).await?;
@@ -282,11 +285,10 @@ fn iam_policy_command(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(
-        &Decisions::default(),
-        adapters::now(settings),
-        output,
-    )?;
+    let checked = load::check(&args.input, settings, output)?;
+    let identities = checked.identities()?;
+    let mut loaded = checked.build(&Decisions::default(), adapters::now(settings), output)?;
+    iam_policy::keep_account(&mut loaded.desired, args.account.as_ref(), &identities)?;
     wait_for(iam_policy::run(&args.shown, &loaded.desired, settings, output))
 }
 

@@ -29,7 +29,9 @@ pub async fn run(
     apply::show(&plan, true, settings, output)?;
     let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {
-        SavedPlan::new(plan, loaded.desired, policy, record).write(path)?;
+        SavedPlan::new(plan, loaded.desired, policy, record)
+            .working_as(settings.identities.clone())
+            .write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));
     }
     // A panic there has said what it is, and changes nothing about the plan.

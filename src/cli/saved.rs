@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Failure;
 use super::exit::Exit;
+use super::identities::Identities;
 use rgctl_engine::gate;
 use rgctl_engine::ledger::Ruled;
 use rgctl_machine::inputs::{self, PLAN_BYTES_MAX};
@@ -39,6 +40,9 @@ pub struct SavedPlan {
     pub desired: Desired,
     /// What was allowed.
     pub policy: Policy,
+    /// As whom its regions are worked in, where the documents said it.
+    #[serde(default, skip_serializing_if = "Identities::is_empty")]
+    pub identities: Identities,
     /// Position in the record at which it was made: what is on record behind it is later.
     pub record: u64,
     /// Digest of the above: a plan that was edited is not the plan that was agreed to.
@@ -48,8 +52,18 @@ pub struct SavedPlan {
 impl SavedPlan {
     /// A plan to keep, made when the record ended at that position.
     pub fn new(plan: Plan, desired: Desired, policy: Policy, record: u64) -> Self {
-        let digest = digest(&plan, &desired, &policy, record);
-        Self { format: SAVED_FORMAT.to_owned(), plan, desired, policy, record, digest }
+        let (format, identities) = (SAVED_FORMAT.to_owned(), Identities::default());
+        Self { format, plan, desired, policy, identities, record, digest: String::new() }.sealed()
+    }
+
+    /// The same plan, to be carried out as somebody.
+    #[must_use]
+    pub fn working_as(self, identities: Identities) -> Self {
+        Self { identities, ..self }.sealed()
+    }
+
+    fn sealed(self) -> Self {
+        Self { digest: digest(&self), ..self }
     }
 
     /// Writes the file in one step.
@@ -131,7 +145,7 @@ impl SavedPlan {
             None => return Err("it names no format".to_owned()),
         }
         let saved: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if saved.digest != digest(&saved.plan, &saved.desired, &saved.policy, saved.record) {
+        if saved.digest != digest(&saved) {
             return Err("it was changed after it was made".to_owned());
         }
         // The digest is of what was read, and one value may be read from several texts: a number's last digits, a zone's case.
@@ -155,8 +169,15 @@ fn older_format(text: &str) -> Option<String> {
     head.format.filter(|format| format.starts_with(FORMATS) && format != SAVED_FORMAT)
 }
 
-fn digest(plan: &Plan, desired: &Desired, policy: &Policy, record: u64) -> String {
+fn digest(saved: &SavedPlan) -> String {
+    let SavedPlan { format: _, plan, desired, policy, identities, record, digest: _ } = saved;
+    let content = (plan, desired, policy, record);
+    let text = if identities.is_empty() {
+        serde_json::to_vec(&content)
+    } else {
+        serde_json::to_vec(&(content, identities))
+    };
     // Plain data always serialises; an empty text would only make the digest differ, and so be noticed.
-    let text = serde_json::to_vec(&(plan, desired, policy, record)).unwrap_or_default();
+    let text = text.unwrap_or_default();
     sha256_hex(&text)
 }

@@ -16,6 +16,8 @@ pub enum DocumentKind {
     Blueprint,
     /// Where stores may be built.
     Region,
+    /// Whose regions are.
+    Account,
 }
 
 /// Print the JSON Schema of a kind of document. Editors check and complete with it.
@@ -53,6 +55,7 @@ pub fn run(args: &SchemaArgs, out: &mut dyn Write, _err: &mut dyn Write) -> Resu
     let schema = match args.kind {
         DocumentKind::Blueprint => schema::blueprint(),
         DocumentKind::Region => schema::region(),
+        DocumentKind::Account => schema::account(),
     };
     serde_json::to_writer_pretty(&mut *out, &schema)?;
     writeln!(out)?;

@@ -6,6 +6,7 @@ use super::args::{CloudChoice, GlobalArgs, OutputForm};
 use super::catalog::CATALOG_FOLDER;
 use super::error::Failure;
 use super::exit::Exit;
+use super::identities::Identities;
 
 /// What is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Settings {
     pub verbose: u8,
     /// Contract prices.
     pub price_book: Option<PathBuf>,
+    /// As whom regions are worked in that name an account.
+    pub identities: Identities,
 }
 
 /// Which cloud, with what it needs.
@@ -110,7 +113,14 @@ impl Settings {
             output: args.output,
             verbose: args.verbose,
             price_book: args.price_book.clone(),
+            identities: Identities::default(),
         })
+    }
+
+    /// The same, with the identities that documents name.
+    #[must_use]
+    pub fn working_as(&self, identities: Identities) -> Self {
+        Self { identities, ..self.clone() }
     }
 
     /// Folder of the refreshed price book.

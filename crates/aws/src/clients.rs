@@ -46,6 +46,10 @@ pub struct AwsOptions {
     pub profile: Option<String>,
     /// Role that is assumed with these credentials.
     pub role_arn: Option<String>,
+    /// What the role's owner asks for when it is assumed.
+    pub external_id: Option<String>,
+    /// The account that it must be: credentials of another one are refused.
+    pub account: Option<String>,
     /// Address of all services instead of Amazon's: an emulator, or a private endpoint.
     pub endpoint_url: Option<String>,
 }
@@ -252,7 +256,10 @@ impl Pool {
     /// Whose calls these are, as far as it is known without a call.
     pub fn rate_limit_key(&self) -> String {
         let options = &self.options;
-        options.role_arn.clone().or_else(|| options.profile.clone()).unwrap_or_else(|| "default".to_owned())
+        let account = options.account.clone().map(|id| format!("account {id}"));
+        account
+            .or_else(|| options.role_arn.clone())
+            .or_else(|| options.profile.clone()).unwrap_or_else(|| "default".to_owned())
     }
 
     /// Whether the endpoint was given by the user.
@@ -340,8 +347,11 @@ impl Pool {
                 }
                 let base = loader.load().await;
                 let Some(role) = &self.options.role_arn else { return base };
-                let provider =
-                    AssumeRoleProvider::builder(role).session_name("rgctl").configure(&base).build().await;
+                let mut provider = AssumeRoleProvider::builder(role).session_name("rgctl").configure(&base);
+                if let Some(id) = &self.options.external_id {
+                    provider = provider.external_id(id);
+                }
+                let provider = provider.build().await;
                 base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
             })
             .await

@@ -26,7 +26,7 @@ use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{TAG_BLUEPRINT, TAG_TOKEN};
 use rgctl_model::observed::{Gap, Inventory, Observed, Selection};
 use rgctl_model::plan::Op;
-use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS};
+use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS, WRONG_ACCOUNT};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::{CloudKind, Home};
 use rgctl_model::series::{Series, SeriesAsk};
@@ -133,6 +133,7 @@ impl AwsCloud {
         of_one_partition(&scope.regions)?;
         if let Some(region) = scope.regions.first() {
             self.pool.check_credentials(region).await?;
+            self.check_account(region).await?;
         }
         let mut looks = Vec::new();
         for region in &scope.regions {
@@ -156,6 +157,17 @@ impl AwsCloud {
             Some(error) => Err(error),
             None => Ok(inventory),
         }
+    }
+
+    /// The account of the credentials, asked once; an error when it is not the one that it has to be.
+    async fn account(&self, near: &RegionId) -> Result<&String, CloudError> {
+        let account = self.home.get_or_try_init(|| async { self.client(near).await.account().await }).await?;
+        wrong_account(self.pool.options(), account, near).map_or(Ok(account), Err)
+    }
+
+    /// Where an account has to be a certain one, nothing is asked of another one.
+    async fn check_account(&self, near: &RegionId) -> Result<(), CloudError> {
+        if self.pool.options().account.is_some() { self.account(near).await.map(drop) } else { Ok(()) }
     }
 
     async fn look_at(
@@ -228,8 +240,7 @@ impl Cloud for AwsCloud {
             let untold = |why: &str| CloudError::Unreachable { why: format!("whose account it is: {why}") };
             let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
             self.pool.check_credentials(region).await?;
-            let account =
-                self.home.get_or_try_init(|| async { self.client(region).await.account().await }).await?;
+            let account = self.account(region).await?;
             Home::new(CloudKind::Aws, account).ok_or_else(|| untold(&format!("{account:?} is no account")))
         }
         .boxed()
@@ -246,6 +257,7 @@ impl Cloud for AwsCloud {
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
+            self.check_account(&op.at().region).await?;
             let answer = self.make(op, token, permit).await;
             self.parameters.changed(op.address(), self.pool.clock().now());
             match answer {
@@ -259,6 +271,15 @@ impl Cloud for AwsCloud {
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
         self.measure(asks).boxed()
     }
+}
+
+/// Why nothing is done with credentials of an account, where it has to be a certain other one.
+pub(super) fn wrong_account(options: &AwsOptions, account: &str, near: &RegionId) -> Option<CloudError> {
+    let wanted = options.account.as_deref().filter(|wanted| *wanted != account)?;
+    Some(CloudError::Denied {
+        code: WRONG_ACCOUNT.to_owned(),
+        message: format!("the credentials are of account {account}, and {near} belongs to account {wanted}"),
+    })
 }
 
 /// Credentials are of one account, and an account is of one partition: in regions of another they are nobody's.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::cloud::wrong_account;
 use super::clients::Pool;
 use super::service_client::ServiceClient;
 use super::{rds_like, redshift, redshift_serverless};
@@ -269,6 +270,11 @@ pub async fn gather(pool: &Pool, wanted: &PolicyFor, bucket: Option<&RecordBucke
                 Ok(()) => identity(&client).await,
                 Err(error) => Err(error),
             };
+            if let Ok(who) = &found.identity
+                && let Some(error) = wrong_account(pool.options(), &who.account, region)
+            {
+                found.identity = Err(error);
+            }
             if found.identity.is_err() {
                 break;
             }

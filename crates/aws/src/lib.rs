@@ -6,6 +6,7 @@
 //! **Invariant:** a codec sends the fields that are set and no others, so that an unchanged field cannot be changed.
 #![cfg(feature = "sdk")]
 
+pub mod accounts;
 pub mod budget;
 pub mod clients;
 pub mod cloud;

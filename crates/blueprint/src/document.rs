@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use super::account::{Account, AccountBook};
 use super::region::{self, Region, RegionBook};
 use super::spec::Blueprint;
 use super::yaml;
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Severity, Source, did_you_mean};
-use rgctl_schema::names::RegionId;
+use rgctl_schema::names::{AccountName, RegionId};
 use rgctl_schema::node::{Data, Tree};
 use rgctl_schema::section::{Reader, Setting};
 
 /// The format that this version reads.
 pub const API_VERSION: &str = "rgctl.dev/v1alpha1";
 /// The kinds of documents.
-pub const KINDS: [&str; 2] = ["Blueprint", "Region"];
+pub const KINDS: [&str; 3] = ["Account", "Blueprint", "Region"];
 
 /// A blueprint with the text that it was read from.
 #[derive(Clone, Debug)]
@@ -36,8 +37,12 @@ pub struct ParsedDocuments {
     pub regions: RegionBook,
     /// What is wrong.
     pub diagnostics: Diagnostics,
+    /// The accounts of the files.
+    pub accounts: AccountBook,
     /// The regions of the files, with the text that each is in.
     pub(super) given: BTreeMap<RegionId, (Source, Tree)>,
+    /// The accounts of the files, with the text that each is in.
+    pub(super) given_accounts: BTreeMap<AccountName, (Source, Tree)>,
 }
 
 impl ParsedDocuments {
@@ -83,6 +88,11 @@ impl ParsedDocuments {
                     self.blueprints.push(ParsedBlueprint { blueprint, source: source.clone(), tree });
                 }
             }
+            Some("Account") => {
+                if let Some(account) = Account::decode(&tree, &mut reader) {
+                    self.add_account(source, &tree, account, &mut reader);
+                }
+            }
             Some("Region") => {
                 if let Some(region) = Region::decode(&tree, &mut reader) {
                     self.add_region(source, &tree, region, &mut reader);
@@ -98,18 +108,26 @@ impl ParsedDocuments {
     fn add_region(&mut self, source: &Source, tree: &Tree, region: Region, reader: &mut Reader<'_>) {
         let code = region.metadata.name.clone();
         if let Some((earlier, _)) = self.given.insert(code.clone(), (source.clone(), tree.clone())) {
-            let problem = reader
-                .error(
-                    codes::DUPLICATE_NAME,
-                    tree.locate("metadata.name"),
-                    format!("the region `{code}` is described twice"),
-                )
-                .label(format!("also in {}", earlier.name))
-                .help("remove one of the two, or give it another code");
-            reader.report(problem);
+            described_twice(reader, tree, &format!("the region `{code}`"), &earlier, "code");
         }
         self.regions.insert(region);
     }
+
+    fn add_account(&mut self, source: &Source, tree: &Tree, account: Account, reader: &mut Reader<'_>) {
+        let name = account.metadata.name.clone();
+        if let Some((earlier, _)) = self.given_accounts.insert(name.clone(), (source.clone(), tree.clone())) {
+            described_twice(reader, tree, &format!("the account `{name}`"), &earlier, "name");
+        }
+        self.accounts.insert(account);
+    }
+}
+
+fn described_twice(reader: &mut Reader<'_>, tree: &Tree, what: &str, earlier: &Source, by: &str) {
+    let problem = reader
+        .error(codes::DUPLICATE_NAME, tree.locate("metadata.name"), format!("{what} is described twice"))
+        .label(format!("also in {}", earlier.name))
+        .help(format!("remove one of the two, or give it another {by}"));
+    reader.report(problem);
 }
 
 fn kind(tree: &Tree, reader: &mut Reader<'_>) -> Option<&'static str> {

@@ -7,6 +7,7 @@
 //! **Invariant:** no text makes it panic; what has an error is never acted upon.
 //! **Invariant:** text is rendered, then parsed, never patched.
 
+pub mod account;
 pub mod capacity;
 pub mod desired;
 pub mod document;

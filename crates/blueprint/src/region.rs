@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::spec::{ApiVersion, NetworkRefs};
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::money::Currency;
-use rgctl_schema::names::{Partition, RegionId};
+use rgctl_schema::names::{AccountName, Partition, RegionId};
 use rgctl_schema::{choices, section};
 
 choices! {
@@ -45,6 +45,8 @@ section! {
         partition: Partition;
         /// Currency in which it is billed; what the catalogue knows otherwise is refused.
         currency: Currency;
+        /// Account that its objects are in; by default the one that the credentials of the environment are of.
+        account: Option<AccountName> => "china";
         /// Availability zones.
         zones: Vec<String> => "[cn-north-1a, cn-north-1b, cn-north-1d]";
         /// Network that stores are put into.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::account::Account;
 use super::region::Region;
 use super::spec::Blueprint;
 use rgctl_schema::section::Setting;
@@ -14,6 +15,7 @@ pub fn shape(kind: &str) -> Option<Shape> {
     match kind.to_ascii_lowercase().as_str() {
         "blueprint" | "blueprints" => Some(Blueprint::shape()),
         "region" | "regions" => Some(Region::shape()),
+        "account" | "accounts" => Some(Account::shape()),
         _ => None,
     }
 }
@@ -26,6 +28,11 @@ pub fn blueprint() -> Value {
 /// The JSON Schema of a region (draft 2020-12).
 pub fn region() -> Value {
     schema("region", "Region", &Region::shape())
+}
+
+/// The JSON Schema of an account (draft 2020-12).
+pub fn account() -> Value {
+    schema("account", "Account", &Account::shape())
 }
 
 fn schema(file: &str, title: &str, shape: &Shape) -> Value {

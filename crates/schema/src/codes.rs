@@ -134,6 +134,11 @@ codes! {
         "The document says of a region what the catalogue knows otherwise (its currency, its partition), lists a zone or a "
         "subnet twice, has a zone of another region or zones without a subnet, or lacks a feature that does not exist.";
 
+    BAD_ACCOUNT = "RG0310", "an account document that contradicts itself, or the regions that name it":
+        "An account has a number of twelve digits; its role is one of that account and of that partition; the regions that "
+        "name it, and those that it allows, lie in its partition, and a region that it does not allow may not name it. A "
+        "region may name only an account that is described: give its document with `-f`, or put it beside the regions.";
+
     MIN_OVER_MAX = "RG0401", "the least is more than the most":
         "In a range `{ min, max }`, `min` must not be above `max`. The scaler moves within the range; it never leaves "
         "it.";

@@ -144,6 +144,10 @@ checked_name! {
     /// Name of a store within a blueprint, such as `accounts`.
     StoreName, 20
 }
+checked_name! {
+    /// Name of an account, such as `china`.
+    AccountName, 24
+}
 
 /// Code of a region, such as `cn-north-1`.
 ///

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::codes;
 use super::diagnostic::did_you_mean;
 use super::money::{Currency, Money};
-use super::names::{BlueprintName, NameError, RegionId, StoreName};
+use super::names::{AccountName, BlueprintName, NameError, RegionId, StoreName};
 use super::node::{Data, Tree};
 use super::section::{Reader, Setting};
 use super::shape::{Scalar, Shape};
@@ -320,6 +320,7 @@ macro_rules! name_setting {
 }
 name_setting! {
     BlueprintName: "name of a blueprint", "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "rocket-arena";
+    AccountName: "name of an account", "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "china";
     StoreName: "name of a store", "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "accounts";
     RegionId: "region code", "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "us-east-1";
 }

@@ -5,6 +5,7 @@
 //! **Invariant:** a finding contradicts no other: what one asks for, none forbids.
 //! **Invariant:** what was salvaged from a broken section is judged only by what it says, not by what it lacks.
 
+mod accounts;
 mod catalog;
 mod regions;
 mod stores;
@@ -139,8 +140,16 @@ impl ParsedDocuments {
         }
         for (code, (source, tree)) in &self.given {
             let Some(region) = self.regions.get(code) else { continue };
-            let found = regions::check(region, catalog);
+            let mut found = regions::check(region, catalog);
+            found.extend(accounts::check_region(region, &self.accounts));
             located.extend(found.into_iter().map(|finding| {
+                let mark = tree.locate(&finding.path);
+                finding.locate(source, mark)
+            }));
+        }
+        for (name, (source, tree)) in &self.given_accounts {
+            let Some(account) = self.accounts.get(name) else { continue };
+            located.extend(accounts::check(account, &self.regions).into_iter().map(|finding| {
                 let mark = tree.locate(&finding.path);
                 finding.locate(source, mark)
             }));

@@ -26,6 +26,7 @@ pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
             residency(view, cell, region, &path, found);
         }
         partition(view, cell, &at, found);
+        account(view, cell, &at, found);
     }
     demand_shares(view, found);
     let names = view.blueprint.spec.regions.cells.iter().enumerate();
@@ -161,6 +162,27 @@ fn partition(view: &LintContext<'_>, cell: &Cell, at: &str, found: &mut Vec<Find
                 )
                 .label("nothing can be replicated there")
                 .help("make it a cell of its own under `regions.cells`"),
+            );
+        }
+    }
+}
+
+/// Nothing replicates from one account to another: neither a global database nor the copy of a snapshot.
+fn account(view: &LintContext<'_>, cell: &Cell, at: &str, found: &mut Vec<Finding>) {
+    let account = |region: &RegionId| view.regions.get(region).and_then(|region| region.spec.account.as_ref());
+    let named = |region: &RegionId| account(region).map_or("no account", |name| name.as_str());
+    for (place, secondary) in cell.secondaries.iter().enumerate() {
+        if account(secondary) != account(&cell.primary) {
+            let message = format!(
+                "`{secondary}` names {}, the primary `{}` names {}",
+                named(secondary),
+                cell.primary,
+                named(&cell.primary)
+            );
+            found.push(
+                Finding::error(codes::BAD_ACCOUNT, format!("{at}.secondaries[{place}]"), message)
+                    .label("nothing can be replicated there")
+                    .help("name one account in all regions of a cell, or make it a cell of its own under `regions.cells`"),
             );
         }
     }

@@ -170,6 +170,8 @@ impl CloudError {
 
 /// The code of a refusal of rgctl's own: regions of two partitions, and credentials of one account.
 pub const TWO_PARTITIONS: &str = "TwoPartitions";
+/// The code of a refusal of rgctl's own: credentials of another account than the one that a region belongs to.
+pub const WRONG_ACCOUNT: &str = "WrongAccount";
 
 /// What a person does about a refusal by that code.
 fn denied_step(code: &str) -> &'static str {
@@ -191,7 +193,10 @@ fn denied_step(code: &str) -> &'static str {
             "the keys are wrong, deleted, or of another partition: check the profile and this machine's clock; `rgctl doctor` checks both"
         }
         TWO_PARTITIONS => {
-            "make a blueprint for each partition, and give each the credentials of its own account"
+            "describe an account for each partition (`kind: Account`), and name it in its regions (`spec.account`)"
+        }
+        WRONG_ACCOUNT => {
+            "correct the profile or the role of the account's document, or the account that the region names"
         }
         "OptInRequired" => "enable the region and the service in the account",
         _ if code.starts_with("ExpiredToken") => "sign in again (`aws sso login`), or renew the session",
