@@ -2,6 +2,7 @@
 //!
 //! What the emulator cannot do is listed by `what_the_emulator_leaves_out`, from the answers that it gives.
 
+mod accounts;
 mod binary;
 mod failures;
 mod import;
