@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_schema::names::{AccountName, RegionId};
 
 /// As whom some regions are worked in.
@@ -35,7 +35,7 @@ pub struct Identities(pub Vec<Identity>);
 impl Identities {
     /// Those of some regions, in the order of the accounts' names. Also of regions that the blueprint has left, which may
     /// still have to be looked at: so all that are described count, and `regions` decide only which accounts there are.
-    pub fn of(reading: &Reading, regions: &BTreeSet<RegionId>) -> Self {
+    pub fn of(reading: &ParsedDocuments, regions: &BTreeSet<RegionId>) -> Self {
         let accounts = reading.accounts.iter().filter_map(|account| {
             let (name, spec) = (&account.metadata.name, &account.spec);
             let own = reading.regions.iter().filter(|region| region.spec.account.as_ref() == Some(name));

@@ -1,5 +1,7 @@
 //! From files to what should exist: read, check, size, expand.
 
+use std::collections::BTreeSet;
+
 use super::adapters;
 use super::identities::Identities;
 use super::args::InputArgs;
@@ -13,6 +15,7 @@ use crate::report::diagnostics;
 use rgctl_blueprint::capacity::Estimate;
 use rgctl_blueprint::desired;
 use rgctl_blueprint::document::{ParsedBlueprint as Document, ParsedDocuments};
+use rgctl_blueprint::spec::Cell;
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::overlay::Decisions;

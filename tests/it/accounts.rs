@@ -1,7 +1,7 @@
 //! Documents of accounts: what they may say, and what becomes of it.
 
 use rgctl::cli::identities::Identities;
-use rgctl_blueprint::document::Reading;
+use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_schema::diagnostic::Source;
 
 use rgctl_testkit::fixtures::NOW;
@@ -21,19 +21,24 @@ fn region(code: &str, rest: &str) -> String {
 }
 
 fn account(name: &str, spec: &str) -> String {
-    format!("apiVersion: rgctl.dev/v1alpha1\nkind: Account\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n")
+    format!(
+        "apiVersion: rgctl.dev/v1alpha1\nkind: Account\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n"
+    )
 }
 
-fn read(documents: &[String]) -> Reading {
-    let mut reading =
-        Reading::with_built_in_regions(&[Source::new("all.yaml", documents.join("---\n"))]);
+fn read(documents: &[String]) -> ParsedDocuments {
+    let mut reading = ParsedDocuments::with_built_in_regions(&[Source::new("all.yaml", documents.join("---\n"))]);
     reading.check(&catalog(), NOW);
     reading
 }
 
 /// What is wrong, in a line each.
 fn problems(documents: &[String]) -> Vec<String> {
-    read(documents).diagnostics.iter().map(|one| format!("{} {}: {}", one.code, one.path, one.message)).collect()
+    read(documents)
+        .diagnostics
+        .iter()
+        .map(|one| format!("{} {}: {}", one.code, one.path, one.message))
+        .collect()
 }
 
 const CHINA: &str = "id: '111111111111', partition: aws-cn, role: 'arn:aws-cn:iam::111111111111:role/rgctl'";
@@ -54,7 +59,10 @@ fn what_an_account_says_wrongly_is_told_all_at_once() {
     assert!(about("the role is of partition `aws`, the account of `aws-cn`"), "{found:#?}");
     assert!(about("the role is of account 999999999999, the document of 12"), "{found:#?}");
     assert!(about("spec.regions[0]: `us-west-2` is in partition `aws`"), "{found:#?}");
-    assert!(about("spec.account: `us-east-1` is in partition `aws`, the account `wrong` in `aws-cn`"), "{found:#?}");
+    assert!(
+        about("spec.account: `us-east-1` is in partition `aws`, the account `wrong` in `aws-cn`"),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -86,7 +94,9 @@ fn a_region_names_an_account_that_is_described_and_allows_it() {
 fn all_regions_of_a_cell_are_in_one_account() {
     let with = |regions: &str, west: &str| {
         problems(&[
-            format!("{BLUEPRINT}  regions: {regions}\n  stores:\n    - {{ name: accounts, engine: aurora-mysql }}\n"),
+            format!(
+                "{BLUEPRINT}  regions: {regions}\n  stores:\n    - {{ name: accounts, engine: aurora-mysql }}\n"
+            ),
             region("us-east-1", ", account: one"),
             region("us-west-2", west),
             account("one", "id: '111111111111'"),
@@ -94,7 +104,8 @@ fn all_regions_of_a_cell_are_in_one_account() {
         ])
     };
     let pair = "{ primary: us-east-1, secondaries: [us-west-2] }";
-    let across = |found: &[String]| found.iter().any(|line| line.contains("RG0310 spec.regions.secondaries[0]"));
+    let across =
+        |found: &[String]| found.iter().any(|line| line.contains("RG0310 spec.regions.secondaries[0]"));
     assert!(across(&with(pair, ", account: two")));
     assert!(across(&with(pair, "")), "whoever the environment says is another account until it is known");
     assert!(!across(&with(pair, ", account: one")));
@@ -123,5 +134,8 @@ fn every_field_of_an_account_has_a_reader() {
     }
     let elsewhere = std::iter::once(rgctl_testkit::fixtures::region("us-east-1")).collect();
     let reading = read(&[region("cn-north-1", ", account: china"), account("china", CHINA)]);
-    assert!(Identities::of(&reading, &elsewhere).is_empty(), "an account in which nothing is wanted is not used");
+    assert!(
+        Identities::of(&reading, &elsewhere).is_empty(),
+        "an account in which nothing is wanted is not used"
+    );
 }

@@ -48,9 +48,8 @@ impl AwsAccounts {
         budget: &Budget,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let one = |options| {
-            Arc::new(AwsCloud::over(options, transport.clone(), budget.clone(), Arc::clone(clock)))
-        };
+        let one =
+            |options| Arc::new(AwsCloud::over(options, transport.clone(), budget.clone(), Arc::clone(clock)));
         let mut named = BTreeMap::new();
         for (options, regions) in accounts {
             let cloud = one(options);
@@ -70,7 +69,10 @@ impl AwsAccounts {
     }
 
     /// The accounts of some regions, each with those that are its own.
-    pub fn split<'r>(&self, regions: impl Iterator<Item = &'r RegionId>) -> Vec<(&Arc<AwsCloud>, BTreeSet<RegionId>)> {
+    pub fn split<'r>(
+        &self,
+        regions: impl Iterator<Item = &'r RegionId>,
+    ) -> Vec<(&Arc<AwsCloud>, BTreeSet<RegionId>)> {
         let mut split: Vec<(&Arc<AwsCloud>, BTreeSet<RegionId>)> = Vec::new();
         for region in regions {
             let cloud = self.of(region);

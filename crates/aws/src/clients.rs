@@ -259,7 +259,8 @@ impl Pool {
         let account = options.account.clone().map(|id| format!("account {id}"));
         account
             .or_else(|| options.role_arn.clone())
-            .or_else(|| options.profile.clone()).unwrap_or_else(|| "default".to_owned())
+            .or_else(|| options.profile.clone())
+            .unwrap_or_else(|| "default".to_owned())
     }
 
     /// Whether the endpoint was given by the user.

@@ -257,7 +257,7 @@ impl Cloud for AwsCloud {
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
-            self.check_account(&op.at().region).await?;
+            self.check_account(&op.address().region).await?;
             let answer = self.make(op, token, permit).await;
             self.parameters.changed(op.address(), self.pool.clock().now());
             match answer {

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::cloud::wrong_account;
 use super::clients::Pool;
+use super::cloud::wrong_account;
 use super::service_client::ServiceClient;
 use super::{rds_like, redshift, redshift_serverless};
 use rgctl_model::kinds::KindId;

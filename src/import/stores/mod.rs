@@ -25,7 +25,7 @@ use rgctl_schema::phase::{Phase, Role};
 pub use network::{NetworkFacts, network};
 
 /// The object in which a store's data is, by which the store is recognised.
-const ROOTS: [(KindId, Family); 6] = [
+const ROOTS: &[(KindId, Family)] = &[
     (KindId::AuroraCluster, Family::Aurora),
     (KindId::DocumentCluster, Family::DocumentDb),
     (KindId::CacheGroup, Family::ElastiCache),
@@ -33,6 +33,7 @@ const ROOTS: [(KindId, Family); 6] = [
     (KindId::RedshiftCluster, Family::Redshift),
     (KindId::RedshiftNamespace, Family::Redshift),
 ];
+
 /// Whether an object of that name is made by the service in every account, so that nobody may own it.
 fn is_of_service(name: &str) -> bool {
     name == "default" || name.starts_with("default-vpc-")

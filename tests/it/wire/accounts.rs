@@ -44,8 +44,11 @@ impl Part {
     fn write_region(&self, shell: &Shell) {
         let subnets = "print(', '.join(s['SubnetId'] for s in c.describe_subnets()['Subnets'][:3]))";
         let subnets = self.sees(&shell.url, "ec2", subnets);
-        let group =
-            self.sees(&shell.url, "ec2", "print(c.describe_security_groups()['SecurityGroups'][0]['GroupId'])");
+        let group = self.sees(
+            &shell.url,
+            "ec2",
+            "print(c.describe_security_groups()['SecurityGroups'][0]['GroupId'])",
+        );
         let code = self.region;
         shell.write(
             &format!("regions/{code}.yaml"),
@@ -99,7 +102,10 @@ fn one_blueprint_over_two_accounts_is_made_and_removed_in_each_with_its_own_role
     assert!(checked.data.contains("in account 222222222222"), "{}", checked.data);
 
     let gone = shell.ends(
-        &with(&["destroy"], &["--yes", "--allow", "delete:accounts@us-east-1", "--allow", "delete:accounts@us-west-2"]),
+        &with(
+            &["destroy"],
+            &["--yes", "--allow", "delete:accounts@us-east-1", "--allow", "delete:accounts@us-west-2"],
+        ),
         Exit::Done,
     );
     assert!(gone.data.contains("pair: settled"), "{}", gone.data);

@@ -24,8 +24,11 @@ pub(super) fn check(account: &Account, regions: &RegionBook) -> Vec<Finding> {
     for (place, region) in spec.regions.iter().enumerate() {
         let partition = Partition::of(region);
         if partition != spec.partition {
-            let message = format!("`{region}` is in partition `{partition}`, the account in `{}`", spec.partition);
-            found.push(error(&format!("spec.regions[{place}]"), message).help("an account is of one partition"));
+            let message =
+                format!("`{region}` is in partition `{partition}`, the account in `{}`", spec.partition);
+            found.push(
+                error(&format!("spec.regions[{place}]"), message).help("an account is of one partition"),
+            );
         }
     }
     let name = &account.metadata.name;
@@ -47,11 +50,16 @@ fn role(account: &Account, found: &mut Vec<Finding>) {
     let parts: Vec<&str> = role.split(':').collect();
     let ["arn", partition, "iam", "", id, name] = parts[..] else {
         let example = format!("arn:{}:iam::{}:role/rgctl", spec.partition, spec.id);
-        found.push(error("spec.role", format!("`{role}` is no ARN of a role")).help(format!("for example `{example}`")));
+        found.push(
+            error("spec.role", format!("`{role}` is no ARN of a role"))
+                .help(format!("for example `{example}`")),
+        );
         return;
     };
     if !name.starts_with("role/") {
-        found.push(error("spec.role", format!("`{name}` is no role")).help("the ARN of a role ends in `role/NAME`"));
+        found.push(
+            error("spec.role", format!("`{name}` is no role")).help("the ARN of a role ends in `role/NAME`"),
+        );
     }
     if partition != spec.partition.as_str() {
         let message = format!("the role is of partition `{partition}`, the account of `{}`", spec.partition);
@@ -85,7 +93,10 @@ pub(super) fn check_region(region: &Region, accounts: &AccountBook) -> Vec<Findi
     }
     if !spec.regions.is_empty() && !spec.regions.contains(code) {
         let message = format!("the account `{name}` may not be used in `{code}`");
-        return vec![error("spec.account", message).help(format!("add `{code}` to the account's `regions`, or name another one"))];
+        return vec![
+            error("spec.account", message)
+                .help(format!("add `{code}` to the account's `regions`, or name another one")),
+        ];
     }
     Vec::new()
 }

@@ -169,7 +169,8 @@ fn partition(view: &LintContext<'_>, cell: &Cell, at: &str, found: &mut Vec<Find
 
 /// Nothing replicates from one account to another: neither a global database nor the copy of a snapshot.
 fn account(view: &LintContext<'_>, cell: &Cell, at: &str, found: &mut Vec<Finding>) {
-    let account = |region: &RegionId| view.regions.get(region).and_then(|region| region.spec.account.as_ref());
+    let account =
+        |region: &RegionId| view.regions.get(region).and_then(|region| region.spec.account.as_ref());
     let named = |region: &RegionId| account(region).map_or("no account", |name| name.as_str());
     for (place, secondary) in cell.secondaries.iter().enumerate() {
         if account(secondary) != account(&cell.primary) {
