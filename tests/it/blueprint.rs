@@ -161,6 +161,7 @@ fn the_shipped_schemas_are_current() {
     for (path, schema) in [
         ("blueprints/blueprint.schema.json", schema::blueprint()),
         ("regions/region.schema.json", schema::region()),
+        ("regions/account.schema.json", schema::account()),
     ] {
         let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         let shipped = std::fs::read_to_string(root().join(path)).unwrap();
