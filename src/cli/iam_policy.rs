@@ -107,8 +107,11 @@ pub fn keep_account(
         let has_rest = desired.regions.iter().any(|region| !named.contains(region));
         if identities.0.len() + usize::from(has_rest) > 1 {
             let names = names.collect::<Vec<_>>().join(", ");
-            return Err(Failure::new(Exit::BadInput, format!("the blueprint is in several accounts: {names}"))
-                .hint("each has a policy of its own: `--account NAME`"));
+            return Err(Failure::new(
+                Exit::BadInput,
+                format!("the blueprint is in several accounts: {names}"),
+            )
+            .hint("each has a policy of its own: `--account NAME`"));
         }
         return Ok(());
     };
@@ -121,7 +124,9 @@ pub fn keep_account(
             },
             |near| format!("did you mean `{near}`?"),
         );
-        return Err(Failure::new(Exit::BadInput, format!("the blueprint has no account `{account}`")).hint(hint));
+        return Err(
+            Failure::new(Exit::BadInput, format!("the blueprint has no account `{account}`")).hint(hint)
+        );
     };
     desired.regions.retain(|region| identity.regions.contains(region));
     desired.nodes.retain(|address, _| identity.regions.contains(&address.region));

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::adapters;
-use super::identities::Identities;
 use super::args::InputArgs;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures::{self, CatalogFigures};
+use super::identities::Identities;
 use super::output::Output;
 use super::settings::Settings;
 use super::validate;

@@ -27,7 +27,8 @@ fn account(name: &str, spec: &str) -> String {
 }
 
 fn read(documents: &[String]) -> ParsedDocuments {
-    let mut reading = ParsedDocuments::with_built_in_regions(&[Source::new("all.yaml", documents.join("---\n"))]);
+    let mut reading =
+        ParsedDocuments::with_built_in_regions(&[Source::new("all.yaml", documents.join("---\n"))]);
     reading.check(&catalog(), NOW);
     reading
 }
