@@ -11,6 +11,7 @@ use super::output::Output;
 use super::run::{self, PlanResult, Run};
 use super::saved::SavedPlan;
 use super::settings::Settings;
+use crate::report::overlays;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
 use rgctl_engine::execution::drive::{self, IfHeld, Job, Watch};
@@ -38,6 +39,8 @@ pub struct ApplyRequest<'a> {
     pub policy: &'a Policy,
     /// What for.
     pub purpose: Purpose,
+    /// The blueprint, where it is carried out as it is and not as a saved plan.
+    pub loaded: Option<&'a LoadedBlueprint>,
 }
 
 /// Carries a saved plan out: exactly its steps, or none when the world or the wish has moved on.
@@ -64,12 +67,14 @@ pub async fn saved(
         )
         .hint("make a new plan and look at it"));
     }
+    decided_later(saved, adapters, output).await?;
     let recorded = saved.hold_to_record(ruled.as_ref())?;
     let sources = [(present, "the blueprint as it is now"), (&recorded, "the last run on record")];
     if let Some(line) = stricter_line(&sources) {
         output.say(&line);
     }
-    let work = ApplyRequest { desired: &saved.desired, figures, policy: &saved.policy, purpose };
+    let work =
+        ApplyRequest { desired: &saved.desired, figures, policy: &saved.policy, purpose, loaded: None };
     // The gate is asked anew: time has passed, further policies may hold, and a quota may have been raised or used up.
     let mut plan = saved.plan.clone();
     let (quotas, unread) = run::quotas(adapters, &plan, &inventory).await;
@@ -96,6 +101,23 @@ pub async fn saved(
     agree_and_carry_out(&work, &plan, true, run, adapters, settings, output).await
 }
 
+/// Says what was decided after a plan was made: the plan stays what was agreed to, and the rest waits.
+async fn decided_later(saved: &SavedPlan, adapters: &Adapters, output: &mut Output) -> Result<(), Failure> {
+    let scope = drive::scope_of(&*adapters.cloud, &saved.desired).await?;
+    let standing = adapters.store.standing(&scope).await?;
+    if saved.plan.destroy || standing.last_seq <= saved.decisions {
+        return Ok(());
+    }
+    for line in adapters.store.decisions(&scope, saved.decisions).await? {
+        let (what, by, why) = (overlays::decision_words(&line.what), line.what.by(), line.what.why());
+        output.say(&format!("waits: {by} {what} at {} ({why}), after the plan was made", line.at));
+    }
+    output.say(
+        "the plan is carried out as it was agreed to; `rgctl plan -f BLUEPRINT` shows what comes after it",
+    );
+    Ok(())
+}
+
 /// In what the policies and calendars that hold beside those of a plan are stricter, in one line.
 fn stricter_line(sources: &[(&BTreeSet<String>, &str)]) -> Option<String> {
     let told = sources.iter().filter(|(fields, _)| !fields.is_empty()).map(|(fields, source)| {
@@ -117,9 +139,13 @@ pub async fn run(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let work = ApplyRequest { desired: &loaded.desired, figures: &loaded.figures, policy: &policy, purpose };
+    let (desired, figures) = (&loaded.desired, &loaded.figures);
+    let work = ApplyRequest { desired, figures, policy: &policy, purpose, loaded: Some(loaded) };
     let destroy = purpose == Purpose::Destroy;
-    let looked = run::look_and_plan(adapters, work.desired, work.figures, work.policy, destroy).await?;
+    let mut looked = run::look_and_plan(adapters, work.desired, work.figures, work.policy, destroy).await?;
+    if !destroy {
+        looked.plan.notes.extend(loaded.notes.iter().cloned());
+    }
     let plan = &looked.plan;
     // What a person said yes to is what is done; `--yes` agrees to whatever leads to the blueprint.
     let ended = agree_and_carry_out(&work, plan, !run.yes, run, adapters, settings, output).await;
@@ -219,6 +245,8 @@ async fn agree_and_carry_out(
         figures: work.figures,
         policy: work.policy,
         agreed: only_this.then_some(plan),
+        // A plan that was looked at stays exactly that.
+        follows: work.loaded.filter(|_| !only_this && work.purpose == Purpose::Apply),
         purpose: work.purpose,
         deadline: args.deadline,
         if_held: args.lease.if_held(),

@@ -293,7 +293,7 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-fn store_name(text: &str) -> Result<StoreName, String> {
+pub(super) fn store_name(text: &str) -> Result<StoreName, String> {
     StoreName::new(text).map_err(|error| error.to_string())
 }
 
@@ -325,7 +325,7 @@ fn consent(text: &str) -> Result<Consent, String> {
     })
 }
 
-fn span(text: &str) -> Result<Span, String> {
+pub(super) fn span(text: &str) -> Result<Span, String> {
     Span::parse(text).ok_or_else(|| "expected a time such as `90s`, `45m` or `1h30m`".to_owned())
 }
 

@@ -11,6 +11,7 @@ use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
+use super::overlay_args::{ScaleSetArgs, ScaleUnsetArgs};
 use super::scale_args::BacktestArgs;
 use super::schema::SchemaArgs;
 use super::sim_args::SimArgs;
@@ -74,7 +75,7 @@ pub enum Command {
     /// Refresh and show prices, classes and limits
     #[command(subcommand)]
     Catalog(CatalogCommand),
-    /// Measure how the scaler decides
+    /// Run a store in another size for a while, and measure how the scaler decides
     #[command(subcommand)]
     Scale(ScaleCommand),
     /// Look at the embedded cloud, let its time pass, make things go wrong in it
@@ -83,9 +84,15 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// What to do with the scaler.
+/// What to do about sizes.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ScaleCommand {
+    /// Decide that a store gets another size or class than the blueprint's own sizing, within its bounds
+    Set(ScaleSetArgs),
+    /// Withdraw such decisions
+    Unset(ScaleUnsetArgs),
+    /// Show all decisions: whose, why, until when, and what they come to
+    List(InputArgs),
     /// Measure the scaler and its rivals on recorded load
     Backtest(BacktestArgs),
 }

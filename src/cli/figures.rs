@@ -59,6 +59,11 @@ impl CatalogFigures {
     pub fn new(catalog: Catalog, desired: &Desired, now: Moment) -> Self {
         Self { catalog, clusters: Clusters::of(desired), now }
     }
+
+    /// The catalog that they are from.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
 }
 
 impl Figures for CatalogFigures {

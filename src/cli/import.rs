@@ -386,6 +386,7 @@ async fn take_over(
         figures: &NoFigures,
         policy: &policy,
         agreed: Some(plan),
+        follows: None,
         purpose: Purpose::TakeOver,
         deadline: None,
         if_held: IfHeld::Watch,

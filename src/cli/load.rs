@@ -12,12 +12,14 @@ use super::output::Output;
 use super::settings::Settings;
 use super::validate;
 use crate::report::diagnostics;
+use crate::report::overlays::{self, DecisionRow};
 use rgctl_blueprint::capacity::Estimate;
-use rgctl_blueprint::desired;
+use rgctl_blueprint::desired::{self, Built};
 use rgctl_blueprint::document::{ParsedBlueprint as Document, ParsedDocuments};
-use rgctl_blueprint::spec::Cell;
+use rgctl_blueprint::spec::{Blueprint, Cell};
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
+use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::Rules;
@@ -28,9 +30,17 @@ use rgctl_schema::time::Moment;
 /// What a blueprint comes to.
 pub struct LoadedBlueprint {
     /// What should exist.
-    pub desired: rgctl_model::node::Desired,
+    pub desired: Desired,
     /// How the sizes were found.
     pub estimates: Vec<Estimate>,
+    /// What was decided, and what it comes to.
+    pub decided: Vec<DecisionRow>,
+    /// The same in sentences.
+    pub notes: Vec<String>,
+    /// The decisions that count in it.
+    pub standing: Decisions,
+    /// What was read.
+    reading: ParsedDocuments,
     /// Prices and capacities.
     pub figures: CatalogFigures,
 }
@@ -40,6 +50,16 @@ pub struct Checked {
     reading: ParsedDocuments,
     sources: Vec<Source>,
     catalog: Catalog,
+}
+
+impl LoadedBlueprint {
+    /// What the same blueprint comes to with other decisions, if it holds together with them.
+    pub fn rebuilt(&self, decisions: &Decisions, now: Moment) -> Option<Desired> {
+        let document = self.reading.blueprints.first()?;
+        let catalog = self.figures.catalog();
+        let built = desired::build(&document.blueprint, &self.reading.regions, catalog, decisions, now);
+        built.ok().map(|built| built.desired)
+    }
 }
 
 /// Reads and checks files; every problem is said, and an error ends it here.
@@ -102,28 +122,44 @@ impl Checked {
         Ok(desired::rules(&self.only()?.blueprint))
     }
 
-    /// Sizes and expands, with the decisions that stand.
+    /// The blueprint.
+    pub fn blueprint(&self) -> Result<&Blueprint, Failure> {
+        Ok(&self.only()?.blueprint)
+    }
+
+    /// What the catalogue knows.
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Sizes and expands, with what was decided.
+    pub fn built(&self, decisions: &Decisions, now: Moment, output: &mut Output) -> Result<Built, Failure> {
+        let document = self.only()?;
+        let built = desired::build(&document.blueprint, &self.reading.regions, &self.catalog, decisions, now);
+        built.or_else(|findings| {
+            self.say(&located(document, findings), output)?;
+            Err(Failure::said(Exit::BadInput))
+        })
+    }
+
+    /// The same, with prices.
     pub fn build(
         self,
         decisions: &Decisions,
         now: Moment,
         output: &mut Output,
     ) -> Result<LoadedBlueprint, Failure> {
-        let document = self.only()?;
-        match desired::build(&document.blueprint, &self.reading.regions, &self.catalog, decisions, now) {
-            Ok(built) => {
-                for note in &built.notes {
-                    output.say(&format!("note: {note}"));
-                }
-                let figures = CatalogFigures::new(self.catalog, &built.desired, SystemClock.now());
-                Ok(LoadedBlueprint { desired: built.desired, estimates: built.estimates, figures })
-            }
-            Err(findings) => {
-                let found = located(document, findings);
-                self.say(&found, output)?;
-                Err(Failure::said(Exit::BadInput))
-            }
-        }
+        let built = self.built(decisions, now, output)?;
+        let figures = CatalogFigures::new(self.catalog, &built.desired, SystemClock.now());
+        Ok(LoadedBlueprint {
+            decided: overlays::rows(&built.decided),
+            notes: built.notes(),
+            standing: decisions.clone(),
+            desired: built.desired,
+            estimates: built.estimates,
+            reading: self.reading,
+            figures,
+        })
     }
 }
 

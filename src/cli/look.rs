@@ -57,6 +57,7 @@ pub async fn status(
     let prices = Prices { existing: &existing, wanted: &wanted };
     let report = StatusReport {
         open: open::steps(&ledger),
+        decisions: loaded.decided.clone(),
         at_work: AtWork::of(lease.as_ref(), &messages),
         ..status::report(desired, &inventory, &claims, &plan, &prices)
     };
@@ -79,6 +80,9 @@ pub async fn drift(
         run::look_and_plan(adapters, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
     let scope = drive::scope_of(&*adapters.cloud, &loaded.desired).await?;
     let record = adapters.store.entries(&scope, 0).await?;
+    for note in &loaded.notes {
+        output.say(&format!("note: {note}"));
+    }
     let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
     match settings.output {
         OutputForm::Text => output.data(&drift::text(&report, output.style))?,

@@ -19,6 +19,7 @@ pub mod error;
 pub mod exit;
 pub mod explain;
 pub mod figures;
+pub mod following;
 pub mod history;
 pub mod iam_policy;
 pub mod identities;
@@ -29,6 +30,8 @@ pub mod look;
 pub mod names;
 pub mod old_record;
 pub mod output;
+pub mod overlay;
+pub mod overlay_args;
 pub mod plan;
 pub mod progress;
 mod robustness;
@@ -105,9 +108,10 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     log::start(cli.global.verbose, output.talk_style.color);
     let mut global = cli.global.clone();
     // One name can have one owner only: what is scaled, or whose credentials are used.
-    let axis = if matches!(cli.command, Command::Scale(_)) { global.profile.take() } else { None };
+    let is_backtest = matches!(cli.command, Command::Scale(ScaleCommand::Backtest(_)));
+    let axis = if is_backtest { global.profile.take() } else { None };
     let settings = Settings::resolve(&global)?;
-    if settings.output == OutputForm::Html && !matches!(cli.command, Command::Scale(_)) {
+    if settings.output == OutputForm::Html && !is_backtest {
         return Err(Failure::new(
             Exit::BadInput,
             "only `scale backtest` writes `html`; use text, json, yaml or markdown",
@@ -144,6 +148,9 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Scale(ScaleCommand::Backtest(args)) => {
             scale_command(args, axis.as_deref(), &settings, output)
         }
+        Command::Scale(ScaleCommand::Set(args)) => wait_for(overlay::set(args, &settings, output)),
+        Command::Scale(ScaleCommand::Unset(args)) => wait_for(overlay::unset(args, &settings, output)),
+        Command::Scale(ScaleCommand::List(input)) => wait_for(overlay::list(input, &settings, output)),
         Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => match (&args.command, &args.shown) {
             (Some(HistoryCommand::Migrate(args)), _) => {

@@ -21,15 +21,16 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
     let figures = &loaded.figures;
-    let PlanResult { plan, inventory, ledger } =
+    let PlanResult { mut plan, inventory, ledger } =
         run::look_and_plan(&adapters, &loaded.desired, figures, &policy, args.destroy).await?;
+    plan.notes.extend(loaded.notes);
     // To close a large world takes as long as to show a large plan.
     let record = ledger.last_seq;
     let closing = std::thread::spawn(move || drop((adapters, inventory, ledger)));
     apply::show(&plan, true, settings, output)?;
     let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {
-        SavedPlan::new(plan, loaded.desired, policy, record)
+        SavedPlan::new(plan, loaded.desired, policy, record, loaded.standing.last_seq)
             .working_as(settings.identities.clone())
             .write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));

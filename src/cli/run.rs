@@ -10,6 +10,8 @@ use super::adapters::Adapters;
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
+use super::following::Following;
+use super::load::LoadedBlueprint;
 use super::names;
 use super::output::Output;
 use super::progress::Progress;
@@ -150,6 +152,8 @@ pub struct Run<'a> {
     pub policy: &'a Policy,
     /// Only these steps.
     pub agreed: Option<&'a Plan>,
+    /// The blueprint, where decisions that are made meanwhile count.
+    pub follows: Option<&'a LoadedBlueprint>,
     /// What for.
     pub purpose: Purpose,
     /// When to pause.
@@ -217,6 +221,7 @@ pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> 
     // Who says how long a run may take waits that long, whether anything moves or not.
     let still_max = run.deadline.map_or(usual.still_max, |span| span.max(usual.still_max));
     let pace = Pace { still_max, ..usual };
+    let mut following = run.follows.map(Following::new);
     let work = async {
         loop {
             let id = rgctl_machine::new_run(&owner, adapters.wall.now());
@@ -234,7 +239,10 @@ pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> 
                 pace: &pace,
             };
             let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
-            let ended = drive::drive(&environment, &job, &mut progress).await?;
+            let ended = match &mut following {
+                Some(source) => drive::drive_following(&environment, &job, source, &mut progress).await?,
+                None => drive::drive(&environment, &job, &mut progress).await?,
+            };
             drop(progress);
             let next = ended.last.later.iter().map(|later| later.until).min();
             let next = next.filter(|_| run.wait && ended.outcome == Outcome::Waiting);

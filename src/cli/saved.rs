@@ -20,7 +20,7 @@ use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::BlueprintName;
 
 /// Format of the file. A file of another format is refused, never guessed at.
-pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v3";
+pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v4";
 
 /// What all formats of saved plans begin with.
 const FORMATS: &str = "rgctl.dev/saved-plan/";
@@ -45,15 +45,17 @@ pub struct SavedPlan {
     pub identities: Identities,
     /// Position in the record at which it was made: what is on record behind it is later.
     pub record: u64,
+    /// Position of the last decision that counts in it.
+    pub decisions: u64,
     /// Digest of the above: a plan that was edited is not the plan that was agreed to.
     pub digest: String,
 }
 
 impl SavedPlan {
-    /// A plan to keep, made when the record ended at that position.
-    pub fn new(plan: Plan, desired: Desired, policy: Policy, record: u64) -> Self {
+    /// A plan to keep, made when the record and the decisions ended at those positions.
+    pub fn new(plan: Plan, desired: Desired, policy: Policy, record: u64, decisions: u64) -> Self {
         let (format, identities) = (SAVED_FORMAT.to_owned(), Identities::default());
-        Self { format, plan, desired, policy, identities, record, digest: String::new() }.sealed()
+        Self { format, plan, desired, policy, identities, record, decisions, digest: String::new() }.sealed()
     }
 
     /// The same plan, to be carried out as somebody.
@@ -170,8 +172,8 @@ fn older_format(text: &str) -> Option<String> {
 }
 
 fn digest(saved: &SavedPlan) -> String {
-    let SavedPlan { format: _, plan, desired, policy, identities, record, digest: _ } = saved;
-    let content = (plan, desired, policy, record);
+    let SavedPlan { format: _, plan, desired, policy, identities, record, decisions, digest: _ } = saved;
+    let content = (plan, desired, policy, record, decisions);
     let text = if identities.is_empty() {
         serde_json::to_vec(&content)
     } else {

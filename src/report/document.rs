@@ -23,6 +23,10 @@ pub mod format {
     pub const DOCTOR: &str = "rgctl.dev/doctor/v1";
     /// Permissions that a blueprint needs.
     pub const IAM_POLICY: &str = "rgctl.dev/iam-policy/v2";
+    /// Decisions, and what they come to.
+    pub const DECISIONS: &str = "rgctl.dev/decisions/v1";
+    /// A decision that was made, or withdrawn, and what it changed.
+    pub const DECISION: &str = "rgctl.dev/decision/v1";
     /// How a run ended.
     pub const OUTCOME: &str = "rgctl.dev/outcome/v1";
 }

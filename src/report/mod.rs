@@ -16,6 +16,7 @@ pub mod history;
 pub mod html;
 pub mod import;
 pub mod open;
+pub mod overlays;
 pub mod plan;
 pub mod plan_markdown;
 pub mod status;

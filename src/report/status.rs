@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::report::at_work::AtWork;
 use crate::report::open::{self, OpenStep};
+use crate::report::overlays::DecisionRow;
 use crate::report::style::{Style, Tone};
 use rgctl_engine::planning::tables;
 use rgctl_model::address::Address;
@@ -105,6 +106,9 @@ pub struct StatusReport {
     /// Steps that the record says were begun and are not done, with what they wait for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenStep>,
+    /// What was decided about its sizes, and what it comes to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionRow>,
     /// The run that works on it now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_work: Option<AtWork>,
@@ -234,6 +238,7 @@ pub fn report(
         stores: stores.into_values().collect(),
         gaps: inventory.gaps.clone(),
         open: Vec::new(),
+        decisions: Vec::new(),
         at_work: None,
     }
 }
@@ -373,6 +378,9 @@ pub fn text(report: &StatusReport, style: Style) -> String {
     if let Some(at_work) = &report.at_work {
         let _ = writeln!(out, "{}", at_work.text());
     }
+    for row in &report.decisions {
+        let _ = writeln!(out, "decided: {}", row.sentence());
+    }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };
         let (cost, wanted) = (cost_of(store), money(&store.wanted));
@@ -442,6 +450,9 @@ pub fn markdown(report: &StatusReport) -> String {
     }
     if let Some(at_work) = &report.at_work {
         let _ = writeln!(out, "\n{}", at_work.text());
+    }
+    for row in &report.decisions {
+        let _ = writeln!(out, "\n**Decided:** {}", row.sentence());
     }
     for store in &report.stores {
         let standby = if store.standby { " (standby)" } else { "" };

@@ -128,7 +128,7 @@ fn save_plan(place: &Place, name: &str, class: &str) {
     let nothing = Inventory::empty(NOW);
     let mut plan = plan_for(&wanted, &nothing, &Policy::default());
     plan.base = rgctl_engine::planning::base(&wanted, &nothing, &rgctl_model::claims::NO_CLAIMS);
-    SavedPlan::new(plan, wanted, Policy::default(), 0).write(&place.path().join(name)).unwrap();
+    SavedPlan::new(plan, wanted, Policy::default(), 0, 0).write(&place.path().join(name)).unwrap();
 }
 
 #[test]

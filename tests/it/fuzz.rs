@@ -98,7 +98,7 @@ fn a_saved_plan_is_refused_with_any_one_byte_changed() {
         .unwrap();
     let policy = Policy::default();
     let plan = rgctl_testkit::fixtures::plan_for(&desired, &inventory, &policy);
-    let text = serde_json::to_string(&SavedPlan::new(plan, desired, policy, 0)).unwrap();
+    let text = serde_json::to_string(&SavedPlan::new(plan, desired, policy, 0, 0)).unwrap();
     assert!(SavedPlan::parse(&text).is_ok());
     readers::saved_plan(text.as_bytes());
     let mut rng = ChaCha8Rng::seed_from_u64(7);

@@ -571,7 +571,7 @@ fn policies_on_record_that_cannot_be_read_are_a_no_and_the_record_is_read_all_th
             at,
             rules: serde_json::from_value(value.clone()).unwrap(),
         };
-        let mut saved = SavedPlan::new(plan, desired, Policy::default(), 9);
+        let mut saved = SavedPlan::new(plan, desired, Policy::default(), 9, 0);
         for later in [obeyed(10, NOW), obeyed(9, NOW + Span::from_secs(1))] {
             let refusal = saved.hold_to_record(Some(&later)).expect_err("it may forbid anything");
             assert_eq!(refusal.exit, rgctl::cli::exit::Exit::Refused);
@@ -612,7 +612,7 @@ fn a_saved_plan_of_an_older_format_is_stale() {
     let (place, _) = small_game();
     assert_eq!(place.run(&["plan", "-f", "game.yaml", "--out", "plan.json"]).code, 0);
     let text = std::fs::read_to_string(place.path().join("plan.json")).unwrap();
-    place.write("old.json", &text.replacen("saved-plan/v3", "saved-plan/v2", 1));
+    place.write("old.json", &text.replacen("saved-plan/v4", "saved-plan/v3", 1));
     let left = place.run(&["apply", "old.json", "--yes"]);
     assert_eq!(left.code, 3, "{}{}", left.data, left.talk);
     assert!(left.talk.contains("make a new plan"), "{}", left.talk);

@@ -71,7 +71,7 @@ fn hostile_documents_are_refused_with_the_reason_and_the_remedy() {
         refused(&place.run(&["scale", "backtest", "--trace", name]), name, &["error"]);
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    place.write("deep.json", &format!("{{\"format\":\"rgctl.dev/saved-plan/v3\",\"plan\":{deep}}}"));
+    place.write("deep.json", &format!("{{\"format\":\"rgctl.dev/saved-plan/v4\",\"plan\":{deep}}}"));
     refused(&place.run(&["apply", "deep.json", "--yes"]), "deep.json", &["is not a saved plan"]);
     assert!(!place.path().join(".rgctl").exists(), "nothing was opened");
 }

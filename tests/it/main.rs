@@ -11,6 +11,7 @@ mod blueprint;
 mod capacity;
 mod catalog;
 mod cli;
+mod decisions;
 mod emptied;
 mod families;
 mod field_law;

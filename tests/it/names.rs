@@ -32,6 +32,9 @@ const LINES: &[(&str, &[&str])] = &[
     ("import", &["--region", "us-east-1"]),
     ("plan", &["-f", "game.yaml"]),
     ("scale backtest", &["--trace", "load.csv"]),
+    ("scale list", &["-f", "game.yaml"]),
+    ("scale set", &["ranking", "--replicas", "1", "--for", "3h", "--reason", "a", "-f", "game.yaml"]),
+    ("scale unset", &["ranking", "--reason", "a", "-f", "game.yaml"]),
     ("schema", &["blueprint"]),
     ("sim advance", &["1m"]),
     ("sim create", &["us-east-1/rds.subnet_group/a", "description=a", "subnets=[\"a\",\"b\"]"]),
@@ -62,6 +65,7 @@ const FREE: &[(&str, &str)] = &[
     ("blueprint", "a blueprint without a record is no error: nothing was done for it, and that is said"),
     ("name", "the name of a blueprint that is written"),
     ("final-snapshot", "the name of a snapshot that is made"),
+    ("reason", "whatever somebody has to say"),
     ("word", "a status word, also one that nobody has heard of: that is what it is for"),
 ];
 

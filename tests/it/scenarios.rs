@@ -1,10 +1,15 @@
 //! Scenarios: scripts under `tests/scenarios/`, run through the binary on the embedded cloud; the transcript is golden.
 //!
 //! A script has one command a line: `$ rgctl …`, `quietly rgctl …` (only the exit code is shown), `copy REPOSITORY_FILE FILE`, `replace FILE: OLD => NEW`,
-//! `hold BLUEPRINT` and `release` (another run has the lease), and comments with `#`, which go into the transcript.
+//! `hold BLUEPRINT [MILLISECONDS]` and `release` (another run has the lease, for a third of a second unless it says how long),
+//! `begin rgctl …` and `end` (a command that goes on meanwhile: the script goes on when it has said its first line, and shows
+//! the rest at its end), and comments with `#`, which go into the transcript.
 
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::{Clock, Lease, Store};
@@ -15,7 +20,7 @@ use rgctl_sim::SimCloud;
 use rgctl_store::journal::SqliteStore;
 use rgctl_store::objects::WorldFile;
 
-use crate::cli::Place;
+use crate::cli::{Left, Place};
 use rgctl_testkit::digests;
 
 fn root() -> PathBuf {
@@ -25,13 +30,14 @@ fn root() -> PathBuf {
 struct Scene {
     place: Place,
     held: Option<(SqliteStore, Lease)>,
+    begun: Option<Begun>,
     transcript: String,
 }
 
 impl Scene {
     /// The transcript, and a digest of what was called and of what there is at the end.
     fn play(script: &str) -> (String, String) {
-        let mut scene = Self { place: Place::new(), held: None, transcript: String::new() };
+        let mut scene = Self { place: Place::new(), held: None, begun: None, transcript: String::new() };
         for line in script.lines() {
             scene.line(line.trim_end());
         }
@@ -53,6 +59,11 @@ impl Scene {
             }
             "replace" => self.replace(rest),
             "hold" => self.hold(rest),
+            "begin" => self.begun = Some(Begun::begin(&self.place, rest)),
+            "end" => {
+                let left = self.begun.take().expect("a command that was begun").end();
+                self.show(&left);
+            }
             "release" => {
                 let (store, lease) = self.held.take().expect("a lease that is held");
                 block_on(store.release_lease(&lease)).expect("released");
@@ -69,6 +80,10 @@ impl Scene {
             let _ = writeln!(self.transcript, "[exit {}]", left.code);
             return;
         }
+        self.show(&left);
+    }
+
+    fn show(&mut self, left: &Left) {
         for line in redact(&left.data).lines() {
             let _ = writeln!(self.transcript, "  {line}");
         }
@@ -86,17 +101,56 @@ impl Scene {
         self.place.write(file, &text.replace(old, &new.replace("\\n", "\n")));
     }
 
-    fn hold(&mut self, blueprint: &str) {
+    fn hold(&mut self, rest: &str) {
+        let (blueprint, lasts) = rest.split_once(' ').unwrap_or((rest, "300"));
+        let lasts = Span::from_millis(lasts.parse().expect("milliseconds"));
         let store = SqliteStore::open(&self.place.path().join(".rgctl")).expect("a record");
         let (_, home) =
             SimCloud::peek(&WorldFile::under(&self.place.path().join(".rgctl"))).expect("a world");
         let scope = Scope::new(home, BlueprintName::new(blueprint).expect("a name"));
         let run = RunId("another".to_owned());
         let now = SystemClock.now();
-        let lease =
-            store.take_lease(&scope, &run, "bob@elsewhere (process 1)", now, Span::from_millis(300), None);
+        let lease = store.take_lease(&scope, &run, "bob@elsewhere (process 1)", now, lasts, None);
         let lease = block_on(lease).expect("a free lease");
         self.held = Some((store, lease));
+    }
+}
+
+/// A command that goes on while others are run.
+struct Begun {
+    child: Child,
+    data: JoinHandle<String>,
+    talk: JoinHandle<String>,
+}
+
+impl Begun {
+    /// Begins it, and waits for the first line that it says.
+    fn begin(place: &Place, rest: &str) -> Self {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        assert_eq!(words.first(), Some(&"rgctl"), "only rgctl is run");
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("rgctl"));
+        command.current_dir(place.path()).env_clear().env("COLUMNS", "120").args(&words[1..]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("rgctl");
+        let mut data = child.stdout.take().expect("its data");
+        let data = std::thread::spawn(move || {
+            let mut text = String::new();
+            data.read_to_string(&mut text).expect("text");
+            text
+        });
+        let mut talk = BufReader::new(child.stderr.take().expect("its talk"));
+        let mut first = String::new();
+        talk.read_line(&mut first).expect("its first line");
+        let talk = std::thread::spawn(move || {
+            talk.read_to_string(&mut first).expect("text");
+            first
+        });
+        Self { child, data, talk }
+    }
+
+    fn end(mut self) -> Left {
+        let code = self.child.wait().expect("it ends").code().expect("a code");
+        let text = |thread: JoinHandle<String>| thread.join().expect("its text");
+        Left { code: u8::try_from(code).expect("a code"), data: text(self.data), talk: text(self.talk) }
     }
 }
 
@@ -117,6 +171,7 @@ fn redact(text: &str) -> String {
             .scan("", |before, word| {
                 let shown = match *before {
                     _ if is_run(word) => "RUN".to_owned(),
+                    _ if word.starts_with("somebody@") => "SOMEBODY".to_owned(),
                     _ if is_hex(word, 16) => "RECORD".to_owned(),
                     _ if is_hex(word, 32) => "TOKEN".to_owned(),
                     "until" if word.starts_with("20") => "LATER".to_owned(),

@@ -73,8 +73,39 @@ pub struct Desired {
     pub bills: Vec<StoreBill>,
     /// What the blueprint allows, and when. All of them hold: a saved plan brings its own, and meets those of the present.
     pub rules: Vec<Rules>,
+    /// What decisions held, and hold no longer.
+    #[serde(default, skip_serializing_if = "Lowered::is_empty")]
+    pub lowered: Lowered,
     /// Digest of the nodes.
     pub fingerprint: Fingerprint,
+}
+
+/// What decisions held, and hold no longer: whoever takes it away needs consent, also where the blueprint never named it. The
+/// end of a decision's time alone lowers nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lowered {
+    /// Objects that would be there by what was held.
+    pub objects: BTreeSet<Address>,
+    /// Fields that would have another value by it, of objects that stay.
+    pub fields: BTreeMap<Address, BTreeSet<String>>,
+}
+
+impl Lowered {
+    /// Whether nothing was held.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.fields.is_empty()
+    }
+
+    /// Adds what was held elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.fields.extend(other.fields);
+    }
+
+    /// Whether a field of an object was held at another value.
+    pub fn holds_field(&self, address: &Address, field: &str) -> bool {
+        self.fields.get(address).is_some_and(|fields| fields.contains(field))
+    }
 }
 
 /// Tag that names the owning blueprint. Ownership is on the cloud side, so that no state file can be lost.

@@ -33,6 +33,12 @@ pub enum Axis {
     Class,
 }
 
+impl Axis {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Readers, Self::Shards, Self::Replicas, Self::CapacityUnits, Self::Nodes, Self::Class];
+}
+
 impl fmt::Display for Axis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -58,6 +64,11 @@ pub enum Owner {
     Recovery,
     /// A freeze.
     Freeze,
+}
+
+impl Owner {
+    /// All of them, the least first.
+    pub const ALL: [Self; 4] = [Self::Scaler, Self::Person, Self::Recovery, Self::Freeze];
 }
 
 impl fmt::Display for Owner {
@@ -98,6 +109,16 @@ pub enum Target {
     Count(u32),
     /// A class of machines.
     Class(String),
+}
+
+impl Target {
+    /// The number, where it is one.
+    pub const fn count(&self) -> Option<u32> {
+        match self {
+            Self::Count(count) => Some(*count),
+            Self::Class(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -262,6 +283,17 @@ pub struct Decided {
     pub hash: String,
 }
 
+/// What an overlay held that was withdrawn, or replaced by one that holds less: taking it away needs consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Of which overlay.
+    pub key: OverlayKey,
+    /// The most that it held.
+    pub target: Target,
+    /// Position of the decision that ended it.
+    pub seq: u64,
+}
+
 /// What stands at a position of the log of decisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisions {
@@ -274,6 +306,9 @@ pub struct Decisions {
     /// Keys about which nothing stands any more and their epochs, the oldest first.
     #[serde(default)]
     withdrawn: Vec<(DecisionKey, u64)>,
+    /// What overlays held that hold it no longer, the oldest first.
+    #[serde(default)]
+    pub left: Vec<Left>,
     /// Position of the last decision.
     pub last_seq: u64,
     /// Digest of the last decision; empty where there is none.
@@ -320,13 +355,19 @@ impl Decisions {
         self.withdrawn.retain(|(other, _)| *other != key);
         match what {
             Decision::Set { overlay } => {
-                self.overlays.insert(overlay.key.clone(), (seq, overlay.clone()));
+                let replaced = self.overlays.insert(overlay.key.clone(), (seq, overlay.clone()));
+                // The scaler goes down by its own rules.
+                if let Some((_, replaced)) = replaced.filter(|_| overlay.key.owner != Owner::Scaler) {
+                    self.leave(replaced, Some(&overlay.target), seq);
+                }
             }
             Decision::HoldOut { hold } => {
                 self.holds.insert(hold.region.clone(), (seq, hold.clone()));
             }
             Decision::Unset { key: of, .. } => {
-                self.overlays.remove(of);
+                if let Some((_, withdrawn)) = self.overlays.remove(of) {
+                    self.leave(withdrawn, None, seq);
+                }
                 self.withdrawn.push((key, seq));
             }
             Decision::Release { region, .. } => {
@@ -335,7 +376,34 @@ impl Decisions {
             }
         }
         self.withdrawn.drain(..self.withdrawn.len().saturating_sub(WITHDRAWN_MAX));
+        self.left.drain(..self.left.len().saturating_sub(WITHDRAWN_MAX));
         self.last_seq = seq;
+    }
+
+    /// Keeps what an overlay held: of numbers the largest, and every class, since nobody can compare them here; until one with
+    /// the same key holds as much again.
+    fn leave(&mut self, overlay: Overlay, replaced_by: Option<&Target>, seq: u64) {
+        let Overlay { key, target, .. } = overlay;
+        self.left.push(Left { key: key.clone(), target, seq });
+        let (of_key, mut others): (Vec<Left>, Vec<Left>) =
+            std::mem::take(&mut self.left).into_iter().partition(|left| left.key == key);
+        let most = of_key.iter().filter_map(|left| left.target.count()).max();
+        let is_held_again = |left: &Left| match (&left.target, replaced_by) {
+            (Target::Count(left), Some(Target::Count(now))) => now >= left,
+            (left, Some(now)) => now == left,
+            (_, None) => false,
+        };
+        let mut kept: Vec<Left> = Vec::new();
+        for left in of_key {
+            let is_most = left.target.count() == most;
+            // What was held twice ended with the later of the two.
+            kept.retain(|other| other.target != left.target);
+            if is_most && !is_held_again(&left) {
+                kept.push(left);
+            }
+        }
+        others.extend(kept.into_iter().map(|left| Left { seq, ..left }));
+        self.left = others;
     }
 
     /// Position of the last decision about a key; zero where there is none. Whoever decides names the epoch that the
@@ -366,8 +434,13 @@ impl Decisions {
 
     /// Digest of what stands.
     pub fn digest(&self) -> String {
-        let content =
-            (self.overlays.values().collect::<Vec<_>>(), &self.holds, &self.withdrawn, self.last_seq);
+        let content = (
+            self.overlays.values().collect::<Vec<_>>(),
+            &self.holds,
+            &self.withdrawn,
+            &self.left,
+            self.last_seq,
+        );
         // Plain data always serialises; an empty text would only make the digest wrong, and so be noticed.
         sha256_hex(serde_json::to_string(&content).unwrap_or_default().as_bytes())
     }
@@ -399,106 +472,4 @@ mod by_key {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn key(owner: Owner) -> OverlayKey {
-        OverlayKey {
-            store: StoreName::new("accounts").unwrap(),
-            region: RegionId::new("us-east-1").unwrap(),
-            axis: Axis::Readers,
-            owner,
-        }
-    }
-
-    fn set(owner: Owner, count: u32) -> Decision {
-        let overlay = Overlay {
-            key: key(owner),
-            target: Target::Count(count),
-            exactly: false,
-            by: "ann@laptop".into(),
-            why: "launch".into(),
-            set: Moment::from_secs(10),
-            until: Some(Moment::from_secs(20)),
-            then_return: false,
-        };
-        Decision::Set { overlay }
-    }
-
-    #[test]
-    fn decisions_are_written_in_a_form_that_stays() {
-        let hold = HoldOut {
-            region: RegionId::new("us-east-1").unwrap(),
-            why: "lost".into(),
-            by: "ann".into(),
-            since: Moment::from_secs(1),
-        };
-        let unset = Decision::Unset { key: key(Owner::Recovery), by: "bob@host".into(), why: "over".into() };
-        let release = Decision::Release { region: hold.region.clone(), by: "ann".into(), why: "back".into() };
-        let of_key =
-            json!({ "store": "accounts", "region": "us-east-1", "axis": "readers", "owner": "person" });
-        let of_recovery =
-            json!({ "store": "accounts", "region": "us-east-1", "axis": "readers", "owner": "recovery" });
-        let overlay = json!({
-            "key": of_key, "target": { "count": 6 }, "exactly": false, "by": "ann@laptop", "why": "launch",
-            "set": 10000, "until": 20000, "then_return": false
-        });
-        let forms = [
-            (set(Owner::Person, 6), json!({ "decision": "set", "overlay": overlay })),
-            (unset, json!({ "decision": "unset", "key": of_recovery, "by": "bob@host", "why": "over" })),
-            (
-                Decision::HoldOut { hold },
-                json!({ "decision": "hold_out",
-                    "hold": { "region": "us-east-1", "why": "lost", "by": "ann", "since": 1000 } }),
-            ),
-            (release, json!({ "decision": "release", "region": "us-east-1", "by": "ann", "why": "back" })),
-        ];
-        for (decision, form) in forms {
-            assert_eq!(serde_json::to_value(&decision).unwrap(), form);
-            assert_eq!(serde_json::from_value::<Decision>(form).unwrap(), decision);
-        }
-        let class = serde_json::to_value(Target::Class("db.r7g.large".into())).unwrap();
-        assert_eq!(class, json!({ "class": "db.r7g.large" }));
-        let mut standing = Decisions::default();
-        standing.apply(3, &set(Owner::Freeze, 2));
-        let text = serde_json::to_value(&standing).unwrap();
-        assert_eq!(text["overlays"][0][0], 3);
-        assert_eq!(text["overlays"][0][1]["key"]["owner"], "freeze");
-        assert_eq!(serde_json::from_value::<Decisions>(text).unwrap(), standing);
-    }
-
-    #[test]
-    fn the_epoch_of_a_key_is_its_last_decision_also_after_it_was_withdrawn() {
-        let mut standing = Decisions::default();
-        let about = DecisionKey::Overlay(key(Owner::Person));
-        assert_eq!(standing.epoch(&about), 0);
-        standing.apply(1, &set(Owner::Person, 6));
-        standing.apply(2, &set(Owner::Scaler, 3));
-        assert_eq!((standing.epoch(&about), standing.len()), (1, 2));
-        standing.apply(3, &Decision::Unset { key: key(Owner::Person), by: "ann".into(), why: "over".into() });
-        assert_eq!((standing.epoch(&about), standing.len()), (3, 1));
-        for seq in 4..1_000 {
-            let key = OverlayKey { store: StoreName::new(format!("s{seq}")).unwrap(), ..key(Owner::Person) };
-            standing.apply(seq, &Decision::Unset { key, by: String::new(), why: String::new() });
-        }
-        assert_eq!(standing.withdrawn.len(), WITHDRAWN_MAX, "it does not grow without end");
-        assert_eq!(
-            standing.epoch(&about),
-            0,
-            "so that who still knows the third is refused, and looks again"
-        );
-    }
-
-    #[test]
-    fn an_overlay_after_its_time_holds_unless_it_was_to_return() {
-        let Decision::Set { overlay } = set(Owner::Person, 6) else { unreachable!("it is set") };
-        let late = Moment::from_secs(20);
-        assert!(
-            !overlay.is_lapsed(Moment::from_secs(19)) && overlay.is_lapsed(late) && !overlay.is_void(late)
-        );
-        assert!(Overlay { then_return: true, ..overlay.clone() }.is_void(late));
-        assert!(!Overlay { then_return: true, until: None, ..overlay }.is_void(late));
-    }
-}
+mod tests;

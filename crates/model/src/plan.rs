@@ -270,11 +270,8 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<RecordId>,
     },
-    /// A decision is in force.
-    Decided {
-        /// Whose, and why.
-        by: String,
-    },
+    /// A decision held it, and holds it no longer.
+    Released,
 }
 
 impl fmt::Display for Reason {
@@ -294,7 +291,7 @@ impl fmt::Display for Reason {
             }
             Self::Unmarked => f.write_str("made by a version that did not tag its record"),
             Self::TakenOver { .. } => f.write_str("taken over on consent"),
-            Self::Decided { by } => write!(f, "decided: {by}"),
+            Self::Released => f.write_str("a decision held it, and holds it no longer"),
         }
     }
 }

@@ -56,6 +56,7 @@ pub fn desired(nodes: Vec<Node>) -> Desired {
         nodes: nodes.into_iter().map(|node| (node.address.clone(), node)).collect(),
         bills: Vec::new(),
         rules: Vec::new(),
+        lowered: rgctl_model::node::Lowered::default(),
         fingerprint: Fingerprint(String::new()),
     };
     desired.regions.insert(region("us-east-1"));

@@ -129,7 +129,7 @@ impl Shown {
         Self {
             calls: json!([calls(&update), calls(&removal)]),
             plan: json!([update, removal]),
-            views: json!([costs, sizes, status, built.notes]),
+            views: json!([costs, sizes, status, built.notes()]),
         }
     }
 }

@@ -4,8 +4,12 @@
 //! [`Built`]: the desired state, an estimate of every store, the axes on which each can grow.
 //!
 //! **Invariant:** pure; the same input gives the same fingerprint, and use that is only expected does not change it.
-//! **Invariant:** an overlay moves a store within the blueprint's bounds, never beyond them.
+//! **Invariant:** a decision moves a store within the blueprint's bounds, never beyond them.
 
+mod lowered;
+#[cfg(test)]
+mod overlay_laws;
+pub mod overlays;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,14 +27,16 @@ use rgctl_catalog::Catalog;
 use rgctl_model::address::Address;
 use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::node::{Desired, Node, Usage};
-use rgctl_model::overlay::{Axis, Decisions, Overlay, Target};
+use rgctl_model::node::{Desired, Lowered, Node, Usage};
+use rgctl_model::overlay::Decisions;
 use rgctl_model::rules::{CellPlace, Rules};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::Finding;
 use rgctl_schema::digest::Digester;
 use rgctl_schema::names::{Fingerprint, Name, RegionId, StoreName};
 use rgctl_schema::time::Moment;
+
+use overlays::Resolved;
 
 /// What was built.
 #[derive(Clone, Debug)]
@@ -41,8 +47,17 @@ pub struct Built {
     pub estimates: Vec<Estimate>,
     /// Where each store can grow, by store and region.
     pub axes: BTreeMap<(StoreName, RegionId), Vec<AxisFacts>>,
-    /// What overlays did, or could not do.
-    pub notes: Vec<String>,
+    /// What was decided about it, and what holds.
+    pub decided: Vec<Resolved>,
+    /// Decisions about what the blueprint does not have.
+    pub about_nothing: Vec<String>,
+}
+
+impl Built {
+    /// What decisions do, or cannot do, a sentence for each.
+    pub fn notes(&self) -> Vec<String> {
+        self.decided.iter().flat_map(Resolved::notes).chain(self.about_nothing.iter().cloned()).collect()
+    }
 }
 
 /// Builds desired state. The findings are at paths of the blueprint's document; the caller knows its text.
@@ -55,9 +70,7 @@ pub fn build(
 ) -> Result<Built, Vec<Finding>> {
     let estimates = capacity::estimate(blueprint, regions, catalog, now);
     let cells = blueprint.cells();
-    let standing = decisions.overlays.values().map(|(_, overlay)| overlay);
-    let overlays = standing.filter(|overlay| !overlay.is_void(now)).collect();
-    let input = DesiredInput { blueprint, regions, now, overlays };
+    let input = DesiredInput { blueprint, regions, catalog, now, decisions };
     let stores: BTreeMap<&StoreName, &Store> =
         blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
     let mut sized: Vec<(&Cell, &Store, &Estimate)> = Vec::new();
@@ -78,6 +91,7 @@ pub fn build(
         return Err(work.findings);
     }
     let mut built = work.built;
+    built.about_nothing = overlays::about_nothing(decisions, &blueprint.spec.stores, &cells);
     built.estimates = estimates;
     built.desired.fingerprint = fingerprint(&built.desired.nodes);
     Ok(built)
@@ -138,8 +152,9 @@ impl Clusters {
 struct DesiredInput<'a> {
     blueprint: &'a Blueprint,
     regions: &'a RegionBook,
+    catalog: &'a Catalog,
     now: Moment,
-    overlays: Vec<&'a Overlay>,
+    decisions: &'a Decisions,
 }
 
 /// A store in one of its regions.
@@ -147,7 +162,8 @@ struct Expanded<'a> {
     store: &'a Store,
     region: &'a RegionId,
     expansion: Result<Expansion, Box<Finding>>,
-    notes: Vec<String>,
+    decided: Vec<Resolved>,
+    lowered: Lowered,
 }
 
 impl DesiredInput<'_> {
@@ -158,10 +174,15 @@ impl DesiredInput<'_> {
             let size =
                 if region == &cell.primary { Some(&estimate.size) } else { estimate.secondary.as_ref() };
             let Some(size) = size else { continue };
-            let mut notes = Vec::new();
-            let size = self.overlaid(cell, store, region, size, &mut notes);
-            let expansion = self.expand_in(cell, store, region, secondaries, &size, estimate);
-            expanded.push(Expanded { store, region, expansion, notes });
+            let place = overlays::Place { store, cell, region, catalog: self.catalog, now: self.now };
+            let (size, decided) = overlays::apply(&place, self.decisions, size);
+            let expand = |size: &Size| self.expand_in(cell, store, region, secondaries, size, estimate);
+            let expansion = expand(&size);
+            let lowered = match (&expansion, overlays::higher(&size, &decided)) {
+                (Ok(now), Some(higher)) => lowered::between(expand(&higher).ok().as_ref(), now),
+                _ => Lowered::default(),
+            };
+            expanded.push(Expanded { store, region, expansion, decided, lowered });
         }
         expanded
     }
@@ -229,42 +250,6 @@ impl DesiredInput<'_> {
         };
         Finding::error(code, self.path_of(store, field), error.to_string()).help(help)
     }
-
-    /// The size with what the overlays in force say, within the blueprint's bounds.
-    fn overlaid(
-        &self,
-        cell: &Cell,
-        store: &Store,
-        region: &RegionId,
-        size: &Size,
-        notes: &mut Vec<String>,
-    ) -> Size {
-        let mut size = size.clone();
-        for overlay in &self.overlays {
-            // Shards of a replicated store are the same everywhere, so that the primary's decision holds for all.
-            let (key, by) = (&overlay.key, &overlay.by);
-            let is_here = key.region == *region || (key.axis == Axis::Shards && key.region == cell.primary);
-            if key.store != *store.name() || !is_here {
-                continue;
-            }
-            let (Some(count), Target::Count(wanted)) = (size.counts.get_mut(&key.axis), &overlay.target)
-            else {
-                notes.push(format!(
-                    "`{}` in {region} has no number of {}: the decision of {by} is left out",
-                    key.store, key.axis
-                ));
-                continue;
-            };
-            count.now = (*wanted).clamp(count.min, count.max);
-            if count.now != *wanted {
-                notes.push(format!(
-                    "{by} wants {wanted} {} of `{}` in {region}; the blueprint allows {} to {}",
-                    key.axis, key.store, count.min, count.max
-                ));
-            }
-        }
-        size
-    }
 }
 
 /// What a blueprint allows, and when: what the gate obeys.
@@ -296,15 +281,23 @@ impl<'a> DesiredBuilder<'a> {
             nodes: BTreeMap::new(),
             bills: Vec::new(),
             rules: vec![rules(input.blueprint)],
+            lowered: Lowered::default(),
             fingerprint: Fingerprint(String::new()),
         };
-        let built = Built { desired, estimates: Vec::new(), axes: BTreeMap::new(), notes: Vec::new() };
+        let built = Built {
+            desired,
+            estimates: Vec::new(),
+            axes: BTreeMap::new(),
+            decided: Vec::new(),
+            about_nothing: Vec::new(),
+        };
         Self { input, built, findings: Vec::new() }
     }
 
     fn take(&mut self, one: Expanded<'_>) {
-        let Expanded { store, region, expansion, notes } = one;
-        self.built.notes.extend(notes);
+        let Expanded { store, region, expansion, decided, lowered } = one;
+        self.built.decided.extend(decided);
+        self.built.desired.lowered.merge(lowered);
         let expansion = match expansion {
             Ok(expansion) => expansion,
             Err(finding) => return self.findings.push(*finding),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use rgctl_model::kinds::aurora::StorageKind;
-use rgctl_model::overlay::Axis;
+use rgctl_model::overlay::{Axis, Target};
 use rgctl_schema::quantity::Between;
 use rgctl_schema::time::Span;
 
@@ -156,6 +156,56 @@ fn axis_facts(store: &Store, size: &Size, axis: Axis, count: Count) -> Option<Ax
         steps,
         price,
     })
+}
+
+/// Whether an axis is the same in all regions of a store: members of a global datastore have the shards and the node type of
+/// its primary.
+pub fn is_common(store: &Store, axis: Axis) -> bool {
+    axis == Axis::Shards || (axis == Axis::Class && matches!(store, Store::ElastiCache(_)))
+}
+
+/// How many steps of an axis make one unit as people name it: capacity units of databases come in halves.
+pub fn steps_per_unit(store: &Store, axis: Axis) -> u32 {
+    match store {
+        Store::Aurora(_) | Store::DocumentDb(_) if axis == Axis::CapacityUnits => 2,
+        _ => 1,
+    }
+}
+
+/// A number as people name it, or a class.
+pub fn shown(steps_per_unit: u32, axis: Axis, target: &Target) -> String {
+    let noun = |is_one: bool| match (axis, is_one) {
+        (Axis::Readers, true) => "reader",
+        (Axis::Readers, false) => "readers",
+        (Axis::Shards, true) => "shard",
+        (Axis::Shards, false) => "shards",
+        (Axis::Replicas, true) => "replica",
+        (Axis::Replicas, false) => "replicas",
+        (Axis::CapacityUnits, true) => "capacity unit",
+        (Axis::CapacityUnits, false) => "capacity units",
+        (Axis::Nodes, true) => "node",
+        (Axis::Nodes, false) => "nodes",
+        (Axis::Class, _) => "",
+    };
+    match target {
+        Target::Class(class) => class.clone(),
+        Target::Count(number) => {
+            let steps = steps_per_unit.max(1);
+            let half = if number % steps == 0 { "" } else { ".5" };
+            format!("{}{half} {}", number / steps, noun(*number == steps))
+        }
+    }
+}
+
+/// A number as people name it, in steps of the axis.
+pub fn parse_units(steps_per_unit: u32, text: &str) -> Option<u32> {
+    let (whole, half) = match text.split_once('.') {
+        Some((whole, "0")) => (whole, 0),
+        Some((whole, "5")) if steps_per_unit == 2 => (whole, 1),
+        Some(_) => return None,
+        None => (text, 0),
+    };
+    whole.parse::<u32>().ok()?.checked_mul(steps_per_unit)?.checked_add(half)
 }
 
 /// Large warehouse classes go to four times their nodes in one resize, the others to two (catalogue, 2026).

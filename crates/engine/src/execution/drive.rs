@@ -2,8 +2,10 @@
 
 use super::reconcile::{reconcile_once, sleep_until};
 use super::session::Session;
+use super::source::Source;
 use super::turn::Turn;
 use rgctl_model::journal::Outcome;
+use rgctl_model::ports::StoreError;
 use rgctl_schema::time::Moment;
 
 pub use super::job::{DriveError, Environment, IfHeld, Job, Watch};
@@ -31,11 +33,49 @@ pub async fn drive(
 ) -> Result<Ended, DriveError> {
     let mut session = Session::default();
     loop {
-        let done = reconcile_once(environment, job, &mut session, watch).await?;
-        if let Some(outcome) = done.outcome {
-            let at = environment.clock.now();
-            return Ok(Ended { outcome, last: done.turn, calls: done.calls, at });
+        if let Some(ended) = turn(environment, job, &mut session, watch).await? {
+            return Ok(ended);
         }
-        sleep_until(environment, &session, done.wake, watch).await?;
     }
+}
+
+/// The same, and what is decided meanwhile counts at the next turn: what should exist is asked of `source`, not of the job.
+pub async fn drive_following(
+    environment: &Environment<'_>,
+    job: &Job<'_>,
+    source: &mut dyn Source,
+    watch: &mut dyn Watch,
+) -> Result<Ended, DriveError> {
+    let mut session = Session::default();
+    let scope = scope_of(environment.cloud, source.current()).await?;
+    loop {
+        let decided = match environment.store.decisions(&scope, source.seq()).await {
+            // A run goes on without a store that is away for a moment: what was decided counts a turn later.
+            Err(StoreError::Unavailable { .. }) => Vec::new(),
+            decided => decided?,
+        };
+        if !decided.is_empty() {
+            source.follow(&decided, environment.clock.now()).iter().for_each(|line| watch.told(line));
+        }
+        let job = Job { desired: source.current(), ..*job };
+        if let Some(ended) = turn(environment, &job, &mut session, watch).await? {
+            return Ok(ended);
+        }
+    }
+}
+
+/// One turn, and the sleep after it; or how the run ended.
+async fn turn(
+    environment: &Environment<'_>,
+    job: &Job<'_>,
+    session: &mut Session,
+    watch: &mut dyn Watch,
+) -> Result<Option<Ended>, DriveError> {
+    let done = reconcile_once(environment, job, session, watch).await?;
+    let Some(outcome) = done.outcome else {
+        sleep_until(environment, session, done.wake, watch).await?;
+        return Ok(None);
+    };
+    let at = environment.clock.now();
+    Ok(Some(Ended { outcome, last: done.turn, calls: done.calls, at }))
 }

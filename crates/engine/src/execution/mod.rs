@@ -29,5 +29,6 @@ mod progress;
 pub mod reconcile;
 mod schedule;
 mod session;
+pub mod source;
 pub mod turn;
 pub mod unseen;

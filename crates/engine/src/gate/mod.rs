@@ -15,7 +15,7 @@ pub mod times;
 
 use std::collections::BTreeSet;
 
-use rgctl_model::plan::{Answer, Disturbance, Op, Step};
+use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step};
 use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
@@ -73,7 +73,7 @@ fn consents(step: &Step, asked: &GateInput<'_>) -> Option<Answer> {
     let forbidden =
         |act: &&ConsentRequest| asked.rules.iter().any(|rules| rules.policies.forbids(act.action));
     if let Some(act) = step.requires.iter().find(forbidden) {
-        let (verb, effect) = (act.action, told(act));
+        let (verb, effect) = (act.action, told(step, act));
         return Some(no(
             format!("the blueprint says `policies.consent.{verb}: never`, and {effect}"),
             format!(
@@ -96,7 +96,7 @@ fn consents(step: &Step, asked: &GateInput<'_>) -> Option<Answer> {
     if asked.authority == Authority::Scaler && !step.requires.is_empty() {
         return Some(no("a scaler does nothing that needs consent", "a person may, with `rgctl apply`"));
     }
-    let why: Vec<String> = lacking.iter().map(told).collect();
+    let why: Vec<String> = lacking.iter().map(|act| told(step, act)).collect();
     let allow: Vec<String> = lacking.iter().map(|act| format!("--allow {act}")).collect();
     (!lacking.is_empty()).then(|| Answer::No {
         why: format!("it needs consent by name: {}", why.join("; ")),
@@ -106,12 +106,15 @@ fn consents(step: &Step, asked: &GateInput<'_>) -> Option<Answer> {
 }
 
 /// What an act does, in a sentence's second half.
-fn told(act: &ConsentRequest) -> String {
+fn told(step: &Step, act: &ConsentRequest) -> String {
     let store = act.store.as_ref().map_or("a store that nobody knows", StoreName::as_str);
     let region = &act.region;
     match act.action {
         DestructiveAction::Delete => format!("{store} in {region} would be deleted"),
         DestructiveAction::Replace => format!("{store} in {region} would be replaced"),
+        DestructiveAction::Shrink if step.why == Reason::Released => {
+            format!("{store} in {region} would be made smaller than a decision held it")
+        }
         DestructiveAction::Shrink => format!("{store} in {region} would be made smaller than what it holds"),
         DestructiveAction::Empty => format!("{store} in {region} would stand empty"),
         DestructiveAction::Window => format!("{store} in {region} would be disturbed outside of its window"),

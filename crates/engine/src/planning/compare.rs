@@ -265,9 +265,12 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     let groups = calls(alone).into_iter().chain(together).chain(calls(late));
     for changes in groups {
         let attrs = asked(node, &changes);
-        let requires = shrink(input, node, seen, &changes).into_iter().collect();
+        let was_held = changes.iter().any(|change| takes_what_was_held(input, &node.address, change));
+        let why = if was_held { Reason::Released } else { Reason::Differs };
+        let held = was_held.then(|| input.act(DestructiveAction::Shrink, &node.address));
+        let requires = shrink(input, node, seen, &changes).into_iter().chain(held).collect();
         let op = Op::Modify { address: node.address.clone(), changes, attrs };
-        draft.push(step(input, node, Some(seen), op, Reason::Differs, requires), Some(node), Some(seen));
+        draft.push(step(input, node, Some(seen), op, why, requires), Some(node), Some(seen));
     }
     let other_key = other_key(node, seen);
     let retag = retag(input, node, seen);
@@ -369,6 +372,16 @@ fn shrink(
         _ => false,
     };
     (shrinks && !fits).then(|| input.act(DestructiveAction::Shrink, &node.address))
+}
+
+/// Whether a change takes away what a decision held. A number that grows takes nothing away.
+fn takes_what_was_held(input: &PlanInput<'_>, address: &Address, change: &FieldChange) -> bool {
+    let number = |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_u64);
+    let grows = match (number(change.before.as_ref()), number(Some(&change.after))) {
+        (Some(before), Some(after)) => after >= before,
+        _ => change.after == serde_json::Value::Bool(true),
+    };
+    input.desired.lowered.holds_field(address, &change.field) && !grows
 }
 
 /// Delete and create. Members and dependants of a replaced object are replaced with it, by `link_needs`.

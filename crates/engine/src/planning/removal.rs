@@ -158,13 +158,13 @@ fn remove<'a>(input: &PlanInput<'a>, address: &Address, seen: &'a Observed, draf
         return false;
     }
     let why = if input.destroy { Reason::Destroy } else { Reason::Unwanted };
-    let requires: BTreeSet<ConsentRequest> = address
-        .kind
-        .facts()
-        .holds_data
-        .then(|| input.act(DestructiveAction::Delete, address))
-        .into_iter()
-        .collect();
+    let holds_data = address.kind.facts().holds_data;
+    let deletes = holds_data.then(|| input.act(DestructiveAction::Delete, address));
+    // What a decision held goes only when somebody says so, also where the blueprint never named it.
+    let was_held = !input.destroy && input.desired.lowered.objects.contains(address);
+    let shrinks = was_held.then(|| input.act(DestructiveAction::Shrink, address));
+    let requires: BTreeSet<ConsentRequest> = deletes.into_iter().chain(shrinks).collect();
+    let why = if was_held { Reason::Released } else { why };
     if effective_attrs(seen).is_protected() {
         draft.push(Step { requires: requires.clone(), ..unprotect(input, address, seen) }, None, Some(seen));
     }
