@@ -109,7 +109,7 @@ async fn decided_later(saved: &SavedPlan, adapters: &Adapters, output: &mut Outp
         return Ok(());
     }
     for line in adapters.store.decisions(&scope, saved.decisions).await? {
-        let (what, by, why) = (overlays::decision_words(&line.what), line.what.by(), line.what.why());
+        let (what, by, why) = (overlays::decision_words(&line.what, None), line.what.by(), line.what.why());
         output.say(&format!("waits: {by} {what} at {} ({why}), after the plan was made", line.at));
     }
     output.say(

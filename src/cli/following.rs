@@ -35,7 +35,12 @@ impl<'a> Following<'a> {
             self.taken = taken;
             return None;
         }
-        let told = format!("{} {} ({})", line.what.by(), decision_words(&line.what), line.what.why());
+        let told = format!(
+            "{} {} ({})",
+            line.what.by(),
+            decision_words(&line.what, self.loaded.steps_per_unit(&line.what)),
+            line.what.why()
+        );
         let Some(mut desired) = self.loaded.rebuilt(&taken, now) else {
             return Some(format!(
                 "waits for the next run: {told}; with it the blueprint does not hold together"

@@ -16,11 +16,12 @@ use crate::report::overlays::{self, DecisionRow};
 use rgctl_blueprint::capacity::Estimate;
 use rgctl_blueprint::desired::{self, Built};
 use rgctl_blueprint::document::{ParsedBlueprint as Document, ParsedDocuments};
+use rgctl_blueprint::families::size;
 use rgctl_blueprint::spec::{Blueprint, Cell};
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
-use rgctl_model::overlay::Decisions;
+use rgctl_model::overlay::{Decision, Decisions, Overlay};
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::Rules;
 use rgctl_schema::diagnostic::{Diagnostics, Finding, Severity, Source};
@@ -53,6 +54,16 @@ pub struct Checked {
 }
 
 impl LoadedBlueprint {
+    /// How many steps of its axis make one unit, where the blueprint has the store that a decision is about.
+    pub fn steps_per_unit(&self, decision: &Decision) -> Option<u32> {
+        let (Decision::Set { overlay: Overlay { key, .. }, .. } | Decision::Unset { key, .. }) = decision
+        else {
+            return None;
+        };
+        let store = self.reading.blueprints.first()?.blueprint.store(&key.store)?;
+        Some(size::steps_per_unit(store, key.axis))
+    }
+
     /// What the same blueprint comes to with other decisions, if it holds together with them.
     pub fn rebuilt(&self, decisions: &Decisions, now: Moment) -> Option<Desired> {
         let document = self.reading.blueprints.first()?;

@@ -215,10 +215,10 @@ impl Subject {
         let axes = facts.iter().map(|facts| format!("--{}", facts.axis));
         let class = (has_class && !facts.is_empty()).then(|| "--class".to_owned());
         let axes: Vec<String> = axes.chain(class).collect();
-        match axes.is_empty() {
-            true => format!("nothing can be decided about `{name}` in {}", self.region),
-            false => format!("what can be decided about `{name}` in {}: {}", self.region, axes.join(", ")),
+        if axes.is_empty() {
+            return format!("nothing can be decided about `{name}` in {}", self.region);
         }
+        format!("what can be decided about `{name}` in {}: {}", self.region, axes.join(", "))
     }
 }
 
@@ -329,9 +329,10 @@ fn withdrawn(
     if meant.is_empty() {
         let failure = Failure::new(Exit::BadInput, format!("no person decided that about `{store}`"));
         let others: Vec<String> = all.iter().map(|key| format!("{} in {}", key.axis, key.region)).collect();
-        return Err(match others.is_empty() {
-            true => failure.hint("`rgctl scale list -f BLUEPRINT` shows all decisions"),
-            false => failure.hint(format!("what persons decided about it: {}", others.join(", "))),
+        return Err(if others.is_empty() {
+            failure.hint("`rgctl scale list -f BLUEPRINT` shows all decisions")
+        } else {
+            failure.hint(format!("what persons decided about it: {}", others.join(", ")))
         });
     }
     Ok(meant)

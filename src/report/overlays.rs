@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::report::style::{Style, Tone};
 use rgctl_blueprint::desired::overlays::{Effect, Resolved, Standing};
+use rgctl_blueprint::families::size;
 use rgctl_model::overlay::{Axis, Decision, Owner, Target};
 use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
 use rgctl_schema::time::Moment;
@@ -103,14 +104,24 @@ impl DecisionRow {
     }
 }
 
-/// A decision in words, as it was made: `decided 6 readers of accounts in us-east-1`.
-pub fn decision_words(decision: &Decision) -> String {
+/// A decision in words, as it was made: `decided at least 6 readers of accounts in us-east-1`. Without its store nobody knows
+/// how many steps make a capacity unit.
+pub fn decision_words(decision: &Decision, steps_per_unit: Option<u32>) -> String {
     match decision {
         Decision::Set { overlay } => {
-            let (key, least) = (&overlay.key, if overlay.exactly { "exactly" } else { "at least" });
-            let least = if matches!(overlay.target, Target::Class(_)) { "" } else { least };
-            let target = format!("{least} {}", overlay.target);
-            format!("decided {} {} of {} in {}", target.trim(), key.axis, key.store, key.region)
+            let key = &overlay.key;
+            let least = match (&overlay.target, overlay.exactly) {
+                (Target::Class(_), _) => "the class",
+                (_, true) => "exactly",
+                (_, false) => "at least",
+            };
+            let shown = match steps_per_unit {
+                None if key.axis == Axis::CapacityUnits => {
+                    format!("{} steps of {}", overlay.target, key.axis)
+                }
+                steps => size::shown(steps.unwrap_or(1), key.axis, &overlay.target),
+            };
+            format!("decided {least} {shown} of {} in {}", key.store, key.region)
         }
         Decision::Unset { key, .. } => {
             format!("withdrew what was decided about {} of {} in {}", key.axis, key.store, key.region)

@@ -84,7 +84,7 @@ fn a_decision_grows_a_store_of_every_family_and_withdrawing_it_shrinks_it_by_con
         let refused = apply(&place, &[]);
         assert_eq!(refused.code, Exit::Refused.code(), "{store}: {}{}", refused.data, refused.talk);
         assert!(
-            refused.data.contains("a decision held it, and holds it no longer"),
+            refused.data.contains("a decision wants less, or holds it no longer"),
             "{store}: {}",
             refused.data
         );

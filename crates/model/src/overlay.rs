@@ -472,4 +472,5 @@ mod by_key {
 }
 
 #[cfg(test)]
+#[path = "overlay_tests.rs"]
 mod tests;

@@ -270,7 +270,7 @@ pub enum Reason {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<RecordId>,
     },
-    /// A decision held it, and holds it no longer.
+    /// A decision wants less than what was held, or holds it no longer.
     Released,
 }
 
@@ -291,7 +291,7 @@ impl fmt::Display for Reason {
             }
             Self::Unmarked => f.write_str("made by a version that did not tag its record"),
             Self::TakenOver { .. } => f.write_str("taken over on consent"),
-            Self::Released => f.write_str("a decision held it, and holds it no longer"),
+            Self::Released => f.write_str("a decision wants less, or holds it no longer"),
         }
     }
 }

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use rgctl_catalog::Catalog;
 use rgctl_model::overlay::{Axis, Decision, Decisions, Overlay, OverlayKey, Owner, Target};
 use rgctl_schema::diagnostic::Source;
-use rgctl_schema::names::{RegionId, StoreName};
+use rgctl_schema::names::RegionId;
 use rgctl_schema::time::{Moment, Span};
 
 use super::overlays::{self, Place, Resolved, Standing};
+use crate::capacity;
 use crate::document::ParsedDocuments;
 use crate::families::size::{Count, Size};
 use crate::spec::{Blueprint, Cell};
@@ -67,33 +68,27 @@ struct Bench {
     now: Moment,
 }
 
-const TEXT: &str = "\
-kind: Blueprint
-metadata: { name: game }
-spec:
-  demand: { players: { peakConcurrent: 1k }, requestsPerPlayerPerMinute: 1 }
-  regions: { primary: us-east-1, secondaries: [us-west-2] }
-  stores: [ { name: accounts, engine: aurora-mysql } ]
-";
+/// Its first store grows by readers.
+const TEXT: &str = include_str!("../../../../blueprints/accounts.yaml");
 
 impl Bench {
     fn new(axis: Axis) -> Self {
         let reading = ParsedDocuments::with_built_in_regions(&[Source::new("game.yaml", TEXT)]);
         let blueprint = reading.blueprints[0].blueprint.clone();
         let cell = blueprint.cells()[0].clone();
+        let (catalog, now) = (Catalog::embedded().unwrap(), Moment::from_secs(1_800_000_000));
+        let estimates = capacity::estimate(&blueprint, &reading.regions, &catalog, now);
         let size = Size {
             class: Some("db.r7g.xlarge".to_owned()),
-            version: None,
-            storage: rgctl_model::kinds::aurora::StorageKind::Standard,
             counts: [(Axis::Readers, READERS)].into(),
+            ..estimates[0].size.clone()
         };
         let region = cell.primary.clone();
-        let (decisions, now) = (Decisions::default(), Moment::from_secs(1_800_000_000));
-        Self { blueprint, cell, region, catalog: Catalog::embedded().unwrap(), size, axis, decisions, now }
+        Self { blueprint, cell, region, catalog, size, axis, decisions: Decisions::default(), now }
     }
 
     fn key(&self, owner: Owner) -> OverlayKey {
-        let store = StoreName::new("accounts").unwrap();
+        let store = self.blueprint.spec.stores[0].name().clone();
         OverlayKey { store, region: self.region.clone(), axis: self.axis, owner }
     }
 
@@ -170,7 +165,8 @@ impl Bench {
             (Target::Count(one), Target::Count(than)) => one < than,
             (Target::Class(one), Target::Class(than)) => {
                 let size = |name: &str| {
-                    let class = self.catalog.class("aurora", name).unwrap();
+                    let class =
+                        self.catalog.class(self.blueprint.spec.stores[0].catalog_service(), name).unwrap();
                     (class.vcpu.unwrap(), class.memory_gib.unwrap())
                 };
                 let (one, than) = (size(one), size(than));
@@ -279,8 +275,10 @@ proptest! {
             }
         }
         let (mut one, mut other) = (Bench::new(Axis::Readers), Bench::new(Axis::Readers));
-        sets.iter().for_each(|act| one.act(act));
-        sets.iter().rev().for_each(|act| other.act(act));
+        for (act, turned) in sets.iter().zip(sets.iter().rev()) {
+            one.act(act);
+            other.act(turned);
+        }
         for mins in [0, 10, 10, 10, 20] {
             one.act(&Act::Pass { mins });
             other.act(&Act::Pass { mins });
@@ -297,7 +295,9 @@ fn set(owner: Owner, number: u32, lasts: Option<u64>) -> Act {
 
 fn readers(acts: &[Act]) -> (Target, Vec<Standing>, Option<Target>) {
     let mut bench = Bench::new(Axis::Readers);
-    acts.iter().for_each(|act| bench.act(act));
+    for act in acts {
+        bench.act(act);
+    }
     let resolved = bench.resolved();
     let standings = resolved.iter().flat_map(|one| &one.effects).map(|effect| effect.standing.clone());
     (bench.value(), standings.collect(), resolved.and_then(|one| one.lowered_from))

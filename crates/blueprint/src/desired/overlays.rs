@@ -171,7 +171,7 @@ impl Place<'_> {
             return None;
         }
         let limits = self.limits(size, axis);
-        let own = limits.own()?;
+        let own = limits.own();
         let mut dimension = Dimension { limits: &limits, now: self.now, effects: Vec::new() };
         for (epoch, overlay) in misplaced {
             let why =
@@ -230,10 +230,10 @@ struct Limits<'a> {
 impl Limits<'_> {
     /// What holds without any decision. A store that lacks the dimension has nothing there, which is told with each
     /// decision about it.
-    fn own(&self) -> Option<Target> {
+    fn own(&self) -> Target {
         match self.axis {
-            Axis::Class => Some(Target::Class(self.class.unwrap_or("none").to_owned())),
-            _ => Some(Target::Count(self.count.map_or(0, |count| count.now))),
+            Axis::Class => Target::Class(self.class.unwrap_or("none").to_owned()),
+            _ => Target::Count(self.count.map_or(0, |count| count.now)),
         }
     }
 

@@ -113,7 +113,7 @@ fn told(step: &Step, act: &ConsentRequest) -> String {
         DestructiveAction::Delete => format!("{store} in {region} would be deleted"),
         DestructiveAction::Replace => format!("{store} in {region} would be replaced"),
         DestructiveAction::Shrink if step.why == Reason::Released => {
-            format!("{store} in {region} would be made smaller than a decision held it")
+            format!("{store} in {region} would be made smaller than it was held")
         }
         DestructiveAction::Shrink => format!("{store} in {region} would be made smaller than what it holds"),
         DestructiveAction::Empty => format!("{store} in {region} would stand empty"),
