@@ -21,7 +21,7 @@ const BLUEPRINT: &str = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetada
     players: { peakConcurrent: 5k }\n    requestsPerPlayerPerMinute: 30\n    hotData: { size: 50GiB }\n  objectives: { \
     availability: 99.9%, p99: 20ms, rto: 15m, rpo: 5m }\n  regions:\n    cells:\n      - { name: east, primary: us-east-1, \
     demandShare: 50% }\n      - { name: west, primary: us-west-2, demandShare: 50% }\n  stores:\n    - { name: accounts, \
-    engine: aurora-mysql, class: db.r7g.large, readers: 1 }\n";
+    engine: aurora-mysql, class: db.r7g.large, readers: 1, storage: standard }\n";
 
 impl Part {
     /// What a program prints that works in the account, with a client of a service.
