@@ -158,8 +158,8 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
 fn everything_around(desired: &Desired) -> Selection {
     Selection {
         regions: desired.regions.clone(),
-        owner: None,
         named: desired.nodes.keys().cloned().collect(),
+        ..Selection::default()
     }
 }
 

@@ -357,7 +357,7 @@ impl Cloud for Silent<'_> {
         let denied = CloudError::Denied { code: "AccessDenied".into(), message: "not yours".into() };
         Box::pin(std::future::ready(Err(denied)))
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.0.series(asks)
     }
 }

@@ -56,7 +56,7 @@ impl Cloud for Looks<'_> {
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         self.cloud.call(op, token, permit)
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)
     }
 }
@@ -284,7 +284,7 @@ impl Cloud for SlowPlane<'_> {
         }
         .boxed()
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)
     }
 }

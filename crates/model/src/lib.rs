@@ -27,4 +27,6 @@ pub mod quota;
 pub mod rules;
 pub mod scope;
 pub mod seen;
+pub mod selection;
 pub mod series;
+pub mod sweep;

@@ -119,11 +119,15 @@ pub struct Gap {
 pub struct Selection {
     /// Regions.
     pub regions: BTreeSet<RegionId>,
-    /// Only objects of this blueprint, and those without an owner under its names; everything when unset.
+    /// Only objects of this blueprint, by their tag or under its names, those that are named, and what is bound to them;
+    /// everything when unset.
     pub owner: Option<BlueprintName>,
-    /// Objects whose owner has to be known for certain, whatever they are called: where tags come from an index that
-    /// lags behind, these are asked about one by one.
+    /// Objects that are asked for whatever they are called, and whose owner has to be known for certain: where tags come
+    /// from an index that lags behind, these are asked about one by one.
     pub named: BTreeSet<Address>,
+    /// Blueprints under whose names the owner has to be known for certain as well, when everything is asked for: the
+    /// observation is for all of them.
+    pub owners: BTreeSet<BlueprintName>,
 }
 
 /// Everything that was seen at one time.
@@ -133,14 +137,23 @@ pub struct Inventory {
     pub seen: Seen,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
-    /// When the observation began.
+    /// When the observation began; the earliest of its parts, where they were looked at one by one.
     pub taken: Moment,
+    /// When each region was last seen, where they were looked at one by one: of one that does not answer, before that; the
+    /// beginning of all time where it never was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<RegionId, Moment>,
 }
 
 impl Inventory {
     /// An inventory of nothing.
     pub fn empty(taken: Moment) -> Self {
-        Self { seen: Seen::new(), gaps: Vec::new(), taken }
+        Self { seen: Seen::new(), gaps: Vec::new(), taken, times: BTreeMap::new() }
+    }
+
+    /// When the place of an object was last looked at: what happened later cannot show yet.
+    pub fn taken_for(&self, address: &Address) -> Moment {
+        self.times.get(&address.region).copied().unwrap_or(self.taken)
     }
 
     /// Whether objects of this kind in this region were seen completely.

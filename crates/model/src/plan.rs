@@ -69,6 +69,18 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Whether it moves a role, so that somebody's writes wait for its end.
+    pub const fn moves_role(&self) -> bool {
+        match self {
+            Self::Failover { .. }
+            | Self::TestFailover { .. }
+            | Self::Switchover { .. }
+            | Self::FailoverGlobal { .. }
+            | Self::Detach { .. } => true,
+            Self::Reboot | Self::Start | Self::Stop => false,
+        }
+    }
+
     /// The verb in a word.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::seen::Seen;
 
-use super::look::{ENDPOINTS, is_in_scope};
+use super::look::ENDPOINTS;
 use super::state::LastLook;
 use super::world::World;
 
@@ -18,7 +18,7 @@ impl World {
     pub(super) fn remember(&mut self, scope: &Selection, inventory: &Inventory) {
         self.looked = None;
         if !self.is_plain()
-            || !self.objects.iter().all(|(address, object)| is_in_scope(scope, address, object))
+            || !self.objects.iter().all(|(address, object)| self.is_asked(scope, address, object))
         {
             return;
         }
@@ -38,7 +38,7 @@ impl World {
         let mut restless = BTreeSet::new();
         for address in std::mem::take(&mut last.restless) {
             let object = self.objects.get(&address);
-            if !object.is_none_or(|object| is_in_scope(scope, &address, object)) {
+            if !object.is_none_or(|object| self.is_asked(scope, &address, object)) {
                 return None;
             }
             let seen = object.filter(|_| scope.regions.contains(&address.region));
@@ -55,7 +55,7 @@ impl World {
                 self.pay_for_lists(region, endpoint);
             }
         }
-        let inventory = Inventory { seen: last.seen.clone(), gaps: Vec::new(), taken: self.now() };
+        let inventory = Inventory { seen: last.seen.clone(), ..Inventory::empty(self.now()) };
         debug_assert_eq!(
             inventory.seen,
             self.all_seen(scope),
@@ -68,7 +68,7 @@ impl World {
     /// Everything in scope of a plain world, looked at one by one.
     fn all_seen(&self, scope: &Selection) -> Seen {
         let there = self.objects.iter().filter(|(address, object)| {
-            scope.regions.contains(&address.region) && is_in_scope(scope, address, object)
+            scope.regions.contains(&address.region) && self.is_asked(scope, address, object)
         });
         let seen = there.filter_map(|(address, object)| Some((address.clone(), self.see(address, object)?)));
         Seen::of_shared(seen.collect())

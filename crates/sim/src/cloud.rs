@@ -6,12 +6,14 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use rgctl_model::address::Address;
 use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, NotSent, Permit, Receipt};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::{CloudKind, Home};
 use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_model::sweep::{Sieve, SightDigest, Swept};
 use rgctl_schema::names::{RegionId, Token};
 use rgctl_schema::time::Moment;
 
@@ -43,6 +45,28 @@ impl Cloud for SimCloud {
             inner.transact(|world| world.observe(scope)).map_err(|error| unreachable(&error))?
         }
         .boxed()
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        wanted: &'a Selection,
+        sieve: &'a mut dyn Sieve,
+    ) -> BoxFuture<'a, Result<Swept, CloudError>> {
+        async move {
+            let mut inner = self.lock();
+            if inner.crashed {
+                return Err(CloudError::Unreachable { why: "a simulated crash".to_owned() });
+            }
+            inner.transact(|world| world.sweep(wanted, sieve)).map_err(|error| unreachable(&error))?
+        }
+        .boxed()
+    }
+
+    fn glance<'a>(
+        &'a self,
+        objects: &'a BTreeSet<Address>,
+    ) -> BoxFuture<'a, Result<SightDigest, CloudError>> {
+        async move { self.with_news(|world| world.glance(objects)) }.boxed()
     }
 
     fn call<'a>(
@@ -78,18 +102,19 @@ impl Cloud for SimCloud {
         self.with_news(World::next_event_at)
     }
 
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         async move {
             let mut inner = self.lock();
-            let lost = |world: &World| asks.iter().any(|ask| world.is_region_lost(&ask.address.region));
-            inner
-                .transact(|world| {
-                    if lost(world) {
+            let told = inner.transact(|world| {
+                let one = |ask: &SeriesAsk| {
+                    if world.is_region_lost(&ask.address.region) {
                         return Err(CloudError::Unreachable { why: "the region does not answer".to_owned() });
                     }
-                    Ok(asks.iter().map(|ask| world.series(ask)).collect())
-                })
-                .map_err(|error| unreachable(&error))?
+                    Ok(world.series(ask))
+                };
+                asks.iter().map(one).collect()
+            });
+            told.unwrap_or_else(|error| asks.iter().map(|_| Err(unreachable(&error))).collect())
         }
         .boxed()
     }

@@ -9,10 +9,11 @@ use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::identity::Identity;
-use rgctl_model::node::TAG_BLUEPRINT;
 use rgctl_model::observed::{Facts, Gap, Inventory, Member, Observed, Selection};
 use rgctl_model::ports::CloudError;
 use rgctl_model::seen::Seen;
+use rgctl_model::selection::Face;
+use rgctl_model::sweep::{Sieve, SightDigest, Swept};
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
@@ -24,18 +25,50 @@ use super::world::World;
 
 /// Objects on one page of a list.
 const PAGE: usize = 100;
-/// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
-const REFERENCES: u8 = 2;
 /// Status word of the fault that shows a word nobody has heard of.
 const UNHEARD_OF: &str = "recalibrating";
 
 pub(super) const ENDPOINTS: fn() -> BTreeSet<Endpoint> =
     || KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
 
-/// What a look has found so far.
-struct Found {
-    seen: Vec<(Address, Arc<Observed>)>,
-    gaps: Vec<Gap>,
+/// How much of a list comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// A page is missing.
+    Half,
+    /// The region does not answer; objects that span regions answer elsewhere.
+    OnlyGlobals,
+}
+
+/// A list that was asked for.
+struct List {
+    region: RegionId,
+    endpoint: Endpoint,
+    part: Part,
+}
+
+/// An object on a list, as its readers see it.
+struct Glimpse<'a> {
+    address: &'a Address,
+    seen: Arc<Observed>,
+    /// Whether it is listed because it spans regions.
+    spans: bool,
+}
+
+impl List {
+    /// What of it comes back.
+    fn delivered<'a>(&self, mut all: Vec<Glimpse<'a>>) -> Vec<Glimpse<'a>> {
+        if self.part == Part::Half {
+            let half = all.iter().filter(|glimpse| !glimpse.spans).count() / 2;
+            let mut count = 0;
+            all.retain(|glimpse| {
+                count += usize::from(!glimpse.spans);
+                glimpse.spans || count <= half
+            });
+        }
+        all
+    }
 }
 
 impl World {
@@ -59,57 +92,93 @@ impl World {
         if let Some(inventory) = self.look_again(scope) {
             return Ok(inventory);
         }
-        let mut found = Found { seen: Vec::with_capacity(self.objects.len()), gaps: Vec::new() };
-        let mut lost = 0;
-        for region in &scope.regions {
-            if self.is_region_lost(region) {
-                lost += 1;
-            }
-            for endpoint in ENDPOINTS() {
-                self.observe_endpoint(scope, region, endpoint, &mut found);
-            }
+        let (lists, gaps) = self.ask(scope)?;
+        let found: Vec<Vec<Glimpse<'_>>> =
+            lists.iter().map(|list| self.listed(scope, list).collect()).collect();
+        let faces: Vec<Face<'_>> =
+            found.iter().flatten().map(|glimpse| Face::of(glimpse.address, &glimpse.seen)).collect();
+        let mut shown = scope.shown(&faces).into_iter();
+        let mut seen = Vec::with_capacity(faces.len());
+        for (list, found) in lists.iter().zip(found) {
+            let ours = found.into_iter().zip(shown.by_ref()).filter_map(|(it, shown)| shown.then_some(it));
+            let delivered = list.delivered(ours.collect()).into_iter();
+            seen.extend(delivered.map(|glimpse| (glimpse.address.clone(), glimpse.seen)));
         }
-        if lost == scope.regions.len() && lost > 0 {
-            return Err(CloudError::Unreachable { why: "no region answers".to_owned() });
-        }
-        let inventory = Inventory { seen: Seen::of_shared(found.seen), gaps: found.gaps, taken: self.now() };
+        let inventory = Inventory { seen: Seen::of_shared(seen), gaps, ..Inventory::empty(self.now()) };
         self.remember(scope, &inventory);
         Ok(inventory)
     }
 
-    fn observe_endpoint(
-        &mut self,
-        scope: &Selection,
-        region: &RegionId,
-        endpoint: Endpoint,
-        into: &mut Found,
-    ) {
-        let gap = |why: &str, lasting| Gap { region: region.clone(), endpoint, why: why.to_owned(), lasting };
-        if self.is_region_lost(region) {
-            into.gaps.push(gap("the region does not answer", false));
-            self.observe_globals_of(scope, region, endpoint, into);
-            return;
-        }
-        if self.is_denied(region, endpoint) {
-            into.gaps.push(gap("not allowed (AccessDenied): the account may not list it", true));
-            return;
-        }
-        let before = into.seen.len();
-        for kind in KindId::ALL.iter().filter(|kind| kind.facts().endpoint == endpoint) {
-            for (address, object) in self.in_region(region, *kind) {
-                if self.concerns(scope, address, object, REFERENCES)
-                    && let Some(seen) = self.see(address, object)
-                {
-                    into.seen.push((address.clone(), seen));
+    /// Shows everything in scope, one object at a time.
+    pub fn sweep(&mut self, scope: &Selection, sieve: &mut dyn Sieve) -> Result<Swept, CloudError> {
+        let (lists, gaps) = self.ask(scope)?;
+        let shown = |sieve: &mut dyn Sieve, is_first: bool| {
+            // A global object is in the lists of every region of a member; here it passes once.
+            let mut globals = BTreeSet::new();
+            for list in &lists {
+                for glimpse in list.delivered(self.listed(scope, list).collect()) {
+                    let address = glimpse.address;
+                    if address.kind.facts().is_global && !globals.insert(address) {
+                        continue;
+                    }
+                    if is_first {
+                        sieve.pass(address, &glimpse.seen);
+                    } else if sieve.wants(address) {
+                        sieve.take(address.clone(), glimpse.seen);
+                    }
                 }
             }
+        };
+        shown(sieve, true);
+        sieve.close();
+        shown(sieve, false);
+        Ok(Swept { gaps, taken: self.now() })
+    }
+
+    /// The states of a few objects, and who plays which part among their members.
+    pub fn glance(&self, objects: &BTreeSet<Address>) -> Result<SightDigest, CloudError> {
+        if let Some(lost) = objects.iter().find(|address| self.is_region_lost(&address.region)) {
+            return Err(CloudError::Unreachable { why: format!("{} does not answer", lost.region) });
         }
-        self.pay_for_lists(region, endpoint);
-        if self.has_gap(region, endpoint) {
-            into.gaps.push(gap("a page was not delivered", false));
-            into.seen.truncate(before + (into.seen.len() - before) / 2);
+        let state = |address: &Address| {
+            let facts = &self.see(address, self.objects.get(address)?)?.facts;
+            Some((address.clone(), facts.native.clone(), facts.role, facts.members.clone()))
+        };
+        Ok(SightDigest::of_value(&objects.iter().map(state).collect::<Vec<_>>()))
+    }
+
+    /// Asks for all lists of the regions: those that answer, in whole or in part, and the gaps. It fails where nothing does.
+    fn ask(&mut self, scope: &Selection) -> Result<(Vec<List>, Vec<Gap>), CloudError> {
+        if !scope.regions.is_empty() && scope.regions.iter().all(|region| self.is_region_lost(region)) {
+            return Err(CloudError::Unreachable { why: "no region answers".to_owned() });
         }
-        self.observe_globals_of(scope, region, endpoint, into);
+        let (mut lists, mut gaps) = (Vec::new(), Vec::new());
+        for region in &scope.regions {
+            for endpoint in ENDPOINTS() {
+                let mut list = List { region: region.clone(), endpoint, part: Part::Whole };
+                let gap = |why: &str, lasting| Gap {
+                    region: region.clone(),
+                    endpoint,
+                    why: why.to_owned(),
+                    lasting,
+                };
+                if self.is_region_lost(region) {
+                    gaps.push(gap("the region does not answer", false));
+                    list.part = Part::OnlyGlobals;
+                } else if self.is_denied(region, endpoint) {
+                    gaps.push(gap("not allowed (AccessDenied): the account may not list it", true));
+                    continue;
+                } else {
+                    self.pay_for_lists(region, endpoint);
+                    if self.has_gap(region, endpoint) {
+                        gaps.push(gap("a page was not delivered", false));
+                        list.part = Part::Half;
+                    }
+                }
+                lists.push(list);
+            }
+        }
+        Ok((lists, gaps))
     }
 
     /// A list that needs more pages than the bucket holds is paced by its caller and takes longer; here, where it takes no
@@ -122,48 +191,35 @@ impl World {
         bucket.tokens = (bucket.tokens - price).max(-price);
     }
 
-    /// Objects that span regions answer in every region of a member.
-    fn observe_globals_of(&self, scope: &Selection, region: &RegionId, endpoint: Endpoint, into: &mut Found) {
-        for kind in KindId::ALL.iter().filter(|k| k.facts().is_global && k.facts().endpoint == endpoint) {
-            for (address, object) in self.all_globals(*kind) {
-                let asked =
-                    |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
-                let answers = object.members.iter().any(|member| asked(&member.region));
-                let concerns =
-                    address.region == *region || object.members.iter().any(|m| m.region == *region);
-                if answers
-                    && concerns
-                    && self.concerns(scope, address, object, REFERENCES)
-                    && let Some(seen) = self.see(address, object)
-                {
-                    into.seen.push((address.clone(), seen));
-                }
-            }
-        }
+    /// What a list holds, as its readers see it: the objects of the region, then those that span regions, which answer in
+    /// every region of a member.
+    fn listed<'a>(&'a self, scope: &'a Selection, list: &'a List) -> impl Iterator<Item = Glimpse<'a>> {
+        let region = &list.region;
+        let kinds = || KindId::ALL.iter().filter(|kind| kind.facts().endpoint == list.endpoint);
+        let here = kinds()
+            .filter(|_| list.part != Part::OnlyGlobals)
+            .flat_map(move |kind| self.in_region(region, *kind))
+            .map(|(address, object)| (address, object, false));
+        let asked = |member: &RegionId| scope.regions.contains(member) && !self.is_region_lost(member);
+        let spans = kinds()
+            .filter(|kind| kind.facts().is_global)
+            .flat_map(|kind| self.all_globals(*kind))
+            .filter(move |(address, object)| {
+                object.members.iter().any(|member| asked(&member.region))
+                    && (address.region == *region || object.members.iter().any(|m| m.region == *region))
+            })
+            .map(|(address, object)| (address, object, true));
+        here.chain(spans).filter_map(|(address, object, spans)| {
+            let seen = self.see(address, object)?;
+            Some(Glimpse { address, seen, spans })
+        })
     }
 
-    /// Whether an object is of the blueprint that is asked about, or bound to one that is: it names it in a field, as
-    /// a member names its cluster; or one of the two is a member of the other.
-    fn concerns(&self, scope: &Selection, address: &Address, object: &Object, references: u8) -> bool {
-        if is_in_scope(scope, address, object) {
-            return true;
-        }
-        let Some(further) = references.checked_sub(1) else { return false };
-        let is_asked = |address: &Address| {
-            self.objects.get(address).is_some_and(|object| self.concerns(scope, address, object, further))
-        };
-        let names = |(_, kind, name): (&str, KindId, String)| {
-            Name::new(name).ok().map(|name| Address::new(address.region.clone(), kind, name))
-        };
-        object.attrs.named().into_iter().filter_map(names).any(|named| is_asked(&named))
-            || self.global_of(address).is_some_and(is_asked)
-            || object.members.iter().any(|member| {
-                let kind = address.kind.member_kind();
-                kind.is_some_and(|kind| {
-                    let member = Address::new(member.region.clone(), kind, member.name.clone());
-                    self.objects.get(&member).is_some_and(|object| is_in_scope(scope, &member, object))
-                })
-            })
+    /// Whether an object is asked for, by the tags that its readers see.
+    pub(super) fn is_asked(&self, scope: &Selection, address: &Address, object: &Object) -> bool {
+        let shadow = object.shadow.as_ref().filter(|shadow| shadow.until > self.now());
+        let view = shadow.and_then(|shadow| shadow.view.as_ref());
+        scope.asks_for(address, view.map_or(&object.tags, |view| &view.tags))
     }
 
     /// Until when every look shows the same, by what is known now; nothing while faults are about, which may strike any
@@ -292,13 +348,4 @@ impl World {
             .map(|(child, member)| Self::member(child, member.role.unwrap_or(Role::Reader)))
             .collect()
     }
-}
-
-/// Objects of a blueprint: its own by the tag, and whatever bears a name of its.
-pub(super) fn is_in_scope(scope: &Selection, address: &Address, object: &Object) -> bool {
-    scope.owner.as_ref().is_none_or(|owner| {
-        // Most are known by their names.
-        address.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
-            || object.tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
-    })
 }

@@ -117,7 +117,7 @@ impl Cloud for Taps<'_> {
     ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
         self.cloud.quotas(regions)
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)
     }
 }

@@ -127,7 +127,7 @@ fn measure(desk: &TestCloud, name: &str, kind: KindId, signal: Signal) -> Series
     let from = now - Span::from_days(1);
     let ask =
         SeriesAsk { address: address(kind, name), signal, from, until: now, period: Span::from_mins(5) };
-    block_on(desk.cloud.series(&[ask])).unwrap().remove(0)
+    block_on(desk.cloud.series(&[ask])).remove(0).unwrap()
 }
 
 fn mean(series: &Series) -> f64 {

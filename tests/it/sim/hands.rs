@@ -32,7 +32,7 @@ fn look_for_game(desk: &TestCloud) -> Inventory {
     let scope = Selection {
         regions: [REGION, OTHER].map(|code| RegionId::new(code).unwrap()).into(),
         owner: Some(BlueprintName::new("game").unwrap()),
-        named: BTreeSet::new(),
+        ..Selection::default()
     };
     block_on(desk.cloud.observe(&scope)).unwrap()
 }

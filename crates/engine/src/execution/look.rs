@@ -108,15 +108,18 @@ pub async fn scope_of(cloud: &dyn Cloud, desired: &Desired) -> Result<Scope, Clo
     Ok(Scope::new(home, desired.blueprint.clone()))
 }
 
-/// What is looked at for a desired state: what is the blueprint's by its name or its tag. Objects that were adopted under
-/// names of their own are found by nothing else until they are taken over, so that then everything is looked at.
+/// What is looked at for a desired state: what is the blueprint's by its name or its tag, what it names although that bears
+/// another name, and what is bound to any of these. Adopted objects are found by nothing else until they are taken over.
 pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
     let prefix = format!("{}-", desired.blueprint);
     let is_named = |address: &&Address| !address.name.as_str().starts_with(&prefix);
     let known = desired.nodes.keys().chain(claims.objects.keys());
-    let named: BTreeSet<Address> = known.filter(is_named).cloned().collect();
-    let owner = named.is_empty().then(|| desired.blueprint.clone());
-    Selection { regions: desired.regions.clone(), owner, named }
+    Selection {
+        regions: desired.regions.clone(),
+        owner: Some(desired.blueprint.clone()),
+        named: known.filter(is_named).cloned().collect(),
+        ..Selection::default()
+    }
 }
 
 /// The same for what a run is for: what is taken over is asked for by name, since whose it is must be certain.
@@ -125,8 +128,8 @@ pub fn selection_for(purpose: Purpose, desired: &Desired, claims: &Claims) -> Se
         Purpose::Apply | Purpose::Destroy => selection_of(desired, claims),
         Purpose::TakeOver => Selection {
             regions: desired.regions.clone(),
-            owner: None,
             named: desired.nodes.keys().cloned().collect(),
+            ..Selection::default()
         },
     }
 }

@@ -266,7 +266,7 @@ impl Cloud for Idle<'_> {
         }
         self.0.call(op, token, permit)
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.0.series(asks)
     }
 }
@@ -424,7 +424,7 @@ impl Cloud for Unforeseen<'_> {
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         self.0.call(op, token, permit)
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.0.series(asks)
     }
 }

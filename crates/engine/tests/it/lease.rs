@@ -83,7 +83,7 @@ impl Cloud for Slow<'_> {
         }
         .boxed()
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)
     }
 }
@@ -354,7 +354,7 @@ impl Cloud for Napping<'_> {
         }
         .boxed()
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)
     }
 }

@@ -82,7 +82,7 @@ impl Cloud for Failing<'_> {
         }
         self.cloud.call(op, token, permit)
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)
     }
 }

@@ -17,11 +17,13 @@ use std::fmt;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::address::Address;
 use crate::observed::{Inventory, Selection};
 use crate::plan::Op;
 use crate::quota::AccountQuota;
 use crate::scope::Home;
 use crate::series::{Series, SeriesAsk};
+use crate::sweep::{Sieve, SightDigest, Swept, sift};
 use rgctl_schema::names::{RegionId, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
@@ -38,6 +40,24 @@ pub trait Cloud: Send + Sync {
     /// Everything in scope, in pages, never one call per object. Parts that could not be seen are gaps of the
     /// inventory; an error means that nothing could be seen at all.
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>>;
+
+    /// The same for somebody who needs few of very many objects: they pass by, and are kept by nobody else.
+    fn sweep<'a>(
+        &'a self,
+        wanted: &'a Selection,
+        sieve: &'a mut dyn Sieve,
+    ) -> BoxFuture<'a, Result<Swept, CloudError>> {
+        self.observe(wanted).map(move |seen| seen.map(|inventory| sift(inventory, sieve))).boxed()
+    }
+
+    /// Stands for the states of a few objects, and for who plays which part among them and their members, told by their
+    /// names in a call each: it is another one as soon as any of that is. Who cannot tell it always says the same.
+    fn glance<'a>(
+        &'a self,
+        _objects: &'a BTreeSet<Address>,
+    ) -> BoxFuture<'a, Result<SightDigest, CloudError>> {
+        async { Ok(SightDigest::default()) }.boxed()
+    }
 
     /// Makes one call. The token marks what a create makes, so that a second try finds the first. The permit is checked
     /// for every request of it that changes something, last of all before the request leaves; one that it does not let
@@ -63,8 +83,9 @@ pub trait Cloud: Send + Sync {
         async { Ok(Vec::new()) }.boxed()
     }
 
-    /// Measured values, in the order of the questions.
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>>;
+    /// Measured values, in the order of the questions: of each by itself, so that a region that does not answer hides
+    /// nothing of the others.
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>>;
 }
 
 /// The provider accepted a call. It says nothing about when it takes effect.
