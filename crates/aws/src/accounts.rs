@@ -14,12 +14,14 @@ use futures::future::{BoxFuture, join_all};
 use super::budget::Budget;
 use super::clients::{AwsOptions, Transport};
 use super::cloud::AwsCloud;
-use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::address::Address;
+use rgctl_model::observed::{Gap, Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::Home;
 use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_model::sweep::SightDigest;
 use rgctl_schema::names::{RegionId, Token};
 
 /// The provider in several accounts.
@@ -85,16 +87,24 @@ impl AwsAccounts {
     }
 
     /// An account that cannot be used at all is an error: who has no right there, or is somebody else, must not take what is
-    /// there for gone.
+    /// there for gone. One that is not reached is a gap, as long as another one is.
     async fn look(&self, wanted: &Selection) -> Result<Inventory, CloudError> {
         let parts = self.split(wanted.regions.iter()).into_iter().map(|(cloud, regions)| {
             let named = wanted.named.iter().filter(|address| regions.contains(&address.region)).cloned();
-            let part = Selection { named: named.collect(), regions, owner: wanted.owner.clone() };
-            async move { cloud.observe(&part).await }
+            let part = Selection { named: named.collect(), regions: regions.clone(), ..wanted.clone() };
+            async move { (regions, cloud.observe(&part).await) }
         });
-        let mut all: Option<Inventory> = None;
-        for part in join_all(parts).await {
-            let part = part?;
+        let (mut all, mut unreached): (Option<Inventory>, Vec<(BTreeSet<RegionId>, CloudError)>) =
+            (None, Vec::new());
+        for (regions, part) in join_all(parts).await {
+            let part = match part {
+                Ok(part) => part,
+                Err(error @ CloudError::Unreachable { .. }) => {
+                    unreached.push((regions, error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match &mut all {
                 None => all = Some(part),
                 Some(all) => {
@@ -104,25 +114,37 @@ impl AwsAccounts {
                 }
             }
         }
-        // Nothing was asked for: the answer is that of whoever would have been asked.
         match all {
-            Some(all) => Ok(all),
-            None => self.usual.observe(wanted).await,
+            Some(mut all) => {
+                for (region, error) in
+                    unreached.iter().flat_map(|(all, error)| all.iter().map(move |one| (one, error)))
+                {
+                    all.gaps.extend(Gap::of_region(region, &error.to_string(), false));
+                }
+                Ok(all)
+            }
+            // Where no region was asked for, the answer is that of whoever would have been asked.
+            None => match unreached.into_iter().next() {
+                Some((_, error)) => Err(error),
+                None => self.usual.observe(wanted).await,
+            },
         }
     }
 
-    async fn measure(&self, asks: &[SeriesAsk]) -> Result<Vec<Series>, CloudError> {
-        let mut found: BTreeMap<usize, Series> = BTreeMap::new();
-        for (cloud, regions) in self.split(asks.iter().map(|ask| &ask.address.region)) {
+    async fn measure(&self, asks: &[SeriesAsk]) -> Vec<Result<Series, CloudError>> {
+        let accounts = self.split(asks.iter().map(|ask| &ask.address.region));
+        let answers = accounts.into_iter().map(|(cloud, regions)| async move {
             let (places, own): (Vec<usize>, Vec<SeriesAsk>) = asks
                 .iter()
                 .enumerate()
                 .filter(|(_, ask)| regions.contains(&ask.address.region))
                 .map(|(place, ask)| (place, ask.clone()))
                 .unzip();
-            found.extend(places.into_iter().zip(cloud.series(&own).await?));
-        }
-        Ok(found.into_values().collect())
+            places.into_iter().zip(cloud.series(&own).await).collect::<Vec<_>>()
+        });
+        let found: BTreeMap<usize, Result<Series, CloudError>> =
+            join_all(answers).await.into_iter().flatten().collect();
+        found.into_values().collect()
     }
 }
 
@@ -158,7 +180,21 @@ impl Cloud for AwsAccounts {
         .boxed()
     }
 
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn glance<'a>(
+        &'a self,
+        objects: &'a BTreeSet<Address>,
+    ) -> BoxFuture<'a, Result<SightDigest, CloudError>> {
+        async move {
+            let mut digest = SightDigest::default();
+            for address in objects {
+                digest.merge(self.of(&address.region).glance(&BTreeSet::from([address.clone()])).await?);
+            }
+            Ok(digest)
+        }
+        .boxed()
+    }
+
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.measure(asks).boxed()
     }
 }

@@ -8,6 +8,7 @@
 //! reads.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rgctl_schema::time::{Moment, Span};
@@ -85,6 +86,13 @@ impl TokenBucket {
         self.filled = self.filled.max(now);
     }
 
+    /// Takes over what another bucket of the same limit has spent.
+    fn join(&mut self, other: &Self) {
+        self.level -= other.full.burst - other.level;
+        self.per_second = self.per_second.min(other.per_second);
+        self.slowed = self.slowed.max(other.slowed);
+    }
+
     /// How long a call of this priority must wait; zero when it may be made now.
     pub fn wait(&mut self, now: Moment, priority: Priority) -> Span {
         self.fill(now);
@@ -121,7 +129,7 @@ impl TokenBucket {
     }
 }
 
-/// Whose calls count together: account or profile, region, endpoint.
+/// Whose calls count together: account, or role or profile until it is known; region; endpoint.
 pub type RateLimitKey = (String, String, String);
 
 /// All buckets of the process.
@@ -144,6 +152,23 @@ impl Budget {
             .entry(rate_limit_key.clone())
             .or_insert_with(|| TokenBucket::new(Rate::of(&rate_limit_key.2), now));
         work(bucket)
+    }
+
+    /// Calls of a role or a profile count as those of its account from now on, and those that were made do as well.
+    pub fn count_as(&self, name: &str, account: &str) {
+        if name == account {
+            return;
+        }
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let old: Vec<RateLimitKey> = buckets.keys().filter(|key| key.0 == name).cloned().collect();
+        for key in old {
+            let Some(spent) = buckets.remove(&key) else { continue };
+            let key = (account.to_owned(), key.1, key.2);
+            match buckets.entry(key) {
+                Entry::Vacant(empty) => drop(empty.insert(spent)),
+                Entry::Occupied(mut bucket) => bucket.get_mut().join(&spent),
+            }
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use aws_types::region::Region;
 use tokio::sync::OnceCell;
 
 use super::budget::Budget;
+use super::caller::Caller;
 use super::direct::Direct;
 use super::errors::no_credentials;
 use super::fence::Fence;
@@ -105,7 +106,7 @@ pub struct Clients {
 /// Sees every attempt: it pays for it, and keeps its name when asked to.
 #[derive(Clone)]
 pub struct Meter {
-    rate_limit_key: String,
+    caller: Arc<Caller>,
     region: String,
     budget: Budget,
     clock: Arc<dyn Clock>,
@@ -168,7 +169,7 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         let Some(call) = bag.load::<Metadata>() else { return Ok(()) };
         let rate_limit_key =
-            (self.rate_limit_key.clone(), self.region.clone(), endpoint_of(call.service()).to_owned());
+            (self.caller.rate_limit_key(), self.region.clone(), endpoint_of(call.service()).to_owned());
         let now = self.clock.now();
         self.budget.with(&rate_limit_key, now, |bucket| bucket.spend(now));
         let attempt = Attempt {
@@ -222,8 +223,10 @@ pub struct Pool {
     transport: Transport,
     budget: Budget,
     clock: ClockRef,
-    base: OnceCell<SdkConfig>,
-    known_caller: OnceCell<()>,
+    /// For each region its own: where credentials come from the provider, they come from that region, so that one that is
+    /// lost takes nobody else's with it.
+    bases: Mutex<BTreeMap<RegionId, Arc<OnceCell<SdkConfig>>>>,
+    caller: Arc<Caller>,
     made: Mutex<BTreeMap<(RegionId, bool), Arc<Clients>>>,
     log: Arc<Mutex<VecDeque<Attempt>>>,
     skew: Arc<Mutex<Option<i64>>>,
@@ -240,27 +243,24 @@ impl std::fmt::Debug for ClockRef {
 impl Pool {
     /// A pool; nothing is asked or read yet.
     pub fn new(options: AwsOptions, transport: Transport, budget: Budget, clock: Arc<dyn Clock>) -> Self {
+        let account = options.account.as_deref().map(Caller::counted_as);
+        let named = account.or_else(|| options.role_arn.clone()).or_else(|| options.profile.clone());
         Self {
             options,
             transport,
             budget,
             clock: ClockRef(clock),
-            base: OnceCell::new(),
-            known_caller: OnceCell::new(),
+            bases: Mutex::default(),
+            caller: Arc::new(Caller::named(named.unwrap_or_else(|| "default".to_owned()))),
             made: Mutex::default(),
             log: Arc::default(),
             skew: Arc::default(),
         }
     }
 
-    /// Whose calls these are, as far as it is known without a call.
-    pub fn rate_limit_key(&self) -> String {
-        let options = &self.options;
-        let account = options.account.clone().map(|id| format!("account {id}"));
-        account
-            .or_else(|| options.role_arn.clone())
-            .or_else(|| options.profile.clone())
-            .unwrap_or_else(|| "default".to_owned())
+    /// Whose calls these are.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Whether the endpoint was given by the user.
@@ -311,51 +311,57 @@ impl Pool {
     /// Whether there are credentials at all. It is asked before many calls would each go through the whole chain and
     /// fail alike, which takes seconds each time where the last link is a machine's metadata that does not answer.
     pub async fn check_credentials(&self, region: &RegionId) -> Result<(), CloudError> {
-        let check = || async {
-            let Some(provider) = self.base(region).await.credentials_provider() else {
-                return Err(CloudError::Denied {
-                    code: "NoCredentials".to_owned(),
-                    message: "no provider of credentials is configured".to_owned(),
-                });
-            };
-            provider.provide_credentials().await.map(drop).map_err(|error| no_credentials(&error))
+        if self.caller.is_checked(region) {
+            return Ok(());
+        }
+        let Some(provider) = self.base(region).await.credentials_provider() else {
+            return Err(CloudError::Denied {
+                code: "NoCredentials".to_owned(),
+                message: "no provider of credentials is configured".to_owned(),
+            });
         };
-        self.known_caller.get_or_try_init(check).await.copied()
+        provider.provide_credentials().await.map_err(|error| no_credentials(&error))?;
+        self.caller.check(region);
+        Ok(())
     }
 
-    async fn base(&self, region: &RegionId) -> &SdkConfig {
-        self.base
-            .get_or_init(|| async {
-                let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                    .http_client(self.transport.http.clone())
-                    .timeout_config(
-                        TimeoutConfig::builder()
-                            .connect_timeout(self.transport.patience.connect)
-                            .operation_attempt_timeout(self.transport.patience.attempt)
-                            .operation_timeout(self.transport.patience.call)
-                            .build(),
-                    )
-                    // Naming a region keeps the loader from asking the instance's metadata for one.
-                    .region(Region::new(region.to_string()));
-                if let Some(credentials) = &self.transport.credentials {
-                    loader = loader.credentials_provider(credentials.clone());
-                }
-                if let Some(profile) = &self.options.profile {
-                    loader = loader.profile_name(profile);
-                }
-                if let Some(url) = &self.options.endpoint_url {
-                    loader = loader.endpoint_url(url);
-                }
-                let base = loader.load().await;
-                let Some(role) = &self.options.role_arn else { return base };
-                let mut provider = AssumeRoleProvider::builder(role).session_name("rgctl").configure(&base);
-                if let Some(id) = &self.options.external_id {
-                    provider = provider.external_id(id);
-                }
-                let provider = provider.build().await;
-                base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
-            })
-            .await
+    async fn base(&self, region: &RegionId) -> SdkConfig {
+        let cell = {
+            let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(bases.entry(region.clone()).or_default())
+        };
+        cell.get_or_init(|| self.load(region)).await.clone()
+    }
+
+    async fn load(&self, region: &RegionId) -> SdkConfig {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(self.transport.http.clone())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(self.transport.patience.connect)
+                    .operation_attempt_timeout(self.transport.patience.attempt)
+                    .operation_timeout(self.transport.patience.call)
+                    .build(),
+            )
+            // Naming a region keeps the loader from asking the instance's metadata for one.
+            .region(Region::new(region.to_string()));
+        if let Some(credentials) = &self.transport.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        if let Some(profile) = &self.options.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(url) = &self.options.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let base = loader.load().await;
+        let Some(role) = &self.options.role_arn else { return base };
+        let mut provider = AssumeRoleProvider::builder(role).session_name("rgctl").configure(&base);
+        if let Some(id) = &self.options.external_id {
+            provider = provider.external_id(id);
+        }
+        let provider = provider.build().await;
+        base.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
     }
 
     async fn clients(&self, region: &RegionId, changing: bool) -> Arc<Clients> {
@@ -369,10 +375,9 @@ impl Pool {
         } else {
             RetryConfig::standard().with_max_attempts(READ_ATTEMPTS)
         };
-        let sdk =
-            base.clone().into_builder().region(Region::new(region.to_string())).retry_config(retry).build();
+        let sdk = base.into_builder().region(Region::new(region.to_string())).retry_config(retry).build();
         let meter = SharedInterceptor::new(Meter {
-            rate_limit_key: self.rate_limit_key(),
+            caller: Arc::clone(&self.caller),
             region: region.to_string(),
             budget: self.budget.clone(),
             clock: Arc::clone(&self.clock.0),

@@ -8,28 +8,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, StreamExt, stream};
-use tokio::sync::OnceCell;
 
 use super::budget::Budget;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
 use super::errors::{NOT_EMULATED, is_about_identity, is_no_op};
+use super::glance::glance;
 use super::parameters::Parameters;
 use super::region_listing::{RegionListing, TAG_HOME};
-use super::series::{self, MetricDimension, Nodes};
+use super::series::{self, Nodes};
 use super::service_client::ServiceClient;
 use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{TAG_BLUEPRINT, TAG_TOKEN};
-use rgctl_model::observed::{Gap, Inventory, Observed, Selection};
+use rgctl_model::observed::{Gap, Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS, WRONG_ACCOUNT};
 use rgctl_model::quota::AccountQuota;
 use rgctl_model::scope::{CloudKind, Home};
+use rgctl_model::selection::Face;
 use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_model::sweep::SightDigest;
 use rgctl_schema::names::{Partition, RegionId, Token};
 
 /// Requests about single objects that are under way at the same time.
@@ -40,8 +42,6 @@ const AT_ONCE: usize = 8;
 pub struct AwsCloud {
     pool: Arc<Pool>,
     parameters: Parameters,
-    /// The account of the credentials, once it was asked for.
-    home: OnceCell<String>,
 }
 
 impl AwsCloud {
@@ -56,7 +56,6 @@ impl AwsCloud {
         Self {
             pool: Arc::new(Pool::new(options, transport, budget, clock)),
             parameters: Parameters::default(),
-            home: OnceCell::new(),
         }
     }
 
@@ -128,53 +127,53 @@ impl AwsCloud {
         }
     }
 
+    /// Lists of all regions, each by itself; of what they hold that which is asked for; and what only a question about each
+    /// tells of that.
     async fn look(&self, scope: &Selection) -> Result<Inventory, CloudError> {
-        let mut inventory = Inventory::empty(self.pool.clock().now());
         of_one_partition(&scope.regions)?;
-        if let Some(region) = scope.regions.first() {
-            self.pool.check_credentials(region).await?;
-            self.check_account(region).await?;
+        let mut inventory = Inventory::empty(self.pool.clock().now());
+        let mut regions =
+            join_all(scope.regions.iter().map(|region| self.lists(region, scope).boxed())).await;
+        retain_shown(&mut regions, scope);
+        join_all(regions.iter_mut().map(|region| self.complete(region, scope).boxed())).await;
+        if let Some(error) = nothing_seen(&regions) {
+            return Err(error);
         }
-        let mut looks = Vec::new();
-        for region in &scope.regions {
-            looks.push(self.look_at(region, scope).boxed());
-        }
-        let views = futures::future::join_all(looks).await;
-        let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
-        for (endpoint, region, listing) in views.into_iter().flatten() {
-            asked += listing.asked;
-            if !listing.gaps.is_empty() {
-                let lasting = listing.gaps.iter().any(|gap| matches!(gap, CloudError::Denied { .. }));
-                let mut why: Vec<String> = listing.gaps.iter().map(ToString::to_string).collect();
-                why.dedup();
-                inventory.gaps.push(Gap { region, endpoint, why: why.join("; "), lasting });
+        for region in regions {
+            for (endpoint, listing) in region.listings {
+                if !listing.gaps.is_empty() {
+                    let lasting = listing.gaps.iter().any(|gap| matches!(gap, CloudError::Denied { .. }));
+                    let mut why: Vec<String> = listing.gaps.iter().map(ToString::to_string).collect();
+                    why.dedup();
+                    let region = region.region.clone();
+                    inventory.gaps.push(Gap { region, endpoint, why: why.join("; "), lasting });
+                }
+                inventory.seen.extend(listing.seen);
             }
-            failed.extend(listing.gaps);
-            unknown.extend(listing.unknown);
-            inventory.seen.extend(listing.seen);
         }
-        match nothing_seen(asked, &failed, &unknown) {
-            Some(error) => Err(error),
-            None => Ok(inventory),
-        }
+        Ok(inventory)
     }
 
     /// The account of the credentials, asked once; an error when it is not the one that it has to be.
-    async fn account(&self, near: &RegionId) -> Result<&String, CloudError> {
-        let account = self.home.get_or_try_init(|| async { self.client(near).await.account().await }).await?;
-        wrong_account(self.pool.options(), account, near).map_or(Ok(account), Err)
+    async fn account(&self, near: &RegionId) -> Result<String, CloudError> {
+        let account = self.client(near).await.account().await?;
+        match wrong_account(self.pool.options(), &account, near) {
+            Some(error) => Err(error),
+            None => Ok(account),
+        }
     }
 
     /// Where an account has to be a certain one, nothing is asked of another one.
     async fn check_account(&self, near: &RegionId) -> Result<(), CloudError> {
+        self.pool.check_credentials(near).await?;
         if self.pool.options().account.is_some() { self.account(near).await.map(drop) } else { Ok(()) }
     }
 
-    async fn look_at(
-        &self,
-        region: &RegionId,
-        scope: &Selection,
-    ) -> Vec<(Endpoint, RegionId, RegionListing)> {
+    /// What the lists of a region hold, with their tags.
+    async fn lists(&self, region: &RegionId, scope: &Selection) -> Listed {
+        if let Err(error) = self.check_account(region).await {
+            return Listed::unseen(region, &error);
+        }
         let client = self.client(region).await;
         let (rds, cache, warehouse, serverless, tags) = futures::join!(
             rds_like::observe(&client),
@@ -183,7 +182,7 @@ impl AwsCloud {
             redshift_serverless::observe(&client),
             all_tags(&client),
         );
-        let mut views = Vec::new();
+        let mut listings = Vec::new();
         for (endpoint, mut listing) in [
             (Endpoint::Rds, rds),
             (Endpoint::ElastiCache, cache),
@@ -191,24 +190,48 @@ impl AwsCloud {
             (Endpoint::RedshiftServerless, serverless),
         ] {
             complete_tags(&client, endpoint, &mut listing, scope, tags.as_ref().ok()).await;
-            retain_ours_and_bound(&mut listing, scope);
-            self.parameters.complete(&client, &mut listing).await;
-            views.push((endpoint, region.clone(), listing));
+            listings.push((endpoint, listing));
         }
-        views
+        Listed { region: region.clone(), listings }
     }
 
-    async fn measure(&self, asks: &[SeriesAsk]) -> Result<Vec<Series>, CloudError> {
+    /// Fills in the parameters of the groups that are left.
+    async fn complete(&self, listed: &mut Listed, scope: &Selection) {
+        let client = self.client(&listed.region).await;
+        for (endpoint, listing) in &mut listed.listings {
+            self.parameters.complete(&client, *endpoint, listing, scope).await;
+        }
+    }
+
+    /// Each region by itself, and each question: what cannot be measured in one says nothing of the others.
+    async fn measure(&self, asks: &[SeriesAsk]) -> Vec<Result<Series, CloudError>> {
         let regions: BTreeSet<&RegionId> = asks.iter().map(|ask| &ask.address.region).collect();
-        let mut found: BTreeMap<usize, Series> = BTreeMap::new();
-        for region in regions {
-            let client = self.client(region).await;
+        let answers = regions.into_iter().map(|region| async move {
             let (places, here): (Vec<usize>, Vec<&SeriesAsk>) =
                 asks.iter().enumerate().filter(|(_, ask)| &ask.address.region == region).unzip();
-            let nodes = nodes(&client, &here).await?;
-            found.extend(places.into_iter().zip(series::series(&client, &here, &nodes).await?));
-        }
-        Ok(found.into_values().collect())
+            let client = self.client(region).await;
+            let nodes = nodes(&client, &here).await;
+            places.into_iter().zip(series::series(&client, &here, &nodes).await).collect::<Vec<_>>()
+        });
+        let found: BTreeMap<usize, Result<Series, CloudError>> =
+            join_all(answers.map(FutureExt::boxed)).await.into_iter().flatten().collect();
+        found.into_values().collect()
+    }
+}
+
+/// What the lists of a region showed.
+struct Listed {
+    region: RegionId,
+    listings: Vec<(Endpoint, RegionListing)>,
+}
+
+impl Listed {
+    /// A region in which nothing could even be asked for.
+    fn unseen(region: &RegionId, error: &CloudError) -> Self {
+        let endpoints: BTreeSet<Endpoint> = KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
+        let listing = || RegionListing { asked: 1, gaps: vec![error.clone()], ..RegionListing::default() };
+        let listings = endpoints.into_iter().map(|endpoint| (endpoint, listing())).collect();
+        Self { region: region.clone(), listings }
     }
 }
 
@@ -241,7 +264,22 @@ impl Cloud for AwsCloud {
             let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
             self.pool.check_credentials(region).await?;
             let account = self.account(region).await?;
-            Home::new(CloudKind::Aws, account).ok_or_else(|| untold(&format!("{account:?} is no account")))
+            Home::new(CloudKind::Aws, account.as_str())
+                .ok_or_else(|| untold(&format!("{account:?} is no account")))
+        }
+        .boxed()
+    }
+
+    fn glance<'a>(
+        &'a self,
+        objects: &'a BTreeSet<Address>,
+    ) -> BoxFuture<'a, Result<SightDigest, CloudError>> {
+        async move {
+            let mut states = Vec::new();
+            for address in objects {
+                states.push((address, glance(&self.client(&address.region).await, address).await?));
+            }
+            Ok(SightDigest::of_value(&states))
         }
         .boxed()
     }
@@ -268,7 +306,7 @@ impl Cloud for AwsCloud {
         .boxed()
     }
 
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Result<Vec<Series>, CloudError>> {
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.measure(asks).boxed()
     }
 }
@@ -297,18 +335,34 @@ fn of_one_partition(regions: &BTreeSet<RegionId>) -> Result<(), CloudError> {
 }
 
 /// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list
-/// is known to none: lists that an emulator leaves out must not hide that. And an endpoint that knows no list is no
-/// provider.
-fn nothing_seen(asked: usize, failed: &[CloudError], unknown: &[CloudError]) -> Option<CloudError> {
+/// is known to none: lists that an emulator leaves out must not hide that. A region that is not enabled knows nobody, while
+/// others do: that is a gap. And an endpoint that knows no list is no provider.
+fn nothing_seen(regions: &[Listed]) -> Option<CloudError> {
     let is_auth_error =
         |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
-    if let Some(denied) = failed.iter().find(|error| is_auth_error(error)) {
-        return Some(denied.clone());
+    let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
+    let mut unknown_to = Vec::new();
+    for region in regions {
+        let gaps = || region.listings.iter().flat_map(|(_, listing)| &listing.gaps);
+        let lists = || region.listings.iter().map(|(_, listing)| listing);
+        if let Some(denied) = gaps().find(|error| is_auth_error(error)) {
+            let knows_nobody = lists().map(|it| it.asked).sum::<usize>()
+                == gaps().filter(|error| is_auth_error(error)).count()
+                    + lists().map(|it| it.unknown.len()).sum::<usize>();
+            unknown_to.push((denied, knows_nobody));
+        }
+        asked += lists().map(|it| it.asked).sum::<usize>();
+        failed.extend(gaps());
+        unknown.extend(lists().flat_map(|it| &it.unknown));
+    }
+    let is_known_elsewhere = unknown_to.len() < regions.len();
+    if let Some((denied, _)) = unknown_to.iter().find(|(_, nobody)| !(*nobody && is_known_elsewhere)) {
+        return Some((*denied).clone());
     }
     if asked == 0 || failed.len() + unknown.len() < asked {
         return None;
     }
-    failed.first().cloned().or_else(|| {
+    failed.first().map(|error| (*error).clone()).or_else(|| {
         let first = unknown.first()?;
         let message = format!(
             "it knows none of the {asked} lists that were asked for: is this an endpoint of the provider, and does it \
@@ -337,75 +391,17 @@ fn with_home(address: &Address, mut tags: BTreeMap<String, String>) -> BTreeMap<
     tags
 }
 
-/// Whether an object is of the blueprint: by its tag, or by a name that only the blueprint gives.
-fn is_in_scope(address: &Address, seen: &Observed, scope: &Selection) -> bool {
-    let Some(owner) = &scope.owner else { return true };
-    seen.owner() == Some(owner.as_str()) || has_our_name(address, scope)
-}
-
-/// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
-const REFERENCES: usize = 2;
-
-/// Leaves what is of the blueprint, and what is bound to that: members of its clusters and global objects, users of its
-/// groups, global objects around its clusters. The lists tell it without any further call.
-fn retain_ours_and_bound(listing: &mut RegionListing, scope: &Selection) {
-    let mut kept: BTreeSet<Address> = listing
-        .seen
-        .iter()
-        .filter(|(address, seen)| is_in_scope(address, seen, scope))
-        .map(|(address, _)| address.clone())
+/// Leaves what is asked for, and what is bound to that. The lists tell it without any further call.
+fn retain_shown(regions: &mut [Listed], scope: &Selection) {
+    let listings = || regions.iter().flat_map(|region| &region.listings);
+    let faces: Vec<Face<'_>> = listings()
+        .flat_map(|(_, listing)| &listing.seen)
+        .map(|(address, seen)| Face::of(address, seen))
         .collect();
-    for _ in 0..REFERENCES {
-        let others = listing.seen.iter().filter(|(address, _)| !kept.contains(*address));
-        let bound: Vec<Address> = others
-            .filter(|(address, seen)| is_bound(address, seen, &kept, &listing.seen))
-            .map(|(address, _)| address.clone())
-            .collect();
-        if bound.is_empty() {
-            break;
-        }
-        kept.extend(bound);
+    let mut shown = scope.shown(&faces).into_iter();
+    for (_, listing) in regions.iter_mut().flat_map(|region| &mut region.listings) {
+        listing.seen.retain(|_, _| shown.next().unwrap_or(true));
     }
-    listing.seen.retain(|address, _| kept.contains(address));
-}
-
-fn is_bound(
-    address: &Address,
-    seen: &Observed,
-    kept: &BTreeSet<Address>,
-    all: &BTreeMap<Address, Observed>,
-) -> bool {
-    let named = seen.attrs.named().into_iter().filter_map(|(_, kind, name)| {
-        let name = rgctl_schema::names::Name::new(name).ok()?;
-        Some(Address::new(address.region.clone(), kind, name))
-    });
-    let members = |global: &Address, seen: &Observed| -> Vec<Address> {
-        let kind = global.kind.member_kind();
-        let of_kind = |kind| {
-            let members = seen.facts.members.iter();
-            members.map(|member| Address::new(member.region.clone(), kind, member.name.clone())).collect()
-        };
-        kind.map_or_else(Vec::new, of_kind)
-    };
-    let is_member = || {
-        let globals = kept.iter().filter(|global| Some(global.kind) == address.kind.global_kind());
-        globals
-            .filter_map(|global| Some((global, all.get(global)?)))
-            .any(|(global, seen)| members(global, seen).contains(address))
-    };
-    named.into_iter().any(|named| kept.contains(&named))
-        || members(address, seen).iter().any(|member| kept.contains(member))
-        || is_member()
-}
-
-fn has_our_name(address: &Address, scope: &Selection) -> bool {
-    let Some(owner) = &scope.owner else { return false };
-    address.name.as_str().strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('-'))
-}
-
-/// Whether it matters whose the object is: its name is ours, or the blueprint names it.
-fn is_named(address: &Address, scope: &Selection) -> bool {
-    scope.named.contains(address) || has_our_name(address, scope)
 }
 
 type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
@@ -444,11 +440,11 @@ async fn complete_tags(
         let Some(seen) = listing.seen.get_mut(&address) else { continue };
         let Some(arn) = seen.facts.arn.clone() else { continue };
         match sweep.and_then(|sweep| sweep.get(&arn)) {
-            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !is_named(&address, scope) => {
+            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !scope.needs_owner(&address) => {
                 seen.facts.tags.clone_from(tags);
             }
             // An object of another name is somebody else's; without tags it is not even worth a question.
-            None if !is_named(&address, scope) && (scope.owner.is_some() || sweep.is_some()) => {}
+            None if !scope.needs_owner(&address) && (scope.owner.is_some() || sweep.is_some()) => {}
             _ => missing.push((address, arn)),
         }
     }
@@ -493,13 +489,7 @@ async fn tags_of(
 
 /// Nodes of the replication groups that are asked about, by one list.
 async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
-    let by_node = |ask: &&&SeriesAsk| {
-        matches!(
-            series::source_of(ask.address.kind, ask.signal).map(|source| source.of),
-            Some(MetricDimension::Nodes(_))
-        )
-    };
-    if !asks.iter().any(|ask| by_node(&ask)) {
+    if !asks.iter().any(|ask| series::is_by_node(ask)) {
         return Ok(Nodes::new());
     }
     let request = client.read.elasticache.describe_replication_groups();

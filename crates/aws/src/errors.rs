@@ -8,6 +8,7 @@
 
 use std::error::Error as StdError;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -283,7 +284,14 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
 /// Why the chain of credentials gave none.
 pub fn no_credentials(error: &(dyn StdError + 'static)) -> CloudError {
     let why = chain(error);
-    if was_never_sent(error) {
+    // Whoever gives credentials was not reached, or did not answer: that says nothing of who asks. A chain that ends at a
+    // machine's metadata, where there are none, says that none were loaded.
+    let is_silent = match cause::<CredentialsError>(error) {
+        Some(CredentialsError::ProviderTimedOut(_)) => true,
+        Some(CredentialsError::ProviderError(_)) => why.contains("timed out") || why.contains("timeout"),
+        _ => false,
+    };
+    if was_never_sent(error) || is_silent {
         return CloudError::Unreachable { why: format!("credentials: {why}") };
     }
     let expired = why.contains("ExpiredToken") || why.contains("has expired");

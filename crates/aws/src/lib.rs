@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod budget;
+pub mod caller;
 pub mod clients;
 pub mod cloud;
 pub mod direct;
@@ -15,6 +16,7 @@ pub mod doctor;
 pub mod elasticache;
 pub mod errors;
 mod fence;
+mod glance;
 pub mod parameters;
 pub mod rds_like;
 pub mod redshift;

@@ -192,29 +192,48 @@ struct Fetch<'a> {
 /// Nodes of the replication groups that questions are about: their names stand in metrics.
 pub type Nodes = BTreeMap<Address, Vec<String>>;
 
-/// Answers questions about objects of one region. Questions that nothing is measured for come back empty.
+/// Answers questions about objects of one region, each by itself. Questions that nothing is measured for come back empty;
+/// of those whose nodes could not be told, and of those that went with a call that failed, the error does.
 pub async fn series(
     client: &ServiceClient<'_>,
     asks: &[&SeriesAsk],
-    nodes: &Nodes,
-) -> Result<Vec<Series>, CloudError> {
-    let fetches = fetches(asks, nodes);
+    nodes: &Result<Nodes, CloudError>,
+) -> Vec<Result<Series, CloudError>> {
+    let (none, mut failed) = (Nodes::new(), BTreeMap::new());
+    if let Err(error) = nodes {
+        let by_node = asks.iter().enumerate().filter(|(_, ask)| is_by_node(ask));
+        failed.extend(by_node.map(|(place, _)| (place, error.clone())));
+    }
+    let fetches = fetches(asks, nodes.as_ref().unwrap_or(&none));
     let mut values: Vec<Vec<BTreeMap<Moment, f64>>> = asks.iter().map(|_| Vec::new()).collect();
     for batch in fetches.chunks(METRICS_A_CALL) {
-        for (fetch, samples) in fetch(client, asks, batch).await? {
-            if let Some(parts) = values.get_mut(fetch.ask) {
-                parts.push(samples);
+        match fetch(client, asks, batch).await {
+            Ok(parts) => {
+                for (fetch, samples) in parts {
+                    if let Some(parts) = values.get_mut(fetch.ask) {
+                        parts.push(samples);
+                    }
+                }
             }
+            Err(error) => failed.extend(batch.iter().map(|fetch| (fetch.ask, error.clone()))),
         }
     }
-    let folded = asks.iter().zip(values).map(|(ask, parts)| {
+    let folded = asks.iter().zip(values).enumerate().map(|(place, (ask, parts))| {
         let fold = match source_of(ask.address.kind, ask.signal).map(|source| source.of) {
             Some(MetricDimension::Nodes(fold)) => fold,
             _ => Fold::Mean,
         };
-        Series { ask: (*ask).clone(), samples: folded(&parts, fold) }
+        match failed.remove(&place) {
+            Some(error) => Err(error),
+            None => Ok(Series { ask: (*ask).clone(), samples: folded(&parts, fold) }),
+        }
     });
-    Ok(folded.collect())
+    folded.collect()
+}
+
+/// Whether the metric is kept of each node of a group.
+pub fn is_by_node(ask: &SeriesAsk) -> bool {
+    matches!(source_of(ask.address.kind, ask.signal).map(|source| source.of), Some(MetricDimension::Nodes(_)))
 }
 
 fn fetches<'a>(asks: &[&'a SeriesAsk], nodes: &'a Nodes) -> Vec<Fetch<'a>> {

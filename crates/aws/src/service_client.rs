@@ -80,7 +80,8 @@ impl<'a> ServiceClient<'a> {
 
     /// Waits until the budget lets a call through.
     async fn admit(&self, endpoint: &str, priority: Priority) {
-        let rate_limit_key = (self.pool.rate_limit_key(), self.region.to_string(), endpoint.to_owned());
+        let rate_limit_key =
+            (self.pool.caller().rate_limit_key(), self.region.to_string(), endpoint.to_owned());
         loop {
             let now = self.pool.clock().now();
             let wait = self.pool.budget().with(&rate_limit_key, now, |bucket| bucket.wait(now, priority));
@@ -110,12 +111,18 @@ impl<'a> ServiceClient<'a> {
             let answer =
                 if doing.mutates { fence::under(self.permit.clone(), call).await } else { call.await };
             let answer = answer.map_err(|error| errors::classify(&error, &doing));
-            let rate_limit_key = (self.pool.rate_limit_key(), self.region.to_string(), endpoint.to_owned());
+            let rate_limit_key =
+                (self.pool.caller().rate_limit_key(), self.region.to_string(), endpoint.to_owned());
             let now = self.pool.clock().now();
             self.pool.budget().with(&rate_limit_key, now, |bucket| match &answer {
                 Err(CloudError::Throttled { .. }) => bucket.throttled(now),
                 _ => bucket.answered(),
             });
+            if let Err(CloudError::Denied { code, .. }) = &answer
+                && errors::is_about_identity(code)
+            {
+                self.pool.caller().doubt();
+            }
             tracing::debug!(what = doing.what, region = %self.region, ok = answer.is_ok(), "called");
             answer
         }
@@ -162,13 +169,18 @@ impl<'a> ServiceClient<'a> {
         self.go(endpoint, Priority::Urgent, self.doing(what, true, false), call)
     }
 
-    /// Number of the caller's account.
+    /// Number of the caller's account. It is asked once, and again after a refusal for who asks.
     pub async fn account(&self) -> Result<String, CloudError> {
+        if let Some(account) = self.pool.caller().account() {
+            return Ok(account);
+        }
         let identity =
             self.ask("sts", "GetCallerIdentity", self.read.sts.get_caller_identity().send()).await?;
-        identity
+        let account = identity
             .account
-            .ok_or_else(|| CloudError::Unreachable { why: "GetCallerIdentity told no account".to_owned() })
+            .ok_or_else(|| CloudError::Unreachable { why: "GetCallerIdentity told no account".to_owned() })?;
+        self.pool.caller().is_of(&account, self.pool.budget());
+        Ok(account)
     }
 
     /// ARN of an object that is named by its service and a path, in a region.

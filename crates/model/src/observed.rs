@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::address::Address;
 use super::node::{TAG_BLUEPRINT, TAG_STORE, TAG_TOKEN};
 use super::seen::Seen;
-use crate::kinds::AnyAttrs;
 use crate::kinds::facts::Endpoint;
+use crate::kinds::{AnyAttrs, KindId};
 use rgctl_schema::names::{BlueprintName, Name, RegionId};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::Moment;
@@ -112,6 +112,15 @@ pub struct Gap {
     /// Whether time will not close it: a permission is missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lasting: bool,
+}
+
+impl Gap {
+    /// A gap at every control plane of a region that could not be asked.
+    pub fn of_region(region: &RegionId, why: &str, lasting: bool) -> Vec<Self> {
+        let endpoints: BTreeSet<Endpoint> = KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
+        let gap = |endpoint| Self { region: region.clone(), endpoint, why: why.to_owned(), lasting };
+        endpoints.into_iter().map(gap).collect()
+    }
 }
 
 /// What an observation asks for.

@@ -5,7 +5,7 @@ use aws_smithy_types::DateTime;
 use rgctl_aws::clients::AwsOptions;
 use rgctl_model::kinds::KindId;
 use rgctl_model::ports::{Cloud, CloudError};
-use rgctl_model::series::{SeriesAsk, Signal};
+use rgctl_model::series::{Series, SeriesAsk, Signal};
 use rgctl_schema::time::{Moment, Span};
 
 use super::replay::{Answer, CBOR, Sent, cloud, xml};
@@ -89,7 +89,7 @@ async fn samples_come_back_in_our_units_over_all_pages_and_what_was_not_delivere
         ask(KindId::RedshiftNamespace, Signal::StoredBytes),
         ask(KindId::RdsSubnetGroup, Signal::CpuPercent),
     ];
-    let series = cloud.series(&asks).await.unwrap();
+    let series: Vec<Series> = cloud.series(&asks).await.into_iter().map(Result::unwrap).collect();
     let samples: Vec<Vec<(i64, f64)>> = series
         .iter()
         .map(|one| one.samples.iter().map(|(at, value)| (at.as_secs(), *value)).collect())
@@ -118,7 +118,7 @@ async fn a_refused_question_about_metrics_is_an_error_and_no_empty_series() {
         body.str("message").str("not authorized: cloudwatch:GetMetricData");
         Some((403, CBOR, body.into_writer().into_iter().map(char::from).collect()))
     });
-    let answer = cloud.series(&[ask(KindId::AuroraInstance, Signal::CpuPercent)]).await;
+    let answer = cloud.series(&[ask(KindId::AuroraInstance, Signal::CpuPercent)]).await.remove(0);
     let Err(CloudError::Denied { code, message }) = answer else { panic!("{answer:?}") };
     assert_eq!(code, "AccessDeniedException");
     assert!(message.contains("cloudwatch:GetMetricData"), "{message}");

@@ -13,7 +13,7 @@ mod observe;
 
 pub use act::{act, delete, tag};
 pub use change::modify;
-pub use create::create;
+pub use create::{create, plain_name};
 pub use observe::{observe, parameters, tags};
 
 /// Name under which the budget knows the endpoint.
