@@ -2,6 +2,7 @@
 //!
 //! Goes in: arguments. Comes out: calls of the crates below it, views, an exit code.
 
+pub mod agent;
 pub mod cli;
 pub mod import;
 pub mod report;

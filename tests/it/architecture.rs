@@ -32,7 +32,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("crates/blueprint/src", &["families", "*", "capacity", "desired"]),
     ("crates/scaling/src", &["telemetry", "forecast", "*"]),
     ("crates/engine/src", &["gate", "ledger", "planning", "execution"]),
-    ("src", &["import", "report", "cli"]),
+    ("src", &["import", "report", "agent", "cli"]),
 ];
 
 /// Where no two files use each other, directly or by a longer way: what several need stands below them, and the entry point

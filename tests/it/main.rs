@@ -23,6 +23,7 @@ mod inputs;
 mod laws;
 mod lowers;
 mod names;
+mod observing;
 mod policy;
 mod quotas;
 mod regions;
