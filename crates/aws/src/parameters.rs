@@ -118,7 +118,7 @@ impl Parameters {
         let matters = |address: &Address, seen: &Observed| {
             !is_for_many
                 || scope.needs_owner(address)
-                || seen.owner().is_some_and(|owner| scope.owners.iter().any(|one| one.as_str() == owner))
+                || seen.owner().is_some_and(|owner| scope.is_for(owner))
         };
         let groups: Vec<Address> = listing
             .seen

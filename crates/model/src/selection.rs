@@ -12,7 +12,7 @@ use super::node::TAG_BLUEPRINT;
 use super::observed::{Gap, Inventory, Member, Observed, Selection};
 use super::seen::Seen;
 use crate::kinds::AnyAttrs;
-use rgctl_schema::names::Name;
+use rgctl_schema::names::{BlueprintName, Name};
 
 /// How far objects of others are followed to ours: a reader to its cluster, and from there to our global object.
 pub const REFERENCES: usize = 2;
@@ -77,10 +77,15 @@ impl Selection {
         self.asks_by_name(address) || tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
     }
 
+    /// Whether a text is the name of one of the blueprints that everything is asked for.
+    pub fn is_for(&self, owner: &str) -> bool {
+        BlueprintName::new(owner).is_ok_and(|owner| self.owners.contains(&owner))
+    }
+
     /// Whether it matters for certain whose an object is.
     pub fn needs_owner(&self, address: &Address) -> bool {
-        let is_one_of = |giver: &str| self.owners.iter().any(|owner| owner.as_str() == giver);
-        self.asks_by_name(address) || (!self.owners.is_empty() && givers(&address.name).any(is_one_of))
+        self.asks_by_name(address)
+            || (!self.owners.is_empty() && givers(&address.name).any(|giver| self.is_for(giver)))
     }
 
     /// Which objects of all that were seen are shown: those that are asked for, and up to two references from them members
