@@ -389,9 +389,9 @@ fn next(change: &Change, input: &InputArgs) -> Vec<String> {
     let files: Vec<String> = input.files.iter().map(|file| format!("-f {}", file.display())).collect();
     let files = files.join(" ");
     let mut next = Vec::new();
-    let number = serde_json::Value::as_f64;
-    let is_less =
-        number(&change.after).zip(number(&change.before)).is_some_and(|(after, before)| after < before);
+    let numbers = change.after.as_f64().zip(change.before.as_f64());
+    // Of two classes the smaller one is told by the consent that it needs.
+    let is_less = numbers.map_or(change.consent.is_some(), |(after, before)| after < before);
     if change.before != change.after && !is_less {
         next.push(format!(
             "`rgctl apply {files}` makes it so; an `apply -f` that is under way takes it up at its next turn"
