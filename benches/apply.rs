@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use rgctl_blueprint::desired::fingerprint;
-use rgctl_engine::execution::drive::{Environment, IfHeld, Job, Watch, drive};
+use rgctl_engine::execution::drive::{Begins, Environment, IfHeld, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::planning::NoFigures;
 use rgctl_model::address::Address;
@@ -77,6 +77,9 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64) {
         policy: &policy,
         figures: &NoFigures,
         agreed: None,
+        joins: None,
+        decided: 0,
+        begins: Begins::Asked,
         purpose: Purpose::Apply,
         authority: rgctl_model::policy::Authority::Person,
         run: &run,

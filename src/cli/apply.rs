@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::report::overlays;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
-use rgctl_engine::execution::drive::{self, IfHeld, Job, Watch};
+use rgctl_engine::execution::drive::{self, Begins, IfHeld, Job, Watch};
 use rgctl_engine::execution::gone;
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::gate::Verdicts;
@@ -186,7 +186,6 @@ async fn put_on_record(
         inventory: &inventory,
         ledger: &ledger,
         purpose: work.purpose,
-        now,
         pace: &pace,
     };
     if !has_other_rules && (!plan.is_empty() || looked.gone().is_empty()) {
@@ -198,6 +197,9 @@ async fn put_on_record(
         policy: work.policy,
         figures: work.figures,
         agreed: Some(&plan),
+        joins: None,
+        decided: 0,
+        begins: Begins::Asked,
         purpose: work.purpose,
         authority: Authority::Person,
         run: &rgctl_machine::new_run(&owner, adapters.wall.now()),
@@ -245,8 +247,8 @@ async fn agree_and_carry_out(
         figures: work.figures,
         policy: work.policy,
         agreed: only_this.then_some(plan),
-        // A plan that was looked at stays exactly that.
-        follows: work.loaded.filter(|_| !only_this && work.purpose == Purpose::Apply),
+        // A saved plan stays exactly that: nothing is loaded beside it.
+        follows: work.loaded.filter(|_| work.purpose == Purpose::Apply),
         purpose: work.purpose,
         deadline: args.deadline,
         if_held: args.lease.if_held(),

@@ -18,7 +18,8 @@ use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
-use rgctl_engine::execution::drive::{self, DriveError, Ended, IfHeld, Job};
+use rgctl_engine::execution::drive::{self, Begins, DriveError, Ended, IfHeld, Job};
+use rgctl_engine::execution::reconcile::read;
 use rgctl_engine::execution::turn::{self, Later, Pace};
 use rgctl_engine::gate::Verdicts;
 use rgctl_engine::ledger::Ledger;
@@ -40,12 +41,10 @@ use rgctl_schema::time::{Moment, Span};
 /// write: a store in which nothing was written yet has no identity, and nothing is ours there.
 pub async fn record_of(adapters: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
     let scope = drive::scope_of(&*adapters.cloud, desired).await?;
-    let mut ledger = Ledger::default();
-    let entries = adapters.store.entries(&scope, 0).await?;
-    ledger.fold(&entries);
+    let mut ledger = read(&*adapters.store, &scope).await?;
     ledger.claims.record = Some(match adapters.store.known_identity(&scope).await? {
         Some(id) => id,
-        None if entries.is_empty() => RecordId::unwritten(),
+        None if ledger.last_seq == 0 => RecordId::unwritten(),
         // Something was written under an identity that is gone.
         None => adapters.store.identity(&scope).await?,
     });
@@ -76,8 +75,7 @@ pub async fn regions_left(
         return Ok(BTreeSet::new());
     }
     let now = adapters.clock.now();
-    let mut ledger = Ledger::default();
-    ledger.fold(&adapters.store.entries(scope, 0).await?);
+    let mut ledger = read(&*adapters.store, scope).await?;
     ledger.inherit(now);
     Ok(ledger.regions_held(now, Pace::default().late).difference(&desired.regions).cloned().collect())
 }
@@ -230,6 +228,9 @@ pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> 
                 policy: run.policy,
                 figures: run.figures,
                 agreed: run.agreed,
+                joins: run.follows.map(|_| run.desired),
+                decided: 0,
+                begins: Begins::Asked,
                 purpose: run.purpose,
                 authority: Authority::Person,
                 run: &id,

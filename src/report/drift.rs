@@ -114,6 +114,7 @@ fn last_settled(record: &[Entry]) -> Option<(Moment, &Fingerprint)> {
                 opened = Some(desired);
                 before = settled.take();
             }
+            Event::Revised { desired, .. } => opened = Some(desired),
             Event::Intended { .. } => before = None,
             Event::Closed { outcome: Outcome::Settled, .. } => {
                 settled = opened.map(|desired| (entry.at, desired));

@@ -21,6 +21,10 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
                 policy.consents.iter().map(|consent| format!("allowed: {consent}")).collect();
             (format!("begins {purpose}, {steps} steps in the plan"), consents)
         }
+        Event::Revised { policy, steps, .. } => {
+            let consents = policy.consents.iter().map(|consent| format!("allowed: {consent}")).collect();
+            (format!("goes on with what is wanted now, {steps} steps in the plan"), consents)
+        }
         Event::Chosen { choices } => {
             let successors =
                 choices.successors.iter().map(|(address, to)| format!("{to} takes over in {address}"));
@@ -53,7 +57,7 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
             objects.iter().map(ToString::to_string).collect(),
         ),
         Event::Failed { step, why } => (format!("FAILED: {step}"), vec![why.clone()]),
-        Event::Closed { outcome, summary } => {
+        Event::Closed { outcome, summary, .. } => {
             (format!("ends, {}: {summary}", outcome_word(*outcome)), Vec::new())
         }
     }

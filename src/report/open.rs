@@ -39,8 +39,8 @@ pub fn steps(ledger: &Ledger) -> Vec<OpenStep> {
             step: step.clone(),
             state,
             why: why.to_owned(),
-            since: begun.first,
-            at: begun.since,
+            since: begun.first.at,
+            at: begun.since.at,
             calls: begun.tries.calls,
         }
     });

@@ -465,7 +465,7 @@ fn opened() -> Event {
 }
 
 fn closed() -> Event {
-    Event::Closed { outcome: Outcome::Settled, summary: String::new() }
+    Event::Closed { outcome: Outcome::Settled, summary: String::new(), left: None }
 }
 
 #[test]

@@ -51,6 +51,7 @@ const PURE: &[&str] = &[
 ];
 /// The files of it that await: a turn with what is around it, the loop, what looks, and what keeps the lease.
 const AWAITING: &[&str] = &[
+    "crates/engine/src/execution/calls.rs",
     "crates/engine/src/execution/drive.rs",
     "crates/engine/src/execution/guard.rs",
     "crates/engine/src/execution/look.rs",

@@ -692,7 +692,7 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
         steps: 1,
         rules: None,
     };
-    let closed = |outcome| Event::Closed { outcome, summary: String::new() };
+    let closed = |outcome| Event::Closed { outcome, summary: String::new(), left: None };
     let intended = Event::Intended {
         step: step.clone(),
         address: place.clone(),

@@ -148,7 +148,6 @@ fn what_was_made_just_now_and_is_not_shown_yet_is_not_let_go() {
             inventory: &inventory,
             ledger: &ledger,
             purpose: Purpose::Apply,
-            now,
             pace: &pace,
         };
         looked.gone()

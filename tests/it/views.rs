@@ -273,7 +273,11 @@ fn opened(fingerprint: &str) -> Event {
 fn settled_run(fingerprint: &str, steps: &[&str]) -> Vec<Entry> {
     let mut events = vec![opened(fingerprint)];
     events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).into()), object: None }));
-    events.push(Event::Closed { outcome: Outcome::Settled, summary: "2 calls; 0 steps left".to_owned() });
+    events.push(Event::Closed {
+        outcome: Outcome::Settled,
+        summary: "2 calls; 0 steps left".to_owned(),
+        left: None,
+    });
     events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect()
 }
 
@@ -309,7 +313,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
             message: "not now".to_owned(),
         },
         Event::Failed { step: step(), why: "it is failed (incompatible-network)".to_owned() },
-        Event::Closed { outcome: Outcome::Stopped, summary: "3 calls; 1 steps left".to_owned() },
+        Event::Closed { outcome: Outcome::Stopped, summary: "3 calls; 1 steps left".to_owned(), left: None },
     ];
     let entries: Vec<Entry> =
         events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect();

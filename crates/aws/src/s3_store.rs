@@ -349,7 +349,7 @@ impl Store for S3Store {
         let judge = move |head: &Head| {
             here(head, scope)?;
             if let Some(current) = &head.lease
-                && !current.is_free_for(run, watched)
+                && !current.is_free_for(run, owner, watched)
             {
                 return Err(StoreError::Held { lease: Box::new(current.clone()) });
             }

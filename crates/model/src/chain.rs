@@ -227,7 +227,8 @@ mod tests {
             lasts: rgctl_schema::time::Span::from_mins(1),
             renewals: 0,
         };
-        let event = |text: &str| Event::Closed { outcome: Outcome::Settled, summary: text.into() };
+        let event =
+            |text: &str| Event::Closed { outcome: Outcome::Settled, summary: text.into(), left: None };
         seal(&lease, None, Moment::EPOCH, &[event("one"), event("two"), event("three")])
     }
 

@@ -3,17 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::address::Address;
-use super::journal::RecordedObject;
+use super::journal::{LineTime, RecordedObject};
 use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use super::observed::{Member, Observed};
 use super::policy::{Consent, ConsentRequest};
 use super::scope::RecordId;
 use rgctl_schema::names::{BlueprintName, StoreName, Token};
-use rgctl_schema::time::Moment;
 
 /// An object that the record made, or took over, or may have made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimed {
     /// The service's immutable id, where one was seen: an object of the same name with another id is another object.
     pub id: Option<String>,
@@ -26,7 +27,7 @@ pub struct Claimed {
     /// Tokens of the calls that may have made it.
     pub tokens: BTreeSet<Token>,
     /// When it was last asked for, unless that certainly had no effect: what is young may not be shown yet.
-    pub asked_at: Option<Moment>,
+    pub asked: Option<LineTime>,
     /// Whether a step on it was done: before that it may be somebody else's.
     pub is_done: bool,
 }
@@ -39,10 +40,12 @@ impl Claimed {
 }
 
 /// The objects of a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Identity of the record, which is in the tags of what it makes. Without one, tags of old are all that is asked
     /// for: nothing is compared with a record then.
+    /// The store tells it; no line does.
+    #[serde(skip)]
     pub record: Option<RecordId>,
     /// What it knows, by address.
     pub objects: BTreeMap<Address, Claimed>,
@@ -56,7 +59,7 @@ pub struct Claims {
 
 /// The removal of a store's data in a region, from the call that deletes it until the store is gone there, or a run for the
 /// store has settled, or the object is there again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
     /// The store that it belonged to.
     pub store: Option<StoreName>,

@@ -83,6 +83,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rules: Option<RecordedRules>,
     },
+    /// Something else is wanted than when the run began, or something else may be done: it goes on with that.
+    Revised {
+        /// What it may do now.
+        policy: Policy,
+        /// Digest of the desired state.
+        desired: Fingerprint,
+        /// How many steps its plan has now.
+        steps: usize,
+        /// The policies and the calendar that it obeys now.
+        rules: RecordedRules,
+    },
     /// Something was chosen where several ways are equally right; a run and its successors keep to it.
     Chosen {
         /// What.
@@ -182,7 +193,20 @@ pub enum Event {
         outcome: Outcome,
         /// In a sentence.
         summary: String,
+        /// What it leaves, where it could not do all: what fails is not tried again while all this is as it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<Left>,
     },
+}
+
+/// How things stand when a run could not do all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Digest of the world as it was seen.
+    pub world: Fingerprint,
+    /// Position of the last decision that was known.
+    #[serde(default)]
+    pub decided: u64,
 }
 
 /// What is kept of an object: enough to know it again when its tags are lost.
@@ -232,6 +256,51 @@ pub struct Entry {
     pub previous: String,
     /// Digest of this line.
     pub hash: String,
+}
+
+/// The time that a line of the record tells. Whoever goes on with what another process left may reckon it by a clock of its
+/// own; what is kept is what the line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Moment, u64)", into = "(Moment, u64)")]
+pub struct LineTime {
+    /// When, as it is reckoned.
+    pub at: Moment,
+    told: Moment,
+    seq: u64,
+}
+
+impl LineTime {
+    /// As the line says.
+    pub const fn of(entry: &Entry) -> Self {
+        Self { at: entry.at, told: entry.at, seq: entry.seq }
+    }
+
+    /// As some line says.
+    pub const fn new(at: Moment, seq: u64) -> Self {
+        Self { at, told: at, seq }
+    }
+
+    /// When, as the line says.
+    pub const fn told(self) -> Moment {
+        self.told
+    }
+
+    /// Whether an earlier line than that told it.
+    pub const fn is_before(self, seq: u64) -> bool {
+        self.seq < seq
+    }
+}
+
+impl From<(Moment, u64)> for LineTime {
+    fn from((at, seq): (Moment, u64)) -> Self {
+        Self::new(at, seq)
+    }
+}
+
+impl From<LineTime> for (Moment, u64) {
+    fn from(time: LineTime) -> Self {
+        (time.told, time.seq)
+    }
 }
 
 impl Event {

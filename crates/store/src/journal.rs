@@ -88,7 +88,7 @@ impl SqliteStore {
             records::check_here(transaction, &wanted.scope)?;
             let current = leases::current(transaction, &wanted.scope)?;
             if let Some(current) = &current
-                && !current.is_free_for(&wanted.run, watched)
+                && !current.is_free_for(&wanted.run, &wanted.owner, watched)
                 && !self.locks.proves_death_of(current)
             {
                 return Err(StoreError::Held { lease: Box::new(current.clone()) });
@@ -287,6 +287,7 @@ const fn must_survive(event: &Event) -> bool {
         Event::Intended { .. }
         | Event::Chosen { .. }
         | Event::Opened { .. }
+        | Event::Revised { .. }
         | Event::Closed { .. }
         | Event::Failed { .. } => true,
         Event::Accepted { .. }

@@ -109,6 +109,7 @@ impl Fold {
             let run = self.number("run", &entry.run.0);
             let what = match &entry.what {
                 Event::Opened { steps, .. } => format!("opened steps={steps}"),
+                Event::Revised { steps, .. } => format!("revised steps={steps}"),
                 Event::Chosen { .. } => "chosen".to_owned(),
                 Event::Intended { step, address, word, token, changes, .. } => {
                     let token = self.number("token", &token.0);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use rgctl_engine::execution::drive::{
-    DriveError, Ended, Environment, IfHeld, Job, Watch, drive, observe, selection_of,
+    Begins, DriveError, Ended, Environment, IfHeld, Job, Watch, drive, observe, selection_of,
 };
+use rgctl_engine::execution::reconcile::{Session, reconcile_once, sleep_until};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::ledger::Ledger;
 use rgctl_engine::planning::{self, Figures, NoFigures, PlanInput};
@@ -33,6 +34,8 @@ pub struct Site {
     pub wall: ManualWall,
     /// What held something up in the last run.
     pub told: BTreeSet<String>,
+    /// Whether whoever runs remembers nothing: after each turn the next process goes on from the record alone.
+    pub is_forgetful: bool,
     runs: u32,
 }
 
@@ -95,6 +98,9 @@ pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pa
         policy,
         figures: &NoFigures,
         agreed: None,
+        joins: None,
+        decided: 0,
+        begins: Begins::Asked,
         purpose: Purpose::Apply,
         authority: rgctl_model::policy::Authority::Person,
         run,
@@ -102,6 +108,27 @@ pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pa
         deadline: None,
         if_held: IfHeld::GiveUp,
         pace,
+    }
+}
+
+/// Runs a job with the session thrown away after every turn.
+async fn forget(
+    environment: &Environment<'_>,
+    taps: &Taps<'_>,
+    job: &Job<'_>,
+    watch: &mut dyn Watch,
+) -> Result<Ended, DriveError> {
+    let mut calls = 0;
+    loop {
+        let mut session = Session::default();
+        let done = reconcile_once(environment, job, &mut session, watch).await?;
+        calls += done.calls;
+        if let Some(outcome) = done.outcome {
+            let at = environment.clock.now();
+            return Ok(Ended { outcome, last: done.turn, calls, at });
+        }
+        sleep_until(environment, &session, done.wake, watch).await?;
+        taps.ask_again().await;
     }
 }
 
@@ -117,6 +144,7 @@ impl Site {
             store: SqliteStore::in_memory().unwrap(),
             wall,
             told: BTreeSet::new(),
+            is_forgetful: false,
             runs: 0,
         }
     }
@@ -163,11 +191,18 @@ impl Site {
         };
         let quiet = Quiet { turns: 0, stop_after: order.stop_after };
         let mut watch = Listening { quiet, told: BTreeSet::new() };
+        let work = async {
+            if self.is_forgetful {
+                forget(&world, &taps, &job, &mut watch).await
+            } else {
+                drive(&world, &job, &mut watch).await
+            }
+        };
         let ended = block_on(async {
             tokio::select! {
                 biased;
                 () = taps.died.notified() => None,
-                ended = drive(&world, &job, &mut watch) => Some(ended),
+                ended = work => Some(ended),
             }
         });
         self.told = watch.told;

@@ -27,7 +27,7 @@ pub fn run(name: &str) -> RunId {
 }
 
 pub fn event(text: &str) -> Event {
-    Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }
+    Event::Closed { outcome: Outcome::Settled, summary: text.to_owned(), left: None }
 }
 
 /// An intent to make something in a region.

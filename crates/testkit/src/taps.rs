@@ -1,6 +1,7 @@
 //! Stand-ins around the ports that cut a run off at a chosen point, and count what went through.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
@@ -49,6 +50,8 @@ pub struct Taps<'a> {
     pub cut: Cut,
     pub calls: AtomicU64,
     pub appends: AtomicU64,
+    /// How many lines of the record were read, if it was read at all.
+    pub lines_read: Mutex<Option<usize>>,
     pub died: Notify,
     /// After which call somebody asks the run to yield, and on whose record it works.
     pub asked_after: Option<(u64, Scope)>,
@@ -62,9 +65,14 @@ impl<'a> Taps<'a> {
             cut,
             calls: AtomicU64::new(0),
             appends: AtomicU64::new(0),
+            lines_read: Mutex::default(),
             died: Notify::new(),
             asked_after: None,
         }
+    }
+
+    fn note_read(&self, lines: usize) {
+        *self.lines_read.lock().unwrap().get_or_insert_default() += lines;
     }
 
     /// Somebody asks the holder of the lease to yield.
@@ -72,6 +80,18 @@ impl<'a> Taps<'a> {
         let Some((_, scope)) = self.asked_after.as_ref().filter(|(after, _)| *after == number) else {
             return;
         };
+        self.ask(scope).await;
+    }
+
+    /// Whoever has asked asks each process anew that goes on with the run.
+    pub async fn ask_again(&self) {
+        let made = self.calls.load(Ordering::SeqCst);
+        if let Some((_, scope)) = self.asked_after.as_ref().filter(|(after, _)| *after <= made) {
+            self.ask(scope).await;
+        }
+    }
+
+    async fn ask(&self, scope: &Scope) {
         if let Some(lease) = self.store.lease(scope).await.unwrap() {
             let request = Request::Yield { epoch: lease.epoch };
             self.store.post(scope, "somebody", Moment::EPOCH, &request).await.unwrap();
@@ -181,7 +201,12 @@ impl Store for Taps<'_> {
         .boxed()
     }
     fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
-        self.store.entries(scope, after)
+        async move {
+            let lines = self.store.entries(scope, after).await?;
+            self.note_read(lines.len());
+            Ok(lines)
+        }
+        .boxed()
     }
     fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
         self.store.identity(scope)
@@ -222,7 +247,12 @@ impl Store for Taps<'_> {
         scope: &'a Scope,
         version: u32,
     ) -> BoxFuture<'a, Result<(Option<Checkpoint>, Vec<Entry>), StoreError>> {
-        self.store.resume(scope, version)
+        async move {
+            let (checkpoint, lines) = self.store.resume(scope, version).await?;
+            self.note_read(lines.len());
+            Ok((checkpoint, lines))
+        }
+        .boxed()
     }
     fn put_checkpoint<'a>(
         &'a self,

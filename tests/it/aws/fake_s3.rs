@@ -177,7 +177,7 @@ fn game() -> Scope {
 }
 
 fn event(text: &str) -> Event {
-    Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }
+    Event::Closed { outcome: Outcome::Settled, summary: text.to_owned(), left: None }
 }
 
 #[tokio::test]

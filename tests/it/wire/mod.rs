@@ -289,7 +289,8 @@ async fn of_two_writers_racing_for_a_line_one_is_fenced_off() {
     let (game, now) = (Scope::parse("aws/123456789012/game").unwrap(), Moment::from_secs(1_000));
     let lease =
         store.take_lease(&game, &RunId("r1".into()), "ann", now, Span::from_secs(60), None).await.unwrap();
-    let event = |text: &str| [Event::Closed { outcome: Outcome::Settled, summary: text.to_owned() }];
+    let event =
+        |text: &str| [Event::Closed { outcome: Outcome::Settled, summary: text.to_owned(), left: None }];
     for round in 0..10 {
         let (left, right) = (event("left"), event("right"));
         let (one, two) = futures::join!(

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::plan::{Op, Plan, Step};
+use rgctl_model::plan::{Op, Plan, Step, Verb};
 use rgctl_schema::table::FieldChange;
 
 /// The steps of an agreed plan, by object.
@@ -47,6 +47,16 @@ impl<'a> Agreed<'a> {
     fn deletes(&self, address: &Address) -> bool {
         self.0.get(address).is_some_and(|steps| steps.iter().any(|step| matches!(step.op, Op::Delete { .. })))
     }
+}
+
+/// Whether a step takes nothing away: then a decision may add it to what was agreed to.
+pub(super) fn only_adds(step: &Step) -> bool {
+    let adds = match &step.op {
+        Op::Create { .. } | Op::Act { verb: Verb::Failover { .. }, .. } => true,
+        Op::Modify { changes, .. } => !changes.iter().any(|change| change.shrinks || change.lowers),
+        Op::Act { .. } | Op::Tag { .. } | Op::Delete { .. } => false,
+    };
+    adds && step.requires.is_empty()
 }
 
 /// Whether a step takes more from those who use the store than what was agreed to.

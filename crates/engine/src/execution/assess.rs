@@ -131,7 +131,10 @@ impl StepAssessment<'_> {
                 tries.unanswered
             ))
         } else if tries.calls >= pace.calls_max {
-            Some(format!("called {} times in vain since {}, at last: {why}", tries.calls, self.begun.first))
+            Some(format!(
+                "called {} times in vain since {}, at last: {why}",
+                tries.calls, self.begun.first.at
+            ))
         } else {
             None
         }
@@ -146,10 +149,10 @@ impl StepAssessment<'_> {
     fn put_off(&self, verdicts: &mut Assessment, least: Span, why: String) {
         let is_ours = self.begun.run == *self.input.run && !self.is_new_wish;
         let wait = if is_ours { least.max(self.backoff()) } else { least };
-        let at = self.begun.since + wait;
+        let at = self.begun.since.at + wait;
         verdicts.due.push(at);
         verdicts.retry_at.insert(self.id.clone(), at);
-        let wait = Wait { why, since: self.begun.first, again: Some(at), calls: self.begun.tries.calls };
+        let wait = Wait { why, since: self.begun.first.at, again: Some(at), calls: self.begun.tries.calls };
         verdicts.put_off.insert(self.id.clone(), wait);
     }
 
@@ -175,9 +178,9 @@ impl StepAssessment<'_> {
     fn judge_unclear(&self, verdicts: &mut Assessment) {
         let is_soon_clear = self.repeats_harmlessly() && self.begun.tries.taken == 0;
         let patience = if is_soon_clear { self.input.pace.unclear } else { self.input.pace.visibility };
-        if self.input.inventory.taken < self.begun.since + patience {
+        if self.input.inventory.taken < self.begun.since.at + patience {
             verdicts.has_calls_unclear = true;
-            verdicts.due.push(self.begun.since + patience);
+            verdicts.due.push(self.begun.since.at + patience);
             self.still(verdicts, "finding out whether the call took effect".to_owned());
         } else {
             self.judge_seen(verdicts, patience);
@@ -202,6 +205,11 @@ impl StepAssessment<'_> {
     fn judge_seen(&self, verdicts: &mut Assessment, patience: Span) {
         if let Some((why, lasting)) = self.is_out_of_sight() {
             self.out_of_sight(verdicts, why, lasting);
+            return;
+        }
+        if self.input.inventory.taken < self.begun.since.at {
+            // A view that several share may be older than the call: it says nothing about it.
+            self.still(verdicts, "a look that was begun after the call".to_owned());
             return;
         }
         match self.waiting {
@@ -229,8 +237,8 @@ impl StepAssessment<'_> {
             }
             _ if self.is_planned => {
                 // Accepted, and nothing to be seen of it yet.
-                if self.input.now < self.begun.since + patience {
-                    verdicts.due.push(self.begun.since + patience);
+                if self.input.inventory.taken < self.begun.since.at + patience {
+                    verdicts.due.push(self.begun.since.at + patience);
                     self.still(verdicts, "the call to show".to_owned());
                 } else {
                     self.judge_without_effect(verdicts, patience);
@@ -253,7 +261,7 @@ impl StepAssessment<'_> {
             let why = format!(
                 "the call was accepted {accepted} times, and {} after the last one nothing of it shows: the service \
                  does not do it, or something outside rgctl undoes it",
-                self.input.now.since(self.begun.since)
+                self.input.now.since(self.begun.since.at)
             );
             self.fail(verdicts, why);
         } else {
@@ -264,8 +272,8 @@ impl StepAssessment<'_> {
     /// The plan no longer asks for it, and its object is at rest.
     fn judge_done(&self, verdicts: &mut Assessment, patience: Span) {
         // The wish may have changed since: then what it was for is not there, and its call may still come.
-        let arrives_until = self.begun.since + self.input.pace.late;
-        if self.input.now < arrives_until && !late::has_arrived(self.input, self.begun) {
+        let arrives_until = self.begun.since.at + self.input.pace.late;
+        if self.input.inventory.taken < arrives_until && !late::has_arrived(self.input, self.begun) {
             verdicts.due.push(arrives_until);
             self.still(
                 verdicts,
@@ -286,9 +294,9 @@ impl StepAssessment<'_> {
                 // It is listed by the control plane of the object that it is of, which is not always that of its kind:
                 // snapshots of clusters and of namespaces are one kind.
                 _ if !self.input.inventory.is_complete_for(&self.begun.address)
-                    || self.input.now < self.begun.since + patience.times(10) =>
+                    || self.input.inventory.taken < self.begun.since.at + patience.times(10) =>
                 {
-                    verdicts.due.push(self.begun.since + patience.times(10));
+                    verdicts.due.push(self.begun.since.at + patience.times(10));
                     self.still(verdicts, format!("final snapshot {} to show", snapshot.name));
                     return;
                 }

@@ -1,6 +1,6 @@
 //! The one loop: turn after turn, with a sleep between them, until there is nothing more to do.
 
-use super::reconcile::{reconcile_once, sleep_until};
+use super::reconcile::{give_back, reconcile_once, sleep_until};
 use super::session::Session;
 use super::source::Source;
 use super::turn::Turn;
@@ -8,7 +8,7 @@ use rgctl_model::journal::Outcome;
 use rgctl_model::ports::StoreError;
 use rgctl_schema::time::Moment;
 
-pub use super::job::{DriveError, Environment, IfHeld, Job, Watch};
+pub use super::job::{Begins, DriveError, Environment, IfHeld, Job, Watch};
 pub use super::look::{observe, quotas, scope_of, selection_for, selection_of};
 
 /// How a run ended.
@@ -52,12 +52,16 @@ pub async fn drive_following(
         let decided = match environment.store.decisions(&scope, source.seq()).await {
             // A run goes on without a store that is away for a moment: what was decided counts a turn later.
             Err(StoreError::Unavailable { .. }) => Vec::new(),
-            decided => decided?,
+            Err(error) => {
+                give_back(environment, &mut session).await;
+                return Err(error.into());
+            }
+            Ok(decided) => decided,
         };
         if !decided.is_empty() {
             source.follow(&decided, environment.clock.now()).iter().for_each(|line| watch.told(line));
         }
-        let job = Job { desired: source.current(), ..*job };
+        let job = Job { desired: source.current(), decided: source.seq(), ..*job };
         if let Some(ended) = turn(environment, &job, &mut session, watch).await? {
             return Ok(ended);
         }

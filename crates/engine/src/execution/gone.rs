@@ -12,7 +12,6 @@ use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_schema::names::StepId;
-use rgctl_schema::time::Moment;
 
 /// What is known when it is asked what is gone.
 #[derive(Clone, Copy)]
@@ -25,8 +24,6 @@ pub struct GoneInput<'a> {
     pub ledger: &'a Ledger,
     /// What the look was for.
     pub purpose: Purpose,
-    /// Now.
-    pub now: Moment,
     /// Bounds.
     pub pace: &'a Pace,
 }
@@ -73,7 +70,7 @@ impl GoneInput<'_> {
     /// Lists lag behind calls, also when the step is over since nobody wants its object any more: what was asked for just
     /// now may be there and not be shown.
     fn is_young(&self, claimed: &Claimed) -> bool {
-        claimed.asked_at.is_some_and(|asked| self.now < asked + self.pace.late)
+        claimed.asked.is_some_and(|asked| self.inventory.taken < asked.at + self.pace.late)
     }
 
     fn is_missing(&self, address: &Address) -> bool {
@@ -101,7 +98,10 @@ impl GoneInput<'_> {
             // A deletion that was done takes its object from the record by itself.
             begun.status != StepStatus::Failed && (begun.word == "delete" || !over.contains(step))
         });
-        let late = self.ledger.late_calls().filter(|(_, late)| self.now < late.since + self.pace.late);
+        let late = self
+            .ledger
+            .late_calls()
+            .filter(|(_, late)| self.inventory.taken < late.since.at + self.pace.late);
         has_more.map(|(_, begun)| begun.address.clone()).chain(late.map(|(_, late)| late.address)).collect()
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Guard {
 /// What was read of the messages.
 #[derive(Default)]
 struct Inbox {
+    /// The epoch from which on wishes concern this holder.
+    asked_since: u64,
     /// The last one that was read.
     seen: u64,
     /// Who asks this holder to yield.
@@ -43,16 +45,20 @@ struct Inbox {
 }
 
 impl Guard {
-    /// Gets the lease, or tells who has it; and whether it was free at once.
+    /// Gets the lease for a run that begins or goes on, or tells who has it; and whether it was free at once.
     pub(super) async fn take(
         environment: &Environment<'_>,
         job: &Job<'_>,
-        run: &RunId,
+        (run, goes_on): (&RunId, bool),
         scope: &Scope,
         watch: &mut dyn Watch,
     ) -> Result<(Self, bool), StoreError> {
         let mut contest = Contest { environment: *environment, job, run, scope, watched: None, asked: None };
+        // A wish that was told to the process before goes to whoever holds the same lease after it.
+        let before = if goes_on { environment.store.lease(scope).await? } else { None };
         let (lease, sent) = contest.win(watch).await?;
+        let own = before.filter(|before| !before.is_given_back() && before.is_free_for(run, job.owner, None));
+        let lease_epoch = own.map_or(lease.epoch, |own| own.epoch);
         let lasts = job.pace.lease;
         let guard = Self {
             lasts,
@@ -60,7 +66,7 @@ impl Guard {
             permit: Permit::under_lease(sent, lasts),
             alive: Mutex::new(sent),
             due: Mutex::new(environment.wall.now() + lasts.third()),
-            inbox: Mutex::default(),
+            inbox: Mutex::new(Inbox { asked_since: lease_epoch, ..Inbox::default() }),
         };
         Ok((guard, contest.watched.is_none()))
     }
@@ -169,7 +175,7 @@ impl Guard {
         for message in messages {
             inbox.seen = inbox.seen.max(message.seq);
             let Request::Yield { epoch } = message.what;
-            if epoch == lease.epoch {
+            if (inbox.asked_since..=lease.epoch).contains(&epoch) {
                 inbox.asked_by = Some(message.from);
             }
         }

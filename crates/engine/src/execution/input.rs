@@ -32,6 +32,8 @@ pub struct TurnInput<'a> {
     pub figures: &'a dyn Figures,
     /// A plan that was agreed to: nothing else is done.
     pub agreed: Option<&'a Plan>,
+    /// What was wanted when that was agreed to, where what a decision adds since may join it.
+    pub joins: Option<&'a Desired>,
     /// This run.
     pub run: &'a RunId,
     /// When this run began; part of the names of final snapshots.
@@ -85,7 +87,6 @@ impl TurnInput<'_> {
             inventory: self.inventory,
             ledger: self.ledger,
             purpose: self.purpose,
-            now: self.now,
             pace: self.pace,
         }
     }

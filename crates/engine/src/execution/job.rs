@@ -37,12 +37,19 @@ pub struct Job<'a> {
     pub figures: &'a dyn Figures,
     /// A plan that was agreed to: nothing else is done.
     pub agreed: Option<&'a Plan>,
+    /// What was wanted when that was agreed to, where what a decision adds since may join it. A plan that is held to the
+    /// letter has none.
+    pub joins: Option<&'a Desired>,
+    /// Position of the last decision that desired state rests on.
+    pub decided: u64,
     /// What for.
     pub purpose: Purpose,
     /// On whose word.
     pub authority: Authority,
-    /// This run.
+    /// The name of a run that begins now.
     pub run: &'a RunId,
+    /// When one begins.
+    pub begins: Begins,
     /// Who.
     pub owner: &'a str,
     /// The run is paused when this time comes.
@@ -51,6 +58,16 @@ pub struct Job<'a> {
     pub if_held: IfHeld,
     /// Bounds.
     pub pace: &'a Pace,
+}
+
+/// When a run begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begins {
+    /// Now: somebody asks for it, and means it, whatever failed before.
+    #[default]
+    Asked,
+    /// When the record says that it is due, see [`next_run`](super::retry::next_run); one that is open goes on.
+    Due,
 }
 
 /// What a run does when somebody else holds the lease, or may still hold it.

@@ -66,10 +66,10 @@ pub(super) struct LateCalls<'a> {
 impl<'a> LateCalls<'a> {
     pub(super) fn of(input: &TurnInput<'a>) -> Self {
         let calls = input.ledger.late_calls().map(|(step, late)| {
-            let until = late.since + input.pace.late;
+            let until = late.since.at + input.pace.late;
             (step, late, until)
         });
-        let calls: Vec<_> = calls.filter(|(.., until)| input.now < *until).collect();
+        let calls: Vec<_> = calls.filter(|(.., until)| input.inventory.taken < *until).collect();
         let mut on: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
         for (place, (_, late, _)) in calls.iter().enumerate() {
             on.entry(late.address.clone()).or_default().push(place);
@@ -190,7 +190,7 @@ pub(super) fn has_arrived(input: &TurnInput<'_>, begun: &InFlightStep) -> bool {
 fn is_seen(input: &TurnInput<'_>, step: &StepId, late: &Late) -> bool {
     // Only a look that was made after the call can tell; the step's own judgement waits for one.
     let is_judged = input.ledger.begun.get(step).is_none_or(|begun| begun.status != StepStatus::Unclear)
-        || input.inventory.taken >= late.since + input.pace.unclear;
+        || input.inventory.taken >= late.since.at + input.pace.unclear;
     is_judged && is_so(input, &late.address, &late.word, &late.changes)
 }
 

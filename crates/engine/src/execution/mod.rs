@@ -3,8 +3,9 @@
 //! Goes in: desired state, what is seen, what was begun, what may be done, the time. Comes out: lines for the record,
 //! calls to make, when to look again, and a report.
 //!
-//! **Invariant:** [`turn::turn`] is pure; `reconcile.rs`, and `guard.rs`, `look.rs` and `drive.rs` beside it, are the only files of the core that
-//! await.
+//! **Invariant:** [`turn::turn`] is pure; `reconcile.rs`, and `calls.rs`, `drive.rs`, `guard.rs` and `look.rs` beside it, are the
+//! only files of the core that await.
+//! **Invariant:** a run lives in the record: whatever a process remembers of it may be thrown away after any turn.
 //! **Invariant:** the intent to call is in the record before the call is made, its outcome after.
 //! **Invariant:** a step whose outcome is unclear is looked for before it is tried again.
 //! **Invariant:** no wait is endless: a step that is tried in vain ends with its reason after a bounded number of calls, and
@@ -15,6 +16,7 @@
 
 mod agreed;
 mod assess;
+mod calls;
 pub mod drive;
 mod events;
 pub mod gone;
@@ -27,6 +29,7 @@ pub mod motion;
 mod pace;
 mod progress;
 pub mod reconcile;
+pub mod retry;
 mod schedule;
 mod session;
 pub mod source;

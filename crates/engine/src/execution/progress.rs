@@ -26,7 +26,7 @@ pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -
     // The effect of a call that was accepted may take this long to show.
     for id in verdicts.under_way.keys() {
         if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == StepStatus::Accepted) {
-            motion.moves_until(begun.since + input.pace.visibility, now);
+            motion.moves_until(begun.since.at + input.pace.visibility, now);
         }
     }
     motion

@@ -5,35 +5,25 @@
 //! Guarantees: every call has its intent in the record before it; nothing is sent when the lease is not held for sure; a
 //! turn that rests on a record that has gone on is dropped. Assumes: the store refuses writers without the current lease.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::stream;
-
+use super::calls::call_all;
 use super::events::{intent, outcomes};
 use super::guard::Guard;
-use super::job::{DriveError, Environment, Job, Watch};
+use super::job::{Begins, DriveError, Environment, Job, Watch};
 use super::look::{OBSERVE_TRIES_MAX, look, quotas, scope_of, wait_until};
+use super::retry::{Begin, left, next_run};
 use super::schedule::Call;
 use super::session::{CurrentRun, Kept};
 use super::turn::{self, Turn, TurnInput};
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::planning;
 use rgctl_model::journal::{Event, Outcome};
-use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::node::{TAG_BLUEPRINT, TAG_RECORD, TAG_TOKEN};
 use rgctl_model::observed::Inventory;
-use rgctl_model::plan::Op;
-use rgctl_model::ports::{CloudError, Permit};
+use rgctl_model::ports::{CloudError, Store, StoreError};
 use rgctl_model::rules::RecordedRules;
-use rgctl_model::scope::{RecordId, Scope};
-use rgctl_schema::names::RegionId;
+use rgctl_model::scope::Scope;
 use rgctl_schema::time::Moment;
-
-/// Calls in flight at a time, in equal shares of the control planes that are called, at least one each. The adapters keep
-/// the provider's rate; this bounds sockets and memory.
-const CALLS_AT_ONCE: usize = 32;
 
 pub use super::session::Session;
 
@@ -67,11 +57,12 @@ pub async fn reconcile_once(
         Some(kept) => up_to_date(environment, job, kept).await?,
         None => begin(environment, job, scope_of(environment.cloud, job.desired).await?).await?,
     };
-    kept.run.follow(job, &kept.ledger);
+    kept.prepare(job, environment.clock.now());
     let mut step = Step { environment, job, kept: &mut kept };
     match step.go(watch).await {
         Ok(reconciled) => {
-            session.0 = reconciled.outcome.is_none().then_some(kept);
+            kept.is_over = reconciled.outcome.is_some();
+            session.0 = Some(kept);
             Ok(reconciled)
         }
         Err(error) => {
@@ -96,30 +87,72 @@ pub async fn sleep_until(
     let mut ends =
         || !stopping && (watch.stopping() || guard.is_some_and(|guard| guard.asked_by().is_some()));
     let sleep = wait_until(environment, wake, guard, &mut ends);
+    let sleep = async {
+        sleep.await;
+        Ok(())
+    };
     match guard {
-        Some(guard) => {
-            let sleep = async {
-                sleep.await;
-                Ok(())
-            };
-            guard.beside(environment, sleep).await
-        }
-        None => {
-            sleep.await;
-            Ok(())
-        }
+        Some(guard) => guard.beside(environment, sleep).await,
+        None => sleep.await,
     }
+}
+
+/// Gives the lease back, if one is held, and forgets the rest: a run that is open goes on in whatever process comes next.
+pub async fn give_back(environment: &Environment<'_>, session: &mut Session) {
+    if let Some(guard) = session.0.take().and_then(|kept| kept.guard) {
+        guard.release(environment).await;
+    }
+}
+
+/// Renews the lease, if one is held. Whoever keeps many sessions does so when [`Session::renewal_due`] says it, beside all
+/// that it waits for.
+pub async fn keep_lease(environment: &Environment<'_>, session: &mut Session) -> Result<(), DriveError> {
+    let Some(guard) = session.0.as_ref().and_then(|kept| kept.guard.clone()) else { return Ok(()) };
+    guard.sign(environment);
+    let renewed = guard.renew(environment).await;
+    if matches!(renewed, Err(StoreError::Fenced { .. })) {
+        session.0 = None;
+    }
+    guard.read_inbox(environment).await;
+    Ok(renewed?)
 }
 
 /// Begins from the record.
 async fn begin(environment: &Environment<'_>, job: &Job<'_>, scope: Scope) -> Result<Kept, DriveError> {
     let now = environment.clock.now();
-    let mut ledger = Ledger::default();
-    ledger.fold(&environment.store.entries(&scope, 0).await?);
-    ledger.inherit(now);
+    let mut ledger = read(environment.store, &scope).await?;
+    let goes_on = job.begins == Begins::Due && ledger.open_for() == Some(job.purpose);
+    let open = ledger.open.clone().filter(|open| goes_on || open.id == *job.run);
+    let run = if let Some(open) = open {
+        ledger.go_on(job.owner, now);
+        CurrentRun::resumed(job, &ledger, &open)
+    } else {
+        ledger.inherit(now);
+        CurrentRun::new(job, &ledger, now)
+    };
     ledger.claims.record = Some(environment.store.identity(&scope).await?);
-    let run = CurrentRun::new(job, &ledger, now);
-    Ok(Kept { scope, ledger, guard: None, run })
+    Ok(Kept { scope, ledger, guard: None, run, is_over: false })
+}
+
+/// What the record of a scope adds up to: from its checkpoint on, where there is one.
+pub async fn read(store: &dyn Store, scope: &Scope) -> Result<Ledger, StoreError> {
+    let (checkpoint, mut entries) = store.resume(scope, ledger::VERSION).await?;
+    let mut ledger = match checkpoint.map(|checkpoint| Ledger::from_checkpoint(&checkpoint)) {
+        None => Ledger::default(),
+        Some(Some(ledger)) => ledger,
+        Some(None) => {
+            entries = store.entries(scope, 0).await?;
+            Ledger::default()
+        }
+    };
+    ledger.fold(&entries);
+    Ok(ledger)
+}
+
+/// Whether the record ends where we believe.
+async fn is_end(environment: &Environment<'_>, kept: &Kept) -> Result<bool, StoreError> {
+    let (seq, hash) = environment.store.head(&kept.scope).await?;
+    Ok((seq, hash.as_str()) == (kept.ledger.last_seq, kept.ledger.last_hash.as_str()))
 }
 
 /// Goes on from the turn before. Without a lease somebody else may have written: then it begins anew.
@@ -127,8 +160,7 @@ async fn up_to_date(environment: &Environment<'_>, job: &Job<'_>, kept: Kept) ->
     if kept.guard.is_some() {
         return Ok(kept);
     }
-    let news = environment.store.entries(&kept.scope, kept.ledger.last_seq).await?;
-    if news.is_empty() { Ok(kept) } else { begin(environment, job, kept.scope).await }
+    if is_end(environment, &kept).await? { Ok(kept) } else { begin(environment, job, kept.scope).await }
 }
 
 struct Step<'a> {
@@ -139,6 +171,10 @@ struct Step<'a> {
 
 impl Step<'_> {
     async fn go(&mut self, watch: &mut dyn Watch) -> Result<Reconciled, DriveError> {
+        if self.kept.guard.is_none() && self.kept.is_open() {
+            // Whoever goes on with an open run has work, and hears what its holder is asked. What was read anew counts.
+            self.take_lease(watch).await?;
+        }
         let guard = self.kept.guard.clone();
         let (turn, inventory) = match &guard {
             Some(guard) => {
@@ -154,13 +190,13 @@ impl Step<'_> {
                 let outcome = turn.outcome.map(|outcome| self.told(outcome));
                 return Ok(self.reconciled(turn, Vec::new(), outcome));
             }
-            None => match self.take_lease(watch).await? {
-                Some(guard) => guard,
-                None => {
+            None => {
+                let Some(guard) = self.take_lease(watch).await? else {
                     let wake = self.environment.clock.now();
                     return Ok(Reconciled { wake, ..self.reconciled(turn, Vec::new(), None) });
-                }
-            },
+                };
+                guard
+            }
         };
         watch.turned(&turn, &inventory);
         let done = guard.beside(self.environment, self.act(&guard, turn, &inventory)).await?;
@@ -189,7 +225,13 @@ impl Step<'_> {
             guard.read_inbox(self.environment).await;
         }
         self.kept.run.stopping = watch.stopping() || self.is_past_deadline() || self.yields(guard, watch);
+        self.begin_when_due(&inventory);
         let mut turn = self.turn(&inventory);
+        if self.kept.run.not_before.is_some() && self.is_something_new(&turn) {
+            self.kept.run.not_before = None;
+            self.kept.run.id = self.job.run.clone();
+            turn = self.turn(&inventory);
+        }
         if self.read_quotas(&turn, &inventory, watch).await {
             if let Some(guard) = guard {
                 guard.make_sure(self.environment).await?;
@@ -216,6 +258,26 @@ impl Step<'_> {
         turn
     }
 
+    /// Where it is not time yet for another run, the turn is one of the last: what failed there stays so.
+    fn begin_when_due(&mut self, inventory: &Inventory) {
+        if self.kept.is_open() || self.job.begins == Begins::Asked {
+            return;
+        }
+        let (job, now) = (self.job, self.environment.clock.now());
+        let begin = next_run(job, &self.kept.ledger, inventory, now);
+        let last = self.kept.ledger.failing.as_ref().map(|failing| &failing.run);
+        (self.kept.run.not_before, self.kept.run.id) = match (begin, last) {
+            (Begin::At(at), Some(last)) => (Some(at), last.clone()),
+            _ => (None, job.run.clone()),
+        };
+    }
+
+    /// Whether there is something to do or to tell beside what the last run left.
+    fn is_something_new(&self, turn: &Turn) -> bool {
+        let is_new = |call: &Call| !self.kept.ledger.begun.contains_key(&call.step.id);
+        !turn.record.is_empty() || turn.calls.iter().any(is_new)
+    }
+
     fn known<'b>(&'b self, inventory: &'b Inventory) -> TurnInput<'b> {
         let run = &self.kept.run;
         TurnInput {
@@ -225,6 +287,7 @@ impl Step<'_> {
             policy: self.job.policy,
             figures: self.job.figures,
             agreed: self.job.agreed,
+            joins: self.job.joins,
             run: &run.id,
             began: run.began,
             now: self.environment.clock.now(),
@@ -270,6 +333,9 @@ impl Step<'_> {
     /// Whether a turn writes or calls, or waits for what was begun, or what it obeys is new. A run that finds nothing to do
     /// leaves no trace in the record; one that is open is ended there.
     fn has_work(&self, turn: &Turn) -> bool {
+        if self.kept.run.not_before.is_some() {
+            return false;
+        }
         self.kept.is_open()
             || !turn.record.is_empty()
             || !turn.calls.is_empty()
@@ -288,12 +354,12 @@ impl Step<'_> {
     /// the lease and was waited for.
     async fn take_lease(&mut self, watch: &mut dyn Watch) -> Result<Option<Arc<Guard>>, DriveError> {
         let (environment, job, kept) = (self.environment, self.job, &mut *self.kept);
-        let (guard, was_free) = Guard::take(environment, job, &kept.run.id, &kept.scope, watch).await?;
+        let (guard, was_free) =
+            Guard::take(environment, job, (&kept.run.id, kept.is_open()), &kept.scope, watch).await?;
         let guard = Arc::new(guard);
         // From here on it is given back, whatever goes wrong.
         kept.guard = Some(Arc::clone(&guard));
-        let news = environment.store.entries(&kept.scope, kept.ledger.last_seq).await?;
-        if was_free && news.is_empty() {
+        if was_free && is_end(environment, kept).await? {
             return Ok(Some(guard));
         }
         let begun = begin(environment, job, kept.scope.clone()).await?;
@@ -309,21 +375,30 @@ impl Step<'_> {
         inventory: &Inventory,
     ) -> Result<Reconciled, DriveError> {
         let mut events = Vec::new();
-        if !self.kept.is_open() && self.has_work(&turn) {
+        if self.kept.is_open() {
+            events.extend(self.revision(&turn));
+        } else if self.has_work(&turn) {
             events.push(self.opening(&turn));
         }
         events.extend(turn.record.iter().cloned());
         events.extend(turn.calls.iter().map(intent));
         self.append(guard, &events).await?;
-        let answers = self.call_all(guard, &turn.calls).await;
+        if let Some(open) = &self.kept.ledger.open {
+            // What every process that goes on with it will take it for.
+            self.kept.run.began = open.began;
+        }
+        self.kept.run.calls += turn.calls.len() as u64;
+        let record = self.kept.ledger.claims.record.as_ref();
+        let answers = call_all(self.environment, guard, record, &turn.calls).await;
         let answered = outcomes(&turn, answers, inventory);
         self.append(guard, &answered).await?;
         events.extend(answered);
         let outcome = turn.outcome.map(|outcome| self.told(outcome));
         if let Some(outcome) = outcome.filter(|_| self.kept.is_open()) {
-            let closing = [self.closing(outcome, &turn)];
+            let closing = [self.closing(outcome, &turn, inventory)];
             self.append(guard, &closing).await?;
             events.extend(closing);
+            self.keep_checkpoint(guard).await;
         }
         Ok(self.reconciled(turn, events, outcome))
     }
@@ -338,12 +413,33 @@ impl Step<'_> {
         }
     }
 
-    fn closing(&self, outcome: Outcome, last: &Turn) -> Event {
+    /// The line that tells that something else is wanted, or may be done, than the record says.
+    fn revision(&self, turn: &Turn) -> Option<Event> {
+        let (job, rules) = (self.job, RecordedRules::of(&self.job.desired.rules));
+        let is_so = self.kept.ledger.is_wanted(job.purpose, job.policy, &job.desired.fingerprint, &rules);
+        (!is_so).then(|| Event::Revised {
+            policy: job.policy.clone(),
+            desired: job.desired.fingerprint.clone(),
+            steps: turn.plan.steps.len(),
+            rules,
+        })
+    }
+
+    /// Whoever reads the record next begins here. Without it, it is read from further back.
+    async fn keep_checkpoint(&self, guard: &Guard) {
+        let Some(checkpoint) = self.kept.ledger.checkpoint() else { return };
+        if let Err(error) = self.environment.store.put_checkpoint(&guard.lease(), &checkpoint).await {
+            tracing::warn!(%error, "no checkpoint could be written");
+        }
+    }
+
+    fn closing(&self, outcome: Outcome, last: &Turn, inventory: &Inventory) -> Event {
         let mut summary = summary(last, self.kept.run.calls);
         if let Some(who) = self.kept.run.yields_to.as_ref().filter(|_| outcome == Outcome::Stopped) {
             summary = format!("yielded to {who}; {summary}");
         }
-        Event::Closed { outcome, summary }
+        let left = (outcome == Outcome::Blocked).then(|| left(self.job, &self.kept.ledger, inventory));
+        Event::Closed { outcome, summary, left }
     }
 
     /// How the run ends, for people.
@@ -355,7 +451,8 @@ impl Step<'_> {
     }
 
     fn reconciled(&self, turn: Turn, events: Vec<Event>, outcome: Option<Outcome>) -> Reconciled {
-        Reconciled { wake: self.next_look(&turn), calls: self.kept.run.calls, turn, events, outcome }
+        let wake = self.kept.run.not_before.unwrap_or_else(|| self.next_look(&turn));
+        Reconciled { wake, calls: self.kept.run.calls, turn, events, outcome }
     }
 
     /// Adds lines that follow from what is on record; others are never written.
@@ -371,32 +468,6 @@ impl Step<'_> {
         ledger.fold(&rgctl_model::chain::seal(&lease, last, now, events));
         guard.sign(self.environment);
         Ok(())
-    }
-
-    /// Makes the calls of a turn, those of each control plane beside those of the others: one that is slow holds up
-    /// nobody else's. Answers are taken as they come.
-    async fn call_all<'b>(
-        &mut self,
-        guard: &Guard,
-        calls: &'b [Call],
-    ) -> Vec<(&'b Call, Result<(), CloudError>)> {
-        self.kept.run.calls += calls.len() as u64;
-        let (world, record) = (self.environment, self.kept.ledger.claims.record.as_ref());
-        let planes = by_plane(calls);
-        let share = (CALLS_AT_ONCE / planes.len().max(1)).max(1);
-        let streams = planes.into_values().map(|asked| {
-            let asked = asked.into_iter().map(|(place, call)| async move {
-                let answer = call_once(world, call, record, guard.permit()).await;
-                guard.sign(world);
-                (place, call, answer)
-            });
-            stream::iter(asked).buffer_unordered(share).boxed()
-        });
-        let mut answers: Vec<(usize, &Call, Result<(), CloudError>)> =
-            stream::select_all(streams).collect().await;
-        // In the order of the steps, so that equal runs leave equal records.
-        answers.sort_by_key(|(place, ..)| *place);
-        answers.into_iter().map(|(_, call, answer)| (call, answer)).collect()
     }
 
     /// When the next look is due. Looks that would show what the last one showed are left out, where the provider
@@ -427,38 +498,4 @@ fn summary(last: &Turn, calls: u64) -> String {
         last.held.len(),
         last.later.len()
     )
-}
-
-/// The calls by the control plane that takes them, each with its place.
-fn by_plane(calls: &[Call]) -> BTreeMap<(&RegionId, Endpoint), Vec<(usize, &Call)>> {
-    let mut planes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (place, call) in calls.iter().enumerate() {
-        let address = call.step.op.address();
-        planes.entry((&address.region, address.kind.facts().endpoint)).or_default().push((place, call));
-    }
-    planes
-}
-
-async fn call_once(
-    environment: &Environment<'_>,
-    call: &Call,
-    record: Option<&RecordId>,
-    permit: &Permit,
-) -> Result<(), CloudError> {
-    let mut op = call.step.op.clone();
-    if let Op::Create { tags, .. } = &mut op {
-        tags.insert(TAG_TOKEN.to_owned(), call.token.0.clone());
-    }
-    // Whoever says whose an object is says under which record, too.
-    if let Op::Create { tags, .. } | Op::Tag { tags, .. } = &mut op
-        && tags.contains_key(TAG_BLUEPRINT)
-    {
-        tags.extend(record.map(|record| (TAG_RECORD.to_owned(), record.0.clone())));
-    }
-    let answer = match permit.check(environment.wall) {
-        Ok(()) => environment.cloud.call(&op, &call.token, permit).await.map(|_| ()),
-        Err(not_sent) => Err(not_sent.into()),
-    };
-    tracing::info!(step = %call.step.id.0, token = %call.token.0, ok = answer.is_ok(), "called");
-    answer
 }

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::agreed::Agreed;
+use super::agreed::{Agreed, only_adds};
 use super::assess::Assessment;
 use super::input::TurnInput;
 use super::late::LateCalls;
@@ -235,6 +235,7 @@ impl<'a> Room<'a> {
         }
         if let Some(agreed) = agreed
             && !agreed.covers(step, self.parent(step.op.address()).as_ref())
+            && !self.is_added(step)
         {
             return Readiness::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
@@ -282,6 +283,16 @@ impl<'a> Room<'a> {
             return Readiness::NoRoom;
         }
         Readiness::Begin
+    }
+
+    /// Whether a decision that was made since the plan was agreed to asks for a step that only adds.
+    fn is_added(&self, step: &Step) -> bool {
+        let Some(then) = self.input.joins.filter(|_| only_adds(step)) else { return false };
+        let now = &self.input.desired.nodes;
+        let is_new = |at: &Address| then.nodes.get(at) != now.get(at);
+        let of = step.op.address();
+        // A change of a member may need an act on its parent.
+        is_new(of) || now.keys().any(|member| is_new(member) && self.parent(member).as_ref() == Some(of))
     }
 
     /// One mutation of an object at a time; of its members at most one is disturbed at a time; and a member waits

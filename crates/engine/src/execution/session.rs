@@ -12,7 +12,7 @@ use super::look::selection_for;
 use super::motion::Motion;
 use super::unseen::Unseen;
 use crate::gate::Verdicts;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, OpenRun};
 use crate::planning::{self, Memory};
 use rgctl_model::observed::Selection;
 use rgctl_model::scope::Scope;
@@ -47,12 +47,29 @@ pub(super) struct Kept {
     /// Holds the lease, while there is one.
     pub guard: Option<Arc<Guard>>,
     pub run: CurrentRun,
+    /// Whether the run is over: the next turn is one of another.
+    pub is_over: bool,
 }
 
 impl Kept {
+    /// Gets ready for the next turn: where no run is open, another one may begin now.
+    pub fn prepare(&mut self, job: &Job<'_>, now: Moment) {
+        if !self.is_open() {
+            if self.is_over {
+                // What was found to be as wanted is so until something about it changes, whatever run asks.
+                let memory = std::mem::take(&mut self.run.memory);
+                let unseen = std::mem::take(&mut self.run.unseen);
+                self.run = CurrentRun { unseen, memory, ..CurrentRun::new(job, &self.ledger, now) };
+            }
+            self.run.began = now;
+        }
+        self.is_over = false;
+        self.run.follow(job, &self.ledger);
+    }
+
     /// Whether the run is open in the record.
     pub fn is_open(&self) -> bool {
-        self.ledger.open.as_ref() == Some(&self.run.id)
+        self.ledger.open.as_ref().is_some_and(|open| open.id == self.run.id)
     }
 }
 
@@ -69,6 +86,8 @@ pub(super) struct CurrentRun {
     pub verdicts: Verdicts,
     /// Regions whose quotas were asked for.
     pub read: BTreeSet<RegionId>,
+    /// When it begins, where it is not time yet.
+    pub not_before: Option<Moment>,
     /// Who asked for the lease.
     pub yields_to: Option<String>,
     /// Whether the last turn knew that nothing more may be begun.
@@ -80,16 +99,27 @@ pub(super) struct CurrentRun {
 }
 
 impl CurrentRun {
-    pub fn new(job: &Job<'_>, ledger: &Ledger, began: Moment) -> Self {
+    /// A run that nothing is on record of yet.
+    pub fn new(job: &Job<'_>, ledger: &Ledger, now: Moment) -> Self {
+        Self::of(job, ledger, job.run.clone(), (now, now))
+    }
+
+    /// The run that is open in the record. What was seen to move is not there, but what was done in it is.
+    pub fn resumed(job: &Job<'_>, ledger: &Ledger, open: &OpenRun) -> Self {
+        Self::of(job, ledger, open.id.clone(), (open.began, open.moved))
+    }
+
+    fn of(job: &Job<'_>, ledger: &Ledger, id: RunId, (began, moved): (Moment, Moment)) -> Self {
         Self {
-            id: job.run.clone(),
+            id,
             began,
             calls: 0,
-            motion: Motion::new(began),
+            motion: Motion::new(moved),
             unseen: Unseen::default(),
             memory: Memory::default(),
             verdicts: planning::verdicts(job.desired, job.figures),
             read: BTreeSet::new(),
+            not_before: None,
             yields_to: None,
             stopping: false,
             selection: selection(job, ledger, began),

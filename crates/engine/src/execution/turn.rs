@@ -128,7 +128,7 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     let due = dues.filter(|at| *at > input.now).min();
     let begun = verdicts.under_way.keys().filter_map(|id| input.ledger.begun.get(id));
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.
-    let youngest = begun.map(|begun| begun.since).max().unwrap_or(motion.moved);
+    let youngest = begun.map(|begun| begun.since.at).max().unwrap_or(motion.moved);
     let wake = input.now + input.pace.look_after(input.now, youngest);
     let wake = due.map_or(wake, |due| due.min(wake));
     Turn {

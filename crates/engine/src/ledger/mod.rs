@@ -8,10 +8,13 @@ mod transitions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use rgctl_model::address::Address;
+use rgctl_model::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
-use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
+use rgctl_model::journal::{Cause, Entry, Event, Left, LineTime, Outcome, Purpose};
 use rgctl_model::policy::{DestructiveAction, Policy};
 use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId};
@@ -22,6 +25,9 @@ pub use transitions::IllegalTransition;
 
 use transitions::Ahead;
 
+/// Version of what a checkpoint holds: raised whenever the form of the ledger changes, or what lines add up to.
+pub const VERSION: u32 = 1;
+
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
 
@@ -31,8 +37,14 @@ const CLOCKS_APART: Span = Span::from_mins(15);
 /// Nothing stays on its way this long. Until then calls without an answer are kept in mind.
 const ON_ITS_WAY_MAX: Span = Span::from_days(1);
 
+/// After so long what failed is tried again for the first time, although nothing has changed; then after twice as long, and so
+/// on.
+const FAILED_AGAIN: Span = Span::from_hours(1);
+/// Once a day what is not on any list may have been mended.
+const FAILED_AGAIN_MAX: Span = Span::from_days(1);
+
 /// What a run obeyed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruled {
     /// Which run.
     pub run: RunId,
@@ -48,13 +60,56 @@ impl Ruled {
     /// What the line about the opening of a run says. A run of an older version says nothing: then what was known before is
     /// still the best answer.
     fn of(entry: &Entry) -> Option<Self> {
-        let Event::Opened { rules: Some(rules), .. } = &entry.what else { return None };
+        let (Event::Opened { rules: Some(rules), .. } | Event::Revised { rules, .. }) = &entry.what else {
+            return None;
+        };
         Some(Self { run: entry.run.clone(), seq: entry.seq, at: entry.at, rules: rules.clone() })
     }
 }
 
+/// A run that was opened and not closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// Which.
+    pub id: RunId,
+    /// When it began: what it names after that time is named alike in every process that goes on with it.
+    pub began: Moment,
+    /// When a step was last done in it.
+    pub moved: Moment,
+    /// Position of the line that opened it.
+    seq: u64,
+}
+
+/// Runs in a row that left the same behind, which only a person, another wish or another world can change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The last of them.
+    pub run: RunId,
+    /// How many there were, without those that somebody asked for sooner than they were due.
+    pub runs: u32,
+    /// When the last one ended.
+    pub at: Moment,
+    /// How things stood then.
+    pub left: Left,
+}
+
+impl Failing {
+    /// When it is tried again although nothing has changed.
+    pub fn due(&self) -> Moment {
+        let doubled = FAILED_AGAIN.times(1 << self.runs.saturating_sub(1).min(16));
+        self.at + Ord::min(doubled, FAILED_AGAIN_MAX)
+    }
+}
+
+/// Who wrote the last lines, and from which one on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Writer {
+    actor: String,
+    since: u64,
+}
+
 /// The steps that were begun and are not done, and the end of the record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Begun steps.
     pub begun: BTreeMap<StepId, InFlightStep>,
@@ -63,7 +118,9 @@ pub struct Ledger {
     /// Digest of the last line.
     pub last_hash: String,
     /// The run that was opened and not closed: it works, or was cut off.
-    pub open: Option<RunId>,
+    pub open: Option<OpenRun>,
+    /// Who wrote last.
+    writer: Option<Writer>,
     /// What the last run was for, and what it might do.
     doing: Option<(Purpose, Policy)>,
     /// What was chosen for steps that are not done.
@@ -72,6 +129,8 @@ pub struct Ledger {
     pub desired: Option<Fingerprint>,
     /// The policies and the calendar that were obeyed last.
     pub ruled: Option<Ruled>,
+    /// What the last runs could not do, if they could not.
+    pub failing: Option<Failing>,
     /// Calls without an answer of steps that went on without it.
     late: BTreeMap<StepId, Late>,
     /// The objects that were made or taken over and not deleted since.
@@ -79,10 +138,25 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// What a checkpoint holds; nothing where it is not of the form that this version writes.
+    pub fn from_checkpoint(checkpoint: &Checkpoint) -> Option<Self> {
+        let ledger: Self = serde_json::from_str(&checkpoint.state).ok()?;
+        (ledger.last_seq == checkpoint.seq && ledger.last_hash == checkpoint.hash).then_some(ledger)
+    }
+
+    /// All that it adds up to, as the record tells it; nothing where that is too much.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        let state = serde_json::to_string(self).ok().filter(|state| state.len() <= CHECKPOINT_BYTES_MAX)?;
+        Some(Checkpoint::new(self.last_seq, self.last_hash.clone(), VERSION, state))
+    }
+
     /// Adds lines in order.
     pub fn fold(&mut self, entries: &[Entry]) {
         for entry in entries {
             self.add(entry);
+            if self.writer.as_ref().is_none_or(|writer| writer.actor != entry.actor) {
+                self.writer = Some(Writer { actor: entry.actor.clone(), since: entry.seq });
+            }
             self.last_seq = entry.seq;
             self.last_hash.clone_from(&entry.hash);
         }
@@ -91,35 +165,47 @@ impl Ledger {
     /// Another run goes on with what earlier ones left, at `now` by its own clock; theirs may have shown another time. What
     /// they did is past, and what they left without an answer may be younger than it says, but not than the new run.
     pub fn inherit(&mut self, now: Moment) {
-        let youngest = |since: Moment| Ord::min(now, since + CLOCKS_APART);
+        self.by_clock_of(u64::MAX, now);
+    }
+
+    /// The same where the run that is open is gone on with: what this process wrote in it was written by this clock.
+    pub fn go_on(&mut self, owner: &str, now: Moment) {
+        match (&self.open, &self.writer) {
+            (Some(open), Some(writer)) if writer.actor == owner => {
+                let horizon = if writer.since <= open.seq { Ord::min(open.began, now) } else { now };
+                self.by_clock_of(open.seq.max(writer.since), horizon);
+            }
+            _ => self.inherit(now),
+        }
+    }
+
+    /// Reckons what was told before a line by a clock that shows `horizon` at the latest then.
+    fn by_clock_of(&mut self, own_from: u64, horizon: Moment) {
+        let past = |at: Moment| Ord::min(horizon, at);
+        let perhaps_younger = |time: &mut LineTime| {
+            if time.is_before(own_from) {
+                time.at = past(time.at + CLOCKS_APART);
+            }
+        };
         for begun in self.begun.values_mut() {
-            let is_out = begun.status == StepStatus::Unclear;
-            begun.first = Ord::min(begun.first, now);
-            begun.since = if is_out { youngest(begun.since) } else { Ord::min(begun.since, now) };
+            begun.first.at = past(begun.first.at);
+            if begun.status == StepStatus::Unclear {
+                perhaps_younger(&mut begun.since);
+            } else if begun.since.is_before(own_from) {
+                begun.since.at = past(begun.since.at);
+            }
         }
-        for late in self.late.values_mut() {
-            late.since = youngest(late.since);
-        }
-        for asked in self.claims.objects.values_mut().filter_map(|claimed| claimed.asked_at.as_mut()) {
-            *asked = youngest(*asked);
-        }
+        self.late.values_mut().for_each(|late| perhaps_younger(&mut late.since));
+        let asked = self.claims.objects.values_mut().filter_map(|claimed| claimed.asked.as_mut());
+        asked.for_each(perhaps_younger);
     }
 
     fn add(&mut self, entry: &Entry) {
         match &entry.what {
             // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
             // nothing had happened.
-            Event::Opened { desired, purpose, policy, .. } => {
-                self.ruled = Ruled::of(entry).or(self.ruled.take());
-                self.open = Some(entry.run.clone());
-                self.late.retain(|_, late| entry.at.since(late.since) < ON_ITS_WAY_MAX);
-                self.doing = Some((*purpose, policy.clone()));
-                if self.desired.as_ref() != Some(desired) {
-                    self.choices = Choices::default();
-                    self.desired = Some(desired.clone());
-                }
-            }
-            Event::Closed { outcome, .. } => self.close(*outcome),
+            Event::Opened { .. } | Event::Revised { .. } => self.begin(entry),
+            Event::Closed { outcome, left, .. } => self.close(entry, *outcome, left.as_ref()),
             Event::Chosen { choices } => self.choices.overlay(choices.clone()),
             Event::Intended { .. } => self.intend(entry),
             Event::Accepted { step } => {
@@ -163,6 +249,9 @@ impl Ledger {
                 self.set(step, StepStatus::Failed, why, entry);
             }
             Event::Settled { step, object } => {
+                if let Some(open) = &mut self.open {
+                    open.moved = entry.at;
+                }
                 if let Some(begun) = self.begun.remove(step) {
                     self.claims.settled(&begun.address, &begun.word, object.as_ref());
                     self.choices.forget(&begun.address, &begun.word);
@@ -176,8 +265,63 @@ impl Ledger {
         }
     }
 
-    fn close(&mut self, outcome: Outcome) {
-        self.open = None;
+    fn begin(&mut self, entry: &Entry) {
+        match &entry.what {
+            Event::Opened { desired, purpose, policy, rules, .. } => {
+                if rules.as_ref().is_none_or(|rules| !self.is_wanted(*purpose, policy, desired, rules)) {
+                    self.failing = None;
+                }
+                let (at, seq) = (entry.at, entry.seq);
+                self.open = Some(OpenRun { id: entry.run.clone(), began: at, moved: at, seq });
+                self.late.retain(|_, late| entry.at.since(late.since.told()) < ON_ITS_WAY_MAX);
+                self.want(entry, *purpose, policy, desired);
+            }
+            Event::Revised { desired, policy, .. } => {
+                self.failing = None;
+                if let Some((purpose, _)) = self.doing {
+                    self.want(entry, purpose, policy, desired);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is wanted from that line on.
+    fn want(&mut self, entry: &Entry, purpose: Purpose, policy: &Policy, desired: &Fingerprint) {
+        self.ruled = Ruled::of(entry).or(self.ruled.take());
+        self.doing = Some((purpose, policy.clone()));
+        if self.desired.as_ref() != Some(desired) {
+            self.choices = Choices::default();
+            self.desired = Some(desired.clone());
+        }
+    }
+
+    /// Whether that is what the last run was for: the same purpose, permission, wish and rules.
+    pub fn is_wanted(
+        &self,
+        purpose: Purpose,
+        policy: &Policy,
+        desired: &Fingerprint,
+        rules: &RecordedRules,
+    ) -> bool {
+        self.doing.as_ref().is_some_and(|(was, might)| *was == purpose && might == policy)
+            && self.desired.as_ref() == Some(desired)
+            && self.ruled.as_ref().is_some_and(|ruled| ruled.rules == *rules)
+    }
+
+    /// What the run that is open is for.
+    pub fn open_for(&self) -> Option<Purpose> {
+        self.open.as_ref().and(self.doing.as_ref()).map(|(purpose, _)| *purpose)
+    }
+
+    fn close(&mut self, entry: &Entry, outcome: Outcome, left: Option<&Left>) {
+        let failed = self.failing.take();
+        let began = self.open.take().map_or(entry.at, |open| open.began);
+        self.failing = left.filter(|_| outcome == Outcome::Blocked).map(|left| {
+            let same = failed.filter(|failed| failed.left == *left);
+            let runs = same.map_or(1, |failed| failed.runs + u32::from(began >= failed.due()));
+            Failing { run: entry.run.clone(), runs, at: entry.at, left: left.clone() }
+        });
         if outcome != Outcome::Settled {
             return;
         }
@@ -203,8 +347,8 @@ impl Ledger {
             token: token.clone(),
             final_snapshot: final_snapshot.clone(),
             status: StepStatus::Unclear,
-            since: entry.at,
-            first: before.map_or(entry.at, |before| before.first),
+            since: LineTime::of(entry),
+            first: before.map_or_else(|| LineTime::of(entry), |before| before.first),
             tries: tries.unwrap_or_else(|| Tries::default().and_one(false)),
             asks: asks.clone(),
             cause: Cause::State,
@@ -221,7 +365,7 @@ impl Ledger {
         } else if word == "create" {
             let claimed = self.claims.objects.entry(address.clone()).or_default();
             claimed.tokens.insert(token.clone());
-            claimed.asked_at = Some(entry.at);
+            claimed.asked = Some(LineTime::of(entry));
         }
         self.begun.insert(step.clone(), begun);
     }
@@ -229,7 +373,7 @@ impl Ledger {
     fn set(&mut self, step: &StepId, status: StepStatus, why: &str, entry: &Entry) {
         if let Some(begun) = self.begun.get_mut(step) {
             begun.status = status;
-            begun.since = entry.at;
+            begun.since = LineTime::of(entry);
             begun.run.clone_from(&entry.run);
             why.clone_into(&mut begun.why);
             // A deletion that certainly had no effect leaves its object where it is.
@@ -243,7 +387,7 @@ impl Ledger {
     fn made_nothing(&mut self, step: &StepId) {
         let address = self.begun.get(step).filter(|begun| begun.word == "create").map(|begun| &begun.address);
         if let Some(claimed) = address.and_then(|address| self.claims.objects.get_mut(address)) {
-            claimed.asked_at = None;
+            claimed.asked = None;
         }
     }
 
@@ -277,7 +421,7 @@ impl Ledger {
     /// not known to be gone, and those at which a call is out, or may still arrive so long after it was made.
     pub fn held(&self, now: Moment, late: Span) -> BTreeSet<&Address> {
         let begun = self.begun.values().filter(|begun| begun.status != StepStatus::Failed);
-        let out = self.late.values().filter(|call| now < call.since + late);
+        let out = self.late.values().filter(|call| now < call.since.at + late);
         let called = begun.map(|begun| &begun.address).chain(out.map(|call| &call.address));
         self.claims.objects.keys().chain(called).collect()
     }
@@ -295,7 +439,7 @@ impl Ledger {
 
     /// Whether events of a run may be appended: each follows from what is on record, and from those before it.
     pub fn check(&self, run: &RunId, events: &[Event]) -> Result<(), IllegalTransition> {
-        let mut ahead = Ahead::of(&self.begun, self.open.as_ref());
+        let mut ahead = Ahead::of(&self.begun, self.open.as_ref().map(|open| &open.id));
         events.iter().try_for_each(|event| ahead.follow(run, event))
     }
 }

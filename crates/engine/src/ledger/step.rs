@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use rgctl_model::address::Address;
-use rgctl_model::journal::Cause;
+use rgctl_model::journal::{Cause, LineTime};
 use rgctl_schema::names::{RunId, Token};
-use rgctl_schema::time::Moment;
 
 /// What is known of a step that was begun and is not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepStatus {
     /// The call was about to be made, or was made without an answer: it may have taken effect.
     Unclear,
@@ -33,7 +34,7 @@ impl fmt::Display for StepStatus {
 }
 
 /// How often a step was tried. The counts begin anew when something else is asked for, or when its effect was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tries {
     /// Calls, over all runs.
     pub calls: u32,
@@ -60,7 +61,7 @@ impl Tries {
 }
 
 /// A step that was begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlightStep {
     /// On which object.
     pub address: Address,
@@ -73,9 +74,9 @@ pub struct InFlightStep {
     /// What is known.
     pub status: StepStatus,
     /// Since when.
-    pub since: Moment,
+    pub since: LineTime,
     /// When the first of the calls was made that are counted.
-    pub first: Moment,
+    pub first: LineTime,
     /// How often it was tried.
     pub tries: Tries,
     /// Digest of what is asked for.
@@ -93,7 +94,7 @@ pub struct InFlightStep {
 }
 
 /// A call without an answer, which may still arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Late {
     /// On which object.
     pub address: Address,
@@ -104,7 +105,7 @@ pub struct Late {
     /// The objects that its new values refer to; records of old do not say.
     pub names: Option<BTreeSet<Address>>,
     /// When it was made, at the latest.
-    pub since: Moment,
+    pub since: LineTime,
     /// Whether the call was made again since: an effect that is seen may then be that of the second one.
     pub repeated: bool,
 }

@@ -113,9 +113,14 @@ fn next_status(
         (Event::Settled { .. }, Some(StepStatus::Unclear | StepStatus::Accepted | StepStatus::Deferred)) => {
             Ok(None)
         }
-        (Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. }, _) => {
-            Ok(before)
-        }
+        (
+            Event::Opened { .. }
+            | Event::Revised { .. }
+            | Event::Closed { .. }
+            | Event::Chosen { .. }
+            | Event::Gone { .. },
+            _,
+        ) => Ok(before),
         _ => Err(illegal()),
     }
 }
@@ -130,13 +135,18 @@ const fn step_of(event: &Event) -> Option<&StepId> {
         | Event::Deferred { step, .. }
         | Event::Settled { step, .. }
         | Event::Failed { step, .. } => Some(step),
-        Event::Opened { .. } | Event::Closed { .. } | Event::Chosen { .. } | Event::Gone { .. } => None,
+        Event::Opened { .. }
+        | Event::Revised { .. }
+        | Event::Closed { .. }
+        | Event::Chosen { .. }
+        | Event::Gone { .. } => None,
     }
 }
 
 const fn word(event: &Event) -> &'static str {
     match event {
         Event::Opened { .. } => "opened",
+        Event::Revised { .. } => "revised",
         Event::Chosen { .. } => "chosen",
         Event::Intended { .. } => "intended",
         Event::Accepted { .. } => "accepted",

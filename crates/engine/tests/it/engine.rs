@@ -9,7 +9,7 @@ use rgctl_engine::execution::motion::Motion;
 use rgctl_engine::execution::turn::{HeldStep, Pace, TurnInput, turn};
 use rgctl_engine::ledger::{InFlightStep, StepStatus, Tries};
 use rgctl_engine::planning::NoFigures;
-use rgctl_model::journal::{Cause, Event, Outcome, Purpose};
+use rgctl_model::journal::{Cause, Event, LineTime, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
@@ -366,8 +366,8 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         token: Token("t".into()),
         final_snapshot: Some(snapshot),
         status: StepStatus::Accepted,
-        since: start,
-        first: start,
+        since: LineTime::new(start, 1),
+        first: LineTime::new(start, 1),
         tries: Tries { calls: 1, accepted: 1, ..Tries::default() },
         asks: String::new(),
         cause: Cause::State,
@@ -390,6 +390,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
             policy: &policy,
             figures: &NoFigures,
             agreed: None,
+            joins: None,
             run: &run,
             began: start,
             now,

@@ -118,6 +118,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
             policy: &policy,
             figures: &NoFigures,
             agreed: None,
+            joins: None,
             run: &run,
             began: now,
             now,
@@ -310,7 +311,7 @@ fn what_another_machine_left_is_as_young_as_its_clock_allows_and_never_of_the_fu
         let mut ledger = Ledger::default();
         ledger.fold(&lines("r1", Moment::from_secs(100_000 + minutes * 60), &[making().1]));
         ledger.inherit(now);
-        let since: Vec<_> = ledger.late_calls().map(|(_, late)| late.since).collect();
+        let since: Vec<_> = ledger.late_calls().map(|(_, late)| late.since.at).collect();
         assert_eq!(since, [youngest], "{minutes}");
     }
 }
@@ -326,6 +327,6 @@ fn a_call_that_was_repeated_is_kept_in_mind_after_its_step_has_come_true() {
     once.fold(&lines("r2", later, std::slice::from_ref(&settled)));
     assert_eq!(once.late_calls().count(), 0, "what was asked for once, and is so, has arrived");
     twice.fold(&lines("r2", later, &[intent, Event::Accepted { step }, settled]));
-    let late: Vec<_> = twice.late_calls().map(|(_, late)| (late.repeated, late.since)).collect();
+    let late: Vec<_> = twice.late_calls().map(|(_, late)| (late.repeated, late.since.at)).collect();
     assert_eq!(late, [(true, sent)]);
 }

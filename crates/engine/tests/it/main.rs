@@ -10,4 +10,5 @@ mod ownership;
 mod planning;
 mod swarm;
 mod swarm_tally;
+mod turns;
 mod waits;

@@ -16,13 +16,14 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rgctl_engine::execution::drive::Ended;
+use rgctl_engine::ledger::Ledger;
 use rgctl_model::address::Address;
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_PREFIX, TAG_STORE};
 use rgctl_model::plan::{Blocker, Op, Plan, Step, Verb};
 use rgctl_model::policy::{Consent, DestructiveAction};
-use rgctl_model::ports::{Clock, Cloud, Permit};
+use rgctl_model::ports::{Clock, Cloud, Permit, Store};
 use rgctl_schema::names::{RegionId, StepId, StoreName, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
@@ -206,10 +207,11 @@ fn ruled(rng: &mut impl Rng, mut game: Game, wanted: Desired, now: Moment) -> (G
 }
 
 /// One life of a world: what it met, and a digest of its calls.
-fn live(seed: u64) -> Result<(Tally, String), String> {
+fn live(seed: u64, is_forgetful: bool) -> Result<(Tally, String), String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut others = ChaCha8Rng::seed_from_u64(seed ^ 0x05af_e9a7_e000);
     let mut site = Site::new(seed);
+    site.is_forgetful = is_forgetful;
     site.cloud = site.cloud.clone().with_catalog(std::sync::Arc::clone(&CATALOG));
     let _ = site.cloud.with_world(|world| world.expect_snapshots(true));
     raise_quotas(&site);
@@ -272,11 +274,33 @@ fn live(seed: u64) -> Result<(Tally, String), String> {
     let runs = come_to_rest(&mut site, &wanted, &everywhere, &order)
         .map_err(|why| format!("{why}\n{}", game.text()))?;
     tally.add("runs", runs);
+    checkpoints_stand_for_their_lines(&site)?;
     let calls = site.cloud.calls();
     tally.add("calls", calls.len() as u64);
     let mut fold = Fold::default();
     fold.add_calls(&calls);
     Ok((tally, fold.digest()))
+}
+
+/// Whoever begins from a checkpoint, at whatever line, knows what whoever reads all lines knows.
+fn checkpoints_stand_for_their_lines(site: &Site) -> Result<(), String> {
+    let all = block_on(site.store.entries(&site.scope("game"), 0)).map_err(|error| error.to_string())?;
+    let mut whole = Ledger::default();
+    whole.fold(&all);
+    for place in (0..=all.len()).step_by(all.len() / 8 + 1) {
+        let (before, after) = all.split_at(place);
+        let mut written = Ledger::default();
+        written.fold(before);
+        // What a process reckons by its own clock is not kept.
+        written.inherit(site.cloud.clock().now() + Span::from_days(1));
+        let kept = written.checkpoint().and_then(|checkpoint| Ledger::from_checkpoint(&checkpoint));
+        let mut kept = kept.ok_or("a checkpoint cannot be read")?;
+        kept.fold(after);
+        if kept != whole {
+            return Err(format!("a checkpoint at line {place} of {} leads elsewhere", all.len()));
+        }
+    }
+    Ok(())
 }
 
 /// Calls that arrive up to twelve minutes after they were made, so often at most in a life.
@@ -458,9 +482,9 @@ const FOUND_FAULTS: [u64; 27] = [
 /// What became of many lives.
 type Lives = Vec<(u64, Result<(Tally, String), String>)>;
 
-fn live_all(seeds: impl IntoParallelIterator<Item = u64>) -> Lives {
+fn live_all(seeds: impl IntoParallelIterator<Item = u64>, is_forgetful: bool) -> Lives {
     let live_one = |seed| {
-        let life = live(seed);
+        let life = live(seed, is_forgetful);
         if let Err(why) = &life {
             eprintln!("RGCTL_SEED={seed}: {}", why.lines().take(3).collect::<Vec<_>>().join(" "));
         }
@@ -482,7 +506,7 @@ fn digests_of(lives: &Lives) -> Vec<Digest> {
 
 #[test]
 fn what_was_found_once_is_not_found_again() {
-    let lives = live_all(FOUND_FAULTS.to_vec());
+    let lives = live_all(FOUND_FAULTS.to_vec(), false);
     digests::compare_all("swarm", "found once", &digests_of(&lives));
 }
 
@@ -501,11 +525,11 @@ fn seeds() -> Range<u64> {
 fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
     if let Ok(seed) = std::env::var("RGCTL_SEED") {
         let seed = seed.parse().expect("RGCTL_SEED is a number");
-        live(seed).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+        live(seed, false).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
         return;
     }
     let seeds = seeds();
-    let lives = live_all(seeds.clone());
+    let lives = live_all(seeds.clone(), false);
     let met = lives.iter().filter_map(|(_, life)| life.as_ref().ok().map(|(tally, _)| tally));
     let seen = met.fold(Tally::default(), Tally::plus);
     println!("swarm: seeds {seeds:?}: {seen:?}");
@@ -517,4 +541,11 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
     // Beyond these no digests are kept.
     let kept: Lives = lives.into_iter().filter(|(seed, _)| *seed < digests::SEEDS).collect();
     digests::compare("swarm", "seed", &digests_of(&kept));
+}
+
+/// The digests are those of lives that remember: the same calls with the same tokens at the same times.
+#[test]
+fn lives_of_which_nothing_is_remembered_from_turn_to_turn_are_the_same_lives() {
+    let lives = live_all(seeds(), true);
+    digests::compare("swarm", "seed", &digests_of(&lives));
 }

@@ -57,9 +57,10 @@ impl Lease {
         self.until == Moment::EPOCH
     }
 
-    /// Whether a run may take it: it was given back, it is the run's own, or it is still what was watched for its term.
-    pub fn is_free_for(&self, run: &RunId, watched: Option<&Self>) -> bool {
-        self.is_given_back() || self.run == *run || watched == Some(self)
+    /// Whether it may be taken for a run by somebody: it was given back, it is theirs already, or it is still what was watched
+    /// for its term. A run lives in the record, so that several may want to go on with it: the same run is not enough.
+    pub fn is_free_for(&self, run: &RunId, owner: &str, watched: Option<&Self>) -> bool {
+        self.is_given_back() || (self.run == *run && self.owner == owner) || watched == Some(self)
     }
 
     /// The lease that follows upon another, or upon none.
@@ -182,7 +183,7 @@ impl StoreError {
 pub trait Store: Send + Sync {
     /// Takes the lease when it is free: nobody had it, its holder gave it back or is known to be dead, or it is still
     /// exactly the one that was `watched`, by a clock of this machine, for as long as it lasts. Clocks of two machines are
-    /// never compared. A run that holds it already gets it anew.
+    /// never compared. Whoever holds it already for that run gets it anew.
     fn take_lease<'a>(
         &'a self,
         scope: &'a Scope,
