@@ -1,5 +1,6 @@
 //! The adapters that a command works with: provider, clocks, store, as the settings ask for.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::error::Failure;
@@ -19,9 +20,11 @@ use rgctl_store::objects::WorldFile;
 /// Everything that is not ours.
 pub struct Adapters {
     /// The provider.
-    pub cloud: Box<dyn Cloud>,
+    pub cloud: Arc<dyn Cloud>,
     /// Its time.
-    pub clock: Box<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
+    /// The provider once more where it is the embedded cloud, whose time may be told how to pass.
+    pub sim: Option<SimCloud>,
     /// Time of this machine.
     pub wall: SystemClock,
     /// Record, lease, decisions.
@@ -29,6 +32,11 @@ pub struct Adapters {
 }
 
 impl Adapters {
+    /// Which cloud it is, in a word.
+    pub const fn cloud_word(&self) -> &'static str {
+        if self.sim.is_some() { "sim" } else { "aws" }
+    }
+
     /// As the engine sees it.
     pub fn environment(&self) -> Environment<'_> {
         Environment { cloud: &*self.cloud, clock: &*self.clock, wall: &self.wall, store: &*self.store }
@@ -41,16 +49,17 @@ pub fn open(settings: &Settings) -> Result<Adapters, Failure> {
         CloudSettings::Sim => {
             let catalog = Catalog::embedded().map_err(|error| Failure::of(Exit::Error, &error))?;
             let cloud = SimCloud::open(&WorldFile::under(&settings.state_dir))?
-                .with_catalog(std::sync::Arc::new(catalog))
-                .with_wall(std::sync::Arc::new(SystemClock));
-            let clock = Box::new(cloud.clock());
-            Ok(Adapters { cloud: Box::new(cloud), clock, wall: SystemClock, store: store(settings)? })
+                .with_catalog(Arc::new(catalog))
+                .with_wall(Arc::new(SystemClock));
+            let (clock, sim) = (Arc::new(cloud.clock()), Some(cloud.clone()));
+            Ok(Adapters { cloud: Arc::new(cloud), clock, sim, wall: SystemClock, store: store(settings)? })
         }
         #[cfg(feature = "aws")]
         CloudSettings::Aws { .. } => {
             let cloud = aws_accounts(settings);
             let store = store(settings)?;
-            Ok(Adapters { cloud: Box::new(cloud), clock: Box::new(SystemClock), wall: SystemClock, store })
+            let clock = Arc::new(SystemClock);
+            Ok(Adapters { cloud: Arc::new(cloud), clock, sim: None, wall: SystemClock, store })
         }
         // The settings refuse it before.
         #[cfg(not(feature = "aws"))]
@@ -115,7 +124,7 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
         StoreSettings::Bucket { bucket, prefix } => {
             use rgctl_aws::s3_store::{S3Place, S3Store};
             let place = S3Place { bucket: bucket.clone(), prefix: prefix.clone() };
-            let pool = std::sync::Arc::clone(aws(settings).pool());
+            let pool = Arc::clone(aws(settings).pool());
             Ok(Box::new(S3Store::new(pool, region_of_the_bucket()?, place)))
         }
         #[cfg(not(feature = "aws"))]
@@ -126,7 +135,7 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
 /// The provider with the credentials and the address that the settings name.
 #[cfg(feature = "aws")]
 pub fn aws(settings: &Settings) -> rgctl_aws::cloud::AwsCloud {
-    rgctl_aws::cloud::AwsCloud::new(usual(settings), std::sync::Arc::new(SystemClock))
+    rgctl_aws::cloud::AwsCloud::new(usual(settings), Arc::new(SystemClock))
 }
 
 /// The same, with the identity of its own in each region that names an account.
@@ -144,7 +153,7 @@ pub fn aws_accounts(settings: &Settings) -> rgctl_aws::accounts::AwsAccounts {
         (options, identity.regions.clone())
     });
     let accounts = accounts.collect();
-    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     rgctl_aws::accounts::AwsAccounts::new(usual, accounts, &clock)
 }
 

@@ -297,7 +297,8 @@ pub(super) fn store_name(text: &str) -> Result<StoreName, String> {
     StoreName::new(text).map_err(|error| error.to_string())
 }
 
-fn home(text: &str) -> Result<Home, String> {
+/// An account, as it is given on the command line.
+pub(super) fn home(text: &str) -> Result<Home, String> {
     Home::parse(text)
         .ok_or_else(|| "expected aws/ and twelve digits, or sim/ and the id of a world".to_owned())
 }
@@ -325,6 +326,7 @@ fn consent(text: &str) -> Result<Consent, String> {
     })
 }
 
+/// A length of time, as it is given on the command line.
 pub(super) fn span(text: &str) -> Result<Span, String> {
     Span::parse(text).ok_or_else(|| "expected a time such as `90s`, `45m` or `1h30m`".to_owned())
 }

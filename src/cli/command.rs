@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use super::agent_args::{AgentCommand, DriftArgs};
 use super::args::{
     ApplyArgs, CompletionsArgs, DestroyArgs, GlobalArgs, HistoryCommands, InputArgs, PlanArgs,
 };
@@ -53,7 +54,7 @@ pub enum Command {
     Status(InputArgs),
     /// Show what differs from the blueprint, and what was changed outside rgctl; exit code 2 when something does, 8 when a
     /// person is needed
-    Drift(InputArgs),
+    Drift(DriftArgs),
     /// Show what the blueprint costs a month, by store and region
     Cost(InputArgs),
     /// Show how big each store has to be, with every formula, and the limits ahead
@@ -78,6 +79,9 @@ pub enum Command {
     /// Run a store in another size for a while, and measure how the scaler decides
     #[command(subcommand)]
     Scale(ScaleCommand),
+    /// Keep many blueprints in sight or in shape for long, and order about what does
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Look at the embedded cloud, let its time pass, make things go wrong in it
     Sim(SimArgs),
     /// Write completions for a shell

@@ -40,7 +40,7 @@ exits! {
     Done = 0, "done", "nothing";
     /// Something failed that no other code names; the message says what.
     Error = 1, "error", "read the message; the same command may be given again";
-    /// Differences were found, and were asked for: `plan --detailed-exitcode`, `drift`, `import --region`.
+    /// Differences were found, and were asked for: `plan --detailed-exitcode`, `drift`, `import --region`, `agent run --once`.
     Differences = 2, "differences found", "look at them, then `rgctl apply`";
     /// The saved plan was made for another state of the world or of the blueprint, or by another version.
     StalePlan = 3, "stale plan", "make a new plan";

@@ -1,6 +1,7 @@
 //! The catalog as the settings ask for it: shipped prices, the refreshed book, the user's own prices on top.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::catalog;
 use super::error::Failure;
@@ -49,15 +50,15 @@ fn price_book(path: &Path) -> Result<PriceBookDocument, Failure> {
 
 /// Prices and capacities of one desired state, from the catalog.
 pub struct CatalogFigures {
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
     clusters: Clusters,
     now: Moment,
 }
 
 impl CatalogFigures {
     /// The desired state tells which cluster a member belongs to, on which its price depends.
-    pub fn new(catalog: Catalog, desired: &Desired, now: Moment) -> Self {
-        Self { catalog, clusters: Clusters::of(desired), now }
+    pub fn new(catalog: impl Into<Arc<Catalog>>, desired: &Desired, now: Moment) -> Self {
+        Self { catalog: catalog.into(), clusters: Clusters::of(desired), now }
     }
 
     /// The catalog that they are from.

@@ -175,7 +175,7 @@ impl Checked {
 }
 
 /// Findings at their places in the text.
-fn located(document: &Document, findings: Vec<Finding>) -> Diagnostics {
+pub fn located(document: &Document, findings: Vec<Finding>) -> Diagnostics {
     let mut found = Diagnostics::default();
     for finding in findings {
         let mark = document.tree.locate(&finding.path);

@@ -5,17 +5,35 @@ use tracing_subscriber::EnvFilter;
 /// Variable that chooses what is traced.
 const VARIABLE: &str = "RGCTL_LOG";
 
-/// Starts tracing when asked to: by the variable, or by `-vv`. Otherwise nothing is set up, so that nothing is paid.
-pub fn start(verbose: u8, colour: bool) {
-    let filter = match (std::env::var(VARIABLE), verbose) {
-        (Ok(text), _) if !text.is_empty() => EnvFilter::new(text),
-        (_, 0 | 1) => return,
-        _ => EnvFilter::new("rgctl=debug"),
+/// What a command tells in its log without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// Nothing: it says what it has to say itself.
+    None,
+    /// What went otherwise than it should.
+    Warnings,
+    /// What an agent does, as lines or as JSON objects.
+    All {
+        /// Whether as JSON.
+        json: bool,
+    },
+}
+
+/// Starts tracing when asked to: by the variable, by `-vv`, or by a command that lives for long. Otherwise nothing is set up, so
+/// that nothing is paid.
+pub fn start(verbose: u8, colour: bool, events: Events) {
+    let filter = match (std::env::var(VARIABLE), verbose, events) {
+        (Ok(text), _, _) if !text.is_empty() => EnvFilter::new(text),
+        (_, 2.., _) => EnvFilter::new("rgctl=debug"),
+        (_, _, Events::All { .. }) => EnvFilter::new("warn,rgctl::agent=info"),
+        (_, _, Events::Warnings) => EnvFilter::new("warn"),
+        (_, 0 | 1, Events::None) => return,
     };
+    let told =
+        tracing_subscriber::fmt().with_ansi(colour).with_env_filter(filter).with_writer(std::io::stderr);
     // A second start in one process keeps the first.
-    let _ = tracing_subscriber::fmt()
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let _ = match events {
+        Events::All { json: true } => told.json().flatten_event(true).try_init(),
+        Events::All { json: false } | Events::Warnings | Events::None => told.try_init(),
+    };
 }

@@ -8,6 +8,12 @@
 //! here are above them.
 
 pub mod adapters;
+pub mod agent;
+pub mod agent_args;
+mod agent_done;
+pub mod agent_orders;
+pub mod agent_organ;
+pub mod agent_texts;
 pub mod apply;
 pub mod args;
 pub mod capacity;
@@ -59,11 +65,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use agent_args::{AgentCommand, DriftArgs, LogForm};
 use args::{ApplyArgs, DestroyArgs, HistoryCommand, InputArgs, OutputForm, PlanArgs};
 use command::{CapacityCommand, CatalogCommand, Cli, Command, IamPolicyCommand, ScaleCommand};
 use error::Failure;
 use exit::Exit;
 use figures::CatalogFigures;
+use log::Events;
 use output::Output;
 use settings::Settings;
 
@@ -104,8 +112,17 @@ fn run_and_tell(cli: &Cli) -> Exit {
     }
 }
 
+/// What a command tells in its log without being asked.
+fn events_of(command: &Command) -> Events {
+    match command {
+        Command::Agent(AgentCommand::Run(args)) => Events::All { json: args.log_format == LogForm::Json },
+        Command::Drift(args) if args.watch => Events::Warnings,
+        _ => Events::None,
+    }
+}
+
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
-    log::start(cli.global.verbose, output.talk_style.color);
+    log::start(cli.global.verbose, output.talk_style.color, events_of(&cli.command));
     let mut global = cli.global.clone();
     // One name can have one owner only: what is scaled, or whose credentials are used.
     let is_backtest = matches!(cli.command, Command::Scale(ScaleCommand::Backtest(_)));
@@ -118,6 +135,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         ));
     }
     match &cli.command {
+        Command::Drift(args) if args.watch => wait_for(agent::watch_drift(args, &settings, output)),
         command @ (Command::Plan(_)
         | Command::Apply(_)
         | Command::Destroy(_)
@@ -145,6 +163,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
             refused_unless(template::run(args, colour, data, talk)? == 0)
         }
         Command::Catalog(command) => catalog_command(command, &settings, output),
+        Command::Agent(command) => wait_for(agent::run(command, &settings, output)),
         Command::Scale(ScaleCommand::Backtest(args)) => {
             scale_command(args, axis.as_deref(), &settings, output)
         }
@@ -203,7 +222,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         Command::Plan(PlanArgs { input, .. })
         | Command::Destroy(DestroyArgs { input, .. })
         | Command::Status(input)
-        | Command::Drift(input) => input.clone(),
+        | Command::Drift(DriftArgs { input, .. }) => input.clone(),
         _ => return Ok(()),
     };
     // Files are checked before anything is opened for the first time: bad input leaves no trace. A world that exists is

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::adapters::{self, Adapters};
+use super::agent_orders;
 use super::args::{InputArgs, OutputForm};
 use super::error::Failure;
 use super::exit::Exit;
@@ -56,6 +57,7 @@ impl Desk {
         match self.adapters.store.decide(&self.scope, expected, self.now, decision).await {
             Ok(epoch) => {
                 self.standing.apply(epoch, decision);
+                agent_orders::ring(&*self.adapters.store, &self.scope).await;
                 Ok(())
             }
             Err(StoreError::Decided { key, .. }) => Err(self.overtaken(&key).await?),

@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
-use rgctl_engine::execution::drive::{self, Begins, DriveError, Ended, IfHeld, Job};
+use rgctl_engine::execution::drive::{self, Begins, DriveError, Ended, Environment, IfHeld, Job};
 use rgctl_engine::execution::reconcile::read;
 use rgctl_engine::execution::turn::{self, Later, Pace};
 use rgctl_engine::gate::Verdicts;
@@ -31,22 +31,27 @@ use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Answer, Blocker, Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::ports::Clock;
+use rgctl_model::ports::{Clock, Store, StoreError};
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::scope::{RecordId, Scope};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
 
-/// What the record of a desired state adds up to, with the identity of the record. Who only looks need not be allowed to
-/// write: a store in which nothing was written yet has no identity, and nothing is ours there.
+/// What the record of a desired state adds up to, with the identity of the record.
 pub async fn record_of(adapters: &Adapters, desired: &Desired) -> Result<Ledger, Failure> {
-    let scope = drive::scope_of(&*adapters.cloud, desired).await?;
-    let mut ledger = read(&*adapters.store, &scope).await?;
-    ledger.claims.record = Some(match adapters.store.known_identity(&scope).await? {
+    Ok(record_in(&adapters.environment(), desired).await?)
+}
+
+/// The same. Who only looks need not be allowed to write: a store in which nothing was written yet has no identity, and
+/// nothing is ours there.
+async fn record_in(environment: &Environment<'_>, desired: &Desired) -> Result<Ledger, DriveError> {
+    let (store, scope) = (environment.store, drive::scope_of(environment.cloud, desired).await?);
+    let mut ledger = read(store, &scope).await?;
+    ledger.claims.record = Some(match store.known_identity(&scope).await? {
         Some(id) => id,
         None if ledger.last_seq == 0 => RecordId::unwritten(),
         // Something was written under an identity that is gone.
-        None => adapters.store.identity(&scope).await?,
+        None => store.identity(&scope).await?,
     });
     Ok(ledger)
 }
@@ -70,12 +75,21 @@ pub async fn regions_left(
     scope: &Scope,
     desired: &Desired,
 ) -> Result<BTreeSet<RegionId>, Failure> {
-    let begun = adapters.store.regions(scope).await?;
+    Ok(regions_left_in(&*adapters.store, scope, desired, adapters.clock.now()).await?)
+}
+
+/// The same by a store.
+pub async fn regions_left_in(
+    store: &dyn Store,
+    scope: &Scope,
+    desired: &Desired,
+    now: Moment,
+) -> Result<BTreeSet<RegionId>, StoreError> {
+    let begun = store.regions(scope).await?;
     if begun.is_subset(&desired.regions) {
         return Ok(BTreeSet::new());
     }
-    let now = adapters.clock.now();
-    let mut ledger = read(&*adapters.store, scope).await?;
+    let mut ledger = read(store, scope).await?;
     ledger.inherit(now);
     Ok(ledger.regions_held(now, Pace::default().late).difference(&desired.regions).cloned().collect())
 }
@@ -98,11 +112,23 @@ pub async fn look_and_plan(
     policy: &Policy,
     destroy: bool,
 ) -> Result<PlanResult, Failure> {
-    let ledger = record_of(adapters, desired).await?;
+    let looked = look_and_plan_in(&adapters.environment(), desired, figures, policy, destroy).await?;
+    names::check_policy(policy, desired, &looked.inventory, &looked.ledger.claims)?;
+    Ok(looked)
+}
+
+/// The same through other eyes than those of the command. Names in the policy are not checked.
+pub async fn look_and_plan_in(
+    environment: &Environment<'_>,
+    desired: &Desired,
+    figures: &dyn Figures,
+    policy: &Policy,
+    destroy: bool,
+) -> Result<PlanResult, DriveError> {
+    let ledger = record_in(environment, desired).await?;
     let claims = &ledger.claims;
-    let inventory = drive::observe(&adapters.environment(), &drive::selection_of(desired, claims)).await?;
-    names::check_policy(policy, desired, &inventory, claims)?;
-    let now = adapters.clock.now();
+    let inventory = drive::observe(environment, &drive::selection_of(desired, claims)).await?;
+    let now = environment.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let verdicts = planning::verdicts(desired, figures);
     let ask = PlanInput {
@@ -122,7 +148,8 @@ pub async fn look_and_plan(
     let (mut plan, base) =
         rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
     plan.base = base;
-    let (quotas, unread) = quotas(adapters, &plan, &inventory).await;
+    let grow = planning::regions_that_grow(&plan.steps);
+    let (quotas, unread) = drive::quotas(environment.cloud, &grow, &inventory).await;
     let verdicts = Verdicts { quotas, ..verdicts.clone() };
     if !verdicts.quotas.is_empty() {
         planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);

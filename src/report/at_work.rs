@@ -43,7 +43,8 @@ impl AtWork {
 pub fn messages_text(messages: &[Message]) -> String {
     let mut out = String::new();
     for message in messages {
-        let Request::Yield { epoch } = message.what;
+        // Orders to agents have an inbox of their own, which `rgctl agent orders` shows.
+        let Request::Yield { epoch } = message.what else { continue };
         let _ =
             writeln!(out, "  {}  {} asked holder {epoch} of the lease to yield", message.at, message.from);
     }

@@ -9,6 +9,8 @@ pub mod format {
     pub const STATUS: &str = "rgctl.dev/status/v2";
     /// Drift.
     pub const DRIFT: &str = "rgctl.dev/drift/v2";
+    /// What was ordered of agents.
+    pub const ORDERS: &str = "rgctl.dev/orders/v1";
     /// Cost.
     pub const COST: &str = "rgctl.dev/cost/v1";
     /// History.

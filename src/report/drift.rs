@@ -144,6 +144,37 @@ fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
     made
 }
 
+/// What has changed since another look, a line each; at the first look all that differs, or that nothing does. Nothing
+/// where nothing has changed.
+pub fn changes(before: Option<&DriftReport>, now: &DriftReport) -> Vec<String> {
+    if before.is_some_and(|before| before.differences == now.differences && before.health == now.health) {
+        return Vec::new();
+    }
+    let none: &[Difference] = &[];
+    let old = before.map_or(none, |before| &before.differences);
+    let is_in = |all: &[Difference], one: &Difference| all.iter().any(|other| other == one);
+    let is_left = |one: &Difference| now.differences.iter().any(|other| other.step == one.step);
+    let line = |one: &Difference| {
+        let fields =
+            if one.fields.is_empty() { String::new() } else { format!(": {}", one.fields.join(", ")) };
+        let cause = match one.cause {
+            Cause::ChangedOutside => "changed outside rgctl",
+            Cause::NotYetApplied => "not yet applied",
+        };
+        format!("{}{fields} ({cause})", one.what)
+    };
+    let mut lines: Vec<String> = now.differences.iter().filter(|one| !is_in(old, one)).map(line).collect();
+    lines.extend(old.iter().filter(|one| !is_left(one)).map(|one| format!("no longer: {}", one.what)));
+    let health = |report: &DriftReport| report.health.line();
+    if let Some(told) = health(now).filter(|told| before.and_then(health).as_ref() != Some(told)) {
+        lines.push(told);
+    }
+    if now.clean {
+        lines.push("as wanted".to_owned());
+    }
+    lines
+}
+
 /// Drift for people.
 pub fn text(report: &DriftReport, style: Style) -> String {
     let mut out = String::new();

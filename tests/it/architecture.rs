@@ -47,15 +47,20 @@ const PURE: &[&str] = &[
     "crates/blueprint/",
     "crates/engine/",
     "crates/scaling/",
+    "src/agent/",
     "src/import/",
 ];
-/// The files of it that await: a turn with what is around it, the loop, what looks, and what keeps the lease.
+/// The files of it that await: a turn with what is around it, the loops, what looks, what listens, and what keeps the lease.
 const AWAITING: &[&str] = &[
     "crates/engine/src/execution/calls.rs",
     "crates/engine/src/execution/drive.rs",
     "crates/engine/src/execution/guard.rs",
     "crates/engine/src/execution/look.rs",
     "crates/engine/src/execution/reconcile.rs",
+    "src/agent/observer.rs",
+    "src/agent/serve.rs",
+    "src/agent/shared.rs",
+    "src/agent/work.rs",
 ];
 
 /// What a pure file must not name.
@@ -89,6 +94,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustix", &["crates/machine/src/"]),
     ("reqwest", &["crates/http/src/"]),
     ("rustls", &["crates/http/src/"]),
+    ("hyper", &["src/agent/serve.rs"]),
+    ("hyper_util", &["src/agent/serve.rs"]),
     ("rusqlite", &["crates/store/src/"]),
     ("kube", &["crates/kube/", "src/operator/"]),
     ("indicatif", &["src/cli/"]),

@@ -3,6 +3,7 @@
 
 mod account;
 mod accounts;
+mod agent;
 mod agreed;
 mod architecture;
 #[cfg(feature = "aws")]

@@ -6,6 +6,7 @@
 //! **Invariant:** bounded in size and in time, whatever is behind the path; `tests/it/architecture.rs` checks that no
 //! other file opens an input.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -223,6 +224,73 @@ pub fn files_of(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, InputEr
     }
     files.sort();
     Ok(files)
+}
+
+/// What tells a version of a file from another one without reading it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its length.
+    pub bytes: u64,
+    /// When it was written, in nanoseconds of the file system's time.
+    pub written: i128,
+    /// When anything of it was changed, where the file system says so: no hand sets it.
+    pub changed: i128,
+    /// Which file it is, behind all links: another one may take its place.
+    pub file: u64,
+}
+
+impl Stamp {
+    #[cfg(unix)]
+    fn of(facts: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        Self {
+            bytes: facts.size(),
+            written: nanos(facts.mtime(), facts.mtime_nsec()),
+            changed: nanos(facts.ctime(), facts.ctime_nsec()),
+            file: facts.ino(),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(facts: &fs::Metadata) -> Self {
+        let written = facts.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let written = written.and_then(|since| i128::try_from(since.as_nanos()).ok()).unwrap_or_default();
+        Self { bytes: facts.len(), written, changed: 0, file: 0 }
+    }
+}
+
+/// What is known, without reading them, of the files of a folder with one of these endings; of a file itself where the path
+/// leads to one. What goes away meanwhile is not there.
+pub fn stamps_of(
+    path: &Path,
+    endings: &[&str],
+    files_max: usize,
+) -> Result<BTreeMap<PathBuf, Stamp>, InputError> {
+    let unreadable = |source| InputError::Unreadable { path: path.to_owned(), source };
+    let facts = fs::metadata(path).map_err(unreadable)?;
+    if !facts.is_dir() {
+        return Ok(BTreeMap::from([(path.to_owned(), Stamp::of(&facts))]));
+    }
+    let mut stamps = BTreeMap::new();
+    for (count, entry) in fs::read_dir(path).map_err(unreadable)?.enumerate() {
+        if count >= files_max.saturating_mul(2) {
+            return Err(InputError::TooMany { path: path.to_owned(), max: files_max.saturating_mul(2) });
+        }
+        let file = entry.map_err(unreadable)?.path();
+        if !file.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
+            continue;
+        }
+        match fs::metadata(&file) {
+            Ok(facts) => drop(stamps.insert(file, Stamp::of(&facts))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(InputError::Unreadable { path: file, source }),
+        }
+        if stamps.len() > files_max {
+            return Err(InputError::TooMany { path: path.to_owned(), max: files_max });
+        }
+    }
+    Ok(stamps)
 }
 
 /// Whether a path leads to a file, and not to a pipe or a device.

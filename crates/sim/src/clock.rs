@@ -1,19 +1,20 @@
-//! Virtual time: a sleep is over as soon as nobody sleeps for less long.
+//! Virtual time: a sleep is over as soon as nobody sleeps for less long; or, while a process keeps pace with real time, when
+//! so much of that has passed.
 //!
-//! **Invariant:** the world's time never passes a sleeper's.
+//! **Invariant:** the world's time never passes a sleeper's, unless it keeps pace with real time.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use rgctl_model::ports::Clock;
-use rgctl_schema::time::Moment;
+use rgctl_schema::time::{Moment, Span};
 
 use super::handle::SimCloud;
-use super::world::World;
 
 /// The clock of an embedded cloud.
 #[derive(Clone, Debug)]
@@ -31,15 +32,64 @@ impl SimCloud {
 impl Clock for SimClock {
     fn now(&self) -> Moment {
         // A file that cannot be read is reported by the next call; time stands still until then.
-        self.cloud.with_news(World::now)
+        self.cloud.with_news(|_| ());
+        self.cloud.lock().now()
     }
 
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
-        Sleep { cloud: self.cloud.clone(), until: at, id: None }.boxed()
+        let cloud = &self.cloud;
+        let sleep = async move {
+            loop {
+                match cloud.rest_until(at) {
+                    Rest::Over => return,
+                    Rest::Virtual => {
+                        Sleep { cloud: cloud.clone(), until: at, id: None }.await;
+                        // Where the file cannot be written time stands, and waiting on would not end.
+                        if cloud.lock().pacing().is_none() {
+                            return;
+                        }
+                    }
+                    Rest::Real(wall, wait) => wall.sleep_until(wall.now() + wait).await,
+                }
+            }
+        };
+        sleep.boxed()
     }
 
     fn is_virtual(&self) -> bool {
-        true
+        self.cloud.with_news(|_| ());
+        self.cloud.lock().pacing().is_none()
+    }
+}
+
+/// Longest real time without looking whether the pace is still the same: other processes may end it, or let time jump.
+const BIT: Span = Span::from_millis(250);
+
+/// How a sleep goes on.
+enum Rest {
+    Over,
+    /// Until nobody sleeps for less long.
+    Virtual,
+    /// For so long by this clock, then it is asked again.
+    Real(Arc<dyn Clock>, Span),
+}
+
+impl SimCloud {
+    fn rest_until(&self, until: Moment) -> Rest {
+        self.with_news(|_| ());
+        let mut inner = self.lock();
+        if inner.owes_a_sign() {
+            // Where the file cannot be written nobody hears the sign; the next call reports it.
+            let _ = inner.transact(|_| ());
+        }
+        let now = inner.now();
+        if now >= until {
+            return Rest::Over;
+        }
+        match (inner.pacing(), inner.wall.clone()) {
+            (Some(pacing), Some(wall)) => Rest::Real(wall, pacing.wait(now, until).min(BIT)),
+            _ => Rest::Virtual,
+        }
     }
 }
 
@@ -67,7 +117,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let cloud = self.cloud.clone();
         let mut inner = cloud.lock();
-        if inner.world.now() >= self.until {
+        if inner.world.now() >= self.until || inner.pacing().is_some() {
             drop(inner);
             self.leave();
             return Poll::Ready(());
@@ -90,7 +140,12 @@ impl Future for Sleep {
         }
         let until = self.until;
         // Where the file cannot be written the world's time stays in memory; the next call reports it.
-        let _ = inner.transact(|world| world.advance(until));
+        // Another process may have begun to keep pace with real time: then the sleep goes on in that.
+        let _ = inner.begin_and(|inner| {
+            if inner.pacing().is_none() {
+                inner.world.advance(until);
+            }
+        });
         drop(inner);
         self.leave();
         Poll::Ready(())

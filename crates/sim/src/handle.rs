@@ -16,6 +16,7 @@ use rgctl_schema::names::{RegionId, Token};
 use rgctl_schema::time::{Moment, Span};
 
 use super::faults::FaultPlan;
+use super::pacing::Pacing;
 use super::state::Violation;
 use super::tap::{CallTap, FailAt, Side, TapVerdict};
 use super::world::World;
@@ -86,6 +87,8 @@ pub(super) struct Inner {
     pub lanes: BTreeMap<Plane, Arc<tokio::sync::Mutex<()>>>,
     pub catalog: Option<Arc<Catalog>>,
     pub wall: Option<Arc<dyn Clock>>,
+    /// The pace that this process keeps.
+    paces: Option<u32>,
 }
 
 /// A control plane of a region, which has a rate of its own.
@@ -163,6 +166,7 @@ impl SimCloud {
             lanes: BTreeMap::new(),
             catalog: None,
             wall: None,
+            paces: None,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -199,9 +203,10 @@ impl SimCloud {
         let inner = &mut *inner;
         if let Some(file) = &mut inner.file
             && let Ok(rows) = file.news()
+            && put_rows(&mut inner.world, &rows).is_err()
         {
-            // A damaged row is reported by the next call.
-            let _ = put_rows(&mut inner.world, &rows);
+            // A damaged row is read once more, and reported, by the next call.
+            file.forget();
         }
         look(&inner.world)
     }
@@ -210,7 +215,38 @@ impl SimCloud {
     pub fn advance(&self, span: Span) -> Result<Moment, SimError> {
         self.with_world(|world| {
             world.advance(world.now() + span);
+            // The pace goes on from there.
+            if let Some(pacing) = world.pacing() {
+                world.set_pacing(Some(pacing.jumped(span)));
+            }
             world.now()
+        })
+    }
+
+    /// From now on the world's time keeps pace with real time, for all processes that share it, as long as this one gives
+    /// signs: each use of the world and of its clock is one. Yields the virtual seconds in a real one: those of another
+    /// process, if one keeps a pace already. Without a clock of the machine ([`Self::with_wall`]) there is none to keep.
+    pub fn keep_pace(&self, factor: u32) -> Result<u32, SimError> {
+        let mut inner = self.lock();
+        inner.paces = Some(factor.max(1));
+        let kept = inner.transact(|world| world.pacing().map(|pacing| pacing.factor));
+        if kept.is_err() {
+            inner.paces = None;
+        }
+        let kept = kept?.unwrap_or(factor);
+        inner.paces = Some(kept);
+        Ok(kept)
+    }
+
+    /// Time stands again when this process is the only one that kept it.
+    pub fn leave_pace(&self) -> Result<(), SimError> {
+        let mut inner = self.lock();
+        inner.paces = None;
+        let Some(real) = inner.real() else { return Ok(()) };
+        inner.transact(|world| {
+            if let Some(pacing) = world.pacing() {
+                world.set_pacing(Some(pacing.left(real)));
+            }
         })
     }
 
@@ -305,6 +341,8 @@ impl Inner {
         let rows = file.begin()?;
         if let Err(error) = put_rows(&mut self.world, &rows) {
             file.abandon();
+            // They would pass for known: each call is to say it until they are whole.
+            file.forget();
             return Err(error);
         }
         Ok(())
@@ -326,10 +364,61 @@ impl Inner {
     }
 
     pub(super) fn transact<T>(&mut self, work: impl FnOnce(&mut World) -> T) -> Result<T, SimError> {
+        self.begin_and(|inner| work(&mut inner.world))
+    }
+
+    /// The same for what needs to know more than the world.
+    pub(super) fn begin_and<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T, SimError> {
         self.begin()?;
-        let out = work(&mut self.world);
+        self.catch_up();
+        let out = work(self);
         self.commit()?;
         Ok(out)
+    }
+
+    /// Real time, where the world is given a clock of the machine.
+    pub(super) fn real(&self) -> Option<Span> {
+        self.wall.as_ref().map(|wall| wall.since_boot())
+    }
+
+    /// The pace that the world's time keeps now.
+    pub(super) fn pacing(&self) -> Option<Pacing> {
+        let real = self.real()?;
+        self.world.pacing().filter(|pacing| pacing.is_kept(real))
+    }
+
+    /// The world's time, which its rows tell only up to the last time that they were written.
+    pub(super) fn now(&self) -> Moment {
+        let paced = self.real().and_then(|real| self.world.pacing()?.now(real));
+        paced.map_or(self.world.now(), |paced| paced.max(self.world.now()))
+    }
+
+    /// Whether this process keeps a pace and has to give a sign of it.
+    pub(super) fn owes_a_sign(&self) -> bool {
+        let Some(real) = self.real() else { return false };
+        self.paces.is_some()
+            && self
+                .world
+                .pacing()
+                .is_none_or(|pacing| !pacing.is_kept(real) || pacing.kept_on(real).is_some())
+    }
+
+    /// Lets the time pass that has passed by the pace, and gives a sign where this process keeps it.
+    fn catch_up(&mut self) {
+        let Some(real) = self.real() else { return };
+        if self.world.pacing().is_some() {
+            self.world.advance(self.now());
+        }
+        let Some(factor) = self.paces else { return };
+        let kept = self.world.pacing().filter(|pacing| pacing.is_kept(real));
+        let next = match kept {
+            // One that nobody kept has stood: it begins anew where it stands.
+            None => Some(Pacing::begin(factor, real, self.world.now())),
+            Some(pacing) => pacing.kept_on(real),
+        };
+        if next.is_some() {
+            self.world.set_pacing(next);
+        }
     }
 
     pub(super) fn call(&mut self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {

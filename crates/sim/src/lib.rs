@@ -17,6 +17,7 @@ mod handle;
 mod hands;
 mod load;
 mod look;
+mod pacing;
 mod physics;
 mod quotas;
 mod refusals;

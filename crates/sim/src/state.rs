@@ -15,6 +15,7 @@ use rgctl_schema::names::{Name, RegionId, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
 
+use super::pacing::Pacing;
 use super::tables;
 
 /// A stretch of work during which the object shows one status word.
@@ -170,6 +171,9 @@ pub(super) struct Meta {
     /// What tells this world from every other one; worlds of old have none until they are opened.
     #[serde(default)]
     pub id: String,
+    /// How its time keeps pace with real time, while somebody keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pacing: Option<Pacing>,
 }
 
 /// Quantities of an object so far, by the key of what is billed.

@@ -16,6 +16,7 @@ use rgctl_model::observed::Member;
 use rgctl_schema::names::{Name, Partition, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
+use super::pacing::Pacing;
 use super::state::{DueEvent, LastLook, Load, Meta, Object, Rule, TokenBucket, Violation, parent_of};
 use super::timing;
 
@@ -57,6 +58,7 @@ impl World {
             faults: 0,
             snapshots_expected: false,
             id: format!("{seed:x}at{:x}", start.as_millis()),
+            pacing: None,
         };
         Self {
             meta,
@@ -147,6 +149,16 @@ impl World {
             self.meta.now = to;
             self.touch("meta");
         }
+    }
+
+    /// How the world's time keeps pace with real time.
+    pub(super) const fn pacing(&self) -> Option<Pacing> {
+        self.meta.pacing
+    }
+
+    pub(super) fn set_pacing(&mut self, pacing: Option<Pacing>) {
+        self.meta.pacing = pacing;
+        self.touch("meta");
     }
 
     /// When something happens next.

@@ -4,6 +4,7 @@ mod faults;
 mod files;
 mod hands;
 mod laws;
+mod pace;
 mod refusals;
 mod roles;
 mod walks;

@@ -174,8 +174,9 @@ impl Guard {
         let mut inbox = locked(&self.inbox);
         for message in messages {
             inbox.seen = inbox.seen.max(message.seq);
-            let Request::Yield { epoch } = message.what;
-            if (inbox.asked_since..=lease.epoch).contains(&epoch) {
+            if let Request::Yield { epoch } = message.what
+                && (inbox.asked_since..=lease.epoch).contains(&epoch)
+            {
                 inbox.asked_by = Some(message.from);
             }
         }

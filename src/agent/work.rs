@@ -1,0 +1,457 @@
+//! The loop: who hears of changes, looks for all, gives turns, and ends in good order.
+//!
+//! Goes in: news of keys, orders of people, looks, what turns came to. Comes out: turns, one after the other for each key, and how
+//! it ended.
+//!
+//! **Invariant:** a key whose look did not change, and to which nothing is due, has no turn at all.
+//! **Invariant:** the loop gives a sign several times a minute, whatever it waits for.
+//! **Invariant:** when it is asked to stop it begins nothing, and every open run is closed before it ends.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::health::Health;
+use super::metrics::{Metric, Metrics, SERIES_MAX};
+pub use super::organ::{Asked, Command, Condition, Done, Key, News, Order, Organ, Rhythm, Sight};
+use super::queue::{Limits, Next, Queue};
+use rgctl_model::ports::Clock;
+use rgctl_schema::time::{Moment, Span};
+
+/// What the loop is given.
+pub struct Agent<'a> {
+    /// Looks and turns.
+    pub organ: &'a dyn Organ,
+    /// The cloud's time.
+    pub clock: &'a dyn Clock,
+    /// The machine's.
+    pub wall: &'a dyn Clock,
+    /// Told of signs.
+    pub health: &'a Health,
+    /// Told of numbers.
+    pub metrics: &'a Metrics,
+    /// Whether somebody asked to stop.
+    pub stopping: &'a (dyn Fn() -> bool + Sync),
+    /// Bounds of the queue.
+    pub limits: Limits,
+    /// How often what is done.
+    pub rhythm: Rhythm,
+}
+
+/// How the loop ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Blueprints by condition.
+    pub conditions: BTreeMap<Condition, usize>,
+    /// Turns that were given.
+    pub turns: u64,
+}
+
+/// After the clock was set, all that waits is due within so long.
+const SPREAD: Span = Span::from_secs(30);
+
+/// What is known of a key.
+#[derive(Debug, Default)]
+struct State {
+    condition: Condition,
+    why: String,
+    is_open: bool,
+    is_paused: bool,
+    is_resting: bool,
+    by_person: bool,
+    by_news: bool,
+    differing: usize,
+    deletions_held: usize,
+}
+
+/// What ends beside the loop.
+enum Finished {
+    Turn(Key, Box<Done>, Span),
+    Orders(Result<Vec<Order>, String>),
+}
+
+struct Loop<'a> {
+    agent: &'a Agent<'a>,
+    queue: Queue<Key>,
+    states: BTreeMap<Key, State>,
+    running: FuturesUnordered<BoxFuture<'a, Finished>>,
+    /// Since the machine started.
+    next_orders: Span,
+    is_asking: bool,
+    /// Regions that did not answer when that was last said.
+    unseen: Vec<String>,
+    all_paused: bool,
+    source_was_read: bool,
+    ended: Ended,
+}
+
+impl Agent<'_> {
+    /// Goes round until it is asked to stop, and has closed what was open.
+    pub async fn run(&self, mut news: mpsc::Receiver<News>) -> Ended {
+        let mut all = Loop {
+            agent: self,
+            queue: Queue::new(self.limits),
+            states: BTreeMap::new(),
+            running: FuturesUnordered::new(),
+            next_orders: Span::ZERO,
+            is_asking: false,
+            unseen: Vec::new(),
+            all_paused: false,
+            source_was_read: false,
+            ended: Ended::default(),
+        };
+        let mut is_fed = true;
+        let mut looking = self.organ.keep_looking();
+        let mut keeping = self.organ.keep_open();
+        let mut changed = self.organ.changed();
+        let mut next_beat = self.wall.since_boot();
+        loop {
+            // Turns may end as fast as they begin: what is new is heard between them all the same.
+            while let Ok(heard) = news.try_recv() {
+                all.hear(heard);
+            }
+            if self.wall.since_boot() >= next_beat {
+                next_beat = self.wall.since_boot() + self.rhythm.beat;
+                all.beat();
+            }
+            let stopping = (self.stopping)();
+            if stopping {
+                all.close_open();
+            } else {
+                all.ask_for_orders();
+                all.begin_turns();
+            }
+            if all.is_over(stopping, is_fed) {
+                drop((looking, keeping, changed));
+                return all.end();
+            }
+            let next = if stopping { None } else { all.queue.next_at() };
+            tokio::select! {
+                biased;
+                Some(finished) = all.running.next(), if !all.running.is_empty() => all.finished(finished),
+                heard = news.recv(), if is_fed => match heard {
+                    Some(heard) => all.hear(heard),
+                    None => is_fed = false,
+                },
+                keys = &mut changed => {
+                    all.look_different(&keys);
+                    changed = self.organ.changed();
+                }
+                () = &mut looking => {}
+                () = &mut keeping => {}
+                () = self.wall.sleep_until(self.wall.now() + self.rhythm.beat) => {}
+                () = self.until(next) => {}
+            }
+        }
+    }
+
+    /// Until a moment of the cloud's time. Where that stands, as that of an embedded cloud does whose file cannot be read, it is
+    /// waited for in real time, so that the loop does not turn in circles.
+    async fn until(&self, next: Option<Moment>) {
+        let Some(next) = next else { return std::future::pending().await };
+        self.clock.sleep_until(next).await;
+        if self.clock.now() < next {
+            std::future::pending().await
+        }
+    }
+}
+
+impl<'a> Loop<'a> {
+    /// A sign of life, and a look at the clocks.
+    fn beat(&mut self) {
+        let agent = self.agent;
+        self.tell_sights();
+        self.tell_conditions();
+        let Some(by) = agent.health.loop_lives(agent.wall) else { return };
+        tracing::warn!(target: "rgctl::agent", by, "the machine's clock was set");
+        agent.metrics.add(Metric::ClockJumps, &[], 1);
+        // Waits are counted from now: nobody knows how much of each is over.
+        let now = agent.clock.now();
+        self.queue.clock_was_set(now, SPREAD);
+    }
+
+    /// Begins to ask for orders, when it is time.
+    fn ask_for_orders(&mut self) {
+        let (organ, wall) = (self.agent.organ, self.agent.wall);
+        let boot = wall.since_boot();
+        if !self.is_asking && boot >= self.next_orders {
+            self.is_asking = true;
+            self.running.push(Box::pin(async move { Finished::Orders(organ.orders().await) }));
+        }
+    }
+
+    /// Begins the turns that are due, as many as there is room for.
+    fn begin_turns(&mut self) {
+        let now = self.agent.clock.now();
+        while let Some(taken) = self.queue.take(now) {
+            self.agent.metrics.took(Metric::QueueWait, &[], taken.waited);
+            let Some(state) = self.states.get_mut(&taken.key) else {
+                self.queue.done(&taken.key, now, Next::Rest);
+                continue;
+            };
+            let rests = state.is_paused || self.all_paused || state.is_resting;
+            if rests && !state.is_open {
+                self.let_rest(&taken.key, now);
+                continue;
+            }
+            let by_person = std::mem::take(&mut state.by_person);
+            let by_news = std::mem::take(&mut state.by_news);
+            let asked = Asked { stopping: rests, by_person, by_news };
+            self.give(taken.key, asked);
+        }
+    }
+
+    fn give(&mut self, key: Key, asked: Asked) {
+        let (organ, wall) = (self.agent.organ, self.agent.wall);
+        self.ended.turns += 1;
+        let boot = wall.since_boot();
+        self.running.push(Box::pin(async move {
+            let done = organ.turn(&key, asked).await;
+            Finished::Turn(key, Box::new(done), since(wall, boot))
+        }));
+    }
+
+    /// Ends the turn of a key that is paused, or gone from the source, and has nothing open.
+    fn let_rest(&mut self, key: &Key, now: Moment) {
+        self.queue.done(key, now, Next::Rest);
+        let Some(state) = self.states.get_mut(key) else { return };
+        if state.is_resting {
+            self.agent.organ.forget(key);
+            self.queue.remove(key);
+            self.states.remove(key);
+        } else if state.condition != Condition::Paused {
+            (state.condition, state.why) = (Condition::Paused, String::new());
+            tracing::info!(target: "rgctl::agent", blueprint = &**key, condition = "paused", "let rest");
+        }
+    }
+
+    /// Gives open runs turns in which they close, all at once.
+    fn close_open(&mut self) {
+        let now = self.agent.clock.now();
+        let open = self.states.iter().filter(|(_, state)| state.is_open);
+        let idle = open.filter(|(key, _)| !self.queue.is_in_flight(key)).map(|(key, _)| key.clone());
+        for key in idle.collect::<Vec<_>>() {
+            if self.queue.take_out_of_turn(&key, now) {
+                self.give(key, Asked { stopping: true, ..Asked::default() });
+            }
+        }
+    }
+
+    /// Whether there is nothing left to wait for.
+    fn is_over(&self, stopping: bool, is_fed: bool) -> bool {
+        if stopping {
+            return self.queue.in_flight() == 0 && self.states.values().all(|state| !state.is_open);
+        }
+        let is_idle = self.queue.in_flight() == 0 && self.queue.due(self.agent.clock.now()) == 0;
+        let is_judged = |state: &State| !state.is_open && state.condition != Condition::New;
+        let is_done = self.agent.rhythm.once && self.source_was_read && self.states.values().all(is_judged);
+        is_idle && (is_done || !is_fed && self.states.is_empty())
+    }
+
+    fn hear(&mut self, news: News) {
+        let (agent, now) = (self.agent, self.agent.clock.now());
+        match news {
+            News::Changed { key, account } => {
+                if !self.queue.add(&key, &account) {
+                    tracing::error!(target: "rgctl::agent", blueprint = &*key, max = agent.limits.keys_max,
+                        "too many blueprints: this one is left out");
+                    return;
+                }
+                let state = self.states.entry(key.clone()).or_default();
+                (state.is_resting, state.by_news) = (false, true);
+                self.queue.wake(&key, now);
+            }
+            News::Rests { key } => {
+                if let Some(state) = self.states.get_mut(&key) {
+                    state.is_resting = true;
+                    self.queue.wake(&key, now);
+                }
+            }
+            News::Read(answer) => {
+                self.source_was_read |= answer.is_ok();
+                if let Ok(refused) = &answer {
+                    agent.metrics.set(Metric::FilesRefused, &[], *refused as f64);
+                }
+                agent.health.source(agent.wall, answer.map(drop));
+            }
+        }
+    }
+
+    fn look_different(&mut self, keys: &[Key]) {
+        let now = self.agent.clock.now();
+        for key in keys {
+            if let Some(state) = self.states.get_mut(key) {
+                state.by_news = true;
+                self.queue.wake(key, now);
+            }
+        }
+    }
+
+    fn finished(&mut self, finished: Finished) {
+        match finished {
+            Finished::Turn(key, done, took) => self.turn_done(&key, *done, took),
+            Finished::Orders(orders) => self.orders_heard(orders),
+        }
+    }
+
+    fn turn_done(&mut self, key: &Key, done: Done, took: Span) {
+        let (agent, now) = (self.agent, self.agent.clock.now());
+        agent.metrics.took(Metric::Reconcile, &[], took);
+        agent.metrics.add(Metric::Turns, &[("condition", done.condition.as_str())], 1);
+        if let Some(answer) = done.store {
+            self.store_said(answer);
+        }
+        if let Some(span) = done.throttled {
+            agent.metrics.add(Metric::Throttled, &[], 1);
+            self.queue.put_off_account_of(key, now + span);
+        }
+        if let Some(state) = self.states.get_mut(key) {
+            if state.condition != done.condition || state.why != done.why {
+                tracing::info!(target: "rgctl::agent", blueprint = &**key, condition = done.condition.as_str(),
+                    why = done.why, differing = done.differing, "turn");
+            }
+            (state.condition, state.why, state.is_open) = (done.condition, done.why, done.is_open);
+            (state.differing, state.deletions_held) = (done.differing, done.deletions_held);
+            // A run that is to be closed is closed as soon as it can be.
+            if state.is_open && (state.is_paused || self.all_paused || state.is_resting) {
+                self.queue.wake(key, now);
+            }
+        }
+        self.queue.done(key, now, done.next);
+        let is_leaving = self.states.get(key).is_some_and(|state| state.is_resting && !state.is_open);
+        if is_leaving {
+            self.queue.wake(key, now);
+        }
+    }
+
+    /// Tells of the looks.
+    fn tell_sights(&mut self) {
+        let (metrics, now) = (self.agent.metrics, self.agent.clock.now());
+        let sights = self.agent.organ.sights();
+        let labels =
+            |sight: &'_ Sight| vec![("account", sight.account.clone()), ("region", sight.region.clone())];
+        let level = |metric, of: &dyn Fn(&Sight) -> Option<f64>| {
+            let levels = sights.iter().filter_map(|sight| Some((labels(sight), of(sight)?)));
+            metrics.set_all(metric, levels);
+        };
+        level(Metric::SweepAge, &|sight| Some(now.since(sight.seen_at?).as_secs_f64()));
+        level(Metric::CloudLooks, &|sight| Some(sight.looks as f64));
+        level(Metric::CloudLooksFailed, &|sight| Some(sight.failed as f64));
+        level(Metric::CloudCalls, &|sight| Some(sight.calls as f64));
+        level(Metric::Sweep, &|sight| Some(sight.took.as_secs_f64()));
+        level(Metric::SweepObjects, &|sight| Some(sight.objects as f64));
+        let unseen = |sight: &&Sight| sight.failed_in_a_row > 0;
+        let names: Vec<&str> = sights.iter().filter(unseen).map(|sight| sight.region.as_str()).collect();
+        let is_dark = !sights.is_empty() && names.len() == sights.len();
+        if sights.iter().any(|sight| sight.looks > 0) {
+            let answer = if is_dark { Err(format!("{} cannot be seen", names.join(", "))) } else { Ok(()) };
+            self.agent.health.cloud(answer);
+        }
+        let unseen: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        if unseen != self.unseen {
+            tracing::warn!(target: "rgctl::agent", regions = unseen.join(", "), "regions that do not answer");
+            self.unseen = unseen;
+        }
+    }
+
+    fn orders_heard(&mut self, orders: Result<Vec<Order>, String>) {
+        let agent = self.agent;
+        self.is_asking = false;
+        self.next_orders = agent.wall.since_boot() + agent.rhythm.orders;
+        match orders {
+            Ok(orders) => {
+                self.store_said(Ok(()));
+                for order in &orders {
+                    self.obey(order);
+                }
+            }
+            Err(why) => self.store_said(Err(why)),
+        }
+    }
+
+    fn obey(&mut self, order: &Order) {
+        let now = self.agent.clock.now();
+        let whose = order.key.as_deref().unwrap_or("*");
+        tracing::info!(target: "rgctl::agent", blueprint = whose, order = ?order.what, from = order.from, "ordered");
+        if order.key.is_none() && order.what != Command::Reconcile {
+            self.all_paused = order.what == Command::Pause;
+        }
+        let named = |key: &Key| order.key.as_ref().is_none_or(|named| named == key);
+        for (key, state) in self.states.iter_mut().filter(|(key, _)| named(key)) {
+            match order.what {
+                Command::Pause => state.is_paused = true,
+                Command::Resume => state.is_paused = false,
+                Command::Reconcile => state.by_person = true,
+            }
+            self.queue.wake(key, now);
+        }
+        // A pause holds for a blueprint that comes later, too.
+        if let Some(key) = order.key.as_ref().filter(|key| !self.states.contains_key(*key))
+            && order.what != Command::Reconcile
+        {
+            let is_paused = order.what == Command::Pause;
+            self.paused_beforehand(key, is_paused);
+        }
+    }
+
+    fn paused_beforehand(&mut self, key: &Key, is_paused: bool) {
+        if is_paused && self.states.len() < self.agent.limits.keys_max {
+            self.states.entry(key.clone()).or_default().is_paused = true;
+        }
+    }
+
+    fn store_said(&mut self, answer: Result<(), String>) {
+        let agent = self.agent;
+        if let Err(why) = &answer {
+            agent.metrics.add(Metric::StoreErrors, &[], 1);
+            tracing::warn!(target: "rgctl::agent", why, "the store does not answer");
+        }
+        agent.health.store(agent.wall, answer);
+    }
+
+    /// Tells of blueprints and of the queue: now and then, since it goes through all of them.
+    fn tell_conditions(&self) {
+        let metrics = self.agent.metrics;
+        metrics.set(Metric::QueueDepth, &[], self.queue.due(self.agent.clock.now()) as f64);
+        metrics.set(Metric::TurnsInFlight, &[], self.queue.in_flight() as f64);
+        let counts = self.conditions();
+        let levels = Condition::ALL.into_iter().map(|condition| {
+            let count = counts.get(&condition).copied().unwrap_or(0);
+            (vec![("condition", condition.as_str())], count as f64)
+        });
+        metrics.set_all(Metric::Blueprints, levels);
+        let sum = |of: fn(&State) -> usize| self.states.values().map(of).sum::<usize>() as f64;
+        metrics.set(Metric::DriftObjects, &[], sum(|state| state.differing));
+        metrics.set(Metric::DeletionsHeld, &[], sum(|state| state.deletions_held));
+        metrics.set(
+            Metric::PlansPending,
+            &[],
+            sum(|state| usize::from(state.condition == Condition::Pending)),
+        );
+        let is_odd = |state: &State| !matches!(state.condition, Condition::Ready | Condition::New);
+        let odd = self.states.iter().filter(|(_, state)| is_odd(state) && self.states.len() <= SERIES_MAX);
+        let odd = odd
+            .map(|(key, state)| (vec![("blueprint", &**key), ("condition", state.condition.as_str())], 1.0));
+        metrics.set_all(Metric::BlueprintHolds, odd);
+    }
+
+    fn conditions(&self) -> BTreeMap<Condition, usize> {
+        let mut counts = BTreeMap::new();
+        for state in self.states.values() {
+            *counts.entry(state.condition).or_default() += 1;
+        }
+        counts
+    }
+
+    fn end(self) -> Ended {
+        let conditions = self.conditions();
+        Ended { conditions, ..self.ended }
+    }
+}
+
+fn since(wall: &dyn Clock, boot: Span) -> Span {
+    Span::from_millis(wall.since_boot().as_millis().saturating_sub(boot.as_millis()))
+}

@@ -1,0 +1,183 @@
+//! The texts of an agent: what each comes to, and what should exist by it.
+//!
+//! Goes in: a text and what it shares with others. Comes out: what is wrong with it, or desired state with its prices.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::figures::CatalogFigures;
+use super::identities::Identities;
+use super::load::located;
+use super::validate;
+use crate::agent::files::{Examine, Examined, InForce};
+use rgctl_blueprint::account::AccountBook;
+use rgctl_blueprint::desired;
+use rgctl_blueprint::document::{ParsedBlueprint, ParsedDocuments};
+use rgctl_blueprint::region::RegionBook;
+use rgctl_catalog::Catalog;
+use rgctl_machine::SystemClock;
+use rgctl_model::node::Desired;
+use rgctl_model::overlay::Decisions;
+use rgctl_model::ports::Clock;
+use rgctl_schema::diagnostic::{Diagnostics, Severity, Source};
+use rgctl_schema::names::RegionId;
+use rgctl_schema::time::Moment;
+
+/// Problems of one text that are told; the first ones tell most.
+const PROBLEMS_TOLD_MAX: usize = 5;
+
+/// What texts share.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    regions: RegionBook,
+    accounts: AccountBook,
+}
+
+impl Shared {
+    fn of(reading: ParsedDocuments) -> Self {
+        Self { regions: reading.regions, accounts: reading.accounts }
+    }
+
+    /// Documents that are read on top of it.
+    fn reading(&self) -> ParsedDocuments {
+        ParsedDocuments {
+            regions: self.regions.clone(),
+            accounts: self.accounts.clone(),
+            ..ParsedDocuments::default()
+        }
+    }
+
+    /// As whom each region is worked in.
+    pub fn identities(&self) -> Identities {
+        let all = self.regions.iter().map(|region| region.metadata.name.clone()).collect();
+        Identities::of(&self.reading(), &all)
+    }
+}
+
+/// What judges texts.
+#[derive(Clone)]
+pub struct Language {
+    catalog: Arc<Catalog>,
+    /// What texts share where no file of the folder tells of it.
+    shared: Shared,
+    /// The provider's time when the agent began: what has passed since is no error of a text.
+    now: Moment,
+}
+
+/// What should exist by a text, with its prices.
+pub struct Wanted {
+    /// What should exist.
+    pub desired: Desired,
+    /// Prices and capacities.
+    pub figures: CatalogFigures,
+}
+
+impl Language {
+    /// With the shipped regions and those of a folder.
+    pub fn new(catalog: Arc<Catalog>, regions: Option<&Path>, now: Moment) -> Result<Self, String> {
+        let paths: Vec<_> = regions.map(Path::to_owned).into_iter().collect();
+        let (reading, _) = validate::read(&paths, None, &catalog, now);
+        let shared = Shared::of(usable(reading)?);
+        Ok(Self { catalog, shared, now })
+    }
+
+    fn read(&self, shared: &Shared, path: &Path, text: &str) -> Result<ParsedDocuments, String> {
+        let mut reading = shared.reading();
+        reading.add(&Source::new(path.display().to_string(), text));
+        // What was right when the agent began stays so: a date that has passed since takes nothing out of force.
+        reading.check(&self.catalog, self.now);
+        usable(reading)
+    }
+
+    /// What should exist by a text that is in force, with the decisions that hold.
+    pub fn load(
+        &self,
+        text: &InForce<Shared>,
+        blueprint: &str,
+        decisions: &Decisions,
+        now: Moment,
+    ) -> Result<Wanted, String> {
+        let reading = self.read(&text.shared, &text.path, &text.text)?;
+        let document = named(&reading, blueprint)
+            .ok_or_else(|| format!("{} has no blueprint {blueprint}", text.path.display()))?;
+        let desired = build(document, &reading.regions, &self.catalog, decisions, now)?.desired;
+        let figures = CatalogFigures::new(Arc::clone(&self.catalog), &desired, SystemClock.now());
+        Ok(Wanted { desired, figures })
+    }
+
+    /// The first primary region of a blueprint, whose account is its home.
+    pub fn primary(&self, text: &InForce<Shared>, blueprint: &str) -> Option<RegionId> {
+        let reading = self.read(&text.shared, &text.path, &text.text).ok()?;
+        named(&reading, blueprint)?.blueprint.cells().first().map(|cell| cell.primary.clone())
+    }
+}
+
+impl Examine for Language {
+    type Shared = Shared;
+
+    fn is_shared(&self, text: &str) -> bool {
+        let is_named = |kind: &str| ["Region", "Account"].iter().any(|shared| kind.contains(shared));
+        text.lines().filter_map(|line| line.trim_start().strip_prefix("kind:")).any(is_named)
+    }
+
+    fn share(&self, texts: &[(&Path, &str)]) -> Result<Shared, String> {
+        let mut reading = self.shared.reading();
+        for (path, text) in texts {
+            reading.add(&Source::new(path.display().to_string(), *text));
+        }
+        Ok(Shared::of(usable(reading)?))
+    }
+
+    fn examine(&self, shared: &Shared, path: &Path, text: &str) -> Examined {
+        let examined = || {
+            let reading = self.read(shared, path, text)?;
+            for document in &reading.blueprints {
+                build(document, &reading.regions, &self.catalog, &Decisions::default(), self.now)?;
+            }
+            let names = reading.blueprints.iter().map(|document| document.blueprint.name().as_str().into());
+            Ok(names.collect())
+        };
+        match examined() {
+            Ok(blueprints) => Examined { blueprints, wrong: None },
+            Err(why) => Examined { wrong: Some(why), ..Examined::default() },
+        }
+    }
+}
+
+fn named<'a>(reading: &'a ParsedDocuments, blueprint: &str) -> Option<&'a ParsedBlueprint> {
+    reading.blueprints.iter().find(|document| document.blueprint.name().as_str() == blueprint)
+}
+
+fn build(
+    document: &ParsedBlueprint,
+    regions: &RegionBook,
+    catalog: &Catalog,
+    decisions: &Decisions,
+    now: Moment,
+) -> Result<desired::Built, String> {
+    desired::build(&document.blueprint, regions, catalog, decisions, now)
+        .map_err(|findings| problems(&located(document, findings)))
+}
+
+/// A reading without errors.
+fn usable(reading: ParsedDocuments) -> Result<ParsedDocuments, String> {
+    if reading.diagnostics.has_errors() { Err(problems(&reading.diagnostics)) } else { Ok(reading) }
+}
+
+/// The errors, each in a sentence with its line: for a log, where no text can be drawn under.
+fn problems(found: &Diagnostics) -> String {
+    let errors = found.iter().filter(|one| one.severity == Severity::Error);
+    let errors: Vec<String> = errors
+        .map(|one| {
+            let help = one.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+            format!("line {}: {}{help}", one.line, one.message)
+        })
+        .collect();
+    let more = errors.len().saturating_sub(PROBLEMS_TOLD_MAX);
+    let mut told = errors[..errors.len() - more].join("; ");
+    if more > 0 {
+        let _ = write!(told, "; and {more} more: `rgctl validate` shows all");
+    }
+    told
+}

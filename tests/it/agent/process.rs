@@ -1,0 +1,430 @@
+//! Agents as processes: what they do to a world, what they hear, and what a daemon meets.
+//!
+//! Real time passes here, since what is shown is what the operating system does; virtual time passes 3,600 times as fast.
+
+#![expect(clippy::disallowed_methods, reason = "real processes live in real time")]
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rgctl_model::ports::Store;
+use rgctl_model::scope::Scope;
+use rgctl_schema::names::{BlueprintName, RunId};
+use rgctl_schema::time::{Moment, Span};
+use rgctl_sim::SimCloud;
+use rgctl_store::journal::SqliteStore;
+use rgctl_store::objects::WorldFile;
+
+use crate::cli::Place;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A blueprint of one small store.
+fn blueprint(name: &str, class: &str) -> String {
+    format!(
+        "apiVersion: rgctl.dev/v1alpha1
+kind: Blueprint
+metadata: {{ name: {name} }}
+spec:
+  demand:
+    players: {{ peakConcurrent: 2k, growthPerMonth: 1% }}
+    requestsPerPlayerPerMinute: 12
+    readShare: 85%
+    hotData: {{ size: 40GiB, retention: 90d }}
+  objectives: {{ availability: 99%, p99: 100ms, rto: 8h, rpo: 24h }}
+  regions: {{ primary: us-east-1 }}
+  residency: {{ allow: [us-*] }}
+  stores:
+    - name: ranking
+      engine: valkey
+      purpose: rankings
+      demand: {{ requestShare: 60%, readShare: 95%, dataSize: 1GiB, workingSet: 1GiB }}
+      class: {class}
+      shards: 1
+      replicasPerShard: {{ min: 1, max: 2 }}
+      cache: {{ pattern: cache-aside, ttl: 30m, hitRatio: 85%, eviction: volatile-lru }}
+      backup: {{ retention: 1d }}
+"
+    )
+}
+
+const SMALL: &str = "cache.t4g.medium";
+const LARGE: &str = "cache.r7g.large";
+
+/// An agent that runs, with what it has said.
+struct Running {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    seen: usize,
+}
+
+impl Running {
+    fn start(place: &Place, more: &[&str]) -> Self {
+        let mut line = vec!["agent", "run", "-f", "blueprints", "--log-format", "json"];
+        if !more.contains(&"--pace") {
+            line.extend(["--pace", "3600"]);
+        }
+        line.extend(more);
+        Self::spawn(Command::new(assert_cmd::cargo::cargo_bin!("rgctl")).args(line), place.path())
+    }
+
+    fn spawn(command: &mut Command, folder: &Path) -> Self {
+        let command = command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log: Arc<Mutex<String>> = Arc::default();
+        let (to, from) = (Arc::clone(&log), BufReader::new(child.stderr.take().unwrap()));
+        std::thread::spawn(move || {
+            for line in from.lines().map_while(Result::ok) {
+                let _ = writeln!(to.lock().unwrap(), "{line}");
+            }
+        });
+        Self { child, log, seen: 0 }
+    }
+
+    /// Waits until a line is said that has all of these words, after those that were waited for before; yields it.
+    fn says(&mut self, words: &[&str]) -> String {
+        let began = Instant::now();
+        loop {
+            let log = self.log.lock().unwrap().clone();
+            for (end, line) in
+                log.match_indices('\n').map(|(end, _)| end).filter(|end| *end >= self.seen).map(|end| {
+                    let start = log[..end].rfind('\n').map_or(0, |before| before + 1);
+                    (end + 1, &log[start..end])
+                })
+            {
+                if words.iter().all(|word| line.contains(word)) {
+                    self.seen = end;
+                    return line.to_owned();
+                }
+            }
+            assert!(began.elapsed() < PATIENCE, "{words:?} was never said after\n{}", &log[self.seen..]);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// How it ended, with what it wrote as data.
+    fn ends(mut self) -> (i32, String) {
+        let mut data = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut data).unwrap();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        (code, data)
+    }
+
+    fn is_stopped(self) -> (i32, String) {
+        self.signal("TERM");
+        self.ends()
+    }
+
+    fn lines(&self, word: &str) -> usize {
+        self.log.lock().unwrap().lines().filter(|line| line.contains(word)).count()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            println!("{}", self.log.lock().unwrap());
+        }
+    }
+}
+
+fn place(blueprints: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("blueprints")).unwrap();
+    for (name, class) in blueprints {
+        place.write(&format!("blueprints/{name}.yaml"), &blueprint(name, class));
+    }
+    place
+}
+
+fn status_of(place: &Place, name: &str) -> String {
+    place.run(&["status", "-f", &format!("blueprints/{name}.yaml")]).data
+}
+
+fn get(address: &str, path: &str) -> String {
+    use std::io::Write as _;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn an_agent_that_acts_once_makes_what_is_wanted_and_a_second_one_finds_nothing_to_do() {
+    let place = place(&[("one", SMALL), ("two", SMALL)]);
+    let observed = Running::start(&place, &["--no-listen", "--once"]).ends();
+    assert_eq!(
+        observed,
+        (2, "2 blueprints: 2 pending; 2 turns\n".to_owned()),
+        "without `--apply` nothing is done"
+    );
+    let (code, data) = Running::start(&place, &["--no-listen", "--once", "--apply"]).ends();
+    assert_eq!(code, 0, "{data}");
+    assert!(data.starts_with("2 blueprints: 2 ready; "), "{data}");
+    assert_eq!(place.run(&["plan", "-f", "blueprints/one.yaml", "--detailed-exitcode"]).code, 0);
+    let again = Running::start(&place, &["--no-listen", "--once", "--apply"]).ends();
+    assert_eq!(again, (0, "2 blueprints: 2 ready; 2 turns\n".to_owned()));
+}
+
+#[test]
+fn files_that_change_break_come_and_go_are_followed_and_nothing_is_deleted() {
+    let place = place(&[("one", SMALL)]);
+    let mut agent = Running::start(&place, &["--no-listen", "--apply"]);
+    agent.says(&["\"one\"", "\"ready\""]);
+    // Half of it is written.
+    let whole = blueprint("one", LARGE);
+    place.write("blueprints/one.yaml", &whole[..whole.len() / 2]);
+    let said = agent.says(&["the file cannot be used", "its last good text stays in force"]);
+    assert!(said.contains("line "), "{said}");
+    place.write("blueprints/one.yaml", &whole);
+    agent.says(&["\"one\"", "\"progressing\""]);
+    agent.says(&["\"one\"", "\"ready\""]);
+    assert!(status_of(&place, "one").contains(LARGE), "{}", status_of(&place, "one"));
+    place.write("blueprints/copy.yaml", &whole);
+    agent.says(&["two files have this blueprint"]);
+    std::fs::remove_file(place.path().join("blueprints/copy.yaml")).unwrap();
+    agent.says(&["one file has this blueprint again"]);
+    place.write("kept.yaml", &whole);
+    std::fs::remove_file(place.path().join("blueprints/one.yaml")).unwrap();
+    agent.says(&["the file is gone: nothing is deleted"]);
+    let (code, data) = agent.is_stopped();
+    assert_eq!((code, data.split(';').next()), (0, Some("0 blueprints")), "{data}");
+    assert_eq!(
+        place.run(&["plan", "-f", "kept.yaml", "--detailed-exitcode"]).code,
+        0,
+        "everything is still there"
+    );
+}
+
+#[test]
+fn orders_reach_an_agent_through_the_store_and_outlive_it() {
+    let place = place(&[("one", SMALL)]);
+    let mut agent = Running::start(&place, &["--no-listen", "--apply"]);
+    agent.says(&["\"one\"", "\"ready\""]);
+    assert_eq!(place.run(&["agent", "pause", "one"]).code, 0);
+    agent.says(&["ordered", "Pause"]);
+    agent.says(&["\"one\"", "\"paused\"", "let rest"]);
+    place.write("blueprints/one.yaml", &blueprint("one", LARGE));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(agent.is_stopped().0, 0);
+    assert!(status_of(&place, "one").contains(SMALL));
+    // The next one is bound by it, too.
+    let mut agent = Running::start(&place, &["--no-listen", "--apply"]);
+    agent.says(&["\"one\"", "\"paused\""]);
+    let orders = place.run(&["agent", "orders"]).data;
+    assert!(orders.starts_with("paused: one, by "), "{orders}");
+    assert_eq!(place.run(&["agent", "resume", "--all"]).code, 0);
+    agent.says(&["\"one\"", "\"ready\""]);
+    assert_eq!(agent.is_stopped().0, 0);
+    assert!(status_of(&place, "one").contains(LARGE));
+}
+
+#[test]
+fn a_signal_closes_an_open_run_and_gives_its_lease_back_and_a_second_one_leaves_at_once() {
+    let place = place(&[("one", SMALL)]);
+    // Slow enough that the run is open for a while.
+    let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "60"]);
+    agent.says(&["\"one\"", "calls"]);
+    let (code, data) = agent.is_stopped();
+    assert_eq!(code, 0, "{data}");
+    let history = place.run(&["history", "one"]).data;
+    assert!(history.contains("stopped"), "{history}");
+    assert!(!status_of(&place, "one").contains("lease:"), "{}", status_of(&place, "one"));
+    let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "3600"]);
+    agent.says(&["\"one\"", "\"ready\""]);
+    place.write("blueprints/one.yaml", &blueprint("one", LARGE));
+    agent.says(&["\"one\"", "calls"]);
+    agent.signal("INT");
+    agent.signal("INT");
+    let code = agent.ends().0;
+    assert!(code == 130 || code == 0, "{code}");
+}
+
+#[test]
+fn health_and_numbers_are_told_on_loopback() {
+    let place = place(&[("one", SMALL)]);
+    let mut agent = Running::start(&place, &["--listen", "127.0.0.1:0", "--apply"]);
+    let said = agent.says(&["listening"]);
+    let address = said.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    agent.says(&["\"one\"", "\"ready\""]);
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
+    // They are told twice a second.
+    for _ in 0..100 {
+        if get(address, "/readyz").starts_with("HTTP/1.1 200") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"), "{}", get(address, "/readyz"));
+    let numbers = get(address, "/metrics");
+    for line in
+        ["rgctl_blueprints{condition=\"ready\"} 1", "rgctl_cloud_looks_total{", "region=\"us-east-1\"} "]
+    {
+        assert!(numbers.contains(line), "{line} is not in\n{numbers}");
+    }
+    // A second agent cannot have the same address, and says so before it does anything.
+    let second = Running::start(&place, &["--listen", address]);
+    assert_eq!(second.ends().0, 6);
+    assert_eq!(agent.is_stopped().0, 0);
+}
+
+#[test]
+fn an_agent_that_was_stopped_while_another_took_its_lease_does_nothing_under_it_and_goes_on_after() {
+    let place = place(&[("one", SMALL)]);
+    let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "60"]);
+    agent.says(&["\"one\"", "calls"]);
+    agent.signal("STOP");
+    let state = place.path().join(".rgctl");
+    let store = SqliteStore::open(&state).unwrap();
+    let (_, home) = SimCloud::peek(&WorldFile::under(&state)).unwrap();
+    let scope = Scope::new(home, BlueprintName::new("one").unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let taken = runtime.block_on(async {
+        let watched = store.lease(&scope).await.unwrap().unwrap();
+        let (run, lasts) = (RunId("another".to_owned()), Span::from_mins(1));
+        store
+            .take_lease(&scope, &run, "bob@elsewhere (process 1)", Moment::EPOCH, lasts, Some(&watched))
+            .await
+    });
+    let taken = taken.unwrap();
+    let lines = runtime.block_on(store.entries(&scope, 0)).unwrap().len();
+    agent.signal("CONT");
+    agent.says(&["\"one\"", "\"held\"", "bob@elsewhere"]);
+    assert_eq!(runtime.block_on(store.entries(&scope, 0)).unwrap().len(), lines, "it wrote nothing");
+    runtime.block_on(store.release_lease(&taken)).unwrap();
+    assert_eq!(place.run(&["sim", "advance", "1h"]).code, 0);
+    agent.says(&["\"one\"", "\"ready\""]);
+    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(place.run(&["plan", "-f", "blueprints/one.yaml", "--detailed-exitcode"]).code, 0);
+}
+
+#[test]
+fn a_world_that_is_damaged_is_said_and_does_not_make_the_agent_spin() {
+    let place = place(&[("one", SMALL)]);
+    let mut agent = Running::start(&place, &["--listen", "127.0.0.1:0", "--apply"]);
+    let said = agent.says(&["listening"]);
+    let address = said.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    agent.says(&["\"one\"", "\"ready\""]);
+    let file = rusqlite::Connection::open(place.path().join(".rgctl/sim.sqlite")).unwrap();
+    file.busy_timeout(Duration::from_secs(10)).unwrap();
+    file.execute_batch(
+        "UPDATE objects SET body = '{', version = version + 1000000 WHERE key LIKE 'object/%'",
+    )
+    .unwrap();
+    agent.says(&["regions that do not answer", "us-east-1"]);
+    let before = agent.lines("");
+    std::thread::sleep(Duration::from_secs(3));
+    let more = agent.lines("") - before;
+    assert!(more < 50, "{more} lines in three seconds");
+    assert!(get(address, "/readyz").starts_with("HTTP/1.1 503"));
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "to start it anew would mend nothing");
+    let ticks = std::fs::read_to_string(format!("/proc/{}/stat", agent.child.id())).unwrap();
+    let used: u64 = ticks.split(' ').skip(13).take(2).map(|word| word.parse::<u64>().unwrap()).sum();
+    assert!(used < 1_000, "{used} hundredths of a second of processor time");
+    assert_eq!(agent.is_stopped().0, 0);
+}
+
+/// Lets no file of a process grow any more, as on a full disk; or lets them.
+#[cfg(target_os = "linux")]
+fn has_room(process: u32, has: bool) {
+    let size = if has { "--fsize=unlimited:unlimited" } else { "--fsize=1:unlimited" };
+    let done = Command::new("prlimit").args(["--pid", &process.to_string(), size]).status().unwrap();
+    assert!(done.success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_is_said_and_nothing_is_called_that_cannot_be_recorded() {
+    let place = place(&[("one", SMALL)]);
+    let exe = assert_cmd::cargo::cargo_bin!("rgctl");
+    // The signal would end the process; a full disk sends none.
+    let line = format!(
+        "trap '' XFSZ; exec {} agent run -f blueprints --log-format json --pace 3600 --no-listen --apply",
+        exe.display()
+    );
+    let mut agent = Running::spawn(Command::new("bash").args(["-c", &line]), place.path());
+    agent.says(&["\"one\"", "\"ready\""]);
+    has_room(agent.child.id(), false);
+    place.write("blueprints/one.yaml", &blueprint("one", LARGE));
+    agent.says(&["\"one\"", "\"failed\""]);
+    let before = agent.lines("");
+    std::thread::sleep(Duration::from_secs(3));
+    let more = agent.lines("") - before;
+    assert!(more < 50, "{more} lines in three seconds");
+    assert_eq!(agent.lines("modify"), 0, "nothing is called that cannot be recorded");
+    has_room(agent.child.id(), true);
+    agent.says(&["\"one\"", "\"ready\""]);
+    assert_eq!(agent.is_stopped().0, 0);
+    assert!(status_of(&place, "one").contains(LARGE), "with room it went on");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let place = place(&[("one", SMALL)]);
+    let exe = assert_cmd::cargo::cargo_bin!("rgctl");
+    let line = format!(
+        "trap '' XFSZ; exec {} agent run -f blueprints --pace 3600 --no-listen --apply 2>log",
+        exe.display()
+    );
+    let mut agent = Running::spawn(Command::new("bash").args(["-c", &line]), place.path());
+    let log = place.path().join("log");
+    for _ in 0..1_000 {
+        if std::fs::read_to_string(&log).is_ok_and(|log| log.contains("ready")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    has_room(agent.child.id(), false);
+    place.write("blueprints/one.yaml", "half a text");
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(agent.child.try_wait().unwrap().is_none(), "it runs on");
+    has_room(agent.child.id(), true);
+    assert_eq!(agent.is_stopped().0, 0);
+}
+
+#[test]
+fn drift_is_watched_a_line_at_each_change_until_a_signal() {
+    let place = place(&[("one", SMALL)]);
+    assert_eq!(Running::start(&place, &["--no-listen", "--apply", "--once"]).ends().0, 0);
+    let watch = ["drift", "-f", "blueprints/one.yaml", "--watch", "--pace", "3600"];
+    let mut watching =
+        Running::spawn(Command::new(assert_cmd::cargo::cargo_bin!("rgctl")).args(watch), place.path());
+    // What it says is data: it is read line by line as it comes.
+    let mut data = BufReader::new(watching.child.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        data.read_line(&mut line).unwrap();
+        line
+    };
+    assert!(line().ends_with(" one: as wanted\n"));
+    let group = "us-east-1/elasticache.group/one-ranking-use1";
+    let edited = place.run(&["sim", "edit", group, "snapshot_retention_days=9"]);
+    assert_eq!(edited.code, 0, "{}", edited.talk);
+    let differs = line();
+    assert!(
+        differs.contains(" one: ")
+            && differs.contains("differs")
+            && differs.contains("changed outside rgctl"),
+        "{differs}"
+    );
+    assert_eq!(place.run(&["sim", "edit", group, "snapshot_retention_days=1"]).code, 0);
+    let over = line();
+    assert!(over.contains("no longer: "), "{over}");
+    assert!(line().ends_with(" one: as wanted\n"));
+    watching.signal("TERM");
+    assert_eq!(watching.child.wait().unwrap().code(), Some(0));
+}
