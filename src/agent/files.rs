@@ -224,6 +224,11 @@ impl<S: Send + Sync> Folder<S> {
         changes
     }
 
+    /// What texts share now.
+    pub fn shared(&self) -> &S {
+        &self.shared
+    }
+
     /// The text of a blueprint that is in force.
     pub fn in_force(&self, blueprint: &str) -> Option<&InForce<S>> {
         self.in_force.get(blueprint)

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::{Change, Examine, Folder, InForce};
-use rgctl_machine::inputs::{self, Allowance, DOCUMENT_BYTES_MAX, InputError, Stamp};
+use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX, InputBudget, InputError, Stamp};
 use rgctl_schema::time::Span;
 
 /// Files of an agent: one for each of ten thousand blueprints, and as many again.
@@ -42,6 +42,11 @@ impl<E: Examine> Follower<E> {
         Arc::clone(&self.texts)
     }
 
+    /// What texts share now.
+    pub fn shared(&self) -> &E::Shared {
+        self.folder.shared()
+    }
+
     /// Files that cannot be used as they are now.
     pub fn refused(&self) -> usize {
         self.folder.refused()
@@ -51,7 +56,7 @@ impl<E: Examine> Follower<E> {
     pub fn look(&mut self, since_boot: Span) -> Result<Vec<Change>, InputError> {
         let listed = self.list()?;
         let to_read = self.folder.look(&listed, since_boot);
-        let mut allowance = Allowance::new(BYTES_MAX);
+        let mut allowance = InputBudget::new(BYTES_MAX);
         let read = to_read.into_iter().map(|path| {
             // A folder is searched for files: a pipe in it would hold up the rest.
             let text = inputs::is_file(&path).and_then(|()| allowance.text(&path, DOCUMENT_BYTES_MAX));

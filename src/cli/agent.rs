@@ -65,6 +65,8 @@ pub async fn run(command: &AgentCommand, settings: &Settings, output: &mut Outpu
 struct Scene {
     means: Means,
     follower: Follower<Language>,
+    /// What the first look at the files found.
+    first: Vec<Change>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     rhythm: Rhythm,
@@ -80,12 +82,14 @@ impl Scene {
         output: &mut Output,
     ) -> Result<Self, Failure> {
         let catalog = Arc::new(figures::catalog(settings)?);
-        let adapters = adapters::open(settings)?;
-        keep_pace(&adapters, pace, output)?;
         let bad = |why: String| Failure::new(Exit::BadInput, why);
-        let language =
-            Language::new(catalog, regions.map(PathBuf::as_path), adapters.clock.now()).map_err(bad)?;
-        let follower = Follower::new(files.to_vec(), language.clone()).map_err(bad)?;
+        let regions = regions.map(PathBuf::as_path);
+        let language = Language::new(catalog, regions, adapters::now(settings)).map_err(bad)?;
+        let mut follower = Follower::new(files.to_vec(), language.clone()).map_err(bad)?;
+        // The files say as whom each region is worked in. What cannot be read at all is said before anything is opened.
+        let first = follower.look(SystemClock.since_boot())?;
+        let adapters = adapters::open(&settings.working_as(follower.shared().identities()))?;
+        keep_pace(&adapters, pace, output)?;
         let observer =
             Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
         let orders = match settings.store {
@@ -96,6 +100,7 @@ impl Scene {
         Ok(Self {
             means: Means { adapters, observer, texts, language, stop },
             follower,
+            first,
             health: Arc::new(Health::new(&SystemClock)),
             metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
             rhythm: Rhythm { orders, ..Rhythm::default() },
@@ -105,14 +110,14 @@ impl Scene {
 
     /// Goes round until a signal ends it, or all is judged once. A second signal leaves at once.
     async fn play(self, organ: impl FnOnce(Means) -> Turns) -> Result<Ended, Failure> {
-        let Self { means, follower, health, metrics, rhythm, limits } = self;
+        let Self { means, follower, first, health, metrics, rhythm, limits } = self;
         let stop = means.stop.clone();
         let sim = means.adapters.sim.clone();
         let (clock, wall) = (Arc::clone(&means.adapters.clock), SystemClock);
         let turns = organ(means);
         let (send, news) = mpsc::channel(NEWS_MAX);
         let account = turns.adapters().cloud_word();
-        let follow = follow(follower, account, send);
+        let follow = follow(follower, first, account, send);
         let stopping = || stop.is_made();
         let agent = Agent {
             organ: &turns as &dyn Organ,
@@ -226,11 +231,16 @@ fn keep_pace(adapters: &Adapters, pace: &PaceArgs, output: &mut Output) -> Resul
 /// Looks at files now and then, beside the loop: a disk that hangs does not hold it up.
 async fn follow(
     follower: Follower<Language>,
+    first: Vec<Change>,
     account: &'static str,
     send: mpsc::Sender<News>,
 ) -> std::convert::Infallible {
+    let mut identities = follower.shared().identities();
     let follower = Arc::new(Mutex::new(follower));
     let clock = SystemClock;
+    for news in first.into_iter().filter_map(|change| news_of(change, account)) {
+        let _ = send.send(news).await;
+    }
     loop {
         let next = clock.now() + LOOK;
         let own = Arc::clone(&follower);
@@ -238,10 +248,15 @@ async fn follow(
             // A poisoned lock holds what the last look found.
             let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
             let changes = own.look(clock.since_boot());
-            (changes, own.refused())
+            (changes, own.refused(), own.shared().identities())
         });
         let answer = match looked.await {
-            Ok((Ok(changes), refused)) => {
+            Ok((Ok(changes), refused, now)) => {
+                if now != identities {
+                    tracing::warn!(target: "rgctl::agent",
+                        "accounts or their regions have changed: an agent that is started anew works by them");
+                    identities = now;
+                }
                 for change in changes {
                     if let Some(news) = news_of(change, account) {
                         let _ = send.send(news).await;
@@ -249,7 +264,7 @@ async fn follow(
                 }
                 Ok(refused)
             }
-            Ok((Err(error), _)) => Err(format!("{error}: {}", error.remedy())),
+            Ok((Err(error), ..)) => Err(format!("{error}: {}", error.remedy())),
             Err(_) => Err("the files could not be judged: a mistake of rgctl, please report it".to_owned()),
         };
         // The loop has ended: nobody listens any more, and this is dropped.

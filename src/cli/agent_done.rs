@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::agent::observer::RegionFigures;
 use crate::agent::queue::{Next, hash_of, part_of};
 use crate::agent::work::{Condition, Done, Key, Sight};
-use crate::report::drift::{Cause, DriftReport};
+use crate::report::drift::{DriftCause, DriftReport};
 use crate::report::words;
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_engine::execution::reconcile::Reconciled;
@@ -96,7 +96,7 @@ pub fn acted(reconciled: &Reconciled, is_open: bool, in_vain: &mut u32, stopping
 
 /// A turn that only looks and plans.
 pub fn observed(plan: &Plan, report: &DriftReport) -> Done {
-    let outside = report.differences.iter().filter(|one| one.cause == Cause::ChangedOutside).count();
+    let outside = report.differences.iter().filter(|one| one.cause == DriftCause::ChangedOutside).count();
     let drift = if outside == 0 { String::new() } else { format!(", {outside} changed outside rgctl") };
     let told = if plan.health.needs_person() {
         let line = plan.health.line().unwrap_or_default();

@@ -41,11 +41,9 @@ impl Shared {
 
     /// Documents that are read on top of it.
     fn reading(&self) -> ParsedDocuments {
-        ParsedDocuments {
-            regions: self.regions.clone(),
-            accounts: self.accounts.clone(),
-            ..ParsedDocuments::default()
-        }
+        let mut reading = ParsedDocuments::of(self.regions.clone(), &[]);
+        reading.accounts = self.accounts.clone();
+        reading
     }
 
     /// As whom each region is worked in.

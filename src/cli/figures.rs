@@ -62,7 +62,7 @@ impl CatalogFigures {
     }
 
     /// The catalog that they are from.
-    pub const fn catalog(&self) -> &Catalog {
+    pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 }

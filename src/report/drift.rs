@@ -158,8 +158,8 @@ pub fn changes(before: Option<&DriftReport>, now: &DriftReport) -> Vec<String> {
         let fields =
             if one.fields.is_empty() { String::new() } else { format!(": {}", one.fields.join(", ")) };
         let cause = match one.cause {
-            Cause::ChangedOutside => "changed outside rgctl",
-            Cause::NotYetApplied => "not yet applied",
+            DriftCause::ChangedOutside => "changed outside rgctl",
+            DriftCause::NotYetApplied => "not yet applied",
         };
         format!("{}{fields} ({cause})", one.what)
     };
