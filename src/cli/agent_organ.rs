@@ -19,8 +19,8 @@ use crate::agent::folder::{Texts, text_of};
 use crate::agent::observer::{Observer, SharedCloud};
 use crate::agent::work::{Asked, Command, Done, Key, Order, Organ, Sight};
 use crate::report::drift::{self, DriftReport};
-use rgctl_engine::execution::drive::{DriveError, Environment, IfHeld, Job, Watch};
-use rgctl_engine::execution::reconcile::{Session, reconcile_once, renew_where_due};
+use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Watch};
+use rgctl_engine::execution::reconcile::{Session, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX};
 use rgctl_model::inbox::{self, Request};
@@ -151,7 +151,7 @@ impl Turns {
         let cloud = self.eyes(&name, asked);
         let environment = Environment { cloud: &cloud, ..self.adapters.environment() };
         let done = if self.acts {
-            self.act(&environment, &name, &loaded, &mut slot, asked).await?
+            self.act(&environment, &name, &loaded, decisions.last_seq, &mut slot, asked).await?
         } else {
             self.observe(&environment, &scope, &loaded).await?
         };
@@ -172,6 +172,7 @@ impl Turns {
         environment: &Environment<'_>,
         name: &BlueprintName,
         loaded: &Wanted,
+        decided: u64,
         slot: &mut Slot,
         asked: Asked,
     ) -> Result<Done, DriveError> {
@@ -183,9 +184,12 @@ impl Turns {
             policy: &policy,
             figures: &loaded.figures,
             agreed: None,
+            joins: None,
+            decided,
             purpose: Purpose::Apply,
             authority: Authority::Person,
             run: &run,
+            begins: if asked.by_person { Begins::Asked } else { Begins::Due },
             owner: &self.owner,
             deadline: None,
             if_held: IfHeld::GiveUp,
@@ -292,9 +296,15 @@ impl Turns {
         // A turn that runs renews by itself.
         let Ok(mut slot) = slot.try_lock() else { return };
         let environment = self.adapters.environment();
-        if let Err(error) = renew_where_due(&environment, &slot.session).await {
-            tracing::warn!(target: "rgctl::agent", %error, "a lease was lost: the next turn begins from the record");
-            slot.session = Session::default();
+        if slot.session.renewal_due().is_none_or(|due| due > environment.wall.now()) {
+            return;
+        }
+        match keep_lease(&environment, &mut slot.session).await {
+            Ok(()) => {}
+            Err(DriveError::Store(StoreError::Fenced { .. })) => {
+                tracing::warn!(target: "rgctl::agent", "a lease was lost: the next turn begins from the record");
+            }
+            Err(error) => tracing::warn!(target: "rgctl::agent", %error, "a lease could not be renewed"),
         }
     }
 }

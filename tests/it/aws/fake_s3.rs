@@ -414,8 +414,9 @@ async fn a_store_gets_its_identity_through_trouble_that_passes_and_one_only() {
 /// Looks through what `plan`, `drift` and the like look through, on an empty world.
 async fn looked(bucket: &Arc<Mutex<Bucket>>, world: &SimCloud) -> (Plan, Option<RecordId>) {
     let outside = Adapters {
-        cloud: Box::new(world.clone()),
-        clock: Box::new(world.clock()),
+        cloud: Arc::new(world.clone()),
+        clock: Arc::new(world.clock()),
+        sim: Some(world.clone()),
         wall: SystemClock,
         store: Box::new(process(bucket).0),
     };
