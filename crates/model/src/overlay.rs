@@ -283,7 +283,8 @@ pub struct Decided {
     pub hash: String,
 }
 
-/// What an overlay held that was withdrawn, or replaced by one that holds less: taking it away needs consent.
+/// What an overlay held that was withdrawn, or replaced by one that holds less: taking it away needs consent, unless the
+/// scaler decides, and decided not before that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Of which overlay.
@@ -356,8 +357,7 @@ impl Decisions {
         match what {
             Decision::Set { overlay } => {
                 let replaced = self.overlays.insert(overlay.key.clone(), (seq, overlay.clone()));
-                // The scaler goes down by its own rules.
-                if let Some((_, replaced)) = replaced.filter(|_| overlay.key.owner != Owner::Scaler) {
+                if let Some((_, replaced)) = replaced {
                     self.leave(replaced, Some(&overlay.target), seq);
                 }
             }

@@ -361,7 +361,7 @@ impl Dimension<'_> {
             let is_by_rules = scaler.zip(ended).is_some_and(|((_, set), ended)| set >= ended);
             (&effect.overlay.target, is_own || is_by_rules)
         });
-        let left = left.iter().map(|left| (&left.target, scaler.is_some_and(|(epoch, _)| epoch > left.seq)));
+        let left = left.iter().map(|left| (&left.target, scaler.is_some_and(|(epoch, _)| epoch >= left.seq)));
         let all = candidates.chain(left).chain([(own, scaler.is_some())]);
         let more = |target: &Target| self.is_of_axis(target) && !self.limits.is_at_least(now, target);
         let more: Vec<(&Target, bool)> = all.filter(|(target, _)| more(target)).collect();
