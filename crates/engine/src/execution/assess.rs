@@ -36,6 +36,20 @@ pub(super) struct Assessment {
     pub has_calls_unclear: bool,
 }
 
+impl Assessment {
+    /// The steps under way, with what the record knows of them. Both are sorted, so that nothing needs to be searched for.
+    pub fn begun<'a>(
+        &'a self,
+        input: &TurnInput<'a>,
+    ) -> impl Iterator<Item = (&'a StepId, &'a InFlightStep)> + use<'a> {
+        let mut out = self.under_way.keys().peekable();
+        input.ledger.begun.iter().filter(move |(id, _)| {
+            while out.next_if(|other| other < id).is_some() {}
+            out.peek() == Some(id)
+        })
+    }
+}
+
 pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
     let planned: BTreeMap<&StepId, &plan::Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
     // A key that cannot be compared says nothing about how a step goes.

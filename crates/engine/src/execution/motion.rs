@@ -3,7 +3,7 @@
 //! Goes in: one look after another at the objects that a run is about. Comes out: since when each stands as it stands, and
 //! until when anything has moved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::planning;
@@ -31,6 +31,8 @@ pub struct Motion {
     pub moved: Moment,
     /// What one turn found is handed on to the next as it is.
     standing: Arc<BTreeMap<Address, ObservedState>>,
+    /// Whether one of them is in a state for longer than nearly every one is.
+    has_unusual: bool,
 }
 
 /// Something that is waited for beyond the usual.
@@ -49,39 +51,48 @@ pub struct Wait {
 impl Motion {
     /// Nothing has been seen yet.
     pub fn new(began: Moment) -> Self {
-        Self { moved: began, standing: Arc::default() }
+        Self { moved: began, standing: Arc::default(), has_unusual: false }
     }
 
     /// Takes note of how objects stand now, beside how they stood before.
-    pub(super) fn look_at<'a>(
+    pub(super) fn look_at(
         &mut self,
         before: &Self,
         inventory: &Inventory,
-        objects: impl Iterator<Item = &'a Address>,
+        objects: &BTreeSet<&Address>,
         now: Moment,
     ) {
-        // In order, so that the ones before need not be searched for.
+        // All of them are sorted, so that nothing needs to be searched for; but few are searched for sooner.
+        let are_many = objects.len() * 16 > inventory.seen.len();
+        let mut walk = are_many.then(|| inventory.seen.iter().peekable());
         let mut earlier = before.standing.iter().peekable();
-        let standing = objects.filter_map(|address| {
+        let mut standing = Vec::with_capacity(objects.len());
+        for address in objects.iter().copied() {
             while earlier.next_if(|(other, _)| *other < address).is_some() {}
             let before = earlier.peek().filter(|(other, _)| *other == address).map(|(_, standing)| *standing);
-            Some((address.clone(), self.stands(before, inventory, address, now)?))
-        });
-        self.standing = Arc::new(standing.collect());
+            let seen = match &mut walk {
+                None => inventory.seen.get(address),
+                Some(walk) => {
+                    while walk.next_if(|(other, _)| *other < address).is_some() {}
+                    walk.peek().filter(|(other, _)| *other == address).map(|(_, seen)| *seen)
+                }
+            };
+            if seen.is_some() || inventory.is_complete_for(address) {
+                standing.push((address.clone(), self.stands(before, seen, now)));
+            } else {
+                // Not being seen is no change.
+                standing.extend(before.map(|before| (address.clone(), before.clone())));
+            }
+        }
+        self.standing = Arc::new(standing.into_iter().collect());
     }
 
     fn stands(
         &mut self,
         before: Option<&ObservedState>,
-        inventory: &Inventory,
-        address: &Address,
+        seen: Option<&Observed>,
         now: Moment,
-    ) -> Option<ObservedState> {
-        let seen = inventory.seen.get(address);
-        if seen.is_none() && !inventory.is_complete_for(address) {
-            // Not being seen is no change.
-            return before.cloned();
-        }
+    ) -> ObservedState {
         let word = seen.map(word).unwrap_or_default();
         let since = match before {
             Some(before) if before.word == word => before.since,
@@ -92,10 +103,18 @@ impl Motion {
             // What was not looked at before has not moved.
             None => now,
         };
-        if let Some(usual) = seen.and_then(usual) {
+        let usual = seen.and_then(usual);
+        if let Some(usual) = usual {
             self.moves_until(since + usual.times(PATIENCE), now);
         }
-        Some(ObservedState { word, since })
+        self.has_unusual |= usual.is_some_and(|usual| now.since(since) > usual)
+            || seen.is_some_and(|seen| matches!(seen.facts.phase, Phase::Unknown(_)));
+        ObservedState { word, since }
+    }
+
+    /// Whether something that was looked at takes longer than nearly every one.
+    pub(super) const fn has_unusual(&self) -> bool {
+        self.has_unusual
     }
 
     /// Something moves until then, as far as that is not to come.

@@ -22,12 +22,17 @@ pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -
     if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
         motion.moved = now;
     }
-    motion.look_at(input.motion, input.inventory, open(input, plan, verdicts).into_iter(), now);
+    motion.look_at(input.motion, input.inventory, &open(input, plan, verdicts), now);
     // The effect of a call that was accepted may take this long to show.
+<<<<<<< HEAD
     for id in verdicts.under_way.keys() {
         if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == StepStatus::Accepted) {
             motion.moves_until(begun.since.at + input.pace.visibility, now);
         }
+=======
+    for (_, begun) in verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted) {
+        motion.moves_until(begun.since.at + input.pace.visibility, now);
+>>>>>>> de2bd2d (engine: what is under way is gone through beside the record, and what is usual is not asked about)
     }
     motion
 }
@@ -45,11 +50,12 @@ pub(super) fn waits(
     let mut waits: BTreeMap<String, Wait> =
         put_off.map(|(id, wait)| (id.to_string(), wait.clone())).collect();
     let mut of_steps = BTreeSet::new();
-    for id in verdicts.under_way.keys() {
-        let Some(begun) = input.ledger.begun.get(id) else { continue };
-        of_steps.insert(&begun.address);
-        if let Some((why, since)) = motion.takes_long(input.inventory, &begun.address, input.now) {
-            waits.insert(id.to_string(), Wait { why, since, again: None, calls: begun.tries.calls });
+    if motion.has_unusual() {
+        for (id, begun) in verdicts.begun(input) {
+            of_steps.insert(&begun.address);
+            if let Some((why, since)) = motion.takes_long(input.inventory, &begun.address, input.now) {
+                waits.insert(id.to_string(), Wait { why, since, again: None, calls: begun.tries.calls });
+            }
         }
     }
     for waiting in plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()) {
@@ -57,7 +63,8 @@ pub(super) fn waits(
         if let Blocker::Unseen { why, .. } = waiting {
             let since = motion.since(address, motion.moved);
             waits.insert(address.to_string(), Wait { why: why.clone(), since, again: None, calls: 0 });
-        } else if !of_steps.contains(address)
+        } else if motion.has_unusual()
+            && !of_steps.contains(address)
             && let Some((why, since)) = motion.takes_long(input.inventory, address, input.now)
         {
             waits.insert(address.to_string(), Wait { why, since, again: None, calls: 0 });
@@ -68,8 +75,8 @@ pub(super) fn waits(
 
 /// What a run is about now.
 fn open<'a>(input: &'a TurnInput<'_>, plan: &'a Plan, verdicts: &'a Assessment) -> BTreeSet<&'a Address> {
-    let begun = verdicts.under_way.keys().filter_map(|id| input.ledger.begun.get(id));
-    let begun = begun.flat_map(|begun| std::iter::once(&begun.address).chain(&begun.final_snapshot));
+    let begun = verdicts.begun(input);
+    let begun = begun.flat_map(|(_, begun)| std::iter::once(&begun.address).chain(&begun.final_snapshot));
     let waiting = plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()).map(Blocker::address);
     plan.steps.iter().map(|step| step.op.address()).chain(waiting).chain(begun).collect()
 }

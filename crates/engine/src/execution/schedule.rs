@@ -174,18 +174,12 @@ impl<'a> Room<'a> {
         let beside = plan.steps.iter().filter_map(|step| Some((step, step.op.beside()?)));
         let is_out = |(step, _): &(&Step, Address)| verdicts.under_way.contains_key(&step.id);
         room.taken.extend(beside.filter(is_out).map(|(_, beside)| beside));
-        let mut out = verdicts.under_way.keys().peekable();
-        for (id, begun) in &input.ledger.begun {
-            // Both are sorted, so that nothing needs to be searched for.
-            while out.next_if(|other| *other < id).is_some() {}
-            if out.peek() == Some(&id) {
-                *room.under_way.entry(plane(&begun.address)).or_default() += 1;
-                if begun.word == "modify"
-                    || begun.word == "delete"
-                    || tables::of(begun.address.kind).takes_failover
-                {
-                    room.disturb(&begun.address);
-                }
+        for (_, begun) in verdicts.begun(input) {
+            *room.under_way.entry(plane(&begun.address)).or_default() += 1;
+            if matches!(begun.word.as_str(), "modify" | "delete")
+                || tables::of(begun.address.kind).takes_failover
+            {
+                room.disturb(&begun.address);
             }
         }
         for waiting in &plan.waiting {

@@ -126,9 +126,13 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     let times = choice.later.iter().map(|later| later.until);
     let dues = verdicts.due.iter().chain(choice.late.values()).copied().chain(end).chain(times);
     let due = dues.filter(|at| *at > input.now).min();
-    let begun = verdicts.under_way.keys().filter_map(|id| input.ledger.begun.get(id));
+    let begun = verdicts.begun(input);
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.
+<<<<<<< HEAD
     let youngest = begun.map(|begun| begun.since.at).max().unwrap_or(motion.moved);
+=======
+    let youngest = begun.map(|(_, begun)| begun.since.at).max().unwrap_or(motion.moved);
+>>>>>>> de2bd2d (engine: what is under way is gone through beside the record, and what is usual is not asked about)
     let wake = input.now + input.pace.look_after(input.now, youngest);
     let wake = due.map_or(wake, |due| due.min(wake));
     Turn {
