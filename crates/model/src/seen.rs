@@ -26,6 +26,11 @@ impl Seen {
         Self(Arc::new(objects.into_iter().collect()))
     }
 
+    /// Whether it is a copy of another one, neither of which was changed since: then both hold the same.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn own(&mut self) -> &mut BTreeMap<Address, Arc<Observed>> {
         Arc::make_mut(&mut self.0)
     }

@@ -56,6 +56,11 @@ impl GoneInput<'_> {
         unwanted.into_iter().filter(is_let_go).map(|(address, _)| address.clone()).collect()
     }
 
+    /// Whether there is anything that the record knows and nobody wants.
+    pub(super) fn knows_unwanted(&self) -> bool {
+        !self.unwanted().is_empty()
+    }
+
     /// What the record knows and nobody wants. Both are sorted, so that nothing needs to be searched for.
     fn unwanted(&self) -> Vec<(&Address, &Claimed)> {
         let wanted = (self.purpose != Purpose::Destroy).then(|| self.desired.nodes.keys());

@@ -28,6 +28,7 @@ mod look;
 pub mod motion;
 mod pace;
 mod progress;
+mod quiet;
 pub mod reconcile;
 pub mod retry;
 mod schedule;

@@ -24,15 +24,8 @@ pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -
     }
     motion.look_at(input.motion, input.inventory, &open(input, plan, verdicts), now);
     // The effect of a call that was accepted may take this long to show.
-<<<<<<< HEAD
-    for id in verdicts.under_way.keys() {
-        if let Some(begun) = input.ledger.begun.get(id).filter(|begun| begun.status == StepStatus::Accepted) {
-            motion.moves_until(begun.since.at + input.pace.visibility, now);
-        }
-=======
     for (_, begun) in verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted) {
         motion.moves_until(begun.since.at + input.pace.visibility, now);
->>>>>>> de2bd2d (engine: what is under way is gone through beside the record, and what is usual is not asked about)
     }
     motion
 }

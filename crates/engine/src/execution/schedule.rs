@@ -72,6 +72,9 @@ pub(super) fn choose(
     verdicts: &Assessment,
     broken: &[Address],
 ) -> ScheduledCalls {
+    if plan.steps.is_empty() {
+        return ScheduledCalls::default();
+    }
     let mut room = Room::new(input, plan, verdicts, broken);
     let agreed = input.agreed.map(Agreed::of);
     let mut choice = ScheduledCalls::default();

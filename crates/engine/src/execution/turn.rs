@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::motion::{Motion, Wait};
-use super::{assess, late, progress, schedule};
+use super::{assess, late, progress, quiet, schedule};
 use crate::planning::{self, Figures, Memory, PlanInput, Unpriced};
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
@@ -95,7 +95,7 @@ pub fn turn(input: &TurnInput<'_>) -> Turn {
 
 /// Decides what [`turn`] decides, and compares only what has changed since the turn that a memory is of.
 pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
-    let (plan, broken) = planned(input, memory);
+    let Planned { plan, broken, is_again } = planned(input, memory);
     let mut verdicts = assess::assess(input, &plan);
     let mut choice = schedule::choose(input, &plan, &verdicts, &broken);
     let unseen = verdicts.unseen.iter();
@@ -109,8 +109,10 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     if !choice.calls.is_empty() && !chosen.is_empty() {
         verdicts.record.push(Event::Chosen { choices: chosen });
     }
-    let gone = input.looked().told_after(&verdicts.record);
-    verdicts.record.extend(gone);
+    if !is_again {
+        let gone = input.looked().told_after(&verdicts.record);
+        verdicts.record.extend(gone);
+    }
     let motion = progress::after(input, &plan, &verdicts);
     let mut waits = progress::waits(&motion, input, &plan, &verdicts);
     waits.extend(late::waits(input, &choice.late));
@@ -128,11 +130,7 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     let due = dues.filter(|at| *at > input.now).min();
     let begun = verdicts.begun(input);
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.
-<<<<<<< HEAD
-    let youngest = begun.map(|begun| begun.since.at).max().unwrap_or(motion.moved);
-=======
     let youngest = begun.map(|(_, begun)| begun.since.at).max().unwrap_or(motion.moved);
->>>>>>> de2bd2d (engine: what is under way is gone through beside the record, and what is usual is not asked about)
     let wake = input.now + input.pace.look_after(input.now, youngest);
     let wake = due.map_or(wake, |due| due.min(wake));
     Turn {
@@ -153,8 +151,16 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     }
 }
 
-/// The plan as it is now, and the objects that are seen broken.
-fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> (Plan, Vec<Address>) {
+/// The plan as it is now.
+struct Planned {
+    plan: Plan,
+    /// Objects that are seen broken.
+    broken: Vec<Address>,
+    /// Whether nothing has happened since the turn before, which had nothing to do.
+    is_again: bool,
+}
+
+fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
     let suffix = snapshot_suffix(input.began);
     // Prices matter to a step only where nothing may grow.
     let unpriced = Unpriced(input.figures);
@@ -172,21 +178,20 @@ fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> (Plan, Vec<Address>) {
         verdicts: input.verdicts,
         authority: input.authority,
     };
-    match input.purpose {
-        Purpose::Apply | Purpose::Destroy => {
-            let plan = planning::plan_after(&ask, memory);
-            debug_assert_eq!(
-                plan,
-                planning::plan(&ask),
-                "what was kept from the turn before is not so any more"
-            );
-            (plan, memory.broken().to_vec())
-        }
-        Purpose::TakeOver => {
-            let seen: Vec<_> = input.inventory.seen.iter().collect();
-            (planning::take_over(&ask, input.gives_up()), planning::broken(&seen))
-        }
+    if input.purpose == Purpose::TakeOver {
+        let seen: Vec<_> = input.inventory.seen.iter().collect();
+        let plan = planning::take_over(&ask, input.gives_up());
+        return Planned { plan, broken: planning::broken(&seen), is_again: false };
     }
+    let again = quiet::again(input, memory);
+    let is_again = again.is_some();
+    let plan = again.unwrap_or_else(|| {
+        let plan = planning::plan_after(&ask, memory);
+        quiet::keep(input, &plan, memory);
+        plan
+    });
+    debug_assert_eq!(plan, planning::plan(&ask), "what was kept from the turn before is not so any more");
+    Planned { plan, broken: memory.broken().to_vec(), is_again }
 }
 
 /// Why nothing more is waited for, if nothing has moved for too long. What can be called now is called first: the

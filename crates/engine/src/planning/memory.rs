@@ -5,16 +5,21 @@
 //! an object is ours, and that no field and no tag of it differs, is kept, and only as long as everything that follows from
 //! is the same: the very object that was seen, what is wanted, the record, and the token that the record knows.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::iter::Peekable;
 use std::sync::Arc;
 
 use super::input::PlanInput;
+use crate::gate::Verdicts;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claimed;
 use rgctl_model::observed::Observed;
+use rgctl_model::plan::Plan;
+use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::rules::Rules;
 use rgctl_model::scope::RecordId;
-use rgctl_schema::names::{BlueprintName, Fingerprint, Token};
+use rgctl_model::seen::Seen;
+use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, Token};
 use rgctl_schema::phase::Phase;
 
 /// What is kept from plan to plan. Empty before the first one.
@@ -24,6 +29,30 @@ pub struct Memory {
     found: BTreeMap<Address, Found>,
     /// Objects that the last plan saw broken, in order.
     broken: Vec<Address>,
+    /// The last plan, where there was nothing to do and nothing to wait for.
+    pub(crate) quiet: Option<Box<Quiet>>,
+}
+
+/// A plan of nothing, with everything that it followed from.
+#[derive(Clone, Debug)]
+pub(crate) struct Quiet {
+    pub seen: Seen,
+    pub basis: QuietBasis,
+    pub plan: Plan,
+}
+
+/// What a plan of nothing followed from, beside what was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct QuietBasis {
+    pub blueprint: BlueprintName,
+    pub desired: Fingerprint,
+    pub regions: BTreeSet<RegionId>,
+    pub rules: Vec<Rules>,
+    pub policy: Policy,
+    pub verdicts: Verdicts,
+    pub authority: Authority,
+    /// The end of the record, and whose it is.
+    pub record: (u64, String, Option<RecordId>),
 }
 
 /// What everything that is kept was compared with.

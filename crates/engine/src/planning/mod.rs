@@ -48,6 +48,7 @@ pub use effect::transition_p95;
 pub use figures::{Figures, NoFigures, Unpriced};
 pub use input::PlanInput;
 pub use memory::Memory;
+pub(crate) use memory::{Quiet, QuietBasis};
 pub use quotas::{known as known_quotas, regions_that_grow};
 pub use takeover::take_over;
 

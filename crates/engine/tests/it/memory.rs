@@ -4,18 +4,24 @@ use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rgctl_engine::execution::drive::{Environment, Watch};
+use rgctl_engine::execution::reconcile::{Session, reconcile_once};
+use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::planning::{Memory, PlanInput, plan, plan_after};
 use rgctl_model::claims::Claims;
+use rgctl_model::journal::Outcome;
+use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use rgctl_model::observed::{Gap, Inventory, Observed};
 use rgctl_model::policy::Policy;
 use rgctl_model::scope::RecordId;
-use rgctl_schema::names::{Fingerprint, Token};
+use rgctl_schema::names::{Fingerprint, RunId, Token};
 use rgctl_schema::phase::Phase;
 use serde_json::json;
 
 use rgctl_testkit::fixtures::*;
+use rgctl_testkit::site::{Site, applying, block_on};
 
 fn wanted(class: &str) -> Desired {
     let mut nodes = cluster_store("accounts", "us-east-1", 4, class);
@@ -113,4 +119,36 @@ fn a_plan_that_goes_on_from_the_one_before_equals_one_that_does_not() {
             assert_eq!(plan_after(&ask, &mut memory), plan(&ask), "seed {seed}, turn {turn}");
         }
     }
+}
+
+struct Nobody;
+
+impl Watch for Nobody {
+    fn turned(&mut self, _: &Turn, _: &Inventory) {}
+    fn stopping(&mut self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_quiet_world_stays_quiet_until_something_happens_in_it() {
+    let mut site = Site::new(3);
+    let wanted = wanted("db.r7g.large");
+    assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
+    let clock = site.cloud.clock();
+    let world = Environment { cloud: &site.cloud, clock: &clock, wall: &site.wall, store: &site.store };
+    let (run, policy, pace) = (RunId("again".into()), Policy::default(), Pace::default());
+    let (job, mut session) = (applying(&wanted, &run, &policy, &pace), Session::default());
+    let mut steps = || {
+        let done = block_on(reconcile_once(&world, &job, &mut session, &mut Nobody)).unwrap();
+        (done.turn.plan.steps.len(), done.outcome)
+    };
+    for _ in 0..3 {
+        assert_eq!(steps(), (0, Some(Outcome::Settled)));
+    }
+    let member = wanted.nodes.keys().find(|address| address.kind == KindId::AuroraInstance).unwrap();
+    let edit = vec![("class", json!("db.r7g.2xlarge"))];
+    site.cloud.with_world(|world| world.edit_fields(member, edit)).unwrap().unwrap();
+    let (left, outcome) = steps();
+    assert!(left > 0 && outcome.is_none(), "{left} steps, {outcome:?}");
 }
