@@ -229,7 +229,12 @@ impl World {
         if self.faults().any(|(_, rule)| rule.until > now) {
             return None;
         }
-        let shadows = self.objects.values().filter_map(|object| object.shadow.as_ref());
+        // What was written and does not show yet is among what the last look would look at again.
+        let written = self.looked.as_ref().map(|last| &last.restless);
+        let written = written.map(|written| written.iter().filter_map(|address| self.objects.get(address)));
+        let all = if written.is_some() { None } else { Some(self.objects.values()) };
+        let objects = written.into_iter().flatten().chain(all.into_iter().flatten());
+        let shadows = objects.filter_map(|object| object.shadow.as_ref());
         let shown = shadows.map(|shadow| shadow.until).filter(|until| *until > now).min();
         shown.into_iter().chain(self.next_event()).min()
     }

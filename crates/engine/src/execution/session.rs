@@ -14,6 +14,7 @@ use super::unseen::Unseen;
 use crate::gate::Verdicts;
 use crate::ledger::{Ledger, OpenRun};
 use crate::planning::{self, Memory};
+use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Selection;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
@@ -59,7 +60,9 @@ impl Kept {
                 // What was found to be as wanted is so until something about it changes, whatever run asks.
                 let memory = std::mem::take(&mut self.run.memory);
                 let unseen = std::mem::take(&mut self.run.unseen);
-                self.run = CurrentRun { unseen, memory, ..CurrentRun::new(job, &self.ledger, now) };
+                let selection = self.run.selection_for(job, &self.ledger);
+                let next = CurrentRun::of(job, &self.ledger, job.run.clone(), (now, now), selection);
+                self.run = CurrentRun { unseen, memory, ..next };
             }
             self.run.began = now;
         }
@@ -94,22 +97,54 @@ pub(super) struct CurrentRun {
     pub stopping: bool,
     /// What is looked at.
     pub selection: Selection,
+    /// For what it was selected, unless it has grown since.
+    selected: Option<Selected>,
     /// For which desired state.
     desired: Fingerprint,
+}
+
+/// What a selection follows from, where nothing is under way. Going through all objects for it is most of a quiet turn.
+#[derive(PartialEq, Eq)]
+struct Selected {
+    purpose: Purpose,
+    desired: Fingerprint,
+    regions: BTreeSet<RegionId>,
+    /// The end of the record.
+    seq: u64,
+}
+
+impl Selected {
+    fn of(job: &Job<'_>, ledger: &Ledger) -> Option<Self> {
+        let desired = &job.desired.fingerprint;
+        let is_at_rest = ledger.begun.is_empty() && ledger.late_calls().next().is_none();
+        // Without a digest nobody knows whether the same is wanted.
+        (is_at_rest && !desired.0.is_empty()).then(|| Self {
+            purpose: job.purpose,
+            desired: desired.clone(),
+            regions: job.desired.regions.clone(),
+            seq: ledger.last_seq,
+        })
+    }
 }
 
 impl CurrentRun {
     /// A run that nothing is on record of yet.
     pub fn new(job: &Job<'_>, ledger: &Ledger, now: Moment) -> Self {
-        Self::of(job, ledger, job.run.clone(), (now, now))
+        Self::of(job, ledger, job.run.clone(), (now, now), None)
     }
 
     /// The run that is open in the record. What was seen to move is not there, but what was done in it is.
     pub fn resumed(job: &Job<'_>, ledger: &Ledger, open: &OpenRun) -> Self {
-        Self::of(job, ledger, open.id.clone(), (open.began, open.moved))
+        Self::of(job, ledger, open.id.clone(), (open.began, open.moved), None)
     }
 
-    fn of(job: &Job<'_>, ledger: &Ledger, id: RunId, (began, moved): (Moment, Moment)) -> Self {
+    fn of(
+        job: &Job<'_>,
+        ledger: &Ledger,
+        id: RunId,
+        (began, moved): (Moment, Moment),
+        known: Option<Selection>,
+    ) -> Self {
         Self {
             id,
             began,
@@ -122,7 +157,8 @@ impl CurrentRun {
             not_before: None,
             yields_to: None,
             stopping: false,
-            selection: selection(job, ledger, began),
+            selection: known.unwrap_or_else(|| selection(job, ledger, began)),
+            selected: Selected::of(job, ledger),
             desired: job.desired.fingerprint.clone(),
         }
     }
@@ -139,6 +175,13 @@ impl CurrentRun {
         // What was looked at goes on being looked at while the run lasts.
         selection.regions.append(&mut self.selection.regions);
         self.selection = selection;
+        self.selected = None;
+    }
+
+    /// What the next run looks at, where that is what this one looks at.
+    fn selection_for(&self, job: &Job<'_>, ledger: &Ledger) -> Option<Selection> {
+        let is_same = self.selected.is_some() && self.selected == Selected::of(job, ledger);
+        is_same.then(|| self.selection.clone())
     }
 }
 
