@@ -9,11 +9,11 @@ use super::exit::Exit;
 use super::names;
 use super::output::Output;
 use super::settings::{CloudSettings, Settings};
-use crate::report::at_work::messages_text;
 use crate::report::document::{document, format};
-use crate::report::history::{self, Noted};
+use crate::report::history::{self, Line};
 use rgctl_model::inbox::Message;
 use rgctl_model::journal::Entry;
+use rgctl_model::overlay::Decided;
 use rgctl_model::ports::Store;
 use rgctl_model::scope::{CloudKind, Home, Scope};
 use rgctl_sim::SimCloud;
@@ -21,17 +21,23 @@ use rgctl_store::objects::WorldFile;
 
 /// Shows the record of a blueprint. A record that does not verify is not shown.
 pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let (entries, messages) = match adapters::store_to_read(settings)? {
-        Some(store) => entries(args, &*store, settings, output).await?,
-        None => Default::default(),
+    let chains = match adapters::store_to_read(settings)? {
+        Some(store) => chains(args, &*store, settings, output).await?,
+        None => Chains::default(),
     };
-    let whole = entries.len();
+    let Chains { entries, decisions, messages } = chains;
+    let whole = entries.len() + decisions.len() + messages.len();
     if whole == 0 {
         output.say(&format!("nothing is on record for {}", args.blueprint));
     }
     let runs = entries.iter().map(|entry| entry.run.0.clone()).collect();
-    let is_asked = |noted: &Noted| args.run.as_ref().is_none_or(|run| *run == noted.entry.run);
-    let mut shown: Vec<Noted> = history::noted(entries).into_iter().filter(is_asked).collect();
+    // A decision belongs to no run.
+    let is_asked = |line: &Line| match line {
+        Line::Record(one) => args.run.as_ref().is_none_or(|run| *run == one.entry.run),
+        Line::Decision(_) | Line::Message(_) => args.run.is_none(),
+    };
+    let mut shown = history::merged(history::noted(entries), decisions, messages);
+    shown.retain(is_asked);
     if let Some(run) = args.run.as_ref().filter(|_| shown.is_empty()) {
         names::all_known(names::unknown("--run", "run", &run.0, &runs))?;
     }
@@ -39,11 +45,10 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
     shown.drain(..shown.len().saturating_sub(last));
     match settings.output {
         OutputForm::Text => {
-            let text = history::text(&shown, whole, output.style);
-            output.data(&(text + &messages_text(&messages)))?;
+            output.data(&history::text(&shown, whole, output.style))?;
         }
         OutputForm::Markdown | OutputForm::Html => {
-            output.data(&(history::markdown(&shown) + &messages_text(&messages)))?;
+            output.data(&history::markdown(&shown))?;
         }
         form @ (OutputForm::Json | OutputForm::Yaml) => {
             output.document(&document(format::HISTORY, &shown), form)?;
@@ -52,12 +57,20 @@ pub async fn run(args: &HistoryArgs, settings: &Settings, output: &mut Output) -
     Ok(())
 }
 
-async fn entries(
+/// What is kept of a blueprint, each chain verified.
+#[derive(Default)]
+struct Chains {
+    entries: Vec<Entry>,
+    decisions: Vec<Decided>,
+    messages: Vec<Message>,
+}
+
+async fn chains(
     args: &HistoryArgs,
     store: &dyn Store,
     settings: &Settings,
     output: &mut Output,
-) -> Result<(Vec<Entry>, Vec<Message>), Failure> {
+) -> Result<Chains, Failure> {
     let homes = store.homes(&args.blueprint).await?;
     let home = match &args.account {
         Some(home) => Some(home.clone()),
@@ -65,17 +78,21 @@ async fn entries(
     };
     let others: Vec<String> =
         homes.iter().filter(|other| home.as_ref() != Some(*other)).map(ToString::to_string).collect();
-    let (entries, messages) = match &home {
+    let chains = match &home {
         Some(home) => {
             let scope = Scope::new(home.clone(), args.blueprint.clone());
-            (store.entries(&scope, 0).await?, store.inbox(&scope, 0).await?)
+            Chains {
+                entries: store.entries(&scope, 0).await?,
+                decisions: store.decisions(&scope, 0).await?,
+                messages: store.inbox(&scope, 0).await?,
+            }
         }
-        None => Default::default(),
+        None => Chains::default(),
     };
-    if entries.is_empty() && !others.is_empty() {
+    if chains.entries.is_empty() && !others.is_empty() {
         output.say(&format!("on record for {}: --account {}", args.blueprint, others.join(", --account ")));
     }
-    Ok((entries, messages))
+    Ok(chains)
 }
 
 /// The account whose record is meant where none is named. No provider is asked: who may read the store may read it.

@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::history::usual;
 use super::output::Output;
 use super::settings::{Settings, StoreSettings};
+use crate::report::overlays::decision_words;
 use rgctl_engine::execution::drive;
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Ledger;
@@ -20,7 +21,7 @@ use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_model::ports::Clock;
-use rgctl_model::ports::archive::Archive;
+use rgctl_model::ports::archive::{Archive, WholeRecord};
 use rgctl_model::scope::{Home, Scope};
 
 /// Claims the old record of a blueprint where what is seen shows that it is this account's. Where it may be another's, the
@@ -91,8 +92,22 @@ pub async fn migrate(args: &MigrateArgs, settings: &Settings, output: &mut Outpu
     let target = adapters::store(&to)?;
     for home in homes {
         let scope = Scope::new(home, args.blueprint.clone());
-        let lines = hand_over(&*from, &*target, &scope, &args.to).await?;
+        let record = hand_over(&*from, &*target, &scope, &args.to).await?;
+        let lines = record.entries.len();
         output.say(&format!("{scope}: {lines} lines moved to {}, with the identity of the record", args.to));
+        let (decided, memories) = (record.decisions.len(), record.blobs.len());
+        if decided + memories > 0 {
+            output.say(&format!("{scope}: went along: decisions {decided}, memories {memories}"));
+        }
+        // Whoever decides holds no lease: between the copy and the closing of the old store it was still open.
+        for late in from.decisions(&scope, record.standing.last_seq).await? {
+            output.say(&format!(
+                "note: {} {} at {}, after it was copied: give that command again",
+                late.what.by(),
+                decision_words(&late.what, None),
+                late.at
+            ));
+        }
     }
     Ok(())
 }
@@ -145,7 +160,7 @@ async fn hand_over(
     to: &dyn Archive,
     scope: &Scope,
     name: &str,
-) -> Result<usize, Failure> {
+) -> Result<WholeRecord, Failure> {
     let owner = rgctl_machine::owner();
     let run = rgctl_machine::new_run(&owner, SystemClock.now());
     let lasts = Pace::default().lease;
@@ -157,7 +172,7 @@ async fn hand_over(
     };
     from.release_lease(&lease).await?;
     moved?;
-    Ok(record.entries.len())
+    Ok(record)
 }
 
 impl Settings {

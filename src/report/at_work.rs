@@ -1,7 +1,5 @@
 //! Who works on a blueprint now, and who asked to be let in.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use rgctl_model::inbox::{Message, Request};
@@ -37,16 +35,4 @@ impl AtWork {
         };
         format!("lease: {}, run {}{asked}", self.owner, self.run)
     }
-}
-
-/// The messages to holders, a line each; nothing where there are none.
-pub fn messages_text(messages: &[Message]) -> String {
-    let mut out = String::new();
-    for message in messages {
-        // Orders to agents have an inbox of their own, which `rgctl agent orders` shows.
-        let Request::Yield { epoch } = message.what else { continue };
-        let _ =
-            writeln!(out, "  {}  {} asked holder {epoch} of the lease to yield", message.at, message.from);
-    }
-    if out.is_empty() { out } else { format!("\nMessages to whoever held the lease\n{out}") }
 }

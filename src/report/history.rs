@@ -1,12 +1,18 @@
 //! The record for people: who, when, what, why, before → after, outcome.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::report::overlays::decision_words;
 use crate::report::style::{Style, Tone};
 use rgctl_engine::ledger;
+use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event, Outcome, Purpose};
+use rgctl_model::overlay::{Decided, Decision};
+use rgctl_schema::names::BlueprintName;
+use rgctl_schema::time::Moment;
 
 /// An event in a line, with lines below it.
 pub fn words(event: &Event) -> (String, Vec<String>) {
@@ -96,46 +102,142 @@ fn note_line(note: &str) -> String {
     format!("note: it does not follow from the lines before it: {note}")
 }
 
-/// The record as text: one heading per run. `whole` is the number of lines that were verified, of which these are some.
-pub fn text(entries: &[Noted], whole: usize, style: Style) -> String {
+/// A line of another chain than the record's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Beside<T> {
+    /// Which chain: `decisions` or `inbox`.
+    pub chain: &'static str,
+    /// The line.
+    #[serde(flatten)]
+    pub line: T,
+}
+
+/// A line of what is shown: lines of the record as they always were, and between them what was decided and asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// Of the record.
+    Record(Box<Noted>),
+    /// Of the log of decisions.
+    Decision(Box<Beside<Decided>>),
+    /// Of the inbox.
+    Message(Beside<Message>),
+}
+
+impl Line {
+    const fn at(&self) -> Moment {
+        match self {
+            Self::Record(one) => one.entry.at,
+            Self::Decision(one) => one.line.at,
+            Self::Message(one) => one.line.at,
+        }
+    }
+
+    /// Its place: a number in the record, `d` and a number among decisions, `m` and a number among messages.
+    fn place(&self) -> String {
+        match self {
+            Self::Record(one) => one.entry.seq.to_string(),
+            Self::Decision(one) => format!("d{}", one.line.seq),
+            Self::Message(one) => format!("m{}", one.line.seq),
+        }
+    }
+
+    /// In a line, with lines below it. Lines of the record stand under the name of who runs; the others say who.
+    fn words(&self) -> (String, Vec<String>) {
+        match self {
+            Self::Record(one) => {
+                let (line, mut below) = words(&one.entry.what);
+                below.extend(one.note.as_deref().map(note_line));
+                (line, below)
+            }
+            Self::Decision(one) => {
+                let what = &one.line.what;
+                let mut below = vec![format!("why: {}", what.why())];
+                if let Decision::Set { overlay } = what
+                    && let Some(until) = overlay.until
+                {
+                    let then = if overlay.then_return { "over" } else { "held" };
+                    below.push(format!("until {until}, then {then}"));
+                }
+                (format!("{} {}", what.by(), decision_words(what, None)), below)
+            }
+            Self::Message(one) => (format!("{} {}", one.line.from, asked(&one.line.what)), Vec::new()),
+        }
+    }
+}
+
+/// What was asked for, after the name of who asked.
+fn asked(what: &Request) -> String {
+    let of = |blueprint: &Option<BlueprintName>| {
+        blueprint.as_ref().map_or_else(|| "every blueprint".to_owned(), ToString::to_string)
+    };
+    match what {
+        Request::Yield { epoch } => format!("asked holder {epoch} of the lease to yield"),
+        Request::Pause { blueprint } => format!("asked agents to let {} rest", of(blueprint)),
+        Request::Resume { blueprint } => format!("asked agents to go on with {}", of(blueprint)),
+        Request::Reconcile { blueprint } => format!("asked agents for a turn of {}", of(blueprint)),
+    }
+}
+
+/// The three chains as one list, by time. Each keeps its own order, whatever its clocks say; of lines of one time that of
+/// the record comes first.
+pub fn merged(entries: Vec<Noted>, decisions: Vec<Decided>, messages: Vec<Message>) -> Vec<Line> {
+    let beside = |line| Line::Decision(Box::new(Beside { chain: "decisions", line }));
+    let message = |line| Line::Message(Beside { chain: "inbox", line });
+    let whole = entries.len() + decisions.len() + messages.len();
+    let mut chains = [
+        entries.into_iter().map(|one| Line::Record(Box::new(one))).collect::<VecDeque<_>>(),
+        decisions.into_iter().map(beside).collect(),
+        messages.into_iter().map(message).collect(),
+    ];
+    let mut lines = Vec::with_capacity(whole);
+    while let Some(next) =
+        chains.iter_mut().filter(|chain| !chain.is_empty()).min_by_key(|chain| chain.front().map(Line::at))
+    {
+        lines.extend(next.pop_front());
+    }
+    lines
+}
+
+/// The lines as text: one heading per run. `whole` is the number of lines that were verified, of which these are some.
+pub fn text(lines: &[Line], whole: usize, style: Style) -> String {
     let mut out = String::new();
     let mut run = None;
-    for Noted { entry, note } in entries {
-        if run != Some((&entry.blueprint, &entry.run)) {
+    for line in lines {
+        if let Line::Record(one) = line
+            && run != Some((&one.entry.blueprint, &one.entry.run))
+        {
+            let entry = &one.entry;
             run = Some((&entry.blueprint, &entry.run));
             let title = format!("{}, run {} by {}", entry.blueprint, entry.run, entry.actor);
             let gap = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{gap}{}", style.paint(Tone::Strong, &title));
         }
-        let (line, below) = words(&entry.what);
-        let _ = writeln!(out, "  {:>5}  {}  {line}", entry.seq, entry.at);
-        for line in below.into_iter().chain(note.iter().map(|note| note_line(note))) {
-            let _ = writeln!(out, "{:31}{line}", "");
+        let (words, below) = line.words();
+        let _ = writeln!(out, "  {:>5}  {}  {words}", line.place(), line.at());
+        for more in below {
+            let _ = writeln!(out, "{:31}{more}", "");
         }
     }
-    let verified = format!("{} of {whole} lines; the chain of digests is whole.", entries.len());
+    let verified = format!("{} of {whole} lines; the chain of digests is whole.", lines.len());
     let _ = writeln!(out, "{}", style.paint(Tone::Faint, &verified));
     out
 }
 
-/// The record as Markdown.
-pub fn markdown(entries: &[Noted]) -> String {
+/// The lines as Markdown.
+pub fn markdown(lines: &[Line]) -> String {
     let mut out = String::from(
         "| Line | When | Blueprint | Run | Who | What |\n| ---: | --- | --- | --- | --- | --- |\n",
     );
-    for Noted { entry, note } in entries {
-        let (line, below) = words(&entry.what);
-        let mut what = line;
-        for more in below.into_iter().chain(note.iter().map(|note| note_line(note))) {
-            what.push_str("<br>");
-            what.push_str(&more);
-        }
-        let what = what.replace('|', "\\|");
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {what} |",
-            entry.seq, entry.at, entry.blueprint, entry.run, entry.actor
-        );
+    for line in lines {
+        let (words, below) = line.words();
+        let what = std::iter::once(words).chain(below).collect::<Vec<_>>().join("<br>").replace('|', "\\|");
+        let (blueprint, run, who) = match line {
+            Line::Record(one) => (&one.entry.blueprint, one.entry.run.0.as_str(), one.entry.actor.as_str()),
+            Line::Decision(one) => (&one.line.scope.blueprint, "", one.line.what.by()),
+            Line::Message(one) => (&one.line.scope.blueprint, "", one.line.from.as_str()),
+        };
+        let _ = writeln!(out, "| {} | {} | {blueprint} | {run} | {who} | {what} |", line.place(), line.at());
     }
     out
 }

@@ -556,13 +556,14 @@ fn an_old_record_that_does_not_follow_still_counts_and_history_says_where() {
     let mut ledger = Ledger::default();
     ledger.fold(&entries);
     assert_eq!(ledger.begun.keys().collect::<Vec<_>>(), [&step("a")]);
-    let lines = rgctl::report::history::noted(entries);
+    let noted = rgctl::report::history::noted(entries);
     let notes: BTreeMap<u64, &str> =
-        lines.iter().filter_map(|one| Some((one.entry.seq, one.note.as_deref()?))).collect();
+        noted.iter().filter_map(|one| Some((one.entry.seq, one.note.as_deref()?))).collect();
     assert_eq!(
         notes.into_iter().collect::<Vec<_>>(),
         [(3, "`accepted` is told of a step that is not begun: b")]
     );
+    let lines = rgctl::report::history::merged(noted, Vec::new(), Vec::new());
     let text = rgctl::report::history::text(&lines, lines.len(), rgctl::report::style::Style::PLAIN);
     assert!(text.contains("note: it does not follow from the lines before it"), "{text}");
 }

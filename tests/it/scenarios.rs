@@ -162,8 +162,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 fn redact(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
-        if let Some((_, asked)) = line.split_once(" asked holder ") {
-            let _ = writeln!(out, "  WHEN  SOMEBODY asked holder {asked}");
+        if let Some((when, asked)) = line.split_once(" asked holder ") {
+            let when = when.rsplit_once("  ").map_or(when, |(when, _)| when);
+            let _ = writeln!(out, "{when}  SOMEBODY asked holder {asked}");
             continue;
         }
         let words: Vec<String> = line

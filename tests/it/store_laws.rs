@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::FutureExt;
+use proptest::prelude::*;
 use rgctl_model::checkpoint::Checkpoint;
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::archive::Archive;
@@ -12,7 +13,8 @@ use rgctl_schema::time::Moment;
 use rgctl_store::journal::SqliteStore;
 
 use rgctl_testkit::decision_law::{
-    count, count_up, key, obeys_the_laws_of_decisions, obeys_the_laws_of_memories, set,
+    Act, count, count_up, key, nothing_beside_a_run_moves_it, obeys_the_laws_of_decisions,
+    obeys_the_laws_of_memories, set,
 };
 use rgctl_testkit::fixtures::region;
 use rgctl_testkit::store_law::{
@@ -40,6 +42,29 @@ async fn the_embedded_store_obeys_the_laws_of_decisions() {
 #[tokio::test]
 async fn the_embedded_store_obeys_the_laws_of_memories() {
     obeys_the_laws_of_memories(&SqliteStore::in_memory().unwrap()).await;
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        (1u64..4).prop_map(Act::Append),
+        Just(Act::Renew),
+        (0usize..5).prop_map(Act::Set),
+        (0usize..5).prop_map(Act::Unset),
+        (0usize..5).prop_map(Act::Late),
+        Just(Act::Post),
+        Just(Act::Keep),
+        Just(Act::Checkpoint),
+    ];
+    proptest::collection::vec(act, 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_is_decided_told_and_kept_beside_a_run_it_goes_on_as_if_alone(acts in acts()) {
+        let store = SqliteStore::in_memory().unwrap();
+        nothing_beside_a_run_moves_it(&store, &store, &game(), &acts).now_or_never().unwrap();
+    }
 }
 
 #[test]
@@ -327,12 +352,18 @@ fn a_record_is_migrated_to_another_folder_and_what_it_made_stays_ours() {
     let (folder, other) = (old_folder(), tempfile::tempdir().unwrap());
     assert_eq!(rgctl(folder.path(), &["apply", "-f", "FILE", "--yes"]).0, 0);
     let to = other.path().to_str().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let scope = store.scopes().now_or_never().unwrap().unwrap().into_iter().next().unwrap();
+    store.decide(&scope, 0, START, &set(key(1), 3)).now_or_never().unwrap().unwrap();
+    drop(store);
     // The world goes along by hand; a store of its own does not know what another one made.
     std::fs::copy(folder.path().join("sim.sqlite"), other.path().join("sim.sqlite")).unwrap();
     let (code, plan, _) = rgctl(other.path(), &["plan", "-f", "FILE"]);
     assert!(plan.contains("history migrate") && plan.contains("of the record"), "{code} {plan}");
     let (code, _, talk) = rgctl(folder.path(), &["history", "migrate", "game", "--to", to]);
-    assert!(code == 0 && talk.contains("lines moved to"), "{talk}");
+    assert!(code == 0 && talk.contains("lines moved to") && talk.contains("decisions 1"), "{talk}");
+    let (_, history, _) = rgctl(other.path(), &["history", "game"]);
+    assert!(history.contains("   d1  ") && history.contains("why: launch"), "{history}");
     let (code, plan, talk) = rgctl(other.path(), &["plan", "-f", "FILE", "--detailed-exitcode"]);
     assert_eq!(code, 0, "{plan}{talk}");
     let (code, _, talk) =

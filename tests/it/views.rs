@@ -9,14 +9,18 @@ use rgctl::report::status::Prices;
 use rgctl::report::style::Style;
 use rgctl::report::{cost, drift, history, plan, plan_markdown, status};
 use rgctl_model::bill::CostRange;
+use rgctl_model::chain::{seal_decision, seal_message};
 use rgctl_model::claims::NO_CLAIMS;
+use rgctl_model::inbox::Request;
 use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Node;
 use rgctl_model::observed::{Gap, Inventory};
+use rgctl_model::overlay::{Decision, Decisions, HoldOut, Overlay, Target};
 use rgctl_model::plan::{Blocker, CostChange, CostKey, Plan, Step};
 use rgctl_model::policy::Policy;
+use rgctl_model::scope::Scope;
 use rgctl_schema::money::{Currency, Money, Total};
 use rgctl_schema::names::{Fingerprint, RunId, StepId, StoreName, Token};
 use rgctl_schema::phase::Phase;
@@ -24,6 +28,7 @@ use rgctl_schema::time::{Moment, Span};
 use rust_decimal::Decimal;
 use serde_json::json;
 
+use rgctl_testkit::decision_law::{key as law_key, overlay};
 use rgctl_testkit::fixtures::*;
 
 fn dollars(cents: i64) -> Total {
@@ -317,9 +322,56 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
     ];
     let entries: Vec<Entry> =
         events.into_iter().zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect();
-    let noted = history::noted(entries);
-    insta::assert_snapshot!("history_text", history::text(&noted, noted.len(), Style::PLAIN));
-    insta::assert_snapshot!("history_markdown", history::markdown(&noted));
+    let lines = history::merged(history::noted(entries), Vec::new(), Vec::new());
+    insta::assert_snapshot!("history_text", history::text(&lines, lines.len(), Style::PLAIN));
+    insta::assert_snapshot!("history_markdown", history::markdown(&lines));
+}
+
+#[test]
+fn a_history_tells_what_was_decided_and_asked_for_between_the_lines_of_its_runs() {
+    let at = |secs: i64| Moment::from_secs(1_767_225_600 + secs);
+    let mut entries = settled_run("a", &["create it"]);
+    for (entry, secs) in entries.iter_mut().zip([10, 20, 60]) {
+        entry.at = at(secs);
+    }
+    let scope = Scope::parse("aws/123456789012/game").unwrap();
+    let until = |overlay: Overlay| Overlay { until: Some(at(7_200)), ..overlay };
+    let of = |number: usize, count| overlay(law_key(number), count);
+    let class = Overlay { target: Target::Class("db.r7g.2xlarge".into()), ..of(8, 0) };
+    let region = region("us-west-2");
+    let (by, why) = (String::from("bob@host"), String::from("it is over"));
+    let hold = HoldOut { region: region.clone(), why: "it is lost".into(), by: by.clone(), since: at(0) };
+    let made = [
+        (5, Decision::Set { overlay: until(of(1, 6)) }),
+        (20, Decision::Set { overlay: Overlay { then_return: true, ..until(of(0, 3)) } }),
+        (30, Decision::Set { overlay: Overlay { exactly: true, ..of(1, 4) } }),
+        // The clock of who decided went back; the order of the log stays.
+        (25, Decision::Set { overlay: class }),
+        (31, Decision::Unset { key: law_key(1), by: by.clone(), why: why.clone() }),
+        (32, Decision::HoldOut { hold }),
+        (33, Decision::Release { region, by, why }),
+    ];
+    let (mut known, mut decided) = (Decisions::default(), Vec::new());
+    for (secs, what) in made {
+        let expected = known.epoch(&what.key());
+        let (line, after) = seal_decision(&scope, &known, expected, at(secs), &what).unwrap();
+        known = after;
+        decided.push(line);
+    }
+    let message = seal_message(&scope, None, at(40), "cid@host", &Request::Yield { epoch: 3 });
+    let alone = serde_json::to_value(history::noted(entries.clone())).unwrap();
+    let lines = history::merged(history::noted(entries), decided, vec![message]);
+    insta::assert_snapshot!("history_merged_text", history::text(&lines, lines.len(), Style::PLAIN));
+    insta::assert_snapshot!("history_merged_markdown", history::markdown(&lines));
+    // For programs: lines of the record are as they were, the others say which chain they are of.
+    let items = document(format::HISTORY, &lines)["items"].clone();
+    let (of_record, others): (Vec<_>, Vec<_>) =
+        items.as_array().unwrap().iter().cloned().partition(|item| item.get("chain").is_none());
+    assert_eq!(serde_json::Value::from(of_record), alone);
+    let chains: Vec<&str> = others.iter().map(|item| item["chain"].as_str().unwrap()).collect();
+    assert_eq!(chains, ["decisions"; 7].into_iter().chain(["inbox"]).collect::<Vec<_>>());
+    assert_eq!(others[0]["what"]["decision"], "set");
+    assert_eq!(others[0]["what"]["overlay"]["target"]["count"], 6);
 }
 
 #[test]

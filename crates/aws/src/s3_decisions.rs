@@ -115,7 +115,7 @@ impl S3Store {
             }
             .boxed()
         };
-        let (line, standing) = self.add(scope, DECISIONS, next).await?;
+        let (line, standing) = self.add(scope, DECISIONS, next).boxed().await?;
         // Who comes next goes on from whatever is there.
         if let Err(error) = self.put_standing(scope, &standing).boxed().await {
             tracing::debug!(%error, "what stands is told by the log only");

@@ -30,7 +30,7 @@ impl S3Store {
             }
             .boxed()
         };
-        Ok(self.add(scope, INBOX, next).await?.0.seq)
+        Ok(self.add(scope, INBOX, next).boxed().await?.0.seq)
     }
 
     pub(super) async fn inbox_now(&self, scope: &Scope, after: u64) -> Result<Vec<Message>, StoreError> {

@@ -77,8 +77,8 @@ async fn decisions_replace_each_other_by_key_and_are_withdrawn(open: &dyn Fn() -
     assert_eq!(store.decide(&scope, 0, START, &set(bob.clone(), 4)).await.unwrap(), 2);
     assert_eq!(store.decide(&scope, 1, START, &set(ann.clone(), 5)).await.unwrap(), 3);
     let hold = HoldOut { region: region("us-west-2"), why: "lost".into(), by: "ann".into(), since: START };
-    let held = Decision::HoldOut { hold: hold.clone() };
-    assert_eq!(store.decide(&scope, 0, START, &held).await.unwrap(), 4);
+    let lost = Decision::HoldOut { hold: hold.clone() };
+    assert_eq!(store.decide(&scope, 0, START, &lost).await.unwrap(), 4);
     let known = store.standing(&scope).await.unwrap();
     assert_eq!((count(&known, &ann), count(&known, &bob)), (Some(5), Some(4)));
     assert_eq!(known.held_out(), BTreeMap::from([(hold.region.clone(), hold.clone())]));
@@ -194,6 +194,95 @@ async fn a_run_goes_on_beside_many_decisions(open: &dyn Fn() -> Process, many: u
     let kept = holder.decisions(&scope, 0).await.unwrap();
     assert_eq!(kept.len() as u64, Ord::min(many as u64, KEPT_DECISIONS), "the newest of them");
     assert_eq!(holder.decisions(&scope, many as u64 - 3).await.unwrap(), kept[kept.len() - 3..]);
+}
+
+/// What somebody does beside a run, or the run itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    /// The run adds so many lines.
+    Append(u64),
+    /// The run renews its lease.
+    Renew,
+    /// Somebody sets a key by number, resting on what stands.
+    Set(usize),
+    /// Somebody withdraws it.
+    Unset(usize),
+    /// Somebody rests on what does not stand.
+    Late(usize),
+    /// Somebody leaves a message.
+    Post,
+    /// Somebody keeps a memory.
+    Keep,
+    /// Whoever has the lease puts a checkpoint.
+    Checkpoint,
+}
+
+/// In whatever order things are done beside a run, its sequence, its epoch and its lease are what the run itself made of
+/// them, and what stands is what was decided. One process runs, another does the rest.
+pub async fn nothing_beside_a_run_moves_it(
+    holder: &dyn Store,
+    other: &dyn Store,
+    scope: &Scope,
+    acts: &[Act],
+) {
+    let mut lease = hold(holder, scope, "a", None).await;
+    let (mut lines, mut decided, mut told) = (0, 0, 0);
+    let mut known: BTreeMap<usize, u64> = BTreeMap::new();
+    let mut standing: BTreeMap<usize, u32> = BTreeMap::new();
+    for act in acts {
+        match *act {
+            Act::Append(number) => {
+                let said: Vec<_> = (0..number).map(|_| event("one more")).collect();
+                lines += number;
+                assert_eq!(holder.append(&lease, lines - number, START, &said).await, Ok(lines), "{acts:?}");
+            }
+            Act::Renew => lease = holder.renew_lease(&lease, START, LEASE).await.unwrap(),
+            Act::Set(number) => {
+                let count = u32::try_from(decided).unwrap();
+                let expected = known.get(&number).copied().unwrap_or(0);
+                decided += 1;
+                let what = set(key(number), count);
+                assert_eq!(other.decide(scope, expected, START, &what).await, Ok(decided), "{acts:?}");
+                known.insert(number, decided);
+                standing.insert(number, count);
+            }
+            Act::Unset(number) => {
+                let expected = known.get(&number).copied().unwrap_or(0);
+                decided += 1;
+                let what = unset(key(number));
+                assert_eq!(other.decide(scope, expected, START, &what).await, Ok(decided), "{acts:?}");
+                known.insert(number, decided);
+                standing.remove(&number);
+            }
+            Act::Late(number) => {
+                let wrong = known.get(&number).map_or(1, |epoch| epoch - 1);
+                let late = other.decide(scope, wrong, START, &set(key(number), 99)).await;
+                assert!(matches!(late, Err(StoreError::Decided { .. })), "{acts:?}");
+            }
+            Act::Post => {
+                told += 1;
+                let ask = Request::Yield { epoch: lease.epoch };
+                assert_eq!(other.post(scope, "bob", START, &ask).await, Ok(told), "{acts:?}");
+            }
+            Act::Keep => other.put_blob(scope, &BlobKey::new("a").unwrap(), b"learnt").await.unwrap(),
+            Act::Checkpoint => {
+                let (seq, hash) = holder.head(scope).await.unwrap();
+                let state = seq.to_string();
+                holder.put_checkpoint(&lease, &Checkpoint::new(seq, hash, 1, state)).await.unwrap();
+            }
+        }
+    }
+    assert_eq!(holder.lease(scope).await, Ok(Some(lease.clone())), "{acts:?}");
+    assert_eq!(holder.head(scope).await.unwrap().0, lines, "{acts:?}");
+    assert_eq!(holder.append(&lease, lines, START, &[event("last")]).await, Ok(lines + 1), "{acts:?}");
+    let (checkpoint, since) = holder.resume(scope, 1).await.unwrap();
+    let from = checkpoint.map_or(0, |kept| kept.state.parse().unwrap());
+    assert_eq!(from + since.len() as u64, lines + 1, "{acts:?}");
+    let now = other.standing(scope).await.unwrap();
+    let counts = standing.iter().map(|(number, count)| (key(*number), Some(*count)));
+    let there = now.overlays.keys().map(|key| (key.clone(), count(&now, key)));
+    assert_eq!(there.collect::<BTreeMap<_, _>>(), counts.collect::<BTreeMap<_, _>>(), "{acts:?}");
+    assert_eq!(Decisions::fold(&other.decisions(scope, 0).await.unwrap()), Ok(now), "{acts:?}");
 }
 
 async fn what_is_too_large_is_refused(open: &dyn Fn() -> Process) {

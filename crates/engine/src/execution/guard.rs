@@ -256,7 +256,9 @@ impl Contest<'_, '_> {
             let asked = *self.asked.get_or_insert(now);
             if before != Some(lease.epoch) {
                 let request = Request::Yield { epoch: lease.epoch };
-                self.environment.store.post(self.scope, self.job.owner, now.wall, &request).await?;
+                // By the clock of the record, beside whose lines it is shown.
+                let at = self.environment.clock.now();
+                self.environment.store.post(self.scope, self.job.owner, at, &request).await?;
                 watch.told(&format!("{} works on this, and is asked to yield", lease.owner));
             }
             // A holder that lives and does not yield keeps what it has.
