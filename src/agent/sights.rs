@@ -484,3 +484,35 @@ fn unreached(code: &RegionId, seen_at: Option<Moment>, began: Moment, error: &Cl
     let inventory = Inventory { gaps, ..Inventory::empty(began) };
     Found { seen_at: seen_at.unwrap_or(Moment::EPOCH), inventory, error: Some(error.clone()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_keeps_what_it_has_room_for_and_always_what_is_waited_for() {
+        let (mut sights, now) = (Sights::new(Intervals::default()), Moment::from_secs(1));
+        let name = |name: &str| BlueprintName::new(name).unwrap();
+        let (first, second, third) = (name("first"), name("second"), name("third"));
+        let code = RegionId::new("us-east-1").unwrap();
+        for name in [&first, &second, &third] {
+            sights.watch(name, &BTreeSet::from([code.clone()]), &BTreeSet::new(), now);
+        }
+        sights.wait(&third);
+        let (viewers, stamp) = sights.begin(&code, now).unwrap();
+        let digest = SightDigest::of_value(&1);
+        let mut keeps = |name: &BlueprintName| sights.keeps(&code, name, digest, KEPT_MAX - 1);
+        assert_eq!([&first, &second, &third].map(&mut keeps), [true, false, true]);
+        let digests = [&first, &second, &third].map(|name| (name.clone(), digest)).into();
+        let parts = Parts { digests, ..Parts::default() };
+        let swept = Swept { gaps: Vec::new(), taken: now };
+        assert!(sights.finish(&code, &viewers, Ok((swept, parts)), Duration::ZERO, now));
+        sights.landed(&code, stamp);
+        let mut answers = |name| sights.answer(name, &code, Moment::EPOCH, now);
+        assert!(matches!(answers(&first), Answer::Shown(_)));
+        assert!(matches!(answers(&second), Answer::Look), "it is kept by the next look");
+        sights.begin(&code, now).unwrap();
+        assert!(!sights.keeps(&code, &first, digest, 1), "it was shown, and nothing has changed");
+        assert!(sights.keeps(&code, &second, digest, KEPT_MAX));
+    }
+}

@@ -146,7 +146,7 @@ pub struct Inventory {
     pub seen: Seen,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
-    /// When the observation began; the earliest of its parts, where they were looked at one by one.
+    /// When the observation began; the earliest of its parts that was seen, where they were looked at one by one.
     pub taken: Moment,
     /// When each region was last seen, where they were looked at one by one: of one that does not answer, before that; the
     /// beginning of all time where it never was.

@@ -339,7 +339,10 @@ pub fn joined(parts: impl IntoIterator<Item = (RegionId, Moment, Inventory)>) ->
     let mut parts: Vec<_> = parts.into_iter().collect();
     // A global object is seen from the region of each member: the latest look knows best.
     parts.sort_by_key(|(_, seen_at, _)| *seen_at);
-    let mut whole = Inventory::empty(parts.iter().map(|(_, _, part)| part.taken).min()?);
+    // One that was not seen makes the others no older.
+    let all = || parts.iter().map(|(_, seen_at, part)| (part.taken, *seen_at));
+    let seen = all().filter(|(taken, seen_at)| seen_at >= taken).map(|(taken, _)| taken).min();
+    let mut whole = Inventory::empty(seen.or_else(|| all().map(|(taken, _)| taken).min())?);
     for (region, seen_at, part) in parts {
         if whole.seen.is_empty() {
             whole.seen = part.seen;

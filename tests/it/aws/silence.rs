@@ -95,7 +95,7 @@ async fn a_look_over_two_partitions_is_refused_before_anything_is_sent() {
     let regions = [region("us-east-1"), region("cn-north-1")].into();
     let error = impatient(&url).observe(&Selection { regions, ..Selection::default() }).await.unwrap_err();
     assert!(matches!(&error, CloudError::Denied { code, .. } if code == TWO_PARTITIONS), "{error}");
-    assert!(error.next_step().is_some_and(|step| step.contains("blueprint")), "{:?}", error.next_step());
+    assert!(error.next_step().is_some_and(|step| step.contains("kind: Account")), "{:?}", error.next_step());
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 

@@ -24,6 +24,7 @@ use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};
 use rgctl_testkit::fixtures::{cluster_store, desired};
 use rgctl_testkit::site::{Quiet, Site, applying, cache_store};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::{Viewer, game, regions, selection};
 use crate::sim::{OTHER, REGION, attrs, cluster_fields, in_region, member_fields};
@@ -35,6 +36,8 @@ struct Counting {
     silent: Mutex<BTreeSet<RegionId>>,
     /// How many objects each narrow look was for.
     glances: Mutex<Vec<usize>>,
+    /// What looks wait for.
+    gate: Mutex<Option<Arc<Notify>>>,
 }
 
 impl Counting {
@@ -44,6 +47,7 @@ impl Counting {
             looks: Mutex::default(),
             silent: Mutex::default(),
             glances: Mutex::default(),
+            gate: Mutex::default(),
         })
     }
     fn count(&self, wanted: &Selection) -> bool {
@@ -76,7 +80,17 @@ impl Cloud for Counting {
         sieve: &'a mut dyn Sieve,
     ) -> BoxFuture<'a, Result<Swept, CloudError>> {
         let is_silent = self.count(wanted);
-        if is_silent { std::future::pending().boxed() } else { self.cloud.sweep(wanted, sieve) }
+        let gate = self.gate.lock().unwrap().clone();
+        async move {
+            if is_silent {
+                std::future::pending::<()>().await;
+            }
+            if let Some(gate) = gate {
+                gate.notified().await;
+            }
+            self.cloud.sweep(wanted, sieve).await
+        }
+        .boxed()
     }
     fn glance<'a>(
         &'a self,
@@ -199,6 +213,30 @@ async fn who_has_called_is_shown_a_later_look_and_nobody_else_waits_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_under_way_is_not_shown_to_who_called_in_the_meantime() {
+    let world = world();
+    let cloud = Counting::new(&world);
+    let observer = observing(&cloud);
+    let (one, other, here) = (plain("one"), plain("other"), regions(&[REGION]));
+    for viewer in [&one, &other] {
+        observer.watch(&viewer.0, &here, &viewer.1);
+    }
+    let gate = Arc::new(Notify::new());
+    *cloud.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let mut looking = std::pin::pin!(observer.look_where_due());
+    assert!(futures::poll!(&mut looking).is_pending());
+    let port = observer.cloud_for(&one.0);
+    port.call(&creation("one", REGION, "one-a"), &Token("t".into()), &Permit::always()).await.unwrap();
+    *cloud.gate.lock().unwrap() = None;
+    gate.notify_one();
+    looking.await;
+    observer.cloud_for(&other.0).observe(&selection(&other, &here)).await.unwrap();
+    assert_eq!(cloud.looks(), [1]);
+    port.observe(&selection(&one, &here)).await.unwrap();
+    assert_eq!(cloud.looks(), [2], "it may have passed the place before the call was made");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_region_that_never_answers_costs_its_deadline_once_and_nothing_elsewhere() {
     let world = world();
     let cloud = Counting::new(&world);
@@ -230,6 +268,8 @@ async fn a_region_that_never_answers_costs_its_deadline_once_and_nothing_elsewhe
     assert!(!wide.is_complete_for(&lost) && wide.gaps.iter().all(|gap| gap.region.as_str() == OTHER));
     assert!(wide.gaps.iter().all(|gap| gap.why.contains(&format!("last seen at {then}"))), "{:?}", wide.gaps);
     assert_eq!(wide.taken_for(&lost), then, "what was seen is as old as the last good look");
+    let here = in_region(REGION, KindId::AuroraCluster, "wide-a");
+    assert_eq!(wide.taken, wide.taken_for(&here), "which makes the rest no older");
 
     // Until it is due again nobody waits for it, and nobody asks it.
     let looks = cloud.looks();
