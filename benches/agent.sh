@@ -53,6 +53,7 @@ ready() { numbers | sed -n 's/^rgctl_blueprints{condition="ready"} //p'; }
 looks() { numbers | sed -n 's/^rgctl_cloud_looks_total{.*} //p'; }
 turns() { numbers | awk '/^rgctl_turns_total/ { sum += $2 } END { print sum + 0 }'; }
 start() { # FOLDER
+    : >log
     "$rgctl" agent run -f "$1" --apply --listen 127.0.0.1:0 --log-format json >out 2>log &
     agent=$!
     until port=$(sed -n 's/.*"address":"127.0.0.1:\([0-9]*\)".*/\1/p' log) && [[ -n $port ]]; do sleep 0.05; done

@@ -37,6 +37,12 @@ impl Consents {
         Ok(Self(all))
     }
 
+    /// The blueprints to which something else is consented than there.
+    pub fn differing(&self, other: &Self) -> BTreeSet<BlueprintName> {
+        let names = self.0.keys().chain(other.0.keys());
+        names.filter(|name| self.0.get(*name) != other.0.get(*name)).cloned().collect()
+    }
+
     /// Those of a blueprint.
     pub fn of(&self, blueprint: &str) -> BTreeSet<Consent> {
         let found = self.0.iter().find(|(name, _)| name.as_str() == blueprint);
@@ -55,6 +61,11 @@ mod tests {
         assert_eq!(consents.of("arena").len(), 2);
         assert_eq!(consents.of("light").len(), 1);
         assert_eq!(consents.of("other").len(), 0);
+        let later = Consents::parse("arena window:accounts\nlight shrink:*@us-east-1\n").unwrap();
+        assert_eq!(
+            later.differing(&consents).iter().map(BlueprintName::as_str).collect::<Vec<_>>(),
+            ["arena"]
+        );
         for (wrong, why) in [
             ("arena\n", "line 1: expected a blueprint and one consent"),
             ("arena delete:accounts@eu-west-1\nARENA delete:a@b\n", "line 2: `ARENA` is no name"),

@@ -17,16 +17,26 @@ use rayon::prelude::*;
 
 pub use rgctl_machine::inputs::Stamp;
 use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::names::RegionId;
 use rgctl_schema::time::Span;
 
 /// How long a file must stand still before it is read: whoever writes it bit by bit pauses less long.
 pub const SETTLES: Span = Span::from_secs(2);
 
+/// Where a blueprint is at home.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its first primary region.
+    pub primary: Option<RegionId>,
+    /// All its regions.
+    pub regions: BTreeSet<RegionId>,
+}
+
 /// What one text comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examined {
-    /// The blueprints in it.
-    pub blueprints: BTreeSet<Arc<str>>,
+    /// The blueprints in it, with where each is at home.
+    pub blueprints: BTreeMap<Arc<str>, Place>,
     /// What is wrong with it, in words; then it is not in force.
     pub wrong: Option<String>,
 }
@@ -54,16 +64,19 @@ pub struct InForce<S> {
     pub digest: Arc<str>,
     /// What it shares with others, in the newest version that it fits.
     pub shared: Arc<S>,
+    /// Where the blueprint is at home.
+    pub place: Arc<Place>,
 }
 
 impl<S> Clone for InForce<S> {
     fn clone(&self) -> Self {
-        let Self { path, text, digest, shared } = self;
+        let Self { path, text, digest, shared, place } = self;
         Self {
             path: Arc::clone(path),
             text: Arc::clone(text),
             digest: Arc::clone(digest),
             shared: Arc::clone(shared),
+            place: Arc::clone(place),
         }
     }
 }
@@ -111,9 +124,15 @@ pub enum Change {
 struct Good<S> {
     text: Arc<str>,
     digest: Arc<str>,
-    blueprints: BTreeSet<Arc<str>>,
+    blueprints: BTreeMap<Arc<str>, Arc<Place>>,
     is_shared: bool,
     shared: Arc<S>,
+}
+
+impl<S> Good<S> {
+    fn names(&self) -> BTreeSet<Arc<str>> {
+        self.blueprints.keys().cloned().collect()
+    }
 }
 
 #[derive(Debug)]
@@ -273,7 +292,11 @@ impl<S: Send + Sync> Folder<S> {
                         texts.push((path, text, digest));
                     }
                 }
-                Err(why) => changes.extend(file.refuse(format!("unread: {why}").into(), why)),
+                Err(why) => {
+                    // What hinders may go by itself: it is tried again at each look, and said once.
+                    file.is_read = false;
+                    changes.extend(file.refuse(format!("unread: {why}").into(), why));
+                }
             }
         }
         // Texts know nothing of each other: thousands are examined by all cores.
@@ -293,6 +316,8 @@ impl<S: Send + Sync> Folder<S> {
             shared_changed |= was_shared || is_shared;
             (file.digest, file.is_refused) = (Arc::clone(&digest), false);
             let shared = Arc::clone(&self.shared);
+            let placed = blueprints.into_iter().map(|(name, place)| (name, Arc::new(place)));
+            let blueprints = placed.collect();
             file.good = Some(Good { text: text.into(), digest, blueprints, is_shared, shared });
         }
         shared_changed
@@ -321,7 +346,7 @@ impl<S: Send + Sync> Folder<S> {
             match examiner.examine(&self.shared, path, &good.text).wrong {
                 None => good.shared = Arc::clone(&self.shared),
                 Some(why) => {
-                    let kept = good.blueprints.clone();
+                    let kept = good.names();
                     changes.push(Change::Refused { path: Arc::clone(&file.path), why, kept });
                 }
             }
@@ -333,7 +358,7 @@ impl<S: Send + Sync> Folder<S> {
         let mut claims: BTreeMap<Arc<str>, Vec<(&File<S>, &Good<S>)>> = BTreeMap::new();
         for file in self.files.values() {
             let Some(good) = &file.good else { continue };
-            for blueprint in &good.blueprints {
+            for blueprint in good.blueprints.keys() {
                 claims.entry(Arc::clone(blueprint)).or_default().push((file, good));
             }
         }
@@ -355,6 +380,7 @@ impl<S: Send + Sync> Folder<S> {
                 text: Arc::clone(&good.text),
                 digest: Arc::clone(&good.digest),
                 shared: Arc::clone(&good.shared),
+                place: good.blueprints.get(blueprint).cloned().unwrap_or_default(),
             };
             let before = self.in_force.get(blueprint);
             // A file that was given another name says the same.
@@ -388,7 +414,7 @@ impl<S> File<S> {
             return None;
         }
         (self.digest, self.is_refused) = (digest, true);
-        let kept = self.good.as_ref().map_or_else(BTreeSet::new, |good| good.blueprints.clone());
+        let kept = self.good.as_ref().map_or_else(BTreeSet::new, Good::names);
         Some(Change::Refused { path: Arc::clone(&self.path), why, kept })
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::files::{Change, Examine, Folder, InForce};
 use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX, InputBudget, InputError, Stamp};
@@ -16,6 +17,8 @@ use rgctl_schema::time::Span;
 pub const FILES_MAX: usize = 20_000;
 /// All of them together: their texts are kept in memory.
 pub const BYTES_MAX: u64 = 128 << 20;
+/// How long reading them may take together: a disk may be slow, and nobody waits for it.
+const TIME_MAX: Duration = Duration::from_mins(5);
 /// Endings of documents.
 const ENDINGS: [&str; 2] = ["yaml", "yml"];
 
@@ -56,7 +59,7 @@ impl<E: Examine> Follower<E> {
     pub fn look(&mut self, since_boot: Span) -> Result<Vec<Change>, InputError> {
         let listed = self.list()?;
         let to_read = self.folder.look(&listed, since_boot);
-        let mut allowance = InputBudget::new(BYTES_MAX);
+        let mut allowance = InputBudget::within(BYTES_MAX, TIME_MAX);
         let read = to_read.into_iter().map(|path| {
             // A folder is searched for files: a pipe in it would hold up the rest.
             let text = inputs::is_file(&path).and_then(|()| allowance.text(&path, DOCUMENT_BYTES_MAX));

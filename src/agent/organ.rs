@@ -166,6 +166,8 @@ pub struct Sight {
 
 /// Who looks, carries out turns, and hears orders.
 pub trait Organ: Sync {
+    /// Told of a blueprint that is new, or of which something else is wanted, before its turn: many are looked at together.
+    fn prepare(&self, key: &Key);
     /// Looks at the world for all, whenever that is due; never ends.
     fn keep_looking(&self) -> BoxFuture<'_, ()>;
     /// Waits until the world looks different to somebody, and tells to whom.

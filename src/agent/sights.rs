@@ -380,8 +380,11 @@ impl Sights {
         Some(all)
     }
 
+    /// Who was shown meanwhile what has changed, by a turn of its own, is not told of it.
     pub fn take_news(&mut self) -> BTreeSet<BlueprintName> {
-        std::mem::take(&mut self.news)
+        let mut news = std::mem::take(&mut self.news);
+        news.retain(|name| self.regions.values().any(|region| region.owed.contains(name)));
+        news
     }
 
     pub fn due(&self, now: Moment) -> Vec<RegionId> {

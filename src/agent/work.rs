@@ -260,6 +260,7 @@ impl<'a> Loop<'a> {
                         "too many blueprints: this one is left out");
                     return;
                 }
+                agent.organ.prepare(&key);
                 let state = self.states.entry(key.clone()).or_default();
                 (state.is_resting, state.by_news) = (false, true);
                 self.queue.wake(&key, now);

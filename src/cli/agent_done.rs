@@ -18,10 +18,8 @@ use rgctl_model::ports::{CloudError, StoreError};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::time::{Moment, Span};
 
-/// A run that ended with something left is begun anew after this time, then after twice as long, and so on.
+/// What only a person can mend is looked at again after this time.
 const AGAIN: Span = Span::from_hours(1);
-/// The longest such wait.
-const AGAIN_MAX: Span = Span::from_hours(24);
 /// After a run that yielded to another one, or that another one keeps from working.
 const AFTER_ANOTHER: Span = Span::from_mins(1);
 /// Everything is judged anew once in so long, whether anything seems to have changed or not: what is wanted may depend on the
@@ -56,8 +54,14 @@ pub fn wrong(why: &str, now: Moment) -> Done {
     done(Next::At(now + AGAIN), Condition::Blocked, why.to_owned())
 }
 
-/// A turn that acts.
-pub fn acted(reconciled: &Reconciled, is_open: bool, in_vain: &mut u32, stopping: bool, now: Moment) -> Done {
+/// A turn that acts. `due` is when the record says that what failed is tried again.
+pub fn acted(
+    reconciled: &Reconciled,
+    is_open: bool,
+    due: Option<Moment>,
+    stopping: bool,
+    now: Moment,
+) -> Done {
     let plan = &reconciled.turn.plan;
     let counted = |done: Done| Done {
         is_open,
@@ -69,9 +73,6 @@ pub fn acted(reconciled: &Reconciled, is_open: bool, in_vain: &mut u32, stopping
     let Some(outcome) = reconciled.outcome else {
         return counted(done(Next::At(reconciled.wake), Condition::Progressing, left(plan)));
     };
-    if outcome != Outcome::Blocked {
-        *in_vain = 0;
-    }
     counted(match outcome {
         Outcome::Settled => done(Next::Rest, Condition::Ready, String::new()),
         Outcome::Waiting => {
@@ -80,12 +81,10 @@ pub fn acted(reconciled: &Reconciled, is_open: bool, in_vain: &mut u32, stopping
             done(Next::At(until.unwrap_or(now + AGAIN)), Condition::Waiting, why)
         }
         Outcome::Blocked => {
-            let wait = AGAIN.times(1 << (*in_vain).min(8)).min(AGAIN_MAX);
-            *in_vain = in_vain.saturating_add(1);
+            let due = due.filter(|due| *due > now).unwrap_or(now + AGAIN);
             let held = words::held(&reconciled.turn.held);
-            let mut whys: Vec<String> = held.into_iter().chain(plan.health.line()).collect();
-            whys.extend(plan.options().map(|options| format!("if this is meant: {options}")));
-            done(Next::At(now + wait), Condition::Blocked, whys.join("; "))
+            let whys: Vec<String> = held.into_iter().chain(plan.health.line()).collect();
+            done(Next::At(due), Condition::Blocked, whys.join("; "))
         }
         Outcome::Stopped | Outcome::Paused if stopping => done(Next::Rest, Condition::Paused, left(plan)),
         Outcome::Stopped | Outcome::Paused => {

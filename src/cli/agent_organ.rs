@@ -2,7 +2,7 @@
 //!
 //! Goes in: names of blueprints. Comes out: what each turn came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +22,7 @@ use crate::report::drift::{self, DriftReport};
 use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Watch};
 use rgctl_engine::execution::reconcile::{Session, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
+use rgctl_engine::ledger::Failing;
 use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX};
 use rgctl_model::inbox::{self, Request};
 use rgctl_model::journal::Purpose;
@@ -41,8 +42,6 @@ struct Slot {
     session: Session,
     /// Under which record.
     scope: Option<Scope>,
-    /// Runs in a row that ended with something left.
-    in_vain: u32,
 }
 
 /// What was heard of orders.
@@ -129,8 +128,8 @@ impl Turns {
         let now = self.adapters.clock.now();
         let Some(text) = text_of(&self.texts, key) else { return Ok(done::nothing()) };
         let Ok(name) = BlueprintName::new(&**key) else { return Ok(done::nothing()) };
-        let near = self.language.primary(&text, key);
-        let scope = Scope::new(self.adapters.cloud.home(near.as_ref()).await?, name.clone());
+        let home = self.adapters.cloud.home(text.place.primary.as_ref()).await?;
+        let scope = Scope::new(home, name.clone());
         scope.home.account().clone_into(&mut locked(&self.account));
         if self.is_paused(&scope.home, key).await? && !asked.stopping {
             return Ok(done::paused());
@@ -207,8 +206,13 @@ impl Turns {
             }
         };
         self.observer.set_in_motion(name, reconciled.outcome.is_none());
-        let now = environment.clock.now();
-        Ok(done::acted(&reconciled, is_open, &mut slot.in_vain, asked.stopping, now))
+        let failing = slot.session.ledger().and_then(|ledger| ledger.failing.as_ref());
+        let due = failing.map(Failing::due);
+        if reconciled.outcome.is_some() {
+            // Thousands are at rest: what one of them needs is read again.
+            slot.session = Session::default();
+        }
+        Ok(done::acted(&reconciled, is_open, due, asked.stopping, environment.clock.now()))
     }
 
     /// Looks and plans; nothing is done, and nothing is written.
@@ -245,6 +249,19 @@ impl Turns {
             *before = refused;
         }
         consents
+    }
+
+    /// Whose consents have changed has a turn, as if a person had ordered it.
+    async fn hear_consents(&self, before: &mut Consents) {
+        let now = self.consents();
+        let changed = now.differing(before);
+        *before = now;
+        let mut heard = self.heard.lock().await;
+        heard.news.extend(changed.into_iter().map(|name| Order {
+            key: Some(Key::from(name.as_str())),
+            what: Command::Reconcile,
+            from: "the file of consents".to_owned(),
+        }));
     }
 
     fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
@@ -310,6 +327,12 @@ impl Turns {
 }
 
 impl Organ for Turns {
+    fn prepare(&self, key: &Key) {
+        if let (Some(text), Ok(name)) = (text_of(&self.texts, key), BlueprintName::new(&**key)) {
+            self.observer.watch(&name, &text.place.regions, &BTreeSet::new());
+        }
+    }
+
     fn keep_looking(&self) -> BoxFuture<'_, ()> {
         self.observer.keep_looking().boxed()
     }
@@ -326,9 +349,11 @@ impl Organ for Turns {
 
     fn keep_open(&self) -> BoxFuture<'_, ()> {
         async move {
+            let mut consents = self.consents();
             loop {
                 let clock = &self.adapters.wall;
                 clock.sleep_until(clock.now() + KEEP).await;
+                self.hear_consents(&mut consents).await;
                 let slots: Vec<_> = locked(&self.slots).values().cloned().collect();
                 join_all(slots.iter().map(|slot| self.keep(slot))).await;
             }
@@ -381,7 +406,8 @@ impl Watch for Hearing<'_> {
         self.stopping || self.stop.is_made()
     }
     fn told(&mut self, line: &str) {
-        tracing::info!(target: "rgctl::agent", blueprint = %self.blueprint, "{line}");
+        // What it comes to is told as the condition of the blueprint.
+        tracing::debug!(target: "rgctl::agent", blueprint = %self.blueprint, "{line}");
     }
 }
 

@@ -10,18 +10,18 @@ use super::figures::CatalogFigures;
 use super::identities::Identities;
 use super::load::located;
 use super::validate;
-use crate::agent::files::{Examine, Examined, InForce};
+use crate::agent::files::{Examine, Examined, InForce, Place};
 use rgctl_blueprint::account::AccountBook;
 use rgctl_blueprint::desired;
 use rgctl_blueprint::document::{ParsedBlueprint, ParsedDocuments};
 use rgctl_blueprint::region::RegionBook;
+use rgctl_blueprint::spec::Cell;
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::ports::Clock;
 use rgctl_schema::diagnostic::{Diagnostics, Severity, Source};
-use rgctl_schema::names::RegionId;
 use rgctl_schema::time::Moment;
 
 /// Problems of one text that are told; the first ones tell most.
@@ -103,12 +103,6 @@ impl Language {
         let figures = CatalogFigures::new(Arc::clone(&self.catalog), &desired, SystemClock.now());
         Ok(Wanted { desired, figures })
     }
-
-    /// The first primary region of a blueprint, whose account is its home.
-    pub fn primary(&self, text: &InForce<Shared>, blueprint: &str) -> Option<RegionId> {
-        let reading = self.read(&text.shared, &text.path, &text.text).ok()?;
-        named(&reading, blueprint)?.blueprint.cells().first().map(|cell| cell.primary.clone())
-    }
 }
 
 impl Examine for Language {
@@ -133,8 +127,15 @@ impl Examine for Language {
             for document in &reading.blueprints {
                 build(document, &reading.regions, &self.catalog, &Decisions::default(), self.now)?;
             }
-            let names = reading.blueprints.iter().map(|document| document.blueprint.name().as_str().into());
-            Ok(names.collect())
+            let placed = reading.blueprints.iter().map(|document| {
+                let cells = document.blueprint.cells();
+                let place = Place {
+                    primary: cells.first().map(|cell| cell.primary.clone()),
+                    regions: cells.iter().flat_map(Cell::regions).cloned().collect(),
+                };
+                (document.blueprint.name().as_str().into(), place)
+            });
+            Ok(placed.collect())
         };
         match examined() {
             Ok(blueprints) => Examined { blueprints, wrong: None },

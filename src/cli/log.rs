@@ -29,8 +29,12 @@ pub fn start(verbose: u8, colour: bool, events: Events) {
         (_, _, Events::Warnings) => EnvFilter::new("warn"),
         (_, 0 | 1, Events::None) => return,
     };
-    let told =
-        tracing_subscriber::fmt().with_ansi(colour).with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written, as on a full disk, ends nothing: by default that would panic.
+    let told = tracing_subscriber::fmt()
+        .with_ansi(colour)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // A second start in one process keeps the first.
     let _ = match events {
         Events::All { json: true } => told.json().flatten_event(true).try_init(),

@@ -176,7 +176,7 @@ fn an_agent_that_acts_once_makes_what_is_wanted_and_a_second_one_finds_nothing_t
     assert!(data.starts_with("2 blueprints: 2 ready; "), "{data}");
     assert_eq!(place.run(&["plan", "-f", "blueprints/one.yaml", "--detailed-exitcode"]).code, 0);
     let again = Running::start(&place, &["--no-listen", "--once", "--apply"]).ends();
-    assert_eq!(again, (0, "2 blueprints: 2 ready; 2 turns\n".to_owned()));
+    assert_eq!(again, (0, "2 blueprints: 2 ready; 2 turns\n".to_owned()), "one turn each");
 }
 
 #[test]

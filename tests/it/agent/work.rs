@@ -74,6 +74,8 @@ struct Stand {
 }
 
 impl Organ for Stand {
+    fn prepare(&self, _: &Key) {}
+
     fn keep_looking(&self) -> BoxFuture<'_, ()> {
         async move {
             loop {
