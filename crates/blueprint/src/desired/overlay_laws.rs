@@ -1,11 +1,12 @@
 //! Laws of decisions, for any sequence of decisions, withdrawals and passing time.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use rgctl_catalog::Catalog;
 use rgctl_model::overlay::{Axis, Decision, Decisions, Overlay, OverlayKey, Owner, Target};
 use rgctl_schema::diagnostic::Source;
-use rgctl_schema::names::RegionId;
 use rgctl_schema::time::{Moment, Span};
 
 use super::overlays::{self, Place, Resolved, Standing};
@@ -56,40 +57,48 @@ fn classes() -> impl Strategy<Value = Target> + Clone {
     prop::sample::select(CLASSES.to_vec()).prop_map(|class| Target::Class(class.to_owned()))
 }
 
-/// A store on which decisions are made, one axis at a time.
-struct Bench {
+/// What decisions are made about: read and sized once, since thousands of sequences are played on it.
+struct Subject {
     blueprint: Blueprint,
     cell: Cell,
-    region: RegionId,
     catalog: Catalog,
     size: Size,
-    axis: Axis,
-    decisions: Decisions,
-    now: Moment,
 }
 
 /// Its first store grows by readers.
 const TEXT: &str = include_str!("../../../../blueprints/accounts.yaml");
 
+const BEGIN: Moment = Moment::from_secs(1_800_000_000);
+
+static SUBJECT: LazyLock<Subject> = LazyLock::new(|| {
+    let reading = ParsedDocuments::with_built_in_regions(&[Source::new("game.yaml", TEXT)]);
+    let blueprint = reading.blueprints[0].blueprint.clone();
+    let (cell, catalog) = (blueprint.cells()[0].clone(), Catalog::embedded().unwrap());
+    let estimates = capacity::estimate(&blueprint, &reading.regions, &catalog, BEGIN);
+    let size = Size {
+        class: Some("db.r7g.xlarge".to_owned()),
+        counts: [(Axis::Readers, READERS)].into(),
+        ..estimates[0].size.clone()
+    };
+    Subject { blueprint, cell, catalog, size }
+});
+
+/// A store on which decisions are made, one axis at a time.
+struct Bench {
+    about: &'static Subject,
+    axis: Axis,
+    decisions: Decisions,
+    now: Moment,
+}
+
 impl Bench {
     fn new(axis: Axis) -> Self {
-        let reading = ParsedDocuments::with_built_in_regions(&[Source::new("game.yaml", TEXT)]);
-        let blueprint = reading.blueprints[0].blueprint.clone();
-        let cell = blueprint.cells()[0].clone();
-        let (catalog, now) = (Catalog::embedded().unwrap(), Moment::from_secs(1_800_000_000));
-        let estimates = capacity::estimate(&blueprint, &reading.regions, &catalog, now);
-        let size = Size {
-            class: Some("db.r7g.xlarge".to_owned()),
-            counts: [(Axis::Readers, READERS)].into(),
-            ..estimates[0].size.clone()
-        };
-        let region = cell.primary.clone();
-        Self { blueprint, cell, region, catalog, size, axis, decisions: Decisions::default(), now }
+        Self { about: &SUBJECT, axis, decisions: Decisions::default(), now: BEGIN }
     }
 
     fn key(&self, owner: Owner) -> OverlayKey {
-        let store = self.blueprint.spec.stores[0].name().clone();
-        OverlayKey { store, region: self.region.clone(), axis: self.axis, owner }
+        let store = self.about.blueprint.spec.stores[0].name().clone();
+        OverlayKey { store, region: self.about.cell.primary.clone(), axis: self.axis, owner }
     }
 
     fn act(&mut self, act: &Act) {
@@ -123,13 +132,13 @@ impl Bench {
 
     fn resolved(&self) -> Option<Resolved> {
         let place = Place {
-            store: &self.blueprint.spec.stores[0],
-            cell: &self.cell,
-            region: &self.region,
-            catalog: &self.catalog,
+            store: &self.about.blueprint.spec.stores[0],
+            cell: &self.about.cell,
+            region: &self.about.cell.primary,
+            catalog: &self.about.catalog,
             now: self.now,
         };
-        let (size, resolved) = overlays::apply(&place, &self.decisions, &self.size);
+        let (size, resolved) = overlays::apply(&place, &self.decisions, &self.about.size);
         let resolved = resolved.into_iter().next();
         if let Some(one) = &resolved {
             let built = match &one.now {
@@ -150,7 +159,7 @@ impl Bench {
 
     fn own(&self) -> Target {
         match self.axis {
-            Axis::Class => Target::Class(self.size.class.clone().unwrap()),
+            Axis::Class => Target::Class(self.about.size.class.clone().unwrap()),
             _ => Target::Count(READERS.now),
         }
     }
@@ -165,8 +174,11 @@ impl Bench {
             (Target::Count(one), Target::Count(than)) => one < than,
             (Target::Class(one), Target::Class(than)) => {
                 let size = |name: &str| {
-                    let class =
-                        self.catalog.class(self.blueprint.spec.stores[0].catalog_service(), name).unwrap();
+                    let class = self
+                        .about
+                        .catalog
+                        .class(self.about.blueprint.spec.stores[0].catalog_service(), name)
+                        .unwrap();
                     (class.vcpu.unwrap(), class.memory_gib.unwrap())
                 };
                 let (one, than) = (size(one), size(than));
