@@ -135,6 +135,9 @@ impl<S> Good<S> {
     }
 }
 
+/// The files that have a blueprint.
+type Claims<'a, S> = Vec<(&'a File<S>, &'a Good<S>)>;
+
 #[derive(Debug)]
 struct File<S> {
     path: Arc<Path>,
@@ -300,12 +303,12 @@ impl<S: Send + Sync> Folder<S> {
             }
         }
         // Texts know nothing of each other: thousands are examined by all cores.
-        let examined = texts.into_par_iter().map(|(path, text, digest)| {
-            let examined = examiner.examine(&self.shared, &path, &text);
-            (path, text, digest, examined)
+        let judged = texts.into_par_iter().map(|(path, text, digest)| {
+            let found = examiner.examine(&self.shared, &path, &text);
+            (path, text, digest, found)
         });
-        let examined: Vec<_> = examined.collect();
-        for (path, text, digest, Examined { blueprints, wrong }) in examined {
+        let judged: Vec<_> = judged.collect();
+        for (path, text, digest, Examined { blueprints, wrong }) in judged {
             let Some(file) = self.files.get_mut(&path) else { continue };
             if let Some(why) = wrong {
                 changes.extend(file.refuse(digest, why));
@@ -355,7 +358,7 @@ impl<S: Send + Sync> Folder<S> {
 
     /// Which blueprint has which text, after files have come, changed and gone.
     fn settle_names(&mut self, changes: &mut Vec<Change>) {
-        let mut claims: BTreeMap<Arc<str>, Vec<(&File<S>, &Good<S>)>> = BTreeMap::new();
+        let mut claims: BTreeMap<Arc<str>, Claims<'_, S>> = BTreeMap::new();
         for file in self.files.values() {
             let Some(good) = &file.good else { continue };
             for blueprint in good.blueprints.keys() {

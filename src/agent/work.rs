@@ -55,6 +55,7 @@ const SPREAD: Span = Span::from_secs(30);
 
 /// What is known of a key.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 struct State {
     condition: Condition,
     why: String,
@@ -154,12 +155,12 @@ impl Agent<'_> {
         let Some(next) = next else { return std::future::pending().await };
         self.clock.sleep_until(next).await;
         if self.clock.now() < next {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
 
-impl<'a> Loop<'a> {
+impl Loop<'_> {
     /// A sign of life, and a look at the clocks.
     fn beat(&mut self) {
         let agent = self.agent;

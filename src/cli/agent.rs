@@ -200,7 +200,9 @@ pub async fn watch_drift(args: &DriftArgs, settings: &Settings, output: &mut Out
         }
         let text = match form {
             OutputForm::Json => format!("{}\n", document(format::DRIFT, &At { at: now, report })),
-            _ => lines.iter().map(|line| format!("{now} {}: {line}\n", report.blueprint)).collect(),
+            _ => lines
+                .iter()
+                .fold(String::new(), |text, line| text + &format!("{now} {}: {line}\n", report.blueprint)),
         };
         // A reader that went away is noticed by the next signal at the latest.
         let mut out = std::io::stdout().lock();

@@ -103,8 +103,8 @@ pub fn keep_account(
 ) -> Result<(), Failure> {
     let names = identities.0.iter().map(|identity| identity.name.as_str());
     let Some(account) = account else {
-        let named: BTreeSet<&RegionId> = identities.0.iter().flat_map(|one| &one.regions).collect();
-        let has_rest = desired.regions.iter().any(|region| !named.contains(region));
+        let described: BTreeSet<&RegionId> = identities.0.iter().flat_map(|one| &one.regions).collect();
+        let has_rest = desired.regions.iter().any(|region| !described.contains(region));
         if identities.0.len() + usize::from(has_rest) > 1 {
             let names = names.collect::<Vec<_>>().join(", ");
             return Err(Failure::new(

@@ -557,10 +557,10 @@ fn an_old_record_that_does_not_follow_still_counts_and_history_says_where() {
     ledger.fold(&entries);
     assert_eq!(ledger.begun.keys().collect::<Vec<_>>(), [&step("a")]);
     let noted = rgctl::report::history::noted(entries);
-    let notes: BTreeMap<u64, &str> =
+    let remarks: BTreeMap<u64, &str> =
         noted.iter().filter_map(|one| Some((one.entry.seq, one.note.as_deref()?))).collect();
     assert_eq!(
-        notes.into_iter().collect::<Vec<_>>(),
+        remarks.into_iter().collect::<Vec<_>>(),
         [(3, "`accepted` is told of a step that is not begun: b")]
     );
     let lines = rgctl::report::history::merged(noted, Vec::new(), Vec::new());

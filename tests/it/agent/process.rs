@@ -120,7 +120,7 @@ impl Running {
         (code, data)
     }
 
-    fn is_stopped(self) -> (i32, String) {
+    fn stop_it(self) -> (i32, String) {
         self.signal("TERM");
         self.ends()
     }
@@ -200,7 +200,7 @@ fn files_that_change_break_come_and_go_are_followed_and_nothing_is_deleted() {
     place.write("kept.yaml", &whole);
     std::fs::remove_file(place.path().join("blueprints/one.yaml")).unwrap();
     agent.says(&["the file is gone: nothing is deleted"]);
-    let (code, data) = agent.is_stopped();
+    let (code, data) = agent.stop_it();
     assert_eq!((code, data.split(';').next()), (0, Some("0 blueprints")), "{data}");
     assert_eq!(
         place.run(&["plan", "-f", "kept.yaml", "--detailed-exitcode"]).code,
@@ -219,7 +219,7 @@ fn orders_reach_an_agent_through_the_store_and_outlive_it() {
     agent.says(&["\"one\"", "\"paused\"", "let rest"]);
     place.write("blueprints/one.yaml", &blueprint("one", LARGE));
     std::thread::sleep(Duration::from_secs(4));
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
     assert!(status_of(&place, "one").contains(SMALL));
     // The next one is bound by it, too.
     let mut agent = Running::start(&place, &["--no-listen", "--apply"]);
@@ -228,7 +228,7 @@ fn orders_reach_an_agent_through_the_store_and_outlive_it() {
     assert!(orders.starts_with("paused: one, by "), "{orders}");
     assert_eq!(place.run(&["agent", "resume", "--all"]).code, 0);
     agent.says(&["\"one\"", "\"ready\""]);
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
     assert!(status_of(&place, "one").contains(LARGE));
 }
 
@@ -238,7 +238,7 @@ fn a_signal_closes_an_open_run_and_gives_its_lease_back_and_a_second_one_leaves_
     // Slow enough that the run is open for a while.
     let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "60"]);
     agent.says(&["\"one\"", "calls"]);
-    let (code, data) = agent.is_stopped();
+    let (code, data) = agent.stop_it();
     assert_eq!(code, 0, "{data}");
     let history = place.run(&["history", "one"]).data;
     assert!(history.contains("stopped"), "{history}");
@@ -278,7 +278,7 @@ fn health_and_numbers_are_told_on_loopback() {
     // A second agent cannot have the same address, and says so before it does anything.
     let second = Running::start(&place, &["--listen", address]);
     assert_eq!(second.ends().0, 6);
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn an_agent_that_was_stopped_while_another_took_its_lease_does_nothing_under_it_
     runtime.block_on(store.release_lease(&taken)).unwrap();
     assert_eq!(place.run(&["sim", "advance", "1h"]).code, 0);
     agent.says(&["\"one\"", "\"ready\""]);
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
     assert_eq!(place.run(&["plan", "-f", "blueprints/one.yaml", "--detailed-exitcode"]).code, 0);
 }
 
@@ -334,7 +334,7 @@ fn a_world_that_is_damaged_is_said_and_does_not_make_the_agent_spin() {
     let ticks = std::fs::read_to_string(format!("/proc/{}/stat", agent.child.id())).unwrap();
     let used: u64 = ticks.split(' ').skip(13).take(2).map(|word| word.parse::<u64>().unwrap()).sum();
     assert!(used < 1_000, "{used} hundredths of a second of processor time");
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
 }
 
 /// Lets no file of a process grow any more, as on a full disk; or lets them.
@@ -367,7 +367,7 @@ fn a_disk_that_is_full_is_said_and_nothing_is_called_that_cannot_be_recorded() {
     assert_eq!(agent.lines("modify"), 0, "nothing is called that cannot be recorded");
     has_room(agent.child.id(), true);
     agent.says(&["\"one\"", "\"ready\""]);
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
     assert!(status_of(&place, "one").contains(LARGE), "with room it went on");
 }
 
@@ -393,7 +393,7 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     std::thread::sleep(Duration::from_secs(4));
     assert!(agent.child.try_wait().unwrap().is_none(), "it runs on");
     has_room(agent.child.id(), true);
-    assert_eq!(agent.is_stopped().0, 0);
+    assert_eq!(agent.stop_it().0, 0);
 }
 
 #[test]

@@ -226,10 +226,10 @@ fn ten_thousand_keys_of_seven_accounts_are_all_served_fairly_with_one_turn_at_a_
     let mut dice = Dice(7);
     let mut queue = Queue::new(Limits { in_flight_max: 16, floor: Span::from_secs(20), ..limits() });
     let mut seen = vec![Seen::default(); KEYS];
-    for number in 0..KEYS {
+    for (number, one) in seen.iter_mut().enumerate() {
         assert!(queue.add(&format!("{number:05}"), &format!("account-{}", number % 7)));
         queue.wake(&format!("{number:05}"), START);
-        seen[number].asked = Some(START);
+        one.asked = Some(START);
     }
     let mut now = START;
     let mut running: BTreeSet<(Moment, usize)> = BTreeSet::new();
