@@ -15,14 +15,15 @@ use super::look::{OBSERVE_TRIES_MAX, look, quotas, scope_of, wait_until};
 use super::retry::{Begin, left, next_run};
 use super::schedule::Call;
 use super::session::{CurrentRun, Kept};
-use super::turn::{self, Turn, TurnInput};
-use crate::ledger::{self, Ledger};
+use super::turn::{self, QUIET_MAX, Turn, TurnInput};
+use crate::ledger::{self, Failing, Ledger};
 use crate::planning;
 use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::observed::Inventory;
 use rgctl_model::ports::{CloudError, Store, StoreError};
 use rgctl_model::rules::RecordedRules;
 use rgctl_model::scope::Scope;
+use rgctl_schema::names::RunId;
 use rgctl_schema::time::Moment;
 
 pub use super::session::Session;
@@ -229,7 +230,7 @@ impl Step<'_> {
         let mut turn = self.turn(&inventory);
         if self.kept.run.not_before.is_some() && self.is_something_new(&turn) {
             self.kept.run.not_before = None;
-            self.kept.run.id = self.job.run.clone();
+            self.kept.run.id = self.next_id();
             turn = self.turn(&inventory);
         }
         if self.read_quotas(&turn, &inventory, watch).await {
@@ -263,13 +264,17 @@ impl Step<'_> {
         if self.kept.is_open() || self.job.begins == Begins::Asked {
             return;
         }
-        let (job, now) = (self.job, self.environment.clock.now());
-        let begin = next_run(job, &self.kept.ledger, inventory, now);
+        let begin = next_run(self.job, &self.kept.ledger, inventory, self.environment.clock.now());
         let last = self.kept.ledger.failing.as_ref().map(|failing| &failing.run);
         (self.kept.run.not_before, self.kept.run.id) = match (begin, last) {
             (Begin::At(at), Some(last)) => (Some(at), last.clone()),
-            _ => (None, job.run.clone()),
+            _ => (None, self.next_id()),
         };
+    }
+
+    /// The name of a run that begins now: the one that the lease was taken for, where it is held already.
+    fn next_id(&self) -> RunId {
+        self.kept.guard.as_ref().map_or_else(|| self.job.run.clone(), |guard| guard.lease().run)
     }
 
     /// Whether there is something to do or to tell beside what the last run left.
@@ -451,7 +456,7 @@ impl Step<'_> {
     }
 
     fn reconciled(&self, turn: Turn, events: Vec<Event>, outcome: Option<Outcome>) -> Reconciled {
-        let wake = self.kept.run.not_before.unwrap_or_else(|| self.next_look(&turn));
+        let wake = self.wake(&turn, outcome);
         Reconciled { wake, calls: self.kept.run.calls, turn, events, outcome }
     }
 
@@ -468,6 +473,20 @@ impl Step<'_> {
         ledger.fold(&rgctl_model::chain::seal(&lease, last, now, events));
         guard.sign(self.environment);
         Ok(())
+    }
+
+    /// When to come again. A run that was stopped goes on at once; where one is over, what is due by time alone is due.
+    fn wake(&self, turn: &Turn, outcome: Option<Outcome>) -> Moment {
+        let now = self.environment.clock.now();
+        let failing = self.kept.ledger.failing.as_ref().map(Failing::due);
+        match outcome {
+            None if self.kept.run.not_before.is_none() => self.next_look(turn),
+            Some(Outcome::Stopped | Outcome::Paused) => now,
+            _ => {
+                let dues = failing.into_iter().chain(turn.due).filter(|due| *due > now);
+                dues.min().unwrap_or(now + QUIET_MAX)
+            }
+        }
     }
 
     /// When the next look is due. Looks that would show what the last one showed are left out, where the provider

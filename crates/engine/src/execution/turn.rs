@@ -18,7 +18,7 @@ pub use super::pace::Pace;
 pub use super::schedule::{Call, HeldStep, Later};
 
 /// However sure the provider is that nothing happens, a look is made this often.
-const QUIET_MAX: Span = Span::from_days(1);
+pub(super) const QUIET_MAX: Span = Span::from_days(1);
 
 /// What a turn decided.
 #[derive(Clone, Debug, PartialEq)]

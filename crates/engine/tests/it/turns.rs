@@ -2,6 +2,7 @@
 //! and what is wanted may change meanwhile.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -138,6 +139,84 @@ fn a_person_who_gives_the_command_again_begins_a_run_of_its_own() {
     assert!(site.run_cut(&wanted, &Order::default(), Cut::AfterCall(2)).0.is_none(), "it died");
     assert_eq!(site.apply(&wanted).outcome, Outcome::Settled);
     assert_eq!(runs(&site.events()), (2, 1));
+}
+
+/// A cloud at the first look of which somebody else writes into the record.
+struct Meddling<'a> {
+    site: &'a Site,
+    scope: Scope,
+    looks: AtomicU32,
+}
+
+impl Cloud for Meddling<'_> {
+    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        self.site.cloud.home(near)
+    }
+    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        async move {
+            if self.looks.fetch_add(1, Ordering::SeqCst) == 0 {
+                let (store, run, now) = (&self.site.store, RunId("other".into()), Moment::EPOCH);
+                let minute = Span::from_mins(1);
+                let lease = store.take_lease(&self.scope, &run, "other", now, minute, None).await.unwrap();
+                let opened = Event::Opened {
+                    purpose: rgctl_model::journal::Purpose::Apply,
+                    policy: Policy::default(),
+                    desired: rgctl_schema::names::Fingerprint("another".to_owned()),
+                    steps: 0,
+                    rules: None,
+                };
+                let closed =
+                    Event::Closed { outcome: Outcome::Settled, summary: "nothing".to_owned(), left: None };
+                store.append(&lease, 0, now, &[opened, closed]).await.unwrap();
+                store.release_lease(&lease).await.unwrap();
+            }
+            self.site.cloud.observe(wanted).await
+        }
+        .boxed()
+    }
+    fn call<'a>(
+        &'a self,
+        op: &'a Op,
+        token: &'a Token,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        self.site.cloud.call(op, token, permit)
+    }
+    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
+        self.site.cloud.series(asks)
+    }
+}
+
+#[test]
+fn a_turn_whose_record_went_on_writes_nothing_and_the_next_one_goes_on_under_the_lease_that_was_taken() {
+    let site = Site::new(30);
+    let meddling = Meddling { site: &site, scope: site.scope("game"), looks: AtomicU32::new(0) };
+    let clock = site.cloud.clock();
+    let world = Environment { cloud: &meddling, clock: &clock, wall: &site.wall, store: &site.store };
+    let (wanted, policy, pace) = (small("db.r7g.large", 1), Policy::default(), Pace::default());
+    let mut session = Session::default();
+    let mut turn = |name: &str| {
+        let run = RunId(name.to_owned());
+        let job = Job { begins: Begins::Due, ..applying(&wanted, &run, &policy, &pace) };
+        let mut watch = Quiet { turns: 0, stop_after: None };
+        let done = block_on(reconcile_once(&world, &job, &mut session, &mut watch)).unwrap();
+        (done, session.is_leased())
+    };
+    let (dropped, is_leased) = turn("first");
+    assert!(!dropped.turn.calls.is_empty() && dropped.events.is_empty() && is_leased, "{:?}", dropped.events);
+    assert_eq!((dropped.wake, site.cloud.calls().len()), (clock.now(), 0));
+    let (mut done, _) = turn("second");
+    for number in 3..200 {
+        if done.outcome.is_some() {
+            break;
+        }
+        site.cloud.advance(done.wake.since(clock.now())).unwrap();
+        (done, _) = turn(&format!("run {number}"));
+    }
+    assert_eq!(done.outcome, Some(Outcome::Settled));
+    let entries = block_on(site.store.entries(&meddling.scope, 2)).unwrap();
+    assert!(entries.iter().all(|entry| entry.run.0 == "first"), "one run, under one name");
+    assert_eq!(runs(&site.events()), (2, 2));
 }
 
 /// A world in which one step is refused for good, and the agent's first run at it.
@@ -309,15 +388,15 @@ fn block_on_ready<T>(answer: BoxFuture<'_, Result<T, StoreError>>) -> T {
 }
 
 /// Applies what was agreed to, while a decision asks for more.
-fn decide_meanwhile(first: Desired, then: Desired, joins: bool) -> (Site, Ended) {
+fn decide_meanwhile(first: &Desired, then: &Desired, joins: bool) -> (Site, Ended) {
     let site = Site::new(26);
-    let agreed = site.plan(&first);
-    let mut source = Changing { wanted: [first.clone(), then], decided: 0 };
+    let agreed = site.plan(first);
+    let mut source = Changing { wanted: [first.clone(), then.clone()], decided: 0 };
     let clock = site.cloud.clock();
     let world = Environment { cloud: &site.cloud, clock: &clock, wall: &site.wall, store: &site.store };
     let (run, policy, pace) = (RunId("r1".into()), Policy::default(), Pace::default());
-    let joins = joins.then_some(&first);
-    let job = Job { agreed: Some(&agreed), joins, ..applying(&first, &run, &policy, &pace) };
+    let joins = joins.then_some(first);
+    let job = Job { agreed: Some(&agreed), joins, ..applying(first, &run, &policy, &pace) };
     let ended =
         block_on(drive_following(&world, &job, &mut source, &mut Deciding(&site, site.scope("game"))))
             .unwrap();
@@ -332,7 +411,7 @@ fn members(site: &Site, wanted: &Desired) -> usize {
 #[test]
 fn a_decision_that_adds_joins_the_run_that_is_under_way_and_the_record_tells_it() {
     let (first, then) = (small("db.r7g.large", 2), small("db.r7g.large", 4));
-    let (site, ended) = decide_meanwhile(first, then.clone(), true);
+    let (site, ended) = decide_meanwhile(&first, &then, true);
     assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last.held);
     assert_eq!(members(&site, &then), 4);
     site.assert_settled(&then);
@@ -351,7 +430,7 @@ fn a_decision_that_adds_joins_the_run_that_is_under_way_and_the_record_tells_it(
 #[test]
 fn a_plan_that_is_held_to_the_letter_does_what_it_says_and_tells_what_waits() {
     let (first, then) = (small("db.r7g.large", 2), small("db.r7g.large", 4));
-    let (site, ended) = decide_meanwhile(first, then.clone(), false);
+    let (site, ended) = decide_meanwhile(&first, &then, false);
     assert_eq!(ended.outcome, Outcome::Blocked);
     assert_eq!(members(&site, &then), 2);
     let held: Vec<_> = ended.last.held.iter().map(|held| (held.step.to_string(), &held.why)).collect();
