@@ -161,21 +161,24 @@ impl Line {
                 }
                 (format!("{} {}", what.by(), decision_words(what, None)), below)
             }
-            Self::Message(one) => (format!("{} {}", one.line.from, asked(&one.line.what)), Vec::new()),
+            Self::Message(one) => {
+                (format!("{} asked {}", one.line.from, request_words(&one.line.what)), Vec::new())
+            }
         }
     }
 }
 
-/// What was asked for, after the name of who asked.
-fn asked(what: &Request) -> String {
-    let of = |blueprint: &Option<BlueprintName>| {
-        blueprint.as_ref().map_or_else(|| "every blueprint".to_owned(), ToString::to_string)
+/// What is asked for, and of whom.
+fn request_words(request: &Request) -> String {
+    let agents = |what: &str, blueprint: &Option<BlueprintName>| {
+        let which = blueprint.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string);
+        format!("the agents to {what} {which}")
     };
-    match what {
-        Request::Yield { epoch } => format!("asked holder {epoch} of the lease to yield"),
-        Request::Pause { blueprint } => format!("asked agents to let {} rest", of(blueprint)),
-        Request::Resume { blueprint } => format!("asked agents to go on with {}", of(blueprint)),
-        Request::Reconcile { blueprint } => format!("asked agents for a turn of {}", of(blueprint)),
+    match request {
+        Request::Yield { epoch } => format!("holder {epoch} of the lease to yield"),
+        Request::Pause { blueprint } => agents("pause", blueprint),
+        Request::Resume { blueprint } => agents("resume", blueprint),
+        Request::Reconcile { blueprint } => agents("reconcile", blueprint),
     }
 }
 

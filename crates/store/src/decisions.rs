@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::journal::{to_i64, unavailable};
+use super::journal::{to_i64, to_u64, unavailable};
 use super::records;
 use rgctl_model::chain;
 use rgctl_model::overlay::{Decided, Decision, Decisions};
@@ -57,12 +57,18 @@ pub(super) fn standing(connection: &Connection, scope: &Scope) -> Result<Decisio
 }
 
 fn last_line(connection: &Connection, scope: &Scope) -> Result<Option<Decided>, StoreError> {
-    let text: Option<String> = connection
-        .prepare_cached("select line from decided where scope = ?1 order by seq desc limit 1")
-        .and_then(|mut query| query.query_row([scope.to_string()], |row| row.get(0)).optional())
+    let found: Option<(i64, String)> = connection
+        .prepare_cached("select seq, line from decided where scope = ?1 order by seq desc limit 1")
+        .and_then(|mut query| {
+            query.query_row([scope.to_string()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
         .map_err(unavailable)?;
-    let Some(text) = text else { return Ok(None) };
-    let line: Decided = serde_json::from_str(&text).map_err(|error| damaged(scope, 0, error))?;
+    let Some((seq, text)) = found else { return Ok(None) };
+    let seq = to_u64(seq);
+    let line: Decided = serde_json::from_str(&text).map_err(|error| damaged(scope, seq, error))?;
+    if line.seq != seq {
+        return Err(damaged(scope, seq, "another line stands in its place"));
+    }
     chain::verify_part(scope, std::slice::from_ref(&line)).map_err(|(seq, why)| damaged(scope, seq, why))?;
     Ok(Some(line))
 }
