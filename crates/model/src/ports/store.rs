@@ -179,6 +179,9 @@ impl StoreError {
     }
 }
 
+/// A checkpoint that can be used, if there is one, and the lines after it.
+pub type ResumedRecord = (Option<Checkpoint>, Vec<Entry>);
+
 /// Where the record, the lease and the decisions are kept.
 pub trait Store: Send + Sync {
     /// Takes the lease when it is free: nobody had it, its holder gave it back or is known to be dead, or it is still
@@ -281,7 +284,7 @@ pub trait Store: Send + Sync {
         &'a self,
         scope: &'a Scope,
         version: u32,
-    ) -> BoxFuture<'a, Result<(Option<Checkpoint>, Vec<Entry>), StoreError>>;
+    ) -> BoxFuture<'a, Result<ResumedRecord, StoreError>>;
     /// Puts a checkpoint in the place of the last one.
     fn put_checkpoint<'a>(
         &'a self,
