@@ -116,7 +116,7 @@ impl From<StoreError> for Failure {
                 .hint("look at it with `rgctl history`; two records of one blueprint in one account cannot be joined"),
             StoreError::Decided { .. } => Self::of(Exit::Held, &error)
                 .hint("look at what was decided with `rgctl history`, then give the command again"),
-            StoreError::TooLarge { .. } => Self::of(Exit::BadInput, &error).hint("make it smaller"),
+            StoreError::TooLarge { .. } => Self::of(Exit::BadInput, &error).hint("shorten the reason, or withdraw decisions that are over: `rgctl history` lists them"),
             StoreError::Damaged { .. } => Self::of(Exit::Error, &error)
                 .hint("nothing was done; restore the record from a backup, or find out who changed it"),
             StoreError::Unavailable { what } if what.contains("s3://") => Self::of(Exit::Error, &error).hint(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::report::style::{Style, Tone};
 use rgctl_blueprint::desired::overlays::{Effect, Resolved, Standing};
 use rgctl_blueprint::families::size;
-use rgctl_model::overlay::{Axis, Decision, Owner, Target};
+use rgctl_model::overlay::{Axis, Decision, OverlayKey, Owner, Target};
 use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
 use rgctl_schema::time::Moment;
 
@@ -110,10 +110,11 @@ pub fn decision_words(decision: &Decision, steps_per_unit: Option<u32>) -> Strin
     match decision {
         Decision::Set { overlay } => {
             let key = &overlay.key;
-            let least = match (&overlay.target, overlay.exactly) {
-                (Target::Class(_), _) => "the class",
-                (_, true) => "exactly",
-                (_, false) => "at least",
+            let least = match (&overlay.target, key.owner) {
+                (Target::Class(_), _) => "the class ",
+                _ if overlay.exactly => "exactly ",
+                (_, Owner::Person) => "at least ",
+                _ => "",
             };
             let shown = match steps_per_unit {
                 None if key.axis == Axis::CapacityUnits => {
@@ -121,13 +122,22 @@ pub fn decision_words(decision: &Decision, steps_per_unit: Option<u32>) -> Strin
                 }
                 steps => size::shown(steps.unwrap_or(1), key.axis, &overlay.target),
             };
-            format!("decided {least} {shown} of {} in {}", key.store, key.region)
+            format!("decided {least}{shown} of {} in {}{}", key.store, key.region, whose(key))
         }
         Decision::Unset { key, .. } => {
-            format!("withdrew what was decided about {} of {} in {}", key.axis, key.store, key.region)
+            let axis = key.axis;
+            format!("withdrew what was decided about {axis} of {} in {}{}", key.store, key.region, whose(key))
         }
         Decision::HoldOut { hold } => format!("held {} out", hold.region),
         Decision::Release { region, .. } => format!("released {region}"),
+    }
+}
+
+/// A person is named beside the decision.
+fn whose(key: &OverlayKey) -> String {
+    match key.owner {
+        Owner::Person => String::new(),
+        owner => format!(" ({owner})"),
     }
 }
 

@@ -149,10 +149,12 @@ impl Bucket {
 
 /// A body without the frames of a signed stream, where it has them.
 fn unchunked(body: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8(body.to_vec()).unwrap();
-    let Some((size, rest)) = text.split_once("\r\n") else { return body.to_vec() };
-    let size = size.split(';').next().and_then(|size| usize::from_str_radix(size, 16).ok());
-    size.map_or_else(|| body.to_vec(), |size| rest.as_bytes()[..size].to_vec())
+    let size = |title: &str| usize::from_str_radix(title.split(';').next()?, 16).ok();
+    let framed = body.windows(2).position(|pair| pair == b"\r\n").and_then(|end| {
+        let size = size(std::str::from_utf8(&body[..end]).ok()?)?;
+        body[end + 2..].get(..size)
+    });
+    framed.unwrap_or(body).to_vec()
 }
 
 /// A store of a process of its own on a bucket; each has connections and clocks of its own.
