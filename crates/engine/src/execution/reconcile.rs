@@ -5,6 +5,7 @@
 //! Guarantees: every call has its intent in the record before it; nothing is sent when the lease is not held for sure; a
 //! turn that rests on a record that has gone on is dropped. Assumes: the store refuses writers without the current lease.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::calls::call_all;
@@ -217,8 +218,13 @@ impl Step<'_> {
         let mut told = |why: &CloudError, again: Moment| {
             watch.told(&format!("the cloud cannot be observed: {why}; again at {again}"));
         };
-        let (environment, selection) = (self.environment, &self.kept.run.selection);
-        let mut inventory = look(environment, selection, OBSERVE_TRIES_MAX, guard, &mut told).await?;
+        let (environment, mut selection) = (self.environment, Cow::Borrowed(&self.kept.run.selection));
+        // What a deletion leaves is waited for by its name, whatever its tags say: what was adopted has a name of its own.
+        let snapshots = self.kept.ledger.begun.values().filter_map(|begun| begun.final_snapshot.as_ref());
+        for snapshot in snapshots.filter(|address| !self.kept.run.selection.named.contains(*address)) {
+            selection.to_mut().named.insert(snapshot.clone());
+        }
+        let mut inventory = look(environment, &selection, OBSERVE_TRIES_MAX, guard, &mut told).await?;
         self.kept.run.unseen.note(&mut inventory, self.job.pace.unseen_max);
         if let Some(guard) = guard {
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
