@@ -412,8 +412,9 @@ fn a_holder_that_was_stopped_in_the_middle_of_a_look_sends_nothing_on_waking() {
     next.wait_for("CreateDBCluster");
     there.release();
     stopped.signal("-CONT");
-    // It had no lease yet: one is taken with the first thing to do.
-    assert_eq!(stopped.ended().as_deref(), Some("Held"), "while its heir is at work");
+    // It had no lease yet: one is taken with the first thing to do. It is the heir's, or the heir has left nothing to do.
+    let ended = stopped.ended();
+    assert!(matches!(ended.as_deref(), Some("Held" | "Settled")), "{ended:?}");
     assert_eq!(heir.ended().as_deref(), Some("Settled"));
     let began = there.passed()[0].came;
     assert!(there.changes_after(began).is_empty(), "{:?}", there.changes_after(began));
