@@ -48,6 +48,8 @@ pub struct Ended {
     pub conditions: BTreeMap<Condition, usize>,
     /// Turns that were given.
     pub turns: u64,
+    /// Whether it was asked to.
+    pub is_stopped: bool,
 }
 
 /// After the clock was set, all that waits is due within so long.
@@ -127,11 +129,12 @@ impl Agent<'_> {
             }
             if all.is_over(stopping, is_fed) {
                 drop((looking, keeping, changed));
+                all.ended.is_stopped = stopping;
                 return all.end();
             }
             let next = if stopping { None } else { all.queue.next_at() };
+            // In no order: turns that end as fast as they begin keep nothing else from being heard.
             tokio::select! {
-                biased;
                 Some(finished) = all.running.next(), if !all.running.is_empty() => all.finished(finished),
                 heard = news.recv(), if is_fed => match heard {
                     Some(heard) => all.hear(heard),

@@ -117,7 +117,8 @@ impl Scene {
         let turns = organ(means);
         let (send, news) = mpsc::channel(NEWS_MAX);
         let account = turns.adapters().cloud_word();
-        let follow = follow(follower, first, account, send);
+        // Beside the loop, which is busy for long at a start.
+        let following = tokio::spawn(follow(follower, first, account, send));
         let stopping = || stop.is_made();
         let agent = Agent {
             organ: &turns as &dyn Organ,
@@ -133,8 +134,8 @@ impl Scene {
             biased;
             () = signals::second_signal(stop.clone(), say_at_once) => Err(Failure::said(Exit::Interrupted)),
             ended = agent.run(news) => Ok(ended),
-            never = follow => match never {},
         };
+        following.abort();
         if let Some(sim) = sim {
             // A world that cannot be written to any more stands by itself.
             let _ = sim.leave_pace();
@@ -177,7 +178,11 @@ async fn work(args: &RunArgs, settings: &Settings, output: &mut Output) -> Resul
         .await?;
     tracing::info!(target: "rgctl::agent", turns = ended.turns, "ended");
     output.data(&summary(&ended))?;
-    if args.once { told_by_code(&ended) } else { Ok(()) }
+    match (args.once, ended.is_stopped) {
+        (true, true) => Err(Failure::said(Exit::Resumable)),
+        (true, false) => told_by_code(&ended),
+        (false, _) => Ok(()),
+    }
 }
 
 /// Looks on and on, and prints a line at each change.
@@ -236,7 +241,7 @@ async fn follow(
     first: Vec<Change>,
     account: &'static str,
     send: mpsc::Sender<News>,
-) -> std::convert::Infallible {
+) {
     let mut identities = follower.shared().identities();
     let follower = Arc::new(Mutex::new(follower));
     let clock = SystemClock;
@@ -269,8 +274,10 @@ async fn follow(
             Ok((Err(error), ..)) => Err(format!("{error}: {}", error.remedy())),
             Err(_) => Err("the files could not be judged: a mistake of rgctl, please report it".to_owned()),
         };
-        // The loop has ended: nobody listens any more, and this is dropped.
-        let _ = send.send(News::Read(answer)).await;
+        if send.send(News::Read(answer)).await.is_err() {
+            // The loop has ended.
+            return;
+        }
         clock.sleep_until(next).await;
     }
 }

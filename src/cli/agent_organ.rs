@@ -194,6 +194,7 @@ impl Turns {
             if_held: IfHeld::GiveUp,
             pace: &self.pace,
         };
+        let stopping = asked.stopping || self.stop.is_made();
         let mut watch = Hearing { stop: self.stop.clone(), stopping: asked.stopping, blueprint: name };
         let reconciled = reconcile_once(environment, &job, &mut slot.session, &mut watch).await;
         let is_open = slot.session.is_leased();
@@ -212,7 +213,7 @@ impl Turns {
             // Thousands are at rest: what one of them needs is read again.
             slot.session = Session::default();
         }
-        Ok(done::acted(&reconciled, is_open, due, asked.stopping, environment.clock.now()))
+        Ok(done::acted(&reconciled, is_open, due, stopping, environment.clock.now()))
     }
 
     /// Looks and plans; nothing is done, and nothing is written.
