@@ -40,6 +40,7 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
+use rgctl_testkit::decision_law::{obeys_the_laws_of_decisions, obeys_the_laws_of_memories};
 use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, node, region};
 use rgctl_testkit::site::{Quiet, applying};
 use rgctl_testkit::store_law::obeys_the_laws;
@@ -279,6 +280,18 @@ async fn the_record_on_s3_obeys_the_laws() {
     let cloud = cloud(&url);
     let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "laws"));
     obeys_the_laws(&store).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_beside_the_record_on_s3_obeys_the_laws() {
+    let Some(url) = emulator("decisions on S3") else { return };
+    let cloud = cloud(&url);
+    let place = bucket(&url, "beside");
+    let open = || -> Box<dyn Store> {
+        Box::new(S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), place.clone()))
+    };
+    obeys_the_laws_of_decisions(&open, 30).await;
+    obeys_the_laws_of_memories(&*open()).await;
 }
 
 #[tokio::test]
