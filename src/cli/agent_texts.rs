@@ -48,8 +48,7 @@ impl Shared {
 
     /// As whom each region is worked in.
     pub fn identities(&self) -> Identities {
-        let all = self.regions.iter().map(|region| region.metadata.name.clone()).collect();
-        Identities::of(&self.reading(), &all)
+        Identities::of(&self.reading())
     }
 }
 

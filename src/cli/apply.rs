@@ -39,6 +39,8 @@ pub struct ApplyRequest<'a> {
     pub policy: &'a Policy,
     /// What for.
     pub purpose: Purpose,
+    /// Position of the last decision that it rests on.
+    pub decided: u64,
     /// The blueprint, where it is carried out as it is and not as a saved plan.
     pub loaded: Option<&'a LoadedBlueprint>,
 }
@@ -73,8 +75,14 @@ pub async fn saved(
     if let Some(line) = stricter_line(&sources) {
         output.say(&line);
     }
-    let work =
-        ApplyRequest { desired: &saved.desired, figures, policy: &saved.policy, purpose, loaded: None };
+    let work = ApplyRequest {
+        desired: &saved.desired,
+        figures,
+        policy: &saved.policy,
+        purpose,
+        decided: saved.decisions,
+        loaded: None,
+    };
     // The gate is asked anew: time has passed, further policies may hold, and a quota may have been raised or used up.
     let mut plan = saved.plan.clone();
     let (quotas, unread) = run::quotas(adapters, &plan, &inventory).await;
@@ -140,7 +148,8 @@ pub async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let (desired, figures) = (&loaded.desired, &loaded.figures);
-    let work = ApplyRequest { desired, figures, policy: &policy, purpose, loaded: Some(loaded) };
+    let decided = loaded.standing.last_seq;
+    let work = ApplyRequest { desired, figures, policy: &policy, purpose, decided, loaded: Some(loaded) };
     let destroy = purpose == Purpose::Destroy;
     let mut looked = run::look_and_plan(adapters, work.desired, work.figures, work.policy, destroy).await?;
     if !destroy {
@@ -198,7 +207,7 @@ async fn put_on_record(
         figures: work.figures,
         agreed: Some(&plan),
         joins: None,
-        decided: 0,
+        decided: work.decided,
         begins: Begins::Asked,
         purpose: work.purpose,
         authority: Authority::Person,
@@ -250,6 +259,7 @@ async fn agree_and_carry_out(
         // A saved plan stays exactly that: nothing is loaded beside it.
         follows: work.loaded.filter(|_| work.purpose == Purpose::Apply),
         purpose: work.purpose,
+        decided: work.decided,
         deadline: args.deadline,
         if_held: args.lease.if_held(),
         wait: args.wait,

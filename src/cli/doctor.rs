@@ -125,15 +125,15 @@ mod with_provider {
         if args.region.is_empty() {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
             let checked = load::check(&input, settings, output)?;
-            let identities = checked.identities()?;
+            let identities = checked.identities();
             let loaded = checked.build(&Decisions::default(), adapters::now(settings), output)?;
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only, part: None };
             let wanted = iam_policy::wanted(&loaded.desired, &policy, settings, output).await;
             return Ok((wanted, identities));
         }
         let catalog = figures::catalog(settings)?;
-        let described = validate::read(&[], args.regions.as_deref(), &catalog, SystemClock.now()).0.regions;
-        names::check_regions(&args.region, &names::regions(&catalog, &described))?;
+        let described = validate::read(&[], args.regions.as_deref(), &catalog, SystemClock.now()).0;
+        names::check_regions(&args.region, &names::regions(&catalog, &described.regions))?;
         let everything = PolicyFor {
             blueprint: BlueprintName::new("any").map_err(|error| Failure::of(Exit::Error, &error))?,
             kinds: KindId::ALL.iter().copied().collect(),
@@ -142,7 +142,8 @@ mod with_provider {
             adopted: std::collections::BTreeSet::new(),
             record: iam_policy::record(settings),
         };
-        Ok((everything, Identities::default()))
+        let identities = Identities::of(&described);
+        Ok((everything, identities))
     }
 
     const fn word(verdict: CheckResult) -> (&'static str, Tone) {

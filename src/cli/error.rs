@@ -114,7 +114,7 @@ impl From<StoreError> for Failure {
             }
             StoreError::Taken { .. } => Self::of(Exit::Blocked, &error)
                 .hint("look at it with `rgctl history`; two records of one blueprint in one account cannot be joined"),
-            StoreError::Decided { .. } => Self::of(Exit::Held, &error)
+            StoreError::Decided { .. } => Self::of(Exit::StalePlan, &error)
                 .hint("look at what was decided with `rgctl history`, then give the command again"),
             StoreError::TooLarge { .. } => Self::of(Exit::BadInput, &error).hint("shorten the reason, or withdraw decisions that are over: `rgctl history` lists them"),
             StoreError::Damaged { .. } => Self::of(Exit::Error, &error)

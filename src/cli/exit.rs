@@ -42,8 +42,9 @@ exits! {
     Error = 1, "error", "read the message; the same command may be given again";
     /// Differences were found, and were asked for: `plan --detailed-exitcode`, `drift`, `import --region`, `agent run --once`.
     Differences = 2, "differences found", "look at them, then `rgctl apply`";
-    /// The saved plan was made for another state of the world or of the blueprint, or by another version.
-    StalePlan = 3, "stale plan", "make a new plan";
+    /// What the command rests on is no longer so: the saved plan was made for another state of the world or of the blueprint, for
+    /// another account or by another version; or somebody else decided first.
+    StalePlan = 3, "stale plan", "look again: make a new plan, or decide anew";
     /// The gate says no: a named consent or a yes was not given, or the blueprint's policies forbid it, whoever asks.
     Refused = 4, "refused by policy", "give the consent that the message names, or change the blueprint";
     /// The run was stopped or its deadline came; everything begun is on record.

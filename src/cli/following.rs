@@ -28,7 +28,7 @@ impl<'a> Following<'a> {
         Self { loaded, desired: loaded.desired.clone(), taken: standing.clone(), standing }
     }
 
-    fn take(&mut self, line: &Decided, now: Moment) -> Option<String> {
+    fn take(&mut self, line: &Decided) -> Option<String> {
         let mut taken = self.taken.clone();
         taken.apply(line.seq, &line.what);
         if !matches!(line.what, Decision::Set { .. } | Decision::Unset { .. }) {
@@ -41,7 +41,7 @@ impl<'a> Following<'a> {
             decision_words(&line.what, self.loaded.steps_per_unit(&line.what)),
             line.what.why()
         );
-        let Some(mut desired) = self.loaded.rebuilt(&taken, now) else {
+        let Some(mut desired) = self.loaded.rebuilt(&taken) else {
             return Some(format!(
                 "waits for the next run: {told}; with it the blueprint does not hold together"
             ));
@@ -66,7 +66,7 @@ impl Source for Following<'_> {
         self.standing.last_seq
     }
 
-    fn follow(&mut self, decided: &[Decided], now: Moment) -> Vec<String> {
+    fn follow(&mut self, decided: &[Decided], _: Moment) -> Vec<String> {
         if let Err((seq, why)) = self.standing.follow(decided) {
             // What cannot be followed counts at the next run, which reads what stands.
             self.standing.last_seq = decided.last().map_or(seq, |last| last.seq);
@@ -74,7 +74,7 @@ impl Source for Following<'_> {
                 "what is decided from now on waits for the next run: decision {seq}: {why}"
             )];
         }
-        decided.iter().filter_map(|line| self.take(line, now)).collect()
+        decided.iter().filter_map(|line| self.take(line)).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use super::adapters;
 use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
-use super::identities::Identities;
+use super::identities::{Identities, Identity};
 use super::output::Output;
 use super::settings::{Settings, StoreSettings};
 use crate::report::document::{document, format};
@@ -101,11 +101,13 @@ pub fn keep_account(
     account: Option<&AccountName>,
     identities: &Identities,
 ) -> Result<(), Failure> {
-    let names = identities.0.iter().map(|identity| identity.name.as_str());
+    let regions = desired.regions.clone();
+    let used: Vec<&Identity> = identities.in_use(&regions).collect();
+    let names = used.iter().map(|identity| identity.name.as_str());
     let Some(account) = account else {
-        let described: BTreeSet<&RegionId> = identities.0.iter().flat_map(|one| &one.regions).collect();
+        let described: BTreeSet<&RegionId> = used.iter().flat_map(|one| &one.regions).collect();
         let has_rest = desired.regions.iter().any(|region| !described.contains(region));
-        if identities.0.len() + usize::from(has_rest) > 1 {
+        if used.len() + usize::from(has_rest) > 1 {
             let names = names.collect::<Vec<_>>().join(", ");
             return Err(Failure::new(
                 Exit::BadInput,
@@ -115,7 +117,7 @@ pub fn keep_account(
         }
         return Ok(());
     };
-    let Some(identity) = identities.0.iter().find(|identity| identity.name == *account) else {
+    let Some(identity) = used.iter().find(|identity| identity.name == *account) else {
         let names: Vec<&str> = names.collect();
         let hint = did_you_mean(account.as_str(), names.iter().copied()).map_or_else(
             || match names.as_slice() {

@@ -33,14 +33,14 @@ pub struct Identity {
 pub struct Identities(pub Vec<Identity>);
 
 impl Identities {
-    /// Those of some regions, in the order of the accounts' names. Also of regions that the blueprint has left, which may
-    /// still have to be looked at: so all that are described count, and `regions` decide only which accounts there are.
-    pub fn of(reading: &ParsedDocuments, regions: &BTreeSet<RegionId>) -> Self {
+    /// Those of all regions that are described, in the order of the accounts' names: also of regions that a blueprint has
+    /// left, where what is still there is looked at and removed as whoever made it.
+    pub fn of(reading: &ParsedDocuments) -> Self {
         let accounts = reading.accounts.iter().filter_map(|account| {
             let (name, spec) = (&account.metadata.name, &account.spec);
             let own = reading.regions.iter().filter(|region| region.spec.account.as_ref() == Some(name));
             let own: BTreeSet<RegionId> = own.map(|region| region.metadata.name.clone()).collect();
-            (!own.is_disjoint(regions)).then(|| Identity {
+            (!own.is_empty()).then(|| Identity {
                 name: name.clone(),
                 id: spec.id.clone(),
                 role: spec.role.clone(),
@@ -50,6 +50,11 @@ impl Identities {
             })
         });
         Self(accounts.collect())
+    }
+
+    /// Those in which something is in one of these regions.
+    pub fn in_use<'a>(&'a self, regions: &'a BTreeSet<RegionId>) -> impl Iterator<Item = &'a Identity> {
+        self.0.iter().filter(move |identity| !identity.regions.is_disjoint(regions))
     }
 
     /// Whether every region is worked in as whoever the environment says.

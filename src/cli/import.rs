@@ -13,6 +13,7 @@ use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
+use super::identities::Identities;
 use super::names;
 use super::output::Output;
 use super::run::{self, PlanResult, Run, look_and_plan};
@@ -108,7 +109,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings, output: &mut Output) ->
 async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let input = super::args::InputArgs { files: args.files.clone(), regions: args.regions.clone() };
     let checked = load::check(&input, settings, output)?;
-    let settings = &settings.working_as(checked.identities()?);
+    let settings = &settings.working_as(checked.identities());
     let adapters = adapters::open(settings)?;
     let now = adapters.clock.now();
     let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
@@ -127,7 +128,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let mut report = listed(&desired, &seen, &claims, &plan);
     let mut outcome = None;
     if args.take_over {
-        let taken = take_over(&adapters, &desired, &plan, output).await?;
+        let taken = take_over(&adapters, &desired, decisions.last_seq, &plan, output).await?;
         for one in report.objects.iter_mut().filter(|one| one.free) {
             one.refusal = taken.refused.get(&one.address).cloned();
             one.taken = Some(one.refusal.is_none());
@@ -201,7 +202,9 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
         .hint("add `--out FILE`: who owns objects needs the blueprint that says what they should be"));
     }
     let catalog = figures::catalog(settings)?;
-    let book = regions(args, &catalog, output)?;
+    let described = described(args, &catalog, output)?;
+    let settings = &settings.working_as(Identities::of(&described));
+    let book = described.regions;
     names::check_regions(&args.region, &names::regions(&catalog, &book))?;
     let adapters = adapters::open(settings)?;
     let scope = Selection { regions: args.region.iter().cloned().collect(), ..Selection::default() };
@@ -250,15 +253,15 @@ fn name(args: &ImportArgs) -> Result<BlueprintName, Failure> {
     }
 }
 
-/// The regions that are described.
-fn regions(args: &ImportArgs, catalog: &Catalog, output: &mut Output) -> Result<RegionBook, Failure> {
+/// The regions that are described, and the accounts that they name.
+fn described(args: &ImportArgs, catalog: &Catalog, output: &mut Output) -> Result<ParsedDocuments, Failure> {
     let (reading, sources) = validate::read(&[], args.regions.as_deref(), catalog, SystemClock.now());
     if reading.diagnostics.has_errors() {
         let all = diagnostics::sources(&sources);
         output.say(diagnostics::text(&reading.diagnostics, &all, output.talk_colour()).trim_end());
         return Err(Failure::said(Exit::BadInput));
     }
-    Ok(reading.regions)
+    Ok(reading)
 }
 
 fn found_names(seen: &Inventory) -> BTreeSet<String> {
@@ -309,7 +312,8 @@ async fn take_and_tell(
 ) -> Result<(), Failure> {
     let claims = run::record_to_write(adapters, desired).await?.claims;
     let plan = take_over_plan(adapters, desired, seen, &claims, None);
-    let taken = take_over(adapters, desired, &plan, output).await?;
+    // What was just found rests on no decision.
+    let taken = take_over(adapters, desired, 0, &plan, output).await?;
     for (address, why) in &taken.refused {
         output.say(&format!("{address} was not taken over: {why}"));
     }
@@ -374,6 +378,7 @@ fn take_over_plan(
 async fn take_over(
     adapters: &Adapters,
     desired: &Desired,
+    decided: u64,
     plan: &Plan,
     output: &mut Output,
 ) -> Result<Taken, Failure> {
@@ -388,6 +393,7 @@ async fn take_over(
         agreed: Some(plan),
         follows: None,
         purpose: Purpose::TakeOver,
+        decided,
         deadline: None,
         if_held: IfHeld::Watch,
         wait: false,

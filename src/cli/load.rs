@@ -1,7 +1,5 @@
 //! From files to what should exist: read, check, size, expand.
 
-use std::collections::BTreeSet;
-
 use super::adapters;
 use super::args::InputArgs;
 use super::error::Failure;
@@ -17,7 +15,7 @@ use rgctl_blueprint::capacity::Estimate;
 use rgctl_blueprint::desired::{self, Built};
 use rgctl_blueprint::document::{ParsedBlueprint as Document, ParsedDocuments};
 use rgctl_blueprint::families::size;
-use rgctl_blueprint::spec::{Blueprint, Cell};
+use rgctl_blueprint::spec::Blueprint;
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
@@ -42,6 +40,8 @@ pub struct LoadedBlueprint {
     pub standing: Decisions,
     /// What was read.
     reading: ParsedDocuments,
+    /// When it was judged.
+    at: Moment,
     /// Prices and capacities.
     pub figures: CatalogFigures,
 }
@@ -64,11 +64,12 @@ impl LoadedBlueprint {
         Some(size::steps_per_unit(store, key.axis))
     }
 
-    /// What the same blueprint comes to with other decisions, if it holds together with them.
-    pub fn rebuilt(&self, decisions: &Decisions, now: Moment) -> Option<Desired> {
+    /// What the same blueprint comes to with other decisions, if it holds together with them. It is judged at the moment at
+    /// which it was loaded: what time alone has changed since is no work of the decisions.
+    pub fn rebuilt(&self, decisions: &Decisions) -> Option<Desired> {
         let document = self.reading.blueprints.first()?;
         let catalog = self.figures.catalog();
-        let built = desired::build(&document.blueprint, &self.reading.regions, catalog, decisions, now);
+        let built = desired::build(&document.blueprint, &self.reading.regions, catalog, decisions, self.at);
         built.ok().map(|built| built.desired)
     }
 }
@@ -121,11 +122,9 @@ impl Checked {
         Ok(self.only()?.blueprint.cells().first().map(|cell| cell.primary.clone()))
     }
 
-    /// As whom its regions are worked in, where they say it.
-    pub fn identities(&self) -> Result<Identities, Failure> {
-        let cells = self.only()?.blueprint.cells();
-        let regions: BTreeSet<RegionId> = cells.iter().flat_map(Cell::regions).cloned().collect();
-        Ok(Identities::of(&self.reading, &regions))
+    /// As whom regions are worked in, where the documents say it.
+    pub fn identities(&self) -> Identities {
+        Identities::of(&self.reading)
     }
 
     /// What it allows, and when.
@@ -166,6 +165,7 @@ impl Checked {
             decided: overlays::rows(&built.decided),
             notes: built.notes(),
             standing: decisions.clone(),
+            at: now,
             desired: built.desired,
             estimates: built.estimates,
             reading: self.reading,

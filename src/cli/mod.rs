@@ -230,7 +230,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let opening = adapters::begin_to_open(settings);
     let checked = load::check(&input, settings, output)?;
     let name = checked.name()?;
-    let settings = &settings.working_as(checked.identities()?);
+    let settings = &settings.working_as(checked.identities());
     let (scope, mut loaded, adapters) = if let Some(opening) = opening {
         let scope = Scope::new(opening.home.clone(), name);
         let decisions = adapters::store(settings)?.standing(&scope).await?;
@@ -277,6 +277,7 @@ async fn saved_plan(
     let settings = &settings.working_as(saved.identities.clone());
     let adapters = adapters::open(settings)?;
     let scope = rgctl_engine::execution::drive::scope_of(&*adapters.cloud, &saved.desired).await?;
+    saved.check_home(&scope.home)?;
     old_record::claim(&adapters, &scope, &saved.desired).await?;
     apply::saved(&mut saved, &stricter, &figures, &args.run, &adapters, settings, output).await
 }
@@ -312,7 +313,7 @@ fn iam_policy_command(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let checked = load::check(&args.input, settings, output)?;
-    let identities = checked.identities()?;
+    let identities = checked.identities();
     let mut loaded = checked.build(&Decisions::default(), adapters::now(settings), output)?;
     iam_policy::keep_account(&mut loaded.desired, args.account.as_ref(), &identities)?;
     wait_for(iam_policy::run(&args.shown, &loaded.desired, settings, output))

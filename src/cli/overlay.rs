@@ -42,7 +42,7 @@ struct Desk {
 impl Desk {
     async fn open(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<Self, Failure> {
         let checked = load::check(input, settings, output)?;
-        let adapters = adapters::open(&settings.working_as(checked.identities()?))?;
+        let adapters = adapters::open(&settings.working_as(checked.identities()))?;
         let now = adapters.clock.now();
         let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
         let scope = Scope::new(home, checked.name()?);
@@ -80,7 +80,7 @@ impl Desk {
             ),
             DecisionKey::Region(region) => format!("somebody decided about {region} meanwhile"),
         };
-        Ok(Failure::new(Exit::StalePlan, format!("{told}; nothing was done"))
+        Ok(Failure::new(Exit::StalePlan, format!("{told}; this was not decided"))
             .hint("look at `rgctl scale list -f BLUEPRINT`, and give the command again if it is still meant"))
     }
 }
@@ -281,9 +281,13 @@ pub async fn unset(args: &ScaleUnsetArgs, settings: &Settings, output: &mut Outp
     let before = desk.checked.built(&desk.standing, desk.now, output)?;
     let keys = withdrawn(&desk, &args.of_store, args.region.as_ref(), &args.axes)?;
     let mut changes = Vec::new();
-    for key in &keys {
-        let (key, by, why) = (key.clone(), decider(), args.reason.clone());
-        desk.decide(&Decision::Unset { key, by, why }).await?;
+    for (place, key) in keys.iter().enumerate() {
+        let (of, by, why) = (key.clone(), decider(), args.reason.clone());
+        if let Err(failure) = desk.decide(&Decision::Unset { key: of, by, why }).await {
+            // Each is decided by itself: those before it are withdrawn.
+            keys.iter().take(place).for_each(|done| output.say(&format!("withdrawn: {done}")));
+            return Err(failure);
+        }
     }
     let after = desk.checked.built(&desk.standing, desk.now, output)?;
     for key in &keys {

@@ -10,6 +10,7 @@ use super::run::PlanResult;
 use super::saved::SavedPlan;
 use super::settings::Settings;
 use super::{apply, run};
+use rgctl_engine::execution::drive;
 
 /// Shows the plan, and saves it when asked to.
 pub async fn run(
@@ -24,6 +25,7 @@ pub async fn run(
     let PlanResult { mut plan, inventory, ledger } =
         run::look_and_plan(&adapters, &loaded.desired, figures, &policy, args.destroy).await?;
     plan.notes.extend(loaded.notes);
+    let home = drive::scope_of(&*adapters.cloud, &loaded.desired).await?.home;
     // To close a large world takes as long as to show a large plan.
     let record = ledger.last_seq;
     let closing = std::thread::spawn(move || drop((adapters, inventory, ledger)));
@@ -31,7 +33,7 @@ pub async fn run(
     let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {
         SavedPlan::new(plan, loaded.desired, policy, record, loaded.standing.last_seq)
-            .working_as(settings.identities.clone())
+            .working_in(home, settings.identities.clone())
             .write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));
     }

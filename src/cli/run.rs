@@ -181,6 +181,8 @@ pub struct Run<'a> {
     pub follows: Option<&'a LoadedBlueprint>,
     /// What for.
     pub purpose: Purpose,
+    /// Position of the last decision that it rests on.
+    pub decided: u64,
     /// When to pause.
     pub deadline: Option<Span>,
     /// What is done when another run holds the lease.
@@ -256,7 +258,7 @@ pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> 
                 figures: run.figures,
                 agreed: run.agreed,
                 joins: run.follows.map(|_| run.desired),
-                decided: 0,
+                decided: run.decided,
                 begins: Begins::Asked,
                 purpose: run.purpose,
                 authority: Authority::Person,

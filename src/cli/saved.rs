@@ -16,6 +16,7 @@ use rgctl_model::node::Desired;
 use rgctl_model::plan::{PLAN_FORMAT, Plan};
 use rgctl_model::policy::Policy;
 use rgctl_model::rules::Rules;
+use rgctl_model::scope::Home;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::BlueprintName;
 
@@ -40,6 +41,9 @@ pub struct SavedPlan {
     pub desired: Desired,
     /// What was allowed.
     pub policy: Policy,
+    /// The account in which it was made, and in which alone it is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
     /// As whom its regions are worked in, where the documents said it.
     #[serde(default, skip_serializing_if = "Identities::is_empty")]
     pub identities: Identities,
@@ -54,14 +58,31 @@ pub struct SavedPlan {
 impl SavedPlan {
     /// A plan to keep, made when the record and the decisions ended at those positions.
     pub fn new(plan: Plan, desired: Desired, policy: Policy, record: u64, decisions: u64) -> Self {
-        let (format, identities) = (SAVED_FORMAT.to_owned(), Identities::default());
-        Self { format, plan, desired, policy, identities, record, decisions, digest: String::new() }.sealed()
+        let (format, identities, home) = (SAVED_FORMAT.to_owned(), Identities::default(), None);
+        Self { format, plan, desired, policy, home, identities, record, decisions, digest: String::new() }
+            .sealed()
     }
 
-    /// The same plan, to be carried out as somebody.
+    /// The same plan, to be carried out in an account, as somebody.
     #[must_use]
-    pub fn working_as(self, identities: Identities) -> Self {
-        Self { identities, ..self }.sealed()
+    pub fn working_in(self, home: Home, identities: Identities) -> Self {
+        Self { home: Some(home), identities, ..self }.sealed()
+    }
+
+    /// Refuses another account than the one in which it was made: the worlds of two accounts may look the same.
+    pub fn check_home(&self, here: &Home) -> Result<(), Failure> {
+        match self.home.as_ref().filter(|home| *home != here) {
+            None => Ok(()),
+            Some(home) => {
+                let message = format!(
+                    "the plan was made for {}, and this is {}; nothing was done",
+                    home.in_words(),
+                    here.in_words()
+                );
+                Err(Failure::new(Exit::StalePlan, message)
+                    .hint("give the profile or the role that it was made with, or make a new plan here"))
+            }
+        }
     }
 
     fn sealed(self) -> Self {
@@ -172,14 +193,10 @@ fn older_format(text: &str) -> Option<String> {
 }
 
 fn digest(saved: &SavedPlan) -> String {
-    let SavedPlan { format: _, plan, desired, policy, identities, record, decisions, digest: _ } = saved;
-    let content = (plan, desired, policy, record, decisions);
-    let text = if identities.is_empty() {
-        serde_json::to_vec(&content)
-    } else {
-        serde_json::to_vec(&(content, identities))
-    };
+    let SavedPlan { format: _, plan, desired, policy, home, identities, record, decisions, digest: _ } =
+        saved;
     // Plain data always serialises; an empty text would only make the digest differ, and so be noticed.
-    let text = text.unwrap_or_default();
+    let content = (plan, desired, policy, home, identities, record, decisions);
+    let text = serde_json::to_vec(&content).unwrap_or_default();
     sha256_hex(&text)
 }

@@ -2,6 +2,7 @@
 
 use rgctl::cli::identities::Identities;
 use rgctl_blueprint::document::ParsedDocuments;
+use rgctl_model::overlay::Decisions;
 use rgctl_schema::diagnostic::Source;
 
 use rgctl_testkit::fixtures::NOW;
@@ -112,14 +113,33 @@ fn all_regions_of_a_cell_are_in_one_account() {
     assert!(!across(&with(pair, ", account: one")));
 }
 
+#[test]
+fn the_home_of_a_record_is_the_account_of_the_first_primary_region_and_not_of_the_first_by_name() {
+    let reading = read(&[
+        format!(
+            "{BLUEPRINT}  regions:\n    cells:\n      - {{ name: west, primary: us-west-2, demandShare: 50% }}\n      - {{ name: east, \
+             primary: us-east-1, demandShare: 50% }}\n  stores:\n    - {{ name: accounts, engine: aurora-mysql }}\n"
+        ),
+        region("us-east-1", ", account: one"),
+        region("us-west-2", ", account: two"),
+        account("one", "id: '111111111111'"),
+        account("two", "id: '222222222222'"),
+    ]);
+    let blueprint = &reading.blueprints[0].blueprint;
+    let built =
+        rgctl_blueprint::desired::build(blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW);
+    let desired = built.unwrap().desired;
+    assert_eq!(desired.home.as_ref().map(ToString::to_string).as_deref(), Some("us-west-2"));
+    assert_eq!(desired.regions.first().map(ToString::to_string).as_deref(), Some("us-east-1"));
+}
+
 /// Changing any field of an account's specification changes as whom a region is worked in, or is refused.
 #[test]
 fn every_field_of_an_account_has_a_reader() {
     let with = |spec: &str| {
         let reading = read(&[region("cn-north-1", ", account: china"), account("china", spec)]);
-        let regions = std::iter::once(rgctl_testkit::fixtures::region("cn-north-1")).collect();
         let problems = reading.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>();
-        (Identities::of(&reading, &regions), problems)
+        (Identities::of(&reading), problems)
     };
     let base = with(CHINA);
     assert_eq!((base.0.0.len(), base.1.len()), (1, 0));
@@ -133,10 +153,9 @@ fn every_field_of_an_account_has_a_reader() {
     ] {
         assert_ne!(with(changed), base, "{changed}");
     }
-    let elsewhere = std::iter::once(rgctl_testkit::fixtures::region("us-east-1")).collect();
+    // A region that the blueprint has left may still hold something: it is looked at as whoever made it.
     let reading = read(&[region("cn-north-1", ", account: china"), account("china", CHINA)]);
-    assert!(
-        Identities::of(&reading, &elsewhere).is_empty(),
-        "an account in which nothing is wanted is not used"
-    );
+    assert_eq!(Identities::of(&reading).0.len(), 1, "no blueprint is needed for it");
+    let elsewhere = std::iter::once(rgctl_testkit::fixtures::region("us-east-1")).collect();
+    assert_eq!(Identities::of(&reading).in_use(&elsewhere).count(), 0);
 }

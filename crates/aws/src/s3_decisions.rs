@@ -51,6 +51,10 @@ impl S3Store {
             }
         }
         let lines = self.lines_after(scope, end, &now.last_hash).await?;
+        // Where nothing is said to stand, and the first line is missing, there must be no later one.
+        if end == 0 && lines.is_empty() && self.has_decisions(scope).await? {
+            return Err(damaged((1, "it is gone")).into());
+        }
         now.follow(&lines).map_err(damaged)?;
         Ok(Standing { now, mark })
     }

@@ -2,12 +2,13 @@
 //!
 //! Goes in: leases, lines, decisions. Comes out: the same, for everybody who shares the bucket.
 //!
-//! For each blueprint of an account there is one small `head.json` with the lease, the decisions and the end of the record; and one
-//! object for each batch of lines, named by its positions and the digest of its last line. Whoever writes puts the
-//! batch first and then exchanges the head, on the condition that it is still the head that was read.
+//! For each blueprint of an account there is one small `head.json` with the lease and the end of the record; and one object for
+//! each batch of lines, named by its positions and the digest of its last line. Whoever writes puts the batch first and then
+//! exchanges the head, on the condition that it is still the head that was read. What is kept beside the record (decisions,
+//! messages, the checkpoint, memories) are objects of their own, which no lease guards.
 //!
-//! **Invariant:** every change of a blueprint's state is one conditional exchange of one object, so that a lease that
-//! changed hands fences its former holder, whatever it is in the middle of.
+//! **Invariant:** every change of lease and record is one conditional exchange of one object, so that a lease that changed
+//! hands fences its former holder, whatever it is in the middle of.
 //! **Invariant:** a batch whose head was not exchanged is not part of the record: the chain from the head leads past it.
 
 use std::collections::BTreeSet;

@@ -65,6 +65,9 @@ pub struct Node {
 pub struct Desired {
     /// Whose.
     pub blueprint: BlueprintName,
+    /// The region whose account is the home of the record: the first primary one. The first of all regions where none is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<RegionId>,
     /// All regions that may hold objects of it, also those that no longer should.
     pub regions: BTreeSet<RegionId>,
     /// The objects.

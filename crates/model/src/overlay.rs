@@ -376,7 +376,6 @@ impl Decisions {
             }
         }
         self.withdrawn.drain(..self.withdrawn.len().saturating_sub(WITHDRAWN_MAX));
-        self.left.drain(..self.left.len().saturating_sub(WITHDRAWN_MAX));
         self.last_seq = seq;
     }
 
@@ -424,7 +423,7 @@ impl Decisions {
 
     /// How much stands.
     pub fn len(&self) -> usize {
-        self.overlays.len() + self.holds.len()
+        self.overlays.len() + self.holds.len() + self.left.len()
     }
 
     /// Whether nothing stands.

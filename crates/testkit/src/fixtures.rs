@@ -51,6 +51,7 @@ pub fn node(address: Address, store: &str, fields: &[(&str, Value)], needs: &[&A
 
 pub fn desired(nodes: Vec<Node>) -> Desired {
     let mut desired = Desired {
+        home: None,
         blueprint: BlueprintName::new("game").unwrap(),
         regions: nodes.iter().map(|node| node.address.region.clone()).collect(),
         nodes: nodes.into_iter().map(|node| (node.address.clone(), node)).collect(),

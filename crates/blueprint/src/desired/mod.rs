@@ -276,6 +276,7 @@ struct DesiredBuilder<'a> {
 impl<'a> DesiredBuilder<'a> {
     fn new(input: &'a DesiredInput<'a>, cells: &[Cell]) -> Self {
         let desired = Desired {
+            home: cells.first().map(|cell| cell.primary.clone()),
             blueprint: input.blueprint.name().clone(),
             regions: cells.iter().flat_map(Cell::regions).cloned().collect(),
             nodes: BTreeMap::new(),

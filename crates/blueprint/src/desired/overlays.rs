@@ -164,7 +164,9 @@ impl Place<'_> {
         let misplaced = if decided_in == self.region { Vec::new() } else { found(self.region) };
         let is_left = |left: &&Left| {
             let OverlayKey { store, region, axis: of, .. } = &left.key;
-            (store, region, *of) == (self.store.name(), decided_in, axis)
+            // What is the same in all regions was held in all of them, wherever it was decided then.
+            let is_here = region == decided_in || decided_in != self.region && region == self.region;
+            is_here && (store, *of) == (self.store.name(), axis)
         };
         let left: Vec<&Left> = decisions.left.iter().filter(is_left).collect();
         if overlays.is_empty() && left.is_empty() && misplaced.is_empty() {

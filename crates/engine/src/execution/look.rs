@@ -104,7 +104,7 @@ pub(super) async fn wait_until(
 
 /// Whose record a desired state is carried out under.
 pub async fn scope_of(cloud: &dyn Cloud, desired: &Desired) -> Result<Scope, CloudError> {
-    let home = cloud.home(desired.regions.first()).await?;
+    let home = cloud.home(desired.home.as_ref().or_else(|| desired.regions.first())).await?;
     Ok(Scope::new(home, desired.blueprint.clone()))
 }
 

@@ -47,8 +47,8 @@ pub struct Reconciled {
 /// Makes one look and one turn. The lease is taken when the turn has work, kept while the run is open, and given back when
 /// it ends. A turn that was decided on a record that has gone on meanwhile does nothing, and is to be made again at once.
 ///
-/// After an error, and after a turn that was cut off, the session is empty, and the lease was given back as far as that
-/// was possible.
+/// After an error, and after a turn that was cut off, the session is empty. After an error the lease was given back as far as
+/// that was possible; after a turn that was cut off it ends by itself.
 pub async fn reconcile_once(
     environment: &Environment<'_>,
     job: &Job<'_>,
@@ -185,13 +185,11 @@ impl Step<'_> {
             }
             None => self.decide(None, watch).await?,
         };
+        if !self.has_work(&turn) {
+            return Ok(self.idle(turn, &inventory, watch).await);
+        }
         let guard = match guard {
             Some(guard) => guard,
-            None if !self.has_work(&turn) => {
-                watch.turned(&turn, &inventory);
-                let outcome = turn.outcome.map(|outcome| self.told(outcome));
-                return Ok(self.reconciled(turn, Vec::new(), outcome));
-            }
             None => {
                 let Some(guard) = self.take_lease(watch).await? else {
                     let wake = self.environment.clock.now();
@@ -207,6 +205,21 @@ impl Step<'_> {
             guard.release(self.environment).await;
         }
         Ok(done)
+    }
+
+    /// A turn that does nothing. A lease that was kept for it is given back.
+    async fn idle(&mut self, mut turn: Turn, inventory: &Inventory, watch: &mut dyn Watch) -> Reconciled {
+        if let Some(guard) = self.kept.guard.take() {
+            guard.release(self.environment).await;
+        }
+        if self.kept.run.not_before.is_some() {
+            // What failed waits for its time: nothing of it is called now, and nothing is under way for anybody.
+            turn.calls.clear();
+            turn.outcome = turn.outcome.or(Some(Outcome::Blocked));
+        }
+        watch.turned(&turn, inventory);
+        let outcome = turn.outcome.map(|outcome| self.told(outcome));
+        self.reconciled(turn, Vec::new(), outcome)
     }
 
     /// Looks, and decides what to do.
@@ -365,8 +378,9 @@ impl Step<'_> {
     /// the lease and was waited for.
     async fn take_lease(&mut self, watch: &mut dyn Watch) -> Result<Option<Arc<Guard>>, DriveError> {
         let (environment, job, kept) = (self.environment, self.job, &mut *self.kept);
+        let was_open = kept.is_open();
         let (guard, was_free) =
-            Guard::take(environment, job, (&kept.run.id, kept.is_open()), &kept.scope, watch).await?;
+            Guard::take(environment, job, (&kept.run.id, was_open), &kept.scope, watch).await?;
         let guard = Arc::new(guard);
         // From here on it is given back, whatever goes wrong.
         kept.guard = Some(Arc::clone(&guard));
@@ -374,7 +388,15 @@ impl Step<'_> {
             return Ok(Some(guard));
         }
         let begun = begin(environment, job, kept.scope.clone()).await?;
-        *kept = Kept { guard: Some(guard), ..begun };
+        // Lines carry the name of the lease: a run of another name takes a lease of its own.
+        let fits = if begun.is_open() { begun.run.id == guard.lease().run } else { !was_open };
+        let guard = if fits {
+            Some(guard)
+        } else {
+            guard.release(environment).await;
+            None
+        };
+        *kept = Kept { guard, ..begun };
         Ok(None)
     }
 

@@ -288,6 +288,14 @@ impl<'a> Room<'a> {
         let now = &self.input.desired.nodes;
         let is_new = |at: &Address| then.nodes.get(at) != now.get(at);
         let of = step.op.address();
+        if let (Op::Modify { changes, .. }, Some(then), Some(now)) =
+            (&step.op, then.nodes.get(of), now.get(of))
+        {
+            // What was changed outside rgctl since was not decided, and not agreed to.
+            return changes
+                .iter()
+                .all(|change| then.attrs.get(&change.field) != now.attrs.get(&change.field));
+        }
         // A change of a member may need an act on its parent.
         is_new(of) || now.keys().any(|member| is_new(member) && self.parent(member).as_ref() == Some(of))
     }

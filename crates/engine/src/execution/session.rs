@@ -14,8 +14,10 @@ use super::unseen::Unseen;
 use crate::gate::Verdicts;
 use crate::ledger::{Ledger, OpenRun};
 use crate::planning::{self, Memory};
+use rgctl_model::bill::StoreBill;
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Selection;
+use rgctl_model::rules::Rules;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
 use rgctl_schema::time::Moment;
@@ -101,6 +103,9 @@ pub(super) struct CurrentRun {
     selected: Option<Selected>,
     /// For which desired state.
     desired: Fingerprint,
+    /// What was found about desired state as a whole follows from these, too: its digest is of the objects alone.
+    rules: Vec<Rules>,
+    bills: Vec<StoreBill>,
 }
 
 /// What a selection follows from, where nothing is under way. Going through all objects for it is most of a quiet turn.
@@ -160,22 +165,33 @@ impl CurrentRun {
             selection: known.unwrap_or_else(|| selection(job, ledger, began)),
             selected: Selected::of(job, ledger),
             desired: job.desired.fingerprint.clone(),
+            rules: job.desired.rules.clone(),
+            bills: job.desired.bills.clone(),
         }
     }
 
     /// Takes over what is wanted now, where it is not what was wanted at the turn before.
     pub fn follow(&mut self, job: &Job<'_>, ledger: &Ledger) {
+        if self.rules != job.desired.rules || self.bills != job.desired.bills {
+            self.rules.clone_from(&job.desired.rules);
+            self.bills.clone_from(&job.desired.bills);
+            self.judge_anew(job);
+        }
         if self.desired == job.desired.fingerprint {
             return;
         }
         self.desired = job.desired.fingerprint.clone();
-        let quotas = std::mem::take(&mut self.verdicts.quotas);
-        self.verdicts = Verdicts { quotas, ..planning::verdicts(job.desired, job.figures) };
+        self.judge_anew(job);
         let mut selection = selection(job, ledger, self.began);
         // What was looked at goes on being looked at while the run lasts.
         selection.regions.append(&mut self.selection.regions);
         self.selection = selection;
         self.selected = None;
+    }
+
+    fn judge_anew(&mut self, job: &Job<'_>) {
+        let quotas = std::mem::take(&mut self.verdicts.quotas);
+        self.verdicts = Verdicts { quotas, ..planning::verdicts(job.desired, job.figures) };
     }
 
     /// What the next run looks at, where that is what this one looks at.

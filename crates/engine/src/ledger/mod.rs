@@ -316,6 +316,12 @@ impl Ledger {
 
     fn close(&mut self, entry: &Entry, outcome: Outcome, left: Option<&Left>) {
         let failed = self.failing.take();
+        if matches!(outcome, Outcome::Stopped | Outcome::Paused) {
+            // It says nothing about what failed before it.
+            self.open = None;
+            self.failing = failed;
+            return;
+        }
         let began = self.open.take().map_or(entry.at, |open| open.began);
         self.failing = left.filter(|_| outcome == Outcome::Blocked).map(|left| {
             let same = failed.filter(|failed| failed.left == *left);
