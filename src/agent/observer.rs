@@ -19,7 +19,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::sights::{Answer, Found, Sights};
+use super::sights::{Answer, Found, Sights, Since};
 use rgctl_model::address::Address;
 use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
@@ -99,6 +99,14 @@ impl Observer {
     pub fn watch(&self, blueprint: &BlueprintName, regions: &BTreeSet<RegionId>, named: &BTreeSet<Address>) {
         let now = self.clock.now();
         self.sights().watch(blueprint, regions, named, now);
+        self.moved.notify_one();
+    }
+
+    /// The same for a blueprint that nobody looks for yet. What one looks at whose turn may be under way is for its turns to
+    /// say, each of which says it anew: it would wait for a region for ever at which nobody looks for it any more.
+    pub fn expect(&self, blueprint: &BlueprintName, regions: &BTreeSet<RegionId>) {
+        let now = self.clock.now();
+        self.sights().expect(blueprint, regions, now);
         self.moved.notify_one();
     }
 
@@ -214,8 +222,12 @@ impl Observer {
         since: Option<Moment>,
     ) -> Result<Inventory, CloudError> {
         let now = self.clock.now();
-        let since = since.unwrap_or_else(|| now - Intervals::FRESH).min(now);
-        self.sights().watch(blueprint, &wanted.regions, &wanted.named, now);
+        let at = since.unwrap_or_else(|| now - Intervals::FRESH).min(now);
+        let since = {
+            let mut sights = self.sights();
+            sights.watch(blueprint, &wanted.regions, &wanted.named, now);
+            Since { at, stamp: sights.stamp() }
+        };
         let _waiting = Waiting::of(self, blueprint);
         let parts = join_all(wanted.regions.iter().map(|region| self.part(blueprint, region, since))).await;
         if let Some(error) = parts.first().and_then(|part| part.error.clone())
@@ -229,7 +241,7 @@ impl Observer {
     }
 
     /// One region of it.
-    async fn part(&self, blueprint: &BlueprintName, region: &RegionId, since: Moment) -> Found {
+    async fn part(&self, blueprint: &BlueprintName, region: &RegionId, since: Since) -> Found {
         // Before the first question, so that no look ends unheard.
         let mut finished = self.finished.subscribe();
         loop {

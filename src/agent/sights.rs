@@ -123,6 +123,14 @@ pub(super) struct Found {
     pub error: Option<CloudError>,
 }
 
+/// From when on a look is new enough.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since {
+    pub at: Moment,
+    /// What had happened when it was asked for.
+    pub stamp: u64,
+}
+
 /// What a turn that looks does.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -180,6 +188,13 @@ impl Sights {
         self.leave(name, &left);
         for region in regions {
             self.regions.entry(region.clone()).or_insert_with(|| Region { due: now, ..Region::default() });
+        }
+    }
+
+    /// Whoever looks already is let look as it does: a turn of its may wait for just that.
+    pub fn expect(&mut self, name: &BlueprintName, regions: &BTreeSet<RegionId>, now: Moment) {
+        if !self.watchers.contains_key(name) {
+            self.watch(name, regions, &BTreeSet::new(), now);
         }
     }
 
@@ -250,12 +265,21 @@ impl Sights {
         }
     }
 
-    /// What a turn is shown of a region, if it can be shown anything.
-    pub fn answer(&mut self, name: &BlueprintName, code: &RegionId, since: Moment, now: Moment) -> Answer {
-        let after = self
-            .watchers
-            .get(name)
-            .map_or(0, |watcher| watcher.after.get(code).copied().unwrap_or_default().max(watcher.watched));
+    /// The stamp of what has happened last.
+    pub const fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
+    /// What a turn is shown of a region, if it can be shown anything: a look that began at that time or later, or after the
+    /// stamp of its question, whatever the clock says of it.
+    pub fn answer(&mut self, name: &BlueprintName, code: &RegionId, since: Since, now: Moment) -> Answer {
+        let watcher = self.watchers.get(name).filter(|watcher| watcher.regions.contains(code));
+        let Some(watcher) = watcher else {
+            // No look is for who does not look there any more: it would be made again and again.
+            let why = format!("{name} does not look there any more");
+            return Answer::Shown(unreached(code, None, now, &CloudError::Unreachable { why }));
+        };
+        let after = watcher.after.get(code).copied().unwrap_or_default().max(watcher.watched);
         let region =
             self.regions.entry(code.clone()).or_insert_with(|| Region { due: now, ..Region::default() });
         if let Some(look) = &region.last {
@@ -267,7 +291,7 @@ impl Sights {
                     return Answer::Shown(unreached(code, region.seen_at, look.began, error));
                 }
             } else if look.stamp > after
-                && look.began >= since
+                && (look.began >= since.at || look.stamp > since.stamp)
                 && let Some(seen) = region.slices.remove(name)
             {
                 region.owed.remove(name);
@@ -511,7 +535,8 @@ mod tests {
         let swept = Swept { gaps: Vec::new(), taken: now };
         assert!(sights.finish(&code, &viewers, Ok((swept, parts)), Duration::ZERO, now));
         sights.landed(&code, stamp);
-        let mut answers = |name| sights.answer(name, &code, Moment::EPOCH, now);
+        let since = Since { at: Moment::EPOCH, stamp: sights.stamp() };
+        let mut answers = |name| sights.answer(name, &code, since, now);
         assert!(matches!(answers(&first), Answer::Shown(_)));
         assert!(matches!(answers(&second), Answer::Look), "it is kept by the next look");
         sights.begin(&code, now).unwrap();

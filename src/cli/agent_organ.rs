@@ -2,7 +2,7 @@
 //!
 //! Goes in: names of blueprints. Comes out: what each turn came to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -330,7 +330,7 @@ impl Turns {
 impl Organ for Turns {
     fn prepare(&self, key: &Key) {
         if let (Some(text), Ok(name)) = (text_of(&self.texts, key), BlueprintName::new(&**key)) {
-            self.observer.watch(&name, &text.place.regions, &BTreeSet::new());
+            self.observer.expect(&name, &text.place.regions);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod digests;
 mod shared;
+mod waits;
 mod worlds;
 
 use std::collections::BTreeSet;

@@ -30,18 +30,18 @@ use super::{Viewer, game, regions, selection};
 use crate::sim::{OTHER, REGION, attrs, cluster_fields, in_region, member_fields};
 
 /// The embedded cloud, counting looks; one region may take them and never answer.
-struct Counting {
-    cloud: SimCloud,
+pub struct Counting {
+    pub cloud: SimCloud,
     looks: Mutex<BTreeMap<RegionId, u32>>,
     silent: Mutex<BTreeSet<RegionId>>,
     /// How many objects each narrow look was for.
     glances: Mutex<Vec<usize>>,
     /// What looks wait for.
-    gate: Mutex<Option<Arc<Notify>>>,
+    pub gate: Mutex<Option<Arc<Notify>>>,
 }
 
 impl Counting {
-    fn new(cloud: &SimCloud) -> Arc<Self> {
+    pub fn new(cloud: &SimCloud) -> Arc<Self> {
         Arc::new(Self {
             cloud: cloud.clone(),
             looks: Mutex::default(),
@@ -52,13 +52,16 @@ impl Counting {
     }
     fn count(&self, wanted: &Selection) -> bool {
         for region in &wanted.regions {
-            *self.looks.lock().unwrap().entry(region.clone()).or_default() += 1;
+            let mut looks = self.looks.lock().unwrap();
+            let count = looks.entry(region.clone()).or_default();
+            *count += 1;
+            assert!(*count < 1_000, "{region} is looked at again and again");
         }
         let silent = self.silent.lock().unwrap();
         wanted.regions.iter().any(|region| silent.contains(region))
     }
     /// Looks made so far, in each region in order.
-    fn looks(&self) -> Vec<u32> {
+    pub fn looks(&self) -> Vec<u32> {
         self.looks.lock().unwrap().values().copied().collect()
     }
     fn silence(&self, code: &str) {
@@ -115,12 +118,12 @@ impl Cloud for Counting {
 /// The deadline of these tests. Their time is tokio's own, which passes at once when all wait.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-fn observing(cloud: &Arc<Counting>) -> Arc<Observer> {
+pub fn observing(cloud: &Arc<Counting>) -> Arc<Observer> {
     let clock = Arc::new(cloud.cloud.clock());
     Observer::with_deadline(Arc::clone(cloud) as Arc<dyn Cloud>, clock, Intervals::default(), DEADLINE)
 }
 
-fn world() -> SimCloud {
+pub fn world() -> SimCloud {
     SimCloud::in_memory(5, GENESIS)
 }
 
@@ -130,7 +133,7 @@ fn creation(owner: &str, code: &str, name: &str) -> Op {
     Op::Create { attrs: attrs(address.kind, &cluster_fields()), address, tags }
 }
 
-async fn make(cloud: &dyn Cloud, world: &SimCloud, owner: &str, code: &str, name: &str) {
+pub async fn make(cloud: &dyn Cloud, world: &SimCloud, owner: &str, code: &str, name: &str) {
     cloud
         .call(&creation(owner, code, name), &Token(format!("{code}-{name}")), &Permit::always())
         .await
@@ -138,11 +141,11 @@ async fn make(cloud: &dyn Cloud, world: &SimCloud, owner: &str, code: &str, name
     world.advance(Span::from_hours(1)).unwrap();
 }
 
-fn plain(owner: &str) -> Viewer {
+pub fn plain(owner: &str) -> Viewer {
     (game(owner), BTreeSet::new())
 }
 
-fn names(seen: &Inventory) -> Vec<String> {
+pub fn names(seen: &Inventory) -> Vec<String> {
     seen.seen.keys().map(|address| format!("{}/{}", address.region, address.name)).collect()
 }
 
