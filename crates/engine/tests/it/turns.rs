@@ -12,7 +12,7 @@ use rgctl_engine::execution::drive::{
 use rgctl_engine::execution::reconcile::{Reconciled, Session, give_back, reconcile_once, sleep_until};
 use rgctl_engine::execution::source::Source;
 use rgctl_engine::execution::turn::{Pace, Turn};
-use rgctl_model::journal::{Event, Outcome};
+use rgctl_model::journal::{Entry, Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::{Inventory, Selection};
@@ -146,6 +146,8 @@ struct Meddling<'a> {
     site: &'a Site,
     scope: Scope,
     looks: AtomicU32,
+    /// Whether its run is left open, as by a process that met an error.
+    leaves_open: bool,
 }
 
 impl Cloud for Meddling<'_> {
@@ -167,7 +169,8 @@ impl Cloud for Meddling<'_> {
                 };
                 let closed =
                     Event::Closed { outcome: Outcome::Settled, summary: "nothing".to_owned(), left: None };
-                store.append(&lease, 0, now, &[opened, closed]).await.unwrap();
+                let lines = if self.leaves_open { vec![opened] } else { vec![opened, closed] };
+                store.append(&lease, 0, now, &lines).await.unwrap();
                 store.release_lease(&lease).await.unwrap();
             }
             self.site.cloud.observe(wanted).await
@@ -190,7 +193,8 @@ impl Cloud for Meddling<'_> {
 #[test]
 fn a_turn_whose_record_went_on_writes_nothing_and_the_next_one_goes_on_under_the_lease_that_was_taken() {
     let site = Site::new(30);
-    let meddling = Meddling { site: &site, scope: site.scope("game"), looks: AtomicU32::new(0) };
+    let meddling =
+        Meddling { site: &site, scope: site.scope("game"), looks: AtomicU32::new(0), leaves_open: false };
     let clock = site.cloud.clock();
     let world = Environment { cloud: &meddling, clock: &clock, wall: &site.wall, store: &site.store };
     let (wanted, policy, pace) = (small("db.r7g.large", 1), Policy::default(), Pace::default());
@@ -217,6 +221,35 @@ fn a_turn_whose_record_went_on_writes_nothing_and_the_next_one_goes_on_under_the
     let entries = block_on(site.store.entries(&meddling.scope, 2)).unwrap();
     assert!(entries.iter().all(|entry| entry.run.0 == "first"), "one run, under one name");
     assert_eq!(runs(&site.events()), (2, 2));
+}
+
+#[test]
+fn a_turn_that_finds_a_run_left_open_meanwhile_goes_on_with_it_under_a_lease_of_its_name() {
+    let site = Site::new(31);
+    let scope = site.scope("game");
+    let meddling = Meddling { site: &site, scope, looks: AtomicU32::new(0), leaves_open: true };
+    let clock = site.cloud.clock();
+    let world = Environment { cloud: &meddling, clock: &clock, wall: &site.wall, store: &site.store };
+    let (wanted, policy, pace) = (small("db.r7g.large", 1), Policy::default(), Pace::default());
+    let mut session = Session::default();
+    let mut outcome = None;
+    for number in 0..200 {
+        let run = RunId(format!("run {number}"));
+        let job = Job { begins: Begins::Due, ..applying(&wanted, &run, &policy, &pace) };
+        let mut watch = Quiet { turns: 0, stop_after: None };
+        let done = block_on(reconcile_once(&world, &job, &mut session, &mut watch)).unwrap();
+        outcome = done.outcome;
+        if outcome.is_some() {
+            break;
+        }
+        site.cloud.advance(done.wake.since(clock.now())).unwrap();
+    }
+    assert_eq!(outcome, Some(Outcome::Settled));
+    let entries = block_on(site.store.entries(&meddling.scope, 0)).unwrap();
+    assert!(entries.iter().all(|entry| entry.run.0 == "other"), "it goes on under its own name");
+    assert!(rgctl_engine::ledger::notes(&entries).is_empty(), "each line follows from those before it");
+    let names = |entry: &Entry| matches!(&entry.what, Event::Intended { .. });
+    assert_eq!(entries.iter().filter(|entry| names(entry)).count(), calls(&site), "nothing is called twice");
 }
 
 /// A world in which one step is refused for good, and the agent's first run at it.
