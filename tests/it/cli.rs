@@ -147,6 +147,24 @@ fn a_saved_plan_is_carried_out_once_and_is_stale_afterwards() {
 }
 
 #[test]
+fn a_saved_plan_is_carried_out_in_the_account_in_which_it_was_made_and_in_no_other() {
+    let place = Place::new();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let text = std::fs::read_to_string(format!("{root}/blueprints/light-game.yaml")).unwrap();
+    place.write("game.yaml", &text);
+    let world =
+        |world: &'static str, line: &[&'static str]| place.run(&[&["--state-dir", world], line].concat());
+    let saved = world("one", &["plan", "-f", "game.yaml", "--out", "plan.json"]);
+    assert_eq!(saved.code, 0, "{}", saved.talk);
+    // Two empty worlds look the same, and are two accounts.
+    let other = world("two", &["apply", "plan.json", "--yes"]);
+    assert_eq!(other.code, Exit::StalePlan.code(), "{}", other.talk);
+    assert!(other.talk.contains("the plan was made for world"), "{}", other.talk);
+    let own = world("one", &["apply", "plan.json", "--yes"]);
+    assert_eq!(own.code, 0, "{}", own.talk);
+}
+
+#[test]
 fn a_plan_that_was_edited_is_not_the_plan_that_was_agreed_to() {
     let place = Place::new();
     save_plan(&place, "plan.json", "db.r7g.large");

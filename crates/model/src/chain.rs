@@ -188,8 +188,8 @@ pub fn seal_decision(
     }
     let mut after = known.clone();
     after.apply(known.last_seq + 1, what);
-    let stand = || format!("decisions that stand for {blueprint}");
-    StoreError::check_size(stand, after.len(), STANDING_MAX)?;
+    let stand = || format!("decisions that stand, or are still held to, for {blueprint}");
+    StoreError::check_size(stand, after.kept(), STANDING_MAX)?;
     let mut line = Decided {
         seq: after.last_seq,
         at,

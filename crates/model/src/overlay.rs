@@ -423,7 +423,13 @@ impl Decisions {
 
     /// How much stands.
     pub fn len(&self) -> usize {
-        self.overlays.len() + self.holds.len() + self.left.len()
+        self.overlays.len() + self.holds.len()
+    }
+
+    /// How much is kept: what stands, and what was held and is held no longer. Nothing of either is forgotten to make room,
+    /// since that would take something away without consent.
+    pub fn kept(&self) -> usize {
+        self.len() + self.left.len()
     }
 
     /// Whether nothing stands.

@@ -87,6 +87,18 @@ fn the_epoch_of_a_key_is_its_last_decision_also_after_it_was_withdrawn() {
 }
 
 #[test]
+fn however_many_decisions_are_over_none_of_what_they_held_is_forgotten() {
+    let mut standing = Decisions::default();
+    for number in 0..300 {
+        let of = OverlayKey { store: StoreName::new(format!("s{number}")).unwrap(), ..key(Owner::Person) };
+        let Decision::Set { overlay } = set(Owner::Person, 6) else { unreachable!() };
+        standing.apply(2 * number + 1, &Decision::Set { overlay: Overlay { key: of.clone(), ..overlay } });
+        standing.apply(2 * number + 2, &Decision::Unset { key: of, by: String::new(), why: String::new() });
+    }
+    assert_eq!((standing.len(), standing.left.len(), standing.kept()), (0, 300, 300));
+}
+
+#[test]
 fn what_was_held_is_kept_until_it_is_held_again() {
     let set = |seq: u64, owner: Owner, axis: Axis, target: Target| (seq, owner, axis, Some(target));
     let number = Target::Count;

@@ -188,15 +188,14 @@ impl Step<'_> {
         if !self.has_work(&turn) {
             return Ok(self.idle(turn, &inventory, watch).await);
         }
-        let guard = match guard {
-            Some(guard) => guard,
-            None => {
-                let Some(guard) = self.take_lease(watch).await? else {
-                    let wake = self.environment.clock.now();
-                    return Ok(Reconciled { wake, ..self.reconciled(turn, Vec::new(), None) });
-                };
-                guard
-            }
+        let guard = if let Some(guard) = guard {
+            guard
+        } else {
+            let Some(guard) = self.take_lease(watch).await? else {
+                let wake = self.environment.clock.now();
+                return Ok(Reconciled { wake, ..self.reconciled(turn, Vec::new(), None) });
+            };
+            guard
         };
         watch.turned(&turn, &inventory);
         let done = guard.beside(self.environment, self.act(&guard, turn, &inventory)).await?;
