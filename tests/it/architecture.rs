@@ -23,6 +23,7 @@ const USES: &[(&str, &[&str])] = &[
     ("http", &["schema", "model", "catalog", "machine"]),
     ("templates", &["schema", "model", "blueprint", "machine"]),
     ("aws", &["schema", "model", "permissions"]),
+    ("kube", &["schema", "model", "blueprint", "machine"]),
     ("testkit", &["schema", "model", "catalog", "blueprint", "engine", "store", "sim"]),
 ];
 
@@ -97,7 +98,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["src/agent/serve.rs"]),
     ("hyper_util", &["src/agent/serve.rs"]),
     ("rusqlite", &["crates/store/src/"]),
-    ("kube", &["crates/kube/", "src/operator/"]),
+    ("k8s_openapi", &["crates/kube/src/"]),
+    ("kube", &["crates/kube/src/"]),
     ("indicatif", &["src/cli/"]),
     ("annotate_snippets", &["src/report/"]),
     ("tracing_subscriber", &["src/cli/"]),
