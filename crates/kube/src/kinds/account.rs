@@ -21,13 +21,8 @@ pub struct AccountSpec {
 }
 
 impl Spec for AccountSpec {
-    const NAMES: Names = Names {
-        kind: "Account",
-        plural: "accounts",
-        singular: "account",
-        short: &[],
-        is_namespaced: false,
-    };
+    const NAMES: Names =
+        Names { kind: "Account", plural: "accounts", singular: "account", short: &[], is_namespaced: false };
     type Status = SimpleStatus;
 }
 
@@ -109,7 +104,8 @@ pub enum Relation {
 impl Selector {
     /// Whether these labels are meant.
     pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
-        let has = |key: &String, values: &[String]| labels.get(key).is_some_and(|value| values.contains(value));
+        let has =
+            |key: &String, values: &[String]| labels.get(key).is_some_and(|value| values.contains(value));
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
             && self.match_expressions.iter().all(|Requirement { key, operator, values }| match operator {
                 Relation::In => has(key, values),
@@ -138,7 +134,9 @@ mod tests {
         assert_eq!(read.body.value(), body);
         assert!(read.paused);
         assert_eq!(serde_json::to_value(&read).unwrap(), spec);
-        for wrong in [json!({ "paused": "yes" }), json!({ "namespaceSelector": { "matchlabels": {} } }), json!([])] {
+        for wrong in
+            [json!({ "paused": "yes" }), json!({ "namespaceSelector": { "matchlabels": {} } }), json!([])]
+        {
             serde_json::from_value::<AccountSpec>(wrong).unwrap_err();
         }
     }
@@ -155,7 +153,8 @@ mod tests {
             ],
         }))
         .unwrap();
-        let labels = |all: &[(&str, &str)]| all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let labels =
+            |all: &[(&str, &str)]| all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let good = [("studio", "a"), ("stage", "live"), ("game", "x")];
         assert!(selector.selects(&labels(&good)));
         for wrong in [("studio", "b"), ("stage", "dev"), ("legacy", ""), ("team", "b")] {

@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(all, [at(Holds::False, "b", 1)]);
         set(&mut all, at(Holds::True, &"x".repeat(3_000), 3));
         let found = find(&all, types::READY).unwrap();
-        assert_eq!((found.last_transition_time, found.message.chars().count()), (Moment::from_secs(3), 2_001));
+        assert_eq!(
+            (found.last_transition_time, found.message.chars().count()),
+            (Moment::from_secs(3), 2_001)
+        );
         assert_eq!(all.len(), 1);
     }
 }

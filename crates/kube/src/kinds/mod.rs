@@ -141,8 +141,7 @@ pub struct Unreadable {
 impl<S: Spec> Object<S> {
     /// A new object.
     pub fn new(name: impl Into<String>, namespace: Option<&str>, spec: S) -> Self {
-        let metadata =
-            Meta { name: name.into(), namespace: namespace.map(str::to_owned), ..Meta::default() };
+        let metadata = Meta { name: name.into(), namespace: namespace.map(str::to_owned), ..Meta::default() };
         Self { metadata, spec, status: None }
     }
 
@@ -150,9 +149,8 @@ impl<S: Spec> Object<S> {
     pub fn read(mut object: Value) -> Result<Self, Box<Unreadable>> {
         let mut take = |field: &str| object.get_mut(field).map(Value::take).unwrap_or_default();
         let (metadata, spec, status) = (take("metadata"), take("spec"), take("status"));
-        let unreadable = |metadata: Meta, why: String| {
-            Box::new(Unreadable { kind: S::NAMES.kind, metadata, why })
-        };
+        let unreadable =
+            |metadata: Meta, why: String| Box::new(Unreadable { kind: S::NAMES.kind, metadata, why });
         let metadata: Meta = serde_json::from_value(metadata)
             .map_err(|error| unreadable(Meta::default(), format!("metadata: {error}")))?;
         // Nothing here shows a value: a spec that is not understood may hold what should not be in a log.
@@ -260,7 +258,10 @@ mod tests {
         assert_eq!(reading.blueprints[0].blueprint.name().as_str(), "arena");
         let told = told(&reading.diagnostics);
         assert!(told.contains("did you mean `readers`?"), "{told}");
-        assert!(told.starts_with("spec.stores[0]: error[RG0102]: there is no field `readres` here"), "{told}");
+        assert!(
+            told.starts_with("spec.stores[0]: error[RG0102]: there is no field `readres` here"),
+            "{told}"
+        );
     }
 
     #[test]
@@ -296,7 +297,9 @@ mod tests {
         let overlay = spec("capacity-units", until).overlay("games/up".to_owned(), set).unwrap();
         assert_eq!(overlay.key.to_string(), "capacity-units of `players` in us-east-1 (person)");
         assert!(overlay.then_return && !overlay.exactly && overlay.until.is_some());
-        for (wrong, why) in [(spec("class", json!({})), "no number"), (spec("nodes", json!({ "then": "hold" })), "`until`")] {
+        for (wrong, why) in
+            [(spec("class", json!({})), "no number"), (spec("nodes", json!({ "then": "hold" })), "`until`")]
+        {
             let told = wrong.overlay(String::new(), set).unwrap_err();
             assert!(told.contains(why), "{told}");
         }
