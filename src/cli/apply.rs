@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::report::overlays;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
-use rgctl_engine::execution::drive::{self, Begins, IfHeld, Job, Watch};
+use rgctl_engine::execution::drive::{self, Begins, IfHeld, Job, Sight, Watch};
 use rgctl_engine::execution::gone;
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::gate::Verdicts;
@@ -24,6 +24,7 @@ use rgctl_model::choices::Choices;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
+use rgctl_model::overlay::Decision;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::Clock;
@@ -57,9 +58,15 @@ pub async fn saved(
 ) -> Result<(), Failure> {
     let purpose = if saved.plan.destroy { Purpose::Destroy } else { Purpose::Apply };
     let Ledger { claims, ruled, .. } = run::record_of(adapters, &saved.desired).await?;
-    let inventory =
-        drive::observe(&adapters.environment(), &drive::selection_of(&saved.desired, &claims)).await?;
-    if planning::base(&saved.desired, &inventory, &claims) != saved.plan.base {
+    let held_out = run::held_out(adapters, &saved.desired).await?;
+    let selection = drive::selection_of(&saved.desired, &claims);
+    let sight = Sight { selection: &selection, held_out: &held_out };
+    let inventory = drive::observe(&adapters.environment(), sight).await?;
+    let present_bases = planning::base_by_region(&saved.desired, &inventory, &claims);
+    // Of a region that is held out nobody can tell, and nothing is done there.
+    let regions = present_bases.keys().chain(saved.bases.keys());
+    let mut judged = regions.filter(|region| !held_out.contains_key(*region));
+    if judged.any(|region| present_bases.get(region) != saved.bases.get(region)) {
         return Err(Failure::new(
             Exit::StalePlan,
             format!(
@@ -90,6 +97,7 @@ pub async fn saved(
     let ask = PlanInput {
         desired: &saved.desired,
         inventory: &inventory,
+        held_out: &held_out,
         policy: &saved.policy,
         figures,
         choices: Choices::NONE,
@@ -118,7 +126,12 @@ async fn decided_later(saved: &SavedPlan, adapters: &Adapters, output: &mut Outp
     }
     for line in adapters.store.decisions(&scope, saved.decisions).await? {
         let (what, by, why) = (overlays::decision_words(&line.what, None), line.what.by(), line.what.why());
-        output.say(&format!("waits: {by} {what} at {} ({why}), after the plan was made", line.at));
+        // A region that is held out is so at once: no plan was agreed to for a region that is lost.
+        let word = match line.what {
+            Decision::Set { .. } | Decision::Unset { .. } => "waits",
+            Decision::HoldOut { .. } | Decision::Release { .. } => "obeyed",
+        };
+        output.say(&format!("{word}: {by} {what} at {} ({why}), after the plan was made", line.at));
     }
     output.say(
         "the plan is carried out as it was agreed to; `rgctl plan -f BLUEPRINT` shows what comes after it",
@@ -160,7 +173,7 @@ pub async fn run(
     let ended = agree_and_carry_out(&work, plan, !run.yes, run, adapters, settings, output).await;
     let is_idle = plan.is_empty() || run::require_yes_of_the_gate(plan).is_err();
     if is_idle && !run.dry_run {
-        put_on_record(&work, looked, adapters, output).await;
+        put_on_record(&work, &looked, adapters, output).await;
     }
     ended
 }
@@ -181,18 +194,19 @@ impl Watch for BeginsNothing {
 /// older plans are held to them, and objects that were looked for in vain. Only the record changes, so that nobody is asked.
 async fn put_on_record(
     work: &ApplyRequest<'_>,
-    looked: PlanResult,
+    looked: &PlanResult,
     adapters: &Adapters,
     output: &mut Output,
 ) {
-    let PlanResult { plan, inventory, mut ledger } = looked;
+    let PlanResult { plan, inventory, ledger, .. } = looked;
+    let mut ledger = ledger.clone();
     let (now, pace) = (adapters.clock.now(), Pace::default());
     let recorded = ledger.ruled.as_ref().map(|ruled| &ruled.rules);
     let has_other_rules = ledger.last_seq > 0 && recorded != Some(&RecordedRules::of(&work.desired.rules));
     ledger.inherit(now);
     let looked = gone::GoneInput {
         desired: work.desired,
-        inventory: &inventory,
+        inventory,
         ledger: &ledger,
         purpose: work.purpose,
         pace: &pace,
@@ -205,7 +219,7 @@ async fn put_on_record(
         desired: work.desired,
         policy: work.policy,
         figures: work.figures,
-        agreed: Some(&plan),
+        agreed: Some(plan),
         joins: None,
         decided: work.decided,
         begins: Begins::Asked,

@@ -13,6 +13,7 @@ use super::explain::ExplainArgs;
 use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
 use super::overlay_args::{ScaleSetArgs, ScaleUnsetArgs};
+use super::region::RegionCommand;
 use super::scale_args::BacktestArgs;
 use super::schema::SchemaArgs;
 use super::sim_args::SimArgs;
@@ -82,6 +83,9 @@ pub enum Command {
     /// Keep many blueprints in sight or in shape for long, and order about what does
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Do without a region for now, and with it again
+    #[command(subcommand)]
+    Region(RegionCommand),
     /// Look at the embedded cloud, let its time pass, make things go wrong in it
     Sim(SimArgs),
     /// Write completions for a shell

@@ -53,7 +53,7 @@ exits! {
     BadInput = 6, "invalid input", "correct what the diagnostics point at";
     /// Another run works on this blueprint.
     Held = 7, "lease held by another run", "wait for it, or ask it to yield: `--preempt`";
-    /// What could be done is done; the rest is blocked: something has failed, is not ours, could not be seen, or has not moved for a day.
+    /// What could be done is done; the rest is blocked: something has failed, is not ours, could not be seen, lies in a region that is held out, or has not moved for a day.
     Blocked = 8, "blocked", "read what is held up and why, act, then give the same command again";
     /// Interrupted twice: left at once, without waiting for calls in flight.
     Interrupted = 130, "interrupted", "give the same command again; it looks before it acts";

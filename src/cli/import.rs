@@ -29,7 +29,7 @@ use crate::report::import::{
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::Catalog;
-use rgctl_engine::execution::drive::{IfHeld, observe};
+use rgctl_engine::execution::drive::{IfHeld, Sight, observe};
 use rgctl_engine::gate::Verdicts;
 use rgctl_engine::planning::{self, NoFigures, tables};
 use rgctl_machine::SystemClock;
@@ -114,8 +114,11 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let now = adapters.clock.now();
     let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
     let decisions = adapters.store.standing(&Scope::new(home, checked.name()?)).await?;
+    let held_out = decisions.held_out();
     let desired = checked.build(&decisions, now, output)?.desired;
-    let seen = observe(&adapters.environment(), &everything_around(&desired)).await?;
+    let selection = everything_around(&desired);
+    let sight = Sight { selection: &selection, held_out: &held_out };
+    let seen = observe(&adapters.environment(), sight).await?;
     say_gaps(&seen, output);
     let ledger = if args.take_over {
         run::record_to_write(&adapters, &desired).await?
@@ -151,6 +154,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     match outcome.and_then(run::exit_of) {
         Some(exit) => Err(Failure::said(exit)),
         None if !seen.gaps.is_empty() => Err(Failure::said(Exit::Error)),
+        None if !seen.held_out.is_empty() => Err(Failure::said(Exit::Blocked)),
         None => Ok(()),
     }
 }
@@ -186,6 +190,9 @@ fn say_gaps(seen: &Inventory, output: &mut Output) {
     for gap in &seen.gaps {
         output.say(&format!("{} could not be seen in full: {}", gap.region, gap.why));
     }
+    for hold in seen.held_out.values() {
+        output.say(&hold.to_string());
+    }
 }
 
 /// A blueprint for what nobody owns.
@@ -208,7 +215,7 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     names::check_regions(&args.region, &names::regions(&catalog, &book))?;
     let adapters = adapters::open(settings)?;
     let scope = Selection { regions: args.region.iter().cloned().collect(), ..Selection::default() };
-    let seen = observe(&adapters.environment(), &scope).await?;
+    let seen = observe(&adapters.environment(), Sight::without_blueprint(&scope)).await?;
     if !seen.gaps.is_empty() {
         say_gaps(&seen, output);
         return Err(Failure::new(Exit::Error, "what cannot be seen in full cannot be written down")
@@ -235,7 +242,9 @@ async fn of_regions(args: &ImportArgs, settings: &Settings, output: &mut Output)
     show(&report, settings, output)?;
     if let (true, Some(desired), true) = (args.take_over, &found.desired, found.problems.is_empty()) {
         // The first look trusted the index of tags, which lags: what somebody took since then stays his.
-        let seen = observe(&adapters.environment(), &everything_around(desired)).await?;
+        let (selection, held_out) = (everything_around(desired), run::held_out(&adapters, desired).await?);
+        let sight = Sight { selection: &selection, held_out: &held_out };
+        let seen = observe(&adapters.environment(), sight).await?;
         take_and_tell(&adapters, desired, &seen, output).await?;
     }
     tell_next(&report, args, output);
@@ -361,6 +370,7 @@ fn take_over_plan(
     let ask = planning::PlanInput {
         desired,
         inventory: seen,
+        held_out: &seen.held_out,
         policy: &Policy::default(),
         figures: &NoFigures,
         choices: Choices::NONE,
@@ -400,7 +410,9 @@ async fn take_over(
     };
     let ended = run::finish(adapters, &run, output).await?.ended;
     // Whose it is now is asked of the world: something outside rgctl may have been faster.
-    let after = observe(&adapters.environment(), &everything_around(desired)).await?;
+    let (selection, held_out) = (everything_around(desired), run::held_out(adapters, desired).await?);
+    let sight = Sight { selection: &selection, held_out: &held_out };
+    let after = observe(&adapters.environment(), sight).await?;
     let claims = run::record_of(adapters, desired).await?.claims;
     let is_ours = |address: &Address| {
         after.seen.get(address).is_some_and(|one| claims.owns(&desired.blueprint, address, one))

@@ -124,7 +124,7 @@ async fn bound_to_ours(loaded: &LoadedBlueprint, settings: &Settings) -> Result<
     Ok(NotOurs::Observed {
         objects: members.map(|one| one.address().name.to_string()).collect(),
         cost: status::report(&desired, &inventory, &claims, &plan, &prices).not_ours,
-        unseen: inventory.gaps.iter().map(|gap| gap.region.clone()).collect(),
+        unseen: inventory.unseen_regions().cloned().collect(),
     })
 }
 

@@ -40,6 +40,7 @@ pub mod overlay;
 pub mod overlay_args;
 pub mod plan;
 pub mod progress;
+pub mod region;
 mod robustness;
 pub mod run;
 pub mod saved;
@@ -170,6 +171,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Scale(ScaleCommand::Set(args)) => wait_for(overlay::set(args, &settings, output)),
         Command::Scale(ScaleCommand::Unset(args)) => wait_for(overlay::unset(args, &settings, output)),
         Command::Scale(ScaleCommand::List(input)) => wait_for(overlay::list(input, &settings, output)),
+        Command::Region(command) => wait_for(region::run(command, &settings, output)),
         Command::Sim(args) => sim_command(args, &settings, output),
         Command::History(args) => match (&args.command, &args.shown) {
             (Some(HistoryCommand::Migrate(args)), _) => {

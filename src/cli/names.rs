@@ -84,7 +84,7 @@ pub fn check_policy(
 
 /// A store may be where nothing could be seen.
 fn unseen(inventory: &Inventory) -> String {
-    let regions: BTreeSet<&str> = inventory.gaps.iter().map(|gap| gap.region.as_str()).collect();
+    let regions: BTreeSet<&str> = inventory.unseen_regions().map(RegionId::as_str).collect();
     if regions.is_empty() {
         return String::new();
     }

@@ -40,7 +40,7 @@ pub async fn claim(adapters: &Adapters, scope: &Scope, desired: &Desired) -> Res
     }
     let mut wanted = drive::selection_of(desired, &ledger.claims);
     wanted.regions.extend(ledger.regions_held(adapters.clock.now(), Pace::default().late));
-    let seen = drive::observe(&adapters.environment(), &wanted).await?;
+    let seen = drive::observe(&adapters.environment(), drive::Sight::without_blueprint(&wanted)).await?;
     if shows(&ledger, &seen) {
         return Ok(adapters.store.claim(scope, adapters.wall.now()).await?);
     }

@@ -224,12 +224,6 @@ impl Subject {
     }
 }
 
-/// Who decides: a decision outlives the process that makes it.
-fn decider() -> String {
-    let owner = rgctl_machine::owner();
-    owner.split(" (process").next().unwrap_or(&owner).to_owned()
-}
-
 /// Makes a decision.
 pub async fn set(args: &ScaleSetArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let Some((axis, given)) = args.target.given() else {
@@ -254,7 +248,7 @@ pub async fn set(args: &ScaleSetArgs, settings: &Settings, output: &mut Output) 
         },
         target,
         exactly: args.exactly,
-        by: decider(),
+        by: rgctl_machine::user_and_host(),
         why: args.reason.clone(),
         set: desk.now,
         until,
@@ -282,7 +276,7 @@ pub async fn unset(args: &ScaleUnsetArgs, settings: &Settings, output: &mut Outp
     let keys = withdrawn(&desk, &args.of_store, args.region.as_ref(), &args.axes)?;
     let mut changes = Vec::new();
     for (place, key) in keys.iter().enumerate() {
-        let (of, by, why) = (key.clone(), decider(), args.reason.clone());
+        let (of, by, why) = (key.clone(), rgctl_machine::user_and_host(), args.reason.clone());
         if let Err(failure) = desk.decide(&Decision::Unset { key: of, by, why }).await {
             // Each is decided by itself: those before it are withdrawn.
             keys.iter().take(place).for_each(|done| output.say(&format!("withdrawn: {done}")));

@@ -22,7 +22,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let policy = args.policy.policy();
     let figures = &loaded.figures;
-    let PlanResult { mut plan, inventory, ledger } =
+    let PlanResult { mut plan, inventory, ledger, bases } =
         run::look_and_plan(&adapters, &loaded.desired, figures, &policy, args.destroy).await?;
     plan.notes.extend(loaded.notes);
     let home = drive::scope_of(&*adapters.cloud, &loaded.desired).await?.home;
@@ -33,6 +33,7 @@ pub async fn run(
     let exit = apply::exit_of(&plan);
     if let Some(path) = &args.out {
         SavedPlan::new(plan, loaded.desired, policy, record, loaded.standing.last_seq)
+            .resting_on(bases)
             .working_in(home, settings.identities.clone())
             .write(path)?;
         output.say(&format!("saved: `rgctl apply {}` does exactly this", path.display()));

@@ -1,6 +1,6 @@
 //! What `plan`, `apply` and `destroy` share: look, plan, and carry out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal};
 
@@ -18,7 +18,7 @@ use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
-use rgctl_engine::execution::drive::{self, Begins, DriveError, Ended, Environment, IfHeld, Job};
+use rgctl_engine::execution::drive::{self, Begins, DriveError, Ended, Environment, IfHeld, Job, Sight};
 use rgctl_engine::execution::reconcile::read;
 use rgctl_engine::execution::turn::{self, Later, Pace};
 use rgctl_engine::gate::Verdicts;
@@ -29,12 +29,13 @@ use rgctl_model::health::Health;
 use rgctl_model::journal::{Outcome, Purpose};
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
+use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Answer, Blocker, Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, Store, StoreError};
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::scope::{RecordId, Scope};
-use rgctl_schema::names::{BlueprintName, RegionId, RunId};
+use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
 
 /// What the record of a desired state adds up to, with the identity of the record.
@@ -66,6 +67,22 @@ pub async fn record_to_write(adapters: &Adapters, desired: &Desired) -> Result<L
 /// What the record of a desired state knows of its objects.
 pub async fn claims(adapters: &Adapters, desired: &Desired) -> Result<Claims, Failure> {
     Ok(record_of(adapters, desired).await?.claims)
+}
+
+/// The regions that are held out of a desired state.
+pub async fn held_out(
+    adapters: &Adapters,
+    desired: &Desired,
+) -> Result<BTreeMap<RegionId, HoldOut>, Failure> {
+    Ok(held_out_in(&adapters.environment(), desired).await?)
+}
+
+async fn held_out_in(
+    environment: &Environment<'_>,
+    desired: &Desired,
+) -> Result<BTreeMap<RegionId, HoldOut>, DriveError> {
+    let scope = drive::scope_of(environment.cloud, desired).await?;
+    Ok(environment.store.standing(&scope).await?.held_out())
 }
 
 /// The regions that the blueprint has left, and in which the record still holds something. The store knows without its
@@ -102,6 +119,8 @@ pub struct PlanResult {
     pub inventory: Inventory,
     /// What the record adds up to.
     pub ledger: Ledger,
+    /// Digests of what the plan rests on, by region.
+    pub bases: BTreeMap<RegionId, Fingerprint>,
 }
 
 /// Looks at the world and plans.
@@ -127,13 +146,16 @@ pub async fn look_and_plan_in(
 ) -> Result<PlanResult, DriveError> {
     let ledger = record_in(environment, desired).await?;
     let claims = &ledger.claims;
-    let inventory = drive::observe(environment, &drive::selection_of(desired, claims)).await?;
+    let held_out = held_out_in(environment, desired).await?;
+    let selection = drive::selection_of(desired, claims);
+    let inventory = drive::observe(environment, Sight { selection: &selection, held_out: &held_out }).await?;
     let now = environment.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let verdicts = planning::verdicts(desired, figures);
     let ask = PlanInput {
         desired,
         inventory: &inventory,
+        held_out: &held_out,
         policy,
         figures,
         choices: &ledger.choices_for(&desired.fingerprint),
@@ -145,9 +167,9 @@ pub async fn look_and_plan_in(
         authority: Authority::Person,
     };
     // Digests of ten thousand objects take as long as comparing them.
-    let (mut plan, base) =
-        rayon::join(|| planning::plan(&ask), || planning::base(desired, &inventory, claims));
-    plan.base = base;
+    let (mut plan, bases) =
+        rayon::join(|| planning::plan(&ask), || planning::base_by_region(desired, &inventory, claims));
+    plan.base = planning::base_of(desired, &bases);
     let grow = planning::regions_that_grow(&plan.steps);
     let (quotas, unread) = drive::quotas(environment.cloud, &grow, &inventory).await;
     let verdicts = Verdicts { quotas, ..verdicts.clone() };
@@ -155,7 +177,7 @@ pub async fn look_and_plan_in(
         planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);
     }
     plan.notes.extend(unread);
-    Ok(PlanResult { plan, inventory, ledger })
+    Ok(PlanResult { plan, inventory, ledger, bases })
 }
 
 /// The account's own quotas where a plan makes or grows something.

@@ -1,6 +1,6 @@
 //! A plan in a file: what was agreed to, with everything that is needed to do exactly that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use rgctl_model::policy::Policy;
 use rgctl_model::rules::Rules;
 use rgctl_model::scope::Home;
 use rgctl_schema::digest::sha256_hex;
-use rgctl_schema::names::BlueprintName;
+use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId};
 
 /// Format of the file. A file of another format is refused, never guessed at.
 pub const SAVED_FORMAT: &str = "rgctl.dev/saved-plan/v4";
@@ -47,6 +47,9 @@ pub struct SavedPlan {
     /// As whom its regions are worked in, where the documents said it.
     #[serde(default, skip_serializing_if = "Identities::is_empty")]
     pub identities: Identities,
+    /// Digests of what it rests on, by region: of one that is held out later nobody can tell whether it is as it was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bases: BTreeMap<RegionId, Fingerprint>,
     /// Position in the record at which it was made: what is on record behind it is later.
     pub record: u64,
     /// Position of the last decision that counts in it.
@@ -59,8 +62,8 @@ impl SavedPlan {
     /// A plan to keep, made when the record and the decisions ended at those positions.
     pub fn new(plan: Plan, desired: Desired, policy: Policy, record: u64, decisions: u64) -> Self {
         let (format, identities, home) = (SAVED_FORMAT.to_owned(), Identities::default(), None);
-        Self { format, plan, desired, policy, home, identities, record, decisions, digest: String::new() }
-            .sealed()
+        let (bases, digest) = (BTreeMap::new(), String::new());
+        Self { format, plan, desired, policy, home, identities, bases, record, decisions, digest }.sealed()
     }
 
     /// The same plan, to be carried out in an account, as somebody.
@@ -83,6 +86,12 @@ impl SavedPlan {
                     .hint("give the profile or the role that it was made with, or make a new plan here"))
             }
         }
+    }
+
+    /// The same plan, with what it rests on.
+    #[must_use]
+    pub fn resting_on(self, bases: BTreeMap<RegionId, Fingerprint>) -> Self {
+        Self { bases, ..self }.sealed()
     }
 
     fn sealed(self) -> Self {
@@ -193,10 +202,10 @@ fn older_format(text: &str) -> Option<String> {
 }
 
 fn digest(saved: &SavedPlan) -> String {
-    let SavedPlan { format: _, plan, desired, policy, home, identities, record, decisions, digest: _ } =
+    let SavedPlan { format: _, plan, desired, policy, home, identities, bases, record, decisions, digest: _ } =
         saved;
     // Plain data always serialises; an empty text would only make the digest differ, and so be noticed.
-    let content = (plan, desired, policy, home, identities, record, decisions);
+    let content = (plan, desired, policy, home, identities, bases, record, decisions);
     let text = serde_json::to_vec(&content).unwrap_or_default();
     sha256_hex(&text)
 }

@@ -201,6 +201,7 @@ fn plan_as_if_taken(ask: &ImportInput<'_>, desired: &Desired) -> Plan {
     planning::plan(&planning::PlanInput {
         desired,
         inventory: &inventory,
+        held_out: &BTreeMap::new(),
         policy: &Policy::default(),
         figures: ask.figures,
         choices: Choices::NONE,

@@ -29,6 +29,8 @@ pub mod format {
     pub const DECISIONS: &str = "rgctl.dev/decisions/v1";
     /// A decision that was made, or withdrawn, and what it changed.
     pub const DECISION: &str = "rgctl.dev/decision/v1";
+    /// The regions of a blueprint, and which are held out.
+    pub const REGIONS: &str = "rgctl.dev/regions/v1";
     /// How a run ended.
     pub const OUTCOME: &str = "rgctl.dev/outcome/v1";
 }

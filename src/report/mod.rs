@@ -19,6 +19,7 @@ pub mod open;
 pub mod overlays;
 pub mod plan;
 pub mod plan_markdown;
+pub mod regions;
 pub mod status;
 pub mod style;
 pub mod tally;

@@ -194,7 +194,9 @@ fn write_waiting(out: &mut String, plan: &Plan, style: Style) {
 /// What is not done, and whatever else is not as wanted, each with the reason.
 pub fn not_done(plan: &Plan) -> Vec<(String, String)> {
     let object = |address: &Address| format!("{} {} in {}", address.kind, address.name, address.region);
-    let waiting = plan.waiting.iter().map(|waiting| (object(waiting.address()), waiting.to_string()));
+    // What is held out is told by store and region below: it may be everything there.
+    let waiting = plan.waiting.iter().filter(|one| !matches!(one, Blocker::HeldOut { .. }));
+    let waiting = waiting.map(|waiting| (object(waiting.address()), waiting.to_string()));
     let told: BTreeSet<&Address> = plan.waiting.iter().map(Blocker::address).collect();
     let others = plan.health.troubles.iter().filter(|ailment| match &ailment.address {
         Some(address) => !told.contains(address),

@@ -17,6 +17,7 @@ use rgctl_model::claims::Claims;
 use rgctl_model::health::Health;
 use rgctl_model::node::{Desired, Keep, Node, Usage};
 use rgctl_model::observed::{Gap, Inventory, Observed};
+use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Blocker, Plan};
 use rgctl_schema::money::Total;
 use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
@@ -25,6 +26,7 @@ use rgctl_schema::time::Moment;
 
 /// One object of a store.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in a form that others read")]
 pub struct ObjectStatus {
     /// Where.
     #[serde(rename = "at")]
@@ -34,6 +36,9 @@ pub struct ObjectStatus {
     pub phase: Option<Phase>,
     /// Whether it could not be seen: it may exist or not.
     pub unseen: bool,
+    /// Whether that is because its region is held out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held_out: bool,
     /// The service's word.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub native: String,
@@ -103,6 +108,9 @@ pub struct StatusReport {
     pub stores: Vec<StoreStatus>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+    /// Regions that are held out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_out: Vec<HoldOut>,
     /// Steps that the record says were begun and are not done, with what they wait for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenStep>,
@@ -166,6 +174,30 @@ fn outsiders(plan: &Plan) -> BTreeMap<&Address, &Address> {
     told.collect()
 }
 
+fn place_of(node: &Node) -> Place {
+    (node.store.clone(), node.address.region.clone())
+}
+
+/// What is wanted and not seen, by store and region.
+fn without_objects(
+    desired: &Desired,
+    inventory: &Inventory,
+    exists: &Desired,
+) -> BTreeMap<Place, StoreStatus> {
+    let mut stores: BTreeMap<Place, StoreStatus> = BTreeMap::new();
+    for node in desired.nodes.values().filter(|node| !exists.nodes.contains_key(&node.address)) {
+        let is_unseen = !inventory.is_complete_for(&node.address);
+        let store = stores.entry(place_of(node)).or_insert_with(|| StoreStatus::of(node));
+        store.objects.push(ObjectStatus {
+            phase: (!is_unseen).then_some(Phase::Absent),
+            unseen: is_unseen,
+            held_out: inventory.hold_on(&node.address).is_some(),
+            ..missing(&node.address)
+        });
+    }
+    stores
+}
+
 /// Puts desired and observed state side by side, with what the plan says of the two.
 pub fn report(
     desired: &Desired,
@@ -183,17 +215,7 @@ pub fn report(
                 .any(|one| matches!(one, Blocker::Foreign { address: foreign, .. } if foreign == address))
     };
     let exists = existing(desired, inventory, claims, plan);
-    let mut stores: BTreeMap<Place, StoreStatus> = BTreeMap::new();
-    let place = |store: &StoreName, address: &Address| (store.clone(), address.region.clone());
-    for node in desired.nodes.values().filter(|node| !exists.nodes.contains_key(&node.address)) {
-        let is_unseen = !inventory.is_complete_for(&node.address);
-        let store = stores.entry(place(&node.store, &node.address)).or_insert_with(|| StoreStatus::of(node));
-        store.objects.push(ObjectStatus {
-            phase: (!is_unseen).then_some(Phase::Absent),
-            unseen: is_unseen,
-            ..missing(&node.address)
-        });
-    }
+    let mut stores = without_objects(desired, inventory, &exists);
     let mut sums = (Total::default(), Total::default());
     for node in exists.nodes.values() {
         let address = &node.address;
@@ -208,7 +230,7 @@ pub fn report(
                 tables::diff(&wanted.attrs, &seen.attrs).into_iter().map(|change| change.field).collect();
         }
         let cost = (prices.existing)(node);
-        let store = stores.entry(place(&node.store, address)).or_insert_with(|| StoreStatus::of(node));
+        let store = stores.entry(place_of(node)).or_insert_with(|| StoreStatus::of(node));
         store.standby |= node.standby;
         if object.foreign {
             sums.1.merge(&cost);
@@ -237,6 +259,7 @@ pub fn report(
         health: plan.health.clone(),
         stores: stores.into_values().collect(),
         gaps: inventory.gaps.clone(),
+        held_out: inventory.held_out.values().cloned().collect(),
         open: Vec::new(),
         decisions: Vec::new(),
         at_work: None,
@@ -270,6 +293,7 @@ fn missing(address: &Address) -> ObjectStatus {
         address: address.clone(),
         phase: Some(Phase::Absent),
         unseen: false,
+        held_out: false,
         native: String::new(),
         role: None,
         class: None,
@@ -313,7 +337,12 @@ fn summary(objects: &[ObjectStatus]) -> String {
     let wanted: Vec<&ObjectStatus> = objects.iter().filter(is_counted).collect();
     let count = |what: &dyn Fn(&ObjectStatus) -> bool| wanted.iter().filter(|object| what(object)).count();
     let ready = count(&|object| object.phase.as_ref().is_some_and(Phase::is_ready) && !object.foreign);
-    let (unseen, foreign) = (count(&|object| object.unseen), count(&|object| object.foreign));
+    let held_out = count(&|object| object.held_out);
+    if held_out > 0 && held_out == wanted.len() {
+        return "held out".to_owned();
+    }
+    let unseen = count(&|object| object.unseen && !object.held_out);
+    let foreign = count(&|object| object.foreign);
     if unseen > 0 && unseen == wanted.len() {
         return "unseen".to_owned();
     }
@@ -324,6 +353,7 @@ fn summary(objects: &[ObjectStatus]) -> String {
         return "ready".to_owned();
     }
     let mut parts = vec![format!("{ready} of {} ready", wanted.len())];
+    parts.extend((held_out > 0).then(|| format!("{held_out} held out")));
     parts.extend((unseen > 0).then(|| format!("{unseen} unseen")));
     parts.extend((foreign > 0).then(|| format!("{foreign} not ours")));
     parts.join(", ")
@@ -345,10 +375,11 @@ fn cost_of(store: &StoreStatus) -> String {
 
 /// What exists and what it costs; what is wanted stands apart.
 fn headline(report: &StatusReport) -> String {
+    let is_whole = report.gaps.is_empty() && report.held_out.is_empty();
     let exists = match report.exist {
-        0 if report.gaps.is_empty() => "nothing exists, and costs nothing".to_owned(),
+        0 if is_whole => "nothing exists, and costs nothing".to_owned(),
         0 => "nothing was seen; what exists could not be seen in full".to_owned(),
-        count if !report.gaps.is_empty() => {
+        count if !is_whole => {
             let noun = if count == 1 { "object was" } else { "objects were" };
             format!("{count} {noun} seen, for {}; what exists could not be seen in full", money(&report.cost))
         }
@@ -400,6 +431,9 @@ pub fn text(report: &StatusReport, style: Style) -> String {
         let line = format!("{} could not be seen in full: {}", gap.region, gap.why);
         let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, &line));
     }
+    for hold in &report.held_out {
+        let _ = writeln!(out, "\n{}", style.paint(Tone::Bad, &hold.to_string()));
+    }
     if !report.open.is_empty() {
         let _ = writeln!(out, "\n{}", style.paint(Tone::Strong, "begun and not done, by the record"));
         out.push_str(&open::text(&report.open));
@@ -426,7 +460,7 @@ fn cells(object: &ObjectStatus) -> [String; 6] {
     }
     let native = object.native.as_str();
     let phase = object.phase.as_ref().map_or_else(
-        || "unseen".to_owned(),
+        || if object.held_out { "held out".to_owned() } else { "unseen".to_owned() },
         |phase| {
             let is_plain = phase.is_ready() || native.is_empty() || phase.to_string().contains(native);
             if is_plain { phase.to_string() } else { format!("{phase} ({native})") }
@@ -465,6 +499,9 @@ pub fn markdown(report: &StatusReport) -> String {
     }
     for gap in &report.gaps {
         let _ = writeln!(out, "\n**{} could not be seen in full:** {}", gap.region, gap.why);
+    }
+    for hold in &report.held_out {
+        let _ = writeln!(out, "\n**Held out:** {hold}");
     }
     if !report.open.is_empty() {
         let _ =

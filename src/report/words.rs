@@ -119,6 +119,7 @@ pub fn gate(step: &Step, refusals: &[Refusal<'_>]) -> Option<(&'static str, Stri
     }
     match &step.answer {
         Answer::Go => None,
+        Answer::HeldOut { why } => Some(("held", why.clone())),
         Answer::Wait { until, why } => {
             let leaves = match (&step.store, step.disturbs.waits_for_window()) {
                 (Some(store), true) => {

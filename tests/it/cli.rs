@@ -127,8 +127,12 @@ fn save_plan(place: &Place, name: &str, class: &str) {
     let wanted = desired(cluster_store("accounts", "us-east-1", 2, class));
     let nothing = Inventory::empty(NOW);
     let mut plan = plan_for(&wanted, &nothing, &Policy::default());
-    plan.base = rgctl_engine::planning::base(&wanted, &nothing, &rgctl_model::claims::NO_CLAIMS);
-    SavedPlan::new(plan, wanted, Policy::default(), 0, 0).write(&place.path().join(name)).unwrap();
+    let bases = rgctl_engine::planning::base_by_region(&wanted, &nothing, &rgctl_model::claims::NO_CLAIMS);
+    plan.base = rgctl_engine::planning::base_of(&wanted, &bases);
+    SavedPlan::new(plan, wanted, Policy::default(), 0, 0)
+        .resting_on(bases)
+        .write(&place.path().join(name))
+        .unwrap();
 }
 
 #[test]

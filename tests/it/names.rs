@@ -36,6 +36,9 @@ const LINES: &[(&str, &[&str])] = &[
     ("iam-policy", &["-f", "game.yaml"]),
     ("import", &["--region", "us-east-1"]),
     ("plan", &["-f", "game.yaml"]),
+    ("region hold-out", &["us-east-1", "--reason", "a", "-f", "game.yaml"]),
+    ("region list", &["-f", "game.yaml"]),
+    ("region release", &["us-east-1", "--reason", "a", "-f", "game.yaml"]),
     ("scale backtest", &["--trace", "load.csv"]),
     ("scale list", &["-f", "game.yaml"]),
     ("scale set", &["ranking", "--replicas", "1", "--for", "3h", "--reason", "a", "-f", "game.yaml"]),
@@ -204,6 +207,11 @@ fn an_unknown_store_or_region_is_no_reason_to_do_nothing() {
         (&["catalog", "prices", "--region", "us-esat-1"], "did you mean `us-east-1`?"),
         (&["catalog", "classes", "--engine", "valky"], "did you mean `valkey`?"),
         (&["import", "--region", "us-esat-1"], "did you mean `us-east-1`?"),
+        (
+            &["region", "hold-out", "us-esat-1", "--reason", "a", "-f", "game.yaml"],
+            "did you mean `us-east-1`?",
+        ),
+        (&["region", "release", "us-esat-1", "-f", "game.yaml"], "did you mean `us-east-1`?"),
         (&["scale", "backtest", "--trace", "load.csv", "--policy", "rgctrl"], "did you mean `rgctl`?"),
     ];
     for (line, says) in cases {

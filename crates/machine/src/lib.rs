@@ -56,6 +56,11 @@ impl Clock for SystemClock {
 
 /// Who works here: user, host and process, for leases and the record.
 pub fn owner() -> String {
+    format!("{} (process {})", user_and_host(), std::process::id())
+}
+
+/// Who works here, for decisions, which outlive the process.
+pub fn user_and_host() -> String {
     let user = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
     let host = inputs::read_text(Path::new("/proc/sys/kernel/hostname"), HOST_NAME_BYTES_MAX)
         .ok()
@@ -63,10 +68,9 @@ pub fn owner() -> String {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty());
     format!(
-        "{}@{} (process {})",
+        "{}@{}",
         user.unwrap_or_else(|| "somebody".to_owned()),
         host.unwrap_or_else(|| "somewhere".to_owned()),
-        std::process::id()
     )
 }
 

@@ -71,6 +71,11 @@ pub enum Answer {
         /// What it waits for.
         why: String,
     },
+    /// It may not be begun as long as a region is held out in which it would act, or in which something lies that it needs.
+    HeldOut {
+        /// Which, and since when, by whom and why.
+        why: String,
+    },
     /// It may not be begun.
     No {
         /// Why not.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::overlay::HoldOut;
 use rgctl_schema::phase::Phase;
 
 /// Why nothing is done about an object although something is to be done.
@@ -95,6 +96,13 @@ pub enum Blocker {
         /// The global object.
         by: Address,
     },
+    /// It lies in a region that is held out: it is neither missing nor done.
+    HeldOut {
+        /// Which object.
+        address: Address,
+        /// The decision.
+        hold: HoldOut,
+    },
 }
 
 impl Blocker {
@@ -109,7 +117,8 @@ impl Blocker {
             | Self::Unseen { address, .. }
             | Self::OtherKey { address, .. }
             | Self::Retained { address }
-            | Self::Bound { address, .. } => address,
+            | Self::Bound { address, .. }
+            | Self::HeldOut { address, .. } => address,
         }
     }
     /// Whether time alone is expected to end the wait.
@@ -156,6 +165,7 @@ impl fmt::Display for Blocker {
                 "would be removed or replaced, but is the primary of {by}, which stays: move the primary to another \
                  member, or delete {by} by hand"
             ),
+            Self::HeldOut { hold, .. } => write!(f, "is neither missing nor done: {hold}"),
         }
     }
 }

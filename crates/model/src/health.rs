@@ -15,6 +15,8 @@ use rgctl_schema::names::{RegionId, StoreName};
 pub enum Trouble {
     /// It could not be seen: it may exist or not.
     Unseen,
+    /// It lies in a region that is held out: nobody looks at it, and nothing is done to it.
+    HeldOut,
     /// It will not get well by waiting.
     Failed,
     /// It shows a status word that this version does not know.
@@ -39,8 +41,9 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every kind of trouble, the most severe first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Unseen,
+        Self::HeldOut,
         Self::Failed,
         Self::UnknownStatus,
         Self::Foreign,
@@ -57,6 +60,7 @@ impl Trouble {
     pub const fn words(self, number: usize) -> &'static str {
         match self {
             Self::Unseen => "unseen",
+            Self::HeldOut => "held out",
             Self::Failed => "failed",
             Self::UnknownStatus => "of unknown status",
             Self::Foreign => "not ours",
@@ -75,6 +79,7 @@ impl Trouble {
     pub const fn needs_person(self) -> bool {
         match self {
             Self::Unseen
+            | Self::HeldOut
             | Self::Failed
             | Self::UnknownStatus
             | Self::Foreign

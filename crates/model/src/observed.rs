@@ -1,11 +1,13 @@
 //! Observed state: what exists, and what could not be seen.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::node::{TAG_BLUEPRINT, TAG_STORE, TAG_TOKEN};
+use super::overlay::HoldOut;
 use super::seen::Seen;
 use crate::kinds::facts::Endpoint;
 use crate::kinds::{AnyAttrs, KindId};
@@ -139,6 +141,19 @@ pub struct Selection {
     pub owners: BTreeSet<BlueprintName>,
 }
 
+impl Selection {
+    /// The same without regions that are held out: they may not answer, and nothing would follow from their answer.
+    pub fn holding_out(&self, held_out: &BTreeMap<RegionId, HoldOut>) -> Cow<'_, Self> {
+        if held_out.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut without = self.clone();
+        without.regions.retain(|region| !held_out.contains_key(region));
+        without.named.retain(|address| !held_out.contains_key(&address.region));
+        Cow::Owned(without)
+    }
+}
+
 /// Everything that was seen at one time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -152,12 +167,39 @@ pub struct Inventory {
     /// beginning of all time where it never was.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub times: BTreeMap<RegionId, Moment>,
+    /// Regions that are held out: what lies there is not known, whatever a look shows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_out: BTreeMap<RegionId, HoldOut>,
 }
 
 impl Inventory {
     /// An inventory of nothing.
     pub fn empty(taken: Moment) -> Self {
-        Self { seen: Seen::new(), gaps: Vec::new(), taken, times: BTreeMap::new() }
+        Self { seen: Seen::new(), gaps: Vec::new(), taken, times: BTreeMap::new(), held_out: BTreeMap::new() }
+    }
+
+    /// The same without what lies in these regions. An object that spans regions stays where another region tells of it.
+    pub fn holding_out(&self, held_out: &BTreeMap<RegionId, HoldOut>) -> Cow<'_, Self> {
+        if held_out.iter().all(|(region, hold)| self.held_out.get(region) == Some(hold)) {
+            return Cow::Borrowed(self);
+        }
+        let mut without = self.clone();
+        without.held_out.extend(held_out.iter().map(|(region, hold)| (region.clone(), hold.clone())));
+        without
+            .seen
+            .retain(|address, _| address.kind.facts().is_global || !held_out.contains_key(&address.region));
+        without.gaps.retain(|gap| !held_out.contains_key(&gap.region));
+        Cow::Owned(without)
+    }
+
+    /// Whether an object lies in a region that is held out, with the decision.
+    pub fn hold_on(&self, address: &Address) -> Option<&HoldOut> {
+        self.held_out.get(&address.region)
+    }
+
+    /// The regions that were not seen in full: they did not answer, or are held out. One may be named several times.
+    pub fn unseen_regions(&self) -> impl Iterator<Item = &RegionId> {
+        self.gaps.iter().map(|gap| &gap.region).chain(self.held_out.keys())
     }
 
     /// When the place of an object was last looked at: what happened later cannot show yet.
@@ -167,7 +209,7 @@ impl Inventory {
 
     /// Whether objects of this kind in this region were seen completely.
     pub fn is_complete_for(&self, address: &Address) -> bool {
-        self.gaps_around(address).next().is_none()
+        self.hold_on(address).is_none() && self.gaps_around(address).next().is_none()
     }
 
     /// The gaps in which an object may be hidden.

@@ -179,6 +179,16 @@ pub struct HoldOut {
     pub since: Moment,
 }
 
+impl fmt::Display for HoldOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { region, why, by, since } = self;
+        write!(
+            f,
+            "{region} is held out since {since}, by {by}, because: {why}; `rgctl region release {region}` ends that"
+        )
+    }
+}
+
 /// What is decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]

@@ -354,6 +354,9 @@ pub struct Step {
     pub requires: BTreeSet<ConsentRequest>,
     /// What it does to those who use the store, as windows and freezes ask.
     pub disturbs: Disturbance,
+    /// Why it waits for the release of a region, if it does: it would act there, or needs something there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<String>,
     /// Whether it makes anew what was there, at no higher cost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repairs: bool,
@@ -472,14 +475,14 @@ impl Step {
     pub fn refused(&self) -> Option<(&str, &str)> {
         match &self.answer {
             Answer::No { why, remedy, allow } if allow.is_empty() => Some((why, remedy)),
-            Answer::Go | Answer::Wait { .. } | Answer::No { .. } => None,
+            Answer::Go | Answer::Wait { .. } | Answer::HeldOut { .. } | Answer::No { .. } => None,
         }
     }
     /// What would have to be allowed by name.
     pub fn missing_consent(&self) -> impl Iterator<Item = &ConsentRequest> {
         let allow = match &self.answer {
             Answer::No { allow, .. } => Some(allow),
-            Answer::Go | Answer::Wait { .. } => None,
+            Answer::Go | Answer::Wait { .. } | Answer::HeldOut { .. } => None,
         };
         allow.into_iter().flatten()
     }

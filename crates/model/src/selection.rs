@@ -164,6 +164,7 @@ impl Inventory {
             gaps,
             taken: self.taken,
             times: times.map(|(region, at)| (region.clone(), *at)).collect(),
+            held_out: self.held_out.clone(),
         }
     }
 }

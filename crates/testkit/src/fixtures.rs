@@ -11,6 +11,7 @@ use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Keep, Node, Usage};
 use rgctl_model::observed::{Facts, Inventory, Observed};
+use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_schema::names::{BlueprintName, Fingerprint, Name, RegionId, StoreName};
@@ -160,10 +161,14 @@ pub fn plan_for(desired: &Desired, inventory: &Inventory, policy: &Policy) -> Pl
     planning::plan(&ask(desired, inventory, policy))
 }
 
+/// No region is held out.
+pub const NONE_HELD_OUT: &BTreeMap<RegionId, HoldOut> = &BTreeMap::new();
+
 pub fn ask<'a>(desired: &'a Desired, inventory: &'a Inventory, policy: &'a Policy) -> PlanInput<'a> {
     PlanInput {
         desired,
         inventory,
+        held_out: NONE_HELD_OUT,
         policy,
         figures: &NoFigures,
         choices: Choices::NONE,

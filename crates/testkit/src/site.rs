@@ -1,9 +1,10 @@
 //! A site to run on: the embedded cloud, a record, this machine's time; and what a run on it is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use rgctl_engine::execution::drive::{
-    Begins, DriveError, Ended, Environment, IfHeld, Job, Watch, drive, observe, selection_of,
+    Begins, DriveError, Ended, Environment, IfHeld, Job, Sight, Watch, drive, observe, selection_of,
 };
 use rgctl_engine::execution::reconcile::{Session, reconcile_once, sleep_until};
 use rgctl_engine::execution::turn::{Pace, Turn};
@@ -14,18 +15,19 @@ use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
+use rgctl_model::overlay::{Decision, HoldOut};
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::RunId;
+use rgctl_schema::names::{BlueprintName, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{GENESIS, SimCloud};
 use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
-use crate::fixtures::{address, lines, node};
-use crate::taps::{Cut, ManualWall, Taps};
+use crate::fixtures::{NONE_HELD_OUT, address, lines, node};
+use crate::taps::{Cut, Decides, ManualWall, Taps, hold_out};
 
 /// A cloud, a record and this machine's time, which outlive the runs on them.
 pub struct Site {
@@ -81,6 +83,8 @@ pub struct Order {
     pub deadline: Option<Moment>,
     /// After which call somebody asks the run to yield.
     pub asked_after: Option<u64>,
+    /// After which call somebody holds a region out.
+    pub decides_after: Option<(u64, RegionId)>,
     /// Prices; none when they do not matter.
     pub figures: Option<&'static dyn Figures>,
 }
@@ -158,6 +162,29 @@ impl Site {
         Claims { record: Some(block_on(self.store.identity(&scope)).unwrap()), ..ledger.claims }
     }
 
+    /// Somebody holds a region out of a blueprint.
+    pub fn hold_out(&self, blueprint: &BlueprintName, region: &RegionId) {
+        let hold = hold_out(region, self.cloud.clock().now());
+        self.decide(blueprint, &Decision::HoldOut { hold });
+    }
+
+    pub fn release(&self, blueprint: &BlueprintName, region: &RegionId) {
+        let (by, why) = ("ana@desk".to_owned(), "it is dry again".to_owned());
+        self.decide(blueprint, &Decision::Release { region: region.clone(), by, why });
+    }
+
+    fn decide(&self, blueprint: &BlueprintName, what: &Decision) {
+        use rgctl_model::ports::Store;
+        let scope = self.scope(blueprint.as_str());
+        let epoch = block_on(self.store.standing(&scope)).unwrap().epoch(&what.key());
+        block_on(self.store.decide(&scope, epoch, self.wall.now(), what)).unwrap();
+    }
+
+    pub fn held_out(&self, blueprint: &BlueprintName) -> BTreeMap<RegionId, HoldOut> {
+        use rgctl_model::ports::Store;
+        block_on(self.store.standing(&self.scope(blueprint.as_str()))).unwrap().held_out()
+    }
+
     pub fn apply(&mut self, desired: &Desired) -> Ended {
         self.run(desired, &Order::default()).unwrap()
     }
@@ -176,7 +203,15 @@ impl Site {
         self.runs += 1;
         let clock = self.cloud.clock();
         let asked_after = order.asked_after.map(|after| (after, self.scope(desired.blueprint.as_str())));
-        let taps = Taps { asked_after, ..Taps::new(&self.cloud, &self.store, cut) };
+        let unwatched = self.held_out(&desired.blueprint).into_keys().collect();
+        let decides = order.decides_after.clone().map(|(after, region)| Decides {
+            after,
+            scope: self.scope(desired.blueprint.as_str()),
+            region,
+            clock: self.cloud.clock(),
+        });
+        let unwatched = Mutex::new(unwatched);
+        let taps = Taps { unwatched, decides, asked_after, ..Taps::new(&self.cloud, &self.store, cut) };
         let world = Environment { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
         let run = RunId(format!("run-{}", self.runs));
         // Looking less often than the product does keeps the tests short; nothing here depends on it.
@@ -226,7 +261,8 @@ impl Site {
     pub fn look(&self, desired: &Desired) -> Inventory {
         let clock = self.cloud.clock();
         let world = Environment { cloud: &self.cloud, clock: &clock, wall: &self.wall, store: &self.store };
-        block_on(observe(&world, &selection_of(desired, &NO_CLAIMS))).unwrap()
+        let selection = selection_of(desired, &NO_CLAIMS);
+        block_on(observe(&world, Sight { selection: &selection, held_out: NONE_HELD_OUT })).unwrap()
     }
 
     /// Whose record a blueprint's is in this world.
@@ -243,7 +279,9 @@ impl Site {
     pub fn plan_under(&self, desired: &Desired, order: &Order) -> Plan {
         let (inventory, claims) = (self.look(desired), self.claims(desired.blueprint.as_str()));
         let verdicts = planning::verdicts(desired, order.figures());
+        let held_out = self.held_out(&desired.blueprint);
         let asked = PlanInput {
+            held_out: &held_out,
             figures: order.figures(),
             now: self.cloud.clock().now(),
             destroy: order.destroy,

@@ -168,6 +168,28 @@ impl DrawnRules {
     }
 }
 
+/// The regions in which a call acts, by its own words: where its object lies, and where the members lie that take part.
+pub fn acts_in(op: &Op) -> BTreeSet<RegionId> {
+    let mut regions = BTreeSet::from([op.address().region.clone()]);
+    match op {
+        Op::Act {
+            verb:
+                Verb::Detach { region, .. }
+                | Verb::Switchover { to: region, .. }
+                | Verb::FailoverGlobal { to: region, .. },
+            ..
+        } => drop(regions.insert(region.clone())),
+        Op::Create { attrs, .. } => {
+            regions.extend(attrs.text("source_region").and_then(|code| RegionId::new(code).ok()));
+        }
+        Op::Modify { attrs, .. } => {
+            regions.extend(attrs.text("snapshot_copy_region").and_then(|code| RegionId::new(code).ok()));
+        }
+        Op::Act { .. } | Op::Tag { .. } | Op::Delete { .. } => {}
+    }
+    regions
+}
+
 /// Members and data that go.
 fn takes_away(op: &Op) -> bool {
     matches!(op, Op::Delete { address, .. } if address.kind.facts().holds_data || address.kind.facts().parent.is_some())

@@ -10,7 +10,7 @@ use rgctl_model::checkpoint::{BlobKey, Checkpoint};
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
 use rgctl_model::observed::{Inventory, Selection};
-use rgctl_model::overlay::{Decided, Decision, Decisions};
+use rgctl_model::overlay::{Decided, Decision, Decisions, HoldOut};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl_model::quota::AccountQuota;
@@ -18,6 +18,7 @@ use rgctl_model::scope::{Home, RecordId, Scope};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
 use rgctl_schema::time::{Moment, Span};
+use rgctl_sim::SimClock;
 use tokio::sync::Notify;
 
 /// Where a run is cut off.
@@ -43,6 +44,25 @@ impl Cut {
     }
 }
 
+/// A region that is held out after a call of a run.
+pub struct Decides {
+    pub after: u64,
+    pub scope: Scope,
+    pub region: RegionId,
+    pub clock: SimClock,
+}
+
+impl Decides {
+    fn hold(&self, since: Moment) -> HoldOut {
+        hold_out(&self.region, since)
+    }
+}
+
+/// A decision of a person to hold a region out.
+pub fn hold_out(region: &RegionId, since: Moment) -> HoldOut {
+    HoldOut { region: region.clone(), why: "it is under water".to_owned(), by: "ana@desk".to_owned(), since }
+}
+
 /// Counts calls and appends; at the cut the process "dies": the future never returns, and `died` is told.
 pub struct Taps<'a> {
     pub cloud: &'a dyn Cloud,
@@ -53,6 +73,10 @@ pub struct Taps<'a> {
     /// How many lines of the record were read, if it was read at all.
     pub lines_read: Mutex<Option<usize>>,
     pub died: Notify,
+    /// Regions that nobody may look at.
+    pub unwatched: Mutex<BTreeSet<RegionId>>,
+    /// What somebody decides while the run is under way.
+    pub decides: Option<Decides>,
     /// After which call somebody asks the run to yield, and on whose record it works.
     pub asked_after: Option<(u64, Scope)>,
 }
@@ -67,8 +91,21 @@ impl<'a> Taps<'a> {
             appends: AtomicU64::new(0),
             lines_read: Mutex::default(),
             died: Notify::new(),
+            unwatched: Mutex::default(),
+            decides: None,
             asked_after: None,
         }
+    }
+
+    /// Somebody holds a region out.
+    async fn hold_out(&self, number: u64) {
+        let Some(decides) = self.decides.as_ref().filter(|decides| decides.after == number) else { return };
+        let (scope, since) = (&decides.scope, decides.clock.now());
+        let hold = decides.hold(since);
+        let what = Decision::HoldOut { hold };
+        let epoch = self.store.standing(scope).await.unwrap().epoch(&what.key());
+        self.store.decide(scope, epoch, since, &what).await.unwrap();
+        self.unwatched.lock().unwrap().insert(decides.region.clone());
     }
 
     fn note_read(&self, lines: usize) {
@@ -109,6 +146,10 @@ impl Cloud for Taps<'_> {
         self.cloud.home(near)
     }
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        let named = scope.named.iter().map(|address| &address.region);
+        let unwatched = self.unwatched.lock().unwrap().clone();
+        let watched = scope.regions.iter().chain(named).find(|region| unwatched.contains(*region));
+        assert_eq!(watched, None, "a region that is held out was looked at");
         self.cloud.observe(scope)
     }
     fn call<'a>(
@@ -124,6 +165,7 @@ impl Cloud for Taps<'_> {
             }
             let answer = self.cloud.call(op, token, permit).await;
             self.ask_to_yield(number).await;
+            self.hold_out(number).await;
             if self.cut == Cut::AfterCall(number) {
                 return self.die().await;
             }

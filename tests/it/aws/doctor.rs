@@ -17,7 +17,7 @@ use rgctl::report::style::Style;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
 use rgctl_aws::doctor::{CheckResult, DoctorCheck, RecordBucket, gather, report};
-use rgctl_engine::execution::drive::{DriveError, Environment, drive, observe};
+use rgctl_engine::execution::drive::{DriveError, Environment, Sight, drive, observe};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_model::kinds::KindId;
 use rgctl_model::observed::Selection;
@@ -257,7 +257,7 @@ async fn every_trouble_ends_a_command_with_a_message_a_next_step_and_the_documen
         let world = Environment { cloud: &cloud, clock: &clock, wall: &clock, store: &store };
         let scope =
             Selection { regions: wanted().regions, owner: Some(wanted().blueprint), ..Selection::default() };
-        let error = observe(&world, &scope).await.unwrap_err();
+        let error = observe(&world, Sight::without_blueprint(&scope)).await.unwrap_err();
         assert!(is_wanted(&error), "{name}: {error:?}");
         let failure = Failure::from(error);
         // What is not known to be there or missing is blocked, as where a part could not be seen.

@@ -58,11 +58,20 @@ pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
         about_steps.map(|waiting| (waiting.address(), waiting)).collect();
     let mut verdicts = Assessment::default();
     for (id, begun) in &input.ledger.begun {
+        if let Some(hold) =
+            input.inventory.hold_on(&begun.address).filter(|_| begun.status != StepStatus::Failed)
+        {
+            // Its call may be out, or done: nobody looks, and it stays on record as it is.
+            verdicts.unseen.insert(id.clone(), hold.to_string());
+            verdicts.taken.insert(begun.address.clone());
+            continue;
+        }
         let step = StepAssessment {
             input,
             id,
             begun,
             is_planned: planned.contains_key(id),
+            is_held_out: planned.get(id).is_some_and(|step| step.held_out.is_some()),
             is_new_wish: planned.get(id).is_some_and(|step| step.op.asks() != begun.asks),
             waiting: moving.get(&begun.address).copied(),
         };
@@ -85,6 +94,8 @@ struct StepAssessment<'a> {
     id: &'a StepId,
     begun: &'a InFlightStep,
     is_planned: bool,
+    /// Whether it waits for the release of a region.
+    is_held_out: bool,
     /// Whether something else is asked for than what was tried.
     is_new_wish: bool,
     waiting: Option<&'a Blocker>,
@@ -116,6 +127,8 @@ impl StepAssessment<'_> {
         } else if !self.is_planned {
             // Somebody else brought it about, or it is no longer wanted.
             verdicts.record.push(self.settled());
+        } else if self.is_held_out {
+            // It has its turn when the region is released.
         } else if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
         } else {
@@ -265,7 +278,9 @@ impl StepAssessment<'_> {
     /// The time has passed in which an effect would have shown.
     fn judge_without_effect(&self, verdicts: &mut Assessment, patience: Span) {
         let accepted = self.begun.tries.accepted;
-        if let Some(why) = self.given_up() {
+        if self.is_held_out {
+            // It has its turn when the region is released.
+        } else if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
         } else if self.begun.status != StepStatus::Accepted {
             let why =

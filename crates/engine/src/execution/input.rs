@@ -1,5 +1,7 @@
 //! What a turn knows.
 
+use std::collections::BTreeMap;
+
 use super::gone::GoneInput;
 use super::motion::Motion;
 use super::pace::Pace;
@@ -10,11 +12,12 @@ use rgctl_model::choices::Choices;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
+use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Plan, Reason};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::quota::OverQuota;
 use rgctl_model::scope::RecordId;
-use rgctl_schema::names::RunId;
+use rgctl_schema::names::{RegionId, RunId};
 use rgctl_schema::time::Moment;
 
 /// Everything that a turn knows.
@@ -24,6 +27,8 @@ pub struct TurnInput<'a> {
     pub desired: &'a Desired,
     /// What exists.
     pub inventory: &'a Inventory,
+    /// The regions that are held out.
+    pub held_out: &'a BTreeMap<RegionId, HoldOut>,
     /// What was begun.
     pub ledger: &'a Ledger,
     /// What may be done.

@@ -1,6 +1,6 @@
 //! Looking: what a job looks at, one look with its tries, the account's quotas, and waiting for the next one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
@@ -12,6 +12,7 @@ use rgctl_model::claims::Claims;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::overlay::HoldOut;
 use rgctl_model::ports::{Cloud, CloudError};
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::scope::Scope;
@@ -24,23 +25,43 @@ pub(super) const OBSERVE_TRIES_MAX: u32 = 8;
 /// adapter has tried several times already.
 const FIRST_TRIES_MAX: u32 = 1;
 
+/// What is looked at, and where nobody looks. There is no look without this, so that no region that is held out is looked
+/// at, and nothing follows from what is not seen there.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// What is asked for.
+    pub selection: &'a Selection,
+    /// The regions that are held out.
+    pub held_out: &'a BTreeMap<RegionId, HoldOut>,
+}
+
+impl<'a> Sight<'a> {
+    /// For who looks where there is no blueprint yet, so that nothing can be held out of it.
+    pub const fn without_blueprint(selection: &'a Selection) -> Self {
+        const NOTHING: &BTreeMap<RegionId, HoldOut> = &BTreeMap::new();
+        Self { selection, held_out: NOTHING }
+    }
+}
+
 /// Looks at the world before anything is begun.
-pub async fn observe(environment: &Environment<'_>, wanted: &Selection) -> Result<Inventory, CloudError> {
+pub async fn observe(environment: &Environment<'_>, wanted: Sight<'_>) -> Result<Inventory, CloudError> {
     look(environment, wanted, FIRST_TRIES_MAX, None, &mut |_, _| {}).await
 }
 
 /// Looks at the world once: throttling is waited out, and what is not reached is tried so often.
 pub(super) async fn look(
     environment: &Environment<'_>,
-    wanted: &Selection,
+    Sight { selection, held_out }: Sight<'_>,
     tries_max: u32,
     guard: Option<&Guard>,
     told: &mut (dyn FnMut(&CloudError, Moment) + Send),
 ) -> Result<Inventory, CloudError> {
+    let wanted = selection.holding_out(held_out);
     let mut tries = 0;
     loop {
-        let error = match environment.cloud.observe(wanted).await {
-            Ok(inventory) => return Ok(inventory),
+        let error = match environment.cloud.observe(&wanted).await {
+            Ok(inventory) if held_out.is_empty() => return Ok(inventory),
+            Ok(inventory) => return Ok(inventory.holding_out(held_out).into_owned()),
             Err(error) => error,
         };
         let (wait, most) = match &error {

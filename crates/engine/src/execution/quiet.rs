@@ -34,6 +34,7 @@ fn is_plain(input: &TurnInput<'_>) -> bool {
     input.purpose == Purpose::Apply
         && input.agreed.is_none()
         && input.inventory.gaps.is_empty()
+        && input.inventory.held_out.is_empty()
         && input.ledger.begun.is_empty()
         && input.ledger.late_calls().next().is_none()
         && !input.desired.fingerprint.0.is_empty()

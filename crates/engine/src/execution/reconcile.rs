@@ -12,7 +12,7 @@ use super::calls::call_all;
 use super::events::{intent, outcomes};
 use super::guard::Guard;
 use super::job::{Begins, DriveError, Environment, Job, Watch};
-use super::look::{OBSERVE_TRIES_MAX, look, quotas, scope_of, wait_until};
+use super::look::{OBSERVE_TRIES_MAX, Sight, look, quotas, scope_of, wait_until};
 use super::retry::{Begin, left, next_run};
 use super::schedule::Call;
 use super::session::{CurrentRun, Kept};
@@ -133,7 +133,8 @@ async fn begin(environment: &Environment<'_>, job: &Job<'_>, scope: Scope) -> Re
         CurrentRun::new(job, &ledger, now)
     };
     ledger.claims.record = Some(environment.store.identity(&scope).await?);
-    Ok(Kept { scope, ledger, guard: None, run, is_over: false })
+    let decisions = environment.store.standing(&scope).await?;
+    Ok(Kept { scope, ledger, held_out: decisions.held_out(), decisions, guard: None, run, is_over: false })
 }
 
 /// What the record of a scope adds up to: from its checkpoint on, where there is one.
@@ -173,6 +174,7 @@ struct Step<'a> {
 
 impl Step<'_> {
     async fn go(&mut self, watch: &mut dyn Watch) -> Result<Reconciled, DriveError> {
+        self.read_decisions().await?;
         if self.kept.guard.is_none() && self.kept.is_open() {
             // Whoever goes on with an open run has work, and hears what its holder is asked. What was read anew counts.
             self.take_lease(watch).await?;
@@ -221,6 +223,22 @@ impl Step<'_> {
         self.reconciled(turn, Vec::new(), outcome)
     }
 
+    /// What is decided while a run lasts counts from its next turn on. A run goes on without a store that is away for a
+    /// moment, with what it knew.
+    async fn read_decisions(&mut self) -> Result<(), StoreError> {
+        let (store, scope) = (self.environment.store, &self.kept.scope);
+        let standing = match store.decisions(scope, self.kept.decisions.last_seq).await {
+            Ok(news) if news.is_empty() => return Ok(()),
+            Ok(_) => store.standing(scope).await,
+            Err(error) => Err(error),
+        };
+        match standing {
+            Err(StoreError::Unavailable { .. }) => {}
+            standing => self.kept.decide(standing?),
+        }
+        Ok(())
+    }
+
     /// Looks, and decides what to do.
     async fn decide(
         &mut self,
@@ -236,7 +254,8 @@ impl Step<'_> {
         for snapshot in snapshots.filter(|address| !self.kept.run.selection.named.contains(*address)) {
             selection.to_mut().named.insert(snapshot.clone());
         }
-        let mut inventory = look(environment, &selection, OBSERVE_TRIES_MAX, guard, &mut told).await?;
+        let sight = Sight { selection: &selection, held_out: &self.kept.held_out };
+        let mut inventory = look(environment, sight, OBSERVE_TRIES_MAX, guard, &mut told).await?;
         self.kept.run.unseen.note(&mut inventory, self.job.pace.unseen_max);
         if let Some(guard) = guard {
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
@@ -306,6 +325,7 @@ impl Step<'_> {
         TurnInput {
             desired: self.job.desired,
             inventory,
+            held_out: &self.kept.held_out,
             ledger: &self.kept.ledger,
             policy: self.job.policy,
             figures: self.job.figures,
@@ -466,7 +486,7 @@ impl Step<'_> {
     }
 
     fn closing(&self, outcome: Outcome, last: &Turn, inventory: &Inventory) -> Event {
-        let mut summary = summary(last, self.kept.run.calls);
+        let mut summary = last.summary(self.kept.run.calls);
         if let Some(who) = self.kept.run.yields_to.as_ref().filter(|_| outcome == Outcome::Stopped) {
             summary = format!("yielded to {who}; {summary}");
         }
@@ -533,15 +553,4 @@ impl Step<'_> {
             None => turn.wake,
         }
     }
-}
-
-fn summary(last: &Turn, calls: u64) -> String {
-    let stalled = last.stalled.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-    format!(
-        "{calls} calls; {} steps left, {} under way, {} held, {} waiting for their time{stalled}",
-        last.plan.steps.len(),
-        last.under_way.len(),
-        last.held.len(),
-        last.later.len()
-    )
 }

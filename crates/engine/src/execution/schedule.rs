@@ -170,7 +170,11 @@ impl<'a> Room<'a> {
             input,
         };
         for waiting in &plan.waiting {
-            if !matches!(waiting, Blocker::Retained { .. } | Blocker::OtherKey { .. }) {
+            let says_nothing = matches!(
+                waiting,
+                Blocker::Retained { .. } | Blocker::OtherKey { .. } | Blocker::HeldOut { .. }
+            );
+            if !says_nothing {
                 room.taken.insert(waiting.address().clone());
             }
         }
@@ -226,6 +230,9 @@ impl<'a> Room<'a> {
         let answer = gate::strictest(&step.answer, gate::authorise(step, &input.asked(self.over_quota)));
         if let Answer::No { why, remedy, .. } = answer {
             return Readiness::Refused(format!("{why}; {remedy}"));
+        }
+        if let Answer::HeldOut { why } = answer {
+            return Readiness::Held(why);
         }
         if let Some(why) = verdicts.failed.get(&step.id) {
             return Readiness::Held(why.clone());

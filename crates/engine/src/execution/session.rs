@@ -3,7 +3,7 @@
 //! **Invariant:** nothing of it is needed: a session that is thrown away is made again from the record, and the run that is
 //! open there goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::guard::Guard;
@@ -17,6 +17,7 @@ use crate::planning::{self, Memory};
 use rgctl_model::bill::StoreBill;
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Selection;
+use rgctl_model::overlay::{Decisions, HoldOut};
 use rgctl_model::rules::Rules;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
@@ -47,6 +48,10 @@ impl Session {
 pub(super) struct Kept {
     pub scope: Scope,
     pub ledger: Ledger,
+    /// What is decided, as far as it was read.
+    pub decisions: Decisions,
+    /// The regions that are held out by it.
+    pub held_out: BTreeMap<RegionId, HoldOut>,
     /// Holds the lease, while there is one.
     pub guard: Option<Arc<Guard>>,
     pub run: CurrentRun,
@@ -70,6 +75,12 @@ impl Kept {
         }
         self.is_over = false;
         self.run.follow(job, &self.ledger);
+    }
+
+    /// Takes over what is decided.
+    pub fn decide(&mut self, decisions: Decisions) {
+        self.held_out = decisions.held_out();
+        self.decisions = decisions;
     }
 
     /// Whether the run is open in the record.

@@ -66,6 +66,18 @@ impl Turn {
         }
         self.due.map_or(at, |due| due.min(at))
     }
+
+    /// What a run comes to that ends with it, after so many calls.
+    pub(super) fn summary(&self, calls: u64) -> String {
+        let stalled = self.stalled.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+        format!(
+            "{calls} calls; {} steps left, {} under way, {} held, {} waiting for their time{stalled}",
+            self.plan.steps.len(),
+            self.under_way.len(),
+            self.held.len(),
+            self.later.len()
+        )
+    }
 }
 
 /// Whether something is in transition or under way, so that the state of things may change by itself.
@@ -95,6 +107,11 @@ pub fn turn(input: &TurnInput<'_>) -> Turn {
 
 /// Decides what [`turn`] decides, and compares only what has changed since the turn that a memory is of.
 pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
+    let masked = input.inventory.holding_out(input.held_out);
+    turn_of(&TurnInput { inventory: &masked, ..*input }, memory)
+}
+
+fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     let Planned { plan, broken, is_again } = planned(input, memory);
     let mut verdicts = assess::assess(input, &plan);
     let mut choice = schedule::choose(input, &plan, &verdicts, &broken);
@@ -168,6 +185,7 @@ fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
     let ask = PlanInput {
         desired: input.desired,
         inventory: input.inventory,
+        held_out: input.held_out,
         policy: input.policy,
         figures,
         choices: &input.choices(),

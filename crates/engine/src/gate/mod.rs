@@ -46,13 +46,17 @@ pub struct GateInput<'a> {
 
 /// Whether the step may be begun now.
 ///
-/// 1. Consents: what is never done, what nobody can judge, what was not allowed by name.
-/// 2. Cost: what would grow beyond the bound.
-/// 3. Quotas: what would be more than the account may have.
-/// 4. Times: freezes and maintenance windows.
+/// 1. Regions that are held out: nothing is asked about what cannot be done before the release.
+/// 2. Consents: what is never done, what nobody can judge, what was not allowed by name.
+/// 3. Cost: what would grow beyond the bound.
+/// 4. Quotas: what would be more than the account may have.
+/// 5. Times: freezes and maintenance windows.
 pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
     if asked.policy.observe_only {
         return no("nothing is changed in observe-only mode", "begin the run without it");
+    }
+    if let Some(why) = &step.held_out {
+        return Answer::HeldOut { why: why.clone() };
     }
     consents(step, asked)
         .or_else(|| cost::judge(step, asked.verdicts))
@@ -63,7 +67,9 @@ pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
 /// The stricter of two answers.
 pub fn strictest(one: &Answer, other: Answer) -> Answer {
     match (one, &other) {
-        (Answer::No { .. }, _) | (Answer::Wait { .. }, Answer::Go) => one.clone(),
+        (Answer::No { .. }, _)
+        | (Answer::HeldOut { .. }, Answer::Wait { .. } | Answer::Go)
+        | (Answer::Wait { .. }, Answer::Go) => one.clone(),
         (Answer::Wait { until, .. }, Answer::Wait { until: later, .. }) if until > later => one.clone(),
         _ => other,
     }
@@ -157,16 +163,17 @@ pub fn answer_all(steps: &mut [Step], asked: &GateInput<'_>) {
 /// Replacing something is one piece of work: nothing of it is deleted when what would take its place may not be made.
 fn hold_replacements(steps: &mut [Step]) {
     let is_part = |step: &Step| step.disturbs == Disturbance::Replacement || step.is_remade();
+    let is_not_to_be = |answer: &Answer| matches!(answer, Answer::No { .. } | Answer::HeldOut { .. });
     let key = |step: &Step| (step.store.clone(), step.op.address().region.clone());
     let refused: Vec<_> = steps
         .iter()
         .filter(|step| matches!(step.op, Op::Create { .. }) && step.is_remade())
-        .filter(|step| matches!(step.answer, Answer::No { .. }))
+        .filter(|step| is_not_to_be(&step.answer))
         .map(|step| (key(step), step.answer.clone()))
         .collect();
     for (place, answer) in refused {
         for step in steps.iter_mut().filter(|step| is_part(step) && key(step) == place) {
-            if !matches!(step.answer, Answer::No { .. }) {
+            if !is_not_to_be(&step.answer) {
                 step.answer = answer.clone();
             }
         }

@@ -24,7 +24,9 @@ pub(super) fn compare<'a>(
     draft: &mut Draft<'a>,
 ) -> bool {
     let Some(seen) = seen else {
-        if input.inventory.is_complete_for(&node.address) {
+        if input.inventory.hold_on(&node.address).is_some() {
+            // Neither missing nor done; it is told with the others of its region.
+        } else if input.inventory.is_complete_for(&node.address) {
             draft.push(create(input, node, None, Reason::Missing), Some(node), None);
         } else {
             draft.waiting.push(Blocker::Unseen {
@@ -165,6 +167,7 @@ fn step(
         why,
         requires,
         disturbs: Disturbance::Quiet,
+        held_out: None,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, seen),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rgctl_model::address::Address;
 use rgctl_model::node::Node;
 use rgctl_model::observed::Observed;
-use rgctl_model::plan::{Blocker, Op, Step};
+use rgctl_model::plan::{Blocker, Op, Step, Verb};
 
 /// The number of a step. Numbers are compared and looked up a great deal faster than names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,11 @@ pub(super) struct DraftStep<'a> {
     /// What is seen of the object, if it is seen.
     pub seen: Option<&'a Observed>,
     needs: BTreeSet<StepNo>,
+}
+
+/// Whether a step takes an object away, or out of its global object.
+pub(super) fn is_removal(step: &Step) -> bool {
+    matches!(step.op, Op::Delete { .. } | Op::Act { verb: Verb::Detach { .. }, .. })
 }
 
 /// A step that is left when the plan is made.

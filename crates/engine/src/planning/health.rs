@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::wants_stopped;
+use super::held_out;
 use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::health::{Health, HealthIssue, Trouble};
@@ -41,7 +42,7 @@ fn told(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<HealthIssue> {
             _ => told,
         })
     };
-    waiting.iter().filter_map(told).collect()
+    waiting.iter().filter_map(told).chain(held_out::issues(input, waiting)).collect()
 }
 
 fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<HealthIssue>) -> Health {
@@ -78,8 +79,8 @@ fn of_waiting(input: &PlanInput<'_>, waiting: &Blocker) -> Option<Trouble> {
         Blocker::Unseen { address, .. } if input.inventory.seen.contains_key(address) => Trouble::Held,
         Blocker::Unseen { .. } => Trouble::Unseen,
         Blocker::Bound { .. } | Blocker::OtherKey { .. } => Trouble::Held,
-        // As the blueprint said.
-        Blocker::Retained { .. } => return None,
+        // As the blueprint said; and what is told of each store in a region as one.
+        Blocker::Retained { .. } | Blocker::HeldOut { .. } => return None,
     })
 }
 

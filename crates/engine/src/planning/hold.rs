@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::{Draft, DraftStep, StepNo};
+use super::draft::{Draft, DraftStep, StepNo, is_removal};
+use super::held_out;
 use super::input::PlanInput;
 use rgctl_model::address::Address;
 use rgctl_model::plan::{Blocker, Op, Step, Verb};
@@ -15,6 +16,7 @@ pub(super) fn hold_back(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
         spread_down(draft);
         spread_up(draft);
     }
+    held_out::spread(draft);
     let outsiders: Vec<Address> = with_outsiders(draft).into_iter().collect();
     drop_removals(&outsiders, draft);
     let bound = bound(input, draft);
@@ -65,10 +67,6 @@ fn spread(draft: &mut Draft<'_>, way: impl Fn(&Step, &Step) -> Option<Spread>) {
             }
         }
     }
-}
-
-fn is_removal(step: &Step) -> bool {
-    matches!(step.op, Op::Delete { .. } | Op::Act { verb: Verb::Detach { .. }, .. })
 }
 
 /// Objects that would go, and cannot as long as something that is not ours is bound to them.

@@ -1,6 +1,7 @@
 //! What a plan is made from, and what every part of planning asks of it.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::figures::Figures;
@@ -10,9 +11,10 @@ use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
 use rgctl_model::node::{Desired, Node};
 use rgctl_model::observed::{Inventory, Observed};
+use rgctl_model::overlay::HoldOut;
 use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::quota::OverQuota;
-use rgctl_schema::names::StoreName;
+use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_schema::time::Moment;
 
 /// Everything that a plan is made from.
@@ -34,6 +36,8 @@ pub struct PlanInput<'a> {
     pub snapshot_suffix: &'a str,
     /// Whether everything of the blueprint is to be removed.
     pub destroy: bool,
+    /// The regions that are held out.
+    pub held_out: &'a BTreeMap<RegionId, HoldOut>,
     /// What the record knows of its objects.
     pub claims: &'a Claims,
     /// What was found about desired state as a whole.

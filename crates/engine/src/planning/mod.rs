@@ -17,6 +17,7 @@ mod effect;
 mod empty;
 mod figures;
 mod health;
+mod held_out;
 mod hold;
 mod input;
 mod memory;
@@ -29,6 +30,8 @@ mod rolling;
 pub mod tables;
 mod takeover;
 
+use std::collections::BTreeMap;
+
 use crate::gate::{self, Verdicts};
 use rgctl_model::address::Address;
 use rgctl_model::bill::CostRange;
@@ -40,7 +43,7 @@ use rgctl_model::policy::DestructiveAction;
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
 use rgctl_schema::digest::Digester;
-use rgctl_schema::names::Fingerprint;
+use rgctl_schema::names::{Fingerprint, RegionId};
 use rgctl_schema::phase::Phase;
 
 pub use difference::{effective_attrs, remaining_changes};
@@ -61,7 +64,7 @@ use memory::Found;
 /// 1. Each wanted object is compared with what is seen of it: created, changed, replaced, waited for.
 /// 2. Members of one parent that would be disturbed are put one behind the other, the writer last.
 /// 3. What is ours and no longer wanted is removed, dependants first.
-/// 4. What may not go holds back whatever goes with it.
+/// 4. What may not go holds back whatever goes with it; so does what would act in a region that is held out.
 /// 5. Steps outside the targets are dropped, with what depends on them.
 /// 6. Order, cost and effect are added, and what the gate says.
 pub fn plan(input: &PlanInput<'_>) -> Plan {
@@ -70,6 +73,11 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
 
 /// Makes the plan that [`plan`] makes, and compares only what has changed since the one that a memory is of.
 pub fn plan_after(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
+    let masked = input.inventory.holding_out(input.held_out);
+    plan_of(&PlanInput { inventory: &masked, ..*input }, memory)
+}
+
+fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
     memory.prepare(input);
     let mut draft = Draft::default();
     let sorted = sort_out(input, memory, &mut draft);
@@ -86,7 +94,9 @@ pub fn plan_after(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         let lookalikes = outsiders::lookalikes(input, &draft);
         draft.waiting.extend(lookalikes);
     }
+    draft.waiting.extend(held_out::blockers(input));
     empty::require_consent(input, &mut draft);
+    held_out::mark(input, &mut draft);
     hold::hold_back(input, &mut draft);
     if !input.policy.targets.is_empty() {
         draft.keep_only(|address| input.is_target(address));
@@ -188,8 +198,12 @@ fn answer(input: &PlanInput<'_>, steps: &mut [Step]) -> Vec<OverQuota> {
     over
 }
 
-/// Asks the gate anew about a plan that was made before: when quotas were read meanwhile, or time has passed.
+/// Asks the gate anew about a plan that was made before: when quotas were read meanwhile, or time has passed, or a region is
+/// held out.
 pub fn answer_anew(input: &PlanInput<'_>, plan: &mut Plan) {
+    let masked = input.inventory.holding_out(input.held_out);
+    let input = &PlanInput { inventory: &masked, ..*input };
+    held_out::mark_plan(input, plan);
     plan.over_quota = answer(input, &mut plan.steps);
 }
 
@@ -220,17 +234,36 @@ pub fn verdicts(desired: &Desired, figures: &dyn Figures) -> Verdicts {
 ///
 /// Facts that move by themselves (measured use, host names) are left out; a moved role or phase is not.
 pub fn base(desired: &Desired, inventory: &Inventory, claims: &Claims) -> Fingerprint {
+    base_of(desired, &base_by_region(desired, inventory, claims))
+}
+
+/// The same from its parts.
+pub fn base_of(desired: &Desired, regions: &BTreeMap<RegionId, Fingerprint>) -> Fingerprint {
     let mut digest = Digester::default();
     digest.add_text(&desired.fingerprint.0);
+    for (region, of_region) in regions {
+        digest.add_text(region.as_str());
+        digest.add_text(&of_region.0);
+    }
+    Fingerprint(digest.hex())
+}
+
+/// The same for each region on its own: of one that is held out later, nobody can tell whether it is as it was.
+pub fn base_by_region(
+    desired: &Desired,
+    inventory: &Inventory,
+    claims: &Claims,
+) -> BTreeMap<RegionId, Fingerprint> {
+    let mut digests: BTreeMap<&RegionId, Digester> = BTreeMap::new();
     for (address, seen) in &inventory.seen {
         if !claims.owns(&desired.blueprint, address, seen) && !desired.nodes.contains_key(address) {
             continue;
         }
         let facts = (&seen.facts.phase, seen.facts.role, &seen.facts.tags, &seen.facts.members);
-        digest.add(&(address, &seen.attrs, &seen.pending, facts));
+        digests.entry(&address.region).or_default().add(&(address, &seen.attrs, &seen.pending, facts));
     }
     for gap in &inventory.gaps {
-        digest.add_text(gap.region.as_str());
+        digests.entry(&gap.region).or_default().add_text(gap.region.as_str());
     }
-    Fingerprint(digest.hex())
+    digests.into_iter().map(|(region, digest)| (region.clone(), Fingerprint(digest.hex()))).collect()
 }

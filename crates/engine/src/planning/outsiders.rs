@@ -115,5 +115,6 @@ fn is_outsider(input: &PlanInput<'_>, address: &Address) -> bool {
             && !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
     }
     let looked: BTreeSet<_> = input.inventory.seen.keys().map(|seen| &seen.region).collect();
-    !input.desired.regions.contains(&address.region) && !looked.contains(&address.region)
+    let is_left_out = input.inventory.hold_on(address).is_some();
+    !is_left_out && !input.desired.regions.contains(&address.region) && !looked.contains(&address.region)
 }

@@ -74,6 +74,7 @@ fn bare_step(input: &PlanInput<'_>, op: Op, seen: &Observed, why: Reason) -> Ste
         why,
         requires: BTreeSet::new(),
         disturbs: Disturbance::Quiet,
+        held_out: None,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, Some(seen)),

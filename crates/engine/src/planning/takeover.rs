@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::PlanInput;
-use super::{effect, health};
+use super::{effect, health, held_out};
 use rgctl_model::node::{Node, TAG_RECORD};
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Answer, Blocker, CostChange, Disturbance, Op, PLAN_FORMAT, Plan, Reason, Step};
@@ -14,6 +14,14 @@ use rgctl_schema::phase::Phase;
 /// The plan of a take-over. An object of another blueprint is never in it, nor one of another record unless that is given
 /// up by name; and what does not exist is not made.
 pub fn take_over(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
+    let masked = input.inventory.holding_out(input.held_out);
+    let input = &PlanInput { inventory: &masked, ..*input };
+    take_over_of(input, from)
+}
+
+fn take_over_of(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
+    let mut waiting = hidden(input);
+    waiting.extend(held_out::blockers(input).into_iter().filter(|one| input.is_target(one.address())));
     let found = || {
         let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.address));
         nodes.filter_map(|node| Some((node, input.inventory.seen.get(&node.address)?)))
@@ -22,7 +30,6 @@ pub fn take_over(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
         input.claims.may_take(&input.desired.blueprint, &node.address, seen, from)
     };
     let stays = |(_, seen): &(&Node, &Observed)| !matches!(seen.facts.phase, Phase::Absent | Phase::Deleting);
-    let waiting = hidden(input);
     Plan {
         format: PLAN_FORMAT.to_owned(),
         blueprint: input.desired.blueprint.clone(),
@@ -49,6 +56,7 @@ fn hidden(input: &PlanInput<'_>) -> Vec<Blocker> {
     let hidden = nodes.filter(|address| {
         !input.inventory.seen.contains_key(address) && !input.inventory.is_complete_for(address)
     });
+    let hidden = hidden.filter(|address| input.inventory.hold_on(address).is_none());
     hidden
         .map(|address| Blocker::Unseen {
             address: address.clone(),
@@ -72,6 +80,7 @@ fn tag(input: &PlanInput<'_>, node: &Node, seen: &Observed, from: Option<&Record
         why: Reason::TakenOver { from: from.cloned() },
         requires: BTreeSet::new(),
         disturbs: Disturbance::Quiet,
+        held_out: held_out::reason(input, &op, Some(node)),
         repairs: false,
         // The gate is asked when it is begun.
         answer: Answer::Go,

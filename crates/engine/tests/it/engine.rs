@@ -386,6 +386,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         let turn = turn(&TurnInput {
             desired: &wanted,
             inventory: &inventory,
+            held_out: rgctl_testkit::fixtures::NONE_HELD_OUT,
             ledger: &ledger,
             policy: &policy,
             figures: &NoFigures,

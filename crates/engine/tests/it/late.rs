@@ -114,6 +114,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
         let turn = turn(&TurnInput {
             desired: &none,
             inventory: &inventory,
+            held_out: rgctl_testkit::fixtures::NONE_HELD_OUT,
             ledger: &ledger,
             policy: &policy,
             figures: &NoFigures,

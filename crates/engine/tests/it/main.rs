@@ -3,6 +3,7 @@
 
 mod crash;
 mod engine;
+mod held_out;
 mod late;
 mod lease;
 mod memory;

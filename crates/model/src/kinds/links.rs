@@ -93,6 +93,14 @@ impl KindId {
         }
     }
 
+    /// Fields whose change acts in another region as well, in the one that they name.
+    pub const fn far_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::RedshiftCluster => &["snapshot_copy_region", "snapshot_copy_retention_days"],
+            _ => &[],
+        }
+    }
+
     /// The kind of the global object that objects of this kind can be members of.
     pub const fn global_kind(self) -> Option<Self> {
         match self {
