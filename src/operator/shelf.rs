@@ -1,0 +1,261 @@
+//! What there is in the cluster, as far as it was told.
+//!
+//! **Invariant:** what is kept of a resource is what is needed of it, and there is a bound to how many are kept.
+//! **Invariant:** a change of nothing but a status is told as such: it wakes nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rgctl_kube::item::{Item, Place, Seen, Watched};
+use rgctl_schema::time::Span;
+
+/// Resources of one kind that are kept.
+pub const ITEMS_MAX: usize = 20_000;
+/// A watch that said for so long that it is broken is told of.
+const BROKEN_FOR: Span = Span::from_mins(5);
+/// A watch that has not said for so long that it is broken is whole again: it is tried more often than that.
+const WHOLE_AFTER: Span = Span::from_mins(1);
+
+/// What came of something that was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Something else is wanted, or it is new.
+    Wanted(Place),
+    /// Nothing but what is told of it.
+    Status(Place),
+    /// It is gone.
+    Gone(Box<Item>),
+}
+
+#[derive(Debug, Default)]
+struct Broken {
+    since: Option<Span>,
+    last: Span,
+    why: String,
+}
+
+/// Everything that there is.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    items: BTreeMap<Watched, BTreeMap<Place, Arc<Item>>>,
+    /// Blueprints by name, whatever their namespace.
+    named: BTreeMap<Arc<str>, BTreeSet<Place>>,
+    whole: BTreeSet<(Watched, Option<String>)>,
+    broken: BTreeMap<(Watched, Option<String>), Broken>,
+    left_out: usize,
+}
+
+impl Shelf {
+    /// Takes what a watch of a kind in a namespace, or in all, told at that time since the machine was started.
+    pub fn fold(&mut self, what: Watched, scope: Option<&str>, seen: Seen, since_boot: Span) -> Vec<Change> {
+        match seen {
+            Seen::Is(item) => self.put(what, *item).into_iter().collect(),
+            Seen::Gone(place) => self.take(what, &place).into_iter().collect(),
+            Seen::Whole(all) => {
+                let all: BTreeSet<Place> = all.into_iter().collect();
+                let within = |place: &Place| scope.is_none_or(|scope| scope == &*place.namespace);
+                let known = self.items.get(&what).into_iter().flatten();
+                let gone = known.map(|(place, _)| place).filter(|place| within(place) && !all.contains(*place));
+                let gone: Vec<Place> = gone.cloned().collect();
+                self.whole.insert((what, scope.map(str::to_owned)));
+                self.broken.remove(&(what, scope.map(str::to_owned)));
+                gone.iter().filter_map(|place| self.take(what, place)).collect()
+            }
+            Seen::Broken(why) => {
+                let broken = self.broken.entry((what, scope.map(str::to_owned))).or_default();
+                let is_new = broken.since.is_none() || since(since_boot, broken.last) > WHOLE_AFTER;
+                if is_new {
+                    broken.since = Some(since_boot);
+                }
+                (broken.last, broken.why) = (since_boot, why);
+                Vec::new()
+            }
+        }
+    }
+
+    fn put(&mut self, what: Watched, item: Item) -> Option<Change> {
+        let all = self.items.entry(what).or_default();
+        let place = item.place.clone();
+        let before = all.get(&place);
+        if before.is_none() && all.len() >= ITEMS_MAX {
+            self.left_out += 1;
+            return None;
+        }
+        let is_same = before.is_some_and(|before| is_wanted_alike(before, &item));
+        let is_new = before.is_none();
+        all.insert(place.clone(), Arc::new(item));
+        if is_new && what == Watched::Blueprint {
+            self.named.entry(Arc::clone(&place.name)).or_default().insert(place.clone());
+        }
+        Some(if is_same { Change::Status(place) } else { Change::Wanted(place) })
+    }
+
+    fn take(&mut self, what: Watched, place: &Place) -> Option<Change> {
+        let item = self.items.get_mut(&what)?.remove(place)?;
+        if what == Watched::Blueprint
+            && let Some(places) = self.named.get_mut(&place.name)
+        {
+            places.remove(place);
+            if places.is_empty() {
+                self.named.remove(&place.name);
+            }
+        }
+        Some(Change::Gone(Box::new(Arc::unwrap_or_clone(item))))
+    }
+
+    /// What was told of a resource is so from now on: the watch will say it, too.
+    pub fn told(&mut self, what: Watched, place: &Place, status: &str) {
+        if let Some(item) = self.items.get_mut(&what).and_then(|all| all.get_mut(place)) {
+            Arc::make_mut(item).status = status.into();
+        }
+    }
+
+    /// One of them.
+    pub fn item(&self, what: Watched, place: &Place) -> Option<Arc<Item>> {
+        self.items.get(&what)?.get(place).cloned()
+    }
+
+    /// All of a kind.
+    pub fn all(&self, what: Watched) -> impl Iterator<Item = &Arc<Item>> {
+        self.items.get(&what).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Those of a kind in a namespace.
+    pub fn within(&self, what: Watched, namespace: &str) -> impl Iterator<Item = &Arc<Item>> {
+        let from = Place::new(namespace, "");
+        let all = self.items.get(&what).into_iter().flat_map(move |all| all.range(from.clone()..));
+        all.map(|(_, item)| item).take_while(move |item| *item.place.namespace == *namespace)
+    }
+
+    /// How many there are of a kind.
+    pub fn count(&self, what: Watched) -> usize {
+        self.items.get(&what).map_or(0, BTreeMap::len)
+    }
+
+    /// The blueprint of a name: where several namespaces have one, the first that was made, since they are one in the account.
+    pub fn first_of(&self, name: &str) -> Option<Arc<Item>> {
+        let items = self.named.get(name)?.iter().filter_map(|place| self.item(Watched::Blueprint, place));
+        items.min_by(|a, b| (a.meta.creation_timestamp, a.uid()).cmp(&(b.meta.creation_timestamp, b.uid())))
+    }
+
+    /// The blueprints of that name.
+    pub fn places_of(&self, name: &str) -> Vec<Place> {
+        self.named.get(name).into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether a namespace comes to its end.
+    pub fn is_ending(&self, namespace: &str) -> bool {
+        self.item(Watched::Namespace, &Place::new("", namespace)).is_some_and(|one| one.meta.is_going())
+    }
+
+    /// Whether the definition of blueprints comes to its end.
+    pub fn is_definition_ending(&self) -> bool {
+        self.all(Watched::Definition).any(|one| one.meta.is_going())
+    }
+
+    /// Whether all of these watches have told everything once.
+    pub fn is_whole(&self, watches: &[(Watched, Option<String>)]) -> bool {
+        watches.iter().all(|watch| self.whole.contains(watch))
+    }
+
+    /// Why the cluster cannot be seen, where it could not for so long that somebody should know.
+    pub fn blindness(&self, since_boot: Span) -> Option<String> {
+        let is_blind = |broken: &&Broken| {
+            let lasts = broken.since.is_some_and(|since_then| since(broken.last, since_then) >= BROKEN_FOR);
+            lasts && since(since_boot, broken.last) <= WHOLE_AFTER
+        };
+        self.broken.values().find(is_blind).map(|broken| broken.why.clone())
+    }
+
+    /// Resources that there was no room for.
+    pub const fn left_out(&self) -> usize {
+        self.left_out
+    }
+}
+
+fn since(now: Span, then: Span) -> Span {
+    Span::from_millis(now.as_millis().saturating_sub(then.as_millis()))
+}
+
+/// Whether the same is wanted by two versions of a resource.
+fn is_wanted_alike(a: &Item, b: &Item) -> bool {
+    (&a.meta, &a.spec) == (&b.meta, &b.spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn item(namespace: &str, name: &str, created: &str, more: &Value) -> Item {
+        let mut object = json!({
+            "metadata": { "name": name, "namespace": namespace, "uid": format!("{namespace}-{name}"),
+                "generation": 1, "creationTimestamp": created },
+            "spec": { "a": 1 },
+        });
+        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Item::of(Watched::Blueprint, object).unwrap()
+    }
+
+    fn is(shelf: &mut Shelf, item: Item) -> Vec<Change> {
+        shelf.fold(Watched::Blueprint, None, Seen::Is(Box::new(item)), Span::ZERO)
+    }
+
+    const EARLY: &str = "2026-11-28T06:00:00Z";
+    const LATE: &str = "2026-11-28T06:30:00Z";
+
+    #[test]
+    fn a_change_of_nothing_but_the_status_is_told_as_such() {
+        let mut shelf = Shelf::default();
+        let place = Place::new("games", "arena");
+        assert_eq!(is(&mut shelf, item("games", "arena", EARLY, &json!({}))), [Change::Wanted(place.clone())]);
+        let told = json!({ "status": { "observedGeneration": 1 } });
+        assert_eq!(is(&mut shelf, item("games", "arena", EARLY, &told)), [Change::Status(place.clone())]);
+        let wanted = json!({ "spec": { "a": 2 } });
+        assert_eq!(is(&mut shelf, item("games", "arena", EARLY, &wanted)), [Change::Wanted(place)]);
+    }
+
+    #[test]
+    fn the_first_of_a_name_has_it_until_it_goes() {
+        let mut shelf = Shelf::default();
+        is(&mut shelf, item("b", "arena", LATE, &json!({})));
+        is(&mut shelf, item("a", "arena", LATE, &json!({})));
+        is(&mut shelf, item("c", "arena", EARLY, &json!({})));
+        let first = |shelf: &Shelf| shelf.first_of("arena").map(|item| item.place.to_string());
+        assert_eq!(first(&shelf).as_deref(), Some("c/arena"));
+        shelf.fold(Watched::Blueprint, None, Seen::Gone(Place::new("c", "arena")), Span::ZERO);
+        assert_eq!(first(&shelf).as_deref(), Some("a/arena"), "of one moment the one of the lesser uid");
+        assert_eq!(shelf.places_of("arena").len(), 2);
+    }
+
+    #[test]
+    fn who_is_not_among_all_that_there_are_is_gone_in_that_namespace_alone() {
+        let mut shelf = Shelf::default();
+        for (namespace, name) in [("a", "one"), ("a", "two"), ("b", "three")] {
+            is(&mut shelf, item(namespace, name, EARLY, &json!({})));
+        }
+        let whole = Seen::Whole(vec![Place::new("a", "two")]);
+        let gone = shelf.fold(Watched::Blueprint, Some("a"), whole, Span::ZERO);
+        assert!(matches!(gone.as_slice(), [Change::Gone(item)] if *item.place.name == *"one"));
+        assert_eq!(shelf.count(Watched::Blueprint), 2);
+        assert_eq!(shelf.within(Watched::Blueprint, "a").count(), 1);
+        assert!(shelf.is_whole(&[(Watched::Blueprint, Some("a".to_owned()))]));
+        assert!(!shelf.is_whole(&[(Watched::Blueprint, None)]));
+    }
+
+    #[test]
+    fn a_watch_that_is_broken_for_long_is_told_of_until_it_is_whole_again() {
+        let mut shelf = Shelf::default();
+        let at = |seconds| Span::from_secs(1_000 + seconds);
+        let mut blind = Vec::new();
+        for second in (0..400).step_by(20) {
+            shelf.fold(Watched::Plan, None, Seen::Broken("refused".to_owned()), at(second));
+            blind.push(shelf.blindness(at(second)).is_some());
+        }
+        assert!(!blind[10] && blind[15] && blind[19], "{blind:?}");
+        assert_eq!(shelf.blindness(at(500)), None, "it has not been said any more for a while");
+        shelf.fold(Watched::Plan, None, Seen::Broken("refused".to_owned()), at(510));
+        assert_eq!(shelf.blindness(at(510)), None, "it begins anew");
+    }
+}
