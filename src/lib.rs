@@ -5,4 +5,5 @@
 pub mod agent;
 pub mod cli;
 pub mod import;
+pub mod operator;
 pub mod report;

@@ -2,12 +2,13 @@
 //!
 //! Goes in: names of blueprints. Comes out: what each turn came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use tokio::sync::OwnedMutexGuard;
 
 use super::adapters::Adapters;
 use super::agent_done as done;
@@ -20,14 +21,16 @@ use crate::agent::observer::{Observer, SharedCloud};
 use crate::agent::work::{Asked, Command, Done, Key, Order, Organ, Sight};
 use crate::report::drift::{self, DriftReport};
 use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Watch};
-use rgctl_engine::execution::reconcile::{Session, keep_lease, reconcile_once};
+use rgctl_engine::execution::reconcile::{Reconciled, Session, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::ledger::Failing;
 use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX};
 use rgctl_model::inbox::{self, Request};
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Inventory;
-use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::overlay::Decisions;
+use rgctl_model::plan::Plan;
+use rgctl_model::policy::{Authority, Consent, Policy};
 use rgctl_model::ports::{Clock, StoreError};
 use rgctl_model::scope::{Home, Scope};
 use rgctl_schema::names::BlueprintName;
@@ -55,6 +58,36 @@ struct Heard {
 
 /// Told when something differs otherwise than before.
 pub type Told = Box<dyn Fn(&DriftReport, Moment) + Send + Sync>;
+
+/// What is known before a turn is made.
+pub struct Ready {
+    /// Whose.
+    pub scope: Scope,
+    /// What should exist.
+    pub loaded: Wanted,
+    /// What stands of decisions.
+    pub decisions: Decisions,
+    /// Nobody else makes a turn of it meanwhile.
+    slot: OwnedMutexGuard<Slot>,
+}
+
+/// What may be done in a turn.
+pub struct Mandate<'a> {
+    /// What for.
+    pub purpose: Purpose,
+    /// With which consents.
+    pub policy: Policy,
+    /// Nothing but this, where a plan was agreed to.
+    pub agreed: Option<&'a Plan>,
+}
+
+impl Mandate<'_> {
+    /// To bring the world into the blueprint's shape, with these consents.
+    pub fn consenting(consents: BTreeSet<Consent>) -> Self {
+        let policy = Policy { consents, ..Policy::default() };
+        Self { purpose: Purpose::Apply, policy, agreed: None }
+    }
+}
 
 /// The turns.
 pub struct Turns {
@@ -125,40 +158,50 @@ impl Turns {
     }
 
     async fn one(&self, key: &Key, asked: Asked) -> Result<Done, DriveError> {
+        let mut ready = match self.ready(key, asked).await? {
+            Ok(ready) => ready,
+            Err(done) => return Ok(done),
+        };
+        let cloud = self.eyes(&ready.scope.blueprint, asked);
+        let environment = Environment { cloud: &cloud, ..self.adapters.environment() };
+        let done = if self.acts {
+            let consents = self.consents().of(key);
+            let mandate = Mandate::consenting(consents);
+            self.act(&environment, &mut ready, &mandate, asked).await?.0
+        } else {
+            self.observe(&environment, &ready.scope, &ready.loaded).await?
+        };
+        Ok(done::with_resync(done, key, self.adapters.clock.now(), &ready.decisions))
+    }
+
+    /// Everything that goes before a turn; or what it comes to without one.
+    pub async fn ready(&self, key: &Key, asked: Asked) -> Result<Result<Ready, Done>, DriveError> {
         let now = self.adapters.clock.now();
-        let Some(text) = text_of(&self.texts, key) else { return Ok(done::nothing()) };
-        let Ok(name) = BlueprintName::new(&**key) else { return Ok(done::nothing()) };
+        let Some(text) = text_of(&self.texts, key) else { return Ok(Err(done::nothing())) };
+        let Ok(name) = BlueprintName::new(&**key) else { return Ok(Err(done::nothing())) };
         let home = self.adapters.cloud.home(text.place.primary.as_ref()).await?;
-        let scope = Scope::new(home, name.clone());
+        let scope = Scope::new(home, name);
         scope.home.account().clone_into(&mut locked(&self.account));
         if self.is_paused(&scope.home, key).await? && !asked.stopping {
-            return Ok(done::paused());
+            return Ok(Err(done::paused()));
         }
         let decisions = self.adapters.store.standing(&scope).await?;
         let mut loaded = match self.language.load(&text, key, &decisions, now) {
             Ok(loaded) => loaded,
-            Err(why) => return Ok(done::wrong(&why, now)),
+            Err(why) => return Ok(Err(done::wrong(&why, now))),
         };
         let left = run::regions_left_in(&*self.adapters.store, &scope, &loaded.desired, now).await?;
         loaded.desired.regions.extend(left);
-        let slot = self.slot(key);
-        let mut slot = slot.lock().await;
+        let mut slot = self.slot(key).lock_owned().await;
         if slot.scope.as_ref() != Some(&scope) {
             // Another world, or another account: what is known of the one before is of no use.
             *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
         }
-        let cloud = self.eyes(&name, asked);
-        let environment = Environment { cloud: &cloud, ..self.adapters.environment() };
-        let done = if self.acts {
-            self.act(&environment, &name, &loaded, decisions.last_seq, &mut slot, asked).await?
-        } else {
-            self.observe(&environment, &scope, &loaded).await?
-        };
-        Ok(done::with_resync(done, key, now, &decisions))
+        Ok(Ok(Ready { scope, loaded, decisions, slot }))
     }
 
     /// The looks that a turn is shown: any, where a change has woken it; a fresh one, where a clock or a person has.
-    fn eyes(&self, name: &BlueprintName, asked: Asked) -> SharedCloud {
+    pub fn eyes(&self, name: &BlueprintName, asked: Asked) -> SharedCloud {
         let cloud = self.observer.cloud_for(name);
         if asked.by_person {
             return cloud.since(self.adapters.clock.now());
@@ -166,26 +209,26 @@ impl Turns {
         if asked.by_news { cloud.since(Moment::EPOCH) } else { cloud }
     }
 
-    async fn act(
+    /// A turn that acts as far as it may.
+    pub async fn act(
         &self,
         environment: &Environment<'_>,
-        name: &BlueprintName,
-        loaded: &Wanted,
-        decided: u64,
-        slot: &mut Slot,
+        ready: &mut Ready,
+        mandate: &Mandate<'_>,
         asked: Asked,
-    ) -> Result<Done, DriveError> {
+    ) -> Result<(Done, Reconciled), DriveError> {
+        let Ready { scope, loaded, decisions, slot } = ready;
+        let name = &scope.blueprint;
         // Names of runs differ, also of those that begin at one moment.
         let run = rgctl_machine::new_run(&format!("{} {name}", self.owner), self.adapters.wall.now());
-        let policy = Policy { consents: self.consents().of(name.as_str()), ..Policy::default() };
         let job = Job {
             desired: &loaded.desired,
-            policy: &policy,
+            policy: &mandate.policy,
             figures: &loaded.figures,
-            agreed: None,
+            agreed: mandate.agreed,
             joins: None,
-            decided,
-            purpose: Purpose::Apply,
+            decided: decisions.last_seq,
+            purpose: mandate.purpose,
             authority: Authority::Person,
             run: &run,
             begins: if asked.by_person { Begins::Asked } else { Begins::Due },
@@ -213,7 +256,8 @@ impl Turns {
             // Thousands are at rest: what one of them needs is read again.
             slot.session = Session::default();
         }
-        Ok(done::acted(&reconciled, is_open, due, stopping, environment.clock.now()))
+        let done = done::acted(&reconciled, is_open, due, stopping, environment.clock.now());
+        Ok((done, reconciled))
     }
 
     /// Looks and plans; nothing is done, and nothing is written.

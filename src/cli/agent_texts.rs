@@ -60,7 +60,12 @@ pub struct Language {
     shared: Shared,
     /// The provider's time when the agent began: what has passed since is no error of a text.
     now: Moment,
+    /// How problems of a text are told.
+    told: Tell,
 }
+
+/// Problems in words.
+pub type Tell = fn(&Diagnostics) -> String;
 
 /// What should exist by a text, with its prices.
 pub struct Wanted {
@@ -75,8 +80,14 @@ impl Language {
     pub fn new(catalog: Arc<Catalog>, regions: Option<&Path>, now: Moment) -> Result<Self, String> {
         let paths: Vec<_> = regions.map(Path::to_owned).into_iter().collect();
         let (reading, _) = validate::read(&paths, None, &catalog, now);
-        let shared = Shared::of(usable(reading)?);
-        Ok(Self { catalog, shared, now })
+        let shared = Shared::of(usable(reading, problems)?);
+        Ok(Self { catalog, shared, now, told: problems })
+    }
+
+    /// The same that tells problems otherwise.
+    #[must_use]
+    pub fn telling(self, told: Tell) -> Self {
+        Self { told, ..self }
     }
 
     fn read(&self, shared: &Shared, path: &Path, text: &str) -> Result<ParsedDocuments, String> {
@@ -84,7 +95,7 @@ impl Language {
         reading.add(&Source::new(path.display().to_string(), text));
         // What was right when the agent began stays so: a date that has passed since takes nothing out of force.
         reading.check(&self.catalog, self.now);
-        usable(reading)
+        usable(reading, self.told)
     }
 
     /// What should exist by a text that is in force, with the decisions that hold.
@@ -98,9 +109,20 @@ impl Language {
         let reading = self.read(&text.shared, &text.path, &text.text)?;
         let document = named(&reading, blueprint)
             .ok_or_else(|| format!("{} has no blueprint {blueprint}", text.path.display()))?;
-        let desired = build(document, &reading.regions, &self.catalog, decisions, now)?.desired;
+        let desired = self.build(document, &reading.regions, decisions, now)?.desired;
         let figures = CatalogFigures::new(Arc::clone(&self.catalog), &desired, SystemClock.now());
         Ok(Wanted { desired, figures })
+    }
+
+    fn build(
+        &self,
+        document: &ParsedBlueprint,
+        regions: &RegionBook,
+        decisions: &Decisions,
+        now: Moment,
+    ) -> Result<desired::Built, String> {
+        desired::build(&document.blueprint, regions, &self.catalog, decisions, now)
+            .map_err(|findings| (self.told)(&located(document, findings)))
     }
 }
 
@@ -117,14 +139,14 @@ impl Examine for Language {
         for (path, text) in texts {
             reading.add(&Source::new(path.display().to_string(), *text));
         }
-        Ok(Shared::of(usable(reading)?))
+        Ok(Shared::of(usable(reading, self.told)?))
     }
 
     fn examine(&self, shared: &Shared, path: &Path, text: &str) -> Examined {
         let examined = || {
             let reading = self.read(shared, path, text)?;
             for document in &reading.blueprints {
-                build(document, &reading.regions, &self.catalog, &Decisions::default(), self.now)?;
+                self.build(document, &reading.regions, &Decisions::default(), self.now)?;
             }
             let placed = reading.blueprints.iter().map(|document| {
                 let cells = document.blueprint.cells();
@@ -147,20 +169,9 @@ fn named<'a>(reading: &'a ParsedDocuments, blueprint: &str) -> Option<&'a Parsed
     reading.blueprints.iter().find(|document| document.blueprint.name().as_str() == blueprint)
 }
 
-fn build(
-    document: &ParsedBlueprint,
-    regions: &RegionBook,
-    catalog: &Catalog,
-    decisions: &Decisions,
-    now: Moment,
-) -> Result<desired::Built, String> {
-    desired::build(&document.blueprint, regions, catalog, decisions, now)
-        .map_err(|findings| problems(&located(document, findings)))
-}
-
 /// A reading without errors.
-fn usable(reading: ParsedDocuments) -> Result<ParsedDocuments, String> {
-    if reading.diagnostics.has_errors() { Err(problems(&reading.diagnostics)) } else { Ok(reading) }
+fn usable(reading: ParsedDocuments, told: Tell) -> Result<ParsedDocuments, String> {
+    if reading.diagnostics.has_errors() { Err(told(&reading.diagnostics)) } else { Ok(reading) }
 }
 
 /// The errors, each in a sentence with its line: for a log, where no text can be drawn under.

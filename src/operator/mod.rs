@@ -9,6 +9,5 @@
 
 pub mod conditions;
 pub mod deletion;
-pub mod plans;
 pub mod shelf;
 pub mod source;

@@ -1,0 +1,182 @@
+//! What is told of a blueprint in the cluster: its conditions and the rest of its status.
+//!
+//! Goes in: what a turn came to. Comes out: a status; equal to the one before wherever nothing else is to be told.
+//!
+//! **Invariant:** nothing in it moves by itself: no time but that of a condition's last change, no count of steps that are left.
+
+use rgctl_kube::kinds::condition::{Condition, Holds, reasons, set, types};
+use rgctl_kube::kinds::document::{BlueprintStatus, Cost};
+use rgctl_schema::time::Moment;
+
+use crate::agent::work::Condition as State;
+
+/// A reason in a word, and in words.
+pub type Why = (&'static str, String);
+
+/// What is to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The generation that was judged.
+    pub generation: i64,
+    /// In which state it is.
+    pub state: State,
+    /// The word for it, where it is not the state's own.
+    pub reason: Option<&'static str>,
+    /// Why, for people.
+    pub message: String,
+    /// Objects that differ; nothing where the world was not seen.
+    pub drift: Option<usize>,
+    /// The plan that waits, and why.
+    pub pending: Option<Why>,
+    /// The deletion that waits, and why.
+    pub deletion: Option<Why>,
+    /// What could not be seen.
+    pub unseen: Option<String>,
+    /// Name of the plan that waits or is carried out.
+    pub plan: Option<String>,
+    /// The run that is open.
+    pub run: Option<String>,
+    /// In which account it is at home.
+    pub account: Option<String>,
+    /// Its regions.
+    pub regions: Vec<String>,
+    /// What it costs.
+    pub cost: Option<Cost>,
+    /// The last wish for a turn that was heard.
+    pub handled: Option<String>,
+}
+
+/// The status that tells it, after the one before. Where nothing was seen, what was told before of the world stays.
+pub fn status(report: &Report, before: &BlueprintStatus, now: Moment) -> BlueprintStatus {
+    let mut conditions = before.conditions.clone();
+    for (about, status, (reason, message)) in told(report) {
+        set(
+            &mut conditions,
+            Condition {
+                about: about.to_owned(),
+                status,
+                observed_generation: Some(report.generation),
+                last_transition_time: now,
+                reason: reason.to_owned(),
+                message,
+            },
+        );
+    }
+    BlueprintStatus {
+        observed_generation: Some(report.generation),
+        last_handled_reconcile_at: report.handled.clone(),
+        conditions,
+        plan: report.plan.clone(),
+        run: report.run.clone(),
+        account: report.account.clone().or_else(|| before.account.clone()),
+        drift: report.drift.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).or(before.drift),
+        cost: report.cost.clone().or_else(|| before.cost.clone()),
+        regions: if report.regions.is_empty() { before.regions.clone() } else { report.regions.clone() },
+        stores: before.stores.clone(),
+    }
+}
+
+fn told(report: &Report) -> [(&'static str, Holds, Why); 7] {
+    let reason = report.reason.unwrap_or_else(|| word(report.state));
+    let why = || (reason, report.message.clone());
+    let (ready, reconciling, stalled) = triple(report.state);
+    let yes_or = |why: &Option<Why>, else_word| match why {
+        Some(why) => (Holds::True, why.clone()),
+        None => (Holds::False, (else_word, String::new())),
+    };
+    let (pending, pending_why) = yes_or(&report.pending, "NothingWaits");
+    let (held, held_why) = yes_or(&report.deletion, "NotDeleted");
+    let synced = match (report.state, report.drift) {
+        (State::Ready, _) | (_, Some(0)) => (Holds::True, ("AsWanted", String::new())),
+        (_, Some(_)) => (Holds::False, ("Differs", String::new())),
+        (_, None) => (Holds::Unknown, ("NotJudged", String::new())),
+    };
+    let observed = match &report.unseen {
+        Some(why) => (Holds::False, ("NotSeen", why.clone())),
+        None => (Holds::True, ("Seen", String::new())),
+    };
+    let clear = |holds: Holds| match holds {
+        Holds::True => why(),
+        Holds::False | Holds::Unknown => (reason, String::new()),
+    };
+    [
+        (types::READY, ready, why()),
+        (types::RECONCILING, reconciling, clear(reconciling)),
+        (types::STALLED, stalled, clear(stalled)),
+        (types::SYNCED, synced.0, synced.1),
+        (types::PLAN_PENDING, pending, pending_why),
+        (types::DELETION_HELD, held, held_why),
+        (types::OBSERVED, observed.0, observed.1),
+    ]
+}
+
+/// The three conditions that tools know, as kstatus means them.
+const fn triple(state: State) -> (Holds, Holds, Holds) {
+    match state {
+        State::New => (Holds::Unknown, Holds::True, Holds::False),
+        State::Ready => (Holds::True, Holds::False, Holds::False),
+        State::Progressing | State::Failed | State::Held => (Holds::False, Holds::True, Holds::False),
+        // It serves as it did; what is left has its time.
+        State::Waiting | State::Pending => (Holds::False, Holds::False, Holds::False),
+        State::Blocked => (Holds::False, Holds::False, Holds::True),
+        State::Paused => (Holds::Unknown, Holds::False, Holds::False),
+    }
+}
+
+/// The word for a state.
+const fn word(state: State) -> &'static str {
+    match state {
+        State::New => "New",
+        State::Ready => "AsWanted",
+        State::Progressing => "Working",
+        State::Waiting => "WaitsForItsTime",
+        State::Pending => reasons::NEEDS_APPROVAL,
+        State::Blocked => "Blocked",
+        State::Held => "AnotherRun",
+        State::Paused => reasons::PAUSED,
+        State::Failed => "TriedAgain",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rgctl_kube::kinds::condition::find;
+
+    use super::*;
+
+    fn report(state: State) -> Report {
+        Report { generation: 3, state, message: "why".to_owned(), drift: Some(0), ..Report::default() }
+    }
+
+    #[test]
+    fn what_says_the_same_later_is_the_same_to_the_byte() {
+        for state in State::ALL {
+            let first = status(&report(state), &BlueprintStatus::default(), Moment::from_secs(1));
+            let again = status(&report(state), &first, Moment::from_secs(99));
+            assert_eq!(serde_json::to_string(&first).unwrap(), serde_json::to_string(&again).unwrap(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn each_state_is_ready_or_under_way_or_stalled_and_never_two_of_them() {
+        for state in State::ALL {
+            let told = status(&report(state), &BlueprintStatus::default(), Moment::EPOCH);
+            let holds = |about| find(&told.conditions, about).unwrap().status == Holds::True;
+            let count = [types::READY, types::RECONCILING, types::STALLED].into_iter().filter(|one| holds(one));
+            assert!(count.count() <= 1, "{state:?}");
+            assert_eq!(holds(types::READY), state == State::Ready);
+        }
+    }
+
+    #[test]
+    fn where_nothing_was_seen_what_was_told_of_the_world_stays() {
+        let seen = Report { drift: Some(4), account: Some("sim/a".to_owned()), ..report(State::Pending) };
+        let before = status(&seen, &BlueprintStatus::default(), Moment::EPOCH);
+        let blind = Report { drift: None, unseen: Some("eu-west-1".to_owned()), ..report(State::Failed) };
+        let told = status(&blind, &before, Moment::EPOCH);
+        assert_eq!((told.drift, told.account.as_deref()), (Some(4), Some("sim/a")));
+        let about = |about| find(&told.conditions, about).unwrap();
+        assert_eq!(about(types::OBSERVED).message, "eu-west-1");
+        assert_eq!(about(types::SYNCED).status, Holds::Unknown);
+    }
+}
