@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::adapters::{self, Adapters};
@@ -144,18 +146,17 @@ impl Scene {
     }
 }
 
+/// A listener, or why there is none.
+pub async fn bound(listen: SocketAddr) -> Result<TcpListener, Failure> {
+    bind(listen).await.map_err(|error| {
+        let mut failure = Failure::new(Exit::BadInput, format!("cannot listen on {listen}"));
+        failure.causes.push(error.to_string());
+        failure.hint("give another address with `--listen`, or none with `--no-listen`")
+    })
+}
+
 async fn work(args: &RunArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let listener = if args.no_listen {
-        None
-    } else {
-        let listener = bind(args.listen).await.map_err(|error| {
-            let what = format!("cannot listen on {}", args.listen);
-            let mut failure = Failure::new(Exit::BadInput, what);
-            failure.causes.push(error.to_string());
-            failure.hint("give another address with `--listen`, or none with `--no-listen`")
-        })?;
-        Some(listener)
-    };
+    let listener = if args.no_listen { None } else { Some(bound(args.listen).await?) };
     let mut scene = Scene::new(&args.files, args.regions.as_ref(), &args.pace, settings, output)?;
     scene.rhythm.once = args.once;
     scene.limits.floor = args.floor;
@@ -226,7 +227,7 @@ struct At<'a> {
 }
 
 /// On the embedded cloud time passes with real time from now on.
-fn keep_pace(adapters: &Adapters, pace: &PaceArgs, output: &mut Output) -> Result<(), Failure> {
+pub fn keep_pace(adapters: &Adapters, pace: &PaceArgs, output: &mut Output) -> Result<(), Failure> {
     let Some(sim) = &adapters.sim else { return Ok(()) };
     let kept = sim.keep_pace(pace.pace)?;
     if kept != pace.pace {
@@ -316,7 +317,7 @@ fn news_of(change: Change, account: &str) -> Option<News> {
 }
 
 /// How it ended, for people.
-fn summary(ended: &Ended) -> String {
+pub fn summary(ended: &Ended) -> String {
     let all: usize = ended.conditions.values().sum();
     let told: Vec<String> =
         ended.conditions.iter().map(|(condition, count)| format!("{count} {}", condition.as_str())).collect();
@@ -340,7 +341,8 @@ fn told_by_code(ended: &Ended) -> Result<(), Failure> {
     Ok(())
 }
 
-fn say_at_once(line: &str) {
+/// Says something while others write.
+pub fn say_at_once(line: &str) {
     // Talk that nobody hears is no error.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

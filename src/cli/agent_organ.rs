@@ -261,7 +261,7 @@ impl Turns {
     }
 
     /// Looks and plans; nothing is done, and nothing is written.
-    async fn observe(
+    pub async fn observe(
         &self,
         environment: &Environment<'_>,
         scope: &Scope,

@@ -12,6 +12,8 @@ use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
+#[cfg(feature = "kube")]
+use super::operator_args::OperatorCommand;
 use super::overlay_args::{ScaleSetArgs, ScaleUnsetArgs};
 use super::region::RegionCommand;
 use super::scale_args::BacktestArgs;
@@ -86,6 +88,10 @@ pub enum Command {
     /// Do without a region for now, and with it again
     #[command(subcommand)]
     Region(RegionCommand),
+    /// Bring the blueprints of a Kubernetes cluster into shape
+    #[cfg(feature = "kube")]
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Look at the embedded cloud, let its time pass, make things go wrong in it
     Sim(SimArgs),
     /// Write completions for a shell

@@ -25,7 +25,7 @@ pub fn start(verbose: u8, colour: bool, events: Events) {
     let filter = match (std::env::var(VARIABLE), verbose, events) {
         (Ok(text), _, _) if !text.is_empty() => EnvFilter::new(text),
         (_, 2.., _) => EnvFilter::new("rgctl=debug"),
-        (_, _, Events::All { .. }) => EnvFilter::new("warn,rgctl::agent=info"),
+        (_, _, Events::All { .. }) => EnvFilter::new("warn,rgctl::agent=info,rgctl::operator=info"),
         (_, _, Events::Warnings) => EnvFilter::new("warn"),
         (_, 0 | 1, Events::None) => return,
     };

@@ -35,6 +35,14 @@ pub mod log;
 pub mod look;
 pub mod names;
 pub mod old_record;
+#[cfg(feature = "kube")]
+pub mod operator;
+#[cfg(feature = "kube")]
+pub mod operator_args;
+#[cfg(feature = "kube")]
+mod operator_feed;
+#[cfg(feature = "kube")]
+mod operator_organ;
 pub mod output;
 pub mod overlay;
 pub mod overlay_args;
@@ -117,6 +125,10 @@ fn run_and_tell(cli: &Cli) -> Exit {
 fn events_of(command: &Command) -> Events {
     match command {
         Command::Agent(AgentCommand::Run(args)) => Events::All { json: args.log_format == LogForm::Json },
+        #[cfg(feature = "kube")]
+        Command::Operator(operator_args::OperatorCommand::Run(args)) => {
+            Events::All { json: args.log_format == LogForm::Json }
+        }
         Command::Drift(args) if args.watch => Events::Warnings,
         _ => Events::None,
     }
@@ -165,6 +177,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         }
         Command::Catalog(command) => catalog_command(command, &settings, output),
         Command::Agent(command) => wait_for(agent::run(command, &settings, output)),
+        #[cfg(feature = "kube")]
+        Command::Operator(command) => wait_for(operator::run(command, &settings, output)),
         Command::Scale(ScaleCommand::Backtest(args)) => {
             scale_command(args, axis.as_deref(), &settings, output)
         }

@@ -7,6 +7,7 @@
 use rgctl_kube::kinds::condition::{Condition, Holds, reasons, set, types};
 use rgctl_kube::kinds::document::{BlueprintStatus, Cost};
 use rgctl_schema::time::Moment;
+use serde_json::{Map, Value};
 
 use crate::agent::work::Condition as State;
 
@@ -74,6 +75,20 @@ pub fn status(report: &Report, before: &BlueprintStatus, now: Moment) -> Bluepri
         regions: if report.regions.is_empty() { before.regions.clone() } else { report.regions.clone() },
         stores: before.stores.clone(),
     }
+}
+
+/// What is to be written so that a status becomes another one, as a merge patch; nothing where they are equal.
+pub fn changes(before: &Value, after: &Value) -> Option<Value> {
+    let empty = Map::new();
+    let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
+    let mut changed = Map::new();
+    for (field, value) in after.iter().filter(|(field, value)| before.get(*field) != Some(*value)) {
+        changed.insert(field.clone(), value.clone());
+    }
+    for field in before.keys().filter(|field| !after.contains_key(*field)) {
+        changed.insert(field.clone(), Value::Null);
+    }
+    (!changed.is_empty()).then_some(Value::Object(changed))
 }
 
 fn told(report: &Report) -> [(&'static str, Holds, Why); 7] {
@@ -155,6 +170,15 @@ mod tests {
             let again = status(&report(state), &first, Moment::from_secs(99));
             assert_eq!(serde_json::to_string(&first).unwrap(), serde_json::to_string(&again).unwrap(), "{state:?}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_what_differs_and_nothing_where_nothing_does() {
+        use serde_json::json;
+        let before = json!({ "plan": "arena-1", "drift": 2, "conditions": [1] });
+        assert_eq!(changes(&before, &before), None);
+        assert_eq!(changes(&before, &json!({ "drift": 3, "conditions": [1] })), Some(json!({ "plan": null, "drift": 3 })));
+        assert_eq!(changes(&Value::Null, &json!({ "drift": 0 })), Some(json!({ "drift": 0 })));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! uid goes along, so that one of its name that was made anew is left alone.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::Client;
+use kube::config::KubeConfigOptions;
+use kube::{Client, Config};
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
@@ -45,6 +46,19 @@ impl From<kube::Error> for DeskError {
             _ => Self::Away { why: crate::in_words(&error) },
         }
     }
+}
+
+/// A client for a context of the kubeconfig; without one for the present context, or the cluster that this runs in.
+pub async fn connect(context: Option<&str>) -> Result<Client, DeskError> {
+    let away = |why: String| DeskError::Away { why };
+    let config = match context {
+        Some(context) => {
+            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            Config::from_kubeconfig(&options).await.map_err(|error| away(crate::in_words(&error)))?
+        }
+        None => Config::infer().await.map_err(|error| away(crate::in_words(&error)))?,
+    };
+    Client::try_from(config).map_err(|error| away(crate::in_words(&error)))
 }
 
 /// Writes.

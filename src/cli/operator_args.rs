@@ -1,0 +1,56 @@
+//! The arguments of `rgctl operator`, and of `rgctl approve`.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Subcommand};
+
+use super::agent_args::{LISTEN, LogForm, PaceArgs};
+use super::args::span;
+use rgctl_schema::time::Span;
+
+/// What to do with the operator.
+#[derive(Subcommand, Clone, Debug)]
+pub enum OperatorCommand {
+    /// Bring the blueprints of a cluster into shape, for as long as it runs
+    Run(OperatorRunArgs),
+}
+
+/// Which cluster.
+#[derive(Args, Clone, Debug)]
+pub struct ClusterArgs {
+    /// Context of the kubeconfig [default: the present one; within a cluster, that cluster]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+/// How the operator works.
+#[derive(Args, Clone, Debug)]
+pub struct OperatorRunArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Namespaces whose blueprints it brings into shape; repeat, or separate by commas [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+    /// Its own namespace: regions there are for the blueprints of all
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "rgctl-system")]
+    pub own_namespace: String,
+    /// Only observe and plan: nothing is carried out, and nothing can be approved
+    #[arg(long)]
+    pub observe_only: bool,
+    /// Where /healthz, /readyz and /metrics are told; nothing there changes anything
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN)]
+    pub listen: SocketAddr,
+    /// Tell them nowhere
+    #[arg(long, conflicts_with = "listen")]
+    pub no_listen: bool,
+    /// The least time between two turns of one blueprint
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = span)]
+    pub floor: Span,
+    /// How time passes on the embedded cloud.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogForm,
+}

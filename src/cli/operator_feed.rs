@@ -1,0 +1,215 @@
+//! From what the watches of a cluster tell to the news that the loop hears.
+//!
+//! Flow: told → shelf → texts that are read anew, beside the loop → news. Guarantees: nothing is told to the loop before all that
+//! there is was told once; a blueprint whose status alone has changed is not woken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::agent_texts::{Language, Shared};
+use crate::agent::folder::Texts;
+use crate::agent::work::News;
+use crate::operator::deletion::{Brake, Deletions};
+use crate::operator::shelf::{Change, Shelf};
+use crate::operator::source::{Sources, Text};
+use rgctl_kube::item::{Item, Place, Told, Watched};
+use rgctl_machine::SystemClock;
+use rgctl_model::ports::Clock;
+
+/// Things that are told together.
+const BATCH_MAX: usize = 2_000;
+/// After so long without anything being told the loop hears all the same that the cluster is seen.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The watches of a cluster: of what, in which namespace or in all.
+pub type Watches = Vec<(Watched, Option<String>)>;
+
+/// What is known of the cluster, shared with whoever carries out turns.
+#[derive(Default)]
+pub struct Cluster {
+    shelf: Mutex<Shelf>,
+    deletions: Mutex<Deletions>,
+    /// Texts that cannot be used, and why.
+    wrong: Mutex<BTreeMap<Arc<str>, String>>,
+}
+
+fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock holds a whole value.
+    one.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cluster {
+    /// What there is.
+    pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        locked(&self.shelf)
+    }
+
+    /// What is wrong with the text of a blueprint.
+    pub fn wrong(&self, name: &str) -> Option<String> {
+        locked(&self.wrong).get(name).cloned()
+    }
+
+    /// What keeps everything in the cloud when that one is deleted.
+    pub fn brake(&self, item: &Item) -> Option<Brake> {
+        let at = item.meta.deletion_timestamp?;
+        let shelf = self.shelf();
+        if shelf.is_ending(&item.place.namespace) {
+            return Some(Brake::Namespace);
+        }
+        if shelf.is_definition_ending() {
+            return Some(Brake::Definition);
+        }
+        let of = shelf.count(Watched::Blueprint);
+        drop(shelf);
+        locked(&self.deletions).are_many(at, of).then_some(Brake::Many)
+    }
+}
+
+/// What feeds the loop.
+pub struct Feed {
+    /// What is known, for all.
+    pub cluster: Arc<Cluster>,
+    /// Reads texts.
+    pub sources: Sources<Language>,
+    /// The texts that are in force.
+    pub texts: Texts<Shared>,
+    /// All watches.
+    pub watches: Watches,
+    /// Whose calls blueprints need.
+    pub account: String,
+    /// The loop.
+    pub news: mpsc::Sender<News>,
+}
+
+impl Feed {
+    /// Passes on what is told, until nobody tells or listens any more.
+    pub async fn run(mut self, mut told: mpsc::Receiver<Told>) {
+        let mut touched = Touched::default();
+        loop {
+            let mut batch = Vec::new();
+            let waited = tokio::time::timeout(QUIET, told.recv_many(&mut batch, BATCH_MAX)).await;
+            if waited == Ok(0) {
+                return;
+            }
+            let is_whole = self.fold(batch, &mut touched);
+            if is_whole && self.tell(std::mem::take(&mut touched)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Takes a batch; whether everything was told once.
+    fn fold(&mut self, batch: Vec<Told>, touched: &mut Touched) -> bool {
+        let boot = SystemClock.since_boot();
+        let mut shelf = self.cluster.shelf();
+        for (what, scope, seen) in batch {
+            for change in shelf.fold(what, scope.as_deref(), seen, boot) {
+                note(&shelf, &self.cluster.deletions, &mut self.sources, what, &change, touched);
+            }
+        }
+        shelf.is_whole(&self.watches)
+    }
+
+    /// Tells the loop; nothing where it does not listen any more.
+    async fn tell(&mut self, touched: Touched) -> Option<()> {
+        let names: Vec<Arc<str>> = touched.0.into_iter().collect();
+        let (items, gone) = {
+            let shelf = self.cluster.shelf();
+            let items: Vec<Arc<Item>> = names.iter().filter_map(|name| shelf.first_of(name)).collect();
+            let gone: Vec<&Arc<str>> = names.iter().filter(|name| shelf.first_of(name).is_none()).collect();
+            (items, gone)
+        };
+        for name in gone {
+            self.sources.forget(name);
+            locked(&self.cluster.wrong).remove(name);
+            self.news.send(News::Rests { key: Arc::clone(name) }).await.ok()?;
+        }
+        self.read(&items);
+        for item in &items {
+            let news = News::Changed { key: Arc::clone(&item.place.name), account: self.account.clone() };
+            self.news.send(news).await.ok()?;
+        }
+        let refused = locked(&self.cluster.wrong).len() + self.cluster.shelf().left_out();
+        let blind = self.cluster.shelf().blindness(SystemClock.since_boot());
+        self.news.send(News::Read(blind.map_or(Ok(refused), Err))).await.ok()
+    }
+
+    /// Reads texts, and puts into force what has no error.
+    fn read(&mut self, items: &[Arc<Item>]) {
+        // Others wait for the shelf meanwhile for no longer than it takes to copy the regions.
+        let read = tokio::task::block_in_place(|| self.sources.read(items, &self.cluster.shelf()));
+        let (mut texts, mut wrong) = (locked(&self.texts), locked(&self.cluster.wrong));
+        for (name, text) in read {
+            match text {
+                Text::Good(text) => {
+                    wrong.remove(&name);
+                    texts.insert(name, text);
+                }
+                Text::Bad(why) => drop(wrong.insert(name, why)),
+            }
+        }
+    }
+}
+
+/// The blueprints that are concerned, by name.
+#[derive(Default)]
+struct Touched(BTreeSet<Arc<str>>);
+
+impl Touched {
+    fn all<'a>(&mut self, items: impl Iterator<Item = &'a Arc<Item>>) {
+        self.0.extend(items.map(|item| Arc::clone(&item.place.name)));
+    }
+
+    fn named(&mut self, item: &Item, path: &str) {
+        self.0.extend(item.spec().pointer(path).and_then(|name| name.as_str()).map(Arc::from));
+    }
+}
+
+/// Whom a change concerns.
+fn note(
+    shelf: &Shelf,
+    deletions: &Mutex<Deletions>,
+    sources: &mut Sources<Language>,
+    what: Watched,
+    change: &Change,
+    touched: &mut Touched,
+) {
+    let item = match change {
+        Change::Status(_) => return,
+        Change::Wanted(place) => shelf.item(what, place),
+        Change::Gone(item) => Some(Arc::new((**item).clone())),
+    };
+    let Some(item) = item else { return };
+    let namespace = &item.place.namespace;
+    match what {
+        Watched::Blueprint => {
+            let at = item.meta.deletion_timestamp;
+            let gone = matches!(change, Change::Gone(_)).then(|| SystemClock.now());
+            if let Some(at) = at.or(gone) {
+                locked(deletions).note(&item.place, at);
+                // The others of these are judged anew, should they be many by now.
+                touched.all(shelf.all(Watched::Blueprint).filter(|one| one.meta.is_going()));
+            }
+            touched.0.insert(Arc::clone(&item.place.name));
+        }
+        Watched::Region if sources.regions_changed(namespace) => touched.all(shelf.all(Watched::Blueprint)),
+        Watched::Region => touched.all(shelf.within(Watched::Blueprint, namespace)),
+        Watched::Plan => touched.named(&item, "/blueprint/name"),
+        Watched::Override => touched.named(&item, "/blueprint"),
+        Watched::Approval => {
+            let plan = item.spec().pointer("/plan").and_then(|plan| plan.as_str()).map(str::to_owned);
+            let plan = plan.and_then(|plan| shelf.item(Watched::Plan, &Place::new(namespace, &plan)));
+            if let Some(plan) = plan {
+                touched.named(&plan, "/blueprint/name");
+            }
+        }
+        Watched::Namespace if item.meta.is_going() => {
+            touched.all(shelf.within(Watched::Blueprint, &item.place.name));
+        }
+        Watched::Definition if item.meta.is_going() => touched.all(shelf.all(Watched::Blueprint)),
+        Watched::Namespace | Watched::Definition => {}
+    }
+}
