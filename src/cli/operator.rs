@@ -59,23 +59,34 @@ fn watches(namespaces: &[String]) -> Watches {
 async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let listener = if args.no_listen { None } else { Some(bound(args.listen).await?) };
     let bad = |why: String| Failure::new(Exit::BadInput, why);
-    let client = rgctl_kube::desk::connect(args.cluster.context.as_deref()).await.map_err(|why| bad(why.to_string()))?;
+    let client = rgctl_kube::desk::connect(args.cluster.context.as_deref())
+        .await
+        .map_err(|why| bad(why.to_string()))?;
     let catalog = Arc::new(figures::catalog(settings)?);
     let language = Language::new(catalog, None, adapters::now(settings)).map_err(bad)?.telling(told);
     let adapters = adapters::open(settings)?;
     keep_pace(&adapters, &args.pace, output)?;
-    let observer = Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
+    let observer =
+        Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
     let (texts, stop) = (Texts::default(), StopRequest::default());
     let (sim, clock, account) = (adapters.sim.clone(), Arc::clone(&adapters.clock), adapters.cloud_word());
     let sources = Sources::new(language.clone(), args.own_namespace.clone()).map_err(bad)?;
     let means = Means { adapters, observer, texts: Arc::clone(&texts), language, stop: stop.clone() };
     let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces));
-    let organ =
-        OperatorTurns::new(Turns::acting(means, None), Arc::clone(&cluster), Desk::new(client.clone()), args.observe_only);
-    let (health, metrics) = (Arc::new(Health::new(&SystemClock)), Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))));
+    let organ = OperatorTurns::new(
+        Turns::acting(means, None),
+        Arc::clone(&cluster),
+        Desk::new(client.clone()),
+        args.observe_only,
+    );
+    let (health, metrics) =
+        (Arc::new(Health::new(&SystemClock)), Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))));
     if let Some(listener) = listener {
-        let told =
-            Listening { health: Arc::clone(&health), metrics: Arc::clone(&metrics), clock: Arc::new(SystemClock) };
+        let told = Listening {
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::new(SystemClock),
+        };
         tokio::spawn(serve(listener, told));
     }
     let (send, news) = mpsc::channel(NEWS_MAX);

@@ -1,6 +1,6 @@
 //! From what the watches of a cluster tell to the news that the loop hears.
 //!
-//! Flow: told → shelf → texts that are read anew, beside the loop → news. Guarantees: nothing is told to the loop before all that
+//! Flow: told → resources → texts that are read anew, beside the loop → news. Guarantees: nothing is told to the loop before all that
 //! there is was told once; a blueprint whose status alone has changed is not woken.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use super::agent_texts::{Language, Shared};
 use crate::agent::folder::Texts;
 use crate::agent::work::News;
 use crate::operator::deletion::{Brake, Deletions};
-use crate::operator::shelf::{Change, Shelf};
+use crate::operator::resources::{Change, Resources};
 use crate::operator::source::{Sources, Text};
 use rgctl_kube::item::{Item, Place, Told, Watched};
 use rgctl_machine::SystemClock;
@@ -30,7 +30,7 @@ pub type Watches = Vec<(Watched, Option<String>)>;
 /// What is known of the cluster, shared with whoever carries out turns.
 #[derive(Default)]
 pub struct Cluster {
-    shelf: Mutex<Shelf>,
+    resources: Mutex<Resources>,
     deletions: Mutex<Deletions>,
     /// Texts that cannot be used, and why.
     wrong: Mutex<BTreeMap<Arc<str>, String>>,
@@ -43,8 +43,8 @@ fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Cluster {
     /// What there is.
-    pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        locked(&self.shelf)
+    pub fn resources(&self) -> MutexGuard<'_, Resources> {
+        locked(&self.resources)
     }
 
     /// What is wrong with the text of a blueprint.
@@ -55,15 +55,15 @@ impl Cluster {
     /// What keeps everything in the cloud when that one is deleted.
     pub fn brake(&self, item: &Item) -> Option<Brake> {
         let at = item.meta.deletion_timestamp?;
-        let shelf = self.shelf();
-        if shelf.is_ending(&item.place.namespace) {
+        let resources = self.resources();
+        if resources.is_ending(&item.place.namespace) {
             return Some(Brake::Namespace);
         }
-        if shelf.is_definition_ending() {
+        if resources.is_definition_ending() {
             return Some(Brake::Definition);
         }
-        let of = shelf.count(Watched::Blueprint);
-        drop(shelf);
+        let of = resources.count(Watched::Blueprint);
+        drop(resources);
         locked(&self.deletions).are_many(at, of).then_some(Brake::Many)
     }
 }
@@ -104,22 +104,23 @@ impl Feed {
     /// Takes a batch; whether everything was told once.
     fn fold(&mut self, batch: Vec<Told>, touched: &mut Touched) -> bool {
         let boot = SystemClock.since_boot();
-        let mut shelf = self.cluster.shelf();
+        let mut resources = self.cluster.resources();
         for (what, scope, seen) in batch {
-            for change in shelf.fold(what, scope.as_deref(), seen, boot) {
-                note(&shelf, &self.cluster.deletions, &mut self.sources, what, &change, touched);
+            for change in resources.fold(what, scope.as_deref(), seen, boot) {
+                note(&resources, &self.cluster.deletions, &mut self.sources, what, &change, touched);
             }
         }
-        shelf.is_whole(&self.watches)
+        resources.is_whole(&self.watches)
     }
 
     /// Tells the loop; nothing where it does not listen any more.
     async fn tell(&mut self, touched: Touched) -> Option<()> {
         let names: Vec<Arc<str>> = touched.0.into_iter().collect();
         let (items, gone) = {
-            let shelf = self.cluster.shelf();
-            let items: Vec<Arc<Item>> = names.iter().filter_map(|name| shelf.first_of(name)).collect();
-            let gone: Vec<&Arc<str>> = names.iter().filter(|name| shelf.first_of(name).is_none()).collect();
+            let resources = self.cluster.resources();
+            let items: Vec<Arc<Item>> = names.iter().filter_map(|name| resources.first_of(name)).collect();
+            let gone: Vec<&Arc<str>> =
+                names.iter().filter(|name| resources.first_of(name).is_none()).collect();
             (items, gone)
         };
         for name in gone {
@@ -132,15 +133,15 @@ impl Feed {
             let news = News::Changed { key: Arc::clone(&item.place.name), account: self.account.clone() };
             self.news.send(news).await.ok()?;
         }
-        let refused = locked(&self.cluster.wrong).len() + self.cluster.shelf().left_out();
-        let blind = self.cluster.shelf().blindness(SystemClock.since_boot());
+        let refused = locked(&self.cluster.wrong).len() + self.cluster.resources().left_out();
+        let blind = self.cluster.resources().blindness(SystemClock.since_boot());
         self.news.send(News::Read(blind.map_or(Ok(refused), Err))).await.ok()
     }
 
     /// Reads texts, and puts into force what has no error.
     fn read(&mut self, items: &[Arc<Item>]) {
-        // Others wait for the shelf meanwhile for no longer than it takes to copy the regions.
-        let read = tokio::task::block_in_place(|| self.sources.read(items, &self.cluster.shelf()));
+        // Others wait for the resources meanwhile for no longer than it takes to copy the regions.
+        let read = tokio::task::block_in_place(|| self.sources.read(items, &self.cluster.resources()));
         let (mut texts, mut wrong) = (locked(&self.texts), locked(&self.cluster.wrong));
         for (name, text) in read {
             match text {
@@ -170,7 +171,7 @@ impl Touched {
 
 /// Whom a change concerns.
 fn note(
-    shelf: &Shelf,
+    resources: &Resources,
     deletions: &Mutex<Deletions>,
     sources: &mut Sources<Language>,
     what: Watched,
@@ -179,7 +180,7 @@ fn note(
 ) {
     let item = match change {
         Change::Status(_) => return,
-        Change::Wanted(place) => shelf.item(what, place),
+        Change::Wanted(place) => resources.item(what, place),
         Change::Gone(item) => Some(Arc::new((**item).clone())),
     };
     let Some(item) = item else { return };
@@ -191,25 +192,27 @@ fn note(
             if let Some(at) = at.or(gone) {
                 locked(deletions).note(&item.place, at);
                 // The others of these are judged anew, should they be many by now.
-                touched.all(shelf.all(Watched::Blueprint).filter(|one| one.meta.is_going()));
+                touched.all(resources.all(Watched::Blueprint).filter(|one| one.meta.is_going()));
             }
             touched.0.insert(Arc::clone(&item.place.name));
         }
-        Watched::Region if sources.regions_changed(namespace) => touched.all(shelf.all(Watched::Blueprint)),
-        Watched::Region => touched.all(shelf.within(Watched::Blueprint, namespace)),
+        Watched::Region if sources.regions_changed(namespace) => {
+            touched.all(resources.all(Watched::Blueprint));
+        }
+        Watched::Region => touched.all(resources.within(Watched::Blueprint, namespace)),
         Watched::Plan => touched.named(&item, "/blueprint/name"),
         Watched::Override => touched.named(&item, "/blueprint"),
         Watched::Approval => {
             let plan = item.spec().pointer("/plan").and_then(|plan| plan.as_str()).map(str::to_owned);
-            let plan = plan.and_then(|plan| shelf.item(Watched::Plan, &Place::new(namespace, &plan)));
+            let plan = plan.and_then(|plan| resources.item(Watched::Plan, &Place::new(namespace, &plan)));
             if let Some(plan) = plan {
                 touched.named(&plan, "/blueprint/name");
             }
         }
         Watched::Namespace if item.meta.is_going() => {
-            touched.all(shelf.within(Watched::Blueprint, &item.place.name));
+            touched.all(resources.within(Watched::Blueprint, &item.place.name));
         }
-        Watched::Definition if item.meta.is_going() => touched.all(shelf.all(Watched::Blueprint)),
+        Watched::Definition if item.meta.is_going() => touched.all(resources.all(Watched::Blueprint)),
         Watched::Namespace | Watched::Definition => {}
     }
 }

@@ -80,7 +80,7 @@ impl OperatorTurns {
     }
 
     fn item(&self, key: &Key) -> Option<Arc<Item>> {
-        self.cluster.shelf().first_of(key)
+        self.cluster.resources().first_of(key)
     }
 
     /// A turn of a blueprint that is wanted.
@@ -119,10 +119,16 @@ impl OperatorTurns {
         let cloud = self.turns.eyes(&ready.scope.blueprint, asked);
         let environment = Environment { cloud: &cloud, ..self.turns.adapters().environment() };
         let observes = item.meta.observe_only().map(str::to_owned);
-        let observes = observes.or_else(|| self.observes_only.then(|| "the operator only observes".to_owned()));
+        let observes =
+            observes.or_else(|| self.observes_only.then(|| "the operator only observes".to_owned()));
         let done = match &observes {
             Some(_) => self.turns.observe(&environment, &ready.scope, &ready.loaded).await?,
-            None => self.turns.act(&environment, &mut ready, &Mandate::consenting(BTreeSet::new()), asked).await?.0,
+            None => {
+                self.turns
+                    .act(&environment, &mut ready, &Mandate::consenting(BTreeSet::new()), asked)
+                    .await?
+                    .0
+            }
         };
         let done = done::with_resync(done, key, environment.clock.now(), &ready.decisions);
         let pending = done.condition == Condition::Pending;
@@ -160,7 +166,8 @@ impl OperatorTurns {
     async fn destroy(&self, key: &Key, item: &Item, asked: Asked) -> Turned {
         let done = self.close(key, asked).await.unwrap_or_else(done::paused);
         let why = "its stores are deleted with final snapshots once a person agrees to the plan of it";
-        let mut turned = told(item, Done { condition: Condition::Pending, ..done }, Some(reasons::NEEDS_APPROVAL), why);
+        let mut turned =
+            told(item, Done { condition: Condition::Pending, ..done }, Some(reasons::NEEDS_APPROVAL), why);
         turned.report.deletion = Some((reasons::NEEDS_APPROVAL, why.to_owned()));
         turned
     }
@@ -168,9 +175,13 @@ impl OperatorTurns {
     /// Tells the blueprints of that name in other namespaces that it is taken.
     async fn tell_others(&self, key: &Key, first: &Item) {
         let others: Vec<Arc<Item>> = {
-            let shelf = self.cluster.shelf();
-            let places = shelf.places_of(key);
-            places.iter().filter(|place| **place != first.place).filter_map(|place| shelf.item(Watched::Blueprint, place)).collect()
+            let resources = self.cluster.resources();
+            let places = resources.places_of(key);
+            places
+                .iter()
+                .filter(|place| **place != first.place)
+                .filter_map(|place| resources.item(Watched::Blueprint, place))
+                .collect()
         };
         for other in others {
             // Whatever it says, it made nothing: it may go.
@@ -178,7 +189,10 @@ impl OperatorTurns {
                 let _ = self.desk.keep(Watched::Blueprint, &other, marks::FINALIZER, false).await;
                 continue;
             }
-            let why = format!("{} has this name, which is one for the whole account: give it another one", first.place);
+            let why = format!(
+                "{} has this name, which is one for the whole account: give it another one",
+                first.place
+            );
             let report = Report {
                 generation: other.generation(),
                 state: Condition::Blocked,
@@ -205,15 +219,16 @@ impl OperatorTurns {
 
     async fn write(&self, item: &Item, report: &Report) -> Result<(), DeskError> {
         // As it is now, should it have been told something since the turn began.
-        let now = self.cluster.shelf().item(Watched::Blueprint, &item.place);
+        let now = self.cluster.resources().item(Watched::Blueprint, &item.place);
         let Some(now) = now.filter(|now| now.uid() == item.uid()) else { return Ok(()) };
         let before = now.status();
         let known: BlueprintStatus = serde_json::from_value(before.clone()).unwrap_or_default();
         let status = conditions::status(report, &known, SystemClock.now());
-        let after = serde_json::to_value(&status).map_err(|error| DeskError::Refused { why: error.to_string() })?;
+        let after =
+            serde_json::to_value(&status).map_err(|error| DeskError::Refused { why: error.to_string() })?;
         let Some(changes) = conditions::changes(&before, &after) else { return Ok(()) };
         if let Some(told) = self.desk.tell(Watched::Blueprint, &now, &changes).await? {
-            self.cluster.shelf().told(Watched::Blueprint, &item.place, &told.status);
+            self.cluster.resources().told(Watched::Blueprint, &item.place, &told.status);
         }
         Ok(())
     }
@@ -273,7 +288,7 @@ impl Organ for OperatorTurns {
                     self.tell_again().await;
                 }
             };
-            futures::future::join(self.turns.keep_open(), telling).await.0
+            futures::future::join(self.turns.keep_open(), telling).await;
         }
         .boxed()
     }

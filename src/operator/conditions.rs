@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** nothing in it moves by itself: no time but that of a condition's last change, no count of steps that are left.
 
-use rgctl_kube::kinds::condition::{Condition, Holds, reasons, set, types};
+use rgctl_kube::kinds::condition::{Condition, Holds, find, reasons, set, types};
 use rgctl_kube::kinds::document::{BlueprintStatus, Cost};
 use rgctl_schema::time::Moment;
 use serde_json::{Map, Value};
@@ -70,11 +70,20 @@ pub fn status(report: &Report, before: &BlueprintStatus, now: Moment) -> Bluepri
         plan: report.plan.clone(),
         run: report.run.clone(),
         account: report.account.clone().or_else(|| before.account.clone()),
-        drift: report.drift.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).or(before.drift),
+        drift: drift(report, before),
         cost: report.cost.clone().or_else(|| before.cost.clone()),
         regions: if report.regions.is_empty() { before.regions.clone() } else { report.regions.clone() },
         stores: before.stores.clone(),
     }
+}
+
+/// Objects that differ. While work is under way it is told as it was when that began: each step would be told otherwise.
+fn drift(report: &Report, before: &BlueprintStatus) -> Option<u32> {
+    let was_working =
+        find(&before.conditions, types::RECONCILING).is_some_and(|was| was.status == Holds::True);
+    let is_working = report.state == State::Progressing && was_working && before.drift.is_some();
+    let now = report.drift.filter(|_| !is_working).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    now.or(before.drift)
 }
 
 /// What is to be written so that a status becomes another one, as a merge patch; nothing where they are equal.
@@ -93,7 +102,9 @@ pub fn changes(before: &Value, after: &Value) -> Option<Value> {
 
 fn told(report: &Report) -> [(&'static str, Holds, Why); 7] {
     let reason = report.reason.unwrap_or_else(|| word(report.state));
-    let why = || (reason, report.message.clone());
+    // How much is left changes with each step: that is a number for metrics.
+    let message = if report.state == State::Progressing { "work is under way" } else { &report.message };
+    let why = || (reason, message.to_owned());
     let (ready, reconciling, stalled) = triple(report.state);
     let yes_or = |why: &Option<Why>, else_word| match why {
         Some(why) => (Holds::True, why.clone()),
@@ -155,8 +166,6 @@ const fn word(state: State) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use rgctl_kube::kinds::condition::find;
-
     use super::*;
 
     fn report(state: State) -> Report {
@@ -168,8 +177,21 @@ mod tests {
         for state in State::ALL {
             let first = status(&report(state), &BlueprintStatus::default(), Moment::from_secs(1));
             let again = status(&report(state), &first, Moment::from_secs(99));
-            assert_eq!(serde_json::to_string(&first).unwrap(), serde_json::to_string(&again).unwrap(), "{state:?}");
+            assert_eq!(
+                serde_json::to_string(&first).unwrap(),
+                serde_json::to_string(&again).unwrap(),
+                "{state:?}"
+            );
         }
+    }
+
+    #[test]
+    fn work_that_goes_on_is_told_once_and_not_step_by_step() {
+        let working = |left| Report { drift: Some(left), ..report(State::Progressing) };
+        let first = status(&working(11), &BlueprintStatus::default(), Moment::EPOCH);
+        assert_eq!(first.drift, Some(11));
+        assert_eq!(status(&working(5), &first, Moment::from_secs(9)), first);
+        assert_eq!(status(&report(State::Ready), &first, Moment::from_secs(9)).drift, Some(0));
     }
 
     #[test]
@@ -177,7 +199,10 @@ mod tests {
         use serde_json::json;
         let before = json!({ "plan": "arena-1", "drift": 2, "conditions": [1] });
         assert_eq!(changes(&before, &before), None);
-        assert_eq!(changes(&before, &json!({ "drift": 3, "conditions": [1] })), Some(json!({ "plan": null, "drift": 3 })));
+        assert_eq!(
+            changes(&before, &json!({ "drift": 3, "conditions": [1] })),
+            Some(json!({ "plan": null, "drift": 3 }))
+        );
         assert_eq!(changes(&Value::Null, &json!({ "drift": 0 })), Some(json!({ "drift": 0 })));
     }
 
@@ -186,7 +211,8 @@ mod tests {
         for state in State::ALL {
             let told = status(&report(state), &BlueprintStatus::default(), Moment::EPOCH);
             let holds = |about| find(&told.conditions, about).unwrap().status == Holds::True;
-            let count = [types::READY, types::RECONCILING, types::STALLED].into_iter().filter(|one| holds(one));
+            let count =
+                [types::READY, types::RECONCILING, types::STALLED].into_iter().filter(|one| holds(one));
             assert!(count.count() <= 1, "{state:?}");
             assert_eq!(holds(types::READY), state == State::Ready);
         }

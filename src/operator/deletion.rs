@@ -156,7 +156,9 @@ mod tests {
 
     #[test]
     fn what_is_deleted_goes_at_once_unless_its_text_says_snapshot() {
-        for spec in [json!({}), json!(null), json!({ "policies": 7 }), json!({ "policies": { "deletion": true } })] {
+        for spec in
+            [json!({}), json!(null), json!({ "policies": 7 }), json!({ "policies": { "deletion": true } })]
+        {
             assert!(matches!(judge(&item(&spec, true, true), None), Verdict::Release { .. }), "{spec}");
         }
         assert_eq!(judge(&item(&snapshot(), true, true), None), Verdict::Destroy);

@@ -9,5 +9,5 @@
 
 pub mod conditions;
 pub mod deletion;
-pub mod shelf;
+pub mod resources;
 pub mod source;

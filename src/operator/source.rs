@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::shelf::Shelf;
+use super::resources::Resources;
 use crate::agent::files::{Examine, InForce};
 use rgctl_kube::item::{Item, Watched};
 use rgctl_kube::kinds::{BlueprintSpec, Object, RegionSpec, document::Body};
@@ -78,12 +78,12 @@ impl<E: Examine> Sources<E> {
     }
 
     /// Reads these blueprints anew, as far as anything of theirs has changed.
-    pub fn read(&mut self, items: &[Arc<Item>], shelf: &Shelf) -> Vec<(Arc<str>, Text<E::Shared>)> {
+    pub fn read(&mut self, items: &[Arc<Item>], resources: &Resources) -> Vec<(Arc<str>, Text<E::Shared>)> {
         let namespaces: BTreeSet<Arc<str>> =
             items.iter().map(|item| Arc::clone(&item.place.namespace)).collect();
         for namespace in namespaces {
             if !self.common.contains_key(&namespace) {
-                let common = self.common_of(&namespace, shelf);
+                let common = self.common_of(&namespace, resources);
                 self.common.insert(namespace, common);
             }
         }
@@ -132,10 +132,10 @@ impl<E: Examine> Sources<E> {
 
     /// What blueprints of a namespace share: each of its regions is read by itself first, so that one that is wrong concerns
     /// only those who name it.
-    fn common_of(&self, namespace: &str, shelf: &Shelf) -> Common<E::Shared> {
+    fn common_of(&self, namespace: &str, resources: &Resources) -> Common<E::Shared> {
         let mut regions: BTreeMap<Arc<str>, &Arc<Item>> = BTreeMap::new();
         for within in [self.own.as_str(), namespace] {
-            let items = shelf.within(Watched::Region, within);
+            let items = resources.within(Watched::Region, within);
             regions.extend(items.map(|item| (Arc::clone(&item.place.name), item)));
         }
         let (mut good, mut bad) = (Vec::new(), BTreeMap::new());
@@ -153,7 +153,7 @@ impl<E: Examine> Sources<E> {
         let texts: Vec<(&Path, &str)> =
             good.iter().map(|source| (Path::new(&source.name), source.text.as_str())).collect();
         let all = format!("{texts:?} {bad:?}");
-        let shared = self.examiner.share(&texts).map(Arc::new).unwrap_or_else(|why| {
+        let refuse = |why: String| {
             // Each is right by itself and they are not together: then none is used, and whoever names one is refused.
             for (_, name) in good.iter().filter_map(|source| source.name.rsplit_once('/')) {
                 if let Ok(id) = RegionId::new(name) {
@@ -161,13 +161,15 @@ impl<E: Examine> Sources<E> {
                 }
             }
             Arc::clone(&self.shipped)
-        });
+        };
+        let shared = self.examiner.share(&texts).map_or_else(refuse, Arc::new);
         Common { shared, digest: sha256_hex(all.as_bytes()), bad }
     }
 }
 
 fn document(item: &Item) -> Source {
-    Object::new(&*item.place.name, Some(&item.place.namespace), BlueprintSpec(Body::of(&item.spec()))).source()
+    Object::new(&*item.place.name, Some(&item.place.namespace), BlueprintSpec(Body::of(&item.spec())))
+        .source()
 }
 
 fn region(item: &Item) -> Source {

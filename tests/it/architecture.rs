@@ -33,7 +33,7 @@ const ORDER: &[(&str, &[&str])] = &[
     ("crates/blueprint/src", &["families", "*", "capacity", "desired"]),
     ("crates/scaling/src", &["telemetry", "forecast", "*"]),
     ("crates/engine/src", &["gate", "ledger", "planning", "execution"]),
-    ("src", &["import", "report", "agent", "cli"]),
+    ("src", &["import", "report", "agent", "operator", "cli"]),
 ];
 
 /// Where no two files use each other, directly or by a longer way: what several need stands below them, and the entry point
@@ -50,6 +50,7 @@ const PURE: &[&str] = &[
     "crates/scaling/",
     "src/agent/",
     "src/import/",
+    "src/operator/",
 ];
 /// The files of it that await: a turn with what is around it, the loops, what looks, what listens, and what keeps the lease.
 const AWAITING: &[&str] = &[

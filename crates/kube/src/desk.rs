@@ -4,9 +4,9 @@
 //! uid goes along, so that one of its name that was made anew is left alone.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::item::{Item, Place, Watched};
@@ -53,7 +53,8 @@ pub async fn connect(context: Option<&str>) -> Result<Client, DeskError> {
     let away = |why: String| DeskError::Away { why };
     let config = match context {
         Some(context) => {
-            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            let options =
+                KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
             Config::from_kubeconfig(&options).await.map_err(|error| away(crate::in_words(&error)))?
         }
         None => Config::infer().await.map_err(|error| away(crate::in_words(&error)))?,
@@ -81,13 +82,20 @@ impl Desk {
     pub async fn tell(&self, what: Watched, item: &Item, changes: &Value) -> Result<Option<Item>, DeskError> {
         let patch = json!({ "metadata": { "uid": item.uid() }, "status": changes });
         let params = PatchParams::apply(OPERATOR);
-        let told = self.api(what, &item.place).patch_status(&item.place.name, &params, &Patch::Merge(&patch)).await;
+        let told =
+            self.api(what, &item.place).patch_status(&item.place.name, &params, &Patch::Merge(&patch)).await;
         let told = told.map_err(of_this_one)?;
         Ok(serde_json::to_value(&told).ok().and_then(|told| Item::of(what, told)))
     }
 
     /// Adds our finalizer to a resource, or takes it off.
-    pub async fn keep(&self, what: Watched, item: &Item, finalizer: &str, keeps: bool) -> Result<(), DeskError> {
+    pub async fn keep(
+        &self,
+        what: Watched,
+        item: &Item,
+        finalizer: &str,
+        keeps: bool,
+    ) -> Result<(), DeskError> {
         let (api, name) = (self.api(what, &item.place), &*item.place.name);
         let mut tries = 0;
         loop {
@@ -120,7 +128,13 @@ impl Desk {
     }
 
     /// Makes a resource of ours; nothing where it is there already.
-    pub async fn make(&self, what: Watched, place: &Place, metadata: Value, spec: &Value) -> Result<Option<Item>, DeskError> {
+    pub async fn make(
+        &self,
+        what: Watched,
+        place: &Place,
+        metadata: Value,
+        spec: &Value,
+    ) -> Result<Option<Item>, DeskError> {
         let mut object = json!({
             "apiVersion": API_VERSION, "kind": what.kind(), "metadata": metadata, "spec": spec,
         });
@@ -138,7 +152,7 @@ impl Desk {
 
     /// Removes a resource of ours.
     pub async fn remove(&self, what: Watched, place: &Place) -> Result<(), DeskError> {
-        match self.api(what, place).delete(&place.name, &Default::default()).await {
+        match self.api(what, place).delete(&place.name, &DeleteParams::default()).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(error.into()),

@@ -181,7 +181,10 @@ mod tests {
             "spec": { "regions": { "primary": "us-east-1" } },
         });
         let item = Item::of(Watched::Blueprint, object.clone()).unwrap();
-        assert_eq!((item.place.to_string().as_str(), item.generation(), item.uid()), ("games/arena", 3, "u-1"));
+        assert_eq!(
+            (item.place.to_string().as_str(), item.generation(), item.uid()),
+            ("games/arena", 3, "u-1")
+        );
         assert_eq!((item.meta.paused(), item.meta.annotations.len()), (Some("holiday"), 1));
         assert!(item.meta.is_kept() && item.meta.labels.is_empty());
         assert_eq!(item.spec(), object["spec"]);

@@ -36,7 +36,7 @@ struct Broken {
 
 /// Everything that there is.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct Resources {
     items: BTreeMap<Watched, BTreeMap<Place, Arc<Item>>>,
     /// Blueprints by name, whatever their namespace.
     named: BTreeMap<Arc<str>, BTreeSet<Place>>,
@@ -45,7 +45,7 @@ pub struct Shelf {
     left_out: usize,
 }
 
-impl Shelf {
+impl Resources {
     /// Takes what a watch of a kind in a namespace, or in all, told at that time since the machine was started.
     pub fn fold(&mut self, what: Watched, scope: Option<&str>, seen: Seen, since_boot: Span) -> Vec<Change> {
         match seen {
@@ -55,7 +55,8 @@ impl Shelf {
                 let all: BTreeSet<Place> = all.into_iter().collect();
                 let within = |place: &Place| scope.is_none_or(|scope| scope == &*place.namespace);
                 let known = self.items.get(&what).into_iter().flatten();
-                let gone = known.map(|(place, _)| place).filter(|place| within(place) && !all.contains(*place));
+                let gone =
+                    known.map(|(place, _)| place).filter(|place| within(place) && !all.contains(*place));
                 let gone: Vec<Place> = gone.cloned().collect();
                 self.whole.insert((what, scope.map(str::to_owned)));
                 self.broken.remove(&(what, scope.map(str::to_owned)));
@@ -198,8 +199,8 @@ mod tests {
         Item::of(Watched::Blueprint, object).unwrap()
     }
 
-    fn is(shelf: &mut Shelf, item: Item) -> Vec<Change> {
-        shelf.fold(Watched::Blueprint, None, Seen::Is(Box::new(item)), Span::ZERO)
+    fn is(resources: &mut Resources, item: Item) -> Vec<Change> {
+        resources.fold(Watched::Blueprint, None, Seen::Is(Box::new(item)), Span::ZERO)
     }
 
     const EARLY: &str = "2026-11-28T06:00:00Z";
@@ -207,55 +208,58 @@ mod tests {
 
     #[test]
     fn a_change_of_nothing_but_the_status_is_told_as_such() {
-        let mut shelf = Shelf::default();
+        let mut resources = Resources::default();
         let place = Place::new("games", "arena");
-        assert_eq!(is(&mut shelf, item("games", "arena", EARLY, &json!({}))), [Change::Wanted(place.clone())]);
+        assert_eq!(
+            is(&mut resources, item("games", "arena", EARLY, &json!({}))),
+            [Change::Wanted(place.clone())]
+        );
         let told = json!({ "status": { "observedGeneration": 1 } });
-        assert_eq!(is(&mut shelf, item("games", "arena", EARLY, &told)), [Change::Status(place.clone())]);
+        assert_eq!(is(&mut resources, item("games", "arena", EARLY, &told)), [Change::Status(place.clone())]);
         let wanted = json!({ "spec": { "a": 2 } });
-        assert_eq!(is(&mut shelf, item("games", "arena", EARLY, &wanted)), [Change::Wanted(place)]);
+        assert_eq!(is(&mut resources, item("games", "arena", EARLY, &wanted)), [Change::Wanted(place)]);
     }
 
     #[test]
     fn the_first_of_a_name_has_it_until_it_goes() {
-        let mut shelf = Shelf::default();
-        is(&mut shelf, item("b", "arena", LATE, &json!({})));
-        is(&mut shelf, item("a", "arena", LATE, &json!({})));
-        is(&mut shelf, item("c", "arena", EARLY, &json!({})));
-        let first = |shelf: &Shelf| shelf.first_of("arena").map(|item| item.place.to_string());
-        assert_eq!(first(&shelf).as_deref(), Some("c/arena"));
-        shelf.fold(Watched::Blueprint, None, Seen::Gone(Place::new("c", "arena")), Span::ZERO);
-        assert_eq!(first(&shelf).as_deref(), Some("a/arena"), "of one moment the one of the lesser uid");
-        assert_eq!(shelf.places_of("arena").len(), 2);
+        let mut resources = Resources::default();
+        is(&mut resources, item("b", "arena", LATE, &json!({})));
+        is(&mut resources, item("a", "arena", LATE, &json!({})));
+        is(&mut resources, item("c", "arena", EARLY, &json!({})));
+        let first = |resources: &Resources| resources.first_of("arena").map(|item| item.place.to_string());
+        assert_eq!(first(&resources).as_deref(), Some("c/arena"));
+        resources.fold(Watched::Blueprint, None, Seen::Gone(Place::new("c", "arena")), Span::ZERO);
+        assert_eq!(first(&resources).as_deref(), Some("a/arena"), "of one moment the one of the lesser uid");
+        assert_eq!(resources.places_of("arena").len(), 2);
     }
 
     #[test]
     fn who_is_not_among_all_that_there_are_is_gone_in_that_namespace_alone() {
-        let mut shelf = Shelf::default();
+        let mut resources = Resources::default();
         for (namespace, name) in [("a", "one"), ("a", "two"), ("b", "three")] {
-            is(&mut shelf, item(namespace, name, EARLY, &json!({})));
+            is(&mut resources, item(namespace, name, EARLY, &json!({})));
         }
         let whole = Seen::Whole(vec![Place::new("a", "two")]);
-        let gone = shelf.fold(Watched::Blueprint, Some("a"), whole, Span::ZERO);
+        let gone = resources.fold(Watched::Blueprint, Some("a"), whole, Span::ZERO);
         assert!(matches!(gone.as_slice(), [Change::Gone(item)] if *item.place.name == *"one"));
-        assert_eq!(shelf.count(Watched::Blueprint), 2);
-        assert_eq!(shelf.within(Watched::Blueprint, "a").count(), 1);
-        assert!(shelf.is_whole(&[(Watched::Blueprint, Some("a".to_owned()))]));
-        assert!(!shelf.is_whole(&[(Watched::Blueprint, None)]));
+        assert_eq!(resources.count(Watched::Blueprint), 2);
+        assert_eq!(resources.within(Watched::Blueprint, "a").count(), 1);
+        assert!(resources.is_whole(&[(Watched::Blueprint, Some("a".to_owned()))]));
+        assert!(!resources.is_whole(&[(Watched::Blueprint, None)]));
     }
 
     #[test]
     fn a_watch_that_is_broken_for_long_is_told_of_until_it_is_whole_again() {
-        let mut shelf = Shelf::default();
-        let at = |seconds| Span::from_secs(1_000 + seconds);
+        let mut resources = Resources::default();
+        let at = |seconds: u64| Span::from_secs(1_000 + seconds);
         let mut blind = Vec::new();
         for second in (0..400).step_by(20) {
-            shelf.fold(Watched::Plan, None, Seen::Broken("refused".to_owned()), at(second));
-            blind.push(shelf.blindness(at(second)).is_some());
+            resources.fold(Watched::Plan, None, Seen::Broken("refused".to_owned()), at(second));
+            blind.push(resources.blindness(at(second)).is_some());
         }
         assert!(!blind[10] && blind[15] && blind[19], "{blind:?}");
-        assert_eq!(shelf.blindness(at(500)), None, "it has not been said any more for a while");
-        shelf.fold(Watched::Plan, None, Seen::Broken("refused".to_owned()), at(510));
-        assert_eq!(shelf.blindness(at(510)), None, "it begins anew");
+        assert_eq!(resources.blindness(at(500)), None, "it has not been said any more for a while");
+        resources.fold(Watched::Plan, None, Seen::Broken("refused".to_owned()), at(510));
+        assert_eq!(resources.blindness(at(510)), None, "it begins anew");
     }
 }
