@@ -76,7 +76,7 @@ until curl -sf --cacert ca.crt -H "Authorization: Bearer admin-token" "https://1
 done
 
 if [ "$KCM" = yes ]; then # only for namespace deletion and owner garbage collection
-  "$(asset kube-controller-manager)" --kubeconfig=kubeconfig --leader-elect=false \
+  "$(asset kube-controller-manager)" --kubeconfig=kubeconfig --leader-elect=false --secure-port=0 \
     --controllers=namespace-controller,garbage-collector-controller > kcm.log 2>&1 &
   children+=($!)
 fi

@@ -122,13 +122,19 @@ pub fn store(settings: &Settings) -> Result<Box<dyn Archive>, Failure> {
         StoreSettings::Folder => Ok(Box::new(SqliteStore::open(&settings.state_dir)?)),
         #[cfg(feature = "aws")]
         StoreSettings::Bucket { bucket, prefix } => {
-            use rgctl_aws::s3_store::{S3Place, S3Store};
+            use rgctl_aws::s3_store::{S3Place, s3_store};
             let place = S3Place { bucket: bucket.clone(), prefix: prefix.clone() };
             let pool = Arc::clone(aws(settings).pool());
-            Ok(Box::new(S3Store::new(pool, region_of_the_bucket()?, place)))
+            Ok(Box::new(s3_store(pool, region_of_the_bucket()?, place)))
         }
         #[cfg(not(feature = "aws"))]
         StoreSettings::Bucket { .. } => Err(super::settings::SettingsError::NoAws.into()),
+        #[cfg(feature = "kube")]
+        StoreSettings::Cluster(place) => {
+            Ok(Box::new(rgctl_kube::record::kube_store(place.clone(), "rgctl-cli", Arc::new(SystemClock))))
+        }
+        #[cfg(not(feature = "kube"))]
+        StoreSettings::Cluster(_) => Err(super::settings::SettingsError::NoKube.into()),
     }
 }
 

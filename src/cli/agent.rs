@@ -98,7 +98,7 @@ impl Scene {
         let observer =
             Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
         let orders = match settings.store {
-            StoreSettings::Bucket { .. } => Rhythm::default().orders,
+            StoreSettings::Bucket { .. } | StoreSettings::Cluster(_) => Rhythm::default().orders,
             StoreSettings::Folder | StoreSettings::Unnamed => ORDERS_LOCAL,
         };
         let (texts, stop) = (follower.texts(), StopRequest::default());

@@ -26,8 +26,8 @@ pub struct GlobalArgs {
     /// Folder of the record, the simulated world and the price book
     #[arg(long, global = true, value_name = "DIR", default_value = ".rgctl", env = "RGCTL_STATE_DIR")]
     pub state_dir: PathBuf,
-    /// Where the record and the lease are kept: s3://bucket/prefix, or `local` for the state folder, which is the default on
-    /// the embedded cloud only
+    /// Where the record and the lease are kept: s3://bucket/prefix, kube://context/namespace, or `local` for the state folder,
+    /// which is the default on the embedded cloud only
     #[arg(long, global = true, value_name = "URL", env = "RGCTL_STORE")]
     pub store: Option<String>,
     /// Form of the output
@@ -259,7 +259,8 @@ pub struct MigrateArgs {
     /// Name of the blueprint
     #[arg(value_name = "BLUEPRINT", value_parser = blueprint_name)]
     pub blueprint: BlueprintName,
-    /// The store that it goes to: `s3://bucket/prefix`, `local` for the state folder, or another folder
+    /// The store that it goes to: `s3://bucket/prefix`, `kube://context/namespace`, `local` for the state folder, or another
+    /// folder
     #[arg(long, value_name = "STORE")]
     pub to: String,
     /// Only the record of this account, such as `aws/123456789012` or `sim/3f2a9c`; a record that knows none is given to it

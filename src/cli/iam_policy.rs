@@ -208,7 +208,7 @@ async fn held(blueprint: &BlueprintName, settings: &Settings) -> Result<Option<B
 /// The record on S3, if that is where it is.
 pub fn record(settings: &Settings) -> Option<RecordPlace> {
     match &settings.store {
-        StoreSettings::Folder | StoreSettings::Unnamed => None,
+        StoreSettings::Folder | StoreSettings::Unnamed | StoreSettings::Cluster(_) => None,
         StoreSettings::Bucket { bucket, prefix } => {
             Some(RecordPlace { bucket: bucket.clone(), prefix: prefix.clone() })
         }

@@ -7,6 +7,7 @@ use super::catalog::CATALOG_FOLDER;
 use super::error::Failure;
 use super::exit::Exit;
 use super::identities::Identities;
+use rgctl_kube::place::KubePlace;
 
 /// What is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub enum StoreSettings {
         /// What the names of its objects begin with; may be empty.
         prefix: String,
     },
+    /// In ConfigMaps of a cluster.
+    Cluster(KubePlace),
 }
 
 /// Why the options make no sense together.
@@ -80,6 +83,9 @@ pub enum SettingsError {
     /// This program was built without AWS.
     #[error("this build of rgctl has no AWS in it")]
     NoAws,
+    /// This program was built without Kubernetes.
+    #[error("this build of rgctl has no Kubernetes in it")]
+    NoKube,
 }
 
 impl From<SettingsError> for Failure {
@@ -87,7 +93,9 @@ impl From<SettingsError> for Failure {
         let failure = Self::of(Exit::BadInput, &error);
         match error {
             SettingsError::OnlyWithAws { .. } => failure.hint("add `--cloud aws`, or leave the option out"),
-            SettingsError::Store { .. } => failure.hint("write it as `s3://bucket/prefix`, or `local`"),
+            SettingsError::Store { .. } => {
+                failure.hint("write it as `s3://bucket/prefix`, `kube://context/namespace`, or `local`")
+            }
             SettingsError::NoStore => failure
                 .hint("name a bucket that all who work on the account can see: `--store s3://bucket/prefix`")
                 .hint("`--store local` keeps it in the state folder on purpose: then nobody else knows of a run, and two \
@@ -95,6 +103,8 @@ impl From<SettingsError> for Failure {
             SettingsError::NoAws => failure
                 .hint("build it with the feature `aws`, which is a default one: `cargo build --release`")
                 .hint("`rgctl iam-policy` and everything on the embedded cloud work without it"),
+            SettingsError::NoKube => failure
+                .hint("build it with the feature `kube`, which is a default one: `cargo build --release`"),
         }
     }
 }
@@ -136,6 +146,9 @@ impl StoreSettings {
             return Ok(Self::Folder);
         }
         let refused = || SettingsError::Store { given: given.to_owned() };
+        if given.starts_with("kube://") {
+            return KubePlace::parse(given).map(Self::Cluster).ok_or_else(refused);
+        }
         let rest = given.strip_prefix("s3://").ok_or_else(refused)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         // 3 to 63 lower-case characters, as S3 names its buckets.
@@ -207,8 +220,10 @@ mod tests {
 
     #[test]
     fn an_illegal_store_is_refused() {
-        for given in ["ftp://x", "s3://", "s3://Upper/x"] {
+        for given in ["ftp://x", "s3://", "s3://Upper/x", "kube://", "kube://kind", "kube://kind/Upper"] {
             assert!(resolve(&["--store", given]).is_err(), "{given}");
         }
+        let cluster = resolve(&["--store", "kube://kind/rgctl-system"]).unwrap().store;
+        assert_eq!(cluster, StoreSettings::Cluster(KubePlace::parse("kube://kind/rgctl-system").unwrap()));
     }
 }

@@ -7,7 +7,10 @@
 #![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
 
 mod harness;
+mod leader;
 #[allow(dead_code, reason = "what the next test needs of a control plane")]
 mod plane;
 #[allow(dead_code, reason = "likewise of processes")]
 mod processes;
+mod record;
+mod relay;

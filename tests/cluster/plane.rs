@@ -153,6 +153,8 @@ impl ControlPlane {
             let flags = [
                 &format!("--kubeconfig={}", file.display()),
                 "--leader-elect=false",
+                // It serves nothing that is asked for here, and its usual port may be taken.
+                "--secure-port=0",
                 "--controllers=namespace-controller,garbage-collector-controller",
             ];
             plane.controllers =
@@ -249,10 +251,16 @@ impl ControlPlane {
 
     /// A client for a user, which calls itself `tests`, and lives as long as the runtime that it was made in.
     pub async fn client(&self, user: &User) -> kube::Client {
-        let file = Kubeconfig::read_from(self.kubeconfig(user)).unwrap();
+        self.client_at(user, self.port(), "tests").await
+    }
+
+    /// The same by way of another port, with a name by which its calls are told apart.
+    pub async fn client_at(&self, user: &User, port: u16, name: &str) -> kube::Client {
+        let file = Kubeconfig::read_from(self.kubeconfig_at(user, port)).unwrap();
         let options = KubeConfigOptions::default();
         let mut config = kube::Config::from_custom_kubeconfig(file, &options).await.unwrap();
-        config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("tests")));
+        config.headers.push((http::header::USER_AGENT, name.parse().unwrap()));
+        config.default_retry = false;
         kube::Client::try_from(config).unwrap()
     }
 

@@ -22,8 +22,9 @@ const USES: &[(&str, &[&str])] = &[
     ("sim", &["schema", "model", "catalog"]),
     ("http", &["schema", "model", "catalog", "machine"]),
     ("templates", &["schema", "model", "blueprint", "machine"]),
-    ("aws", &["schema", "model", "permissions"]),
-    ("kube", &["schema", "model", "blueprint", "machine"]),
+    ("records", &["schema", "model"]),
+    ("aws", &["schema", "model", "permissions", "records"]),
+    ("kube", &["schema", "model", "blueprint", "machine", "records"]),
     ("testkit", &["schema", "model", "catalog", "blueprint", "engine", "store", "sim"]),
 ];
 

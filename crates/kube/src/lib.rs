@@ -2,9 +2,18 @@
 //! is watched. Nothing here decides; what the resources look like needs no client (feature `kube`).
 
 #[cfg(feature = "kube")]
+pub mod client;
+#[cfg(feature = "kube")]
 pub mod desk;
 pub mod item;
 pub mod kinds;
+#[cfg(feature = "kube")]
+pub mod leader;
+pub mod place;
+#[cfg(feature = "kube")]
+pub mod record;
+#[cfg(feature = "kube")]
+mod record_layout;
 #[cfg(feature = "kube")]
 pub mod watch;
 

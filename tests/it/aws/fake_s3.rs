@@ -13,7 +13,7 @@ use rgctl::cli::adapters::Adapters;
 use rgctl::cli::run;
 use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Pool, Transport};
-use rgctl_aws::s3_store::{S3Place, S3Store};
+use rgctl_aws::s3_store::{S3Place, S3Store, s3_store};
 use rgctl_engine::planning::NoFigures;
 use rgctl_machine::SystemClock;
 use rgctl_model::chain::{digest, seal_decision};
@@ -169,7 +169,7 @@ fn process(bucket: &Arc<Mutex<Bucket>>) -> (S3Store, Arc<Still>) {
     let clock = Arc::new(Still(Mutex::new(Moment::from_secs(1_800_000_000))));
     let pool = Pool::new(options, transport, Budget::default(), Arc::clone(&clock) as Arc<dyn Clock>);
     let place = S3Place { bucket: "records".into(), prefix: "team".into() };
-    (S3Store::new(Arc::new(pool), region("us-east-1"), place), clock)
+    (s3_store(Arc::new(pool), region("us-east-1"), place), clock)
 }
 
 const LEASE: Span = Span::from_mins(1);

@@ -15,7 +15,7 @@ use rgctl::cli::exit::Exit;
 use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Timeouts, Transport};
 use rgctl_aws::cloud::AwsCloud;
-use rgctl_aws::s3_store::{S3Place, S3Store};
+use rgctl_aws::s3_store::{S3Place, s3_store};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::Selection;
 use rgctl_model::plan::Op;
@@ -122,7 +122,7 @@ async fn a_record_that_is_not_answered_in_time_is_unavailable() {
         let (url, _) = endpoint(answer);
         let cloud = impatient(&url);
         let place = S3Place { bucket: "team".to_owned(), prefix: "games".to_owned() };
-        let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), place);
+        let store = s3_store(Arc::clone(cloud.pool()), region("us-east-1"), place);
         let game = Scope::parse("aws/123456789012/game").unwrap();
         let result = store.entries(&game, 0).await;
         let Err(StoreError::Unavailable { what }) = result else { panic!("{answer:?}: {result:?}") };

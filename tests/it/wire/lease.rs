@@ -75,7 +75,7 @@ fn aws(url: &str, shift: i64) -> AwsCloud {
 
 fn record(url: &str, bucket: &str, shift: i64) -> S3Store {
     let place = S3Place { bucket: bucket.to_owned(), prefix: String::new() };
-    S3Store::new(Arc::clone(aws(url, shift).pool()), region("us-east-1"), place)
+    s3_store(Arc::clone(aws(url, shift).pool()), region("us-east-1"), place)
 }
 
 #[test]

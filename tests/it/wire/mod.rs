@@ -23,7 +23,7 @@ use rgctl::cli::import::foreign_objects;
 use rgctl_aws::budget::Budget;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
-use rgctl_aws::s3_store::{S3Place, S3Store};
+use rgctl_aws::s3_store::{S3Place, S3Store, s3_store};
 use rgctl_engine::execution::drive::{Ended, Environment, Job, drive};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_model::claims::NO_CLAIMS;
@@ -278,7 +278,7 @@ fn bucket(url: &str, name: &str) -> S3Place {
 async fn the_record_on_s3_obeys_the_laws() {
     let Some(url) = emulator("the record on S3") else { return };
     let cloud = cloud(&url);
-    let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "laws"));
+    let store = s3_store(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "laws"));
     obeys_the_laws(&store).await;
 }
 
@@ -288,7 +288,7 @@ async fn what_is_kept_beside_the_record_on_s3_obeys_the_laws() {
     let cloud = cloud(&url);
     let place = bucket(&url, "beside");
     let open = || -> Box<dyn Store> {
-        Box::new(S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), place.clone()))
+        Box::new(s3_store(Arc::clone(cloud.pool()), region("us-east-1"), place.clone()))
     };
     obeys_the_laws_of_decisions(&open, 30).await;
     obeys_the_laws_of_memories(&*open()).await;
@@ -298,7 +298,7 @@ async fn what_is_kept_beside_the_record_on_s3_obeys_the_laws() {
 async fn of_two_writers_racing_for_a_line_one_is_fenced_off() {
     let Some(url) = emulator("two writers of one record on S3") else { return };
     let cloud = cloud(&url);
-    let store = S3Store::new(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "race"));
+    let store = s3_store(Arc::clone(cloud.pool()), region("us-east-1"), bucket(&url, "race"));
     let (game, now) = (Scope::parse("aws/123456789012/game").unwrap(), Moment::from_secs(1_000));
     let lease =
         store.take_lease(&game, &RunId("r1".into()), "ann", now, Span::from_secs(60), None).await.unwrap();

@@ -1,23 +1,22 @@
-//! Decisions on S3: a log of them, and beside it one object with what stands.
+//! Decisions: a log of them, and beside it one object with what stands.
 //!
 //! What stands is written after each decision, and tells where the log ends. A decision whose writer was cut off before it
 //! is found behind that end, and is part of what stands all the same.
 //!
 //! **Invariant:** what stands is checked against its line, so that an older one, or one that was changed, misleads nobody.
 
-use aws_sdk_s3::primitives::ByteStream;
 use futures::FutureExt;
 
-use super::s3_lines::{Log, Next};
-use super::s3_store::{S3Store, unavailable};
-use super::s3_trouble::Trouble;
+use super::lines::{Log, Next};
+use super::shelf::{Put, Trouble, When, unavailable};
+use super::store::Records;
 use rgctl_model::chain::{self, Line};
 use rgctl_model::overlay::{Decided, Decision, Decisions};
 use rgctl_model::ports::{Chain, KEPT_DECISIONS, StoreError};
 use rgctl_model::scope::Scope;
 use rgctl_schema::time::Moment;
 
-const DECISIONS: Log = Log { folder: "decisions", chain: Chain::Decisions };
+pub(super) const DECISIONS: Log = Log { folder: "decisions", chain: Chain::Decisions };
 
 /// What stands, and the mark of the object that tells most of it.
 struct Standing {
@@ -25,14 +24,14 @@ struct Standing {
     mark: Option<String>,
 }
 
-impl S3Store {
-    fn standing_key(&self, scope: &Scope) -> String {
-        self.key(scope, "standing.json")
+impl Records {
+    fn standing_key(scope: &Scope) -> String {
+        Self::key(scope, "standing.json")
     }
 
     async fn read_standing(&self, scope: &Scope) -> Result<Standing, Trouble> {
         let damaged = |(seq, why): (u64, &str)| DECISIONS.damaged(scope, seq, why);
-        let (mut now, mark) = match self.get(&self.standing_key(scope)).await? {
+        let (mut now, mark) = match self.shelf.get(&Self::standing_key(scope)).await? {
             None => (Decisions::default(), None),
             Some((bytes, mark)) => {
                 let known: Decisions = serde_json::from_slice(&bytes).map_err(|error| {
@@ -50,10 +49,14 @@ impl S3Store {
                 return Err(damaged((end, "what stands is not what this line says")).into());
             }
         }
-        let lines = self.lines_after(scope, end, &now.last_hash).await?;
-        // Where nothing is said to stand, and the first line is missing, there must be no later one.
+        let mut lines = self.lines_after(scope, end, &now.last_hash).await?;
+        // Where nothing is said to stand, and the first line is missing, there must be no later one; but somebody may have
+        // written the first one just now.
         if end == 0 && lines.is_empty() && self.has_decisions(scope).await? {
-            return Err(damaged((1, "it is gone")).into());
+            lines = self.lines_after(scope, 0, "").await?;
+            if lines.is_empty() {
+                return Err(damaged((1, "it is gone")).into());
+            }
         }
         now.follow(&lines).map_err(damaged)?;
         Ok(Standing { now, mark })
@@ -85,10 +88,14 @@ impl S3Store {
                 return Ok(Vec::new());
             }
             let line: Option<Decided> = self.line(scope, DECISIONS, after).await?;
-            let line = line.ok_or_else(|| DECISIONS.damaged(scope, after, "it is gone"))?;
-            return Ok(self.lines_after(scope, after, line.hash()).boxed().await?);
+            if let Some(line) = line {
+                return Ok(self.lines_after(scope, after, line.hash()).boxed().await?);
+            }
         }
         let standing = self.standing_now(scope).await?;
+        if after > standing.last_seq.saturating_sub(KEPT_DECISIONS) {
+            return Err(DECISIONS.damaged(scope, after, "it is gone"));
+        }
         let before = standing.last_seq.saturating_sub(KEPT_DECISIONS);
         let mut numbers = self.numbers(scope, DECISIONS, before).await?;
         numbers.retain(|number| *number <= standing.last_seq);
@@ -129,16 +136,12 @@ impl S3Store {
 
     /// Puts what stands in the place of what was read; of an older one, or a newer one, nothing is put.
     async fn put_standing(&self, scope: &Scope, standing: &Standing) -> Result<(), StoreError> {
-        let key = self.standing_key(scope);
+        let key = Self::standing_key(scope);
         let body = serde_json::to_vec(&standing.now).map_err(unavailable)?;
-        let clients = self.pool.writing(&self.region).await;
-        let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key);
-        let request = match &standing.mark {
-            Some(mark) => request.if_match(mark),
-            None => request.if_none_match("*"),
-        };
-        let request = request.content_type("application/json").body(ByteStream::from(body));
-        request.send().boxed().await.map(drop).map_err(|error| self.failed("write", &key, &error).into())
+        match self.shelf.put(&key, body, When::still(standing.mark.as_deref())).await? {
+            Put::Made => Ok(()),
+            Put::Lost => Err(unavailable(format!("somebody else wrote {} first", self.shelf.address(&key)))),
+        }
     }
 
     /// Takes decisions in that come from another store, which those that are here have to begin.

@@ -1,4 +1,4 @@
-//! Records on S3 as a whole: how their lines are read, what a store is, and how records move.
+//! Records as a whole: how their lines are read, what a store is, and how records move.
 //!
 //! **Invariant:** a batch is put behind the end of a record only. One that begins further on shows that the end was further
 //! once: a record that was cut off at its end is noticed, and one whose last exchange was lost is not taken for it.
@@ -6,14 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::primitives::ByteStream;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::s3_store::{Exchange, FORMAT, Head, RECORDS, ROUNDS, Read, S3Store, check, unavailable};
-use super::s3_trouble::{Backoff, is_lost_race};
+use super::shelf::{Backoff, Put, When, unavailable};
+use super::store::{Exchange, FORMAT, Head, RECORDS, ROUNDS, Read, Records, check};
 use rgctl_model::chain;
 use rgctl_model::journal::Entry;
 use rgctl_model::ports::archive::{Archive, WholeRecord};
@@ -31,6 +29,8 @@ const CLAIMED_FORMAT: &str = "rgctl.dev/s3-record/v1-claimed";
 /// How long, and how often at most, the identity of a store is tried for.
 const TERM: Span = Span::from_mins(1);
 const TRIES: usize = 50;
+/// Where a store says what it is.
+const BORN: &str = "store.json";
 /// Batches that are fetched at the same time.
 const AT_ONCE: usize = 8;
 
@@ -71,12 +71,12 @@ fn damaged(scope: &Scope, seq: u64, why: &str) -> StoreError {
 }
 
 /// First and last position of a batch, as its key tells them.
-fn span_of(key: &str) -> Option<(u64, u64)> {
+pub(super) fn span_of(key: &str) -> Option<(u64, u64)> {
     let mut parts = key.rsplit('/').next()?.split('-');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-impl S3Store {
+impl Records {
     pub(super) async fn identity_now(&self, scope: &Scope) -> Result<RecordId, StoreError> {
         match self.head(scope).await?.head.record {
             Some(id) => Ok(id),
@@ -87,19 +87,19 @@ impl S3Store {
     pub(super) async fn known_identity_now(&self, scope: &Scope) -> Result<Option<RecordId>, StoreError> {
         match self.head(scope).await?.head.record {
             Some(id) => Ok(Some(id)),
-            None => self.written_identity(&mut Backoff::new(self.pool.clock(), TERM)).await,
+            None => self.written_identity(&mut Backoff::new(self.shelf.clock(), TERM)).await,
         }
     }
 
     /// The identity of the store, if it was written.
     async fn written_identity(&self, patience: &mut Backoff<'_>) -> Result<Option<RecordId>, StoreError> {
-        let key = self.under("store.json");
         loop {
-            match self.get(&key).await {
+            match self.shelf.get(BORN).await {
                 Ok(None) => return Ok(None),
                 Ok(Some((bytes, _))) => {
-                    let born: Born = serde_json::from_slice(&bytes)
-                        .map_err(|error| self.unread(&key, &format!("it is damaged: {error}")))?;
+                    let born: Born = serde_json::from_slice(&bytes).map_err(|error| {
+                        unavailable(format!("{} is damaged: {error}", self.shelf.address(BORN)))
+                    })?;
                     return Ok(Some(born.id));
                 }
                 Err(trouble) => patience.wait(trouble).await?,
@@ -110,43 +110,27 @@ impl S3Store {
     /// The identity of the store, which is written when it is first asked for. Of two that write it one is refused, and
     /// reads what the other wrote.
     async fn birth(&self) -> Result<RecordId, StoreError> {
-        let key = self.under("store.json");
-        let mut patience = Backoff::new(self.pool.clock(), TERM);
+        let mut patience = Backoff::new(self.shelf.clock(), TERM);
         for _ in 0..TRIES {
             if let Some(id) = self.written_identity(&mut patience).await? {
                 return Ok(id);
             }
             let body = serde_json::to_vec(&Born { format: STORE_FORMAT.to_owned(), id: fresh_id() });
-            let clients = self.pool.writing(&self.region).await;
-            let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key).if_none_match("*");
-            let request = request.content_type("application/json");
             // What was written, if anything, is read: by this process or by another one.
-            match request.body(ByteStream::from(body.map_err(unavailable)?)).send().boxed().await {
-                Err(error) if !is_lost_race(error.code()) => {
-                    patience.wait(self.failed("write", &key, &error)).await?;
-                }
-                _ => {}
+            if let Err(trouble) = self.shelf.put(BORN, body.map_err(unavailable)?, When::Absent).await {
+                patience.wait(trouble).await?;
             }
         }
-        Err(unavailable(format!("cannot write s3://{}/{key}", self.place.bucket)))
-    }
-
-    /// Names of folders below a key that ends with a slash.
-    async fn folders(&self, below: &str) -> Result<Vec<String>, StoreError> {
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(below).delimiter("/");
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| self.failed("list", below, &error))?;
-        let folders = pages.into_iter().flat_map(|page| page.common_prefixes.unwrap_or_default());
-        let names = folders.filter_map(|folder| folder.prefix?.strip_prefix(below).map(str::to_owned));
-        Ok(names.map(|name| name.trim_end_matches('/').to_owned()).collect())
+        Err(unavailable(format!("cannot write {}", self.shelf.address(BORN))))
     }
 
     pub(super) async fn homes_now(&self, blueprint: &BlueprintName) -> Result<BTreeSet<Home>, StoreError> {
         let mut homes = BTreeSet::new();
         for cloud in [CloudKind::Aws, CloudKind::Sim] {
-            let below = self.under(&format!("{RECORDS}/{}/", cloud.as_str()));
-            for home in self.folders(&below).await?.into_iter().filter_map(|name| Home::new(cloud, name)) {
+            let below = format!("{RECORDS}/{}/", cloud.as_str());
+            for home in
+                self.shelf.folders(&below).await?.into_iter().filter_map(|name| Home::new(cloud, name))
+            {
                 let scope = Scope::new(home.clone(), blueprint.clone());
                 if self.head(&scope).await?.head.seq > 0 || self.has_decisions(&scope).await? {
                     homes.insert(home);
@@ -159,10 +143,10 @@ impl S3Store {
     pub(super) async fn scopes_now(&self) -> Result<BTreeSet<Scope>, StoreError> {
         let mut scopes = BTreeSet::new();
         for cloud in [CloudKind::Aws, CloudKind::Sim] {
-            let of_cloud = self.under(&format!("{RECORDS}/{}/", cloud.as_str()));
-            for account in self.folders(&of_cloud).await? {
+            let of_cloud = format!("{RECORDS}/{}/", cloud.as_str());
+            for account in self.shelf.folders(&of_cloud).await? {
                 let Some(home) = Home::new(cloud, account.clone()) else { continue };
-                let blueprints = self.folders(&format!("{of_cloud}{account}/")).await?;
+                let blueprints = self.shelf.folders(&format!("{of_cloud}{account}/")).await?;
                 let names = blueprints.into_iter().filter_map(|name| BlueprintName::new(name).ok());
                 scopes.extend(names.map(|name| Scope::new(home.clone(), name)));
             }
@@ -176,9 +160,15 @@ impl S3Store {
             if read.head.seq <= after && after > 0 {
                 return Ok(Vec::new());
             }
-            let keys = self.batches(&self.key(scope, "lines/"), after).await?;
+            let keys = self.batches(&Self::key(scope, "lines/"), after).await?;
             if keys.iter().all(|key| span_of(key).is_none_or(|(first, _)| first <= read.head.seq + 1)) {
-                return self.lines(scope, (read.head.seq, read.head.hash), after, keys).await;
+                let lines = self.lines(scope, (read.head.seq, read.head.hash), after, keys.clone()).await;
+                // Batches that were put together meanwhile.
+                let is_moving = lines.is_err() && self.shelf.narrow().is_some();
+                if is_moving && self.batches(&Self::key(scope, "lines/"), after).await? != keys {
+                    continue;
+                }
+                return lines;
             }
             // A batch is put behind the end of the record only: the end was further once, or moved on just now.
             if self.head(scope).await?.mark == read.mark {
@@ -208,7 +198,10 @@ impl S3Store {
         let mut by_end: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         for lines in stream::iter(fetches).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             let lines = lines?;
-            if let Some(end) = lines.last() {
+            let Some(end) = lines.last() else { continue };
+            let other = by_end.get(&end.hash);
+            // Of several that were put together once, the one that reaches furthest back.
+            if other.is_none_or(|other| other.len() < lines.len()) {
                 by_end.insert(end.hash.clone(), lines);
             }
         }
@@ -228,18 +221,14 @@ impl S3Store {
     }
 
     /// Keys of the batches that reach beyond a position, those of lost races among them.
-    async fn batches(&self, prefix: &str, after: u64) -> Result<Vec<String>, StoreError> {
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(prefix);
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| self.failed("list", prefix, &error))?;
-        let keys = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+    pub(super) async fn batches(&self, prefix: &str, after: u64) -> Result<Vec<String>, StoreError> {
+        let keys = self.shelf.list(prefix, None).await?;
         let reaches = |key: &String| span_of(key).is_some_and(|(_, end)| end > after);
-        Ok(keys.filter_map(|object| object.key).filter(reaches).collect())
+        Ok(keys.into_iter().filter(reaches).collect())
     }
 
     async fn batch(&self, scope: &Scope, key: String) -> Result<Vec<Entry>, StoreError> {
-        let Some((bytes, _)) = self.get(&key).await? else { return Ok(Vec::new()) };
+        let Some((bytes, _)) = self.shelf.get(&key).await? else { return Ok(Vec::new()) };
         let seq = span_of(&key).map_or(0, |(first, _)| first);
         serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
             chain: Chain::Record,
@@ -249,14 +238,14 @@ impl S3Store {
         })
     }
 
-    fn old_key(&self, scope: &Scope, rest: &str) -> String {
-        self.under(&format!("{}/{rest}", scope.blueprint))
+    fn old_key(scope: &Scope, rest: &str) -> String {
+        format!("{}/{rest}", scope.blueprint)
     }
 
     /// The head of old and its mark, where it is there and not claimed by another scope.
     async fn old_head(&self, scope: &Scope) -> Result<Option<(OldHead, Option<String>)>, StoreError> {
-        let key = self.old_key(scope, "head.json");
-        let Some((bytes, mark)) = self.get(&key).await? else { return Ok(None) };
+        let key = Self::old_key(scope, "head.json");
+        let Some((bytes, mark)) = self.shelf.get(&key).await? else { return Ok(None) };
         let head: OldHead = serde_json::from_slice(&bytes)
             .map_err(|error| damaged(scope, 0, &format!("its old head cannot be read: {error}")))?;
         let is_open = head.format == OLD_FORMAT || head.claimed.as_ref() == Some(scope);
@@ -269,7 +258,7 @@ impl S3Store {
             // Claimed and copied.
             return Ok(Vec::new());
         }
-        let keys = self.batches(&self.old_key(scope, "lines/"), 0).await?;
+        let keys = self.batches(&Self::old_key(scope, "lines/"), 0).await?;
         self.lines(scope, (head.seq, head.hash), 0, keys).await
     }
 
@@ -291,18 +280,11 @@ impl S3Store {
                 ..head.clone()
             };
             let body = serde_json::to_vec(&claimed).map_err(unavailable)?;
-            let key = self.old_key(scope, "head.json");
-            let clients = self.pool.writing(&self.region).await;
-            let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key).set_if_match(mark);
-            let request = request.content_type("application/json").body(ByteStream::from(body));
+            let key = Self::old_key(scope, "head.json");
             // What is unclear is looked at by the next try, which goes on from whatever it finds.
-            request.send().boxed().await.map_err(|error| {
-                if is_lost_race(error.code()) {
-                    StoreError::Taken { scope: scope.clone() }
-                } else {
-                    self.failed("write", &key, &error).into()
-                }
-            })?;
+            if self.shelf.put(&key, body, When::still(mark.as_deref())).await? == Put::Lost {
+                return Err(StoreError::Taken { scope: scope.clone() });
+            }
         }
         let identity = self.birth().await?;
         self.take_in_now(scope, &WholeRecord::of_lines(identity, entries)).boxed().await
@@ -351,7 +333,7 @@ impl S3Store {
     }
 }
 
-impl Archive for S3Store {
+impl Archive for Records {
     fn old_entries<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         self.old_entries_now(scope).boxed()
     }

@@ -1,17 +1,15 @@
-//! Logs on S3 beside the record: one object for each line, numbered, made on the condition that there is none of that number.
+//! Logs beside the record: one object for each line, numbered, made on the condition that there is none of that number.
 //!
 //! **Invariant:** no line touches the head of the record, so that none can fence a run, or cost it a race.
 //! **Invariant:** of two that write a line of one number one is refused, and judges anew by the line that was faster.
 
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::primitives::ByteStream;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::s3_store::{S3Store, unavailable};
-use super::s3_trouble::{Backoff, Trouble, is_lost_race};
+use super::shelf::{Backoff, Put, Trouble, When, unavailable};
+use super::store::Records;
 use rgctl_model::chain::Line;
 use rgctl_model::ports::{Chain, StoreError};
 use rgctl_model::scope::Scope;
@@ -19,9 +17,7 @@ use rgctl_schema::time::Span;
 
 /// How often a lost race for a number is run again. Each was won by somebody.
 const ROUNDS: usize = 64;
-/// Lines that are fetched at the same time.
-const AT_ONCE: usize = 8;
-/// How long trouble of the bucket is waited out.
+/// How long trouble of the shelf is waited out.
 const PATIENCE: Span = Span::from_mins(1);
 
 /// A log: in which folder of a scope, and which chain it is.
@@ -42,33 +38,25 @@ impl Log {
     }
 }
 
-/// What became of a line.
-enum Put {
-    Made,
-    /// There is another one of its number.
-    Lost,
-    Troubled(Trouble),
-}
-
 /// What is about to be written, and what its writer wants to know afterwards.
 pub(super) type Next<'a, L, T> = BoxFuture<'a, Result<(L, T), Trouble>>;
 
-impl S3Store {
-    pub(super) fn line_key(&self, scope: &Scope, log: Log, number: u64) -> String {
-        self.key(scope, &format!("{}/{number:016}.json", log.folder))
+impl Records {
+    pub(super) fn log_key(scope: &Scope, log: Log) -> String {
+        Self::key(scope, &format!("{}/", log.folder))
+    }
+
+    pub(super) fn line_key(scope: &Scope, log: Log, number: u64) -> String {
+        Self::key(scope, &format!("{}/{number:016}.json", log.folder))
     }
 
     /// The numbers of the lines after one, in order.
     pub(super) async fn numbers(&self, scope: &Scope, log: Log, after: u64) -> Result<Vec<u64>, Trouble> {
-        let prefix = self.key(scope, &format!("{}/", log.folder));
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(&prefix);
-        let request = request.start_after(self.line_key(scope, log, after));
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| self.failed("list", &prefix, &error))?;
-        let keys = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
+        let prefix = Self::log_key(scope, log);
+        let after_key = Self::line_key(scope, log, after);
+        let keys = self.shelf.list(&prefix, Some(&after_key)).await?;
         let number = |key: &str| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse().ok();
-        let numbers = keys.filter_map(|object| number(&object.key?));
+        let numbers = keys.iter().filter_map(|key| number(key));
         let mut numbers: Vec<u64> = numbers.filter(|number| *number > after).collect();
         numbers.sort_unstable();
         Ok(numbers)
@@ -81,7 +69,9 @@ impl S3Store {
         log: Log,
         number: u64,
     ) -> Result<Option<L>, Trouble> {
-        let Some((bytes, _)) = self.get(&self.line_key(scope, log, number)).await? else { return Ok(None) };
+        let Some((bytes, _)) = self.shelf.get(&Self::line_key(scope, log, number)).await? else {
+            return Ok(None);
+        };
         let line = serde_json::from_slice(&bytes);
         Ok(Some(line.map_err(|error| log.damaged(scope, number, error))?))
     }
@@ -93,19 +83,17 @@ impl S3Store {
         log: Log,
         numbers: Vec<u64>,
     ) -> Result<Vec<L>, Trouble> {
-        let mut fetches = Vec::new();
-        for number in numbers {
-            let fetch = async move {
-                let line: Option<L> = self.line(scope, log, number).await?;
-                line.ok_or_else(|| Trouble::from(log.damaged(scope, number, "it is gone")))
-            };
-            fetches.push(fetch.boxed());
+        let keys: Vec<String> = numbers.iter().map(|number| Self::line_key(scope, log, *number)).collect();
+        let mut lines = Vec::with_capacity(keys.len());
+        for (bytes, number) in self.shelf.many(&keys).await?.into_iter().zip(numbers) {
+            let bytes = bytes.ok_or_else(|| log.damaged(scope, number, "it is gone"))?;
+            lines.push(serde_json::from_slice(&bytes).map_err(|error| log.damaged(scope, number, error))?);
         }
-        stream::iter(fetches).buffered(AT_ONCE).try_collect().await
+        Ok(lines)
     }
 
     /// Writes a line that follows the last one: again when somebody else was faster, and again, after longer and longer
-    /// waits, when the bucket has trouble that passes. One whose answer was lost is looked for before it is repeated.
+    /// waits, when the shelf has trouble that passes. One whose answer was lost is looked for before it is repeated.
     pub(super) async fn add<'a, L, T>(
         &'a self,
         scope: &'a Scope,
@@ -116,7 +104,7 @@ impl S3Store {
         L: Line + Serialize + DeserializeOwned + Send + Sync,
         T: Send,
     {
-        let mut patience = Backoff::new(self.pool.clock(), PATIENCE);
+        let mut patience = Backoff::new(self.shelf.clock(), PATIENCE);
         let mut unsure: Option<(L, T)> = None;
         let mut races = 0;
         while races < ROUNDS {
@@ -140,10 +128,10 @@ impl S3Store {
                     continue;
                 }
             };
-            match self.put_line(scope, log, &line).boxed().await? {
-                Put::Made => return Ok((line, told)),
-                Put::Lost => races += 1,
-                Put::Troubled(trouble) => {
+            match self.put_line(scope, log, &line).boxed().await {
+                Ok(Put::Made) => return Ok((line, told)),
+                Ok(Put::Lost) => races += 1,
+                Err(trouble) => {
                     unsure = Some((line, told));
                     patience.wait(trouble).await?;
                 }
@@ -152,22 +140,9 @@ impl S3Store {
         Err(unavailable(format!("too many write to the {} of {} at once", log.chain, scope.blueprint)))
     }
 
-    async fn put_line<L: Line + Serialize>(
-        &self,
-        scope: &Scope,
-        log: Log,
-        line: &L,
-    ) -> Result<Put, StoreError> {
-        let key = self.line_key(scope, log, line.seq());
+    async fn put_line<L: Line + Serialize>(&self, scope: &Scope, log: Log, line: &L) -> Result<Put, Trouble> {
         let body = serde_json::to_vec(line).map_err(unavailable)?;
-        let clients = self.pool.writing(&self.region).await;
-        let request = clients.s3.put_object().bucket(&self.place.bucket).key(&key);
-        let request = request.content_type("application/json").if_none_match("*");
-        Ok(match request.body(ByteStream::from(body)).send().boxed().await {
-            Ok(_) => Put::Made,
-            Err(error) if is_lost_race(error.code()) => Put::Lost,
-            Err(error) => Put::Troubled(self.failed("write", &key, &error)),
-        })
+        self.shelf.put(&Self::line_key(scope, log, line.seq()), body, When::Absent).await
     }
 
     /// Takes lines in that come from another store, in order, so that what is there is always a beginning. Lines that are
@@ -177,12 +152,12 @@ impl S3Store {
         L: Line + Serialize + DeserializeOwned + Send + Sync,
     {
         for line in lines {
-            let mut patience = Backoff::new(self.pool.clock(), PATIENCE);
+            let mut patience = Backoff::new(self.shelf.clock(), PATIENCE);
             loop {
-                let trouble = match self.put_line(scope, log, line).boxed().await? {
-                    Put::Made => break,
-                    Put::Troubled(trouble) => trouble,
-                    Put::Lost => match self.line::<L>(scope, log, line.seq()).await {
+                let trouble = match self.put_line(scope, log, line).boxed().await {
+                    Ok(Put::Made) => break,
+                    Err(trouble) => trouble,
+                    Ok(Put::Lost) => match self.line::<L>(scope, log, line.seq()).await {
                         Ok(Some(there)) if there.hash() == line.hash() => break,
                         Ok(_) => return Err(StoreError::Taken { scope: scope.clone() }),
                         Err(trouble) => trouble,

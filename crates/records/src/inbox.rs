@@ -1,9 +1,9 @@
-//! The inbox on S3: a log of messages to whoever holds a lease.
+//! The inbox: a log of messages to whoever holds a lease.
 
 use futures::FutureExt;
 
-use super::s3_lines::{Log, Next};
-use super::s3_store::S3Store;
+use super::lines::{Log, Next};
+use super::store::Records;
 use rgctl_model::chain;
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::ports::{Chain, StoreError};
@@ -12,7 +12,7 @@ use rgctl_schema::time::Moment;
 
 const INBOX: Log = Log { folder: "inbox", chain: Chain::Inbox };
 
-impl S3Store {
+impl Records {
     pub(super) async fn post_now(
         &self,
         scope: &Scope,

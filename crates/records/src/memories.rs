@@ -1,16 +1,15 @@
-//! Checkpoints and blobs on S3, each an object of its own.
+//! Checkpoints and blobs, each an object of its own.
 //!
 //! **Invariant:** a checkpoint counts only where the chain of the record leads to it, so that it does not matter who put it, or
 //! when.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_s3::primitives::ByteStream;
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
-use super::s3_store::{S3Store, check, unavailable};
-use super::s3_trouble::Trouble;
+use super::shelf::{Trouble, When, unavailable};
+use super::store::{Records, check};
 use rgctl_model::checkpoint::{BLOB_BYTES_MAX, BLOBS_MAX, BlobKey, CHECKPOINT_BYTES_MAX, Checkpoint};
 use rgctl_model::journal::Entry;
 use rgctl_model::ports::archive::WholeRecord;
@@ -42,10 +41,10 @@ fn read_checkpoint(bytes: Vec<u8>) -> Option<Checkpoint> {
     })
 }
 
-impl S3Store {
+impl Records {
     /// The checkpoint, whatever it is worth; one that cannot be read is worth nothing.
     pub(super) async fn kept_checkpoint(&self, scope: &Scope) -> Result<Option<Checkpoint>, Trouble> {
-        let found = self.get(&self.key(scope, "checkpoint.json")).await?;
+        let found = self.shelf.get(&Self::key(scope, "checkpoint.json")).await?;
         Ok(found.and_then(|(bytes, _)| read_checkpoint(bytes)))
     }
 
@@ -97,15 +96,12 @@ impl S3Store {
         let mut body = serde_json::to_string(&title).map_err(unavailable)?;
         body.push('\n');
         body.push_str(&checkpoint.state);
-        Ok(self.put(&self.key(scope, "checkpoint.json"), body.into_bytes()).await?)
+        Ok(self.put(&Self::key(scope, "checkpoint.json"), body.into_bytes()).await?)
     }
 
-    /// Puts an object in the place of whatever is there. Repeating it does no harm, so that the SDK may.
+    /// Puts an object in the place of whatever is there.
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), Trouble> {
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.put_object().bucket(&self.place.bucket).key(key);
-        let request = request.content_type("application/octet-stream").body(ByteStream::from(body));
-        request.send().boxed().await.map(drop).map_err(|error| self.failed("write", key, &error))
+        self.shelf.put(key, body, When::Always).await.map(drop)
     }
 
     /// Takes in what comes from another store.
@@ -118,13 +114,13 @@ impl S3Store {
             self.keep_checkpoint(scope, checkpoint).await?;
         }
         for (name, bytes) in &record.blobs {
-            self.put(&self.blob_key(scope, name), bytes.clone()).await?;
+            self.put(&Self::blob_key(scope, name), bytes.clone()).await?;
         }
         Ok(())
     }
 
-    fn blob_key(&self, scope: &Scope, name: &BlobKey) -> String {
-        self.key(scope, &format!("blobs/{name}"))
+    fn blob_key(scope: &Scope, name: &BlobKey) -> String {
+        Self::key(scope, &format!("blobs/{name}"))
     }
 
     pub(super) async fn blob_now(
@@ -132,7 +128,7 @@ impl S3Store {
         scope: &Scope,
         name: &BlobKey,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.get(&self.blob_key(scope, name)).await?.map(|(bytes, _)| bytes))
+        Ok(self.shelf.get(&Self::blob_key(scope, name)).await?.map(|(bytes, _)| bytes))
     }
 
     pub(super) async fn put_blob_now(
@@ -144,9 +140,9 @@ impl S3Store {
         let what = || format!("bytes of the blob {name} of {}", scope.blueprint);
         StoreError::check_size(what, bytes.len(), BLOB_BYTES_MAX)?;
         self.check_here(scope).await?;
-        let key = self.blob_key(scope, name);
+        let key = Self::blob_key(scope, name);
         // They are counted when one is added; that is seldom.
-        if self.get(&key).await?.is_none() {
+        if self.shelf.get(&key).await?.is_none() {
             let what = || format!("blobs of {}", scope.blueprint);
             StoreError::check_size(what, self.blob_names(scope).await?.len() + 1, BLOBS_MAX)?;
         }
@@ -154,13 +150,9 @@ impl S3Store {
     }
 
     async fn blob_names(&self, scope: &Scope) -> Result<Vec<BlobKey>, StoreError> {
-        let below = self.key(scope, "blobs/");
-        let clients = self.pool.reading(&self.region).await;
-        let request = clients.s3.list_objects_v2().bucket(&self.place.bucket).prefix(&below);
-        let pages = request.into_paginator().send().collect::<Result<Vec<_>, _>>().await;
-        let pages = pages.map_err(|error| self.failed("list", &below, &error))?;
-        let objects = pages.into_iter().flat_map(|page| page.contents.unwrap_or_default());
-        Ok(objects.filter_map(|object| BlobKey::new(object.key?.strip_prefix(&below)?)).collect())
+        let below = Self::key(scope, "blobs/");
+        let keys = self.shelf.list(&below, None).await?;
+        Ok(keys.iter().filter_map(|key| BlobKey::new(key.strip_prefix(&below)?)).collect())
     }
 
     pub(super) async fn blobs_now(&self, scope: &Scope) -> Result<BTreeMap<BlobKey, Vec<u8>>, StoreError> {
