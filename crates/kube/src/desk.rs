@@ -4,13 +4,14 @@
 //! uid goes along, so that one of its name that was made anew is left alone.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::config::KubeConfigOptions;
-use kube::{Client, Config};
 use serde_json::{Value, json};
 
+use crate::client::{Use, connect as connect_as};
 use crate::item::{Item, Place, Watched};
 use crate::kinds::{API_VERSION, OPERATOR};
+use crate::place::Cluster;
 use crate::watch::resource;
 
 /// How often a write is tried that somebody else came before.
@@ -50,16 +51,9 @@ impl From<kube::Error> for DeskError {
 
 /// A client for a context of the kubeconfig; without one for the present context, or the cluster that this runs in.
 pub async fn connect(context: Option<&str>) -> Result<Client, DeskError> {
-    let away = |why: String| DeskError::Away { why };
-    let config = match context {
-        Some(context) => {
-            let options =
-                KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-            Config::from_kubeconfig(&options).await.map_err(|error| away(crate::in_words(&error)))?
-        }
-        None => Config::infer().await.map_err(|error| away(crate::in_words(&error)))?,
-    };
-    Client::try_from(config).map_err(|error| away(crate::in_words(&error)))
+    let cluster = context.map_or(Cluster::Here, |context| Cluster::Context(context.to_owned()));
+    let client = connect_as(&cluster, "rgctl-operator", Use::Watches).await;
+    client.map_err(|error| DeskError::Away { why: error.to_string() })
 }
 
 /// Writes.
