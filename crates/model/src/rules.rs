@@ -37,6 +37,13 @@ choices! {
         /// Nothing.
         Ignore = "ignore",
     }
+    /// What becomes of the stores of a blueprint that is deleted.
+    pub enum Deletion {
+        /// They stay, whoever deletes it.
+        Retain = "retain",
+        /// They go with it, on consent, each with a final snapshot.
+        Snapshot = "snapshot",
+    }
     /// Whether work of a kind may be done.
     pub enum Allowance {
         /// Never, not even when asked for.
@@ -74,6 +81,9 @@ section! {
         consent: Allowances = Allowances::usual();
         /// Bounds on cost.
         cost: Option<CostPolicy>;
+        /// What becomes of its stores when the blueprint is deleted. Without a word `rgctl destroy` works, and a resource that
+        /// is deleted in a cluster leaves them.
+        deletion: Option<Deletion>;
     }
     /// Whether work that may lose data may be done.
     pub struct Allowances {
@@ -227,5 +237,10 @@ impl Policies {
             DestructiveAction::Window => Allowance::Ask,
         };
         allowance == Allowance::Never
+    }
+
+    /// Whether its stores stay, whoever deletes the blueprint.
+    pub fn retains(&self) -> bool {
+        self.deletion == Some(Deletion::Retain)
     }
 }

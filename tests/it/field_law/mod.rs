@@ -35,6 +35,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("Blueprint.spec.stores[WarehouseStore].purpose", PURPOSE),
     ("Blueprint.spec.stores[CacheStore].deletionProtection", UNPROTECTED),
     ("Blueprint.spec.stores[WarehouseStore].deletionProtection", UNPROTECTED),
+    ("Blueprint.spec.policies.deletion", DELETION),
     (
         "Blueprint.spec.stores[CacheStore].logs[]",
         "said to be without effect (RG0411): the delivery is set up by hand",
@@ -44,6 +45,7 @@ const LABELS: &str =
     "for the tools around a document, which select by it; a document is a Kubernetes object too";
 const ANNOTATIONS: &str = "remarks of other people and tools, which are theirs";
 const UNPROTECTED: &str = "said to be without effect (RG0411): the service has no such protection";
+const DELETION: &str = "asked when everything goes, by `rgctl destroy` and by an operator: scenario 49";
 const PURPOSE: &str = "prose for people, printed beside the store and read by nothing else";
 
 /// Fields whose removal from the text is neither made nor said in a world that has them: unset means unmanaged, until the

@@ -76,6 +76,12 @@ pub fn strictest(one: &Answer, other: Answer) -> Answer {
 }
 
 fn consents(step: &Step, asked: &GateInput<'_>) -> Option<Answer> {
+    if step.why == Reason::Destroy && asked.rules.iter().any(|rules| rules.policies.retains()) {
+        return Some(no(
+            "the blueprint says `policies.deletion: retain`: its stores stay, whoever deletes it",
+            "take it out of the blueprint, or write `snapshot`, if they are meant to go",
+        ));
+    }
     let forbidden =
         |act: &&ConsentRequest| asked.rules.iter().any(|rules| rules.policies.forbids(act.action));
     if let Some(act) = step.requires.iter().find(forbidden) {

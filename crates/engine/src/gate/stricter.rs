@@ -23,6 +23,10 @@ pub fn stricter(own: &[Rules], more: &[Rules]) -> BTreeSet<String> {
     if more.iter().filter_map(windows).any(|window| !own_windows.contains(&window)) {
         found.insert("`policies.maintenance`".to_owned());
     }
+    let retains = |rules: &[Rules]| rules.iter().any(|rules| rules.policies.retains());
+    if retains(more) && !retains(own) {
+        found.insert("`policies.deletion: retain`".to_owned());
+    }
     for rules in more {
         let frozen = rules.calendar.iter().filter(|entry| entry.freeze != Freeze::Off);
         let new = frozen.filter(|entry| !own.iter().any(|own| freezes_as_much(own, rules, entry)));
