@@ -11,7 +11,7 @@ use rgctl_schema::{choices, section};
 
 // The gate obeys them long after the blueprint has been read, so that they are part of desired state.
 pub use rgctl_model::rules::{
-    Allowance, Allowances, CalendarEntry, CostPolicy, Enforcement, Freeze, Policies, Repeats,
+    Allowance, Allowances, CalendarEntry, CostPolicy, Deletion, Enforcement, Freeze, Policies, Repeats,
 };
 
 choices! {

@@ -273,7 +273,7 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
-/// Bounds within which a number is chosen, both included. A bare number means exactly that many.
+/// Bounds within which a number is chosen, both included: `2..8`. A bare number means exactly that many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Between {
     /// The least.
@@ -315,26 +315,45 @@ crate::section! {
 
 impl Setting for Between {
     fn decode(tree: &Tree, reader: &mut Reader<'_>) -> Option<Self> {
-        if matches!(tree.data, Data::Number(_)) {
-            return u32::decode(tree, reader).map(Self::exactly);
-        }
-        let Bounds { min, max } = reader.section::<Bounds>(tree)?;
+        let (min, max, mark) = match &tree.data {
+            Data::Number(_) => return u32::decode(tree, reader).map(Self::exactly),
+            Data::Text(_) => {
+                let (min, max) = parsed(tree, reader, &BETWEEN, parse_bounds)?;
+                (min, max, tree.mark)
+            }
+            Data::Null | Data::Flag(_) | Data::Seq(_) | Data::Map(_) => {
+                let Bounds { min, max } = reader.section::<Bounds>(tree)?;
+                (min, max, tree.get("min").map_or(tree.mark, |min| min.mark))
+            }
+        };
         if min > max {
-            let mark = tree.get("min").map_or(tree.mark, |min| min.mark);
             let problem = reader
-                .error(codes::MIN_OVER_MAX, mark, format!("`min` is {min}, but `max` is {max}"))
+                .error(codes::MIN_OVER_MAX, mark, format!("the least is {min}, but the most is {max}"))
                 .label(format!("more than {max}"))
-                .help(format!("write `{{ min: {max}, max: {min} }}` if they were exchanged"));
+                .help(format!("write `\"{max}..{min}\"` if they were exchanged"));
             reader.report(problem);
             return None;
         }
         Some(Self { min, max })
     }
     fn encode(&self) -> Option<Value> {
-        Bounds { min: self.min, max: self.max }.encode()
+        let Self { min, max } = self;
+        Some(if min == max { Value::from(*min) } else { Value::from(format!("{min}..{max}")) })
     }
     fn shape() -> Shape {
-        Shape::Either(Box::new(u32::shape()), Box::new(Shape::Section(Bounds::table())))
+        Shape::Either(Box::new(Shape::Scalar(BETWEEN)), Box::new(Shape::Section(Bounds::table())))
+    }
+}
+
+/// `2..8`, or `3` for exactly that many.
+fn parse_bounds(text: &str) -> Option<(u32, u32)> {
+    let number = |text: &str| {
+        let text = text.trim();
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    };
+    match text.split_once("..") {
+        Some((min, max)) => Some((number(min)?, number(max)?)),
+        None => number(text).map(|exactly| (exactly, exactly)),
     }
 }
 crate::setting_serde!(Between);
@@ -363,9 +382,23 @@ const PER_MONTH: Scalar =
     text("growth", "Growth from one month to the next in percent.", r"^-?[0-9]+(\.[0-9]+)? ?%$", "15%");
 const FACTOR: Scalar = text("factor", "A multiple of what is normal.", r"^[0-9]+(\.[0-9]+)? ?x$", "3x");
 const HALVES: Scalar = Scalar {
-    json: &["number"],
-    pattern: None,
-    ..text("capacity", "A capacity in steps of one half.", "", "0.5")
+    json: &["string", "number"],
+    ..text(
+        "capacity",
+        "A capacity in steps of one half; a half in quotes, since not every tool gives a fraction back as it was.",
+        r"^[0-9]+(\.[05])?$",
+        "\"0.5\"",
+    )
+};
+const BETWEEN: Scalar = Scalar {
+    json: &["string", "integer"],
+    bounds: Some((0, 4_294_967_295)),
+    ..text(
+        "range",
+        "The least and the most, both included, such as `\"2..8\"`; a bare number means exactly that many.",
+        r"^[0-9]+( ?\.\. ?[0-9]+)?$",
+        "\"2..8\"",
+    )
 };
 
 const TIME_OF_DAY: Scalar =
@@ -429,5 +462,28 @@ mod tests {
         }
         assert_eq!(Factor::parse("0x"), None);
         assert_eq!(Halves::parse("0.3"), None);
+    }
+
+    #[test]
+    fn bounds_are_one_word_a_number_or_a_section_and_are_written_as_one_word() {
+        use crate::section::from_json;
+        use serde_json::json;
+        let read = |value: Value| from_json::<Between>(&value);
+        let both = Between { min: 2, max: 8 };
+        for same in [json!("2..8"), json!("2 .. 8"), json!({ "min": 2, "max": 8 })] {
+            assert_eq!(read(same), Ok(both));
+        }
+        assert_eq!(read(json!("3")), Ok(Between::exactly(3)));
+        assert_eq!(both.encode(), Some(json!("2..8")));
+        assert_eq!(Between::exactly(3).encode(), Some(json!(3)));
+        for (wrong, code) in [
+            ("8..2", codes::MIN_OVER_MAX),
+            ("2..", codes::BAD_QUANTITY),
+            ("2-8", codes::BAD_QUANTITY),
+            ("2..99999999999", codes::BAD_QUANTITY),
+            ("+2..8", codes::BAD_QUANTITY),
+        ] {
+            assert_eq!(read(json!(wrong)).unwrap_err().iter().next().unwrap().code, code, "{wrong}");
+        }
     }
 }

@@ -248,7 +248,8 @@ impl Row {
         }
     }
 
-    fn schema_doc(&self) -> String {
+    /// What it means, with the words that may stand there, or what may be written.
+    pub fn schema_doc(&self) -> String {
         let mut doc = self.doc.to_owned();
         match &self.shape {
             Shape::Choice(choice) => {

@@ -33,9 +33,9 @@ section! {
         /// Machine class of all members; by default derived from demand.
         class: Option<String> => "db.r6g.2xlarge";
         /// Replicas beside the writer in the primary region, up to 15; by default derived from demand.
-        readers: Option<Between> => "{ min: 1, max: 8 }";
+        readers: Option<Between> => "\"1..8\"";
         /// Replicas in each secondary region, up to 16; by default what is needed to take over.
-        secondary_readers: Option<Between> => "{ min: 1, max: 8 }";
+        secondary_readers: Option<Between> => "\"1..8\"";
         /// Serverless capacity in place of machines of a class.
         serverless: Option<DocumentServerless>;
         /// How storage is billed; by default the cheaper for the derived load.

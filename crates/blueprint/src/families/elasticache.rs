@@ -64,9 +64,9 @@ section! {
         /// Node class; by default derived from demand.
         class: Option<String> => "cache.r7g.xlarge";
         /// Shards; by default derived from demand.
-        shards: Option<Between> => "{ min: 2, max: 12 }";
+        shards: Option<Between> => "\"2..12\"";
         /// Replicas of each shard, up to 5; by default derived from the objectives.
-        replicas_per_shard: Option<Between> => "{ min: 1, max: 3 }";
+        replicas_per_shard: Option<Between> => "\"1..3\"";
         /// Whether keys are spread over shards; by default they are when more than one shard is allowed.
         cluster_mode: Option<ClusterMode>;
         /// Serverless capacity in place of nodes.

@@ -48,7 +48,7 @@ section! {
         /// Node class; by default derived from demand.
         class: Option<String> => "ra3.4xlarge";
         /// Nodes; by default derived from demand.
-        nodes: Option<Between> => "{ min: 2, max: 8 }";
+        nodes: Option<Between> => "\"2..8\"";
         /// Serverless capacity in place of nodes.
         serverless: Option<WarehouseServerless>;
         /// Copies of snapshots in the secondary regions; by default on, where the cell has any.

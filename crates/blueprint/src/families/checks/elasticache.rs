@@ -219,7 +219,7 @@ fn cache(store: &CacheStore, at: &str, found: &mut Vec<Finding>) {
         contradiction(
             "pattern",
             "confirmed writes that have not reached the origin die with their node",
-            "write `replicasPerShard: { min: 1, … }`, or another pattern",
+            "let `replicasPerShard` begin at 1, or write another pattern",
         );
     }
 }

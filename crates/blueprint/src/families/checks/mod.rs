@@ -221,7 +221,7 @@ fn second_copy(
     if around.availability < NEEDS_SECOND_COPY {
         return None;
     }
-    let better = format!("{{ min: 1, max: {} }}", range.max.max(1));
+    let better = format!("\"1..{}\"", range.max.max(1));
     Some(
         Finding::error(
             codes::AVAILABILITY_TOPOLOGY,
