@@ -9,11 +9,8 @@
 
 pub mod adapters;
 pub mod agent;
-pub mod agent_accounts;
 pub mod agent_args;
-mod agent_consents;
 mod agent_done;
-mod agent_heard;
 pub mod agent_orders;
 pub mod agent_organ;
 pub mod agent_texts;
@@ -46,6 +43,8 @@ pub mod operator_args;
 mod operator_feed;
 #[cfg(feature = "kube")]
 mod operator_organ;
+#[cfg(feature = "kube")]
+pub mod operator_print;
 pub mod output;
 pub mod overlay;
 pub mod overlay_args;

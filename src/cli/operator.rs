@@ -6,7 +6,6 @@ use tokio::sync::mpsc;
 
 use super::adapters;
 use super::agent::{bound, keep_pace, summary};
-use super::agent_accounts::Accounts;
 use super::agent_organ::{Means, Turns};
 use super::agent_texts::Language;
 use super::error::Failure;
@@ -15,6 +14,7 @@ use super::figures;
 use super::operator_args::{OperatorCommand, OperatorRunArgs};
 use super::operator_feed::{Cluster, Feed, Watches};
 use super::operator_organ::OperatorTurns;
+use super::operator_print;
 use super::output::Output;
 use super::settings::Settings;
 use super::signals::{self, StopRequest};
@@ -42,6 +42,9 @@ const ORDERS: Span = Span::from_mins(1);
 pub async fn run(command: &OperatorCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     match command {
         OperatorCommand::Run(args) => work(args, settings, output).await,
+        OperatorCommand::Crds => operator_print::crds(output),
+        OperatorCommand::Manifests(args) => operator_print::manifests(args, output),
+        OperatorCommand::Chart(args) => operator_print::chart(args, output),
     }
 }
 
@@ -72,9 +75,7 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     let (texts, stop) = (Texts::default(), StopRequest::default());
     let (sim, clock, account) = (adapters.sim.clone(), Arc::clone(&adapters.clock), adapters.cloud_word());
     let sources = Sources::new(language.clone(), args.own_namespace.clone()).map_err(bad)?;
-    let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
-    let means =
-        Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop: stop.clone() };
+    let means = Means { adapters, observer, texts: Arc::clone(&texts), language, stop: stop.clone() };
     let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces));
     let organ = OperatorTurns::new(
         Turns::acting(means, None),

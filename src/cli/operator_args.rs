@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::agent_args::{LISTEN, LogForm, PaceArgs};
 use super::args::span;
+use super::operator_print::{ChartArgs, ManifestsArgs, namespace};
 use rgctl_schema::time::Span;
 
 /// What to do with the operator.
@@ -13,6 +14,12 @@ use rgctl_schema::time::Span;
 pub enum OperatorCommand {
     /// Bring the blueprints of a cluster into shape, for as long as it runs
     Run(OperatorRunArgs),
+    /// Print the definitions of the custom resources, for `kubectl apply --server-side -f -`
+    Crds,
+    /// Print rights, admission policies and the deployment
+    Manifests(ManifestsArgs),
+    /// Write the same as two Helm charts: `rgctl-crds`, whose definitions stay when it goes, and `rgctl-operator`
+    Chart(ChartArgs),
 }
 
 /// Which cluster.
@@ -30,10 +37,10 @@ pub struct OperatorRunArgs {
     #[command(flatten)]
     pub cluster: ClusterArgs,
     /// Namespaces whose blueprints it brings into shape; repeat, or separate by commas [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = namespace)]
     pub namespaces: Vec<String>,
     /// Its own namespace: regions there are for the blueprints of all
-    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "rgctl-system")]
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "rgctl-system", value_parser = namespace)]
     pub own_namespace: String,
     /// Only observe and plan: nothing is carried out, and nothing can be approved
     #[arg(long)]

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
 
 mod harness;
+mod kinds;
 mod leader;
 #[allow(dead_code, reason = "what the next test needs of a control plane")]
 mod plane;

@@ -1,7 +1,6 @@
 //! The agent: its queue, its folder of blueprints, its listener, its loop.
 
 mod files;
-mod pauses;
 mod process;
 mod queue;
 mod serve;
