@@ -1,16 +1,16 @@
 //! A Kubernetes API server behind the ports of rgctl: the custom resources, the record in ConfigMaps, the leader's lease, and what
 //! is watched. Nothing here decides; what the resources look like needs no client (feature `kube`).
 
-pub mod crds;
 #[cfg(feature = "kube")]
 pub mod client;
+pub mod crds;
 #[cfg(feature = "kube")]
 pub mod desk;
 pub mod item;
 pub mod kinds;
-pub mod manifests;
 #[cfg(feature = "kube")]
 pub mod leader;
+pub mod manifests;
 pub mod place;
 #[cfg(feature = "kube")]
 pub mod record;
