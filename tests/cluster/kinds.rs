@@ -236,24 +236,25 @@ fn an_override_is_scaled_by_kubectl_and_is_about_the_same_for_ever() {
     // What an HPA reads: how many there are, and a selector that is not empty.
     let status = r#"{"status":{"current":3,"selector":"rgctl.dev/override=u"}}"#;
     admin(&["patch", "override", "up", "--subresource=status", "--type=merge", "-p", status]);
-    let path = format!("/apis/rgctl.dev/v1alpha1/namespaces/{namespace}/overrides/up/scale");
-    let scale: Value = serde_json::from_str(&plane.kubectl(&User::Admin, &["get", "--raw", &path])).unwrap();
+    let address = format!("/apis/rgctl.dev/v1alpha1/namespaces/{namespace}/overrides/up/scale");
+    let scale: Value =
+        serde_json::from_str(&plane.kubectl(&User::Admin, &["get", "--raw", &address])).unwrap();
     assert_eq!(scale["spec"]["replicas"], 5);
     assert_eq!(
         (&scale["status"]["replicas"], &scale["status"]["selector"]),
         (&json!(3), &json!("rgctl.dev/override=u"))
     );
-    let patch = |what: &str| {
+    let changed = |what: &str| {
         let arguments = ["patch", "override", "up", "-n", &namespace, "--type=merge", "-p", what];
         plane.try_kubectl(&User::Admin, &arguments, "")
     };
-    let told = refused(&patch(r#"{"spec":{"region":"eu-west-1"}}"#));
+    let told = refused(&changed(r#"{"spec":{"region":"eu-west-1"}}"#));
     assert!(told.contains("never changes"), "{told}");
-    let told = refused(&patch(r#"{"spec":{"then":"return"}}"#));
+    let told = refused(&changed(r#"{"spec":{"then":"return"}}"#));
     assert!(told.contains("`until`"), "{told}");
-    let told = refused(&patch(r#"{"spec":{"axis":"class"}}"#));
+    let told = refused(&changed(r#"{"spec":{"axis":"class"}}"#));
     assert!(told.contains("Unsupported value"), "{told}");
-    assert!(patch(r#"{"spec":{"then":"return","until":"2026-12-04T10:00:00Z"}}"#).status.success());
+    assert!(changed(r#"{"spec":{"then":"return","until":"2026-12-04T10:00:00Z"}}"#).status.success());
 }
 
 /// Binds a role to a user in a namespace, and waits until the API server knows.

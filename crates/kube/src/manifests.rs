@@ -61,6 +61,9 @@ pub fn manifests(wanted: &Installation) -> String {
     if !wanted.namespaces.is_empty() {
         arguments.push(format!("--namespaces={}", wanted.namespaces.join(",")));
     }
+    if !wanted.arguments.iter().any(|word| word == "--store" || word.starts_with("--store=")) {
+        arguments.push(format!("--store=kube:///{}", wanted.namespace));
+    }
     arguments.extend(wanted.arguments.iter().cloned());
     let values = [
         ("NAMESPACE", wanted.namespace.clone()),
@@ -106,6 +109,7 @@ pub fn charts() -> Vec<(String, String)> {
     );
     let arguments = "{{- define \"rgctl.args\" -}}\n\
         {{- $args := list \"operator\" \"run\" \"--listen=0.0.0.0:9464\" }}\n\
+        {{- $args = append $args (printf \"--store=%s\" (.Values.store | default (printf \"kube:///%s\" .Release.Namespace))) }}\n\
         {{- with .Values.namespaces }}{{- $args = append $args (printf \"--namespaces=%s\" (join \",\" .)) }}{{- end }}\n\
         {{- toJson (concat $args .Values.args) }}\n\
         {{- end }}\n";
@@ -139,7 +143,7 @@ pub fn charts() -> Vec<(String, String)> {
     files
 }
 
-/// What a first try of the chart is given: the embedded cloud, and the record beside the operator.
+/// What a first try of the chart is given: the embedded cloud.
 const TRIAL: [&str; 2] = ["--cloud", "sim"];
 
 /// A text that the charts' language leaves as it is.
