@@ -27,7 +27,7 @@ fn walk(node: &Value, at: &str, found: &mut Vec<String>) {
         Some("array") if !has("items") || !has("maxItems") => broken("a list without items or bound"),
         Some("string") if !has("maxLength") => broken("a text without bound"),
         Some("object") if has("additionalProperties") && !has("maxProperties") => {
-            broken("a map without bound")
+            broken("a map without bound");
         }
         _ => {}
     }
@@ -127,8 +127,8 @@ fn fits(value: &Value, node: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn text() -> Option<String> {
-    Some("x".to_owned())
+fn text() -> String {
+    "x".to_owned()
 }
 
 fn cost() -> document::Cost {
@@ -158,11 +158,11 @@ fn full_plan() -> PlanSpec {
             id: "1".to_owned(),
             does: "x".to_owned(),
             why: "y".to_owned(),
-            disturbs: text(),
+            disturbs: Some(text()),
             consents: vec!["delete:a@b".to_owned()],
         }],
         consents: vec!["delete:a@b".to_owned()],
-        disturbance: text(),
+        disturbance: Some(text()),
         cost_now: Some(cost()),
         cost_after: Some(cost()),
         work: [("1".to_owned(), "d".to_owned())].into(),
@@ -174,34 +174,35 @@ fn whatever_the_operator_says_is_defined_so_that_nothing_is_dropped() {
     let condition = one_condition();
     let status = BlueprintStatus {
         observed_generation: Some(1),
-        last_handled_reconcile_at: text(),
+        last_handled_reconcile_at: Some(text()),
         conditions: vec![condition.clone()],
-        plan: text(),
-        run: text(),
-        account: text(),
+        plan: Some(text()),
+        run: Some(text()),
+        account: Some(text()),
         drift: Some(1),
         cost: Some(cost()),
         regions: vec!["us-east-1".to_owned()],
         stores: vec![document::StoreStatus {
             name: "a".to_owned(),
             region: "b".to_owned(),
-            phase: text(),
-            endpoint: text(),
-            size: text(),
+            phase: Some(text()),
+            endpoint: Some(text()),
+            size: Some(text()),
             drift: Some(0),
         }],
     };
     let planned = plan::PlanStatus {
         phase: plan::Phase::Superseded,
-        approval: text(),
-        run: text(),
+        approval: Some(text()),
+        run: Some(text()),
         conditions: vec![condition.clone()],
     };
-    let approved = crate::kinds::ApprovalStatus { used_by: text(), conditions: vec![condition.clone()] };
+    let approved =
+        crate::kinds::ApprovalStatus { used_by: Some(text()), conditions: vec![condition.clone()] };
     let scaled = crate::kinds::OverrideStatus {
         observed_generation: Some(1),
         current: Some(3),
-        selector: text(),
+        selector: Some(text()),
         conditions: vec![condition],
     };
     let values = [
