@@ -64,6 +64,13 @@ impl Glances {
         idle.map(|glance| glance.due.min(glance.until)).min()
     }
 
+    /// The clock was set: each is due, and lasts as long again as one that begins.
+    pub fn clock_was_set(&mut self, now: Moment) {
+        for glance in self.all.values_mut() {
+            (glance.due, glance.until) = (now, now + LASTS);
+        }
+    }
+
     /// One has ended: the regions in which something is not as it was.
     pub fn seen(
         &mut self,

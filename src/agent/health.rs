@@ -27,7 +27,6 @@ type Reading = ClockReading;
 
 #[derive(Debug, Default)]
 struct Signs {
-    began: Span,
     loop_seen: Span,
     store_seen: Span,
     store_error: Option<String>,
@@ -63,13 +62,7 @@ impl Health {
     /// An agent that begins now.
     pub fn new(clock: &dyn Clock) -> Self {
         let now = clock.since_boot();
-        Self(Mutex::new(Signs {
-            began: now,
-            loop_seen: now,
-            store_seen: now,
-            source_seen: now,
-            ..Signs::default()
-        }))
+        Self(Mutex::new(Signs { loop_seen: now, store_seen: now, source_seen: now, ..Signs::default() }))
     }
 
     /// The loop lives. Tells by how much the time of day was set since the last sign, if it was.
@@ -160,11 +153,6 @@ impl Health {
             reasons.push(format!("the store does not answer: {why}"));
         }
         Verdict { reasons }
-    }
-
-    /// Since when the agent runs.
-    pub fn uptime(&self, clock: &dyn Clock) -> Span {
-        Span::from_millis(clock.since_boot().as_millis().saturating_sub(self.locked().began.as_millis()))
     }
 
     fn locked(&self) -> MutexGuard<'_, Signs> {

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod observer;
 pub mod organ;
 pub mod queue;
+mod region;
 pub mod serve;
 mod shared;
 mod sights;

@@ -19,7 +19,8 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::sights::{Answer, Found, Sights, Since};
+use super::region::Found;
+use super::sights::{Answer, Sights, Since};
 use rgctl_model::address::Address;
 use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
@@ -29,13 +30,16 @@ use rgctl_model::sweep::{Partition, SightDigest, joined};
 use rgctl_schema::names::{BlueprintName, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
+pub use super::region::{Intervals, RegionFigures};
 pub use super::shared::SharedCloud;
-pub use super::sights::{Intervals, RegionFigures};
 
 /// How long one region is waited for, in real time. A region that is lost ends its look by itself in a minute, since each
 /// call ends then and all lists are asked for at once; this bounds what does not, and leaves room for a thousand pages at
 /// the pace of the rate budget.
 const DEADLINE: Duration = Duration::from_mins(3);
+/// Looks that a turn makes of a region until it is shown one. Two are enough whatever happens meanwhile; more would go on
+/// without end.
+const LOOKS_MAX: u32 = 8;
 /// How long the account's quotas are used that were read: they are raised by hand, in hours.
 const QUOTAS_KEPT: Span = Span::from_hours(1);
 
@@ -123,10 +127,18 @@ impl Observer {
         self.moved.notify_one();
     }
 
-    /// What stands for all that a blueprint has in its regions; nothing until all of them were looked at, or were not
-    /// reached.
-    pub fn digest_of(&self, blueprint: &BlueprintName) -> Option<SightDigest> {
-        self.sights().digest_of(blueprint)
+    /// The clock was set: what was to be done at a moment of the old one is due now.
+    pub fn clock_was_set(&self) {
+        let now = self.clock.now();
+        self.sights().clock_was_set(now);
+        self.quotas.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.moved.notify_one();
+    }
+
+    /// A turn of a blueprint is under way until this is dropped: what is new for it meanwhile it is shown, or told after it.
+    pub fn turn_of(&self, blueprint: BlueprintName) -> Turning<'_> {
+        self.sights().turn_begins(&blueprint);
+        Turning { observer: self, blueprint }
     }
 
     /// The port of the account for one blueprint, which is shown looks that are ten seconds old at most; other ages by
@@ -145,11 +157,6 @@ impl Observer {
             }
             told.await;
         }
-    }
-
-    /// The same without waiting.
-    pub fn take_news(&self) -> BTreeSet<BlueprintName> {
-        self.sights().take_news()
     }
 
     /// Figures of each region.
@@ -244,16 +251,22 @@ impl Observer {
     async fn part(&self, blueprint: &BlueprintName, region: &RegionId, since: Since) -> Found {
         // Before the first question, so that no look ends unheard.
         let mut finished = self.finished.subscribe();
-        loop {
+        let mut looks = 0;
+        while looks < LOOKS_MAX {
             let now = self.clock.now();
             let answer = self.sights().answer(blueprint, region, since, now);
             match answer {
                 Answer::Shown(found) => return found,
-                Answer::Look => self.look_at(region).await,
+                Answer::Look => {
+                    looks += 1;
+                    self.look_at(region).await;
+                }
                 // The sender lives as long as this does.
                 Answer::Wait => drop(finished.changed().await),
             }
         }
+        let now = self.clock.now();
+        self.sights().in_vain(blueprint, region, now)
     }
 
     /// Looks at a region, unless somebody does already.
@@ -279,7 +292,7 @@ impl Observer {
         });
         let now = self.clock.now();
         let found = swept.map(|swept| (swept, partition.into_parts()));
-        let has_news = self.sights().finish(region, &viewers, found, began.elapsed(), now);
+        let has_news = self.sights().finish(region, (&viewers, stamp), found, began.elapsed(), now);
         drop(flight);
         if has_news {
             self.news.notify_one();
@@ -315,6 +328,22 @@ impl Observer {
         if matches!(op, Op::Act { verb, .. } if verb.moves_role()) {
             sights.glances.begin(blueprint, [address.clone()].into_iter().chain(op.beside()), now);
             self.moved.notify_one();
+        }
+    }
+}
+
+/// A turn under way.
+#[must_use]
+#[derive(Debug)]
+pub struct Turning<'a> {
+    observer: &'a Observer,
+    blueprint: BlueprintName,
+}
+
+impl Drop for Turning<'_> {
+    fn drop(&mut self) {
+        if self.observer.sights().turn_ends(&self.blueprint) {
+            self.observer.news.notify_one();
         }
     }
 }

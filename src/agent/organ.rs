@@ -172,12 +172,15 @@ pub trait Organ: Sync {
     fn keep_looking(&self) -> BoxFuture<'_, ()>;
     /// Waits until the world looks different to somebody, and tells to whom.
     fn changed(&self) -> BoxFuture<'_, Vec<Key>>;
+    /// Told that the machine's clock was set: what was to be done at a moment of the old one is due now.
+    fn clock_was_set(&self);
     /// What is known of the looks.
     fn sights(&self) -> Vec<Sight>;
     /// Does what keeps open runs alive between their turns, such as renewing leases; never ends.
     fn keep_open(&self) -> BoxFuture<'_, ()>;
-    /// One turn of a blueprint. It looks at `asked` when it begins and the stop request meanwhile.
-    fn turn<'a>(&'a self, key: &'a Key, asked: Asked) -> BoxFuture<'a, Done>;
+    /// One turn of a blueprint, which begins with this call: what is new for it from now on is shown to it, or told after it.
+    /// It looks at `asked` when it begins and the stop request meanwhile.
+    fn turn(&self, key: Key, asked: Asked) -> BoxFuture<'_, Done>;
     /// What was ordered since the last question; an error where the store does not answer.
     fn orders(&self) -> BoxFuture<'_, Result<Vec<Order>, String>>;
     /// Told when a blueprint is let rest: nothing of it need be kept.

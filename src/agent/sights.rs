@@ -6,46 +6,22 @@
 //! **Invariant:** before and after are told by a stamp that counts what happens, and not by a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::glances::Glances;
+use super::region::{Found, Intervals, Look, Region, RegionFigures, digest_of_gaps, unreached};
 use rgctl_model::address::Address;
 use rgctl_model::observed::{Gap, Inventory};
 use rgctl_model::ports::CloudError;
 use rgctl_model::seen::Seen;
 use rgctl_model::sweep::{Parts, SightDigest, Swept, Viewers};
 use rgctl_schema::names::{BlueprintName, RegionId};
-use rgctl_schema::time::{Moment, Span};
+use rgctl_schema::time::Moment;
 
 /// Objects that one look keeps for blueprints that have changed and do not wait yet. At a start all have: what has no room
 /// waits for the next look, so that ten thousand blueprints need no more memory than some.
 const KEPT_MAX: usize = 10_000;
-
-/// How often a region is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Intervals {
-    /// While nothing is in motion there.
-    pub quiet: Span,
-    /// While something is, at first, and after each look that showed a change.
-    pub motion_min: Span,
-    /// While something is, at most; also for a region that does not answer.
-    pub motion_max: Span,
-}
-
-impl Intervals {
-    /// How old a look may be that a turn is shown without asking for another age.
-    pub const FRESH: Span = Span::from_secs(10);
-}
-
-impl Default for Intervals {
-    /// What nobody of ours changes changes seldom, and is found within minutes; what moves is followed as a run of its own
-    /// follows it.
-    fn default() -> Self {
-        Self { quiet: Span::from_mins(5), motion_min: Span::from_secs(10), motion_max: Span::from_mins(1) }
-    }
-}
 
 /// A blueprint that looks.
 #[derive(Debug, Default)]
@@ -53,74 +29,13 @@ struct Watcher {
     regions: BTreeSet<RegionId>,
     named: BTreeSet<Address>,
     in_motion: bool,
+    /// Turns of it that are under way.
+    turns: u32,
     /// Turns that wait for a look.
     waiting: u32,
     /// After what a look must have begun: the last call in each region, and the last change of what is looked at.
     after: BTreeMap<RegionId, u64>,
     watched: u64,
-}
-
-/// A look that has ended.
-#[derive(Debug)]
-struct Look {
-    stamp: u64,
-    began: Moment,
-    error: Option<CloudError>,
-}
-
-/// What is known of a region.
-#[derive(Debug, Default)]
-struct Region {
-    /// The look under way: its stamp, and when it began.
-    flight: Option<(u64, Moment)>,
-    last: Option<Look>,
-    /// When it was last seen.
-    seen_at: Option<Moment>,
-    gaps: Vec<Gap>,
-    /// What stands for the gaps.
-    gap_digest: SightDigest,
-    digests: BTreeMap<BlueprintName, SightDigest>,
-    /// Objects of the last look for those who want them.
-    slices: BTreeMap<BlueprintName, Seen>,
-    /// Those who have not been shown yet what has changed.
-    owed: BTreeSet<BlueprintName>,
-    /// For whom the look under way keeps objects, and how many more it may.
-    keeping: BTreeSet<BlueprintName>,
-    room: usize,
-    interval: Option<Span>,
-    due: Moment,
-    figures: RegionFigures,
-}
-
-/// What a monitor wants to know of a region.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RegionFigures {
-    /// Looks that ended, failed ones among them.
-    pub looks: u64,
-    /// Looks that failed.
-    pub failed: u64,
-    /// Looks that failed since the last good one.
-    pub failed_in_a_row: u32,
-    /// How long the last one took.
-    pub took: Duration,
-    /// When the region was last seen.
-    pub seen_at: Option<Moment>,
-    /// Objects that were seen then.
-    pub objects: usize,
-    /// Objects that are kept.
-    pub kept: usize,
-    /// Times that a turn was shown this region.
-    pub shown: u64,
-    /// Calls that blueprints made here, or to objects that span regions.
-    pub calls: u64,
-}
-
-/// One region as a blueprint is shown it.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub seen_at: Moment,
-    pub inventory: Inventory,
-    pub error: Option<CloudError>,
 }
 
 /// From when on a look is new enough.
@@ -250,6 +165,20 @@ impl Sights {
         }
     }
 
+    pub fn turn_begins(&mut self, name: &BlueprintName) {
+        if let Some(watcher) = self.watchers.get_mut(name) {
+            watcher.turns += 1;
+        }
+    }
+
+    /// Whether there may be news for it that were kept back meanwhile.
+    pub fn turn_ends(&mut self, name: &BlueprintName) -> bool {
+        if let Some(watcher) = self.watchers.get_mut(name) {
+            watcher.turns = watcher.turns.saturating_sub(1);
+        }
+        self.news.contains(name)
+    }
+
     /// A call is over: what was seen before it does not show it.
     pub fn called(&mut self, name: &BlueprintName, region: Option<&RegionId>) {
         let stamp = self.next_stamp();
@@ -304,6 +233,13 @@ impl Sights {
         if region.flight.is_some() { Answer::Wait } else { Answer::Look }
     }
 
+    /// What a turn is shown that has looked again and again and was shown nothing.
+    pub fn in_vain(&self, name: &BlueprintName, code: &RegionId, now: Moment) -> Found {
+        let seen_at = self.regions.get(code).and_then(|region| region.seen_at);
+        let why = format!("no look at it was shown to {name}: a mistake of rgctl, please report it");
+        unreached(code, seen_at, now, &CloudError::Unreachable { why })
+    }
+
     /// Begins a look, unless one is under way: for whom it is.
     pub fn begin(&mut self, code: &RegionId, now: Moment) -> Option<(Arc<Viewers>, u64)> {
         let stamp = self.next_stamp();
@@ -340,17 +276,20 @@ impl Sights {
         is_kept
     }
 
-    /// Ends a look: whether there is news for anybody.
+    /// Ends the look of that stamp: whether there is news for anybody. One that is not under way any more, since the region
+    /// was left and is looked at anew, tells nothing: it would pass for the later one.
     pub fn finish(
         &mut self,
         code: &RegionId,
-        viewers: &Viewers,
+        (viewers, stamp): (&Viewers, u64),
         found: Result<(Swept, Parts), CloudError>,
         took: Duration,
         now: Moment,
     ) -> bool {
         let Some(region) = self.regions.get_mut(code) else { return false };
-        let Some((stamp, began)) = region.flight else { return false };
+        let Some((_, began)) = region.flight.filter(|(under_way, _)| *under_way == stamp) else {
+            return false;
+        };
         region.figures.looks += 1;
         region.figures.took = took;
         let was_lost = region.last.as_ref().is_some_and(|look| look.error.is_some());
@@ -392,21 +331,22 @@ impl Sights {
         }
     }
 
-    pub fn digest_of(&self, name: &BlueprintName) -> Option<SightDigest> {
-        let mut all = SightDigest::default();
-        for code in &self.watchers.get(name)?.regions {
-            let region = self.regions.get(code)?;
-            all.merge(region.gap_digest);
-            if region.last.as_ref()?.error.is_none() {
-                all.merge(region.digests.get(name).copied().unwrap_or_default());
-            }
+    /// The clock was set: nobody knows how old a look is by it. All regions are due, and nothing is shown of looks before.
+    pub fn clock_was_set(&mut self, now: Moment) {
+        for region in self.regions.values_mut() {
+            region.slices.clear();
+            (region.due, region.interval) = (now, None);
         }
-        Some(all)
+        self.glances.clock_was_set(now);
     }
 
-    /// Who was shown meanwhile what has changed, by a turn of its own, is not told of it.
+    /// Who was shown meanwhile what has changed, by a turn of its own, is not told of it. Who has a turn now is told after it,
+    /// if that was not shown it.
     pub fn take_news(&mut self) -> BTreeSet<BlueprintName> {
-        let mut news = std::mem::take(&mut self.news);
+        let waits = |name: &BlueprintName| self.watchers.get(name).is_some_and(|watcher| watcher.turns > 0);
+        let (later, mut news): (BTreeSet<_>, BTreeSet<_>) =
+            std::mem::take(&mut self.news).into_iter().partition(waits);
+        self.news = later;
         news.retain(|name| self.regions.values().any(|region| region.owed.contains(name)));
         news
     }
@@ -440,78 +380,6 @@ impl Sights {
     }
 }
 
-impl Region {
-    /// Takes over what a look has shown, and tells for whom it is new.
-    fn take(
-        &mut self,
-        viewers: &Viewers,
-        swept: &Swept,
-        mut parts: Parts,
-        was_lost: bool,
-    ) -> BTreeSet<BlueprintName> {
-        let gap_digest = digest_of_gaps(&swept.gaps);
-        let all_changed = was_lost || self.last.is_none() || gap_digest != self.gap_digest;
-        let is_new = |name: &BlueprintName| all_changed || self.digests.get(name) != parts.digests.get(name);
-        let changed = viewers.names().iter().filter(|name| is_new(name)).cloned().collect();
-        self.gaps.clone_from(&swept.gaps);
-        self.gap_digest = gap_digest;
-        self.digests = parts.digests;
-        self.figures.objects = parts.objects;
-        // What was kept of the look before is replaced; who is kept for has an entry, be it an empty one.
-        let mut slice = |name: BlueprintName| {
-            let seen = parts.slices.remove(&name).unwrap_or_default();
-            (name, seen)
-        };
-        self.slices = std::mem::take(&mut self.keeping).into_iter().map(&mut slice).collect();
-        changed
-    }
-
-    /// When the region is looked at again.
-    fn schedule(
-        &mut self,
-        code: &RegionId,
-        intervals: &Intervals,
-        in_motion: bool,
-        has_changed: bool,
-        began: Moment,
-        now: Moment,
-    ) {
-        let is_lost = self.figures.failed_in_a_row > 0;
-        let longer = self.interval.map_or(intervals.motion_min, |last| last.times(2));
-        let interval = match (is_lost || in_motion, has_changed && !is_lost) {
-            (true, false) => longer.clamp(intervals.motion_min, intervals.motion_max),
-            (true, true) => intervals.motion_min,
-            (false, _) => intervals.quiet,
-        };
-        self.interval = (is_lost || in_motion).then_some(interval);
-        // A tenth more or less, so that the regions of many processes are not all looked at at once.
-        let mut hasher = DefaultHasher::new();
-        (code, self.figures.looks).hash(&mut hasher);
-        let millis = interval.as_millis();
-        let jitter = hasher.finish() % (millis / 5).max(1);
-        let interval = Span::from_millis(millis - millis / 10 + jitter);
-        // What did not answer took its time: the pause is after it.
-        self.due = if is_lost { now } else { began } + interval;
-    }
-}
-
-fn digest_of_gaps(gaps: &[Gap]) -> SightDigest {
-    let mut digest = SightDigest::default();
-    for gap in gaps {
-        digest.add_gap(gap);
-    }
-    digest
-}
-
-/// A region that does not answer, as it is shown.
-fn unreached(code: &RegionId, seen_at: Option<Moment>, began: Moment, error: &CloudError) -> Found {
-    let last = seen_at.map_or_else(|| "never seen yet".to_owned(), |at| format!("last seen at {at}"));
-    let lasting = matches!(error, CloudError::Denied { .. });
-    let gaps = Gap::of_region(code, &format!("{error}; {last}"), lasting);
-    let inventory = Inventory { gaps, ..Inventory::empty(began) };
-    Found { seen_at: seen_at.unwrap_or(Moment::EPOCH), inventory, error: Some(error.clone()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -533,7 +401,7 @@ mod tests {
         let digests = [&first, &second, &third].map(|name| (name.clone(), digest)).into();
         let parts = Parts { digests, ..Parts::default() };
         let swept = Swept { gaps: Vec::new(), taken: now };
-        assert!(sights.finish(&code, &viewers, Ok((swept, parts)), Duration::ZERO, now));
+        assert!(sights.finish(&code, (&viewers, stamp), Ok((swept, parts)), Duration::ZERO, now));
         sights.landed(&code, stamp);
         let since = Since { at: Moment::EPOCH, stamp: sights.stamp() };
         let mut answers = |name| sights.answer(name, &code, since, now);
@@ -542,5 +410,26 @@ mod tests {
         sights.begin(&code, now).unwrap();
         assert!(!sights.keeps(&code, &first, digest, 1), "it was shown, and nothing has changed");
         assert!(sights.keeps(&code, &second, digest, KEPT_MAX));
+    }
+
+    #[test]
+    fn a_look_that_ends_after_its_region_was_left_and_watched_anew_does_not_pass_for_the_later_look() {
+        let (mut sights, now) = (Sights::new(Intervals::default()), Moment::from_secs(1));
+        let (name, code) = (BlueprintName::new("game").unwrap(), RegionId::new("us-east-1").unwrap());
+        let (here, none) = (BTreeSet::from([code.clone()]), BTreeSet::new());
+        sights.watch(&name, &here, &none, now);
+        let early = sights.begin(&code, now).unwrap();
+        sights.forget(&name);
+        sights.watch(&name, &here, &none, now);
+        let late = sights.begin(&code, now).unwrap();
+        let mut ends = |(viewers, stamp): &(Arc<Viewers>, u64)| {
+            let swept = Swept { gaps: Vec::new(), taken: now };
+            let news =
+                sights.finish(&code, (viewers, *stamp), Ok((swept, Parts::default())), Duration::ZERO, now);
+            sights.landed(&code, *stamp);
+            (news, sights.figures()[&code].looks)
+        };
+        assert_eq!(ends(&early), (false, 0));
+        assert_eq!(ends(&late), (true, 1));
     }
 }

@@ -7,7 +7,7 @@
 //! **Invariant:** the loop gives a sign several times a minute, whatever it waits for.
 //! **Invariant:** when it is asked to stop it begins nothing, and every open run is closed before it ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -55,6 +55,11 @@ pub struct Ended {
 /// After the clock was set, all that waits is due within so long.
 const SPREAD: Span = Span::from_secs(30);
 
+/// What failed to close is closed after so long.
+const CLOSES_AGAIN: Span = Span::from_secs(5);
+/// What is closed bit by bit has a turn so often at most.
+const CLOSES_MIN: Span = Span::from_secs(1);
+
 /// What is known of a key.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
@@ -62,17 +67,18 @@ struct State {
     condition: Condition,
     why: String,
     is_open: bool,
-    is_paused: bool,
     is_resting: bool,
     by_person: bool,
     by_news: bool,
     differing: usize,
     deletions_held: usize,
+    /// A turn has closed what can be closed by now; the rest is looked at again then.
+    closes_at: Option<Moment>,
 }
 
 /// What ends beside the loop.
 enum Finished {
-    Turn(Key, Box<Done>, Span),
+    Turn(Key, Asked, Box<Done>, Span),
     Orders(Result<Vec<Order>, String>),
 }
 
@@ -87,6 +93,8 @@ struct Loop<'a> {
     /// Regions that did not answer when that was last said.
     unseen: Vec<String>,
     all_paused: bool,
+    /// What somebody has paused by name, whether it is there or not: it may go and come back.
+    paused: BTreeSet<Key>,
     source_was_read: bool,
     ended: Ended,
 }
@@ -103,6 +111,7 @@ impl Agent<'_> {
             is_asking: false,
             unseen: Vec::new(),
             all_paused: false,
+            paused: BTreeSet::new(),
             source_was_read: false,
             ended: Ended::default(),
         };
@@ -175,6 +184,10 @@ impl Loop<'_> {
         // Waits are counted from now: nobody knows how much of each is over.
         let now = agent.clock.now();
         self.queue.clock_was_set(now, SPREAD);
+        for state in self.states.values_mut() {
+            state.closes_at = None;
+        }
+        agent.organ.clock_was_set();
     }
 
     /// Begins to ask for orders, when it is time.
@@ -196,7 +209,7 @@ impl Loop<'_> {
                 self.queue.done(&taken.key, now, Next::Rest);
                 continue;
             };
-            let rests = state.is_paused || self.all_paused || state.is_resting;
+            let rests = self.all_paused || state.is_resting || self.paused.contains(&taken.key);
             if rests && !state.is_open {
                 self.let_rest(&taken.key, now);
                 continue;
@@ -212,9 +225,11 @@ impl Loop<'_> {
         let (organ, wall) = (self.agent.organ, self.agent.wall);
         self.ended.turns += 1;
         let boot = wall.since_boot();
+        // It begins now, and not when it is polled first: news may be told in between.
+        let turn = organ.turn(key.clone(), asked);
         self.running.push(Box::pin(async move {
-            let done = organ.turn(&key, asked).await;
-            Finished::Turn(key, Box::new(done), since(wall, boot))
+            let done = turn.await;
+            Finished::Turn(key, asked, Box::new(done), since(wall, boot))
         }));
     }
 
@@ -232,10 +247,12 @@ impl Loop<'_> {
         }
     }
 
-    /// Gives open runs turns in which they close, all at once.
+    /// Gives open runs turns in which they close, all at once. What cannot be closed yet, since a call has not been heard of,
+    /// has another one when that is due, and not at once.
     fn close_open(&mut self) {
         let now = self.agent.clock.now();
-        let open = self.states.iter().filter(|(_, state)| state.is_open);
+        let is_due = |state: &State| state.is_open && state.closes_at.is_none_or(|at| at <= now);
+        let open = self.states.iter().filter(|(_, state)| is_due(state));
         let idle = open.filter(|(key, _)| !self.queue.is_in_flight(key)).map(|(key, _)| key.clone());
         for key in idle.collect::<Vec<_>>() {
             if self.queue.take_out_of_turn(&key, now) {
@@ -297,12 +314,12 @@ impl Loop<'_> {
 
     fn finished(&mut self, finished: Finished) {
         match finished {
-            Finished::Turn(key, done, took) => self.turn_done(&key, *done, took),
+            Finished::Turn(key, asked, done, took) => self.turn_done(&key, asked, *done, took),
             Finished::Orders(orders) => self.orders_heard(orders),
         }
     }
 
-    fn turn_done(&mut self, key: &Key, done: Done, took: Span) {
+    fn turn_done(&mut self, key: &Key, asked: Asked, done: Done, took: Span) {
         let (agent, now) = (self.agent, self.agent.clock.now());
         agent.metrics.took(Metric::Reconcile, &[], took);
         agent.metrics.add(Metric::Turns, &[("condition", done.condition.as_str())], 1);
@@ -313,6 +330,7 @@ impl Loop<'_> {
             agent.metrics.add(Metric::Throttled, &[], 1);
             self.queue.put_off_account_of(key, now + span);
         }
+        let is_paused = self.is_paused(key);
         if let Some(state) = self.states.get_mut(key) {
             if state.condition != done.condition || state.why != done.why {
                 tracing::info!(target: "rgctl::agent", blueprint = &**key, condition = done.condition.as_str(),
@@ -320,8 +338,12 @@ impl Loop<'_> {
             }
             (state.condition, state.why, state.is_open) = (done.condition, done.why, done.is_open);
             (state.differing, state.deletions_held) = (done.differing, done.deletions_held);
+            let is_closing = state.is_open && asked.stopping;
+            state.closes_at = is_closing.then(|| {
+                if let Next::At(at) = done.next { at.max(now + CLOSES_MIN) } else { now + CLOSES_AGAIN }
+            });
             // A run that is to be closed is closed as soon as it can be.
-            if state.is_open && (state.is_paused || self.all_paused || state.is_resting) {
+            if state.is_open && !asked.stopping && (is_paused || state.is_resting) {
                 self.queue.wake(key, now);
             }
         }
@@ -381,31 +403,25 @@ impl Loop<'_> {
         let now = self.agent.clock.now();
         let whose = order.key.as_deref().unwrap_or("*");
         tracing::info!(target: "rgctl::agent", blueprint = whose, order = ?order.what, from = order.from, "ordered");
-        if order.key.is_none() && order.what != Command::Reconcile {
-            self.all_paused = order.what == Command::Pause;
+        match (&order.key, order.what) {
+            (_, Command::Reconcile) => {}
+            (None, what) => {
+                self.all_paused = what == Command::Pause;
+                // An order for all goes before those for one that came earlier.
+                self.paused.clear();
+            }
+            (Some(key), Command::Pause) => drop(self.paused.insert(key.clone())),
+            (Some(key), Command::Resume) => drop(self.paused.remove(key)),
         }
         let named = |key: &Key| order.key.as_ref().is_none_or(|named| named == key);
         for (key, state) in self.states.iter_mut().filter(|(key, _)| named(key)) {
-            match order.what {
-                Command::Pause => state.is_paused = true,
-                Command::Resume => state.is_paused = false,
-                Command::Reconcile => state.by_person = true,
-            }
+            state.by_person |= order.what == Command::Reconcile;
             self.queue.wake(key, now);
-        }
-        // A pause holds for a blueprint that comes later, too.
-        if let Some(key) = order.key.as_ref().filter(|key| !self.states.contains_key(*key))
-            && order.what != Command::Reconcile
-        {
-            let is_paused = order.what == Command::Pause;
-            self.paused_beforehand(key, is_paused);
         }
     }
 
-    fn paused_beforehand(&mut self, key: &Key, is_paused: bool) {
-        if is_paused && self.states.len() < self.agent.limits.keys_max {
-            self.states.entry(key.clone()).or_default().is_paused = true;
-        }
+    fn is_paused(&self, key: &Key) -> bool {
+        self.all_paused || self.paused.contains(key)
     }
 
     fn store_said(&mut self, answer: Result<(), String>) {

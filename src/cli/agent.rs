@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::adapters::{self, Adapters};
+use super::agent_accounts::Accounts;
 use super::agent_args::{AgentCommand, DriftArgs, PaceArgs, RunArgs};
 use super::agent_orders;
 use super::agent_organ::{Means, Told, Turns};
@@ -23,7 +24,7 @@ use super::output::Output;
 use super::settings::{Settings, StoreSettings};
 use super::signals::{self, StopRequest};
 use crate::agent::files::Change;
-use crate::agent::folder::Follower;
+use crate::agent::folder::{Follower, text_of};
 use crate::agent::health::Health;
 use crate::agent::metrics::Metrics;
 use crate::agent::observer::{Intervals, Observer};
@@ -90,7 +91,9 @@ impl Scene {
         let mut follower = Follower::new(files.to_vec(), language.clone()).map_err(bad)?;
         // The files say as whom each region is worked in. What cannot be read at all is said before anything is opened.
         let first = follower.look(SystemClock.since_boot())?;
-        let adapters = adapters::open(&settings.working_as(follower.shared().identities()))?;
+        let identities = follower.shared().identities();
+        let adapters = adapters::open(&settings.working_as(identities.clone()))?;
+        let accounts = Arc::new(Accounts::new(identities, adapters.cloud_word()));
         keep_pace(&adapters, pace, output)?;
         let observer =
             Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
@@ -100,7 +103,7 @@ impl Scene {
         };
         let (texts, stop) = (follower.texts(), StopRequest::default());
         Ok(Self {
-            means: Means { adapters, observer, texts, language, stop },
+            means: Means { adapters, observer, texts, language, accounts, stop },
             follower,
             first,
             health: Arc::new(Health::new(&SystemClock)),
@@ -116,11 +119,11 @@ impl Scene {
         let stop = means.stop.clone();
         let sim = means.adapters.sim.clone();
         let (clock, wall) = (Arc::clone(&means.adapters.clock), SystemClock);
+        let accounts = Arc::clone(&means.accounts);
         let turns = organ(means);
         let (send, news) = mpsc::channel(NEWS_MAX);
-        let account = turns.adapters().cloud_word();
         // Beside the loop, which is busy for long at a start.
-        let following = tokio::spawn(follow(follower, first, account, send));
+        let following = tokio::spawn(follow(follower, first, accounts, send));
         let stopping = || stop.is_made();
         let agent = Agent {
             organ: &turns as &dyn Organ,
@@ -240,13 +243,18 @@ pub fn keep_pace(adapters: &Adapters, pace: &PaceArgs, output: &mut Output) -> R
 async fn follow(
     follower: Follower<Language>,
     first: Vec<Change>,
-    account: &'static str,
+    accounts: Arc<Accounts>,
     send: mpsc::Sender<News>,
 ) {
     let mut identities = follower.shared().identities();
+    let texts = follower.texts();
+    let share = move |blueprint: &str| {
+        let text = text_of(&texts, blueprint);
+        accounts.share_of(text.and_then(|text| text.place.primary.clone()).as_ref())
+    };
     let follower = Arc::new(Mutex::new(follower));
     let clock = SystemClock;
-    for news in first.into_iter().filter_map(|change| news_of(change, account)) {
+    for news in first.into_iter().filter_map(|change| news_of(change, &share)) {
         let _ = send.send(news).await;
     }
     loop {
@@ -266,7 +274,7 @@ async fn follow(
                     identities = now;
                 }
                 for change in changes {
-                    if let Some(news) = news_of(change, account) {
+                    if let Some(news) = news_of(change, &share) {
                         let _ = send.send(news).await;
                     }
                 }
@@ -284,9 +292,12 @@ async fn follow(
 }
 
 /// What the loop hears of a change; what a person should know is said here.
-fn news_of(change: Change, account: &str) -> Option<News> {
+fn news_of(change: Change, share: &impl Fn(&str) -> String) -> Option<News> {
     match change {
-        Change::InForce { blueprint } => Some(News::Changed { key: blueprint, account: account.to_owned() }),
+        Change::InForce { blueprint } => {
+            let account = share(&blueprint);
+            Some(News::Changed { key: blueprint, account })
+        }
         Change::Rests { blueprint, path } => {
             tracing::warn!(target: "rgctl::agent", blueprint = &*blueprint, file = %path.display(),
                 "the file is gone: nothing is deleted, the blueprint is let rest; `rgctl destroy` removes what it made");

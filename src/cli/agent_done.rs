@@ -152,9 +152,12 @@ pub fn with_resync(done: Done, key: &Key, now: Moment, decisions: &Decisions) ->
 }
 
 /// What is known of the looks, as numbers are told.
-pub fn sights(figures: &BTreeMap<RegionId, RegionFigures>, account: &str) -> Vec<Sight> {
+pub fn sights(
+    figures: &BTreeMap<RegionId, RegionFigures>,
+    account: &dyn Fn(&RegionId) -> String,
+) -> Vec<Sight> {
     let sight = |(region, figures): (&RegionId, &RegionFigures)| Sight {
-        account: account.to_owned(),
+        account: account(region),
         region: region.to_string(),
         seen_at: figures.seen_at,
         looks: figures.looks,

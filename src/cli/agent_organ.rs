@@ -11,28 +11,31 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::OwnedMutexGuard;
 
 use super::adapters::Adapters;
+use super::agent_accounts::Accounts;
+use super::agent_consents::ConsentsFile;
 use super::agent_done as done;
+use super::agent_heard::HeardOrders;
 use super::agent_texts::{Language, Shared, Wanted};
+use super::look;
 use super::run;
 use super::signals::StopRequest;
 use crate::agent::consents::Consents;
+use crate::agent::files::InForce;
 use crate::agent::folder::{Texts, text_of};
-use crate::agent::observer::{Observer, SharedCloud};
-use crate::agent::work::{Asked, Command, Done, Key, Order, Organ, Sight};
-use crate::report::drift::{self, DriftReport};
+use crate::agent::observer::{Observer, SharedCloud, Turning};
+use crate::agent::work::{Asked, Command, Condition, Done, Key, Order, Organ, Sight};
+use crate::report::drift::{self, DriftReport, Past};
 use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Watch};
-use rgctl_engine::execution::reconcile::{Reconciled, Session, keep_lease, reconcile_once};
+use rgctl_engine::execution::reconcile::{Reconciled, Session, give_back, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::ledger::Failing;
-use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX};
-use rgctl_model::inbox::{self, Request};
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Consent, Policy};
 use rgctl_model::ports::{Clock, StoreError};
-use rgctl_model::scope::{Home, Scope};
+use rgctl_model::scope::Scope;
 use rgctl_schema::names::BlueprintName;
 use rgctl_schema::time::{Moment, Span};
 
@@ -45,15 +48,10 @@ struct Slot {
     session: Session,
     /// Under which record.
     scope: Option<Scope>,
-}
-
-/// What was heard of orders.
-#[derive(Default)]
-struct Heard {
-    /// The last message of each account.
-    last: BTreeMap<Home, u64>,
-    /// What the loop was not told yet.
-    news: Vec<Order>,
+    /// The text that the run which is open was made for: its file may go before it is closed.
+    text: Option<InForce<Shared>>,
+    /// What drift is told by, where nothing is done.
+    past: Past,
 }
 
 /// Told when something differs otherwise than before.
@@ -67,6 +65,10 @@ pub struct Ready {
     pub loaded: Wanted,
     /// What stands of decisions.
     pub decisions: Decisions,
+    /// How its turn is made.
+    pub asked: Asked,
+    /// By which text.
+    text: InForce<Shared>,
     /// Nobody else makes a turn of it meanwhile.
     slot: OwnedMutexGuard<Slot>,
 }
@@ -97,18 +99,14 @@ pub struct Turns {
     language: Language,
     /// Whether anything is done, or only planned.
     acts: bool,
-    /// The file of consents.
-    allow_file: Option<PathBuf>,
+    consents: ConsentsFile,
     pace: Pace,
     owner: String,
     stop: StopRequest,
     told: Option<Told>,
     slots: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
-    heard: tokio::sync::Mutex<Heard>,
-    /// The account that was worked in last, for numbers.
-    account: Mutex<String>,
-    /// Why the file of consents could not be used when that was said last.
-    refused: Mutex<Option<String>>,
+    heard: HeardOrders,
+    accounts: Arc<Accounts>,
 }
 
 /// What turns are made with.
@@ -121,6 +119,8 @@ pub struct Means {
     pub texts: Texts<Shared>,
     /// What judges them.
     pub language: Language,
+    /// In which account each region is worked in.
+    pub accounts: Arc<Accounts>,
     /// Whether somebody asked to stop.
     pub stop: StopRequest,
 }
@@ -128,28 +128,27 @@ pub struct Means {
 impl Turns {
     /// Turns that observe and plan.
     pub fn observing(means: Means, told: Option<Told>) -> Self {
-        let Means { adapters, observer, texts, language, stop } = means;
+        let Means { adapters, observer, texts, language, accounts, stop } = means;
         Self {
             adapters,
             observer,
             texts,
             language,
             acts: false,
-            allow_file: None,
+            consents: ConsentsFile::new(None),
             pace: Pace::default(),
             owner: rgctl_machine::owner(),
             stop,
             told,
             slots: Mutex::default(),
-            heard: tokio::sync::Mutex::default(),
-            account: Mutex::default(),
-            refused: Mutex::default(),
+            heard: HeardOrders::default(),
+            accounts,
         }
     }
 
     /// Turns that act, with the consents of a file.
     pub fn acting(means: Means, allow_file: Option<PathBuf>) -> Self {
-        Self { acts: true, allow_file, ..Self::observing(means, None) }
+        Self { acts: true, consents: ConsentsFile::new(allow_file), ..Self::observing(means, None) }
     }
 
     /// The outside.
@@ -157,47 +156,101 @@ impl Turns {
         &self.adapters
     }
 
-    async fn one(&self, key: &Key, asked: Asked) -> Result<Done, DriveError> {
-        let mut ready = match self.ready(key, asked).await? {
-            Ok(ready) => ready,
-            Err(done) => return Ok(done),
-        };
+    /// A turn of a blueprint begins: what is new for it from now on is shown to it, or told when this is dropped.
+    pub fn begins(&self, key: &Key) -> Option<Turning<'_>> {
+        Some(self.observer.turn_of(BlueprintName::new(&**key).ok()?))
+    }
+
+    async fn one(&self, key: &Key, asked: Asked) -> Done {
+        match self.ready(key, asked).await {
+            Ok(mut ready) => {
+                let done = self.go(key, &mut ready).await;
+                done.unwrap_or_else(|error| done::failed(&error, self.adapters.clock.now()))
+            }
+            Err(done) => done,
+        }
+    }
+
+    async fn go(&self, key: &Key, ready: &mut Ready) -> Result<Done, DriveError> {
+        let (now, asked) = (self.adapters.clock.now(), ready.asked);
         let cloud = self.eyes(&ready.scope.blueprint, asked);
         let environment = Environment { cloud: &cloud, ..self.adapters.environment() };
         let done = if self.acts {
-            let consents = self.consents().of(key);
-            let mandate = Mandate::consenting(consents);
-            self.act(&environment, &mut ready, &mandate, asked).await?.0
+            let mandate = Mandate::consenting(self.consents.now().await.of(key));
+            self.act(&environment, ready, &mandate, asked).await?.0
         } else {
-            self.observe(&environment, &ready.scope, &ready.loaded).await?
+            self.observe(&environment, ready).await?
         };
-        Ok(done::with_resync(done, key, self.adapters.clock.now(), &ready.decisions))
+        Ok(done::with_resync(done, key, now, &ready.decisions))
     }
 
-    /// Everything that goes before a turn; or what it comes to without one.
-    pub async fn ready(&self, key: &Key, asked: Asked) -> Result<Result<Ready, Done>, DriveError> {
-        let now = self.adapters.clock.now();
-        let Some(text) = text_of(&self.texts, key) else { return Ok(Err(done::nothing())) };
+    /// Everything that goes before a turn; or what it comes to without one. Whatever that is, it tells whether a lease is held:
+    /// else nobody would give it back.
+    pub async fn ready(&self, key: &Key, asked: Asked) -> Result<Ready, Done> {
+        let slot = self.slot(key);
+        let done = match self.read(key, &slot, asked).await {
+            Ok(Ok(ready)) => return Ok(ready),
+            Ok(Err(done)) => done,
+            Err(error) => done::failed(&error, self.adapters.clock.now()),
+        };
+        let mut slot = slot.lock().await;
+        // A lease is kept for the next turn, unless there is to be none, or none before a person has done something, for which
+        // they may need it.
+        if asked.stopping || done.condition == Condition::Blocked {
+            self.let_go(key, &mut slot).await;
+        }
+        Err(Done { is_open: slot.session.is_leased(), ..done })
+    }
+
+    async fn read(
+        &self,
+        key: &Key,
+        slot: &Arc<tokio::sync::Mutex<Slot>>,
+        asked: Asked,
+    ) -> Result<Result<Ready, Done>, DriveError> {
+        let (now, store) = (self.adapters.clock.now(), &*self.adapters.store);
         let Ok(name) = BlueprintName::new(&**key) else { return Ok(Err(done::nothing())) };
-        let home = self.adapters.cloud.home(text.place.primary.as_ref()).await?;
-        let scope = Scope::new(home, name);
-        scope.home.account().clone_into(&mut locked(&self.account));
-        if self.is_paused(&scope.home, key).await? && !asked.stopping {
+        let in_force = text_of(&self.texts, key);
+        // A run whose text is gone is closed by the text that it was made for.
+        let stopping = asked.stopping || in_force.is_none();
+        let text = match in_force {
+            Some(text) => Some(text),
+            None => slot.lock().await.text.clone(),
+        };
+        let Some(text) = text else { return Ok(Err(done::nothing())) };
+        let primary = text.place.primary.as_ref();
+        let scope = Scope::new(self.adapters.cloud.home(primary).await?, name);
+        self.accounts.learn(primary, &scope.home);
+        if self.heard.is_paused(store, &scope.home, key).await? && !stopping {
             return Ok(Err(done::paused()));
         }
-        let decisions = self.adapters.store.standing(&scope).await?;
+        let decisions = store.standing(&scope).await?;
         let mut loaded = match self.language.load(&text, key, &decisions, now) {
             Ok(loaded) => loaded,
             Err(why) => return Ok(Err(done::wrong(&why, now))),
         };
-        let left = run::regions_left_in(&*self.adapters.store, &scope, &loaded.desired, now).await?;
+        let left = run::regions_left_in(store, &scope, &loaded.desired, now).await?;
         loaded.desired.regions.extend(left);
-        let mut slot = self.slot(key).lock_owned().await;
+        let mut slot = Arc::clone(slot).lock_owned().await;
         if slot.scope.as_ref() != Some(&scope) {
             // Another world, or another account: what is known of the one before is of no use.
+            self.let_go(key, &mut slot).await;
             *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
         }
-        Ok(Ok(Ready { scope, loaded, decisions, slot }))
+        let asked = Asked { stopping, ..asked };
+        Ok(Ok(Ready { scope, loaded, decisions, asked, text, slot }))
+    }
+
+    /// Gives a lease back, if one is held; whoever comes next goes on from the record.
+    async fn let_go(&self, key: &str, slot: &mut Slot) {
+        if !slot.session.is_leased() {
+            return;
+        }
+        give_back(&self.adapters.environment(), &mut slot.session).await;
+        slot.text = None;
+        if let Ok(name) = BlueprintName::new(key) {
+            self.observer.set_in_motion(&name, false);
+        }
     }
 
     /// The looks that a turn is shown: any, where a change has woken it; a fresh one, where a clock or a person has.
@@ -217,7 +270,7 @@ impl Turns {
         mandate: &Mandate<'_>,
         asked: Asked,
     ) -> Result<(Done, Reconciled), DriveError> {
-        let Ready { scope, loaded, decisions, slot } = ready;
+        let Ready { scope, loaded, decisions, text, slot, .. } = ready;
         let name = &scope.blueprint;
         // Names of runs differ, also of those that begin at one moment.
         let run = rgctl_machine::new_run(&format!("{} {name}", self.owner), self.adapters.wall.now());
@@ -241,6 +294,7 @@ impl Turns {
         let mut watch = Hearing { stop: self.stop.clone(), stopping: asked.stopping, blueprint: name };
         let reconciled = reconcile_once(environment, &job, &mut slot.session, &mut watch).await;
         let is_open = slot.session.is_leased();
+        slot.text = is_open.then(|| text.clone());
         let reconciled = match reconciled {
             Ok(reconciled) => reconciled,
             Err(error) => {
@@ -260,49 +314,50 @@ impl Turns {
         Ok((done, reconciled))
     }
 
-    /// Looks and plans; nothing is done, and nothing is written.
+    /// Looks and plans; nothing is done, and nothing is written. Whoever only looks holds no lease.
     pub async fn observe(
         &self,
         environment: &Environment<'_>,
-        scope: &Scope,
-        loaded: &Wanted,
+        ready: &mut Ready,
     ) -> Result<Done, DriveError> {
+        let Ready { scope, loaded, slot, .. } = ready;
+        self.let_go(scope.blueprint.as_str(), slot).await;
         let policy = Policy::default();
         let looked =
             run::look_and_plan_in(environment, &loaded.desired, &loaded.figures, &policy, false).await?;
-        let record = environment.store.entries(scope, 0).await?;
-        let report = drift::report(&looked.plan, &loaded.desired.fingerprint, &record);
+        look::fold_past(environment.store, scope, &mut slot.past).await?;
+        let report = drift::report(&looked.plan, &loaded.desired.fingerprint, &slot.past);
         if let Some(told) = &self.told {
             told(&report, environment.clock.now());
         }
         Ok(done::observed(&looked.plan, &report))
     }
 
-    /// The consents as the file gives them now; none where it cannot be used.
-    fn consents(&self) -> Consents {
-        let Some(path) = &self.allow_file else { return Consents::default() };
-        let text = inputs::read_text(path, DOCUMENT_BYTES_MAX).map_err(|error| error.to_string());
-        let (consents, refused) = match text.and_then(|text| Consents::parse(&text)) {
-            Ok(consents) => (consents, None),
-            Err(why) => (Consents::default(), Some(why)),
-        };
-        let mut before = locked(&self.refused);
-        if *before != refused {
-            if let Some(why) = &refused {
-                tracing::warn!(target: "rgctl::agent", file = %path.display(), why, "nothing is consented to");
-            }
-            *before = refused;
+    async fn keep_leases(&self) {
+        let clock = &self.adapters.wall;
+        loop {
+            clock.sleep_until(clock.now() + KEEP).await;
+            let slots: Vec<_> = locked(&self.slots).values().cloned().collect();
+            join_all(slots.iter().map(|slot| self.keep(slot))).await;
         }
-        consents
+    }
+
+    /// Beside the leases, which a disk that hangs does not let lapse.
+    async fn follow_consents(&self) {
+        let clock = &self.adapters.wall;
+        let mut consents = self.consents.now().await;
+        loop {
+            clock.sleep_until(clock.now() + KEEP).await;
+            self.hear_consents(&mut consents).await;
+        }
     }
 
     /// Whose consents have changed has a turn, as if a person had ordered it.
     async fn hear_consents(&self, before: &mut Consents) {
-        let now = self.consents();
+        let now = self.consents.now().await;
         let changed = now.differing(before);
         *before = now;
-        let mut heard = self.heard.lock().await;
-        heard.news.extend(changed.into_iter().map(|name| Order {
+        self.heard.add(changed.into_iter().map(|name| Order {
             key: Some(Key::from(name.as_str())),
             what: Command::Reconcile,
             from: "the file of consents".to_owned(),
@@ -311,47 +366,6 @@ impl Turns {
 
     fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
         Arc::clone(locked(&self.slots).entry(Arc::clone(key)).or_default())
-    }
-
-    /// Whether a blueprint is paused by an order that the loop has not been told yet. The orders of an account are read before
-    /// the first turn there.
-    async fn is_paused(&self, home: &Home, key: &Key) -> Result<bool, StoreError> {
-        let mut heard = self.heard.lock().await;
-        if !heard.last.contains_key(home) {
-            self.hear(home, &mut heard).await?;
-        }
-        let (mut all, mut own) = (false, false);
-        for order in &heard.news {
-            match (&order.key, order.what) {
-                (_, Command::Reconcile) => {}
-                (None, Command::Pause) => all = true,
-                (None, Command::Resume) => (all, own) = (false, false),
-                (Some(named), what) if named == key => own = what == Command::Pause,
-                (Some(_), _) => {}
-            }
-        }
-        Ok(all || own)
-    }
-
-    /// Reads what is new among the orders of an account. Of old ones only those are of use that hold on.
-    async fn hear(&self, home: &Home, heard: &mut Heard) -> Result<(), StoreError> {
-        let Some(scope) = inbox::agents(home) else { return Ok(()) };
-        let last = heard.last.get(home).copied();
-        let messages = self.adapters.store.inbox(&scope, last.unwrap_or(0)).await?;
-        let end = messages.last().map_or(last.unwrap_or(0), |message| message.seq);
-        heard.last.insert(home.clone(), end);
-        for message in messages {
-            let (what, blueprint) = match message.what {
-                Request::Yield { .. } => continue,
-                Request::Pause { blueprint } => (Command::Pause, blueprint),
-                Request::Resume { blueprint } => (Command::Resume, blueprint),
-                Request::Reconcile { .. } if last.is_none() => continue,
-                Request::Reconcile { blueprint } => (Command::Reconcile, blueprint),
-            };
-            let key = blueprint.map(|name| Key::from(name.as_str()));
-            heard.news.push(Order { key, what, from: message.from });
-        }
-        Ok(())
     }
 
     async fn keep(&self, slot: &tokio::sync::Mutex<Slot>) {
@@ -382,48 +396,39 @@ impl Organ for Turns {
         self.observer.keep_looking().boxed()
     }
 
+    fn clock_was_set(&self) {
+        self.observer.clock_was_set();
+    }
+
     fn changed(&self) -> BoxFuture<'_, Vec<Key>> {
         let keys = async { self.observer.news().await.iter().map(|name| Key::from(name.as_str())).collect() };
         keys.boxed()
     }
 
     fn sights(&self) -> Vec<Sight> {
-        let account = locked(&self.account).clone();
-        done::sights(&self.observer.figures(), &account)
+        done::sights(&self.observer.figures(), &|region| self.accounts.of(region))
     }
 
     fn keep_open(&self) -> BoxFuture<'_, ()> {
         async move {
-            let mut consents = self.consents();
-            loop {
-                let clock = &self.adapters.wall;
-                clock.sleep_until(clock.now() + KEEP).await;
-                self.hear_consents(&mut consents).await;
-                let slots: Vec<_> = locked(&self.slots).values().cloned().collect();
-                join_all(slots.iter().map(|slot| self.keep(slot))).await;
-            }
+            tokio::join!(self.follow_consents(), self.keep_leases());
         }
         .boxed()
     }
 
-    fn turn<'a>(&'a self, key: &'a Key, asked: Asked) -> BoxFuture<'a, Done> {
+    fn turn(&self, key: Key, asked: Asked) -> BoxFuture<'_, Done> {
+        let turning = self.begins(&key);
         async move {
-            let done = self.one(key, asked).await;
-            done.unwrap_or_else(|error| done::failed(&error, self.adapters.clock.now()))
+            let done = self.one(&key, asked).await;
+            drop(turning);
+            done
         }
         .boxed()
     }
 
     fn orders(&self) -> BoxFuture<'_, Result<Vec<Order>, String>> {
-        async move {
-            let mut heard = self.heard.lock().await;
-            let homes: Vec<Home> = heard.last.keys().cloned().collect();
-            for home in homes {
-                self.hear(&home, &mut heard).await.map_err(|error| error.to_string())?;
-            }
-            Ok(std::mem::take(&mut heard.news))
-        }
-        .boxed()
+        async move { self.heard.orders(&*self.adapters.store).await.map_err(|error| error.to_string()) }
+            .boxed()
     }
 
     fn forget(&self, key: &Key) {

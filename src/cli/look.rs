@@ -12,6 +12,7 @@ use super::settings::{CloudSettings, Settings};
 use crate::report::at_work::AtWork;
 use crate::report::cost::{self, CostReport, NotOurs, StoreCost};
 use crate::report::document::{document, format};
+use crate::report::drift::Past;
 use crate::report::status::{Prices, StatusReport};
 use crate::report::{drift, open, status};
 use rgctl_engine::execution::drive;
@@ -22,7 +23,8 @@ use rgctl_model::bill::CostRange;
 use rgctl_model::node::Node;
 use rgctl_model::plan::Blocker;
 use rgctl_model::policy::Policy;
-use rgctl_model::ports::Clock;
+use rgctl_model::ports::{Clock, Store, StoreError};
+use rgctl_model::scope::Scope;
 use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_sim::SimCloud;
 use rgctl_store::objects::WorldFile;
@@ -79,11 +81,12 @@ pub async fn drift(
     let PlanResult { plan, .. } =
         run::look_and_plan(adapters, &loaded.desired, &loaded.figures, &Policy::default(), false).await?;
     let scope = drive::scope_of(&*adapters.cloud, &loaded.desired).await?;
-    let record = adapters.store.entries(&scope, 0).await?;
+    let mut past = Past::default();
+    fold_past(&*adapters.store, &scope, &mut past).await?;
     for note in &loaded.notes {
         output.say(&format!("note: {note}"));
     }
-    let report = drift::report(&plan, &loaded.desired.fingerprint, &record);
+    let report = drift::report(&plan, &loaded.desired.fingerprint, &past);
     match settings.output {
         OutputForm::Text => output.data(&drift::text(&report, output.style))?,
         OutputForm::Markdown | OutputForm::Html => output.data(&drift::markdown(&report))?,
@@ -152,4 +155,77 @@ pub async fn cost(loaded: &LoadedBlueprint, settings: &Settings, output: &mut Ou
         form => output.document(&document(format::COST, &report), form)?,
     }
     Ok(())
+}
+
+/// Folds in what the record has grown by, or all of it where it is not the one that was read before.
+pub async fn fold_past(store: &dyn Store, scope: &Scope, past: &mut Past) -> Result<(), StoreError> {
+    let (seq, hash) = store.head(scope).await?;
+    if (seq, hash.as_str()) == past.end() {
+        return Ok(());
+    }
+    let mut lines = store.entries(scope, past.end().0).await?;
+    if lines.first().is_none_or(|first| first.previous != past.end().1) {
+        *past = Past::default();
+        lines = store.entries(scope, 0).await?;
+    }
+    past.fold(&lines);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use rgctl_model::journal::{Event, Outcome, Purpose};
+    use rgctl_model::scope::Home;
+    use rgctl_schema::names::{BlueprintName, Fingerprint, RunId, StepId};
+    use rgctl_schema::time::Span;
+    use rgctl_sim::{GENESIS, SimCloud};
+    use rgctl_store::journal::SqliteStore;
+    use rgctl_testkit::taps::{Cut, Taps};
+
+    use super::*;
+
+    fn lines(desired: &str) -> [Event; 3] {
+        let opened = Event::Opened {
+            purpose: Purpose::Apply,
+            policy: Policy::default(),
+            desired: Fingerprint(desired.to_owned()),
+            steps: 1,
+            rules: None,
+        };
+        let step = StepId(format!("create {desired}").into());
+        let closed = Event::Closed { outcome: Outcome::Settled, summary: String::new(), left: None };
+        [opened, Event::Settled { step, object: None }, closed]
+    }
+
+    #[test]
+    fn who_looks_again_reads_only_what_a_record_has_grown_by_and_all_of_another_one() {
+        let (cloud, store) = (SimCloud::in_memory(1, GENESIS), SqliteStore::in_memory().unwrap());
+        let scopes = ["sim/a", "sim/b"]
+            .map(|home| Scope::new(Home::parse(home).unwrap(), BlueprintName::new("game").unwrap()));
+        let write = |scope: &Scope, after: u64, desired: &str| {
+            let (run, lasts) = (RunId("run".to_owned()), Span::from_mins(1));
+            let lease =
+                store.take_lease(scope, &run, "ann", GENESIS, lasts, None).now_or_never().unwrap().unwrap();
+            store.append(&lease, after, GENESIS, &lines(desired)).now_or_never().unwrap().unwrap();
+            store.release_lease(&lease).now_or_never().unwrap().unwrap();
+        };
+        let mut past = Past::default();
+        let mut reads = |scope: &Scope| {
+            let taps = Taps::new(&cloud, &store, Cut::Never);
+            fold_past(&taps, scope, &mut past).now_or_never().unwrap().unwrap();
+            let whole = Past::of(&store.entries(scope, 0).now_or_never().unwrap().unwrap());
+            assert_eq!(past, whole, "as if all had been read");
+            taps.lines_read.into_inner().unwrap().unwrap_or_default()
+        };
+        write(&scopes[0], 0, "one");
+        assert_eq!((reads(&scopes[0]), reads(&scopes[0])), (3, 0));
+        write(&scopes[0], 3, "two");
+        assert_eq!(reads(&scopes[0]), 3);
+        // Another record in its place, which is longer or as long.
+        write(&scopes[1], 0, "three");
+        write(&scopes[1], 3, "four");
+        write(&scopes[1], 6, "five");
+        assert_eq!(reads(&scopes[1]), 3 + 9, "what seems new, and then all");
+    }
 }

@@ -9,8 +9,11 @@
 
 pub mod adapters;
 pub mod agent;
+pub mod agent_accounts;
 pub mod agent_args;
+mod agent_consents;
 mod agent_done;
+mod agent_heard;
 pub mod agent_orders;
 pub mod agent_organ;
 pub mod agent_texts;

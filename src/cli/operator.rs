@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::adapters;
 use super::agent::{bound, keep_pace, summary};
+use super::agent_accounts::Accounts;
 use super::agent_organ::{Means, Turns};
 use super::agent_texts::Language;
 use super::error::Failure;
@@ -75,7 +76,9 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     let (texts, stop) = (Texts::default(), StopRequest::default());
     let (sim, clock, account) = (adapters.sim.clone(), Arc::clone(&adapters.clock), adapters.cloud_word());
     let sources = Sources::new(language.clone(), args.own_namespace.clone()).map_err(bad)?;
-    let means = Means { adapters, observer, texts: Arc::clone(&texts), language, stop: stop.clone() };
+    let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
+    let means =
+        Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop: stop.clone() };
     let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces));
     let organ = OperatorTurns::new(
         Turns::acting(means, None),

@@ -61,7 +61,7 @@ impl OperatorTurns {
     async fn one(&self, key: &Key, asked: Asked) -> Done {
         let Some(item) = self.item(key) else {
             // Gone from the cluster: what is open is closed, and nothing of it is begun.
-            return self.turns.turn(key, Asked { stopping: true, ..asked }).await;
+            return self.turns.turn(Arc::clone(key), Asked { stopping: true, ..asked }).await;
         };
         self.tell_others(key, &item).await;
         let turned = match deletion::judge(&item, self.cluster.brake(&item)) {
@@ -109,7 +109,7 @@ impl OperatorTurns {
     }
 
     async fn act(&self, key: &Key, item: &Item, asked: Asked) -> Result<Turned, DriveError> {
-        let mut ready = match self.turns.ready(key, asked).await? {
+        let mut ready = match self.turns.ready(key, asked).await {
             Ok(ready) => ready,
             Err(done) => {
                 let why = done.why.clone();
@@ -122,7 +122,7 @@ impl OperatorTurns {
         let observes =
             observes.or_else(|| self.observes_only.then(|| "the operator only observes".to_owned()));
         let done = match &observes {
-            Some(_) => self.turns.observe(&environment, &ready.scope, &ready.loaded).await?,
+            Some(_) => self.turns.observe(&environment, &mut ready).await?,
             None => {
                 self.turns
                     .act(&environment, &mut ready, &Mandate::consenting(BTreeSet::new()), asked)
@@ -144,7 +144,8 @@ impl OperatorTurns {
     /// Closes the run that is open, if one is: nothing more is begun.
     async fn close(&self, key: &Key, asked: Asked) -> Option<Done> {
         let is_open = locked(&self.open).contains(key);
-        if is_open { Some(self.turns.turn(key, Asked { stopping: true, ..asked }).await) } else { None }
+        let asked = Asked { stopping: true, ..asked };
+        if is_open { Some(self.turns.turn(Arc::clone(key), asked).await) } else { None }
     }
 
     /// Lets a resource go. Nothing in the cloud is touched, and nothing is asked of it.
@@ -272,6 +273,10 @@ impl Organ for OperatorTurns {
         self.turns.keep_looking()
     }
 
+    fn clock_was_set(&self) {
+        self.turns.clock_was_set();
+    }
+
     fn changed(&self) -> BoxFuture<'_, Vec<Key>> {
         self.turns.changed()
     }
@@ -293,16 +298,17 @@ impl Organ for OperatorTurns {
         .boxed()
     }
 
-    fn turn<'a>(&'a self, key: &'a Key, asked: Asked) -> BoxFuture<'a, Done> {
+    fn turn(&self, key: Key, asked: Asked) -> BoxFuture<'_, Done> {
+        let turning = self.turns.begins(&key);
         async move {
-            let done = self.one(key, asked).await;
+            let done = self.one(&key, asked).await;
             let mut open = locked(&self.open);
             if done.is_open {
-                open.insert(Arc::clone(key));
+                open.insert(key);
             } else {
-                open.remove(key);
+                open.remove(&key);
             }
-            drop(open);
+            drop((open, turning));
             done
         }
         .boxed()

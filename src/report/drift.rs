@@ -64,13 +64,11 @@ impl DriftReport {
 }
 
 /// Tells drift from change.
-pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftReport {
-    let settled = last_settled(record);
-    let wish_is_old = settled.is_some_and(|(_, fingerprint)| fingerprint == desired);
-    let made = made_by_us(record);
+pub fn report(plan: &Plan, desired: &Fingerprint, past: &Past) -> DriftReport {
+    let wish_is_old = past.settled.as_ref().is_some_and(|(_, fingerprint)| fingerprint == desired);
     let differences = plan.steps.iter().map(|step| {
         let is_gone = matches!((&step.op, &step.why), (Op::Create { .. }, Reason::Missing));
-        let was_made = made.contains(&step.id);
+        let was_made = past.made.contains(&step.id);
         let by_another = match step.why {
             Reason::LostTags { .. } => true,
             Reason::Unmarked => false,
@@ -86,7 +84,7 @@ pub fn report(plan: &Plan, desired: &Fingerprint, record: &[Entry]) -> DriftRepo
     });
     DriftReport {
         blueprint: plan.blueprint.clone(),
-        settled: settled.map(|(address, _)| address),
+        settled: past.settled.as_ref().map(|(at, _)| *at),
         clean: plan.is_clean(),
         differences: differences.collect(),
         health: plan.health.clone(),
@@ -102,46 +100,65 @@ fn what(op: &Op, object: &str) -> String {
     }
 }
 
-/// When, and for which wish, a run last ended with the world as wanted and none was begun since.
-fn last_settled(record: &[Entry]) -> Option<(Moment, &Fingerprint)> {
-    let mut opened = None;
-    let mut settled = None;
-    // What was so before a run that began nothing, such as one that only put other policies on record, is so after it.
-    let mut before = None;
-    for entry in record {
-        match &entry.what {
-            Event::Opened { desired, .. } => {
-                opened = Some(desired);
-                before = settled.take();
-            }
-            Event::Revised { desired, .. } => opened = Some(desired),
-            Event::Intended { .. } => before = None,
-            Event::Closed { outcome: Outcome::Settled, .. } => {
-                settled = opened.map(|desired| (entry.at, desired));
-            }
-            Event::Closed { .. } => settled = before.take(),
-            _ => {}
-        }
-    }
-    settled
+/// What the record tells of the past, as far as drift is told by it. Whoever looks again and again folds in what is new.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The end of what was folded.
+    end: (u64, String),
+    /// What the last run that was opened was to make.
+    opened: Option<Fingerprint>,
+    /// When, and for which wish, a run last ended with the world as wanted and none was begun since.
+    settled: Option<(Moment, Fingerprint)>,
+    /// What was so before a run that began nothing, such as one that only put other policies on record, is so after it.
+    before: Option<(Moment, Fingerprint)>,
+    /// Steps that were done and were not taken back by a later step on the same object.
+    made: BTreeSet<StepId>,
 }
 
-/// Steps that were done and was not taken back by a later step on the same object.
-fn made_by_us(record: &[Entry]) -> BTreeSet<StepId> {
-    let mut made = BTreeSet::new();
-    for entry in record {
-        if let Event::Settled { step, .. } = &entry.what {
-            match step.0.strip_prefix("delete ") {
-                Some(address) => {
-                    made.remove(&StepId(format!("create {address}").into()));
+impl Past {
+    /// What a whole record tells.
+    pub fn of(record: &[Entry]) -> Self {
+        let mut past = Self::default();
+        past.fold(record);
+        past
+    }
+
+    /// Position and digest of the last line that was folded in; zero and an empty text before the first.
+    pub fn end(&self) -> (u64, &str) {
+        (self.end.0, &self.end.1)
+    }
+
+    /// Folds in the lines that follow.
+    pub fn fold(&mut self, lines: &[Entry]) {
+        for entry in lines {
+            self.end = (entry.seq, entry.hash.clone());
+            match &entry.what {
+                Event::Opened { desired, .. } => {
+                    self.opened = Some(desired.clone());
+                    self.before = self.settled.take();
                 }
-                None => {
-                    made.insert(step.clone());
+                Event::Revised { desired, .. } => self.opened = Some(desired.clone()),
+                Event::Intended { .. } => self.before = None,
+                Event::Closed { outcome: Outcome::Settled, .. } => {
+                    self.settled = self.opened.clone().map(|desired| (entry.at, desired));
                 }
+                Event::Closed { .. } => self.settled = self.before.take(),
+                Event::Settled { step, .. } => self.done(step),
+                _ => {}
             }
         }
     }
-    made
+
+    fn done(&mut self, step: &StepId) {
+        match step.0.strip_prefix("delete ") {
+            Some(address) => {
+                self.made.remove(&StepId(format!("create {address}").into()));
+            }
+            None => {
+                self.made.insert(step.clone());
+            }
+        }
+    }
 }
 
 /// What has changed since another look, a line each; at the first look all that differs, or that nothing does. Nothing

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl::report::cost::{CostReport, NotOurs, StoreCost};
 use rgctl::report::document::{document, format};
+use rgctl::report::drift::Past;
 use rgctl::report::plan::Detail;
 use rgctl::report::status::Prices;
 use rgctl::report::style::Style;
@@ -383,16 +384,16 @@ fn drift_is_told_from_change_by_the_record() {
     let plan = plan_for(&before, &world, &Policy::default());
     let wish = Fingerprint("wish".to_owned());
 
-    let by_another = drift::report(&plan, &wish, &settled_run("wish", &[]));
+    let by_another = drift::report(&plan, &wish, &Past::of(&settled_run("wish", &[])));
     assert!(by_another.has_drift());
     insta::assert_snapshot!("drift_text", drift::text(&by_another, Style::PLAIN));
     insta::assert_snapshot!("drift_markdown", drift::markdown(&by_another));
 
-    let wish_changed = drift::report(&plan, &wish, &settled_run("older wish", &[]));
+    let wish_changed = drift::report(&plan, &wish, &Past::of(&settled_run("older wish", &[])));
     assert!(!wish_changed.has_drift(), "the blueprint asks for it: that is a change, not drift");
     let unfinished = [settled_run("wish", &[]), vec![entry(9, "run-2", opened("wish"))]].concat();
-    assert!(!drift::report(&plan, &wish, &unfinished).has_drift(), "a run is under way");
-    assert!(!drift::report(&plan, &wish, &[]).has_drift(), "it was never applied");
+    assert!(!drift::report(&plan, &wish, &Past::of(&unfinished)).has_drift(), "a run is under way");
+    assert!(!drift::report(&plan, &wish, &Past::of(&[])).has_drift(), "it was never applied");
 }
 
 #[test]
@@ -405,8 +406,8 @@ fn what_we_made_and_is_gone_was_removed_by_another_hand_whatever_the_wish_is_now
     let create = format!("create {gone}");
     let delete = format!("delete {gone}");
     let wish = Fingerprint("new wish".to_owned());
-    assert!(drift::report(&plan, &wish, &settled_run("old", &[&create])).has_drift());
-    assert!(!drift::report(&plan, &wish, &settled_run("old", &[&create, &delete])).has_drift());
+    assert!(drift::report(&plan, &wish, &Past::of(&settled_run("old", &[&create]))).has_drift());
+    assert!(!drift::report(&plan, &wish, &Past::of(&settled_run("old", &[&create, &delete]))).has_drift());
 }
 
 #[test]

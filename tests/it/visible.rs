@@ -2,6 +2,7 @@
 
 use rgctl::cli::apply::exit_of;
 use rgctl::cli::exit::Exit;
+use rgctl::report::drift::Past;
 use rgctl::report::plan::Detail;
 use rgctl::report::style::Style;
 use rgctl::report::{drift, plan, plan_markdown};
@@ -89,7 +90,7 @@ fn assert_said(plan: &Plan, name: &str, what: &str) {
     assert!(text.contains(name), "{what}: {text}");
     assert!(plan_markdown::markdown(plan).contains(name), "{what}");
     assert!(!plan_markdown::markdown(plan).contains("as wanted."), "{what}");
-    let drift = drift::report(plan, &Fingerprint(String::new()), &[]);
+    let drift = drift::report(plan, &Fingerprint(String::new()), &Past::default());
     assert!(!drift.clean, "{what}");
     for text in [drift::text(&drift, Style::PLAIN), drift::markdown(&drift)] {
         assert!(text.contains(name) && !text.contains("No differences"), "{what}: {text}");

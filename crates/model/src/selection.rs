@@ -5,12 +5,10 @@
 //! **Invariant:** it is one rule for every provider, for an observation of one blueprint as for a [`super::sweep`] of all.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::address::Address;
 use super::node::TAG_BLUEPRINT;
-use super::observed::{Gap, Inventory, Member, Observed, Selection};
-use super::seen::Seen;
+use super::observed::{Member, Observed, Selection};
 use crate::kinds::AnyAttrs;
 use rgctl_schema::names::{BlueprintName, Name};
 
@@ -136,35 +134,5 @@ impl Selection {
             }
         }
         shown
-    }
-}
-
-impl Inventory {
-    /// What an observation with this selection would have shown at the same moment.
-    #[must_use]
-    pub fn view(&self, selection: &Selection) -> Self {
-        let within = |address: &Address| selection.regions.contains(&address.region);
-        let spans = |address: &Address, seen: &Observed| {
-            Face::of(address, seen).members().any(|member| selection.regions.contains(&member.region))
-        };
-        let here: Vec<(&Address, &Arc<Observed>)> = self
-            .seen
-            .iter_shared()
-            .filter(|(address, seen)| within(address) || spans(address, seen))
-            .collect();
-        let faces: Vec<Face<'_>> = here.iter().map(|(address, seen)| Face::of(address, seen)).collect();
-        let shown = here.into_iter().zip(selection.shown(&faces)).filter(|(_, shown)| *shown);
-        let gaps: Vec<Gap> =
-            self.gaps.iter().filter(|gap| selection.regions.contains(&gap.region)).cloned().collect();
-        let times = self.times.iter().filter(|(region, _)| selection.regions.contains(*region));
-        let shared =
-            |((address, seen), _): ((&Address, &Arc<Observed>), bool)| (address.clone(), Arc::clone(seen));
-        Self {
-            seen: Seen::of_shared(shown.map(shared).collect()),
-            gaps,
-            taken: self.taken,
-            times: times.map(|(region, at)| (region.clone(), *at)).collect(),
-            held_out: self.held_out.clone(),
-        }
     }
 }

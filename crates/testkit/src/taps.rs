@@ -70,6 +70,8 @@ pub struct Taps<'a> {
     pub cut: Cut,
     pub calls: AtomicU64,
     pub appends: AtomicU64,
+    /// How often quotas were asked for.
+    pub quota_asks: AtomicU64,
     /// How many lines of the record were read, if it was read at all.
     pub lines_read: Mutex<Option<usize>>,
     pub died: Notify,
@@ -77,6 +79,8 @@ pub struct Taps<'a> {
     pub unwatched: Mutex<BTreeSet<RegionId>>,
     /// What somebody decides while the run is under way.
     pub decides: Option<Decides>,
+    /// Whose messages are never told: that store does not answer.
+    pub silent: Option<Scope>,
     /// After which call somebody asks the run to yield, and on whose record it works.
     pub asked_after: Option<(u64, Scope)>,
 }
@@ -89,10 +93,12 @@ impl<'a> Taps<'a> {
             cut,
             calls: AtomicU64::new(0),
             appends: AtomicU64::new(0),
+            quota_asks: AtomicU64::new(0),
             lines_read: Mutex::default(),
             died: Notify::new(),
             unwatched: Mutex::default(),
             decides: None,
+            silent: None,
             asked_after: None,
         }
     }
@@ -177,6 +183,7 @@ impl Cloud for Taps<'_> {
         &'a self,
         regions: &'a BTreeSet<RegionId>,
     ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
+        self.quota_asks.fetch_add(1, Ordering::SeqCst);
         self.cloud.quotas(regions)
     }
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
@@ -209,7 +216,7 @@ impl Store for Taps<'_> {
         self.store.post(scope, from, at, what)
     }
     fn inbox<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Message>, StoreError>> {
-        self.store.inbox(scope, after)
+        if self.silent.as_ref() == Some(scope) { pending().boxed() } else { self.store.inbox(scope, after) }
     }
     fn renew_lease<'a>(
         &'a self,

@@ -254,6 +254,23 @@ fn a_signal_closes_an_open_run_and_gives_its_lease_back_and_a_second_one_leaves_
 }
 
 #[test]
+fn a_file_that_goes_while_its_run_is_open_has_the_run_closed_and_its_lease_given_back() {
+    let place = place(&[("one", SMALL), ("two", SMALL)]);
+    let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "60"]);
+    agent.says(&["\"one\"", "calls"]);
+    std::fs::rename(place.path().join("blueprints/one.yaml"), place.path().join("kept.yaml")).unwrap();
+    agent.says(&["the file is gone: nothing is deleted"]);
+    let status = || place.run(&["status", "-f", "kept.yaml"]).data;
+    let began = Instant::now();
+    while !place.run(&["history", "one"]).data.contains("stopped") {
+        assert!(began.elapsed() < PATIENCE, "its run was never closed: {}", status());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(!status().contains("lease:"), "{}", status());
+    assert_eq!(agent.stop_it().0, 0);
+}
+
+#[test]
 fn health_and_numbers_are_told_on_loopback() {
     let place = place(&[("one", SMALL)]);
     let mut agent = Running::start(&place, &["--listen", "127.0.0.1:0", "--apply"]);

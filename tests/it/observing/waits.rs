@@ -59,6 +59,33 @@ async fn a_region_that_nobody_looks_at_for_a_blueprint_any_more_is_shown_to_it_a
     assert_eq!(kept, Vec::from_iter(regions(&[REGION])), "nobody looks there on");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_new_during_a_turn_is_shown_to_it_or_told_after_it() {
+    let world = world();
+    let cloud = Counting::new(&world);
+    let observer = observing(&cloud);
+    let (viewer, here) = (plain("game"), regions(&[REGION]));
+    let news = || observer.news().now_or_never().map(|news| news.len());
+    let look = async || {
+        world.advance(Span::from_mins(7)).unwrap();
+        observer.look_where_due().await;
+    };
+    observer.watch(&viewer.0, &here, &viewer.1);
+    let turn = observer.turn_of(viewer.0.clone());
+    look().await;
+    assert_eq!(news(), None, "its turn is about to look");
+    let (port, wanted) = (observer.cloud_for(&viewer.0), selection(&viewer, &here));
+    port.observe(&wanted).await.unwrap();
+    drop(turn);
+    assert_eq!(news(), None, "it was shown that");
+    let turn = observer.turn_of(viewer.0.clone());
+    make(&*cloud, &world, "game", REGION, "game-a").await;
+    look().await;
+    assert_eq!(news(), None);
+    drop(turn);
+    assert_eq!(news(), Some(1), "it has ended without having been shown that");
+}
+
 /// A clock that is set back while a look is made.
 struct SetBack(std::sync::Mutex<Moment>);
 
@@ -98,4 +125,33 @@ async fn a_turn_that_waits_while_the_clock_is_set_back_is_shown_the_next_look() 
     before.await;
     turn.await.unwrap();
     assert_eq!(cloud.looks(), [2], "the one under way began too early, and the next one after the question");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_puts_no_look_off_and_makes_no_old_one_new() {
+    let world = world();
+    let cloud = Counting::new(&world);
+    let now = GENESIS + Span::from_days(1);
+    let clock = Arc::new(SetBack(std::sync::Mutex::new(now)));
+    let port = Arc::clone(&cloud) as Arc<dyn Cloud>;
+    let observer = Observer::new(port, Arc::clone(&clock) as Arc<dyn Clock>, Intervals::default());
+    let (viewer, here) = (plain("game"), regions(&[REGION]));
+    observer.watch(&viewer.0, &here, &viewer.1);
+    observer.set_in_motion(&viewer.0, true);
+    observer.look_where_due().await;
+    assert_eq!(cloud.looks(), [1], "which is kept, since something is in motion");
+    make(&*cloud, &world, "game", REGION, "game-a").await;
+    *clock.0.lock().unwrap() = GENESIS;
+    assert!(observer.due_at().unwrap() > GENESIS + Span::from_hours(23));
+    observer.clock_was_set();
+    let (port, wanted) = (observer.cloud_for(&viewer.0), selection(&viewer, &here));
+    assert_eq!(
+        names(&port.observe(&wanted).await.unwrap()),
+        ["us-east-1/game-a"],
+        "not the look from before"
+    );
+    assert_eq!(cloud.looks(), [2]);
+    observer.clock_was_set();
+    observer.look_where_due().await;
+    assert_eq!(cloud.looks(), [3], "what was to be looked at tomorrow is looked at now");
 }

@@ -20,7 +20,7 @@ use rgctl_sim::{Fault, GENESIS, Rule};
 use serde_json::{Value, json};
 
 use super::shared::claimed;
-use super::{Viewer, game, parts_of, regions, selection};
+use super::{Viewer, game, parts_of, regions, selection, view};
 use crate::sim::{OTHER, REGION, TestCloud, all_fields, block_on, cluster_fields, in_region, member_fields};
 
 const CODES: [&str; 3] = [REGION, OTHER, "eu-west-1"];
@@ -160,7 +160,7 @@ proptest! {
         let viewers = viewers(odd);
         let parts = parts_of(whole.clone(), &viewers);
         for viewer in &viewers {
-            let view = whole.view(&selection(viewer, &subset(7)));
+            let view = view(&whole, &selection(viewer, &subset(7)));
             let slice = parts.slices.get(&viewer.0).cloned().unwrap_or_default();
             prop_assert_eq!(&slice, &view.seen, "{}", viewer.0);
             let digest = parts.digests.get(&viewer.0).copied().unwrap_or_default();
@@ -199,7 +199,7 @@ proptest! {
             // Of a region that is lost, and of its global objects, others tell; a narrower look does not hear them.
             let bits = if lost.is_some() { 7 } else { bits };
             let wanted = selection(viewer, &subset(bits));
-            prop_assert_eq!(whole.view(&wanted), look(&wanted).unwrap(), "{}", viewer.0);
+            prop_assert_eq!(view(&whole, &wanted), look(&wanted).unwrap(), "{}", viewer.0);
         }
 
         let all = Viewers::new(viewers.iter().map(|(name, named)| (name, named)));

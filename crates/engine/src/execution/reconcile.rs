@@ -270,7 +270,8 @@ impl Step<'_> {
             self.kept.run.id = self.next_id();
             turn = self.turn(&inventory);
         }
-        if self.read_quotas(&turn, &inventory, watch).await {
+        // Nothing grows before what failed is tried again.
+        if self.kept.run.not_before.is_none() && self.read_quotas(&turn, &inventory, watch).await {
             if let Some(guard) = guard {
                 guard.make_sure(self.environment).await?;
             }

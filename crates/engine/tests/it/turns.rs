@@ -294,6 +294,29 @@ fn what_was_refused_is_tried_again_after_an_hour_then_after_twice_as_long_up_to_
 }
 
 #[test]
+fn while_what_failed_waits_for_its_time_no_quotas_are_read_for_it() {
+    let (site, wanted) = refused();
+    let mut agent = Agent::of(&site, wanted);
+    assert_eq!(agent.settle().outcome, Some(Outcome::Blocked));
+    let clock = site.cloud.clock();
+    let turn = |agent: &mut Agent<'_>| {
+        agent.turns += 1;
+        let taps = Taps::new(&site.cloud, &site.store, Cut::Never);
+        let world = Environment { cloud: &taps, clock: &clock, wall: &site.wall, store: &site.store };
+        let (run, policy, pace) =
+            (RunId(format!("agent-{}", agent.turns)), Policy::default(), Pace::default());
+        let job = Job { begins: Begins::Due, ..applying(&agent.wanted, &run, &policy, &pace) };
+        let mut watch = Quiet { turns: 0, stop_after: None };
+        block_on(reconcile_once(&world, &job, &mut Session::default(), &mut watch)).unwrap();
+        taps.quota_asks.into_inner()
+    };
+    site.cloud.advance(Span::from_mins(1)).unwrap();
+    assert_eq!(turn(&mut agent), 0);
+    site.cloud.advance(Span::from_hours(2)).unwrap();
+    assert_eq!(turn(&mut agent), 1, "when it is tried again");
+}
+
+#[test]
 fn another_wish_another_decision_and_a_changed_world_begin_a_run_at_once() {
     type Change = fn(&Site, &mut Agent<'_>);
     let changes: [(&str, Change); 3] = [
