@@ -464,7 +464,7 @@ mod tests {
             "{}",
             refused.message
         );
-        assert!(refused.message.contains("4 (streamer event); nothing was done"), "{}", refused.message);
+        assert!(refused.message.contains("4 (streamer event); this was not decided"), "{}", refused.message);
         assert!(refused.hints[0].contains("rgctl scale list"), "{:?}", refused.hints);
         let mut again = Desk::open(&input, &settings, &mut output).await.unwrap();
         again.decide(&less).await.unwrap();

@@ -14,10 +14,10 @@ pub mod objects;
 mod records;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode};
 
 /// A row is one object or one line of the record. A larger one was written by somebody else, and would fill the memory.
 const ROW_BYTES_MAX: i32 = 64 << 20;
@@ -34,14 +34,48 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX)?;
     // Readers do not hold up the writer, and a process that is killed loses nothing that was committed.
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    as_soon_as_free(|| connection.pragma_update(None, "journal_mode", "wal"))?;
     connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
+}
+
+/// Of several processes that make a new database at once all but one are told that it is locked, without any wait: where two
+/// wait for each other SQLite does not call its own handler.
+fn as_soon_as_free(mut change: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match change() {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < BUSY =>
+            {
+                std::thread::sleep(BUSY / 1_000);
+            }
+            other => return other,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_makes_a_new_database_waits_for_whoever_is_making_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sqlite");
+        let first = Connection::open(&path).unwrap();
+        first.execute_batch("BEGIN IMMEDIATE; CREATE TABLE t (a)").unwrap();
+        let (told, hears) = std::sync::mpsc::channel();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                told.send(()).unwrap();
+                open(&path).unwrap();
+            });
+            hears.recv().unwrap();
+            std::thread::yield_now();
+            first.execute_batch("COMMIT").unwrap();
+        });
+    }
 
     #[test]
     fn a_row_beyond_measure_and_what_is_no_file_are_refused() {
