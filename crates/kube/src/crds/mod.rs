@@ -12,8 +12,8 @@ mod structural;
 use serde_json::{Value, json};
 
 use crate::kinds::{
-    AccountSpec, ApprovalSpec, BlueprintSpec, CATEGORY, GROUP, Names, OverrideSpec, PlanSpec, RegionSpec,
-    Spec, VERSION, marks,
+    ApprovalSpec, BlueprintSpec, CATEGORY, GROUP, Names, OverrideSpec, PlanSpec, RegionSpec, Spec, VERSION,
+    marks,
 };
 use rgctl_schema::digest::sha256_hex;
 use structural::set;
@@ -36,19 +36,10 @@ pub fn all() -> Vec<Value> {
 }
 
 /// The command line's documents.
-fn documents() -> [Definition; 3] {
+fn documents() -> [Definition; 2] {
     let names =
         "size(self.metadata.name) <= 24 && self.metadata.name.matches('^[a-z][a-z0-9]*(-[a-z0-9]+)*$')";
     [
-        Definition {
-            names: AccountSpec::NAMES,
-            doc: "An account of the provider, as whom rgctl works in it, and from which namespaces it may be used.",
-            spec: specs::account(),
-            status: statuses::simple(),
-            columns: [vec![column("Id", "string", ".spec.id")], readiness(), vec![age()]].concat(),
-            rules: Vec::new(),
-            scale: None,
-        },
         Definition {
             names: RegionSpec::NAMES,
             doc: "A region: where stores may be built, and what is there. Exactly the command line's document; a \

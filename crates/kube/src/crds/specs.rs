@@ -1,13 +1,13 @@
 //! What is wanted, for each kind.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::nodes::{
     closed, cost, flag, form, generation, list, moment, number, open, ruled, text, texts, word,
 };
-use super::structural::{TEXT_MAX, node, set};
+use super::structural::{TEXT_MAX, node};
 use crate::kinds::plan::{Cause, STEPS_KEPT_MAX, STEPS_TOLD_MAX};
-use rgctl_blueprint::{account::AccountSpec, region::RegionSpec, spec::BlueprintSpec};
+use rgctl_blueprint::{region::RegionSpec, spec::BlueprintSpec};
 use rgctl_schema::section::Setting;
 
 /// Names of blueprints, stores, regions.
@@ -23,33 +23,6 @@ pub fn blueprint() -> Value {
 /// The body of a region.
 pub fn region() -> Value {
     node("spec", &RegionSpec::shape())
-}
-
-/// The body of an account, with what is the cluster's.
-pub fn account() -> Value {
-    let mut spec = node("spec", &AccountSpec::shape());
-    let requirement = closed(
-        "A requirement on a label.",
-        &[
-            ("key", text("The label.", 316)),
-            ("operator", word("What about it.", &["In", "NotIn", "Exists", "DoesNotExist"])),
-            ("values", list("The values that are meant.", 64, &json!({ "type": "string", "maxLength": 63 }))),
-        ],
-        &["key", "operator"],
-    );
-    let selector = open(
-        "Namespaces whose blueprints may use the account, by their labels; `{}` means all. Without it none may.",
-        &[
-            ("matchLabels", texts("Labels with their values.", 64, 63)),
-            ("matchExpressions", list("Further requirements.", 64, &requirement)),
-        ],
-        &[],
-    );
-    if let Some(fields) = spec.get_mut("properties") {
-        set(fields, "namespaceSelector", selector);
-        set(fields, "paused", flag("Nothing is begun in the account."));
-    }
-    spec
 }
 
 /// What would be done.

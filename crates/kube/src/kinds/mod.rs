@@ -3,11 +3,10 @@
 //! Goes in: an object as the API server gives it. Comes out: the object in types, with no more of it than is used; or why it
 //! cannot be read, for that one object.
 //!
-//! **Invariant:** `Blueprint`, `Region` and `Account` hold exactly the command line's documents: they are handed on as a text that
+//! **Invariant:** `Blueprint` and `Region` hold exactly the command line's documents: they are handed on as a text that
 //! the same reader reads, so that both hear the same diagnostics.
 //! **Invariant:** a status that cannot be read counts as none, since it is written anew; a spec that cannot be read is an error.
 
-pub mod account;
 pub mod approval;
 pub mod condition;
 pub mod document;
@@ -23,7 +22,6 @@ use serde_json::Value;
 
 use meta::Meta;
 
-pub use account::AccountSpec;
 pub use approval::{ApprovalSpec, ApprovalStatus};
 pub use condition::Condition;
 pub use document::{BlueprintSpec, BlueprintStatus, RegionSpec, SimpleStatus};
@@ -107,8 +105,6 @@ pub struct Object<S: Spec> {
 pub type Blueprint = Object<BlueprintSpec>;
 /// Where stores may be built.
 pub type Region = Object<RegionSpec>;
-/// Whose regions are.
-pub type Account = Object<AccountSpec>;
 /// What would be done.
 pub type Plan = Object<PlanSpec>;
 /// Somebody's consent to a plan.
@@ -117,14 +113,8 @@ pub type Approval = Object<ApprovalSpec>;
 pub type Override = Object<OverrideSpec>;
 
 /// All kinds, in the order in which they are made.
-pub const ALL: [Names; 6] = [
-    AccountSpec::NAMES,
-    RegionSpec::NAMES,
-    BlueprintSpec::NAMES,
-    PlanSpec::NAMES,
-    ApprovalSpec::NAMES,
-    OverrideSpec::NAMES,
-];
+pub const ALL: [Names; 5] =
+    [RegionSpec::NAMES, BlueprintSpec::NAMES, PlanSpec::NAMES, ApprovalSpec::NAMES, OverrideSpec::NAMES];
 
 /// An object that cannot be read: it is stalled, and all others are not concerned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
