@@ -14,7 +14,7 @@ pub mod objects;
 mod records;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode};
@@ -23,6 +23,8 @@ use rusqlite::{Connection, ErrorCode};
 const ROW_BYTES_MAX: i32 = 64 << 20;
 /// How long one process waits for another one's transaction.
 const BUSY: Duration = Duration::from_secs(10);
+/// How often is tried in that time what SQLite does not wait with by itself.
+const TRIES: u32 = 1_000;
 
 /// Opens a database, made when missing, that several processes may use at a time.
 pub fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -42,17 +44,15 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
 /// Of several processes that make a new database at once all but one are told that it is locked, without any wait: where two
 /// wait for each other SQLite does not call its own handler.
 fn as_soon_as_free(mut change: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
-    let began = Instant::now();
-    loop {
+    for _ in 1..TRIES {
         match change() {
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < BUSY =>
-            {
-                std::thread::sleep(BUSY / 1_000);
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(BUSY / TRIES);
             }
             other => return other,
         }
     }
+    change()
 }
 
 #[cfg(test)]
