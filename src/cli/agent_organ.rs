@@ -36,7 +36,7 @@ use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Consent, Policy};
 use rgctl_model::ports::{Clock, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::BlueprintName;
+use rgctl_schema::names::{BlueprintName, RunId};
 use rgctl_schema::time::{Moment, Span};
 
 /// How often leases of open runs are looked after, in real time.
@@ -71,6 +71,16 @@ pub struct Ready {
     text: InForce<Shared>,
     /// Nobody else makes a turn of it meanwhile.
     slot: OwnedMutexGuard<Slot>,
+}
+
+/// What a turn that acts came to.
+pub struct Acted {
+    /// For the loop.
+    pub done: Done,
+    /// In full.
+    pub reconciled: Reconciled,
+    /// The last run on record.
+    pub run: Option<RunId>,
 }
 
 /// What may be done in a turn.
@@ -177,7 +187,7 @@ impl Turns {
         let environment = Environment { cloud: &cloud, ..self.adapters.environment() };
         let done = if self.acts {
             let mandate = Mandate::consenting(self.consents.now().await.of(key));
-            self.act(&environment, ready, &mandate, asked).await?.0
+            self.act(&environment, ready, &mandate, asked).await?.done
         } else {
             self.observe(&environment, ready).await?
         };
@@ -269,7 +279,7 @@ impl Turns {
         ready: &mut Ready,
         mandate: &Mandate<'_>,
         asked: Asked,
-    ) -> Result<(Done, Reconciled), DriveError> {
+    ) -> Result<Acted, DriveError> {
         let Ready { scope, loaded, decisions, text, slot, .. } = ready;
         let name = &scope.blueprint;
         // Names of runs differ, also of those that begin at one moment.
@@ -306,12 +316,14 @@ impl Turns {
         self.observer.set_in_motion(name, reconciled.outcome.is_none());
         let failing = slot.session.ledger().and_then(|ledger| ledger.failing.as_ref());
         let due = failing.map(Failing::due);
+        let told = slot.session.ledger().and_then(|ledger| ledger.ruled.as_ref());
+        let run = told.map(|ruled| ruled.run.clone());
         if reconciled.outcome.is_some() {
             // Thousands are at rest: what one of them needs is read again.
             slot.session = Session::default();
         }
         let done = done::acted(&reconciled, is_open, due, stopping, environment.clock.now());
-        Ok((done, reconciled))
+        Ok(Acted { done, reconciled, run })
     }
 
     /// Looks and plans; nothing is done, and nothing is written. Whoever only looks holds no lease.

@@ -12,7 +12,7 @@ use super::load::located;
 use super::validate;
 use crate::agent::files::{Examine, Examined, InForce, Place};
 use rgctl_blueprint::account::AccountBook;
-use rgctl_blueprint::desired;
+use rgctl_blueprint::desired::{self, overlays::Resolved};
 use rgctl_blueprint::document::{ParsedBlueprint, ParsedDocuments};
 use rgctl_blueprint::region::RegionBook;
 use rgctl_blueprint::spec::Cell;
@@ -73,6 +73,8 @@ pub struct Wanted {
     pub desired: Desired,
     /// Prices and capacities.
     pub figures: CatalogFigures,
+    /// What was decided about it, and what holds.
+    pub decided: Vec<Resolved>,
 }
 
 impl Language {
@@ -109,9 +111,10 @@ impl Language {
         let reading = self.read(&text.shared, &text.path, &text.text)?;
         let document = named(&reading, blueprint)
             .ok_or_else(|| format!("{} has no blueprint {blueprint}", text.path.display()))?;
-        let desired = self.build(document, &reading.regions, decisions, now)?.desired;
+        let desired::Built { desired, decided, .. } =
+            self.build(document, &reading.regions, decisions, now)?;
         let figures = CatalogFigures::new(Arc::clone(&self.catalog), &desired, SystemClock.now());
-        Ok(Wanted { desired, figures })
+        Ok(Wanted { desired, figures, decided })
     }
 
     fn build(

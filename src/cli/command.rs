@@ -13,7 +13,7 @@ use super::explain::ExplainArgs;
 use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
 #[cfg(feature = "kube")]
-use super::operator_args::OperatorCommand;
+use super::operator_args::{ApproveArgs, OperatorCommand};
 use super::overlay_args::{ScaleSetArgs, ScaleUnsetArgs};
 use super::region::RegionCommand;
 use super::scale_args::BacktestArgs;
@@ -92,6 +92,9 @@ pub enum Command {
     #[cfg(feature = "kube")]
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Agree to a plan that waits in a cluster
+    #[cfg(feature = "kube")]
+    Approve(ApproveArgs),
     /// Look at the embedded cloud, let its time pass, make things go wrong in it
     Sim(SimArgs),
     /// Write completions for a shell

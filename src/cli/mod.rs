@@ -18,6 +18,8 @@ pub mod agent_orders;
 pub mod agent_organ;
 pub mod agent_texts;
 pub mod apply;
+#[cfg(feature = "kube")]
+mod approve;
 pub mod args;
 pub mod capacity;
 pub mod catalog;
@@ -47,7 +49,11 @@ mod operator_feed;
 #[cfg(feature = "kube")]
 mod operator_organ;
 #[cfg(feature = "kube")]
+mod operator_plans;
+#[cfg(feature = "kube")]
 pub mod operator_print;
+#[cfg(feature = "kube")]
+mod operator_told;
 pub mod output;
 pub mod overlay;
 pub mod overlay_args;
@@ -184,6 +190,8 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Agent(command) => wait_for(agent::run(command, &settings, output)),
         #[cfg(feature = "kube")]
         Command::Operator(command) => wait_for(operator::run(command, &settings, output)),
+        #[cfg(feature = "kube")]
+        Command::Approve(args) => wait_for(approve::run(args, output)),
         Command::Scale(ScaleCommand::Backtest(args)) => {
             scale_command(args, axis.as_deref(), &settings, output)
         }

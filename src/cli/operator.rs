@@ -1,7 +1,9 @@
 //! `rgctl operator run`: the loop of an agent, fed by the API server of a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::adapters;
@@ -27,15 +29,25 @@ use crate::agent::queue::Limits;
 use crate::agent::serve::{Told as Listening, serve};
 use crate::agent::work::{Agent, Organ, Rhythm};
 use crate::operator::source::Sources;
+use rgctl_kube::client::{Client, Use, connect};
 use rgctl_kube::desk::Desk;
-use rgctl_kube::item::Watched;
+use rgctl_kube::item::{Told, Watched};
+use rgctl_kube::kinds::OPERATOR;
 use rgctl_kube::kinds::document::told;
+use rgctl_kube::leader::{Candidate, Election, Leadership, Terms};
+use rgctl_kube::place::Cluster as Place;
 use rgctl_kube::watch::follow;
 use rgctl_machine::SystemClock;
+use rgctl_model::ports::Clock;
+use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::time::Span;
 
 /// News that wait for the loop: it is never far behind.
 const NEWS_MAX: usize = 1_024;
+/// Name of the leader's Lease.
+const LEASE: &str = "rgctl-operator";
+/// Between two signs of life of one that stands by.
+const BEAT: Duration = Duration::from_millis(500);
 /// How often orders are looked for in the store: each look is a call to it.
 const ORDERS: Span = Span::from_mins(1);
 
@@ -50,7 +62,7 @@ pub async fn run(command: &OperatorCommand, settings: &Settings, output: &mut Ou
 }
 
 /// Everything that is watched.
-fn watches(namespaces: &[String]) -> Watches {
+fn watches(namespaces: &[String], own: &str) -> Watches {
     let mut all = vec![(Watched::Definition, None)];
     for what in Watched::ALL.into_iter().filter(|what| *what != Watched::Definition) {
         if namespaces.is_empty() {
@@ -58,16 +70,23 @@ fn watches(namespaces: &[String]) -> Watches {
         }
         all.extend(namespaces.iter().map(|name| (what, Some(name.clone()))));
     }
+    // Regions of its own namespace are for the blueprints of all.
+    let shared = (Watched::Region, Some(own.to_owned()));
+    if !namespaces.is_empty() && !all.contains(&shared) {
+        all.push(shared);
+    }
     all
 }
 
 async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let listener = if args.no_listen { None } else { Some(bound(args.listen).await?) };
     let bad = |why: String| Failure::new(Exit::BadInput, why);
-    let client = rgctl_kube::desk::connect(args.cluster.context.as_deref())
-        .await
-        .map_err(|why| bad(why.to_string()))?;
+    let cluster_of = args.cluster.context.clone().map_or(Place::Here, Place::Context);
+    let watching = connected(&cluster_of, OPERATOR, Use::Watches).await?;
+    let writing = connected(&cluster_of, OPERATOR, Use::Calls).await?;
     let catalog = Arc::new(figures::catalog(settings)?);
+    // What is wanted of an unchanged text follows from both.
+    let version = format!("{} {}", env!("CARGO_PKG_VERSION"), short(&format!("{catalog:?}")));
     let language = Language::new(catalog, None, adapters::now(settings)).map_err(bad)?.telling(told);
     let adapters = adapters::open(settings)?;
     keep_pace(&adapters, &args.pace, output)?;
@@ -79,33 +98,28 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
     let means =
         Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop: stop.clone() };
-    let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces));
-    let organ = OperatorTurns::new(
-        Turns::acting(means, None),
-        Arc::clone(&cluster),
-        Desk::new(client.clone()),
-        args.observe_only,
-    );
+    let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces, &args.own_namespace));
+    let (turns, desk) = (Turns::acting(means, None), Desk::new(writing));
+    let organ = OperatorTurns::new(turns, Arc::clone(&cluster), desk, version.clone(), args.observe_only);
     let (health, metrics) =
         (Arc::new(Health::new(&SystemClock)), Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))));
     if let Some(listener) = listener {
-        let told = Listening {
-            health: Arc::clone(&health),
-            metrics: Arc::clone(&metrics),
-            clock: Arc::new(SystemClock),
-        };
-        tokio::spawn(serve(listener, told));
+        listen(listener, &health, &metrics);
+    }
+    let election = stand(&cluster_of, args).await?;
+    let mut leadership = election.leadership();
+    tracing::info!(target: "rgctl::operator", version, "stands for leadership");
+    if !leads(&mut leadership, &health, &stop).await {
+        election.resign().await;
+        return Ok(());
     }
     let (send, news) = mpsc::channel(NEWS_MAX);
-    let (tell, heard) = mpsc::channel(NEWS_MAX);
-    for (what, namespace) in &watches {
-        tokio::spawn(follow(client.clone(), *what, namespace.clone(), tell.clone()));
-    }
-    drop(tell);
+    let heard = watch_all(&watching, &watches);
     let feed = Feed { cluster, sources, texts, watches, account: account.to_owned(), news: send };
     let feeding = tokio::spawn(feed.run(heard));
-    tracing::info!(target: "rgctl::operator", version = env!("CARGO_PKG_VERSION"), "begins");
-    let stopping = || stop.is_made();
+    tracing::info!(target: "rgctl::operator", epoch = leadership.epoch(), "leads, and begins");
+    // Who leads no more begins nothing more; that it does nothing twice is the fence of the record.
+    let stopping = || stop.is_made() || leadership.epoch().is_none();
     let agent = Agent {
         organ: &organ as &dyn Organ,
         clock: &*clock,
@@ -122,6 +136,9 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
         ended = agent.run(news) => Ok(ended),
     };
     feeding.abort();
+    let was_leading = leadership.epoch().is_some();
+    // Its work has ended: the next one may begin.
+    election.resign().await;
     if let Some(sim) = sim {
         // A world that cannot be written to any more stands by itself.
         let _ = sim.leave_pace();
@@ -129,5 +146,65 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     let ended = ended?;
     tracing::info!(target: "rgctl::operator", turns = ended.turns, "ended");
     output.data(&summary(&ended))?;
-    Ok(())
+    if was_leading || stop.is_made() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Held, "another one leads now: what was open goes on there")
+        .hint("start it anew, as a Deployment does: it stands by then"))
+}
+
+/// Tells health and numbers.
+fn listen(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metrics>) {
+    let told =
+        Listening { health: Arc::clone(health), metrics: Arc::clone(metrics), clock: Arc::new(SystemClock) };
+    tokio::spawn(serve(listener, told));
+}
+
+/// Stands for leadership, with a client of its own: no queue holds a renewal up.
+async fn stand(cluster: &Place, args: &OperatorRunArgs) -> Result<Election, Failure> {
+    let run = rgctl_machine::new_run("operator", SystemClock.now());
+    Ok(Election::stand(Candidate {
+        client: connected(cluster, "rgctl-operator-leader", Use::Calls).await?,
+        namespace: args.own_namespace.clone(),
+        lease: LEASE.to_owned(),
+        me: format!("{} {}", rgctl_machine::owner(), run.0),
+        terms: Terms::default(),
+        clock: Arc::new(SystemClock),
+    }))
+}
+
+/// Begins all watches.
+fn watch_all(client: &Client, watches: &Watches) -> mpsc::Receiver<Told> {
+    let (tell, heard) = mpsc::channel(NEWS_MAX);
+    for (what, namespace) in watches {
+        tokio::spawn(follow(client.clone(), *what, namespace.clone(), tell.clone()));
+    }
+    heard
+}
+
+async fn connected(cluster: &Place, name: &str, purpose: Use) -> Result<Client, Failure> {
+    connect(cluster, name, purpose).await.map_err(|error| Failure::of(Exit::BadInput, &error))
+}
+
+/// Waits until this process leads, with signs of life; no where it is asked to stop before.
+async fn leads(leadership: &mut Leadership, health: &Health, stop: &StopRequest) -> bool {
+    while leadership.epoch().is_none() {
+        if stop.is_made() {
+            return false;
+        }
+        // Who stands by has nothing to see, and is as ready as it can be.
+        health.loop_lives(&SystemClock);
+        health.store(&SystemClock, Ok(()));
+        health.source(&SystemClock, Ok(()));
+        health.cloud(Ok(()));
+        tokio::select! {
+            () = leadership.changed() => {}
+            () = tokio::time::sleep(BEAT) => {}
+        }
+    }
+    true
+}
+
+fn short(text: &str) -> String {
+    sha256_hex(text.as_bytes()).chars().take(12).collect()
 }

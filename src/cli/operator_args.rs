@@ -30,6 +30,29 @@ pub struct ClusterArgs {
     pub context: Option<String>,
 }
 
+/// To which plan somebody agrees.
+#[derive(Args, Clone, Debug)]
+pub struct ApproveArgs {
+    /// Name of the plan, as the status of its blueprint has it
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// Its namespace
+    #[arg(short, long, value_name = "NAME", value_parser = namespace)]
+    pub namespace: String,
+    /// Agree to something destructive, as the plan names it: `delete:accounts@us-east-1`; repeat for several
+    #[arg(long = "allow", value_name = "CONSENT")]
+    pub allow: Vec<String>,
+    /// How long it may be begun; what was begun is finished
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = span)]
+    pub lasts: Span,
+    /// Why, for those who read it later
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
 /// How the operator works.
 #[derive(Args, Clone, Debug)]
 pub struct OperatorRunArgs {

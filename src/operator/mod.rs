@@ -9,5 +9,8 @@
 
 pub mod conditions;
 pub mod deletion;
+pub mod overrides;
+pub mod plans;
 pub mod resources;
 pub mod source;
+pub mod version;

@@ -9,6 +9,7 @@
 mod harness;
 mod kinds;
 mod leader;
+mod operator;
 #[allow(dead_code, reason = "what the next test needs of a control plane")]
 mod plane;
 #[allow(dead_code, reason = "likewise of processes")]

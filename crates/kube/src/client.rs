@@ -3,9 +3,11 @@
 //! Goes in: which cluster, as whom to call there, for what. Comes out: a client with bounds of time, or what is missing.
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Config;
 use std::fmt;
 use std::time::Duration;
+
+pub use kube::Client;
 
 use crate::place::Cluster;
 

@@ -8,10 +8,8 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::client::{Use, connect as connect_as};
 use crate::item::{Item, Place, Watched};
 use crate::kinds::{API_VERSION, OPERATOR};
-use crate::place::Cluster;
 use crate::watch::resource;
 
 /// How often a write is tried that somebody else came before.
@@ -47,13 +45,6 @@ impl From<kube::Error> for DeskError {
             _ => Self::Away { why: crate::in_words(&error) },
         }
     }
-}
-
-/// A client for a context of the kubeconfig; without one for the present context, or the cluster that this runs in.
-pub async fn connect(context: Option<&str>) -> Result<Client, DeskError> {
-    let cluster = context.map_or(Cluster::Here, |context| Cluster::Context(context.to_owned()));
-    let client = connect_as(&cluster, "rgctl-operator", Use::Watches).await;
-    client.map_err(|error| DeskError::Away { why: error.to_string() })
 }
 
 /// Writes.

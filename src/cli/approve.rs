@@ -1,0 +1,93 @@
+//! `rgctl approve`: somebody's consent to a plan in a cluster, by its digest, until a time, once.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::exit::Exit;
+use super::operator_args::ApproveArgs;
+use super::output::Output;
+use rgctl_kube::client::{Use, connect};
+use rgctl_kube::desk::{Desk, DeskError};
+use rgctl_kube::item::{Place, Watched};
+use rgctl_kube::kinds::plan::{Phase, PlanSpec, PlanStatus};
+use rgctl_kube::kinds::{ApprovalSpec, COMMAND_LINE};
+use rgctl_kube::place::Cluster;
+use rgctl_machine::SystemClock;
+use rgctl_model::policy::Consent;
+use rgctl_model::ports::Clock;
+
+/// Digits of the digest in the name of an approval.
+const DIGITS: usize = 6;
+
+/// Makes the approval.
+pub async fn run(args: &ApproveArgs, output: &mut Output) -> Result<(), Failure> {
+    let cluster = args.cluster.context.clone().map_or(Cluster::Here, Cluster::Context);
+    let client = connect(&cluster, COMMAND_LINE, Use::Calls).await;
+    let desk = Desk::new(client.map_err(|error| Failure::of(Exit::BadInput, &error))?);
+    let place = Place::new(&args.namespace, &args.plan);
+    let failed = |error: DeskError| match error {
+        DeskError::Refused { .. } => Failure::of(Exit::Refused, &error),
+        DeskError::Gone | DeskError::Away { .. } => Failure::of(Exit::Error, &error),
+    };
+    let plan = desk.read(Watched::Plan, &place).await.map_err(failed)?.ok_or_else(|| {
+        Failure::new(Exit::BadInput, format!("there is no plan {place}"))
+            .hint(format!("`kubectl get plans -n {}` shows those that there are", args.namespace))
+    })?;
+    let unreadable = |error: serde_json::Error| Failure::new(Exit::Error, format!("plan {place}: {error}"));
+    let spec: PlanSpec = serde_json::from_str(&plan.spec).map_err(unreadable)?;
+    let status: PlanStatus = serde_json::from_str(&plan.status).unwrap_or_default();
+    if status.phase != Phase::Pending {
+        let word = status.phase.as_str();
+        return Err(Failure::new(Exit::StalePlan, format!("plan {place} waits for nobody: it is {word}"))
+            .hint("the status of its blueprint names the plan that waits now"));
+    }
+    let given = consents(args)?;
+    let lacking: Vec<String> = spec.consents.iter().filter(|text| !covers(&given, text)).cloned().collect();
+    if !lacking.is_empty() {
+        let options: Vec<String> = lacking.iter().map(|text| format!("--allow {text}")).collect();
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("plan {place} takes {}; nothing was approved", lacking.join(", ")),
+        )
+        .hint(format!("if this is meant: {}", options.join(" "))));
+    }
+    let approver = desk.who_am_i().await.map_err(failed)?;
+    let now = SystemClock.now();
+    let approval = ApprovalSpec {
+        plan: args.plan.clone(),
+        digest: spec.digest.clone(),
+        approver: approver.clone(),
+        consents: given.iter().map(ToString::to_string).collect(),
+        expires: now + args.lasts,
+        why: args.why.clone(),
+    };
+    let letters: String = rgctl_schema::digest::sha256_hex(format!("{approver} {now}").as_bytes())
+        .chars()
+        .take(DIGITS)
+        .collect();
+    let own = Place::new(&args.namespace, &format!("{}-{letters}", args.plan));
+    let spec = serde_json::to_value(&approval).map_err(unreadable)?;
+    if desk.make(Watched::Approval, &own, json!({}), &spec).await.map_err(failed)?.is_none() {
+        return Err(Failure::new(Exit::Error, format!("there is an approval {own} already")));
+    }
+    output.say(&format!("approved by {approver} until {}: {own}", approval.expires));
+    Ok(())
+}
+
+fn consents(args: &ApproveArgs) -> Result<BTreeSet<Consent>, Failure> {
+    let parse = |text: &String| {
+        Consent::parse(text).ok_or_else(|| {
+            Failure::new(Exit::BadInput, format!("`{text}` is no consent"))
+                .hint("write it as the plan does, such as `delete:accounts@eu-west-1`")
+        })
+    };
+    args.allow.iter().map(parse).collect()
+}
+
+/// Whether one of the consents is the one that is asked for, or more.
+fn covers(given: &BTreeSet<Consent>, text: &str) -> bool {
+    let request = serde_json::from_value(serde_json::Value::from(text));
+    request.is_ok_and(|request| given.iter().any(|consent| consent.covers(&request)))
+}

@@ -1,0 +1,187 @@
+//! Plans and approvals in the cluster: what is published, what was agreed to, and that an agreement is used once.
+//!
+//! Flow: what waits → the approvals of its plan → the plan is marked as begun → the turn → it is marked as done. Guarantees: nothing
+//! is begun by an approval before its plan says so; a plan that is over is carried out by none.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::operator_feed::Cluster;
+use super::operator_told::Voice;
+use crate::operator::plans::{Held, Worth, outdated, published, worth};
+use rgctl_kube::desk::{Desk, DeskError};
+use rgctl_kube::item::{Item, Place, Seen, Watched};
+use rgctl_kube::kinds::condition::{Condition, Holds, set, types};
+use rgctl_kube::kinds::plan::{Cause, Of, Phase, PlanStatus, name};
+use rgctl_kube::kinds::{ApprovalStatus, marks};
+use rgctl_machine::SystemClock;
+use rgctl_model::plan::Plan;
+use rgctl_model::policy::Consent;
+use rgctl_model::ports::Clock;
+
+/// What somebody has agreed to.
+pub struct Agreement {
+    /// The plan.
+    pub plan: Arc<Item>,
+    approval: Arc<Item>,
+    /// The consents.
+    pub consents: std::collections::BTreeSet<Consent>,
+}
+
+/// Plans and approvals of a cluster.
+pub struct Agreements {
+    cluster: Arc<Cluster>,
+    desk: Desk,
+    voice: Arc<Voice>,
+    /// Which version makes plans.
+    pub version: String,
+}
+
+impl Agreements {
+    /// Of a cluster.
+    pub const fn new(cluster: Arc<Cluster>, desk: Desk, voice: Arc<Voice>, version: String) -> Self {
+        Self { cluster, desk, voice, version }
+    }
+
+    /// Approvals of plans of a blueprint, with those.
+    fn of(&self, of: &Item) -> Vec<(Arc<Item>, Arc<Item>)> {
+        let resources = self.cluster.resources();
+        let namespace = &of.place.namespace;
+        let with_plan = |approval: &Arc<Item>| {
+            let spec = approval.spec();
+            let plan = Place::new(namespace, spec.get("plan")?.as_str()?);
+            let plan = resources.item(Watched::Plan, &plan)?;
+            let is_ours = plan.spec().pointer("/blueprint/name")?.as_str()? == &*of.place.name;
+            is_ours.then(|| (Arc::clone(approval), plan))
+        };
+        resources.within(Watched::Approval, namespace).filter_map(with_plan).collect()
+    }
+
+    /// Whether there is an approval of a plan of it that is not over.
+    pub fn may_be(&self, of: &Item) -> bool {
+        self.of(of).iter().any(|(_, plan)| matches!(status(plan).phase, Phase::Pending | Phase::Running))
+    }
+
+    /// What somebody has agreed to that covers what waits; who agreed to something else hears why that does not count.
+    pub async fn agreed(&self, of: &Item, held: &Held) -> Option<Agreement> {
+        let now = SystemClock.now();
+        let mut found = None;
+        for (approval, plan) in self.of(of) {
+            match worth(&approval, &plan, held, of, now) {
+                // Where nothing waits any more, what was begun is finished, and nothing else is begun.
+                Worth::Good(consents)
+                    if found.is_none() && (!held.is_empty() || status(&plan).phase == Phase::Running) =>
+                {
+                    found = Some(Agreement { plan, approval, consents });
+                }
+                Worth::Nothing(why) if status(&plan).approval.as_deref() != Some(&*approval.place.name) => {
+                    tracing::warn!(target: "rgctl::operator", approval = %approval.place, why, "it does not count");
+                    self.judged(&approval, Holds::False, "DoesNotCount", &why, None).await;
+                }
+                Worth::Good(_) | Worth::Nothing(_) => {}
+            }
+        }
+        found
+    }
+
+    async fn judged(&self, approval: &Item, holds: Holds, reason: &str, why: &str, used_by: Option<String>) {
+        let mut status: ApprovalStatus = serde_json::from_str(&approval.status).unwrap_or_default();
+        status.used_by = used_by.or(status.used_by);
+        let condition = Condition {
+            about: types::READY.to_owned(),
+            status: holds,
+            observed_generation: Some(approval.generation()),
+            last_transition_time: SystemClock.now(),
+            reason: reason.to_owned(),
+            message: why.to_owned(),
+        };
+        set(&mut status.conditions, condition);
+        if let Err(error) = self.voice.status(Watched::Approval, approval, &status).await {
+            tracing::warn!(target: "rgctl::operator", approval = %approval.place, %error, "its status could not be told");
+        }
+    }
+
+    /// The plan is begun by that approval. Without this nothing of it is.
+    pub async fn begin(&self, agreement: &Agreement) -> Result<(), DeskError> {
+        let now = status(&agreement.plan);
+        let approval = Some(agreement.approval.place.name.to_string());
+        self.voice
+            .status(Watched::Plan, &agreement.plan, &PlanStatus { phase: Phase::Running, approval, ..now })
+            .await
+    }
+
+    /// The plan is over, however the run ended: another agreement is wanted for what is left.
+    pub async fn end(&self, agreement: &Agreement, run: &str) {
+        let plan = self.cluster.resources().item(Watched::Plan, &agreement.plan.place);
+        let plan = plan.unwrap_or_else(|| Arc::clone(&agreement.plan));
+        let over = PlanStatus { phase: Phase::Done, run: Some(run.to_owned()), ..status(&plan) };
+        if let Err(error) = self.voice.status(Watched::Plan, &plan, &over).await {
+            tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "its status could not be told");
+        }
+        self.judged(&agreement.approval, Holds::True, "Used", "", Some(run.to_owned())).await;
+    }
+
+    /// Publishes what waits; yields the name of the plan.
+    pub async fn publish(
+        &self,
+        of: &Item,
+        plan: &Plan,
+        held: &Held,
+        cause: Cause,
+    ) -> Result<Option<String>, DeskError> {
+        let identity =
+            Of { name: of.place.name.to_string(), uid: of.uid().to_owned(), generation: of.generation() };
+        let Some(spec) = published(plan, held, identity, cause, &self.version, SystemClock.now()) else {
+            return Ok(None);
+        };
+        let place = Place::new(&of.place.namespace, &name(&of.place.name, &spec.digest));
+        let there = self.cluster.resources().item(Watched::Plan, &place);
+        let is_over = |plan: &Item| {
+            matches!(status(plan).phase, Phase::Done | Phase::Superseded) || plan.meta.is_going()
+        };
+        let is_over = there.as_ref().is_some_and(|plan| is_over(plan));
+        if is_over {
+            // The same again is another plan: who agreed to the first one did not agree to this.
+            self.desk.remove(Watched::Plan, &place).await?;
+        }
+        if there.is_none() || is_over {
+            let metadata = json!({
+                "labels": { marks::BLUEPRINT: &*of.place.name },
+                "ownerReferences": [of.meta.owner(Watched::Blueprint.kind())],
+            });
+            let spec =
+                serde_json::to_value(&spec).map_err(|error| DeskError::Refused { why: error.to_string() })?;
+            if let Some(made) = self.desk.make(Watched::Plan, &place, metadata, &spec).await? {
+                let seen = Seen::Is(Box::new(made));
+                self.cluster.resources().fold(Watched::Plan, None, seen, SystemClock.since_boot());
+                tracing::info!(target: "rgctl::operator", plan = %place, consents = spec["consents"].to_string(), "waits for an approval");
+            }
+        }
+        self.tidy(of, Some(&place.name)).await;
+        Ok(Some(place.name.to_string()))
+    }
+
+    /// Marks the plans of a blueprint that are out of date, all but the one of that name, and removes old ones.
+    pub async fn tidy(&self, of: &Item, now: Option<&str>) {
+        let all: Vec<Arc<Item>> =
+            self.cluster.resources().within(Watched::Plan, &of.place.namespace).cloned().collect();
+        let all: Vec<&Item> = all.iter().map(|plan| &**plan).collect();
+        let (old, many) = outdated(&all, of, now);
+        for plan in old {
+            let over = PlanStatus { phase: Phase::Superseded, ..status(plan) };
+            if let Err(error) = self.voice.status(Watched::Plan, plan, &over).await {
+                tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "its status could not be told");
+            }
+        }
+        for plan in many {
+            if let Err(error) = self.desk.remove(Watched::Plan, &plan.place).await {
+                tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "it could not be removed");
+            }
+        }
+    }
+}
+
+fn status(plan: &Item) -> PlanStatus {
+    serde_json::from_str(&plan.status).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! What the cluster is told of its resources: statuses, where they differ from what was told before.
+//!
+//! Flow: report → status → what differs → API server → resources. Guarantees: nothing is written that says the same; what could not
+//! be told is told again, and the newest counts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::operator_feed::Cluster;
+use crate::agent::work::Key;
+use crate::operator::conditions::{self, Report};
+use rgctl_kube::desk::{Desk, DeskError};
+use rgctl_kube::item::{Item, Watched};
+use rgctl_kube::kinds::BlueprintStatus;
+use rgctl_machine::SystemClock;
+use rgctl_model::ports::Clock;
+
+/// Tells.
+pub struct Voice {
+    cluster: Arc<Cluster>,
+    desk: Desk,
+    /// What the API server could not be told.
+    untold: Mutex<BTreeMap<Key, Report>>,
+}
+
+fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock holds a whole value.
+    one.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Voice {
+    /// Tells a cluster.
+    pub fn new(cluster: Arc<Cluster>, desk: Desk) -> Self {
+        Self { cluster, desk, untold: Mutex::default() }
+    }
+
+    /// Tells what a turn came to, where that is news.
+    pub async fn tell(&self, key: &Key, item: &Item, report: Report) {
+        match self.report(item, &report).await {
+            Ok(()) | Err(DeskError::Gone) => drop(locked(&self.untold).remove(key)),
+            Err(error) => {
+                tracing::warn!(target: "rgctl::operator", blueprint = %item.place, %error, "its status could not be told: again soon");
+                locked(&self.untold).insert(Arc::clone(key), report);
+            }
+        }
+    }
+
+    /// Tells again what could not be told.
+    pub async fn tell_again(&self) {
+        let untold = locked(&self.untold).clone();
+        for (key, report) in untold {
+            let item = self.cluster.resources().first_of(&key);
+            match item {
+                Some(item) => self.tell(&key, &item, report).await,
+                None => self.forget(&key),
+            }
+        }
+    }
+
+    /// It is gone: nothing is told of it any more.
+    pub fn forget(&self, key: &Key) {
+        locked(&self.untold).remove(key);
+    }
+
+    /// Tells it once.
+    pub async fn report(&self, item: &Item, report: &Report) -> Result<(), DeskError> {
+        // As it is now, should it have been told something since the turn began.
+        let now = self.cluster.resources().item(Watched::Blueprint, &item.place);
+        let Some(now) = now.filter(|now| now.uid() == item.uid()) else { return Ok(()) };
+        let known: BlueprintStatus = serde_json::from_str(&now.status).unwrap_or_default();
+        self.status(Watched::Blueprint, &now, &conditions::status(report, &known, SystemClock.now())).await
+    }
+
+    /// Tells the status of any resource, where it differs.
+    pub async fn status(&self, what: Watched, item: &Item, status: &impl Serialize) -> Result<(), DeskError> {
+        let after =
+            serde_json::to_value(status).map_err(|error| DeskError::Refused { why: error.to_string() })?;
+        let Some(changes) = conditions::changes(&item.status(), &after) else { return Ok(()) };
+        if let Some(told) = self.desk.tell(what, item, &changes).await? {
+            self.cluster.resources().told(what, &item.place, &told.status);
+        }
+        Ok(())
+    }
+}

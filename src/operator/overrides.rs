@@ -1,0 +1,231 @@
+//! Overrides as decisions: a number that somebody, or a scaler by the scale subresource, wants of an axis.
+//!
+//! Goes in: override objects, what stands. Comes out: decisions to be written, and what each override is told.
+//!
+//! **Invariant:** it follows from what there is now: an override that is gone is withdrawn whenever that is seen.
+//! **Invariant:** what somebody else decided after an override was written stands until that is written anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rgctl_blueprint::desired::overlays::Resolved;
+use rgctl_kube::item::Item;
+use rgctl_kube::kinds::condition::{Condition, Holds, set, types};
+use rgctl_kube::kinds::overrides::{OverrideSpec, OverrideStatus, selector};
+use rgctl_model::overlay::{Decision, Decisions, Overlay, OverlayKey, Target};
+use rgctl_schema::time::Moment;
+
+/// What is told of one override.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Which.
+    pub item: Arc<Item>,
+    /// What it decides about, where it can be read.
+    pub key: Option<OverlayKey>,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why, in a word.
+    pub reason: &'static str,
+    /// Why.
+    pub message: String,
+}
+
+/// Who decided, as the record has it.
+pub fn by(item: &Item) -> String {
+    format!("override {}", item.place)
+}
+
+/// Decisions to be written so that what stands is what the overrides of a blueprint say, and what each of them is told.
+pub fn decide(
+    overrides: &[Arc<Item>],
+    namespace: &str,
+    standing: &Decisions,
+    now: Moment,
+) -> (Vec<Decision>, Vec<Told>) {
+    let mut sorted: Vec<&Arc<Item>> = overrides.iter().filter(|item| !item.meta.is_going()).collect();
+    sorted.sort_by(|a, b| (a.meta.creation_timestamp, a.uid()).cmp(&(b.meta.creation_timestamp, b.uid())));
+    let (mut decisions, mut told) = (Vec::new(), Vec::new());
+    let mut firsts: BTreeMap<OverlayKey, String> = BTreeMap::new();
+    let ours = format!("override {namespace}/");
+    let was_ours = |stands: &Overlay| stands.by.starts_with(&ours);
+    for item in sorted {
+        let say = |key: Option<&OverlayKey>, holds, reason, message: String| Told {
+            item: Arc::clone(item),
+            key: key.cloned(),
+            holds,
+            reason,
+            message,
+        };
+        let spec = serde_json::from_str::<OverrideSpec>(&item.spec).map_err(|error| error.to_string());
+        let overlay = spec.and_then(|spec| spec.overlay(by(item), now));
+        let overlay = match overlay {
+            Ok(overlay) => overlay,
+            Err(why) => {
+                told.push(say(None, false, "BadSpec", why));
+                continue;
+            }
+        };
+        let key = overlay.key.clone();
+        if let Some(first) = firsts.get(&key) {
+            told.push(say(
+                Some(&key),
+                false,
+                "Twice",
+                format!("{first} decides about the same, and was there first"),
+            ));
+            continue;
+        }
+        firsts.insert(key.clone(), by(item));
+        let status: OverrideStatus = serde_json::from_str(&item.status).unwrap_or_default();
+        let is_new = status.observed_generation != Some(item.generation());
+        match standing.overlays.get(&key) {
+            Some((_, stands)) if is_alike(stands, &overlay) => {
+                told.push(say(Some(&key), true, "InForce", String::new()));
+            }
+            Some((_, stands)) if stands.by != overlay.by && !is_new && !was_ours(stands) => {
+                let why =
+                    format!("{} decided otherwise since: {} ({})", stands.by, stands.target, stands.why);
+                told.push(say(Some(&key), false, "Overruled", why));
+            }
+            _ => {
+                decisions.push(Decision::Set { overlay });
+                told.push(say(Some(&key), true, "InForce", String::new()));
+            }
+        }
+    }
+    for (key, (_, overlay)) in &standing.overlays {
+        if was_ours(overlay) && !firsts.contains_key(key) {
+            let why = "its override is gone".to_owned();
+            decisions.push(Decision::Unset { key: key.clone(), by: overlay.by.clone(), why });
+        }
+    }
+    (decisions, told)
+}
+
+/// Whether a decision says what an override says; when it was made does not count.
+fn is_alike(stands: &Overlay, wanted: &Overlay) -> bool {
+    Overlay { set: wanted.set, ..stands.clone() } == *wanted
+}
+
+/// The status of an override, after what decisions came to.
+pub fn status(told: &Told, decided: &[Resolved], is_there: bool, now: Moment) -> OverrideStatus {
+    let before: OverrideStatus = serde_json::from_str(&told.item.status).unwrap_or_default();
+    let resolved = told.key.as_ref().and_then(|key| {
+        decided.iter().find(|one| (&one.store, &one.region, one.axis) == (&key.store, &key.region, key.axis))
+    });
+    // What scalers compare with: what holds, once the world is so.
+    let holds = resolved.and_then(|one| one.now.count().map(|count| count / one.steps_per_unit.max(1)));
+    let current = holds.filter(|_| is_there).or(before.current);
+    let (mut message, mut is_held) = (told.message.clone(), told.holds);
+    if told.holds && resolved.is_none() {
+        (message, is_held) = ("the blueprint has no such store in that region".to_owned(), false);
+    } else if let Some(one) = resolved.filter(|_| told.holds && message.is_empty()) {
+        message = words(one);
+    }
+    let mut conditions = before.conditions.clone();
+    let condition = |about: &str, status, message: String| Condition {
+        about: about.to_owned(),
+        status,
+        observed_generation: Some(told.item.generation()),
+        last_transition_time: now,
+        reason: told.reason.to_owned(),
+        message,
+    };
+    set(&mut conditions, condition(types::READY, if is_held { Holds::True } else { Holds::False }, message));
+    OverrideStatus {
+        observed_generation: Some(told.item.generation()),
+        current,
+        selector: Some(selector(told.item.uid())),
+        conditions,
+    }
+}
+
+/// What holds, and within which bounds.
+fn words(resolved: &Resolved) -> String {
+    let unit = resolved.steps_per_unit.max(1);
+    let number = |target: &Target| {
+        target.count().map_or_else(|| target.to_string(), |count| (count / unit).to_string())
+    };
+    let bounds = resolved
+        .bounds
+        .map_or_else(String::new, |(min, max)| format!(", within {}..{}", min / unit, max / unit));
+    format!("{} holds{bounds}", number(&resolved.now))
+}
+
+#[cfg(test)]
+mod tests {
+    use rgctl_kube::item::Watched;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn item(name: &str, target: u32, generation: i64, status: &Value) -> Arc<Item> {
+        let object = json!({
+            "metadata": { "name": name, "namespace": "games", "uid": name, "generation": generation,
+                "creationTimestamp": format!("2026-11-28T06:00:0{}Z", name.len()) },
+            "spec": { "blueprint": "arena", "store": "players", "region": "us-east-1", "axis": "readers",
+                "target": target, "why": "launch" },
+            "status": status,
+        });
+        Arc::new(Item::of(Watched::Override, object).unwrap())
+    }
+
+    fn stands(decisions: &[Decision]) -> Decisions {
+        let mut standing = Decisions::default();
+        for (seq, decision) in (1..).zip(decisions) {
+            standing.apply(seq, decision);
+        }
+        standing
+    }
+
+    fn at(seconds: i64) -> Moment {
+        Moment::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_override_is_decided_once_changed_with_its_number_and_withdrawn_when_it_is_gone() {
+        let (set, told) = decide(&[item("up", 3, 1, &json!({}))], "games", &Decisions::default(), at(1));
+        assert!(matches!(set.as_slice(), [Decision::Set { overlay }] if overlay.target == Target::Count(3)));
+        assert!(told[0].holds);
+        let standing = stands(&set);
+        assert_eq!(decide(&[item("up", 3, 1, &json!({}))], "games", &standing, at(9)).0, []);
+        let (more, _) = decide(&[item("up", 5, 2, &json!({}))], "games", &standing, at(9));
+        assert!(matches!(more.as_slice(), [Decision::Set { overlay }] if overlay.target == Target::Count(5)));
+        let (gone, _) = decide(&[], "games", &standing, at(9));
+        assert!(matches!(gone.as_slice(), [Decision::Unset { by, .. }] if by == "override games/up"));
+        assert_eq!(
+            decide(&[], "others", &standing, at(9)).0,
+            [],
+            "what another namespace decided is its own"
+        );
+    }
+
+    #[test]
+    fn what_somebody_else_decided_since_stands_until_the_override_is_written_anew() {
+        let (set, _) = decide(&[item("up", 3, 1, &json!({}))], "games", &Decisions::default(), at(1));
+        let Decision::Set { overlay } = &set[0] else { panic!() };
+        let theirs = Overlay { by: "ann".to_owned(), target: Target::Count(4), ..overlay.clone() };
+        let standing = stands(&[Decision::Set { overlay: theirs }]);
+        let judged = json!({ "observedGeneration": 1 });
+        let (none, told) = decide(&[item("up", 3, 1, &judged)], "games", &standing, at(9));
+        assert_eq!((none.len(), told[0].holds, told[0].reason), (0, false, "Overruled"));
+        assert_eq!(decide(&[item("up", 3, 2, &judged)], "games", &standing, at(9)).0.len(), 1);
+        assert_eq!(decide(&[], "games", &standing, at(9)).0, [], "what is another's is not withdrawn");
+    }
+
+    #[test]
+    fn of_two_about_the_same_the_first_counts_and_the_other_hears_of_it() {
+        let both = [item("later", 5, 1, &json!({})), item("up", 3, 1, &json!({}))];
+        let (set, told) = decide(&both, "games", &Decisions::default(), at(1));
+        assert!(matches!(set.as_slice(), [Decision::Set { overlay }] if overlay.by == "override games/up"));
+        assert_eq!(told.iter().map(|one| one.reason).collect::<Vec<_>>(), ["InForce", "Twice"]);
+        let standing = stands(&set);
+        assert_eq!(decide(&both, "games", &standing, at(1)).0, []);
+        // The second has its turn when the first is gone.
+        let (next, _) = decide(&both[..1], "games", &standing, at(1));
+        assert!(
+            matches!(next.as_slice(), [Decision::Set { overlay }] if overlay.by == "override games/later"),
+            "{next:?}"
+        );
+    }
+}
