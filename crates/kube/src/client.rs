@@ -2,8 +2,8 @@
 //!
 //! Goes in: which cluster, as whom to call there, for what. Comes out: a client with bounds of time, or what is missing.
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::fmt;
 use std::time::Duration;
 
