@@ -1,7 +1,6 @@
 //! `rgctl operator run`: the loop of an agent, fed by the API server of a cluster.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -34,20 +33,14 @@ use rgctl_kube::desk::Desk;
 use rgctl_kube::item::{Told, Watched};
 use rgctl_kube::kinds::OPERATOR;
 use rgctl_kube::kinds::document::told;
-use rgctl_kube::leader::{Candidate, Election, Leadership, Terms};
 use rgctl_kube::place::Cluster as Place;
 use rgctl_kube::watch::follow;
 use rgctl_machine::SystemClock;
-use rgctl_model::ports::Clock;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::time::Span;
 
 /// News that wait for the loop: it is never far behind.
 const NEWS_MAX: usize = 1_024;
-/// Name of the leader's Lease.
-const LEASE: &str = "rgctl-operator";
-/// Between two signs of life of one that stands by.
-const BEAT: Duration = Duration::from_millis(500);
 /// How often orders are looked for in the store: each look is a call to it.
 const ORDERS: Span = Span::from_mins(1);
 
@@ -106,20 +99,12 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     if let Some(listener) = listener {
         listen(listener, &health, &metrics);
     }
-    let election = stand(&cluster_of, args).await?;
-    let mut leadership = election.leadership();
-    tracing::info!(target: "rgctl::operator", version, "stands for leadership");
-    if !leads(&mut leadership, &health, &stop).await {
-        election.resign().await;
-        return Ok(());
-    }
     let (send, news) = mpsc::channel(NEWS_MAX);
     let heard = watch_all(&watching, &watches);
     let feed = Feed { cluster, sources, texts, watches, account: account.to_owned(), news: send };
     let feeding = tokio::spawn(feed.run(heard));
-    tracing::info!(target: "rgctl::operator", epoch = leadership.epoch(), "leads, and begins");
-    // Who leads no more begins nothing more; that it does nothing twice is the fence of the record.
-    let stopping = || stop.is_made() || leadership.epoch().is_none();
+    tracing::info!(target: "rgctl::operator", version, "begins");
+    let stopping = || stop.is_made();
     let agent = Agent {
         organ: &organ as &dyn Organ,
         clock: &*clock,
@@ -136,9 +121,6 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
         ended = agent.run(news) => Ok(ended),
     };
     feeding.abort();
-    let was_leading = leadership.epoch().is_some();
-    // Its work has ended: the next one may begin.
-    election.resign().await;
     if let Some(sim) = sim {
         // A world that cannot be written to any more stands by itself.
         let _ = sim.leave_pace();
@@ -146,11 +128,7 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     let ended = ended?;
     tracing::info!(target: "rgctl::operator", turns = ended.turns, "ended");
     output.data(&summary(&ended))?;
-    if was_leading || stop.is_made() {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Held, "another one leads now: what was open goes on there")
-        .hint("start it anew, as a Deployment does: it stands by then"))
+    Ok(())
 }
 
 /// Tells health and numbers.
@@ -158,19 +136,6 @@ fn listen(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metrics>) {
     let told =
         Listening { health: Arc::clone(health), metrics: Arc::clone(metrics), clock: Arc::new(SystemClock) };
     tokio::spawn(serve(listener, told));
-}
-
-/// Stands for leadership, with a client of its own: no queue holds a renewal up.
-async fn stand(cluster: &Place, args: &OperatorRunArgs) -> Result<Election, Failure> {
-    let run = rgctl_machine::new_run("operator", SystemClock.now());
-    Ok(Election::stand(Candidate {
-        client: connected(cluster, "rgctl-operator-leader", Use::Calls).await?,
-        namespace: args.own_namespace.clone(),
-        lease: LEASE.to_owned(),
-        me: format!("{} {}", rgctl_machine::owner(), run.0),
-        terms: Terms::default(),
-        clock: Arc::new(SystemClock),
-    }))
 }
 
 /// Begins all watches.
@@ -184,25 +149,6 @@ fn watch_all(client: &Client, watches: &Watches) -> mpsc::Receiver<Told> {
 
 async fn connected(cluster: &Place, name: &str, purpose: Use) -> Result<Client, Failure> {
     connect(cluster, name, purpose).await.map_err(|error| Failure::of(Exit::BadInput, &error))
-}
-
-/// Waits until this process leads, with signs of life; no where it is asked to stop before.
-async fn leads(leadership: &mut Leadership, health: &Health, stop: &StopRequest) -> bool {
-    while leadership.epoch().is_none() {
-        if stop.is_made() {
-            return false;
-        }
-        // Who stands by has nothing to see, and is as ready as it can be.
-        health.loop_lives(&SystemClock);
-        health.store(&SystemClock, Ok(()));
-        health.source(&SystemClock, Ok(()));
-        health.cloud(Ok(()));
-        tokio::select! {
-            () = leadership.changed() => {}
-            () = tokio::time::sleep(BEAT) => {}
-        }
-    }
-    true
 }
 
 fn short(text: &str) -> String {

@@ -96,7 +96,7 @@ impl OperatorTurns {
             // Gone from the cluster: what is open is closed, and nothing of it is begun.
             return self.turns.turn(Arc::clone(key), Asked { stopping: true, ..asked }).await;
         };
-        self.tell_others(key, &item).await;
+        self.voice.tell_others(key, &item).await;
         let turned = match deletion::judge(&item, self.cluster.brake(&item)) {
             Verdict::Release { why } => return self.release(key, &item, why, asked).await,
             Verdict::Destroy => self.judge(key, &item, asked, Purpose::Destroy).await,
@@ -434,38 +434,6 @@ impl OperatorTurns {
                 done::nothing()
             }
             Err(error) => not_told(&error),
-        }
-    }
-
-    /// Tells the blueprints of that name in other namespaces that it is taken.
-    async fn tell_others(&self, key: &Key, first: &Item) {
-        let others: Vec<Arc<Item>> = {
-            let resources = self.cluster.resources();
-            let places = resources.places_of(key);
-            let others = places.iter().filter(|place| **place != first.place);
-            others.filter_map(|place| resources.item(Watched::Blueprint, place)).collect()
-        };
-        for other in others {
-            // Whatever it says, it made nothing: it may go.
-            let told = if other.meta.is_kept() {
-                self.desk.keep(Watched::Blueprint, &other, marks::FINALIZER, false).await
-            } else {
-                let why = format!(
-                    "{} has this name, which is one for the whole account: choose another one",
-                    first.place
-                );
-                let report = Report {
-                    generation: other.generation(),
-                    state: Condition::Blocked,
-                    reason: Some(reasons::NAME_TAKEN),
-                    message: why,
-                    ..Report::default()
-                };
-                self.voice.report(&other, &report).await
-            };
-            if let Err(error) = told {
-                tracing::warn!(target: "rgctl::operator", blueprint = %other.place, %error, "it could not be told");
-            }
         }
     }
 }

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use super::operator_feed::Cluster;
-use crate::agent::work::Key;
+use crate::agent::work::{Condition, Key};
 use crate::operator::conditions::{self, Report};
 use rgctl_kube::desk::{Desk, DeskError};
 use rgctl_kube::item::{Item, Watched};
-use rgctl_kube::kinds::BlueprintStatus;
+use rgctl_kube::kinds::condition::reasons;
+use rgctl_kube::kinds::{BlueprintStatus, marks};
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::Clock;
 
@@ -55,6 +56,38 @@ impl Voice {
             match item {
                 Some(item) => self.tell(&key, &item, report).await,
                 None => self.forget(&key),
+            }
+        }
+    }
+
+    /// Tells the blueprints of that name in other namespaces that it is taken.
+    pub async fn tell_others(&self, key: &Key, first: &Item) {
+        let others: Vec<Arc<Item>> = {
+            let resources = self.cluster.resources();
+            let places = resources.places_of(key);
+            let others = places.iter().filter(|place| **place != first.place);
+            others.filter_map(|place| resources.item(Watched::Blueprint, place)).collect()
+        };
+        for other in others {
+            // Whatever it says, it made nothing: it may go.
+            let told = if other.meta.is_kept() {
+                self.desk.keep(Watched::Blueprint, &other, marks::FINALIZER, false).await
+            } else {
+                let why = format!(
+                    "{} has this name, which is one for the whole account: choose another one",
+                    first.place
+                );
+                let report = Report {
+                    generation: other.generation(),
+                    state: Condition::Blocked,
+                    reason: Some(reasons::NAME_TAKEN),
+                    message: why,
+                    ..Report::default()
+                };
+                self.report(&other, &report).await
+            };
+            if let Err(error) = told {
+                tracing::warn!(target: "rgctl::operator", blueprint = %other.place, %error, "it could not be told");
             }
         }
     }
