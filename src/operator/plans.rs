@@ -22,9 +22,6 @@ use rgctl_schema::time::Moment;
 
 use crate::report::words;
 
-/// Letters of the digest of a step's work.
-const WORK_DIGITS: usize = 16;
-
 /// The part of a plan that waits for a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -63,11 +60,10 @@ impl Held {
     }
 }
 
-/// What a step asks for, whose store it is and what it takes, without what differs from one making of the plan to the next.
+/// What a step asks for, without what differs from one making of the plan to the next. What it takes is judged by its consents: of
+/// a step that goes with another one it is less, once that one is gone.
 fn work(step: &Step) -> String {
-    let requires: Vec<String> = step.requires.iter().map(ToString::to_string).collect();
-    let text = format!("{} {} {}", step.op.asks(), requires.join(","), step.effect.failovers);
-    sha256_hex(text.as_bytes()).chars().take(WORK_DIGITS).collect()
+    step.op.asks()
 }
 
 fn digest(work: &BTreeMap<String, String>) -> String {

@@ -85,7 +85,7 @@ fn a_blueprint_without_a_word_about_deletion_goes_at_once_also_where_nothing_of_
     wait_ready(&plane, &namespace, "other");
     let with_other = operator.world();
     let patch = json!({ "metadata": { "annotations": { "rgctl.dev/paused": "x" } },
-        "spec": { "policies": { "deletion": "retain" }, "stores": 7 } });
+        "spec": { "policies": { "deletion": "retain" }, "nonsense": { "a": 7 } } });
     let line = ["patch", "blueprint", "other", "-n", &namespace, "--type=merge", "-p", &patch.to_string()];
     plane.kubectl(&User::Admin, &line);
     plane.kubectl(&User::Admin, &["delete", "blueprint", "other", "-n", &namespace, "--timeout=60s"]);
