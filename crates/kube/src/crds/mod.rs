@@ -116,11 +116,6 @@ fn decisions() -> [Definition; 3] {
     ]
 }
 
-/// Digest of what a definition says, as its annotation has it; nothing when it has none.
-pub fn told_digest(definition: &Value) -> Option<&str> {
-    definition.get("metadata")?.get("annotations")?.get(marks::SCHEMA)?.as_str()
-}
-
 fn finished(definition: Definition) -> Value {
     let Definition { names, doc, spec, status, columns, rules, scale } = definition;
     let mut root = json!({

@@ -52,7 +52,7 @@ pub mod marks {
     pub const RECONCILE_AT: &str = "rgctl.dev/reconcile-at";
     /// Annotation: a person lets a held deletion go on; its value is the uid of the object, so that a copy of it means nothing.
     pub const RELEASE_DELETION: &str = "rgctl.dev/release-deletion";
-    /// Annotation of a CRD: digest of its schema, by which the operator knows one that is older than itself.
+    /// Annotation of a definition: digest of its schema, by which people tell two versions apart.
     pub const SCHEMA: &str = "rgctl.dev/schema";
     /// Label of what was made for a blueprint: its name.
     pub const BLUEPRINT: &str = "rgctl.dev/blueprint";
