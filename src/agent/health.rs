@@ -37,6 +37,8 @@ struct Signs {
     was_set: Option<(Span, String)>,
     has_looked: bool,
     has_source: bool,
+    /// Another one works, and this one would begin at once.
+    waits: bool,
     cloud_error: Option<String>,
 }
 
@@ -76,6 +78,19 @@ impl Health {
         }
         signs.last = Some(reading);
         set
+    }
+
+    /// It waits for its turn, in which it asks nobody for anything.
+    pub fn waits(&self, clock: &dyn Clock) {
+        self.loop_lives(clock);
+        let now = clock.since_boot();
+        let mut signs = self.locked();
+        (signs.store_seen, signs.source_seen, signs.waits) = (now, now, true);
+    }
+
+    /// Its turn has come, if it waited for one.
+    pub fn begins(&self) {
+        self.locked().waits = false;
     }
 
     /// The store answered, or why it did not.
@@ -141,6 +156,9 @@ impl Health {
     pub fn ready(&self, clock: &dyn Clock) -> Verdict {
         let Verdict { mut reasons } = self.lives(clock);
         let signs = self.locked();
+        if signs.waits {
+            return Verdict { reasons };
+        }
         let told = |why: &Option<String>| why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
         if !signs.has_source {
             reasons.push(format!("the blueprints have not been read yet{}", told(&signs.source_error)));

@@ -46,6 +46,7 @@ pub mod operator;
 pub mod operator_args;
 #[cfg(feature = "kube")]
 mod operator_feed;
+mod operator_leader;
 #[cfg(feature = "kube")]
 mod operator_organ;
 #[cfg(feature = "kube")]

@@ -15,6 +15,7 @@ use super::exit::Exit;
 use super::figures;
 use super::operator_args::{OperatorCommand, OperatorRunArgs};
 use super::operator_feed::{Cluster, Feed, Watches};
+use super::operator_leader::Turn;
 use super::operator_organ::OperatorTurns;
 use super::operator_print;
 use super::output::Output;
@@ -47,7 +48,7 @@ const ORDERS: Span = Span::from_mins(1);
 /// Does what is asked of the operator.
 pub async fn run(command: &OperatorCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     match command {
-        OperatorCommand::Run(args) => work(args, settings, output).await,
+        OperatorCommand::Run(args) => in_turn(args, settings, output).await,
         OperatorCommand::Crds => operator_print::crds(output),
         OperatorCommand::Manifests(args) => operator_print::manifests(args, output),
         OperatorCommand::Chart(args) => operator_print::chart(args, output),
@@ -71,8 +72,45 @@ fn watches(namespaces: &[String], own: &str) -> Watches {
     all
 }
 
-async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let listener = if args.no_listen { None } else { Some(bound(args.listen).await?) };
+/// What is around the work: who watches over it, and when it has to end.
+struct Around<'a> {
+    health: &'a Health,
+    metrics: &'a Metrics,
+    stop: &'a StopRequest,
+    stopping: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Waits for its turn among the replicas, works, and gives the turn on.
+async fn in_turn(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
+    let health = Arc::new(Health::new(&SystemClock));
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    if !args.no_listen {
+        let listener = bound(args.listen).await?;
+        listen(listener, &health, &metrics);
+    }
+    let stop = StopRequest::default();
+    let mut signal = std::pin::pin!(signals::second_signal(stop.clone(), super::agent::say_at_once));
+    let turn = tokio::select! {
+        biased;
+        () = &mut signal => return Err(Failure::said(Exit::Interrupted)),
+        turn = Turn::won(args, &health, &stop) => turn?,
+    };
+    if !stop.is_made() {
+        let is_ours = turn.check();
+        let stopping = || stop.is_made() || !is_ours();
+        let around = Around { health: &health, metrics: &metrics, stop: &stop, stopping: &stopping };
+        work(args, settings, output, &around, signal).await?;
+    }
+    turn.over(&stop).await
+}
+
+async fn work(
+    args: &OperatorRunArgs,
+    settings: &Settings,
+    output: &mut Output,
+    around: &Around<'_>,
+    second_signal: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let bad = |why: String| Failure::new(Exit::BadInput, why);
     let cluster_of = args.cluster.context.clone().map_or(Place::Here, Place::Context);
     let watching = connected(&cluster_of, OPERATOR, Use::Watches).await?;
@@ -85,39 +123,32 @@ async fn work(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) 
     keep_pace(&adapters, &args.pace, output)?;
     let observer =
         Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
-    let (texts, stop) = (Texts::default(), StopRequest::default());
+    let (texts, stop) = (Texts::default(), around.stop.clone());
     let (sim, clock, account) = (adapters.sim.clone(), Arc::clone(&adapters.clock), adapters.cloud_word());
     let sources = Sources::new(language.clone(), args.own_namespace.clone()).map_err(bad)?;
     let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
-    let means =
-        Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop: stop.clone() };
+    let means = Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop };
     let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces, &args.own_namespace));
     let (turns, desk) = (Turns::acting(means, None), Desk::new(writing));
     let organ = OperatorTurns::new(turns, Arc::clone(&cluster), desk, version.clone(), args.observe_only);
-    let (health, metrics) =
-        (Arc::new(Health::new(&SystemClock)), Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))));
-    if let Some(listener) = listener {
-        listen(listener, &health, &metrics);
-    }
     let (send, news) = mpsc::channel(NEWS_MAX);
     let heard = watch_all(&watching, &watches);
     let feed = Feed { cluster, sources, texts, watches, account: account.to_owned(), news: send };
     let feeding = tokio::spawn(feed.run(heard));
     tracing::info!(target: "rgctl::operator", version, "begins");
-    let stopping = || stop.is_made();
     let agent = Agent {
         organ: &organ as &dyn Organ,
         clock: &*clock,
         wall: &SystemClock,
-        health: &health,
-        metrics: &metrics,
-        stopping: &stopping,
+        health: around.health,
+        metrics: around.metrics,
+        stopping: around.stopping,
         limits: Limits { floor: args.floor, ..Limits::default() },
         rhythm: Rhythm { orders: ORDERS, ..Rhythm::default() },
     };
     let ended = tokio::select! {
         biased;
-        () = signals::second_signal(stop.clone(), super::agent::say_at_once) => Err(Failure::said(Exit::Interrupted)),
+        () = second_signal => Err(Failure::said(Exit::Interrupted)),
         ended = agent.run(news) => Ok(ended),
     };
     feeding.abort();

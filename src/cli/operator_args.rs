@@ -65,6 +65,9 @@ pub struct OperatorRunArgs {
     /// Its own namespace: regions there are for the blueprints of all
     #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "rgctl-system", value_parser = namespace)]
     pub own_namespace: String,
+    /// Work only while leading those that stand for the Lease `rgctl-operator` in its own namespace; else wait for one's turn
+    #[arg(long)]
+    pub elect: bool,
     /// Only observe and plan: nothing is carried out, and nothing can be approved
     #[arg(long)]
     pub observe_only: bool,

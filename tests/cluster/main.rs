@@ -16,3 +16,4 @@ mod plane;
 mod processes;
 mod record;
 mod relay;
+mod replicas;

@@ -397,7 +397,10 @@ impl Work {
                 *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = sent;
                 Written::Done(Box::new(lease))
             }
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => Written::Lost,
+            // Where it was about to be made, 404 says that there is no such namespace.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 || (status.code == 404 && !is_new) => {
+                Written::Lost
+            }
             Ok(Err(error)) => {
                 tracing::warn!(error = words(&error), "the Lease cannot be written");
                 Written::Unknown

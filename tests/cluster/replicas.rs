@@ -1,0 +1,108 @@
+//! Several replicas of the operator, as processes: one works, the others wait for their turn.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::plane::{ControlPlane, User};
+use crate::processes::{bound_command, end, signal, spawn, wait_until, wait_within};
+
+/// A replica, which shares a folder with the others, and with it record and world.
+struct Replica {
+    child: Child,
+    port: u16,
+}
+
+impl Replica {
+    fn start(plane: &ControlPlane, namespace: &str) -> Self {
+        let folder = plane.folder().join(namespace);
+        std::fs::create_dir_all(&folder).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = bound_command(assert_cmd::cargo::cargo_bin!("rgctl"));
+        command.args(["operator", "run", "--elect", "--own-namespace", namespace, "--namespaces", namespace]);
+        command.args(["--listen", &format!("127.0.0.1:{port}")]).current_dir(&folder).env_clear();
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("KUBECONFIG", plane.kubeconfig(&User::Admin));
+        let log = std::fs::File::create(folder.join(format!("log-{port}"))).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Self { child: spawn(command).unwrap(), port }
+    }
+
+    /// What it answers on a page, by its number.
+    fn page(&self, path: &str) -> Option<u16> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split(' ').nth(1)?.parse().ok()
+    }
+
+    /// Whether a Lease names it.
+    fn is_named_by(&self, holder: &str) -> bool {
+        holder.contains(&format!("(process {})", self.child.id()))
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        wait_until("its end", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            // One that was stopped hears nothing else.
+            self.child.kill().unwrap();
+        }
+        end(&mut self.child, Duration::from_secs(5));
+    }
+}
+
+fn holder(plane: &ControlPlane, namespace: &str) -> String {
+    let asked = ["get", "lease", "rgctl-operator", "-n", namespace, "-o", "jsonpath={.spec.holderIdentity}"];
+    String::from_utf8(plane.try_kubectl(&User::Admin, &asked, "").stdout).unwrap()
+}
+
+#[test]
+fn one_replica_leads_and_the_next_takes_over_at_once_or_after_the_term_while_all_are_healthy() {
+    let Some(plane) = ControlPlane::shared("several replicas of the operator") else { return };
+    let namespace = plane.namespace("replicas");
+    let mut first = Replica::start(plane, &namespace);
+    wait_until("a leader", || first.is_named_by(&holder(plane, &namespace)));
+    let mut second = Replica::start(plane, &namespace);
+    wait_until("its health", || second.page("/healthz") == Some(200));
+    assert_eq!(second.page("/readyz"), Some(200), "who waits its turn is ready for it");
+    assert!(first.is_named_by(&holder(plane, &namespace)));
+
+    signal(&first.child, "TERM");
+    assert_eq!(first.code(), Some(0));
+    let within = Duration::from_secs(2);
+    wait_within(within, "the next leader", || second.is_named_by(&holder(plane, &namespace)));
+
+    // Stopped, as a machine that sleeps; whoever comes next waits for the term.
+    let third = Replica::start(plane, &namespace);
+    wait_until("its health", || third.page("/healthz") == Some(200));
+    signal(&second.child, "STOP");
+    let began = Instant::now();
+    let within = Duration::from_secs(45);
+    wait_within(within, "the next leader", || third.is_named_by(&holder(plane, &namespace)));
+    assert!(began.elapsed() > Duration::from_secs(15), "the term has to pass: {:?}", began.elapsed());
+    signal(&second.child, "CONT");
+    assert_eq!(second.code(), Some(7), "it leads no more, ends, and is started anew by whoever started it");
+    assert!(third.is_named_by(&holder(plane, &namespace)), "and took nothing from its heir");
+}
+
+#[test]
+fn a_namespace_that_is_missing_is_said_and_waited_for() {
+    let Some(plane) = ControlPlane::shared("an operator whose namespace is missing") else { return };
+    let replica = Replica::start(plane, "not-there-yet");
+    let log = || {
+        let path = plane.folder().join("not-there-yet").join(format!("log-{}", replica.port));
+        std::fs::read_to_string(path).unwrap()
+    };
+    wait_until("its words", || log().contains("namespaces \"not-there-yet\" not found"));
+    plane.kubectl(&User::Admin, &["create", "namespace", "not-there-yet"]);
+    wait_until("a leader", || replica.is_named_by(&holder(plane, "not-there-yet")));
+}
