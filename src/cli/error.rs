@@ -122,6 +122,9 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable { what } if what.contains("s3://") => Self::of(Exit::Error, &error).hint(
                 "check the bucket's name, its region (AWS_REGION) and the permissions that `rgctl iam-policy` names",
             ),
+            StoreError::Unavailable { what } if what.contains("kube://") => Self::of(Exit::Error, &error).hint(
+                "check that the cluster answers and lets you: `kubectl --context CONTEXT -n NAMESPACE get configmaps`",
+            ),
             StoreError::Unavailable { .. } => Self::of(Exit::Error, &error)
                 .hint("check the state folder: its permissions, the space on its disk, whether its files are whole"),
         }

@@ -6,6 +6,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods, reason = "real processes live in real time")]
 
+mod command;
 mod harness;
 mod kinds;
 mod leader;

@@ -57,7 +57,8 @@ pub fn definitions() -> String {
 
 /// Everything but the definitions, one document after the other.
 pub fn manifests(wanted: &Installation) -> String {
-    let mut arguments = vec!["operator".to_owned(), "run".to_owned(), "--listen=0.0.0.0:9464".to_owned()];
+    let begins = ["operator", "run", "--elect", "--listen=0.0.0.0:9464"];
+    let mut arguments: Vec<String> = begins.map(str::to_owned).to_vec();
     if !wanted.namespaces.is_empty() {
         arguments.push(format!("--namespaces={}", wanted.namespaces.join(",")));
     }
@@ -108,7 +109,7 @@ pub fn charts() -> Vec<(String, String)> {
          {{{{- else }}}}\n{BINDING_EVERYWHERE}{{{{- end }}}}\n"
     );
     let arguments = "{{- define \"rgctl.args\" -}}\n\
-        {{- $args := list \"operator\" \"run\" \"--listen=0.0.0.0:9464\" }}\n\
+        {{- $args := list \"operator\" \"run\" \"--elect\" \"--listen=0.0.0.0:9464\" }}\n\
         {{- $args = append $args (printf \"--store=%s\" (.Values.store | default (printf \"kube:///%s\" .Release.Namespace))) }}\n\
         {{- with .Values.namespaces }}{{- $args = append $args (printf \"--namespaces=%s\" (join \",\" .)) }}{{- end }}\n\
         {{- toJson (concat $args .Values.args) }}\n\
