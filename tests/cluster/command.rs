@@ -40,8 +40,8 @@ async fn a_command_keeps_its_record_in_the_cluster_and_contends_for_its_lease_wi
     assert!(!plane.folder().join(&namespace).join(".rgctl/journal.sqlite").exists(), "and nowhere else");
 
     // Somebody in the cluster works on it.
-    let place = KubePlace { cluster: Cluster::Here, namespace: namespace.clone() };
-    let store = kube_store_with(plane.client(&User::Admin).await, place, Arc::new(SystemClock));
+    let here = KubePlace { cluster: Cluster::Here, namespace: namespace.clone() };
+    let store = kube_store_with(plane.client(&User::Admin).await, here, Arc::new(SystemClock));
     let scope = store.scopes().await.unwrap().pop_first().unwrap();
     let (id, now) = (RunId("r1".to_owned()), SystemClock.now());
     let lasts = Span::from_hours(1);
