@@ -110,7 +110,7 @@ fn a_namespace_that_is_missing_is_said_and_waited_for() {
         let path = plane.folder().join("not-there-yet").join(format!("log-{}", replica.port));
         std::fs::read_to_string(path).unwrap()
     };
-    wait_until("its words", || log().contains("namespaces \"not-there-yet\" not found"));
+    wait_until("its words", || log().contains("not-there-yet") && log().contains("not found (404)"));
     plane.kubectl(&User::Admin, &["create", "namespace", "not-there-yet"]);
     wait_until("a leader", || replica.is_named_by(&holder(plane, "not-there-yet")));
 }

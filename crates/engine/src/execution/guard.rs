@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::future::{Either, select};
 
 use super::job::{DriveError, Environment, IfHeld, Job, Watch};
+use super::session::Watched;
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::{ClockReading, Lease, Permit, StoreError};
 use rgctl_model::scope::Scope;
@@ -51,9 +52,9 @@ impl Guard {
         job: &Job<'_>,
         (run, goes_on): (&RunId, bool),
         scope: &Scope,
-        watch: &mut dyn Watch,
+        (watched, watch): (&mut Watched, &mut dyn Watch),
     ) -> Result<(Self, bool), StoreError> {
-        let mut contest = Contest { environment: *environment, job, run, scope, watched: None, asked: None };
+        let mut contest = Contest { environment: *environment, job, run, scope, watched, asked: None };
         // A wish that was told to the process before goes to whoever holds the same lease after it.
         let before = if goes_on { environment.store.lease(scope).await? } else { None };
         let (lease, sent) = contest.win(watch).await?;
@@ -68,7 +69,8 @@ impl Guard {
             due: Mutex::new(environment.wall.now() + lasts.third()),
             inbox: Mutex::new(Inbox { asked_since: lease_epoch, ..Inbox::default() }),
         };
-        Ok((guard, contest.watched.is_none()))
+        let was_free = contest.watched.take().is_none();
+        Ok((guard, was_free))
     }
 
     /// The lease as it was last renewed.
@@ -210,7 +212,7 @@ struct Contest<'a, 'b> {
     run: &'b RunId,
     scope: &'b Scope,
     /// The lease that stands, and since when it is seen to stand so.
-    watched: Option<(Lease, ClockReading)>,
+    watched: &'b mut Watched,
     /// Since when its holder is asked to yield.
     asked: Option<ClockReading>,
 }
@@ -243,14 +245,15 @@ impl Contest<'_, '_> {
 
     /// Whether a lease that is not free is worth watching on. One that changes has a holder that lives.
     async fn goes_on(&mut self, lease: &Lease, watch: &mut dyn Watch) -> Result<bool, StoreError> {
-        if self.job.if_held == IfHeld::GiveUp || watch.stopping() {
-            return Ok(false);
-        }
         let now = ClockReading::of(self.environment.wall);
         let before = self.watched.as_ref().map(|(watched, _)| watched.epoch);
         let is_same = self.watched.as_ref().is_some_and(|(watched, _)| watched == lease);
         if !is_same {
-            self.watched = Some((lease.clone(), now));
+            *self.watched = Some((lease.clone(), now));
+        }
+        // Whoever comes again has watched it meanwhile.
+        if self.job.if_held == IfHeld::GiveUp || watch.stopping() {
+            return Ok(false);
         }
         if self.job.if_held == IfHeld::AskToYield {
             let asked = *self.asked.get_or_insert(now);

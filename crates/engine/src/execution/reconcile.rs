@@ -60,6 +60,7 @@ pub async fn reconcile_once(
         None => begin(environment, job, scope_of(environment.cloud, job.desired).await?).await?,
     };
     kept.prepare(job, environment.clock.now());
+    kept.watched = session.1.take();
     let mut step = Step { environment, job, kept: &mut kept };
     match step.go(watch).await {
         Ok(reconciled) => {
@@ -68,6 +69,7 @@ pub async fn reconcile_once(
             Ok(reconciled)
         }
         Err(error) => {
+            session.1 = kept.watched.take();
             if let Some(guard) = &kept.guard {
                 guard.release(environment).await;
             }
@@ -134,7 +136,8 @@ async fn begin(environment: &Environment<'_>, job: &Job<'_>, scope: Scope) -> Re
     };
     ledger.claims.record = Some(environment.store.identity(&scope).await?);
     let decisions = environment.store.standing(&scope).await?;
-    Ok(Kept { scope, ledger, held_out: decisions.held_out(), decisions, guard: None, run, is_over: false })
+    let held_out = decisions.held_out();
+    Ok(Kept { scope, ledger, held_out, decisions, guard: None, run, watched: None, is_over: false })
 }
 
 /// What the record of a scope adds up to: from its checkpoint on, where there is one.
@@ -400,7 +403,8 @@ impl Step<'_> {
         let (environment, job, kept) = (self.environment, self.job, &mut *self.kept);
         let was_open = kept.is_open();
         let (guard, was_free) =
-            Guard::take(environment, job, (&kept.run.id, was_open), &kept.scope, watch).await?;
+            Guard::take(environment, job, (&kept.run.id, was_open), &kept.scope, (&mut kept.watched, watch))
+                .await?;
         let guard = Arc::new(guard);
         // From here on it is given back, whatever goes wrong.
         kept.guard = Some(Arc::clone(&guard));

@@ -18,6 +18,7 @@ use rgctl_model::bill::StoreBill;
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Selection;
 use rgctl_model::overlay::{Decisions, HoldOut};
+use rgctl_model::ports::{ClockReading, Lease};
 use rgctl_model::rules::Rules;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
@@ -25,7 +26,10 @@ use rgctl_schema::time::Moment;
 
 /// What is kept between turns; empty before the first one, and after a turn that was cut off or failed.
 #[derive(Default)]
-pub struct Session(pub(super) Option<Kept>);
+pub struct Session(pub(super) Option<Kept>, pub(super) Watched);
+
+/// A lease of somebody else, and since when it is seen to stand so: whoever gives up each time, and comes again, watches it too.
+pub(super) type Watched = Option<(Lease, ClockReading)>;
 
 impl Session {
     /// What the record adds up to, as far as it was read.
@@ -55,6 +59,8 @@ pub(super) struct Kept {
     /// Holds the lease, while there is one.
     pub guard: Option<Arc<Guard>>,
     pub run: CurrentRun,
+    /// Somebody else's lease, while it is watched.
+    pub watched: Watched,
     /// Whether the run is over: the next turn is one of another.
     pub is_over: bool,
 }

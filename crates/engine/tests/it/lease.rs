@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rgctl_engine::execution::drive::{DriveError, Ended, Environment, IfHeld, Job, Watch, drive, scope_of};
+use rgctl_engine::execution::reconcile::{Session, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::node::Desired;
@@ -382,4 +383,32 @@ fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_
             );
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_gives_up_each_time_and_comes_again_takes_over_from_a_holder_that_gave_no_sign_for_a_term() {
+    let wall = Paused::new();
+    let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
+    let store = SqliteStore::in_memory().unwrap();
+    let clock = cloud.clock();
+    let world = Environment { cloud: &cloud, clock: &clock, wall: &wall, store: &store };
+    let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
+    let job = Job { if_held: IfHeld::GiveUp, ..applying(&wanted, &run, &policy, &pace) };
+    let (scope, dead) = (scope_of(&cloud, &wanted).await.unwrap(), RunId("r0".into()));
+    let lease = store.take_lease(&scope, &dead, "dead", wall.now(), pace.lease, None).await.unwrap();
+
+    let mut session = Session::default();
+    let most_of_a_term = Duration::from_millis(pace.lease.as_millis() * 2 / 3);
+    // It is renewed once: whoever watches begins anew.
+    for is_renewed in [false, true, false] {
+        if is_renewed {
+            store.renew_lease(&lease, wall.now(), pace.lease).await.unwrap();
+        }
+        let held = reconcile_once(&world, &job, &mut session, &mut Told::default()).await;
+        assert!(matches!(held, Err(DriveError::Store(StoreError::Held { .. }))), "{held:?}");
+        tokio::time::sleep(most_of_a_term).await;
+    }
+    let turn = reconcile_once(&world, &job, &mut session, &mut Told::default()).await;
+    assert!(turn.is_ok(), "{turn:?}");
+    assert!(store.lease(&scope).await.unwrap().unwrap().epoch > lease.epoch);
 }
