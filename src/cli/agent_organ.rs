@@ -308,7 +308,7 @@ impl Turns {
         let reconciled = match reconciled {
             Ok(reconciled) => reconciled,
             Err(error) => {
-                slot.session = Session::default();
+                // It is empty, but for a lease of somebody else that is watched from turn to turn.
                 self.observer.set_in_motion(name, false);
                 return Err(error);
             }
