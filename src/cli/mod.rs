@@ -16,6 +16,8 @@ mod agent_done;
 mod agent_heard;
 pub mod agent_orders;
 pub mod agent_organ;
+#[cfg(test)]
+mod agent_organ_tests;
 pub mod agent_texts;
 pub mod apply;
 #[cfg(feature = "kube")]
