@@ -15,7 +15,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::future::{Either, select};
 
 use super::job::{DriveError, Environment, IfHeld, Job, Watch};
-use super::session::Watched;
 use rgctl_model::inbox::Request;
 use rgctl_model::ports::{ClockReading, Lease, Permit, StoreError};
 use rgctl_model::scope::Scope;
@@ -196,6 +195,9 @@ impl Guard {
         let _ = environment.store.release_lease(&lease).await;
     }
 }
+
+/// A lease of somebody else, and since when it is seen to stand so: whoever gives up each time, and comes again, watches it too.
+pub(super) type Watched = Option<(Lease, ClockReading)>;
 
 /// How many terms a holder is given to yield. It hears of the wish within a third of one; then it finds out what became of
 /// the calls that it sent.

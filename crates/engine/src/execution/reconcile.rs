@@ -47,7 +47,7 @@ pub struct Reconciled {
 /// Makes one look and one turn. The lease is taken when the turn has work, kept while the run is open, and given back when
 /// it ends. A turn that was decided on a record that has gone on meanwhile does nothing, and is to be made again at once.
 ///
-/// After an error, and after a turn that was cut off, the session is empty. After an error the lease was given back as far as
+/// After an error, and after a turn that was cut off, the session is empty, but for a lease that is watched. After an error the lease was given back as far as
 /// that was possible; after a turn that was cut off it ends by itself.
 pub async fn reconcile_once(
     environment: &Environment<'_>,
@@ -402,9 +402,8 @@ impl Step<'_> {
     async fn take_lease(&mut self, watch: &mut dyn Watch) -> Result<Option<Arc<Guard>>, DriveError> {
         let (environment, job, kept) = (self.environment, self.job, &mut *self.kept);
         let was_open = kept.is_open();
-        let (guard, was_free) =
-            Guard::take(environment, job, (&kept.run.id, was_open), &kept.scope, (&mut kept.watched, watch))
-                .await?;
+        let (run, watch) = ((&kept.run.id, was_open), (&mut kept.watched, watch));
+        let (guard, was_free) = Guard::take(environment, job, run, &kept.scope, watch).await?;
         let guard = Arc::new(guard);
         // From here on it is given back, whatever goes wrong.
         kept.guard = Some(Arc::clone(&guard));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::guard::Guard;
+use super::guard::{Guard, Watched};
 use super::job::Job;
 use super::look::selection_for;
 use super::motion::Motion;
@@ -18,7 +18,6 @@ use rgctl_model::bill::StoreBill;
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Selection;
 use rgctl_model::overlay::{Decisions, HoldOut};
-use rgctl_model::ports::{ClockReading, Lease};
 use rgctl_model::rules::Rules;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
@@ -27,9 +26,6 @@ use rgctl_schema::time::Moment;
 /// What is kept between turns; empty before the first one, and after a turn that was cut off or failed.
 #[derive(Default)]
 pub struct Session(pub(super) Option<Kept>, pub(super) Watched);
-
-/// A lease of somebody else, and since when it is seen to stand so: whoever gives up each time, and comes again, watches it too.
-pub(super) type Watched = Option<(Lease, ClockReading)>;
 
 impl Session {
     /// What the record adds up to, as far as it was read.
