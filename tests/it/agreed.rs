@@ -451,6 +451,7 @@ fn intended(text: &str) -> Event {
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        store: None,
     }
 }
 

@@ -703,6 +703,7 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        store: None,
     };
     let lease = Lease {
         scope: Site::new(1).scope("game"),

@@ -216,6 +216,7 @@ fn intended(step: &StepId, address: &Address, word: &str) -> Event {
         changes: Vec::new(),
         names: None,
         asks: String::new(),
+        store: None,
     }
 }
 

@@ -302,6 +302,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
             changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
             asks: String::new(),
             names: None,
+            store: None,
         },
         Event::Deferred {
             step: step(),

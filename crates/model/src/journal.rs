@@ -124,6 +124,9 @@ pub enum Event {
         /// The objects that its new values refer to; records of old do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         names: Option<BTreeSet<Address>>,
+        /// The store that its object belongs to, where that is known: by the time it is there, nobody may want it any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        store: Option<StoreName>,
     },
     /// The call was accepted.
     Accepted {
@@ -227,8 +230,9 @@ impl RecordedObject {
     /// What is kept of an object that is there: what is wanted of it, else what the record knows of it. Its tags are not
     /// taken for it: any hand may write them, and a record that believed one would contradict the right one later.
     pub fn of(node: Option<&Node>, known: Option<&Claimed>, seen: &Observed) -> Self {
-        let known = known.filter(|known| known.is_done);
+        // Which store it is made for is told before it is made.
         let store = node.map(|node| node.store.clone()).or_else(|| known?.store.clone());
+        let known = known.filter(|known| known.is_done);
         let keep = node.map(|node| node.keep_tag().to_owned()).or_else(|| known?.keep.clone());
         Self { id: seen.identity(), store, keep }
     }

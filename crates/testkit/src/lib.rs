@@ -10,6 +10,7 @@
     clippy::print_stderr
 )]
 
+pub mod decides;
 pub mod decision_law;
 pub mod digests;
 pub mod fixtures;
@@ -17,5 +18,6 @@ pub mod shipped;
 pub mod site;
 pub mod store_law;
 pub mod swarm_blueprint;
+pub mod swarm_overlays;
 pub mod swarm_rules;
 pub mod taps;

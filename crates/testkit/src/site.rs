@@ -1,7 +1,7 @@
 //! A site to run on: the embedded cloud, a record, this machine's time; and what a run on it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rgctl_engine::execution::drive::{
     Begins, DriveError, Ended, Environment, IfHeld, Job, Sight, Watch, drive, observe, selection_of,
@@ -15,7 +15,7 @@ use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
-use rgctl_model::overlay::{Decision, HoldOut};
+use rgctl_model::overlay::{Decision, Decisions, HoldOut};
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud};
@@ -26,8 +26,9 @@ use rgctl_sim::{GENESIS, SimCloud};
 use rgctl_store::journal::SqliteStore;
 use serde_json::json;
 
+use crate::decides::{Decides, Wishes, decide, hold_out, next_lapse, release};
 use crate::fixtures::{NONE_HELD_OUT, address, lines, node};
-use crate::taps::{Cut, Decides, ManualWall, Taps, hold_out};
+use crate::taps::{Cut, ManualWall, Taps};
 
 /// A cloud, a record and this machine's time, which outlive the runs on them.
 pub struct Site {
@@ -36,6 +37,10 @@ pub struct Site {
     pub wall: ManualWall,
     /// What held something up in the last run.
     pub told: BTreeSet<String>,
+    /// What was done in a region that was held out, or to a run by a decision.
+    pub wrong: Vec<String>,
+    /// Whether somebody decided something during the last run.
+    pub was_decided: bool,
     /// Whether whoever runs remembers nothing: after each turn the next process goes on from the record alone.
     pub is_forgetful: bool,
     runs: u32,
@@ -83,8 +88,10 @@ pub struct Order {
     pub deadline: Option<Moment>,
     /// After which call somebody asks the run to yield.
     pub asked_after: Option<u64>,
-    /// After which call somebody holds a region out.
-    pub decides_after: Option<(u64, RegionId)>,
+    /// After which call somebody decides what.
+    pub decides_after: Option<(u64, Vec<Decision>)>,
+    /// What should exist with what is decided, where that counts at once.
+    pub wishes: Option<Arc<dyn Wishes>>,
     /// Prices; none when they do not matter.
     pub figures: Option<&'static dyn Figures>,
 }
@@ -115,24 +122,37 @@ pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pa
     }
 }
 
-/// Runs a job with the session thrown away after every turn.
-async fn forget(
+/// Runs a job turn by turn, as the agent does: what is decided counts at the next turn. Who is forgetful throws the session
+/// away after every turn.
+async fn turn_by_turn(
     environment: &Environment<'_>,
     taps: &Taps<'_>,
     job: &Job<'_>,
+    (wishes, is_forgetful): (Option<&dyn Wishes>, bool),
     watch: &mut dyn Watch,
 ) -> Result<Ended, DriveError> {
-    let mut calls = 0;
+    let (mut session, mut calls, mut desired) = (Session::default(), 0, job.desired.clone());
+    let scope = taps.scope.as_ref().unwrap();
     loop {
-        let mut session = Session::default();
-        let done = reconcile_once(environment, job, &mut session, watch).await?;
-        calls += done.calls;
+        let (standing, now) = (environment.store.standing(scope).await?, environment.clock.now());
+        if let Some(news) = wishes.and_then(|wishes| wishes.news(&standing, now)) {
+            desired = news;
+        }
+        let decided = wishes.map_or(0, |_| standing.last_seq);
+        let job = Job { desired: &desired, decided, ..*job };
+        let done = reconcile_once(environment, &job, &mut session, watch).await?;
+        calls = if is_forgetful { calls + done.calls } else { done.calls };
         if let Some(outcome) = done.outcome {
             let at = environment.clock.now();
             return Ok(Ended { outcome, last: done.turn, calls, at });
         }
-        sleep_until(environment, &session, done.wake, watch).await?;
-        taps.ask_again().await;
+        let lapse = wishes.and_then(|_| next_lapse(&standing, environment.clock.now()));
+        let wake = lapse.map_or(done.wake, |lapse| lapse.min(done.wake));
+        sleep_until(environment, &session, wake, watch).await?;
+        if is_forgetful {
+            session = Session::default();
+            taps.ask_again().await;
+        }
     }
 }
 
@@ -148,6 +168,8 @@ impl Site {
             store: SqliteStore::in_memory().unwrap(),
             wall,
             told: BTreeSet::new(),
+            wrong: Vec::new(),
+            was_decided: false,
             is_forgetful: false,
             runs: 0,
         }
@@ -169,20 +191,23 @@ impl Site {
     }
 
     pub fn release(&self, blueprint: &BlueprintName, region: &RegionId) {
-        let (by, why) = ("ana@desk".to_owned(), "it is dry again".to_owned());
-        self.decide(blueprint, &Decision::Release { region: region.clone(), by, why });
+        self.decide(blueprint, &release(region));
     }
 
-    fn decide(&self, blueprint: &BlueprintName, what: &Decision) {
-        use rgctl_model::ports::Store;
+    /// Somebody decides something.
+    pub fn decide(&self, blueprint: &BlueprintName, what: &Decision) {
         let scope = self.scope(blueprint.as_str());
-        let epoch = block_on(self.store.standing(&scope)).unwrap().epoch(&what.key());
-        block_on(self.store.decide(&scope, epoch, self.wall.now(), what)).unwrap();
+        block_on(decide(&self.store, &scope, self.cloud.clock().now(), what)).unwrap();
+    }
+
+    /// What is decided.
+    pub fn standing(&self, blueprint: &BlueprintName) -> Decisions {
+        use rgctl_model::ports::Store;
+        block_on(self.store.standing(&self.scope(blueprint.as_str()))).unwrap()
     }
 
     pub fn held_out(&self, blueprint: &BlueprintName) -> BTreeMap<RegionId, HoldOut> {
-        use rgctl_model::ports::Store;
-        block_on(self.store.standing(&self.scope(blueprint.as_str()))).unwrap().held_out()
+        self.standing(blueprint).held_out()
     }
 
     pub fn apply(&mut self, desired: &Desired) -> Ended {
@@ -202,16 +227,17 @@ impl Site {
     ) -> (Option<Result<Ended, DriveError>>, u64, u64) {
         self.runs += 1;
         let clock = self.cloud.clock();
-        let asked_after = order.asked_after.map(|after| (after, self.scope(desired.blueprint.as_str())));
-        let unwatched = self.held_out(&desired.blueprint).into_keys().collect();
-        let decides = order.decides_after.clone().map(|(after, region)| Decides {
+        let scope = self.scope(desired.blueprint.as_str());
+        let asked_after = order.asked_after.map(|after| (after, scope.clone()));
+        let decides = order.decides_after.clone().map(|(after, what)| Decides {
             after,
-            scope: self.scope(desired.blueprint.as_str()),
-            region,
+            scope: scope.clone(),
+            what,
             clock: self.cloud.clock(),
+            made: Mutex::default(),
         });
-        let unwatched = Mutex::new(unwatched);
-        let taps = Taps { unwatched, decides, asked_after, ..Taps::new(&self.cloud, &self.store, cut) };
+        let scope = Some(scope);
+        let taps = Taps { decides, asked_after, scope, ..Taps::new(&self.cloud, &self.store, cut) };
         let world = Environment { cloud: &taps, clock: &clock, wall: &self.wall, store: &taps };
         let run = RunId(format!("run-{}", self.runs));
         // Looking less often than the product does keeps the tests short; nothing here depends on it.
@@ -227,8 +253,9 @@ impl Site {
         let quiet = Quiet { turns: 0, stop_after: order.stop_after };
         let mut watch = Listening { quiet, told: BTreeSet::new() };
         let work = async {
-            if self.is_forgetful {
-                forget(&world, &taps, &job, &mut watch).await
+            let wishes = order.wishes.as_deref();
+            if self.is_forgetful || wishes.is_some() {
+                turn_by_turn(&world, &taps, &job, (wishes, self.is_forgetful), &mut watch).await
             } else {
                 drive(&world, &job, &mut watch).await
             }
@@ -241,6 +268,8 @@ impl Site {
             }
         });
         self.told = watch.told;
+        self.wrong.append(&mut taps.wrong.lock().unwrap());
+        self.was_decided = taps.decides.as_ref().is_some_and(|decides| *decides.made.lock().unwrap());
         if ended.is_none() {
             self.outlive(desired.blueprint.as_str());
         }
@@ -311,6 +340,7 @@ impl Site {
         let plan = self.plan(desired);
         assert!(plan.is_empty() && plan.waiting.is_empty(), "{:#?} {:#?}", lines(&plan), plan.waiting);
         assert_eq!(self.cloud.violations(), [], "a promise was broken");
+        assert_eq!(self.wrong, Vec::<String>::new(), "a decision was not obeyed");
     }
 }
 

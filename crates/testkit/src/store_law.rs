@@ -43,6 +43,7 @@ pub fn begun_in(place: &str) -> Event {
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        store: None,
     }
 }
 

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use rand::{Rng, RngExt};
+use rgctl_blueprint::desired::Built;
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
 use rgctl_schema::diagnostic::{Severity, Source};
+use rgctl_schema::names::StoreName;
 use rgctl_schema::time::Moment;
 
 use crate::swarm_rules::DrawnRules;
@@ -25,6 +27,13 @@ const WORLD: [&str; 6] =
     ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-1", "ap-northeast-1"];
 const CHINA: [&str; 2] = ["cn-north-1", "cn-northwest-1"];
 const STORES_MAX: usize = 4;
+
+const AURORA_CLASSES: [&str; 5] =
+    ["db.r6g.large", "db.r6g.xlarge", "db.r6g.2xlarge", "db.r5.large", "db.t4g.medium"];
+const DOCUMENT_CLASSES: [&str; 4] = ["db.r6g.large", "db.r6g.xlarge", "db.r5.large", "db.t4g.medium"];
+const CACHE_CLASSES: [&str; 4] =
+    ["cache.r6g.large", "cache.r6g.xlarge", "cache.r7g.large", "cache.m6g.large"];
+const WAREHOUSE_CLASSES: [&str; 3] = ["ra3.large", "ra3.xlplus", "ra3.4xlarge"];
 
 /// One of these.
 fn one<T: Copy>(rng: &mut impl Rng, of: &[T]) -> T {
@@ -186,6 +195,23 @@ impl Game {
         desired_of(&self.text(), now)
     }
 
+    /// The same with what is decided.
+    pub fn built(&self, decisions: &Decisions, now: Moment) -> Result<Built, String> {
+        built_of(&self.text(), decisions, now)
+    }
+
+    /// Classes that somebody may decide on for a store.
+    pub fn classes(&self, store: &StoreName) -> &'static [&'static str] {
+        let engine = self.stores.iter().find(|one| one.name == store.as_str()).map(|one| one.engine);
+        match engine {
+            Some("aurora-mysql" | "aurora-postgresql") => &AURORA_CLASSES,
+            Some("documentdb") => &DOCUMENT_CLASSES,
+            Some("valkey" | "redis") => &CACHE_CLASSES,
+            Some("redshift") => &WAREHOUSE_CLASSES,
+            _ => &[],
+        }
+    }
+
     /// The first edit of this game that is a valid blueprint, with what it stands for; the number of texts that were
     /// refused on the way.
     pub fn edited(&self, rng: &mut impl Rng, now: Moment) -> (Self, Desired, u32) {
@@ -215,6 +241,11 @@ impl Game {
 
 /// What a text stands for, by the way that a command takes; nothing when it is refused.
 pub fn desired_of(text: &str, now: Moment) -> Result<Desired, String> {
+    built_of(text, &Decisions::default(), now).map(|built| built.desired)
+}
+
+/// The same with what is decided.
+pub fn built_of(text: &str, decisions: &Decisions, now: Moment) -> Result<Built, String> {
     let sources = [Source::new("game.yaml", text.to_owned())];
     let mut reading = ParsedDocuments::of(BUILT_IN.clone(), &sources);
     reading.check(&CATALOG, now);
@@ -222,8 +253,7 @@ pub fn desired_of(text: &str, now: Moment) -> Result<Desired, String> {
         return Err(problem.to_string());
     }
     let loaded = reading.blueprints.first().ok_or("no blueprint was read")?;
-    rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, &Decisions::default(), now)
-        .map(|built| built.desired)
+    rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, decisions, now)
         .map_err(|findings| format!("{findings:?}"))
 }
 
@@ -306,10 +336,7 @@ fn aurora(rng: &mut impl Rng, engine: &str, out: &mut Vec<(&'static str, String)
             out.push(("serverless", format!("{{ minAcu: {}, maxAcu: {max} }}", f64::from(min) / 2.0)));
         }
         1 | 2 => {
-            let class = one(
-                rng,
-                &["db.r6g.large", "db.r6g.xlarge", "db.r6g.2xlarge", "db.r5.large", "db.t4g.medium"],
-            );
+            let class = one(rng, &AURORA_CLASSES);
             out.push(("class", class.to_owned()));
         }
         _ => {}
@@ -326,7 +353,7 @@ fn aurora(rng: &mut impl Rng, engine: &str, out: &mut Vec<(&'static str, String)
 fn document(rng: &mut impl Rng, out: &mut Vec<(&'static str, String)>) {
     members(rng, out);
     if rng.random_bool(0.5) {
-        let class = one(rng, &["db.r6g.large", "db.r6g.xlarge", "db.r5.large", "db.t4g.medium"]);
+        let class = one(rng, &DOCUMENT_CLASSES);
         out.push(("class", class.to_owned()));
     } else if rng.random_bool(0.3) {
         out.push(("serverless", "{ minDcu: 1, maxDcu: 16 }".to_owned()));
@@ -342,7 +369,7 @@ fn cache(rng: &mut impl Rng, out: &mut Vec<(&'static str, String)>) {
         return;
     }
     if rng.random_bool(0.6) {
-        let class = one(rng, &["cache.r6g.large", "cache.r6g.xlarge", "cache.r7g.large", "cache.m6g.large"]);
+        let class = one(rng, &CACHE_CLASSES);
         out.push(("class", class.to_owned()));
     }
     if rng.random_bool(0.7) {
@@ -369,7 +396,7 @@ fn warehouse(rng: &mut impl Rng, followed: bool, out: &mut Vec<(&'static str, St
         return;
     }
     if rng.random_bool(0.6) {
-        let class = one(rng, &["ra3.large", "ra3.xlplus", "ra3.4xlarge"]);
+        let class = one(rng, &WAREHOUSE_CLASSES);
         out.push(("class", class.to_owned()));
     }
     if rng.random_bool(0.6) {

@@ -10,7 +10,7 @@ use rgctl_model::checkpoint::{BlobKey, Checkpoint};
 use rgctl_model::inbox::{Message, Request};
 use rgctl_model::journal::{Entry, Event};
 use rgctl_model::observed::{Inventory, Selection};
-use rgctl_model::overlay::{Decided, Decision, Decisions, HoldOut};
+use rgctl_model::overlay::{Decided, Decision, Decisions};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
 use rgctl_model::quota::AccountQuota;
@@ -18,8 +18,10 @@ use rgctl_model::scope::{Home, RecordId, Scope};
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId, Token};
 use rgctl_schema::time::{Moment, Span};
-use rgctl_sim::SimClock;
 use tokio::sync::Notify;
+
+use crate::decides::Decides;
+use crate::swarm_rules::acts_in;
 
 /// Where a run is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,25 +46,6 @@ impl Cut {
     }
 }
 
-/// A region that is held out after a call of a run.
-pub struct Decides {
-    pub after: u64,
-    pub scope: Scope,
-    pub region: RegionId,
-    pub clock: SimClock,
-}
-
-impl Decides {
-    fn hold(&self, since: Moment) -> HoldOut {
-        hold_out(&self.region, since)
-    }
-}
-
-/// A decision of a person to hold a region out.
-pub fn hold_out(region: &RegionId, since: Moment) -> HoldOut {
-    HoldOut { region: region.clone(), why: "it is under water".to_owned(), by: "ana@desk".to_owned(), since }
-}
-
 /// Counts calls and appends; at the cut the process "dies": the future never returns, and `died` is told.
 pub struct Taps<'a> {
     pub cloud: &'a dyn Cloud,
@@ -75,14 +58,18 @@ pub struct Taps<'a> {
     /// How many lines of the record were read, if it was read at all.
     pub lines_read: Mutex<Option<usize>>,
     pub died: Notify,
-    /// Regions that nobody may look at.
-    pub unwatched: Mutex<BTreeSet<RegionId>>,
+    /// Regions that were held out when the present turn looked: nobody may look at them, nor act there.
+    pub held_out: Mutex<BTreeSet<RegionId>>,
+    /// What was wrong all the same.
+    pub wrong: Mutex<Vec<String>>,
     /// What somebody decides while the run is under way.
     pub decides: Option<Decides>,
     /// Whose messages are never told: that store does not answer.
     pub silent: Option<Scope>,
     /// After which call somebody asks the run to yield, and on whose record it works.
     pub asked_after: Option<(u64, Scope)>,
+    /// Of which record somebody decides.
+    pub scope: Option<Scope>,
 }
 
 impl<'a> Taps<'a> {
@@ -96,22 +83,37 @@ impl<'a> Taps<'a> {
             quota_asks: AtomicU64::new(0),
             lines_read: Mutex::default(),
             died: Notify::new(),
-            unwatched: Mutex::default(),
+            held_out: Mutex::default(),
+            wrong: Mutex::default(),
             decides: None,
             silent: None,
             asked_after: None,
+            scope: None,
         }
     }
 
-    /// Somebody holds a region out.
-    async fn hold_out(&self, number: u64) {
-        let Some(decides) = self.decides.as_ref().filter(|decides| decides.after == number) else { return };
-        let (scope, since) = (&decides.scope, decides.clock.now());
-        let hold = decides.hold(since);
-        let what = Decision::HoldOut { hold };
-        let epoch = self.store.standing(scope).await.unwrap().epoch(&what.key());
-        self.store.decide(scope, epoch, since, &what).await.unwrap();
-        self.unwatched.lock().unwrap().insert(decides.region.clone());
+    fn note_wrong(&self, what: String) {
+        self.wrong.lock().unwrap().push(what);
+    }
+
+    /// Notes what is held out at the beginning of a turn, and whether one of these is among it.
+    async fn look_for_hold_outs<'b>(&self, looked_at: impl Iterator<Item = &'b RegionId>) {
+        let looked_at: BTreeSet<&RegionId> = looked_at.collect();
+        let Some(scope) = &self.scope else { return };
+        let held_out: BTreeSet<RegionId> =
+            self.store.standing(scope).await.unwrap().holds.into_keys().collect();
+        if let Some(region) = held_out.iter().find(|region| looked_at.contains(region)) {
+            self.note_wrong(format!("{region} is held out, and was looked at"));
+        }
+        *self.held_out.lock().unwrap() = held_out;
+    }
+
+    fn look_for_hold_out_of(&self, op: &Op) {
+        let acts_in = acts_in(op);
+        let held_out = self.held_out.lock().unwrap();
+        if let Some(region) = held_out.iter().find(|region| acts_in.contains(region)) {
+            self.note_wrong(format!("{region} is held out, and something acts there: {}", op.step_id()));
+        }
     }
 
     fn note_read(&self, lines: usize) {
@@ -152,11 +154,12 @@ impl Cloud for Taps<'_> {
         self.cloud.home(near)
     }
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        let named = scope.named.iter().map(|address| &address.region);
-        let unwatched = self.unwatched.lock().unwrap().clone();
-        let watched = scope.regions.iter().chain(named).find(|region| unwatched.contains(*region));
-        assert_eq!(watched, None, "a region that is held out was looked at");
-        self.cloud.observe(scope)
+        async move {
+            let named = scope.named.iter().map(|address| &address.region);
+            self.look_for_hold_outs(scope.regions.iter().chain(named)).await;
+            self.cloud.observe(scope).await
+        }
+        .boxed()
     }
     fn call<'a>(
         &'a self,
@@ -169,9 +172,14 @@ impl Cloud for Taps<'_> {
             if self.cut == Cut::BeforeCall(number) {
                 return self.die().await;
             }
+            self.look_for_hold_out_of(op);
             let answer = self.cloud.call(op, token, permit).await;
             self.ask_to_yield(number).await;
-            self.hold_out(number).await;
+            if let Some(decides) = &self.decides
+                && let Err(why) = decides.hear(self.store, number).await
+            {
+                self.note_wrong(why);
+            }
             if self.cut == Cut::AfterCall(number) {
                 return self.die().await;
             }
@@ -184,7 +192,11 @@ impl Cloud for Taps<'_> {
         regions: &'a BTreeSet<RegionId>,
     ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
         self.quota_asks.fetch_add(1, Ordering::SeqCst);
-        self.cloud.quotas(regions)
+        async move {
+            self.look_for_hold_outs(regions.iter()).await;
+            self.cloud.quotas(regions).await
+        }
+        .boxed()
     }
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.cloud.series(asks)

@@ -30,6 +30,7 @@ pub(super) fn intent(call: &Call) -> Event {
         changes: late::aims(&step.op),
         asks: step.op.asks(),
         names: late::names(&step.op),
+        store: step.store.clone(),
     }
 }
 

@@ -339,8 +339,9 @@ impl Ledger {
     }
 
     fn intend(&mut self, entry: &Entry) {
-        let Event::Intended { step, address, word, token, final_snapshot, changes, asks, names, .. } =
-            &entry.what
+        let Event::Intended {
+            step, address, word, token, final_snapshot, changes, asks, names, store, ..
+        } = &entry.what
         else {
             return;
         };
@@ -371,6 +372,7 @@ impl Ledger {
         } else if word == "create" {
             let claimed = self.claims.objects.entry(address.clone()).or_default();
             claimed.tokens.insert(token.clone());
+            claimed.store = store.clone().or(claimed.store.take());
             claimed.asked = Some(LineTime::of(entry));
         }
         self.begun.insert(step.clone(), begun);

@@ -62,8 +62,8 @@ impl PlanInput<'_> {
         if let Some(node) = self.desired.nodes.get(address) {
             return Some(node.store.clone());
         }
-        let recorded = self.claims.objects.get(address).filter(|claimed| claimed.is_done);
-        let recorded = recorded.and_then(|claimed| claimed.store.clone());
+        // The record tells it from the intent on, also of what nobody wanted any more when it was there.
+        let recorded = self.claims.objects.get(address).and_then(|claimed| claimed.store.clone());
         let Some(seen) = self.inventory.seen.get(address) else { return recorded };
         match (recorded, self.claims.store_of(address, seen)) {
             (Some(recorded), Some(told)) if recorded != told => None,

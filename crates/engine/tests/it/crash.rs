@@ -24,7 +24,7 @@ pub struct Case {
 }
 
 /// The world as far as it can be compared: durations differ between runs that were cut off and runs that were not.
-fn shape(inventory: &Inventory) -> BTreeMap<String, String> {
+pub fn shape(inventory: &Inventory) -> BTreeMap<String, String> {
     let seen = inventory.seen.iter();
     // Names of final snapshots carry the time of their run.
     let name = |address: &rgctl_model::address::Address| {
@@ -41,7 +41,7 @@ fn shape(inventory: &Inventory) -> BTreeMap<String, String> {
 }
 
 /// The digest of all calls that were made in a world.
-fn digest(site: &Site) -> String {
+pub fn digest(site: &Site) -> String {
     let mut fold = Fold::default();
     fold.add_calls(&site.cloud.calls());
     fold.digest()

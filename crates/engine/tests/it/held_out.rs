@@ -13,7 +13,7 @@ use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::{Inventory, Observed};
-use rgctl_model::overlay::HoldOut;
+use rgctl_model::overlay::{Decision, HoldOut};
 use rgctl_model::plan::{Answer, Blocker, Op, Plan, Step, Verb};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, Permit, Store};
@@ -21,6 +21,7 @@ use rgctl_schema::names::{RegionId, StepId};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Called, Fault, GENESIS, Rule};
+use rgctl_testkit::decides::hold_out;
 use rgctl_testkit::fixtures::{address, ask, consents, desired, lines, node, region, seen_as_wanted};
 use rgctl_testkit::shipped::desired_of;
 use rgctl_testkit::site::{Order, Site, block_on};
@@ -452,7 +453,8 @@ fn a_region_that_is_held_out_during_a_run_is_left_alone_from_the_next_turn_on() 
     let wanted = free("accounts");
     for region in &wanted.regions {
         let mut site = Site::new(31);
-        let order = Order { decides_after: Some((4, region.clone())), ..Order::default() };
+        let hold = hold_out(region, Moment::EPOCH);
+        let order = Order { decides_after: Some((4, vec![Decision::HoldOut { hold }])), ..Order::default() };
         let ended = site.run(&wanted, &order).unwrap();
         blocked_by_hold_outs_alone(&ended, region, "held out during a run");
         let decided = site.held_out(&wanted.blueprint)[region].since;

@@ -102,6 +102,7 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
             changes: Vec::new(),
             asks: String::new(),
             names,
+            store: None,
         };
         let now = NOW + Span::from_mins(5);
         let mut ledger = Ledger::default();
@@ -301,6 +302,7 @@ fn making() -> (StepId, Event) {
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        store: None,
     };
     (step, intent)
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod crash;
+mod crash_decisions;
 mod engine;
 mod held_out;
 mod late;
@@ -10,6 +11,8 @@ mod memory;
 mod ownership;
 mod planning;
 mod swarm;
+mod swarm_decisions;
+mod swarm_tags;
 mod swarm_tally;
 mod turns;
 mod waits;

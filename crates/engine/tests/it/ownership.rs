@@ -17,6 +17,7 @@ use rgctl_schema::names::{BlueprintName, StoreName, Token};
 use rgctl_testkit::fixtures::{address, ask, cluster_store, consents, desired, node, seen_as_wanted};
 use rgctl_testkit::shipped::desired_of;
 use rgctl_testkit::site::{Order, Site};
+use rgctl_testkit::taps::Cut;
 
 /// Kinds of which the services tell neither an id nor when they were made.
 const NAMELESS: [KindId; 10] = [
@@ -227,4 +228,35 @@ fn an_object_of_old_is_ours_by_the_token_of_our_call_or_by_what_came_true_and_el
             assert!(remedy.unwrap().contains("history migrate"));
         }
     }
+}
+
+/// The store left the blueprint while its data was being made, and another hand wrote another store on it: the record knows for
+/// which one it was made, from the intent on.
+#[test]
+fn what_was_made_for_a_store_that_nobody_wants_any_more_is_not_removed_with_the_consent_for_another_one() {
+    let (wanted, nothing) =
+        (desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large")), desired(Vec::new()));
+    let cluster = wanted.nodes.keys().find(|address| address.kind == KindId::AuroraCluster).unwrap().clone();
+    let mut site = Site::new(37);
+    let made = |site: &Site| site.look(&wanted).seen.contains_key(&cluster);
+    let mut calls = 0;
+    while !made(&site) {
+        calls += 1;
+        assert!(calls < 20, "the cluster is asked for");
+        site.run_cut(&wanted, &Order::default(), Cut::AfterCall(1)).0.ok_or(()).unwrap_err();
+    }
+    set_tag(&site, &cluster, TAG_STORE, Some("other"));
+    let looked = Desired { regions: wanted.regions.clone(), ..nothing };
+    for allowed in ["delete:other@us-east-1", "delete:accounts@us-east-1"] {
+        let order = Order { policy: consents(&[allowed]), ..Order::default() };
+        let ended = site.run(&looked, &order).unwrap();
+        assert!(made(&site), "{allowed}: {:#?}", ended.last.plan.steps);
+        assert_eq!(ended.outcome, Outcome::Blocked, "{allowed}");
+        assert!(site.told.iter().any(|why| why.contains("which store")), "{allowed}: {:?}", site.told);
+    }
+    // Somebody gives it its tag back.
+    set_tag(&site, &cluster, TAG_STORE, Some("accounts"));
+    let order = Order { policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
+    site.run(&looked, &order).unwrap();
+    assert!(!made(&site));
 }

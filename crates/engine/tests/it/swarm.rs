@@ -3,7 +3,8 @@
 //!
 //! The worlds have what people and machines do to each other: rules in the text (never, consents, cost, windows, freezes),
 //! plans that were agreed to, tags that are taken away outside rgctl, faults that do not heal while a life lasts, calls that
-//! arrive late, runs that are asked to yield. How often each was met is counted, and none may be missing.
+//! arrive late, runs that are asked to yield, and decisions: overlays that are written, withdrawn and lapse, regions that are
+//! lost, held out, found and released. How often each was met is counted, and none may be missing.
 //!
 //! `cargo test` runs 100 seeds. For more, `RGCTL_SEEDS=100000 cargo test --release --no-default-features --test it
 //! swarm`, or a part of them with `RGCTL_SEEDS=5000-10000`; a failure prints its seed, and `RGCTL_SEED=<seed>` runs just
@@ -11,16 +12,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rgctl_engine::execution::drive::Ended;
+use rgctl_engine::execution::drive::{DriveError, Ended};
 use rgctl_engine::ledger::Ledger;
-use rgctl_model::address::Address;
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
-use rgctl_model::node::{Desired, TAG_PREFIX, TAG_STORE};
+use rgctl_model::node::Desired;
 use rgctl_model::plan::{Blocker, Op, Plan, Step, Verb};
 use rgctl_model::policy::{Consent, DestructiveAction};
 use rgctl_model::ports::{Clock, Cloud, Permit, Store};
@@ -30,6 +31,8 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Called, Fault, FaultPlan, GENESIS, Rule};
 use serde_json::json;
 
+use crate::swarm_decisions::{Deciders, Followed, note_later};
+use crate::swarm_tags::{LostTags, give_tags_back, lose_tags};
 use crate::swarm_tally::Tally;
 use rgctl_testkit::digests::{self, Digest, Fold};
 use rgctl_testkit::fixtures::lines;
@@ -92,68 +95,6 @@ fn raise_quotas(site: &Site) {
     let _ = site.cloud.with_world(|world| world.add_fault(rule));
 }
 
-/// Tags that were taken away outside rgctl.
-#[derive(Default)]
-struct LostTags {
-    /// As they were.
-    were: BTreeMap<Address, BTreeMap<String, Option<String>>>,
-    /// Objects that the record knows again, by an id of the service. It does not know those of which no step is done
-    /// yet, and those to which the service gives no id (groups of parameters and subnets).
-    known: BTreeSet<Address>,
-}
-
-/// Takes tags of ours away outside rgctl from an object or two, or writes another store on it.
-fn lose_tags(rng: &mut impl Rng, site: &Site, wanted: &Desired, lost_tags: &mut LostTags) -> u64 {
-    let (inventory, claims) = (site.look(wanted), site.claims("game"));
-    let tagged: Vec<_> = inventory
-        .seen
-        .iter()
-        .filter(|(address, seen)| seen.owner().is_some() && !address.kind.facts().observe_only)
-        .collect();
-    let mut lost = 0;
-    for _ in 0..rng.random_range(1..=2) {
-        if tagged.is_empty() {
-            break;
-        }
-        // Rather of what bears data than of what only helps it.
-        let action: Vec<_> = tagged.iter().filter(|(address, _)| address.kind.facts().holds_data).collect();
-        let (address, seen) = if action.is_empty() || rng.random_bool(0.4) {
-            tagged[rng.random_range(0..tagged.len())]
-        } else {
-            *action[rng.random_range(0..action.len())]
-        };
-        let ours = seen.facts.tags.iter().filter(|(name, _)| name.starts_with(TAG_PREFIX));
-        let (all, renames) = (rng.random_bool(0.5), rng.random_bool(0.4));
-        let gone: Vec<_> = ours.filter(|_| all || rng.random_bool(0.5)).collect();
-        let tags = gone.iter().map(|(name, value)| ((*name).clone(), Some((*value).clone())));
-        let were = lost_tags.were.entry(address.clone()).or_default();
-        for (name, value) in tags {
-            // Of what is lost twice, the first loss knows how it was.
-            were.entry(name).or_insert(value);
-        }
-        if claims.objects.get(address).is_some_and(|claimed| claimed.is_done && claimed.id.is_some()) {
-            lost_tags.known.insert(address.clone());
-        }
-        // Or it writes the name of another store.
-        let other = |name: &str| (name == TAG_STORE && renames).then(|| "s39".to_owned());
-        let gone = gone.into_iter().map(|(name, _)| (name.clone(), other(name))).collect();
-        let edited = site.cloud.with_world(|world| world.edit_tags(address, gone));
-        lost += u64::from(edited.is_ok_and(|edited| edited.is_ok()));
-    }
-    lost
-}
-
-/// A person gives back what a run does not: tags of what the record does not know again, and of what is no longer wanted,
-/// which is not deleted while nobody knows its store.
-fn give_tags_back(site: &Site, lost: LostTags, wanted: &Desired) {
-    for (address, tags) in lost.were {
-        if !(lost.known.contains(&address) && wanted.nodes.contains_key(&address)) {
-            // What has gone meanwhile needs none.
-            let _ = site.cloud.with_world(|world| world.edit_tags(&address, tags));
-        }
-    }
-}
-
 /// Something that does not heal as long as this life's first part lasts.
 fn add_lasting_fault(rng: &mut impl Rng, site: &Site, wanted: &Desired) {
     let fault = match rng.random_range(0..4) {
@@ -172,7 +113,7 @@ fn add_lasting_fault(rng: &mut impl Rng, site: &Site, wanted: &Desired) {
 /// stay what they were.
 fn add_others(
     rng: &mut impl Rng,
-    site: &Site,
+    (site, deciders): (&Site, &Deciders),
     game: &Game,
     wanted: &Desired,
     order: &mut Order,
@@ -190,7 +131,7 @@ fn add_others(
         let every_window = Consent { action: DestructiveAction::Window, store: None, region: None };
         order.policy.consents.insert(every_window);
     }
-    if rng.random_bool(0.25) {
+    if rng.random_bool(0.25) && deciders.sees_all(site) {
         order.agreed = Some(site.plan_under(wanted, order));
         tally.add("agreed plans", 1);
     }
@@ -225,28 +166,44 @@ fn live(seed: u64, is_forgetful: bool) -> Result<(Tally, String), String> {
         .add_faults(FaultPlan::swarm(seed, GENESIS, Span::from_hours(24)))
         .map_err(|e| e.to_string())?;
     let (late, mut lost) = (late_calls(&mut others, &site), LostTags::default());
+    // Decisions are drawn from a stream of their own, in some of the lives: the others stay what they were.
+    let mut hands = ChaCha8Rng::seed_from_u64(seed ^ 0x0010_0000);
+    let (is_decided, mut deciders) = (hands.random_bool(0.5), Deciders::new());
 
     // Safety: whatever fails, nothing is wrong.
     for _ in 0..rng.random_range(1..=4) {
         let mut order = some_order(&mut rng, &site, &everywhere, false);
         let cut = some_cut(&mut rng);
-        if others.random_bool(0.35) {
+        let loses_tags = others.random_bool(0.35) || is_decided && hands.random_bool(0.35);
+        if loses_tags && deciders.sees_all(&site) {
             tally.add("lost tags", lose_tags(&mut others, &site, &wanted, &mut lost));
         }
-        add_others(&mut others, &site, &game, &wanted, &mut order, &mut tally);
-        // Who meets what does not heal gives the same command again, and again.
-        let again = if tally.of("permanent faults") > 0 { 4 } else { 1 };
-        for _ in 0..again {
-            let before = site.cloud.calls().len();
-            let (ended, ..) = site.run_cut(&wanted, &order, cut);
-            tally.add("runs", 1);
-            tally.hear(&site.told);
-            if let Some(Ok(ended)) = &ended {
-                tally.take(ended, &site.events());
-            }
-            nothing_is_wrong(&site, &order, before)?;
-            game.rules.are_kept(&site.cloud.calls()[before..], &wanted, &order.policy)?;
+        if is_decided {
+            deciders.decide(&mut hands, &site, &game, &everywhere, &mut tally);
+            order.decides_after = deciders.later(&mut hands, &site, &game, &everywhere, &mut tally);
+            deciders.lose_one(&mut hands, &site, &everywhere, &mut tally);
         }
+        let followed = Arc::new(Followed::new(game.clone()));
+        let wants = |site: &Site| {
+            let desired = followed.desired(&deciders.standing(site), site.cloud.clock().now());
+            desired.unwrap_or_else(|| wanted.clone())
+        };
+        add_others(&mut others, (&site, &deciders), &game, &wants(&site), &mut order, &mut tally);
+        // What was agreed to stays what it was; all else follows what is decided.
+        order.wishes = order.agreed.is_none().then(|| Arc::clone(&followed) as _);
+        // Who meets what does not heal gives the same command again, and again.
+        let mut again = if tally.of("permanent faults") > 0 { 4 } else { 1 };
+        while again > 0 {
+            again -= 1;
+            let wants = wants(&site);
+            run_in(&mut site, &game, &wants, &mut order, cut, &mut tally)?;
+            if again == 0 && deciders.wait_for_a_lapse(&mut hands, &site)? {
+                // The agent comes again then.
+                order.deadline = Some(site.cloud.clock().now() + Span::from_hours(6));
+                again = 1;
+            }
+        }
+        tally = tally.plus(&followed.take()?);
         tries_are_bounded(&site)?;
         let now = site.cloud.clock().now();
         let (edited, desired, refused) = game.edited(&mut rng, now);
@@ -260,26 +217,65 @@ fn live(seed: u64, is_forgetful: bool) -> Result<(Tally, String), String> {
         };
     }
     tally.add("late calls", late.map_or(0, |late| arrived_late(&site, late)));
-
-    // Liveness: everything heals, the rules go, a person removes what broke for good, and the world comes to rest.
-    let _ = site.cloud.with_world(|world| world.clear_faults(None));
-    raise_quotas(&site);
-    site.cloud.advance(Span::from_days(2)).map_err(|error| error.to_string())?;
-    game.rules = DrawnRules::default();
-    let wanted = game.desired(site.cloud.clock().now())?;
-    give_tags_back(&site, lost, &wanted);
-    remove_broken(&site, &seen_everywhere(&wanted, &everywhere))?;
-    let mut order = some_order(&mut rng, &site, &everywhere, true);
-    (order.stop_after, order.deadline) = (None, None);
-    let runs = come_to_rest(&mut site, &wanted, &everywhere, &order)
-        .map_err(|why| format!("{why}\n{}", game.text()))?;
-    tally.add("runs", runs);
+    heal(&mut site, &mut rng, (game, deciders), &everywhere, lost, &mut tally)?;
     checkpoints_stand_for_their_lines(&site)?;
     let calls = site.cloud.calls();
     tally.add("calls", calls.len() as u64);
     let mut fold = Fold::default();
     fold.add_calls(&calls);
     Ok((tally, fold.digest()))
+}
+
+/// A run of the first part of a life.
+fn run_in(
+    site: &mut Site,
+    game: &Game,
+    wants: &Desired,
+    order: &mut Order,
+    cut: Cut,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let before = site.cloud.calls().len();
+    let (ended, ..) = site.run_cut(wants, order, cut);
+    tally.add("runs", 1);
+    tally.hear(&site.told);
+    match &ended {
+        Some(Ok(ended)) => tally.take(ended, &site.events()),
+        // Nobody else takes the lease, whatever is decided.
+        Some(Err(DriveError::Store(error))) => return Err(format!("the record cannot be used: {error}")),
+        Some(Err(error @ DriveError::Illegal(_))) => return Err(format!("{error:?}")),
+        Some(Err(DriveError::Cloud(_))) | None => {}
+    }
+    if let Some((_, what)) = order.decides_after.take_if(|_| site.was_decided) {
+        note_later(&what, tally);
+    }
+    nothing_is_wrong(site, order, before)?;
+    game.rules.are_kept(&site.cloud.calls()[before..], wants, &order.policy)
+}
+
+/// Liveness: everything heals, all decisions are withdrawn, the rules go, a person removes what broke for good, and the world
+/// comes to rest.
+fn heal(
+    site: &mut Site,
+    rng: &mut impl Rng,
+    (mut game, mut deciders): (Game, Deciders),
+    everywhere: &BTreeSet<RegionId>,
+    lost: LostTags,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    let _ = site.cloud.with_world(|world| world.clear_faults(None));
+    raise_quotas(site);
+    site.cloud.advance(Span::from_days(2)).map_err(|error| error.to_string())?;
+    game.rules = DrawnRules::default();
+    let wanted = deciders.undo(site, &game, tally)?;
+    give_tags_back(site, lost, &wanted);
+    remove_broken(site, &seen_everywhere(&wanted, everywhere))?;
+    let mut order = some_order(rng, site, everywhere, true);
+    (order.stop_after, order.deadline) = (None, None);
+    let runs =
+        come_to_rest(site, &wanted, everywhere, &order).map_err(|why| format!("{why}\n{}", game.text()))?;
+    tally.add("runs", runs);
+    Ok(())
 }
 
 /// Whoever begins from a checkpoint, at whatever line, knows what whoever reads all lines knows.
@@ -334,7 +330,8 @@ fn come_to_rest(
     let mut last = None;
     for run in 1..=3 {
         let before = site.cloud.calls().len();
-        let ended = site.run(wanted, order).map_err(|error| format!("{error:?}"))?;
+        let (ended, ..) = site.run_cut(wanted, order, Cut::Never);
+        let ended = ended.ok_or("it was cut off")?.map_err(|error| format!("{error:?}"))?;
         nothing_is_wrong(site, order, before)?;
         let plan = site.plan(&everywhere);
         let took = site.cloud.clock().now().since(began);
@@ -379,6 +376,9 @@ fn is_at_rest(ended: &Ended, plan: &Plan) -> bool {
 
 /// The checkers of the embedded cloud found nothing, and neither does a look at the calls of the last run.
 fn nothing_is_wrong(site: &Site, order: &Order, calls_before: usize) -> Result<(), String> {
+    if let Some(why) = site.wrong.first() {
+        return Err(format!("{why}; the last calls: {:#?}", last_calls(site)));
+    }
     let violations = site.cloud.violations();
     if !violations.is_empty() {
         return Err(format!("{violations:#?}; the last calls: {:#?}", last_calls(site)));
@@ -474,9 +474,9 @@ fn remove_broken(site: &Site, wanted: &Desired) -> Result<(), String> {
 }
 
 /// Seeds beyond the usual ones that have found a fault, which has been mended since.
-const FOUND_FAULTS: [u64; 27] = [
-    215, 2_253, 6_232, 2_907, 5_539, 5_559, 5_617, 6_264, 6_553, 7_337, 7_469, 224, 402, 651, 813, 1_258,
-    2_051, 4_832, 4_981, 5_589, 7_476, 7_571, 7_961, 8_401, 10_876, 35_742, 93_002,
+const FOUND_FAULTS: [u64; 28] = [
+    1_292, 215, 2_253, 6_232, 2_907, 5_539, 5_559, 5_617, 6_264, 6_553, 7_337, 7_469, 224, 402, 651, 813,
+    1_258, 2_051, 4_832, 4_981, 5_589, 7_476, 7_571, 7_961, 8_401, 10_876, 35_742, 93_002,
 ];
 
 /// What became of many lives.
@@ -546,6 +546,8 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
 /// The digests are those of lives that remember: the same calls with the same tokens at the same times.
 #[test]
 fn lives_of_which_nothing_is_remembered_from_turn_to_turn_are_the_same_lives() {
-    let lives = live_all(seeds(), true);
+    let mut lives = live_all(seeds(), true);
+    // Since when a region has not answered is on no record: who remembers nothing is patient anew.
+    lives.retain(|(_, life)| life.as_ref().is_ok_and(|(tally, _)| tally.of("regions lost") == 0));
     digests::compare("swarm", "seed", &digests_of(&lives));
 }

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rgctl_engine::execution::drive::Ended;
 use rgctl_model::journal::{Event, Outcome};
 
+use crate::swarm_decisions::MET;
+
 /// What may hold a step up, and a sign of it in the sentence that a person is told.
-const REASONS: [(&str, &str); 9] = [
+const REASONS: [(&str, &str); 11] = [
     ("refused: never", ": never`"),
     ("refused: no consent by name", "consent by name"),
     ("refused: cost", "policies.cost"),
@@ -14,6 +16,8 @@ const REASONS: [(&str, &str); 9] = [
     ("refused: store unknown", "which store"),
     ("refused: not in the agreed plan", "agreed to"),
     ("refused: tried in vain", " times in vain since "),
+    ("held: region unseen", " could not be seen: "),
+    ("held: region held out", " is held out since "),
     ("waits: freeze", "the freeze `"),
     ("waits: window", "maintenance window"),
 ];
@@ -71,6 +75,6 @@ impl Tally {
             "permanent faults",
             "agreed plans",
         ];
-        reasons.chain(others).filter(|name| self.of(name) == 0).collect()
+        reasons.chain(others).chain(MET).filter(|name| self.of(name) == 0).collect()
     }
 }
