@@ -163,6 +163,28 @@ impl AwsCloud {
         }
     }
 
+    /// The account, told by a region or, where it does not answer, by another one of its partition: a region that is lost must
+    /// not hide whose record it is that says so.
+    async fn account_near(&self, near: &RegionId) -> Result<String, CloudError> {
+        let told = |region: RegionId| async move {
+            self.pool.check_credentials(&region).await?;
+            self.account(&region).await
+        };
+        let unreached = match told(near.clone()).await {
+            Err(error @ CloudError::Unreachable { .. }) => error,
+            told => return told,
+        };
+        let others =
+            everywhere_enabled(Partition::of(near)).iter().filter_map(|code| RegionId::new(*code).ok());
+        for other in others.filter(|other| other != near) {
+            match told(other).await {
+                Err(CloudError::Unreachable { .. }) => {}
+                told => return told,
+            }
+        }
+        Err(unreached)
+    }
+
     /// Where an account has to be a certain one, nothing is asked of another one.
     async fn check_account(&self, near: &RegionId) -> Result<(), CloudError> {
         self.pool.check_credentials(near).await?;
@@ -262,8 +284,7 @@ impl Cloud for AwsCloud {
         async move {
             let untold = |why: &str| CloudError::Unreachable { why: format!("whose account it is: {why}") };
             let region = near.ok_or_else(|| untold("no region is named to ask in"))?;
-            self.pool.check_credentials(region).await?;
-            let account = self.account(region).await?;
+            let account = self.account_near(region).await?;
             Home::new(CloudKind::Aws, account.as_str())
                 .ok_or_else(|| untold(&format!("{account:?} is no account")))
         }
@@ -308,6 +329,21 @@ impl Cloud for AwsCloud {
 
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.measure(asks).boxed()
+    }
+}
+
+/// Regions in which every account of a partition may ask who it is: those that need not be enabled first
+/// (docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html).
+const fn everywhere_enabled(partition: Partition) -> &'static [&'static str] {
+    match partition {
+        Partition::Aws => &["us-east-1", "us-west-2", "eu-west-1"],
+        Partition::AwsCn => &["cn-north-1", "cn-northwest-1"],
+        Partition::AwsUsGov => &["us-gov-west-1", "us-gov-east-1"],
+        Partition::AwsEusc
+        | Partition::AwsIso
+        | Partition::AwsIsoB
+        | Partition::AwsIsoE
+        | Partition::AwsIsoF => &[],
     }
 }
 

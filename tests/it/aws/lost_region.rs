@@ -253,3 +253,16 @@ async fn a_question_about_a_region_that_does_not_answer_hides_no_other_answer() 
     }
     assert_eq!(told.len(), asks.len());
 }
+
+/// A region that is lost is held out in a record that is kept under the account: who asks must know which that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_account_it_is_another_region_tells_where_the_one_of_the_record_does_not_answer() {
+    for role in [None, Some("arn:aws:iam::111122223333:role/rgctl")] {
+        let provider = Provider::new();
+        let home = provider.cloud(role).home(Some(&region(LOST))).await.unwrap();
+        assert_eq!(home.account(), "111122223333", "{role:?}");
+        let asked: BTreeSet<String> = [LOST, WELL].map(str::to_owned).into();
+        let first = if role.is_some() { "AssumeRole" } else { "GetCallerIdentity" };
+        assert_eq!(provider.asked(first), asked, "{role:?}: the region itself is asked first");
+    }
+}
