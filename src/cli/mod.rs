@@ -48,6 +48,7 @@ pub mod operator;
 pub mod operator_args;
 #[cfg(feature = "kube")]
 mod operator_feed;
+#[cfg(feature = "kube")]
 mod operator_leader;
 #[cfg(feature = "kube")]
 mod operator_organ;
