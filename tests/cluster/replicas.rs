@@ -1,12 +1,20 @@
 //! Several replicas of the operator, as processes: one works, the others wait for their turn.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::plane::{ControlPlane, User};
-use crate::processes::{bound_command, end, signal, spawn, wait_until, wait_within};
+use rgctl_kube::place::{Cluster, KubePlace};
+use rgctl_kube::record::kube_store_with;
+use rgctl_machine::SystemClock;
+use rgctl_model::journal::{Entry, Event};
+use rgctl_model::ports::Store;
+
+use crate::plane::{ControlPlane, Setup, User};
+use crate::processes::{block_on, bound_command, end, signal, spawn, wait_until, wait_within};
 
 /// A replica, which shares a folder with the others, and with it record and world.
 struct Replica {
@@ -105,4 +113,70 @@ fn a_namespace_that_is_missing_is_said_and_waited_for() {
     wait_until("its words", || log().contains("not-there-yet") && log().contains("not found (404)"));
     plane.kubectl(&User::Admin, &["create", "namespace", "not-there-yet"]);
     wait_until("a leader", || replica.is_named_by(&holder(plane, "not-there-yet")));
+}
+
+/// The record of the one blueprint in a namespace, verified; nothing before it begins.
+fn record(plane: &ControlPlane, namespace: &str) -> Vec<Entry> {
+    let (cluster, namespace) = (Cluster::Here, namespace.to_owned());
+    block_on(async {
+        let client = plane.client(&User::Admin).await;
+        let store = kube_store_with(client, KubePlace { cluster, namespace }, Arc::new(SystemClock));
+        let scopes = store.scopes().await.unwrap();
+        let Some(scope) = scopes.iter().find(|scope| scope.blueprint.as_str() == "light-game") else {
+            return Vec::new();
+        };
+        store.entries(scope, 0).await.unwrap()
+    })
+}
+
+#[test]
+fn a_leader_that_is_stopped_in_the_middle_of_a_run_is_continued_by_the_next_and_wakes_up_to_do_nothing() {
+    let what = "a leader that is stopped in the middle of a run";
+    let Some(plane) = ControlPlane::alone(what, &Setup::default()) else { return };
+    let definitions =
+        Command::new(assert_cmd::cargo::cargo_bin!("rgctl")).args(["operator", "crds"]).output();
+    let definitions = String::from_utf8(definitions.unwrap().stdout).unwrap();
+    let apply = |text: &str| {
+        let done = plane.try_kubectl(&User::Admin, &["apply", "--server-side", "-f", "-"], text);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    apply(&definitions);
+    plane.kubectl(&User::Admin, &["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+    plane.kubectl(&User::Admin, &["create", "namespace", "games"]);
+    let game = include_str!("../../blueprints/light-game.yaml");
+    apply(&game.replace("  name: light-game\n", "  name: light-game\n  namespace: games\n"));
+
+    // A minute of the world in a second: what is begun takes a quarter of an hour of it.
+    let more = ["--pace", "60", "--store", "kube://testbed/games"];
+    let mut first = Replica::start(&plane, "games", &more);
+    wait_until("the leader", || first.is_named_by(&holder(&plane, "games")));
+    let second = Replica::start(&plane, "games", &more);
+    let accepted = |lines: &[Entry]| {
+        let mut by_step = BTreeMap::new();
+        for line in lines {
+            if let Event::Accepted { step, .. } = &line.what {
+                *by_step.entry(step.clone()).or_insert(0) += 1;
+            }
+        }
+        by_step
+    };
+    wait_until("calls", || accepted(&record(&plane, "games")).len() > 2);
+    signal(&first.child, "STOP");
+    let before = record(&plane, "games");
+    let is_over = |lines: &[Entry]| lines.iter().any(|line| matches!(line.what, Event::Closed { .. }));
+    assert!(!is_over(&before), "it was stopped in the middle");
+
+    let within = Duration::from_mins(4);
+    wait_within(within, "the end of the run", || is_over(&record(&plane, "games")));
+    assert!(second.is_named_by(&holder(&plane, "games")));
+    signal(&first.child, "CONT");
+    assert_eq!(first.code(), Some(7), "it leads no more, and says so");
+    let after = record(&plane, "games");
+    assert!(after.starts_with(&before), "nothing of what was begun is forgotten");
+    let runs: std::collections::BTreeSet<_> = after.iter().map(|line| line.run.clone()).collect();
+    assert_eq!(runs.len(), 1, "it is the same run: {runs:?}");
+    let twice: Vec<_> = accepted(&after).into_iter().filter(|(_, times)| *times > 1).collect();
+    assert!(twice.is_empty(), "called twice: {twice:?}");
+    let wait = ["wait", "--for=condition=Ready", "blueprint/light-game", "-n", "games", "--timeout=60s"];
+    plane.kubectl(&User::Admin, &wait);
 }
