@@ -77,7 +77,6 @@ struct Around<'a> {
     health: &'a Health,
     metrics: &'a Metrics,
     stop: &'a StopRequest,
-    stopping: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Waits for its turn among the replicas, works, and gives the turn on.
@@ -96,12 +95,16 @@ async fn in_turn(args: &OperatorRunArgs, settings: &Settings, output: &mut Outpu
         turn = Turn::won(args, &health, &stop) => turn?,
     };
     if !stop.is_made() {
-        let is_ours = turn.check();
-        let stopping = || stop.is_made() || !is_ours();
-        let around = Around { health: &health, metrics: &metrics, stop: &stop, stopping: &stopping };
-        work(args, settings, output, &around, signal).await?;
+        let around = Around { health: &health, metrics: &metrics, stop: &stop };
+        tokio::select! {
+            // First: who wakes up after a long stop does nothing more.
+            biased;
+            why = turn.lost() => return Err(why),
+            done = work(args, settings, output, &around, signal) => done?,
+        }
     }
-    turn.over(&stop).await
+    turn.over().await;
+    Ok(())
 }
 
 async fn work(
@@ -136,13 +139,14 @@ async fn work(
     let feed = Feed { cluster, sources, texts, watches, account: account.to_owned(), news: send };
     let feeding = tokio::spawn(feed.run(heard));
     tracing::info!(target: "rgctl::operator", version, "begins");
+    let stopping = || around.stop.is_made();
     let agent = Agent {
         organ: &organ as &dyn Organ,
         clock: &*clock,
         wall: &SystemClock,
         health: around.health,
         metrics: around.metrics,
-        stopping: around.stopping,
+        stopping: &stopping,
         limits: Limits { floor: args.floor, ..Limits::default() },
         rhythm: Rhythm { orders: ORDERS, ..Rhythm::default() },
     };

@@ -18,6 +18,8 @@ use rgctl_schema::time::Span;
 const LEASE: &str = "rgctl-operator";
 /// How often who waits gives a sign of life, and sees that it is to end.
 const SIGN: Span = Span::from_secs(1);
+/// How often who works sees that it still leads.
+const CHECK: Span = Span::from_millis(200);
 
 /// A part in an election; none where no other replica is reckoned with.
 #[derive(Default)]
@@ -56,22 +58,28 @@ impl Turn {
         Ok(Self(Some(election)))
     }
 
-    /// What tells whether it is still this process's turn.
-    pub fn check(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let leadership = self.0.as_ref().map(Election::leadership);
-        move || leadership.as_ref().is_none_or(|leadership| leadership.epoch().is_some())
+    /// Returns when the turn is lost: another one leads, or this process cannot know any more that none does. What it works on
+    /// is then left at once: its heir is told nothing by it, and looks for what may be in flight.
+    pub async fn lost(&self) -> Failure {
+        let Some(mut leadership) = self.0.as_ref().map(Election::leadership) else {
+            return std::future::pending().await;
+        };
+        while leadership.epoch().is_some() {
+            let next = SystemClock.now() + CHECK;
+            tokio::select! {
+                () = leadership.changed() => {}
+                () = SystemClock.sleep_until(next) => {}
+            }
+        }
+        Failure::new(Exit::Held, "another replica leads now, or the API server could not be asked").hint(
+            "nothing is to be done: whoever started this process starts it again, and it waits for its turn",
+        )
     }
 
-    /// Gives the turn to the next, once all that was begun has ended; an error where it was lost before.
-    pub async fn over(self, stop: &StopRequest) -> Result<(), Failure> {
-        let is_lost = !self.check()() && !stop.is_made();
+    /// Gives the turn to the next, once all that was begun has ended.
+    pub async fn over(self) {
         if let Some(election) = self.0 {
             election.resign().await;
         }
-        if is_lost {
-            return Err(Failure::new(Exit::Held, "another replica leads now, or the API server could not be asked")
-                .hint("nothing is to be done: whoever started this process starts it again, and it waits for its turn"));
-        }
-        Ok(())
     }
 }

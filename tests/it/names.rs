@@ -25,6 +25,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("destroy", &["-f", "game.yaml", "--dry-run"]),
     ("doctor", &["--region", "us-east-1"]),
     ("drift", &["-f", "game.yaml"]),
+    ("approve", &["game-0123456789ab", "-n", "games", "--context", "none"]),
     ("agent orders", &["--account", "aws/123456789012"]),
     ("agent pause", &["game"]),
     ("agent reconcile", &["game"]),
