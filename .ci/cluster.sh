@@ -4,7 +4,7 @@
 #   .ci/cluster.sh [--prerequisites | --build] [FILTER ...]
 #
 # From nothing, on two cores: 13 minutes for the test bed (24 of processor time), which is kept by its versions
-# (testbed/README.md); then 1 to 2 minutes of tests. Ends at once where something is missing that it needs.
+# (testbed/README.md); then 3 to 5 minutes of tests. Ends at once where something is missing that it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -32,7 +32,7 @@ RUSTFLAGS="$flags" cargo build --release --target "$host" --bins --locked
 seeds() { # target
     case $1 in
         region) cp ../regions/*.yaml "$2" ;;
-        template) cp ../templates/* "$2" ;;
+        template) find ../templates -type f -exec cp {} "$2" \; ;;
         trace) for trace in ../tests/fixtures/traces/*.csv; do head -n 40 "$trace" >"$2/$(basename "$trace")"; done ;;
         quantity) for word in 200k 10TiB 90% 15% 3x 0.5 1h30m 15m 22:00 20000USD \
             2026-12-04T10:00+08:00 delete:accounts@us-east-1 us-east-1/aurora.cluster/a; do

@@ -23,6 +23,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         "blueprints",
         "regions",
         "templates",
+        "templates/operator",
         "tests/fixtures/invalid",
         "tests/fixtures/traces",
         "tests/fixtures/fuzz",
@@ -31,6 +32,9 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     for folder in folders {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let mut bytes = std::fs::read(&path).unwrap();
             bytes.truncate(BYTES_MAX);
             files.push((path.display().to_string(), bytes));
