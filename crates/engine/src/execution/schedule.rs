@@ -13,6 +13,7 @@ use crate::planning::tables;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
+use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Answer, Blocker, Op, Plan, Step, Verb};
 use rgctl_model::quota::OverQuota;
 use rgctl_schema::digest::sha256_hex;
@@ -127,6 +128,8 @@ struct Room<'a> {
     /// The steps of the plan, by name; made when it is asked for, which is seldom.
     planned: OnceCell<BTreeSet<&'a StepId>>,
     verdicts: &'a Assessment,
+    /// Members that are seen, by parent; made when it is asked for, once for however many that go.
+    members: OnceCell<BTreeMap<Address, Vec<(&'a Address, &'a Observed)>>>,
     /// Objects in transition, beside those with a step under way.
     taken: BTreeSet<Address>,
     /// Parents of which a member is being disturbed, or is about to be.
@@ -157,6 +160,7 @@ impl<'a> Room<'a> {
         let mut room = Self {
             plan,
             planned: OnceCell::new(),
+            members: OnceCell::new(),
             verdicts,
             taken: BTreeSet::new(),
             disturbed: BTreeSet::new(),
@@ -364,8 +368,7 @@ impl<'a> Room<'a> {
         }
         let parent = self.parent(address).filter(|parent| !self.is_leaving(parent))?;
         let broken = *self.broken.get(&parent)?;
-        let is_other = |other: &Address| other != address && self.parent(other).as_ref() == Some(&parent);
-        if self.input.inventory.seen.keys().any(|other| is_other(other) && serves(other)) {
+        if self.others_of(&parent, address).any(|(_, other)| other.facts.phase.serves()) {
             return None;
         }
         let phase = &self.input.inventory.seen.get(broken)?.facts.phase;
@@ -381,12 +384,27 @@ impl<'a> Room<'a> {
         let Some(parent) = self.parent(address).filter(|parent| !self.is_leaving(parent)) else {
             return false;
         };
-        let seen = &self.input.inventory.seen;
-        let others = || {
-            seen.iter().filter(|(other, _)| *other != address && self.parent(other).as_ref() == Some(&parent))
-        };
+        let others = || self.others_of(&parent, address);
         !others().any(|(_, seen)| seen.facts.phase.serves())
             && others().any(|(_, seen)| seen.facts.phase == Phase::Creating)
+    }
+
+    /// The members of a parent that are seen, but for one.
+    fn others_of<'b>(
+        &'b self,
+        parent: &Address,
+        but: &'b Address,
+    ) -> impl Iterator<Item = (&'a Address, &'a Observed)> + use<'a, 'b> {
+        let members = self.members.get_or_init(|| {
+            let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for (address, seen) in &self.input.inventory.seen {
+                if let Some(parent) = self.parent(address) {
+                    members.entry(parent).or_default().push((address, seen));
+                }
+            }
+            members
+        });
+        members.get(parent).into_iter().flatten().copied().filter(move |(other, _)| *other != but)
     }
 
     /// Who takes the write role over must be able to: it may be busy with a change outside rgctl.
