@@ -79,7 +79,7 @@ fn decisions() -> [Definition; 3] {
                 column("Steps", "integer", ".spec.steps"),
                 column("Phase", "string", ".status.phase"),
                 wide("Consents", "string", ".spec.consents"),
-                wide("Cost/h after", "string", ".spec.costAfter.perHour"),
+                wide("Cost/month after", "string", ".spec.costAfter.perMonth"),
                 age(),
             ],
             rules: Vec::new(),
@@ -203,7 +203,6 @@ fn blueprint_columns() -> Vec<Value> {
     all.extend([
         column("Plan", "string", ".status.plan"),
         column("Drift", "integer", ".status.drift"),
-        column("Cost/h", "string", ".status.cost.perHour"),
         column("Regions", "string", ".status.regions"),
         wide("Run", "string", ".status.run"),
         wide("Account", "string", ".status.account"),
