@@ -45,6 +45,8 @@ pub mod old_record;
 #[cfg(feature = "kube")]
 pub mod operator;
 #[cfg(feature = "kube")]
+mod operator_act;
+#[cfg(feature = "kube")]
 pub mod operator_args;
 #[cfg(feature = "kube")]
 mod operator_feed;
