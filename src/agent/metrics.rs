@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rgctl_schema::time::Span;
+use std::time::Duration;
 
 /// Series of one metric at most. A blueprint's name is a label only below it.
 pub const SERIES_MAX: usize = 1_000;
@@ -67,6 +66,7 @@ metrics! {
     TurnsInFlight = Gauge, "turns_in_flight", "Turns that run now.";
     QueueWait = Histogram, "queue_wait_seconds", "How long a turn was due before it began, in the cloud's time.";
     Reconcile = Histogram, "reconcile_seconds", "How long a turn took, in real time.";
+    Effort = Histogram, "reconcile_work_seconds", "How long a turn was worked on, in real time: what it waited for is left out, such as a look, or an answer over the network.";
     Turns = Counter, "turns_total", "Turns, by what they came to.";
     Sweep = Gauge, "sweep_seconds", "How long the last look took that all blueprints share, in real time, by account and region.";
     SweepAge = Gauge, "sweep_age_seconds", "How long ago it was, in the cloud's time.";
@@ -77,7 +77,8 @@ metrics! {
 }
 
 /// Upper ends of the steps of a histogram, in seconds.
-const STEPS: [f64; 12] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0, 300.0, 1_800.0, 7_200.0];
+const STEPS: [f64; 15] =
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0, 300.0, 1_800.0, 7_200.0];
 
 #[derive(Clone, Debug, Default)]
 struct Series {
@@ -126,8 +127,8 @@ impl Metrics {
     }
 
     /// Notes how long something took.
-    pub fn took(&self, metric: Metric, labels: Labels<'_>, span: Span) {
-        let seconds = span.as_secs_f64();
+    pub fn took(&self, metric: Metric, labels: Labels<'_>, time: Duration) {
+        let seconds = time.as_secs_f64();
         self.change(metric, labels, |series| {
             series.value += seconds;
             series.count += 1;
@@ -217,8 +218,8 @@ mod tests {
         metrics.add(Metric::CloudCalls, &[("kind", "rds/cluster"), ("code", "ok")], 2);
         metrics.add(Metric::CloudCalls, &[("kind", "rds/cluster"), ("code", "ok")], 1);
         metrics.set(Metric::QueueDepth, &[], 7.0);
-        metrics.took(Metric::Reconcile, &[("account", "a\"b")], Span::from_millis(300));
-        metrics.took(Metric::Reconcile, &[("account", "a\"b")], Span::from_hours(3));
+        metrics.took(Metric::Reconcile, &[("account", "a\"b")], Duration::from_millis(300));
+        metrics.took(Metric::Reconcile, &[("account", "a\"b")], Duration::from_hours(3));
         let text = metrics.text();
         for line in [
             "# TYPE rgctl_cloud_calls_total counter",

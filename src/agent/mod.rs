@@ -10,6 +10,7 @@
 //! **Invariant:** nothing that comes over the network changes anything.
 
 pub mod consents;
+mod effort;
 pub mod files;
 pub mod folder;
 mod glances;

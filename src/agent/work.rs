@@ -8,12 +8,14 @@
 //! **Invariant:** when it is asked to stop it begins nothing, and every open run is closed before it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
+use super::effort::Measured;
 use super::health::Health;
 use super::metrics::{Metric, Metrics, SERIES_MAX};
 pub use super::organ::{Asked, Command, Condition, Done, Key, News, Order, Organ, Rhythm, Sight};
@@ -76,9 +78,17 @@ struct State {
     closes_at: Option<Moment>,
 }
 
+/// How long a turn took, in real time.
+struct Took {
+    /// From its beginning to its end.
+    whole: Duration,
+    /// Without what it waited for.
+    worked: Duration,
+}
+
 /// What ends beside the loop.
 enum Finished {
-    Turn(Key, Asked, Box<Done>, Span),
+    Turn(Key, Asked, Box<Done>, Took),
     Orders(Result<Vec<Order>, String>),
 }
 
@@ -204,7 +214,7 @@ impl Loop<'_> {
     fn begin_turns(&mut self) {
         let now = self.agent.clock.now();
         while let Some(taken) = self.queue.take(now) {
-            self.agent.metrics.took(Metric::QueueWait, &[], taken.waited);
+            self.agent.metrics.took(Metric::QueueWait, &[], Duration::from_millis(taken.waited.as_millis()));
             let Some(state) = self.states.get_mut(&taken.key) else {
                 self.queue.done(&taken.key, now, Next::Rest);
                 continue;
@@ -226,10 +236,10 @@ impl Loop<'_> {
         self.ended.turns += 1;
         let boot = wall.since_boot();
         // It begins now, and not when it is polled first: news may be told in between.
-        let turn = organ.turn(key.clone(), asked);
+        let turn = Measured::new(organ.turn(key.clone(), asked));
         self.running.push(Box::pin(async move {
-            let done = turn.await;
-            Finished::Turn(key, asked, Box::new(done), since(wall, boot))
+            let (done, worked) = turn.await;
+            Finished::Turn(key, asked, Box::new(done), Took { whole: since(wall, boot), worked })
         }));
     }
 
@@ -314,14 +324,15 @@ impl Loop<'_> {
 
     fn finished(&mut self, finished: Finished) {
         match finished {
-            Finished::Turn(key, asked, done, took) => self.turn_done(&key, asked, *done, took),
+            Finished::Turn(key, asked, done, took) => self.turn_done(&key, asked, *done, &took),
             Finished::Orders(orders) => self.orders_heard(orders),
         }
     }
 
-    fn turn_done(&mut self, key: &Key, asked: Asked, done: Done, took: Span) {
+    fn turn_done(&mut self, key: &Key, asked: Asked, done: Done, took: &Took) {
         let (agent, now) = (self.agent, self.agent.clock.now());
-        agent.metrics.took(Metric::Reconcile, &[], took);
+        agent.metrics.took(Metric::Reconcile, &[], took.whole);
+        agent.metrics.took(Metric::Effort, &[], took.worked);
         agent.metrics.add(Metric::Turns, &[("condition", done.condition.as_str())], 1);
         if let Some(answer) = done.store {
             self.store_said(answer);
@@ -473,6 +484,6 @@ impl Loop<'_> {
     }
 }
 
-fn since(wall: &dyn Clock, boot: Span) -> Span {
-    Span::from_millis(wall.since_boot().as_millis().saturating_sub(boot.as_millis()))
+fn since(wall: &dyn Clock, boot: Span) -> Duration {
+    Duration::from_millis(wall.since_boot().as_millis().saturating_sub(boot.as_millis()))
 }

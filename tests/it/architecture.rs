@@ -60,6 +60,7 @@ const AWAITING: &[&str] = &[
     "crates/engine/src/execution/guard.rs",
     "crates/engine/src/execution/look.rs",
     "crates/engine/src/execution/reconcile.rs",
+    "src/agent/effort.rs",
     "src/agent/observer.rs",
     "src/agent/serve.rs",
     "src/agent/shared.rs",
