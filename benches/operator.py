@@ -423,6 +423,7 @@ class Bench:
                 changed += 1
             samples.append((round_ / rounds, one.memory()))
             time.sleep(0.1)
+        wait_for("the last change to be mended", lambda: one.number("rgctl_cloud_calls_total") - calls >= changed)
         one.wait_ready(self.count + 1)
         mended = one.number("rgctl_cloud_calls_total") - calls
         # From when everything has been touched once.

@@ -127,6 +127,14 @@ impl Observer {
         self.moved.notify_one();
     }
 
+    /// Lets the next look be news for a blueprint, whatever it shows; with haste it is made now. Whether anybody looks for it.
+    pub fn call_for(&self, blueprint: &BlueprintName, haste: bool) -> bool {
+        let now = self.clock.now();
+        let is_heard = self.sights().call_for(blueprint, haste, now);
+        self.moved.notify_one();
+        is_heard
+    }
+
     /// The clock was set: what was to be done at a moment of the old one is due now.
     pub fn clock_was_set(&self) {
         let now = self.clock.now();

@@ -93,6 +93,12 @@ impl Condition {
         Self::Failed,
     ];
 
+    /// Whether a look is made at once for a blueprint that its clock has woken; else the next one that is made anyway will do:
+    /// where nothing goes on, as once a day for all, and now and then for what only a person can mend.
+    pub const fn has_haste(self) -> bool {
+        !matches!(self, Self::Ready | Self::Blocked | Self::Pending)
+    }
+
     /// The word for it, in labels and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -178,6 +184,11 @@ pub trait Organ: Sync {
     fn sights(&self) -> Vec<Sight>;
     /// Does what keeps open runs alive between their turns, such as renewing leases; never ends.
     fn keep_open(&self) -> BoxFuture<'_, ()>;
+    /// Lets the next look be news for a blueprint whatever it shows, at once where there is haste: thousands that wait for looks
+    /// share one, and none of them holds a place meanwhile. Whether it will be: else its turn looks for itself.
+    fn call_for_look(&self, _key: &Key, _haste: bool) -> bool {
+        false
+    }
     /// One turn of a blueprint, which begins with this call: what is new for it from now on is shown to it, or told after it.
     /// It looks at `asked` when it begins and the stop request meanwhile.
     fn turn(&self, key: Key, asked: Asked) -> BoxFuture<'_, Done>;

@@ -260,6 +260,18 @@ impl<K: Ord + Clone + AsRef<str>> Queue<K> {
         }
     }
 
+    /// A key that was taken has no turn yet: it waits for something, until then at most.
+    pub fn put_back(&mut self, key: &K, now: Moment, until: Moment) {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.in_flight) else { return };
+        let failures = entry.failures;
+        // Nothing has begun: the floor is counted from the turn before, which was over when this one was due.
+        entry.began = None;
+        self.done(key, now, Next::At(until));
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.failures = failures;
+        }
+    }
+
     /// Nothing of an account is begun before then: it is throttled, and more calls would make it worse.
     pub fn put_off(&mut self, account: &str, until: Moment) {
         if let Some(account) = self.accounts.get_mut(account) {

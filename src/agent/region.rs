@@ -59,6 +59,8 @@ pub(super) struct Region {
     pub slices: BTreeMap<BlueprintName, Seen>,
     /// Those who have not been shown yet what has changed.
     pub owed: BTreeSet<BlueprintName>,
+    /// For whom a look that begins after that stamp is news, whatever it shows, and whether it is made with haste.
+    pub called_for: BTreeMap<BlueprintName, (u64, bool)>,
     /// For whom the look under way keeps objects, and how many more it may.
     pub keeping: BTreeSet<BlueprintName>,
     pub room: usize,
@@ -99,6 +101,24 @@ pub(super) struct Found {
 }
 
 impl Region {
+    /// Whether what the last look shows of a blueprint is there, and neither older than that nor from before that stamp.
+    pub fn has_fresh(&self, name: &BlueprintName, at: Moment, after: u64) -> bool {
+        let is_fresh = |look: &Look| look.error.is_none() && look.began >= at && look.stamp > after;
+        self.last.as_ref().is_some_and(is_fresh) && self.slices.contains_key(name)
+    }
+
+    /// Somebody calls for a look with haste.
+    pub fn hasten(&mut self, now: Moment) {
+        if !self.is_lost() {
+            self.due = self.due.min(now);
+        }
+    }
+
+    /// Whether the last look at it failed: it is looked at again after a pause, whoever calls for that.
+    pub fn is_lost(&self) -> bool {
+        self.last.as_ref().is_some_and(|look| look.error.is_some())
+    }
+
     /// Takes over what a look has shown, and tells for whom it is new.
     pub fn take(
         &mut self,

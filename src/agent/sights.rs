@@ -129,6 +129,7 @@ impl Sights {
                 region.digests.remove(name);
                 region.slices.remove(name);
                 region.owed.remove(name);
+                region.called_for.remove(name);
             }
         }
     }
@@ -150,6 +151,29 @@ impl Sights {
                 region.slices.remove(name);
             }
         }
+    }
+
+    /// The next look that begins is news for a blueprint, whatever it shows; with haste it is due now. Nothing comes of it where
+    /// nobody looks for it, nor where it is shown a look at once that is new enough.
+    pub fn call_for(&mut self, name: &BlueprintName, haste: bool, now: Moment) -> bool {
+        let (stamp, at) = (self.stamp, now - Intervals::FRESH);
+        let Some(watcher) = self.watchers.get(name) else { return false };
+        let after =
+            |code: &RegionId| watcher.after.get(code).copied().unwrap_or_default().max(watcher.watched);
+        let has_fresh =
+            |code: &RegionId| self.regions.get(code).is_some_and(|one| one.has_fresh(name, at, after(code)));
+        if watcher.regions.iter().all(has_fresh) {
+            return false;
+        }
+        for code in &watcher.regions {
+            let Some(region) = self.regions.get_mut(code) else { continue };
+            region.called_for.insert(name.clone(), (stamp, haste));
+            region.owed.insert(name.clone());
+            if haste {
+                region.hasten(now);
+            }
+        }
+        true
     }
 
     /// A turn waits for a look of this blueprint.
@@ -292,7 +316,7 @@ impl Sights {
         };
         region.figures.looks += 1;
         region.figures.took = took;
-        let was_lost = region.last.as_ref().is_some_and(|look| look.error.is_some());
+        let was_lost = region.is_lost();
         let mut changed = BTreeSet::new();
         match found {
             Ok((swept, parts)) => {
@@ -312,11 +336,17 @@ impl Sights {
                 region.figures.failed_in_a_row += 1;
             }
         }
+        let has_changed = !changed.is_empty();
+        let heard = region.called_for.extract_if(.., |_, (called, _)| *called < stamp).map(|(name, _)| name);
+        changed.extend(heard.filter(|name| viewers.names().binary_search(name).is_ok()));
         region.owed.extend(changed.iter().cloned());
         let in_motion = viewers.names().iter().any(|name| {
             self.watchers.get(name).is_some_and(|watcher| watcher.in_motion && watcher.regions.contains(code))
         });
-        region.schedule(code, &self.intervals, in_motion, !changed.is_empty(), began, now);
+        region.schedule(code, &self.intervals, in_motion, has_changed, began, now);
+        if region.called_for.values().any(|(_, haste)| *haste) {
+            region.hasten(now);
+        }
         let has_news = !changed.is_empty();
         self.news.extend(changed.into_iter().filter(|name| self.watchers.contains_key(name)));
         has_news

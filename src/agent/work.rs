@@ -57,6 +57,9 @@ pub struct Ended {
 /// After the clock was set, all that waits is due within so long.
 const SPREAD: Span = Span::from_secs(30);
 
+/// Longest wait for a look that was called for: looks are made every few minutes.
+const LOOK_MAX: Span = Span::from_mins(15);
+
 /// What failed to close is closed after so long.
 const CLOSES_AGAIN: Span = Span::from_secs(5);
 /// What is closed bit by bit has a turn so often at most.
@@ -72,6 +75,8 @@ struct State {
     is_resting: bool,
     by_person: bool,
     by_news: bool,
+    /// A look was called for, and the next turn is made by it.
+    awaits_look: bool,
     differing: usize,
     deletions_held: usize,
     /// A turn has closed what can be closed by now; the rest is looked at again then.
@@ -226,6 +231,13 @@ impl Loop<'_> {
             }
             let by_person = std::mem::take(&mut state.by_person);
             let by_news = std::mem::take(&mut state.by_news);
+            let was_awaited = std::mem::take(&mut state.awaits_look);
+            let by_clock = !(by_person || by_news || rests || was_awaited);
+            if by_clock && self.agent.organ.call_for_look(&taken.key, state.condition.has_haste()) {
+                state.awaits_look = true;
+                self.queue.put_back(&taken.key, now, now + LOOK_MAX);
+                continue;
+            }
             let asked = Asked { stopping: rests, by_person, by_news };
             self.give(taken.key, asked);
         }

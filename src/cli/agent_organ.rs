@@ -412,6 +412,10 @@ impl Organ for Turns {
         self.observer.clock_was_set();
     }
 
+    fn call_for_look(&self, key: &Key, haste: bool) -> bool {
+        BlueprintName::new(&**key).is_ok_and(|name| self.observer.call_for(&name, haste))
+    }
+
     fn changed(&self) -> BoxFuture<'_, Vec<Key>> {
         let keys = async { self.observer.news().await.iter().map(|name| Key::from(name.as_str())).collect() };
         keys.boxed()

@@ -235,6 +235,10 @@ impl Organ for OperatorTurns {
         self.turns.clock_was_set();
     }
 
+    fn call_for_look(&self, key: &Key, haste: bool) -> bool {
+        self.turns.call_for_look(key, haste)
+    }
+
     fn changed(&self) -> BoxFuture<'_, Vec<Key>> {
         self.turns.changed()
     }

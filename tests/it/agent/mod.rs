@@ -1,6 +1,7 @@
 //! The agent: its queue, its folder of blueprints, its listener, its loop.
 
 mod files;
+mod looks;
 mod pauses;
 mod process;
 mod queue;

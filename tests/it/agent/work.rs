@@ -66,6 +66,9 @@ pub struct Script {
     pub forgotten: Vec<String>,
     /// Turns that are to close a run and leave it open, since a call has not been heard of.
     pub unclear: BTreeMap<String, u32>,
+    /// Whether looks can be called for, and by whom they were, in haste or not.
+    pub is_called: bool,
+    pub called: Vec<(String, bool)>,
     /// Times that the clock is said to have been set.
     pub clock_was_set: u32,
     running: BTreeSet<String>,
@@ -128,6 +131,12 @@ impl Organ for Stand {
 
     fn keep_open(&self) -> BoxFuture<'_, ()> {
         futures::future::pending().boxed()
+    }
+
+    fn call_for_look(&self, key: &Key, haste: bool) -> bool {
+        let mut script = self.script.lock().unwrap();
+        script.called.push((key.to_string(), haste));
+        script.is_called
     }
 
     fn turn(&self, key: Key, asked: Asked) -> BoxFuture<'_, Done> {

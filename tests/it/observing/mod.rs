@@ -1,5 +1,6 @@
 //! One look for many blueprints: what each is shown, and what stands for it.
 
+mod calls;
 mod digests;
 mod shared;
 mod waits;
