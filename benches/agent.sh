@@ -4,7 +4,8 @@
 #   cargo build --release --no-default-features && benches/agent.sh target/release/rgctl 1000
 #
 # Makes so many blueprints of one small store each, lets an agent build them in the embedded cloud in a folder of its own, and starts
-# an agent anew over them. The world is in the same process: what an agent without blueprints uses over the same world is taken off.
+# an agent anew over them. The world is in the same process: what it takes is what an agent over one of them, which looks at all of
+# the world, uses more than one over nothing.
 set -euo pipefail
 rgctl=$(realpath "${1:-target/release/rgctl}")
 count=${2:-1000}
@@ -13,7 +14,7 @@ folder=$(mktemp -d)
 agent=
 trap '[[ -z $agent ]] || kill -9 "$agent" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
-mkdir blueprints none
+mkdir blueprints one nothing
 
 for ((n = 0; n < count; n++)); do
     cat >"blueprints/b$n.yaml" <<YAML
@@ -52,9 +53,9 @@ numbers() { exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /metrics HTTP/1.1\
 ready() { numbers | sed -n 's/^rgctl_blueprints{condition="ready"} //p'; }
 looks() { numbers | sed -n 's/^rgctl_cloud_looks_total{.*} //p'; }
 turns() { numbers | awk '/^rgctl_turns_total/ { sum += $2 } END { print sum + 0 }'; }
-start() { # FOLDER
+start() { # FOLDER [STATE]
     : >log
-    "$rgctl" agent run -f "$1" --apply --listen 127.0.0.1:0 --log-format json >out 2>log &
+    RGCTL_STATE_DIR=${2:-.rgctl} "$rgctl" agent run -f "$1" --apply --listen 127.0.0.1:0 --log-format json >out 2>log &
     agent=$!
     until port=$(sed -n 's/.*"address":"127.0.0.1:\([0-9]*\)".*/\1/p' log) && [[ -n $port ]]; do sleep 0.05; done
 }
@@ -65,14 +66,22 @@ stop() {
 }
 
 began=$(now)
-"$rgctl" agent run -f blueprints --apply --once --no-listen --pace 600 >out 2>log || { tail -5 log; exit 1; }
+# At a faster pace the computing that a look needs would pass for more of the service's time than the looks of a real one take.
+"$rgctl" agent run -f blueprints --apply --once --no-listen --pace 120 >out 2>log || { tail -5 log; exit 1; }
 printf 'built: %s in %.1f s\n' "$(cat out)" "$(echo "$(now) - $began" | bc)"
 
-start none
+cp blueprints/b0.yaml one/
+start one
+until [[ $(ready) == 1 ]]; do sleep 0.2; done
 sleep 5
 world=$(memory "$agent")
-printf 'an agent without blueprints over the same world: %d MB\n' $((world / 1024))
 stop
+start nothing nothing-built
+sleep 5
+nothing=$(memory "$agent")
+stop
+world=$((world - nothing))
+printf 'the world: %d MB; an agent over nothing: %d MB\n' $((world / 1024)) $((nothing / 1024))
 
 began=$(now)
 start blueprints

@@ -41,6 +41,9 @@ LEADER_CALLS, STANDBY_CALLS = 10, 4  # a minute
 RECORD_CALLS = 1  # and one question for orders, where the record is in the cluster, too
 
 
+BOUND = ("setpriv", "--pdeathsig")  # what this script starts ends with it, however it ends
+
+
 def say(text=""):
     print(text, flush=True)
 
@@ -68,7 +71,7 @@ class Plane:
     def __init__(self, folder):
         self.folder = folder
         # A history can be compacted; the log of calls is never cut.
-        words = [HERE.parent / "testbed/start.sh", folder, "--compaction", "--audit-log-maxsize=4000"]
+        words = [*BOUND, "TERM", HERE.parent / "testbed/start.sh", folder, "--compaction", "--audit-log-maxsize=4000"]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("ready:"):
@@ -150,7 +153,7 @@ class Operator:
         self.folder.mkdir(exist_ok=True)
         self.port = free_port()
         self.log = self.folder / f"log-{self.port}"
-        words = [bench.rgctl, "operator", "run", "--pace", str(pace), "--listen", f"127.0.0.1:{self.port}"]
+        words = [*BOUND, "KILL", bench.rgctl, "operator", "run", "--pace", str(pace), "--listen", f"127.0.0.1:{self.port}"]
         words += ["--log-format", "json", "--own-namespace", SYSTEM, *bench.record, *more]
         environment = {"PATH": os.environ["PATH"], "KUBECONFIG": str(config or bench.plane.config)}
         self.began = time.monotonic()
@@ -552,6 +555,7 @@ def main():
     words.add_argument("--check", action="store_true", help="end with 1 where a count is out of its bound")
     arguments = words.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="rgctl-bench-"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("operator.py: ended"))
     bench = Bench(arguments, folder)
     try:
         bench.run()

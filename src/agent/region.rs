@@ -66,6 +66,8 @@ pub(super) struct Region {
     pub room: usize,
     pub interval: Option<Span>,
     pub due: Moment,
+    /// No look is made for anybody's haste before: looks leave as much time to others as they take.
+    pub rests_until: Moment,
     pub figures: RegionFigures,
 }
 
@@ -110,7 +112,7 @@ impl Region {
     /// Somebody calls for a look with haste.
     pub fn hasten(&mut self, now: Moment) {
         if !self.is_lost() {
-            self.due = self.due.min(now);
+            self.due = self.due.min(now.max(self.rests_until));
         }
     }
 
@@ -170,6 +172,10 @@ impl Region {
         let interval = Span::from_millis(millis - millis / 10 + jitter);
         // What did not answer took its time: the pause is after it. The clock may have been set back meanwhile.
         self.due = if is_lost { now } else { began.min(now) } + interval;
+        // A look at very much takes long, and who answers it has other calls to answer; the clock may have jumped meanwhile.
+        let rests = if is_lost { Span::ZERO } else { now.since(began).min(intervals.quiet) };
+        self.rests_until = now + rests;
+        self.due = self.due.max(self.rests_until);
     }
 }
 

@@ -365,7 +365,7 @@ impl Sights {
     pub fn clock_was_set(&mut self, now: Moment) {
         for region in self.regions.values_mut() {
             region.slices.clear();
-            (region.due, region.interval) = (now, None);
+            (region.due, region.rests_until, region.interval) = (now, now, None);
         }
         self.glances.clock_was_set(now);
     }

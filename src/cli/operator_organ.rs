@@ -146,12 +146,8 @@ impl OperatorTurns {
                 return Ok(told(item, done, None, &why));
             }
         };
-        let overrides: Vec<Arc<Item>> = {
-            let resources = self.cluster.resources();
-            let of =
-                |one: &&Arc<Item>| one.spec().get("blueprint").and_then(|name| name.as_str()) == Some(&**key);
-            resources.within(Watched::Override, &item.place.namespace).filter(of).cloned().collect()
-        };
+        let overrides: Vec<Arc<Item>> =
+            self.cluster.resources().about(Watched::Override, &item.place).cloned().collect();
         let now = self.turns.adapters().clock.now();
         let (decisions, heard) = overrides::decide(&overrides, &item.place.namespace, &ready.decisions, now);
         if !decisions.is_empty() && purpose == Purpose::Apply && !self.observes_only {

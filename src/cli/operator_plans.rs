@@ -47,15 +47,15 @@ impl Agreements {
     /// Approvals of plans of a blueprint, with those.
     fn of(&self, of: &Item) -> Vec<(Arc<Item>, Arc<Item>)> {
         let resources = self.cluster.resources();
-        let namespace = &of.place.namespace;
-        let with_plan = |approval: &Arc<Item>| {
-            let spec = approval.spec();
-            let plan = Place::new(namespace, spec.get("plan")?.as_str()?);
-            let plan = resources.item(Watched::Plan, &plan)?;
-            let is_ours = plan.spec().pointer("/blueprint/name")?.as_str()? == &*of.place.name;
-            is_ours.then(|| (Arc::clone(approval), plan))
+        let plans = resources.about(Watched::Plan, &of.place);
+        let with_approvals = |plan: &Arc<Item>| -> Vec<(Arc<Item>, Arc<Item>)> {
+            let approvals = resources.about(Watched::Approval, &plan.place);
+            approvals.map(|approval| (Arc::clone(approval), Arc::clone(plan))).collect()
         };
-        resources.within(Watched::Approval, namespace).filter_map(with_plan).collect()
+        let mut all: Vec<_> = plans.flat_map(with_approvals).collect();
+        // Whichever plan it is of: the first in order is asked first.
+        all.sort_by(|(a, _), (b, _)| a.place.cmp(&b.place));
+        all
     }
 
     /// Whether there is an approval of a plan of it that is not over.
@@ -164,8 +164,7 @@ impl Agreements {
 
     /// Marks the plans of a blueprint that are out of date, all but the one of that name, and removes old ones.
     pub async fn tidy(&self, of: &Item, now: Option<&str>) {
-        let all: Vec<Arc<Item>> =
-            self.cluster.resources().within(Watched::Plan, &of.place.namespace).cloned().collect();
+        let all: Vec<Arc<Item>> = self.cluster.resources().about(Watched::Plan, &of.place).cloned().collect();
         let all: Vec<&Item> = all.iter().map(|plan| &**plan).collect();
         let (old, many) = outdated(&all, of, now);
         for plan in old {

@@ -40,6 +40,8 @@ pub struct Resources {
     items: BTreeMap<Watched, BTreeMap<Place, Arc<Item>>>,
     /// Blueprints by name, whatever their namespace.
     named: BTreeMap<Arc<str>, BTreeSet<Place>>,
+    /// Plans and overrides by the blueprint, and approvals by the plan, that they are about, each in its namespace.
+    about: BTreeMap<(Watched, Place), BTreeSet<Place>>,
     whole: BTreeSet<(Watched, Option<String>)>,
     broken: BTreeMap<(Watched, Option<String>), Broken>,
     left_out: usize,
@@ -84,7 +86,15 @@ impl Resources {
         }
         let is_same = before.is_some_and(|before| is_wanted_alike(before, &item));
         let is_new = before.is_none();
+        let other = before.filter(|before| before.spec != item.spec).and_then(|before| about(what, before));
+        let new = if is_same { None } else { about(what, &item) };
         all.insert(place.clone(), Arc::new(item));
+        if let Some(other) = other {
+            self.leave(what, other, &place);
+        }
+        if let Some(new) = new {
+            self.about.entry((what, new)).or_default().insert(place.clone());
+        }
         if is_new && what == Watched::Blueprint {
             self.named.entry(Arc::clone(&place.name)).or_default().insert(place.clone());
         }
@@ -93,6 +103,9 @@ impl Resources {
 
     fn take(&mut self, what: Watched, place: &Place) -> Option<Change> {
         let item = self.items.get_mut(&what)?.remove(place)?;
+        if let Some(about) = about(what, &item) {
+            self.leave(what, about, place);
+        }
         if what == Watched::Blueprint
             && let Some(places) = self.named.get_mut(&place.name)
         {
@@ -102,6 +115,16 @@ impl Resources {
             }
         }
         Some(Change::Gone(Box::new(Arc::unwrap_or_clone(item))))
+    }
+
+    fn leave(&mut self, what: Watched, about: Place, place: &Place) {
+        let key = (what, about);
+        if let Some(places) = self.about.get_mut(&key) {
+            places.remove(place);
+            if places.is_empty() {
+                self.about.remove(&key);
+            }
+        }
     }
 
     /// What was told of a resource is so from now on: the watch will say it, too.
@@ -126,6 +149,16 @@ impl Resources {
         let from = Place::new(namespace, "");
         let all = self.items.get(&what).into_iter().flat_map(move |all| all.range(from.clone()..));
         all.map(|(_, item)| item).take_while(move |item| *item.place.namespace == *namespace)
+    }
+
+    /// Those of a kind that are about another resource: plans and overrides of a blueprint, approvals of a plan.
+    pub fn about<'a>(
+        &'a self,
+        what: Watched,
+        other: &Place,
+    ) -> impl Iterator<Item = &'a Arc<Item>> + use<'a> {
+        let places = self.about.get(&(what, other.clone()));
+        places.into_iter().flatten().filter_map(move |place| self.items.get(&what)?.get(place))
     }
 
     /// How many there are of a kind.
@@ -176,6 +209,18 @@ impl Resources {
 
 fn since(now: Span, then: Span) -> Span {
     Span::from_millis(now.as_millis().saturating_sub(then.as_millis()))
+}
+
+/// What a resource is about.
+fn about(what: Watched, item: &Item) -> Option<Place> {
+    let path = match what {
+        Watched::Plan => "/blueprint/name",
+        Watched::Override => "/blueprint",
+        Watched::Approval => "/plan",
+        Watched::Blueprint | Watched::Region | Watched::Namespace | Watched::Definition => return None,
+    };
+    let name = item.spec().pointer(path)?.as_str()?.to_owned();
+    Some(Place::new(&item.place.namespace, &name))
 }
 
 /// Whether the same is wanted by two versions of a resource.
@@ -246,6 +291,33 @@ mod tests {
         assert_eq!(resources.within(Watched::Blueprint, "a").count(), 1);
         assert!(resources.is_whole(&[(Watched::Blueprint, Some("a".to_owned()))]));
         assert!(!resources.is_whole(&[(Watched::Blueprint, None)]));
+    }
+
+    #[test]
+    fn what_is_about_a_blueprint_is_found_by_it_also_after_it_was_changed_or_is_gone() {
+        let mut resources = Resources::default();
+        let other = |name: &str, of: &str| {
+            let object =
+                json!({ "metadata": { "name": name, "namespace": "games" }, "spec": { "blueprint": of } });
+            Seen::Is(Box::new(Item::of(Watched::Override, object).unwrap()))
+        };
+        let of = |resources: &Resources, name: &str| -> Vec<String> {
+            let all = resources.about(Watched::Override, &Place::new("games", name));
+            all.map(|item| item.place.name.to_string()).collect()
+        };
+        for (name, of) in [("one", "arena"), ("two", "arena"), ("three", "lobby")] {
+            resources.fold(Watched::Override, None, other(name, of), Span::ZERO);
+        }
+        assert_eq!(
+            (of(&resources, "arena"), of(&resources, "lobby")),
+            (vec!["one".to_owned(), "two".to_owned()], vec!["three".to_owned()])
+        );
+        resources.fold(Watched::Override, None, other("one", "lobby"), Span::ZERO);
+        resources.fold(Watched::Override, None, Seen::Gone(Place::new("games", "two")), Span::ZERO);
+        assert_eq!((of(&resources, "arena"), of(&resources, "lobby").len()), (Vec::new(), 2));
+        assert_eq!(resources.about(Watched::Override, &Place::new("elsewhere", "lobby")).count(), 0);
+        resources.fold(Watched::Override, None, Seen::Whole(Vec::new()), Span::ZERO);
+        assert!(resources.about.is_empty(), "nothing is kept of what is gone");
     }
 
     #[test]

@@ -18,6 +18,9 @@ use tokio::sync::mpsc;
 use crate::item::{Item, Place, Seen, Told, Watched};
 use crate::kinds::{API_VERSION, GROUP, VERSION};
 
+/// Resources that are listed at once: of a page, every one is a tree in memory for a moment, ten times as large as what is kept.
+const PAGE: u32 = 100;
+
 /// What a kind of ours is called on the wire.
 pub fn resource(what: Watched) -> ApiResource {
     ApiResource {
@@ -36,7 +39,7 @@ pub async fn follow(
     namespace: Option<String>,
     send: mpsc::Sender<Told>,
 ) {
-    let config = watcher::Config::default();
+    let config = watcher::Config::default().page_size(PAGE);
     match what {
         Watched::Namespace => {
             // What is in it is of no interest, and its metadata says whether it comes to its end.

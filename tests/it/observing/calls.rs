@@ -99,3 +99,29 @@ async fn a_region_that_does_not_answer_is_not_looked_at_sooner_for_anybodys_hast
     assert_eq!(cloud.looks(), [1]);
     assert!(!observer.call_for(&game("nobody"), true), "nobody looks for it: its turn does that itself");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_took_long_is_not_made_again_for_as_long_whoever_is_in_haste() {
+    let world = world();
+    let cloud = Counting::new(&world);
+    let (observer, here) = (observing(&cloud), regions(&[REGION]));
+    let one = plain("one");
+    observer.watch(&one.0, &here, &one.1);
+    observer.set_in_motion(&one.0, true);
+    let gate = Arc::new(Notify::new());
+    *cloud.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let mut looking = std::pin::pin!(observer.look_where_due());
+    assert!(futures::poll!(&mut looking).is_pending());
+    // Hundreds of pages at the pace that the service allows.
+    world.advance(Span::from_secs(90)).unwrap();
+    *cloud.gate.lock().unwrap() = None;
+    gate.notify_one();
+    looking.await;
+    for second in 0..95 {
+        observer.call_for(&one.0, true);
+        observer.look_where_due().await;
+        let looks = if second < 90 { 1 } else { 2 };
+        assert_eq!(cloud.looks(), [looks], "{second} s after its end");
+        world.advance(Span::from_secs(1)).unwrap();
+    }
+}
