@@ -34,7 +34,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 GAMES = "games"  # the namespace of the blueprints
 PROBE = "probe"  # one of a single blueprint, over the same world
 SYSTEM = "rgctl-system"
-OPERATOR, LEADER = "rgctl-operator/", "rgctl-operator-leader/"
+# Who calls: for resources, for the lease, and for the record where that is in the cluster, too.
+OPERATOR, LEADER, RECORD = "rgctl-operator/", "rgctl-operator-leader/", "rgctl-cli/"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 QUIET_MINUTES = 5  # between two looks at a region at rest
 LEADER_CALLS, STANDBY_CALLS = 10, 4  # a minute
@@ -106,8 +107,8 @@ class Plane:
     def mark(self):
         return (self.folder / "audit.log").stat().st_size
 
-    def calls(self, mark, agent):
-        """Calls since then, by somebody whose name begins so."""
+    def calls(self, mark, *agents):
+        """Calls since then, by those whose names begin so."""
         found = []
         with open(self.folder / "audit.log", "rb") as log:
             log.seek(mark)
@@ -118,7 +119,7 @@ class Plane:
                     continue  # half written
                 # A watch that was begun is on record at its beginning, and once more at its end.
                 begins = one["verb"] == "watch" and one.get("responseStatus", {}).get("code", 0) < 400
-                if one.get("userAgent", "").startswith(agent) and (one["stage"] == "ResponseStarted") == begins:
+                if one.get("userAgent", "").startswith(agents) and (one["stage"] == "ResponseStarted") == begins:
                     found.append(one)
         return found
 
@@ -377,13 +378,13 @@ class Bench:
         wall, processor = one.age(), one.seconds()
         time.sleep(3)
         calls = self.plane.calls(mark, OPERATOR)
-        writes = [call for call in calls if is_write(call)]
+        writes = [call for call in self.plane.calls(mark, OPERATOR, RECORD) if is_write(call)]
         changes = int(one.number("rgctl_cloud_calls_total"))
         p99, turns = one.percentile("rgctl_reconcile_work_seconds", 0.99)
         say(
             f"judged again after a restart: {wall:.1f} s, {processor:.1f} s of processor time, {turns} turns, "
             f"{one.number('rgctl_cloud_looks_total'):.0f} looks; {len(writes)} writes, {changes} calls that change the cloud; "
-            f"calls of Kubernetes: {told(calls)}"
+            f"calls of Kubernetes: {told(calls)}; for the record: {told(self.plane.calls(mark, RECORD))}"
         )
         say(f"worked on a turn, p99: at most {p99 * 1000:.0f} ms")
         self.bound(f"writes after a restart: {told(writes)}", not writes)
@@ -395,7 +396,7 @@ class Bench:
         mark, looks, turns = self.plane.mark(), one.number("rgctl_cloud_looks_total"), one.number("rgctl_turns_total")
         processor = one.seconds()
         time.sleep(seconds)
-        calls = self.plane.calls(mark, OPERATOR)
+        calls = self.plane.calls(mark, OPERATOR, RECORD)
         minutes = seconds / 60
         looked, turned = one.number("rgctl_cloud_looks_total") - looks, one.number("rgctl_turns_total") - turns
         say(
@@ -499,7 +500,7 @@ class Bench:
         leases = self.plane.calls(mark, LEADER)
         renewals = [call for call in leases if call["verb"] in WRITES]
         others = [call for call in leases if call["verb"] not in WRITES]
-        rest = self.plane.calls(mark, OPERATOR)
+        rest = self.plane.calls(mark, OPERATOR, RECORD)
         say(
             f"a minute of two replicas: leader {len(renewals)} renewals and {len(rest)} other calls ({told(rest)}); "
             f"standby {len(others)} ({told(others)})"

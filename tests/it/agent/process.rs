@@ -292,12 +292,17 @@ fn health_and_numbers_are_told_on_loopback() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"), "{}", get(address, "/readyz"));
-    let numbers = get(address, "/metrics");
-    for line in
-        ["rgctl_blueprints{condition=\"ready\"} 1", "rgctl_cloud_looks_total{", "region=\"us-east-1\"} "]
-    {
-        assert!(numbers.contains(line), "{line} is not in\n{numbers}");
+    let lines =
+        ["rgctl_blueprints{condition=\"ready\"} 1", "rgctl_cloud_looks_total{", "region=\"us-east-1\"} "];
+    let mut numbers = String::new();
+    for _ in 0..100 {
+        numbers = get(address, "/metrics");
+        if lines.iter().all(|line| numbers.contains(line)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
+    assert!(lines.iter().all(|line| numbers.contains(line)), "{numbers}");
     // A second agent cannot have the same address, and says so before it does anything.
     let second = Running::start(&place, &["--listen", address]);
     assert_eq!(second.ends().0, 6);
