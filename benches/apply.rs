@@ -5,7 +5,10 @@
 //! event, tells every link of the chains; the longest chain is what no engine can be faster than, with any budget of
 //! calls. `budget s` is the other bound: the time that a region's calls take at the service's rate.
 //!
-//! Run with `cargo bench --no-default-features --bench apply`.
+//! `cpu s` is processor time of that apply alone, where the system tells it (Linux): what other processes do on the machine
+//! does not show in it.
+//!
+//! Run with `cargo bench --no-default-features --bench apply`; numbers of objects may follow: `-- 1000 10000`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
@@ -70,8 +73,24 @@ impl Watch for Count {
 /// Turns over the quiet world of which the fastest counts.
 const QUIET_TURNS: usize = 9;
 
-/// Virtual seconds, calls, turns, real seconds, and milliseconds of a turn over the world when it is quiet.
-fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64, f64) {
+/// Processor time of this thread so far, in seconds; nothing where the system does not tell it.
+fn processor_s() -> Option<f64> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(told.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+}
+
+/// What an apply took.
+struct Took {
+    virtual_s: f64,
+    calls: u64,
+    turns: u64,
+    real_s: f64,
+    cpu_s: f64,
+    /// Milliseconds of a turn over the world when it is quiet.
+    quiet_ms: f64,
+}
+
+fn apply(desired: &Desired, pace: &Pace) -> Took {
     let cloud = SimCloud::in_memory(7, GENESIS);
     let (clock, store) = (cloud.clock(), SqliteStore::in_memory().unwrap());
     let world = Environment { cloud: &cloud, clock: &clock, wall: &FrozenClock, store: &store };
@@ -93,11 +112,12 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64, f64) {
         pace,
     };
     let mut count = Count(0);
-    let begun = Instant::now();
+    let (begun, cpu) = (Instant::now(), processor_s());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let ended = runtime.block_on(drive(&world, &job, &mut count)).unwrap();
     assert_eq!(ended.outcome, Outcome::Settled);
     let real_s = begun.elapsed().as_secs_f64();
+    let cpu_s = processor_s().zip(cpu).map_or(f64::NAN, |(now, before)| now - before);
     let mut session = Session::default();
     let quiet = (0..QUIET_TURNS).map(|_| {
         let begun = Instant::now();
@@ -106,7 +126,8 @@ fn apply(desired: &Desired, pace: &Pace) -> (f64, u64, u64, f64, f64) {
         begun.elapsed().as_secs_f64() * 1_000.0
     });
     let quiet_ms = quiet.fold(f64::INFINITY, f64::min);
-    (ended.at.since(GENESIS).as_secs_f64(), ended.calls, count.0, real_s, quiet_ms)
+    let virtual_s = ended.at.since(GENESIS).as_secs_f64();
+    Took { virtual_s, calls: ended.calls, turns: count.0, real_s, cpu_s, quiet_ms }
 }
 
 /// How long each object takes to be made, and the longest chain of them, in seconds.
@@ -154,17 +175,28 @@ fn budget_s(desired: &Desired) -> f64 {
 }
 
 fn main() {
+    let asked: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![100, 1_000, 10_000] } else { asked };
     println!(
-        "{:>8} {:>10} {:>8} {:>9} {:>7} {:>7} {:>7} {:>8} {:>9}",
-        "objects", "virtual s", "path s", "budget s", "ratio", "calls", "turns", "real s", "quiet ms"
+        "{:>8} {:>10} {:>8} {:>9} {:>7} {:>7} {:>7} {:>8} {:>8} {:>9}",
+        "objects",
+        "virtual s",
+        "path s",
+        "budget s",
+        "ratio",
+        "calls",
+        "turns",
+        "real s",
+        "cpu s",
+        "quiet ms"
     );
-    for objects in [100, 1_000, 10_000] {
+    for objects in sizes {
         let desired = world_of(objects);
         let path = critical_path(&desired);
-        let (virtual_s, calls, turns, real_s, quiet_ms) = apply(&desired, &Pace::default());
+        let Took { virtual_s, calls, turns, real_s, cpu_s, quiet_ms } = apply(&desired, &Pace::default());
         let (budget, ratio) = (budget_s(&desired), virtual_s / path);
         println!(
-            "{objects:>8} {virtual_s:>10.0} {path:>8.0} {budget:>9.0} {ratio:>7.3} {calls:>7} {turns:>7} {real_s:>8.2} {quiet_ms:>9.3}"
+            "{objects:>8} {virtual_s:>10.0} {path:>8.0} {budget:>9.0} {ratio:>7.3} {calls:>7} {turns:>7} {real_s:>8.2} {cpu_s:>8.2} {quiet_ms:>9.3}"
         );
     }
 }
