@@ -60,6 +60,7 @@ const AWAITING: &[&str] = &[
     "crates/engine/src/execution/guard.rs",
     "crates/engine/src/execution/look.rs",
     "crates/engine/src/execution/reconcile.rs",
+    "crates/engine/src/execution/resume.rs",
     "src/agent/effort.rs",
     "src/agent/observer.rs",
     "src/agent/serve.rs",

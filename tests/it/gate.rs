@@ -60,7 +60,7 @@ fn entry(freeze: Freeze, starts: &str, hours: u64, repeats: Option<Repeats>, zon
 /// A step of a real plan, made into one of another sort.
 fn step(disturbs: Disturbance, p95: Span) -> Step {
     let desired = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
-    let mut step = plan_for(&desired, &Inventory::empty(NOW), &Policy::default()).steps.remove(0);
+    let mut step = plan_for(&desired, &Inventory::empty(NOW), &Policy::default()).steps[0].clone();
     step.disturbs = disturbs;
     step.effect.duration_p95 = p95;
     step

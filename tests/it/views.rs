@@ -62,7 +62,7 @@ fn rich_plan() -> Plan {
     after_nodes.extend(cluster_store("accounts", "us-west-2", 1, "db.r7g.xlarge"));
     let after = desired(after_nodes);
     let mut plan = plan_for(&after, &world_of(&before), &Policy::default());
-    for step in &mut plan.steps {
+    for step in plan.steps.iter_mut() {
         price(step);
     }
     plan.waiting.push(Blocker::Transition {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::plan::{Op, Plan, Verb};
+use super::plan::{Op, Plan, Step, Verb};
 use rgctl_schema::names::Name;
 
 /// The choices of a plan. A choice that is made anew each time that somebody looks may change half-way, and then what
@@ -26,8 +26,13 @@ impl Choices {
 
     /// The choices that a plan makes.
     pub fn of(plan: &Plan) -> Self {
+        Self::among(&plan.steps)
+    }
+
+    /// The choices that steps make.
+    pub fn among<'s>(steps: impl IntoIterator<Item = &'s Step>) -> Self {
         let mut choices = Self::default();
-        for step in &plan.steps {
+        for step in steps {
             match &step.op {
                 Op::Act { address, verb: Verb::Failover { to: Some(to) } } => {
                     choices.successors.insert(address.clone(), to.clone());

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::shared::SharedList;
 use rgctl_schema::names::{RegionId, StoreName};
 
 /// A way in which an object is not there, ours, whole and serving. What a step of the plan would change (missing,
@@ -123,7 +125,7 @@ pub struct Health {
     /// How many of each kind.
     pub counts: BTreeMap<Trouble, usize>,
     /// Each, the most severe first.
-    pub troubles: Vec<HealthIssue>,
+    pub troubles: SharedList<HealthIssue>,
 }
 
 /// Names that a line shows of one kind of trouble; the views list all of them below.
@@ -131,13 +133,13 @@ const NAMES_MAX: usize = 3;
 
 impl Health {
     /// Of troubles in any order.
-    pub fn of(mut troubles: Vec<HealthIssue>) -> Self {
+    pub fn of(mut troubles: Vec<Arc<HealthIssue>>) -> Self {
         troubles.sort_by(|a, b| (a.trouble, &a.address, &a.name).cmp(&(b.trouble, &b.address, &b.name)));
         let mut counts = BTreeMap::new();
         for ailment in &troubles {
             *counts.entry(ailment.trouble).or_default() += 1;
         }
-        Self { counts, troubles }
+        Self { counts, troubles: troubles.into() }
     }
 
     /// Whether there is no trouble.

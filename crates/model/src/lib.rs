@@ -29,4 +29,5 @@ pub mod scope;
 pub mod seen;
 pub mod selection;
 pub mod series;
+pub mod shared;
 pub mod sweep;

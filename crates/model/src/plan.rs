@@ -13,6 +13,7 @@ use super::health::Health;
 use super::policy::{ConsentRequest, DestructiveAction};
 use super::quota::OverQuota;
 use super::scope::RecordId;
+use super::shared::SharedList;
 use crate::kinds::AnyAttrs;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::money::Total;
@@ -368,6 +369,9 @@ pub struct Step {
     pub cost: CostChange,
 }
 
+/// Steps in an order in which they could be done one after the other.
+pub type Steps = SharedList<Step>;
+
 /// What will be done, and what is not done for which reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -382,9 +386,9 @@ pub struct Plan {
     /// Whether everything of the blueprint is to be removed.
     pub destroy: bool,
     /// Steps in an order in which they could be done one after the other.
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// What is not done now, and why.
-    pub waiting: Vec<Blocker>,
+    pub waiting: SharedList<Blocker>,
     /// What is not there, ours, whole and serving, beside what the steps are about.
     pub health: Health,
     /// Cost a month by region, standby regions on their own.

@@ -1,25 +1,29 @@
 //! What has become of the steps that were begun.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
+use super::by_address::ByAddress;
 use super::input::TurnInput;
 use super::late;
 use super::motion::Wait;
 use crate::ledger::{InFlightStep, NAME_TAKEN, StepStatus};
+use crate::planning::KnownSteps;
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Cause, Event, RecordedObject};
 use rgctl_model::observed::Observed;
-use rgctl_model::plan::{self, Blocker, Plan};
+use rgctl_model::plan::{Blocker, Plan, Step};
 use rgctl_schema::names::StepId;
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 
 #[derive(Default)]
-pub(super) struct Assessment {
+pub(super) struct Assessment<'a> {
     /// Lines for the record.
     pub record: Vec<Event>,
     /// Steps whose calls are out, with what they wait for.
-    pub under_way: BTreeMap<StepId, String>,
+    /// In their order.
+    pub under_way: Vec<(StepId, String)>,
     /// Steps that may be tried again, from when on.
     pub retry_at: BTreeMap<StepId, Moment>,
     /// What each of these waits for.
@@ -29,20 +33,25 @@ pub(super) struct Assessment {
     /// Begun steps whose objects cannot be seen, and will not be by waiting, with the reason.
     pub unseen: BTreeMap<StepId, String>,
     /// Objects on which a step is under way.
-    pub taken: BTreeSet<Address>,
+    pub taken: Vec<&'a Address>,
     /// When something is due by time alone: another try, the end of patience.
     pub due: Vec<Moment>,
     /// Whether a call's outcome is still unknown.
     pub has_calls_unclear: bool,
 }
 
-impl Assessment {
+impl Assessment<'_> {
+    /// Whether the call of a step is out.
+    pub fn is_under_way(&self, id: &StepId) -> bool {
+        self.under_way.binary_search_by(|(other, _)| other.cmp(id)).is_ok()
+    }
+
     /// The steps under way, with what the record knows of them. Both are sorted, so that nothing needs to be searched for.
     pub fn begun<'a>(
         &'a self,
         input: &TurnInput<'a>,
     ) -> impl Iterator<Item = (&'a StepId, &'a InFlightStep)> + use<'a> {
-        let mut out = self.under_way.keys().peekable();
+        let mut out = self.under_way.iter().map(|(id, _)| id).peekable();
         input.ledger.begun.iter().filter(move |(id, _)| {
             while out.next_if(|other| other < id).is_some() {}
             out.peek() == Some(id)
@@ -50,12 +59,28 @@ impl Assessment {
     }
 }
 
-pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
-    let planned: BTreeMap<&StepId, &plan::Step> = plan.steps.iter().map(|step| (&step.id, step)).collect();
+/// The steps of a plan by name.
+struct PlannedSteps<'a> {
+    known: KnownSteps<'a>,
+    others: BTreeMap<&'a StepId, &'a Step>,
+}
+
+impl<'a> PlannedSteps<'a> {
+    fn of(plan: &'a Plan, known: KnownSteps<'a>) -> Self {
+        Self { known, others: known.others(plan).map(|step| (&step.id, step)).collect() }
+    }
+
+    fn get(&self, id: &StepId, address: &Address) -> Option<&'a Step> {
+        let creation = || self.known.creation_of(address).filter(|step| step.id == *id);
+        self.others.get(id).copied().or_else(creation)
+    }
+}
+
+pub(super) fn assess<'a>(input: &TurnInput<'a>, plan: &Plan, known: KnownSteps<'_>) -> Assessment<'a> {
+    let planned = PlannedSteps::of(plan, known);
     // A key that cannot be compared says nothing about how a step goes.
     let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Blocker::OtherKey { .. }));
-    let moving: BTreeMap<&Address, &Blocker> =
-        about_steps.map(|waiting| (waiting.address(), waiting)).collect();
+    let moving = ByAddress::new(about_steps.map(|waiting| (waiting.address(), waiting)));
     let mut verdicts = Assessment::default();
     for (id, begun) in &input.ledger.begun {
         if let Some(hold) =
@@ -63,18 +88,11 @@ pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
         {
             // Its call may be out, or done: nobody looks, and it stays on record as it is.
             verdicts.unseen.insert(id.clone(), hold.to_string());
-            verdicts.taken.insert(begun.address.clone());
+            verdicts.taken.push(&begun.address);
             continue;
         }
-        let step = StepAssessment {
-            input,
-            id,
-            begun,
-            is_planned: planned.contains_key(id),
-            is_held_out: planned.get(id).is_some_and(|step| step.held_out.is_some()),
-            is_new_wish: planned.get(id).is_some_and(|step| step.op.asks() != begun.asks),
-            waiting: moving.get(&begun.address).copied(),
-        };
+        let waiting = moving.get(&begun.address);
+        let step = StepAssessment { input, id, begun, planned: &planned, found: OnceCell::new(), waiting };
         match begun.status {
             // What an earlier run gave up is tried again.
             StepStatus::Failed if begun.run != *input.run => {}
@@ -89,19 +107,36 @@ pub(super) fn assess(input: &TurnInput<'_>, plan: &Plan) -> Assessment {
     verdicts
 }
 
-struct StepAssessment<'a> {
-    input: &'a TurnInput<'a>,
+struct StepAssessment<'a, 'b> {
+    input: &'b TurnInput<'a>,
     id: &'a StepId,
     begun: &'a InFlightStep,
-    is_planned: bool,
-    /// Whether it waits for the release of a region.
-    is_held_out: bool,
-    /// Whether something else is asked for than what was tried.
-    is_new_wish: bool,
-    waiting: Option<&'a Blocker>,
+    planned: &'b PlannedSteps<'b>,
+    /// The step of the plan, if there is one; looked for when it is asked for, which is seldom where the object is in
+    /// transition.
+    found: OnceCell<Option<&'b Step>>,
+    waiting: Option<&'b Blocker>,
 }
 
-impl StepAssessment<'_> {
+impl<'a> StepAssessment<'a, '_> {
+    fn step(&self) -> Option<&Step> {
+        *self.found.get_or_init(|| self.planned.get(self.id, &self.begun.address))
+    }
+
+    fn is_planned(&self) -> bool {
+        self.step().is_some()
+    }
+
+    /// Whether it waits for the release of a region.
+    fn is_held_out(&self) -> bool {
+        self.step().is_some_and(|step| step.held_out.is_some())
+    }
+
+    /// Whether something else is asked for than what was tried.
+    fn is_new_wish(&self) -> bool {
+        self.step().is_some_and(|step| step.op.asks() != self.begun.asks)
+    }
+
     /// Why nobody knows what became of its object, or whether the step is still wanted, and whether time will not tell, if
     /// that is so.
     fn is_out_of_sight(&self) -> Option<(String, bool)> {
@@ -111,7 +146,8 @@ impl StepAssessment<'_> {
         }
         let gap = if !inventory.seen.contains_key(address) {
             inventory.gaps_around(address).max_by_key(|gap| gap.lasting)?
-        } else if !self.is_planned && !late::is_so(self.input, address, &self.begun.word, &self.begun.changes)
+        } else if !self.is_planned()
+            && !late::is_so(self.input, address, &self.begun.word, &self.begun.changes)
         {
             // On partial sight of anything, a plan leaves removals out, and what goes before them.
             inventory.gaps.iter().max_by_key(|gap| gap.lasting)?
@@ -121,13 +157,13 @@ impl StepAssessment<'_> {
         Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
     }
 
-    fn judge_deferred(&self, verdicts: &mut Assessment) {
+    fn judge_deferred(&self, verdicts: &mut Assessment<'a>) {
         if let Some((why, lasting)) = self.is_out_of_sight() {
             self.out_of_sight(verdicts, why, lasting);
-        } else if !self.is_planned {
+        } else if !self.is_planned() {
             // Somebody else brought it about, or it is no longer wanted.
             verdicts.record.push(self.settled());
-        } else if self.is_held_out {
+        } else if self.is_held_out() {
             // It has its turn when the region is released.
         } else if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
@@ -139,7 +175,7 @@ impl StepAssessment<'_> {
     /// Why a step that was tried in vain is tried no more, if it is not. A wish that was not tried yet is.
     fn given_up(&self) -> Option<String> {
         let (pace, tries, why) = (self.input.pace, self.begun.tries, &self.begun.why);
-        if self.is_new_wish {
+        if self.is_new_wish() {
             None
         } else if tries.at_rest >= pace.at_rest_max {
             // Time alone will not change it.
@@ -173,8 +209,8 @@ impl StepAssessment<'_> {
     }
 
     /// Another try comes when its time has come; the first one of a run as soon as it may.
-    fn put_off(&self, verdicts: &mut Assessment, least: Span, why: String) {
-        let is_ours = self.begun.run == *self.input.run && !self.is_new_wish;
+    fn put_off(&self, verdicts: &mut Assessment<'a>, least: Span, why: String) {
+        let is_ours = self.begun.run == *self.input.run && !self.is_new_wish();
         let wait = if is_ours { least.max(self.backoff()) } else { least };
         let at = self.begun.since.at + wait;
         verdicts.due.push(at);
@@ -202,7 +238,7 @@ impl StepAssessment<'_> {
     }
 
     /// What is seen counts only when it was seen long enough after the call.
-    fn judge_unclear(&self, verdicts: &mut Assessment) {
+    fn judge_unclear(&self, verdicts: &mut Assessment<'a>) {
         let is_soon_clear = self.repeats_harmlessly() && self.begun.tries.taken == 0;
         let patience = if is_soon_clear { self.input.pace.unclear } else { self.input.pace.visibility };
         if self.input.inventory.taken < self.begun.since.at + patience {
@@ -214,22 +250,22 @@ impl StepAssessment<'_> {
         }
     }
 
-    fn judge_accepted(&self, verdicts: &mut Assessment) {
+    fn judge_accepted(&self, verdicts: &mut Assessment<'a>) {
         self.judge_seen(verdicts, self.input.pace.visibility);
     }
 
     /// What cannot be seen is neither done nor failed: it stays begun. Where time will not show it, the run need not
     /// wait for it.
-    fn out_of_sight(&self, verdicts: &mut Assessment, why: String, lasting: bool) {
+    fn out_of_sight(&self, verdicts: &mut Assessment<'a>, why: String, lasting: bool) {
         if lasting {
             verdicts.unseen.insert(self.id.clone(), why);
-            verdicts.taken.insert(self.begun.address.clone());
+            verdicts.taken.push(&self.begun.address);
         } else {
             self.still(verdicts, why);
         }
     }
 
-    fn judge_seen(&self, verdicts: &mut Assessment, patience: Span) {
+    fn judge_seen(&self, verdicts: &mut Assessment<'a>, patience: Span) {
         if let Some((why, lasting)) = self.is_out_of_sight() {
             self.out_of_sight(verdicts, why, lasting);
             return;
@@ -245,7 +281,7 @@ impl StepAssessment<'_> {
                 self.still(verdicts, format!("{} to take effect", fields.join(", ")));
             }
             Some(Blocker::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
-            Some(Blocker::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned => {
+            Some(Blocker::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned() => {
                 let until = self.input.motion.since(&self.begun.address, self.input.now)
                     + self.input.pace.unknown_max;
                 if self.input.now < until {
@@ -255,14 +291,14 @@ impl StepAssessment<'_> {
                     self.fail(verdicts, format!("{} is {phase}", self.begun.address));
                 }
             }
-            Some(Blocker::Broken { phase, .. }) if !self.is_planned => {
+            Some(Blocker::Broken { phase, .. }) if !self.is_planned() => {
                 self.fail(verdicts, format!("{} is {phase}", self.begun.address));
             }
             Some(Blocker::Foreign { owner, .. }) => {
                 let owner = owner.as_deref().unwrap_or("nobody rgctl knows");
                 self.fail(verdicts, format!("{} exists already and belongs to {owner}", self.begun.address));
             }
-            _ if self.is_planned => {
+            _ if self.is_planned() => {
                 // Accepted, and nothing to be seen of it yet.
                 if self.input.inventory.taken < self.begun.since.at + patience {
                     verdicts.due.push(self.begun.since.at + patience);
@@ -276,9 +312,9 @@ impl StepAssessment<'_> {
     }
 
     /// The time has passed in which an effect would have shown.
-    fn judge_without_effect(&self, verdicts: &mut Assessment, patience: Span) {
+    fn judge_without_effect(&self, verdicts: &mut Assessment<'a>, patience: Span) {
         let accepted = self.begun.tries.accepted;
-        if self.is_held_out {
+        if self.is_held_out() {
             // It has its turn when the region is released.
         } else if let Some(why) = self.given_up() {
             self.fail(verdicts, why);
@@ -286,7 +322,7 @@ impl StepAssessment<'_> {
             let why =
                 if self.begun.why.is_empty() { "its answer was never recorded" } else { &self.begun.why };
             self.put_off(verdicts, patience, why.to_owned());
-        } else if accepted >= self.input.pace.accepted_max && !self.is_new_wish {
+        } else if accepted >= self.input.pace.accepted_max && !self.is_new_wish() {
             let why = format!(
                 "the call was accepted {accepted} times, and {} after the last one nothing of it shows: the service \
                  does not do it, or something outside rgctl undoes it",
@@ -299,7 +335,7 @@ impl StepAssessment<'_> {
     }
 
     /// The plan no longer asks for it, and its object is at rest.
-    fn judge_done(&self, verdicts: &mut Assessment, patience: Span) {
+    fn judge_done(&self, verdicts: &mut Assessment<'a>, patience: Span) {
         // The wish may have changed since: then what it was for is not there, and its call may still come.
         let arrives_until = self.begun.since.at + self.input.pace.late;
         if self.input.inventory.taken < arrives_until && !late::has_arrived(self.input, self.begun) {
@@ -361,12 +397,12 @@ impl StepAssessment<'_> {
         Event::Settled { step: self.id.clone(), object }
     }
 
-    fn still(&self, verdicts: &mut Assessment, what: String) {
-        verdicts.under_way.insert(self.id.clone(), what);
-        verdicts.taken.insert(self.begun.address.clone());
+    fn still(&self, verdicts: &mut Assessment<'a>, what: String) {
+        verdicts.under_way.push((self.id.clone(), what));
+        verdicts.taken.push(&self.begun.address);
     }
 
-    fn fail(&self, verdicts: &mut Assessment, why: String) {
+    fn fail(&self, verdicts: &mut Assessment<'a>, why: String) {
         verdicts.failed.insert(self.id.clone(), why.clone());
         verdicts.record.push(Event::Failed { step: self.id.clone(), why });
     }

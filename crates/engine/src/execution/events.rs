@@ -1,14 +1,57 @@
-//! Calls and their answers as lines of the record.
+//! Runs, calls and their answers as lines of the record.
 
+use super::job::Job;
 use super::late;
+use super::retry::left;
 use super::schedule::Call;
+use super::session::Kept;
 use super::turn::{Turn, is_in_motion};
+use crate::ledger::Ledger;
 use rgctl_model::address::Address;
-use rgctl_model::journal::{Cause, Event};
+use rgctl_model::journal::{Cause, Event, Outcome};
 use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Op;
 use rgctl_model::ports::CloudError;
+use rgctl_model::rules::RecordedRules;
 use rgctl_schema::phase::Phase;
+
+/// The line that begins a run.
+pub(super) fn opening(job: &Job<'_>, turn: &Turn) -> Event {
+    Event::Opened {
+        purpose: job.purpose,
+        policy: job.policy.clone(),
+        desired: job.desired.fingerprint.clone(),
+        steps: turn.plan.steps.len(),
+        rules: Some(RecordedRules::of(&job.desired.rules)),
+    }
+}
+
+/// The line that tells that something else is wanted, or may be done, than the record says.
+pub(super) fn revision(job: &Job<'_>, ledger: &Ledger, turn: &Turn) -> Option<Event> {
+    let rules = RecordedRules::of(&job.desired.rules);
+    let is_so = ledger.is_wanted(job.purpose, job.policy, &job.desired.fingerprint, &rules);
+    (!is_so).then(|| Event::Revised {
+        policy: job.policy.clone(),
+        desired: job.desired.fingerprint.clone(),
+        steps: turn.plan.steps.len(),
+        rules,
+    })
+}
+
+/// The line that ends a run.
+pub(super) fn closing(
+    job: &Job<'_>,
+    kept: &Kept,
+    outcome: Outcome,
+    (last, inventory): (&Turn, &Inventory),
+) -> Event {
+    let mut summary = last.summary(kept.run.calls);
+    if let Some(who) = kept.run.yields_to.as_ref().filter(|_| outcome == Outcome::Stopped) {
+        summary = format!("yielded to {who}; {summary}");
+    }
+    let left = (outcome == Outcome::Blocked).then(|| left(job, &kept.ledger, inventory));
+    Event::Closed { outcome, summary, left }
+}
 
 /// The intent to make a call, for the record.
 pub(super) fn intent(call: &Call) -> Event {

@@ -78,6 +78,10 @@ impl<'a> LateCalls<'a> {
         Self { calls, on, deletes }
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// Until when an operation must wait for a call that may still arrive; nothing where none is in its way.
     pub(super) fn in_the_way(&self, input: &TurnInput<'_>, op: &Op) -> Option<Moment> {
         self.around(op)

@@ -16,6 +16,7 @@
 
 mod agreed;
 mod assess;
+mod by_address;
 mod calls;
 pub mod drive;
 mod events;
@@ -30,7 +31,9 @@ mod pace;
 mod progress;
 mod quiet;
 pub mod reconcile;
+mod resume;
 pub mod retry;
+mod room;
 mod schedule;
 mod session;
 pub mod source;

@@ -3,7 +3,6 @@
 //! Goes in: one look after another at the objects that a run is about. Comes out: since when each stands as it stands, and
 //! until when anything has moved.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::planning;
@@ -20,7 +19,7 @@ const PATIENCE: u64 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ObservedState {
     /// The service's word and what is pending; empty when the object is not there.
-    word: String,
+    word: Arc<str>,
     since: Moment,
 }
 
@@ -29,8 +28,8 @@ struct ObservedState {
 pub struct Motion {
     /// Until when something has moved: a step was done, a phase changed, a transition was young.
     pub moved: Moment,
-    /// What one turn found is handed on to the next as it is.
-    standing: Arc<BTreeMap<Address, ObservedState>>,
+    /// In order of the addresses. What one turn found is handed on to the next as it is.
+    standing: Arc<Vec<(Address, ObservedState)>>,
     /// Whether one of them is in a state for longer than nearly every one is.
     has_unusual: bool,
 }
@@ -48,43 +47,52 @@ pub struct Wait {
     pub calls: u32,
 }
 
+/// An object that a run is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open<'a> {
+    pub address: &'a Address,
+    /// Whether it is known to be missing, so that it need not be looked for.
+    pub is_missing: bool,
+}
+
 impl Motion {
     /// Nothing has been seen yet.
     pub fn new(began: Moment) -> Self {
         Self { moved: began, standing: Arc::default(), has_unusual: false }
     }
 
-    /// Takes note of how objects stand now, beside how they stood before.
+    /// Takes note of how objects stand now, beside how they stood before. They come in order, each once.
     pub(super) fn look_at(
         &mut self,
         before: &Self,
         inventory: &Inventory,
-        objects: &BTreeSet<&Address>,
+        objects: Vec<Open<'_>>,
         now: Moment,
     ) {
         // All of them are sorted, so that nothing needs to be searched for; but few are searched for sooner.
-        let are_many = objects.len() * 16 > inventory.seen.len();
-        let mut walk = are_many.then(|| inventory.seen.iter().peekable());
+        let looked_for = objects.iter().filter(|one| !one.is_missing).count();
+        let mut walk = (looked_for * 16 > inventory.seen.len()).then(|| inventory.seen.iter().peekable());
         let mut earlier = before.standing.iter().peekable();
         let mut standing = Vec::with_capacity(objects.len());
-        for address in objects.iter().copied() {
-            while earlier.next_if(|(other, _)| *other < address).is_some() {}
-            let before = earlier.peek().filter(|(other, _)| *other == address).map(|(_, standing)| *standing);
+        for Open { address, is_missing } in objects {
+            while earlier.next_if(|(other, _)| other < address).is_some() {}
+            let before = earlier.next_if(|(other, _)| other == address).map(|(_, standing)| standing);
             let seen = match &mut walk {
+                _ if is_missing => None,
                 None => inventory.seen.get(address),
                 Some(walk) => {
                     while walk.next_if(|(other, _)| *other < address).is_some() {}
                     walk.peek().filter(|(other, _)| *other == address).map(|(_, seen)| *seen)
                 }
             };
-            if seen.is_some() || inventory.is_complete_for(address) {
+            if is_missing || seen.is_some() || inventory.is_complete_for(address) {
                 standing.push((address.clone(), self.stands(before, seen, now)));
             } else {
                 // Not being seen is no change.
                 standing.extend(before.map(|before| (address.clone(), before.clone())));
             }
         }
-        self.standing = Arc::new(standing.into_iter().collect());
+        self.standing = Arc::new(standing);
     }
 
     fn stands(
@@ -93,15 +101,15 @@ impl Motion {
         seen: Option<&Observed>,
         now: Moment,
     ) -> ObservedState {
-        let word = seen.map(word).unwrap_or_default();
-        let since = match before {
-            Some(before) if before.word == word => before.since,
-            Some(_) => {
-                self.moved = now;
-                now
+        let (word, since) = match before {
+            Some(before) if is_word(&before.word, seen) => (Arc::clone(&before.word), before.since),
+            before => {
+                // What was not looked at before has not moved.
+                if before.is_some() {
+                    self.moved = now;
+                }
+                (seen.map(word).unwrap_or_default().into(), now)
             }
-            // What was not looked at before has not moved.
-            None => now,
         };
         let usual = seen.and_then(usual);
         if let Some(usual) = usual {
@@ -124,7 +132,12 @@ impl Motion {
 
     /// Since when an object has stood as it stands; what is said instead where nobody knows.
     pub(super) fn since(&self, address: &Address, otherwise: Moment) -> Moment {
-        self.standing.get(address).map_or(otherwise, |standing| standing.since)
+        self.standing_of(address).map_or(otherwise, |standing| standing.since)
+    }
+
+    fn standing_of(&self, address: &Address) -> Option<&ObservedState> {
+        let place = self.standing.binary_search_by(|(other, _)| other.cmp(address)).ok()?;
+        Some(&self.standing[place].1)
     }
 
     /// How long nothing has moved.
@@ -140,13 +153,22 @@ impl Motion {
         now: Moment,
     ) -> Option<(String, Moment)> {
         let seen = inventory.seen.get(address)?;
-        let since = self.standing.get(address)?.since;
+        let since = self.standing_of(address)?.since;
         if let Phase::Unknown(word) = &seen.facts.phase {
             return Some((format!("it is {word:?}, a state that this version does not know"), since));
         }
         let usual = usual(seen)?;
         let is_long = now.since(since) > usual;
         is_long.then(|| (format!("{}, longer than the usual {usual} at most", word(seen)), since))
+    }
+}
+
+/// Whether an object still stands as that word says.
+fn is_word(before: &str, seen: Option<&Observed>) -> bool {
+    match seen {
+        None => before.is_empty(),
+        Some(seen) if seen.pending.is_none() => *before == *seen.facts.native,
+        Some(seen) => *before == *word(seen),
     }
 }
 

@@ -9,20 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::Assessment;
 use super::input::TurnInput;
-use super::motion::{Motion, Wait};
+use super::motion::{Motion, Open, Wait};
 use crate::ledger::StepStatus;
-use rgctl_model::address::Address;
+use crate::planning::KnownSteps;
 use rgctl_model::journal::Event;
 use rgctl_model::plan::{Blocker, Plan};
 
 /// What is known after one more look.
-pub(super) fn after(input: &TurnInput<'_>, plan: &Plan, verdicts: &Assessment) -> Motion {
+pub(super) fn after(
+    input: &TurnInput<'_>,
+    plan: &Plan,
+    known: KnownSteps<'_>,
+    verdicts: &Assessment<'_>,
+) -> Motion {
     let now = input.now;
     let mut motion = Motion::new(input.motion.moved);
     if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
         motion.moved = now;
     }
-    motion.look_at(input.motion, input.inventory, &open(input, plan, verdicts), now);
+    motion.look_at(input.motion, input.inventory, open(input, plan, known, verdicts), now);
     // The effect of a call that was accepted may take this long to show.
     for (_, begun) in verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted) {
         motion.moves_until(begun.since.at + input.pace.visibility, now);
@@ -35,7 +40,7 @@ pub(super) fn waits(
     motion: &Motion,
     input: &TurnInput<'_>,
     plan: &Plan,
-    verdicts: &Assessment,
+    verdicts: &Assessment<'_>,
 ) -> BTreeMap<String, Wait> {
     // What is due is being tried, or stands behind something else that is told.
     let is_due = |wait: &Wait| wait.again.is_some_and(|again| again <= input.now);
@@ -66,10 +71,22 @@ pub(super) fn waits(
     waits
 }
 
-/// What a run is about now.
-fn open<'a>(input: &'a TurnInput<'_>, plan: &'a Plan, verdicts: &'a Assessment) -> BTreeSet<&'a Address> {
+/// What a run is about now, in order of the addresses, each once.
+fn open<'a>(
+    input: &'a TurnInput<'_>,
+    plan: &'a Plan,
+    known: KnownSteps<'a>,
+    verdicts: &'a Assessment<'_>,
+) -> Vec<Open<'a>> {
     let begun = verdicts.begun(input);
     let begun = begun.flat_map(|(_, begun)| std::iter::once(&begun.address).chain(&begun.final_snapshot));
     let waiting = plan.waiting.iter().filter(|waiting| waiting.ends_by_itself()).map(Blocker::address);
-    plan.steps.iter().map(|step| step.op.address()).chain(waiting).chain(begun).collect()
+    let others = known.others(plan).map(|step| step.op.address()).chain(waiting).chain(begun);
+    let missing = known.missing().map(|address| Open { address, is_missing: true });
+    let mut open: Vec<Open<'a>> =
+        missing.chain(others.map(|address| Open { address, is_missing: false })).collect();
+    // The stable sort finds the long runs that are in order already. What is known to be missing stays before what is not.
+    open.sort_by_key(|one| one.address);
+    open.dedup_by_key(|one| one.address);
+    open
 }

@@ -6,27 +6,28 @@
 //! turn that rests on a record that has gone on is dropped. Assumes: the store refuses writers without the current lease.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::calls::call_all;
-use super::events::{intent, outcomes};
+use super::events::{closing, intent, opening, outcomes, revision};
 use super::guard::Guard;
 use super::job::{Begins, DriveError, Environment, Job, Watch};
 use super::look::{OBSERVE_TRIES_MAX, Sight, look, quotas, scope_of, wait_until};
-use super::retry::{Begin, left, next_run};
+use super::resume::{begin, is_end, up_to_date};
+use super::retry::{Begin, next_run};
 use super::schedule::Call;
-use super::session::{CurrentRun, Kept};
+use super::session::Kept;
 use super::turn::{self, QUIET_MAX, Turn, TurnInput};
-use crate::ledger::{self, Failing, Ledger};
-use crate::planning;
+use crate::ledger::Failing;
 use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::observed::Inventory;
-use rgctl_model::ports::{CloudError, Store, StoreError};
+use rgctl_model::ports::{CloudError, StoreError};
 use rgctl_model::rules::RecordedRules;
-use rgctl_model::scope::Scope;
 use rgctl_schema::names::RunId;
 use rgctl_schema::time::Moment;
 
+pub use super::resume::read;
 pub use super::session::Session;
 
 /// What one turn came to.
@@ -119,54 +120,6 @@ pub async fn keep_lease(environment: &Environment<'_>, session: &mut Session) ->
     }
     guard.read_inbox(environment).await;
     Ok(renewed?)
-}
-
-/// Begins from the record.
-async fn begin(environment: &Environment<'_>, job: &Job<'_>, scope: Scope) -> Result<Kept, DriveError> {
-    let now = environment.clock.now();
-    let mut ledger = read(environment.store, &scope).await?;
-    let goes_on = job.begins == Begins::Due && ledger.open_for() == Some(job.purpose);
-    let open = ledger.open.clone().filter(|open| goes_on || open.id == *job.run);
-    let run = if let Some(open) = open {
-        ledger.go_on(job.owner, now);
-        CurrentRun::resumed(job, &ledger, &open)
-    } else {
-        ledger.inherit(now);
-        CurrentRun::new(job, &ledger, now)
-    };
-    ledger.claims.record = Some(environment.store.identity(&scope).await?);
-    let decisions = environment.store.standing(&scope).await?;
-    let held_out = decisions.held_out();
-    Ok(Kept { scope, ledger, held_out, decisions, guard: None, run, watched: None, is_over: false })
-}
-
-/// What the record of a scope adds up to: from its checkpoint on, where there is one.
-pub async fn read(store: &dyn Store, scope: &Scope) -> Result<Ledger, StoreError> {
-    let (checkpoint, mut entries) = store.resume(scope, ledger::VERSION).await?;
-    let mut ledger = match checkpoint.map(|checkpoint| Ledger::from_checkpoint(&checkpoint)) {
-        None => Ledger::default(),
-        Some(Some(ledger)) => ledger,
-        Some(None) => {
-            entries = store.entries(scope, 0).await?;
-            Ledger::default()
-        }
-    };
-    ledger.fold(&entries);
-    Ok(ledger)
-}
-
-/// Whether the record ends where we believe.
-async fn is_end(environment: &Environment<'_>, kept: &Kept) -> Result<bool, StoreError> {
-    let (seq, hash) = environment.store.head(&kept.scope).await?;
-    Ok((seq, hash.as_str()) == (kept.ledger.last_seq, kept.ledger.last_hash.as_str()))
-}
-
-/// Goes on from the turn before. Without a lease somebody else may have written: then it begins anew.
-async fn up_to_date(environment: &Environment<'_>, job: &Job<'_>, kept: Kept) -> Result<Kept, DriveError> {
-    if kept.guard.is_some() {
-        return Ok(kept);
-    }
-    if is_end(environment, &kept).await? { Ok(kept) } else { begin(environment, job, kept.scope).await }
 }
 
 struct Step<'a> {
@@ -349,8 +302,7 @@ impl Step<'_> {
 
     /// Reads the account's quotas where something is about to grow for the first time; whether there was anything to read.
     async fn read_quotas(&mut self, turn: &Turn, inventory: &Inventory, watch: &mut dyn Watch) -> bool {
-        let mut regions = planning::regions_that_grow(&turn.plan.steps);
-        regions.retain(|region| !self.kept.run.read.contains(region));
+        let regions: BTreeSet<_> = turn.grows.difference(&self.kept.run.read).cloned().collect();
         if regions.is_empty() {
             return false;
         }
@@ -432,9 +384,9 @@ impl Step<'_> {
     ) -> Result<Reconciled, DriveError> {
         let mut events = Vec::new();
         if self.kept.is_open() {
-            events.extend(self.revision(&turn));
+            events.extend(revision(self.job, &self.kept.ledger, &turn));
         } else if self.has_work(&turn) {
-            events.push(self.opening(&turn));
+            events.push(opening(self.job, &turn));
         }
         events.extend(turn.record.iter().cloned());
         events.extend(turn.calls.iter().map(intent));
@@ -451,34 +403,12 @@ impl Step<'_> {
         events.extend(answered);
         let outcome = turn.outcome.map(|outcome| self.told(outcome));
         if let Some(outcome) = outcome.filter(|_| self.kept.is_open()) {
-            let closing = [self.closing(outcome, &turn, inventory)];
+            let closing = [closing(self.job, self.kept, outcome, (&turn, inventory))];
             self.append(guard, &closing).await?;
             events.extend(closing);
             self.keep_checkpoint(guard).await;
         }
         Ok(self.reconciled(turn, events, outcome))
-    }
-
-    fn opening(&self, turn: &Turn) -> Event {
-        Event::Opened {
-            purpose: self.job.purpose,
-            policy: self.job.policy.clone(),
-            desired: self.job.desired.fingerprint.clone(),
-            steps: turn.plan.steps.len(),
-            rules: Some(RecordedRules::of(&self.job.desired.rules)),
-        }
-    }
-
-    /// The line that tells that something else is wanted, or may be done, than the record says.
-    fn revision(&self, turn: &Turn) -> Option<Event> {
-        let (job, rules) = (self.job, RecordedRules::of(&self.job.desired.rules));
-        let is_so = self.kept.ledger.is_wanted(job.purpose, job.policy, &job.desired.fingerprint, &rules);
-        (!is_so).then(|| Event::Revised {
-            policy: job.policy.clone(),
-            desired: job.desired.fingerprint.clone(),
-            steps: turn.plan.steps.len(),
-            rules,
-        })
     }
 
     /// Whoever reads the record next begins here. Without it, it is read from further back.
@@ -487,15 +417,6 @@ impl Step<'_> {
         if let Err(error) = self.environment.store.put_checkpoint(&guard.lease(), &checkpoint).await {
             tracing::warn!(%error, "no checkpoint could be written");
         }
-    }
-
-    fn closing(&self, outcome: Outcome, last: &Turn, inventory: &Inventory) -> Event {
-        let mut summary = last.summary(self.kept.run.calls);
-        if let Some(who) = self.kept.run.yields_to.as_ref().filter(|_| outcome == Outcome::Stopped) {
-            summary = format!("yielded to {who}; {summary}");
-        }
-        let left = (outcome == Outcome::Blocked).then(|| left(self.job, &self.kept.ledger, inventory));
-        Event::Closed { outcome, summary, left }
     }
 
     /// How the run ends, for people.

@@ -1,25 +1,19 @@
 //! Which steps are begun now.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::agreed::{Agreed, only_adds};
 use super::assess::Assessment;
 use super::input::TurnInput;
-use super::late::LateCalls;
+use super::room::{Room, changes_all, disturbs, plane};
 use crate::gate;
 use crate::ledger::StepStatus;
-use crate::planning::tables;
+use crate::planning::{KnownSteps, tables};
 use rgctl_model::address::Address;
-use rgctl_model::kinds::KindId;
-use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::observed::Observed;
-use rgctl_model::plan::{Answer, Blocker, Op, Plan, Step, Verb};
-use rgctl_model::quota::OverQuota;
+use rgctl_model::plan::{Answer, Op, Plan, Step, Verb};
 use rgctl_schema::digest::sha256_hex;
-use rgctl_schema::names::{Name, RegionId, StepId, Token};
-use rgctl_schema::phase::{Phase, Role};
-use rgctl_schema::table::Change;
+use rgctl_schema::names::{StepId, Token};
+use rgctl_schema::phase::Phase;
 use rgctl_schema::time::Moment;
 
 /// A call to make.
@@ -70,16 +64,25 @@ pub(super) struct ScheduledCalls {
 pub(super) fn choose(
     input: &TurnInput<'_>,
     plan: &Plan,
-    verdicts: &Assessment,
+    known: KnownSteps<'_>,
+    verdicts: &Assessment<'_>,
     broken: &[Address],
 ) -> ScheduledCalls {
     if plan.steps.is_empty() {
         return ScheduledCalls::default();
     }
-    let mut room = Room::new(input, plan, verdicts, broken);
+    let mut room = Room::new(input, (plan, known), verdicts, broken);
     let agreed = input.agreed.map(Agreed::of);
     let mut choice = ScheduledCalls::default();
-    for step in &plan.steps {
+    for (place, step) in plan.steps.iter().enumerate() {
+        if known.stands_behind(place) && agreed.is_none() && room.says_nothing_else(step) {
+            debug_assert!(
+                matches!(room.assess(input, verdicts, None, step), Readiness::Behind),
+                "more is to be said of {}",
+                step.id
+            );
+            continue;
+        }
         match room.assess(input, verdicts, agreed.as_ref(), step) {
             Readiness::Begin => {
                 room.take(step);
@@ -123,110 +126,19 @@ enum Readiness {
     Held(String),
 }
 
-struct Room<'a> {
-    plan: &'a Plan,
-    /// The steps of the plan, by name; made when it is asked for, which is seldom.
-    planned: OnceCell<BTreeSet<&'a StepId>>,
-    verdicts: &'a Assessment,
-    /// Members that are seen, by parent; made when it is asked for, once for however many that go.
-    members: OnceCell<BTreeMap<Address, Vec<(&'a Address, &'a Observed)>>>,
-    /// Objects in transition, beside those with a step under way.
-    taken: BTreeSet<Address>,
-    /// Parents of which a member is being disturbed, or is about to be.
-    disturbed: BTreeSet<Address>,
-    /// By parent, a member that may not serve, and that time does not make well.
-    broken: BTreeMap<Address, &'a Address>,
-    /// By member of a global object, that object and its other members.
-    fellows: BTreeMap<Address, Vec<Address>>,
-    /// Global objects with their primaries.
-    globals: Vec<(Address, Address)>,
-    under_way: BTreeMap<(RegionId, Endpoint), usize>,
-    /// Calls of this turn.
-    calls: BTreeMap<(RegionId, Endpoint), usize>,
-    /// What of the plan would exceed a quota.
-    over_quota: &'a [OverQuota],
-    /// Calls that may still arrive.
-    late: LateCalls<'a>,
-    input: &'a TurnInput<'a>,
-}
-
-impl<'a> Room<'a> {
-    fn new(
-        input: &'a TurnInput<'a>,
-        plan: &'a Plan,
-        verdicts: &'a Assessment,
-        broken: &'a [Address],
-    ) -> Self {
-        let mut room = Self {
-            plan,
-            planned: OnceCell::new(),
-            members: OnceCell::new(),
-            verdicts,
-            taken: BTreeSet::new(),
-            disturbed: BTreeSet::new(),
-            broken: BTreeMap::new(),
-            fellows: fellows(input),
-            globals: globals(input),
-            under_way: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            over_quota: &plan.over_quota,
-            late: LateCalls::of(input),
-            input,
-        };
-        for waiting in &plan.waiting {
-            let says_nothing = matches!(
-                waiting,
-                Blocker::Retained { .. } | Blocker::OtherKey { .. } | Blocker::HeldOut { .. }
-            );
-            if !says_nothing {
-                room.taken.insert(waiting.address().clone());
-            }
-        }
-        let beside = plan.steps.iter().filter_map(|step| Some((step, step.op.beside()?)));
-        let is_out = |(step, _): &(&Step, Address)| verdicts.under_way.contains_key(&step.id);
-        room.taken.extend(beside.filter(is_out).map(|(_, beside)| beside));
-        for (_, begun) in verdicts.begun(input) {
-            *room.under_way.entry(plane(&begun.address)).or_default() += 1;
-            if matches!(begun.word.as_str(), "modify" | "delete")
-                || tables::of(begun.address.kind).takes_failover
-            {
-                room.disturb(&begun.address);
-            }
-        }
-        for waiting in &plan.waiting {
-            if let Blocker::Transition { address, phase: Phase::Busy { .. } | Phase::Deleting, .. } = waiting
-            {
-                room.disturb(address);
-            }
-        }
-        for address in broken {
-            if let Some(parent) = room.parent(address).filter(|parent| !parent.kind.facts().is_global) {
-                room.broken.insert(parent, address);
-            }
-        }
-        room
-    }
-
-    fn disturb(&mut self, address: &Address) {
-        if let Some(parent) = self.parent(address) {
-            self.disturbed.insert(parent);
-        }
-    }
-
-    fn parent(&self, address: &Address) -> Option<Address> {
-        let parent = address.kind.facts().parent?;
-        let attrs = match (self.input.inventory.seen.get(address), self.input.desired.nodes.get(address)) {
-            (Some(seen), _) => &seen.attrs,
-            (None, Some(node)) => &node.attrs,
-            (None, None) => return None,
-        };
-        Some(Address::new(address.region.clone(), parent.kind, Name::new(attrs.text(parent.field)?).ok()?))
+impl Room<'_> {
+    /// Whether a step that makes what was never there, and stands behind what it needs, is no more than that. Most steps of
+    /// a large plan are, and need no further look.
+    fn says_nothing_else(&self, step: &Step) -> bool {
+        self.late.is_empty()
+            && (self.verdicts.failed.is_empty() || !self.verdicts.failed.contains_key(&step.id))
+            && (self.verdicts.retry_at.is_empty() || !self.verdicts.retry_at.contains_key(&step.id))
     }
 
     fn assess(
         &self,
         input: &TurnInput<'_>,
-        verdicts: &Assessment,
+        verdicts: &Assessment<'_>,
         agreed: Option<&Agreed<'_>>,
         step: &Step,
     ) -> Readiness {
@@ -247,7 +159,7 @@ impl<'a> Room<'a> {
         {
             return Readiness::Held("it is not in the plan that was agreed to: make a new plan".to_owned());
         }
-        let is_out = || verdicts.under_way.contains_key(&step.id);
+        let is_out = || verdicts.is_under_way(&step.id);
         // Also of what stands behind others: a person is told of each step that waits for its time.
         if let Answer::Wait { until, why } = answer {
             return if is_out() { Readiness::Behind } else { Readiness::Later(until, why) };
@@ -333,27 +245,13 @@ impl<'a> Room<'a> {
         if let Some(parent) = &parent
             && disturbs(&step.op)
             && !self.is_leaving(parent)
-            && self.disturbed.contains(parent)
+            && self.is_disturbed(parent)
         {
             return true;
         }
         tables::of(address.kind).exclusive_with_members
             && !matches!(step.op, Op::Create { .. })
-            && self.disturbed.contains(address)
-    }
-
-    /// Who joins a global object is fed by its primary, which must be at rest.
-    fn joins_what_is_taken(&self, op: &Op) -> bool {
-        let Op::Create { address, attrs, .. } = op else { return false };
-        let (Some(kind), Some(name)) = (address.kind.global_kind(), attrs.joins()) else { return false };
-        self.globals
-            .iter()
-            .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
-            .any(|(global, primary)| self.is_taken(global) || self.is_taken(primary))
-    }
-
-    fn fellows_of(&self, address: &Address) -> impl Iterator<Item = &Address> {
-        self.fellows.get(address).into_iter().flatten()
+            && self.is_disturbed(address)
     }
 
     /// A broken member is no member that serves while another one is out. Where a third one serves, the step goes on: it
@@ -389,24 +287,6 @@ impl<'a> Room<'a> {
             && others().any(|(_, seen)| seen.facts.phase == Phase::Creating)
     }
 
-    /// The members of a parent that are seen, but for one.
-    fn others_of<'b>(
-        &'b self,
-        parent: &Address,
-        but: &'b Address,
-    ) -> impl Iterator<Item = (&'a Address, &'a Observed)> + use<'a, 'b> {
-        let members = self.members.get_or_init(|| {
-            let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for (address, seen) in &self.input.inventory.seen {
-                if let Some(parent) = self.parent(address) {
-                    members.entry(parent).or_default().push((address, seen));
-                }
-            }
-            members
-        });
-        members.get(parent).into_iter().flatten().copied().filter(move |(other, _)| *other != but)
-    }
-
     /// Who takes the write role over must be able to: it may be busy with a change outside rgctl.
     fn waits_for_successor(&self, step: &Step) -> bool {
         let Op::Act { address, verb: Verb::Failover { to: Some(to) } } = &step.op else { return false };
@@ -414,11 +294,6 @@ impl<'a> Room<'a> {
         let successor = Address::new(address.region.clone(), kind, to.clone());
         let seen = self.input.inventory.seen.get(&successor);
         self.is_taken(&successor) || seen.is_some_and(|seen| seen.facts.phase.is_transitional())
-    }
-
-    /// A parent that is itself being removed has no service to protect.
-    fn is_leaving(&self, parent: &Address) -> bool {
-        self.input.destroys() || !self.input.desired.nodes.contains_key(parent)
     }
 
     /// The first object that must be ready before this one is made, and is not.
@@ -434,17 +309,6 @@ impl<'a> Room<'a> {
         node.needs.iter().find(|address| !is_ready(address)).cloned()
     }
 
-    /// Whether the step that makes an object is not done.
-    fn is_open(&self, missing: &Address) -> bool {
-        let creation = StepId(format!("create {missing}").into());
-        let planned = self.planned.get_or_init(|| self.plan.steps.iter().map(|step| &step.id).collect());
-        planned.contains(&creation) || self.verdicts.under_way.contains_key(&creation)
-    }
-
-    fn is_taken(&self, address: &Address) -> bool {
-        self.taken.contains(address) || self.verdicts.taken.contains(address)
-    }
-
     fn unready(&self, missing: &Address) -> Readiness {
         match self.input.inventory.seen.get(missing).map(|seen| &seen.facts.phase) {
             Some(phase) if phase.is_transitional() || phase.is_ready() => Readiness::Behind,
@@ -455,80 +319,6 @@ impl<'a> Room<'a> {
             }
             None => Readiness::Held(format!("it needs {missing}, which does not exist")),
         }
-    }
-
-    fn take(&mut self, step: &Step) {
-        let address = step.op.address().clone();
-        let plane = plane(&address);
-        *self.calls.entry(plane.clone()).or_default() += 1;
-        *self.under_way.entry(plane).or_default() += 1;
-        if disturbs(&step.op) {
-            self.disturb(&address);
-        }
-        if changes_all(&step.op) {
-            let fellows: Vec<Address> = self.fellows_of(&address).cloned().collect();
-            self.taken.extend(fellows);
-        }
-        self.taken.extend(step.op.beside());
-        self.taken.insert(address);
-    }
-}
-
-/// By member of a global object, that object and its other members: those that are listed, and those that are meant to be.
-fn fellows(input: &TurnInput<'_>) -> BTreeMap<Address, Vec<Address>> {
-    let mut groups: BTreeMap<(KindId, String), BTreeSet<Address>> = BTreeMap::new();
-    for (global, seen) in input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().is_global) {
-        let Some(kind) = global.kind.member_kind() else { continue };
-        let group = groups.entry((global.kind, global.name.to_string())).or_default();
-        group.insert(global.clone());
-        let members = seen.facts.members.iter();
-        group.extend(members.map(|one| Address::new(one.region.clone(), kind, one.name.clone())));
-    }
-    for (address, node) in &input.desired.nodes {
-        if let Some(kind) = address.kind.global_kind()
-            && let Some(name) = node.attrs.joins()
-        {
-            groups.entry((kind, name)).or_default().insert(address.clone());
-        }
-    }
-    let mut fellows: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
-    for group in groups.values() {
-        for address in group {
-            let others = group.iter().filter(|other| *other != address).cloned();
-            fellows.entry(address.clone()).or_default().extend(others);
-        }
-    }
-    fellows
-}
-
-/// Global objects with their primaries, as far as these are seen.
-fn globals(input: &TurnInput<'_>) -> Vec<(Address, Address)> {
-    let mut globals = Vec::new();
-    for (global, seen) in input.inventory.seen.iter().filter(|(address, _)| address.kind.facts().is_global) {
-        let writer = seen.facts.members.iter().find(|member| member.role == Role::Writer);
-        if let (Some(kind), Some(writer)) = (global.kind.member_kind(), writer) {
-            let primary = Address::new(writer.region.clone(), kind, writer.name.clone());
-            globals.push((global.clone(), primary));
-        }
-    }
-    globals
-}
-
-/// Whether a change is one of all members of a global object: they have it in common, and must all be at rest.
-fn changes_all(op: &Op) -> bool {
-    matches!(op, Op::Modify { changes, .. } if changes.iter().any(|change| change.common))
-}
-
-/// The control plane that takes a call, with a rate of its own.
-fn plane(address: &Address) -> (RegionId, Endpoint) {
-    (address.region.clone(), address.kind.facts().endpoint)
-}
-
-fn disturbs(op: &Op) -> bool {
-    match op {
-        Op::Delete { .. } | Op::Act { .. } => true,
-        Op::Modify { .. } => op.change() >= Change::Restart,
-        Op::Create { .. } | Op::Tag { .. } => false,
     }
 }
 

@@ -1,16 +1,16 @@
 //! One turn of the engine: everything known goes in, everything to do comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::motion::{Motion, Wait};
 use super::{assess, late, progress, quiet, schedule};
-use crate::planning::{self, Figures, Memory, PlanInput, Unpriced};
+use crate::planning::{self, Figures, KnownSteps, Memory, PlanInput, Unpriced};
 use rgctl_model::address::Address;
 use rgctl_model::choices::Choices;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Blocker, Plan};
-use rgctl_schema::names::StepId;
+use rgctl_schema::names::{RegionId, StepId};
 use rgctl_schema::time::{Moment, Span};
 
 pub use super::input::TurnInput;
@@ -37,6 +37,8 @@ pub struct Turn {
     pub youngest: Moment,
     /// The plan as it is now: what is left to do. It is not priced.
     pub plan: Plan,
+    /// Regions in which its steps make or grow something.
+    pub grows: BTreeSet<RegionId>,
     /// Steps under way, with what they wait for.
     pub under_way: BTreeMap<StepId, String>,
     /// What is waited for beyond the usual, by step or by object: what is tried again, what is not seen, what takes longer
@@ -112,16 +114,17 @@ pub fn turn_after(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
 }
 
 fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
-    let Planned { plan, broken, is_again } = planned(input, memory);
-    let mut verdicts = assess::assess(input, &plan);
-    let mut choice = schedule::choose(input, &plan, &verdicts, &broken);
+    let Planned { plan, broken, is_again, is_known } = planned(input, memory);
+    let known = if is_known { memory.known_steps() } else { KnownSteps::NOTHING };
+    let mut verdicts = assess::assess(input, &plan, known);
+    let mut choice = schedule::choose(input, &plan, known, &verdicts, &broken);
     let unseen = verdicts.unseen.iter();
     choice.held.extend(unseen.map(|(step, why)| HeldStep {
         step: step.clone(),
         why: why.clone(),
         is_refused: false,
     }));
-    let chosen = Choices::of(&plan).beyond(&input.ledger.choices);
+    let chosen = Choices::among(known.others(&plan)).beyond(&input.ledger.choices);
     // On record before the first call, and only with one: a run that begins nothing chooses nothing.
     if !choice.calls.is_empty() && !chosen.is_empty() {
         verdicts.record.push(Event::Chosen { choices: chosen });
@@ -130,7 +133,7 @@ fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
         let gone = input.looked().told_after(&verdicts.record);
         verdicts.record.extend(gone);
     }
-    let motion = progress::after(input, &plan, &verdicts);
+    let motion = progress::after(input, &plan, known, &verdicts);
     let mut waits = progress::waits(&motion, input, &plan, &verdicts);
     waits.extend(late::waits(input, &choice.late));
 
@@ -157,12 +160,13 @@ fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
         has_more: choice.has_no_room,
         due,
         youngest,
-        under_way: verdicts.under_way,
+        under_way: verdicts.under_way.into_iter().collect(),
         waits,
         motion,
         stalled,
         held: choice.held,
         later: choice.later,
+        grows: known.regions_that_grow(&plan),
         plan,
         outcome,
     }
@@ -175,6 +179,8 @@ struct Planned {
     broken: Vec<Address>,
     /// Whether nothing has happened since the turn before, which had nothing to do.
     is_again: bool,
+    /// Whether the memory knows its steps.
+    is_known: bool,
 }
 
 fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
@@ -199,7 +205,7 @@ fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
     if input.purpose == Purpose::TakeOver {
         let seen: Vec<_> = input.inventory.seen.iter().collect();
         let plan = planning::take_over(&ask, input.gives_up());
-        return Planned { plan, broken: planning::broken(&seen), is_again: false };
+        return Planned { plan, broken: planning::broken(&seen), is_again: false, is_known: false };
     }
     let again = quiet::again(input, memory);
     let is_again = again.is_some();
@@ -209,7 +215,7 @@ fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
         plan
     });
     debug_assert_eq!(plan, planning::plan(&ask), "what was kept from the turn before is not so any more");
-    Planned { plan, broken: memory.broken().to_vec(), is_again }
+    Planned { plan, broken: memory.broken().to_vec(), is_again, is_known: !is_again }
 }
 
 /// Why nothing more is waited for, if nothing has moved for too long. What can be called now is called first: the
@@ -217,7 +223,7 @@ fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
 fn stalled(
     input: &TurnInput<'_>,
     motion: &Motion,
-    verdicts: &assess::Assessment,
+    verdicts: &assess::Assessment<'_>,
     choice: &schedule::ScheduledCalls,
 ) -> Option<String> {
     let still = motion.still_for(input.now);
@@ -228,7 +234,7 @@ fn stalled(
 }
 
 /// What a run leaves that ends although something is still waited for.
-fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment) -> Vec<HeldStep> {
+fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment<'_>) -> Vec<HeldStep> {
     let under_way = verdicts.under_way.iter().map(|(id, what)| (id.clone(), format!("waiting for: {what}")));
     let put_off = verdicts.put_off.iter().map(|(id, wait)| (id.clone(), format!("waiting: {}", wait.why)));
     under_way
@@ -248,7 +254,7 @@ fn unfinished(waits: &BTreeMap<String, Wait>, verdicts: &assess::Assessment) -> 
 fn outcome(
     input: &TurnInput<'_>,
     plan: &Plan,
-    verdicts: &assess::Assessment,
+    verdicts: &assess::Assessment<'_>,
     choice: &schedule::ScheduledCalls,
 ) -> Option<Outcome> {
     if !choice.calls.is_empty() {

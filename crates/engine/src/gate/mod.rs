@@ -15,7 +15,7 @@ pub mod times;
 
 use std::collections::BTreeSet;
 
-use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step};
+use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Steps};
 use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
@@ -159,7 +159,7 @@ fn times(step: &Step, asked: &GateInput<'_>) -> Answer {
 }
 
 /// Asks about every step of a plan.
-pub fn answer_all(steps: &mut [Step], asked: &GateInput<'_>) {
+pub fn answer_all(steps: &mut Steps, asked: &GateInput<'_>) {
     for step in steps.iter_mut() {
         step.answer = authorise(step, asked);
     }
@@ -167,7 +167,7 @@ pub fn answer_all(steps: &mut [Step], asked: &GateInput<'_>) {
 }
 
 /// Replacing something is one piece of work: nothing of it is deleted when what would take its place may not be made.
-fn hold_replacements(steps: &mut [Step]) {
+fn hold_replacements(steps: &mut Steps) {
     let is_part = |step: &Step| step.disturbs == Disturbance::Replacement || step.is_remade();
     let is_not_to_be = |answer: &Answer| matches!(answer, Answer::No { .. } | Answer::HeldOut { .. });
     let key = |step: &Step| (step.store.clone(), step.op.address().region.clone());

@@ -68,6 +68,11 @@ pub fn in_force(rules: &[Rules], now: Moment) -> Vec<String> {
     frozen.collect()
 }
 
+/// Whether there is a freeze, at whatever time, that stops also what only adds. No window does.
+pub fn may_stop_growth(rules: &[Rules]) -> bool {
+    rules.iter().flat_map(|rules| &rules.calendar).any(|entry| entry.freeze == Freeze::Hard)
+}
+
 impl TimeBounds<'_> {
     /// Until when it is held at a moment, and by what.
     fn holds(&self, at: Moment) -> Option<(Moment, String)> {

@@ -19,7 +19,7 @@ const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"]
 const PAUSED: &str = "paused";
 
 /// Describes every step of a plan that is complete.
-pub(super) fn describe(input: &PlanInput<'_>, steps: &mut [Step]) {
+pub(super) fn describe_all(input: &PlanInput<'_>, steps: &mut [Step]) {
     let removals = steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
     let remade: BTreeMap<Address, Total> = removals
         .filter(|step| step.is_remade())
@@ -27,11 +27,12 @@ pub(super) fn describe(input: &PlanInput<'_>, steps: &mut [Step]) {
         .collect();
     let restarts = |step: &Step| matches!(step.op, Op::Modify { .. } | Op::Act { .. });
     let members = if steps.iter().any(restarts) { members(input) } else { BTreeMap::new() };
-    let around = Around { input, remade, members };
-    for step in steps {
-        step.disturbs = around.disturbs(step);
-        step.repairs = around.repairs(step);
-    }
+    Around { input, remade, members }.describe(steps);
+}
+
+/// Describes steps that make what was never there, whatever else is in the plan.
+pub(super) fn describe_new<'s>(input: &PlanInput<'_>, steps: impl Iterator<Item = &'s mut Step>) {
+    Around { input, remade: BTreeMap::new(), members: BTreeMap::new() }.describe(steps);
 }
 
 /// How many members each parent has that serve.
@@ -55,6 +56,13 @@ struct Around<'a, 'b> {
 }
 
 impl Around<'_, '_> {
+    fn describe<'s>(&self, steps: impl IntoIterator<Item = &'s mut Step>) {
+        for step in steps {
+            step.disturbs = self.disturbs(step);
+            step.repairs = self.repairs(step);
+        }
+    }
+
     fn disturbs(&self, step: &Step) -> Disturbance {
         let address = step.op.address();
         match &step.op {

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::waiting::Waiting;
 use rgctl_model::address::Address;
 use rgctl_model::node::Node;
 use rgctl_model::observed::Observed;
@@ -42,7 +43,7 @@ pub(super) struct Draft<'a> {
     by_object: ByObject,
     /// Steps of an object that have no order among each other.
     side_steps: BTreeMap<Address, Vec<StepNo>>,
-    pub waiting: Vec<Blocker>,
+    pub waiting: Waiting,
     pub notes: Vec<String>,
 }
 

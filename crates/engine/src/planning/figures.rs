@@ -16,6 +16,10 @@ pub trait Figures: Send + Sync {
     fn capacity_gib(&self, attrs: &AnyAttrs) -> Option<f64>;
     /// Where the prices come from and how old they are, one line each.
     fn sources(&self) -> Vec<String>;
+    /// Whether no price is known, so that nothing ever costs anything.
+    fn is_unpriced(&self) -> bool {
+        false
+    }
     /// The limit of that name that every account has in a region at first; nothing where nobody knows.
     fn limit(&self, _service: &str, _item: &str, _region: &RegionId) -> Option<u64> {
         None
@@ -39,6 +43,9 @@ impl Figures for NoFigures {
     fn sources(&self) -> Vec<String> {
         Vec::new()
     }
+    fn is_unpriced(&self) -> bool {
+        true
+    }
 }
 
 /// Figures without prices: for a run, which is decided by capacities and limits alone and plans anew very often.
@@ -60,5 +67,8 @@ impl Figures for Unpriced<'_> {
     }
     fn sources(&self) -> Vec<String> {
         Vec::new()
+    }
+    fn is_unpriced(&self) -> bool {
+        true
     }
 }

@@ -3,10 +3,12 @@
 //! **Invariant:** whatever is wanted and is not there, ours, whole and serving is in a step of the plan, or in its health.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::compare::wants_stopped;
 use super::held_out;
 use super::input::PlanInput;
+use super::waiting::{KnownBlocker, Said, Waiting};
 use rgctl_model::address::Address;
 use rgctl_model::health::{Health, HealthIssue, Trouble};
 use rgctl_model::observed::{Gap, Observed};
@@ -16,42 +18,54 @@ use rgctl_schema::phase::Phase;
 
 /// Judges a desired state, an inventory, and what the plan made of them waits for. `others` are the objects that are not known
 /// to be as wanted.
-pub(super) fn judge(input: &PlanInput<'_>, others: &[(&Address, &Observed)], waiting: &[Blocker]) -> Health {
+pub(super) fn judge(input: &PlanInput<'_>, others: &[(&Address, &Observed)], waiting: &Waiting) -> Health {
     let mut troubles = told(input, waiting);
 
     let foreign: BTreeSet<&Address> =
         waiting.iter().filter(|one| matches!(one, Blocker::Foreign { .. })).map(Blocker::address).collect();
     if !input.destroy {
-        troubles.extend(stopped(input, others, &foreign));
-        troubles.extend(half_taken_over(input, &foreign));
+        troubles.extend(stopped(input, others, &foreign).map(Arc::new));
+        troubles.extend(half_taken_over(input, &foreign).into_iter().map(Arc::new));
     }
     with_gaps(input, troubles)
 }
 
 /// What could not be seen, and nothing else: of work that changes nothing of the objects themselves.
-pub(super) fn unseen(input: &PlanInput<'_>, waiting: &[Blocker]) -> Health {
+pub(super) fn unseen(input: &PlanInput<'_>, waiting: &Waiting) -> Health {
     with_gaps(input, told(input, waiting))
 }
 
-fn told(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<HealthIssue> {
-    let told = |one: &Blocker| {
-        let told = issue(input, one.address(), of_waiting(input, one)?, one.to_string());
-        Some(match one {
-            // It has no store of its own.
-            Blocker::ForeignMember { of, .. } => HealthIssue { store: input.store_of(of), ..told },
-            _ => told,
-        })
-    };
-    waiting.iter().filter_map(told).chain(held_out::issues(input, waiting)).collect()
+fn told(input: &PlanInput<'_>, waiting: &Waiting) -> Vec<Arc<HealthIssue>> {
+    let told = waiting.iter_said().filter_map(|(one, said)| match said {
+        Said::AsBefore(issue) => issue.clone(),
+        Said::NotAsked => told_of(input, one).map(Arc::new),
+    });
+    told.chain(held_out::issues(input, waiting.iter()).into_iter().map(Arc::new)).collect()
 }
 
-fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<HealthIssue>) -> Health {
+fn told_of(input: &PlanInput<'_>, one: &Blocker) -> Option<HealthIssue> {
+    let told = issue(input, one.address(), of_waiting(input, one)?, one.to_string());
+    Some(match one {
+        // It has no store of its own.
+        Blocker::ForeignMember { of, .. } => HealthIssue { store: input.store_of(of), ..told },
+        _ => told,
+    })
+}
+
+/// What is told of a wanted object in transition is told alike until it changes.
+pub(super) fn known(input: &PlanInput<'_>, blocker: Blocker) -> KnownBlocker {
+    let issue = told_of(input, &blocker).map(Arc::new);
+    KnownBlocker { blocker: Arc::new(blocker), issue }
+}
+
+fn with_gaps(input: &PlanInput<'_>, mut troubles: Vec<Arc<HealthIssue>>) -> Health {
     let unseen: Vec<Address> = troubles
         .iter()
         .filter(|ailment| ailment.trouble == Trouble::Unseen)
         .filter_map(|ailment| ailment.address.clone())
         .collect();
-    troubles.extend(input.inventory.gaps.iter().filter(|gap| !hides_one(gap, &unseen)).map(of_gap));
+    let gaps = input.inventory.gaps.iter().filter(|gap| !hides_one(gap, &unseen));
+    troubles.extend(gaps.map(of_gap).map(Arc::new));
     Health::of(troubles)
 }
 

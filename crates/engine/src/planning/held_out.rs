@@ -32,7 +32,10 @@ pub(super) fn blockers(input: &PlanInput<'_>) -> Vec<Blocker> {
 }
 
 /// One line for each store in a region, however many objects it has there.
-pub(super) fn issues(input: &PlanInput<'_>, waiting: &[Blocker]) -> Vec<HealthIssue> {
+pub(super) fn issues<'b>(
+    input: &PlanInput<'_>,
+    waiting: impl Iterator<Item = &'b Blocker>,
+) -> Vec<HealthIssue> {
     let mut places: BTreeMap<(&RegionId, Option<StoreName>), (usize, &HoldOut)> = BTreeMap::new();
     for one in waiting {
         if let Blocker::HeldOut { address, hold } = one {
@@ -119,7 +122,7 @@ fn ties(draft: &Draft<'_>) -> BTreeMap<StepNo, Vec<StepNo>> {
 
 /// Marks the steps of a plan that was made before a region was held out, or released.
 pub(super) fn mark_plan(input: &PlanInput<'_>, plan: &mut Plan) {
-    for step in &mut plan.steps {
+    for step in plan.steps.iter_mut() {
         if input.inventory.held_out.is_empty() {
             step.held_out = None;
         } else if step.held_out.is_none() {

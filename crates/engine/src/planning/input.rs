@@ -95,19 +95,19 @@ impl PlanInput<'_> {
 }
 
 /// A wanted object, and a seen one at the same address; at most one of the two is missing.
-pub(super) type Pair<'a> = (Option<&'a Node>, Option<(&'a Address, &'a Arc<Observed>)>);
+pub(super) type Pair<'a> = (Option<(&'a Address, &'a Node)>, Option<(&'a Address, &'a Arc<Observed>)>);
 
 /// Wanted and seen objects side by side, in the order of their addresses. Both lists are sorted, so that nothing needs to
 /// be searched for.
 pub(super) fn side_by_side<'a>(input: &PlanInput<'a>) -> impl Iterator<Item = Pair<'a>> {
-    let mut wanted = input.desired.nodes.values().filter(|_| !input.destroy).peekable();
+    let mut wanted = input.desired.nodes.iter().filter(|_| !input.destroy).peekable();
     let mut seen = input.inventory.seen.iter_shared().peekable();
     std::iter::from_fn(move || {
         let order = match (wanted.peek(), seen.peek()) {
             (None, None) => return None,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(node), Some((address, _))) => node.address.cmp(address),
+            (Some((wanted, _)), Some((address, _))) => wanted.cmp(address),
         };
         let node = if order.is_le() { wanted.next() } else { None };
         let seen = if order.is_ge() { seen.next() } else { None };

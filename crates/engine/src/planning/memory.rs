@@ -9,18 +9,21 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use super::creations::Creations;
 use super::input::PlanInput;
+use super::quotas;
+use super::sharing::{Sharing, Standing};
+use super::waiting::KnownBlocker;
 use crate::gate::Verdicts;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claimed;
 use rgctl_model::observed::Observed;
-use rgctl_model::plan::Plan;
+use rgctl_model::plan::{Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::rules::Rules;
 use rgctl_model::scope::RecordId;
 use rgctl_model::seen::Seen;
 use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, Token};
-use rgctl_schema::phase::Phase;
 
 /// What is kept from plan to plan. Empty before the first one.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +32,8 @@ pub struct Memory {
     found: BTreeMap<Address, Found>,
     /// Objects that the last plan saw broken, in order.
     broken: Vec<Address>,
+    /// The steps that make what is missing, from the second plan on: one that is made once is made faster without.
+    creations: Option<Box<Creations>>,
     /// The last plan, where there was nothing to do and nothing to wait for.
     pub(crate) quiet: Option<Box<Quiet>>,
 }
@@ -69,8 +74,10 @@ pub(super) struct Found {
     /// It is held, so that no other one can ever be taken for it.
     seen: Arc<Observed>,
     token: Option<Token>,
-    /// Whether it is at rest as well: then there is nothing to say of it at all.
-    pub is_quiet: bool,
+    /// How it stood.
+    pub standing: Standing,
+    /// What is waited for of it.
+    pub waits: Option<KnownBlocker>,
 }
 
 impl Memory {
@@ -86,7 +93,19 @@ impl Memory {
         let is_full_of_gone = self.found.len() / 2 > input.inventory.seen.len();
         if basis != self.basis || is_full_of_gone {
             *self = Self { basis, ..Self::default() };
+        } else if self.creations.is_none() && self.basis.is_some() {
+            self.creations = Some(Box::new(Creations::new(input.desired)));
         }
+    }
+
+    /// Begins to sort out which steps can be those of the plan before.
+    pub(super) fn sharing(&mut self, input: &PlanInput<'_>) -> Option<Sharing> {
+        self.creations.as_mut()?.begin(input)
+    }
+
+    /// The steps that make what is missing.
+    pub(super) fn creations(&mut self) -> Option<&mut Creations> {
+        self.creations.as_deref_mut()
     }
 
     /// Goes through what is known, in order of the addresses.
@@ -94,6 +113,7 @@ impl Memory {
         Walk {
             found: self.found.iter().peekable(),
             claimed: input.claims.objects.iter().peekable(),
+            claims: 0,
             is_kept: self.basis.is_some(),
         }
     }
@@ -104,35 +124,104 @@ impl Memory {
         self.broken = broken;
     }
 
+    /// What is known of the steps of the last plan.
+    pub(crate) fn known_steps(&self) -> KnownSteps<'_> {
+        KnownSteps(self.creations.as_deref())
+    }
+
     /// Objects that the last plan saw in a state of failure, or in one that this version does not know, in order.
     pub fn broken(&self) -> &[Address] {
         &self.broken
     }
 }
 
-/// A walk through what is known, beside one through what is seen: nothing needs to be searched for.
+/// What is known of the steps of a plan beside the steps themselves, so that not each of them has to be looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct KnownSteps<'a>(Option<&'a Creations>);
+
+impl<'a> KnownSteps<'a> {
+    /// Of a plan that was made without a memory nothing is known.
+    pub const NOTHING: Self = Self(None);
+
+    /// Missing objects that were never there, each with one step, which makes it; in order.
+    pub fn missing(self) -> impl Iterator<Item = &'a Address> {
+        self.0.into_iter().flat_map(Creations::missing)
+    }
+
+    /// The step that makes such an object.
+    pub fn creation_of(self, address: &Address) -> Option<&'a Step> {
+        self.0?.step_for(address)
+    }
+
+    /// The object that the step at a place makes, where it is such an object.
+    pub fn made_at(self, place: usize) -> Option<&'a Address> {
+        self.0?.made_at(place)
+    }
+
+    /// All other steps of the plan.
+    pub fn others(self, plan: &'a Plan) -> impl Iterator<Item = &'a Step> {
+        let others = plan.steps.iter().enumerate().filter(move |(place, _)| self.made_at(*place).is_none());
+        others.map(|(_, step)| step)
+    }
+
+    /// The regions in which steps of the plan make or grow something.
+    pub fn regions_that_grow(self, plan: &'a Plan) -> BTreeSet<RegionId> {
+        let mut regions = quotas::regions_that_grow(self.others(plan));
+        regions.extend(self.0.map(Creations::regions).into_iter().flatten());
+        regions
+    }
+
+    /// Whether the step at a place makes such an object, nobody forbids it, and something that it needs is missing or in
+    /// transition.
+    pub fn stands_behind(self, place: usize) -> bool {
+        self.0.is_some_and(|creations| creations.stands_behind(place))
+    }
+}
+
+/// A walk through what is known, beside one through what is wanted and seen: nothing needs to be searched for.
 pub(super) struct Walk<'a> {
     found: Peekable<btree_map::Iter<'a, Address, Found>>,
     claimed: Peekable<btree_map::Iter<'a, Address, Claimed>>,
+    /// How many of those that were asked for are on record.
+    claims: usize,
     is_kept: bool,
 }
 
 impl<'a> Walk<'a> {
-    /// What is known of an object. Objects are asked for in order of their addresses, each once.
-    pub fn recall(&mut self, address: &Address, seen: &Arc<Observed>) -> Option<&'a Found> {
+    /// What the record knows of an object. Objects are asked for in order of their addresses, each once.
+    pub fn claimed(&mut self, address: &Address) -> Option<&'a Claimed> {
+        let claimed = value_at(&mut self.claimed, address);
+        self.claims += usize::from(claimed.is_some());
+        claimed
+    }
+
+    /// Whether the record knows an object that was not asked for.
+    pub fn knows_others(&self, input: &PlanInput<'_>) -> bool {
+        self.claims < input.claims.objects.len()
+    }
+
+    /// What is known of an object, in the same order.
+    pub fn recall(
+        &mut self,
+        address: &Address,
+        seen: &Arc<Observed>,
+        claimed: Option<&Claimed>,
+    ) -> Option<&'a Found> {
         let found = value_at(&mut self.found, address).filter(|found| Arc::ptr_eq(&found.seen, seen))?;
-        (found.token.as_ref() == self.token(address)).then_some(found)
+        (found.token.as_ref() == claimed.and_then(Claimed::token)).then_some(found)
     }
 
     /// What there is to know of an object that was found to be ours and to differ in nothing.
-    pub fn note(&mut self, address: &Address, seen: &Arc<Observed>) -> Option<(Address, Found)> {
-        let is_quiet = seen.facts.phase == Phase::Ready && seen.pending.is_none();
-        let token = self.token(address).cloned();
-        self.is_kept.then(|| (address.clone(), Found { seen: Arc::clone(seen), token, is_quiet }))
-    }
-
-    fn token(&mut self, address: &Address) -> Option<&'a Token> {
-        value_at(&mut self.claimed, address).and_then(Claimed::token)
+    pub fn note(
+        &self,
+        address: &Address,
+        seen: &Arc<Observed>,
+        claimed: Option<&Claimed>,
+        waits: Option<KnownBlocker>,
+    ) -> Option<(Address, Found)> {
+        let standing = Standing::of(&seen.facts.phase);
+        let token = claimed.and_then(Claimed::token).cloned();
+        self.is_kept.then(|| (address.clone(), Found { seen: Arc::clone(seen), token, standing, waits }))
     }
 }
 

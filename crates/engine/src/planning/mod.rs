@@ -10,6 +10,8 @@
 
 mod compare;
 mod cost;
+mod creations;
+mod demands;
 mod difference;
 mod disturb;
 mod draft;
@@ -20,6 +22,8 @@ mod health;
 mod held_out;
 mod hold;
 mod input;
+mod layout;
+mod links;
 mod memory;
 mod order;
 mod outsiders;
@@ -27,18 +31,20 @@ mod primary;
 mod quotas;
 mod removal;
 mod rolling;
+mod sharing;
 pub mod tables;
 mod takeover;
+mod waiting;
 
 use std::collections::BTreeMap;
 
 use crate::gate::{self, Verdicts};
 use rgctl_model::address::Address;
 use rgctl_model::bill::CostRange;
-use rgctl_model::claims::Claims;
-use rgctl_model::node::Desired;
+use rgctl_model::claims::{Claimed, Claims};
+use rgctl_model::node::{Desired, Node};
 use rgctl_model::observed::{Inventory, Observed};
-use rgctl_model::plan::{Answer, PLAN_FORMAT, Plan, Step};
+use rgctl_model::plan::{Answer, PLAN_FORMAT, Plan, Step, Steps};
 use rgctl_model::policy::DestructiveAction;
 use rgctl_model::quota::OverQuota;
 use rgctl_model::rules::Rules;
@@ -51,13 +57,15 @@ pub use effect::transition_p95;
 pub use figures::{Figures, NoFigures, Unpriced};
 pub use input::PlanInput;
 pub use memory::Memory;
-pub(crate) use memory::{Quiet, QuietBasis};
+pub(crate) use memory::{KnownSteps, Quiet, QuietBasis};
 pub use quotas::{known as known_quotas, regions_that_grow};
 pub use takeover::take_over;
 
+use creations::Creations;
 use draft::Draft;
 use input::side_by_side;
-use memory::Found;
+use memory::{Found, Walk};
+use sharing::{Sharing, Standing};
 
 /// Makes the plan.
 ///
@@ -80,11 +88,13 @@ pub fn plan_after(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
 fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
     memory.prepare(input);
     let mut draft = Draft::default();
-    let sorted = sort_out(input, memory, &mut draft);
+    let sharing = memory.sharing(input);
+    let sorted = sort_out(input, memory, sharing, &mut draft);
     memory.keep(sorted.news, broken(&sorted.others));
+    let sharing = sorted.sharing;
     let (unwanted, others) = (sorted.unwanted, sorted.others);
     if !input.destroy {
-        compare::link_needs(input, &mut draft);
+        links::link_needs(input, &mut draft);
         rolling::roll(input, &mut draft);
     }
     removal::remove_unwanted(input, &unwanted, &mut draft);
@@ -105,9 +115,9 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
     let mut notes = std::mem::take(&mut draft.notes);
     let health = health::judge(input, &others, &waiting);
     notes.extend(outsiders::cost(input, &waiting));
-    let mut steps = order::sort(draft);
-    disturb::describe(input, &mut steps);
-    let over_quota = answer(input, &mut steps);
+    let mut own = order::sort(draft);
+    disturb::describe_all(input, &mut own);
+    let (steps, over_quota) = together(input, own, sharing.zip(memory.creations()));
     for gap in &input.inventory.gaps {
         let missing =
             "; `rgctl doctor` says whether a permission is missing, and `rgctl iam-policy` prints the policy";
@@ -135,7 +145,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         made: input.now,
         destroy: input.destroy,
         steps,
-        waiting,
+        waiting: waiting.into_list(),
         health,
         cost: cost::ranges(input),
         prices: if input.destroy { Vec::new() } else { input.figures.sources() },
@@ -160,23 +170,44 @@ struct Sorted<'a> {
     others: Vec<(&'a Address, &'a Observed)>,
     /// What is, since now.
     news: Vec<(Address, Found)>,
+    /// What is missing and has its steps from the plan before.
+    sharing: Option<Sharing>,
 }
 
 /// Compares each wanted object with what is seen of it, but for what is known.
-fn sort_out<'a>(input: &PlanInput<'a>, memory: &Memory, draft: &mut Draft<'a>) -> Sorted<'a> {
-    let (mut sorted, mut known) = (Sorted::default(), memory.walk(input));
+fn sort_out<'a>(
+    input: &PlanInput<'a>,
+    memory: &Memory,
+    sharing: Option<Sharing>,
+    draft: &mut Draft<'a>,
+) -> Sorted<'a> {
+    let mut sorted = Sorted { sharing, ..Sorted::default() };
+    let (mut known, mut numbers) = (memory.walk(input), 0..);
     for pair in side_by_side(input) {
+        // Of each that is wanted.
+        let number = pair.0.and_then(|_| numbers.next()).unwrap_or_default();
         match pair {
-            (Some(node), Some((address, seen))) => match known.recall(address, seen) {
-                Some(found) if found.is_quiet => {}
-                Some(_) => compare::compare_known(address, seen, draft),
-                None if compare::compare(input, node, Some(seen), draft) => {
-                    sorted.news.extend(known.note(address, seen));
+            (Some((_, node)), Some((address, seen))) => {
+                let claimed = known.claimed(address);
+                if let Some(found) = known.recall(address, seen, claimed) {
+                    if let Some(waits) = &found.waits {
+                        draft.waiting.push_known(waits);
+                    }
+                    sorted.stands(number, found.standing);
+                } else if compare::compare(input, node, Some(seen), draft) {
+                    let waits = compare::waits_for(address, seen).map(|one| health::known(input, one));
+                    sorted.stands(number, Standing::of(&seen.facts.phase));
+                    sorted.news.extend(known.note(address, seen, claimed, waits));
+                } else {
+                    sorted.others.push((address, seen));
+                    sorted.differs(number, node, claimed);
                 }
-                None => sorted.others.push((address, seen)),
-            },
-            (Some(node), None) => {
-                compare::compare(input, node, None, draft);
+            }
+            (Some((address, node)), None) => {
+                let claimed = known.claimed(address);
+                if !sorted.shares(number, node, claimed) {
+                    compare::compare(input, node, None, draft);
+                }
             }
             (None, Some((address, seen))) => {
                 sorted.unwanted.push((address, seen));
@@ -185,11 +216,66 @@ fn sort_out<'a>(input: &PlanInput<'a>, memory: &Memory, draft: &mut Draft<'a>) -
             (None, None) => {}
         }
     }
+    sorted.make_the_rest(input, &known, draft);
     sorted
 }
 
+impl<'a> Sorted<'a> {
+    /// Notes how a wanted object stands that is ours and as wanted.
+    fn stands(&mut self, number: usize, standing: Standing) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.stands(number, standing);
+        }
+    }
+
+    /// Notes one about which there is something else to do.
+    fn differs(&mut self, number: usize, node: &Node, claimed: Option<&Claimed>) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.mixes(number, node, claimed);
+        }
+    }
+
+    /// Whether one that is missing may have its step from the plan before.
+    fn shares(&mut self, number: usize, node: &Node, claimed: Option<&Claimed>) -> bool {
+        self.sharing.as_mut().is_some_and(|sharing| sharing.misses(number, node, claimed))
+    }
+
+    /// Compares what is missing after all where something else is to be done in its group.
+    fn make_the_rest(&mut self, input: &PlanInput<'a>, known: &Walk<'_>, draft: &mut Draft<'a>) {
+        let Some(sharing) = &mut self.sharing else { return };
+        let is_removed = |(address, seen): &(&Address, &Observed)| {
+            !address.kind.facts().observe_only && input.owns(address, seen)
+        };
+        if known.knows_others(input) || self.unwanted.iter().any(is_removed) {
+            sharing.mixes_all();
+        }
+        for address in sharing.take_mixed() {
+            if let Some(node) = input.desired.nodes.get(&address) {
+                compare::compare(input, node, None, draft);
+            }
+        }
+    }
+}
+
+/// All steps together, those that are shared and the others, with what is over a quota.
+fn together(
+    input: &PlanInput<'_>,
+    own: Vec<Step>,
+    shared: Option<(Sharing, &mut Creations)>,
+) -> (Steps, Vec<OverQuota>) {
+    let mut own: Steps = own.into_iter().collect();
+    let Some((sharing, creations)) = shared else {
+        let over = answer(input, &mut own);
+        return (own, over);
+    };
+    gate::answer_all(&mut own, &input.asked(&[]));
+    let (mut steps, fit) = creations.make(input, sharing, &own);
+    let over = if fit { Vec::new() } else { answer(input, &mut steps) };
+    (steps, over)
+}
+
 /// Asks the gate about all steps: first without quotas, since only what may be done takes room of one or makes some.
-fn answer(input: &PlanInput<'_>, steps: &mut [Step]) -> Vec<OverQuota> {
+fn answer(input: &PlanInput<'_>, steps: &mut Steps) -> Vec<OverQuota> {
     gate::answer_all(steps, &input.asked(&[]));
     let over = quotas::over_quota(input, steps);
     if !over.is_empty() {

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::draft::{Draft, Left};
+use rgctl_model::address::Address;
 use rgctl_model::plan::Step;
-use rgctl_schema::names::StepId;
+use rgctl_schema::names::{RegionId, StepId, StoreName};
 
 /// Sorts steps so that each stands behind those it needs; among free ones by region, then store, then name.
 ///
@@ -44,12 +45,15 @@ pub(super) fn sort(draft: Draft<'_>) -> Vec<Step> {
     order.into_iter().filter_map(|number| left[number].take().map(|one| *one.step)).collect()
 }
 
+/// What free steps are sorted by.
+pub(super) fn key(step: &Step) -> (&RegionId, Option<&StoreName>, &Address, &StepId) {
+    let address = step.op.address();
+    (&address.region, step.store.as_ref(), address, &step.id)
+}
+
 /// Each step's place when nothing needs anything.
 fn ranks(left: &[Left]) -> Vec<usize> {
-    let key = |number: &usize| {
-        let step = &left[*number].step;
-        (&step.op.address().region, &step.store, step.op.address(), &step.id)
-    };
+    let key = |number: &usize| key(&left[*number].step);
     let mut sorted: Vec<usize> = (0..left.len()).collect();
     // The stable sort finds the long runs that are in order already.
     sorted.sort_by(|left, right| key(left).cmp(&key(right)));

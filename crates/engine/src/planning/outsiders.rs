@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::difference::effective_attrs;
 use super::draft::Draft;
 use super::input::PlanInput;
+use super::waiting::Waiting;
 use rgctl_model::address::Address;
 use rgctl_model::claims::OwnershipStatus;
 use rgctl_model::kinds::KindId;
@@ -79,9 +80,9 @@ pub(super) fn lookalikes(input: &PlanInput<'_>, draft: &Draft<'_>) -> Vec<Blocke
 }
 
 /// What they cost, which no sum of the plan has; nothing where it is not known or nothing.
-pub(super) fn cost(input: &PlanInput<'_>, waiting: &[Blocker]) -> Option<String> {
+pub(super) fn cost(input: &PlanInput<'_>, waiting: &Waiting) -> Option<String> {
     let mut total = Total::default();
-    for one in waiting {
+    for one in waiting.iter() {
         if let Blocker::ForeignMember { address, .. } = one
             && let Some(seen) = input.inventory.seen.get(address)
         {

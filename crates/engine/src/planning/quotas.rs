@@ -3,6 +3,7 @@
 //! What shrinks or changes without growing is never over a quota, however much there is. What is over one is told here, and
 //! refused by the gate.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::effective_attrs;
@@ -10,20 +11,20 @@ use super::input::PlanInput;
 use super::tables::quotas::{Quota, bounds_of, quota_of, unit_quota_of, units_of};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::Inventory;
-use rgctl_model::plan::{Answer, Op, Step};
+use rgctl_model::plan::{Answer, Op, Step, Steps};
 use rgctl_model::quota::{AccountQuota, KnownQuota, OverQuota};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Phase;
 
 /// What is counted together: objects or machines of a region, by the catalog's name.
-type Key = (RegionId, &'static str, &'static str);
+pub(super) type Key = (RegionId, &'static str, &'static str);
 
 /// What a plan makes of one quota.
-struct Count<'a> {
-    limit: u64,
+pub(super) struct Count<'a> {
+    pub limit: u64,
     own: bool,
     /// How much there is, less what the plan takes away.
-    base: u64,
+    pub base: u64,
     /// Steps that need more, with how much.
     grows: Vec<(&'a Step, u64)>,
 }
@@ -44,9 +45,9 @@ pub fn known(told: Vec<AccountQuota>, inventory: &Inventory) -> Vec<KnownQuota> 
 }
 
 /// The regions in which steps make or grow something: those whose quotas matter.
-pub fn regions_that_grow(steps: &[Step]) -> BTreeSet<RegionId> {
+pub fn regions_that_grow<'s>(steps: impl IntoIterator<Item = &'s Step>) -> BTreeSet<RegionId> {
     let mut regions: BTreeSet<RegionId> = BTreeSet::new();
-    for step in steps.iter().filter(|step| may_grow(step)) {
+    for step in steps.into_iter().filter(|step| may_grow(step)) {
         if !regions.contains(&step.op.address().region) {
             regions.insert(step.op.address().region.clone());
         }
@@ -69,11 +70,11 @@ fn asks_for_more(step: &Step) -> bool {
 
 /// The quotas that the steps of a plan would exceed: those that the account told, and else the catalog's defaults. What
 /// nobody knows refuses nothing; what the gate refuses already neither takes room nor makes any.
-pub(super) fn over_quota(input: &PlanInput<'_>, steps: &[Step]) -> Vec<OverQuota> {
+pub(super) fn over_quota(input: &PlanInput<'_>, steps: &Steps) -> Vec<OverQuota> {
     if !steps.iter().any(asks_for_more) {
         return Vec::new();
     }
-    let check = QuotaCheck { input, here: Here::of(input.inventory) };
+    let check = QuotaCheck::new(input);
     let mut counts: BTreeMap<Key, Option<Count<'_>>> = BTreeMap::new();
     let mut over = Vec::new();
     let judged = || steps.iter().filter(|step| !matches!(step.answer, Answer::No { .. }));
@@ -149,22 +150,31 @@ impl<'a> Here<'a> {
     }
 }
 
-struct QuotaCheck<'a> {
+pub(super) struct QuotaCheck<'a> {
     input: &'a PlanInput<'a>,
-    here: Here<'a>,
+    /// Counted when it is asked for: where no limit is known, nobody asks.
+    here: OnceCell<Here<'a>>,
 }
 
-impl QuotaCheck<'_> {
+impl<'a> QuotaCheck<'a> {
+    pub(super) const fn new(input: &'a PlanInput<'a>) -> Self {
+        Self { input, here: OnceCell::new() }
+    }
+
+    fn here(&self) -> &Here<'a> {
+        self.here.get_or_init(|| Here::of(self.input.inventory))
+    }
+
     fn own(&self, region: &RegionId, kind: KindId) -> Option<&KnownQuota> {
         self.input.verdicts.quotas.iter().find(|quota| quota.region == *region && quota.kind == kind)
     }
 
-    fn default_of(&self, region: &RegionId, service: &str, item: &str) -> Option<u64> {
+    pub(super) fn default_of(&self, region: &RegionId, service: &str, item: &str) -> Option<u64> {
         self.input.figures.limit(service, item, region)
     }
 
     /// What a step adds to or takes from which quota.
-    fn changes(&self, step: &Step) -> Vec<(KindId, Quota, i64)> {
+    pub(super) fn changes(&self, step: &Step) -> Vec<(KindId, Quota, i64)> {
         let address = step.op.address();
         let seen = self.input.inventory.seen.get(address).map(effective_attrs);
         let units = |attrs: Option<&AnyAttrs>| i64::try_from(attrs.map_or(0, units_of)).unwrap_or(i64::MAX);
@@ -197,7 +207,7 @@ impl QuotaCheck<'_> {
     }
 
     /// How much there is of a quota's objects or machines, and may be.
-    fn count<'b>(&self, region: &RegionId, kind: KindId, quota: Quota) -> Option<Count<'b>> {
+    pub(super) fn count<'b>(&self, region: &RegionId, kind: KindId, quota: Quota) -> Option<Count<'b>> {
         let own = self.own(region, kind);
         let is_of_machines = unit_quota_of(kind).is_some_and(|machines| machines.item == quota.item);
         if own.is_some_and(|own| own.alone && is_of_machines) {
@@ -208,16 +218,16 @@ impl QuotaCheck<'_> {
             told.map_or_else(|| self.default_of(region, quota.service, quota.item), |own| Some(own.limit))?;
         let beside = quota.beside.filter(|_| !told.is_some_and(|own| own.alone));
         let base = if is_of_machines {
-            self.here.units(region, kind)
+            self.here().units(region, kind)
         } else {
-            let seen = self.here.objects(region, std::iter::once(kind).chain(beside));
+            let seen = self.here().objects(region, std::iter::once(kind).chain(beside));
             seen.saturating_add(told.map_or(0, |own| own.others))
         };
         Some(Count { limit, own: told.is_some(), base, grows: Vec::new() })
     }
 
     /// The bounds that one object would exceed.
-    fn too_big(&self, step: &Step) -> Vec<OverQuota> {
+    pub(super) fn too_big(&self, step: &Step) -> Vec<OverQuota> {
         let address = step.op.address();
         if self.own(&address.region, address.kind).is_some_and(|own| own.alone) {
             return Vec::new();

@@ -123,7 +123,7 @@ impl<'a> Successors<'a> {
     pub fn of(input: &PlanInput<'a>) -> Self {
         let (mut ready, mut busy) = (Vec::new(), Vec::new());
         for pair in side_by_side(input) {
-            let (Some(node), Some((address, seen))) = pair else { continue };
+            let (Some((_, node)), Some((address, seen))) = pair else { continue };
             let seen: &Observed = seen;
             let phase = &seen.facts.phase;
             let goes = matches!(phase, Phase::Deleting);

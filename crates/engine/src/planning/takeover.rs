@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::PlanInput;
+use super::waiting::Waiting;
 use super::{effect, health, held_out};
 use rgctl_model::node::{Node, TAG_RECORD};
 use rgctl_model::observed::Observed;
@@ -20,7 +21,8 @@ pub fn take_over(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
 }
 
 fn take_over_of(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
-    let mut waiting = hidden(input);
+    let mut waiting = Waiting::default();
+    waiting.extend(hidden(input));
     waiting.extend(held_out::blockers(input).into_iter().filter(|one| input.is_target(one.address())));
     let found = || {
         let nodes = input.desired.nodes.values().filter(|node| input.is_target(&node.address));
@@ -42,7 +44,7 @@ fn take_over_of(input: &PlanInput<'_>, from: Option<&RecordId>) -> Plan {
             .map(|(node, seen)| tag(input, node, seen, from))
             .collect(),
         health: health::unseen(input, &waiting),
-        waiting,
+        waiting: waiting.into_list(),
         cost: BTreeMap::new(),
         prices: Vec::new(),
         over_quota: Vec::new(),

@@ -1,23 +1,31 @@
 //! What a plan keeps for the next one changes no plan.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rgctl_engine::execution::drive::{Environment, Watch};
 use rgctl_engine::execution::reconcile::{Session, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
-use rgctl_engine::planning::{Memory, PlanInput, plan, plan_after};
+use rgctl_engine::planning::{Figures, Memory, NoFigures, PlanInput, plan, plan_after};
+use rgctl_model::bill::{CostRange, StoreBill};
 use rgctl_model::claims::Claims;
 use rgctl_model::journal::Outcome;
-use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
+use rgctl_model::kinds::{AnyAttrs, KindId};
+use rgctl_model::node::{Desired, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN, Usage};
 use rgctl_model::observed::{Gap, Inventory, Observed};
+use rgctl_model::plan::Plan;
 use rgctl_model::policy::Policy;
+use rgctl_model::rules::{CalendarEntry, Freeze, Policies, Rules};
 use rgctl_model::scope::RecordId;
-use rgctl_schema::names::{Fingerprint, RunId, Token};
+use rgctl_schema::calendar::Zone;
+use rgctl_schema::money::Total;
+use rgctl_schema::names::{Fingerprint, RegionId, RunId, StoreName, Token};
 use rgctl_schema::phase::Phase;
+use rgctl_schema::quantity::Factor;
+use rgctl_schema::time::Span;
 use serde_json::json;
 
 use rgctl_testkit::fixtures::*;
@@ -119,6 +127,156 @@ fn a_plan_that_goes_on_from_the_one_before_equals_one_that_does_not() {
             assert_eq!(plan_after(&ask, &mut memory), plan(&ask), "seed {seed}, turn {turn}");
         }
     }
+}
+
+/// No prices, and a limit of everything that has one.
+struct Limits(u64);
+
+impl Figures for Limits {
+    fn cost(&self, attrs: &AnyAttrs, usage: &Usage, region: &RegionId) -> Total {
+        NoFigures.cost(attrs, usage, region)
+    }
+    fn range(&self, bill: &StoreBill) -> CostRange {
+        NoFigures.range(bill)
+    }
+    fn capacity_gib(&self, _: &AnyAttrs) -> Option<f64> {
+        None
+    }
+    fn sources(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn is_unpriced(&self) -> bool {
+        true
+    }
+    fn limit(&self, _: &str, _: &str, _: &RegionId) -> Option<u64> {
+        Some(self.0)
+    }
+}
+
+/// Four stores, two of them in both regions, one beside them of caches, and one that nobody wants any more.
+fn wanted_large() -> (Desired, Vec<Node>) {
+    let mut nodes = cluster_store("accounts", "us-east-1", 3, "db.r7g.large");
+    nodes.extend(cluster_store("accounts", "us-west-2", 2, "db.r7g.large"));
+    nodes.extend(cluster_store("matches", "us-west-2", 3, "db.r7g.large"));
+    nodes.extend(cluster_store("mail", "us-east-1", 2, "db.r7g.large"));
+    let cache = address("us-east-1", KindId::CacheGroup, "game-cache-use1");
+    nodes.push(node(cache, "cache", &[("shards", json!(2)), ("replicas_per_shard", json!(1))], &[]));
+    let left = cluster_store("left", "us-east-1", 1, "db.r7g.large");
+    (Desired { fingerprint: Fingerprint("large".to_owned()), ..desired(nodes) }, left)
+}
+
+/// Something that is missing is made, or what is being made is done.
+fn is_built(world: &mut Inventory, claims: &mut Claims, desired: &Desired, rng: &mut ChaCha8Rng) {
+    let record = claims.record.clone().unwrap();
+    let ready = |world: &Inventory, address| {
+        world.seen.get(address).is_some_and(|seen| seen.facts.phase == Phase::Ready)
+    };
+    for node in desired.nodes.values() {
+        let is_there = world.seen.contains_key(&node.address);
+        if is_there && !ready(world, &node.address) && rng.random_bool(0.3) {
+            world.seen.get_mut(&node.address).unwrap().facts.phase = Phase::Ready;
+            claims.objects.entry(node.address.clone()).or_default().is_done = true;
+        }
+        let is_free = node.needs.iter().all(|need| ready(world, need));
+        if !is_there && is_free && rng.random_bool(0.2) {
+            let claimed = claims.objects.entry(node.address.clone()).or_default();
+            claimed.tokens.insert(Token("t1".into()));
+            claimed.bears_data = node.address.kind.facts().holds_data;
+            claimed.store = Some(node.store.clone());
+            if rng.random_bool(0.8) {
+                let mut seen = seen_as_wanted(node);
+                seen.facts.tags.insert(TAG_RECORD.to_owned(), record.0.clone());
+                seen.facts.tags.insert(TAG_TOKEN.to_owned(), "t1".into());
+                seen.facts.phase = Phase::Creating;
+                world.seen.insert(node.address.clone(), seen);
+            }
+        }
+    }
+}
+
+/// Now and then something else happens than that the world is built.
+fn is_disturbed(
+    world: &mut Inventory,
+    claims: &mut Claims,
+    (desired, left): (&Desired, &[Node]),
+    rng: &mut ChaCha8Rng,
+) {
+    let nodes: Vec<&Node> = desired.nodes.values().collect();
+    let node = nodes[rng.random_range(0..nodes.len())];
+    match rng.random_range(0..12) {
+        0 => drop(world.seen.remove(&node.address)),
+        1 => claims.leaving = BTreeSet::from([node.address.clone()]),
+        2 => claims.deleted = BTreeSet::from([node.address.clone()]),
+        3 => (claims.leaving, claims.deleted) = (BTreeSet::new(), BTreeSet::new()),
+        4 => {
+            for node in left {
+                let mut seen = seen_as_wanted(node);
+                seen.facts.tags.insert(TAG_RECORD.to_owned(), claims.record.clone().unwrap().0);
+                world.seen.insert(node.address.clone(), seen);
+            }
+        }
+        5 => left.iter().for_each(|node| drop(world.seen.remove(&node.address))),
+        6 => {
+            // The record has it under another store, and it is gone.
+            let claimed = claims.objects.entry(node.address.clone()).or_default();
+            (claimed.is_done, claimed.bears_data) = (true, true);
+            claimed.store = StoreName::new("mail").ok();
+            world.seen.remove(&node.address);
+        }
+        _ => {
+            if let Some(seen) = world.seen.get_mut(&node.address) {
+                befalls(seen, rng);
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_that_are_shared_with_the_plan_before_are_those_that_a_plan_of_its_own_has() {
+    let (ours, left) = wanted_large();
+    let frozen = Rules {
+        calendar: vec![CalendarEntry {
+            name: "launch".to_owned(),
+            starts: NOW - Span::from_hours(1),
+            lasts: Span::from_hours(2),
+            demand: Factor::ONE,
+            repeats: None,
+            zone: Zone::utc(),
+            freeze: Freeze::Hard,
+            cells: Vec::new(),
+        }],
+        policies: Policies::usual(),
+        cells: Vec::new(),
+    };
+    let forbidden = Policy { observe_only: true, ..Policy::default() };
+    let (policy, mut shared, mut mixed, mut over) = (Policy::default(), 0, 0, 0);
+    for seed in 0..80 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut world, mut memory) = (Inventory::empty(NOW), Memory::default());
+        let mut claims = Claims { record: Some(RecordId("one".into())), ..Claims::default() };
+        let mut last: Option<Plan> = None;
+        for turn in 0..40 {
+            is_built(&mut world, &mut claims, &ours, &mut rng);
+            if rng.random_bool(0.15) {
+                is_disturbed(&mut world, &mut claims, (&ours, &left), &mut rng);
+            }
+            let limits = Limits(if rng.random_bool(0.1) { rng.random_range(1..9) } else { 100 });
+            let mut desired = ours.clone();
+            desired.rules.extend(rng.random_bool(0.05).then(|| frozen.clone()));
+            let policy = if rng.random_bool(0.05) { &forbidden } else { &policy };
+            let ask = PlanInput { claims: &claims, figures: &limits, ..ask(&desired, &world, policy) };
+            let plan = plan_after(&ask, &mut memory);
+            assert_eq!(plan, rgctl_engine::planning::plan(&ask), "seed {seed}, turn {turn}");
+            let before: Vec<_> = last.iter().flat_map(|plan| plan.steps.iter_shared()).collect();
+            let is_old = |step| before.iter().any(|old| Arc::ptr_eq(old, step));
+            let old = plan.steps.iter_shared().filter(|step| is_old(step)).count();
+            shared += old;
+            mixed += usize::from(old > 0 && plan.steps.iter().any(|step| step.op.word() != "create"));
+            over += usize::from(!plan.over_quota.is_empty());
+            last = Some(plan);
+        }
+    }
+    assert!(shared > 3_000 && mixed > 10 && over > 50, "{shared} shared, {mixed} mixed, {over} over a quota");
 }
 
 struct Nobody;
