@@ -27,6 +27,7 @@ pub mod capacity;
 pub mod catalog;
 pub mod command;
 pub mod completions;
+mod desk;
 pub mod doctor;
 pub mod error;
 pub mod exit;

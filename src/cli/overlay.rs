@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use super::adapters::{self, Adapters};
-use super::agent_orders;
 use super::args::{InputArgs, OutputForm};
+use super::desk::Desk;
 use super::error::Failure;
 use super::exit::Exit;
-use super::load::{self, Checked};
+use super::load::Checked;
 use super::names;
 use super::output::Output;
 use super::overlay_args::{AxesArgs, ScaleSetArgs, ScaleUnsetArgs, Then};
@@ -23,67 +22,9 @@ use rgctl_blueprint::desired::overlays::{Resolved, class_refusal};
 use rgctl_blueprint::families::Store as StoreSection;
 use rgctl_blueprint::families::size::{self, AxisFacts, Steps};
 use rgctl_blueprint::spec::Cell;
-use rgctl_model::overlay::{Axis, Decision, DecisionKey, Decisions, Overlay, OverlayKey, Owner, Target};
-use rgctl_model::ports::StoreError;
-use rgctl_model::scope::Scope;
+use rgctl_model::overlay::{Axis, Decision, Overlay, OverlayKey, Owner, Target};
 use rgctl_schema::diagnostic::did_you_mean;
 use rgctl_schema::names::{RegionId, StoreName};
-use rgctl_schema::time::Moment;
-
-/// Where a decision is made: the blueprint, its record's decisions, and the present.
-struct Desk {
-    checked: Checked,
-    adapters: Adapters,
-    scope: Scope,
-    standing: Decisions,
-    now: Moment,
-}
-
-impl Desk {
-    async fn open(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<Self, Failure> {
-        let checked = load::check(input, settings, output)?;
-        let adapters = adapters::open(&settings.working_as(checked.identities()))?;
-        let now = adapters.clock.now();
-        let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
-        let scope = Scope::new(home, checked.name()?);
-        let standing = adapters.store.standing(&scope).await?;
-        Ok(Self { checked, adapters, scope, standing, now })
-    }
-
-    /// Writes a decision that rests on what stands, and lets it stand.
-    async fn decide(&mut self, decision: &Decision) -> Result<(), Failure> {
-        let key = decision.key();
-        let expected = self.standing.epoch(&key);
-        match self.adapters.store.decide(&self.scope, expected, self.now, decision).await {
-            Ok(epoch) => {
-                self.standing.apply(epoch, decision);
-                agent_orders::ring(&*self.adapters.store, &self.scope).await;
-                Ok(())
-            }
-            Err(StoreError::Decided { key, .. }) => Err(self.overtaken(&key).await?),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Somebody else was first: who, and with what.
-    async fn overtaken(&self, key: &DecisionKey) -> Result<Failure, Failure> {
-        let standing = self.adapters.store.standing(&self.scope).await?;
-        let told = match key {
-            DecisionKey::Overlay(key) => standing.overlays.get(key).map_or_else(
-                || format!("somebody withdrew the decision about {key} meanwhile"),
-                |(_, overlay)| {
-                    format!(
-                        "{} decided about {key} meanwhile: {} ({})",
-                        overlay.by, overlay.target, overlay.why
-                    )
-                },
-            ),
-            DecisionKey::Region(region) => format!("somebody decided about {region} meanwhile"),
-        };
-        Ok(Failure::new(Exit::StalePlan, format!("{told}; this was not decided"))
-            .hint("look at `rgctl scale list -f BLUEPRINT`, and give the command again if it is still meant"))
-    }
-}
 
 /// A dimension of a store, of which the blueprint says what it may be.
 struct Subject {
@@ -413,61 +354,4 @@ fn tell(desk: &Desk, changes: Vec<Change>, settings: &Settings, output: &mut Out
         form => output.document(&document(format::DECISION, &report), form)?,
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::command::Cli;
-
-    const GAME: &str = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: game }\nspec:\n  demand: { players: { \
-                        peakConcurrent: 1k }, requestsPerPlayerPerMinute: 10 }\n  regions: { primary: us-east-1 }\n  stores: [ \
-                        { name: db, engine: aurora-mysql, class: db.r7g.large, readers: { min: 1, max: 4 } } ]\n";
-
-    fn wants(desk: &Desk, readers: u32, by: &str) -> Decision {
-        let (store, region) = (StoreName::new("db").unwrap(), RegionId::new("us-east-1").unwrap());
-        Decision::Set {
-            overlay: Overlay {
-                key: OverlayKey { store, region, axis: Axis::Readers, owner: Owner::Person },
-                target: Target::Count(readers),
-                exactly: false,
-                by: by.to_owned(),
-                why: "streamer event".to_owned(),
-                set: desk.now,
-                until: None,
-                then_return: false,
-            },
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_decides_second_is_told_who_was_first_and_with_what() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("game.yaml");
-        std::fs::write(&file, GAME).unwrap();
-        let (file, state) = (file.to_str().unwrap(), folder.path().join("state"));
-        let line = ["rgctl", "scale", "list", "-f", file, "--state-dir", state.to_str().unwrap()];
-        let cli = Cli::parse_from(line);
-        let settings = Settings::resolve(&cli.global).unwrap();
-        let input = InputArgs { files: vec![file.into()], regions: None };
-        let mut output = Output::process(true);
-        let mut first = Desk::open(&input, &settings, &mut output).await.unwrap();
-        let mut second = Desk::open(&input, &settings, &mut output).await.unwrap();
-        let (more, less) = (wants(&first, 4, "kim@one"), wants(&second, 2, "ann@two"));
-        first.decide(&more).await.unwrap();
-        let refused = second.decide(&less).await.unwrap_err();
-        assert_eq!(refused.exit, Exit::StalePlan);
-        assert!(
-            refused.message.contains("kim@one decided about readers of `db` in us-east-1"),
-            "{}",
-            refused.message
-        );
-        assert!(refused.message.contains("4 (streamer event); this was not decided"), "{}", refused.message);
-        assert!(refused.hints[0].contains("rgctl scale list"), "{:?}", refused.hints);
-        let mut again = Desk::open(&input, &settings, &mut output).await.unwrap();
-        again.decide(&less).await.unwrap();
-        assert_eq!(again.standing.last_seq, 2);
-    }
 }

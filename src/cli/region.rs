@@ -8,12 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
 
-use super::adapters::{self, Adapters};
-use super::agent_orders;
 use super::args::{InputArgs, OutputForm, region_id};
+use super::desk::Desk;
 use super::error::Failure;
 use super::exit::Exit;
-use super::load;
 use super::names;
 use super::output::Output;
 use super::run;
@@ -21,11 +19,8 @@ use super::settings::Settings;
 use crate::report::document::{document, format};
 use crate::report::regions::{self, RegionRow, RegionsReport, Role};
 use rgctl_model::node::Desired;
-use rgctl_model::overlay::{Decision, DecisionKey, Decisions, HoldOut};
-use rgctl_model::ports::StoreError;
-use rgctl_model::scope::Scope;
+use rgctl_model::overlay::{Decision, Decisions, HoldOut};
 use rgctl_schema::names::RegionId;
-use rgctl_schema::time::Moment;
 
 /// What to do about the regions of a blueprint.
 #[derive(Subcommand, Clone, Debug)]
@@ -73,82 +68,46 @@ pub async fn run(command: &RegionCommand, settings: &Settings, output: &mut Outp
         RegionCommand::HoldOut(args) => hold_out(args, settings, output).await,
         RegionCommand::Release(args) => release(args, settings, output).await,
         RegionCommand::List(input) => {
-            let desk = Desk::open(input, settings, output).await?;
-            desk.show(&desk.known().await?, settings, output)
+            let (desk, desired) = open(input, settings, output).await?;
+            let known = known(&desk, &desired).await?;
+            show((&desired, &desk.standing), &known, settings, output)
         }
     }
 }
 
-/// Where a decision is made: the blueprint, the decisions beside its record, and the present.
-struct Desk {
-    desired: Desired,
-    adapters: Adapters,
-    scope: Scope,
-    standing: Decisions,
-    now: Moment,
+/// A desk, and what should exist with what stands decided there.
+async fn open(
+    input: &InputArgs,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(Desk, Desired), Failure> {
+    let desk = Desk::open(input, settings, output).await?;
+    let desired = desk.checked.built(&desk.standing, desk.now, output)?.desired;
+    Ok((desk, desired))
 }
 
-impl Desk {
-    async fn open(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<Self, Failure> {
-        let checked = load::check(input, settings, output)?;
-        let adapters = adapters::open(&settings.working_as(checked.identities()))?;
-        let now = adapters.clock.now();
-        let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
-        let scope = Scope::new(home, checked.name()?);
-        let standing = adapters.store.standing(&scope).await?;
-        let desired = checked.build(&standing, now, output)?.desired;
-        Ok(Self { desired, adapters, scope, standing, now })
-    }
+/// The regions that can be meant: those of the blueprint, those in which the record holds something, and those that are held
+/// out.
+async fn known(desk: &Desk, desired: &Desired) -> Result<BTreeSet<RegionId>, Failure> {
+    let mut known = desired.regions.clone();
+    known.extend(run::regions_left(&desk.adapters, &desk.scope, desired).await?);
+    known.extend(desk.standing.holds.keys().cloned());
+    Ok(known)
+}
 
-    /// The regions that can be meant: those of the blueprint, those in which the record holds something, and those that are
-    /// held out.
-    async fn known(&self) -> Result<BTreeSet<RegionId>, Failure> {
-        let mut known = self.desired.regions.clone();
-        known.extend(run::regions_left(&self.adapters, &self.scope, &self.desired).await?);
-        known.extend(self.standing.holds.keys().cloned());
-        Ok(known)
+fn show(
+    (desired, standing): (&Desired, &Decisions),
+    known: &BTreeSet<RegionId>,
+    settings: &Settings,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let report = report(desired, known, standing);
+    match settings.output {
+        OutputForm::Text => output.data(&regions::text(&report, output.style))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&regions::markdown(&report))?,
+        form => output.document(&document(format::REGIONS, &report), form)?,
     }
-
-    async fn decide(&mut self, decision: &Decision) -> Result<(), Failure> {
-        let expected = self.standing.epoch(&decision.key());
-        match self.adapters.store.decide(&self.scope, expected, self.now, decision).await {
-            Ok(epoch) => {
-                self.standing.apply(epoch, decision);
-                agent_orders::ring(&*self.adapters.store, &self.scope).await;
-                Ok(())
-            }
-            Err(StoreError::Decided { key, .. }) => Err(self.overtaken(&key).await?),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Somebody else was first: who, and with what.
-    async fn overtaken(&self, key: &DecisionKey) -> Result<Failure, Failure> {
-        let standing = self.adapters.store.standing(&self.scope).await?;
-        let hold = match key {
-            DecisionKey::Region(region) => standing.holds.get(region).map(|(_, hold)| hold.to_string()),
-            DecisionKey::Overlay(_) => None,
-        };
-        let told = hold.unwrap_or_else(|| format!("somebody decided about {key} meanwhile"));
-        Ok(Failure::new(Exit::StalePlan, format!("{told}; nothing was done")).hint(
-            "look at `rgctl region list -f BLUEPRINT`, and give the command again if it is still meant",
-        ))
-    }
-
-    fn show(
-        &self,
-        known: &BTreeSet<RegionId>,
-        settings: &Settings,
-        output: &mut Output,
-    ) -> Result<(), Failure> {
-        let report = report(&self.desired, known, &self.standing);
-        match settings.output {
-            OutputForm::Text => output.data(&regions::text(&report, output.style))?,
-            OutputForm::Markdown | OutputForm::Html => output.data(&regions::markdown(&report))?,
-            form => output.document(&document(format::REGIONS, &report), form)?,
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// What each region is to a blueprint.
@@ -195,8 +154,8 @@ async fn hold_out(args: &HoldOutArgs, settings: &Settings, output: &mut Output) 
         )
         .hint("give it with `--reason TEXT`"));
     }
-    let mut desk = Desk::open(&args.input, settings, output).await?;
-    let (region, known) = (&args.of_region, desk.known().await?);
+    let (mut desk, desired) = open(&args.input, settings, output).await?;
+    let (region, known) = (&args.of_region, known(&desk, &desired).await?);
     check(region, &known)?;
     if let Some((_, hold)) = desk.standing.holds.get(region) {
         output.say(&format!("{hold}; nothing was changed"));
@@ -211,18 +170,18 @@ async fn hold_out(args: &HoldOutArgs, settings: &Settings, output: &mut Output) 
         output.say(&format!(
             "{region} is held out of {} from now on: nothing there is made, changed, deleted, waited for or looked at; runs do \
              all the rest and end with code 8 as long as it lasts",
-            desk.desired.blueprint
+            desired.blueprint
         ));
-        if desk.desired.regions.iter().all(|region| desk.standing.holds.contains_key(region)) {
+        if desired.regions.iter().all(|region| desk.standing.holds.contains_key(region)) {
             output.say("note: no region of the blueprint is left in which anything would be done");
         }
     }
-    desk.show(&known, settings, output)
+    show((&desired, &desk.standing), &known, settings, output)
 }
 
 async fn release(args: &ReleaseArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let mut desk = Desk::open(&args.input, settings, output).await?;
-    let (region, known) = (&args.of_region, desk.known().await?);
+    let (mut desk, desired) = open(&args.input, settings, output).await?;
+    let (region, known) = (&args.of_region, known(&desk, &desired).await?);
     if !desk.standing.holds.contains_key(region) {
         check(region, &known)?;
         let held: Vec<String> = desk.standing.holds.keys().map(ToString::to_string).collect();
@@ -235,5 +194,5 @@ async fn release(args: &ReleaseArgs, settings: &Settings, output: &mut Output) -
     output.say(&format!(
         "{region} is released: `rgctl plan` shows what changed there meanwhile, and the next run goes on with what was left"
     ));
-    desk.show(&known, settings, output)
+    show((&desired, &desk.standing), &known, settings, output)
 }
