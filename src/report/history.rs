@@ -57,6 +57,13 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
             (format!("the name is taken: {step}; the next look tells whether it is ours"), Vec::new())
         }
         Event::Deferred { step, why, .. } => (format!("put off: {step}"), vec![why.clone()]),
+        Event::UnknownState { step, state: Some(state) } => (
+            format!("in a state that this version does not know: {step}"),
+            vec![format!("the service says {state:?}; the step fails when that lasts")],
+        ),
+        Event::UnknownState { step, state: None } => {
+            (format!("in a state that this version knows again: {step}"), Vec::new())
+        }
         Event::Settled { step, .. } => (format!("done: {step}"), Vec::new()),
         Event::Gone { objects } => (
             "no longer there, and no longer wanted".to_owned(),

@@ -168,6 +168,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         at_rest: bool,
     },
+    /// The object of a step whose call is out is in a state that this version does not know; or, where none is told, no
+    /// longer. From when on is on record, since the patience for it must not begin anew with each process.
+    UnknownState {
+        /// Which step.
+        step: StepId,
+        /// The service's word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<String>,
+    },
     /// What the step was for is done.
     Settled {
         /// Which step.

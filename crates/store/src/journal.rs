@@ -296,6 +296,7 @@ const fn must_survive(event: &Event) -> bool {
         | Event::Deferred { .. }
         | Event::Refused { .. }
         | Event::Gone { .. }
+        | Event::UnknownState { .. }
         | Event::Settled { .. } => false,
     }
 }

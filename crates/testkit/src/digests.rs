@@ -120,6 +120,9 @@ impl Fold {
                 Event::Unclear { step, .. } => format!("unclear {step}"),
                 Event::Taken { step } => format!("taken {step}"),
                 Event::Deferred { step, .. } => format!("deferred {step}"),
+                Event::UnknownState { step, state } => {
+                    format!("unknown state {step} {}", state.as_deref().unwrap_or("-"))
+                }
                 Event::Settled { step, .. } => format!("settled {step}"),
                 Event::Failed { step, .. } => format!("failed {step}"),
                 Event::Gone { objects } => {

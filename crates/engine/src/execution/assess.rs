@@ -103,6 +103,9 @@ pub(super) fn assess<'a>(input: &TurnInput<'a>, plan: &Plan, known: KnownSteps<'
             StepStatus::Unclear => step.judge_unclear(&mut verdicts),
             StepStatus::Accepted => step.judge_accepted(&mut verdicts),
         }
+        if verdicts.under_way.last().is_some_and(|(last, _)| last == id) {
+            step.note_unknown_state(&mut verdicts);
+        }
     }
     verdicts
 }
@@ -155,6 +158,28 @@ impl<'a> StepAssessment<'a, '_> {
             return None;
         };
         Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
+    }
+
+    /// Of a step that goes on: a state of its object that this version does not know, and that it is in none any more, are
+    /// told when they are seen first. Of what is not seen nothing is told.
+    fn note_unknown_state(&self, verdicts: &mut Assessment<'a>) {
+        let (address, inventory) = (&self.begun.address, self.input.inventory);
+        let state = match inventory.seen.get(address).map(|seen| &seen.facts.phase) {
+            Some(Phase::Unknown(word)) => Some(word),
+            Some(_) => None,
+            None if inventory.is_complete_for(address) => None,
+            None => return,
+        };
+        if state != self.begun.unknown.as_ref().map(|known| &known.word) {
+            verdicts.record.push(Event::UnknownState { step: self.id.clone(), state: state.cloned() });
+        }
+    }
+
+    /// Since when its object is in that state: by the record, so that a process that has just begun is no more patient.
+    fn unknown_since(&self, phase: &Phase) -> Moment {
+        let known = self.begun.unknown.as_ref();
+        let same = known.filter(|known| matches!(phase, Phase::Unknown(word) if *word == known.word));
+        same.map_or(self.input.now, |known| known.since.at)
     }
 
     fn judge_deferred(&self, verdicts: &mut Assessment<'a>) {
@@ -282,8 +307,7 @@ impl<'a> StepAssessment<'a, '_> {
             }
             Some(Blocker::Unseen { why, lasting, .. }) => self.out_of_sight(verdicts, why.clone(), *lasting),
             Some(Blocker::Broken { phase: phase @ Phase::Unknown(_), .. }) if !self.is_planned() => {
-                let until = self.input.motion.since(&self.begun.address, self.input.now)
-                    + self.input.pace.unknown_max;
+                let until = self.unknown_since(phase) + self.input.pace.unknown_max;
                 if self.input.now < until {
                     verdicts.due.push(until);
                     self.still(verdicts, format!("a state that this version knows: it is {phase}"));

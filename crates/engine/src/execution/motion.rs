@@ -28,6 +28,8 @@ struct ObservedState {
 pub struct Motion {
     /// Until when something has moved: a step was done, a phase changed, a transition was young.
     pub moved: Moment,
+    /// When it was looked at.
+    looked: Moment,
     /// In order of the addresses. What one turn found is handed on to the next as it is.
     standing: Arc<Vec<(Address, ObservedState)>>,
     /// Whether one of them is in a state for longer than nearly every one is.
@@ -58,17 +60,20 @@ pub(super) struct Open<'a> {
 impl Motion {
     /// Nothing has been seen yet.
     pub fn new(began: Moment) -> Self {
-        Self { moved: began, standing: Arc::default(), has_unusual: false }
+        Self { moved: began, looked: began, standing: Arc::default(), has_unusual: false }
     }
 
-    /// Takes note of how objects stand now, beside how they stood before. They come in order, each once.
+    /// Takes note of how objects stand now, beside how they stood before. They come in order, each once. `called` says, in
+    /// order, since when a call at which of them is out: what is seen at the first look after it stands so since then. By that
+    /// a process that has just begun is no more patient than one that saw it all.
     pub(super) fn look_at(
         &mut self,
         before: &Self,
         inventory: &Inventory,
-        objects: Vec<Open<'_>>,
+        (objects, called): (Vec<Open<'_>>, &[(&Address, Moment)]),
         now: Moment,
     ) {
+        self.looked = now;
         // All of them are sorted, so that nothing needs to be searched for; but few are searched for sooner.
         let looked_for = objects.iter().filter(|one| !one.is_missing).count();
         let mut walk = (looked_for * 16 > inventory.seen.len()).then(|| inventory.seen.iter().peekable());
@@ -76,7 +81,7 @@ impl Motion {
         let mut standing = Vec::with_capacity(objects.len());
         for Open { address, is_missing } in objects {
             while earlier.next_if(|(other, _)| other < address).is_some() {}
-            let before = earlier.next_if(|(other, _)| other == address).map(|(_, standing)| standing);
+            let known = earlier.next_if(|(other, _)| other == address).map(|(_, standing)| standing);
             let seen = match &mut walk {
                 _ if is_missing => None,
                 None => inventory.seen.get(address),
@@ -86,10 +91,15 @@ impl Motion {
                 }
             };
             if is_missing || seen.is_some() || inventory.is_complete_for(address) {
-                standing.push((address.clone(), self.stands(before, seen, now)));
+                let first = || {
+                    let place = called.binary_search_by(|(other, _)| (*other).cmp(address)).ok();
+                    let at = place.map(|place| called[place].1);
+                    at.filter(|at| known.is_none() || *at >= before.looked).unwrap_or(now)
+                };
+                standing.push((address.clone(), self.stands(known, seen, (first, now))));
             } else {
                 // Not being seen is no change.
-                standing.extend(before.map(|before| (address.clone(), before.clone())));
+                standing.extend(known.map(|known| (address.clone(), known.clone())));
             }
         }
         self.standing = Arc::new(standing);
@@ -99,7 +109,7 @@ impl Motion {
         &mut self,
         before: Option<&ObservedState>,
         seen: Option<&Observed>,
-        now: Moment,
+        (first, now): (impl FnOnce() -> Moment, Moment),
     ) -> ObservedState {
         let (word, since) = match before {
             Some(before) if is_word(&before.word, seen) => (Arc::clone(&before.word), before.since),
@@ -108,7 +118,7 @@ impl Motion {
                 if before.is_some() {
                     self.moved = now;
                 }
-                (seen.map(word).unwrap_or_default().into(), now)
+                (seen.map(word).unwrap_or_default().into(), first())
             }
         };
         let usual = seen.and_then(usual);

@@ -27,9 +27,12 @@ pub(super) fn after(
     if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
         motion.moved = now;
     }
-    motion.look_at(input.motion, input.inventory, open(input, plan, known, verdicts), now);
+    let accepted = || verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted);
+    let mut called: Vec<_> = accepted().map(|(_, begun)| (&begun.address, begun.since.at)).collect();
+    called.sort_unstable();
+    motion.look_at(input.motion, input.inventory, (open(input, plan, known, verdicts), &called), now);
     // The effect of a call that was accepted may take this long to show.
-    for (_, begun) in verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted) {
+    for (_, begun) in accepted() {
         motion.moves_until(begun.since.at + input.pace.visibility, now);
     }
     motion

@@ -20,13 +20,13 @@ use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId};
 use rgctl_schema::time::{Moment, Span};
 
-pub use step::{InFlightStep, Late, StepStatus, Tries};
+pub use step::{InFlightStep, Late, StepStatus, Tries, UnknownState};
 pub use transitions::IllegalTransition;
 
 use transitions::Ahead;
 
 /// Version of what a checkpoint holds: raised whenever the form of the ledger changes, or what lines add up to.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
@@ -194,6 +194,9 @@ impl Ledger {
             } else if begun.since.is_before(own_from) {
                 begun.since.at = past(begun.since.at);
             }
+            if let Some(unknown) = begun.unknown.as_mut().filter(|unknown| unknown.since.is_before(own_from)) {
+                unknown.since.at = past(unknown.since.at);
+            }
         }
         self.late.values_mut().for_each(|late| perhaps_younger(&mut late.since));
         let asked = self.claims.objects.values_mut().filter_map(|claimed| claimed.asked.as_mut());
@@ -247,6 +250,12 @@ impl Ledger {
             Event::Failed { step, why } => {
                 self.leave_behind(step, false);
                 self.set(step, StepStatus::Failed, why, entry);
+            }
+            Event::UnknownState { step, state } => {
+                if let Some(begun) = self.begun.get_mut(step) {
+                    let since = LineTime::of(entry);
+                    begun.unknown = state.clone().map(|word| UnknownState { word, since });
+                }
             }
             Event::Settled { step, object } => {
                 if let Some(open) = &mut self.open {
@@ -363,6 +372,7 @@ impl Ledger {
             why: String::new(),
             changes: changes.clone(),
             names: names.clone(),
+            unknown: None,
         };
         if word == "delete" {
             let consents = self.doing.iter().flat_map(|(_, policy)| &policy.consents);

@@ -60,6 +60,15 @@ impl Tries {
     }
 }
 
+/// A state of an object that this version does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownState {
+    /// The service's word.
+    pub word: String,
+    /// Since when it was seen so.
+    pub since: LineTime,
+}
+
 /// A step that was begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlightStep {
@@ -91,6 +100,8 @@ pub struct InFlightStep {
     pub changes: Vec<String>,
     /// The objects that its new values refer to; records of old do not say.
     pub names: Option<BTreeSet<Address>>,
+    /// The state of its object, while this version does not know it.
+    pub unknown: Option<UnknownState>,
 }
 
 /// A call without an answer, which may still arrive.

@@ -113,6 +113,7 @@ fn next_status(
         (Event::Settled { .. }, Some(StepStatus::Unclear | StepStatus::Accepted | StepStatus::Deferred)) => {
             Ok(None)
         }
+        (Event::UnknownState { .. }, Some(StepStatus::Unclear | StepStatus::Accepted)) => Ok(before),
         (
             Event::Opened { .. }
             | Event::Revised { .. }
@@ -133,6 +134,7 @@ const fn step_of(event: &Event) -> Option<&StepId> {
         | Event::Unclear { step, .. }
         | Event::Taken { step }
         | Event::Deferred { step, .. }
+        | Event::UnknownState { step, .. }
         | Event::Settled { step, .. }
         | Event::Failed { step, .. } => Some(step),
         Event::Opened { .. }
@@ -154,6 +156,7 @@ const fn word(event: &Event) -> &'static str {
         Event::Unclear { .. } => "unclear",
         Event::Taken { .. } => "taken",
         Event::Deferred { .. } => "deferred",
+        Event::UnknownState { .. } => "unknown state",
         Event::Settled { .. } => "settled",
         Event::Gone { .. } => "gone",
         Event::Failed { .. } => "failed",

@@ -375,6 +375,7 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         why: String::new(),
         changes: Vec::new(),
         names: None,
+        unknown: None,
     };
     ledger.begun.insert(id.clone(), begun);
     let now = start + Span::from_days(1);

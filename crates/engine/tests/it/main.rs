@@ -4,13 +4,17 @@
 mod crash;
 mod crash_decisions;
 mod engine;
+mod every_family;
 mod held_out;
+mod joining;
 mod late;
 mod lease;
 mod memory;
 mod ownership;
+mod patience;
 mod planning;
 mod swarm;
+mod swarm_checks;
 mod swarm_decisions;
 mod swarm_tags;
 mod swarm_tally;

@@ -10,27 +10,28 @@
 //! swarm`, or a part of them with `RGCTL_SEEDS=5000-10000`; a failure prints its seed, and `RGCTL_SEED=<seed>` runs just
 //! that one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use rgctl_engine::execution::drive::{DriveError, Ended};
-use rgctl_engine::ledger::Ledger;
-use rgctl_model::journal::Outcome;
+use rgctl_engine::execution::drive::DriveError;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Blocker, Op, Plan, Step, Verb};
+use rgctl_model::plan::{Op, Verb};
 use rgctl_model::policy::{Consent, DestructiveAction};
-use rgctl_model::ports::{Clock, Cloud, Permit, Store};
-use rgctl_schema::names::{RegionId, StepId, StoreName, Token};
+use rgctl_model::ports::{Clock, Cloud, Permit};
+use rgctl_schema::names::{RegionId, StoreName, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
-use rgctl_sim::{Called, Fault, FaultPlan, GENESIS, Rule};
+use rgctl_sim::{Fault, FaultPlan, GENESIS, Rule};
 use serde_json::json;
 
+use crate::swarm_checks::{
+    checkpoints_stand_for_their_lines, is_at_rest, last_calls, nothing_is_wrong, tries_are_bounded,
+};
 use crate::swarm_decisions::{Deciders, Followed, note_later};
 use crate::swarm_tags::{LostTags, give_tags_back, lose_tags};
 use crate::swarm_tally::Tally;
@@ -45,8 +46,6 @@ const SEEDS: u64 = 100;
 /// Once everything has healed, the world comes to rest within this: the longest that can be drawn is a classic resize of
 /// a warehouse, of which a little under one in a hundred takes more than three days.
 const REST_WITHIN: Span = Span::from_days(14);
-/// In a run, the same call is not made again sooner than this: the first wait of the engine's pace.
-const RETRY_AT_LEAST: Span = Span::from_secs(5);
 
 fn some_cut(rng: &mut impl Rng) -> Cut {
     let n = rng.random_range(1..=12);
@@ -278,27 +277,6 @@ fn heal(
     Ok(())
 }
 
-/// Whoever begins from a checkpoint, at whatever line, knows what whoever reads all lines knows.
-fn checkpoints_stand_for_their_lines(site: &Site) -> Result<(), String> {
-    let all = block_on(site.store.entries(&site.scope("game"), 0)).map_err(|error| error.to_string())?;
-    let mut whole = Ledger::default();
-    whole.fold(&all);
-    for place in (0..=all.len()).step_by(all.len() / 8 + 1) {
-        let (before, after) = all.split_at(place);
-        let mut written = Ledger::default();
-        written.fold(before);
-        // What a process reckons by its own clock is not kept.
-        written.inherit(site.cloud.clock().now() + Span::from_days(1));
-        let kept = written.checkpoint().and_then(|checkpoint| Ledger::from_checkpoint(&checkpoint));
-        let mut kept = kept.ok_or("a checkpoint cannot be read")?;
-        kept.fold(after);
-        if kept != whole {
-            return Err(format!("a checkpoint at line {place} of {} leads elsewhere", all.len()));
-        }
-    }
-    Ok(())
-}
-
 /// Calls that arrive up to twelve minutes after they were made, so often at most in a life.
 const LATE_MAX: u32 = 4;
 
@@ -350,94 +328,6 @@ fn come_to_rest(
         last.map(|ended| (ended.outcome, ended.last.plan.waiting, ended.last.held, ended.last.under_way));
     let last = format!("{last:#?}; the last calls: {:#?}", last_calls(site));
     Err(format!("it does not come to rest: {:#?} {:#?} {last}", lines(&plan), plan.waiting))
-}
-
-/// What was asked of the cloud at last, and what it said.
-fn last_calls(site: &Site) -> Vec<String> {
-    let calls = site.cloud.calls();
-    let last = calls.iter().skip(calls.len().saturating_sub(12));
-    last.map(|called| format!("{} {}: {:?}", called.at, called.op.step_id(), called.told)).collect()
-}
-
-/// Nothing is left to do, or nothing but what is in the way of what a person wanted kept, and the run said so.
-fn is_at_rest(ended: &Ended, plan: &Plan) -> bool {
-    let is_kept = |waiting: &Blocker| matches!(waiting, Blocker::Retained { .. });
-    let is_bound = |waiting: &Blocker| matches!(waiting, Blocker::Bound { .. });
-    let keeps_some = plan.waiting.iter().any(is_kept);
-    // A kept secondary counts as a member of the primary.
-    let has_no_room = |step: &Step| {
-        ended.last.held.iter().any(|held| held.step == step.id && held.why.contains("no more are allowed"))
-    };
-    let is_still = plan.waiting.iter().all(|waiting| is_kept(waiting) || is_bound(waiting) && keeps_some)
-        && plan.steps.iter().all(|step| keeps_some && has_no_room(step));
-    let is_whole = plan.steps.is_empty() && !plan.waiting.iter().any(is_bound);
-    is_still && ended.outcome == if is_whole { Outcome::Settled } else { Outcome::Blocked }
-}
-
-/// The checkers of the embedded cloud found nothing, and neither does a look at the calls of the last run.
-fn nothing_is_wrong(site: &Site, order: &Order, calls_before: usize) -> Result<(), String> {
-    if let Some(why) = site.wrong.first() {
-        return Err(format!("{why}; the last calls: {:#?}", last_calls(site)));
-    }
-    let violations = site.cloud.violations();
-    if !violations.is_empty() {
-        return Err(format!("{violations:#?}; the last calls: {:#?}", last_calls(site)));
-    }
-    let calls = site.cloud.calls();
-    consents_are_kept(&calls[calls_before..], order)?;
-    budgets_are_kept(&calls[calls_before..])
-}
-
-/// Data is deleted with the consent for its store and region only.
-fn consents_are_kept(calls: &[Called], order: &Order) -> Result<(), String> {
-    for called in calls {
-        let Op::Delete { address, .. } = &called.op else { continue };
-        let name = address.name.as_str();
-        let allowed = order.policy.consents.iter().any(|consent| {
-            matches!(consent.action, DestructiveAction::Delete | DestructiveAction::Replace)
-                && consent.region.as_ref() == Some(&address.region)
-                && consent.store.as_ref().is_some_and(|store| name.starts_with(&format!("game-{store}-")))
-        });
-        if address.kind.facts().holds_data && !allowed {
-            return Err(format!("{address} was deleted without consent"));
-        }
-    }
-    Ok(())
-}
-
-/// No call is repeated without a wait.
-fn budgets_are_kept(calls: &[Called]) -> Result<(), String> {
-    let mut last: BTreeMap<StepId, Moment> = BTreeMap::new();
-    for called in calls {
-        let id = called.op.step_id();
-        if let Some(before) = last.insert(id.clone(), called.at)
-            && called.at.since(before) < RETRY_AT_LEAST
-        {
-            return Err(format!("{id} was called again after {}", called.at.since(before)));
-        }
-    }
-    Ok(())
-}
-
-/// Most calls of a step, while it asks for the same; each run after that makes one more.
-const CALLS_MAX: usize = 100;
-
-/// What does not succeed is not asked for without end.
-fn tries_are_bounded(site: &Site) -> Result<(), String> {
-    let mut tries: BTreeMap<String, usize> = BTreeMap::new();
-    for called in site.cloud.calls() {
-        let asked = format!("{:?}", called.op);
-        if called.told.is_ok() {
-            tries.remove(&asked);
-            continue;
-        }
-        let count = tries.entry(asked).or_default();
-        *count += 1;
-    }
-    // A life has sixteen runs at most.
-    let worst =
-        tries.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > CALLS_MAX + 16);
-    worst.map_or(Ok(()), |(asked, count)| Err(format!("called {count} times in vain: {asked}")))
 }
 
 /// What was never made whole holds no data: a person deletes it, members first.
@@ -543,16 +433,20 @@ fn nothing_is_ever_wrong_and_everything_comes_to_rest() {
     digests::compare("swarm", "seed", &digests_of(&kept));
 }
 
-/// Lives that end as those that remember, by other calls. Why is not known yet: in 68 a look at 10:28 comes at 10:26, in a run
-/// of an agreed plan during which a decision is withdrawn, and something is made in that run and not in the next.
-const NOT_UNDERSTOOD: [u64; 1] = [68];
-
 /// The digests are those of lives that remember: the same calls with the same tokens at the same times.
+///
+/// Lives in which a region is lost are left out. Since when a region does not answer is on no record: it is judged also by
+/// who has nothing to do and so holds no lease, without which nothing can be written. Who remembers nothing is patient anew,
+/// which costs a run some looks more and lets nothing be done that would not be done else: what is not seen is not absent.
 #[test]
 fn lives_of_which_nothing_is_remembered_from_turn_to_turn_are_the_same_lives() {
+    if digests::are_written() {
+        // They are compared with those of the others, and must not take their place.
+        return;
+    }
     let mut lives = live_all(seeds(), true);
-    // Since when a region has not answered is on no record: who remembers nothing is patient anew.
-    lives.retain(|(_, life)| life.as_ref().is_ok_and(|(tally, _)| tally.of("regions lost") == 0));
-    lives.retain(|(seed, _)| !NOT_UNDERSTOOD.contains(seed));
+    lives.retain(|(seed, life)| {
+        *seed < digests::SEEDS && life.as_ref().is_ok_and(|(tally, _)| tally.of("regions lost") == 0)
+    });
     digests::compare("swarm", "seed", &digests_of(&lives));
 }

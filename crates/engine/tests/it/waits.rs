@@ -9,15 +9,14 @@ use rgctl_engine::execution::drive::{Ended, Environment, Job, Watch, drive};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
-use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
-use rgctl_model::policy::{Consent, DestructiveAction, Policy};
+use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
 use rgctl_model::scope::Home;
 use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{Name, RegionId, RunId, StepId, StoreName, Token};
+use rgctl_schema::names::{Name, RegionId, RunId, StepId, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, Rule};
@@ -35,11 +34,11 @@ const RUN_MAX: Span = Span::from_hours(36);
 /// Calls of one step, over all runs.
 const CALLS_MAX: usize = 100;
 /// Calls of one step in a day of half-hour waits, with the quicker ones at the beginning.
-const CALLS_A_DAY_MAX: usize = 70;
+pub const CALLS_A_DAY_MAX: usize = 70;
 
 /// Stops nobody, and bounds the turns far above what any bound of the engine allows.
 #[derive(Default)]
-struct Turns {
+pub struct Turns {
     count: u32,
     told: Vec<(Moment, Turn)>,
 }
@@ -88,7 +87,7 @@ impl Cloud for Failing<'_> {
 }
 
 /// Runs at the product's own pace against a cloud that may fail; yields the end, how long it took, and the turns.
-fn run(
+pub fn run(
     site: &Site,
     cloud: &dyn Cloud,
     wanted: &Desired,
@@ -98,7 +97,7 @@ fn run(
     run_for(site, cloud, wanted, policy, name, Purpose::Apply)
 }
 
-fn run_for(
+pub fn run_for(
     site: &Site,
     cloud: &dyn Cloud,
     wanted: &Desired,
@@ -116,13 +115,13 @@ fn run_for(
     (ended, clock.now().since(began), turns)
 }
 
-fn add(site: &Site, fault: Fault, narrow: impl Fn(Rule) -> Rule) {
+pub fn add(site: &Site, fault: Fault, narrow: impl Fn(Rule) -> Rule) {
     let now = site.cloud.clock().now();
     site.cloud.with_world(|world| world.add_fault(narrow(Rule::always(fault, now, now + FOREVER)))).unwrap();
 }
 
 /// Why steps are left, in one text.
-fn reasons(ended: &Ended) -> String {
+pub fn reasons(ended: &Ended) -> String {
     let held: Vec<String> =
         ended.last.held.iter().map(|held| format!("{}: {}", held.step, held.why)).collect();
     format!("{:?}\n{}", ended.last.stalled, held.join("\n"))
@@ -208,141 +207,8 @@ fn whatever_is_answered_for_ever_a_run_ends_within_a_bound_and_says_why() {
     });
 }
 
-/// Every operation that this version plans, in every family: a lost answer of a call that did nothing.
-#[test]
-fn a_call_of_any_sort_in_any_family_that_never_has_an_answer_ends_with_its_reason() {
-    let words = ["create", "modify", "tag", "delete", "failover", "detach"];
-    let met: BTreeSet<(Endpoint, String)> =
-        words.into_par_iter().flat_map_iter(|word| lost_answers("rocket-arena", word)).collect();
-    let planes = [Endpoint::Rds, Endpoint::ElastiCache, Endpoint::Redshift];
-    for (plane, word) in
-        planes.into_iter().flat_map(|plane| ["create", "modify", "tag", "delete"].map(|w| (plane, w)))
-    {
-        assert!(met.contains(&(plane, word.to_owned())), "{plane:?} {word} was not met: {met:?}");
-    }
-    for act in ["failover", "detach"] {
-        assert!(met.iter().any(|(_, word)| word == act), "{act} was not met: {met:?}");
-    }
-}
-
-/// Lets every such call of a shipped blueprint be lost; yields which control planes met one.
-fn lost_answers(file: &str, word: &str) -> BTreeSet<(Endpoint, String)> {
-    let before = desired_of(file);
-    let mut site = Site::new(5);
-    raise_quotas(&site);
-    if word != "create" {
-        assert_eq!(site.apply(&before).outcome, Outcome::Settled, "{file}");
-    }
-    let (wanted, purpose) = changed(&before, word);
-    add(&site, Fault::LostAnswer { applied: false }, |rule| Rule {
-        operation: Some(word.to_owned()),
-        ..rule
-    });
-    let made = site.cloud.calls().len();
-    let (ended, took, _) = run_for(&site, &site.cloud, &wanted, &all_consents(&wanted), "lost", purpose);
-    let case = format!("{file} {word}: {}", reasons(&ended));
-    assert!(took <= Span::from_days(4), "it took {took}: {case}");
-    let calls = site.cloud.calls();
-    let lost = calls[made..].iter().filter(|call| matches!(call.told, Err(CloudError::Unclear { .. })));
-    let lost: Vec<_> =
-        lost.map(|call| (call.op.step_id(), call.op.address().kind.facts().endpoint)).collect();
-    for (step, _) in &lost {
-        let count = lost.iter().filter(|(other, _)| other == step).count();
-        assert!(count <= CALLS_A_DAY_MAX, "{step} {count} times: {case}");
-        let held = ended.last.held.iter().find(|held| held.step == *step);
-        assert!(held.is_some_and(|held| held.why.contains("connection was reset")), "{step}: {case}");
-    }
-    if !lost.is_empty() {
-        assert_eq!(ended.outcome, Outcome::Blocked, "{case}");
-    }
-    lost.into_iter().map(|(_, plane)| (plane, word.to_owned())).collect()
-}
-
-/// The same wish, so changed that the operation is needed.
-fn changed(before: &Desired, word: &str) -> (Desired, Purpose) {
-    let mut wanted = before.clone();
-    match word {
-        "create" => {}
-        "tag" => {
-            for node in wanted.nodes.values_mut() {
-                node.tags.insert("team".to_owned(), "live".to_owned());
-            }
-        }
-        "modify" | "failover" => {
-            for node in wanted.nodes.values_mut() {
-                let fields = [
-                    ("class", json!("db.r7g.8xlarge")),
-                    ("backup_retention_days", json!(9)),
-                    ("snapshot_retention_days", json!(9)),
-                    ("snapshot_retention", json!(9)),
-                ];
-                for (field, value) in fields {
-                    if node.attrs.get(field).is_some() {
-                        node.attrs.set(field, Some(value)).unwrap();
-                    }
-                }
-            }
-        }
-        _ => return (wanted, Purpose::Destroy),
-    }
-    (wanted, Purpose::Apply)
-}
-
-fn all_consents(wanted: &Desired) -> Policy {
-    let mut policy = Policy::default();
-    for node in wanted.nodes.values() {
-        for action in DestructiveAction::ALL {
-            let (store, region): (StoreName, _) = (node.store.clone(), node.address.region.clone());
-            policy.consents.insert(Consent { action, store: Some(store), region: Some(region) });
-        }
-    }
-    policy
-}
-
 pub fn raise_quotas(site: &Site) {
     add(site, Fault::Quota { limit: u32::MAX }, |rule| rule);
-}
-
-/// In every family.
-#[test]
-fn a_name_that_is_taken_and_never_seen_ends_with_that_reason() {
-    let cases = [
-        ("rocket-arena", KindId::AuroraCluster),
-        ("rocket-arena", KindId::AuroraInstance),
-        ("rocket-arena", KindId::DocumentCluster),
-        ("rocket-arena", KindId::CacheGroup),
-        ("rocket-arena", KindId::RedshiftCluster),
-        ("rocket-arena", KindId::RdsSubnetGroup),
-    ];
-    cases.into_par_iter().for_each(|(file, kind)| {
-        let wanted = desired_of(file);
-        let node = wanted.nodes.keys().find(|address| address.kind == kind);
-        let hidden = node.unwrap_or_else(|| panic!("{file} has no {kind}")).clone();
-        let site = Site::new(5);
-        raise_quotas(&site);
-        add(&site, Fault::NameTaken { name: Some(hidden.name.clone()) }, |rule| Rule {
-            kind: Some(kind),
-            region: Some(hidden.region.clone()),
-            ..rule
-        });
-        let (ended, took, _) = run(&site, &site.cloud, &wanted, &Policy::default(), "taken");
-        assert_eq!(ended.outcome, Outcome::Blocked, "{kind}");
-        let step = format!("create {hidden}");
-        let tried = site.cloud.calls().iter().filter(|call| *call.op.step_id().0 == *step).count();
-        assert_eq!(tried, 8, "{kind}: {}", reasons(&ended));
-        let why = ended.last.held.iter().find(|held| *held.step.0 == *step).map(|held| held.why.clone());
-        let why = why.unwrap_or_default();
-        assert!(
-            why.contains("taken by something that this account's listing does not show"),
-            "{kind}: {why}"
-        );
-        assert!(took < Span::from_hours(8), "{kind}: it took {took}");
-        // Once the name is free, the same command goes on.
-        site.cloud.with_world(|world| world.clear_faults(None)).unwrap();
-        raise_quotas(&site);
-        let (ended, ..) = run(&site, &site.cloud, &wanted, &Policy::default(), "free");
-        assert_eq!(ended.outcome, Outcome::Settled, "{kind}: {}", reasons(&ended));
-    });
 }
 
 fn small() -> Desired {
