@@ -10,7 +10,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::report::style::{Style, Tone};
-use crate::report::{plan, words};
+use crate::report::{history, plan, words};
 use rgctl_model::health::Health;
 use rgctl_model::journal::{Entry, Event, Outcome};
 use rgctl_model::plan::{Op, Plan, Reason};
@@ -40,14 +40,29 @@ pub struct Difference {
     pub cause: DriftCause,
 }
 
+/// The last run, as the record tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastRun {
+    /// When it ended; when it began, where it has not ended.
+    pub at: Moment,
+    /// How it ended; unset while it is under way, and where it was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// What it came to, in words.
+    pub summary: String,
+}
+
 /// All that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DriftReport {
     /// Whose.
     pub blueprint: BlueprintName,
-    /// When the world last settled, if ever.
+    /// When a run last ended with the world as wanted, if ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Moment>,
+    /// The last run, where the world is not as it was when it last settled: that run was begun since, or it never settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<LastRun>,
     /// Whether nothing differs, and everything wanted is there, ours, whole and serving.
     pub clean: bool,
     /// The differences.
@@ -84,7 +99,8 @@ pub fn report(plan: &Plan, desired: &Fingerprint, past: &Past) -> DriftReport {
     });
     DriftReport {
         blueprint: plan.blueprint.clone(),
-        settled: past.settled.as_ref().map(|(at, _)| *at),
+        settled: past.settled_at,
+        unsettled: past.last.clone().filter(|_| past.settled.is_none()),
         clean: plan.is_clean(),
         differences: differences.collect(),
         health: plan.health.clone(),
@@ -109,6 +125,10 @@ pub struct Past {
     opened: Option<Fingerprint>,
     /// When, and for which wish, a run last ended with the world as wanted and none was begun since.
     settled: Option<(Moment, Fingerprint)>,
+    /// When a run last ended so, whatever came after it.
+    settled_at: Option<Moment>,
+    /// The run that was opened last.
+    last: Option<LastRun>,
     /// What was so before a run that began nothing, such as one that only put other policies on record, is so after it.
     before: Option<(Moment, Fingerprint)>,
     /// Steps that were done and were not taken back by a later step on the same object.
@@ -136,13 +156,23 @@ impl Past {
                 Event::Opened { desired, .. } => {
                     self.opened = Some(desired.clone());
                     self.before = self.settled.take();
+                    self.last = Some(LastRun { at: entry.at, outcome: None, summary: String::new() });
                 }
                 Event::Revised { desired, .. } => self.opened = Some(desired.clone()),
                 Event::Intended { .. } => self.before = None,
-                Event::Closed { outcome: Outcome::Settled, .. } => {
-                    self.settled = self.opened.clone().map(|desired| (entry.at, desired));
+                Event::Closed { outcome, summary, .. } => {
+                    self.last = Some(LastRun {
+                        at: entry.at,
+                        outcome: Some(*outcome),
+                        summary: summary.clone(),
+                    });
+                    self.settled = if *outcome == Outcome::Settled {
+                        self.settled_at = Some(entry.at);
+                        self.opened.clone().map(|desired| (entry.at, desired))
+                    } else {
+                        self.before.take()
+                    };
                 }
-                Event::Closed { .. } => self.settled = self.before.take(),
                 Event::Settled { step, .. } => self.done(step),
                 _ => {}
             }
@@ -192,13 +222,28 @@ pub fn changes(before: Option<&DriftReport>, now: &DriftReport) -> Vec<String> {
     lines
 }
 
+/// Since when the world is as it was made, or why it is not.
+fn since(report: &DriftReport) -> String {
+    match (report.settled, &report.unsettled) {
+        (Some(at), None) => format!("settled at {at}"),
+        (Some(at), Some(last)) => format!("last settled at {at}; since then {}", run_in_words(last)),
+        (None, Some(last)) => format!("it has never settled on this record: {}", run_in_words(last)),
+        (None, None) => "nothing was ever applied on this record".to_owned(),
+    }
+}
+
+fn run_in_words(last: &LastRun) -> String {
+    let at = last.at;
+    let Some(outcome) = last.outcome else {
+        return format!("a run began at {at} and has not ended");
+    };
+    format!("a run ended at {at}, {}: {}", history::outcome_word(outcome), last.summary)
+}
+
 /// Drift for people.
 pub fn text(report: &DriftReport, style: Style) -> String {
     let mut out = String::new();
-    let since = report
-        .settled
-        .map_or_else(|| "it has never settled on this record".to_owned(), |at| format!("settled at {at}"));
-    let _ = writeln!(out, "{}", style.paint(Tone::Strong, &format!("{}: {since}", report.blueprint)));
+    let _ = writeln!(out, "{}", style.paint(Tone::Strong, &format!("{}: {}", report.blueprint, since(report))));
     if report.clean {
         let _ = writeln!(out, "No differences.");
     }

@@ -276,6 +276,21 @@ fn opened(fingerprint: &str) -> Event {
     }
 }
 
+fn intended(step: StepId) -> Event {
+    Event::Intended {
+        step,
+        address: address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2"),
+        word: "modify".to_owned(),
+        token: Token("t".to_owned()),
+        final_snapshot: None,
+        why: "differs from the blueprint".to_owned(),
+        changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
+        asks: String::new(),
+        names: None,
+        store: None,
+    }
+}
+
 fn settled_run(fingerprint: &str, steps: &[&str]) -> Vec<Entry> {
     let mut events = vec![opened(fingerprint)];
     events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).into()), object: None }));
@@ -292,18 +307,7 @@ fn a_history_tells_who_when_what_why_and_how_it_ended() {
     let step = || StepId("modify us-east-1/aurora.instance/game-accounts-use1-2 class".into());
     let events = [
         opened("a"),
-        Event::Intended {
-            step: step(),
-            address: address("us-east-1", KindId::AuroraInstance, "game-accounts-use1-2"),
-            word: "modify".to_owned(),
-            token: Token("t".to_owned()),
-            final_snapshot: None,
-            why: "differs from the blueprint".to_owned(),
-            changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
-            asks: String::new(),
-            names: None,
-            store: None,
-        },
+        intended(step()),
         Event::Deferred {
             step: step(),
             why: "throttled, again in 5s".to_owned(),
@@ -377,6 +381,18 @@ fn a_history_tells_what_was_decided_and_asked_for_between_the_lines_of_its_runs(
 }
 
 #[test]
+fn a_history_tells_of_a_state_that_this_version_does_not_know_and_of_its_end() {
+    let step = || StepId("create us-east-1/aurora.cluster/game-accounts-use1".into());
+    let (line, below) =
+        history::words(&Event::UnknownState { step: step(), state: Some("recalibrating".to_owned()) });
+    assert!(line.starts_with("in a state that this version does not know: create us-east-1"), "{line}");
+    assert_eq!(below, ["the service says \"recalibrating\"; the step fails when that lasts"]);
+    let (line, below) = history::words(&Event::UnknownState { step: step(), state: None });
+    assert!(line.starts_with("in a state that this version knows again: create us-east-1"), "{line}");
+    assert!(below.is_empty());
+}
+
+#[test]
 fn drift_is_told_from_change_by_the_record() {
     let before = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
     let mut world = world_of(&before);
@@ -395,6 +411,49 @@ fn drift_is_told_from_change_by_the_record() {
     let unfinished = [settled_run("wish", &[]), vec![entry(9, "run-2", opened("wish"))]].concat();
     assert!(!drift::report(&plan, &wish, &Past::of(&unfinished)).has_drift(), "a run is under way");
     assert!(!drift::report(&plan, &wish, &Past::of(&[])).has_drift(), "it was never applied");
+}
+
+#[test]
+fn drift_tells_when_the_world_last_settled_and_what_came_of_the_run_after_that() {
+    let wanted = desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"));
+    let plan = plan_for(&wanted, &world_of(&wanted), &Policy::default());
+    let told = |record: &[Entry]| {
+        let report = drift::report(&plan, &Fingerprint("wish".to_owned()), &Past::of(record));
+        let text = drift::text(&report, Style::PLAIN);
+        text.lines().next().unwrap().to_owned()
+    };
+    let closed = |outcome| Event::Closed {
+        outcome,
+        summary: "1 calls; 0 steps left, 0 under way, 1 held".to_owned(),
+        left: None,
+    };
+    let begun = vec![entry(9, "run-2", opened("wish"))];
+    let blocked = [begun.clone(), vec![entry(10, "run-2", closed(Outcome::Blocked))]].concat();
+    let settled = settled_run("wish", &[]);
+    assert_eq!(told(&[]), "game: nothing was ever applied on this record");
+    assert_eq!(
+        told(&begun),
+        "game: it has never settled on this record: a run began at 2027-01-15T08:09:00Z and has not ended"
+    );
+    assert_eq!(
+        told(&blocked),
+        "game: it has never settled on this record: a run ended at 2027-01-15T08:10:00Z, blocked: 1 calls; 0 steps left, 0 \
+         under way, 1 held"
+    );
+    assert_eq!(told(&settled), "game: settled at 2027-01-15T08:02:00Z");
+    assert_eq!(
+        told(&[settled.clone(), begun.clone()].concat()),
+        "game: last settled at 2027-01-15T08:02:00Z; since then a run began at 2027-01-15T08:09:00Z and has not ended"
+    );
+    let step = StepId("create us-east-1/aurora.instance/game-accounts-use1-3".into());
+    let worked = [begun, vec![entry(10, "run-2", intended(step)), entry(11, "run-2", closed(Outcome::Blocked))]];
+    assert_eq!(
+        told(&[settled.clone(), worked.concat()].concat()),
+        "game: last settled at 2027-01-15T08:02:00Z; since then a run ended at 2027-01-15T08:11:00Z, blocked: 1 calls; 0 \
+         steps left, 0 under way, 1 held"
+    );
+    // A run that began nothing changed nothing: the world is as it was.
+    assert_eq!(told(&[settled, blocked].concat()), "game: settled at 2027-01-15T08:02:00Z");
 }
 
 #[test]
