@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -154,4 +155,33 @@ async fn a_clock_that_is_set_back_puts_no_look_off_and_makes_no_old_one_new() {
     observer.clock_was_set();
     observer.look_where_due().await;
     assert_eq!(cloud.looks(), [3], "what was to be looked at tomorrow is looked at now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_whose_blueprint_calls_during_each_of_its_looks_is_told_after_some_that_it_was_shown_none() {
+    let world = world();
+    let cloud = Counting::new(&world);
+    let observer = observing(&cloud);
+    let (viewer, here) = (plain("game"), regions(&[REGION]));
+    let gate = Arc::new(Notify::new());
+    *cloud.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let (port, wanted) = (observer.cloud_for(&viewer.0), selection(&viewer, &here));
+    let mut turn = port.observe(&wanted);
+    let mut looks = 0;
+    let told = loop {
+        match futures::poll!(&mut turn) {
+            Poll::Ready(told) => break told,
+            Poll::Pending => looks += 1,
+        }
+        assert_eq!(cloud.looks(), [looks], "each look shows nothing of the call, and another is made");
+        assert!(looks <= 8, "it looks without end");
+        make(&observer.cloud_for(&viewer.0), &world, "game", REGION, &format!("game-{looks}")).await;
+        gate.notify_waiters();
+    };
+    assert_eq!(looks, 8);
+    let told = told.expect_err("nothing is shown that may be from before a call").to_string();
+    assert!(told.contains("no look at it was shown to game"), "{told}");
+    *cloud.gate.lock().unwrap() = None;
+    let shown = port.observe(&wanted).await.unwrap();
+    assert!(shown.gaps.is_empty() && names(&shown).len() == 8, "the next turn sees it all: {:?}", shown.gaps);
 }
