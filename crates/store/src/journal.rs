@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
@@ -42,6 +43,9 @@ const REGIONS_OF_RECORD: &str = "
     where at is not null;
 ";
 
+/// More than there are statements in this folder: each is prepared once.
+const STATEMENTS: usize = 64;
+
 /// The record, the lease and the decisions in an SQLite file.
 ///
 /// A lease is also a lock on a file, which the operating system drops with its process: so the lease of a process that
@@ -49,6 +53,8 @@ const REGIONS_OF_RECORD: &str = "
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Mutex<Connection>,
+    /// Whether transactions of the connection wait for the disk.
+    waits: AtomicBool,
     locks: Locks,
 }
 
@@ -73,8 +79,10 @@ impl SqliteStore {
     }
 
     fn with(mut connection: Connection, lock_folder: Option<PathBuf>) -> Result<Self, StoreError> {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         make_tables(&mut connection).map_err(unavailable)?;
-        Ok(Self { connection: Mutex::new(connection), locks: Locks::in_folder(lock_folder) })
+        let (connection, waits) = (Mutex::new(connection), AtomicBool::new(true));
+        Ok(Self { connection, waits, locks: Locks::in_folder(lock_folder) })
     }
 
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -113,8 +121,12 @@ impl SqliteStore {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection();
-        let synchronous = if waits_for_disk { "full" } else { "normal" };
-        connection.pragma_update(None, "synchronous", synchronous).map_err(unavailable)?;
+        // It changes only while the connection is held.
+        if self.waits.load(Ordering::Relaxed) != waits_for_disk {
+            let synchronous = if waits_for_disk { "full" } else { "normal" };
+            connection.pragma_update(None, "synchronous", synchronous).map_err(unavailable)?;
+            self.waits.store(waits_for_disk, Ordering::Relaxed);
+        }
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
         let result = work(&transaction)?;
@@ -161,7 +173,7 @@ impl SqliteStore {
     fn regions_now(&self, scope: &Scope) -> Result<BTreeSet<RegionId>, StoreError> {
         let connection = self.connection();
         let mut query = connection
-            .prepare("select region from places where scope = ?1 order by region")
+            .prepare_cached("select region from places where scope = ?1 order by region")
             .map_err(unavailable)?;
         let rows =
             query.query_map([scope.to_string()], |row| row.get::<_, String>(0)).map_err(unavailable)?;

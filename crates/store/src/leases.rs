@@ -99,10 +99,12 @@ pub(super) fn current(connection: &Connection, scope: &Scope) -> Result<Option<L
 
 pub(super) fn put(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), StoreError> {
     transaction
-        .execute(
+        .prepare_cached(
             "insert or replace into holders (scope, run, owner, epoch, until_ms, lasts_ms, renewals)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
+        )
+        .and_then(|mut put| {
+            put.execute(params![
                 lease.scope.to_string(),
                 lease.run.0,
                 lease.owner,
@@ -110,10 +112,10 @@ pub(super) fn put(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), St
                 lease.until.as_millis(),
                 to_i64(lease.lasts.as_millis()),
                 to_i64(lease.renewals)
-            ],
-        )
-        .map_err(unavailable)?;
-    Ok(())
+            ])
+        })
+        .map(drop)
+        .map_err(unavailable)
 }
 
 /// Whoever does not hold the newest lease may write nothing.

@@ -81,8 +81,8 @@ pub(super) fn move_end(
 /// Where the record went, if it was moved.
 pub(super) fn check_here(connection: &Connection, scope: &Scope) -> Result<(), StoreError> {
     let moved: Option<Option<String>> = connection
-        .query_row("select moved_to from records where scope = ?1", [scope.to_string()], |row| row.get(0))
-        .optional()
+        .prepare_cached("select moved_to from records where scope = ?1")
+        .and_then(|mut query| query.query_row([scope.to_string()], |row| row.get(0)).optional())
         .map_err(unavailable)?;
     match moved.flatten() {
         Some(to) => Err(StoreError::Moved { blueprint: scope.blueprint.clone(), to }),
@@ -93,7 +93,9 @@ pub(super) fn check_here(connection: &Connection, scope: &Scope) -> Result<(), S
 /// The identity of a record: its own where it came from another store, else the store's.
 pub(super) fn identity(connection: &Connection, scope: &Scope) -> Result<RecordId, StoreError> {
     let statement = "select coalesce((select identity from records where scope = ?1), id) from store";
-    let id = connection.query_row(statement, [scope.to_string()], |row| row.get(0));
+    let id = connection
+        .prepare_cached(statement)
+        .and_then(|mut query| query.query_row([scope.to_string()], |row| row.get(0)));
     Ok(RecordId(id.map_err(unavailable)?))
 }
 
