@@ -382,7 +382,7 @@ impl Step<'_> {
         turn: Turn,
         inventory: &Inventory,
     ) -> Result<Reconciled, DriveError> {
-        let mut events = Vec::new();
+        let (mut events, due_before) = (Vec::new(), self.kept.ledger.checkpoints_due());
         if self.kept.is_open() {
             events.extend(revision(self.job, &self.kept.ledger, &turn));
         } else if self.has_work(&turn) {
@@ -391,10 +391,8 @@ impl Step<'_> {
         events.extend(turn.record.iter().cloned());
         events.extend(turn.calls.iter().map(intent));
         self.append(guard, &events).await?;
-        if let Some(open) = &self.kept.ledger.open {
-            // What every process that goes on with it will take it for.
-            self.kept.run.began = open.began;
-        }
+        // What every process that goes on with it will take it for.
+        self.kept.run.began = self.kept.ledger.open.as_ref().map_or(self.kept.run.began, |open| open.began);
         self.kept.run.calls += turn.calls.len() as u64;
         let record = self.kept.ledger.claims.record.as_ref();
         let answers = call_all(self.environment, guard, record, &turn.calls).await;
@@ -406,6 +404,8 @@ impl Step<'_> {
             let closing = [closing(self.job, self.kept, outcome, (&turn, inventory))];
             self.append(guard, &closing).await?;
             events.extend(closing);
+        }
+        if !self.kept.is_open() || self.kept.ledger.checkpoints_due() > due_before {
             self.keep_checkpoint(guard).await;
         }
         Ok(self.reconciled(turn, events, outcome))

@@ -42,6 +42,8 @@ const ON_ITS_WAY_MAX: Span = Span::from_days(1);
 const FAILED_AGAIN: Span = Span::from_hours(1);
 /// Once a day what is not on any list may have been mended.
 const FAILED_AGAIN_MAX: Span = Span::from_days(1);
+/// A run that is open has a checkpoint after so many lines at the earliest.
+const LINES_OF_A_CHECKPOINT: u64 = 100;
 
 /// What a run obeyed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -316,6 +318,13 @@ impl Ledger {
         self.doing.as_ref().is_some_and(|(was, might)| *was == purpose && might == policy)
             && self.desired.as_ref() == Some(desired)
             && self.ruled.as_ref().is_some_and(|ruled| ruled.rules == *rules)
+    }
+
+    /// How many checkpoints the run that is open is worth by now: whoever goes on with a long one does not read it from its
+    /// beginning. A checkpoint tells of every object, so that many objects have one the more seldom.
+    pub fn checkpoints_due(&self) -> u64 {
+        let lines = self.open.as_ref().map_or(0, |open| self.last_seq - open.seq);
+        lines / LINES_OF_A_CHECKPOINT.max(self.claims.objects.len() as u64)
     }
 
     /// What the run that is open is for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rgctl_engine::execution::drive::{Environment, Watch};
-use rgctl_engine::execution::reconcile::{Session, reconcile_once};
+use rgctl_engine::execution::reconcile::{Session, reconcile_once, sleep_until};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::planning::{Figures, Memory, NoFigures, PlanInput, plan, plan_after};
 use rgctl_model::bill::{CostRange, StoreBill};
@@ -26,10 +26,12 @@ use rgctl_schema::names::{Fingerprint, RegionId, RunId, StoreName, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::quantity::Factor;
 use rgctl_schema::time::Span;
+use rgctl_sim::{Fault, GENESIS, Rule};
 use serde_json::json;
 
 use rgctl_testkit::fixtures::*;
-use rgctl_testkit::site::{Site, applying, block_on};
+use rgctl_testkit::site::{Quiet, Site, applying, block_on};
+use rgctl_testkit::taps::{Cut, Taps};
 
 fn wanted(class: &str) -> Desired {
     let mut nodes = cluster_store("accounts", "us-east-1", 4, class);
@@ -309,4 +311,30 @@ fn a_quiet_world_stays_quiet_until_something_happens_in_it() {
     site.cloud.with_world(|world| world.edit_fields(member, edit)).unwrap().unwrap();
     let (left, outcome) = steps();
     assert!(left > 0 && outcome.is_none(), "{left} steps, {outcome:?}");
+}
+
+/// Every turn of a long run is made by a process that knows nothing but the record.
+#[test]
+fn whoever_goes_on_with_a_long_run_reads_its_last_lines_and_not_all_of_them() {
+    let (site, wanted) = (Site::new(41), wanted("db.r7g.large"));
+    let rule = Rule::always(Fault::Throttle, GENESIS, GENESIS + Span::from_days(3_650));
+    let _ = site.cloud.with_world(|world| world.add_fault(rule));
+    let (clock, run) = (site.cloud.clock(), RunId("long".into()));
+    let (policy, pace) = (Policy::default(), Pace::default());
+    let job = applying(&wanted, &run, &policy, &pace);
+    let mut watch = Quiet { turns: 0, stop_after: None };
+    let mut most = 0;
+    loop {
+        let taps = Taps::new(&site.cloud, &site.store, Cut::Never);
+        let world = Environment { cloud: &taps, clock: &clock, wall: &site.wall, store: &taps };
+        let mut session = Session::default();
+        let done = block_on(reconcile_once(&world, &job, &mut session, &mut watch)).unwrap();
+        most = most.max(taps.lines_read.lock().unwrap().unwrap_or(0));
+        if done.outcome.is_some() {
+            break;
+        }
+        block_on(sleep_until(&world, &session, done.wake, &mut watch)).unwrap();
+    }
+    let all = site.events().len();
+    assert!(all > 400 && most < 125, "{most} of {all} lines");
 }
