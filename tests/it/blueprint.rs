@@ -18,6 +18,7 @@ use rgctl_schema::quantity::{Bytes, Count, Factor, Halves, PerMonth, Share, Time
 use rgctl_schema::section::{Setting, from_json};
 use rgctl_schema::shape::Shape;
 use rgctl_schema::time::{Moment, Span};
+use rgctl_testkit::swarm_blueprint::BUILT_IN;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -40,7 +41,7 @@ fn texts(folder: &str) -> Vec<Source> {
 }
 
 fn check(sources: &[Source]) -> ParsedDocuments {
-    let mut reading = ParsedDocuments::with_built_in_regions(sources);
+    let mut reading = ParsedDocuments::of(BUILT_IN.clone(), sources);
     reading.check(&Catalog::embedded().unwrap(), today());
     reading
 }

@@ -10,6 +10,7 @@ use rgctl_schema::diagnostic::Source;
 use rgctl_sim::GENESIS;
 
 use crate::fixtures::NOW;
+use crate::swarm_blueprint::BUILT_IN;
 
 pub const SHIPPED: [&str; 5] =
     ["light-game", "accounts", "rocket-arena", "rocket-arena-china", "rocket-arena-global"];
@@ -20,7 +21,7 @@ pub fn shipped(name: &str) -> (Blueprint, ParsedDocuments) {
 }
 
 pub fn read(text: &str) -> (Blueprint, ParsedDocuments) {
-    let reading = ParsedDocuments::with_built_in_regions(&[Source::new("test.yaml", text)]);
+    let reading = ParsedDocuments::of(BUILT_IN.clone(), &[Source::new("test.yaml", text)]);
     assert!(!reading.diagnostics.has_errors(), "{:?}", reading.diagnostics);
     (reading.blueprints[0].blueprint.clone(), reading)
 }

@@ -200,6 +200,11 @@ impl Game {
         built_of(&self.text(), decisions, now)
     }
 
+    /// How many stores it ever had: the first is `s0`.
+    pub fn stores_made(&self) -> usize {
+        self.made
+    }
+
     /// Classes that somebody may decide on for a store.
     pub fn classes(&self, store: &StoreName) -> &'static [&'static str] {
         let engine = self.stores.iter().find(|one| one.name == store.as_str()).map(|one| one.engine);

@@ -58,13 +58,20 @@ fn some_cut(rng: &mut impl Rng) -> Cut {
     }
 }
 
-/// Every consent there is for stores in these regions, or only some of them.
-fn some_order(rng: &mut impl Rng, site: &Site, everywhere: &BTreeSet<RegionId>, generous: bool) -> Order {
+/// Every consent there is for the stores of a game in these regions, or only some of them. They are drawn for forty stores, so
+/// that what is drawn after them does not depend on how many there are.
+fn some_order(
+    rng: &mut impl Rng,
+    (site, game): (&Site, &Game),
+    everywhere: &BTreeSet<RegionId>,
+    generous: bool,
+) -> Order {
     let mut order = Order::default();
-    for store in (0..40).map(|n| StoreName::new(format!("s{n}")).unwrap()) {
+    for number in 0..40 {
+        let store = StoreName::new(format!("s{number}")).unwrap();
         for region in everywhere {
             for action in [DestructiveAction::Delete, DestructiveAction::Shrink, DestructiveAction::Replace] {
-                if generous || rng.random_bool(0.7) {
+                if (generous || rng.random_bool(0.7)) && number < game.stores_made() {
                     let given =
                         |action| Consent { action, store: Some(store.clone()), region: Some(region.clone()) };
                     order.policy.consents.insert(given(action));
@@ -171,7 +178,7 @@ fn live(seed: u64, is_forgetful: bool) -> Result<(Tally, String), String> {
 
     // Safety: whatever fails, nothing is wrong.
     for _ in 0..rng.random_range(1..=4) {
-        let mut order = some_order(&mut rng, &site, &everywhere, false);
+        let mut order = some_order(&mut rng, (&site, &game), &everywhere, false);
         let cut = some_cut(&mut rng);
         let loses_tags = others.random_bool(0.35) || is_decided && hands.random_bool(0.35);
         if loses_tags && deciders.sees_all(&site) {
@@ -269,7 +276,7 @@ fn heal(
     let wanted = deciders.undo(site, &game, tally)?;
     give_tags_back(site, lost, &wanted);
     remove_broken(site, &seen_everywhere(&wanted, everywhere))?;
-    let mut order = some_order(rng, site, everywhere, true);
+    let mut order = some_order(rng, (site, &game), everywhere, true);
     (order.stop_after, order.deadline) = (None, None);
     let runs =
         come_to_rest(site, &wanted, everywhere, &order).map_err(|why| format!("{why}\n{}", game.text()))?;
