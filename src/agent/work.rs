@@ -111,6 +111,8 @@ struct Loop<'a> {
     /// What somebody has paused by name, whether it is there or not: it may go and come back.
     paused: BTreeSet<Key>,
     source_was_read: bool,
+    /// Whether a blueprint came, went or changed its condition since that was last told.
+    is_untold: bool,
     ended: Ended,
 }
 
@@ -128,6 +130,7 @@ impl Agent<'_> {
             all_paused: false,
             paused: BTreeSet::new(),
             source_was_read: false,
+            is_untold: true,
             ended: Ended::default(),
         };
         let mut is_fed = true;
@@ -192,7 +195,10 @@ impl Loop<'_> {
     fn beat(&mut self) {
         let agent = self.agent;
         self.tell_sights();
-        self.tell_conditions();
+        self.tell_queue();
+        if std::mem::take(&mut self.is_untold) {
+            self.tell_conditions();
+        }
         let Some(by) = agent.health.loop_lives(agent.wall) else { return };
         tracing::warn!(target: "rgctl::agent", by, "the machine's clock was set");
         agent.metrics.add(Metric::ClockJumps, &[], 1);
@@ -263,8 +269,10 @@ impl Loop<'_> {
             self.agent.organ.forget(key);
             self.queue.remove(key);
             self.states.remove(key);
+            self.is_untold = true;
         } else if state.condition != Condition::Paused {
             (state.condition, state.why) = (Condition::Paused, String::new());
+            self.is_untold = true;
             tracing::info!(target: "rgctl::agent", blueprint = &**key, condition = "paused", "let rest");
         }
     }
@@ -306,6 +314,7 @@ impl Loop<'_> {
                 agent.organ.prepare(&key);
                 let state = self.states.entry(key.clone()).or_default();
                 (state.is_resting, state.by_news) = (false, true);
+                self.is_untold = true;
                 self.queue.wake(&key, now);
             }
             News::Rests { key } => {
@@ -361,6 +370,7 @@ impl Loop<'_> {
             }
             (state.condition, state.why, state.is_open) = (done.condition, done.why, done.is_open);
             (state.differing, state.deletions_held) = (done.differing, done.deletions_held);
+            self.is_untold = true;
             let is_closing = state.is_open && asked.stopping;
             state.closes_at = is_closing.then(|| {
                 if let Next::At(at) = done.next { at.max(now + CLOSES_MIN) } else { now + CLOSES_AGAIN }
@@ -456,25 +466,24 @@ impl Loop<'_> {
         agent.health.store(agent.wall, answer);
     }
 
-    /// Tells of blueprints and of the queue: now and then, since it goes through all of them.
-    fn tell_conditions(&self) {
+    fn tell_queue(&self) {
         let metrics = self.agent.metrics;
         metrics.set(Metric::QueueDepth, &[], self.queue.due(self.agent.clock.now()) as f64);
         metrics.set(Metric::TurnsInFlight, &[], self.queue.in_flight() as f64);
+    }
+
+    /// Tells of blueprints: where anything of it has changed, since it goes through all of them.
+    fn tell_conditions(&self) {
+        let metrics = self.agent.metrics;
         let counts = self.conditions();
-        let levels = Condition::ALL.into_iter().map(|condition| {
-            let count = counts.get(&condition).copied().unwrap_or(0);
-            (vec![("condition", condition.as_str())], count as f64)
-        });
+        let count = |condition| counts.get(&condition).copied().unwrap_or(0) as f64;
+        let levels =
+            Condition::ALL.map(|condition| (vec![("condition", condition.as_str())], count(condition)));
         metrics.set_all(Metric::Blueprints, levels);
+        metrics.set(Metric::PlansPending, &[], count(Condition::Pending));
         let sum = |of: fn(&State) -> usize| self.states.values().map(of).sum::<usize>() as f64;
         metrics.set(Metric::DriftObjects, &[], sum(|state| state.differing));
         metrics.set(Metric::DeletionsHeld, &[], sum(|state| state.deletions_held));
-        metrics.set(
-            Metric::PlansPending,
-            &[],
-            sum(|state| usize::from(state.condition == Condition::Pending)),
-        );
         let is_odd = |state: &State| !matches!(state.condition, Condition::Ready | Condition::New);
         let odd = self.states.iter().filter(|(_, state)| is_odd(state) && self.states.len() <= SERIES_MAX);
         let odd = odd
