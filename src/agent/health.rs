@@ -15,6 +15,10 @@ pub const LOOP_SILENT_MAX: Span = Span::from_mins(1);
 pub const STORE_SILENT_MAX: Span = Span::from_mins(5);
 /// A source of blueprints that could not be read for so long is out of reach.
 pub const SOURCE_SILENT_MAX: Span = Span::from_mins(5);
+/// A watch is heard of every minute, by a bookmark: one that was silent for so long may be blind.
+pub const WATCH_SILENT_MAX: Span = Span::from_mins(6);
+/// It is begun anew every five minutes by the server and by its own watchdog: twice that without success, and the process is to be.
+pub const WATCH_DEAD_AFTER: Span = Span::from_mins(11);
 /// The time of day may drift so far from the time since the start without having been set.
 pub const DRIFT_MAX: Span = Span::from_secs(30);
 /// For so long after the time of day was set that is a reason.
@@ -39,6 +43,8 @@ struct Signs {
     has_source: bool,
     /// Another one works, and this one would begin at once.
     waits: bool,
+    /// Which of the watches is silent for longest, and since when.
+    watch: Option<(Span, String)>,
     cloud_error: Option<String>,
 }
 
@@ -113,6 +119,11 @@ impl Health {
         }
     }
 
+    /// Of all watches of the source that one is silent for longest, since then.
+    pub fn watches(&self, heard: Span, which: &str) {
+        self.locked().watch = Some((heard, which.to_owned()));
+    }
+
     /// The world was looked at, or why it could not be.
     pub fn cloud(&self, answer: Result<(), String>) {
         let mut signs = self.locked();
@@ -143,6 +154,9 @@ impl Health {
                 because(&signs.source_error)
             ));
         }
+        if let Some((silent, which)) = silent_watch(&signs, now.boot, WATCH_DEAD_AFTER) {
+            reasons.push(format!("the watch of {which} was silent for {silent}"));
+        }
         if now.wall < OLDEST {
             reasons.push(format!("the machine's clock says {}, which is over", now.wall));
         }
@@ -170,6 +184,11 @@ impl Health {
         if let Some(why) = &signs.store_error {
             reasons.push(format!("the store does not answer: {why}"));
         }
+        let now = clock.since_boot();
+        let is_told = silent_watch(&signs, now, WATCH_DEAD_AFTER).is_some();
+        if let Some((silent, which)) = silent_watch(&signs, now, WATCH_SILENT_MAX).filter(|_| !is_told) {
+            reasons.push(format!("the watch of {which} was silent for {silent}"));
+        }
         Verdict { reasons }
     }
 
@@ -177,6 +196,13 @@ impl Health {
         // A poisoned lock holds a whole value.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The watch that is silent for longest, where that is too long.
+fn silent_watch(signs: &Signs, boot: Span, bound: Span) -> Option<(Span, &str)> {
+    let (heard, which) = signs.watch.as_ref()?;
+    let silent = Span::from_millis(boot.as_millis().saturating_sub(heard.as_millis()));
+    (silent > bound).then_some((silent, which.as_str()))
 }
 
 /// By how much the time of day was set between two readings, in words; nothing where both clocks went alike.
@@ -242,6 +268,36 @@ mod tests {
         health.store(&Clocks(DAY + 401, 401), Ok(()));
         health.loop_lives(&Clocks(DAY + 401, 401));
         assert_eq!(reasons(&health, &Clocks(DAY + 402, 402)), "");
+    }
+
+    #[test]
+    fn a_watch_that_is_silent_makes_it_unready_first_and_unwell_much_later() {
+        let health = Health::new(&Clocks(DAY, 0));
+        let at = |seconds: u64| Clocks(DAY + i64::try_from(seconds).unwrap(), seconds);
+        let lives = |seconds| {
+            for sign in (0..=seconds).step_by(30) {
+                health.loop_lives(&at(sign));
+            }
+            health.store(&at(seconds), Ok(()));
+            health.source(&at(seconds), Ok(()));
+            health.cloud(Ok(()));
+        };
+        health.watches(Span::from_secs(10), "blueprints");
+        for (seconds, ready, well) in
+            [(360, true, true), (390, false, true), (660, false, true), (690, false, false)]
+        {
+            lives(seconds);
+            assert_eq!(
+                health.ready(&at(seconds)).is_well(),
+                ready,
+                "{seconds}: {:?}",
+                health.ready(&at(seconds))
+            );
+            assert_eq!(health.lives(&at(seconds)).is_well(), well, "{seconds}");
+        }
+        assert_eq!(health.ready(&at(390)).reasons, ["the watch of blueprints was silent for 6m20s"]);
+        health.watches(Span::from_secs(690), "plans");
+        assert!(health.ready(&at(690)).is_well(), "it was heard of again");
     }
 
     #[test]

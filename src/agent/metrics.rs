@@ -57,7 +57,7 @@ metrics! {
     CloudCalls = Counter, "cloud_calls_total", "Calls that change something, by account and region.";
     CloudLooks = Counter, "cloud_looks_total", "Looks that all blueprints share, by account and region.";
     CloudLooksFailed = Counter, "cloud_looks_failed_total", "Those of them that failed.";
-    Throttled = Counter, "throttled_total", "Answers that asked for fewer calls.";
+    Throttled = Counter, "throttled_total", "Answers that asked for fewer calls, by account.";
     DeletionsHeld = Gauge, "deletions_held", "Destructive steps that wait for consent by name.";
     DriftObjects = Gauge, "drift_objects", "Objects that differ from their blueprint and on which no work goes on.";
     PlansPending = Gauge, "plans_pending", "Blueprints with steps that nobody carries out: the agent does not act, or may not.";
@@ -73,6 +73,12 @@ metrics! {
     SweepObjects = Gauge, "sweep_objects", "How many objects it saw.";
     StoreErrors = Counter, "store_errors_total", "Failures of the store of the record.";
     ClockJumps = Counter, "clock_jumps_total", "How often the machine's time of day was set by more than a few seconds.";
+    QueueOldest = Gauge, "queue_oldest_seconds", "For how long the turn that is due for longest is due, in the cloud's time.";
+    CostPerHour = Gauge, "cost_per_hour", "What the blueprints cost as they are wanted, by region and currency, without what has no known price; of the operator only.";
+    BlueprintCostPerHour = Gauge, "blueprint_cost_per_hour", "The same of each blueprint; only for operators of at most 1,000 of them.";
+    Leader = Gauge, "leader", "1 where this replica works, 0 where it waits for its turn; of the operator only.";
+    WatchAge = Gauge, "watch_age_seconds", "How long ago each watch of the API server was heard of; of the operator only.";
+    KubeCalls = Counter, "kube_calls_total", "Calls to the API server by verb and code of the answer, 0 where there was none; of the operator only, without its Lease and its record.";
     SeriesLeftOut = Counter, "series_left_out_total", "Values that were not kept, since their metric has too many series.";
 }
 

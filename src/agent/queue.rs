@@ -272,6 +272,18 @@ impl<K: Ord + Clone + AsRef<str>> Queue<K> {
         }
     }
 
+    /// For how long the turn that is due for longest is due.
+    pub fn oldest(&self, now: Moment) -> Span {
+        let firsts = self.accounts.values().filter_map(|account| account.waiting.first_key_value());
+        let first = firsts.map(|((at, _), _)| *at).min();
+        first.filter(|at| *at < now).map_or(Span::ZERO, |at| now.since(at))
+    }
+
+    /// Whose calls a key needs.
+    pub fn account_of(&self, key: &K) -> Option<&str> {
+        self.entries.get(key).map(|entry| entry.account.as_str())
+    }
+
     /// Nothing of an account is begun before then: it is throttled, and more calls would make it worse.
     pub fn put_off(&mut self, account: &str, until: Moment) {
         if let Some(account) = self.accounts.get_mut(account) {

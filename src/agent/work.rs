@@ -359,7 +359,8 @@ impl Loop<'_> {
             self.store_said(answer);
         }
         if let Some(span) = done.throttled {
-            agent.metrics.add(Metric::Throttled, &[], 1);
+            let account = self.queue.account_of(key).unwrap_or_default();
+            agent.metrics.add(Metric::Throttled, &[("account", account)], 1);
             self.queue.put_off_account_of(key, now + span);
         }
         let is_paused = self.is_paused(key);
@@ -469,6 +470,7 @@ impl Loop<'_> {
     fn tell_queue(&self) {
         let metrics = self.agent.metrics;
         metrics.set(Metric::QueueDepth, &[], self.queue.due(self.agent.clock.now()) as f64);
+        metrics.set(Metric::QueueOldest, &[], self.queue.oldest(self.agent.clock.now()).as_secs_f64());
         metrics.set(Metric::TurnsInFlight, &[], self.queue.in_flight() as f64);
     }
 

@@ -25,11 +25,13 @@ use crate::agent::folder::{Texts, text_of};
 use crate::agent::observer::{Observer, SharedCloud, Turning};
 use crate::agent::work::{Asked, Command, Condition, Done, Key, Order, Organ, Sight};
 use crate::report::drift::{self, DriftReport, Past};
+use crate::report::outputs::{self, OutputsReport};
 use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Watch};
 use rgctl_engine::execution::reconcile::{Reconciled, Session, give_back, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::ledger::Failing;
 use rgctl_model::journal::Purpose;
+use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
@@ -81,6 +83,8 @@ pub struct Acted {
     pub reconciled: Reconciled,
     /// The last run on record.
     pub run: Option<RunId>,
+    /// Where clients connect, where that is asked for.
+    pub outputs: Option<OutputsReport>,
 }
 
 /// What may be done in a turn.
@@ -109,6 +113,8 @@ pub struct Turns {
     language: Language,
     /// Whether anything is done, or only planned.
     acts: bool,
+    /// Whether each turn tells where clients connect.
+    tells_outputs: bool,
     consents: ConsentsFile,
     pace: Pace,
     owner: String,
@@ -145,6 +151,7 @@ impl Turns {
             texts,
             language,
             acts: false,
+            tells_outputs: false,
             consents: ConsentsFile::new(None),
             pace: Pace::default(),
             owner: rgctl_machine::owner(),
@@ -159,6 +166,12 @@ impl Turns {
     /// Turns that act, with the consents of a file.
     pub fn acting(means: Means, allow_file: Option<PathBuf>) -> Self {
         Self { acts: true, consents: ConsentsFile::new(allow_file), ..Self::observing(means, None) }
+    }
+
+    /// The same, of which each turn tells where clients connect.
+    #[must_use]
+    pub fn telling_outputs(self) -> Self {
+        Self { tells_outputs: true, ..self }
     }
 
     /// The outside.
@@ -189,7 +202,7 @@ impl Turns {
             let mandate = Mandate::consenting(self.consents.now().await.of(key));
             self.act(&environment, ready, &mandate, asked).await?.done
         } else {
-            self.observe(&environment, ready).await?
+            self.observe(&environment, ready).await?.0
         };
         Ok(done::with_resync(done, key, now, &ready.decisions))
     }
@@ -301,7 +314,13 @@ impl Turns {
             pace: &self.pace,
         };
         let stopping = asked.stopping || self.stop.is_made();
-        let mut watch = Hearing { stop: self.stop.clone(), stopping: asked.stopping, blueprint: name };
+        let mut watch = Hearing {
+            stop: self.stop.clone(),
+            stopping: asked.stopping,
+            blueprint: name,
+            connects: self.tells_outputs.then_some(&loaded.desired),
+            outputs: None,
+        };
         let reconciled = reconcile_once(environment, &job, &mut slot.session, &mut watch).await;
         let is_open = slot.session.is_leased();
         slot.text = is_open.then(|| text.clone());
@@ -323,7 +342,7 @@ impl Turns {
             slot.session = Session::default();
         }
         let done = done::acted(&reconciled, is_open, due, stopping, environment.clock.now());
-        Ok(Acted { done, reconciled, run })
+        Ok(Acted { done, reconciled, run, outputs: watch.outputs })
     }
 
     /// Looks and plans; nothing is done, and nothing is written. Whoever only looks holds no lease.
@@ -331,7 +350,7 @@ impl Turns {
         &self,
         environment: &Environment<'_>,
         ready: &mut Ready,
-    ) -> Result<Done, DriveError> {
+    ) -> Result<(Done, Option<OutputsReport>), DriveError> {
         let Ready { scope, loaded, slot, .. } = ready;
         self.let_go(scope.blueprint.as_str(), slot).await;
         let policy = Policy::default();
@@ -342,7 +361,9 @@ impl Turns {
         if let Some(told) = &self.told {
             told(&report, environment.clock.now());
         }
-        Ok(done::observed(&looked.plan, &report))
+        let connects =
+            self.tells_outputs.then(|| outputs::report(&loaded.desired, &looked.inventory, &looked.plan));
+        Ok((done::observed(&looked.plan, &report), connects))
     }
 
     async fn keep_leases(&self) {
@@ -460,10 +481,14 @@ struct Hearing<'a> {
     stop: StopRequest,
     stopping: bool,
     blueprint: &'a BlueprintName,
+    /// What should exist, where somebody asks where clients connect.
+    connects: Option<&'a Desired>,
+    outputs: Option<OutputsReport>,
 }
 
 impl Watch for Hearing<'_> {
-    fn turned(&mut self, turn: &Turn, _: &Inventory) {
+    fn turned(&mut self, turn: &Turn, inventory: &Inventory) {
+        self.outputs = self.connects.map(|desired| outputs::report(desired, inventory, &turn.plan));
         for call in &turn.calls {
             tracing::info!(target: "rgctl::agent", blueprint = %self.blueprint, step = %call.step.id.0, "calls");
         }

@@ -14,6 +14,7 @@ use super::iam_policy::IamPolicyArgs;
 use super::import::ImportArgs;
 #[cfg(feature = "kube")]
 use super::operator_args::{ApproveArgs, OperatorCommand};
+use super::outputs::OutputsArgs;
 use super::overlay_args::{ScaleSetArgs, ScaleUnsetArgs};
 use super::region::RegionCommand;
 use super::scale_args::BacktestArgs;
@@ -55,6 +56,8 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Show what exists, in which phase, and what it costs
     Status(InputArgs),
+    /// Show where clients connect: endpoints, ports, names, and the ARN of each secret; exit code 2 when something is not there yet
+    Outputs(OutputsArgs),
     /// Show what differs from the blueprint, and what was changed outside rgctl; exit code 2 when something does, 8 when a
     /// person is needed
     Drift(DriftArgs),

@@ -40,7 +40,7 @@ exits! {
     Done = 0, "done", "nothing";
     /// Something failed that no other code names; the message says what.
     Error = 1, "error", "read the message; the same command may be given again";
-    /// Differences were found, and were asked for: `plan --detailed-exitcode`, `drift`, `import --region`, `agent run --once`.
+    /// Differences were found, and were asked for: `plan --detailed-exitcode`, `drift`, `outputs`, `import --region`, `agent run --once`.
     Differences = 2, "differences found", "look at them, then `rgctl apply`";
     /// What the command rests on is no longer so: the saved plan was made for another state of the world or of the blueprint, for
     /// another account or by another version; or somebody else decided first.

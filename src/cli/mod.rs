@@ -50,18 +50,27 @@ mod operator_act;
 #[cfg(feature = "kube")]
 pub mod operator_args;
 #[cfg(feature = "kube")]
+mod operator_costs;
+#[cfg(feature = "kube")]
+mod operator_events;
+#[cfg(feature = "kube")]
 mod operator_feed;
 #[cfg(feature = "kube")]
 mod operator_leader;
 #[cfg(feature = "kube")]
 mod operator_organ;
 #[cfg(feature = "kube")]
+mod operator_outputs;
+#[cfg(feature = "kube")]
 mod operator_plans;
 #[cfg(feature = "kube")]
 pub mod operator_print;
 #[cfg(feature = "kube")]
 mod operator_told;
+#[cfg(feature = "kube")]
+pub mod operator_watches;
 pub mod output;
+pub mod outputs;
 pub mod overlay;
 pub mod overlay_args;
 pub mod plan;
@@ -100,6 +109,7 @@ use exit::Exit;
 use figures::CatalogFigures;
 use log::Events;
 use output::Output;
+use outputs::OutputsArgs;
 use settings::Settings;
 
 use rgctl_machine::SystemClock;
@@ -171,6 +181,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         | Command::Apply(_)
         | Command::Destroy(_)
         | Command::Status(_)
+        | Command::Outputs(_)
         | Command::Drift(_)) => wait_for(engine_command(command, &settings, output)),
         Command::Capacity(args) => capacity_command(args, &settings, output),
         Command::Import(args) => wait_for(import::run(args, &settings, output)),
@@ -258,6 +269,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         Command::Plan(PlanArgs { input, .. })
         | Command::Destroy(DestroyArgs { input, .. })
         | Command::Status(input)
+        | Command::Outputs(OutputsArgs { input, .. })
         | Command::Drift(DriftArgs { input, .. }) => input.clone(),
         _ => return Ok(()),
     };
@@ -292,6 +304,7 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
             apply::run(&loaded, policy, Purpose::Destroy, &args.run, &adapters, settings, output).await
         }
         Command::Status(_) => look::status(&loaded, &adapters, settings, output).await,
+        Command::Outputs(args) => outputs::run(args, &loaded, &adapters, settings, output).await,
         _ => look::drift(&loaded, &adapters, settings, output).await,
     }
 }

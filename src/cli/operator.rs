@@ -14,27 +14,32 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
 use super::operator_args::{OperatorCommand, OperatorRunArgs};
+use super::operator_costs::Costs;
+use super::operator_events::Events;
 use super::operator_feed::{Cluster, Feed, Watches};
 use super::operator_leader::Turn;
 use super::operator_organ::OperatorTurns;
 use super::operator_print;
+use super::operator_watches::watch_over;
 use super::output::Output;
 use super::settings::Settings;
 use super::signals::{self, StopRequest};
 use crate::agent::folder::Texts;
 use crate::agent::health::Health;
-use crate::agent::metrics::Metrics;
+use crate::agent::metrics::{Metric, Metrics};
 use crate::agent::observer::{Intervals, Observer};
 use crate::agent::queue::Limits;
 use crate::agent::serve::{Told as Listening, serve};
 use crate::agent::work::{Agent, Organ, Rhythm};
 use crate::operator::source::Sources;
-use rgctl_kube::client::{Client, Use, connect};
+use rgctl_kube::client::{Client, Use, connect_noting};
 use rgctl_kube::desk::Desk;
+use rgctl_kube::herald::Herald;
 use rgctl_kube::item::{Told, Watched};
 use rgctl_kube::kinds::OPERATOR;
 use rgctl_kube::kinds::document::told;
 use rgctl_kube::place::Cluster as Place;
+use rgctl_kube::signs::Signs;
 use rgctl_kube::watch::follow;
 use rgctl_machine::SystemClock;
 use rgctl_schema::digest::sha256_hex;
@@ -74,8 +79,8 @@ fn watches(namespaces: &[String], own: &str) -> Watches {
 
 /// What is around the work: who watches over it, and when it has to end.
 struct Around<'a> {
-    health: &'a Health,
-    metrics: &'a Metrics,
+    health: &'a Arc<Health>,
+    metrics: &'a Arc<Metrics>,
     stop: &'a StopRequest,
 }
 
@@ -89,12 +94,14 @@ async fn in_turn(args: &OperatorRunArgs, settings: &Settings, output: &mut Outpu
     }
     let stop = StopRequest::default();
     let mut signal = std::pin::pin!(signals::second_signal(stop.clone(), super::agent::say_at_once));
+    metrics.set(Metric::Leader, &[], 0.0);
     let turn = tokio::select! {
         biased;
         () = &mut signal => return Err(Failure::said(Exit::Interrupted)),
         turn = Turn::won(args, &health, &stop) => turn?,
     };
     if !stop.is_made() {
+        metrics.set(Metric::Leader, &[], 1.0);
         let around = Around { health: &health, metrics: &metrics, stop: &stop };
         tokio::select! {
             // First: who wakes up after a long stop does nothing more.
@@ -116,8 +123,9 @@ async fn work(
 ) -> Result<(), Failure> {
     let bad = |why: String| Failure::new(Exit::BadInput, why);
     let cluster_of = args.cluster.context.clone().map_or(Place::Here, Place::Context);
-    let watching = connected(&cluster_of, OPERATOR, Use::Watches).await?;
-    let writing = connected(&cluster_of, OPERATOR, Use::Calls).await?;
+    let signs = Signs::default();
+    let watching = connected(&cluster_of, OPERATOR, Use::Watches, &signs).await?;
+    let writing = connected(&cluster_of, OPERATOR, Use::Calls, &signs).await?;
     let catalog = Arc::new(figures::catalog(settings)?);
     // What is wanted of an unchanged text follows from both.
     let version = format!("{} {}", env!("CARGO_PKG_VERSION"), short(&format!("{catalog:?}")));
@@ -132,10 +140,15 @@ async fn work(
     let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
     let means = Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop };
     let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces, &args.own_namespace));
+    let events = Events::new(Herald::new(writing.clone(), rgctl_machine::owner()));
     let (turns, desk) = (Turns::acting(means, None), Desk::new(writing));
-    let organ = OperatorTurns::new(turns, Arc::clone(&cluster), desk, version.clone(), args.observe_only);
+    let told = (events, Costs::new(Arc::clone(around.metrics)));
+    let organ =
+        OperatorTurns::new(turns, Arc::clone(&cluster), desk, version.clone(), args.observe_only, told);
     let (send, news) = mpsc::channel(NEWS_MAX);
     let heard = watch_all(&watching, &watches);
+    let (health, metrics) = (Arc::clone(around.health), Arc::clone(around.metrics));
+    let watching_over = tokio::spawn(watch_over(signs, watches.clone(), health, metrics));
     let feed = Feed { cluster, sources, texts, watches, account: account.to_owned(), news: send };
     let feeding = tokio::spawn(feed.run(heard));
     tracing::info!(target: "rgctl::operator", version, "begins");
@@ -156,6 +169,7 @@ async fn work(
         ended = agent.run(news) => Ok(ended),
     };
     feeding.abort();
+    watching_over.abort();
     if let Some(sim) = sim {
         // A world that cannot be written to any more stands by itself.
         let _ = sim.leave_pace();
@@ -182,8 +196,8 @@ fn watch_all(client: &Client, watches: &Watches) -> mpsc::Receiver<Told> {
     heard
 }
 
-async fn connected(cluster: &Place, name: &str, purpose: Use) -> Result<Client, Failure> {
-    connect(cluster, name, purpose).await.map_err(|error| Failure::of(Exit::BadInput, &error))
+async fn connected(cluster: &Place, name: &str, purpose: Use, signs: &Signs) -> Result<Client, Failure> {
+    connect_noting(cluster, name, purpose, signs).await.map_err(|error| Failure::of(Exit::BadInput, &error))
 }
 
 fn short(text: &str) -> String {

@@ -15,6 +15,7 @@ use crate::agent::queue::Next;
 use crate::agent::work::{Asked, Condition, Done, Key};
 use crate::operator::plans::Held;
 use crate::operator::version::{self, MEMORY, TakenUp};
+use crate::report::outputs::{self, OutputsReport};
 use rgctl_engine::execution::drive::{DriveError, Environment};
 use rgctl_kube::item::Item;
 use rgctl_kube::kinds::BlueprintStatus;
@@ -31,6 +32,7 @@ use rgctl_schema::digest::sha256_hex;
 struct Waiting {
     plan: Plan,
     held: Held,
+    outputs: Option<OutputsReport>,
 }
 
 impl OperatorTurns {
@@ -56,6 +58,7 @@ impl OperatorTurns {
         };
         let done = done::with_resync(turned.done, key, environment.clock.now(), &ready.decisions);
         turned.report.drift = Some(done.differing);
+        turned.report.cost = Some(self.costs.note(key, &ready.loaded.desired, &ready.loaded.figures));
         (turned.report.account, turned.report.regions, turned.done) = (Some(account), regions, done);
         Ok(turned)
     }
@@ -68,10 +71,12 @@ impl OperatorTurns {
         ready: &mut Ready,
         why: &str,
     ) -> Result<Turned, DriveError> {
-        let done = self.turns.observe(environment, ready).await?;
+        let (done, outputs) = self.turns.observe(environment, ready).await?;
         let reason = (done.condition == Condition::Pending).then_some(reasons::OBSERVE_ONLY);
         let why = format!("{why}; {}", done.why);
-        Ok(told(item, done, reason, &why))
+        let mut turned = told(item, done, reason, &why);
+        turned.report.outputs = outputs;
+        Ok(turned)
     }
 
     /// A turn that acts as far as it may, and publishes what waits.
@@ -134,12 +139,12 @@ impl OperatorTurns {
         agreement: Option<Agreement>,
         is_destroy: bool,
     ) -> Turned {
-        let Acted { done, reconciled, run } = acted;
+        let Acted { done, reconciled, run, outputs } = acted;
         let run = run.map(|run| run.0);
         let held = Held::of(&reconciled.turn.plan, is_destroy);
         let outcome = reconciled.outcome;
         if agreement.is_none() && !held.is_empty() && !done.is_open {
-            let waiting = Waiting { plan: reconciled.turn.plan, held };
+            let waiting = Waiting { plan: reconciled.turn.plan, held, outputs };
             return self.published(item, &waiting, cause(item, is_destroy, false), done).await;
         }
         let why = done.why.clone();
@@ -156,6 +161,7 @@ impl OperatorTurns {
             None => {}
         }
         turned.report.run = run.filter(|_| turned.done.is_open);
+        turned.report.outputs = outputs;
         turned.is_destroyed = is_destroy && outcome == Some(Outcome::Settled);
         turned
     }
@@ -248,6 +254,7 @@ impl OperatorTurns {
         let done = Done { condition: Condition::Pending, why: why.clone(), ..done };
         let mut turned = told(item, done, Some(reason), &why);
         turned.report.plan = Some(plan);
+        turned.report.outputs.clone_from(&waiting.outputs);
         turned.report.pending = Some((reason, why.clone()));
         turned.report.deletion = (cause == Cause::Deletion).then_some((reason, why));
         turned
@@ -264,7 +271,8 @@ async fn waiting(
     let (desired, figures) = (&ready.loaded.desired, &ready.loaded.figures);
     let looked = run::look_and_plan_in(environment, desired, figures, &Policy::default(), destroy).await?;
     let held = Held::of(&looked.plan, all);
-    Ok(Waiting { plan: looked.plan, held })
+    let outputs = outputs::report(desired, &looked.inventory, &looked.plan);
+    Ok(Waiting { plan: looked.plan, held, outputs: Some(outputs) })
 }
 
 /// Why there is something to do.

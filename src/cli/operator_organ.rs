@@ -12,7 +12,10 @@ use futures::future::BoxFuture;
 
 use super::agent_done as done;
 use super::agent_organ::Turns;
+use super::operator_costs::Costs;
+use super::operator_events::Events;
 use super::operator_feed::Cluster;
+use super::operator_outputs::Publisher;
 use super::operator_plans::Agreements;
 use super::operator_told::Voice;
 use crate::agent::queue::Next;
@@ -23,6 +26,7 @@ use crate::operator::overrides;
 use crate::operator::version::TakenUp;
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_kube::desk::{Desk, DeskError};
+use rgctl_kube::happening::Happening;
 use rgctl_kube::item::{Item, Watched};
 use rgctl_kube::kinds::condition::reasons;
 use rgctl_kube::kinds::{BlueprintStatus, marks};
@@ -40,6 +44,9 @@ pub struct OperatorTurns {
     desk: Desk,
     voice: Arc<Voice>,
     pub(super) agreements: Agreements,
+    pub(super) costs: Costs,
+    publisher: Publisher,
+    events: Arc<Events>,
     /// Nothing is carried out.
     pub(super) observes_only: bool,
     /// Whose run is open, by a lease of ours.
@@ -69,11 +76,14 @@ impl OperatorTurns {
         desk: Desk,
         version: String,
         observes_only: bool,
+        (events, costs): (Arc<Events>, Costs),
     ) -> Self {
-        let voice = Arc::new(Voice::new(Arc::clone(&cluster), desk.clone()));
+        let voice = Voice::new(Arc::clone(&cluster), desk.clone(), Arc::clone(&events));
+        let (voice, publisher) = (Arc::new(voice), Publisher::new(desk.clone()));
         let agreements = Agreements::new(Arc::clone(&cluster), desk.clone(), Arc::clone(&voice), version);
         let (open, taken) = (Mutex::default(), Mutex::default());
-        Self { turns, cluster, desk, voice, agreements, observes_only, open, taken }
+        let turns = turns.telling_outputs();
+        Self { turns, cluster, desk, voice, agreements, costs, publisher, events, observes_only, open, taken }
     }
 
     async fn one(&self, key: &Key, asked: Asked) -> Done {
@@ -98,8 +108,10 @@ impl OperatorTurns {
                 .release(key, &item, "everything of it is gone, with its final snapshots", asked)
                 .await;
         }
-        self.voice.tell(key, &item, turned.report).await;
-        turned.done
+        let Turned { done, mut report, .. } = turned;
+        self.publisher.publish(key, &item, &mut report).await;
+        self.voice.tell(key, &item, report).await;
+        done
     }
 
     fn item(&self, key: &Key) -> Option<Arc<Item>> {
@@ -194,6 +206,10 @@ impl OperatorTurns {
         match self.desk.keep(Watched::Blueprint, item, marks::FINALIZER, false).await {
             Ok(()) | Err(DeskError::Gone) => {
                 tracing::warn!(target: "rgctl::operator", blueprint = %item.place, why, "let go");
+                let reason = if self.cluster.brake(item).is_some() { "Braked" } else { "LetGo" };
+                let happening =
+                    Happening { reason, action: "Release", note: why.to_owned(), is_warning: true };
+                self.events.offer(Watched::Blueprint, item, vec![happening]);
                 done::nothing()
             }
             Err(error) => not_told(&error),
@@ -249,8 +265,10 @@ impl Organ for OperatorTurns {
                 loop {
                     tokio::time::sleep(TELLS_AGAIN).await;
                     self.voice.tell_again().await;
+                    self.costs.tell();
                 }
             };
+            let telling = futures::future::join(telling, self.events.keep_telling());
             futures::future::join(self.turns.keep_open(), telling).await;
         }
         .boxed()
@@ -278,6 +296,8 @@ impl Organ for OperatorTurns {
 
     fn forget(&self, key: &Key) {
         self.voice.forget(key);
+        self.costs.forget(key);
+        self.publisher.forget(key);
         locked(&self.taken).remove(key);
         self.turns.forget(key);
     }

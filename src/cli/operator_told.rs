@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::operator_events::Events;
 use super::operator_feed::Cluster;
 use crate::agent::work::{Condition, Key};
 use crate::operator::conditions::{self, Report};
@@ -22,6 +23,7 @@ use rgctl_model::ports::Clock;
 pub struct Voice {
     cluster: Arc<Cluster>,
     desk: Desk,
+    events: Arc<Events>,
     /// What the API server could not be told.
     untold: Mutex<BTreeMap<Key, Report>>,
 }
@@ -33,8 +35,8 @@ fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Voice {
     /// Tells a cluster.
-    pub fn new(cluster: Arc<Cluster>, desk: Desk) -> Self {
-        Self { cluster, desk, untold: Mutex::default() }
+    pub fn new(cluster: Arc<Cluster>, desk: Desk, events: Arc<Events>) -> Self {
+        Self { cluster, desk, events, untold: Mutex::default() }
     }
 
     /// Tells what a turn came to, where that is news.
@@ -110,10 +112,12 @@ impl Voice {
     pub async fn status(&self, what: Watched, item: &Item, status: &impl Serialize) -> Result<(), DeskError> {
         let after =
             serde_json::to_value(status).map_err(|error| DeskError::Refused { why: error.to_string() })?;
-        let Some(changes) = conditions::changes(&item.status(), &after) else { return Ok(()) };
+        let before = item.status();
+        let Some(changes) = conditions::changes(&before, &after) else { return Ok(()) };
         if let Some(told) = self.desk.tell(what, item, &changes).await? {
             self.cluster.resources().told(what, &item.place, &told.status);
         }
+        self.events.changed(what, item, &before, &after);
         Ok(())
     }
 }

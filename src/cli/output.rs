@@ -64,14 +64,18 @@ impl Output {
 
     /// Writes a document for programs.
     pub fn document(&mut self, document: &Value, form: OutputForm) -> io::Result<()> {
-        let text = match form {
+        self.data(&Self::text_of(document, form))
+    }
+
+    /// A document for programs as text.
+    pub fn text_of(document: &Value, form: OutputForm) -> String {
+        match form {
             OutputForm::Yaml => yaml::to_text(document),
             OutputForm::Json | OutputForm::Text | OutputForm::Markdown | OutputForm::Html => {
                 // A JSON value always serialises.
                 serde_json::to_string_pretty(document).unwrap_or_default()
             }
-        };
-        self.data(&text)
+        }
     }
 
     /// Says a line. Talk that nobody hears is no error.

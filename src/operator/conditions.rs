@@ -5,11 +5,13 @@
 //! **Invariant:** nothing in it moves by itself: no time but that of a condition's last change, no count of steps that are left.
 
 use rgctl_kube::kinds::condition::{Condition, Holds, find, reasons, set, types};
-use rgctl_kube::kinds::document::{BlueprintStatus, Cost};
+use rgctl_kube::kinds::document::{BlueprintStatus, Cost, StoreStatus};
 use rgctl_schema::time::Moment;
 use serde_json::{Map, Value};
 
 use crate::agent::work::Condition as State;
+use crate::operator::outputs;
+use crate::report::outputs::OutputsReport;
 
 /// A reason in a word, and in words.
 pub type Why = (&'static str, String);
@@ -43,8 +45,23 @@ pub struct Report {
     pub regions: Vec<String>,
     /// What it costs.
     pub cost: Option<Cost>,
+    /// Where clients connect, where the world was seen.
+    pub outputs: Option<OutputsReport>,
+    /// What became of the ConfigMap that says so; nothing where nothing became of it.
+    pub published: Option<Published>,
     /// The last wish for a turn that was heard.
     pub handled: Option<String>,
+}
+
+/// What became of the ConfigMap with connection details.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// Nobody asks for it any more, and it is gone.
+    Withdrawn,
+    /// It says what is so, under that name.
+    There(String),
+    /// It could not be written.
+    Refused(String),
 }
 
 /// The status that tells it, after the one before. Where nothing was seen, what was told before of the world stays.
@@ -63,6 +80,7 @@ pub fn status(report: &Report, before: &BlueprintStatus, now: Moment) -> Bluepri
             },
         );
     }
+    tell_published(report, &mut conditions, now);
     BlueprintStatus {
         observed_generation: Some(report.generation),
         last_handled_reconcile_at: report.handled.clone(),
@@ -73,8 +91,42 @@ pub fn status(report: &Report, before: &BlueprintStatus, now: Moment) -> Bluepri
         drift: drift(report, before),
         cost: report.cost.clone().or_else(|| before.cost.clone()),
         regions: if report.regions.is_empty() { before.regions.clone() } else { report.regions.clone() },
-        stores: before.stores.clone(),
+        stores: stores(report, before),
+        outputs: match &report.published {
+            None | Some(Published::Refused(_)) => before.outputs.clone(),
+            Some(Published::Withdrawn) => None,
+            Some(Published::There(name)) => Some(name.clone()),
+        },
     }
+}
+
+/// Tells what became of the ConfigMap, where somebody asks for one.
+fn tell_published(report: &Report, conditions: &mut Vec<Condition>, now: Moment) {
+    let (status, reason, message) = match &report.published {
+        None => return,
+        Some(Published::Withdrawn) => {
+            return conditions.retain(|one| one.about != types::OUTPUTS_PUBLISHED);
+        }
+        Some(Published::There(_)) => (Holds::True, "Published", ""),
+        Some(Published::Refused(why)) => (Holds::False, "NotPublished", why.as_str()),
+    };
+    set(
+        conditions,
+        Condition {
+            about: types::OUTPUTS_PUBLISHED.to_owned(),
+            status,
+            observed_generation: Some(report.generation),
+            last_transition_time: now,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        },
+    );
+}
+
+/// Its stores. While work is under way they are told as they were when that began: each step would be told otherwise.
+fn stores(report: &Report, before: &BlueprintStatus) -> Vec<StoreStatus> {
+    let now = report.outputs.as_ref().filter(|_| report.state != State::Progressing);
+    now.map_or_else(|| before.stores.clone(), |now| outputs::stores(now, &before.stores))
 }
 
 /// Objects that differ. While work is under way it is told as it was when that began: each step would be told otherwise.

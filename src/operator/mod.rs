@@ -8,7 +8,10 @@
 //! to the plan of it, and no brake holds.
 
 pub mod conditions;
+pub mod costs;
 pub mod deletion;
+pub mod events;
+pub mod outputs;
 pub mod overrides;
 pub mod plans;
 pub mod resources;

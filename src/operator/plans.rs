@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl_kube::item::Item;
 use rgctl_kube::kinds::approval::{ApprovalSpec, LASTS_MAX};
-use rgctl_kube::kinds::document::Cost;
 use rgctl_kube::kinds::plan::{
     Cause, Of, Phase, PlanSpec, PlanStatus, PlannedStep, STEPS_KEPT_MAX, STEPS_TOLD_MAX, name,
 };
@@ -20,6 +19,7 @@ use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::money::Total;
 use rgctl_schema::time::Moment;
 
+use crate::operator::costs;
 use crate::report::words;
 
 /// The part of a plan that waits for a person.
@@ -95,7 +95,6 @@ pub fn published(
         before.merge(&step.cost.before);
         after.merge(&step.cost.after);
     }
-    let cost = |total: &Total| Cost { per_hour: String::new(), per_month: total.to_string() };
     let worst = steps.clone().max_by_key(|step| step.effect.write_outage);
     Some(PlanSpec {
         blueprint: of,
@@ -107,8 +106,8 @@ pub fn published(
         first: steps.take(STEPS_TOLD_MAX).map(planned).collect(),
         consents: held.consents.iter().cloned().collect(),
         disturbance: worst.map(|step| format!("{}: {}", step.id.0, words::effect(&step.effect))),
-        cost_now: Some(cost(&before)),
-        cost_after: Some(cost(&after)),
+        cost_now: Some(costs::cost(&before)),
+        cost_after: Some(costs::cost(&after)),
         work: held.work.clone(),
     })
 }

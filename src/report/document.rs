@@ -13,6 +13,8 @@ pub mod format {
     pub const ORDERS: &str = "rgctl.dev/orders/v1";
     /// Cost.
     pub const COST: &str = "rgctl.dev/cost/v1";
+    /// Where clients connect.
+    pub const OUTPUTS: &str = "rgctl.dev/outputs/v1";
     /// History.
     pub const HISTORY: &str = "rgctl.dev/history/v1";
     /// Diagnostics.

@@ -16,6 +16,8 @@ pub mod history;
 pub mod html;
 pub mod import;
 pub mod open;
+pub mod outputs;
+mod outputs_families;
 pub mod overlays;
 pub mod plan;
 pub mod plan_markdown;

@@ -135,7 +135,7 @@ fn every_shipped_blueprint_and_region_is_taken_and_given_back_equal() {
     }
     assert!(seen >= 14, "{seen}");
     let shown = plane.kubectl(&User::Admin, &["get", "bp", "-n", &namespace]);
-    for column in ["READY", "REASON", "PLAN", "DRIFT", "REGIONS", "AGE"] {
+    for column in ["READY", "REASON", "PLAN", "DRIFT", "COST/H", "REGIONS", "AGE"] {
         assert!(shown.contains(column), "{shown}");
     }
 }

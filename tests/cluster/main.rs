@@ -18,3 +18,4 @@ mod processes;
 mod record;
 mod relay;
 mod replicas;
+mod watching;

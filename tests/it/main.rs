@@ -25,6 +25,7 @@ mod laws;
 mod lowers;
 mod names;
 mod observing;
+mod outputs;
 mod policy;
 mod quotas;
 mod regions;

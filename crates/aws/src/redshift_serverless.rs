@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use aws_sdk_redshiftserverless as serverless;
 use serverless::types::{LogExport, Namespace, Snapshot, Workgroup};
 
-use super::region_listing::{RegionListing, count, gib_of_megabytes, moment, port, seen};
+use super::region_listing::{RegionListing, access, count, gib_of_megabytes, moment, port, seen};
 use super::service_client::{ServiceClient, unsupported};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::redshift::{NamespaceAttrs, WorkgroupAttrs};
 use rgctl_model::kinds::shared::SnapshotAttrs;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::Observed;
+use rgctl_model::observed::{Access, Observed};
 use rgctl_model::ports::{CloudError, Receipt};
 use rgctl_schema::names::Name;
 
@@ -202,6 +202,7 @@ fn namespace(it: &Namespace) -> Observed {
     let mut found = seen(attrs, status, it.namespace_arn(), Tags::new());
     found.facts.id.clone_from(&it.namespace_id);
     found.facts.created = moment(it.creation_date());
+    found.facts.access = access(Access { secret: it.admin_password_secret_arn.clone(), ..Access::default() });
     found
 }
 

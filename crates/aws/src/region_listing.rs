@@ -13,7 +13,7 @@ use aws_smithy_types::DateTime;
 use super::errors::NOT_EMULATED;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::{Facts, Observed};
+use rgctl_model::observed::{Access, Facts, Observed};
 use rgctl_model::ports::CloudError;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::time::Moment;
@@ -95,9 +95,15 @@ pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<Str
             id: None,
             created: None,
             endpoint: None,
+            access: None,
             used_gib: None,
         },
     }
+}
+
+/// How clients reach an object; nothing where the service tells nothing of it.
+pub fn access(told: Access) -> Option<Box<Access>> {
+    (told != Access::default()).then(|| Box::new(told))
 }
 
 /// A time stamp of the SDK.

@@ -3,6 +3,7 @@
 //! Goes in: which cluster, as whom to call there, for what. Comes out: a client with bounds of time, or what is missing.
 
 use kube::Config;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::fmt;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 pub use kube::Client;
 
 use crate::place::Cluster;
+use crate::signs::Signs;
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,16 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// A client that calls itself by a name, which the server's audit log shows. Nothing is asked yet. It belongs to the runtime that
 /// it is made in.
 pub async fn connect(cluster: &Cluster, name: &str, purpose: Use) -> Result<Client, ConnectError> {
+    connect_noting(cluster, name, purpose, &Signs::default()).await
+}
+
+/// The same, and what passes is noted.
+pub async fn connect_noting(
+    cluster: &Cluster,
+    name: &str,
+    purpose: Use,
+    signs: &Signs,
+) -> Result<Client, ConnectError> {
     let failed = |why: &dyn fmt::Display| ConnectError { cluster: cluster.clone(), why: why.to_string() };
     let mut config = match cluster {
         Cluster::Here => Config::infer().await.map_err(|error| failed(&error))?,
@@ -53,7 +65,8 @@ pub async fn connect(cluster: &Cluster, name: &str, purpose: Use) -> Result<Clie
     let agent = format!("{name}/{}", env!("CARGO_PKG_VERSION"));
     let agent = agent.parse().map_err(|error| failed(&error))?;
     config.headers.push(("user-agent".parse().map_err(|error| failed(&error))?, agent));
-    Client::try_from(config).map_err(|error| failed(&error))
+    let builder = ClientBuilder::try_from(config).map_err(|error| failed(&error))?;
+    Ok(builder.with_layer(signs).build())
 }
 
 /// A failure of the client in words, without what only its authors read.

@@ -59,6 +59,10 @@ impl Desk {
         Self { client }
     }
 
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn api(&self, what: Watched, place: &Place) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &place.namespace, &resource(what))
     }

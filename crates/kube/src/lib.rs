@@ -6,16 +6,23 @@ pub mod client;
 pub mod crds;
 #[cfg(feature = "kube")]
 pub mod desk;
+pub mod happening;
+#[cfg(feature = "kube")]
+pub mod herald;
 pub mod item;
 pub mod kinds;
 #[cfg(feature = "kube")]
 pub mod leader;
 pub mod manifests;
+#[cfg(feature = "kube")]
+pub mod maps;
 pub mod place;
 #[cfg(feature = "kube")]
 pub mod record;
 #[cfg(feature = "kube")]
 mod record_layout;
+#[cfg(feature = "kube")]
+pub mod signs;
 #[cfg(feature = "kube")]
 pub mod watch;
 

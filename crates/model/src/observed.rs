@@ -33,6 +33,29 @@ impl Member {
     }
 }
 
+/// How clients reach an object, beside [`Facts::endpoint`]: what the service tells, and never a secret itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Port of the host names, where no attribute has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Host name of whoever writes, where [`Facts::endpoint`] is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
+    /// Host name under which is only read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
+    /// Its port, where it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader_port: Option<u16>,
+    /// Host name under which clients that know of shards learn of all nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// ARN of the secret in which the service keeps the first user's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
 /// Facts about an object that nobody wishes for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -61,6 +84,9 @@ pub struct Facts {
     /// Host name that clients connect to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The rest of how clients reach it: few kinds have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Box<Access>>,
     /// Stored data in GiB, where measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_gib: Option<f64>,

@@ -21,6 +21,7 @@ use rgctl_schema::time::Moment;
 
 use super::calls::arn;
 use super::state::Object;
+use super::tables::hosts;
 use super::world::World;
 
 /// Objects on one page of a list.
@@ -308,6 +309,7 @@ impl World {
 
     fn portray(&self, address: &Address, object: &Object) -> Observed {
         let native = if self.shows_unknown(address) { UNHEARD_OF.to_owned() } else { object.native.clone() };
+        let (endpoint, access) = hosts::reached(address, &object.attrs, &object.phase(), object.created);
         Observed {
             attrs: object.attrs.clone(),
             pending: object.pending.clone(),
@@ -321,11 +323,8 @@ impl World {
                 id: self.id_of(address, object),
                 created: (address.kind.identity() != Identity::Nothing && !address.kind.facts().is_global)
                     .then_some(object.created),
-                endpoint: address
-                    .kind
-                    .facts()
-                    .holds_data
-                    .then(|| format!("{}.{}.sim.internal", address.name, address.region)),
+                endpoint,
+                access,
                 used_gib: self.used_gib(address),
             },
         }

@@ -143,6 +143,7 @@ pub fn seen_as_wanted(node: &Node) -> Observed {
             id: None,
             created: None,
             endpoint: None,
+            access: None,
             used_gib: None,
         },
     }

@@ -5,6 +5,7 @@
 mod agreeing;
 mod deleting;
 mod quiet;
+mod telling;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 mod files;
 mod looks;
+mod numbers;
 mod pauses;
 mod process;
 mod queue;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::{Facts, Gap, Inventory, Member, Observed};
+use rgctl_model::observed::{Access, Facts, Gap, Inventory, Member, Observed};
 use rgctl_model::sweep::SightDigest;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
@@ -37,6 +37,14 @@ fn object(kind: KindId) -> Observed {
             id: Some("cluster-1".to_owned()),
             created: Some(Moment::from_secs(1)),
             endpoint: Some("host".to_owned()),
+            access: Some(Box::new(Access {
+                port: Some(1),
+                writer: Some("writer".to_owned()),
+                reader: Some("reader".to_owned()),
+                reader_port: Some(2),
+                configuration: Some("nodes".to_owned()),
+                secret: Some("arn".to_owned()),
+            })),
             used_gib: Some(1.5),
         },
     }
@@ -85,6 +93,16 @@ fn neighbours(address: &Address, seen: &Observed) -> Vec<(String, Address, Obser
     add("id", address, &|seen| seen.facts.id = None);
     add("created", address, &|seen| seen.facts.created = Some(Moment::from_secs(2)));
     add("endpoint", address, &|seen| seen.facts.endpoint = None);
+    let access = |change: &'static dyn Fn(&mut Access)| {
+        move |seen: &mut Observed| change(seen.facts.access.as_mut().unwrap())
+    };
+    add("access", address, &|seen| seen.facts.access = None);
+    add("port", address, &access(&|access| access.port = None));
+    add("writer", address, &access(&|access| access.writer = None));
+    add("reader", address, &access(&|access| access.reader = None));
+    add("reader's port", address, &access(&|access| access.reader_port = None));
+    add("configuration", address, &access(&|access| access.configuration = None));
+    add("secret", address, &access(&|access| access.secret = None));
     add("used", address, &|seen| seen.facts.used_gib = Some(1.25));
     all
 }

@@ -84,6 +84,7 @@ impl Draft {
             id: None,
             created: None,
             endpoint: None,
+            access: None,
             used_gib: None,
         };
         let address = in_region(from(&CODES, self.region), kind, from(&NAMES, self.name));

@@ -3,6 +3,7 @@
 mod faults;
 mod files;
 mod hands;
+mod hosts;
 mod laws;
 mod pace;
 mod refusals;

@@ -14,7 +14,7 @@ use cache::types::{
 use super::ENDPOINT;
 use super::create::plain_name;
 use crate::rds_like::home_of;
-use crate::region_listing::{RegionListing, count, moment, port, seen};
+use crate::region_listing::{RegionListing, access, count, moment, port, seen};
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::address::Address;
@@ -23,7 +23,7 @@ use rgctl_model::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
 };
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
-use rgctl_model::observed::{Member, Observed};
+use rgctl_model::observed::{Access, Member, Observed};
 use rgctl_model::ports::CloudError;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
@@ -194,8 +194,22 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
     found.pending = pending_group(it, node);
     found.facts.created = moment(it.replication_group_create_time());
     found.facts.endpoint = entry.and_then(|end| end.address.clone());
+    found.facts.access = access(group_access(it));
     found.facts.members = members_of(it, region);
     Some(found)
+}
+
+/// Where clients connect: of shards each has its own, which the configuration tells.
+fn group_access(it: &ReplicationGroup) -> Access {
+    let address = |end: Option<&cache::types::Endpoint>| end.and_then(|end| end.address.clone());
+    let configuration = address(it.configuration_endpoint());
+    let only = if let [shard] = it.node_groups() { Some(shard) } else { None };
+    Access {
+        writer: only.and_then(|shard| address(shard.primary_endpoint())).filter(|_| configuration.is_some()),
+        reader: only.and_then(|shard| address(shard.reader_endpoint())),
+        configuration,
+        ..Access::default()
+    }
 }
 
 /// Nodes whose role the service tells: in sharded groups it does not.
@@ -279,6 +293,12 @@ fn serverless_cache(it: &ServerlessCache) -> Option<Observed> {
     let mut found = seen(attrs, &status, it.arn(), BTreeMap::new());
     found.facts.created = moment(it.create_time());
     found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
+    found.facts.access = access(Access {
+        port: it.endpoint().and_then(|end| port(end.port)),
+        reader: it.reader_endpoint().and_then(|end| end.address.clone()),
+        reader_port: it.reader_endpoint().and_then(|end| port(end.port)),
+        ..Access::default()
+    });
     Some(found)
 }
 

@@ -7,13 +7,13 @@ use rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSubnetGroup, Global
 
 use super::shape::{cluster_out, halves, instance_out, storage_kind};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
-use crate::region_listing::{RegionListing, TAG_HOME, arn_target, count, moment, port, seen};
+use crate::region_listing::{RegionListing, TAG_HOME, access, arn_target, count, moment, port, seen};
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::kinds::aurora::{self, AuroraEngine};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, documentdb};
-use rgctl_model::observed::{Member, Observed};
+use rgctl_model::observed::{Access, Member, Observed};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Role;
 
@@ -144,6 +144,11 @@ fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &Regi
     found.facts.id.clone_from(&it.db_cluster_resource_id);
     found.facts.created = moment(it.cluster_create_time());
     found.facts.endpoint = it.endpoint().map(str::to_owned);
+    found.facts.access = access(Access {
+        reader: it.reader_endpoint().map(str::to_owned),
+        secret: it.master_user_secret().and_then(|secret| secret.secret_arn.clone()),
+        ..Access::default()
+    });
     found.facts.members = it
         .db_cluster_members()
         .iter()
@@ -266,6 +271,7 @@ fn global(it: &GlobalCluster) -> Option<Observed> {
     let tags = tags_from!(it.tag_list());
     let mut found = seen(attrs, it.status().unwrap_or_default(), it.global_cluster_arn(), tags);
     found.facts.id.clone_from(&it.global_cluster_resource_id);
+    found.facts.endpoint.clone_from(&it.endpoint);
     for member in it.global_cluster_members() {
         if let Some((region, name)) = member.db_cluster_arn().and_then(arn_target) {
             found.facts.members.push(Member { region, name, role: role(member.is_writer) });

@@ -6,14 +6,14 @@ use aws_sdk_redshift as redshift;
 use redshift::types::{Cluster, Snapshot};
 
 use super::ENDPOINT;
-use crate::region_listing::{RegionListing, count, gib_of_megabytes, moment, port, seen};
+use crate::region_listing::{RegionListing, access, count, gib_of_megabytes, moment, port, seen};
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
 use rgctl_model::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
-use rgctl_model::observed::Observed;
+use rgctl_model::observed::{Access, Observed};
 use rgctl_model::ports::CloudError;
 
 macro_rules! list {
@@ -100,6 +100,8 @@ fn cluster(it: &Cluster) -> Observed {
     found.facts.id.clone_from(&it.cluster_namespace_arn);
     found.facts.created = moment(it.cluster_create_time());
     found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
+    found.facts.access =
+        access(Access { secret: it.master_password_secret_arn.clone(), ..Access::default() });
     found
 }
 

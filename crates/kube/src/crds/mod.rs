@@ -203,6 +203,7 @@ fn blueprint_columns() -> Vec<Value> {
     all.extend([
         column("Plan", "string", ".status.plan"),
         column("Drift", "integer", ".status.drift"),
+        column("Cost/h", "string", ".status.cost.perHour"),
         column("Regions", "string", ".status.regions"),
         wide("Run", "string", ".status.run"),
         wide("Account", "string", ".status.account"),

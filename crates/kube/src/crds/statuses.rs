@@ -21,10 +21,7 @@ pub fn blueprint() -> Value {
         &[
             ("name", text("Its name.", 64)),
             ("region", text("The region in which this part of it is.", 64)),
-            ("phase", text("In which phase it is.", 64)),
-            ("endpoint", text("Where it is reached.", 512)),
-            ("size", text("What it is made of.", 256)),
-            ("drift", number("Objects that differ from what is wanted.", 0, 100_000)),
+            ("endpoint", text("Where clients connect first.", 512)),
         ],
         &["name", "region"],
     );
@@ -48,6 +45,7 @@ pub fn blueprint() -> Value {
                 ),
             ),
             ("stores", list("Its stores.", 128, &store)),
+            ("outputs", text("Name of the ConfigMap that says where clients connect.", 253)),
         ],
         &[],
     )

@@ -185,11 +185,9 @@ fn whatever_the_operator_says_is_defined_so_that_nothing_is_dropped() {
         stores: vec![document::StoreStatus {
             name: "a".to_owned(),
             region: "b".to_owned(),
-            phase: Some(text()),
             endpoint: Some(text()),
-            size: Some(text()),
-            drift: Some(0),
         }],
+        outputs: Some(text()),
     };
     let planned = plan::PlanStatus {
         phase: plan::Phase::Superseded,

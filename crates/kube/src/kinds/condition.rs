@@ -23,6 +23,8 @@ pub mod types {
     pub const DELETION_HELD: &str = "DeletionHeld";
     /// The world was seen lately, all of it.
     pub const OBSERVED: &str = "Observed";
+    /// Where clients connect is published, where somebody asked for that.
+    pub const OUTPUTS_PUBLISHED: &str = "OutputsPublished";
 }
 
 /// Reasons: one word each, for tools.

@@ -170,9 +170,12 @@ pub struct BlueprintStatus {
     /// Its regions, the primary ones first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
-    /// Its stores.
+    /// Its stores, as they were when nothing was under way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stores: Vec<StoreStatus>,
+    /// Name of the ConfigMap that says where clients connect, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<String>,
 }
 
 /// What something costs, each as `12.40 USD`, currencies side by side.
@@ -193,16 +196,7 @@ pub struct StoreStatus {
     pub name: String,
     /// The region in which this part of it is.
     pub region: String,
-    /// In which phase.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<String>,
-    /// Where writes go, and else reads.
+    /// Where clients connect first: to the configuration where there are shards, else to who writes, else to who reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// What it is made of, in a few words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<String>,
-    /// Objects that differ from what is wanted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub drift: Option<u32>,
 }

@@ -80,6 +80,11 @@ impl Meta {
         said(self.annotations.get(marks::OBSERVE_ONLY))
     }
 
+    /// Whether connection details are to be published.
+    pub fn publishes_outputs(&self) -> bool {
+        said(self.annotations.get(marks::OUTPUTS)).is_some()
+    }
+
     /// The token of the last wish for a turn.
     pub fn reconcile_at(&self) -> Option<&str> {
         self.mark(marks::RECONCILE_AT)

@@ -48,6 +48,8 @@ pub mod marks {
     pub const PAUSED: &str = "rgctl.dev/paused";
     /// Annotation: plans and drift are published, nothing is carried out, and nothing can be approved; its value is the reason.
     pub const OBSERVE_ONLY: &str = "rgctl.dev/observe-only";
+    /// Annotation: where clients connect is published as a ConfigMap beside the blueprint; `false` takes it back, and the map.
+    pub const OUTPUTS: &str = "rgctl.dev/outputs";
     /// Annotation: a token; a new one asks for a turn now, and is repeated in `status.lastHandledReconcileAt`.
     pub const RECONCILE_AT: &str = "rgctl.dev/reconcile-at";
     /// Annotation: a person lets a held deletion go on; its value is the uid of the object, so that a copy of it means nothing.

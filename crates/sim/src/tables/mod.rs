@@ -10,6 +10,7 @@
 mod aurora;
 mod documentdb;
 mod elasticache;
+pub(super) mod hosts;
 pub(super) mod quotas;
 mod rds_like;
 mod redshift;
