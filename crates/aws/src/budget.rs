@@ -64,6 +64,15 @@ impl Rate {
     }
 }
 
+impl Rate {
+    /// So many percent of it.
+    #[must_use]
+    pub fn share(self, percent: u8) -> Self {
+        let part = f64::from(percent) / 100.0;
+        Self { per_second: self.per_second * part, burst: self.burst * part }
+    }
+}
+
 /// One token bucket. Pure: time is an argument.
 #[derive(Clone, Debug)]
 pub struct TokenBucket {
@@ -84,6 +93,13 @@ impl TokenBucket {
         let gained = now.since(self.filled).as_secs_f64() * self.per_second;
         self.level = (self.level + gained).min(self.full.burst);
         self.filled = self.filled.max(now);
+    }
+
+    /// Has another limit from now on.
+    fn hold_to(&mut self, full: Rate) {
+        self.per_second *= full.per_second / self.full.per_second;
+        self.level = self.level.min(full.burst);
+        self.full = full;
     }
 
     /// Takes over what another bucket of the same limit has spent.
@@ -136,6 +152,8 @@ pub type RateLimitKey = (String, String, String);
 #[derive(Clone, Debug, Default)]
 pub struct Budget {
     buckets: Arc<Mutex<BTreeMap<RateLimitKey, TokenBucket>>>,
+    /// Percent of what we allow ourselves that is for us alone, by whose calls count together; all of it where nothing is said.
+    shares: Arc<Mutex<BTreeMap<String, u8>>>,
 }
 
 impl Budget {
@@ -150,8 +168,22 @@ impl Budget {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets
             .entry(rate_limit_key.clone())
-            .or_insert_with(|| TokenBucket::new(Rate::of(&rate_limit_key.2), now));
+            .or_insert_with(|| TokenBucket::new(self.rate(rate_limit_key), now));
         work(bucket)
+    }
+
+    fn rate(&self, (account, _, endpoint): &RateLimitKey) -> Rate {
+        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        Rate::of(endpoint).share(shares.get(account).copied().unwrap_or(100))
+    }
+
+    /// So many percent of what we allow ourselves in an account are for us: others of ours work there, too.
+    pub fn allow(&self, account: &str, percent: u8) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned(), percent);
+        for (key, bucket) in buckets.iter_mut().filter(|(key, _)| key.0 == account) {
+            bucket.hold_to(self.rate(key));
+        }
     }
 
     /// Calls of a role or a profile count as those of its account from now on, and those that were made do as well.
@@ -207,6 +239,25 @@ mod tests {
             bucket.answered();
         }
         assert!((bucket.per_second - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_share_of_an_account_bounds_what_is_called_there_also_when_it_is_said_later() {
+        let (budget, now) = (Budget::default(), Moment::from_secs(100));
+        let key = |account: &str| (account.to_owned(), "eu-west-1".to_owned(), "rds".to_owned());
+        let all = Rate::of("rds");
+        budget.with(&key("a"), now, |bucket| bucket.spend(now));
+        budget.allow("a", 25);
+        budget.allow("b", 50);
+        let full = |account| {
+            budget.with(&key(account), now, |bucket| (bucket.full, bucket.per_second, bucket.level))
+        };
+        let (a, rate, level) = full("a");
+        assert_eq!((a, rate, level), (all.share(25), all.per_second * 0.25, all.burst * 0.25));
+        assert_eq!(full("b").0, all.share(50));
+        assert_eq!(full("c").0, all, "of another account nothing was said");
+        budget.allow("a", 100);
+        assert_eq!(full("a").0, all);
     }
 
     #[test]

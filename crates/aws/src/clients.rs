@@ -283,6 +283,16 @@ impl Pool {
         self.clock.0.as_ref()
     }
 
+    /// Time, for somebody else.
+    pub fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock.0)
+    }
+
+    /// The connections.
+    pub const fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
     /// The budget.
     pub const fn budget(&self) -> &Budget {
         &self.budget

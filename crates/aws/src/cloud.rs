@@ -59,6 +59,17 @@ impl AwsCloud {
         }
     }
 
+    /// The provider as somebody else, over the same connections and within the same budget: of what we allow ourselves in that
+    /// account, so many percent are for us.
+    #[must_use]
+    pub fn beside(&self, options: AwsOptions, percent: u8) -> Self {
+        let pool = &self.pool;
+        if let Some(account) = &options.account {
+            pool.budget().allow(&Caller::counted_as(account), percent);
+        }
+        Self::over(options, pool.transport().clone(), pool.budget().clone(), pool.shared_clock())
+    }
+
     /// The pool of clients, for the other questions that are put to the provider.
     pub const fn pool(&self) -> &Arc<Pool> {
         &self.pool
