@@ -46,6 +46,8 @@ struct Signs {
     /// Which of the watches is silent for longest, and since when.
     watch: Option<(Span, String)>,
     cloud_error: Option<String>,
+    /// Why it does nothing before a person has done something.
+    refusal: Option<String>,
 }
 
 /// What is known of an agent's health, shared by the loop and the listener.
@@ -133,6 +135,12 @@ impl Health {
         }
     }
 
+    /// Why it does nothing until a person has put something right; nothing where it works. It lives all the same: another start
+    /// would change nothing.
+    pub fn refuses(&self, why: Option<String>) {
+        self.locked().refusal = why;
+    }
+
     /// Whether the agent lives: its loop goes round, its store is within reach, the clock is right.
     pub fn lives(&self, clock: &dyn Clock) -> Verdict {
         let (now, signs) = (ClockReading::of(clock), self.locked());
@@ -173,6 +181,7 @@ impl Health {
         if signs.waits {
             return Verdict { reasons };
         }
+        reasons.extend(signs.refusal.clone());
         let told = |why: &Option<String>| why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
         if !signs.has_source {
             reasons.push(format!("the blueprints have not been read yet{}", told(&signs.source_error)));

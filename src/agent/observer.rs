@@ -144,9 +144,9 @@ impl Observer {
     }
 
     /// A turn of a blueprint is under way until this is dropped: what is new for it meanwhile it is shown, or told after it.
-    pub fn turn_of(&self, blueprint: BlueprintName) -> Turning<'_> {
+    pub fn turn_of(self: &Arc<Self>, blueprint: BlueprintName) -> Turning {
         self.sights().turn_begins(&blueprint);
-        Turning { observer: self, blueprint }
+        Turning { observer: Arc::clone(self), blueprint }
     }
 
     /// The port of the account for one blueprint, which is shown looks that are ten seconds old at most; other ages by
@@ -343,12 +343,12 @@ impl Observer {
 /// A turn under way.
 #[must_use]
 #[derive(Debug)]
-pub struct Turning<'a> {
-    observer: &'a Observer,
+pub struct Turning {
+    observer: Arc<Observer>,
     blueprint: BlueprintName,
 }
 
-impl Drop for Turning<'_> {
+impl Drop for Turning {
     fn drop(&mut self) {
         if self.observer.sights().turn_ends(&self.blueprint) {
             self.observer.news.notify_one();

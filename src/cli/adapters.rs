@@ -5,6 +5,8 @@ use std::thread::JoinHandle;
 
 use super::error::Failure;
 use super::exit::Exit;
+#[cfg(any(feature = "aws", feature = "kube"))]
+use super::identities::Identity;
 use super::settings::{CloudSettings, Settings, StoreSettings};
 use rgctl_catalog::Catalog;
 use rgctl_engine::execution::drive::Environment;
@@ -25,6 +27,9 @@ pub struct Adapters {
     pub clock: Arc<dyn Clock>,
     /// The provider once more where it is the embedded cloud, whose time may be told how to pass.
     pub sim: Option<SimCloud>,
+    /// The provider once more where it is AWS, for accounts that are named while it is worked with.
+    #[cfg(feature = "aws")]
+    pub aws: Option<Arc<rgctl_aws::cloud::AwsCloud>>,
     /// Time of this machine.
     pub wall: SystemClock,
     /// Record, lease, decisions.
@@ -43,6 +48,37 @@ impl Adapters {
     }
 }
 
+impl Adapters {
+    /// The provider as somebody: what is called there takes so many percent of what we allow ourselves in an account. The embedded
+    /// cloud is one account, whatever is named.
+    #[cfg(feature = "kube")]
+    pub fn opener(&self) -> impl Fn(&Identity, u8) -> Arc<dyn Cloud> + Send + Sync + 'static {
+        let cloud = Arc::clone(&self.cloud);
+        #[cfg(feature = "aws")]
+        let aws = self.aws.clone();
+        move |identity, percent| {
+            #[cfg(feature = "aws")]
+            if let Some(aws) = &aws {
+                return Arc::new(aws.beside(options_of(identity, aws.pool().options()), percent));
+            }
+            let _ = (identity, percent);
+            Arc::clone(&cloud)
+        }
+    }
+}
+
+/// What an identity is worked as, where the environment says the rest.
+#[cfg(feature = "aws")]
+fn options_of(identity: &Identity, usual: &rgctl_aws::clients::AwsOptions) -> rgctl_aws::clients::AwsOptions {
+    rgctl_aws::clients::AwsOptions {
+        profile: identity.profile.clone().or_else(|| usual.profile.clone()),
+        role_arn: identity.role.clone(),
+        external_id: identity.external_id.clone(),
+        account: Some(identity.id.clone()),
+        endpoint_url: usual.endpoint_url.clone(),
+    }
+}
+
 /// Opens everything.
 pub fn open(settings: &Settings) -> Result<Adapters, Failure> {
     match &settings.cloud {
@@ -52,14 +88,23 @@ pub fn open(settings: &Settings) -> Result<Adapters, Failure> {
                 .with_catalog(Arc::new(catalog))
                 .with_wall(Arc::new(SystemClock));
             let (clock, sim) = (Arc::new(cloud.clock()), Some(cloud.clone()));
-            Ok(Adapters { cloud: Arc::new(cloud), clock, sim, wall: SystemClock, store: store(settings)? })
+            Ok(Adapters {
+                cloud: Arc::new(cloud),
+                clock,
+                sim,
+                #[cfg(feature = "aws")]
+                aws: None,
+                wall: SystemClock,
+                store: store(settings)?,
+            })
         }
         #[cfg(feature = "aws")]
         CloudSettings::Aws { .. } => {
             let cloud = aws_accounts(settings);
             let store = store(settings)?;
             let clock = Arc::new(SystemClock);
-            Ok(Adapters { cloud: Arc::new(cloud), clock, sim: None, wall: SystemClock, store })
+            let aws = Some(Arc::clone(cloud.usual()));
+            Ok(Adapters { cloud: Arc::new(cloud), clock, sim: None, aws, wall: SystemClock, store })
         }
         // The settings refuse it before.
         #[cfg(not(feature = "aws"))]
@@ -148,16 +193,8 @@ pub fn aws(settings: &Settings) -> rgctl_aws::cloud::AwsCloud {
 #[cfg(feature = "aws")]
 pub fn aws_accounts(settings: &Settings) -> rgctl_aws::accounts::AwsAccounts {
     let usual = usual(settings);
-    let accounts = settings.identities.0.iter().map(|identity| {
-        let options = rgctl_aws::clients::AwsOptions {
-            profile: identity.profile.clone().or_else(|| usual.profile.clone()),
-            role_arn: identity.role.clone(),
-            external_id: identity.external_id.clone(),
-            account: Some(identity.id.clone()),
-            endpoint_url: usual.endpoint_url.clone(),
-        };
-        (options, identity.regions.clone())
-    });
+    let accounts = settings.identities.0.iter();
+    let accounts = accounts.map(|identity| (options_of(identity, &usual), identity.regions.clone()));
     let accounts = accounts.collect();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     rgctl_aws::accounts::AwsAccounts::new(usual, accounts, &clock)

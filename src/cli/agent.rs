@@ -20,6 +20,7 @@ use super::args::OutputForm;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
+use super::observers::Observers;
 use super::output::Output;
 use super::settings::{Settings, StoreSettings};
 use super::signals::{self, StopRequest};
@@ -91,19 +92,20 @@ impl Scene {
         let mut follower = Follower::new(files.to_vec(), language.clone()).map_err(bad)?;
         // The files say as whom each region is worked in. What cannot be read at all is said before anything is opened.
         let first = follower.look(SystemClock.since_boot())?;
-        let identities = follower.shared().identities();
+        let identities = follower.shared().identities().clone();
         let adapters = adapters::open(&settings.working_as(identities.clone()))?;
         let accounts = Arc::new(Accounts::new(identities, adapters.cloud_word()));
         keep_pace(&adapters, pace, output)?;
         let observer =
             Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
+        let observers = Observers::one(observer, Arc::clone(&adapters.clock));
         let orders = match settings.store {
             StoreSettings::Bucket { .. } | StoreSettings::Cluster(_) => Rhythm::default().orders,
             StoreSettings::Folder | StoreSettings::Unnamed => ORDERS_LOCAL,
         };
         let (texts, stop) = (follower.texts(), StopRequest::default());
         Ok(Self {
-            means: Means { adapters, observer, texts, language, accounts, stop },
+            means: Means { adapters, observers, texts, language, accounts, stop },
             follower,
             first,
             health: Arc::new(Health::new(&SystemClock)),
@@ -246,7 +248,7 @@ async fn follow(
     accounts: Arc<Accounts>,
     send: mpsc::Sender<News>,
 ) {
-    let mut identities = follower.shared().identities();
+    let mut identities = follower.shared().identities().clone();
     let texts = follower.texts();
     let share = move |blueprint: &str| {
         let text = text_of(&texts, blueprint);
@@ -264,7 +266,7 @@ async fn follow(
             // A poisoned lock holds what the last look found.
             let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
             let changes = own.look(clock.since_boot());
-            (changes, own.refused(), own.shared().identities())
+            (changes, own.refused(), own.shared().identities().clone())
         });
         let answer = match looked.await {
             Ok((Ok(changes), refused, now)) => {

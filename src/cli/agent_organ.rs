@@ -17,12 +17,13 @@ use super::agent_done as done;
 use super::agent_heard::HeardOrders;
 use super::agent_texts::{Language, Shared, Wanted};
 use super::look;
+use super::observers::{Eyes, Observers, View};
 use super::run;
 use super::signals::StopRequest;
 use crate::agent::consents::Consents;
 use crate::agent::files::InForce;
 use crate::agent::folder::{Texts, text_of};
-use crate::agent::observer::{Observer, SharedCloud, Turning};
+use crate::agent::observer::Turning;
 use crate::agent::work::{Asked, Command, Condition, Done, Key, Order, Organ, Sight};
 use crate::report::drift::{self, DriftReport, Past};
 use crate::report::outputs::{self, OutputsReport};
@@ -36,9 +37,9 @@ use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Consent, Policy};
-use rgctl_model::ports::{Clock, StoreError};
+use rgctl_model::ports::{Clock, Cloud, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::{BlueprintName, RunId};
+use rgctl_schema::names::{AccountName, BlueprintName, RunId};
 use rgctl_schema::time::{Moment, Span};
 
 /// How often leases of open runs are looked after, in real time.
@@ -71,6 +72,8 @@ pub struct Ready {
     pub asked: Asked,
     /// By which text.
     text: InForce<Shared>,
+    /// As whom, in which region.
+    view: View,
     /// Nobody else makes a turn of it meanwhile.
     slot: OwnedMutexGuard<Slot>,
 }
@@ -108,7 +111,7 @@ impl Mandate<'_> {
 /// The turns.
 pub struct Turns {
     adapters: Adapters,
-    observer: Arc<Observer>,
+    observers: Observers,
     texts: Texts<Shared>,
     language: Language,
     /// Whether anything is done, or only planned.
@@ -130,7 +133,7 @@ pub struct Means {
     /// Store, clocks, and the provider itself.
     pub adapters: Adapters,
     /// The looks that all share.
-    pub observer: Arc<Observer>,
+    pub observers: Observers,
     /// The texts in force.
     pub texts: Texts<Shared>,
     /// What judges them.
@@ -144,10 +147,10 @@ pub struct Means {
 impl Turns {
     /// Turns that observe and plan.
     pub fn observing(means: Means, told: Option<Told>) -> Self {
-        let Means { adapters, observer, texts, language, accounts, stop } = means;
+        let Means { adapters, observers, texts, language, accounts, stop } = means;
         Self {
             adapters,
-            observer,
+            observers,
             texts,
             language,
             acts: false,
@@ -179,9 +182,15 @@ impl Turns {
         &self.adapters
     }
 
+    /// Under which record a blueprint was worked on, where it was and nobody does now.
+    pub fn scope_of(&self, key: &Key) -> Option<Scope> {
+        let slot = locked(&self.slots).get(key).cloned()?;
+        slot.try_lock().ok()?.scope.clone()
+    }
+
     /// A turn of a blueprint begins: what is new for it from now on is shown to it, or told when this is dropped.
-    pub fn begins(&self, key: &Key) -> Option<Turning<'_>> {
-        Some(self.observer.turn_of(BlueprintName::new(&**key).ok()?))
+    pub fn begins(&self, key: &Key) -> Vec<Turning> {
+        BlueprintName::new(&**key).map(|name| self.observers.turn_of(&name)).unwrap_or_default()
     }
 
     async fn one(&self, key: &Key, asked: Asked) -> Done {
@@ -196,7 +205,7 @@ impl Turns {
 
     async fn go(&self, key: &Key, ready: &mut Ready) -> Result<Done, DriveError> {
         let (now, asked) = (self.adapters.clock.now(), ready.asked);
-        let cloud = self.eyes(&ready.scope.blueprint, asked);
+        let cloud = self.eyes(ready);
         let environment = Environment { cloud: &cloud, ..self.adapters.environment() };
         let done = if self.acts {
             let mandate = Mandate::consenting(self.consents.now().await.of(key));
@@ -242,7 +251,8 @@ impl Turns {
         };
         let Some(text) = text else { return Ok(Err(done::nothing())) };
         let primary = text.place.primary.as_ref();
-        let scope = Scope::new(self.adapters.cloud.home(primary).await?, name);
+        let view = self.observers.view(&name, text.shared.identities(), &text.place.regions);
+        let scope = Scope::new(view.eyes(&name, None).home(primary).await?, name);
         self.accounts.learn(primary, &scope.home);
         if self.heard.is_paused(store, &scope.home, key).await? && !stopping {
             return Ok(Err(done::paused()));
@@ -253,6 +263,13 @@ impl Turns {
             Err(why) => return Ok(Err(done::wrong(&why, now))),
         };
         let left = run::regions_left_in(store, &scope, &loaded.desired, now).await?;
+        let view = if left.is_subset(&text.place.regions) {
+            view
+        } else {
+            // What is left elsewhere is removed as whoever made it.
+            let all = text.place.regions.union(&left).cloned().collect();
+            self.observers.view(&scope.blueprint, text.shared.identities(), &all)
+        };
         loaded.desired.regions.extend(left);
         let mut slot = Arc::clone(slot).lock_owned().await;
         if slot.scope.as_ref() != Some(&scope) {
@@ -261,7 +278,7 @@ impl Turns {
             *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
         }
         let asked = Asked { stopping, ..asked };
-        Ok(Ok(Ready { scope, loaded, decisions, asked, text, slot }))
+        Ok(Ok(Ready { scope, loaded, decisions, asked, text, view, slot }))
     }
 
     /// Gives a lease back, if one is held; whoever comes next goes on from the record.
@@ -272,17 +289,32 @@ impl Turns {
         give_back(&self.adapters.environment(), &mut slot.session).await;
         slot.text = None;
         if let Ok(name) = BlueprintName::new(key) {
-            self.observer.set_in_motion(&name, false);
+            self.observers.set_in_motion(&name, false);
         }
     }
 
     /// The looks that a turn is shown: any, where a change has woken it; a fresh one, where a clock or a person has.
-    pub fn eyes(&self, name: &BlueprintName, asked: Asked) -> SharedCloud {
-        let cloud = self.observer.cloud_for(name);
-        if asked.by_person {
-            return cloud.since(self.adapters.clock.now());
+    pub fn eyes(&self, ready: &Ready) -> Eyes {
+        let since = match ready.asked {
+            Asked { by_person: true, .. } => Some(self.adapters.clock.now()),
+            Asked { by_news: true, .. } => Some(Moment::EPOCH),
+            Asked { .. } => None,
+        };
+        ready.view.eyes(&ready.scope.blueprint, since)
+    }
+
+    /// The accounts that a blueprint is worked on in, by the names of their documents.
+    pub fn accounts_of(&self, key: &Key) -> Vec<AccountName> {
+        let Some(text) = text_of(&self.texts, key) else { return Vec::new() };
+        let in_use = text.shared.identities().in_use(&text.place.regions);
+        in_use.map(|identity| identity.name.clone()).collect()
+    }
+
+    /// Looks no more for a blueprint until its next turn.
+    pub fn look_away(&self, key: &Key) {
+        if let Ok(name) = BlueprintName::new(&**key) {
+            self.observers.forget(&name);
         }
-        if asked.by_news { cloud.since(Moment::EPOCH) } else { cloud }
     }
 
     /// A turn that acts as far as it may.
@@ -328,11 +360,11 @@ impl Turns {
             Ok(reconciled) => reconciled,
             Err(error) => {
                 // It is empty, but for a lease of somebody else that is watched from turn to turn.
-                self.observer.set_in_motion(name, false);
+                self.observers.set_in_motion(name, false);
                 return Err(error);
             }
         };
-        self.observer.set_in_motion(name, reconciled.outcome.is_none());
+        self.observers.set_in_motion(name, reconciled.outcome.is_none());
         let failing = slot.session.ledger().and_then(|ledger| ledger.failing.as_ref());
         let due = failing.map(Failing::due);
         let told = slot.session.ledger().and_then(|ledger| ledger.ruled.as_ref());
@@ -421,29 +453,30 @@ impl Turns {
 impl Organ for Turns {
     fn prepare(&self, key: &Key) {
         if let (Some(text), Ok(name)) = (text_of(&self.texts, key), BlueprintName::new(&**key)) {
-            self.observer.expect(&name, &text.place.regions);
+            self.observers.expect(&name, text.shared.identities(), &text.place.regions);
         }
     }
 
     fn keep_looking(&self) -> BoxFuture<'_, ()> {
-        self.observer.keep_looking().boxed()
+        self.observers.keep_looking().boxed()
     }
 
     fn clock_was_set(&self) {
-        self.observer.clock_was_set();
+        self.observers.clock_was_set();
     }
 
     fn call_for_look(&self, key: &Key, haste: bool) -> bool {
-        BlueprintName::new(&**key).is_ok_and(|name| self.observer.call_for(&name, haste))
+        BlueprintName::new(&**key).is_ok_and(|name| self.observers.call_for(&name, haste))
     }
 
     fn changed(&self) -> BoxFuture<'_, Vec<Key>> {
-        let keys = async { self.observer.news().await.iter().map(|name| Key::from(name.as_str())).collect() };
+        let keys =
+            async { self.observers.news().await.iter().map(|name| Key::from(name.as_str())).collect() };
         keys.boxed()
     }
 
     fn sights(&self) -> Vec<Sight> {
-        done::sights(&self.observer.figures(), &|region| self.accounts.of(region))
+        self.observers.sights(&|region| self.accounts.of(region))
     }
 
     fn keep_open(&self) -> BoxFuture<'_, ()> {
@@ -471,7 +504,7 @@ impl Organ for Turns {
     fn forget(&self, key: &Key) {
         locked(&self.slots).remove(key);
         if let Ok(name) = BlueprintName::new(&**key) {
-            self.observer.forget(&name);
+            self.observers.forget(&name);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::agent::files::{Examine, InForce};
 use crate::agent::folder::Texts;
 use crate::agent::observer::{Intervals, Observer};
 use crate::agent::work::{Asked, Condition, Key, Organ};
+use crate::cli::observers::Observers;
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::journal::{Event, Outcome};
@@ -81,7 +82,16 @@ async fn scene() -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let (store, own) = (SqliteStore::open(folder.path()).unwrap(), SqliteStore::open(folder.path()).unwrap());
     let observer = Observer::new(Arc::clone(&cloud), Arc::clone(&clock) as _, Intervals::default());
-    let adapters = Adapters { cloud, clock, sim: None, wall: SystemClock, store: Box::new(own) };
+    let observers = Observers::one(observer, Arc::clone(&clock) as _);
+    let adapters = Adapters {
+        cloud,
+        clock,
+        sim: None,
+        #[cfg(feature = "aws")]
+        aws: None,
+        wall: SystemClock,
+        store: Box::new(own),
+    };
     let language = Language::new(Arc::new(Catalog::embedded().unwrap()), None, GENESIS).unwrap();
     let path = Path::new("light-game.yaml");
     let shared = language.share(&[]).unwrap();
@@ -93,7 +103,7 @@ async fn scene() -> Scene {
     let texts: Texts<Shared> = Arc::new(Mutex::new([(Key::from(KEY), text)].into()));
     let accounts = Arc::new(Accounts::new(Identities::default(), "sim"));
     let stop = StopRequest::default();
-    let means = Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop };
+    let means = Means { adapters, observers, texts: Arc::clone(&texts), language, accounts, stop };
     Scene { turns: Turns::acting(means, None), texts, is_mute, store, scope, _folder: folder }
 }
 

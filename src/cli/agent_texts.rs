@@ -32,11 +32,13 @@ const PROBLEMS_TOLD_MAX: usize = 5;
 pub struct Shared {
     regions: RegionBook,
     accounts: AccountBook,
+    identities: Identities,
 }
 
 impl Shared {
     fn of(reading: ParsedDocuments) -> Self {
-        Self { regions: reading.regions, accounts: reading.accounts }
+        let identities = Identities::of(&reading);
+        Self { regions: reading.regions, accounts: reading.accounts, identities }
     }
 
     /// Documents that are read on top of it.
@@ -47,8 +49,8 @@ impl Shared {
     }
 
     /// As whom each region is worked in.
-    pub fn identities(&self) -> Identities {
-        Identities::of(&self.reading())
+    pub const fn identities(&self) -> &Identities {
+        &self.identities
     }
 }
 

@@ -42,9 +42,12 @@ pub mod load;
 pub mod log;
 pub mod look;
 pub mod names;
+mod observers;
 pub mod old_record;
 #[cfg(feature = "kube")]
 pub mod operator;
+#[cfg(feature = "kube")]
+mod operator_accounts;
 #[cfg(feature = "kube")]
 mod operator_act;
 #[cfg(feature = "kube")]

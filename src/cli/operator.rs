@@ -13,6 +13,8 @@ use super::agent_texts::Language;
 use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
+use super::observers::Observers;
+use super::operator_accounts::AccountOpener;
 use super::operator_args::{OperatorCommand, OperatorRunArgs};
 use super::operator_costs::Costs;
 use super::operator_events::Events;
@@ -33,6 +35,7 @@ use crate::agent::serve::{Told as Listening, serve};
 use crate::agent::work::{Agent, Organ, Rhythm};
 use crate::operator::source::Sources;
 use rgctl_kube::client::{Client, Use, connect_noting};
+use rgctl_kube::crds::printed;
 use rgctl_kube::desk::Desk;
 use rgctl_kube::herald::Herald;
 use rgctl_kube::item::{Told, Watched};
@@ -62,10 +65,11 @@ pub async fn run(command: &OperatorCommand, settings: &Settings, output: &mut Ou
 
 /// Everything that is watched.
 fn watches(namespaces: &[String], own: &str) -> Watches {
-    let mut all = vec![(Watched::Definition, None)];
+    let mut all: Watches = printed().into_iter().map(|one| (Watched::Definition, Some(one.name))).collect();
     for what in Watched::ALL.into_iter().filter(|what| *what != Watched::Definition) {
-        if namespaces.is_empty() {
+        if namespaces.is_empty() || what == Watched::Account {
             all.push((what, None));
+            continue;
         }
         all.extend(namespaces.iter().map(|name| (what, Some(name.clone()))));
     }
@@ -88,6 +92,10 @@ struct Around<'a> {
 async fn in_turn(args: &OperatorRunArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let health = Arc::new(Health::new(&SystemClock));
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    if args.elect {
+        // Before anybody can ask: it is ready to wait.
+        health.waits(&SystemClock);
+    }
     if !args.no_listen {
         let listener = bound(args.listen).await?;
         listen(listener, &health, &metrics);
@@ -134,22 +142,34 @@ async fn work(
     keep_pace(&adapters, &args.pace, output)?;
     let observer =
         Observer::new(Arc::clone(&adapters.cloud), Arc::clone(&adapters.clock), Intervals::default());
+    let cluster = Arc::<Cluster>::default();
+    let opener = Arc::new(AccountOpener::new(Arc::clone(&cluster), &adapters));
+    let observers = Observers::one(observer, Arc::clone(&adapters.clock)).opening(Arc::clone(&opener) as _);
     let (texts, stop) = (Texts::default(), around.stop.clone());
     let (sim, clock, account) = (adapters.sim.clone(), Arc::clone(&adapters.clock), adapters.cloud_word());
     let sources = Sources::new(language.clone(), args.own_namespace.clone()).map_err(bad)?;
+    let sources = sources.accounts_only(args.accounts_only);
     let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
-    let means = Means { adapters, observer, texts: Arc::clone(&texts), language, accounts, stop };
-    let (cluster, watches) = (Arc::<Cluster>::default(), watches(&args.namespaces, &args.own_namespace));
+    let means = Means { adapters, observers, texts: Arc::clone(&texts), language, accounts, stop };
+    let watches = watches(&args.namespaces, &args.own_namespace);
     let events = Events::new(Herald::new(writing.clone(), rgctl_machine::owner()));
     let (turns, desk) = (Turns::acting(means, None), Desk::new(writing));
     let told = (events, Costs::new(Arc::clone(around.metrics)));
-    let organ =
-        OperatorTurns::new(turns, Arc::clone(&cluster), desk, version.clone(), args.observe_only, told);
+    let organ = OperatorTurns::new(
+        turns,
+        Arc::clone(&cluster),
+        desk,
+        version.clone(),
+        args.observe_only,
+        told,
+        opener,
+    );
     let (send, news) = mpsc::channel(NEWS_MAX);
     let heard = watch_all(&watching, &watches);
     let (health, metrics) = (Arc::clone(around.health), Arc::clone(around.metrics));
-    let watching_over = tokio::spawn(watch_over(signs, watches.clone(), health, metrics));
-    let feed = Feed { cluster, sources, texts, watches, account: account.to_owned(), news: send };
+    let watching_over = tokio::spawn(watch_over(signs, watches.clone(), Arc::clone(&health), metrics));
+    let account = account.to_owned();
+    let feed = Feed { cluster, sources, texts, watches, account, printed: printed(), health, news: send };
     let feeding = tokio::spawn(feed.run(heard));
     tracing::info!(target: "rgctl::operator", version, "begins");
     let stopping = || around.stop.is_made();

@@ -17,16 +17,17 @@ use crate::operator::plans::Held;
 use crate::operator::version::{self, MEMORY, TakenUp};
 use crate::report::outputs::{self, OutputsReport};
 use rgctl_engine::execution::drive::{DriveError, Environment};
-use rgctl_kube::item::Item;
+use rgctl_kube::item::{Item, Place};
 use rgctl_kube::kinds::BlueprintStatus;
 use rgctl_kube::kinds::condition::reasons;
 use rgctl_kube::kinds::plan::Cause;
 use rgctl_model::checkpoint::BlobKey;
-use rgctl_model::journal::{Outcome, Purpose};
+use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::Policy;
 use rgctl_model::scope::Scope;
 use rgctl_schema::digest::sha256_hex;
+use rgctl_schema::time::{Moment, Span};
 
 /// What waits for a person, and why all of it does, where all does.
 struct Waiting {
@@ -45,7 +46,7 @@ impl OperatorTurns {
         asked: Asked,
         purpose: Purpose,
     ) -> Result<Turned, DriveError> {
-        let cloud = self.turns.eyes(&ready.scope.blueprint, asked);
+        let cloud = self.turns.eyes(&ready);
         let environment = Environment { cloud: &cloud, ..self.turns.adapters().environment() };
         let account = ready.scope.home.to_string();
         let regions = ready.loaded.desired.regions.iter().map(ToString::to_string).collect();
@@ -111,11 +112,15 @@ impl OperatorTurns {
         if let Some(waiting) = waiting.as_ref().filter(is_held) {
             return self.pending(key, item, (environment, ready), waiting, asked, is_destroy).await;
         }
-        if let Some(agreement) = &agreement
-            && let Err(error) = self.agreements.begin(agreement).await
-        {
-            let why = error.to_string();
-            return Ok(told(item, not_told(&error), None, &why));
+        if let Some(agreement) = &agreement {
+            match self.agreements.begin(item, agreement).await {
+                Ok(None) => {}
+                Ok(Some(first)) => return Ok(after(item, agreement, &first, environment.clock.now())),
+                Err(error) => {
+                    let why = error.to_string();
+                    return Ok(told(item, not_told(&error), None, &why));
+                }
+            }
         }
         if verdict != version::Verdict::Known {
             self.take_up(key, &ready.scope, &taken).await?;
@@ -144,21 +149,32 @@ impl OperatorTurns {
         let held = Held::of(&reconciled.turn.plan, is_destroy);
         let outcome = reconciled.outcome;
         if agreement.is_none() && !held.is_empty() && !done.is_open {
+            self.agreements.over(item).await;
             let waiting = Waiting { plan: reconciled.turn.plan, held, outputs };
             return self.published(item, &waiting, cause(item, is_destroy, false), done).await;
         }
+        let recorded = match (&agreement, &run) {
+            (None, Some(run)) if is_under_way(&done, &reconciled.events) => {
+                self.agreements.record(item, &reconciled.turn.plan, run, cause(item, false, false)).await
+            }
+            _ => None,
+        };
+        if agreement.is_none() && outcome.is_some() {
+            self.agreements.over(item).await;
+        }
         let why = done.why.clone();
         let mut turned = told(item, done, None, &why);
-        match &agreement {
-            Some(agreement) => {
-                // What waits for its window, and what was stopped, goes on by the same agreement.
-                if matches!(outcome, Some(Outcome::Settled | Outcome::Blocked)) {
-                    self.agreements.end(agreement, run.as_deref().unwrap_or("none")).await;
-                }
-                turned.report.plan = Some(agreement.plan.place.name.to_string());
+        if let Some(agreement) = &agreement {
+            // What waits for its window, and what was stopped, goes on by the same agreement.
+            if matches!(outcome, Some(Outcome::Settled | Outcome::Blocked)) {
+                self.agreements.end(agreement, run.as_deref().unwrap_or("none")).await;
             }
-            None if held.is_empty() => self.agreements.tidy(item, None).await,
-            None => {}
+            turned.report.plan = Some(agreement.plan.place.name.to_string());
+        } else {
+            if held.is_empty() {
+                self.agreements.tidy(item, recorded.as_deref()).await;
+            }
+            turned.report.plan = recorded.filter(|_| turned.done.is_open);
         }
         turned.report.run = run.filter(|_| turned.done.is_open);
         turned.report.outputs = outputs;
@@ -274,6 +290,27 @@ async fn waiting(
     let outputs = outputs::report(desired, &looked.inventory, &looked.plan);
     Ok(Waiting { plan: looked.plan, held, outputs: Some(outputs) })
 }
+
+/// Whether a run is open, or was opened and ended in this very turn.
+fn is_under_way(done: &Done, events: &[Event]) -> bool {
+    done.is_open || events.iter().any(|event| matches!(event, Event::Opened { .. }))
+}
+
+/// A new version changes another blueprint first.
+fn after(item: &Item, agreement: &Agreement, first: &Place, now: Moment) -> Turned {
+    let plan = agreement.plan.place.name.to_string();
+    let why = format!(
+        "plan {plan} is approved and has its turn after {first}: a new version changes one blueprint at a time"
+    );
+    let done = Done { next: Next::At(now + ASKS_AGAIN), condition: Condition::Pending, ..done::nothing() };
+    let mut turned = told(item, done, Some(reasons::NEW_VERSION), &why);
+    turned.report.plan = Some(plan);
+    turned.report.pending = Some((reasons::NEW_VERSION, why));
+    turned
+}
+
+/// Who has its turn after another one asks again after so long.
+const ASKS_AGAIN: Span = Span::from_secs(30);
 
 /// Why there is something to do.
 fn cause(item: &Item, is_destroy: bool, is_whole: bool) -> Cause {

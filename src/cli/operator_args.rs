@@ -55,6 +55,7 @@ pub struct ApproveArgs {
 
 /// How the operator works.
 #[derive(Args, Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command, each with a name of its own")]
 pub struct OperatorRunArgs {
     /// Which cluster.
     #[command(flatten)]
@@ -68,6 +69,9 @@ pub struct OperatorRunArgs {
     /// Work only while leading those that stand for the Lease `rgctl-operator` in its own namespace; else wait for one's turn
     #[arg(long)]
     pub elect: bool,
+    /// Work in regions that name an account alone, and as that account: nobody is worked for as whoever the environment says
+    #[arg(long)]
+    pub accounts_only: bool,
     /// Only observe and plan: nothing is carried out, and nothing can be approved
     #[arg(long)]
     pub observe_only: bool,

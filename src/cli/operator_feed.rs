@@ -7,14 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::agent_texts::{Language, Shared};
 use crate::agent::folder::Texts;
+use crate::agent::health::Health;
 use crate::agent::work::News;
+use crate::operator::accounts::{self, Terms};
+use crate::operator::definitions::{self, Verdict};
 use crate::operator::deletion::{Brake, Deletions};
 use crate::operator::resources::{Change, Resources};
-use crate::operator::source::{Sources, Text};
+use crate::operator::source::{Sources, Text, Wrong};
+use rgctl_kube::crds::Printed;
 use rgctl_kube::item::{Item, Place, Told, Watched};
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::Clock;
@@ -33,7 +37,17 @@ pub struct Cluster {
     resources: Mutex<Resources>,
     deletions: Mutex<Deletions>,
     /// Texts that cannot be used, and why.
-    wrong: Mutex<BTreeMap<Arc<str>, String>>,
+    wrong: Mutex<BTreeMap<Arc<str>, Wrong>>,
+    /// Accounts that cannot be used by anybody, and why.
+    wrong_accounts: Mutex<BTreeMap<Arc<str>, String>>,
+    /// Accounts were read anew.
+    pub accounts_changed: Notify,
+    /// What the definitions are, once all of them were told.
+    definitions: Mutex<Option<Verdict>>,
+    /// Overrides whose blueprint is not there, until they were told so.
+    lost: Mutex<BTreeSet<Place>>,
+    /// Some were lost.
+    pub lost_some: Notify,
 }
 
 fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,8 +62,37 @@ impl Cluster {
     }
 
     /// What is wrong with the text of a blueprint.
-    pub fn wrong(&self, name: &str) -> Option<String> {
+    pub fn wrong(&self, name: &str) -> Option<Wrong> {
         locked(&self.wrong).get(name).cloned()
+    }
+
+    /// What is wrong with the document of an account.
+    pub fn wrong_account(&self, name: &str) -> Option<String> {
+        locked(&self.wrong_accounts).get(name).cloned()
+    }
+
+    /// How much of an account is used; of one that is not there any more as little as can be.
+    pub fn terms(&self, account: &str) -> Terms {
+        let item = self.resources().item(Watched::Account, &Place::new("", account));
+        item.map_or(Terms { sweep: None, percent: 1, is_paused: true }, |item| accounts::terms(&item))
+    }
+
+    /// Why nothing may be begun with the definitions as they are.
+    pub fn refusal(&self) -> Option<String> {
+        match &*locked(&self.definitions) {
+            Some(Verdict::Refused(why)) => Some(why.clone()),
+            Some(Verdict::Own | Verdict::Newer) | None => None,
+        }
+    }
+
+    /// The overrides that have lost their blueprint since this was asked last.
+    pub fn take_lost(&self) -> BTreeSet<Place> {
+        std::mem::take(&mut locked(&self.lost))
+    }
+
+    /// One of them is told again later.
+    pub fn lose(&self, place: Place) {
+        locked(&self.lost).insert(place);
     }
 
     /// What keeps everything in the cloud when that one is deleted.
@@ -80,6 +123,10 @@ pub struct Feed {
     pub watches: Watches,
     /// Whose calls blueprints need.
     pub account: String,
+    /// The definitions of this version.
+    pub printed: Vec<Printed>,
+    /// Told when nothing may be begun.
+    pub health: Arc<Health>,
     /// The loop.
     pub news: mpsc::Sender<News>,
 }
@@ -95,6 +142,7 @@ impl Feed {
                 return;
             }
             let is_whole = self.fold(batch, &mut touched);
+            self.judge_definitions(&mut touched);
             if is_whole && self.tell(std::mem::take(&mut touched)).await.is_none() {
                 return;
             }
@@ -113,6 +161,31 @@ impl Feed {
         resources.is_whole(&self.watches)
     }
 
+    /// Judges the definitions, as soon as all of them were told: also where the kinds are not there that they define.
+    fn judge_definitions(&self, touched: &mut Touched) {
+        let resources = self.cluster.resources();
+        let mut watches = self.watches.iter().filter(|(what, _)| *what == Watched::Definition);
+        if !watches.all(|watch| resources.is_whole(std::slice::from_ref(watch))) {
+            return;
+        }
+        let there = |place: &Place| resources.items_of(Watched::Definition)?.get(place).map(|item| &**item);
+        let verdict = definitions::judge(&self.printed, there);
+        let mut known = locked(&self.cluster.definitions);
+        if known.as_ref() == Some(&verdict) {
+            return;
+        }
+        match &verdict {
+            Verdict::Own => {}
+            Verdict::Newer => tracing::warn!(target: "rgctl::operator",
+                "the definitions are of a later version: what they define beyond this one is refused where somebody sets it"),
+            Verdict::Refused(why) => tracing::error!(target: "rgctl::operator", why, "nothing is begun"),
+        }
+        let why = if let Verdict::Refused(why) = &verdict { Some(why.clone()) } else { None };
+        self.health.refuses(why);
+        *known = Some(verdict);
+        touched.all(resources.all(Watched::Blueprint));
+    }
+
     /// Tells the loop; nothing where it does not listen any more.
     async fn tell(&mut self, touched: Touched) -> Option<()> {
         let names: Vec<Arc<str>> = touched.0.into_iter().collect();
@@ -123,14 +196,18 @@ impl Feed {
                 names.iter().filter(|name| resources.first_of(name).is_none()).collect();
             (items, gone)
         };
+        self.note_lost(&names);
         for name in gone {
             self.sources.forget(name);
             locked(&self.cluster.wrong).remove(name);
+            // A run that is open keeps the text that it was made for.
+            locked(&self.texts).remove(name);
             self.news.send(News::Rests { key: Arc::clone(name) }).await.ok()?;
         }
         self.read(&items);
         for item in &items {
-            let news = News::Changed { key: Arc::clone(&item.place.name), account: self.account.clone() };
+            let account = self.account_of(&item.place.name);
+            let news = News::Changed { key: Arc::clone(&item.place.name), account };
             self.news.send(news).await.ok()?;
         }
         let refused = locked(&self.cluster.wrong).len() + self.cluster.resources().left_out();
@@ -138,10 +215,62 @@ impl Feed {
         self.news.send(News::Read(blind.map_or(Ok(refused), Err))).await.ok()
     }
 
+    /// What is wrong with accounts, for whoever tells it.
+    fn tell_accounts(&self) {
+        let resources = self.cluster.resources();
+        let names = resources.all(Watched::Account).map(|item| Arc::clone(&item.place.name));
+        let wrong =
+            names.filter_map(|name| self.sources.wrong_account(&name).map(|why| (name, why))).collect();
+        drop(resources);
+        *locked(&self.cluster.wrong_accounts) = wrong;
+        self.cluster.accounts_changed.notify_one();
+    }
+
+    /// Notes the overrides of these names whose blueprint is not there, or in another namespace.
+    fn note_lost(&self, names: &[Arc<str>]) {
+        let resources = self.cluster.resources();
+        let is_lost = |item: &&Arc<Item>| {
+            let spec = item.spec();
+            let Some(of) = spec.get("blueprint").and_then(|name| name.as_str()) else { return false };
+            names.binary_search_by(|name| (**name).cmp(of)).is_ok()
+                && resources.item(Watched::Blueprint, &Place::new(&item.place.namespace, of)).is_none()
+        };
+        let lost: Vec<Place> = match names {
+            [] => Vec::new(),
+            _ => resources.all(Watched::Override).filter(is_lost).map(|item| item.place.clone()).collect(),
+        };
+        drop(resources);
+        if !lost.is_empty() {
+            locked(&self.cluster.lost).extend(lost);
+            self.cluster.lost_some.notify_one();
+        }
+    }
+
+    /// Whose calls a blueprint needs: turns are shared out by that.
+    fn account_of(&self, name: &str) -> String {
+        let texts = locked(&self.texts);
+        let text = texts.get(name);
+        let own = text.and_then(|text| {
+            let primary = text.place.primary.as_ref()?;
+            let identities = text.shared.identities();
+            identities
+                .0
+                .iter()
+                .find(|identity| identity.regions.contains(primary))
+                .map(|identity| identity.id.clone())
+        });
+        own.unwrap_or_else(|| self.account.clone())
+    }
+
     /// Reads texts, and puts into force what has no error.
     fn read(&mut self, items: &[Arc<Item>]) {
         // Others wait for the resources meanwhile for no longer than it takes to copy the regions.
-        let read = tokio::task::block_in_place(|| self.sources.read(items, &self.cluster.resources()));
+        let read = tokio::task::block_in_place(|| {
+            let resources = self.cluster.resources();
+            self.sources.read_accounts(&resources);
+            self.sources.read(items, &resources)
+        });
+        self.tell_accounts();
         let (mut texts, mut wrong) = (locked(&self.texts), locked(&self.cluster.wrong));
         for (name, text) in read {
             match text {
@@ -149,7 +278,13 @@ impl Feed {
                     wrong.remove(&name);
                     texts.insert(name, text);
                 }
-                Text::Bad(why) => drop(wrong.insert(name, why)),
+                Text::Bad(why) => {
+                    if why.is_barred() {
+                        // What is open is closed as whoever began it; nobody looks there any more.
+                        texts.remove(&name);
+                    }
+                    wrong.insert(name, why);
+                }
             }
         }
     }
@@ -200,6 +335,10 @@ fn note(
             touched.all(resources.all(Watched::Blueprint));
         }
         Watched::Region => touched.all(resources.within(Watched::Blueprint, namespace)),
+        Watched::Account => {
+            sources.accounts_changed();
+            touched.all(resources.all(Watched::Blueprint));
+        }
         Watched::Plan => touched.named(&item, "/blueprint/name"),
         Watched::Override => touched.named(&item, "/blueprint"),
         Watched::Approval => {
@@ -209,10 +348,11 @@ fn note(
                 touched.named(&plan, "/blueprint/name");
             }
         }
-        Watched::Namespace if item.meta.is_going() => {
+        Watched::Namespace => {
+            sources.labels_changed(&item.place.name);
             touched.all(resources.within(Watched::Blueprint, &item.place.name));
         }
         Watched::Definition if item.meta.is_going() => touched.all(resources.all(Watched::Blueprint)),
-        Watched::Namespace | Watched::Definition => {}
+        Watched::Definition => {}
     }
 }

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 
 use super::agent_done as done;
 use super::agent_organ::Turns;
+use super::operator_accounts::{AccountDesk, AccountOpener};
 use super::operator_costs::Costs;
 use super::operator_events::Events;
 use super::operator_feed::Cluster;
@@ -23,6 +24,7 @@ use crate::agent::work::{Asked, Condition, Done, Key, Order, Organ, Sight};
 use crate::operator::conditions::Report;
 use crate::operator::deletion::{self, Verdict};
 use crate::operator::overrides;
+use crate::operator::source::Wrong;
 use crate::operator::version::TakenUp;
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_kube::desk::{Desk, DeskError};
@@ -32,7 +34,8 @@ use rgctl_kube::kinds::condition::reasons;
 use rgctl_kube::kinds::{BlueprintStatus, marks};
 use rgctl_machine::SystemClock;
 use rgctl_model::journal::Purpose;
-use rgctl_model::ports::Clock;
+use rgctl_model::ports::{Clock, StoreError};
+use rgctl_model::scope::Scope;
 
 /// What could not be told is told again after so long, in real time.
 const TELLS_AGAIN: Duration = Duration::from_secs(10);
@@ -47,12 +50,15 @@ pub struct OperatorTurns {
     pub(super) costs: Costs,
     publisher: Publisher,
     events: Arc<Events>,
+    accounts: AccountDesk,
     /// Nothing is carried out.
     pub(super) observes_only: bool,
     /// Whose run is open, by a lease of ours.
     pub(super) open: Mutex<BTreeSet<Key>>,
     /// What was taken up last of each, as the record has it.
     pub(super) taken: Mutex<BTreeMap<Key, TakenUp>>,
+    /// Records of blueprints that are gone, in which overrides may stand.
+    left: Mutex<BTreeMap<Key, Scope>>,
 }
 
 pub(super) fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,13 +83,29 @@ impl OperatorTurns {
         version: String,
         observes_only: bool,
         (events, costs): (Arc<Events>, Costs),
+        accounts: Arc<AccountOpener>,
     ) -> Self {
         let voice = Voice::new(Arc::clone(&cluster), desk.clone(), Arc::clone(&events));
         let (voice, publisher) = (Arc::new(voice), Publisher::new(desk.clone()));
         let agreements = Agreements::new(Arc::clone(&cluster), desk.clone(), Arc::clone(&voice), version);
-        let (open, taken) = (Mutex::default(), Mutex::default());
+        let accounts = AccountDesk::new(Arc::clone(&cluster), Arc::clone(&voice), accounts);
+        let (open, taken, left) = (Mutex::default(), Mutex::default(), Mutex::default());
         let turns = turns.telling_outputs();
-        Self { turns, cluster, desk, voice, agreements, costs, publisher, events, observes_only, open, taken }
+        Self {
+            turns,
+            cluster,
+            desk,
+            voice,
+            agreements,
+            costs,
+            publisher,
+            events,
+            accounts,
+            observes_only,
+            open,
+            taken,
+            left,
+        }
     }
 
     async fn one(&self, key: &Key, asked: Asked) -> Done {
@@ -120,14 +142,29 @@ impl OperatorTurns {
 
     /// A turn of a blueprint that is not to be let go at once.
     async fn judge(&self, key: &Key, item: &Item, asked: Asked, purpose: Purpose) -> Turned {
+        if let Some(why) = self.cluster.refusal() {
+            let wrong = || done::wrong(&why, self.turns.adapters().clock.now());
+            let done = self.close(key, asked).await.unwrap_or_else(wrong);
+            let reason = Some(reasons::OLD_DEFINITIONS);
+            return told(item, Done { condition: Condition::Blocked, ..done }, reason, &why);
+        }
         if let Some(why) = item.meta.paused() {
             let done = self.close(key, asked).await.unwrap_or_else(done::paused);
             return told(item, Done { condition: Condition::Paused, ..done }, Some(reasons::PAUSED), why);
         }
-        if let Some(why) = self.cluster.wrong(key) {
+        if let Some(Wrong { reason, why }) = self.cluster.wrong(key) {
             let wrong = || done::wrong(&why, self.turns.adapters().clock.now());
             let done = self.close(key, asked).await.unwrap_or_else(wrong);
-            return told(item, Done { condition: Condition::Blocked, ..done }, Some(reasons::BAD_SPEC), &why);
+            if reason == reasons::NO_ACCOUNT && !done.is_open {
+                self.turns.look_away(key);
+            }
+            return told(item, Done { condition: Condition::Blocked, ..done }, Some(reason), &why);
+        }
+        let accounts = self.turns.accounts_of(key);
+        if let Some(account) = accounts.iter().find(|name| self.cluster.terms(name.as_str()).is_paused) {
+            let done = self.close(key, asked).await.unwrap_or_else(done::paused);
+            let why = format!("its account {account} is paused");
+            return told(item, Done { condition: Condition::Paused, ..done }, Some(reasons::PAUSED), &why);
         }
         let before: BlueprintStatus = serde_json::from_str(&item.status).unwrap_or_default();
         let token = item.meta.reconcile_at();
@@ -190,11 +227,43 @@ impl OperatorTurns {
         Ok(turned)
     }
 
+    /// Withdraws what overrides have decided about blueprints that are gone. What the store does not take is withdrawn later.
+    async fn withdraw(&self) {
+        let left = locked(&self.left).clone();
+        for (key, scope) in left {
+            let done = if self.item(&key).is_some() { Ok(()) } else { self.withdraw_in(&scope).await };
+            match done {
+                Ok(()) => drop(locked(&self.left).remove(&key)),
+                Err(error) => {
+                    tracing::warn!(target: "rgctl::operator", blueprint = &*key, %error, "what its overrides decided could not be withdrawn: again soon");
+                }
+            }
+        }
+    }
+
+    async fn withdraw_in(&self, scope: &Scope) -> Result<(), StoreError> {
+        let (store, now) = (&self.turns.adapters().store, self.turns.adapters().clock.now());
+        let standing = store.standing(scope).await?;
+        for decision in overrides::withdrawn(&standing) {
+            store.decide(scope, standing.epoch(&decision.key()), now, &decision).await?;
+        }
+        Ok(())
+    }
+
     /// Closes the run that is open, if one is: nothing more is begun.
     async fn close(&self, key: &Key, asked: Asked) -> Option<Done> {
         let is_open = locked(&self.open).contains(key);
         let asked = Asked { stopping: true, ..asked };
-        if is_open { Some(self.turns.turn(Arc::clone(key), asked).await) } else { None }
+        if !is_open {
+            return None;
+        }
+        let done = self.turns.turn(Arc::clone(key), asked).await;
+        if !done.is_open
+            && let Some(item) = self.item(key)
+        {
+            self.agreements.over(&item).await;
+        }
+        Some(done)
     }
 
     /// Lets a resource go. Nothing in the cloud is touched, and nothing is asked of it.
@@ -263,13 +332,18 @@ impl Organ for OperatorTurns {
         async move {
             let telling = async {
                 loop {
-                    tokio::time::sleep(TELLS_AGAIN).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(TELLS_AGAIN) => {}
+                        () = self.cluster.lost_some.notified() => {}
+                    }
+                    self.withdraw().await;
                     self.voice.tell_again().await;
+                    self.voice.tell_lost().await;
                     self.costs.tell();
                 }
             };
             let telling = futures::future::join(telling, self.events.keep_telling());
-            futures::future::join(self.turns.keep_open(), telling).await;
+            futures::future::join3(self.turns.keep_open(), telling, self.accounts.keep()).await;
         }
         .boxed()
     }
@@ -299,6 +373,9 @@ impl Organ for OperatorTurns {
         self.costs.forget(key);
         self.publisher.forget(key);
         locked(&self.taken).remove(key);
+        if let Some(scope) = self.turns.scope_of(key) {
+            locked(&self.left).insert(Arc::clone(key), scope);
+        }
         self.turns.forget(key);
     }
 }

@@ -3,17 +3,18 @@
 //! Flow: what waits → the approvals of its plan → the plan is marked as begun → the turn → it is marked as done. Guarantees: nothing
 //! is begun by an approval before its plan says so; a plan that is over is carried out by none.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
 use super::operator_feed::Cluster;
 use super::operator_told::Voice;
-use crate::operator::plans::{Held, Worth, outdated, published, worth};
+use crate::operator::plans::{Held, Worth, asks, changed_first, outdated, published, recorded, worth};
 use rgctl_kube::desk::{Desk, DeskError};
 use rgctl_kube::item::{Item, Place, Seen, Watched};
 use rgctl_kube::kinds::condition::{Condition, Holds, set, types};
-use rgctl_kube::kinds::plan::{Cause, Of, Phase, PlanStatus, name};
+use rgctl_kube::kinds::plan::{Cause, Of, Phase, PlanSpec, PlanStatus, name};
 use rgctl_kube::kinds::{ApprovalStatus, marks};
 use rgctl_machine::SystemClock;
 use rgctl_model::plan::Plan;
@@ -36,12 +37,27 @@ pub struct Agreements {
     voice: Arc<Voice>,
     /// Which version makes plans.
     pub version: String,
+    one_by_one: tokio::sync::Mutex<()>,
+    /// What is carried out unasked, by the blueprint's uid: the run, and the name of its plan.
+    runs: Mutex<BTreeMap<String, (String, String)>>,
+}
+
+fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock holds a whole value.
+    one.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Agreements {
     /// Of a cluster.
-    pub const fn new(cluster: Arc<Cluster>, desk: Desk, voice: Arc<Voice>, version: String) -> Self {
-        Self { cluster, desk, voice, version }
+    pub fn new(cluster: Arc<Cluster>, desk: Desk, voice: Arc<Voice>, version: String) -> Self {
+        Self {
+            cluster,
+            desk,
+            voice,
+            version,
+            one_by_one: tokio::sync::Mutex::default(),
+            runs: Mutex::default(),
+        }
     }
 
     /// Approvals of plans of a blueprint, with those.
@@ -102,8 +118,36 @@ impl Agreements {
         }
     }
 
-    /// The plan is begun by that approval. Without this nothing of it is.
-    pub async fn begin(&self, agreement: &Agreement) -> Result<(), DeskError> {
+    /// The plan is begun by that approval, unless it is a new version's and another blueprint is changed by that at the moment:
+    /// then that one's plan is told. Without this nothing of it is begun.
+    pub async fn begin(&self, of: &Item, agreement: &Agreement) -> Result<Option<Place>, DeskError> {
+        let cause = serde_json::from_str::<PlanSpec>(&agreement.plan.spec).map(|spec| spec.cause);
+        let is_begun = status(&agreement.plan).phase == Phase::Running;
+        if is_begun || !matches!(cause, Ok(Cause::NewVersion)) {
+            return self.run(agreement).await.map(|()| None);
+        }
+        // One asks after the other: two that ask at once would both find nobody.
+        let _turn = self.one_by_one.lock().await;
+        let first = {
+            let resources = self.cluster.resources();
+            // Of a blueprint that is gone nothing goes on.
+            let is_there = |plan: &&Arc<Item>| {
+                let spec: Option<PlanSpec> = serde_json::from_str(&plan.spec).ok();
+                spec.is_some_and(|spec| {
+                    let of = Place::new(&plan.place.namespace, &spec.blueprint.name);
+                    let of = resources.item(Watched::Blueprint, &of);
+                    of.is_some_and(|of| of.uid() == spec.blueprint.uid)
+                })
+            };
+            changed_first(resources.all(Watched::Plan).filter(is_there), of).map(|plan| plan.place.clone())
+        };
+        match first {
+            Some(first) => Ok(Some(first)),
+            None => self.run(agreement).await.map(|()| None),
+        }
+    }
+
+    async fn run(&self, agreement: &Agreement) -> Result<(), DeskError> {
         let now = status(&agreement.plan);
         let approval = Some(agreement.approval.place.name.to_string());
         self.voice
@@ -132,13 +176,74 @@ impl Agreements {
     ) -> Result<Option<String>, DeskError> {
         let identity =
             Of { name: of.place.name.to_string(), uid: of.uid().to_owned(), generation: of.generation() };
-        let Some(spec) = published(plan, held, identity, cause, &self.version, SystemClock.now()) else {
-            return Ok(None);
+        match published(plan, held, identity, cause, &self.version, SystemClock.now()) {
+            Some(spec) => self.put(of, &spec).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Publishes what a run carries out unasked, once; yields the name of the plan. It is a record and no condition of anything: what
+    /// cannot be written now is written by the next turn, with what is left then.
+    pub async fn record(&self, of: &Item, plan: &Plan, run: &str, cause: Cause) -> Option<String> {
+        if let Some(known) = self.recorded(of, run) {
+            return Some(known);
+        }
+        let identity =
+            Of { name: of.place.name.to_string(), uid: of.uid().to_owned(), generation: of.generation() };
+        let spec = recorded(plan, identity, cause, &self.version, run, SystemClock.now())?;
+        match self.put(of, &spec).await {
+            Ok(name) => {
+                locked(&self.runs).insert(of.uid().to_owned(), (run.to_owned(), name.clone()));
+                Some(name)
+            }
+            Err(error) => {
+                tracing::warn!(target: "rgctl::operator", blueprint = %of.place, %error, "its plan could not be published");
+                None
+            }
+        }
+    }
+
+    /// The plan of a run that was published, also by whoever led before.
+    fn recorded(&self, of: &Item, run: &str) -> Option<String> {
+        let known = locked(&self.runs).get(of.uid()).cloned();
+        if let Some((known, name)) = known {
+            return (known == run).then_some(name);
+        }
+        let is_of_run = |plan: &&Arc<Item>| {
+            let spec: Option<PlanSpec> = serde_json::from_str(&plan.spec).ok();
+            spec.is_some_and(|spec| spec.blueprint.uid == of.uid() && spec.run.as_deref() == Some(run))
         };
+        let name = self.plans_of(of).iter().find(is_of_run)?.place.name.to_string();
+        locked(&self.runs).insert(of.uid().to_owned(), (run.to_owned(), name.clone()));
+        Some(name)
+    }
+
+    /// What was carried out unasked is over, however it ended: the record says how.
+    pub async fn over(&self, of: &Item) {
+        let known = locked(&self.runs).remove(of.uid());
+        let Some((run, name)) = known else { return };
+        let place = Place::new(&of.place.namespace, &name);
+        let Some(plan) = self.cluster.resources().item(Watched::Plan, &place) else { return };
+        let over = PlanStatus { phase: Phase::Done, run: Some(run), ..status(&plan) };
+        if let Err(error) = self.voice.status(Watched::Plan, &plan, &over).await {
+            tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "its status could not be told");
+        }
+    }
+
+    fn plans_of(&self, of: &Item) -> Vec<Arc<Item>> {
+        self.cluster.resources().about(Watched::Plan, &of.place).cloned().collect()
+    }
+
+    /// Makes the object, unless it is there.
+    async fn put(&self, of: &Item, spec: &PlanSpec) -> Result<String, DeskError> {
         let place = Place::new(&of.place.namespace, &name(&of.place.name, &spec.digest));
         let there = self.cluster.resources().item(Watched::Plan, &place);
+        // The same that was done unasked before is not what somebody is asked about now, nor the other way round.
         let is_over = |plan: &Item| {
-            matches!(status(plan).phase, Phase::Done | Phase::Superseded) || plan.meta.is_going()
+            matches!(status(plan).phase, Phase::Done | Phase::Superseded)
+                || plan.meta.is_going()
+                || !asks(plan)
+                || !spec.needs_approval
         };
         let is_over = there.as_ref().is_some_and(|plan| is_over(plan));
         if is_over {
@@ -150,21 +255,23 @@ impl Agreements {
                 "labels": { marks::BLUEPRINT: &*of.place.name },
                 "ownerReferences": [of.meta.owner(Watched::Blueprint.kind())],
             });
-            let spec =
-                serde_json::to_value(&spec).map_err(|error| DeskError::Refused { why: error.to_string() })?;
-            if let Some(made) = self.desk.make(Watched::Plan, &place, metadata, &spec).await? {
+            let value =
+                serde_json::to_value(spec).map_err(|error| DeskError::Refused { why: error.to_string() })?;
+            if let Some(made) = self.desk.make(Watched::Plan, &place, metadata, &value).await? {
                 let seen = Seen::Is(Box::new(made));
                 self.cluster.resources().fold(Watched::Plan, None, seen, SystemClock.since_boot());
-                tracing::info!(target: "rgctl::operator", plan = %place, consents = spec["consents"].to_string(), "waits for an approval");
+                let consents = spec.consents.join(", ");
+                let what = if spec.needs_approval { "waits for an approval" } else { "is carried out" };
+                tracing::info!(target: "rgctl::operator", plan = %place, consents, "{what}");
             }
         }
         self.tidy(of, Some(&place.name)).await;
-        Ok(Some(place.name.to_string()))
+        Ok(place.name.to_string())
     }
 
     /// Marks the plans of a blueprint that are out of date, all but the one of that name, and removes old ones.
     pub async fn tidy(&self, of: &Item, now: Option<&str>) {
-        let all: Vec<Arc<Item>> = self.cluster.resources().about(Watched::Plan, &of.place).cloned().collect();
+        let all = self.plans_of(of);
         let all: Vec<&Item> = all.iter().map(|plan| &**plan).collect();
         let (old, many) = outdated(&all, of, now);
         for plan in old {

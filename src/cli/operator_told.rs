@@ -12,8 +12,9 @@ use super::operator_events::Events;
 use super::operator_feed::Cluster;
 use crate::agent::work::{Condition, Key};
 use crate::operator::conditions::{self, Report};
+use crate::operator::overrides;
 use rgctl_kube::desk::{Desk, DeskError};
-use rgctl_kube::item::{Item, Watched};
+use rgctl_kube::item::{Item, Place, Watched};
 use rgctl_kube::kinds::condition::reasons;
 use rgctl_kube::kinds::{BlueprintStatus, marks};
 use rgctl_machine::SystemClock;
@@ -90,6 +91,28 @@ impl Voice {
             };
             if let Err(error) = told {
                 tracing::warn!(target: "rgctl::operator", blueprint = %other.place, %error, "it could not be told");
+            }
+        }
+    }
+
+    /// Tells overrides that they have no blueprint.
+    pub async fn tell_lost(&self) {
+        for place in self.cluster.take_lost() {
+            let lost = {
+                let resources = self.cluster.resources();
+                let item = resources.item(Watched::Override, &place);
+                // It may have come since.
+                item.map(|item| overrides::lost(&item)).filter(|lost| {
+                    let spec = lost.item.spec();
+                    let of = spec.get("blueprint").and_then(|name| name.as_str()).unwrap_or_default();
+                    resources.item(Watched::Blueprint, &Place::new(&place.namespace, of)).is_none()
+                })
+            };
+            let Some(lost) = lost else { continue };
+            let status = overrides::status(&lost, &[], false, SystemClock.now());
+            if let Err(error) = self.status(Watched::Override, &lost.item, &status).await {
+                tracing::warn!(target: "rgctl::operator", item = %place, %error, "its status could not be told: again soon");
+                self.cluster.lose(place);
             }
         }
     }

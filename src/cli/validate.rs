@@ -11,9 +11,10 @@ use super::exit::Exit;
 use crate::report::diagnostics::{self, Colour};
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_catalog::{Catalog, CatalogError};
+use rgctl_kube::crds::forms;
 use rgctl_machine::inputs::{self, DOCUMENT_BYTES_MAX, DOCUMENTS_BYTES_MAX, InputBudget, InputError};
 use rgctl_schema::codes;
-use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Mark, Severity, Source};
+use rgctl_schema::diagnostic::{Diagnostic, Diagnostics, Finding, Mark, Severity, Source};
 use rgctl_schema::time::Moment;
 
 /// How diagnostics are written.
@@ -35,6 +36,9 @@ pub struct ValidateArgs {
     /// Folder of `Region` documents that take the place of the built-in ones of the same code.
     #[arg(long, value_name = "DIR")]
     pub regions: Option<PathBuf>,
+    /// Refuse also what a file may say and a custom resource may not: unquoted numbers where a text is meant, long forms.
+    #[arg(long)]
+    pub for_cluster: bool,
     /// Refuse warnings too.
     #[arg(long)]
     pub deny_warnings: bool,
@@ -101,6 +105,12 @@ pub fn run(
 ) -> Result<u8, ValidateError> {
     let catalog = Catalog::embedded()?;
     let (reading, sources) = read(&args.files, args.regions.as_deref(), &catalog, now);
+    let mut reading = reading;
+    if args.for_cluster {
+        for problem in sources.iter().flat_map(unfit) {
+            reading.diagnostics.push(problem);
+        }
+    }
     let found = &reading.diagnostics;
     match args.output {
         DiagnosticFormat::Text => {
@@ -114,6 +124,21 @@ pub fn run(
     }
     let refused = found.has_errors() || args.deny_warnings && found.count(Severity::Warning) > 0;
     Ok(u8::from(refused))
+}
+
+/// What the API server would not take of the documents of a text. What cannot be read is told elsewhere.
+fn unfit(source: &Source) -> Vec<Diagnostic> {
+    let mut unread = Diagnostics::default();
+    let mut found = Vec::new();
+    for tree in rgctl_blueprint::yaml::parse(source, &mut unread) {
+        let document = tree.to_json();
+        let kind = document["kind"].as_str().unwrap_or_default();
+        for forms::Unfit { path, what, remedy } in forms::unfit(kind, &document["spec"]) {
+            let finding = Finding::error(codes::WRONG_TYPE, path.as_str(), what.to_owned()).help(remedy);
+            found.push(finding.locate(source, tree.locate(&path)));
+        }
+    }
+    found
 }
 
 /// The text of a file, or of all YAML files of a folder in the order of their names.

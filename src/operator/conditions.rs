@@ -165,6 +165,8 @@ fn told(report: &Report) -> [(&'static str, Holds, Why); 7] {
     let (pending, pending_why) = yes_or(&report.pending, "NothingWaits");
     let (held, held_why) = yes_or(&report.deletion, "NotDeleted");
     let synced = match (report.state, report.drift) {
+        // What is under way is told as it began: it is as wanted when it is over.
+        (State::Progressing, Some(_)) => (Holds::False, ("Differs", String::new())),
         (State::Ready, _) | (_, Some(0)) => (Holds::True, ("AsWanted", String::new())),
         (_, Some(_)) => (Holds::False, ("Differs", String::new())),
         (_, None) => (Holds::Unknown, ("NotJudged", String::new())),

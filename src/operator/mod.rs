@@ -7,8 +7,10 @@
 //! **Invariant:** what is deleted in the cluster deletes nothing in the cloud, unless the resource said so before, a person agreed
 //! to the plan of it, and no brake holds.
 
+pub mod accounts;
 pub mod conditions;
 pub mod costs;
+pub mod definitions;
 pub mod deletion;
 pub mod events;
 pub mod outputs;

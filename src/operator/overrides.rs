@@ -32,7 +32,41 @@ pub struct Told {
 
 /// Who decided, as the record has it.
 pub fn by(item: &Item) -> String {
-    format!("override {}", item.place)
+    format!("{BY}{}", item.place)
+}
+
+/// How everything begins that an override of any namespace decided.
+const BY: &str = "override ";
+
+/// The reason of an override whose blueprint is not in its namespace.
+const NO_BLUEPRINT: &str = "NoBlueprint";
+
+/// What is told of an override whose blueprint is not in its namespace.
+pub fn lost(item: &Arc<Item>) -> Told {
+    let spec = item.spec();
+    let of = spec.get("blueprint").and_then(|name| name.as_str()).unwrap_or_default();
+    Told {
+        item: Arc::clone(item),
+        key: None,
+        holds: false,
+        reason: NO_BLUEPRINT,
+        message: format!(
+            "there is no blueprint {of} in {}: it says nothing of anything",
+            item.place.namespace
+        ),
+    }
+}
+
+/// What is withdrawn when a blueprint is gone: nothing that an override decided about it stands any more.
+pub fn withdrawn(standing: &Decisions) -> Vec<Decision> {
+    let ours = standing.overlays.iter().filter(|(_, (_, overlay))| overlay.by.starts_with(BY));
+    let why = "its blueprint is gone from the cluster";
+    ours.map(|(key, (_, overlay))| Decision::Unset {
+        key: key.clone(),
+        by: overlay.by.clone(),
+        why: why.to_owned(),
+    })
+    .collect()
 }
 
 /// Decisions to be written so that what stands is what the overrides of a blueprint say, and what each of them is told.
@@ -46,7 +80,7 @@ pub fn decide(
     sorted.sort_by(|a, b| (a.meta.creation_timestamp, a.uid()).cmp(&(b.meta.creation_timestamp, b.uid())));
     let (mut decisions, mut told) = (Vec::new(), Vec::new());
     let mut firsts: BTreeMap<OverlayKey, String> = BTreeMap::new();
-    let ours = format!("override {namespace}/");
+    let ours = format!("{BY}{namespace}/");
     let was_ours = |stands: &Overlay| stands.by.starts_with(&ours);
     for item in sorted {
         let say = |key: Option<&OverlayKey>, holds, reason, message: String| Told {
@@ -113,9 +147,10 @@ pub fn status(told: &Told, decided: &[Resolved], is_there: bool, now: Moment) ->
     let resolved = told.key.as_ref().and_then(|key| {
         decided.iter().find(|one| (&one.store, &one.region, one.axis) == (&key.store, &key.region, key.axis))
     });
-    // What scalers compare with: what holds, once the world is so.
+    // What scalers compare with: what holds, once the world is so. Of a blueprint that is not there nothing is known.
+    let before_current = before.current.filter(|_| told.reason != NO_BLUEPRINT);
     let holds = resolved.and_then(|one| one.now.count().map(|count| count / one.steps_per_unit.max(1)));
-    let current = holds.filter(|_| is_there).or(before.current);
+    let current = holds.filter(|_| is_there).or(before_current);
     let (mut message, mut is_held) = (told.message.clone(), told.holds);
     if told.holds && resolved.is_none() {
         (message, is_held) = ("the blueprint has no such store in that region".to_owned(), false);
@@ -211,6 +246,24 @@ mod tests {
         assert_eq!((none.len(), told[0].holds, told[0].reason), (0, false, "Overruled"));
         assert_eq!(decide(&[item("up", 3, 2, &judged)], "games", &standing, at(9)).0.len(), 1);
         assert_eq!(decide(&[], "games", &standing, at(9)).0, [], "what is another's is not withdrawn");
+    }
+
+    #[test]
+    fn an_override_without_a_blueprint_holds_nothing_and_what_it_decided_is_withdrawn() {
+        let up = item("up", 3, 1, &json!({ "observedGeneration": 1, "current": 3 }));
+        let (set, _) = decide(std::slice::from_ref(&up), "games", &Decisions::default(), at(1));
+        let Decision::Set { overlay } = &set[0] else { panic!() };
+        let mut theirs = Overlay { by: "ann".to_owned(), ..overlay.clone() };
+        theirs.key.region = rgctl_schema::names::RegionId::new("eu-west-1").unwrap();
+        let standing = stands(&[set[0].clone(), Decision::Set { overlay: theirs }]);
+        let gone = withdrawn(&standing);
+        assert!(
+            matches!(gone.as_slice(), [Decision::Unset { by, .. }] if by == "override games/up"),
+            "{gone:?}"
+        );
+        let told = status(&lost(&up), &[], false, at(9));
+        assert_eq!((told.conditions[0].status, told.current), (Holds::False, None));
+        assert!(told.conditions[0].message.contains("no blueprint arena in games"), "{told:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! **Invariant:** a plan object that does not add up to its own digest is worth nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rgctl_kube::item::Item;
 use rgctl_kube::kinds::approval::{ApprovalSpec, LASTS_MAX};
@@ -44,6 +45,15 @@ impl Held {
         held
     }
 
+    /// What is carried out without anybody being asked: nothing of it is compared with an approval.
+    pub fn unasked(plan: &Plan) -> Self {
+        let mut unasked = Self::default();
+        for step in plan.steps.iter().filter(|step| step.missing_consent().next().is_none()) {
+            unasked.work.insert(step.id.0.to_string(), work(step));
+        }
+        unasked
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.work.is_empty()
@@ -77,7 +87,24 @@ fn digest(work: &BTreeMap<String, String>) -> String {
     sha256_hex(text.as_bytes())
 }
 
-/// What is published of a plan; nothing where it has more steps than can be kept, and so compared.
+/// What is published of what is carried out unasked, by which run: what people read, and nothing that an approval could name.
+pub fn recorded(
+    plan: &Plan,
+    of: Of,
+    cause: Cause,
+    version: &str,
+    run: &str,
+    now: Moment,
+) -> Option<PlanSpec> {
+    let unasked = Held::unasked(plan);
+    if unasked.is_empty() {
+        return None;
+    }
+    let spec = spec(plan, &unasked, of, cause, version, now);
+    Some(PlanSpec { needs_approval: false, run: Some(run.to_owned()), work: BTreeMap::new(), ..spec })
+}
+
+/// What is published of a plan that waits; nothing where it has more steps than can be kept, and so compared.
 pub fn published(
     plan: &Plan,
     held: &Held,
@@ -86,9 +113,10 @@ pub fn published(
     version: &str,
     now: Moment,
 ) -> Option<PlanSpec> {
-    if held.work.len() > STEPS_KEPT_MAX {
-        return None;
-    }
+    (held.work.len() <= STEPS_KEPT_MAX).then(|| spec(plan, held, of, cause, version, now))
+}
+
+fn spec(plan: &Plan, held: &Held, of: Of, cause: Cause, version: &str, now: Moment) -> PlanSpec {
     let steps = plan.steps.iter().filter(|step| held.work.contains_key(&*step.id.0.to_string()));
     let (mut before, mut after) = (Total::default(), Total::default());
     for step in &plan.steps {
@@ -96,12 +124,14 @@ pub fn published(
         after.merge(&step.cost.after);
     }
     let worst = steps.clone().max_by_key(|step| step.effect.write_outage);
-    Some(PlanSpec {
+    PlanSpec {
         blueprint: of,
         digest: held.digest(),
         cause,
         made: now,
         version: version.to_owned(),
+        needs_approval: true,
+        run: None,
         steps: u32::try_from(held.work.len()).unwrap_or(u32::MAX),
         first: steps.take(STEPS_TOLD_MAX).map(planned).collect(),
         consents: held.consents.iter().cloned().collect(),
@@ -109,7 +139,7 @@ pub fn published(
         cost_now: Some(costs::cost(&before)),
         cost_after: Some(costs::cost(&after)),
         work: held.work.clone(),
-    })
+    }
 }
 
 fn planned(step: &Step) -> PlannedStep {
@@ -153,6 +183,9 @@ fn judged(
     let status: PlanStatus = serde_json::from_str(&plan.status).unwrap_or_default();
     if agreed.plan != *plan.place.name || approval.place.namespace != plan.place.namespace {
         return Err("it is of another plan".to_owned());
+    }
+    if !spec.needs_approval {
+        return Err("its plan is carried out without one".to_owned());
     }
     if agreed.digest != spec.digest {
         return Err(format!(
@@ -198,6 +231,17 @@ fn judged(
     if lacking.is_empty() { Ok(consents) } else { Err(format!("it lacks consent to {}", lacking.join(", "))) }
 }
 
+/// The plan of another blueprint that a new version changes at the moment: one is changed after the other.
+pub fn changed_first<'a>(mut plans: impl Iterator<Item = &'a Arc<Item>>, of: &Item) -> Option<&'a Arc<Item>> {
+    let is_other = |plan: &&Arc<Item>| {
+        let status: PlanStatus = serde_json::from_str(&plan.status).unwrap_or_default();
+        let spec = || serde_json::from_str::<PlanSpec>(&plan.spec).ok();
+        status.phase == Phase::Running
+            && spec().is_some_and(|spec| spec.cause == Cause::NewVersion && spec.blueprint.uid != of.uid())
+    };
+    plans.find(is_other)
+}
+
 /// The plans of a blueprint that are out of date, and those that are to be removed: of old ones the last few are kept.
 pub fn outdated<'a>(plans: &[&'a Item], of: &Item, now: Option<&str>) -> (Vec<&'a Item>, Vec<&'a Item>) {
     let is_ours = |plan: &&&'a Item| {
@@ -205,16 +249,26 @@ pub fn outdated<'a>(plans: &[&'a Item], of: &Item, now: Option<&str>) -> (Vec<&'
         spec.is_some_and(|spec| spec.blueprint.name == *of.place.name)
     };
     let phase = |plan: &Item| serde_json::from_str::<PlanStatus>(&plan.status).unwrap_or_default().phase;
-    let mut ours: Vec<&Item> =
-        plans.iter().filter(is_ours).copied().filter(|plan| Some(&*plan.place.name) != now).collect();
-    ours.sort_by_key(|plan| std::cmp::Reverse(plan.meta.creation_timestamp));
-    let old =
-        ours.iter().copied().filter(|plan| matches!(phase(plan), Phase::Pending | Phase::Running)).collect();
-    (old, ours.into_iter().skip(PLANS_KEPT).collect())
+    let is_now = |plan: &Item| Some(&*plan.place.name) == now;
+    let mut ours: Vec<&Item> = plans.iter().filter(is_ours).copied().collect();
+    // The present one is the newest, also where two were made within a second.
+    ours.sort_by_key(|plan| std::cmp::Reverse((is_now(plan), plan.meta.creation_timestamp)));
+    let (asked, unasked): (Vec<&Item>, Vec<&Item>) = ours.into_iter().partition(|plan| asks(plan));
+    let kept = asked.iter().take(PLANS_KEPT).chain(unasked.iter().take(RUNS_KEPT)).copied();
+    let many = asked.iter().skip(PLANS_KEPT).chain(unasked.iter().skip(RUNS_KEPT)).copied();
+    let is_under_way = |plan: &&Item| !is_now(plan) && matches!(phase(plan), Phase::Pending | Phase::Running);
+    (kept.filter(is_under_way).collect(), many.filter(|plan| !is_now(plan)).collect())
 }
 
-/// Plans of a blueprint that are kept although they are over.
+/// Whether a plan is carried out only on an approval.
+pub fn asks(plan: &Item) -> bool {
+    serde_json::from_str::<PlanSpec>(&plan.spec).map_or(true, |spec| spec.needs_approval)
+}
+
+/// Plans of a blueprint about which somebody was asked, and that are kept.
 const PLANS_KEPT: usize = 10;
+/// Plans of a blueprint that were carried out unasked, and that are kept: of the others the record tells.
+const RUNS_KEPT: usize = 1;
 
 #[cfg(test)]
 mod tests {
@@ -256,6 +310,8 @@ mod tests {
             cause: Cause::Changed,
             made: Moment::EPOCH,
             version: "1".to_owned(),
+            needs_approval: true,
+            run: None,
             steps: 1,
             first: Vec::new(),
             consents: Vec::new(),
@@ -327,6 +383,34 @@ mod tests {
         let mut again = blueprint.clone();
         again.meta.uid = Some("another uid".to_owned());
         assert!(why(worth(&approval, &plan, &all, &again, now())).contains("another blueprint"));
+    }
+
+    #[test]
+    fn a_plan_that_is_carried_out_unasked_takes_no_approval_and_the_last_of_them_is_kept() {
+        let all = held(&["delete a"]);
+        let (blueprint, plan, approval) = scene(&all);
+        let unasked = with(&with(&plan, "needsApproval", json!(false)), "run", json!("r1"));
+        assert!(why(worth(&approval, &unasked, &all, &blueprint, now())).contains("carried out without one"));
+        let at = |plan: &Item, second: i64, status: &Value| {
+            let mut plan = plan.clone();
+            plan.place.name = format!("arena-{second}").into();
+            plan.meta.creation_timestamp = Some(Moment::from_secs(second));
+            plan.status = status.to_string().into();
+            plan
+        };
+        let done = json!({ "phase": "Done" });
+        let runs: Vec<Item> = (1..=3).map(|second| at(&unasked, second, &done)).collect();
+        let asked: Vec<Item> = (11..=22).map(|second| at(&plan, second, &done)).collect();
+        let running = at(&unasked, 4, &json!({}));
+        let all: Vec<&Item> = runs.iter().chain(&asked).chain([&running]).collect();
+        let names =
+            |plans: &[&Item]| plans.iter().map(|plan| plan.place.name.to_string()).collect::<Vec<_>>();
+        let (old, many) = outdated(&all, &blueprint, Some("arena-4"));
+        assert_eq!(names(&old), [] as [&str; 0]);
+        assert_eq!(names(&many), ["arena-12", "arena-11", "arena-3", "arena-2", "arena-1"]);
+        // A run that nobody goes on with is over.
+        let (old, many) = outdated(&all, &blueprint, None);
+        assert_eq!((names(&old), many.len()), (vec!["arena-4".to_owned()], 5));
     }
 
     #[test]

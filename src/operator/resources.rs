@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rgctl_kube::item::{Item, Place, Seen, Watched};
+use rgctl_kube::kinds::{BlueprintSpec, Spec};
 use rgctl_schema::time::Span;
 
 /// Resources of one kind that are kept.
@@ -55,7 +56,10 @@ impl Resources {
             Seen::Gone(place) => self.take(what, &place).into_iter().collect(),
             Seen::Whole(all) => {
                 let all: BTreeSet<Place> = all.into_iter().collect();
-                let within = |place: &Place| scope.is_none_or(|scope| scope == &*place.namespace);
+                let within = |place: &Place| {
+                    let own = if what.is_of_cluster() { &place.name } else { &place.namespace };
+                    scope.is_none_or(|scope| scope == &**own)
+                };
                 let known = self.items.get(&what).into_iter().flatten();
                 let gone =
                     known.map(|(place, _)| place).filter(|place| within(place) && !all.contains(*place));
@@ -144,6 +148,11 @@ impl Resources {
         self.items.get(&what).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// All of a kind, by place.
+    pub fn items_of(&self, what: Watched) -> Option<&BTreeMap<Place, Arc<Item>>> {
+        self.items.get(&what)
+    }
+
     /// Those of a kind in a namespace.
     pub fn within(&self, what: Watched, namespace: &str) -> impl Iterator<Item = &Arc<Item>> {
         let from = Place::new(namespace, "");
@@ -184,7 +193,8 @@ impl Resources {
 
     /// Whether the definition of blueprints comes to its end.
     pub fn is_definition_ending(&self) -> bool {
-        self.all(Watched::Definition).any(|one| one.meta.is_going())
+        let name = Place::new("", &BlueprintSpec::NAMES.definition());
+        self.item(Watched::Definition, &name).is_some_and(|one| one.meta.is_going())
     }
 
     /// Whether all of these watches have told everything once.
@@ -217,7 +227,11 @@ fn about(what: Watched, item: &Item) -> Option<Place> {
         Watched::Plan => "/blueprint/name",
         Watched::Override => "/blueprint",
         Watched::Approval => "/plan",
-        Watched::Blueprint | Watched::Region | Watched::Namespace | Watched::Definition => return None,
+        Watched::Blueprint
+        | Watched::Region
+        | Watched::Account
+        | Watched::Namespace
+        | Watched::Definition => return None,
     };
     let name = item.spec().pointer(path)?.as_str()?.to_owned();
     Some(Place::new(&item.place.namespace, &name))

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a blueprint is judged by the regions of its own namespace, then by those of the operator's, then by the shipped
 //! ones. One that names a region that cannot be read is refused, and never judged by another region of that name.
+//! **Invariant:** a region is that of the account that it names, or of none: one whose account is not there, cannot be read or may not
+//! be named from the namespace is as one that cannot be read.
 //! **Invariant:** a text with an error puts nothing into force; what was in force before it goes on being known, so that what is open
 //! can be closed, and nothing more is begun with it.
 
@@ -11,25 +13,54 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::accounts::{self, Account};
 use super::resources::Resources;
 use crate::agent::files::{Examine, InForce};
-use rgctl_kube::item::{Item, Watched};
+use rgctl_kube::item::{Item, Place, Watched};
+use rgctl_kube::kinds::condition::reasons;
 use rgctl_kube::kinds::{BlueprintSpec, Object, RegionSpec, document::Body};
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::digest::sha256_hex;
-use rgctl_schema::names::RegionId;
+use rgctl_schema::names::{AccountName, RegionId};
+
+/// What is wrong with a text: a word for it, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// In a word.
+    pub reason: &'static str,
+    /// For people.
+    pub why: String,
+}
+
+impl Wrong {
+    const fn spec(why: String) -> Self {
+        Self { reason: reasons::BAD_SPEC, why }
+    }
+
+    const fn account(why: String) -> Self {
+        Self { reason: reasons::NO_ACCOUNT, why }
+    }
+
+    /// Whether nobody may be looked at or called as any more.
+    pub fn is_barred(&self) -> bool {
+        self.reason == reasons::NO_ACCOUNT
+    }
+}
 
 /// What the blueprints of a namespace share.
 struct Common<S> {
     shared: Arc<S>,
     digest: String,
-    /// Regions that cannot be read, and why.
-    bad: BTreeMap<RegionId, String>,
+    /// Regions that cannot be used, and why.
+    bad: BTreeMap<RegionId, Wrong>,
+    /// Regions that name an account.
+    named: BTreeSet<RegionId>,
 }
 
 impl<S> Clone for Common<S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), digest: self.digest.clone(), bad: self.bad.clone() }
+        let Self { shared, digest, bad, named } = self;
+        Self { shared: Arc::clone(shared), digest: digest.clone(), bad: bad.clone(), named: named.clone() }
     }
 }
 
@@ -39,7 +70,7 @@ pub enum Text<S> {
     /// It is in force.
     Good(InForce<S>),
     /// It cannot be used.
-    Bad(String),
+    Bad(Wrong),
 }
 
 /// What reads texts.
@@ -50,6 +81,10 @@ pub struct Sources<E: Examine> {
     /// What is shared where no resource tells of it.
     shipped: Arc<E::Shared>,
     common: BTreeMap<Arc<str>, Common<E::Shared>>,
+    /// The accounts, once they are asked for: as they can be used, or why they cannot.
+    accounts: Option<BTreeMap<Arc<str>, Result<Account, String>>>,
+    /// Whether a region that names no account is worked in, as whoever the environment says.
+    accounts_only: bool,
     /// Digest of what each text was read from last, with whose it is.
     read: BTreeMap<Arc<str>, String>,
 }
@@ -58,7 +93,46 @@ impl<E: Examine> Sources<E> {
     /// With the operator's own namespace.
     pub fn new(examiner: E, own: String) -> Result<Self, String> {
         let shipped = Arc::new(examiner.share(&[])?);
-        Ok(Self { examiner, own, shipped, common: BTreeMap::new(), read: BTreeMap::new() })
+        let (common, read) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { examiner, own, shipped, common, accounts: None, accounts_only: false, read })
+    }
+
+    /// The same that works in no region that names no account.
+    #[must_use]
+    pub fn accounts_only(self, accounts_only: bool) -> Self {
+        Self { accounts_only, ..self }
+    }
+
+    /// Accounts have changed: all may be judged otherwise now.
+    pub fn accounts_changed(&mut self) {
+        self.accounts = None;
+        self.common.clear();
+    }
+
+    /// Why an account cannot be used by anybody, where it cannot.
+    pub fn wrong_account(&self, name: &str) -> Option<String> {
+        self.accounts.as_ref()?.get(name)?.as_ref().err().cloned()
+    }
+
+    /// Labels of a namespace have changed: its blueprints may name other accounts now.
+    pub fn labels_changed(&mut self, namespace: &str) {
+        self.common.remove(namespace);
+    }
+
+    /// Reads the accounts, if any have changed.
+    pub fn read_accounts(&mut self, resources: &Resources) {
+        if self.accounts.is_none() {
+            let all = resources.all(Watched::Account);
+            self.accounts =
+                Some(all.map(|item| (Arc::clone(&item.place.name), self.account(item))).collect());
+        }
+    }
+
+    fn account(&self, item: &Item) -> Result<Account, String> {
+        let account = accounts::read(item)?;
+        let examined =
+            self.examiner.examine(&self.shipped, Path::new(&account.source.name), &account.source.text);
+        examined.wrong.map_or(Ok(account), Err)
     }
 
     /// Regions of a namespace have changed; tells whether blueprints of all namespaces may be judged otherwise now.
@@ -81,6 +155,7 @@ impl<E: Examine> Sources<E> {
     pub fn read(&mut self, items: &[Arc<Item>], resources: &Resources) -> Vec<(Arc<str>, Text<E::Shared>)> {
         let namespaces: BTreeSet<Arc<str>> =
             items.iter().map(|item| Arc::clone(&item.place.namespace)).collect();
+        self.read_accounts(resources);
         for namespace in namespaces {
             if !self.common.contains_key(&namespace) {
                 let common = self.common_of(&namespace, resources);
@@ -105,18 +180,20 @@ impl<E: Examine> Sources<E> {
     fn text(&self, item: &Item, digest: &str) -> (Arc<str>, Text<E::Shared>) {
         let name = Arc::clone(&item.place.name);
         let Some(common) = self.common.get(&item.place.namespace) else {
-            return (name, Text::Bad("its namespace was not read".to_owned()));
+            return (name, Text::Bad(Wrong::spec("its namespace was not read".to_owned())));
         };
         let source = document(item);
         let path = Path::new(&source.name);
         let mut examined = self.examiner.examine(&common.shared, path, &source.text);
         let text = match (examined.wrong, examined.blueprints.remove(&name)) {
-            (Some(why), _) => Text::Bad(why),
-            (None, None) => Text::Bad("it is no blueprint of its name".to_owned()),
+            (Some(why), _) => Text::Bad(Wrong::spec(why)),
+            (None, None) => Text::Bad(Wrong::spec("it is no blueprint of its name".to_owned())),
             (None, Some(place)) => {
-                let bad = place.regions.iter().find_map(|region| Some((region, common.bad.get(region)?)));
+                let bad = place.regions.iter().find_map(|region| Some((region, self.bad(common, region)?)));
                 match bad {
-                    Some((region, why)) => Text::Bad(format!("its region {region} cannot be used: {why}")),
+                    Some((region, Wrong { reason, why })) => {
+                        Text::Bad(Wrong { reason, why: format!("its region {region} cannot be used: {why}") })
+                    }
                     None => Text::Good(InForce {
                         path: Arc::from(path),
                         text: source.text.as_str().into(),
@@ -130,6 +207,43 @@ impl<E: Examine> Sources<E> {
         (name, text)
     }
 
+    /// Why a region cannot be used, where it cannot.
+    fn bad(&self, common: &Common<E::Shared>, region: &RegionId) -> Option<Wrong> {
+        let lacks = self.accounts_only && !common.named.contains(region);
+        let unnamed = || {
+            Wrong::account(
+                "it names no account, and this operator works with accounts alone: write `account` in a Region of that name".to_owned(),
+            )
+        };
+        common.bad.get(region).cloned().or_else(|| lacks.then(unnamed))
+    }
+
+    /// The account that a region names, for a namespace; nothing where it names none.
+    fn account_of(
+        &self,
+        item: &Item,
+        namespace: &str,
+        resources: &Resources,
+    ) -> Result<Option<&Account>, Wrong> {
+        let spec = item.spec();
+        let Some(name) = spec.get("account").and_then(|name| name.as_str()) else { return Ok(None) };
+        let accounts = self.accounts.as_ref();
+        let found = accounts.and_then(|all| all.get(name)).ok_or_else(|| {
+            let names = accounts
+                .into_iter()
+                .flat_map(BTreeMap::keys)
+                .filter_map(|name| AccountName::new(&**name).ok());
+            Wrong::account(accounts::missing(name, names))
+        })?;
+        let account = found
+            .as_ref()
+            .map_err(|why| Wrong::account(format!("its account {name} cannot be used: {why}")))?;
+        let labels = resources.item(Watched::Namespace, &Place::new("", namespace));
+        let labels = labels.map(|namespace| namespace.meta.labels.clone()).unwrap_or_default();
+        account.admits(name, namespace, &labels).map_err(Wrong::account)?;
+        Ok(Some(account))
+    }
+
     /// What blueprints of a namespace share: each of its regions is read by itself first, so that one that is wrong concerns
     /// only those who name it.
     fn common_of(&self, namespace: &str, resources: &Resources) -> Common<E::Shared> {
@@ -138,33 +252,50 @@ impl<E: Examine> Sources<E> {
             let items = resources.within(Watched::Region, within);
             regions.extend(items.map(|item| (Arc::clone(&item.place.name), item)));
         }
-        let (mut good, mut bad) = (Vec::new(), BTreeMap::new());
+        let (mut good, mut bad, mut named) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        let mut used: BTreeMap<String, &Account> = BTreeMap::new();
         for (name, item) in regions {
+            let id = RegionId::new(&*name).ok();
             let source = region(item);
-            match self.examiner.share(&[(Path::new(&source.name), &source.text)]) {
-                Ok(_) => good.push(source),
-                Err(why) => {
-                    if let Ok(id) = RegionId::new(&*name) {
-                        bad.insert(id, why);
+            let read = self.account_of(item, namespace, resources).and_then(|account| {
+                let texts = account.map(|account| &account.source).into_iter().chain([&source]);
+                let texts: Vec<(&Path, &str)> = texts.map(text_of).collect();
+                let (last, before) =
+                    texts.split_last().ok_or_else(|| Wrong::spec("it says nothing".to_owned()))?;
+                let shared = self.examiner.share(before).map_err(Wrong::spec)?;
+                let examined = self.examiner.examine(&shared, last.0, last.1);
+                examined.wrong.map_or(Ok(account), |why| Err(Wrong::spec(why)))
+            });
+            match read {
+                Ok(account) => {
+                    if let Some(account) = account {
+                        used.insert(account.source.name.clone(), account);
+                        named.extend(id);
                     }
+                    good.push(source);
                 }
+                Err(wrong) => bad.extend(id.map(|id| (id, wrong))),
             }
         }
         let texts: Vec<(&Path, &str)> =
-            good.iter().map(|source| (Path::new(&source.name), source.text.as_str())).collect();
-        let all = format!("{texts:?} {bad:?}");
+            used.values().map(|account| &account.source).chain(&good).map(text_of).collect();
+        let all = format!("{texts:?} {bad:?} {named:?}");
         let refuse = |why: String| {
             // Each is right by itself and they are not together: then none is used, and whoever names one is refused.
             for (_, name) in good.iter().filter_map(|source| source.name.rsplit_once('/')) {
                 if let Ok(id) = RegionId::new(name) {
-                    bad.insert(id, why.clone());
+                    bad.insert(id, Wrong::spec(why.clone()));
                 }
             }
             Arc::clone(&self.shipped)
         };
         let shared = self.examiner.share(&texts).map_or_else(refuse, Arc::new);
-        Common { shared, digest: sha256_hex(all.as_bytes()), bad }
+        Common { shared, digest: sha256_hex(all.as_bytes()), bad, named }
     }
+}
+
+fn text_of(source: &Source) -> (&Path, &str) {
+    (Path::new(&source.name), source.text.as_str())
 }
 
 fn document(item: &Item) -> Source {

@@ -405,7 +405,7 @@ fn everything_that_is_printed_is_taken_by_the_api_server() {
     let version = ["--kube-version", "1.37.2", "-n", "rgctl-system"];
     let template = |more: &[&str]| helm(&[&["template", "rgctl"], more, &version[..]].concat());
     let definitions = template(&["rgctl-crds"]);
-    assert_eq!(definitions.matches("helm.sh/resource-policy: keep").count(), 5);
+    assert_eq!(definitions.matches("helm.sh/resource-policy: keep").count(), 6);
     takes(&definitions, "the chart of definitions");
     takes(&template(&["rgctl-operator"]), "the operator's chart");
     let some = format!("namespaces={{{one},{two}}}");

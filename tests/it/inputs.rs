@@ -334,3 +334,20 @@ fn a_refreshed_price_book_does_not_take_the_place_of_ones_own() {
     refused(&place.run(&line), "refresh", &["is the price book that was given"]);
     assert_eq!(std::fs::read_to_string(folder.join("prices.book")).unwrap(), "mine");
 }
+
+#[test]
+fn what_a_file_may_say_and_a_custom_resource_may_not_is_told_on_request_with_how_it_is_written() {
+    let place = Place::new();
+    place.write(
+        "game.yaml",
+        &SMALL.replace("replicasPerShard: 1", "version: 8.0, replicasPerShard: { min: 1, max: 2 }"),
+    );
+    let as_a_file = place.run(&["validate", "-f", "game.yaml"]);
+    assert_eq!(as_a_file.code, 0, "{}{}", as_a_file.data, as_a_file.talk);
+    let for_a_cluster = place.run(&["validate", "--for-cluster", "-f", "game.yaml"]);
+    refused(
+        &for_a_cluster,
+        "game.yaml",
+        &["quote it: `\"8.0\"`", "write bounds as one word: `\"1..2\"`", "spec.stores[0].version"],
+    );
+}

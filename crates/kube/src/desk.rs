@@ -64,6 +64,9 @@ impl Desk {
     }
 
     fn api(&self, what: Watched, place: &Place) -> Api<DynamicObject> {
+        if what.is_of_cluster() {
+            return Api::all_with(self.client.clone(), &resource(what));
+        }
         Api::namespaced_with(self.client.clone(), &place.namespace, &resource(what))
     }
 

@@ -15,6 +15,8 @@ pub enum Watched {
     Blueprint,
     /// Regions that shipped ones do not tell of.
     Region,
+    /// Whose regions are.
+    Account,
     /// What is to be done.
     Plan,
     /// Who has agreed to it.
@@ -23,15 +25,20 @@ pub enum Watched {
     Override,
     /// Namespaces: whether they come to their end.
     Namespace,
-    /// The definition of the blueprints: whether somebody removes it.
+    /// The definitions of the kinds: whether they are those of this version, and whether somebody removes them.
     Definition,
 }
 
 impl Watched {
+    /// Whether it is in no namespace: a watch of one of them is by name.
+    pub const fn is_of_cluster(self) -> bool {
+        matches!(self, Self::Account | Self::Namespace | Self::Definition)
+    }
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Blueprint,
         Self::Region,
+        Self::Account,
         Self::Plan,
         Self::Approval,
         Self::Override,
@@ -44,6 +51,7 @@ impl Watched {
         match self {
             Self::Blueprint => "Blueprint",
             Self::Region => "Region",
+            Self::Account => "Account",
             Self::Plan => "Plan",
             Self::Approval => "Approval",
             Self::Override => "Override",
@@ -57,6 +65,7 @@ impl Watched {
         match self {
             Self::Blueprint => "blueprints",
             Self::Region => "regions",
+            Self::Account => "accounts",
             Self::Plan => "plans",
             Self::Approval => "approvals",
             Self::Override => "overrides",
@@ -137,6 +146,12 @@ impl Item {
         // It is of no use, and changes with every status.
         meta.resource_version = None;
         let place = Place::new(meta.namespace.as_deref().unwrap_or_default(), &meta.name);
+        if what == Watched::Plan
+            && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
+        {
+            // Its steps in words are for people alone.
+            spec.remove("first");
+        }
         let part = |name: &str| {
             let part = object.get(name).filter(|part| !part.is_null());
             part.map(Value::to_string).unwrap_or_default()

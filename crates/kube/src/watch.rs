@@ -32,7 +32,8 @@ pub fn resource(what: Watched) -> ApiResource {
     }
 }
 
-/// Follows one kind in a namespace, or in all; never ends but when nobody listens any more.
+/// Follows one kind in a namespace, or in all; never ends but when nobody listens any more. Of namespaces and definitions, which
+/// are in none, it is the one of that name.
 pub async fn follow(
     client: kube::Client,
     what: Watched,
@@ -52,7 +53,9 @@ pub async fn follow(
         }
         Watched::Definition => {
             let api: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(client);
-            let config = config.fields(&format!("metadata.name=blueprints.{GROUP}"));
+            // By name alone: so may it be read.
+            let name = namespace.clone().unwrap_or_else(|| format!("blueprints.{GROUP}"));
+            let config = config.fields(&format!("metadata.name={name}"));
             tell(watcher(api, config), what, namespace, &send).await;
         }
         _ => {

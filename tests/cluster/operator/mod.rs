@@ -4,8 +4,10 @@
 
 mod agreeing;
 mod deleting;
+mod identities;
 mod quiet;
 mod telling;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -104,6 +106,11 @@ impl Operator {
     /// What there is in the cloud: each object by its address.
     pub fn world(&self) -> BTreeSet<String> {
         world(&self.folder)
+    }
+
+    /// Where it runs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Asks it to end, and waits for that.

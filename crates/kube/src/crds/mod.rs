@@ -3,7 +3,9 @@
 //! Goes in: nothing. Comes out: definitions as the API server takes them.
 //!
 //! **Invariant:** one version, no conversion: a later one adds optional fields only.
+//! **Invariant:** what is defined otherwise has another revision, a higher one: so the operator tells old definitions from new ones.
 
+pub mod forms;
 mod nodes;
 mod specs;
 mod statuses;
@@ -12,11 +14,33 @@ mod structural;
 use serde_json::{Value, json};
 
 use crate::kinds::{
-    ApprovalSpec, BlueprintSpec, CATEGORY, GROUP, Names, OverrideSpec, PlanSpec, RegionSpec, Spec, VERSION,
-    marks,
+    AccountSpec, ApprovalSpec, BlueprintSpec, CATEGORY, GROUP, Names, OverrideSpec, PlanSpec, RegionSpec,
+    Spec, VERSION, marks,
 };
 use rgctl_schema::digest::sha256_hex;
 use structural::set;
+
+/// The revision of the definitions: raised by every release that changes one of them. A test keeps the digests of each.
+pub const REVISION: u32 = 2;
+
+/// What a definition is told apart by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// Its name.
+    pub name: String,
+    /// Digest of its schema.
+    pub digest: String,
+}
+
+/// The definitions as this version prints them.
+pub fn printed() -> Vec<Printed> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let one = |definition: Value| Printed {
+        name: text(&definition["metadata"]["name"]),
+        digest: text(&definition["metadata"]["annotations"][marks::SCHEMA]),
+    };
+    all().into_iter().map(one).collect()
+}
 
 /// A definition, short of what all have.
 struct Definition {
@@ -36,10 +60,19 @@ pub fn all() -> Vec<Value> {
 }
 
 /// The command line's documents.
-fn documents() -> [Definition; 2] {
+fn documents() -> [Definition; 3] {
     let names =
         "size(self.metadata.name) <= 24 && self.metadata.name.matches('^[a-z][a-z0-9]*(-[a-z0-9]+)*$')";
     [
+        Definition {
+            names: AccountSpec::NAMES,
+            doc: "An account of the provider, as whom rgctl works in it, and from which namespaces it may be named. A region names it.",
+            spec: specs::account(),
+            status: statuses::simple(),
+            columns: [vec![column("Id", "string", ".spec.id")], readiness(), vec![age()]].concat(),
+            rules: Vec::new(),
+            scale: None,
+        },
         Definition {
             names: RegionSpec::NAMES,
             doc: "A region: where stores may be built, and what is there. Exactly the command line's document; a \
@@ -77,6 +110,7 @@ fn decisions() -> [Definition; 3] {
                 column("Blueprint", "string", ".spec.blueprint.name"),
                 column("Cause", "string", ".spec.cause"),
                 column("Steps", "integer", ".spec.steps"),
+                column("Asks", "boolean", ".spec.needsApproval"),
                 column("Phase", "string", ".status.phase"),
                 wide("Consents", "string", ".spec.consents"),
                 wide("Cost/month after", "string", ".spec.costAfter.perMonth"),
@@ -167,7 +201,9 @@ fn finished(definition: Definition) -> Value {
         "kind": "CustomResourceDefinition",
         "metadata": {
             "name": names.definition(),
-            "annotations": { marks::SCHEMA: digest, "helm.sh/resource-policy": "keep" },
+            "annotations": {
+                marks::SCHEMA: digest, marks::REVISION: REVISION.to_string(), "helm.sh/resource-policy": "keep",
+            },
             "labels": { "app.kubernetes.io/name": "rgctl" },
         },
         "spec": spec,

@@ -1,13 +1,13 @@
 //! What is wanted, for each kind.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::nodes::{
     closed, cost, flag, form, generation, list, moment, number, open, ruled, text, texts, word,
 };
-use super::structural::{TEXT_MAX, node};
+use super::structural::{TEXT_MAX, node, set};
 use crate::kinds::plan::{Cause, STEPS_KEPT_MAX, STEPS_TOLD_MAX};
-use rgctl_blueprint::{region::RegionSpec, spec::BlueprintSpec};
+use rgctl_blueprint::{account::AccountSpec, region::RegionSpec, spec::BlueprintSpec};
 use rgctl_schema::section::Setting;
 
 /// Names of blueprints, stores, regions.
@@ -23,6 +23,39 @@ pub fn blueprint() -> Value {
 /// The body of a region.
 pub fn region() -> Value {
     node("spec", &RegionSpec::shape())
+}
+
+/// The body of an account, with what is the cluster's.
+pub fn account() -> Value {
+    let mut spec = node("spec", &AccountSpec::shape());
+    let requirement = closed(
+        "A requirement on a label.",
+        &[
+            ("key", text("The label.", 316)),
+            ("operator", word("What about it.", &["In", "NotIn", "Exists", "DoesNotExist"])),
+            ("values", list("The values that are meant.", 64, &json!({ "type": "string", "maxLength": 63 }))),
+        ],
+        &["key", "operator"],
+    );
+    let selector = open(
+        "Namespaces whose blueprints may be in regions of the account, by their labels; `{}` means all. Without it none may.",
+        &[
+            ("matchLabels", texts("Labels with their values.", 64, 63)),
+            ("matchExpressions", list("Further requirements.", 64, &requirement)),
+        ],
+        &[],
+    );
+    if let Some(fields) = spec.get_mut("properties") {
+        set(fields, "namespaceSelector", selector);
+        set(fields, "paused", flag("Nothing is begun in the account; what was begun is finished."));
+        let sweep =
+            "How often it is looked at while nothing is under way there, from `30s` to `1h`.\nWithout it: 5m";
+        set(fields, "sweepInterval", form(sweep, "^[0-9]+(s|m|h)([0-9]+(s|m))?$", 16));
+        let share = "Share of the calls that rgctl allows itself in the account that are for this operator: less where others of rgctl \
+                     work there, too.\nWithout it: 100%";
+        set(fields, "budgetShare", form(share, "^(100|[1-9][0-9]?)%$", 4));
+    }
+    spec
 }
 
 /// What would be done.
@@ -57,6 +90,13 @@ pub fn plan() -> Value {
             ("cause", word("Why there is something to do.", &causes)),
             ("made", moment("When it was made.")),
             ("version", text("Version of rgctl that made it.", 128)),
+            (
+                "needsApproval",
+                flag(
+                    "Whether it is carried out only on an approval; else it is the record of what is carried out.",
+                ),
+            ),
+            ("run", text("The run that carries it out, where it needs no approval.", 128)),
             ("steps", number("How many steps it has.", 0, 1_000_000)),
             (
                 "first",

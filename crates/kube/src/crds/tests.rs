@@ -153,6 +153,8 @@ fn full_plan() -> PlanSpec {
         cause: plan::Cause::NewVersion,
         made: Moment::from_secs(1),
         version: "1".to_owned(),
+        needs_approval: true,
+        run: Some("r".to_owned()),
         steps: 1,
         first: vec![plan::PlannedStep {
             id: "1".to_owned(),
@@ -244,5 +246,22 @@ fn every_field_of_the_shipped_blueprints_is_defined() {
 fn a_definition_tells_its_digest_and_another_definition_another_one() {
     let told = |one: &Value| one["metadata"]["annotations"][marks::SCHEMA].as_str().unwrap().to_owned();
     let digests: std::collections::BTreeSet<String> = all().iter().map(told).collect();
-    assert_eq!(digests.len(), 5);
+    assert_eq!(digests.len(), 6);
+}
+
+#[test]
+fn definitions_that_differ_have_another_revision() {
+    let lines: Vec<String> = printed().iter().map(|one| format!("{} {}\n", one.name, one.digest)).collect();
+    let digest = &sha256_hex(lines.concat().as_bytes())[..16];
+    let known = include_str!("revisions.txt");
+    let last = known.lines().last().unwrap();
+    assert_eq!(
+        last,
+        format!("{REVISION} {digest}"),
+        "the definitions have changed: if revision {REVISION} was released, raise `REVISION` and add a line to revisions.txt, else \
+         write the new digest into its last line",
+    );
+    let numbers: Vec<u32> =
+        known.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
 }

@@ -7,7 +7,7 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::condition::Condition;
-use super::{API_VERSION, Names, Object, Spec};
+use super::{API_VERSION, AccountSpec, Names, Object, Spec};
 use rgctl_schema::diagnostic::{Diagnostics, Severity, Source};
 
 /// The body of a document as JSON text: of ten thousand blueprints the texts are kept, and not a tree of each.
@@ -101,6 +101,12 @@ macro_rules! body_alone {
     )+};
 }
 body_alone!(BlueprintSpec RegionSpec);
+
+impl Documented for AccountSpec {
+    fn body(&self) -> &Body {
+        &self.body
+    }
+}
 
 /// What a game needs: exactly the body of the command line's document.
 #[derive(Clone, Debug, PartialEq, Eq)]

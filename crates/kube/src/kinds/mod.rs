@@ -3,10 +3,11 @@
 //! Goes in: an object as the API server gives it. Comes out: the object in types, with no more of it than is used; or why it
 //! cannot be read, for that one object.
 //!
-//! **Invariant:** `Blueprint` and `Region` hold exactly the command line's documents: they are handed on as a text that
+//! **Invariant:** `Blueprint`, `Region` and `Account` hold exactly the command line's documents: they are handed on as a text that
 //! the same reader reads, so that both hear the same diagnostics.
 //! **Invariant:** a status that cannot be read counts as none, since it is written anew; a spec that cannot be read is an error.
 
+pub mod account;
 pub mod approval;
 pub mod condition;
 pub mod document;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 use meta::Meta;
 
+pub use account::AccountSpec;
 pub use approval::{ApprovalSpec, ApprovalStatus};
 pub use condition::Condition;
 pub use document::{BlueprintSpec, BlueprintStatus, RegionSpec, SimpleStatus};
@@ -54,8 +56,10 @@ pub mod marks {
     pub const RECONCILE_AT: &str = "rgctl.dev/reconcile-at";
     /// Annotation: a person lets a held deletion go on; its value is the uid of the object, so that a copy of it means nothing.
     pub const RELEASE_DELETION: &str = "rgctl.dev/release-deletion";
-    /// Annotation of a definition: digest of its schema, by which people tell two versions apart.
+    /// Annotation of a definition: digest of its schema, by which two of one revision are told apart.
     pub const SCHEMA: &str = "rgctl.dev/schema";
+    /// Annotation of a definition: its revision, by which older and newer are told apart.
+    pub const REVISION: &str = "rgctl.dev/revision";
     /// Label of what was made for a blueprint: its name.
     pub const BLUEPRINT: &str = "rgctl.dev/blueprint";
     /// Finalizer of blueprints whose deletion takes a last snapshot.
@@ -107,6 +111,8 @@ pub struct Object<S: Spec> {
 pub type Blueprint = Object<BlueprintSpec>;
 /// Where stores may be built.
 pub type Region = Object<RegionSpec>;
+/// Whose regions are.
+pub type Account = Object<AccountSpec>;
 /// What would be done.
 pub type Plan = Object<PlanSpec>;
 /// Somebody's consent to a plan.
@@ -115,8 +121,14 @@ pub type Approval = Object<ApprovalSpec>;
 pub type Override = Object<OverrideSpec>;
 
 /// All kinds, in the order in which they are made.
-pub const ALL: [Names; 5] =
-    [RegionSpec::NAMES, BlueprintSpec::NAMES, PlanSpec::NAMES, ApprovalSpec::NAMES, OverrideSpec::NAMES];
+pub const ALL: [Names; 6] = [
+    AccountSpec::NAMES,
+    RegionSpec::NAMES,
+    BlueprintSpec::NAMES,
+    PlanSpec::NAMES,
+    ApprovalSpec::NAMES,
+    OverrideSpec::NAMES,
+];
 
 /// An object that cannot be read: it is stalled, and all others are not concerned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -38,6 +38,12 @@ pub struct PlanSpec {
     pub made: Moment,
     /// Version that made it.
     pub version: String,
+    /// Whether it is carried out only on an approval; else it is the record of what is carried out.
+    #[serde(default = "yes")]
+    pub needs_approval: bool,
+    /// The run that carries it out, where it needs no approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// How many steps it has.
     pub steps: u32,
     /// The first of them, in the order in which they can begin.
@@ -64,6 +70,10 @@ impl Spec for PlanSpec {
     const NAMES: Names =
         Names { kind: "Plan", plural: "plans", singular: "plan", short: &[], is_namespaced: true };
     type Status = PlanStatus;
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The object that a plan is for.
