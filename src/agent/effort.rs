@@ -58,6 +58,7 @@ mod tests {
             deletions_held: 0,
             store: None,
             throttled: None,
+            unseen: None,
         }
     }
 

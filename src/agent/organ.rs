@@ -145,6 +145,8 @@ pub struct Done {
     pub store: Option<Result<(), String>>,
     /// The account is throttled, and is left alone for so long.
     pub throttled: Option<Span>,
+    /// What could not be seen, and why.
+    pub unseen: Option<String>,
 }
 
 /// What is known of the looks at one region, which all blueprints there share.

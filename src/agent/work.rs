@@ -413,7 +413,11 @@ impl Loop<'_> {
         }
         let unseen: Vec<String> = names.into_iter().map(str::to_owned).collect();
         if unseen != self.unseen {
-            tracing::warn!(target: "rgctl::agent", regions = unseen.join(", "), "regions that do not answer");
+            if unseen.is_empty() {
+                tracing::info!(target: "rgctl::agent", "all regions answer again");
+            } else {
+                tracing::warn!(target: "rgctl::agent", regions = unseen.join(", "), "regions that do not answer");
+            }
             self.unseen = unseen;
         }
     }

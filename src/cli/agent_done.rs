@@ -11,6 +11,7 @@ use crate::report::drift::{DriftCause, DriftReport};
 use crate::report::words;
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_engine::execution::reconcile::Reconciled;
+use rgctl_model::health::Trouble;
 use rgctl_model::journal::Outcome;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
@@ -36,6 +37,7 @@ fn done(next: Next, condition: Condition, why: String) -> Done {
         deletions_held: 0,
         store: None,
         throttled: None,
+        unseen: None,
     }
 }
 
@@ -68,6 +70,7 @@ pub fn acted(
         differing: plan.steps.len(),
         deletions_held: plan.lacking().len(),
         store: Some(Ok(())),
+        unseen: unseen(plan),
         ..done
     };
     let Some(outcome) = reconciled.outcome else {
@@ -83,7 +86,8 @@ pub fn acted(
         Outcome::Blocked => {
             let due = due.filter(|due| *due > now).unwrap_or(now + AGAIN);
             let held = words::held(&reconciled.turn.held);
-            let whys: Vec<String> = held.into_iter().chain(plan.health.line()).collect();
+            let whys: Vec<String> =
+                held.into_iter().chain(plan.health.line()).chain(first_why(plan)).collect();
             done(Next::At(due), Condition::Blocked, whys.join("; "))
         }
         Outcome::Stopped | Outcome::Paused if stopping => done(Next::Rest, Condition::Paused, left(plan)),
@@ -107,7 +111,33 @@ pub fn observed(plan: &Plan, report: &DriftReport) -> Done {
     } else {
         done(Next::Rest, Condition::Pending, format!("{}{drift}", left(plan)))
     };
-    Done { differing: plan.steps.len(), deletions_held: plan.lacking().len(), store: Some(Ok(())), ..told }
+    Done {
+        differing: plan.steps.len(),
+        deletions_held: plan.lacking().len(),
+        store: Some(Ok(())),
+        unseen: unseen(plan),
+        ..told
+    }
+}
+
+/// Of the troubles that only a person ends the first, with its reason: whose it is, or what is wrong with it.
+fn first_why(plan: &Plan) -> Option<String> {
+    let first = plan.health.troubles.iter().find(|issue| issue.trouble.needs_person())?;
+    Some(format!("{} {}", first.name, first.why))
+}
+
+/// What of a blueprint's world could not be seen, in a line; each part of the world once, with the reason that the first gave.
+pub fn unseen(plan: &Plan) -> Option<String> {
+    let unseen = plan.health.troubles.iter().filter(|issue| issue.trouble == Trouble::Unseen);
+    let mut by_region: BTreeMap<&RegionId, (&str, usize)> = BTreeMap::new();
+    for issue in unseen {
+        by_region.entry(&issue.region).or_insert((&issue.why, 0)).1 += 1;
+    }
+    let told = |(region, (why, count)): (&RegionId, &(&str, usize))| {
+        format!("{} in {region} {why}", words::count(*count, "object or list", "objects and lists"))
+    };
+    let told: Vec<String> = by_region.iter().map(|(region, of_it)| told((region, of_it))).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// A turn that could not be made.
@@ -128,11 +158,13 @@ pub fn failed(error: &DriveError, now: Moment) -> Done {
             StoreError::Damaged { .. } | StoreError::Moved { .. } | StoreError::Taken { .. },
         ) => done(Next::At(now + AGAIN), Condition::Blocked, why),
         DriveError::Cloud(CloudError::Throttled { after }) => {
-            Done { throttled: Some(*after), ..done(Next::Failed, Condition::Failed, why) }
+            let unseen = Some(why.clone());
+            Done { throttled: Some(*after), unseen, ..done(Next::Failed, Condition::Failed, why) }
         }
-        DriveError::Store(_) | DriveError::Cloud(_) | DriveError::Illegal(_) => {
-            done(Next::Failed, Condition::Failed, why)
+        DriveError::Cloud(_) => {
+            Done { unseen: Some(why.clone()), ..done(Next::Failed, Condition::Failed, why) }
         }
+        DriveError::Store(_) | DriveError::Illegal(_) => done(Next::Failed, Condition::Failed, why),
     }
 }
 

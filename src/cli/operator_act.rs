@@ -162,7 +162,10 @@ impl OperatorTurns {
         if agreement.is_none() && outcome.is_some() {
             self.agreements.over(item).await;
         }
-        let why = done.why.clone();
+        let mut why = done.why.clone();
+        if is_destroy && done.condition == Condition::Blocked {
+            why += "; to let this object go and leave in the cloud what there is, write `policies.deletion: retain`";
+        }
         let mut turned = told(item, done, None, &why);
         if let Some(agreement) = &agreement {
             // What waits for its window, and what was stopped, goes on by the same agreement.
@@ -235,6 +238,7 @@ impl OperatorTurns {
                 differing: waiting.plan.steps.len(),
                 deletions_held: waiting.plan.lacking().len(),
                 store: Some(Ok(())),
+                unseen: done::unseen(&waiting.plan),
                 ..done::nothing()
             }
         };

@@ -174,9 +174,7 @@ impl OperatorTurns {
         turned.unwrap_or_else(|error| {
             let done = done::failed(&error, self.turns.adapters().clock.now());
             let why = done.why.clone();
-            let mut turned = told(item, done, None, &why);
-            turned.report.unseen = matches!(error, DriveError::Cloud(_)).then_some(why);
-            turned
+            told(item, done, None, &why)
         })
     }
 
@@ -293,6 +291,7 @@ pub(super) fn told(item: &Item, done: Done, reason: Option<&'static str>, why: &
         reason,
         message: why.to_owned(),
         handled: item.meta.reconcile_at().map(str::to_owned),
+        unseen: done.unseen.clone(),
         ..Report::default()
     };
     Turned { done, report, is_destroyed: false }

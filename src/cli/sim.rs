@@ -13,7 +13,7 @@ use super::sim_args::{FaultArgs, FaultCommand, FaultWord, LoadArgs, SimArgs, Sim
 use super::{sim_hands, sim_names};
 use rgctl_model::address::Address;
 use rgctl_model::node::Usage;
-use rgctl_sim::{Fault, GENESIS, Rule, SimCloud, Surge, World};
+use rgctl_sim::{Fault, GENESIS, Rule, SimCloud, Surge, Trailed, World};
 use rgctl_store::objects::WorldFile;
 
 /// Number of the format of `show -o json`.
@@ -52,6 +52,16 @@ pub fn run(
         }
         SimCommand::Show => show(&cloud, show_as, out)?,
         SimCommand::Fault { command } => fault(&cloud, command, out, err)?,
+        SimCommand::Trail { keep: Some(lines) } => {
+            cloud.with_world(|world| world.keep_trail(*lines))?;
+            writeln!(err, "the last {lines} calls are kept from now on")?;
+        }
+        SimCommand::Trail { keep: None } => {
+            let lines = cloud.with_world(|world| trail_lines(world))?;
+            for line in lines {
+                writeln!(out, "{line}")?;
+            }
+        }
         SimCommand::KillRegion { region, lasts } => {
             cloud.with_world(|world| sim_names::check_region(region, world))??;
             let id = cloud.with_world(|world| {
@@ -108,6 +118,7 @@ fn fault_of(args: &FaultArgs) -> Result<Fault, SimCommandError> {
         FaultWord::Throttle => Fault::Throttle,
         FaultWord::LostAnswer => Fault::LostAnswer { applied: !args.unapplied },
         FaultWord::LateCall => Fault::LateCall { by: args.lag },
+        FaultWord::NoEffect => Fault::NoEffect,
         FaultWord::Stuck => Fault::Stuck,
         FaultWord::Slow => Fault::Slow { factor: args.factor },
         FaultWord::Capacity => Fault::Capacity { class: args.class.clone() },
@@ -171,6 +182,15 @@ fn fault(
         }
     }
     Ok(())
+}
+
+fn trail_lines(world: &World) -> Vec<String> {
+    let line = |(number, line): (u64, &Trailed)| {
+        let told =
+            line.refused.as_ref().map_or_else(|| "accepted".to_owned(), |why| format!("refused: {why}"));
+        format!("{number:>6}  {}  {}  {told}", line.at, line.step)
+    };
+    world.trail().map(line).collect()
 }
 
 fn fault_lines(world: &World) -> Vec<String> {

@@ -47,6 +47,12 @@ pub enum SimCommand {
         #[command(subcommand)]
         command: FaultCommand,
     },
+    /// List the calls that were made of this world, by whatever process, as far as they were kept
+    Trail {
+        /// From now on keep the last calls, so many of them; 0 keeps none
+        #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+        keep: Option<u32>,
+    },
     /// Lose a whole region
     KillRegion {
         /// Which region
@@ -148,6 +154,7 @@ pub enum FaultWord {
     Throttle,
     LostAnswer,
     LateCall,
+    NoEffect,
     Stuck,
     Slow,
     Capacity,

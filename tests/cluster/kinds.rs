@@ -414,3 +414,42 @@ fn everything_that_is_printed_is_taken_by_the_api_server() {
     assert_eq!(there.matches("name: rgctl-operator-blueprints").count(), 2);
     takes(&there, "the operator's chart for some namespaces");
 }
+
+#[test]
+fn no_webhook_is_asked_and_what_the_policies_refuse_is_of_rgctls_own_kinds() {
+    let Some(plane) = ControlPlane::shared("what stands in the way of a write") else { return };
+    installed(plane, true);
+    let folder = plane.folder().join("charts-without-webhooks");
+    rgctl(&["operator", "chart", folder.to_str().unwrap()]);
+    let charts = Command::new("grep").args(["-rl", "WebhookConfiguration"]).arg(&folder).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&charts.stdout), "");
+    let there = plane.kubectl(
+        &User::Admin,
+        &["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o", "name"],
+    );
+    assert_eq!(there, "", "nobody has to answer before something is written");
+    let policies = plane.kubectl(&User::Admin, &["get", "validatingadmissionpolicies", "-o", "json"]);
+    let policies: Value = serde_json::from_str(&policies).unwrap();
+    let policies = policies["items"].as_array().unwrap();
+    assert_eq!(policies.len(), 3);
+    for policy in policies {
+        let name = &policy["metadata"]["name"];
+        // One that cannot be judged is refused: so it must be about nothing else.
+        assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{name}");
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"].as_array().unwrap() {
+            assert_eq!(rule["apiGroups"], json!(["rgctl.dev"]), "{name}");
+            assert_ne!(rule["operations"], json!(["*"]), "{name}: deletions pass");
+        }
+    }
+    // No operator runs here. Whatever else people write is written, of this group, too.
+    let namespace = plane.namespace("writes");
+    let admin = |line: &[&str]| plane.kubectl(&User::Admin, &[line, &["-n", &namespace]].concat());
+    admin(&["create", "configmap", "one", "--from-literal=a=b"]);
+    admin(&["create", "deployment", "one", "--image=nowhere.example/one"]);
+    admin(&["create", "secret", "generic", "one", "--from-literal=a=b"]);
+    let path = root().join("blueprints/light-game.yaml");
+    admin(&["apply", "--server-side", "-f", path.to_str().unwrap()]);
+    assert!(create(plane, &User::Admin, &scaled(&namespace, "up"), &[]).status.success());
+    admin(&["annotate", "blueprint", "light-game", "rgctl.dev/paused=holiday"]);
+    admin(&["delete", "blueprint,override,configmap,deployment,secret", "--all", "--timeout=30s"]);
+}

@@ -18,4 +18,5 @@ mod processes;
 mod record;
 mod relay;
 mod replicas;
+mod stopped;
 mod watching;

@@ -50,6 +50,8 @@ pub enum User {
 pub struct Setup {
     /// With the controllers that delete namespaces and what is owned by something that is gone.
     pub controllers: bool,
+    /// With the controller of horizontal autoscalers, which looks every second and forgets at once; it comes with the others.
+    pub autoscaler: bool,
     /// What was forgotten by [`ControlPlane::compact`] is forgotten for watches, too: they go to etcd itself.
     pub compaction: bool,
     /// Further flags of the API server.
@@ -127,7 +129,8 @@ impl ControlPlane {
 
     /// One of the test's own, for what others would notice.
     pub fn alone(what: &str, setup: &Setup) -> Option<Self> {
-        let more: &[&str] = if setup.controllers { &["kube-controller-manager"] } else { &[] };
+        let is_wanted = setup.controllers || setup.autoscaler;
+        let more: &[&str] = if is_wanted { &["kube-controller-manager"] } else { &[] };
         is_there(&[&NEEDED, more].concat(), what).then(|| Self::start(setup))
     }
 
@@ -148,19 +151,32 @@ impl ControlPlane {
         flags.extend(setup.flags.iter().cloned());
         let mut plane = Self { folder, ports, flags, etcd, api: None, controllers: None };
         plane.start_api();
-        if setup.controllers {
-            let file = plane.kubeconfig(&User::Admin);
-            let flags = [
-                &format!("--kubeconfig={}", file.display()),
-                "--leader-elect=false",
-                // It serves nothing that is asked for here, and its usual port may be taken.
-                "--secure-port=0",
-                "--controllers=namespace-controller,garbage-collector-controller",
-            ];
-            plane.controllers =
-                Some(start(&plane.folder, "kube-controller-manager", &flags.map(str::to_owned)));
+        if setup.controllers || setup.autoscaler {
+            plane.controllers = Some(plane.start_controllers(setup.autoscaler));
         }
         plane
+    }
+
+    fn start_controllers(&self, autoscaler: bool) -> Child {
+        let file = self.kubeconfig(&User::Admin);
+        let mut controllers = "--controllers=namespace-controller,garbage-collector-controller".to_owned();
+        if autoscaler {
+            controllers += ",horizontal-pod-autoscaler-controller";
+        }
+        let mut flags = vec![
+            format!("--kubeconfig={}", file.display()),
+            controllers,
+            "--leader-elect=false".to_owned(),
+            // It serves nothing that is asked for here, and its usual port may be taken.
+            "--secure-port=0".to_owned(),
+        ];
+        if autoscaler {
+            // Each controller is then who it is in a cluster, with the rights that Kubernetes gives to it.
+            let more = "--use-service-account-credentials=true --service-account-private-key-file=sa.key \
+                --horizontal-pod-autoscaler-sync-period=1s --horizontal-pod-autoscaler-downscale-stabilization=1s";
+            flags.extend(more.split_whitespace().map(str::to_owned));
+        }
+        start(&self.folder, "kube-controller-manager", &flags)
     }
 
     /// Starts the API server, at the same address as before and with the same data, and waits until it is ready.
@@ -299,12 +315,7 @@ impl ControlPlane {
 
     /// Calls since then, in the order in which they ended.
     pub fn calls(&self, mark: u64) -> Vec<Call> {
-        let log = std::fs::read(self.folder.join("audit.log")).unwrap();
-        let log = &log[usize::try_from(mark).unwrap()..];
-        // The last line may be half written.
-        let whole = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let lines = std::str::from_utf8(&log[..whole]).unwrap().lines();
-        lines.map(|line| call_of(&serde_json::from_str(line).unwrap())).collect()
+        calls_in(&self.folder, mark)
     }
 
     /// The end of what one of its processes said.
@@ -322,6 +333,16 @@ impl Drop for ControlPlane {
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Calls in the audit log of a control plane's folder, from a place on.
+pub fn calls_in(folder: &Path, mark: u64) -> Vec<Call> {
+    let log = std::fs::read(folder.join("audit.log")).unwrap();
+    let log = &log[usize::try_from(mark).unwrap()..];
+    // The last line may be half written.
+    let whole = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let lines = std::str::from_utf8(&log[..whole]).unwrap().lines();
+    lines.map(|line| call_of(&serde_json::from_str(line).unwrap())).collect()
 }
 
 fn call_of(line: &serde_json::Value) -> Call {

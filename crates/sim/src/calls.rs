@@ -46,6 +46,12 @@ fn wait_for(tokens: f64, per_second: f64) -> Span {
 impl World {
     /// Makes one call.
     pub fn call(&mut self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
+        let told = self.answer(op, token);
+        self.note(op, token, told.as_ref().err());
+        told
+    }
+
+    fn answer(&mut self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
         let region = Self::asked_region(op);
         if self.is_region_lost(&region) {
             return Err(CloudError::Unreachable { why: format!("{region} does not answer") });
@@ -64,6 +70,9 @@ impl World {
         if let Some(Fault::LateCall { by }) = self.strike(address, operation, is_late) {
             self.hold_up(op, token, by);
             return Err(unclear());
+        }
+        if self.strike(address, operation, |fault| matches!(fault, Fault::NoEffect)).is_some() {
+            return Ok(Receipt { arn: None });
         }
         let receipt = self.perform(op, token)?;
         if self.strike(address, operation, |fault| matches!(fault, Fault::OtherHand)).is_some() {

@@ -438,7 +438,13 @@ impl Inner {
                 let refusal = catalog.as_deref().and_then(|catalog| {
                     not_offered(catalog, world, op).or_else(|| quotas::over_quota(catalog, world, op))
                 });
-                refusal.map_or_else(|| world.call(op, token), Err)
+                match refusal {
+                    Some(error) => {
+                        world.note(op, token, Some(&error));
+                        Err(error)
+                    }
+                    None => world.call(op, token),
+                }
             })
             // The rows could not be kept, so that for every other process the call has not happened.
             .map_err(|error| CloudError::Unreachable { why: error.to_string() })

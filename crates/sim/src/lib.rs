@@ -28,6 +28,7 @@ mod state;
 mod tables;
 mod tap;
 mod timing;
+mod trail;
 mod verbs;
 mod world;
 
@@ -37,7 +38,7 @@ pub use faults::FaultPlan;
 pub use handle::{Called, GENESIS, SimCloud, SimError};
 pub use size::vcpus;
 pub use slots::Slots;
-pub use state::{Broken, Fault, Load, Object, Rule, Surge, Violation};
+pub use state::{Broken, Fault, Load, Object, Rule, Surge, Trailed, Violation};
 pub use tables::{ApiBudget, budget};
 pub use tap::{CallTap, FailAt, Side, TapVerdict};
 pub use world::World;

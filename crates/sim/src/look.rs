@@ -151,7 +151,9 @@ impl World {
     /// Asks for all lists of the regions: those that answer, in whole or in part, and the gaps. It fails where nothing does.
     fn ask(&mut self, scope: &Selection) -> Result<(Vec<List>, Vec<Gap>), CloudError> {
         if !scope.regions.is_empty() && scope.regions.iter().all(|region| self.is_region_lost(region)) {
-            return Err(CloudError::Unreachable { why: "no region answers".to_owned() });
+            let regions: Vec<&str> = scope.regions.iter().map(RegionId::as_str).collect();
+            let why = format!("no region answers of {}", regions.join(", "));
+            return Err(CloudError::Unreachable { why });
         }
         let (mut lists, mut gaps) = (Vec::new(), Vec::new());
         for region in &scope.regions {

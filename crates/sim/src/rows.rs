@@ -41,6 +41,7 @@ impl World {
             "load" => text(serde_json::to_string(self.loads.get(&Address::parse(rest)?)?)),
             "token" => text(serde_json::to_string(self.tokens.get(rest)?)),
             "attempt" => text(serde_json::to_string(self.attempts.get(&Address::parse(rest)?)?)),
+            "trail" => text(serde_json::to_string(self.trail.get(&rest.parse().ok()?)?)),
             _ => None,
         }
     }
@@ -89,6 +90,7 @@ impl World {
             "load" => keep(&mut self.loads, parsed()?, read(body)?),
             "token" => keep(&mut self.tokens, rest.to_owned(), read(body)?),
             "attempt" => keep(&mut self.attempts, parsed()?, read(body)?),
+            "trail" => keep(&mut self.trail, rest.parse().map_err(|_| wrong())?, read(body)?),
             _ => return Err(wrong()),
         }
         Ok(())
@@ -105,6 +107,7 @@ impl World {
             .chain(self.loads.keys().map(|address| format!("load/{address}")))
             .chain(self.tokens.keys().map(|token| format!("token/{token}")))
             .chain(self.attempts.keys().map(|address| format!("attempt/{address}")))
+            .chain(self.trail.keys().map(|number| format!("trail/{number}")))
             .chain(self.buckets.keys().map(|(region, endpoint)| bucket_key(region, *endpoint)))
     }
 

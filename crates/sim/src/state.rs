@@ -11,7 +11,7 @@ use rgctl_model::node::Usage;
 use rgctl_model::observed::{Member, Observed, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::seen::Seen;
-use rgctl_schema::names::{Name, RegionId, Token};
+use rgctl_schema::names::{Name, RegionId, StepId, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
 
@@ -174,6 +174,36 @@ pub(super) struct Meta {
     /// How its time keeps pace with real time, while somebody keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pacing: Option<Pacing>,
+    /// How many calls are kept on the trail.
+    #[serde(default, skip_serializing_if = "is_none_kept")]
+    pub trail_max: u32,
+    /// How many calls there were while a trail was kept.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub trailed: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_none_kept(lines: &u32) -> bool {
+    *lines == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+const fn is_none_yet(calls: &u64) -> bool {
+    *calls == 0
+}
+
+/// A call on the trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trailed {
+    /// When it came.
+    pub at: Moment,
+    /// What was asked for, as a plan calls it.
+    pub step: StepId,
+    /// With which token.
+    pub token: Token,
+    /// What the caller was not given, in words; nothing where the call was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Quantities of an object so far, by the key of what is billed.
@@ -230,6 +260,8 @@ pub enum Fault {
         /// By how much at most.
         by: Span,
     },
+    /// A call is accepted, and nothing of it is done.
+    NoEffect,
     /// A change that begins stays in transition until the rule ends.
     Stuck,
     /// Changes that begin take this many times as long.

@@ -17,7 +17,9 @@ use rgctl_schema::names::{Name, Partition, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
 use super::pacing::Pacing;
-use super::state::{DueEvent, LastLook, Load, Meta, Object, Rule, TokenBucket, Violation, parent_of};
+use super::state::{
+    DueEvent, LastLook, Load, Meta, Object, Rule, TokenBucket, Trailed, Violation, parent_of,
+};
 use super::timing;
 
 /// The embedded cloud's state.
@@ -33,6 +35,7 @@ pub struct World {
     pub(super) loads: BTreeMap<Address, Load>,
     pub(super) tokens: BTreeMap<String, Address>,
     pub(super) attempts: BTreeMap<Address, u64>,
+    pub(super) trail: BTreeMap<u64, Trailed>,
     /// Members by parent; follows from the objects.
     children: BTreeMap<Address, BTreeSet<Address>>,
     /// Global object by member; follows from the objects.
@@ -59,6 +62,8 @@ impl World {
             snapshots_expected: false,
             id: format!("{seed:x}at{:x}", start.as_millis()),
             pacing: None,
+            trail_max: 0,
+            trailed: 0,
         };
         Self {
             meta,
@@ -71,6 +76,7 @@ impl World {
             loads: BTreeMap::new(),
             tokens: BTreeMap::new(),
             attempts: BTreeMap::new(),
+            trail: BTreeMap::new(),
             children: BTreeMap::new(),
             global_of: BTreeMap::new(),
             globals: BTreeMap::new(),

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::{Operator, apply, blueprint, condition, define, get, wait_ready};
+use super::{OPERATOR, Operator, apply, blueprint, condition, define, get, wait_ready};
 use crate::plane::{Call, ControlPlane, Setup, User};
 use crate::processes::wait_until;
 
 /// Calls of the operator since a mark that change something.
-fn writes(plane: &ControlPlane, mark: u64) -> Vec<Call> {
-    let is_ours = |call: &Call| !call.agent.starts_with("kubectl") && call.resource.contains("rgctl.dev");
+pub fn writes(plane: &ControlPlane, mark: u64) -> Vec<Call> {
+    let is_ours = |call: &Call| call.user == OPERATOR && call.resource.contains("rgctl.dev");
     plane.calls(mark).into_iter().filter(|call| is_ours(call) && call.is_write()).collect()
 }
 

@@ -158,6 +158,7 @@ impl Organ for Stand {
                 deletions_held: 0,
                 store: Some(Ok(())),
                 throttled: None,
+                unseen: None,
             };
             if let Some(why) = script.store.clone() {
                 (done.next, done.condition, done.store) = (Next::Failed, Condition::Failed, Some(Err(why)));

@@ -9,7 +9,7 @@ use rgctl_model::ports::{Cloud, CloudError};
 use rgctl_model::series::{Series, SeriesAsk, Signal};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::Span;
-use rgctl_sim::{Broken, Fault, FaultPlan, GENESIS, Rule};
+use rgctl_sim::{Broken, Fault, FaultPlan, GENESIS, Rule, Trailed, World};
 use serde_json::json;
 
 use super::{TestCloud, address, attrs, block_on, cluster_fields};
@@ -37,6 +37,57 @@ fn a_lost_answer_leaves_an_object_or_none() {
         assert_eq!(matches!(again, Err(CloudError::Conflict { .. })), applied, "{again:?}");
         assert_eq!(again.is_ok(), !applied);
     }
+}
+
+#[test]
+fn a_call_that_does_nothing_is_accepted_all_the_same() {
+    let desk = TestCloud::new(2);
+    add(&desk, Fault::NoEffect, HOUR, |rule| Rule { count: Some(1), ..rule });
+    let cluster = address(KindId::AuroraCluster, "main");
+    desk.create(&cluster, &cluster_fields()).unwrap();
+    assert!(!desk.cloud.with_world(|world| world.exists(&cluster)).unwrap());
+    // It is struck once, and what is asked for again is done.
+    desk.create(&cluster, &cluster_fields()).unwrap();
+    assert!(desk.cloud.with_world(|world| world.exists(&cluster)).unwrap());
+}
+
+#[test]
+fn the_trail_has_the_last_calls_and_what_became_of_them_as_many_as_are_wanted() {
+    let desk = TestCloud::new(2);
+    let cluster = |name: &str| address(KindId::AuroraCluster, name);
+    let trail = || -> Vec<(u64, String)> {
+        let line = |(number, line): (u64, &Trailed)| {
+            (number, format!("{} {}", line.step, line.refused.as_deref().unwrap_or("accepted")))
+        };
+        desk.cloud.with_world(|world| world.trail().map(line).collect()).unwrap()
+    };
+    desk.create(&cluster("one"), &cluster_fields()).unwrap();
+    assert_eq!(trail(), [], "nobody asked for it");
+    desk.cloud.with_world(|world| world.keep_trail(2)).unwrap();
+    desk.create(&cluster("two"), &cluster_fields()).unwrap();
+    add(&desk, Fault::Throttle, HOUR, |rule| Rule { count: Some(1), ..rule });
+    desk.create(&cluster("three"), &cluster_fields()).unwrap_err();
+    desk.create(&cluster("three"), &cluster_fields()).unwrap();
+    let kept = trail();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    let (first, second) = (&kept[0], &kept[1]);
+    assert!(
+        first.0 == 2 && first.1.starts_with("create us-east-1/aurora.cluster/three throttled"),
+        "{first:?}"
+    );
+    assert_eq!(*second, (3, "create us-east-1/aurora.cluster/three accepted".to_owned()));
+    // Another process reads the same.
+    let rows = desk.cloud.with_world(|world| {
+        world.mark_all();
+        world.take_changes()
+    });
+    let mut other = World::new(9, GENESIS);
+    for (key, row) in rows.unwrap() {
+        other.put_row(&key, row.as_deref()).unwrap();
+    }
+    assert_eq!(other.trail().map(|(number, _)| number).collect::<Vec<_>>(), [2, 3]);
+    desk.cloud.with_world(|world| world.keep_trail(0)).unwrap();
+    assert_eq!(trail(), []);
 }
 
 #[test]
