@@ -40,10 +40,19 @@ pub struct Terms {
     pub retries: Span,
 }
 
+impl Terms {
+    /// How long an answer is waited for: a renewal of which nothing is heard can be tried again in time.
+    const fn answer(&self) -> Span {
+        Span::from_millis(self.believes.as_millis().saturating_sub(self.renews.as_millis()) / 2)
+    }
+}
+
 impl Default for Terms {
     fn default() -> Self {
         let secs = Span::from_secs;
-        Self { lasts: secs(30), renews: secs(10), believes: secs(20), retries: secs(2) }
+        // The next one begins within 20 seconds, and a quiet leader makes fewer than ten calls a minute: eight renewals.
+        let renews = Span::from_millis(7_500);
+        Self { lasts: secs(20), renews, believes: secs(13), retries: secs(2) }
     }
 }
 
@@ -386,7 +395,7 @@ impl Work {
     async fn write(&self, lease: Lease, is_new: bool) -> Written {
         let (sent, name) = (self.now(), self.candidate.lease.clone());
         let how = PostParams::default();
-        let bound = duration(self.candidate.terms.renews);
+        let bound = duration(self.candidate.terms.answer());
         let answer = if is_new {
             tokio::time::timeout(bound, self.api.create(&how, &lease)).await
         } else {
@@ -461,7 +470,13 @@ mod tests {
     #[test]
     fn who_leads_stops_before_the_next_may_begin() {
         let terms = Terms::default();
-        assert!(terms.renews.as_millis() * 2 <= terms.believes.as_millis(), "a renewal may fail once");
+        let again = terms.renews.as_millis() + terms.answer().as_millis() + terms.retries.as_millis();
+        assert!(again < terms.believes.as_millis(), "a renewal may fail once, also without an answer");
+        assert!(terms.lasts <= Span::from_secs(20), "the next one begins within 20 seconds");
+        assert!(
+            60_000 / terms.renews.as_millis() + 2 <= 10,
+            "with its watches it makes ten calls a minute at most"
+        );
         assert!(
             terms.believes.as_millis() * 3 <= terms.lasts.as_millis() * 2,
             "with a third of the term to spare"
