@@ -85,8 +85,9 @@ async fn held_out_in(
     Ok(environment.store.standing(&scope).await?.held_out())
 }
 
-/// The regions that the blueprint has left, and in which the record still holds something. The store knows without its
-/// lines where something was ever begun, so that they are read only where there is more than the blueprint names.
+/// The regions that the blueprint has left, and in which the record still holds something. Where the store knows without its
+/// lines in which something was ever begun, no more is read unless there is more than the blueprint names; elsewhere the
+/// checkpoint tells it, and the lines after that: a record grows with every run, and this is asked in every turn.
 pub async fn regions_left(
     adapters: &Adapters,
     scope: &Scope,
@@ -102,8 +103,7 @@ pub async fn regions_left_in(
     desired: &Desired,
     now: Moment,
 ) -> Result<BTreeSet<RegionId>, StoreError> {
-    let begun = store.regions(scope).await?;
-    if begun.is_subset(&desired.regions) {
+    if store.keeps_regions() && store.regions(scope).await?.is_subset(&desired.regions) {
         return Ok(BTreeSet::new());
     }
     let mut ledger = read(store, scope).await?;

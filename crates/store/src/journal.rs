@@ -435,6 +435,10 @@ impl Store for SqliteStore {
         ready(self.regions_now(scope)).boxed()
     }
 
+    fn keeps_regions(&self) -> bool {
+        true
+    }
+
     fn identity<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<RecordId, StoreError>> {
         ready(records::identity(&self.connection(), scope)).boxed()
     }

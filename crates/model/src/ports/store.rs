@@ -221,9 +221,15 @@ pub trait Store: Send + Sync {
     fn entries<'a>(&'a self, scope: &'a Scope, after: u64) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
     /// The regions in which something was ever begun, as [`regions_of`] finds them in the whole record.
     ///
-    /// A store that keeps them apart need not read the record for it, which grows with every run.
+    /// A store that keeps them apart need not read the record for it, which grows with every run
+    /// ([`Store::keeps_regions`]).
     fn regions<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeSet<RegionId>, StoreError>> {
         self.entries(scope, 0).map(|read| read.map(|entries| regions_of(&entries))).boxed()
+    }
+
+    /// Whether it tells the regions without reading the record.
+    fn keeps_regions(&self) -> bool {
+        false
     }
 
     /// Identity of the record of a scope, which what is made under it carries in its tags. It is given when it is first
