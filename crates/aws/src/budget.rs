@@ -6,6 +6,8 @@
 //! everybody waits until it has been paid back.
 //! **Invariant:** a share of each bucket is out of reach for lower priorities, so that a failover is never starved by
 //! reads.
+//! **Invariant:** reads are not starved by changes either: thousands of objects that are made one after the other would keep
+//! anybody from seeing what became of them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -24,7 +26,16 @@ pub enum Priority {
     Read,
 }
 
+/// How long a read lets changes go first.
+const READS_WAIT: Span = Span::from_secs(10);
+
 impl Priority {
+    /// How urgent a call is that has waited so long.
+    #[must_use]
+    pub fn after(self, waited: Span) -> Self {
+        if self == Self::Read && waited >= READS_WAIT { Self::Change } else { self }
+    }
+
     /// Share of the burst that must be left after the call.
     const fn reserve(self) -> f64 {
         match self {
@@ -221,6 +232,29 @@ mod tests {
         assert_eq!(bucket.wait(now, Priority::Urgent), Span::ZERO);
         let later = now + Span::from_secs(1);
         assert_eq!(bucket.wait(later, Priority::Read), Span::ZERO);
+    }
+
+    #[test]
+    fn a_read_that_changes_have_kept_waiting_goes_among_them() {
+        let now = Moment::from_secs(100);
+        let mut bucket = TokenBucket::new(RATE, now);
+        for _ in 0..9 {
+            bucket.spend(now);
+        }
+        // Changes take what comes in, and leave no more than their own reserve.
+        let mut later = now;
+        for second in 1..=20 {
+            later = now + Span::from_millis(second * 500);
+            while bucket.wait(later, Priority::Change) == Span::ZERO {
+                bucket.spend(later);
+            }
+            assert!(bucket.wait(later, Priority::Read) > Span::ZERO, "a read never has its turn");
+        }
+        let waited = later.since(now);
+        let later = later + Span::from_millis(500);
+        assert_eq!(bucket.wait(later, Priority::Read.after(waited)), Span::ZERO);
+        assert_eq!(Priority::Urgent.after(waited), Priority::Urgent);
+        assert_eq!(Priority::Read.after(Span::from_secs(1)), Priority::Read);
     }
 
     #[test]

@@ -82,8 +82,10 @@ impl<'a> ServiceClient<'a> {
     async fn admit(&self, endpoint: &str, priority: Priority) {
         let rate_limit_key =
             (self.pool.caller().rate_limit_key(), self.region.to_string(), endpoint.to_owned());
+        let began = self.pool.clock().now();
         loop {
             let now = self.pool.clock().now();
+            let priority = priority.after(now.since(began));
             let wait = self.pool.budget().with(&rate_limit_key, now, |bucket| bucket.wait(now, priority));
             if wait == Span::ZERO {
                 return;
