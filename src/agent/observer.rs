@@ -241,6 +241,7 @@ impl Observer {
         let since = {
             let mut sights = self.sights();
             sights.watch(blueprint, &wanted.regions, &wanted.named, now);
+            sights.wants_whole(blueprint, !wanted.whole.is_empty());
             Since { at, stamp: sights.stamp() }
         };
         let _waiting = Waiting::of(self, blueprint);
@@ -287,6 +288,7 @@ impl Observer {
             owner: None,
             named: viewers.named().filter(|address| address.region == *region).cloned().collect(),
             owners: viewers.names().iter().cloned().collect(),
+            whole: self.sights().wholes(),
         };
         let began = Instant::now();
         let choose = |name: &BlueprintName, digest: SightDigest, objects: usize| {

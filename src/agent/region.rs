@@ -49,6 +49,8 @@ pub(super) struct Region {
     /// The look under way: its stamp, and when it began.
     pub flight: Option<(u64, Moment)>,
     pub last: Option<Look>,
+    /// Whether those who look here were told that it does not answer.
+    pub was_told_lost: bool,
     /// When it was last seen.
     pub seen_at: Option<Moment>,
     pub gaps: Vec<Gap>,

@@ -23,6 +23,10 @@ use rgctl_schema::time::Moment;
 /// waits for the next look, so that ten thousand blueprints need no more memory than some.
 const KEPT_MAX: usize = 10_000;
 
+/// After so many looks in a row that the provider refused for being one call too many, a region counts as one that does not
+/// answer: they lie up to a minute apart.
+const THROTTLED_MAX: u32 = 6;
+
 /// A blueprint that looks.
 #[derive(Debug, Default)]
 struct Watcher {
@@ -36,6 +40,8 @@ struct Watcher {
     /// After what a look must have begun: the last call in each region, and the last change of what is looked at.
     after: BTreeMap<RegionId, u64>,
     watched: u64,
+    /// Everything about its objects is asked for; else some of it may be left unread.
+    whole: bool,
 }
 
 /// From when on a look is new enough.
@@ -132,6 +138,19 @@ impl Sights {
                 region.called_for.remove(name);
             }
         }
+    }
+
+    /// Whether everything about the objects of a blueprint has to be known from now on.
+    pub fn wants_whole(&mut self, name: &BlueprintName, whole: bool) {
+        if let Some(watcher) = self.watchers.get_mut(name) {
+            watcher.whole = whole;
+        }
+    }
+
+    /// The blueprints about whose objects everything is asked for.
+    pub fn wholes(&self) -> BTreeSet<BlueprintName> {
+        let whole = self.watchers.iter().filter(|(_, watcher)| watcher.whole);
+        whole.map(|(name, _)| name.clone()).collect()
     }
 
     pub fn set_in_motion(&mut self, name: &BlueprintName, in_motion: bool, now: Moment) {
@@ -246,6 +265,8 @@ impl Sights {
             } else if look.stamp > after
                 && (look.began >= since.at || look.stamp > since.stamp)
                 && let Some(seen) = region.slices.remove(name)
+                // What began before it was asked for in full shows all the same what has nothing that could be left unread.
+                && !(watcher.whole && seen.values().any(|one| one.facts.is_unread))
             {
                 region.owed.remove(name);
                 region.figures.shown += 1;
@@ -316,7 +337,7 @@ impl Sights {
         };
         region.figures.looks += 1;
         region.figures.took = took;
-        let was_lost = region.is_lost();
+        let was_lost = region.was_told_lost;
         let mut changed = BTreeSet::new();
         match found {
             Ok((swept, parts)) => {
@@ -324,16 +345,21 @@ impl Sights {
                 region.seen_at = Some(began);
                 region.last = Some(Look { stamp, began, error: None });
                 region.figures.failed_in_a_row = 0;
+                region.was_told_lost = false;
             }
             Err(error) => {
                 region.slices.clear();
-                if !was_lost {
-                    changed.extend(viewers.names().iter().cloned());
-                    region.gap_digest = digest_of_gaps(&Gap::of_region(code, "", false));
-                }
-                region.last = Some(Look { stamp, began, error: Some(error) });
                 region.figures.failed += 1;
                 region.figures.failed_in_a_row += 1;
+                // Who asks for fewer calls is there: nothing follows from it for those who wait for nothing, unless it lasts.
+                let passes = matches!(error, CloudError::Throttled { .. })
+                    && region.figures.failed_in_a_row < THROTTLED_MAX;
+                if !was_lost && !passes {
+                    changed.extend(viewers.names().iter().cloned());
+                    region.gap_digest = digest_of_gaps(&Gap::of_region(code, "", false));
+                    region.was_told_lost = true;
+                }
+                region.last = Some(Look { stamp, began, error: Some(error) });
             }
         }
         let has_changed = !changed.is_empty();
@@ -413,6 +439,7 @@ impl Sights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rgctl_schema::time::Span;
 
     #[test]
     fn a_look_keeps_what_it_has_room_for_and_always_what_is_waited_for() {
@@ -440,6 +467,64 @@ mod tests {
         sights.begin(&code, now).unwrap();
         assert!(!sights.keeps(&code, &first, digest, 1), "it was shown, and nothing has changed");
         assert!(sights.keeps(&code, &second, digest, KEPT_MAX));
+    }
+
+    #[test]
+    fn a_look_that_is_throttled_wakes_nobody_and_neither_does_the_next_unless_that_lasts() {
+        let (mut sights, now) = (Sights::new(Intervals::default()), Moment::from_secs(1));
+        let (name, code) = (BlueprintName::new("game").unwrap(), RegionId::new("us-east-1").unwrap());
+        sights.watch(&name, &BTreeSet::from([code.clone()]), &BTreeSet::new(), now);
+        let wakes = |sights: &mut Sights, error: Option<CloudError>| {
+            let (viewers, stamp) = sights.begin(&code, now).unwrap();
+            let digests = [(name.clone(), SightDigest::of_value(&1))].into();
+            let parts = Parts { digests, ..Parts::default() };
+            let found = error.map_or(Ok((Swept { gaps: Vec::new(), taken: now }, parts)), Err);
+            let wakes = sights.finish(&code, (&viewers, stamp), found, Duration::ZERO, now);
+            sights.landed(&code, stamp);
+            wakes
+        };
+        let throttled = || Some(CloudError::Throttled { after: Span::from_secs(1) });
+        assert!(wakes(&mut sights, None), "it was never seen before");
+        assert!(!wakes(&mut sights, throttled()));
+        assert!(!wakes(&mut sights, None), "all is as it was");
+        for _ in 1..THROTTLED_MAX {
+            assert!(!wakes(&mut sights, throttled()));
+        }
+        assert!(wakes(&mut sights, throttled()), "it lasts");
+        assert!(!wakes(&mut sights, throttled()), "that was said");
+        assert!(wakes(&mut sights, None), "it is seen again");
+        let silent = CloudError::Unreachable { why: "silence".to_owned() };
+        assert!(wakes(&mut sights, Some(silent)), "what does not answer at all is said at once");
+    }
+
+    #[test]
+    fn who_wants_to_know_everything_is_shown_nothing_of_which_something_is_unread() {
+        let (mut sights, now) = (Sights::new(Intervals::default()), Moment::from_secs(1));
+        let (name, code) = (BlueprintName::new("game").unwrap(), RegionId::new("us-east-1").unwrap());
+        sights.watch(&name, &BTreeSet::from([code.clone()]), &BTreeSet::new(), now);
+        let node =
+            rgctl_testkit::fixtures::cluster_store("accounts", "us-east-1", 1, "db.r7g.large").remove(1);
+        let looks = |sights: &mut Sights, is_unread: bool| {
+            sights.wait(&name);
+            let (viewers, stamp) = sights.begin(&code, now).unwrap();
+            assert!(sights.keeps(&code, &name, SightDigest::of_value(&1), 1));
+            let mut seen = rgctl_testkit::fixtures::seen_as_wanted(&node);
+            seen.facts.is_unread = is_unread;
+            let slices = [(name.clone(), Seen::from_iter([(node.address.clone(), seen)]))].into();
+            let parts = Parts { slices, ..Parts::default() };
+            let swept = Swept { gaps: Vec::new(), taken: now };
+            sights.finish(&code, (&viewers, stamp), Ok((swept, parts)), Duration::ZERO, now);
+            sights.landed(&code, stamp);
+            let since = Since { at: Moment::EPOCH, stamp: sights.stamp() };
+            sights.answer(&name, &code, since, now)
+        };
+        assert!(matches!(looks(&mut sights, true), Answer::Shown(_)), "the record tells the rest");
+        sights.wants_whole(&name, true);
+        assert_eq!(sights.wholes(), BTreeSet::from([name.clone()]));
+        assert!(matches!(looks(&mut sights, true), Answer::Look), "that look began before it was asked for");
+        assert!(matches!(looks(&mut sights, false), Answer::Shown(_)));
+        sights.wants_whole(&name, false);
+        assert!(sights.wholes().is_empty());
     }
 
     #[test]

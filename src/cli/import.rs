@@ -101,7 +101,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings, output: &mut Output) ->
     if args.region.is_empty() {
         of_blueprint(args, settings, output).await
     } else {
-        of_regions(args, settings, output).await
+        Box::pin(of_regions(args, settings, output)).await
     }
 }
 

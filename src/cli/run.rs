@@ -1,5 +1,6 @@
 //! What `plan`, `apply` and `destroy` share: look, plan, and carry out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal};
@@ -147,8 +148,11 @@ pub async fn look_and_plan_in(
     let ledger = record_in(environment, desired).await?;
     let claims = &ledger.claims;
     let held_out = held_out_in(environment, desired).await?;
-    let selection = drive::selection_of(desired, claims);
-    let inventory = drive::observe(environment, Sight { selection: &selection, held_out: &held_out }).await?;
+    let selection = Cow::Owned(drive::selection_of(desired, claims));
+    let selection = drive::selection_after(selection, desired, &ledger);
+    let sight = Sight { selection: &selection, held_out: &held_out };
+    let mut inventory = drive::observe(environment, sight).await?;
+    drive::presume(&mut inventory, desired);
     let now = environment.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let verdicts = planning::verdicts(desired, figures);

@@ -13,8 +13,10 @@ use futures::{FutureExt, StreamExt, stream};
 
 use super::budget::Budget;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
-use super::errors::{NOT_EMULATED, is_about_identity, is_no_op};
+use super::errors::{NOT_EMULATED, is_no_op};
 use super::glance::glance;
+use super::known_tags::KnownTags;
+use super::listed::{Listed, nothing_seen, throttled};
 use super::parameters::Parameters;
 use super::region_listing::{RegionListing, TAG_HOME};
 use super::series::{self, Nodes};
@@ -42,6 +44,7 @@ const AT_ONCE: usize = 8;
 pub struct AwsCloud {
     pool: Arc<Pool>,
     parameters: Parameters,
+    tags: KnownTags,
 }
 
 impl AwsCloud {
@@ -56,6 +59,7 @@ impl AwsCloud {
         Self {
             pool: Arc::new(Pool::new(options, transport, budget, clock)),
             parameters: Parameters::default(),
+            tags: KnownTags::default(),
         }
     }
 
@@ -147,7 +151,8 @@ impl AwsCloud {
             join_all(scope.regions.iter().map(|region| self.lists(region, scope).boxed())).await;
         retain_shown(&mut regions, scope);
         join_all(regions.iter_mut().map(|region| self.complete(region, scope).boxed())).await;
-        if let Some(error) = nothing_seen(&regions) {
+        let throttled = scope.is_for_many().then(|| throttled(&regions)).flatten();
+        if let Some(error) = throttled.or_else(|| nothing_seen(&regions)) {
             return Err(error);
         }
         for region in regions {
@@ -222,10 +227,65 @@ impl AwsCloud {
             (Endpoint::Redshift, warehouse),
             (Endpoint::RedshiftServerless, serverless),
         ] {
-            complete_tags(&client, endpoint, &mut listing, scope, tags.as_ref().ok()).await;
+            self.complete_tags(&client, endpoint, &mut listing, scope, tags.as_ref().ok()).await;
             listings.push((endpoint, listing));
         }
         Listed { region: region.clone(), listings }
+    }
+
+    /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
+    /// know is asked for by itself, once; without a sweep every object is. What is named counts as ours until it is known.
+    async fn complete_tags(
+        &self,
+        client: &ServiceClient<'_>,
+        endpoint: Endpoint,
+        listing: &mut RegionListing,
+        scope: &Selection,
+        sweep: Option<&TagsByArn>,
+    ) {
+        let now = self.pool.clock().now();
+        if listing.gaps.is_empty() {
+            let here = |address: &Address| {
+                address.region == client.region && address.kind.facts().endpoint == endpoint
+            };
+            self.tags.forget(now, |address| here(address) && !listing.seen.contains_key(address));
+        }
+        let mut missing = Vec::new();
+        for address in std::mem::take(&mut listing.untagged) {
+            let Some(seen) = listing.seen.get_mut(&address) else { continue };
+            let Some(arn) = seen.facts.arn.clone() else { continue };
+            match sweep.and_then(|sweep| sweep.get(&arn)) {
+                Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !scope.needs_owner(&address) => {
+                    seen.facts.tags.clone_from(tags);
+                }
+                // An object of another name is somebody else's; without tags it is not even worth a question.
+                None if !scope.needs_owner(&address) && (scope.owner.is_some() || sweep.is_some()) => {}
+                // What is named has to be known for certain, now.
+                _ => match self.tags.of(&address, now).filter(|_| !scope.named.contains(&address)) {
+                    Some(tags) => seen.facts.tags = tags,
+                    None => missing.push((address, arn)),
+                },
+            }
+        }
+        let mut questions = Vec::new();
+        for (address, arn) in missing {
+            questions.push(tags_of(client, endpoint, address, arn).boxed());
+        }
+        for (address, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            match tags {
+                Ok(tags) => {
+                    self.tags.keep(&address, now, &tags);
+                    if let Some(seen) = listing.seen.get_mut(&address) {
+                        seen.facts.tags = tags;
+                    }
+                }
+                // Deleted between the list and the question.
+                Err(CloudError::NotFound { .. }) => {
+                    listing.seen.remove(&address);
+                }
+                Err(error) => listing.gaps.push(error),
+            }
+        }
     }
 
     /// Fills in the parameters of the groups that are left.
@@ -249,22 +309,6 @@ impl AwsCloud {
         let found: BTreeMap<usize, Result<Series, CloudError>> =
             join_all(answers.map(FutureExt::boxed)).await.into_iter().flatten().collect();
         found.into_values().collect()
-    }
-}
-
-/// What the lists of a region showed.
-struct Listed {
-    region: RegionId,
-    listings: Vec<(Endpoint, RegionListing)>,
-}
-
-impl Listed {
-    /// A region in which nothing could even be asked for.
-    fn unseen(region: &RegionId, error: &CloudError) -> Self {
-        let endpoints: BTreeSet<Endpoint> = KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
-        let listing = || RegionListing { asked: 1, gaps: vec![error.clone()], ..RegionListing::default() };
-        let listings = endpoints.into_iter().map(|endpoint| (endpoint, listing())).collect();
-        Self { region: region.clone(), listings }
     }
 }
 
@@ -329,7 +373,8 @@ impl Cloud for AwsCloud {
         async move {
             self.check_account(&op.address().region).await?;
             let answer = self.make(op, token, permit).await;
-            self.parameters.changed(op.address(), self.pool.clock().now());
+            self.parameters.changed(op, self.pool.clock().now());
+            self.tags.changed(op.address());
             match answer {
                 Err(error) if is_no_op(&error) => Ok(Receipt::default()),
                 other => other,
@@ -378,44 +423,6 @@ fn of_one_partition(regions: &BTreeSet<RegionId>) -> Result<(), CloudError> {
                 "{first} and {other} are in different partitions, and the credentials are of one account"
             ),
         })
-    })
-}
-
-/// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list
-/// is known to none: lists that an emulator leaves out must not hide that. A region that is not enabled knows nobody, while
-/// others do: that is a gap. And an endpoint that knows no list is no provider.
-fn nothing_seen(regions: &[Listed]) -> Option<CloudError> {
-    let is_auth_error =
-        |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
-    let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
-    let mut unknown_to = Vec::new();
-    for region in regions {
-        let gaps = || region.listings.iter().flat_map(|(_, listing)| &listing.gaps);
-        let lists = || region.listings.iter().map(|(_, listing)| listing);
-        if let Some(denied) = gaps().find(|error| is_auth_error(error)) {
-            let knows_nobody = lists().map(|it| it.asked).sum::<usize>()
-                == gaps().filter(|error| is_auth_error(error)).count()
-                    + lists().map(|it| it.unknown.len()).sum::<usize>();
-            unknown_to.push((denied, knows_nobody));
-        }
-        asked += lists().map(|it| it.asked).sum::<usize>();
-        failed.extend(gaps());
-        unknown.extend(lists().flat_map(|it| &it.unknown));
-    }
-    let is_known_elsewhere = unknown_to.len() < regions.len();
-    if let Some((denied, _)) = unknown_to.iter().find(|(_, nobody)| !(*nobody && is_known_elsewhere)) {
-        return Some((*denied).clone());
-    }
-    if asked == 0 || failed.len() + unknown.len() < asked {
-        return None;
-    }
-    failed.first().map(|error| (*error).clone()).or_else(|| {
-        let first = unknown.first()?;
-        let message = format!(
-            "it knows none of the {asked} lists that were asked for: is this an endpoint of the provider, and does it \
-             know the region? The first answer was: {first}"
-        );
-        Some(CloudError::Refused { code: NOT_EMULATED.to_owned(), message })
     })
 }
 
@@ -471,48 +478,6 @@ async fn all_tags(client: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
         Some((it.resource_arn?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
     });
     Ok(all.collect())
-}
-
-/// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
-/// know is asked for by itself; without a sweep every object is. What a blueprint names counts as ours until it is known.
-async fn complete_tags(
-    client: &ServiceClient<'_>,
-    endpoint: Endpoint,
-    listing: &mut RegionListing,
-    scope: &Selection,
-    sweep: Option<&TagsByArn>,
-) {
-    let mut missing = Vec::new();
-    for address in std::mem::take(&mut listing.untagged) {
-        let Some(seen) = listing.seen.get_mut(&address) else { continue };
-        let Some(arn) = seen.facts.arn.clone() else { continue };
-        match sweep.and_then(|sweep| sweep.get(&arn)) {
-            Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !scope.needs_owner(&address) => {
-                seen.facts.tags.clone_from(tags);
-            }
-            // An object of another name is somebody else's; without tags it is not even worth a question.
-            None if !scope.needs_owner(&address) && (scope.owner.is_some() || sweep.is_some()) => {}
-            _ => missing.push((address, arn)),
-        }
-    }
-    let mut questions = Vec::new();
-    for (address, arn) in missing {
-        questions.push(tags_of(client, endpoint, address, arn).boxed());
-    }
-    for (address, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-        match tags {
-            Ok(tags) => {
-                if let Some(seen) = listing.seen.get_mut(&address) {
-                    seen.facts.tags = tags;
-                }
-            }
-            // Deleted between the list and the question.
-            Err(CloudError::NotFound { .. }) => {
-                listing.seen.remove(&address);
-            }
-            Err(error) => listing.gaps.push(error),
-        }
-    }
 }
 
 type Texts = Result<BTreeMap<String, String>, CloudError>;

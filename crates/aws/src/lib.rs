@@ -17,6 +17,8 @@ pub mod elasticache;
 pub mod errors;
 mod fence;
 mod glance;
+mod known_tags;
+mod listed;
 pub mod parameters;
 pub mod rds_like;
 pub mod redshift;

@@ -3,8 +3,9 @@
 //! Goes in: groups that were seen. Comes out: the same with their parameters.
 //!
 //! **Invariant:** what was read is used again for some minutes, by one process, unless this process changed the group:
-//! a run that looks every ten seconds asks once. A look for many blueprints asks about what is not known, and about those
-//! fifty of the others that it knows longest.
+//! a run that looks every ten seconds asks once. A look for many blueprints asks about what this process changed, about what
+//! has to be known of those that want to know everything, and about those fifty of the others that it knows longest or not at
+//! all; what it does not know then it says to be unread. So a start costs no more questions than any other look.
 //! **Invariant:** what is too old to be used, and what is not there any more, is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::observed::{Observed, Selection};
+use rgctl_model::plan::Op;
 use rgctl_model::ports::CloudError;
 use rgctl_schema::time::{Moment, Span};
 
@@ -36,11 +38,22 @@ const AT_ONCE: usize = 8;
 
 type Texts = BTreeMap<String, String>;
 
-/// What was read, and when; or when it was changed.
+/// What was read, and when; or when it was changed, and what it was told to hold then, where that is known.
 #[derive(Debug)]
 enum KnownParameters {
     Read(Moment, Texts),
-    Changed(Moment),
+    Changed(Moment, Option<Texts>),
+}
+
+/// What a call tells a group to hold; what is made holds nothing of its own yet, and a read of it lags behind nothing.
+fn told_by(op: &Op) -> Option<Texts> {
+    match op {
+        Op::Create { .. } => Some(Texts::new()),
+        Op::Modify { attrs, .. } => {
+            serde_json::from_value(attrs.get("parameters")?).ok().filter(|told: &Texts| !told.is_empty())
+        }
+        _ => None,
+    }
 }
 
 /// What this process knows of parameters.
@@ -62,7 +75,12 @@ impl Parameters {
         })
     }
 
-    /// When each group was read; the beginning of all time for those that must be read.
+    /// Whether this process has changed a group and has not read it since.
+    fn is_changed(&self, address: &Address) -> bool {
+        self.with(|known| matches!(known.get(address), Some(KnownParameters::Changed(..))))
+    }
+
+    /// When each group was read; the beginning of all time for those of which nothing is known.
     fn read_at(&self, address: &Address, now: Moment) -> Moment {
         self.with(|known| match known.get(address) {
             Some(KnownParameters::Read(then, _)) if now < *then + KEEP_IN_TURN => *then,
@@ -75,33 +93,49 @@ impl Parameters {
         self.with(|known| {
             known.retain(|address, parameters| match parameters {
                 KnownParameters::Read(then, _) => now < *then + keep && !gone(address),
-                KnownParameters::Changed(then) => now < *then + LAG,
+                KnownParameters::Changed(then, _) => now < *then + LAG,
             });
         });
     }
 
-    /// Of these groups those about which a look for many asks: what it does not know, then what it knows longest.
-    fn in_turn(&self, groups: &[Address], now: Moment) -> BTreeSet<Address> {
-        let mut read: Vec<(Moment, &Address)> = groups
-            .iter()
-            .map(|address| (self.read_at(address, now), address))
-            .filter(|(then, _)| now >= *then + KEEP)
-            .collect();
-        read.sort_unstable();
-        let unknown = read.iter().filter(|(then, _)| *then == Moment::EPOCH).count();
-        read.into_iter().take(unknown + IN_TURN).map(|(_, address)| address.clone()).collect()
+    /// Of these groups those about which a look for many asks: what must be known and is not, and then what it knows not at
+    /// all, or longest.
+    fn in_turn<'a>(
+        &self,
+        groups: impl Iterator<Item = &'a (Address, bool)>,
+        now: Moment,
+    ) -> BTreeSet<Address> {
+        let (mut asked, mut others) = (BTreeSet::new(), Vec::new());
+        for (address, must) in groups {
+            let then = self.read_at(address, now);
+            if then == Moment::EPOCH && (*must || self.is_changed(address)) {
+                asked.insert(address.clone());
+            } else if now >= then + KEEP {
+                others.push((then, address));
+            }
+        }
+        others.sort_unstable();
+        asked.extend(others.into_iter().take(IN_TURN).map(|(_, address)| address.clone()));
+        asked
     }
 
     fn keep(&self, address: &Address, now: Moment, texts: &Texts) {
         self.with(|known| match known.get(address) {
-            Some(KnownParameters::Changed(then)) if now < *then + LAG => {}
+            // What holds all that it was told to hold lags behind no more.
+            Some(KnownParameters::Changed(then, told))
+                if now < *then + LAG && !told.as_ref().is_some_and(|told| holds(texts, told)) => {}
             _ => drop(known.insert(address.clone(), KnownParameters::Read(now, texts.clone()))),
         });
     }
 
-    /// A call about the object is being made, or was.
-    pub fn changed(&self, address: &Address, now: Moment) {
-        self.with(|known| known.insert(address.clone(), KnownParameters::Changed(now)));
+    /// A call is being made, or was.
+    pub fn changed(&self, op: &Op, now: Moment) {
+        self.changed_to(op.address(), now, told_by(op));
+    }
+
+    /// A group was told to hold something; or nobody knows what.
+    fn changed_to(&self, address: &Address, now: Moment, told: Option<Texts>) {
+        self.with(|known| known.insert(address.clone(), KnownParameters::Changed(now, told)));
     }
 
     /// Fills in the parameters of the groups that were seen, as far as it matters whose they are.
@@ -113,20 +147,20 @@ impl Parameters {
         scope: &Selection,
     ) {
         let now = client.pool.clock().now();
-        let is_for_many = scope.owner.is_none() && !scope.owners.is_empty();
+        let is_for_many = scope.is_for_many();
         // A look for many shows nobody the groups of others.
         let matters = |address: &Address, seen: &Observed| {
             !is_for_many
                 || scope.needs_owner(address)
                 || seen.owner().is_some_and(|owner| scope.is_for(owner))
         };
-        let groups: Vec<Address> = listing
+        let groups: Vec<(Address, bool)> = listing
             .seen
             .iter()
             .filter(|(address, seen)| has_parameters(&seen.attrs) && matters(address, seen))
-            .map(|(address, _)| address.clone())
+            .map(|(address, seen)| (address.clone(), scope.needs_whole(address, seen)))
             .collect();
-        let asked = is_for_many.then(|| self.in_turn(&groups, now));
+        let asked = is_for_many.then(|| self.in_turn(groups.iter(), now));
         if is_for_many && listing.gaps.is_empty() {
             let here = |address: &Address| {
                 address.region == client.region && address.kind.facts().endpoint == endpoint
@@ -136,13 +170,20 @@ impl Parameters {
             self.forget(now, KEEP_IN_TURN, |_| false);
         }
         let mut questions = Vec::new();
-        for address in groups {
-            let keep = match &asked {
-                Some(asked) if !asked.contains(&address) => KEEP_IN_TURN,
+        for (address, _) in groups {
+            let is_asked = asked.as_ref().map(|asked| asked.contains(&address));
+            let keep = match is_asked {
+                Some(false) => KEEP_IN_TURN,
                 // It is its turn.
-                Some(_) => Span::ZERO,
+                Some(true) => Span::ZERO,
                 None => KEEP,
             };
+            if is_asked == Some(false) && self.fresh(&address, now, keep).is_none() {
+                if let Some(seen) = listing.seen.get_mut(&address) {
+                    seen.facts.is_unread = true;
+                }
+                continue;
+            }
             questions.push(self.ask(client, address, now, keep).boxed());
         }
         for (address, answer) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
@@ -184,6 +225,11 @@ impl Parameters {
     }
 }
 
+/// Whether texts are among others.
+fn holds(all: &Texts, some: &Texts) -> bool {
+    some.iter().all(|(name, value)| all.get(name) == Some(value))
+}
+
 const fn has_parameters(attrs: &AnyAttrs) -> bool {
     matches!(
         attrs,
@@ -210,7 +256,7 @@ mod tests {
         parameters.keep(&address, now, &texts);
         assert_eq!(parameters.fresh(&address, now + Span::from_mins(4), KEEP), Some(texts.clone()));
         assert_eq!(parameters.fresh(&address, now + KEEP, KEEP), None);
-        parameters.changed(&address, now);
+        parameters.changed_to(&address, now, None);
         assert_eq!(parameters.fresh(&address, now, KEEP), None);
         parameters.keep(&address, now + Span::from_secs(59), &texts);
         assert_eq!(
@@ -219,7 +265,14 @@ mod tests {
             "the read may lag behind the change"
         );
         parameters.keep(&address, now + LAG, &texts);
-        assert_eq!(parameters.fresh(&address, now + LAG, KEEP), Some(texts));
+        assert_eq!(parameters.fresh(&address, now + LAG, KEEP), Some(texts.clone()));
+        // Told by a call, and seen to hold it.
+        let told = Texts::from([("a".to_owned(), "2".to_owned())]);
+        parameters.changed_to(&address, now, Some(told.clone()));
+        parameters.keep(&address, now, &texts);
+        assert_eq!(parameters.fresh(&address, now, KEEP), None, "it lags behind the change");
+        parameters.keep(&address, now, &told);
+        assert_eq!(parameters.fresh(&address, now, KEEP), Some(told));
     }
     #[test]
     fn a_look_for_many_asks_about_what_it_does_not_know_and_then_in_turn() {
@@ -227,17 +280,19 @@ mod tests {
             let name = Name::new(format!("game{number}-a")).unwrap();
             Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, name)
         };
-        let all: Vec<Address> = (0..1_000).map(group).collect();
+        let all: Vec<(Address, bool)> = (0..1_000).map(|number| (group(number), number < 120)).collect();
         let (parameters, now) = (Parameters::default(), Moment::from_secs(1_000_000));
-        assert_eq!(parameters.in_turn(&all, now).len(), all.len(), "nothing is known");
-        for (address, number) in all.iter().zip(0..) {
+        let first = parameters.in_turn(all.iter(), now);
+        assert_eq!(first.len(), 120 + IN_TURN, "nothing is known, and some must be");
+        assert!(all.iter().all(|(address, must)| !must || first.contains(address)));
+        for ((address, _), number) in all.iter().zip(0..) {
             parameters.keep(address, now + Span::from_millis(number), &Texts::new());
         }
-        assert_eq!(parameters.in_turn(&all, now + Span::from_mins(4)).len(), 0, "all is fresh");
+        assert_eq!(parameters.in_turn(all.iter(), now + Span::from_mins(4)).len(), 0, "all is fresh");
         let mut asked = BTreeSet::new();
         for round in 1..=20 {
             let then = now + Span::from_mins(6).times(round);
-            let turn = parameters.in_turn(&all, then);
+            let turn = parameters.in_turn(all.iter(), then);
             assert_eq!(turn.len(), IN_TURN, "round {round}");
             for address in &turn {
                 parameters.keep(address, then, &Texts::new());
@@ -245,8 +300,9 @@ mod tests {
             asked.extend(turn);
         }
         assert_eq!(asked.len(), all.len(), "each has had its turn");
-        parameters.changed(&all[7], now + Span::from_hours(2));
-        assert!(parameters.in_turn(&all, now + Span::from_hours(2)).contains(&all[7]));
+        let (last, _) = &all[999];
+        parameters.changed_to(last, now + Span::from_hours(2), None);
+        assert!(parameters.in_turn(all.iter(), now + Span::from_hours(2)).contains(last));
     }
 
     #[test]
@@ -262,7 +318,7 @@ mod tests {
         for name in ["stays", "goes"] {
             parameters.keep(&address(name), now, &Texts::new());
         }
-        parameters.changed(&address("changed"), now);
+        parameters.changed_to(&address("changed"), now, None);
         let left = || parameters.with(|known| known.len());
         parameters.forget(now + Span::from_secs(1), KEEP_IN_TURN, |gone| *gone == address("goes"));
         assert_eq!(left(), 2);

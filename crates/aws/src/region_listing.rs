@@ -97,6 +97,7 @@ pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<Str
             endpoint: None,
             access: None,
             used_gib: None,
+            is_unread: false,
         },
     }
 }

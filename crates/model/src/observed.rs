@@ -90,6 +90,9 @@ pub struct Facts {
     /// Stored data in GiB, where measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_gib: Option<f64>,
+    /// Whether what only a question about this one object tells, its parameters, was not asked for: it is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unread: bool,
 }
 
 /// An object that exists.
@@ -165,6 +168,9 @@ pub struct Selection {
     /// Blueprints under whose names the owner has to be known for certain as well, when everything is asked for: the
     /// observation is for all of them.
     pub owners: BTreeSet<BlueprintName>,
+    /// Those of them of whose objects everything has to be known. Of the others, what only a question about each object tells
+    /// may be left unread ([`Facts::is_unread`]).
+    pub whole: BTreeSet<BlueprintName>,
 }
 
 impl Selection {

@@ -75,9 +75,23 @@ impl Selection {
         self.asks_by_name(address) || tags.get(TAG_BLUEPRINT).is_some_and(|tag| tag == owner.as_str())
     }
 
+    /// Whether everything is asked for, for several blueprints.
+    pub fn is_for_many(&self) -> bool {
+        self.owner.is_none() && !self.owners.is_empty()
+    }
+
     /// Whether a text is the name of one of the blueprints that everything is asked for.
     pub fn is_for(&self, owner: &str) -> bool {
         BlueprintName::new(owner).is_ok_and(|owner| self.owners.contains(&owner))
+    }
+
+    /// Whether everything about an object has to be known, in an observation for many: it may be of one of the blueprints that
+    /// want to know everything. What is asked for by name may be anybody's.
+    pub fn needs_whole(&self, address: &Address, seen: &Observed) -> bool {
+        let is_whole = |owner: &str| BlueprintName::new(owner).is_ok_and(|owner| self.whole.contains(&owner));
+        self.named.contains(address)
+            || seen.owner().is_some_and(is_whole)
+            || givers(&address.name).any(is_whole)
     }
 
     /// Whether it matters for certain whose an object is.

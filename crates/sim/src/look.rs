@@ -328,6 +328,7 @@ impl World {
                 endpoint,
                 access,
                 used_gib: self.used_gib(address),
+                is_unread: false,
             },
         }
     }

@@ -145,6 +145,7 @@ pub fn seen_as_wanted(node: &Node) -> Observed {
             endpoint: None,
             access: None,
             used_gib: None,
+            is_unread: false,
         },
     }
 }

@@ -46,6 +46,7 @@ fn object(kind: KindId) -> Observed {
                 secret: Some("arn".to_owned()),
             })),
             used_gib: Some(1.5),
+            is_unread: false,
         },
     }
 }

@@ -86,6 +86,7 @@ impl Draft {
             endpoint: None,
             access: None,
             used_gib: None,
+            is_unread: false,
         };
         let address = in_region(from(&CODES, self.region), kind, from(&NAMES, self.name));
         (address, Observed { attrs, pending: None, facts })

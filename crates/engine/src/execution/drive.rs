@@ -9,7 +9,9 @@ use rgctl_model::ports::StoreError;
 use rgctl_schema::time::Moment;
 
 pub use super::job::{Begins, DriveError, Environment, IfHeld, Job, Watch};
-pub use super::look::{Sight, observe, quotas, scope_of, selection_for, selection_of};
+pub use super::look::{
+    Sight, observe, presume, quotas, scope_of, selection_after, selection_for, selection_of,
+};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]

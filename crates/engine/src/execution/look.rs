@@ -1,17 +1,19 @@
 //! Looking: what a job looks at, one look with its tries, the account's quotas, and waiting for the next one.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
 use super::guard::Guard;
 use super::job::Environment;
+use crate::ledger::Ledger;
 use crate::planning;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claims;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::observed::{Inventory, Observed, Selection};
 use rgctl_model::overlay::HoldOut;
 use rgctl_model::ports::{Cloud, CloudError};
 use rgctl_model::quota::KnownQuota;
@@ -24,6 +26,8 @@ pub(super) const OBSERVE_TRIES_MAX: u32 = 8;
 /// The same for a provider that is not reached at the first look: nothing has been begun, a person waits, and the
 /// adapter has tried several times already.
 const FIRST_TRIES_MAX: u32 = 1;
+/// The field that costs a question about each object.
+const PARAMETERS: &str = "parameters";
 
 /// What is looked at, and where nobody looks. There is no look without this, so that no region that is held out is looked
 /// at, and nothing follows from what is not seen there.
@@ -139,7 +143,45 @@ pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
         regions: desired.regions.clone(),
         owner: Some(desired.blueprint.clone()),
         named: known.filter(is_named).cloned().collect(),
+        whole: BTreeSet::from([desired.blueprint.clone()]),
         ..Selection::default()
+    }
+}
+
+/// What is looked at where the record tells that all of it was as it should be: parameters cost a question each, and need not
+/// be asked for again before their turn. Else everything is looked at.
+pub fn selection_after<'a>(
+    selection: Cow<'a, Selection>,
+    desired: &Desired,
+    ledger: &Ledger,
+) -> Cow<'a, Selection> {
+    if !ledger.has_settled(&desired.fingerprint) {
+        return selection;
+    }
+    let mut selection = selection;
+    selection.to_mut().whole.remove(&desired.blueprint);
+    selection
+}
+
+/// Takes what was left unread for what it was when it was seen last: as it should be. It is left unread only where the record
+/// tells that ([`selection_after`]); whatever is read differs from it where it differs.
+pub fn presume(inventory: &mut Inventory, desired: &Desired) {
+    let is_ours = |address: &Address, seen: &Observed| {
+        seen.facts.is_unread
+            && desired.nodes.get(address).is_some_and(|node| node.attrs.kind() == seen.attrs.kind())
+    };
+    let unread: Vec<Address> = inventory
+        .seen
+        .iter()
+        .filter(|(address, seen)| is_ours(address, seen))
+        .map(|(address, _)| address.clone())
+        .collect();
+    for address in unread {
+        if let (Some(seen), Some(node)) = (inventory.seen.get_mut(&address), desired.nodes.get(&address)) {
+            // A kind without such a field is never left unread.
+            let _ = seen.attrs.set(PARAMETERS, node.attrs.get(PARAMETERS));
+            seen.facts.is_unread = false;
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::events::{closing, intent, opening, outcomes, revision};
 use super::guard::Guard;
 use super::job::{Begins, DriveError, Environment, Job, Watch};
 use super::look::{OBSERVE_TRIES_MAX, Sight, look, quotas, scope_of, wait_until};
-use super::resume::{begin, is_end, up_to_date};
+use super::resume::{begin, up_to_date};
 use super::retry::{Begin, next_run};
 use super::schedule::Call;
 use super::session::Kept;
@@ -56,14 +56,14 @@ pub async fn reconcile_once(
     session: &mut Session,
     watch: &mut dyn Watch,
 ) -> Result<Reconciled, DriveError> {
-    let mut kept = match session.0.take() {
-        Some(kept) => up_to_date(environment, job, kept).await?,
-        None => begin(environment, job, scope_of(environment.cloud, job.desired).await?).await?,
+    let (mut kept, is_new) = match session.0.take() {
+        Some(kept) => (up_to_date(environment, job, kept).await?, false),
+        None => (begin(environment, job, scope_of(environment.cloud, job.desired).await?).await?, true),
     };
     kept.prepare(job, environment.clock.now());
     kept.watched = session.1.take();
     let mut step = Step { environment, job, kept: &mut kept };
-    match step.go(watch).await {
+    match step.go(is_new, watch).await {
         Ok(reconciled) => {
             kept.is_over = reconciled.outcome.is_some();
             session.0 = Some(kept);
@@ -129,8 +129,10 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    async fn go(&mut self, watch: &mut dyn Watch) -> Result<Reconciled, DriveError> {
-        self.read_decisions().await?;
+    async fn go(&mut self, has_just_read: bool, watch: &mut dyn Watch) -> Result<Reconciled, DriveError> {
+        if !has_just_read {
+            self.read_decisions().await?;
+        }
         if self.kept.guard.is_none() && self.kept.is_open() {
             // Whoever goes on with an open run has work, and hears what its holder is asked. What was read anew counts.
             self.take_lease(watch).await?;
@@ -210,8 +212,10 @@ impl Step<'_> {
         for snapshot in snapshots.filter(|address| !self.kept.run.selection.named.contains(*address)) {
             selection.to_mut().named.insert(snapshot.clone());
         }
+        let selection = super::look::selection_after(selection, self.job.desired, &self.kept.ledger);
         let sight = Sight { selection: &selection, held_out: &self.kept.held_out };
         let mut inventory = look(environment, sight, OBSERVE_TRIES_MAX, guard, &mut told).await?;
+        super::look::presume(&mut inventory, self.job.desired);
         self.kept.run.unseen.note(&mut inventory, self.job.pace.unseen_max);
         if let Some(guard) = guard {
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
@@ -359,7 +363,7 @@ impl Step<'_> {
         let guard = Arc::new(guard);
         // From here on it is given back, whatever goes wrong.
         kept.guard = Some(Arc::clone(&guard));
-        if was_free && is_end(environment, kept).await? {
+        if was_free && kept.is_at_end(environment.store).await? {
             return Ok(Some(guard));
         }
         let begun = begin(environment, job, kept.scope.clone()).await?;

@@ -129,6 +129,10 @@ pub struct Ledger {
     pub choices: Choices,
     /// Digest of the desired state of the last run: choices are kept for as long as it is the same.
     pub desired: Option<Fingerprint>,
+    /// Digest of the desired state that was seen in full to be as it should be, where that is the last that the record tells:
+    /// no run was begun since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<Fingerprint>,
     /// The policies and the calendar that were obeyed last.
     pub ruled: Option<Ruled>,
     /// What the last runs could not do, if they could not.
@@ -205,6 +209,11 @@ impl Ledger {
         asked.for_each(perhaps_younger);
     }
 
+    /// Whether the last that the record tells is that all of this desired state was seen to be as it should be.
+    pub fn has_settled(&self, desired: &Fingerprint) -> bool {
+        self.settled.as_ref() == Some(desired)
+    }
+
     fn add(&mut self, entry: &Entry) {
         match &entry.what {
             // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
@@ -277,6 +286,7 @@ impl Ledger {
     }
 
     fn begin(&mut self, entry: &Entry) {
+        self.settled = None;
         match &entry.what {
             Event::Opened { desired, purpose, policy, rules, .. } => {
                 if rules.as_ref().is_none_or(|rules| !self.is_wanted(*purpose, policy, desired, rules)) {
@@ -350,8 +360,10 @@ impl Ledger {
             return;
         }
         // A take-over only sets tags.
-        if let Some((Purpose::Apply | Purpose::Destroy, policy)) = &self.doing {
+        if let Some((purpose @ (Purpose::Apply | Purpose::Destroy), policy)) = &self.doing {
             self.claims.finish(&policy.targets);
+            let is_all = *purpose == Purpose::Apply && policy.targets.is_empty();
+            self.settled = self.desired.clone().filter(|_| is_all);
         }
         self.begun.retain(|_, begun| begun.status != StepStatus::Failed);
     }

@@ -19,4 +19,5 @@ mod swarm_decisions;
 mod swarm_tags;
 mod swarm_tally;
 mod turns;
+mod unread;
 mod waits;
