@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What the operator costs on the real provider's protocol, row by row as a peer was measured: the table of docs/performance.md.
+#
+#   cargo build --release && benches/peer.sh target/release/rgctl FOLDER [--sizes 10,100,1000] [--rows create,quiet,…]
+#
+# It stands on the test bed (testbed/build.sh makes it) and on the emulator that .ci/wire.sh uses, behind a proxy that counts: all on
+# loopback, all ended with this. What was found is in FOLDER/found.jsonl. A thousand pairs take about an hour, most of it the
+# emulator's own time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rgctl=${1:?which program?} folder=${2:?where to?}
+shift 2
+eval "$(testbed/build.sh)"
+venv=${RGCTL_PEER_VENV:-${CARGO_TARGET_DIR:-target}/peer-venv}
+[[ -x $venv/bin/moto_server ]] || { python3 -m venv "$venv" && "$venv/bin/python" -m pip install --quiet 'moto[server]' boto3; }
+exec "$venv/bin/python" benches/peer/main.py "$rgctl" "$folder" "$@"
