@@ -97,6 +97,7 @@ enum Finished {
     Orders(Result<Vec<Order>, String>),
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
 struct Loop<'a> {
     agent: &'a Agent<'a>,
     queue: Queue<Key>,

@@ -142,7 +142,7 @@ mod tests {
                 "scale",
             ),
             (holds_out("kim@one"), holds_out("ann@two"), "by kim@one, because: under water", "region"),
-            (release.clone(), holds_out("ann@two"), "somebody released us-east-1 meanwhile", "region"),
+            (release, holds_out("ann@two"), "somebody released us-east-1 meanwhile", "region"),
         ];
         for (ours, theirs, told, list) in cases {
             let mut first = Desk::open(&input, &settings, &mut output).await.unwrap();

@@ -152,18 +152,9 @@ async fn work(
     let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
     let means = Means { adapters, observers, texts: Arc::clone(&texts), language, accounts, stop };
     let watches = watches(&args.namespaces, &args.own_namespace);
-    let events = Events::new(Herald::new(writing.clone(), rgctl_machine::owner()));
-    let (turns, desk) = (Turns::acting(means, None), Desk::new(writing));
-    let told = (events, Costs::new(Arc::clone(around.metrics)));
-    let organ = OperatorTurns::new(
-        turns,
-        Arc::clone(&cluster),
-        desk,
-        version.clone(),
-        args.observe_only,
-        told,
-        opener,
-    );
+    let told = tellers(&writing, around.metrics);
+    let (turns, desk, shared) = (Turns::acting(means, None), Desk::new(writing), Arc::clone(&cluster));
+    let organ = OperatorTurns::new(turns, shared, desk, version.clone(), args.observe_only, told, opener);
     let (send, news) = mpsc::channel(NEWS_MAX);
     let heard = watch_all(&watching, &watches);
     let (health, metrics) = (Arc::clone(around.health), Arc::clone(around.metrics));
@@ -198,6 +189,12 @@ async fn work(
     tracing::info!(target: "rgctl::operator", turns = ended.turns, "ended");
     output.data(&summary(&ended))?;
     Ok(())
+}
+
+/// What tells events and cost.
+fn tellers(client: &Client, metrics: &Arc<Metrics>) -> (Arc<Events>, Costs) {
+    let herald = Herald::new(client.clone(), rgctl_machine::owner());
+    (Events::new(herald), Costs::new(Arc::clone(metrics)))
 }
 
 /// Tells health and numbers.

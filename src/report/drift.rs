@@ -161,11 +161,8 @@ impl Past {
                 Event::Revised { desired, .. } => self.opened = Some(desired.clone()),
                 Event::Intended { .. } => self.before = None,
                 Event::Closed { outcome, summary, .. } => {
-                    self.last = Some(LastRun {
-                        at: entry.at,
-                        outcome: Some(*outcome),
-                        summary: summary.clone(),
-                    });
+                    self.last =
+                        Some(LastRun { at: entry.at, outcome: Some(*outcome), summary: summary.clone() });
                     self.settled = if *outcome == Outcome::Settled {
                         self.settled_at = Some(entry.at);
                         self.opened.clone().map(|desired| (entry.at, desired))
@@ -243,7 +240,8 @@ fn run_in_words(last: &LastRun) -> String {
 /// Drift for people.
 pub fn text(report: &DriftReport, style: Style) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}", style.paint(Tone::Strong, &format!("{}: {}", report.blueprint, since(report))));
+    let _ =
+        writeln!(out, "{}", style.paint(Tone::Strong, &format!("{}: {}", report.blueprint, since(report))));
     if report.clean {
         let _ = writeln!(out, "No differences.");
     }

@@ -446,7 +446,8 @@ fn drift_tells_when_the_world_last_settled_and_what_came_of_the_run_after_that()
         "game: last settled at 2027-01-15T08:02:00Z; since then a run began at 2027-01-15T08:09:00Z and has not ended"
     );
     let step = StepId("create us-east-1/aurora.instance/game-accounts-use1-3".into());
-    let worked = [begun, vec![entry(10, "run-2", intended(step)), entry(11, "run-2", closed(Outcome::Blocked))]];
+    let worked =
+        [begun, vec![entry(10, "run-2", intended(step)), entry(11, "run-2", closed(Outcome::Blocked))]];
     assert_eq!(
         told(&[settled.clone(), worked.concat()].concat()),
         "game: last settled at 2027-01-15T08:02:00Z; since then a run ended at 2027-01-15T08:11:00Z, blocked: 1 calls; 0 \

@@ -90,23 +90,23 @@ fn what_a_new_version_would_do_unasked_waits_and_is_done_for_one_blueprint_after
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
     let operator = Operator::start(&plane, "operator", &[]);
-    let plans: Vec<Value> = names
+    let made: Vec<Value> = names
         .iter()
         .map(|name| {
             wait_for(&plane, &namespace, name, "PlanPending", "True", "NewVersion");
             pending(&plane, &namespace, name)
         })
         .collect();
-    assert!(plans.iter().all(|plan| plan["spec"]["cause"] == "NewVersion"), "{plans:?}");
+    assert!(made.iter().all(|plan| plan["spec"]["cause"] == "NewVersion"), "{made:?}");
     let mark = plane.mark();
-    for plan in &plans {
+    for plan in &made {
         approve(&plane, &namespace, plan, &json!({}));
     }
     let phase = |plan: &Value| {
         let name = plan["metadata"]["name"].as_str().unwrap().to_owned();
         get(&plane, &namespace, "plan", &name).unwrap_or_default()["status"]["phase"].clone()
     };
-    wait_until("both were carried out", || plans.iter().all(|plan| phase(plan) == "Done"));
+    wait_until("both were carried out", || made.iter().all(|plan| phase(plan) == "Done"));
     for name in names {
         wait_ready(&plane, &namespace, name);
     }
@@ -159,14 +159,14 @@ fn what_is_carried_out_unasked_is_a_plan_too_that_takes_no_approval_and_the_last
     define(&plane);
     let namespace = plane.namespace("games");
     let operator = Operator::start(&plane, "operator", &[]);
-    let plans = || {
+    let listed = || {
         let done = plane.try_kubectl(&User::Admin, &["get", "plans", "-n", &namespace, "-o", "json"], "");
         let read: Value = serde_json::from_slice(&done.stdout).unwrap_or_default();
         read["items"].as_array().cloned().unwrap_or_default()
     };
     apply(&plane, &blueprint(&namespace, "arena", &json!({})).to_string());
     wait_ready(&plane, &namespace, "arena");
-    let one = plans();
+    let one = listed();
     assert_eq!(one.len(), 1, "{one:#?}");
     let (spec, told) = (&one[0]["spec"], &one[0]["status"]);
     assert_eq!((&spec["needsApproval"], &told["phase"]), (&json!(false), &json!("Done")), "{one:#?}");
@@ -177,7 +177,7 @@ fn what_is_carried_out_unasked_is_a_plan_too_that_takes_no_approval_and_the_last
     more["spec"]["stores"].as_array_mut().unwrap().push(super::store("queue"));
     apply(&plane, &more.to_string());
     wait_until("the plan of the second run has taken the place of the first", || {
-        let all = plans();
+        let all = listed();
         all.len() == 1 && all[0]["spec"]["digest"] != spec["digest"] && all[0]["status"]["phase"] == "Done"
     });
     wait_ready(&plane, &namespace, "arena");

@@ -112,6 +112,22 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
+    /// Stops it where it writes nothing: who is stopped within a transaction keeps the file locked, on a slow disk for sure.
+    fn stop_between_transactions(&self, state: &Path) {
+        let began = Instant::now();
+        loop {
+            self.signal("STOP");
+            let file = rusqlite::Connection::open(state.join("journal.sqlite")).unwrap();
+            file.busy_timeout(Duration::ZERO).unwrap();
+            if file.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "it writes all the time");
+            self.signal("CONT");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// How it ended, with what it wrote as data.
     fn ends(mut self) -> (i32, String) {
         let mut data = String::new();
@@ -248,7 +264,7 @@ fn told_of(address: &str, region: &str) -> Vec<String> {
 
 #[test]
 fn a_region_that_is_held_out_while_an_agent_runs_is_left_alone_all_else_settles_and_its_release_makes_it_whole()
-{
+ {
     const CELLS: &str = "{ cells: [{ name: east, primary: us-east-1, demandShare: 50% }, \
                          { name: west, primary: us-west-2, demandShare: 50% }] }";
     let in_cells = |class| blueprint("one", class).replace("{ primary: us-east-1 }", CELLS);
@@ -367,8 +383,8 @@ fn an_agent_that_was_stopped_while_another_took_its_lease_does_nothing_under_it_
     let place = place(&[("one", SMALL)]);
     let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "60"]);
     agent.says(&["\"one\"", "calls"]);
-    agent.signal("STOP");
     let state = place.path().join(".rgctl");
+    agent.stop_between_transactions(&state);
     let store = SqliteStore::open(&state).unwrap();
     let (_, home) = SimCloud::peek(&WorldFile::under(&state)).unwrap();
     let scope = Scope::new(home, BlueprintName::new("one").unwrap());

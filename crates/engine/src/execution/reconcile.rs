@@ -14,7 +14,7 @@ use super::events::{closing, intent, opening, outcomes, revision};
 use super::guard::Guard;
 use super::job::{Begins, DriveError, Environment, Job, Watch};
 use super::look::{OBSERVE_TRIES_MAX, Sight, look, quotas, scope_of, wait_until};
-use super::resume::{begin, up_to_date};
+use super::resume::{begin, is_end, up_to_date};
 use super::retry::{Begin, next_run};
 use super::schedule::Call;
 use super::session::Kept;
@@ -363,7 +363,7 @@ impl Step<'_> {
         let guard = Arc::new(guard);
         // From here on it is given back, whatever goes wrong.
         kept.guard = Some(Arc::clone(&guard));
-        if was_free && kept.is_at_end(environment.store).await? {
+        if was_free && is_end(environment.store, kept).await? {
             return Ok(Some(guard));
         }
         let begun = begin(environment, job, kept.scope.clone()).await?;

@@ -18,7 +18,6 @@ use rgctl_model::bill::StoreBill;
 use rgctl_model::journal::Purpose;
 use rgctl_model::observed::Selection;
 use rgctl_model::overlay::{Decisions, HoldOut};
-use rgctl_model::ports::{Store, StoreError};
 use rgctl_model::rules::Rules;
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId};
@@ -63,12 +62,6 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Whether the record ends where we believe.
-    pub(super) async fn is_at_end(&self, store: &dyn Store) -> Result<bool, StoreError> {
-        let (seq, hash) = store.head(&self.scope).await?;
-        Ok((seq, hash.as_str()) == (self.ledger.last_seq, self.ledger.last_hash.as_str()))
-    }
-
     /// Gets ready for the next turn: where no run is open, another one may begin now.
     pub fn prepare(&mut self, job: &Job<'_>, now: Moment) {
         if !self.is_open() {

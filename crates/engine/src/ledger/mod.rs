@@ -200,7 +200,8 @@ impl Ledger {
             } else if begun.since.is_before(own_from) {
                 begun.since.at = past(begun.since.at);
             }
-            if let Some(unknown) = begun.unknown.as_mut().filter(|unknown| unknown.since.is_before(own_from)) {
+            if let Some(unknown) = begun.unknown.as_mut().filter(|unknown| unknown.since.is_before(own_from))
+            {
                 unknown.since.at = past(unknown.since.at);
             }
         }

@@ -113,8 +113,8 @@ fn next_status(
         (Event::Settled { .. }, Some(StepStatus::Unclear | StepStatus::Accepted | StepStatus::Deferred)) => {
             Ok(None)
         }
-        (Event::UnknownState { .. }, Some(StepStatus::Unclear | StepStatus::Accepted)) => Ok(before),
-        (
+        (Event::UnknownState { .. }, Some(StepStatus::Unclear | StepStatus::Accepted))
+        | (
             Event::Opened { .. }
             | Event::Revised { .. }
             | Event::Closed { .. }
