@@ -348,6 +348,6 @@ fn what_a_file_may_say_and_a_custom_resource_may_not_is_told_on_request_with_how
     refused(
         &for_a_cluster,
         "game.yaml",
-        &["quote it: `\"8.0\"`", "write bounds as one word: `\"1..2\"`", "spec.stores[0].version"],
+        &["quote it: `\"8.0\"`", "write bounds as one word: `\"1..2\"`", "game.yaml:8:90"],
     );
 }

@@ -57,6 +57,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("sim kill-region", &["us-east-1"]),
     ("sim load", &["us-east-1/rds.subnet_group/a"]),
     ("sim reset", &[]),
+    ("outputs", &["-f", "game.yaml"]),
     ("sim status", &["us-east-1/rds.subnet_group/a", "available"]),
     ("sim tag", &["us-east-1/rds.subnet_group/a", "a=b"]),
     ("status", &["-f", "game.yaml"]),

@@ -12,6 +12,7 @@ use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, StreamExt, stream};
 
 use super::budget::Budget;
+use super::caller::Caller;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
 use super::errors::{NOT_EMULATED, is_no_op};
 use super::glance::glance;

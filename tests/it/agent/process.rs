@@ -281,7 +281,10 @@ fn a_region_that_is_held_out_while_an_agent_runs_is_left_alone_all_else_settles_
     let groups = || {
         let status = status_of(&place, "one");
         ["one-ranking-use1", "one-ranking-usw2"].map(|group| {
-            let line = status.lines().find(|line| line.contains(group)).unwrap_or_default();
+            let line = status
+                .lines()
+                .find(|line| line.contains("elasticache.group ") && line.contains(group))
+                .unwrap_or_default();
             line.contains(LARGE)
         })
     };

@@ -419,6 +419,7 @@ async fn looked(bucket: &Arc<Mutex<Bucket>>, world: &SimCloud) -> (Plan, Option<
         cloud: Arc::new(world.clone()),
         clock: Arc::new(world.clock()),
         sim: Some(world.clone()),
+        aws: None,
         wall: SystemClock,
         store: Box::new(process(bucket).0),
     };
