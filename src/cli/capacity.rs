@@ -4,6 +4,7 @@
 //!
 //! **Invariant:** an assumption stands in the formula that uses it, and a ranking without prices says so.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -14,7 +15,10 @@ use super::error::Failure;
 use super::names;
 use rgctl_blueprint::capacity::{Ceiling, Estimate};
 use rgctl_blueprint::families::size::{Count, Size};
+use rgctl_blueprint::places;
+use rgctl_blueprint::region::RegionBook;
 use rgctl_model::overlay::Axis;
+use rgctl_schema::names::RegionId;
 
 /// Name of the JSON format.
 pub const CAPACITY_FORMAT: &str = "rgctl.dev/capacity/v1";
@@ -50,12 +54,42 @@ impl CapacityArgs {
 
 /// The document for programs.
 pub fn document(args: &CapacityArgs, estimates: &[Estimate]) -> Value {
-    json!({ "format": CAPACITY_FORMAT, "estimates": args.select(estimates) })
+    let estimates: Vec<Value> = args.select(estimates).into_iter().map(in_units).collect();
+    json!({ "format": CAPACITY_FORMAT, "estimates": estimates })
+}
+
+/// An estimate for programs: numbers are in units as people name them, not in the steps that the service takes.
+fn in_units(estimate: &Estimate) -> Value {
+    let mut document = json!(estimate);
+    let steps = f64::from(estimate.steps_per_unit.max(1));
+    for size in ["/size/counts", "/secondary/counts"] {
+        let counts =
+            document.pointer_mut(size).and_then(|counts| counts.get_mut(&Axis::CapacityUnits.to_string()));
+        let Some(counts) = counts.and_then(Value::as_object_mut) else { continue };
+        for count in counts.values_mut() {
+            if let Some(number) = count.as_f64() {
+                *count = json!(number / steps);
+            }
+        }
+    }
+    document
 }
 
 /// Writes the tables for people.
-pub fn write_text(args: &CapacityArgs, estimates: &[Estimate], out: &mut dyn Write) -> io::Result<()> {
+pub fn write_text(
+    args: &CapacityArgs,
+    estimates: &[Estimate],
+    regions: &RegionBook,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let chosen = args.select(estimates);
+    let used: BTreeSet<&RegionId> = chosen.iter().map(|estimate| &estimate.region).collect();
+    for region in used.into_iter().filter_map(|region| regions.get(region)) {
+        let (code, title) = (&region.metadata.name, &region.spec.title);
+        let players = places::of_cities(region).map(|cities| format!(", near players in {cities}"));
+        writeln!(out, "{code} is {title}{}", players.unwrap_or_default())?;
+    }
+    writeln!(out)?;
     let several_cells = estimates.iter().any(|estimate| estimate.cell != estimates[0].cell);
     for (place, estimate) in chosen.iter().enumerate() {
         if place > 0 {
@@ -87,9 +121,9 @@ fn formulas(estimate: &Estimate) -> Table {
 }
 
 fn write_result(estimate: &Estimate, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "  size       {}", size_text(&estimate.size))?;
+    writeln!(out, "  size       {}", size_text(&estimate.size, estimate.steps_per_unit))?;
     if let Some(secondary) = &estimate.secondary {
-        writeln!(out, "  secondary  {}", size_text(secondary))?;
+        writeln!(out, "  secondary  {}", size_text(secondary, estimate.steps_per_unit))?;
     }
     writeln!(out, "  why        {}", estimate.why)?;
     writeln!(out, "  ranking    {}", estimate.ranking)?;
@@ -110,18 +144,26 @@ fn ceiling_text(ceiling: &Ceiling) -> String {
     }
 }
 
-/// Such as `db.r6g.2xlarge, 3 readers (1 to 8)`.
-fn size_text(size: &Size) -> String {
+/// Such as `db.r6g.2xlarge, 3 readers (1 to 8), io-optimized storage`.
+fn size_text(size: &Size, steps_per_unit: u32) -> String {
     let class = size.class.clone().unwrap_or_else(|| "serverless".to_owned());
-    let counts = size.counts.iter().map(|(axis, count)| count_text(*axis, *count));
-    std::iter::once(class).chain(counts).collect::<Vec<_>>().join(", ")
+    let counts = size.counts.iter().map(|(axis, count)| count_text(*axis, *count, steps_per_unit));
+    // Databases of one writer and many readers have a choice of how their storage is billed; the others have none.
+    let storage =
+        size.counts.contains_key(&Axis::Readers).then(|| format!("{} storage", size.storage.as_str()));
+    std::iter::once(class).chain(counts).chain(storage).collect::<Vec<_>>().join(", ")
 }
 
-fn count_text(axis: Axis, count: Count) -> String {
+fn count_text(axis: Axis, count: Count, steps_per_unit: u32) -> String {
+    let units = |number: u32| match (axis, steps_per_unit) {
+        (Axis::CapacityUnits, 2) if number % 2 == 1 => format!("{}.5", number / 2),
+        (Axis::CapacityUnits, 2) => (number / 2).to_string(),
+        _ => number.to_string(),
+    };
     if count.min == count.max {
-        format!("{} {axis}", count.now)
+        format!("{} {axis}", units(count.now))
     } else {
-        format!("{} {axis} ({} to {})", count.now, count.min, count.max)
+        format!("{} {axis} ({} to {})", units(count.now), units(count.min), units(count.max))
     }
 }
 

@@ -7,17 +7,18 @@ use clap::Args;
 
 use super::error::Failure;
 use super::exit::Exit;
-use rgctl_blueprint::document::KINDS;
+use rgctl_blueprint::document::{KINDS, ParsedDocuments};
+use rgctl_blueprint::places;
 use rgctl_blueprint::schema;
 use rgctl_schema::codes::{self, Code};
 use rgctl_schema::diagnostic::did_you_mean;
 use rgctl_schema::shape::{Row, Shape, Table};
 
-/// Explain a kind of document, one of its fields, or a diagnostic code.
+/// Explain a kind of document, one of its fields, a diagnostic code, or a place: a region or a city.
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArgs {
-    /// `Blueprint`, `blueprint.spec.stores.readers`, `region.spec`, `RG0102`.
-    #[arg(value_name = "KIND[.FIELD...]|CODE")]
+    /// `Blueprint`, `blueprint.spec.stores.readers`, `region.spec`, `RG0102`, `shanghai`.
+    #[arg(value_name = "KIND[.FIELD...]|CODE|PLACE")]
     pub what: String,
 }
 
@@ -75,6 +76,14 @@ pub fn explain(what: &str) -> Result<String, ExplainError> {
     let mut steps = what.split('.').filter(|step| !step.is_empty());
     let kind = steps.next().unwrap_or_default();
     let Some(shape) = schema::shape(kind) else {
+        let shipped = ParsedDocuments::with_built_in_regions(&[]).regions;
+        if let Some(page) = places::page(&shipped, what) {
+            let lines: Vec<String> = page
+                .lines()
+                .map(|line| if line.len() > 100 { wrapped(line, "") } else { line.to_owned() })
+                .collect();
+            return Ok(format!("{}\n", lines.join("\n")));
+        }
         let hint = did_you_mean(kind, KINDS).map_or_else(
             || format!("the kinds are: {}", KINDS.join(", ")),
             |near| format!("did you mean `{near}`?"),

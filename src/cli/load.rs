@@ -11,10 +11,11 @@ use super::settings::Settings;
 use super::validate;
 use crate::report::diagnostics;
 use crate::report::overlays::{self, DecisionRow};
-use rgctl_blueprint::capacity::Estimate;
+use rgctl_blueprint::capacity::{self, Estimate};
 use rgctl_blueprint::desired::{self, Built};
 use rgctl_blueprint::document::{ParsedBlueprint as Document, ParsedDocuments};
 use rgctl_blueprint::families::size;
+use rgctl_blueprint::region::RegionBook;
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
@@ -135,6 +136,17 @@ impl Checked {
     /// The blueprint.
     pub fn blueprint(&self) -> Result<&Blueprint, Failure> {
         Ok(&self.only()?.blueprint)
+    }
+
+    /// The regions that are described.
+    pub const fn regions(&self) -> &RegionBook {
+        &self.reading.regions
+    }
+
+    /// How big each store has to be, also where nothing is big enough.
+    pub fn estimates(&self, now: Moment) -> Result<Vec<Estimate>, Failure> {
+        let blueprint = &self.only()?.blueprint;
+        Ok(capacity::estimate(blueprint, &self.reading.regions, &self.catalog, now))
     }
 
     /// What the catalogue knows.

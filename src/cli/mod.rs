@@ -344,18 +344,17 @@ fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> 
 }
 
 fn capacity_command(args: &CapacityCommand, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
-    let loaded = load::check(&args.input, settings, output)?.build(
-        &Decisions::default(),
-        adapters::now(settings),
-        output,
-    )?;
-    args.shown.check(&loaded.estimates)?;
+    let checked = load::check(&args.input, settings, output)?;
+    let estimates = checked.estimates(adapters::now(settings))?;
+    args.shown.check(&estimates)?;
     match settings.output {
-        OutputForm::Text => Ok(capacity::write_text(&args.shown, &loaded.estimates, output.data_stream())?),
+        OutputForm::Text => {
+            Ok(capacity::write_text(&args.shown, &estimates, checked.regions(), output.data_stream())?)
+        }
         OutputForm::Markdown | OutputForm::Html => {
             Err(Failure::new(Exit::BadInput, "capacity is written as `text`, `json` or `yaml`"))
         }
-        form => Ok(output.document(&capacity::document(&args.shown, &loaded.estimates), form)?),
+        form => Ok(output.document(&capacity::document(&args.shown, &estimates), form)?),
     }
 }
 

@@ -212,6 +212,39 @@ fn a_field_is_explained_from_the_tables() {
 }
 
 #[test]
+fn who_writes_a_place_of_mainland_china_hears_what_holds_there() {
+    for place in ["guangzhou", "shanghai", "Beijing", "cn-south-1", "cn-east-1", "china"] {
+        let text = format!(
+            "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: g }}\nspec:\n  regions: {{ primary: {place} }}\n  \
+             stores: [{{ name: db, engine: valkey }}]\n"
+        );
+        let sources = [Source::new("g.yaml", text)];
+        let shown = shown(&check(&sources), &sources);
+        if place.chars().all(|letter| letter.is_lowercase() || letter == '-' || letter.is_ascii_digit()) {
+            assert!(shown.contains("RG0301") || shown.contains("no region"), "{place}: {shown}");
+        }
+        for part in [
+            "`cn-north-1` (Beijing, operated by",
+            "`cn-northwest-1` (Ningxia, operated by",
+            "account",
+            "Hong Kong",
+        ] {
+            assert!(shown.contains(part), "{place}: {part} is not said: {shown}");
+        }
+    }
+    for place in ["shanghai", "cn-north-1", "Guangzhou", "china"] {
+        let page = explain::explain(place).unwrap();
+        assert!(
+            page.contains("operated by") && page.contains("ICP") && page.contains("not measured"),
+            "{page}"
+        );
+    }
+    let tokyo = explain::explain("tokyo").unwrap();
+    assert!(tokyo.starts_with("ap-northeast-1 (Tokyo)") && !tokyo.contains("China"), "{tokyo}");
+    assert!(explain::explain("atlantis").is_err());
+}
+
+#[test]
 fn a_rendered_template_is_a_valid_blueprint() {
     let file = root().join("templates/small-game.yaml");
     let values = ["--set", "game=tile-rush", "--set", "region=eu-west-1", "--set", "players=5k"];

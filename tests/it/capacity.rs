@@ -6,7 +6,7 @@ use rgctl::cli::capacity::{CapacityArgs, document, write_text};
 use rgctl_blueprint::capacity::{self, Estimate, survivors};
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::spec::Blueprint;
-use rgctl_model::overlay::Axis;
+use rgctl_model::overlay::{Axis, Decisions};
 use rgctl_schema::quantity::Count;
 
 use rgctl_testkit::fixtures::NOW;
@@ -102,13 +102,131 @@ fn growth_reaches_ceilings_in_a_month_that_comes_sooner_the_faster_it_is() {
     assert_eq!(month("0%"), None);
 }
 
+/// A small game with one database, whose section is given.
+fn one_store(demand: &str, section: &str) -> String {
+    format!(
+        "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: g }}\nspec:\n  demand: {demand}\n  \
+         objectives: {{ rto: 8h, rpo: 24h }}\n  regions: {{ primary: us-east-1 }}\n  stores:\n    - {{ name: db, {section} }}\n"
+    )
+}
+
+const SMALL: &str =
+    "{ players: { peakConcurrent: 2k }, requestsPerPlayerPerMinute: 12, hotData: { size: 100GiB } }";
+const ENORMOUS: &str =
+    "{ players: { peakConcurrent: 999999999G }, requestsPerPlayerPerMinute: 60, hotData: { size: 1TiB } }";
+
+/// What building the desired state finds, as code and path.
+fn refused(demand: &str, section: &str) -> Vec<(String, String)> {
+    let (blueprint, reading) = rgctl_testkit::shipped::read(&one_store(demand, section));
+    let built =
+        rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW);
+    let findings = built.err().unwrap_or_default();
+    findings.into_iter().map(|finding| (finding.code.to_string(), finding.path)).collect()
+}
+
+#[test]
+fn demand_that_nothing_carries_is_refused_in_every_family_and_a_stated_size_is_trusted() {
+    let refusal = vec![("RG0412".to_owned(), "spec.stores[0].demand".to_owned())];
+    let enormous = "{ players: { peakConcurrent: 2k }, hotData: { size: 900000TiB } }";
+    for (demand, section, stated) in [
+        (ENORMOUS, "engine: aurora-postgresql", "class: db.r7g.large"),
+        (ENORMOUS, "engine: aurora-mysql", "readers: 1..2"),
+        (ENORMOUS, "engine: documentdb", "class: db.r6g.large"),
+        (ENORMOUS, "engine: valkey", "shards: 2"),
+        (enormous, "engine: redshift, demand: { dataSize: 900000TiB }", "nodes: 2..4"),
+    ] {
+        assert_eq!(refused(demand, section), refusal, "{section}");
+        assert_eq!(refused(SMALL, section.split(", demand").next().unwrap()), [], "{section}");
+        let stated = format!("{section}, {stated}");
+        assert_eq!(refused(demand, &stated), [], "{stated}");
+    }
+    // A volume has an end, whatever is stated.
+    for (version, size, fits) in [
+        ("\"17.4\"", "120TiB", true),
+        ("\"17.4\"", "200TiB", false),
+        ("\"17.5\"", "200TiB", true),
+        ("\"16.9\"", "200TiB", true),
+        ("\"16.8\"", "200TiB", false),
+        ("\"17.5\"", "300TiB", false),
+    ] {
+        let section = format!(
+            "engine: aurora-postgresql, version: {version}, class: db.r7g.large, demand: {{ dataSize: {size}, workingSet: 1GiB }}"
+        );
+        let expected = if fits { Vec::new() } else { refusal.clone() };
+        assert_eq!(refused(SMALL, &section), expected, "{section}");
+    }
+}
+
+#[test]
+fn a_rate_that_was_measured_takes_the_place_of_the_one_that_is_assumed() {
+    let processors = |section: &str| {
+        let (blueprint, reading) = rgctl_testkit::shipped::read(&one_store(SMALL, section));
+        let found = estimates(&blueprint, &reading);
+        let row = found[0].rows.iter().find(|row| row.quantity == "processors in all").unwrap();
+        (row.value, row.formula.clone())
+    };
+    for engine in ["aurora-mysql", "aurora-postgresql", "documentdb"] {
+        let (assumed, formula) = processors(&format!("engine: {engine}"));
+        assert!(formula.ends_with("(assumed)"), "{formula}");
+        let rates = "assumptions: { readsPerVcpu: 100k, writesPerVcpu: 100k }";
+        let (measured, formula) = processors(&format!("engine: {engine}, {rates}"));
+        assert!(formula.ends_with("100000 per processor (measured)"), "{formula}");
+        assert!(measured < assumed / 50.0, "{measured} {assumed}");
+    }
+}
+
+#[test]
+fn a_rate_that_a_family_is_not_sized_by_is_an_error_and_so_is_one_of_zero() {
+    let found = |section: &str| {
+        let source = rgctl_schema::diagnostic::Source::new("g.yaml", one_store(SMALL, section));
+        let mut reading = ParsedDocuments::with_built_in_regions(&[source]);
+        reading.check(&catalog(), NOW);
+        reading.diagnostics.has_errors()
+    };
+    for (section, is_wrong) in [
+        ("engine: aurora-mysql, assumptions: { readsPerVcpu: 900 }", false),
+        ("engine: aurora-mysql, assumptions: { readsPerVcpu: 0 }", true),
+        ("engine: aurora-mysql, assumptions: { commandsPerVcpu: 900 }", true),
+        ("engine: documentdb, assumptions: { dataPerVcpu: 1GiB }", true),
+        ("engine: valkey, assumptions: { commandsPerVcpu: 30k }", false),
+        ("engine: valkey, assumptions: { writesPerVcpu: 30k }", true),
+        ("engine: redshift, assumptions: { dataPerVcpu: 1TiB }", false),
+        ("engine: redshift, assumptions: { readsPerVcpu: 10 }", true),
+    ] {
+        assert_eq!(found(section), is_wrong, "{section}");
+    }
+}
+
+#[test]
+fn capacity_units_are_printed_as_people_name_them_and_a_region_by_its_players() {
+    let section = "engine: aurora-postgresql, serverless: { minAcu: 0.5, maxAcu: 8 }";
+    let (blueprint, reading) = rgctl_testkit::shipped::read(&one_store(SMALL, section));
+    let found = estimates(&blueprint, &reading);
+    let mut text = Vec::new();
+    write_text(&CapacityArgs::default(), &found, &reading.regions, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("8 capacity-units (0.5 to 8), standard storage"), "{text}");
+    assert!(text.starts_with("us-east-1 is Virginia, near players in New York"), "{text}");
+    let document = document(&CapacityArgs::default(), &found);
+    let count = &document["estimates"][0]["size"]["counts"]["capacity-units"];
+    assert_eq!(count, &serde_json::json!({ "min": 0.5, "now": 8.0, "max": 8.0 }));
+}
+
+#[test]
+fn a_warehouse_has_no_size_in_a_region_that_holds_copies_of_its_snapshots() {
+    let (blueprint, reading) = shipped("rocket-arena");
+    let found = estimates(&blueprint, &reading);
+    assert_eq!(of(&found, "history").secondary, None);
+    assert!(of(&found, "accounts").secondary.is_some());
+}
+
 #[test]
 fn the_view_of_a_small_game() {
     let (blueprint, reading) = shipped("light-game");
     let found = estimates(&blueprint, &reading);
     let args = CapacityArgs::default();
     let mut text = Vec::new();
-    write_text(&args, &found, &mut text).unwrap();
+    write_text(&args, &found, &reading.regions, &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
     insta::assert_snapshot!(trimmed.join("\n"));
@@ -120,7 +238,8 @@ fn the_view_of_a_small_game() {
 fn the_view_of_a_large_game() {
     let (blueprint, reading) = shipped("rocket-arena");
     let mut text = Vec::new();
-    write_text(&CapacityArgs::default(), &estimates(&blueprint, &reading), &mut text).unwrap();
+    write_text(&CapacityArgs::default(), &estimates(&blueprint, &reading), &reading.regions, &mut text)
+        .unwrap();
     let text = String::from_utf8(text).unwrap();
     let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
     insta::assert_snapshot!(trimmed.join("\n"));

@@ -13,6 +13,7 @@ pub mod desired;
 pub mod document;
 pub mod families;
 pub mod lint;
+pub mod places;
 pub mod region;
 pub mod schema;
 pub mod spec;

@@ -45,6 +45,8 @@ section! {
         partition: Partition;
         /// Currency in which it is billed; what the catalogue knows otherwise is refused.
         currency: Currency;
+        /// Who operates it, where that is not AWS itself.
+        operator: Option<String> => "Sinnet";
         /// Account that its objects are in; by default the one that the credentials of the environment are of.
         account: Option<AccountName> => "china";
         /// Availability zones.
@@ -53,7 +55,8 @@ section! {
         network: NetworkRefs;
         /// Features that are missing or not proven there, beside what the catalogue knows.
         lacks: Vec<Lack>;
-        /// Cities whose players are served best from there; who writes one in place of the code hears the code.
+        /// Cities whose players are served best from there: `capacity` and `explain` name them, and who writes one in place
+        /// of the code hears the code.
         cities: Vec<String> => "[Beijing, Tianjin]";
     }
     /// A feature that is missing.

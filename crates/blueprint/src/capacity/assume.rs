@@ -13,16 +13,13 @@ pub const RELATIONAL_WRITES_PER_VCPU: f64 = 320.0;
 pub const DOCUMENT_READS_PER_VCPU: f64 = 1_000.0;
 /// Small writes a second that one processor of a document database carries.
 pub const DOCUMENT_WRITES_PER_VCPU: f64 = 350.0;
-/// Part of a database machine's memory that holds pages. Source: the default of both Aurora engines, about 75 %.
-pub const PAGE_CACHE_SHARE: f64 = 0.75;
+/// Part of an Aurora machine's memory that holds pages. Source: the default of both engines, about 75 %.
+pub const RELATIONAL_PAGE_CACHE: f64 = 0.75;
+/// Part of a DocumentDB machine's memory that holds pages. Source: developer guide, best practices: the service keeps one
+/// third for itself.
+pub const DOCUMENT_PAGE_CACHE: f64 = 2.0 / 3.0;
 /// Part of a store's data that requests touch again and again.
 pub const WORKING_SET_SHARE: f64 = 0.05;
-/// Connections for each GiB of memory. Source: `max_connections` of Aurora MySQL, 1,000 at 16 GiB.
-pub const RELATIONAL_CONNECTIONS_PER_GIB: f64 = 62.5;
-/// Connections for each GiB of memory. Source: `max_connections` of Aurora PostgreSQL, memory ÷ 9,531,392 bytes.
-pub const POSTGRES_CONNECTIONS_PER_GIB: f64 = 112.0;
-/// Connections for each GiB of memory of a document database, 1,700 at 16 GiB.
-pub const DOCUMENT_CONNECTIONS_PER_GIB: f64 = 106.0;
 /// Connections of one cache node. Source: ElastiCache guide, `maxclients`.
 pub const CACHE_CONNECTIONS_PER_NODE: f64 = 65_000.0;
 /// Commands a second of one processor of a cache node.

@@ -82,14 +82,18 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         ),
         (None, None) => "the most that the bounds allow".to_owned(),
     };
+    let is_stated = store.class.is_some() || store.shards.is_some();
+    let uncarried =
+        (best.is_none() && !is_stated && class.is_some()).then(|| warnings.last().cloned()).flatten();
     Answer {
         rows,
-        secondary: secondary(ask, &size),
+        secondary: Some(secondary(ask, &size)),
         ceilings: ceilings(ask, class.as_deref(), shards, service_max, copies.now),
         size,
         why,
         ranking,
         fits: best.is_some(),
+        uncarried,
         warnings,
         io_per_month: 0.0,
     }
@@ -122,11 +126,12 @@ fn serverless(bounds: &CacheServerless, ask: &CapacityInput<'_>) -> Answer {
     warnings.extend(too_small.then(|| "the data is more than `maxData`".to_owned()));
     Answer {
         rows: vec![row],
-        secondary: size.clone(),
+        secondary: Some(size.clone()),
         size,
         why: "serverless as stated".to_owned(),
         ranking: "none: capacity follows the load".to_owned(),
         fits: !too_small,
+        uncarried: None,
         ceilings: Vec::new(),
         warnings,
         io_per_month: 0.0,
@@ -158,7 +163,7 @@ fn usable_gib(class: &InstanceClass, load: &Load) -> f64 {
 /// Commands a second that a node carries with headroom.
 fn usable_ops(class: &InstanceClass, load: &Load) -> f64 {
     let vcpu = class.vcpu.unwrap_or(0).min(assume::CACHE_VCPU_USED);
-    f64::from(vcpu) * assume::CACHE_OPS_PER_VCPU * (1.0 - load.headroom)
+    f64::from(vcpu) * load.rates.commands.value * (1.0 - load.headroom)
 }
 
 fn fits(class: &InstanceClass, shards: u32, load: &Load) -> bool {
@@ -202,8 +207,8 @@ fn rows(best: Option<&Candidate<'_>>, load: &Load, replicas: u32) -> Vec<Formula
     let memory = best.class.memory_gib.unwrap_or(0.0);
     let formula = format!("{shards} shards × {memory} GiB × (1 − 25 % reserve) × (1 − headroom)");
     let commands = format!(
-        "{shards} shards × {} per processor (assumed), at most {} processors × (1 − headroom)",
-        assume::CACHE_OPS_PER_VCPU,
+        "{shards} shards × {}, at most {} processors × (1 − headroom)",
+        load.rates.commands,
         assume::CACHE_VCPU_USED
     );
     vec![

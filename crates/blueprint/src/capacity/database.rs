@@ -3,7 +3,8 @@
 //! A class and a number of members fit when
 //! - the writer alone carries all writes: `writes ÷ writes per processor <= processors × (1 − headroom)`;
 //! - all members carry reads and writes with headroom, and those that remain after a zone is lost carry them without;
-//! - pages of the working set fit in 75 % of a member's memory, connections in the members that remain;
+//! - pages of the working set fit in the part of a member's memory that its engine gives them, connections in the members
+//!   that remain;
 //! - the network of the members that remain carries the requests.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 
 use super::choose::{self, Candidate};
+use super::connections::ConnectionLimit;
 use super::load::first_month;
 use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
 use crate::families::aurora::AuroraStore;
@@ -25,9 +27,9 @@ use rgctl_schema::quantity::Between;
 
 /// What differs between the families, as the estimate sees it.
 struct Shape {
-    reads_per_vcpu: f64,
-    writes_per_vcpu: f64,
-    connections_per_gib: f64,
+    connections: ConnectionLimit,
+    /// Part of the memory that holds pages.
+    page_cache: f64,
     readers: Option<Between>,
     secondary_readers: Option<Between>,
     class: Option<String>,
@@ -39,27 +41,34 @@ struct Shape {
 
 pub(super) fn aurora(store: &AuroraStore, ask: &CapacityInput<'_>) -> Answer {
     let shape = Shape {
-        reads_per_vcpu: assume::RELATIONAL_READS_PER_VCPU,
-        writes_per_vcpu: assume::RELATIONAL_WRITES_PER_VCPU,
-        connections_per_gib: match store.engine {
-            AuroraEngine::Mysql => assume::RELATIONAL_CONNECTIONS_PER_GIB,
-            AuroraEngine::Postgresql => assume::POSTGRES_CONNECTIONS_PER_GIB,
+        connections: match (store.engine, &store.serverless) {
+            (AuroraEngine::Mysql, _) => ConnectionLimit::AuroraMysql,
+            (AuroraEngine::Postgresql, Some(units)) if units.min_acu.0 <= HALF_A_UNIT => {
+                ConnectionLimit::AuroraPostgresqlThatRests
+            }
+            (AuroraEngine::Postgresql, _) => ConnectionLimit::AuroraPostgresql,
         },
+        page_cache: assume::RELATIONAL_PAGE_CACHE,
         readers: store.readers,
         secondary_readers: store.secondary_readers,
         class: store.class.clone(),
         serverless: store.serverless.as_ref().map(|s| Between { min: s.min_acu.0, max: s.max_acu.0 }),
         storage: store.storage,
-        volume_tib: choose::limit(ask, "volume-max-other-engines"),
+        volume_tib: choose::limit(ask, aurora_volume(store.engine, choose::version(ask).as_deref())),
     };
     estimate(&shape, ask)
 }
 
 pub(super) fn documentdb(store: &DocumentStore, ask: &CapacityInput<'_>) -> Answer {
     let shape = Shape {
-        reads_per_vcpu: assume::DOCUMENT_READS_PER_VCPU,
-        writes_per_vcpu: assume::DOCUMENT_WRITES_PER_VCPU,
-        connections_per_gib: assume::DOCUMENT_CONNECTIONS_PER_GIB,
+        connections: match &store.serverless {
+            None => ConnectionLimit::DocumentDb,
+            Some(units) if units.min_dcu.0 <= 2 * HALF_A_UNIT => {
+                ConnectionLimit::DocumentDbServerlessThatRests
+            }
+            Some(_) => ConnectionLimit::DocumentDbServerless,
+        },
+        page_cache: assume::DOCUMENT_PAGE_CACHE,
         readers: store.readers,
         secondary_readers: store.secondary_readers,
         class: store.class.clone(),
@@ -70,17 +79,32 @@ pub(super) fn documentdb(store: &DocumentStore, ask: &CapacityInput<'_>) -> Answ
     estimate(&shape, ask)
 }
 
+/// Half a capacity unit, in the steps of bounds.
+const HALF_A_UNIT: u32 = 1;
+
+/// The catalogue's name of the largest volume of a version. Source: Aurora guide, "Size limits in Amazon Aurora": PostgreSQL
+/// 15.13, 16.9, 17.5 and higher, MySQL 3.10 and higher. A version that is not known is taken for an older one.
+fn aurora_volume(engine: AuroraEngine, version: Option<&str>) -> &'static str {
+    let numbers = |text: &str| -> Vec<u32> { text.split('.').map_while(|part| part.parse().ok()).collect() };
+    let is_recent = version.is_some_and(|version| match engine {
+        AuroraEngine::Mysql => version
+            .split_once("mysql_aurora.")
+            .is_some_and(|(_, own)| numbers(own).as_slice() >= [3, 10].as_slice()),
+        AuroraEngine::Postgresql => match numbers(version).as_slice() {
+            [15, minor, ..] => *minor >= 13,
+            [16, minor, ..] => *minor >= 9,
+            [17, minor, ..] => *minor >= 5,
+            [major, ..] => *major > 17,
+            [] => false,
+        },
+    });
+    if is_recent { "volume-max-recent-engines" } else { "volume-max-other-engines" }
+}
+
 impl Shape {
-    fn write_vcpu(&self, load: &Load) -> f64 {
-        load.writes / self.writes_per_vcpu
-    }
-    fn all_vcpu(&self, load: &Load) -> f64 {
-        self.write_vcpu(load) + load.reads / self.reads_per_vcpu
-    }
     /// Whether one machine of this size can be the writer and hold the working set.
     fn writer_fits(&self, vcpu: f64, memory: f64, load: &Load) -> bool {
-        self.write_vcpu(load) <= vcpu * (1.0 - load.headroom)
-            && load.working_set_gib <= memory * assume::PAGE_CACHE_SHARE
+        write_vcpu(load) <= vcpu * (1.0 - load.headroom) && load.working_set_gib <= memory * self.page_cache
     }
     fn members_fit(
         &self,
@@ -92,10 +116,11 @@ impl Shape {
         load: &Load,
     ) -> bool {
         let left = f64::from(survivors(members, zones));
-        let need = self.all_vcpu(load);
+        let need = all_vcpu(load);
         let carries = need <= f64::from(members) * vcpu * (1.0 - load.headroom)
             && need <= left * vcpu * assume::USE_IN_ZONE_LOSS;
-        let connects = load.connections <= left * memory * self.connections_per_gib;
+        let connects = load.connections <= left * self.connections.open(memory)
+            && load.active_connections <= left * self.connections.active(memory);
         let moves = gbps.is_none_or(|gbps| load.gbps() <= left * gbps);
         carries && connects && moves
     }
@@ -104,6 +129,16 @@ impl Shape {
         self.members_fit(f64::from(vcpu), memory, class.network_gbps_baseline, members, zones, load)
             && self.writer_fits(f64::from(vcpu), memory, load)
     }
+}
+
+/// Processors that the writer needs for the writes.
+fn write_vcpu(load: &Load) -> f64 {
+    load.writes / load.rates.writes.value
+}
+
+/// Processors that all members need together.
+fn all_vcpu(load: &Load) -> f64 {
+    write_vcpu(load) + load.reads / load.rates.reads.value
 }
 
 /// Members that remain when the zone with the most of them is lost. A single member is taken to be replaced.
@@ -129,14 +164,14 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     let mut rows = vec![
         FormulaRow::new(
             "processors for writes",
-            format!("writes/s ÷ {} per processor (assumed)", shape.writes_per_vcpu),
-            shape.write_vcpu(load),
+            format!("writes/s ÷ {}", load.rates.writes),
+            write_vcpu(load),
             "vCPU",
         ),
         FormulaRow::new(
             "processors in all",
-            format!("the same + reads/s ÷ {} per processor (assumed)", shape.reads_per_vcpu),
-            shape.all_vcpu(load),
+            format!("the same + reads/s ÷ {}", load.rates.reads),
+            all_vcpu(load),
             "vCPU",
         ),
     ];
@@ -155,17 +190,32 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     }
     let size = Size { class: picked.class.clone(), version: choose::version(ask), storage, counts };
     let secondary = secondary(shape, ask, &size);
+    let uncarried = uncarried(shape, &picked, load, &warnings);
     Answer {
         rows,
-        secondary,
+        secondary: Some(secondary),
         size,
         why: picked.why,
         ranking: picked.ranking,
         fits: picked.fits,
+        uncarried,
         ceilings: ceilings(shape, ask, picked.class.as_deref(), within, most),
         warnings,
         io_per_month: io_per_month(load),
     }
+}
+
+/// Why no size of this family carries the load, unless the section states its own.
+fn uncarried(shape: &Shape, picked: &Picked, load: &Load, warnings: &[String]) -> Option<String> {
+    if let Some(tib) = shape.volume_tib.filter(|tib| load.data_gib > tib * 1024.0) {
+        return Some(format!(
+            "{:.0} TiB of data, and a volume holds at most {tib} TiB",
+            load.data_gib / 1024.0
+        ));
+    }
+    let is_stated = shape.class.is_some() || shape.readers.is_some() || shape.serverless.is_some();
+    // Where no class has a known size, nothing can be said.
+    if picked.fits || is_stated || picked.class.is_none() { None } else { warnings.last().cloned() }
 }
 
 /// What was picked.
@@ -261,12 +311,13 @@ fn serverless(
         shape.members_fit(vcpu, memory, None, members, ask.zones, ask.load)
             && shape.writer_fits(vcpu, memory, ask.load)
     });
-    let need = shape.all_vcpu(ask.load) / assume::VCPU_PER_CAPACITY_UNIT / (1.0 - ask.load.headroom);
+    let need = all_vcpu(ask.load) / assume::VCPU_PER_CAPACITY_UNIT / (1.0 - ask.load.headroom);
     let formula = format!("processors ÷ {} ÷ (1 − headroom)", assume::VCPU_PER_CAPACITY_UNIT);
     rows.push(FormulaRow::new("capacity units at the peak, all members", formula, need, "units"));
     // The service advises a minimum that keeps the working set in memory.
-    let warm = ask.load.working_set_gib / assume::PAGE_CACHE_SHARE / GIB_PER_UNIT;
-    rows.push(FormulaRow::new("units that hold the working set", "GiB ÷ 0.75 ÷ 2", warm, "units"));
+    let warm = ask.load.working_set_gib / shape.page_cache / GIB_PER_UNIT;
+    let formula = format!("GiB ÷ {:.2} ÷ {GIB_PER_UNIT}", shape.page_cache);
+    rows.push(FormulaRow::new("units that hold the working set", formula, warm, "units"));
     if warm > f64::from(units.min) / 2.0 {
         warnings.push(format!(
             "at the least capacity of {} units the working set does not fit in memory: the first requests after a quiet time are slow",
@@ -409,9 +460,14 @@ fn ceilings(
         let (vcpu, memory) = (f64::from(largest.vcpu.unwrap_or(0)), largest.memory_gib.unwrap_or(0.0));
         let limit = format!("{}, the largest class: the writer cannot grow further", largest.class);
         watch("writes or working set of the writer", limit, &|load| shape.writer_fits(vcpu, memory, load));
-        let connections = memory * shape.connections_per_gib * f64::from(most + 1);
+        let connections = shape.connections.open(memory) * f64::from(most + 1);
         let limit = format!("{connections:.0} connections on {} members of {}", most + 1, largest.class);
         watch("connections", limit, &|load| load.connections <= connections);
+        let active = shape.connections.active(memory) * f64::from(most + 1);
+        if active < connections {
+            let limit = format!("{active:.0} at the same time on {} members of {}", most + 1, largest.class);
+            watch("connections that work", limit, &|load| load.active_connections <= active);
+        }
     }
     if let Some(tib) = shape.volume_tib {
         watch("storage", format!("{tib} TiB, the largest volume"), &|load| load.data_gib <= tib * 1024.0);

@@ -4,10 +4,11 @@
 //! written-through writes are on top of what its origin carries itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::crowd::{self, Crowd};
 use super::{FormulaRow, assume};
-use crate::families::common::{CachePattern, StoreDemand};
+use crate::families::common::{Assumptions, CachePattern, StoreDemand};
 use crate::families::elasticache::Cache;
 use crate::families::{Family, Store};
 use crate::spec::{Blueprint, Cell};
@@ -29,6 +30,8 @@ pub struct Load {
     pub writes: f64,
     /// Open connections.
     pub connections: f64,
+    /// Connections that work at the same time.
+    pub active_connections: f64,
     /// Stored data in GiB.
     pub data_gib: f64,
     /// Data that must be in memory, in GiB.
@@ -49,8 +52,66 @@ pub struct Load {
     pub availability: f64,
     /// Minutes that a recovery may take.
     pub rto_minutes: u64,
+    /// What one processor carries.
+    pub rates: Rates,
     /// How the numbers were found.
     pub rows: Vec<FormulaRow>,
+}
+
+/// What one processor of the store's machines carries, measured or assumed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Point reads a second of a database.
+    pub reads: Rate,
+    /// Small writes a second of a database.
+    pub writes: Rate,
+    /// Commands a second of a cache.
+    pub commands: Rate,
+    /// GiB that a warehouse scans in acceptable time.
+    pub data_gib: Rate,
+}
+
+/// A rate, and whether somebody measured it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// The number.
+    pub value: f64,
+    /// Whether the blueprint states it.
+    pub is_measured: bool,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = if self.is_measured { "measured" } else { "assumed" };
+        write!(f, "{} per processor ({by})", self.value)
+    }
+}
+
+impl Rates {
+    fn of(store: &Store) -> Self {
+        let own = store.common().assumptions.as_ref();
+        // Zero would be no rate, and is a finding of the section.
+        let rate = |stated: Option<f64>, assumed: f64| match stated.filter(|value| *value > 0.0) {
+            Some(value) => Rate { value, is_measured: true },
+            None => Rate { value: assumed, is_measured: false },
+        };
+        let count = |pick: fn(&Assumptions) -> Option<Count>| own.and_then(pick).map(|count| count.0 as f64);
+        let (reads, writes) = match store.family() {
+            Family::DocumentDb => (assume::DOCUMENT_READS_PER_VCPU, assume::DOCUMENT_WRITES_PER_VCPU),
+            Family::Aurora | Family::ElastiCache | Family::Redshift => {
+                (assume::RELATIONAL_READS_PER_VCPU, assume::RELATIONAL_WRITES_PER_VCPU)
+            }
+        };
+        Self {
+            reads: rate(count(|own| own.reads_per_vcpu), reads),
+            writes: rate(count(|own| own.writes_per_vcpu), writes),
+            commands: rate(count(|own| own.commands_per_vcpu), assume::CACHE_OPS_PER_VCPU),
+            data_gib: rate(
+                own.and_then(|own| own.data_per_vcpu).map(Bytes::as_gib),
+                assume::WAREHOUSE_GIB_PER_VCPU,
+            ),
+        }
+    }
 }
 
 impl Load {
@@ -67,6 +128,7 @@ impl Load {
             reads: self.reads * requests,
             writes: self.writes * requests,
             connections: self.connections * requests,
+            active_connections: self.active_connections * requests,
             data_gib: self.data_gib * data,
             working_set_gib: self.working_set_gib * data,
             rows: Vec::new(),
@@ -82,6 +144,7 @@ impl Load {
             reads: grown.reads * times,
             writes: grown.writes * times,
             connections: grown.connections * times,
+            active_connections: grown.active_connections * times,
             headroom: 0.0,
             ..grown
         }
@@ -230,6 +293,7 @@ fn own_load(blueprint: &Blueprint, whole: &Whole, store: &Store) -> Load {
         reads,
         writes,
         connections: stated_connections(own, demand.connections, share) * whole.cell_share,
+        active_connections: 0.0,
         data_gib: data,
         working_set_gib: working_set,
         request_bytes: own.and_then(|own| own.request_size).unwrap_or(demand.request_size).0 as f64,
@@ -240,6 +304,7 @@ fn own_load(blueprint: &Blueprint, whole: &Whole, store: &Store) -> Load {
         crowds: whole.crowds.clone(),
         availability: availability.fraction(),
         rto_minutes: rto.as_mins(),
+        rates: Rates::of(store),
         rows,
     }
 }
@@ -266,9 +331,10 @@ fn pass_on(name: &StoreName, cache: &Cache, front: &Load, behind: &mut Load) {
 
 /// What follows once all requests are known.
 fn finish(blueprint: &Blueprint, load: &mut Load) {
+    let p99 = blueprint.spec.objectives.p99.as_secs_f64();
+    load.active_connections = (load.reads + load.writes) * p99 / (1.0 - load.headroom);
     if load.connections <= 0.0 {
-        let p99 = blueprint.spec.objectives.p99.as_secs_f64();
-        load.connections = ((load.reads + load.writes) * p99 / (1.0 - load.headroom)).max(CONNECTIONS_MIN);
+        load.connections = load.active_connections.max(CONNECTIONS_MIN);
         let formula = format!("Little's law: requests/s × p99 {p99} s ÷ (1 − headroom), at least 20");
         load.rows.push(FormulaRow::new("connections", formula, load.connections.ceil(), "connections"));
     } else {

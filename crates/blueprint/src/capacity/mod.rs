@@ -9,6 +9,7 @@
 pub mod assume;
 mod cache;
 mod choose;
+mod connections;
 mod crowd;
 mod database;
 mod load;
@@ -23,11 +24,12 @@ pub use load::{Load, loads};
 use rayon::prelude::*;
 
 use crate::families::Store;
-use crate::families::size::Size;
+use crate::families::size::{self, Size};
 use crate::region::RegionBook;
 use crate::spec::{Blueprint, Cell, SecondaryRole};
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Usage;
+use rgctl_model::overlay::Axis;
 use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_schema::time::Moment;
 
@@ -87,10 +89,17 @@ pub struct Estimate {
     pub ranking: String,
     /// Whether the size carries the demand by all rules.
     pub fits: bool,
+    /// Why nothing that the service offers carries the demand; nothing where something does, or where the section states
+    /// its own sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncarried: Option<String>,
     /// Limits ahead, the nearest first.
     pub ceilings: Vec<Ceiling>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// Steps of [`Axis::CapacityUnits`] that make one unit as people name it.
+    #[serde(skip)]
+    pub steps_per_unit: u32,
     /// Use to expect, for bills and simulation.
     #[serde(skip)]
     pub usage: Usage,
@@ -111,10 +120,12 @@ struct CapacityInput<'a> {
 struct Answer {
     rows: Vec<FormulaRow>,
     size: Size,
-    secondary: Size,
+    /// What runs in a region that follows, where something does.
+    secondary: Option<Size>,
     why: String,
     ranking: String,
     fits: bool,
+    uncarried: Option<String>,
     ceilings: Vec<Ceiling>,
     warnings: Vec<String>,
     io_per_month: f64,
@@ -177,12 +188,14 @@ fn estimate_store(
         region: cell.primary.clone(),
         rows,
         size: answer.size,
-        secondary: (!secondaries.is_empty()).then_some(answer.secondary),
+        secondary: answer.secondary.filter(|_| !secondaries.is_empty()),
         why: answer.why,
         ranking: answer.ranking,
         fits: answer.fits,
+        uncarried: answer.uncarried,
         ceilings,
         warnings: answer.warnings,
+        steps_per_unit: size::steps_per_unit(store, Axis::CapacityUnits),
         usage: Usage {
             data_gib: load.data_gib,
             growth_gib_per_month: load.data_gib * load.data_growth,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::choose::{self, Candidate};
 use super::load::first_month;
-use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load};
 use crate::families::redshift::WarehouseStore;
 use crate::families::size::{Count, Size};
 use rgctl_catalog::InstanceClass;
@@ -58,8 +58,10 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Answe
     let named = name.as_deref().unwrap_or("an unknown class");
     pick.why = format!("{now} nodes of {named} hold and scan the data of {MONTHS} months ahead");
     if best.is_none() {
+        let is_stated = store.class.is_some() || store.nodes.is_some();
         pick.why = String::from("the most that the bounds allow");
         pick.warnings.push(format!("{now} nodes of {named} do not carry this data by these assumptions"));
+        pick.uncarried = pick.warnings.last().filter(|_| !is_stated && class.is_some()).cloned();
     }
     if let Some(class) = class {
         pick.rows = rows(class, now, &planned);
@@ -76,6 +78,7 @@ struct Pick {
     why: String,
     ranking: String,
     fits: bool,
+    uncarried: Option<String>,
     ceilings: Vec<Ceiling>,
     warnings: Vec<String>,
 }
@@ -94,11 +97,13 @@ impl Pick {
 fn answer(size: Size, pick: Pick) -> Answer {
     Answer {
         rows: pick.rows,
-        secondary: size.clone(),
+        // Copies of snapshots lie there, and nothing runs.
+        secondary: None,
         size,
         why: pick.why,
         ranking: pick.ranking,
         fits: pick.fits,
+        uncarried: pick.uncarried,
         ceilings: pick.ceilings,
         warnings: pick.warnings,
         io_per_month: 0.0,
@@ -112,7 +117,7 @@ fn nodes_max(ask: &CapacityInput<'_>, class: &InstanceClass) -> u32 {
 
 fn fits(ask: &CapacityInput<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {
     let vcpu = f64::from(class.vcpu.unwrap_or(0));
-    let scans = load.data_gib <= f64::from(nodes) * vcpu * assume::WAREHOUSE_GIB_PER_VCPU;
+    let scans = load.data_gib <= f64::from(nodes) * vcpu * load.rates.data_gib.value;
     let storage = choose::limit(ask, &format!("managed-storage-per-node:{}", class.class));
     let holds = storage.is_none_or(|tb| load.data_gib <= f64::from(nodes) * tb * GIB_PER_TB);
     scans && holds
@@ -134,14 +139,13 @@ const GIB_PER_TB: f64 = 1e12 / 1_073_741_824.0;
 
 fn rows(class: &InstanceClass, nodes: u32, planned: &Load) -> Vec<FormulaRow> {
     let vcpu = f64::from(class.vcpu.unwrap_or(0));
-    let formula =
-        format!("data in {MONTHS} months ÷ {} GiB per processor (assumed)", assume::WAREHOUSE_GIB_PER_VCPU);
+    let formula = format!("data in {MONTHS} months ÷ GiB: {}", planned.rates.data_gib);
     let chosen = format!("{nodes} nodes × {vcpu}");
     vec![
         FormulaRow::new(
             "processors to scan it",
             formula,
-            planned.data_gib / assume::WAREHOUSE_GIB_PER_VCPU,
+            planned.data_gib / planned.rates.data_gib.value,
             "vCPU",
         ),
         FormulaRow::new("processors chosen", chosen, f64::from(nodes) * vcpu, "vCPU"),

@@ -84,6 +84,7 @@ pub fn build(
         .flat_map_iter(|(cell, store, estimate)| input.expand(cell, store, estimate))
         .collect();
     let mut work = DesiredBuilder::new(&input, &cells);
+    work.findings.extend(sized.iter().filter_map(|(_, store, estimate)| input.uncarried(store, estimate)));
     for one in expanded {
         work.take(one);
     }
@@ -235,6 +236,16 @@ impl DesiredInput<'_> {
     fn path_of(&self, store: &Store, field: &str) -> String {
         let place = self.blueprint.spec.stores.iter().position(|other| other.name() == store.name());
         format!("spec.stores[{}].{field}", place.unwrap_or(0))
+    }
+
+    /// Demand that no size carries.
+    fn uncarried(&self, store: &Store, estimate: &Estimate) -> Option<Finding> {
+        let why = estimate.uncarried.as_ref()?;
+        let message =
+            format!("nothing carries the demand on `{}` in {}: {why}", store.name(), estimate.region);
+        let help = "share the demand over several stores or cells, or state the class and the counts that measurements \
+                    have shown to carry it; `rgctl capacity` prints every formula";
+        Some(Finding::error(codes::UNCARRIED, self.path_of(store, "demand"), message).help(help))
     }
 
     fn finding(&self, store: &Store, error: &ExpandError) -> Finding {

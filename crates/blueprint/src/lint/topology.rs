@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{LintContext, duplicates};
-use crate::region::Region;
+use crate::places;
 use crate::spec::{Cell, NetworkRefs};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
@@ -96,8 +96,13 @@ fn known(view: &LintContext<'_>, region: &RegionId, path: &str, found: &mut Vec<
 
 fn unknown(view: &LintContext<'_>, region: &str, path: &str) -> Finding {
     let codes: Vec<&str> = view.regions.codes().map(RegionId::as_str).collect();
-    let served = serving(view, region)
+    let served = places::serving(view.regions, region)
         .map(|one| format!("`{}` ({}) serves the players there", one.metadata.name, one.spec.title));
+    let china = places::is_in_china(view.regions, region).then(|| places::about_china(view.regions));
+    let served = match (served, china) {
+        (Some(served), Some(china)) => Some(format!("{served}. {china}")),
+        (served, china) => served.or(china),
+    };
     let near = || did_you_mean(region, codes.iter().copied()).map(|near| format!("did you mean `{near}`?"));
     let help = served.or_else(near).unwrap_or_else(|| {
         format!("describe it in a `Region` document, or take one of: {}", codes.join(", "))
@@ -105,17 +110,6 @@ fn unknown(view: &LintContext<'_>, region: &str, path: &str) -> Finding {
     Finding::error(codes::UNKNOWN_REGION, path, format!("no region `{region}` is described"))
         .label("unknown region")
         .help(help)
-}
-
-/// The region that is called so by people, or that serves a city of that name.
-fn serving<'v>(view: &'v LintContext<'_>, place: &str) -> Option<&'v Region> {
-    let plain = |name: &str| -> String {
-        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let place = plain(place);
-    let is_it = |name: &String| plain(name) == place;
-    let by_title = view.regions.iter().find(|region| is_it(&region.spec.title));
-    by_title.or_else(|| view.regions.iter().find(|region| region.spec.cities.iter().any(is_it)))
 }
 
 fn incomplete(network: &NetworkRefs, path: &str) -> Option<Finding> {

@@ -197,12 +197,43 @@ impl Store {
     /// Finds what only the family knows to be wrong. `at` is the path of the store.
     pub fn check(&self, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
         adopted::check(self, at, around, found);
+        measured_rates(self, at, found);
         match self {
             Self::Aurora(store) => aurora::check(store, at, around, found),
             Self::DocumentDb(store) => documentdb::check(store, at, around, found),
             Self::ElastiCache(store) => elasticache::check(store, at, around, found),
             Self::Redshift(store) => redshift::check(store, at, around, found),
         }
+    }
+}
+
+/// Rates that the family has no use for, and such that are none.
+fn measured_rates(store: &Store, at: &str, found: &mut Vec<Finding>) {
+    let Some(own) = &store.common().assumptions else { return };
+    let is_database = matches!(store.family(), Family::Aurora | Family::DocumentDb);
+    let rates = [
+        ("readsPerVcpu", own.reads_per_vcpu.map(|count| count.0), is_database),
+        ("writesPerVcpu", own.writes_per_vcpu.map(|count| count.0), is_database),
+        (
+            "commandsPerVcpu",
+            own.commands_per_vcpu.map(|count| count.0),
+            store.family() == Family::ElastiCache,
+        ),
+        ("dataPerVcpu", own.data_per_vcpu.map(|size| size.0), store.family() == Family::Redshift),
+    ];
+    for (field, rate, is_read) in rates {
+        let path = format!("{at}.assumptions.{field}");
+        let engine = store.engine();
+        found.extend(rate.filter(|_| !is_read).map(|_| {
+            Finding::error(codes::BAD_SETTING, path.clone(), format!("{engine} is not sized by `{field}`"))
+                .label("has no meaning here")
+                .help("remove it; `rgctl capacity` prints the formulas with what they rest on")
+        }));
+        found.extend(rate.filter(|rate| *rate == 0 && is_read).map(|_| {
+            Finding::error(codes::BAD_SETTING, path, "a rate of zero carries nothing")
+                .label("not a rate")
+                .help("state what was measured, or remove it to have a rate assumed")
+        }));
     }
 }
 
