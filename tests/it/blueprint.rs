@@ -153,6 +153,13 @@ fn every_code_is_declared_once_explained_and_hit() {
     let (reading, _) =
         validate::read(&[PathBuf::from("no/such/file.yaml")], None, &Catalog::embedded().unwrap(), today());
     hit.extend(reading.diagnostics.iter().map(|diagnostic| diagnostic.code));
+    // Sizes are derived when the desired state is built.
+    let text = std::fs::read_to_string(root().join("tests/fixtures/uncarried.yaml")).unwrap();
+    let (blueprint, reading) = rgctl_testkit::shipped::read(&text);
+    let decisions = rgctl_model::overlay::Decisions::default();
+    let catalog = Catalog::embedded().unwrap();
+    let built = rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog, &decisions, today());
+    hit.extend(built.err().into_iter().flatten().map(|finding| finding.code));
     let missed: Vec<&Code> = declared.difference(&hit).collect();
     assert!(missed.is_empty(), "no test input hits {missed:?}");
 }

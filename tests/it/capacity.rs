@@ -127,7 +127,8 @@ fn refused(demand: &str, section: &str) -> Vec<(String, String)> {
 #[test]
 fn demand_that_nothing_carries_is_refused_in_every_family_and_a_stated_size_is_trusted() {
     let refusal = vec![("RG0412".to_owned(), "spec.stores[0].demand".to_owned())];
-    let enormous = "{ players: { peakConcurrent: 2k }, hotData: { size: 900000TiB } }";
+    let enormous =
+        "{ players: { peakConcurrent: 2k }, requestsPerPlayerPerMinute: 12, hotData: { size: 900000TiB } }";
     for (demand, section, stated) in [
         (ENORMOUS, "engine: aurora-postgresql", "class: db.r7g.large"),
         (ENORMOUS, "engine: aurora-mysql", "readers: 1..2"),

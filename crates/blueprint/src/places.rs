@@ -34,6 +34,7 @@ pub fn is_in_china(book: &RegionBook, place: &str) -> bool {
 pub fn about_china(book: &RegionBook) -> String {
     let of = |partition: Partition| book.iter().filter(move |region| region.spec.partition == partition);
     let names: Vec<String> = of(Partition::AwsCn)
+        .filter(|region| region.metadata.name.as_str().starts_with("cn-"))
         .map(|region| {
             let operator = region.spec.operator.as_ref().map(|by| format!(", operated by {by}"));
             let operator = operator.unwrap_or_default();

@@ -82,8 +82,14 @@ pub struct Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = if self.is_measured { "measured" } else { "assumed" };
-        write!(f, "{} per processor ({by})", self.value)
+        write!(f, "{} per processor ({})", self.value, self.origin())
+    }
+}
+
+impl Rate {
+    /// Where the number is from, in a word.
+    pub(super) const fn origin(self) -> &'static str {
+        if self.is_measured { "measured" } else { "assumed" }
     }
 }
 

@@ -139,7 +139,8 @@ const GIB_PER_TB: f64 = 1e12 / 1_073_741_824.0;
 
 fn rows(class: &InstanceClass, nodes: u32, planned: &Load) -> Vec<FormulaRow> {
     let vcpu = f64::from(class.vcpu.unwrap_or(0));
-    let formula = format!("data in {MONTHS} months ÷ GiB: {}", planned.rates.data_gib);
+    let rate = planned.rates.data_gib;
+    let formula = format!("data in {MONTHS} months ÷ {} GiB per processor ({})", rate.value, rate.origin());
     let chosen = format!("{nodes} nodes × {vcpu}");
     vec![
         FormulaRow::new(
