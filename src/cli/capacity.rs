@@ -123,7 +123,10 @@ fn formulas(estimate: &Estimate) -> Table {
 fn write_result(estimate: &Estimate, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  size       {}", size_text(&estimate.size, estimate.steps_per_unit))?;
     if let Some(secondary) = &estimate.secondary {
-        writeln!(out, "  secondary  {}", size_text(secondary, estimate.steps_per_unit))?;
+        let text = size_text(secondary, estimate.steps_per_unit);
+        let text =
+            if estimate.secondary_runs { text } else { "copies of snapshots, nothing runs there".to_owned() };
+        writeln!(out, "  secondary  {text}")?;
     }
     writeln!(out, "  why        {}", estimate.why)?;
     writeln!(out, "  ranking    {}", estimate.ranking)?;

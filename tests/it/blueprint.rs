@@ -220,16 +220,14 @@ fn a_field_is_explained_from_the_tables() {
 
 #[test]
 fn who_writes_a_place_of_mainland_china_hears_what_holds_there() {
-    for place in ["guangzhou", "shanghai", "Beijing", "cn-south-1", "cn-east-1", "china"] {
+    for place in ["guangzhou", "shanghai", "beijing", "cn-south-1", "cn-east-1", "china"] {
         let text = format!(
             "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: g }}\nspec:\n  regions: {{ primary: {place} }}\n  \
              stores: [{{ name: db, engine: valkey }}]\n"
         );
         let sources = [Source::new("g.yaml", text)];
         let shown = shown(&check(&sources), &sources);
-        if place.chars().all(|letter| letter.is_lowercase() || letter == '-' || letter.is_ascii_digit()) {
-            assert!(shown.contains("RG0301") || shown.contains("no region"), "{place}: {shown}");
-        }
+        assert!(shown.contains(&format!("no region `{place}` is described")), "{place}: {shown}");
         for part in [
             "`cn-north-1` (Beijing, operated by",
             "`cn-northwest-1` (Ningxia, operated by",

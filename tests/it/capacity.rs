@@ -214,11 +214,14 @@ fn capacity_units_are_printed_as_people_name_them_and_a_region_by_its_players() 
 }
 
 #[test]
-fn a_warehouse_has_no_size_in_a_region_that_holds_copies_of_its_snapshots() {
+fn nothing_of_a_warehouse_is_said_to_run_in_a_region_that_holds_copies_of_its_snapshots() {
     let (blueprint, reading) = shipped("rocket-arena");
     let found = estimates(&blueprint, &reading);
-    assert_eq!(of(&found, "history").secondary, None);
-    assert!(of(&found, "accounts").secondary.is_some());
+    assert!(!of(&found, "history").secondary_runs && of(&found, "accounts").secondary_runs);
+    let mut text = Vec::new();
+    write_text(&CapacityArgs::default(), &found, &reading.regions, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text.matches("secondary  copies of snapshots, nothing runs there").count(), 1, "{text}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn now() -> Moment {
 #[test]
 fn every_shipped_row_parses_and_is_counted() {
     let catalog = catalog();
-    assert_eq!(catalog.book().prices().len(), 2_262);
+    assert_eq!(catalog.book().prices().len(), 2_322);
     assert_eq!((catalog.limits().count(), catalog.regions().count()), (477, 9));
     for price in catalog.book().prices().values() {
         assert!(!price.source.is_empty() && price.layer == LayerKind::Embedded);
@@ -100,7 +100,7 @@ fn capabilities_limits_versions_and_regions_are_answered_by_the_nearest_statemen
     assert_eq!(catalog.capability("aurora", "global-database", &virginia), Capability::Yes);
     assert_eq!(catalog.capability("aurora", "backtrack", &beijing), Capability::No);
     assert_eq!(catalog.capability("elasticache", "serverless", &beijing), Capability::Probable);
-    assert_eq!(catalog.capability("docdb", "serverless", &virginia), Capability::Unknown);
+    assert_eq!(catalog.capability("docdb", "serverless", &virginia), Capability::Yes);
     assert_eq!(catalog.capability("partition", "fault-injection-service", &beijing), Capability::No);
     assert_eq!(catalog.capability("aurora", "flying", &virginia), Capability::Unknown);
     let readers =
@@ -449,7 +449,7 @@ fn the_lists_are_text_or_json() {
     };
     let text = listed(&args, prices);
     assert!(
-        text.contains("13 prices. What is not listed has no known price.\nSome are older than 90d"),
+        text.contains("21 prices. What is not listed has no known price.\nSome are older than 90d"),
         "{text}"
     );
     let document: Value = serde_json::from_str(&listed(&json, prices)).expect("JSON");

@@ -87,7 +87,7 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         (best.is_none() && !is_stated && class.is_some()).then(|| warnings.last().cloned()).flatten();
     Answer {
         rows,
-        secondary: Some(secondary(ask, &size)),
+        secondary: secondary(ask, &size),
         ceilings: ceilings(ask, class.as_deref(), shards, service_max, copies.now),
         size,
         why,
@@ -126,7 +126,7 @@ fn serverless(bounds: &CacheServerless, ask: &CapacityInput<'_>) -> Answer {
     warnings.extend(too_small.then(|| "the data is more than `maxData`".to_owned()));
     Answer {
         rows: vec![row],
-        secondary: Some(size.clone()),
+        secondary: size.clone(),
         size,
         why: "serverless as stated".to_owned(),
         ranking: "none: capacity follows the load".to_owned(),

@@ -193,7 +193,7 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     let uncarried = uncarried(shape, &picked, load, &warnings);
     Answer {
         rows,
-        secondary: Some(secondary),
+        secondary,
         size,
         why: picked.why,
         ranking: picked.ranking,

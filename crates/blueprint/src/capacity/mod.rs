@@ -83,6 +83,8 @@ pub struct Estimate {
     pub size: Size,
     /// Size in each secondary region; nothing when the store is not replicated.
     pub secondary: Option<Size>,
+    /// Whether anything runs there; where nothing does, the region holds copies of snapshots.
+    pub secondary_runs: bool,
     /// Why this size.
     pub why: String,
     /// The order in which candidates were tried.
@@ -120,8 +122,7 @@ struct CapacityInput<'a> {
 struct Answer {
     rows: Vec<FormulaRow>,
     size: Size,
-    /// What runs in a region that follows, where something does.
-    secondary: Option<Size>,
+    secondary: Size,
     why: String,
     ranking: String,
     fits: bool,
@@ -188,7 +189,8 @@ fn estimate_store(
         region: cell.primary.clone(),
         rows,
         size: answer.size,
-        secondary: answer.secondary.filter(|_| !secondaries.is_empty()),
+        secondary: (!secondaries.is_empty()).then_some(answer.secondary),
+        secondary_runs: store.runs_in_secondaries(),
         why: answer.why,
         ranking: answer.ranking,
         fits: answer.fits,

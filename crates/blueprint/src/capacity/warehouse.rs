@@ -97,8 +97,7 @@ impl Pick {
 fn answer(size: Size, pick: Pick) -> Answer {
     Answer {
         rows: pick.rows,
-        // Copies of snapshots lie there, and nothing runs.
-        secondary: None,
+        secondary: size.clone(),
         size,
         why: pick.why,
         ranking: pick.ranking,

@@ -137,6 +137,14 @@ impl Store {
         }
     }
 
+    /// Whether something of it runs in the regions that follow. A warehouse has copies of its snapshots there, and no nodes.
+    pub const fn runs_in_secondaries(&self) -> bool {
+        match self.family() {
+            Family::Aurora | Family::DocumentDb | Family::ElastiCache => true,
+            Family::Redshift => false,
+        }
+    }
+
     /// Whether each request goes to a disk in the end, so that no latency in memory's range can be promised.
     pub const fn is_on_disk(&self) -> bool {
         matches!(self, Self::Aurora(_) | Self::DocumentDb(_))
