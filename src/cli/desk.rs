@@ -155,8 +155,8 @@ mod tests {
             assert!(refused.hints[0].contains(&format!("rgctl {list} list")), "{:?}", refused.hints);
             let mut again = Desk::open(&input, &settings, &mut output).await.unwrap();
             let stands = |desk: &Desk| {
-                let Decisions { overlays, holds, withdrawn, left, last_seq, .. } = desk.standing.clone();
-                (overlays, holds, withdrawn, left, last_seq)
+                let Decisions { overlays, holds, last_seq, .. } = desk.standing.clone();
+                (overlays, holds, last_seq)
             };
             assert_eq!(stands(&again), stands(&first), "nothing of the second stands");
             again.decide(&theirs).await.unwrap();

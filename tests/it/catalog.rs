@@ -454,7 +454,7 @@ fn the_lists_are_text_or_json() {
     );
     let document: Value = serde_json::from_str(&listed(&json, prices)).expect("JSON");
     assert_eq!(document["format"], "rgctl.catalog-prices");
-    assert_eq!(document["prices"].as_array().map(Vec::len), Some(13));
+    assert_eq!(document["prices"].as_array().map(Vec::len), Some(21));
     let classes = |args: &cli::ListArgs, catalog: &Catalog, out: &mut Vec<u8>| {
         cli::classes(args, catalog, out).expect("a list");
     };

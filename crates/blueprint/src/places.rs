@@ -35,11 +35,7 @@ pub fn about_china(book: &RegionBook) -> String {
     let of = |partition: Partition| book.iter().filter(move |region| region.spec.partition == partition);
     let names: Vec<String> = of(Partition::AwsCn)
         .filter(|region| region.metadata.name.as_str().starts_with("cn-"))
-        .map(|region| {
-            let operator = region.spec.operator.as_ref().map(|by| format!(", operated by {by}"));
-            let operator = operator.unwrap_or_default();
-            format!("`{}` ({}{operator})", region.metadata.name, region.spec.title)
-        })
+        .map(|region| format!("`{}` ({})", region.metadata.name, called(region)))
         .collect();
     let mut text = format!(
         "AWS has regions in Beijing and Ningxia in mainland China and in no other place there; described are: {}. They \
@@ -84,6 +80,12 @@ pub fn page(book: &RegionBook, place: &str) -> Option<String> {
         lines.push(about_china(book));
     }
     Some(lines.join("\n"))
+}
+
+/// What people call a region, and who operates it where that is not AWS itself.
+pub fn called(region: &Region) -> String {
+    let operator = region.spec.operator.as_ref().map(|by| format!(", operated by {by}"));
+    format!("{}{}", region.spec.title, operator.unwrap_or_default())
 }
 
 /// The cities that a region serves, where its document names any.

@@ -190,7 +190,7 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     }
     let size = Size { class: picked.class.clone(), version: choose::version(ask), storage, counts };
     let secondary = secondary(shape, ask, &size);
-    let uncarried = uncarried(shape, &picked, load, &warnings);
+    let uncarried = uncarried(shape, ask, &picked, &warnings);
     Answer {
         rows,
         secondary,
@@ -206,7 +206,8 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
 }
 
 /// Why no size of this family carries the load, unless the section states its own.
-fn uncarried(shape: &Shape, picked: &Picked, load: &Load, warnings: &[String]) -> Option<String> {
+fn uncarried(shape: &Shape, ask: &CapacityInput<'_>, picked: &Picked, warnings: &[String]) -> Option<String> {
+    let load = ask.load;
     if let Some(tib) = shape.volume_tib.filter(|tib| load.data_gib > tib * 1024.0) {
         return Some(format!(
             "{:.0} TiB of data, and a volume holds at most {tib} TiB",
@@ -214,8 +215,9 @@ fn uncarried(shape: &Shape, picked: &Picked, load: &Load, warnings: &[String]) -
         ));
     }
     let is_stated = shape.class.is_some() || shape.readers.is_some() || shape.serverless.is_some();
-    // Where no class has a known size, nothing can be said.
-    if picked.fits || is_stated || picked.class.is_none() { None } else { warnings.last().cloned() }
+    // Where no class has a known size, nothing can be said; and in a single zone nothing is left of any when that zone is lost.
+    let is_known = picked.class.is_some() && ask.zones > 1;
+    (!picked.fits && !is_stated && is_known).then(|| warnings.last().cloned()).flatten()
 }
 
 /// What was picked.

@@ -8,8 +8,11 @@ use std::fmt;
 
 use super::crowd::{self, Crowd};
 use super::{FormulaRow, assume};
-use crate::families::common::{Assumptions, CachePattern, StoreDemand};
-use crate::families::elasticache::Cache;
+use crate::families::aurora::AuroraStore;
+use crate::families::common::{CachePattern, StoreDemand};
+use crate::families::documentdb::DocumentStore;
+use crate::families::elasticache::{Cache, CacheStore};
+use crate::families::redshift::WarehouseStore;
 use crate::families::{Family, Store};
 use crate::spec::{Blueprint, Cell};
 use rgctl_schema::names::StoreName;
@@ -95,27 +98,37 @@ impl Rate {
 
 impl Rates {
     fn of(store: &Store) -> Self {
-        let own = store.common().assumptions.as_ref();
         // Zero would be no rate, and is a finding of the section.
         let rate = |stated: Option<f64>, assumed: f64| match stated.filter(|value| *value > 0.0) {
             Some(value) => Rate { value, is_measured: true },
             None => Rate { value: assumed, is_measured: false },
         };
-        let count = |pick: fn(&Assumptions) -> Option<Count>| own.and_then(pick).map(|count| count.0 as f64);
-        let (reads, writes) = match store.family() {
+        let count = |count: Option<Count>| count.map(|count| count.0 as f64);
+        let (mut reads, mut writes, mut commands, mut data) = (None, None, None, None);
+        match store {
+            Store::Aurora(AuroraStore { assumptions: Some(own), .. })
+            | Store::DocumentDb(DocumentStore { assumptions: Some(own), .. }) => {
+                (reads, writes) = (count(own.reads_per_vcpu), count(own.writes_per_vcpu));
+            }
+            Store::ElastiCache(CacheStore { assumptions: Some(own), .. }) => {
+                commands = count(own.commands_per_vcpu);
+            }
+            Store::Redshift(WarehouseStore { assumptions: Some(own), .. }) => {
+                data = own.data_per_vcpu.map(Bytes::as_gib);
+            }
+            _ => {}
+        }
+        let (usual_reads, usual_writes) = match store.family() {
             Family::DocumentDb => (assume::DOCUMENT_READS_PER_VCPU, assume::DOCUMENT_WRITES_PER_VCPU),
             Family::Aurora | Family::ElastiCache | Family::Redshift => {
                 (assume::RELATIONAL_READS_PER_VCPU, assume::RELATIONAL_WRITES_PER_VCPU)
             }
         };
         Self {
-            reads: rate(count(|own| own.reads_per_vcpu), reads),
-            writes: rate(count(|own| own.writes_per_vcpu), writes),
-            commands: rate(count(|own| own.commands_per_vcpu), assume::CACHE_OPS_PER_VCPU),
-            data_gib: rate(
-                own.and_then(|own| own.data_per_vcpu).map(Bytes::as_gib),
-                assume::WAREHOUSE_GIB_PER_VCPU,
-            ),
+            reads: rate(reads, usual_reads),
+            writes: rate(writes, usual_writes),
+            commands: rate(commands, assume::CACHE_OPS_PER_VCPU),
+            data_gib: rate(data, assume::WAREHOUSE_GIB_PER_VCPU),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::common::Common;
+use super::common::{Common, DatabaseRates};
 use rgctl_model::kinds::aurora::{AuroraEngine, StorageKind};
 use rgctl_schema::quantity::{Between, Halves};
 use rgctl_schema::section;
@@ -20,6 +20,8 @@ section! {
     /// A relational store: Aurora MySQL or Aurora PostgreSQL.
     pub struct AuroraStore {
         ..common: Common;
+        /// Rates that were measured, in place of those that `rgctl capacity` assumes.
+        assumptions: Option<DatabaseRates>;
         /// Which database.
         engine: AuroraEngine;
         /// Engine version; by default the newest that the catalogue lists for all regions of the blueprint.

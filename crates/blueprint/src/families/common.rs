@@ -51,16 +51,12 @@ section! {
         /// Bytes that a request moves on average.
         request_size: Option<Bytes> => "4KiB";
     }
-    /// Rates that were measured, in place of those that `rgctl capacity` assumes. They are of one processor of a machine.
-    pub struct Assumptions {
-        /// Point reads a second that it carries, in a database.
+    /// Rates of one processor of a database that were measured, in place of those that `rgctl capacity` assumes.
+    pub struct DatabaseRates {
+        /// Point reads a second that it carries.
         reads_per_vcpu: Option<Count> => "2400";
-        /// Small writes a second that it carries, in a database.
+        /// Small writes a second that it carries.
         writes_per_vcpu: Option<Count> => "600";
-        /// Commands a second that it carries, in a cache.
-        commands_per_vcpu: Option<Count> => "40k";
-        /// Stored data that it scans in acceptable time, in a warehouse.
-        data_per_vcpu: Option<Bytes> => "1TiB";
     }
     /// What this store alone has to hold to, in place of `spec.objectives`.
     pub struct StoreObjectives {
@@ -86,8 +82,6 @@ section! {
         purpose: Option<String> => "accounts and payments";
         /// What this store alone has to carry.
         demand: Option<StoreDemand>;
-        /// Rates that were measured, in place of those that are assumed.
-        assumptions: Option<Assumptions>;
         /// What this store alone has to hold to, in place of `spec.objectives`.
         objectives: Option<StoreObjectives>;
         /// Whether it is replicated to the secondary regions of its cell. By default it is, where the cell has any.

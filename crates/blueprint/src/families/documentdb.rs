@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::common::Common;
+use super::common::{Common, DatabaseRates};
 use rgctl_model::kinds::aurora::StorageKind;
 use rgctl_schema::quantity::{Between, Halves};
 use rgctl_schema::{choices, section};
@@ -26,6 +26,8 @@ section! {
     /// A document store: DocumentDB.
     pub struct DocumentStore {
         ..common: Common;
+        /// Rates that were measured, in place of those that `rgctl capacity` assumes.
+        assumptions: Option<DatabaseRates>;
         /// Which database.
         engine: DocumentEngine;
         /// Engine version; by default the newest that the catalogue lists for all regions of the blueprint.

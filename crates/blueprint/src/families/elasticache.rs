@@ -27,6 +27,11 @@ choices! {
 }
 
 section! {
+    /// Rates of one processor of a cache that were measured.
+    pub struct CacheRates {
+        /// Commands a second that it carries.
+        commands_per_vcpu: Option<Count> => "40k";
+    }
     /// How the cache is used; it decides how much of the load the store behind it still sees.
     pub struct Cache {
         /// How the cache and the data behind it are kept together.
@@ -57,6 +62,8 @@ section! {
     /// An in-memory store: Valkey or Redis OSS.
     pub struct CacheStore {
         ..common: Common;
+        /// Rates that were measured, in place of those that `rgctl capacity` assumes.
+        assumptions: Option<CacheRates>;
         /// Which server.
         engine: CacheEngine;
         /// Engine version; by default the newest that the catalogue lists for all regions of the blueprint.

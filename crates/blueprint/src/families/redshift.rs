@@ -17,6 +17,11 @@ choices! {
 }
 
 section! {
+    /// Rates of one processor of a warehouse that were measured.
+    pub struct WarehouseRates {
+        /// Stored data that it scans in acceptable time.
+        data_per_vcpu: Option<Bytes> => "1TiB";
+    }
     /// Capacity that follows the load instead of nodes, in Redshift processing units.
     pub struct WarehouseServerless {
         /// Base capacity, in steps of 8 (32 above 512).
@@ -43,6 +48,8 @@ section! {
     /// An analytical store: Redshift.
     pub struct WarehouseStore {
         ..common: Common;
+        /// Rates that were measured, in place of those that `rgctl capacity` assumes.
+        assumptions: Option<WarehouseRates>;
         /// Which warehouse.
         engine: WarehouseEngine;
         /// Node class; by default derived from demand.

@@ -97,7 +97,7 @@ fn known(view: &LintContext<'_>, region: &RegionId, path: &str, found: &mut Vec<
 fn unknown(view: &LintContext<'_>, region: &str, path: &str) -> Finding {
     let codes: Vec<&str> = view.regions.codes().map(RegionId::as_str).collect();
     let served = places::serving(view.regions, region)
-        .map(|one| format!("`{}` ({}) serves the players there", one.metadata.name, one.spec.title));
+        .map(|one| format!("`{}` ({}) serves the players there", one.metadata.name, places::called(one)));
     let china = places::is_in_china(view.regions, region).then(|| places::about_china(view.regions));
     let served = match (served, china) {
         (Some(served), Some(china)) => Some(format!("{served}. {china}")),

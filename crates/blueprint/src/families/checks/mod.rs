@@ -10,8 +10,11 @@ mod documentdb;
 mod elasticache;
 mod redshift;
 
+use super::aurora::AuroraStore;
 use super::common::{Backup, CachePattern, Common};
-use super::redshift::Pause;
+use super::documentdb::DocumentStore;
+use super::elasticache::CacheStore;
+use super::redshift::{Pause, WarehouseStore};
 use super::{Family, Store};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
@@ -215,33 +218,28 @@ impl Store {
     }
 }
 
-/// Rates that the family has no use for, and such that are none.
+/// A rate that is none.
 fn measured_rates(store: &Store, at: &str, found: &mut Vec<Finding>) {
-    let Some(own) = &store.common().assumptions else { return };
-    let is_database = matches!(store.family(), Family::Aurora | Family::DocumentDb);
-    let rates = [
-        ("readsPerVcpu", own.reads_per_vcpu.map(|count| count.0), is_database),
-        ("writesPerVcpu", own.writes_per_vcpu.map(|count| count.0), is_database),
-        (
-            "commandsPerVcpu",
-            own.commands_per_vcpu.map(|count| count.0),
-            store.family() == Family::ElastiCache,
-        ),
-        ("dataPerVcpu", own.data_per_vcpu.map(|size| size.0), store.family() == Family::Redshift),
-    ];
-    for (field, rate, is_read) in rates {
+    let rates: [(&str, Option<u64>); 2] = match store {
+        Store::Aurora(AuroraStore { assumptions: Some(own), .. })
+        | Store::DocumentDb(DocumentStore { assumptions: Some(own), .. }) => [
+            ("readsPerVcpu", own.reads_per_vcpu.map(|count| count.0)),
+            ("writesPerVcpu", own.writes_per_vcpu.map(|count| count.0)),
+        ],
+        Store::ElastiCache(CacheStore { assumptions: Some(own), .. }) => {
+            [("commandsPerVcpu", own.commands_per_vcpu.map(|count| count.0)), ("", None)]
+        }
+        Store::Redshift(WarehouseStore { assumptions: Some(own), .. }) => {
+            [("dataPerVcpu", own.data_per_vcpu.map(|size| size.0)), ("", None)]
+        }
+        _ => return,
+    };
+    for (field, _) in rates.into_iter().filter(|(_, rate)| *rate == Some(0)) {
         let path = format!("{at}.assumptions.{field}");
-        let engine = store.engine();
-        found.extend(rate.filter(|_| !is_read).map(|_| {
-            Finding::error(codes::BAD_SETTING, path.clone(), format!("{engine} is not sized by `{field}`"))
-                .label("has no meaning here")
-                .help("remove it; `rgctl capacity` prints the formulas with what they rest on")
-        }));
-        found.extend(rate.filter(|rate| *rate == 0 && is_read).map(|_| {
-            Finding::error(codes::BAD_SETTING, path, "a rate of zero carries nothing")
-                .label("not a rate")
-                .help("state what was measured, or remove it to have a rate assumed")
-        }));
+        let problem = Finding::error(codes::OUT_OF_BOUNDS, path, "a rate of zero carries nothing");
+        found.push(
+            problem.label("not a rate").help("state what was measured, or remove it to have a rate assumed"),
+        );
     }
 }
 
