@@ -64,7 +64,7 @@ fn in_units(estimate: &Estimate) -> Value {
     let steps = f64::from(estimate.steps_per_unit.max(1));
     for size in ["/size/counts", "/secondary/counts"] {
         let counts =
-            document.pointer_mut(size).and_then(|counts| counts.get_mut(&Axis::CapacityUnits.to_string()));
+            document.pointer_mut(size).and_then(|counts| counts.get_mut(Axis::CapacityUnits.to_string()));
         let Some(counts) = counts.and_then(Value::as_object_mut) else { continue };
         for count in counts.values_mut() {
             if let Some(number) = count.as_f64() {

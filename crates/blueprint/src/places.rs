@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** nothing is said of a place but what its region's document says, and what holds for its partition.
 
+use std::fmt::Write as _;
+
 use super::region::{Region, RegionBook};
 use rgctl_schema::names::Partition;
 
@@ -44,11 +46,13 @@ pub fn about_china(book: &RegionBook) -> String {
         names.join(", ")
     );
     if let Some(near) = of(Partition::Aws).find(|region| region.spec.title == "Hong Kong") {
-        text.push_str(&format!(
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
             " `{}` (Hong Kong) may be nearer to players in the south, but belongs to the regions of the rest of the world: \
              what is stored there has left mainland China.",
             near.metadata.name
-        ));
+        );
     }
     text.push_str(
         " How long requests take from a city to either region is not measured here: measure it first.",

@@ -82,9 +82,7 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         ),
         (None, None) => "the most that the bounds allow".to_owned(),
     };
-    let is_stated = store.class.is_some() || store.shards.is_some();
-    let uncarried =
-        (best.is_none() && !is_stated && class.is_some()).then(|| warnings.last().cloned()).flatten();
+    let uncarried = uncarried(store, best.is_some(), class.as_deref(), &warnings);
     Answer {
         rows,
         secondary: secondary(ask, &size),
@@ -97,6 +95,17 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         warnings,
         io_per_month: 0.0,
     }
+}
+
+/// Why nothing carries the load, unless the section states its own sizes. Where no class has a known size, nothing can be said.
+fn uncarried(
+    store: &CacheStore,
+    is_carried: bool,
+    class: Option<&str>,
+    warnings: &[String],
+) -> Option<String> {
+    let is_stated = store.class.is_some() || store.shards.is_some();
+    (!is_carried && !is_stated && class.is_some()).then(|| warnings.last().cloned()).flatten()
 }
 
 fn serverless(bounds: &CacheServerless, ask: &CapacityInput<'_>) -> Answer {
