@@ -186,9 +186,9 @@ fn fault(
 
 fn trail_lines(world: &World) -> Vec<String> {
     let line = |(number, line): (u64, &Trailed)| {
-        let told =
-            line.refused.as_ref().map_or_else(|| "accepted".to_owned(), |why| format!("refused: {why}"));
-        format!("{number:>6}  {}  {}  {told}", line.at, line.step)
+        let told = line.refused.as_deref().unwrap_or("accepted");
+        let late = if line.is_late { "arrived late: " } else { "" };
+        format!("{number:>6}  {}  {}  {late}{told}", line.at, line.step)
     };
     world.trail().map(line).collect()
 }

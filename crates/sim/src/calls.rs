@@ -37,6 +37,11 @@ pub(super) fn arn(address: &Address) -> String {
     )
 }
 
+/// What the caller of an accepted call gets.
+fn receipt(op: &Op) -> Receipt {
+    Receipt { arn: matches!(op, Op::Create { .. }).then(|| arn(op.address())) }
+}
+
 /// How long it takes until so many tokens have come.
 fn wait_for(tokens: f64, per_second: f64) -> Span {
     // Cut to the millisecond below, it would be over a moment too soon.
@@ -47,7 +52,7 @@ impl World {
     /// Makes one call.
     pub fn call(&mut self, op: &Op, token: &Token) -> Result<Receipt, CloudError> {
         let told = self.answer(op, token);
-        self.note(op, token, told.as_ref().err());
+        self.note(op, token, told.as_ref().err(), false);
         told
     }
 
@@ -71,8 +76,8 @@ impl World {
             self.hold_up(op, token, by);
             return Err(unclear());
         }
-        if self.strike(address, operation, |fault| matches!(fault, Fault::NoEffect)).is_some() {
-            return Ok(Receipt { arn: None });
+        if self.is_without_effect(op, token) {
+            return Ok(receipt(op));
         }
         let receipt = self.perform(op, token)?;
         if self.strike(address, operation, |fault| matches!(fault, Fault::OtherHand)).is_some() {
@@ -82,6 +87,17 @@ impl World {
             return Err(unclear());
         }
         Ok(receipt)
+    }
+
+    /// Whether the call is accepted and does nothing. One that would be refused is refused: it is tried on a copy first.
+    fn is_without_effect(&mut self, op: &Op, token: &Token) -> bool {
+        let (address, operation, now) = (op.address(), op.word(), self.now());
+        let is_armed = self.faults.values().any(|rule| {
+            rule.fault == Fault::NoEffect && rule.is_active(now) && rule.covers(address, operation)
+        });
+        is_armed
+            && self.clone().perform(op, token).is_ok()
+            && self.strike(address, operation, |fault| *fault == Fault::NoEffect).is_some()
     }
 
     /// A call is on its way for a while.
@@ -96,7 +112,8 @@ impl World {
     pub(super) fn arrive(&mut self, op: &Op, token: &Token) {
         if !self.is_region_lost(&Self::asked_region(op)) {
             // What is refused is refused as at any other time.
-            let _ = self.perform(op, token);
+            let told = self.perform(op, token);
+            self.note(op, token, told.as_ref().err(), true);
         }
     }
 
@@ -163,7 +180,7 @@ impl World {
             Op::Delete { address, final_snapshot } => self.delete(address, final_snapshot.as_ref()),
             Op::Act { address, verb } => self.act(address, verb),
         }
-        .map(|()| Receipt { arn: matches!(op, Op::Create { .. }).then(|| arn(op.address())) })
+        .map(|()| receipt(op))
     }
 
     fn create(

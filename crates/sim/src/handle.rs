@@ -440,7 +440,7 @@ impl Inner {
                 });
                 match refusal {
                     Some(error) => {
-                        world.note(op, token, Some(&error));
+                        world.note(op, token, Some(&error), false);
                         Err(error)
                     }
                     None => world.call(op, token),

@@ -201,9 +201,12 @@ pub struct Trailed {
     pub step: StepId,
     /// With which token.
     pub token: Token,
-    /// What the caller was not given, in words; nothing where the call was accepted.
+    /// What was told in place of an acceptance, in words: a refusal, or that no answer came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Whether it is a call that was held up and arrived then: nobody waited for what was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_late: bool,
 }
 
 /// Quantities of an object so far, by the key of what is billed.

@@ -1,6 +1,6 @@
 //! The trail: the calls that were made of a world, by all processes together, in the order in which they came.
 //!
-//! Goes in: calls and what their callers were told. Comes out: lines, kept in the world as long as somebody wants them.
+//! Goes in: calls and what their callers were told, and those that arrive late. Comes out: lines, kept in the world as long as somebody wants them.
 //!
 //! **Invariant:** a line is kept with what its call did, or neither is.
 //! **Invariant:** bounded: of more lines than were asked for the oldest are forgotten.
@@ -25,7 +25,7 @@ impl World {
         self.trail.iter().map(|(number, line)| (*number, line))
     }
 
-    pub(super) fn note(&mut self, op: &Op, token: &Token, refused: Option<&CloudError>) {
+    pub(super) fn note(&mut self, op: &Op, token: &Token, refused: Option<&CloudError>, is_late: bool) {
         if self.meta.trail_max == 0 {
             return;
         }
@@ -37,6 +37,7 @@ impl World {
             step: op.step_id(),
             token: token.clone(),
             refused: refused.map(ToString::to_string),
+            is_late,
         };
         self.trail.insert(number, line);
         self.touch(format!("trail/{number}"));

@@ -52,6 +52,42 @@ fn a_call_that_does_nothing_is_accepted_all_the_same() {
 }
 
 #[test]
+fn a_call_that_the_service_refuses_is_refused_also_where_it_would_do_nothing() {
+    let desk = TestCloud::new(2);
+    let (cluster, other) = (address(KindId::AuroraCluster, "main"), address(KindId::AuroraCluster, "other"));
+    desk.make(&cluster, &cluster_fields());
+    add(&desk, Fault::NoEffect, HOUR, |rule| Rule { count: Some(1), ..rule });
+    let again = desk.create(&cluster, &cluster_fields());
+    assert!(matches!(again, Err(CloudError::Conflict { .. })), "{again:?}");
+    let nobody = desk.delete(&other, None);
+    assert!(matches!(nobody, Err(CloudError::NotFound { .. })), "{nobody:?}");
+    // The refusals have not used it up.
+    desk.create(&other, &cluster_fields()).unwrap();
+    assert!(!desk.cloud.with_world(|world| world.exists(&other)).unwrap());
+}
+
+#[test]
+fn a_call_that_arrives_late_is_in_the_trail_twice_when_it_was_made_and_when_it_came() {
+    let desk = TestCloud::new(2);
+    desk.cloud.with_world(|world| world.keep_trail(9)).unwrap();
+    let cluster = address(KindId::AuroraCluster, "main");
+    let by = Span::from_mins(10);
+    add(&desk, Fault::LateCall { by }, HOUR, |rule| Rule { count: Some(2), ..rule });
+    for _ in 0..2 {
+        desk.create(&cluster, &cluster_fields()).unwrap_err();
+    }
+    let trail = || -> Vec<(bool, Option<String>)> {
+        let line = |(_, line): (u64, &Trailed)| (line.is_late, line.refused.clone());
+        desk.cloud.with_world(|world| world.trail().map(line).collect()).unwrap()
+    };
+    assert!(trail().len() == 2 && trail().iter().all(|(is_late, told)| !is_late && told.is_some()));
+    desk.pass(by);
+    let late = trail().split_off(2);
+    assert_eq!(late[0], (true, None), "it was accepted when it came");
+    assert!(late.len() == 2 && late[1].0 && late[1].1.is_some(), "and the other one refused: {late:?}");
+}
+
+#[test]
 fn the_trail_has_the_last_calls_and_what_became_of_them_as_many_as_are_wanted() {
     let desk = TestCloud::new(2);
     let cluster = |name: &str| address(KindId::AuroraCluster, name);
