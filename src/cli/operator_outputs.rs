@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::agent::work::{Condition, Key};
 use crate::operator::conditions::{Published, Report};
 use crate::operator::outputs::{self, Told};
-use crate::report::outputs::StoreOutputs;
+use crate::report::outputs::OutputsReport;
 use rgctl_kube::desk::{Desk, DeskError};
 use rgctl_kube::item::{Item, Place};
 use rgctl_kube::kinds::BlueprintStatus;
@@ -44,7 +44,7 @@ impl Publisher {
         }
         let Some(seen) = &report.outputs else { return };
         let is_working = report.state == Condition::Progressing;
-        let digest = digest(item, &seen.stores);
+        let digest = digest(item, seen);
         if is_working && (before.outputs.is_none() || self.locked().get(key) == Some(&digest)) {
             // It is told whole when the work is done; while one is there it follows at once.
             return;
@@ -77,12 +77,7 @@ impl Publisher {
         }
     }
 
-    async fn write(
-        &self,
-        place: &Place,
-        item: &Item,
-        seen: &crate::report::outputs::OutputsReport,
-    ) -> Result<(), String> {
+    async fn write(&self, place: &Place, item: &Item, seen: &OutputsReport) -> Result<(), String> {
         let words = |error: DeskError| error.to_string();
         let before = match self.desk.map(place, item).await.map_err(words)? {
             Standing::Nothing => None,
@@ -106,6 +101,10 @@ impl Publisher {
     }
 }
 
-fn digest(item: &Item, stores: &[StoreOutputs]) -> String {
-    sha256_hex(format!("{} {stores:?}", item.uid()).as_bytes())
+/// Of what is told, so that what moves by itself makes no difference.
+fn digest(item: &Item, seen: &OutputsReport) -> String {
+    let told = seen.stores.iter().map(|one| {
+        (&one.store, &one.region, one.known, &one.not_seen, outputs::fields(one).collect::<Vec<_>>())
+    });
+    sha256_hex(format!("{} {:?}", item.uid(), told.collect::<Vec<_>>()).as_bytes())
 }

@@ -2,7 +2,8 @@
 //!
 //! Goes in: where clients connect, as it was seen, and what was told before. Comes out: what is to be told.
 //!
-//! **Invariant:** of what could not be seen what was told before stays: a region that does not answer takes no address away.
+//! **Invariant:** of what could not be seen what was told before stays: a region that does not answer takes no address away, and a
+//! part of a store that was not seen none of its facts.
 //! **Invariant:** nothing in it moves by itself, and no secret is in it: of a secret there is the ARN.
 
 use std::collections::BTreeMap;
@@ -24,6 +25,15 @@ pub fn name(blueprint: &str) -> String {
     format!("rgctl-outputs-{blueprint}")
 }
 
+/// What is told of a store that was seen: no state, which moves by itself with every backup.
+pub fn fields(store: &StoreOutputs) -> impl Iterator<Item = (&'static str, String)> {
+    store.fields().into_iter().filter(|(field, _)| *field != "state")
+}
+
+fn own((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
 /// What is to be told after that; an error where it is too much.
 pub fn data(report: &OutputsReport, before: &Told) -> Result<Told, String> {
     let mut all = Told::new();
@@ -31,13 +41,14 @@ pub fn data(report: &OutputsReport, before: &Told) -> Result<Told, String> {
         let prefix = format!("{}.{}.", store.store, store.region);
         match store.known {
             Known::Seen => {
-                all.extend(
-                    store.fields().into_iter().map(|(field, value)| (format!("{prefix}{field}"), value)),
-                );
+                all.extend(fields(store).map(|(field, value)| (format!("{prefix}{field}"), value)));
+                for field in &store.not_seen {
+                    all.extend(before.get_key_value(&format!("{prefix}{field}")).map(own));
+                }
             }
             Known::Unseen | Known::HeldOut => {
                 let told = before.iter().filter(|(name, _)| name.starts_with(&prefix));
-                all.extend(told.map(|(name, value)| (name.clone(), value.clone())));
+                all.extend(told.map(own));
             }
             Known::NotYet | Known::Absent | Known::NotOurs => {}
         }
@@ -56,10 +67,12 @@ pub fn stores(report: &OutputsReport, before: &[StoreStatus]) -> Vec<StoreStatus
     let one = |store: &StoreOutputs| {
         let (name, region) = (store.store.to_string(), store.region.to_string());
         let was = before.iter().find(|was| was.name == name && was.region == region);
-        let is_blind = matches!(store.known, Known::Unseen | Known::HeldOut);
         let ends = [&store.configuration, &store.writer, &store.reader];
-        let endpoint = ends.into_iter().flatten().next().map(ToString::to_string);
-        let endpoint = if is_blind { was.and_then(|was| was.endpoint.clone()) } else { endpoint };
+        let endpoint = match store.known {
+            Known::Seen => ends.into_iter().flatten().next().map(ToString::to_string),
+            Known::Unseen | Known::HeldOut => was.and_then(|was| was.endpoint.clone()),
+            Known::NotYet | Known::Absent | Known::NotOurs => None,
+        };
         StoreStatus { name, region, endpoint }
     };
     report.stores.iter().take(STORES_MAX).map(one).collect()
@@ -127,9 +140,31 @@ mod tests {
             assert_eq!(stores(&half, &before)[0].endpoint.as_deref(), Some("host:5432"));
         }
         for known in [Known::Absent, Known::NotOurs, Known::NotYet] {
-            let now = data(&report(vec![store("players", "us-east-1", known, "a-1")]), &told).unwrap();
-            assert_eq!(now, Told::new(), "clients are not sent where nothing of ours is");
+            let mut gone = store("players", "us-east-1", known, "a-1");
+            // Of what is stopped the service still tells where it was.
+            gone.writer = Some(Endpoint { host: "host".to_owned(), port: Some(5_432) });
+            let now = report(vec![gone]);
+            assert_eq!(
+                data(&now, &told),
+                Ok(Told::new()),
+                "clients are not sent where nobody of ours serves"
+            );
+            assert_eq!(stores(&now, &[])[0].endpoint, None);
         }
+    }
+
+    #[test]
+    fn a_fact_that_was_not_seen_stays_and_a_state_is_not_told() {
+        let mut one = store("players", "us-east-1", Known::Seen, "a-1");
+        (one.users, one.state) = (vec!["admin".to_owned()], Some("busy".to_owned()));
+        let told = data(&report(vec![one.clone()]), &Told::new()).unwrap();
+        assert_eq!(told["players.us-east-1.users"], "admin");
+        assert!(!told.contains_key("players.us-east-1.state"), "{told:?}");
+        one.users.clear();
+        let gone = data(&report(vec![one.clone()]), &told).unwrap();
+        assert!(!gone.contains_key("players.us-east-1.users"), "it was seen that there is none");
+        one.not_seen = vec!["users", "secret"];
+        assert_eq!(data(&report(vec![one]), &told).unwrap(), told);
     }
 
     #[test]

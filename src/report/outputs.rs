@@ -3,6 +3,7 @@
 //! Goes in: what is wanted, what was seen, what the plan says is not ours. Comes out: one entry a store and region.
 //!
 //! **Invariant:** what is told is what a service tells; nothing is put together from names. What is not known is said, with why.
+//! **Invariant:** who writes is told of a region only where it is certain that it follows no other.
 //! **Invariant:** no secret is in here, nor was one ever read: the ARN says where it is.
 
 use std::collections::BTreeMap;
@@ -14,9 +15,9 @@ use crate::report::outputs_families;
 use crate::report::style::{Style, Tone};
 use rgctl_model::address::Address;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::{Inventory, Observed};
+use rgctl_model::observed::{Inventory, Member, Observed};
 use rgctl_model::plan::{Blocker, Plan};
-use rgctl_schema::names::{BlueprintName, Name, RegionId, StoreName};
+use rgctl_schema::names::{BlueprintName, Name, Partition, RegionId, StoreName};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::Moment;
 
@@ -76,11 +77,11 @@ impl Tls {
 pub enum Known {
     /// It was seen, and clients have where to connect.
     Seen,
-    /// It was seen, and the service tells no endpoint yet.
+    /// It was seen, and serves nobody: the service tells no endpoint yet, or it is being made, stopped, broken or going away.
     NotYet,
     /// It does not exist.
     Absent,
-    /// It could not be seen: it may exist or not.
+    /// It, or whether it follows another region, could not be seen.
     Unseen,
     /// Its region is held out.
     HeldOut,
@@ -100,6 +101,9 @@ pub struct StoreOutputs {
     /// Why nothing is, where nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Its state, where it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// What speaks to clients, as blueprints call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
@@ -133,12 +137,15 @@ pub struct StoreOutputs {
     /// Names of users.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// By what they are told to be who they are: `password`, `iam`.
+    /// By what users prove who they are: `password`, `iam`, `no-password`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authentication: Vec<&'static str>,
     /// ARN of the secret with the first user's password. It is never read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// Names of those of these fields that could not be seen: they may have a value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_seen: Vec<&'static str>,
 }
 
 /// How clients reach the stores of a blueprint.
@@ -180,7 +187,13 @@ pub fn report(desired: &Desired, inventory: &Inventory, plan: &Plan) -> OutputsR
             Some(_) if is_foreign(plan, address) => {
                 not(Known::NotOurs, format!("{} is there and not ours", address.name))
             }
-            Some(seen) => seen_store(blank.clone(), inventory, address, seen, memberships.get(address)),
+            Some(seen) => {
+                let found = memberships.get(address);
+                match found.is_none().then(|| hidden_global(inventory, address, seen)).flatten() {
+                    Some(why) => not(Known::Unseen, why),
+                    None => seen_store(blank.clone(), inventory, address, seen, found),
+                }
+            }
             None => match inventory.gaps_around(address).next() {
                 Some(gap) => not(Known::Unseen, gap.why.clone()),
                 None => not(Known::Absent, "it does not exist".to_owned()),
@@ -216,6 +229,52 @@ fn memberships(inventory: &Inventory) -> BTreeMap<Address, Membership> {
     members.collect()
 }
 
+/// Why it is not known whether a cluster or a group, which no global object that was seen has as a member, follows another
+/// region; nothing where it certainly does not.
+fn hidden_global(inventory: &Inventory, address: &Address, seen: &Observed) -> Option<String> {
+    let (kind, partition) = (address.kind.global_kind()?, Partition::of(&address.region));
+    let is_near = |region: &RegionId| Partition::of(region) == partition;
+    let told = seen.attrs.joins();
+    let is =
+        |at: &Address| at.kind == kind && told.as_deref() == Some(at.name.as_str()) && is_near(&at.region);
+    if !inventory.seen.keys().any(is) {
+        // Its own region lists every global object that it is in; of one that the service names, another region may tell, too.
+        let endpoint = kind.facts().endpoint;
+        let mut gaps = inventory.gaps.iter().filter(|gap| gap.endpoint == endpoint);
+        let gap = gaps.find(|gap| gap.region == address.region || told.is_some() && is_near(&gap.region));
+        let mut held = inventory.held_out.iter().filter(|(region, _)| told.is_some() && is_near(region));
+        let why = gap.map(|gap| gap.why.clone()).or_else(|| held.next().map(|(_, hold)| hold.to_string()));
+        if let Some(why) = why {
+            return Some(format!("whether it follows another region was not seen: {why}"));
+        }
+    }
+    told.map(|name| format!("it is in the global object {name}, which does not tell of it"))
+}
+
+/// Why nobody is served by what was seen; nothing where clients are, or may be.
+fn serves_nobody(inventory: &Inventory, address: &Address, seen: &Observed) -> Option<String> {
+    let is_out = |phase: &Phase| match phase {
+        Phase::Absent | Phase::Creating | Phase::Stopped | Phase::Deleting | Phase::Failed(_) => true,
+        Phase::Ready | Phase::Busy { .. } | Phase::Unknown(_) => false,
+    };
+    let facts = &seen.facts;
+    if is_out(&facts.phase) {
+        return Some(format!("it is {}", facts.phase));
+    }
+    let kind = address.kind.child_kind()?;
+    if facts.members.is_empty() {
+        return Some("it has no member".to_owned());
+    }
+    let state = |member: &Member| {
+        let at = Address::new(member.region.clone(), kind, member.name.clone());
+        let phase = &inventory.seen.get(&at)?.facts.phase;
+        is_out(phase).then(|| format!("{} is {phase}", member.name))
+    };
+    // A member that was not seen may serve.
+    let states: Option<Vec<String>> = facts.members.iter().map(state).collect();
+    states.map(|states| format!("no member of it serves: {}", states.join(", ")))
+}
+
 fn seen_store(
     blank: StoreOutputs,
     inventory: &Inventory,
@@ -238,9 +297,12 @@ fn seen_store(
     let configuration = at(access.configuration.as_ref());
     let has_any = writer.is_some() || reader.is_some() || configuration.is_some();
     let writing = facts.members.iter().find(|member| member.role == Role::Writer && !follows);
+    let untold = (!has_any).then(|| format!("the service tells no endpoint yet ({})", facts.phase));
+    let why = untold.or_else(|| serves_nobody(inventory, address, seen));
     let told = StoreOutputs {
-        known: if has_any { Known::Seen } else { Known::NotYet },
-        why: (!has_any).then(|| format!("the service tells no endpoint yet ({})", facts.phase)),
+        known: if why.is_none() { Known::Seen } else { Known::NotYet },
+        why,
+        state: (!facts.phase.is_ready()).then(|| facts.phase.to_string()),
         role: membership.map(|one| if one.role == Role::Writer { "primary" } else { "secondary" }),
         writer,
         writing_member: writing.map(|member| member.name.clone()),
@@ -261,6 +323,7 @@ impl StoreOutputs {
             region: region.clone(),
             known: Known::Unseen,
             why: None,
+            state: None,
             engine: None,
             role: None,
             writer: None,
@@ -274,6 +337,7 @@ impl StoreOutputs {
             users: Vec::new(),
             authentication: Vec::new(),
             secret: None,
+            not_seen: Vec::new(),
         }
     }
 
@@ -283,6 +347,7 @@ impl StoreOutputs {
         let list = |all: &[&str]| (!all.is_empty()).then(|| all.join(","));
         let users: Vec<&str> = self.users.iter().map(String::as_str).collect();
         let all = [
+            ("state", self.state.clone()),
             ("engine", self.engine.clone()),
             ("role", self.role.map(str::to_owned)),
             ("writer", at(&self.writer)),
@@ -322,8 +387,13 @@ impl StoreOutputs {
             if is_password && self.secret.is_none() {
                 lines.push(("secret", "that of the primary region, with its users".to_owned()));
             }
-        } else if is_password && self.secret.is_none() {
+        } else if is_password && self.secret.is_none() && !self.not_seen.contains(&"secret") {
             lines.push(("secret", "none that the service keeps: the password is kept elsewhere".to_owned()));
+        }
+        for name in &self.not_seen {
+            if !lines.iter().any(|(other, _)| other == name) {
+                lines.push((name, "not seen".to_owned()));
+            }
         }
         lines
     }

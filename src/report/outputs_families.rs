@@ -1,4 +1,6 @@
 //! What each family tells of how clients reach it, beside endpoints: names, encryption, and how users prove who they are.
+//!
+//! **Invariant:** that there is none of something is told only where that was seen; else it is among what was not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,8 +51,6 @@ pub fn described(
     seen: &Observed,
     access: &Access,
 ) -> StoreOutputs {
-    let user = |name: &Option<String>| name.iter().cloned().collect::<Vec<_>>();
-    let secret = access.secret.clone();
     match &seen.attrs {
         AnyAttrs::AuroraCluster(attrs) => {
             let groups = parameters(
@@ -60,17 +60,14 @@ pub fn described(
                 attrs.parameter_group.as_ref(),
             );
             let by_iam = attrs.iam_authentication == Some(true);
-            StoreOutputs {
+            let tls = groups.map(|set| insists(set, &["rds.force_ssl", "require_secure_transport"]));
+            let told = StoreOutputs {
                 engine: attrs.engine.map(|engine| engine.as_str().to_owned()),
-                tls: Some(groups.map_or(Tls::Unknown, |set| {
-                    insists(set, &["rds.force_ssl", "require_secure_transport"])
-                })),
                 database: attrs.database.clone(),
-                users: user(&attrs.master_username),
                 authentication: std::iter::once("password").chain(by_iam.then_some("iam")).collect(),
-                secret,
                 ..told
-            }
+            };
+            first_user(encrypted(told, tls), attrs.master_username.clone(), access, attrs.managed_password)
         }
         AnyAttrs::DocumentCluster(attrs) => {
             let groups = parameters(
@@ -80,18 +77,16 @@ pub fn described(
                 attrs.parameter_group.as_ref(),
             );
             // It is on unless the group says otherwise.
-            let tls = groups.map_or(Tls::Unknown, |set| match set.get("tls").map(String::as_str) {
+            let tls = groups.map(|set| match set.get("tls").map(String::as_str) {
                 Some("disabled") => Tls::Off,
                 _ => Tls::Required,
             });
-            StoreOutputs {
+            let told = StoreOutputs {
                 engine: Some("documentdb".to_owned()),
-                tls: Some(tls),
-                users: user(&attrs.master_username),
                 authentication: vec!["password"],
-                secret,
                 ..told
-            }
+            };
+            first_user(encrypted(told, tls), attrs.master_username.clone(), access, attrs.managed_password)
         }
         AnyAttrs::CacheGroup(attrs) => group(told, inventory, address, attrs),
         AnyAttrs::CacheServerless(attrs) => serverless_cache(told, inventory, address, attrs),
@@ -102,6 +97,27 @@ pub fn described(
     }
 }
 
+/// Whether connections are encrypted, as the parameters say where those were seen.
+fn encrypted(mut told: StoreOutputs, tls: Option<Tls>) -> StoreOutputs {
+    told.not_seen.extend(tls.is_none().then_some("tls"));
+    StoreOutputs { tls: Some(tls.unwrap_or(Tls::Unknown)), ..told }
+}
+
+/// The first user, with the secret that the service keeps of it. A region that follows has those of its primary.
+fn first_user(
+    mut told: StoreOutputs,
+    name: Option<String>,
+    access: &Access,
+    is_kept: Option<bool>,
+) -> StoreOutputs {
+    if told.role != Some("secondary") {
+        told.not_seen.extend(name.is_none().then_some("users"));
+        let has_none = is_kept == Some(false);
+        told.not_seen.extend((access.secret.is_none() && !has_none).then_some("secret"));
+    }
+    StoreOutputs { users: name.into_iter().collect(), secret: access.secret.clone(), ..told }
+}
+
 /// A warehouse, whose first user and database are told by its namespace where it has one.
 fn warehouse(
     told: StoreOutputs,
@@ -110,35 +126,34 @@ fn warehouse(
     seen: &Observed,
     access: &Access,
 ) -> StoreOutputs {
-    let told =
-        StoreOutputs { engine: Some("redshift".to_owned()), authentication: vec!["password", "iam"], ..told };
+    let told = StoreOutputs { engine: Some("redshift".to_owned()), ..told };
     match &seen.attrs {
         AnyAttrs::RedshiftCluster(attrs) => {
             let groups =
                 parameters(inventory, address, KindId::RedshiftParameters, attrs.parameter_group.as_ref());
-            StoreOutputs {
-                tls: Some(groups.map_or(Tls::Unknown, |set| insists(set, &["require_ssl"]))),
+            let tls = groups.map(|set| insists(set, &["require_ssl"]));
+            let told = StoreOutputs {
                 database: attrs.database.clone(),
-                users: attrs.master_username.iter().cloned().collect(),
-                secret: access.secret.clone(),
+                authentication: vec!["password", "iam"],
                 ..told
-            }
+            };
+            first_user(encrypted(told, tls), attrs.master_username.clone(), access, attrs.managed_password)
         }
         AnyAttrs::RedshiftWorkgroup(attrs) => {
             let named = attrs.namespace.as_deref().and_then(|name| Name::new(name).ok());
             let at = named.map(|name| Address::new(address.region.clone(), KindId::RedshiftNamespace, name));
             let namespace = at.and_then(|at| inventory.seen.get(&at));
-            let (database, user, secret) = namespace.map_or((None, None, None), |seen| {
-                let secret = seen.facts.access.as_ref().and_then(|access| access.secret.clone());
-                (seen.attrs.text("database"), seen.attrs.text("master_username"), secret)
-            });
-            StoreOutputs {
-                tls: Some(Tls::Available),
-                database,
-                users: user.into_iter().collect(),
-                secret,
-                ..told
-            }
+            let mut told = StoreOutputs { tls: Some(Tls::Available), ..told };
+            let Some((AnyAttrs::RedshiftNamespace(attrs), facts)) =
+                namespace.map(|seen| (&seen.attrs, &seen.facts))
+            else {
+                told.not_seen.extend(["database", "users", "authentication", "secret"]);
+                return told;
+            };
+            told.database.clone_from(&attrs.database);
+            told.authentication = vec!["password", "iam"];
+            let access = facts.access.as_deref().cloned().unwrap_or_default();
+            first_user(told, attrs.master_username.clone(), &access, attrs.managed_password)
         }
         _ => told,
     }
@@ -170,7 +185,8 @@ fn serverless_cache(
     StoreOutputs { tls, ..cached(told, inventory, address, attrs.engine, attrs.user_group.as_deref()) }
 }
 
-/// Users of a cache prove by IAM who they are; where there is no group of them, the network alone decides who may connect.
+/// Users of a cache and by what they prove who they are: all of them, or none is told. Where there is no group of them, there is
+/// nobody to name.
 fn cached(
     told: StoreOutputs,
     inventory: &Inventory,
@@ -178,20 +194,29 @@ fn cached(
     engine: Option<CacheEngine>,
     user_group: Option<&str>,
 ) -> StoreOutputs {
-    let at = |kind, name: &str| Some(Address::new(address.region.clone(), kind, Name::new(name).ok()?));
-    let group = user_group.and_then(|name| inventory.seen.get(&at(KindId::CacheUserGroup, name)?));
-    let ids = match group.map(|seen| &seen.attrs) {
-        Some(AnyAttrs::CacheUserGroup(attrs)) => attrs.users.clone().unwrap_or_default(),
-        _ => BTreeSet::default(),
+    let mut told = StoreOutputs { engine: engine.map(|engine| engine.as_str().to_owned()), ..told };
+    let Some(name) = user_group else { return told };
+    let at = |kind, name: &str| {
+        inventory.seen.get(&Address::new(address.region.clone(), kind, Name::new(name).ok()?))
     };
-    let users =
-        ids.iter().filter_map(|id| inventory.seen.get(&at(KindId::CacheUser, id)?)?.attrs.text("user_name"));
-    StoreOutputs {
-        engine: engine.map(|engine| engine.as_str().to_owned()),
-        users: users.collect(),
-        authentication: user_group.map(|_| "iam").into_iter().collect(),
-        ..told
-    }
+    let ids = at(KindId::CacheUserGroup, name).and_then(|seen| match &seen.attrs {
+        AnyAttrs::CacheUserGroup(attrs) => attrs.users.as_ref(),
+        _ => None,
+    });
+    let users: Option<Vec<&Observed>> =
+        ids.and_then(|ids| ids.iter().map(|id| at(KindId::CacheUser, id)).collect());
+    let names = users
+        .as_ref()
+        .and_then(|users| users.iter().map(|user| user.attrs.text("user_name")).collect::<Option<Vec<_>>>());
+    let ways = users.as_ref().and_then(|users| {
+        let way = |user: &&Observed| Some(user.facts.access.as_ref()?.authentication?.as_str());
+        users.iter().map(way).collect::<Option<BTreeSet<_>>>()
+    });
+    told.not_seen.extend(names.is_none().then_some("users"));
+    told.not_seen.extend(ways.is_none().then_some("authentication"));
+    told.users = names.unwrap_or_default();
+    told.authentication = ways.into_iter().flatten().collect();
+    told
 }
 
 /// What is set in a parameter group; nothing where that was not seen.

@@ -33,6 +33,29 @@ impl Member {
     }
 }
 
+/// By what a user proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authentication {
+    /// By a password.
+    Password,
+    /// By IAM.
+    Iam,
+    /// By nothing: the name is enough.
+    NoPassword,
+}
+
+impl Authentication {
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Iam => "iam",
+            Self::NoPassword => "no-password",
+        }
+    }
+}
+
 /// How clients reach an object, beside [`Facts::endpoint`]: what the service tells, and never a secret itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
@@ -54,6 +77,9 @@ pub struct Access {
     /// ARN of the secret in which the service keeps the first user's password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// Of a user: by what it proves who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
 }
 
 /// Facts about an object that nobody wishes for.

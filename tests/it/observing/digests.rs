@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::{Access, Facts, Gap, Inventory, Member, Observed};
+use rgctl_model::observed::{Access, Authentication, Facts, Gap, Inventory, Member, Observed};
 use rgctl_model::sweep::SightDigest;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
@@ -44,6 +44,7 @@ fn object(kind: KindId) -> Observed {
                 reader_port: Some(2),
                 configuration: Some("nodes".to_owned()),
                 secret: Some("arn".to_owned()),
+                authentication: Some(Authentication::Iam),
             })),
             used_gib: Some(1.5),
             is_unread: false,
@@ -104,6 +105,7 @@ fn neighbours(address: &Address, seen: &Observed) -> Vec<(String, Address, Obser
     add("reader's port", address, &access(&|access| access.reader_port = None));
     add("configuration", address, &access(&|access| access.configuration = None));
     add("secret", address, &access(&|access| access.secret = None));
+    add("authentication", address, &access(&|access| access.authentication = Some(Authentication::Password)));
     add("used", address, &|seen| seen.facts.used_gib = Some(1.25));
     all
 }

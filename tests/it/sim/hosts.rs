@@ -1,11 +1,15 @@
 //! Where clients connect: the forms of names that the services publish.
 
+use std::collections::BTreeSet;
+
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
+use rgctl_model::observed::Selection;
+use rgctl_model::ports::Cloud;
 use rgctl_schema::time::Span;
 use serde_json::{Value, json};
 
-use super::{OTHER, REGION, TestCloud, address, cluster_fields, in_region, member_fields};
+use super::{OTHER, REGION, TestCloud, address, block_on, cluster_fields, in_region, member_fields};
 
 /// Whether a name has a form, in which `*` stands for letters and digits.
 fn has_form(name: &str, form: &str) -> bool {
@@ -91,4 +95,26 @@ fn names_of_caches_follow_from_shards_and_encryption_and_are_told_when_they_are_
     let seen = told(&desk, &serverless);
     assert_form(&seen, "/endpoint", "light-*.serverless.usw2.cache.amazonaws.com");
     assert_eq!((&seen["access"]["port"], &seen["access"]["reader_port"]), (&json!(6_379), &json!(6_380)));
+}
+
+#[test]
+fn names_in_china_end_as_they_do_there() {
+    let desk = TestCloud::new(1);
+    let region = "cn-north-1";
+    let at = |kind, name: &str| in_region(region, kind, name);
+    let (cluster, global) = (at(KindId::AuroraCluster, "game-a"), at(KindId::AuroraGlobal, "game-global"));
+    desk.make(&cluster, &cluster_fields());
+    desk.make(&at(KindId::AuroraInstance, "game-a-1"), &member_fields("game-a", 0));
+    desk.make(&global, &json!({ "source": "game-a", "source_region": region }));
+    desk.make(&at(KindId::DocumentCluster, "docs"), &json!({ "engine_version": "5.0.0" }));
+    let fields = json!({ "engine": "valkey", "major_engine_version": "8" });
+    desk.make(&at(KindId::CacheServerless, "light"), &fields);
+    let regions = BTreeSet::from([cluster.region.clone()]);
+    let scope = Selection { regions, ..Selection::default() };
+    let seen = block_on(desk.cloud.observe(&scope)).unwrap().seen;
+    let hosts: Vec<&String> = seen.values().filter_map(|one| one.facts.endpoint.as_ref()).collect();
+    assert_eq!(hosts.len(), 5, "{hosts:?}");
+    assert!(hosts.iter().all(|host| host.ends_with(".amazonaws.com.cn")), "{hosts:?}");
+    let writer = seen[&global].facts.endpoint.as_deref().unwrap();
+    assert!(has_form(writer, "game-global.global-*.global.rds.amazonaws.com.cn"), "{writer}");
 }

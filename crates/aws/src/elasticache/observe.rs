@@ -23,7 +23,7 @@ use rgctl_model::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
 };
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
-use rgctl_model::observed::{Access, Member, Observed};
+use rgctl_model::observed::{Access, Authentication, Member, Observed};
 use rgctl_model::ports::CloudError;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::phase::Role;
@@ -117,7 +117,9 @@ async fn light(client: &ServiceClient<'_>) -> RegionListing {
             user_name: it.user_name.clone(),
             access: it.access_string.clone(),
         });
-        let found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
+        let mut found = seen(attrs, it.status().unwrap_or_default(), it.arn(), BTreeMap::new());
+        let authentication = it.authentication().and_then(|told| authentication(told.r#type()?));
+        found.facts.access = access(Access { authentication, ..Access::default() });
         listing.note(region, it.user_id(), found, false);
     }
     for it in listing.listed(user_groups) {
@@ -129,6 +131,15 @@ async fn light(client: &ServiceClient<'_>) -> RegionListing {
         listing.note(region, it.user_group_id(), found, false);
     }
     listing
+}
+
+fn authentication(word: &cache::types::AuthenticationType) -> Option<Authentication> {
+    match word {
+        cache::types::AuthenticationType::Iam => Some(Authentication::Iam),
+        cache::types::AuthenticationType::Password => Some(Authentication::Password),
+        cache::types::AuthenticationType::NoPassword => Some(Authentication::NoPassword),
+        _ => None,
+    }
 }
 
 fn engine(text: Option<&str>) -> Option<CacheEngine> {

@@ -10,7 +10,7 @@
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::elasticache::{ClusterMode, GroupAttrs};
-use rgctl_model::observed::Access;
+use rgctl_model::observed::{Access, Authentication};
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::Partition;
 use rgctl_schema::phase::Phase;
@@ -136,10 +136,14 @@ pub fn reached(address: &Address, attrs: &AnyAttrs, phase: &Phase, created: Mome
         AnyAttrs::DocumentInstance(_) if is_made => (Some(names.by_region("", "docdb")), None),
         AnyAttrs::AuroraGlobal(_) if is_made => {
             let (name, mark) = (&address.name, names.mark("global", 12));
-            (Some(format!("{name}.global-{mark}.global.rds.amazonaws.com")), None)
+            (Some(format!("{name}.global-{mark}.global.rds.{}", names.ending())), None)
         }
         AnyAttrs::CacheGroup(attrs) if is_made => names.group(attrs),
         AnyAttrs::CacheServerless(_) if is_made => names.serverless_cache(),
+        AnyAttrs::CacheUser(_) => {
+            let authentication = Some(Authentication::Iam);
+            (None, Some(Box::new(Access { authentication, ..Access::default() })))
+        }
         AnyAttrs::RedshiftCluster(attrs) => {
             let secret = names.warehouse_secret(attrs.managed_password, attrs.master_username.as_ref());
             (is_made.then(|| names.by_region("", "redshift")), secret)
