@@ -4,8 +4,9 @@
 //!
 //! **Invariant:** every attempt costs a token, also retries and further pages; the level may go below zero, and then
 //! everybody waits until it has been paid back.
-//! **Invariant:** a share of each bucket is out of reach for lower priorities, so that a failover is never starved by
-//! reads.
+//! **Invariant:** a share of each bucket, and a call at least, is out of reach for lower priorities, so that a failover is never
+//! starved by reads. A bucket of which little is for us holds as much as the first call of each sort takes, and one that is slowed
+//! keeps back what comes in in the same time: reads wait for it no longer than they did.
 //! **Invariant:** reads are not starved by changes either: thousands of objects that are made one after the other would keep
 //! anybody from seeing what became of them.
 
@@ -36,12 +37,19 @@ impl Priority {
         if self == Self::Read && waited >= READS_WAIT { Self::Change } else { self }
     }
 
-    /// Share of the burst that must be left after the call.
-    const fn reserve(self) -> f64 {
+    /// When a call that began to wait then is looked at again: it may go through, or is more urgent.
+    #[must_use]
+    pub fn again(self, began: Moment, now: Moment, wait: Span) -> Moment {
+        let (passes, rises) = (now + wait, began + READS_WAIT);
+        if self == Self::Read && now < rises { passes.min(rises) } else { passes }
+    }
+
+    /// What must be left of a burst after the call: a share, and a call for each sort that is more urgent at least.
+    const fn reserve(self, burst: f64) -> f64 {
         match self {
             Self::Urgent => 0.0,
-            Self::Change => 0.05,
-            Self::Read => 0.15,
+            Self::Change => (0.05 * burst).max(1.0),
+            Self::Read => (0.15 * burst).max(2.0),
         }
     }
 }
@@ -59,6 +67,8 @@ pub struct Rate {
 const OURS: f64 = 0.7;
 /// Slowest rate to which throttling reduces a bucket, in calls a second: it must still find out that it may go faster.
 const SLOWEST: f64 = 0.2;
+/// Least that a full bucket holds: a read, and what it leaves.
+const BURST_MIN: f64 = 3.0;
 /// Part of the full rate by which an answered call speeds a slowed bucket up again.
 const RECOVERY: f64 = 0.01;
 
@@ -76,11 +86,11 @@ impl Rate {
 }
 
 impl Rate {
-    /// So many percent of it.
+    /// So many percent of it, and so much at once that each sort of call is let through.
     #[must_use]
     pub fn share(self, percent: u8) -> Self {
         let part = f64::from(percent) / 100.0;
-        Self { per_second: self.per_second * part, burst: self.burst * part }
+        Self { per_second: self.per_second * part, burst: (self.burst * part).max(BURST_MIN) }
     }
 }
 
@@ -123,7 +133,8 @@ impl TokenBucket {
     /// How long a call of this priority must wait; zero when it may be made now.
     pub fn wait(&mut self, now: Moment, priority: Priority) -> Span {
         self.fill(now);
-        let missing = 1.0 + self.full.burst * priority.reserve() - self.level;
+        let slowed = self.full.burst * self.per_second / self.full.per_second;
+        let missing = 1.0 + priority.reserve(slowed) - self.level;
         if missing <= 0.0 {
             return Span::ZERO;
         }
@@ -144,7 +155,8 @@ impl TokenBucket {
     pub fn throttled(&mut self, now: Moment) {
         self.fill(now);
         if now.since(self.slowed) >= Span::from_secs(1) {
-            self.per_second = (self.per_second / 2.0).max(SLOWEST);
+            // A small share may be slower than that at its best.
+            self.per_second = (self.per_second / 2.0).max(SLOWEST.min(self.full.per_second));
             self.slowed = now;
         }
         self.level = self.level.min(0.0);
@@ -205,8 +217,10 @@ impl Budget {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let old: Vec<RateLimitKey> = buckets.keys().filter(|key| key.0 == name).cloned().collect();
         for key in old {
-            let Some(spent) = buckets.remove(&key) else { continue };
+            let Some(mut spent) = buckets.remove(&key) else { continue };
             let key = (account.to_owned(), key.1, key.2);
+            // What is for us in the account is not what was for us under that name.
+            spent.hold_to(self.rate(&key));
             match buckets.entry(key) {
                 Entry::Vacant(empty) => drop(empty.insert(spent)),
                 Entry::Occupied(mut bucket) => bucket.get_mut().join(&spent),
@@ -255,6 +269,12 @@ mod tests {
         assert_eq!(bucket.wait(later, Priority::Read.after(waited)), Span::ZERO);
         assert_eq!(Priority::Urgent.after(waited), Priority::Urgent);
         assert_eq!(Priority::Read.after(Span::from_secs(1)), Priority::Read);
+        // It wakes up for that, and sleeps no longer than the bucket says.
+        let (minute, rises) = (Span::from_mins(1), now + READS_WAIT);
+        assert_eq!(Priority::Read.again(now, now + Span::from_secs(4), minute), rises);
+        assert_eq!(Priority::Read.again(now, now, Span::from_secs(4)), now + Span::from_secs(4));
+        assert_eq!(Priority::Read.again(now, rises, minute), rises + minute);
+        assert_eq!(Priority::Change.again(now, now, minute), now + minute);
     }
 
     #[test]
@@ -264,15 +284,18 @@ mod tests {
         bucket.throttled(now);
         bucket.throttled(now);
         assert!((bucket.per_second - 1.0).abs() < 1e-9, "{bucket:?}");
-        for _ in 0..40 {
-            bucket.throttled(now);
-            bucket.throttled(now + Span::from_secs(2));
+        for second in 1..=40 {
+            bucket.throttled(now + Span::from_secs(second));
         }
-        assert!(bucket.per_second >= SLOWEST);
-        for _ in 0..200 {
+        assert!((bucket.per_second - SLOWEST).abs() < 1e-9, "{bucket:?}");
+        for _ in 0..80 {
             bucket.answered();
         }
-        assert!((bucket.per_second - 2.0).abs() < 1e-9);
+        assert!((bucket.per_second - 1.8).abs() < 1e-9, "{bucket:?}");
+        for _ in 0..80 {
+            bucket.answered();
+        }
+        assert!((bucket.per_second - 2.0).abs() < 1e-9, "{bucket:?}");
     }
 
     #[test]
@@ -292,6 +315,58 @@ mod tests {
         assert_eq!(full("c").0, all, "of another account nothing was said");
         budget.allow("a", 100);
         assert_eq!(full("a").0, all);
+    }
+
+    /// A full bucket of so many percent lets a call of each sort through, reads leave one for a change, and those one for a failover.
+    #[test]
+    fn at_each_endpoint_and_percent_every_sort_of_call_goes_through_and_none_starves_a_more_urgent_one() {
+        let now = Moment::from_secs(100);
+        for endpoint in
+            ["rds", "elasticache", "redshift", "redshift-serverless", "monitoring", "tagging", "s3"]
+        {
+            for percent in 1..=100 {
+                let mut bucket = TokenBucket::new(Rate::of(endpoint).share(percent), now);
+                for (sort, next) in [
+                    (Priority::Read, Priority::Change),
+                    (Priority::Change, Priority::Urgent),
+                    (Priority::Urgent, Priority::Urgent),
+                ] {
+                    let mut calls = 0;
+                    while bucket.wait(now, sort) == Span::ZERO {
+                        bucket.spend(now);
+                        calls += 1;
+                    }
+                    assert!(calls > 0, "{endpoint}, {percent} %: {sort:?} does not go through");
+                    let is_let = bucket.wait(now, next) == Span::ZERO;
+                    assert_eq!(is_let, sort != Priority::Urgent, "{endpoint}, {percent} %: after {sort:?}");
+                }
+                // It fills again, and throttling makes it no faster than it may be.
+                let mut later = now;
+                for second in 0..40 {
+                    later = now + Span::from_secs(second);
+                    bucket.throttled(later);
+                }
+                assert!(bucket.per_second <= bucket.full.per_second, "{endpoint}, {percent} %");
+                let wait = bucket.wait(later, Priority::Read);
+                assert!(
+                    wait < Span::from_mins(1),
+                    "{endpoint}, {percent} %: a look has two minutes, not {wait}"
+                );
+                assert_eq!(bucket.wait(later + wait, Priority::Read), Span::ZERO, "{endpoint}, {percent} %");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_role_called_counts_for_its_account_and_goes_on_at_the_share_of_that() {
+        let (budget, now) = (Budget::default(), Moment::from_secs(100));
+        let key = |account: &str| (account.to_owned(), "eu-west-1".to_owned(), "rds".to_owned());
+        budget.allow("account", 25);
+        budget.with(&key("role"), now, |bucket| bucket.spend(now));
+        budget.count_as("role", "account");
+        let full = budget.with(&key("account"), now, |bucket| (bucket.full, bucket.per_second));
+        let share = Rate::of("rds").share(25);
+        assert_eq!(full, (share, share.per_second));
     }
 
     #[test]
