@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -24,7 +25,13 @@ ROOT = HERE.parent.parent
 REGION = "us-east-1"
 GROUP = "/apis/rgctl.dev/v1alpha1"
 TICKS = os.sysconf("SC_CLK_TCK")
+# By which a person or a terminal ends it.
+ENDS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
+
+
+class TooLate(Exception):
+    """What was waited for did not come. No error of a socket is one."""
 
 
 def free_port():
@@ -37,7 +44,7 @@ def wait_for(what, is_so, within=60.0, every=0.1):
     by = time.monotonic() + within
     while not (found := is_so()):
         if time.monotonic() > by:
-            raise TimeoutError(f"{what} did not come within {within:.0f} s")
+            raise TooLate(f"{what} did not come within {within:.0f} s")
         time.sleep(every)
     return found
 
@@ -83,8 +90,20 @@ class Children:
                 child.wait()
 
     def end_all(self):
+        # The control plane takes a minute to end its own children, and would leave them behind if it were killed before.
         for child in reversed(self.all):
-            self.end(child)
+            self.end(child, within=90)
+
+
+@contextmanager
+def undisturbed():
+    """A second signal does not interrupt what the first one asked for."""
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in ENDS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 class Calls:
@@ -147,10 +166,11 @@ class Bed:
             raise
 
     def __exit__(self, *_):
-        if self.watch:
-            self.watch.is_over = True
-        self.end_plane()
-        self.children.end_all()
+        with undisturbed():
+            if self.watch:
+                self.watch.is_over = True
+            self.end_plane()
+            self.children.end_all()
 
     def end_plane(self):
         """It is thrown away, and would wait a minute for watches that are open."""
@@ -306,7 +326,8 @@ class Bed:
                 except Exception as error:  # noqa: BLE001 - told to the one who asked
                     failed.append(error)
 
-        hands = [threading.Thread(target=hand) for _ in range(8)]
+        # They end with the process: what is interrupted waits for none of them.
+        hands = [threading.Thread(target=hand, daemon=True) for _ in range(8)]
         for one in hands:
             one.start()
         for one in hands:
@@ -406,13 +427,16 @@ class Operator:
         self.folder = bed.folder / "operators"
         self.folder.mkdir(exist_ok=True)
         self.log = self.folder / f"{key}.log"
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "KUBECONFIG": str(bed.kubeconfig),
-                       "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_EC2_METADATA_DISABLED": "true",
-                       "AWS_REGION": REGION}
-        words = [bed.rgctl, "operator", "run", "--context", "operator", "--cloud", "aws", "--endpoint-url", bed.endpoint,
-                 "--store", bed.record, "--listen", f"127.0.0.1:{self.port}", "--log-format", "json", *more]
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "KUBECONFIG": str(bed.kubeconfig),
+                            "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_EC2_METADATA_DISABLED": "true",
+                            "AWS_REGION": REGION}
+        self.words = [bed.rgctl, "operator", "run", "--context", "operator", "--cloud", "aws", "--endpoint-url", bed.endpoint,
+                      "--store", bed.record, "--listen", f"127.0.0.1:{self.port}", "--log-format", "json", *more]
+        self.start()
+
+    def start(self):
         self.began = time.monotonic()
-        self.child = bed.children.start(words, self.log, cwd=self.folder, env=environment)
+        self.child = self.bed.children.start(self.words, self.log, cwd=self.folder, env=self.environment)
 
     @property
     def pid(self):

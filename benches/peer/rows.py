@@ -4,7 +4,7 @@ import json
 import signal
 import time
 
-from bed import GROUP, REGION, WRITES, pair, pairs, say, wait_for
+from bed import GROUP, REGION, WRITES, TooLate, pair, pairs, say, wait_for
 
 # Between two looks while nothing moves, with what jitter adds.
 PERIOD = 330
@@ -49,9 +49,8 @@ def now(bed, operator=None):
             "calls": bed.calls(), "audit": audit}
 
 
-def create(bed, count):
+def create(bed, count, operator):
     """All of them, with the operator running; and the memory before and after."""
-    operator = bed.operator()
     wait_for("the operator", lambda: operator.numbers(), 60)
     time.sleep(5)
     empty = operator.memory()
@@ -60,14 +59,13 @@ def create(bed, count):
     say(f"{count} blueprints are in the cluster after {time.monotonic() - since['at']:.0f} s")
     try:
         wait_ready(bed, count, 300 + 4 * count)
-    except TimeoutError:
+    except TooLate:
         say("not ready:", {name: bed.watch.told(name) for name in list(bed.watch.conditions)[:5]})
         raise
     seconds = time.monotonic() - since["at"]
     found = spent(bed, operator, since) | {"seconds": seconds}
     clusters, instances = bed.clusters()
-    found |= {"clusters": len(clusters), "instances": len(instances), "memory_empty": empty}
-    return operator, found
+    return found | {"clusters": len(clusters), "instances": len(instances), "memory_empty": empty}
 
 
 def quiet(bed, count, operator):
@@ -95,14 +93,15 @@ def restart(bed, count, operator, latency=0.0):
     operator.stop()
     bed.behave(latency=latency)
     since = now(bed)
-    operator = bed.operator()
-    wait_for("all judged", lambda: operator.turns() >= count, 1_200, 0.2)
-    seconds = time.monotonic() - operator.began
-    # What is written late is written by then.
-    time.sleep(10)
-    found = spent(bed, operator, since) | {"seconds": seconds, "memory": operator.memory(), "ready": bed.watch.ready()}
-    bed.behave(latency=0.0)
-    return operator, found
+    operator.start()
+    try:
+        wait_for("all judged", lambda: operator.turns() >= count, 1_200, 0.2)
+        seconds = time.monotonic() - operator.began
+        # What is written late is written by then.
+        time.sleep(10)
+        return spent(bed, operator, since) | {"seconds": seconds, "memory": operator.memory(), "ready": bed.watch.ready()}
+    finally:
+        bed.behave(latency=0.0)
 
 
 def asked(bed, count, operator):
@@ -126,10 +125,12 @@ def silent(bed, count, operator):
     bed.behave(silent=True)
     name = names(count)[0]
     bed.patch(name, {"metadata": {"annotations": {"rgctl.dev/reconcile-at": "silence"}}})
-    wait_for("that it is not seen", lambda: bed.watch.told(name, "Observed")[0] == "False", 400, 0.5)
-    found = spent(bed, operator, since) | {"said": bed.watch.told(name, "Observed"), "sweep_age": operator.level("sweep_age_seconds"),
-                                           "failed": operator.level("cloud_looks_failed_total")}
-    bed.behave(silent=False)
+    try:
+        wait_for("that it is not seen", lambda: bed.watch.told(name, "Observed")[0] == "False", 400, 0.5)
+        found = spent(bed, operator, since) | {"said": bed.watch.told(name, "Observed"), "sweep_age": operator.level("sweep_age_seconds"),
+                                               "failed": operator.level("cloud_looks_failed_total")}
+    finally:
+        bed.behave(silent=False)
     wait_for("that it is seen again", lambda: bed.watch.told(name, "Observed")[0] == "True", 400, 0.5)
     return found
 
@@ -267,7 +268,7 @@ def killed(bed, count):
     for part in (0.2, 0.5, 0.8):
         try:
             wait_for("work", lambda: len((bed.calls() - since).changes) >= part * count * 4, 300, 0.05)
-        except TimeoutError:
+        except TooLate:
             break
         operator.stop(signal.SIGKILL)
         kills.append(len((bed.calls() - since).changes))
@@ -287,15 +288,21 @@ def killed(bed, count):
             "changes_in_two_minutes_after": len(after)}
 
 
+def standby(bed):
+    """One that is there and waits for its turn."""
+    one = bed.operator("--elect")
+    wait_for("one that waits for its turn", lambda: one.level("leader") == 0, 60)
+    return one
+
+
 def replicas(bed, count):
     """Two with an election: the leader is killed, and the next acts; then it is ended in good order. Then two without."""
     found = {}
     first = bed.operator("--elect")
-    wait_for("the leader", lambda: first.turns() is not None and first.numbers(), 60)
+    wait_for("the leader", lambda: first.level("leader") == 1, 60)
     bed.apply(pairs(count))
     wait_ready(bed, count, 300)
-    second = bed.operator("--elect")
-    time.sleep(15)
+    second = standby(bed)
     for label, with_signal in (("killed", signal.SIGKILL), ("ended", signal.SIGTERM)):
         name = f"after-{label}"
         at = time.monotonic()
@@ -304,8 +311,8 @@ def replicas(bed, count):
         wait_for("its first call", lambda: any((one["about"] or "").startswith(name) for one in bed.calls().changes), 180, 0.2)
         found[f"{label}: first call of the next"] = time.monotonic() - at
         wait_for("that it is ready", lambda: bed.watch.is_ready(name), 180, 0.2)
-        first, second = second, bed.operator("--elect")
-        time.sleep(12)
+        wait_for("that it leads", lambda: second.level("leader") == 1, 60)
+        first, second = second, standby(bed)
     # In the middle of its work: what is open goes on after the lease of each run.
     more = 20
     since = bed.calls()
@@ -351,8 +358,12 @@ def throttled(bed, count):
     bed.behave(throttle=5.0)
     since = now(bed, operator)
     bed.apply(pairs(count, count))
-    wait_for("the others", lambda: all(map(bed.watch.is_ready, names(count, count))), 1_200, 0.5)
-    found = spent(bed, operator, since)
+    late = {}
+    try:
+        wait_for("the others", lambda: all(map(bed.watch.is_ready, names(count, count))), 1_200, 0.5)
+    except TooLate as error:
+        late = {"timed_out": str(error), "ready": sum(map(bed.watch.is_ready, names(count, count)))}
+    found = late | spent(bed, operator, since)
     old = set(names(count))
     found["unchanged_not_ready"] = [one for one in bed.watch.lost[lost:] if one[1] in old]
     found["throttled"] = (bed.calls() - since["calls"]).total(
