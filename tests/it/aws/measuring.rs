@@ -12,7 +12,7 @@ use super::replay::{Answer, CBOR, Sent, cloud, xml};
 use rgctl_testkit::fixtures::address;
 
 /// A page of results: for each the id of its question, and its samples by second.
-fn page(results: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
+pub fn page(results: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
     let mut body = Encoder::new(Vec::new());
     body.map(1 + usize::from(next.is_some())).str("MetricDataResults").array(results.len());
     for (id, samples) in results {
