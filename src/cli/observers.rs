@@ -273,8 +273,8 @@ impl Eyes {
         self.through(self.view.of(region))
     }
 
-    /// An account that is not reached is a gap, as long as another one is; one that refuses is an error, since what is there must not be
-    /// taken for gone.
+    /// An account that is not reached, or asks for fewer calls, is a gap, as long as another one is seen; one that refuses is an error,
+    /// since what is there must not be taken for gone.
     async fn look(&self, wanted: &Selection) -> Result<Inventory, CloudError> {
         let parts = self.view.split(wanted.regions.iter());
         if parts.len() < 2 {
@@ -290,7 +290,9 @@ impl Eyes {
             (None, Vec::new());
         for (regions, part) in join_all(looks).await {
             match (part, &mut whole) {
-                (Err(error @ CloudError::Unreachable { .. }), _) => unreached.push((regions, error)),
+                (Err(error @ (CloudError::Unreachable { .. } | CloudError::Throttled { .. })), _) => {
+                    unreached.push((regions, error));
+                }
                 (Err(error), _) => return Err(error),
                 (Ok(part), None) => whole = Some(part),
                 (Ok(part), Some(all)) => {

@@ -3,11 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use rgctl_catalog::Catalog;
 use rgctl_kube::item::{Place, Seen};
-use rgctl_model::observed::Selection;
+use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::plan::Op;
+use rgctl_model::ports::{Permit, Receipt};
+use rgctl_model::scope::Home;
+use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::diagnostic::{Diagnostics, Source};
-use rgctl_schema::names::BlueprintName;
+use rgctl_schema::names::{BlueprintName, Token};
 use rgctl_schema::node::Tree;
 use rgctl_sim::{GENESIS, SimCloud};
 use serde_json::{Value, json};
@@ -150,6 +156,31 @@ fn identity_of(name: &str, region: &str) -> Identity {
 struct Worlds {
     opened: AtomicUsize,
     all: BTreeMap<&'static str, SimCloud>,
+    /// Those that ask for fewer calls, whatever is asked.
+    throttled: BTreeSet<&'static str>,
+}
+
+/// An account that asks for fewer calls.
+struct Throttled;
+
+impl Cloud for Throttled {
+    fn home<'a>(&'a self, _: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
+        ready(Err(CloudError::Throttled { after: Span::from_secs(1) })).boxed()
+    }
+    fn observe<'a>(&'a self, _: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
+        ready(Err(CloudError::Throttled { after: Span::from_secs(1) })).boxed()
+    }
+    fn call<'a>(
+        &'a self,
+        _: &'a Op,
+        _: &'a Token,
+        _: &'a Permit,
+    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
+        ready(Err(CloudError::Throttled { after: Span::from_secs(1) })).boxed()
+    }
+    fn series<'a>(&'a self, _: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
+        ready(Vec::new()).boxed()
+    }
 }
 
 impl Opens for Worlds {
@@ -159,8 +190,13 @@ impl Opens for Worlds {
 
     fn open(&self, identity: &Identity) -> Opened {
         self.opened.fetch_add(1, Ordering::SeqCst);
-        let cloud = self.all[identity.name.as_str()].clone();
-        Opened { cloud: Arc::new(cloud), intervals: Intervals::default() }
+        let name = identity.name.as_str();
+        let cloud: Arc<dyn Cloud> = if self.throttled.contains(name) {
+            Arc::new(Throttled)
+        } else {
+            Arc::new(self.all[name].clone())
+        };
+        Opened { cloud, intervals: Intervals::default() }
     }
 }
 
@@ -169,8 +205,11 @@ async fn what_is_asked_in_a_region_is_asked_as_its_account_and_accounts_are_shar
     let world = |seed| SimCloud::in_memory(seed, GENESIS);
     let usual = world(1);
     let clock: Arc<dyn Clock> = Arc::new(usual.clock());
-    let worlds =
-        Arc::new(Worlds { opened: AtomicUsize::new(0), all: [("one", world(2)), ("two", world(3))].into() });
+    let worlds = Arc::new(Worlds {
+        opened: AtomicUsize::new(0),
+        all: [("one", world(2)), ("two", world(3))].into(),
+        throttled: BTreeSet::new(),
+    });
     let observer = Observer::new(Arc::new(usual.clone()), Arc::clone(&clock), Intervals::default());
     let observers = Observers::one(observer, clock).opening(Arc::clone(&worlds) as _);
     let identities = Identities(vec![identity_of("one", "us-east-1"), identity_of("two", "eu-west-1")]);
@@ -199,6 +238,31 @@ async fn what_is_asked_in_a_region_is_asked_as_its_account_and_accounts_are_shar
     observers.forget(&names[1]);
     observers.view(&names[1], &identities, &codes(&["us-east-1"]));
     assert_eq!(worlds.opened.load(Ordering::SeqCst), 3, "it was closed, and is opened anew");
+}
+
+#[tokio::test]
+async fn an_account_that_asks_for_fewer_calls_hides_no_other_one_from_a_blueprint() {
+    let usual = SimCloud::in_memory(1, GENESIS);
+    let clock: Arc<dyn Clock> = Arc::new(usual.clock());
+    let throttled = BTreeSet::from(["one", "two"]);
+    let worlds = Arc::new(Worlds { opened: AtomicUsize::new(0), all: BTreeMap::new(), throttled });
+    let observer = Observer::new(Arc::new(usual), Arc::clone(&clock), Intervals::default());
+    let observers = Observers::one(observer, clock).opening(worlds as _);
+    let identities = Identities(vec![identity_of("one", "us-east-1"), identity_of("two", "eu-west-1")]);
+    let name = BlueprintName::new("arena").unwrap();
+    let look = async |codes: &[&str]| {
+        let regions: BTreeSet<RegionId> = codes.iter().map(|code| RegionId::new(code).unwrap()).collect();
+        let eyes = observers.view(&name, &identities, &regions).eyes(&name, None);
+        eyes.observe(&Selection { regions, owner: Some(name.clone()), ..Selection::default() }).await
+    };
+    let seen = look(&["us-east-1", "us-west-2"]).await.unwrap();
+    let lost = RegionId::new("us-east-1").unwrap();
+    assert!(
+        !seen.gaps.is_empty() && seen.gaps.iter().all(|gap| gap.region == lost && !gap.lasting),
+        "{seen:?}"
+    );
+    let unseen = look(&["us-east-1", "eu-west-1"]).await;
+    assert!(matches!(unseen, Err(CloudError::Throttled { .. })), "{unseen:?}");
 }
 
 #[test]

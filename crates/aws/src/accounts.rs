@@ -87,7 +87,7 @@ impl AwsAccounts {
     }
 
     /// An account that cannot be used at all is an error: who has no right there, or is somebody else, must not take what is
-    /// there for gone. One that is not reached is a gap, as long as another one is.
+    /// there for gone. One that is not reached, or asks for fewer calls, is a gap, as long as another one is seen.
     async fn look(&self, wanted: &Selection) -> Result<Inventory, CloudError> {
         let parts = self.split(wanted.regions.iter()).into_iter().map(|(cloud, regions)| {
             let named = wanted.named.iter().filter(|address| regions.contains(&address.region)).cloned();
@@ -99,7 +99,7 @@ impl AwsAccounts {
         for (regions, part) in join_all(parts).await {
             let part = match part {
                 Ok(part) => part,
-                Err(error @ CloudError::Unreachable { .. }) => {
+                Err(error @ (CloudError::Unreachable { .. } | CloudError::Throttled { .. })) => {
                     unreached.push((regions, error));
                     continue;
                 }

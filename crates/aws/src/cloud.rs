@@ -8,25 +8,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use futures::{FutureExt, StreamExt, stream};
 
 use super::budget::Budget;
 use super::caller::Caller;
 use super::clients::{Attempt, AwsOptions, Pool, Transport};
 use super::errors::{NOT_EMULATED, is_no_op};
 use super::glance::glance;
-use super::known_tags::KnownTags;
-use super::listed::{Listed, nothing_seen, throttled};
+use super::known_tags::{KnownTags, all_tags};
+use super::listed::{Listed, nothing_seen};
 use super::parameters::Parameters;
-use super::region_listing::{RegionListing, TAG_HOME};
+use super::region_listing::TAG_HOME;
 use super::series::{self, Nodes};
 use super::service_client::ServiceClient;
 use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::node::{TAG_BLUEPRINT, TAG_TOKEN};
+use rgctl_model::node::TAG_TOKEN;
 use rgctl_model::observed::{Gap, Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, TWO_PARTITIONS, WRONG_ACCOUNT};
@@ -36,9 +36,11 @@ use rgctl_model::selection::Face;
 use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_model::sweep::SightDigest;
 use rgctl_schema::names::{Partition, RegionId, Token};
+use rgctl_schema::time::{Moment, Span};
 
-/// Requests about single objects that are under way at the same time.
-const AT_ONCE: usize = 8;
+/// How long a look that is for many asks again what is throttled, before that is a gap: less than the three minutes for which its
+/// region is waited for, and the last answer has its minute. A look for one is made again by whoever asked for it.
+const LOOK_PATIENCE: Span = Span::from_mins(2);
 
 /// The real provider.
 #[derive(Debug)]
@@ -148,12 +150,12 @@ impl AwsCloud {
     async fn look(&self, scope: &Selection) -> Result<Inventory, CloudError> {
         of_one_partition(&scope.regions)?;
         let mut inventory = Inventory::empty(self.pool.clock().now());
+        let until = scope.is_for_many().then(|| inventory.taken + LOOK_PATIENCE);
         let mut regions =
-            join_all(scope.regions.iter().map(|region| self.lists(region, scope).boxed())).await;
+            join_all(scope.regions.iter().map(|region| self.lists(region, scope, until).boxed())).await;
         retain_shown(&mut regions, scope);
-        join_all(regions.iter_mut().map(|region| self.complete(region, scope).boxed())).await;
-        let throttled = scope.is_for_many().then(|| throttled(&regions)).flatten();
-        if let Some(error) = throttled.or_else(|| nothing_seen(&regions)) {
+        join_all(regions.iter_mut().map(|region| self.complete(region, scope, until).boxed())).await;
+        if let Some(error) = nothing_seen(&regions) {
             return Err(error);
         }
         for region in regions {
@@ -209,11 +211,11 @@ impl AwsCloud {
     }
 
     /// What the lists of a region hold, with their tags.
-    async fn lists(&self, region: &RegionId, scope: &Selection) -> Listed {
+    async fn lists(&self, region: &RegionId, scope: &Selection, until: Option<Moment>) -> Listed {
         if let Err(error) = self.check_account(region).await {
             return Listed::unseen(region, &error);
         }
-        let client = self.client(region).await;
+        let client = self.client(region).await.patient_until(until);
         let (rds, cache, warehouse, serverless, tags) = futures::join!(
             rds_like::observe(&client),
             elasticache::observe(&client),
@@ -228,73 +230,16 @@ impl AwsCloud {
             (Endpoint::Redshift, warehouse),
             (Endpoint::RedshiftServerless, serverless),
         ] {
-            self.complete_tags(&client, endpoint, &mut listing, scope, tags.as_ref().ok()).await;
+            self.tags.complete(&client, endpoint, &mut listing, scope, tags.as_ref()).await;
             listings.push((endpoint, listing));
         }
         Listed { region: region.clone(), listings }
     }
 
-    /// Fills in tags that lists do not tell. The sweep lags behind by seconds, so that an object of ours that it does not
-    /// know is asked for by itself, once; without a sweep every object is. What is named counts as ours until it is known.
-    async fn complete_tags(
-        &self,
-        client: &ServiceClient<'_>,
-        endpoint: Endpoint,
-        listing: &mut RegionListing,
-        scope: &Selection,
-        sweep: Option<&TagsByArn>,
-    ) {
-        let now = self.pool.clock().now();
-        if listing.gaps.is_empty() {
-            let here = |address: &Address| {
-                address.region == client.region && address.kind.facts().endpoint == endpoint
-            };
-            self.tags.forget(now, |address| here(address) && !listing.seen.contains_key(address));
-        }
-        let mut missing = Vec::new();
-        for address in std::mem::take(&mut listing.untagged) {
-            let Some(seen) = listing.seen.get_mut(&address) else { continue };
-            let Some(arn) = seen.facts.arn.clone() else { continue };
-            match sweep.and_then(|sweep| sweep.get(&arn)) {
-                Some(tags) if tags.contains_key(TAG_BLUEPRINT) || !scope.needs_owner(&address) => {
-                    seen.facts.tags.clone_from(tags);
-                }
-                // An object of another name is somebody else's; without tags it is not even worth a question.
-                None if !scope.needs_owner(&address) && (scope.owner.is_some() || sweep.is_some()) => {}
-                // What is named has to be known for certain, now.
-                _ => match self.tags.of(&address, now).filter(|_| !scope.named.contains(&address)) {
-                    Some(tags) => seen.facts.tags = tags,
-                    None => missing.push((address, arn)),
-                },
-            }
-        }
-        let mut questions = Vec::new();
-        for (address, arn) in missing {
-            questions.push(tags_of(client, endpoint, address, arn).boxed());
-        }
-        for (address, tags) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            match tags {
-                Ok(tags) => {
-                    self.tags.keep(&address, now, &tags);
-                    if let Some(seen) = listing.seen.get_mut(&address) {
-                        seen.facts.tags = tags;
-                    }
-                }
-                // Deleted between the list and the question.
-                Err(CloudError::NotFound { .. }) => {
-                    listing.seen.remove(&address);
-                }
-                Err(error) => listing.gaps.push(error),
-            }
-        }
-    }
-
     /// Fills in the parameters of the groups that are left.
-    async fn complete(&self, listed: &mut Listed, scope: &Selection) {
-        let client = self.client(&listed.region).await;
-        for (endpoint, listing) in &mut listed.listings {
-            self.parameters.complete(&client, *endpoint, listing, scope).await;
-        }
+    async fn complete(&self, listed: &mut Listed, scope: &Selection, until: Option<Moment>) {
+        let client = self.client(&listed.region).await.patient_until(until);
+        self.parameters.complete(&client, &mut listed.listings, scope).await;
     }
 
     /// Each region by itself, and each question: what cannot be measured in one says nothing of the others.
@@ -375,7 +320,7 @@ impl Cloud for AwsCloud {
             self.check_account(&op.address().region).await?;
             let answer = self.make(op, token, permit).await;
             self.parameters.changed(op, self.pool.clock().now());
-            self.tags.changed(op.address());
+            self.tags.changed(op.address(), self.pool.clock().now());
             match answer {
                 Err(error) if is_no_op(&error) => Ok(Receipt::default()),
                 other => other,
@@ -459,54 +404,13 @@ fn retain_shown(regions: &mut [Listed], scope: &Selection) {
     }
 }
 
-type TagsByArn = BTreeMap<String, BTreeMap<String, String>>;
-
-/// Tags of all objects of our services in a region, a hundred to a page.
-async fn all_tags(client: &ServiceClient<'_>) -> Result<TagsByArn, CloudError> {
-    let request = client
-        .read
-        .tagging
-        .get_resources()
-        .resource_type_filters("rds")
-        .resource_type_filters("elasticache")
-        .resource_type_filters("redshift")
-        .resource_type_filters("redshift-serverless")
-        .resources_per_page(100);
-    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-    let listed = client.ask("tagging", "GetResources", call).await?;
-    let all = listed.into_iter().filter_map(|it| {
-        let tags = it.tags.unwrap_or_default();
-        Some((it.resource_arn?, tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
-    });
-    Ok(all.collect())
-}
-
-type Texts = Result<BTreeMap<String, String>, CloudError>;
-
-/// Asks where the object was seen: snapshots of namespaces and of clusters are one kind at two endpoints.
-async fn tags_of(
-    client: &ServiceClient<'_>,
-    endpoint: Endpoint,
-    address: Address,
-    arn: String,
-) -> (Address, Texts) {
-    let tags = match endpoint {
-        Endpoint::Rds => rds_like::tags(client, &arn).await,
-        Endpoint::ElastiCache => elasticache::tags(client, &arn).await,
-        Endpoint::RedshiftServerless => redshift_serverless::tags(client, &arn).await,
-        // Its lists tell tags, so that nobody asks.
-        Endpoint::Redshift => Ok(BTreeMap::new()),
-    };
-    (address, tags)
-}
-
 /// Nodes of the replication groups that are asked about, by one list.
 async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes, CloudError> {
     if !asks.iter().any(|ask| series::is_by_node(ask)) {
         return Ok(Nodes::new());
     }
     let request = client.read.elasticache.describe_replication_groups();
-    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let call = || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>();
     let groups = client.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", call).await?;
     let mut nodes = Nodes::new();
     for group in groups {

@@ -303,11 +303,12 @@ async fn listed(pool: &Pool, bucket: &RecordBucket) -> Result<(), CloudError> {
         .bucket(&bucket.record.bucket)
         .prefix(&bucket.record.prefix)
         .max_keys(1);
-    client.ask("s3", "ListObjectsV2", request.send()).await.map(drop)
+    client.ask("s3", "ListObjectsV2", || request.clone().send()).await.map(drop)
 }
 
 async fn identity(client: &ServiceClient<'_>) -> Result<CallerIdentity, CloudError> {
-    let answer = client.ask("sts", "GetCallerIdentity", client.read.sts.get_caller_identity().send()).await?;
+    let answer =
+        client.ask("sts", "GetCallerIdentity", || client.read.sts.get_caller_identity().send()).await?;
     Ok(CallerIdentity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }
 
@@ -317,14 +318,13 @@ async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Resul
     let caches = clients.elasticache.describe_replication_groups().max_records(20);
     let warehouses = clients.redshift.describe_clusters().max_records(20);
     let (rds, cache, warehouse, serverless) = futures::join!(
-        client.ask(rds_like::ENDPOINT, "DescribeDBClusters", databases.send()),
-        client.ask("elasticache", "DescribeReplicationGroups", caches.send()),
-        client.ask(redshift::ENDPOINT, "DescribeClusters", warehouses.send()),
-        client.ask(
-            redshift_serverless::ENDPOINT,
-            "ListWorkgroups",
-            clients.serverless.list_workgroups().send()
-        ),
+        client.ask(rds_like::ENDPOINT, "DescribeDBClusters", || databases.clone().send()),
+        client.ask("elasticache", "DescribeReplicationGroups", || caches.clone().send()),
+        client.ask(redshift::ENDPOINT, "DescribeClusters", || warehouses.clone().send()),
+        client.ask(redshift_serverless::ENDPOINT, "ListWorkgroups", || clients
+            .serverless
+            .list_workgroups()
+            .send()),
     );
     let region = || client.region.clone();
     vec![
@@ -354,7 +354,7 @@ async fn denied(
     let mut denied = BTreeSet::new();
     for batch in actions.chunks(ACTIONS_A_CALL) {
         let source = principal(&who.arn);
-        let call = client.read.direct.simulate_principal_policy(&source, batch);
+        let call = || client.read.direct.simulate_principal_policy(&source, batch);
         let simulated = client.ask("iam", "SimulatePrincipalPolicy", call).await?;
         // An action without a decision is not known to be allowed: the answer may have been cut short.
         let decided: BTreeSet<&str> = simulated.iter().map(|one| one.action.as_str()).collect();
@@ -381,7 +381,7 @@ pub fn principal(arn: &str) -> String {
 }
 
 pub(super) async fn quotas_of(client: &ServiceClient<'_>) -> Result<Quotas, CloudError> {
-    let call = client.read.direct.list_service_quotas("rds");
+    let call = || client.read.direct.list_service_quotas("rds");
     let listed = client.ask("servicequotas", "ListServiceQuotas", call).await?;
     let known = listed.into_iter().map(|quota| (quota.name, quota.value));
     Ok(known.filter(|(name, _)| QUOTAS.iter().any(|(known, _)| known == name)).collect())

@@ -30,7 +30,7 @@ fn word(text: Option<&str>) -> String {
 
 async fn cluster(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<String>, CloudError> {
     let request = client.read.rds.describe_db_clusters().db_cluster_identifier(address.name.as_str());
-    let told = client.ask(rds_like::ENDPOINT, "DescribeDBClusters", request.send()).await?;
+    let told = client.ask(rds_like::ENDPOINT, "DescribeDBClusters", || request.clone().send()).await?;
     let states = told.db_clusters().iter().flat_map(|it| {
         let members = it.db_cluster_members().iter();
         let members = members.map(|member| {
@@ -45,13 +45,13 @@ async fn cluster(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<St
 
 async fn instance(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<String>, CloudError> {
     let request = client.read.rds.describe_db_instances().db_instance_identifier(address.name.as_str());
-    let told = client.ask(rds_like::ENDPOINT, "DescribeDBInstances", request.send()).await?;
+    let told = client.ask(rds_like::ENDPOINT, "DescribeDBInstances", || request.clone().send()).await?;
     Ok(told.db_instances().iter().map(|it| word(it.db_instance_status())).collect())
 }
 
 async fn global(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<String>, CloudError> {
     let request = client.read.rds.describe_global_clusters().global_cluster_identifier(address.name.as_str());
-    let told = client.ask(rds_like::ENDPOINT, "DescribeGlobalClusters", request.send()).await?;
+    let told = client.ask(rds_like::ENDPOINT, "DescribeGlobalClusters", || request.clone().send()).await?;
     let states = told.global_clusters().iter().flat_map(|it| {
         let members = it.global_cluster_members().iter();
         let members =
@@ -65,7 +65,8 @@ async fn global(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<Str
 async fn cache(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<String>, CloudError> {
     let request =
         client.read.elasticache.describe_replication_groups().replication_group_id(address.name.as_str());
-    let told = client.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", request.send()).await?;
+    let told =
+        client.ask(elasticache::ENDPOINT, "DescribeReplicationGroups", || request.clone().send()).await?;
     let states = told.replication_groups().iter().flat_map(|it| {
         let nodes = it.node_groups().iter().flat_map(NodeGroup::node_group_members);
         let nodes =
@@ -80,7 +81,9 @@ async fn cache(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<Stri
 async fn cache_global(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<String>, CloudError> {
     // By a name of the service's own, which is not ours: the list is short.
     let request = client.read.elasticache.describe_global_replication_groups().show_member_info(true);
-    let told = client.ask(elasticache::ENDPOINT, "DescribeGlobalReplicationGroups", request.send()).await?;
+    let told = client
+        .ask(elasticache::ENDPOINT, "DescribeGlobalReplicationGroups", || request.clone().send())
+        .await?;
     let ours = told
         .global_replication_groups()
         .iter()
@@ -103,7 +106,7 @@ async fn cache_global(client: &ServiceClient<'_>, address: &Address) -> Result<V
 
 async fn warehouse(client: &ServiceClient<'_>, address: &Address) -> Result<Vec<String>, CloudError> {
     let request = client.read.redshift.describe_clusters().cluster_identifier(address.name.as_str());
-    let told = client.ask(redshift::ENDPOINT, "DescribeClusters", request.send()).await?;
+    let told = client.ask(redshift::ENDPOINT, "DescribeClusters", || request.clone().send()).await?;
     let state = |it: &aws_sdk_redshift::types::Cluster| {
         format!("{} {}", word(it.cluster_status()), word(it.cluster_availability_status()))
     };

@@ -30,13 +30,6 @@ impl Listed {
     }
 }
 
-/// Whether some list was refused for being one call too many: a look for many is worth more whole and later than with a gap for
-/// all of them.
-pub fn throttled(regions: &[Listed]) -> Option<CloudError> {
-    let mut gaps = regions.iter().flat_map(|region| &region.listings).flat_map(|(_, listing)| &listing.gaps);
-    gaps.find(|gap| matches!(gap, CloudError::Throttled { .. })).cloned()
-}
-
 /// Why nothing at all was seen, if so: one clear error says more than a gap for every list. Who is not known to one list
 /// is known to none: lists that an emulator leaves out must not hide that. A region that is not enabled knows nobody, while
 /// others do: that is a gap. And an endpoint that knows no list is no provider.

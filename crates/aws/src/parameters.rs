@@ -3,10 +3,12 @@
 //! Goes in: groups that were seen. Comes out: the same with their parameters.
 //!
 //! **Invariant:** what was read is used again for some minutes, by one process, unless this process changed the group:
-//! a run that looks every ten seconds asks once. A look for many blueprints asks about what this process changed, about what
-//! has to be known of those that want to know everything, and about those fifty of the others that it knows longest or not at
-//! all; what it does not know then it says to be unread. So a start costs no more questions than any other look.
-//! **Invariant:** what is too old to be used, and what is not there any more, is forgotten.
+//! a run that looks every ten seconds asks once. A look for many blueprints asks about what this process changed and about what
+//! has to be known of those that want to know everything; and then, last of all, about those fifty of the others that it knows
+//! longest or not at all. What it does not know then it says to be unread. So a start costs no more questions than any other look.
+//! **Invariant:** what is asked in turn only is worth no gap when its answer is late: what was read before is good as long as looks
+//! show the group. A refusal does not pass by itself, and is told.
+//! **Invariant:** what looks do not show any more is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -27,10 +29,12 @@ use rgctl_schema::time::{Moment, Span};
 /// How long what was read is used. A change of a parameter outside rgctl shows so much later at most, in a run that
 /// lasts; a new command reads anew.
 const KEEP: Span = Span::from_mins(5);
-/// How long it is used at most where one look is for many blueprints, and their groups are asked about in turn.
-const KEEP_IN_TURN: Span = Span::from_hours(6);
+/// How long what was read is kept of a group that no look shows.
+const KEEP_UNSEEN: Span = Span::from_hours(6);
 /// Most questions of such a look about groups of which something is known: a thousand blueprints cost hardly more than ten.
 const IN_TURN: usize = 50;
+/// How long such a look waits for the answers to them, where the provider or the budget asks for fewer calls.
+const TURN_PATIENCE: Span = Span::from_secs(20);
 /// How long reads may lag behind a change of ours.
 const LAG: Span = Span::from_secs(60);
 /// Groups that are asked about at the same time.
@@ -38,22 +42,32 @@ const AT_ONCE: usize = 8;
 
 type Texts = BTreeMap<String, String>;
 
-/// What was read, and when; or when it was changed, and what it was told to hold then, where that is known.
+/// What was read, when, and when a look showed the group last; or when it was changed, and what it was told to hold then, where
+/// that is known.
 #[derive(Debug)]
 enum KnownParameters {
-    Read(Moment, Texts),
+    Read { at: Moment, shown: Moment, texts: Texts },
     Changed(Moment, Option<Texts>),
 }
 
-/// What a call tells a group to hold; what is made holds nothing of its own yet, and a read of it lags behind nothing.
+/// What a call tells a group to hold. What is made is told in a second request, unless it is to hold nothing of its own: then a read
+/// of it lags behind nothing.
 fn told_by(op: &Op) -> Option<Texts> {
+    let told = |attrs: &AnyAttrs| {
+        attrs.get("parameters").and_then(|told| serde_json::from_value::<Texts>(told).ok())
+    };
     match op {
-        Op::Create { .. } => Some(Texts::new()),
-        Op::Modify { attrs, .. } => {
-            serde_json::from_value(attrs.get("parameters")?).ok().filter(|told: &Texts| !told.is_empty())
-        }
+        Op::Create { attrs, .. } => Some(told(attrs).unwrap_or_default()),
+        Op::Modify { attrs, .. } => told(attrs).filter(|told| !told.is_empty()),
         _ => None,
     }
+}
+
+/// Groups that a look asks about: in any case, and because it is their turn.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    must: BTreeSet<Address>,
+    may: BTreeSet<Address>,
 }
 
 /// What this process knows of parameters.
@@ -67,10 +81,10 @@ impl Parameters {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is still good.
-    fn fresh(&self, address: &Address, now: Moment, keep: Span) -> Option<Texts> {
+    /// What was read, unless the group was changed since.
+    fn read(&self, address: &Address) -> Option<Texts> {
         self.with(|known| match known.get(address) {
-            Some(KnownParameters::Read(then, texts)) if now < *then + keep => Some(texts.clone()),
+            Some(KnownParameters::Read { texts, .. }) => Some(texts.clone()),
             _ => None,
         })
     }
@@ -81,41 +95,48 @@ impl Parameters {
     }
 
     /// When each group was read; the beginning of all time for those of which nothing is known.
-    fn read_at(&self, address: &Address, now: Moment) -> Moment {
+    fn read_at(&self, address: &Address) -> Moment {
         self.with(|known| match known.get(address) {
-            Some(KnownParameters::Read(then, _)) if now < *then + KEEP_IN_TURN => *then,
+            Some(KnownParameters::Read { at, .. }) => *at,
             _ => Moment::EPOCH,
         })
     }
 
-    /// Forgets what is used no more: what is too old, and what a whole look at a region did not show.
-    fn forget(&self, now: Moment, keep: Span, gone: impl Fn(&Address) -> bool) {
+    /// A look shows these groups.
+    fn are_shown<'a>(&self, groups: impl Iterator<Item = &'a Address>, now: Moment) {
+        self.with(|known| {
+            for address in groups {
+                if let Some(KnownParameters::Read { shown, .. }) = known.get_mut(address) {
+                    *shown = now;
+                }
+            }
+        });
+    }
+
+    /// Forgets what is used no more: what no look has shown for long, and what a whole look at a region did not show.
+    fn forget(&self, now: Moment, gone: impl Fn(&Address) -> bool) {
         self.with(|known| {
             known.retain(|address, parameters| match parameters {
-                KnownParameters::Read(then, _) => now < *then + keep && !gone(address),
+                KnownParameters::Read { shown, .. } => now < *shown + KEEP_UNSEEN && !gone(address),
                 KnownParameters::Changed(then, _) => now < *then + LAG,
             });
         });
     }
 
-    /// Of these groups those about which a look for many asks: what must be known and is not, and then what it knows not at
-    /// all, or longest.
-    fn in_turn<'a>(
-        &self,
-        groups: impl Iterator<Item = &'a (Address, bool)>,
-        now: Moment,
-    ) -> BTreeSet<Address> {
-        let (mut asked, mut others) = (BTreeSet::new(), Vec::new());
+    /// Of these groups those about which a look for many asks in any case, since they must be known and are not; and those whose turn
+    /// it is, since it knows them not at all, or longest.
+    fn in_turn<'a>(&self, groups: impl Iterator<Item = &'a (Address, bool)>, now: Moment) -> Asked {
+        let (mut asked, mut others) = (Asked::default(), Vec::new());
         for (address, must) in groups {
-            let then = self.read_at(address, now);
-            if then == Moment::EPOCH && (*must || self.is_changed(address)) {
-                asked.insert(address.clone());
+            let then = self.read_at(address);
+            if self.is_changed(address) || *must && now >= then + KEEP {
+                asked.must.insert(address.clone());
             } else if now >= then + KEEP {
                 others.push((then, address));
             }
         }
         others.sort_unstable();
-        asked.extend(others.into_iter().take(IN_TURN).map(|(_, address)| address.clone()));
+        asked.may.extend(others.into_iter().take(IN_TURN).map(|(_, address)| address.clone()));
         asked
     }
 
@@ -124,7 +145,10 @@ impl Parameters {
             // What holds all that it was told to hold lags behind no more.
             Some(KnownParameters::Changed(then, told))
                 if now < *then + LAG && !told.as_ref().is_some_and(|told| holds(texts, told)) => {}
-            _ => drop(known.insert(address.clone(), KnownParameters::Read(now, texts.clone()))),
+            _ => {
+                let read = KnownParameters::Read { at: now, shown: now, texts: texts.clone() };
+                known.insert(address.clone(), read);
+            }
         });
     }
 
@@ -138,15 +162,42 @@ impl Parameters {
         self.with(|known| known.insert(address.clone(), KnownParameters::Changed(now, told)));
     }
 
-    /// Fills in the parameters of the groups that were seen, as far as it matters whose they are.
+    /// Fills in the parameters of the groups that were seen in a region, as far as it matters whose they are.
     pub async fn complete(
+        &self,
+        client: &ServiceClient<'_>,
+        listings: &mut [(Endpoint, RegionListing)],
+        scope: &Selection,
+    ) {
+        let now = client.pool.clock().now();
+        let mut in_turn = Vec::new();
+        for (endpoint, listing) in &mut *listings {
+            let Asked { must, may } = self.prepare(client, *endpoint, listing, scope, now);
+            in_turn.push(may);
+            for (address, answer) in self.ask_all(client, must, now).await {
+                note(listing, &address, answer);
+            }
+        }
+        for ((_, listing), may) in listings.iter_mut().zip(in_turn) {
+            let hurried = client.hurried(TURN_PATIENCE);
+            for (address, answer) in self.ask_all(&hurried, may, now).await {
+                // It has another turn.
+                if !matches!(answer, Err(CloudError::Throttled { .. } | CloudError::Unreachable { .. })) {
+                    note(listing, &address, answer);
+                }
+            }
+        }
+    }
+
+    /// Fills in what is known, says what is not, and tells what is to be asked.
+    fn prepare(
         &self,
         client: &ServiceClient<'_>,
         endpoint: Endpoint,
         listing: &mut RegionListing,
         scope: &Selection,
-    ) {
-        let now = client.pool.clock().now();
+        now: Moment,
+    ) -> Asked {
         let is_for_many = scope.is_for_many();
         // A look for many shows nobody the groups of others.
         let matters = |address: &Address, seen: &Observed| {
@@ -158,49 +209,35 @@ impl Parameters {
             .seen
             .iter()
             .filter(|(address, seen)| has_parameters(&seen.attrs) && matters(address, seen))
-            .map(|(address, seen)| (address.clone(), scope.needs_whole(address, seen)))
+            .map(|(address, seen)| (address.clone(), !is_for_many || scope.needs_whole(address, seen)))
             .collect();
-        let asked = is_for_many.then(|| self.in_turn(groups.iter(), now));
-        if is_for_many && listing.gaps.is_empty() {
-            let here = |address: &Address| {
-                address.region == client.region && address.kind.facts().endpoint == endpoint
-            };
-            self.forget(now, KEEP_IN_TURN, |address| here(address) && !listing.seen.contains_key(address));
-        } else if !is_for_many {
-            self.forget(now, KEEP_IN_TURN, |_| false);
+        self.are_shown(groups.iter().map(|(address, _)| address), now);
+        let is_whole = is_for_many && listing.gaps.is_empty();
+        let here =
+            |address: &Address| address.region == client.region && address.kind.facts().endpoint == endpoint;
+        self.forget(now, |address| is_whole && here(address) && !listing.seen.contains_key(address));
+        let asked = self.in_turn(groups.iter(), now);
+        for (address, _) in groups.iter().filter(|(address, _)| !asked.must.contains(address)) {
+            let Some(seen) = listing.seen.get_mut(address) else { continue };
+            match self.read(address) {
+                Some(texts) => fill(seen, texts),
+                None => seen.facts.is_unread = true,
+            }
         }
+        asked
+    }
+
+    async fn ask_all(
+        &self,
+        client: &ServiceClient<'_>,
+        groups: BTreeSet<Address>,
+        now: Moment,
+    ) -> Vec<(Address, Result<Texts, CloudError>)> {
         let mut questions = Vec::new();
-        for (address, _) in groups {
-            let is_asked = asked.as_ref().map(|asked| asked.contains(&address));
-            let keep = match is_asked {
-                Some(false) => KEEP_IN_TURN,
-                // It is its turn.
-                Some(true) => Span::ZERO,
-                None => KEEP,
-            };
-            if is_asked == Some(false) && self.fresh(&address, now, keep).is_none() {
-                if let Some(seen) = listing.seen.get_mut(&address) {
-                    seen.facts.is_unread = true;
-                }
-                continue;
-            }
-            questions.push(self.ask(client, address, now, keep).boxed());
+        for address in groups {
+            questions.push(self.ask(client, address, now).boxed());
         }
-        for (address, answer) in stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            match answer {
-                Ok(texts) => {
-                    if let Some(seen) = listing.seen.get_mut(&address) {
-                        // The field exists in every kind that gets here.
-                        let _ = seen.attrs.set("parameters", serde_json::to_value(texts).ok());
-                    }
-                }
-                // Deleted between the list and the question.
-                Err(CloudError::NotFound { .. }) => {
-                    listing.seen.remove(&address);
-                }
-                Err(error) => listing.gaps.push(error),
-            }
-        }
+        stream::iter(questions).buffer_unordered(AT_ONCE).collect().await
     }
 
     async fn ask(
@@ -208,11 +245,7 @@ impl Parameters {
         client: &ServiceClient<'_>,
         address: Address,
         now: Moment,
-        keep: Span,
     ) -> (Address, Result<Texts, CloudError>) {
-        if let Some(texts) = self.fresh(&address, now, keep) {
-            return (address, Ok(texts));
-        }
         let answer = match address.kind.facts().endpoint {
             Endpoint::Rds => rds_like::parameters(client, &address).await,
             Endpoint::ElastiCache => elasticache::parameters(client, &address).await,
@@ -222,6 +255,26 @@ impl Parameters {
             self.keep(&address, now, texts);
         }
         (address, answer)
+    }
+}
+
+fn fill(seen: &mut Observed, texts: Texts) {
+    // The field exists in every kind that gets here.
+    let _ = seen.attrs.set("parameters", serde_json::to_value(texts).ok());
+    seen.facts.is_unread = false;
+}
+
+/// Notes what was answered about a group.
+fn note(listing: &mut RegionListing, address: &Address, answer: Result<Texts, CloudError>) {
+    match answer {
+        Ok(texts) => {
+            if let Some(seen) = listing.seen.get_mut(address) {
+                fill(seen, texts);
+            }
+        }
+        // Deleted between the list and the question.
+        Err(CloudError::NotFound { .. }) => drop(listing.seen.remove(address)),
+        Err(error) => listing.gaps.push(error),
     }
 }
 
@@ -247,84 +300,107 @@ mod tests {
     use rgctl_model::kinds::KindId;
     use rgctl_schema::names::{Name, RegionId};
 
+    fn group(name: &str) -> Address {
+        Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, Name::new(name).unwrap())
+    }
+
+    fn texts(value: &str) -> Texts {
+        Texts::from([("a".to_owned(), value.to_owned())])
+    }
+
     #[test]
     fn what_was_read_is_used_until_it_is_old_or_changed() {
-        let name = Name::new("game-accounts").unwrap();
-        let address = Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, name);
-        let texts = Texts::from([("a".to_owned(), "1".to_owned())]);
+        let address = group("game-accounts");
         let (parameters, now) = (Parameters::default(), Moment::from_secs(1_000));
-        parameters.keep(&address, now, &texts);
-        assert_eq!(parameters.fresh(&address, now + Span::from_mins(4), KEEP), Some(texts.clone()));
-        assert_eq!(parameters.fresh(&address, now + KEEP, KEEP), None);
+        let known = [(address.clone(), true)];
+        let must = |at: Moment| parameters.in_turn(known.iter(), at).must.contains(&address);
+        assert!(must(now));
+        parameters.keep(&address, now, &texts("1"));
+        assert_eq!(parameters.read(&address), Some(texts("1")));
+        assert!(!must(now + Span::from_mins(4)));
+        assert!(must(now + KEEP));
         parameters.changed_to(&address, now, None);
-        assert_eq!(parameters.fresh(&address, now, KEEP), None);
-        parameters.keep(&address, now + Span::from_secs(59), &texts);
-        assert_eq!(
-            parameters.fresh(&address, now + Span::from_secs(59), KEEP),
-            None,
-            "the read may lag behind the change"
-        );
-        parameters.keep(&address, now + LAG, &texts);
-        assert_eq!(parameters.fresh(&address, now + LAG, KEEP), Some(texts.clone()));
+        assert_eq!((parameters.read(&address), must(now)), (None, true));
+        let soon = now + Span::from_secs(59);
+        parameters.keep(&address, soon, &texts("1"));
+        assert_eq!((parameters.read(&address), must(soon)), (None, true), "it may lag behind the change");
+        parameters.keep(&address, now + LAG, &texts("1"));
+        assert_eq!(parameters.read(&address), Some(texts("1")));
         // Told by a call, and seen to hold it.
-        let told = Texts::from([("a".to_owned(), "2".to_owned())]);
-        parameters.changed_to(&address, now, Some(told.clone()));
-        parameters.keep(&address, now, &texts);
-        assert_eq!(parameters.fresh(&address, now, KEEP), None, "it lags behind the change");
-        parameters.keep(&address, now, &told);
-        assert_eq!(parameters.fresh(&address, now, KEEP), Some(told));
+        parameters.changed_to(&address, now, Some(texts("2")));
+        parameters.keep(&address, now, &texts("1"));
+        assert_eq!(parameters.read(&address), None, "it lags behind the change");
+        parameters.keep(&address, now, &texts("2"));
+        assert_eq!(parameters.read(&address), Some(texts("2")));
     }
+
     #[test]
-    fn a_look_for_many_asks_about_what_it_does_not_know_and_then_in_turn() {
-        let group = |number: usize| {
-            let name = Name::new(format!("game{number}-a")).unwrap();
-            Address::new(RegionId::new("us-east-1").unwrap(), KindId::CacheParameters, name)
+    fn a_group_that_is_being_made_is_not_known_before_it_holds_what_it_is_told_to_hold() {
+        let (address, now) = (group("game-accounts"), Moment::from_secs(1_000));
+        let created = |told: Option<serde_json::Value>| {
+            let mut attrs = AnyAttrs::empty(KindId::CacheParameters);
+            attrs.set("parameters", told).unwrap();
+            Op::Create { address: address.clone(), attrs, tags: BTreeMap::new() }
         };
-        let all: Vec<(Address, bool)> = (0..1_000).map(|number| (group(number), number < 120)).collect();
+        let parameters = Parameters::default();
+        parameters.changed(&created(Some(serde_json::json!({ "a": "1" }))), now);
+        parameters.keep(&address, now, &Texts::new());
+        assert_eq!(parameters.read(&address), None, "the second request of its creation does not show yet");
+        parameters.keep(&address, now, &texts("1"));
+        assert_eq!(parameters.read(&address), Some(texts("1")));
+        parameters.changed(&created(None), now);
+        parameters.keep(&address, now, &Texts::new());
+        assert_eq!(parameters.read(&address), Some(Texts::new()), "it has nothing of its own");
+    }
+
+    #[test]
+    fn a_look_for_many_asks_about_what_must_be_known_and_then_in_turn() {
+        let all: Vec<(Address, bool)> =
+            (0..1_000).map(|number| (group(&format!("game{number}-a")), number < 120)).collect();
         let (parameters, now) = (Parameters::default(), Moment::from_secs(1_000_000));
         let first = parameters.in_turn(all.iter(), now);
-        assert_eq!(first.len(), 120 + IN_TURN, "nothing is known, and some must be");
-        assert!(all.iter().all(|(address, must)| !must || first.contains(address)));
+        assert_eq!((first.must.len(), first.may.len()), (120, IN_TURN), "nothing is known, and some must be");
+        assert!(all.iter().all(|(address, must)| *must == first.must.contains(address)));
         for ((address, _), number) in all.iter().zip(0..) {
             parameters.keep(address, now + Span::from_millis(number), &Texts::new());
         }
-        assert_eq!(parameters.in_turn(all.iter(), now + Span::from_mins(4)).len(), 0, "all is fresh");
+        assert_eq!(
+            parameters.in_turn(all.iter(), now + Span::from_mins(4)),
+            Asked::default(),
+            "all is fresh"
+        );
         let mut asked = BTreeSet::new();
         for round in 1..=20 {
             let then = now + Span::from_mins(6).times(round);
             let turn = parameters.in_turn(all.iter(), then);
-            assert_eq!(turn.len(), IN_TURN, "round {round}");
-            for address in &turn {
+            assert_eq!((turn.must.len(), turn.may.len()), (120, IN_TURN), "round {round}");
+            for address in turn.must.iter().chain(&turn.may) {
                 parameters.keep(address, then, &Texts::new());
             }
-            asked.extend(turn);
+            asked.extend(turn.must);
+            asked.extend(turn.may);
         }
         assert_eq!(asked.len(), all.len(), "each has had its turn");
         let (last, _) = &all[999];
         parameters.changed_to(last, now + Span::from_hours(2), None);
-        assert!(parameters.in_turn(all.iter(), now + Span::from_hours(2)).contains(last));
+        assert!(parameters.in_turn(all.iter(), now + Span::from_hours(2)).must.contains(last));
     }
 
     #[test]
-    fn what_is_gone_or_too_old_is_forgotten() {
-        let address = |name: &str| {
-            Address::new(
-                RegionId::new("us-east-1").unwrap(),
-                KindId::CacheParameters,
-                Name::new(name).unwrap(),
-            )
-        };
+    fn what_is_gone_or_not_shown_for_long_is_forgotten_and_nothing_that_looks_show() {
         let (parameters, now) = (Parameters::default(), Moment::from_secs(1_000));
-        for name in ["stays", "goes"] {
-            parameters.keep(&address(name), now, &Texts::new());
+        for name in ["stays", "goes", "unseen"] {
+            parameters.keep(&group(name), now, &Texts::new());
         }
-        parameters.changed_to(&address("changed"), now, None);
+        parameters.changed_to(&group("changed"), now, None);
         let left = || parameters.with(|known| known.len());
-        parameters.forget(now + Span::from_secs(1), KEEP_IN_TURN, |gone| *gone == address("goes"));
+        parameters.forget(now + Span::from_secs(1), |gone| *gone == group("goes"));
+        assert_eq!(left(), 3);
+        parameters.forget(now + LAG, |_| false);
         assert_eq!(left(), 2);
-        parameters.forget(now + LAG, KEEP_IN_TURN, |_| false);
-        assert_eq!(left(), 1);
-        parameters.forget(now + KEEP_IN_TURN, KEEP_IN_TURN, |_| false);
-        assert_eq!(left(), 0);
+        parameters.are_shown([group("stays")].iter(), now + Span::from_hours(5));
+        parameters.forget(now + KEEP_UNSEEN, |_| false);
+        assert_eq!(parameters.read(&group("unseen")), None);
+        assert_eq!(parameters.read(&group("stays")), Some(Texts::new()), "a look has shown it an hour ago");
     }
 }

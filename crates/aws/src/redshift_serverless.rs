@@ -147,12 +147,12 @@ pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> 
     let arn = match address.kind {
         KindId::RedshiftNamespace => {
             let request = sdk.get_namespace().namespace_name(name);
-            let answer = client.ask(ENDPOINT, "GetNamespace", request.send()).await?;
+            let answer = client.ask(ENDPOINT, "GetNamespace", || request.clone().send()).await?;
             answer.namespace.and_then(|namespace| namespace.namespace_arn)
         }
         KindId::RedshiftWorkgroup => {
             let request = sdk.get_workgroup().workgroup_name(name);
-            let answer = client.ask(ENDPOINT, "GetWorkgroup", request.send()).await?;
+            let answer = client.ask(ENDPOINT, "GetWorkgroup", || request.clone().send()).await?;
             answer.workgroup.and_then(|group| group.workgroup_arn)
         }
         other => return Err(unsupported(&format!("tag {other}"))),
@@ -165,7 +165,10 @@ pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> 
 
 macro_rules! list {
     ($client:expr, $what:literal, $request:expr) => {
-        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+        $client.ask(ENDPOINT, $what, {
+            let request = $request;
+            move || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>()
+        })
     };
 }
 
@@ -239,6 +242,6 @@ fn snapshot(it: &Snapshot) -> Observed {
 /// The tags of one object.
 pub async fn tags(client: &ServiceClient<'_>, arn: &str) -> Result<Tags, CloudError> {
     let request = client.read.serverless.list_tags_for_resource().resource_arn(arn);
-    let answer = client.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "ListTagsForResource", || request.clone().send()).await?;
     Ok(answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }

@@ -275,7 +275,7 @@ async fn fetch<'a, 'b>(
         .end_time(DateTime::from_millis(until.as_millis()))
         .scan_by(ScanBy::TimestampAscending)
         .set_metric_data_queries(Some(queries));
-    let call = request.into_paginator().send().collect::<Result<Vec<_>, _>>();
+    let call = || request.clone().into_paginator().send().collect::<Result<Vec<_>, _>>();
     let pages = client.ask("monitoring", "GetMetricData", call).await?;
     let results = pages.into_iter().flat_map(|page| page.metric_data_results.unwrap_or_default());
     let mut parts: Vec<_> = batch.iter().map(|fetch| (fetch, BTreeMap::new())).collect();

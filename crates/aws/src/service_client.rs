@@ -3,6 +3,7 @@
 //! Goes in: a request of the SDK that was not sent yet. Comes out: its answer, or one of the closed errors of the port.
 //!
 //! **Invariant:** no call is sent past the budget, and no change without a permit that is checked last.
+//! **Invariant:** who is patient asks a throttled question again, and that question alone; who is not is told at once.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -20,7 +21,7 @@ use super::errors::{self, CallContext};
 use super::fence;
 use rgctl_model::ports::{CloudError, Permit};
 use rgctl_schema::names::{Partition, RegionId};
-use rgctl_schema::time::Span;
+use rgctl_schema::time::{Moment, Span};
 
 /// A request of the SDK on its way.
 pub trait SdkCall: Future<Output = Result<Self::Answer, SdkError<Self::Error, HttpResponse>>> + Send {
@@ -53,6 +54,8 @@ pub struct ServiceClient<'a> {
     pub write: Arc<Clients>,
     /// What lets changes through; without one nothing is changed by this way.
     permit: Option<Permit>,
+    /// Until when what is throttled is asked again; where it is not said, who asks decides about that.
+    until: Option<Moment>,
 }
 
 impl<'a> ServiceClient<'a> {
@@ -64,6 +67,7 @@ impl<'a> ServiceClient<'a> {
             read: pool.reading(region).await,
             write: pool.writing(region).await,
             permit: None,
+            until: None,
         }
     }
 
@@ -73,24 +77,41 @@ impl<'a> ServiceClient<'a> {
         Self { permit: Some(permit.clone()), ..self }
     }
 
-    /// A way to another region.
-    pub async fn elsewhere(&self, region: &RegionId) -> Self {
-        Self { permit: self.permit.clone(), ..Self::to(self.pool, region).await }
+    /// The same way, on which a throttled question is asked again and the budget is waited for, until then.
+    #[must_use]
+    pub fn patient_until(self, until: Option<Moment>) -> Self {
+        Self { until, ..self }
     }
 
-    /// Waits until the budget lets a call through.
-    async fn admit(&self, endpoint: &str, priority: Priority) {
+    /// The same way with so much patience from now on, and no more than it has.
+    #[must_use]
+    pub fn hurried(&self, patience: Span) -> Self {
+        let end = self.pool.clock().now() + patience;
+        self.clone().patient_until(Some(self.until.map_or(end, |until| until.min(end))))
+    }
+
+    /// A way to another region.
+    pub async fn elsewhere(&self, region: &RegionId) -> Self {
+        Self { permit: self.permit.clone(), until: self.until, ..Self::to(self.pool, region).await }
+    }
+
+    /// Waits until the budget lets a call through; not beyond the end of its patience.
+    async fn admit(&self, endpoint: &str, priority: Priority) -> Result<(), CloudError> {
         let rate_limit_key =
             (self.pool.caller().rate_limit_key(), self.region.to_string(), endpoint.to_owned());
         let began = self.pool.clock().now();
         loop {
             let now = self.pool.clock().now();
-            let priority = priority.after(now.since(began));
-            let wait = self.pool.budget().with(&rate_limit_key, now, |bucket| bucket.wait(now, priority));
+            let sort = priority.after(now.since(began));
+            let wait = self.pool.budget().with(&rate_limit_key, now, |bucket| bucket.wait(now, sort));
             if wait == Span::ZERO {
-                return;
+                return Ok(());
             }
-            self.pool.clock().sleep_until(now + wait).await;
+            let again = priority.again(began, now, wait);
+            if self.until.is_some_and(|until| again > until) {
+                return Err(CloudError::Throttled { after: wait });
+            }
+            self.pool.clock().sleep_until(again).await;
         }
     }
 
@@ -109,7 +130,7 @@ impl<'a> ServiceClient<'a> {
     ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
         let call = call.boxed();
         async move {
-            self.admit(endpoint, priority).await;
+            self.admit(endpoint, priority).await?;
             let answer =
                 if doing.mutates { fence::under(self.permit.clone(), call).await } else { call.await };
             let answer = answer.map_err(|error| errors::classify(&error, &doing));
@@ -131,14 +152,27 @@ impl<'a> ServiceClient<'a> {
         .boxed()
     }
 
-    /// A read.
+    /// A read, made as often as it is throttled while there is patience left. The SDK repeats it as well, but from a quota that
+    /// all calls to a service share and that much throttling uses up.
     pub fn ask<'s, C: SdkCall + 's>(
         &'s self,
         endpoint: &'static str,
         what: &str,
-        call: C,
+        make: impl Fn() -> C + Send + 's,
     ) -> BoxFuture<'s, Result<C::Answer, CloudError>> {
-        self.go(endpoint, Priority::Read, self.doing(what, false, false), call)
+        let doing = self.doing(what, false, false);
+        async move {
+            loop {
+                let answer = self.go(endpoint, Priority::Read, doing.clone(), make()).await;
+                let Err(CloudError::Throttled { after }) = &answer else { return answer };
+                let again = self.pool.clock().now() + *after;
+                if self.until.is_none_or(|until| again >= until) {
+                    return answer;
+                }
+                self.pool.clock().sleep_until(again).await;
+            }
+        }
+        .boxed()
     }
 
     /// A change.
@@ -177,7 +211,7 @@ impl<'a> ServiceClient<'a> {
             return Ok(account);
         }
         let identity =
-            self.ask("sts", "GetCallerIdentity", self.read.sts.get_caller_identity().send()).await?;
+            self.ask("sts", "GetCallerIdentity", || self.read.sts.get_caller_identity().send()).await?;
         let account = identity
             .account
             .ok_or_else(|| CloudError::Unreachable { why: "GetCallerIdentity told no account".to_owned() })?;

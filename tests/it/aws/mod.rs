@@ -13,3 +13,5 @@ mod replay;
 mod requests;
 mod shared_look;
 mod silence;
+mod tags;
+mod throttled;

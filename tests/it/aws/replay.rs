@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 pub struct Sent {
     /// Service, by the host.
     pub service: String,
+    /// Region, by the host.
+    pub region: String,
     /// Operation.
     pub operation: String,
     /// Parameters: those of the query protocol, or one entry with the JSON body.
@@ -65,6 +67,15 @@ pub fn dated(
     date: Option<&'static str>,
     script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
 ) -> (AwsCloud, Arc<Mutex<Vec<Sent>>>) {
+    let (http, log) = scripted(date, script);
+    (over(options, http), log)
+}
+
+/// The service by itself, and what it was sent.
+pub fn scripted(
+    date: Option<&'static str>,
+    script: impl Fn(&Sent) -> Option<Answer> + Send + Sync + 'static,
+) -> (SharedHttpClient, Arc<Mutex<Vec<Sent>>>) {
     let log: Arc<Mutex<Vec<Sent>>> = Arc::default();
     let kept = Arc::clone(&log);
     let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
@@ -81,33 +92,37 @@ pub fn dated(
         }
         response.body(SdkBody::from(body)).unwrap()
     });
-    (over(options, http), log)
+    (http, log)
 }
 
 /// The provider over a transport, with keys that nobody checks and a time that stands still.
 pub fn over(options: AwsOptions, http: SharedHttpClient) -> AwsCloud {
-    let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
-    let credentials = Some(SharedCredentialsProvider::new(credentials));
-    let transport = Transport { http, credentials, ..Transport::default() };
     let clock = Arc::new(Still(Mutex::new(Moment::from_secs(1_800_000_000))));
-    AwsCloud::over(options, transport, Budget::default(), clock)
+    AwsCloud::over(options, transport(http), Budget::default(), clock)
+}
+
+/// A transport with keys that nobody checks.
+pub fn transport(http: SharedHttpClient) -> Transport {
+    let credentials = Credentials::new("AKIDEXAMPLE", "example", None, None, "test");
+    Transport { http, credentials: Some(SharedCredentialsProvider::new(credentials)), ..Transport::default() }
 }
 
 fn read(request: &http::Request<SdkBody>) -> Sent {
     let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap_or_default();
     let host = request.uri().host().unwrap_or_default().to_owned();
-    let service = host.split('.').next().unwrap_or_default().to_owned();
+    let mut labels = host.split('.').map(str::to_owned);
+    let (service, region) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
     if let Some(target) = request.headers().get("x-amz-target") {
         let operation = target.to_str().unwrap().rsplit('.').next().unwrap().to_owned();
         let json: Value = serde_json::from_str(&body).unwrap();
         let parameters = BTreeMap::from([("body".to_owned(), body)]);
-        return Sent { service, operation, parameters, json: Some(json) };
+        return Sent { service, region, operation, parameters, json: Some(json) };
     }
     let mut parameters = query(&body);
     let from_path = || request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
     let operation = parameters.remove("Action").unwrap_or_else(from_path);
     parameters.remove("Version");
-    Sent { service, operation, parameters, json: None }
+    Sent { service, region, operation, parameters, json: None }
 }
 
 fn query(body: &str) -> BTreeMap<String, String> {

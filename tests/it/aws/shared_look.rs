@@ -14,12 +14,12 @@ use rgctl_schema::time::Span;
 use super::replay::{Answer, Sent, Still, cloud, refusal, xml};
 use rgctl_testkit::fixtures::region;
 
-fn blueprints(count: usize) -> Vec<BlueprintName> {
+pub fn blueprints(count: usize) -> Vec<BlueprintName> {
     (0..count).map(|number| BlueprintName::new(format!("game{number}")).unwrap()).collect()
 }
 
 /// A hundred parameter groups of a hundred blueprints, with their tags in the index, and one of somebody else.
-fn world(sent: &Sent) -> Option<Answer> {
+pub fn world(sent: &Sent) -> Option<Answer> {
     let arn = |name: &str| format!("arn:aws:rds:us-east-1:111122223333:cluster-pg:{name}");
     match sent.operation.as_str() {
         "DescribeDBClusterParameterGroups" => {

@@ -96,7 +96,7 @@ fn lists(wanted: &BTreeSet<String>, now: &BTreeSet<String>) -> (Option<Vec<Strin
 /// The group as it is at this moment: shards and replicas are changed relative to it.
 async fn now(client: &ServiceClient<'_>, name: &str) -> Result<ReplicationGroup, CloudError> {
     let request = client.read.elasticache.describe_replication_groups().replication_group_id(name);
-    let answer = client.ask(ENDPOINT, "DescribeReplicationGroups", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "DescribeReplicationGroups", || request.clone().send()).await?;
     let first = answer.replication_groups.unwrap_or_default().into_iter().next();
     first.ok_or_else(|| CloudError::NotFound { what: format!("replication group {name}") })
 }
@@ -154,7 +154,7 @@ async fn user_group(
     wanted: &UserGroupAttrs,
 ) -> Result<(), CloudError> {
     let request = client.read.elasticache.describe_user_groups().user_group_id(name);
-    let answer = client.ask(ENDPOINT, "DescribeUserGroups", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "DescribeUserGroups", || request.clone().send()).await?;
     let first = answer.user_groups().first();
     let now: BTreeSet<String> =
         first.map(|group| group.user_ids().iter().cloned().collect()).unwrap_or_default();

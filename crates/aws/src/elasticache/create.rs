@@ -114,7 +114,7 @@ fn engine(wanted: Option<CacheEngine>) -> &'static str {
 /// The service puts a prefix of its own before the name of a global datastore; the whole id has to be looked up.
 pub async fn global_id(client: &ServiceClient<'_>, suffix: &str) -> Result<String, CloudError> {
     let request = client.read.elasticache.describe_global_replication_groups();
-    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let call = || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>();
     let all = client.ask(ENDPOINT, "DescribeGlobalReplicationGroups", call).await?;
     let found = all.into_iter().filter_map(|group| group.global_replication_group_id);
     found

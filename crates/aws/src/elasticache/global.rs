@@ -46,7 +46,8 @@ impl Membership {
             .describe_global_replication_groups()
             .global_replication_group_id(&self.id)
             .show_member_info(false);
-        let answer = client.ask(ENDPOINT, "DescribeGlobalReplicationGroups", request.send()).await?;
+        let answer =
+            client.ask(ENDPOINT, "DescribeGlobalReplicationGroups", || request.clone().send()).await?;
         let first = answer.global_replication_groups.unwrap_or_default().into_iter().next();
         let mut ids: Vec<String> = first
             .and_then(|found| found.global_node_groups)

@@ -30,7 +30,10 @@ use rgctl_schema::phase::Role;
 
 macro_rules! list {
     ($client:expr, $what:literal, $request:expr) => {
-        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+        $client.ask(ENDPOINT, $what, {
+            let request = $request;
+            move || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>()
+        })
     };
 }
 
@@ -349,7 +352,7 @@ pub async fn parameters(
         .describe_cache_parameters()
         .cache_parameter_group_name(address.name.as_str())
         .source("user");
-    let call = request.into_paginator().send().collect::<Result<Vec<_>, _>>();
+    let call = || request.clone().into_paginator().send().collect::<Result<Vec<_>, _>>();
     let pages = client.ask(ENDPOINT, "DescribeCacheParameters", call).await?;
     let all = pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default());
     Ok(all.filter_map(|it| Some((it.parameter_name?, it.parameter_value?))).collect())
@@ -358,6 +361,6 @@ pub async fn parameters(
 /// The tags of one object.
 pub async fn tags(client: &ServiceClient<'_>, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
     let request = client.read.elasticache.list_tags_for_resource().resource_name(arn);
-    let answer = client.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "ListTagsForResource", || request.clone().send()).await?;
     Ok(tags_from!(answer.tag_list()))
 }

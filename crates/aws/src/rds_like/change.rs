@@ -69,7 +69,7 @@ async fn complete_range(
     wanted: &mut aurora::ClusterAttrs,
 ) -> Result<(), CloudError> {
     let request = client.read.rds.describe_db_clusters().db_cluster_identifier(name);
-    let answer = client.ask(ENDPOINT, "DescribeDBClusters", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "DescribeDBClusters", || request.clone().send()).await?;
     let now = answer.db_clusters().first().and_then(|cluster| cluster.serverless_v2_scaling_configuration());
     if let Some(now) = now {
         wanted.serverless_min_half_acu = wanted.serverless_min_half_acu.or(now.min_capacity.map(halves));
@@ -177,7 +177,7 @@ async fn subnets(
         return Ok(subnets.iter().cloned().collect());
     }
     let request = client.read.rds.describe_db_subnet_groups().db_subnet_group_name(name);
-    let answer = client.ask(ENDPOINT, "DescribeDBSubnetGroups", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "DescribeDBSubnetGroups", || request.clone().send()).await?;
     let subnets = answer.db_subnet_groups().iter().flat_map(rds::types::DbSubnetGroup::subnets);
     Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())
 }

@@ -19,7 +19,10 @@ use rgctl_schema::phase::Role;
 
 macro_rules! list {
     ($client:expr, $what:literal, $request:expr) => {
-        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+        $client.ask(ENDPOINT, $what, {
+            let request = $request;
+            move || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>()
+        })
     };
 }
 
@@ -345,6 +348,6 @@ pub async fn tags(
     arn: &str,
 ) -> Result<BTreeMap<String, String>, rgctl_model::ports::CloudError> {
     let request = client.read.rds.list_tags_for_resource().resource_name(arn);
-    let answer = client.ask(ENDPOINT, "ListTagsForResource", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "ListTagsForResource", || request.clone().send()).await?;
     Ok(tags_from!(answer.tag_list()))
 }

@@ -127,7 +127,7 @@ async fn copy_to(
 
 async fn subnets_now(client: &ServiceClient<'_>, name: &str) -> Result<Vec<String>, CloudError> {
     let request = client.read.redshift.describe_cluster_subnet_groups().cluster_subnet_group_name(name);
-    let answer = client.ask(ENDPOINT, "DescribeClusterSubnetGroups", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "DescribeClusterSubnetGroups", || request.clone().send()).await?;
     let subnets =
         answer.cluster_subnet_groups().iter().flat_map(redshift::types::ClusterSubnetGroup::subnets);
     Ok(subnets.filter_map(|subnet| subnet.subnet_identifier.clone()).collect())

@@ -18,7 +18,10 @@ use rgctl_model::ports::CloudError;
 
 macro_rules! list {
     ($client:expr, $what:literal, $request:expr) => {
-        $client.ask(ENDPOINT, $what, $request.into_paginator().items().send().collect::<Result<Vec<_>, _>>())
+        $client.ask(ENDPOINT, $what, {
+            let request = $request;
+            move || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>()
+        })
     };
 }
 

@@ -69,7 +69,7 @@ pub async fn resize(
 
 async fn shape_of(client: &ServiceClient<'_>, name: &str) -> Result<NodeConfiguration, CloudError> {
     let request = client.read.redshift.describe_clusters().cluster_identifier(name);
-    let answer = client.ask(ENDPOINT, "DescribeClusters", request.send()).await?;
+    let answer = client.ask(ENDPOINT, "DescribeClusters", || request.clone().send()).await?;
     let first = answer.clusters.unwrap_or_default().into_iter().next();
     let cluster = first.ok_or_else(|| CloudError::NotFound { what: format!("cluster {name}") })?;
     Ok(NodeConfiguration {
@@ -88,7 +88,7 @@ async fn options_of(
         .describe_node_configuration_options()
         .action_type(ActionType::ResizeCluster)
         .cluster_identifier(name);
-    let call = request.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+    let call = || request.clone().into_paginator().items().send().collect::<Result<Vec<_>, _>>();
     client.ask(ENDPOINT, "DescribeNodeConfigurationOptions", call).await
 }
 
