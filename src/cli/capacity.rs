@@ -21,7 +21,7 @@ use rgctl_model::overlay::Axis;
 use rgctl_schema::names::RegionId;
 
 /// Name of the JSON format.
-pub const CAPACITY_FORMAT: &str = "rgctl.dev/capacity/v1";
+pub const CAPACITY_FORMAT: &str = "rgctl.dev/capacity/v2";
 
 /// Arguments of `rgctl capacity`, beside the files and the form of the output.
 #[derive(Args, Clone, Debug, Default)]
@@ -61,15 +61,15 @@ pub fn document(args: &CapacityArgs, estimates: &[Estimate]) -> Value {
 /// An estimate for programs: numbers are in units as people name them, not in the steps that the service takes.
 fn in_units(estimate: &Estimate) -> Value {
     let mut document = json!(estimate);
-    let steps = f64::from(estimate.steps_per_unit.max(1));
+    let steps = u64::from(estimate.steps_per_unit.max(1));
     for size in ["/size/counts", "/secondary/counts"] {
         let counts =
             document.pointer_mut(size).and_then(|counts| counts.get_mut(Axis::CapacityUnits.to_string()));
         let Some(counts) = counts.and_then(Value::as_object_mut) else { continue };
         for count in counts.values_mut() {
-            if let Some(number) = count.as_f64() {
-                *count = json!(number / steps);
-            }
+            let Some(number) = count.as_u64() else { continue };
+            *count =
+                if number % steps == 0 { json!(number / steps) } else { json!(number as f64 / steps as f64) };
         }
     }
     document

@@ -39,8 +39,12 @@ pub struct LoadedBlueprint {
     pub notes: Vec<String>,
     /// The decisions that count in it.
     pub standing: Decisions,
+    /// Demand that nothing carries.
+    uncarried: Vec<Finding>,
     /// What was read.
     reading: ParsedDocuments,
+    /// The texts of it.
+    sources: Vec<Source>,
     /// When it was judged.
     at: Moment,
     /// Prices and capacities.
@@ -65,6 +69,14 @@ impl LoadedBlueprint {
         Some(size::steps_per_unit(store, key.axis))
     }
 
+    /// Says what demand nothing carries: an error to whoever wants to make it, and a warning to whoever looks or removes.
+    pub fn say_uncarried(&self, makes: bool, output: &mut Output) -> Result<(), Failure> {
+        let Some(document) = self.reading.blueprints.first() else { return Ok(()) };
+        let severity = if makes { Severity::Error } else { Severity::Warning };
+        let findings = self.uncarried.iter().cloned().map(|finding| Finding { severity, ..finding });
+        say(&located(document, findings.collect()), &self.sources, output)
+    }
+
     /// What the same blueprint comes to with other decisions, if it holds together with them. It is judged at the moment at
     /// which it was loaded: what time alone has changed since is no work of the decisions.
     pub fn rebuilt(&self, decisions: &Decisions) -> Option<Desired> {
@@ -87,15 +99,8 @@ pub fn check(input: &InputArgs, settings: &Settings, output: &mut Output) -> Res
 }
 
 impl Checked {
-    /// Says what is wrong; an error is a failure.
     fn say(&self, found: &Diagnostics, output: &mut Output) -> Result<(), Failure> {
-        if found.count(Severity::Error) + found.count(Severity::Warning) == 0 {
-            return Ok(());
-        }
-        let text = diagnostics::text(found, &diagnostics::sources(&self.sources), output.talk_colour());
-        output.say(text.trim_end());
-        output.say(&diagnostics::summary(found, self.sources.len()));
-        if found.has_errors() { Err(Failure::said(Exit::BadInput)) } else { Ok(()) }
+        say(found, &self.sources, output)
     }
 
     /// The one blueprint. A run has one record and one lease, so that it is about one blueprint.
@@ -180,10 +185,23 @@ impl Checked {
             at: now,
             desired: built.desired,
             estimates: built.estimates,
+            uncarried: built.uncarried,
             reading: self.reading,
+            sources: self.sources,
             figures,
         })
     }
+}
+
+/// Says what is wrong; an error is a failure.
+fn say(found: &Diagnostics, sources: &[Source], output: &mut Output) -> Result<(), Failure> {
+    if found.count(Severity::Error) + found.count(Severity::Warning) == 0 {
+        return Ok(());
+    }
+    let text = diagnostics::text(found, &diagnostics::sources(sources), output.talk_colour());
+    output.say(text.trim_end());
+    output.say(&diagnostics::summary(found, sources.len()));
+    if found.has_errors() { Err(Failure::said(Exit::BadInput)) } else { Ok(()) }
 }
 
 /// Findings at their places in the text.

@@ -294,6 +294,11 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         let decisions = adapters.store.standing(&scope).await?;
         (scope, checked.build(&decisions, now, output)?, adapters)
     };
+    let makes = match command {
+        Command::Plan(args) => !args.destroy,
+        other => matches!(other, Command::Apply(_)),
+    };
+    loaded.say_uncarried(makes, output)?;
     old_record::claim(&adapters, &scope, &loaded.desired).await?;
     loaded.desired.regions.extend(run::regions_left(&adapters, &scope, &loaded.desired).await?);
     match command {

@@ -159,7 +159,7 @@ fn every_code_is_declared_once_explained_and_hit() {
     let decisions = rgctl_model::overlay::Decisions::default();
     let catalog = Catalog::embedded().unwrap();
     let built = rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog, &decisions, today());
-    hit.extend(built.err().into_iter().flatten().map(|finding| finding.code));
+    hit.extend(built.unwrap().uncarried.iter().map(|finding| finding.code));
     let missed: Vec<&Code> = declared.difference(&hit).collect();
     assert!(missed.is_empty(), "no test input hits {missed:?}");
 }
@@ -237,6 +237,12 @@ fn who_writes_a_place_of_mainland_china_hears_what_holds_there() {
             assert!(shown.contains(part), "{place}: {part} is not said: {shown}");
         }
     }
+    let text = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: { name: g }\nspec:\n  regions: { primary: guangzhou, \
+                secondaries: [shanghai] }\n  stores: [{ name: db, engine: valkey }]\n";
+    let sources = [Source::new("g.yaml", text)];
+    let shown = shown(&check(&sources), &sources);
+    assert_eq!(shown.matches("is described\n").count(), 2, "{shown}");
+    assert_eq!(shown.matches("ICP").count(), 1, "once, however many places are named: {shown}");
     for place in ["shanghai", "cn-north-1", "Guangzhou", "china"] {
         let page = explain::explain(place).unwrap();
         assert!(

@@ -115,13 +115,18 @@ const SMALL: &str =
 const ENORMOUS: &str =
     "{ players: { peakConcurrent: 999999999G }, requestsPerPlayerPerMinute: 60, hotData: { size: 1TiB } }";
 
-/// What building the desired state finds, as code and path.
-fn refused(demand: &str, section: &str) -> Vec<(String, String)> {
+/// The demand that nothing carries, as code and path, and in the words of the desired state.
+fn uncarried(demand: &str, section: &str) -> (Vec<(String, String)>, Vec<String>) {
     let (blueprint, reading) = rgctl_testkit::shipped::read(&one_store(demand, section));
     let built =
         rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW);
-    let findings = built.err().unwrap_or_default();
-    findings.into_iter().map(|finding| (finding.code.to_string(), finding.path)).collect()
+    let built = built.unwrap();
+    let found = built.uncarried.into_iter().map(|finding| (finding.code.to_string(), finding.path));
+    (found.collect(), built.desired.uncarried)
+}
+
+fn refused(demand: &str, section: &str) -> Vec<(String, String)> {
+    uncarried(demand, section).0
 }
 
 #[test]
@@ -153,8 +158,24 @@ fn demand_that_nothing_carries_is_refused_in_every_family_and_a_stated_size_is_t
         let section = format!(
             "engine: aurora-postgresql, version: {version}, class: db.r7g.large, demand: {{ dataSize: {size}, workingSet: 1GiB }}"
         );
-        let expected = if fits { Vec::new() } else { refusal.clone() };
+        let limit = vec![("RG0402".to_owned(), "spec.stores[0].demand".to_owned())];
+        let expected = if fits { Vec::new() } else { limit };
         assert_eq!(refused(SMALL, &section), expected, "{section}");
+    }
+}
+
+#[test]
+fn what_is_only_assumed_to_be_in_memory_refuses_nothing() {
+    // A tenth of 30 TiB is more than any machine holds. Slow is not impossible.
+    let large =
+        "{ players: { peakConcurrent: 2k }, requestsPerPlayerPerMinute: 12, hotData: { size: 30TiB } }";
+    for engine in ["aurora-postgresql", "aurora-mysql", "documentdb"] {
+        assert_eq!(refused(large, &format!("engine: {engine}")), [], "{engine}");
+        let stated = format!("engine: {engine}, demand: {{ workingSet: 20TiB }}");
+        let (found, words) = uncarried(large, &stated);
+        assert_eq!(found.len(), 1, "{engine}");
+        assert!(words[0].contains("GiB for the working set are needed"), "{words:?}");
+        assert!(!words[0].contains("processors"), "only what is broken is named: {words:?}");
     }
 }
 
@@ -177,7 +198,7 @@ fn a_rate_that_was_measured_takes_the_place_of_the_one_that_is_assumed() {
 }
 
 #[test]
-fn a_rate_of_zero_is_an_error_in_every_family() {
+fn a_rate_of_zero_or_without_a_meaning_is_an_error_in_every_family() {
     let found = |section: &str| {
         let source = rgctl_schema::diagnostic::Source::new("g.yaml", one_store(SMALL, section));
         let mut reading = ParsedDocuments::with_built_in_regions(&[source]);
@@ -192,6 +213,13 @@ fn a_rate_of_zero_is_an_error_in_every_family() {
         ("engine: valkey, assumptions: { commandsPerVcpu: 0 }", true),
         ("engine: redshift, assumptions: { dataPerVcpu: 1TiB }", false),
         ("engine: redshift, assumptions: { dataPerVcpu: 0 }", true),
+        // Serverless caches and warehouses are not sized by processors; databases are.
+        (
+            "engine: aurora-mysql, serverless: { minAcu: 1, maxAcu: 8 }, assumptions: { readsPerVcpu: 900 }",
+            false,
+        ),
+        ("engine: valkey, serverless: {}, assumptions: { commandsPerVcpu: 30k }", true),
+        ("engine: redshift, serverless: {}, assumptions: { dataPerVcpu: 1TiB }", true),
     ] {
         assert_eq!(found(section), is_wrong, "{section}");
     }
@@ -209,7 +237,7 @@ fn capacity_units_are_printed_as_people_name_them_and_a_region_by_its_players() 
     assert!(text.starts_with("us-east-1 is Virginia, near players in New York"), "{text}");
     let document = document(&CapacityArgs::default(), &found);
     let count = &document["estimates"][0]["size"]["counts"]["capacity-units"];
-    assert_eq!(count, &serde_json::json!({ "min": 0.5, "now": 8.0, "max": 8.0 }));
+    assert_eq!(count, &serde_json::json!({ "min": 0.5, "now": 8, "max": 8 }));
 }
 
 #[test]

@@ -233,3 +233,32 @@ fn a_destroy_that_stopped_half_way_ends_the_plan_of_the_next_apply_with_the_cons
         assert_eq!(left.code, 0, "{store}: {}{}", left.data, left.talk);
     }
 }
+
+#[test]
+fn demand_that_has_outgrown_everything_is_an_error_of_who_makes_and_no_obstacle_to_who_looks_or_removes() {
+    let small = blueprint(HOME, &[("db", "engine: aurora-postgresql")], "");
+    let outgrown = small.replace("peakConcurrent: 1k", "peakConcurrent: 999999999G");
+    assert_ne!(small, outgrown);
+    let place = applied(&small);
+    place.write("b.yaml", &outgrown);
+    let before = world(&place);
+    for makes in [&["plan", "-f", "b.yaml"][..], &["apply", "-f", "b.yaml", "--yes"]] {
+        let left = place.run(makes);
+        assert_eq!(left.code, 6, "{makes:?} {}{}", left.data, left.talk);
+        assert!(left.talk.contains("error[RG0412]"), "{}", left.talk);
+        assert!(left.talk.contains("are needed, and"), "it is said by how much: {}", left.talk);
+    }
+    assert_eq!(world(&place), before);
+    for looks in [
+        &["status", "-f", "b.yaml"][..],
+        &["outputs", "-f", "b.yaml"],
+        &["plan", "-f", "b.yaml", "--destroy"],
+    ] {
+        let left = place.run(looks);
+        assert!(matches!(left.code, 0 | 2), "{looks:?} {} {}{}", left.code, left.data, left.talk);
+        assert!(left.talk.contains("warning[RG0412]"), "{}", left.talk);
+    }
+    let left = place.run(&["destroy", "-f", "b.yaml", "--yes", "--allow", "delete:*@us-east-1"]);
+    assert_eq!(left.code, 0, "{}{}", left.data, left.talk);
+    assert_ne!(world(&place), before);
+}

@@ -608,6 +608,29 @@ fn of_two_policies_about_cost_the_smaller_bound_meets_the_stricter_answer() {
 }
 
 #[test]
+fn while_there_is_demand_that_nothing_carries_nothing_grows_and_all_else_goes_on() {
+    let with = |members: usize, uncarried: &str| {
+        let mut wanted = desired(cluster_store("accounts", "us-east-1", members, "db.r7g.large"));
+        wanted.uncarried.extend((!uncarried.is_empty()).then(|| uncarried.to_owned()));
+        wanted
+    };
+    let policy = consents(&["shrink:accounts@us-east-1", "delete:accounts@us-east-1"]);
+    let answers = |before: usize, after: &Desired| {
+        let verdicts = planning::verdicts(after, &planning::NoFigures);
+        let world = world_of(&with(before, ""));
+        let plan = planning::plan(&PlanInput { verdicts: &verdicts, ..ask(after, &world, &policy) });
+        plan.steps.into_iter().map(|step| step.answer).collect::<Vec<_>>()
+    };
+    let grown = answers(1, &with(2, "nothing carries the demand on `accounts`"));
+    assert!(
+        matches!(&grown[..], [Answer::No { why, .. }] if why.contains("nothing carries the demand")),
+        "{grown:?}"
+    );
+    assert_eq!(answers(1, &with(2, "")), [Answer::Go]);
+    assert_eq!(answers(2, &with(1, "nothing carries the demand on `accounts`")), [Answer::Go]);
+}
+
+#[test]
 fn a_saved_plan_of_an_older_format_is_stale() {
     let (place, _) = small_game();
     assert_eq!(place.run(&["plan", "-f", "game.yaml", "--out", "plan.json"]).code, 0);

@@ -79,6 +79,9 @@ pub struct Desired {
     /// What decisions held, and hold no longer.
     #[serde(default, skip_serializing_if = "Lowered::is_empty")]
     pub lowered: Lowered,
+    /// Demand that nothing carries, a sentence for each store of a cell. Nothing grows while there is any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncarried: Vec<String>,
     /// Digest of the nodes.
     pub fingerprint: Fingerprint,
 }

@@ -168,8 +168,8 @@ codes! {
         "here so that nobody relies on it.";
     UNCARRIED = "RG0412", "demand that nothing carries":
         "By the stated demand and the assumptions that `rgctl capacity` prints, no class and no number of machines that "
-        "the service offers is enough, or the data is more than a volume holds. A section that states its class or its "
-        "counts is trusted, and only warned about.";
+        "the service offers is enough. A section that states its class or its counts is trusted, and only warned about. "
+        "Looking at and removing what exists goes on; nothing grows.";
 
     RPO_TOPOLOGY = "RG0501", "a recovery point that the topology cannot meet":
         "Replication between regions is asynchronous: what was written in the last moments before the loss of a region "

@@ -59,6 +59,7 @@ pub fn desired(nodes: Vec<Node>) -> Desired {
         bills: Vec::new(),
         rules: Vec::new(),
         lowered: rgctl_model::node::Lowered::default(),
+        uncarried: Vec::new(),
         fingerprint: Fingerprint(String::new()),
     };
     desired.regions.insert(region("us-east-1"));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::choose::{self, Candidate};
 use super::load::first_month;
-use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, Uncarried, assume};
 use crate::families::common::CachePattern;
 use crate::families::elasticache::{CacheServerless, CacheStore};
 use crate::families::expand::{cluster_mode, gib_of};
@@ -55,12 +55,16 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         })
         .collect();
     let (best, ranking) = choose::best(ask, &candidates);
+    let mut uncarried = None;
     let (class, now) = if let Some(best) = best {
         (Some(best.class.class.clone()), best.count)
     } else {
         let largest = classes.iter().max_by_key(|class| (class.vcpu, class.class.clone()));
         let class = store.class.clone().or_else(|| largest.map(|class| class.class.clone()));
-        warnings.push(format!("{} shards do not carry this load by these assumptions", shards.max));
+        let why = format!("{} shards do not carry this load by these assumptions", shards.max);
+        warnings.push(why.clone());
+        // Where no class has a known size, nothing can be said.
+        uncarried = class.is_some().then(|| Uncarried::assumed(why));
         (class, shards.max)
     };
     let scales = shard_count(store, ask, shards, now);
@@ -82,7 +86,6 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         ),
         (None, None) => "the most that the bounds allow".to_owned(),
     };
-    let uncarried = uncarried(store, best.is_some(), class.as_deref(), &warnings);
     Answer {
         rows,
         secondary: secondary(ask, &size),
@@ -95,17 +98,6 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         warnings,
         io_per_month: 0.0,
     }
-}
-
-/// Why nothing carries the load, unless the section states its own sizes. Where no class has a known size, nothing can be said.
-fn uncarried(
-    store: &CacheStore,
-    is_carried: bool,
-    class: Option<&str>,
-    warnings: &[String],
-) -> Option<String> {
-    let is_stated = store.class.is_some() || store.shards.is_some();
-    (!is_carried && !is_stated && class.is_some()).then(|| warnings.last().cloned()).flatten()
 }
 
 fn serverless(bounds: &CacheServerless, ask: &CapacityInput<'_>) -> Answer {

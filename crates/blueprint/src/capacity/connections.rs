@@ -8,7 +8,7 @@ pub(super) enum ConnectionLimit {
     /// Aurora MySQL: 1,000 at 16 GiB and 1,000 more at each doubling. Smaller machines take 45 at each doubling. No value
     /// above 16,000 is taken. Source: Aurora guide, "Maximum connections to an Aurora MySQL DB instance".
     AuroraMysql,
-    /// Aurora PostgreSQL: memory ÷ 9,531,392 bytes, at most 5,000. Source: Aurora guide, "Maximum connections to an Aurora
+    /// Aurora PostgreSQL: memory of the class ÷ 9,531,392 bytes, at most 5,000. Source: Aurora guide, "Maximum connections to an Aurora
     /// PostgreSQL DB instance".
     AuroraPostgresql,
     /// Aurora PostgreSQL whose capacity may fall to half a unit or to zero: at most 2,000. Source: Aurora guide, "Maximum
@@ -24,14 +24,22 @@ pub(super) enum ConnectionLimit {
 }
 
 /// Memory in GiB, and what a machine of at least that memory takes.
-type Steps = [(f64, f64); 5];
+type Steps = [(f64, f64)];
 
 /// All connections of a DocumentDB instance, by its memory: large, xlarge, 2xlarge, 4xlarge, 8xlarge and above.
-const DOCUMENT_OPEN: Steps =
-    [(16.0, 3_400.0), (32.0, 7_000.0), (64.0, 14_200.0), (128.0, 28_400.0), (256.0, 60_000.0)];
+const DOCUMENT_OPEN: &Steps =
+    &[(16.0, 3_400.0), (32.0, 7_000.0), (64.0, 14_200.0), (128.0, 28_400.0), (256.0, 60_000.0)];
 /// Connections of it that work at the same time.
-const DOCUMENT_ACTIVE: Steps =
-    [(4.0, 173.0), (8.0, 416.0), (16.0, 1_071.0), (32.0, 2_709.0), (64.0, 4_500.0)];
+const DOCUMENT_ACTIVE: &Steps = &[
+    (1.0, 39.0),
+    (2.0, 79.0),
+    (3.0, 124.0),
+    (4.0, 173.0),
+    (8.0, 416.0),
+    (16.0, 1_071.0),
+    (32.0, 2_709.0),
+    (64.0, 4_500.0),
+];
 const AURORA_MYSQL_MAX: f64 = 16_000.0;
 const AURORA_POSTGRESQL_MAX: f64 = 5_000.0;
 const AURORA_POSTGRESQL_RESTING_MAX: f64 = 2_000.0;
@@ -40,6 +48,9 @@ const DOCUMENT_RESTING_ACTIVE_MAX: f64 = 1_550.0;
 /// Bytes of memory for each connection of Aurora PostgreSQL.
 const POSTGRESQL_BYTES: f64 = 9_531_392.0;
 const BYTES_PER_GIB: f64 = 1_073_741_824.0;
+/// Part of a machine's memory that the service counts as the class's: it keeps the rest for itself. The least that follows from
+/// published answers, 189 connections at 2 GiB to 1,697 at 16 GiB; the guide gives the formula alone.
+const POSTGRESQL_COUNTED: f64 = 0.84;
 
 impl ConnectionLimit {
     /// Connections that a member with so much memory keeps open.
@@ -52,16 +63,24 @@ impl ConnectionLimit {
             }
             Self::AuroraPostgresql => postgresql(memory_gib, AURORA_POSTGRESQL_MAX),
             Self::AuroraPostgresqlThatRests => postgresql(memory_gib, AURORA_POSTGRESQL_RESTING_MAX),
-            Self::DocumentDb => step(&DOCUMENT_OPEN, memory_gib),
+            Self::DocumentDb => step(DOCUMENT_OPEN, memory_gib),
             Self::DocumentDbServerless | Self::DocumentDbServerlessThatRests => {
                 (memory_gib * 250.0).clamp(0.0, DOCUMENT_MAX).floor()
             }
         }
     }
 
+    /// Whether fewer of them work at a time than are open.
+    pub(super) const fn bounds_work(self) -> bool {
+        match self {
+            Self::AuroraMysql | Self::AuroraPostgresql | Self::AuroraPostgresqlThatRests => false,
+            Self::DocumentDb | Self::DocumentDbServerless | Self::DocumentDbServerlessThatRests => true,
+        }
+    }
+
     /// Connections of them that it serves at the same time.
     pub(super) fn active(self, memory_gib: f64) -> f64 {
-        let documents = || step(&DOCUMENT_ACTIVE, memory_gib);
+        let documents = || step(DOCUMENT_ACTIVE, memory_gib);
         match self {
             Self::AuroraMysql | Self::AuroraPostgresql | Self::AuroraPostgresqlThatRests => {
                 self.open(memory_gib)
@@ -73,7 +92,7 @@ impl ConnectionLimit {
 }
 
 fn postgresql(memory_gib: f64, most: f64) -> f64 {
-    (memory_gib * BYTES_PER_GIB / POSTGRESQL_BYTES).clamp(0.0, most).floor()
+    (memory_gib * POSTGRESQL_COUNTED * BYTES_PER_GIB / POSTGRESQL_BYTES).clamp(0.0, most).floor()
 }
 
 /// The step that the memory reaches; below the first one in proportion to it.
@@ -99,10 +118,9 @@ mod tests {
             (Limit::AuroraMysql, 32.0, 2_000.0),
             (Limit::AuroraMysql, 256.0, 5_000.0),
             (Limit::AuroraMysql, 512.0, 6_000.0),
-            (Limit::AuroraPostgresql, 32.0, 3_604.0),
             (Limit::AuroraPostgresql, 64.0, 5_000.0),
             (Limit::AuroraPostgresql, 1_536.0, 5_000.0),
-            (Limit::AuroraPostgresqlThatRests, 2.0, 225.0),
+            (Limit::AuroraPostgresqlThatRests, 2.0, 189.0),
             (Limit::AuroraPostgresqlThatRests, 32.0, 2_000.0),
             (Limit::DocumentDb, 16.0, 3_400.0),
             (Limit::DocumentDb, 32.0, 7_000.0),
@@ -117,6 +135,9 @@ mod tests {
             assert_eq!(limit.open(memory).to_bits(), f64::to_bits(number), "{limit:?} with {memory} GiB");
         }
         for (limit, memory, number) in [
+            (Limit::DocumentDbServerless, 1.0, 39.0),
+            (Limit::DocumentDbServerless, 2.0, 79.0),
+            (Limit::DocumentDbServerless, 3.0, 124.0),
             (Limit::DocumentDb, 16.0, 1_071.0),
             (Limit::DocumentDb, 64.0, 4_500.0),
             (Limit::DocumentDb, 1_536.0, 4_500.0),
@@ -124,6 +145,19 @@ mod tests {
             (Limit::DocumentDbServerlessThatRests, 512.0, 1_550.0),
         ] {
             assert_eq!(limit.active(memory).to_bits(), f64::to_bits(number), "{limit:?} with {memory} GiB");
+        }
+    }
+
+    #[test]
+    fn of_postgresql_no_more_is_counted_than_any_published_answer() {
+        for (memory, answer) in
+            [(2.0, 189.0), (8.0, 823.0), (16.0, 1_697.0), (32.0, 3_201.0), (64.0, 5_000.0)]
+        {
+            let counted = Limit::AuroraPostgresql.open(memory);
+            assert!(
+                counted <= answer && counted > answer * 0.85,
+                "{memory} GiB: {counted}, answered {answer}"
+            );
         }
     }
 

@@ -15,7 +15,7 @@ use rust_decimal::prelude::FromPrimitive;
 use super::choose::{self, Candidate};
 use super::connections::ConnectionLimit;
 use super::load::first_month;
-use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, assume};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, Uncarried, assume};
 use crate::families::aurora::AuroraStore;
 use crate::families::bill::{MEAN_OF_PEAK, SECONDS};
 use crate::families::documentdb::DocumentStore;
@@ -124,11 +124,33 @@ impl Shape {
         let moves = gbps.is_none_or(|gbps| load.gbps() <= left * gbps);
         carries && connects && moves
     }
+    /// The rules that so many machines of a class break.
+    fn broken(&self, class: &InstanceClass, members: u32, zones: u32, load: &Load) -> Vec<String> {
+        let (vcpu, memory) = (f64::from(class.vcpu.unwrap_or(0)), class.memory_gib.unwrap_or(0.0));
+        let (all, left) = (f64::from(members), f64::from(survivors(members, zones)));
+        let spare = 1.0 - load.headroom;
+        let usable = (all * vcpu * spare).min(left * vcpu * assume::USE_IN_ZONE_LOSS);
+        let network = class.network_gbps_baseline.unwrap_or(f64::INFINITY);
+        let rules = [
+            short("processors for writes", write_vcpu(load), vcpu * spare),
+            short("processors in all", all_vcpu(load), usable),
+            short("GiB for the working set", load.working_set_gib, memory * self.page_cache),
+            short("connections", load.connections, left * self.connections.open(memory)),
+            short("connections that work", load.active_connections, left * self.connections.active(memory)),
+            short("Gbit/s", load.gbps(), left * network),
+        ];
+        rules.into_iter().flatten().collect()
+    }
     fn class_fits(&self, class: &InstanceClass, members: u32, zones: u32, load: &Load) -> bool {
         let (Some(vcpu), Some(memory)) = (class.vcpu, class.memory_gib) else { return false };
         self.members_fit(f64::from(vcpu), memory, class.network_gbps_baseline, members, zones, load)
             && self.writer_fits(f64::from(vcpu), memory, load)
     }
+}
+
+/// Connections and processors in a sentence.
+fn short(what: &str, needed: f64, there: f64) -> Option<String> {
+    (needed > there).then(|| format!("{needed:.0} {what} are needed, and {there:.0} are there"))
 }
 
 /// Processors that the writer needs for the writes.
@@ -175,6 +197,10 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
             "vCPU",
         ),
     ];
+    if shape.connections.bounds_work() {
+        let formula = format!("requests/s × p99 ÷ (1 − {:.0} % headroom)", load.headroom * 100.0);
+        rows.push(FormulaRow::new("connections that work", formula, load.active_connections, "connections"));
+    }
     let picked = match shape.serverless {
         Some(units) => serverless(shape, ask, units, within, &mut rows, &mut warnings),
         None => machines(shape, ask, within, &mut rows, &mut warnings),
@@ -190,7 +216,7 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     }
     let size = Size { class: picked.class.clone(), version: choose::version(ask), storage, counts };
     let secondary = secondary(shape, ask, &size);
-    let uncarried = uncarried(shape, ask, &picked, &warnings);
+    let uncarried = uncarried(shape, ask, &picked, within);
     Answer {
         rows,
         secondary,
@@ -205,19 +231,33 @@ fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
     }
 }
 
-/// Why no size of this family carries the load, unless the section states its own.
-fn uncarried(shape: &Shape, ask: &CapacityInput<'_>, picked: &Picked, warnings: &[String]) -> Option<String> {
+/// Why no size of this family carries the load of today. A working set that is only assumed is left out of it: what is not in
+/// memory is slow, and is carried.
+fn uncarried(shape: &Shape, ask: &CapacityInput<'_>, picked: &Picked, within: Between) -> Option<Uncarried> {
     let load = ask.load;
     if let Some(tib) = shape.volume_tib.filter(|tib| load.data_gib > tib * 1024.0) {
-        return Some(format!(
-            "{:.0} TiB of data, and a volume holds at most {tib} TiB",
-            load.data_gib / 1024.0
-        ));
+        let why = format!("{:.0} TiB of data, and a volume holds at most {tib} TiB", load.data_gib / 1024.0);
+        return Some(Uncarried { why, is_limit: true });
     }
-    let is_stated = shape.class.is_some() || shape.readers.is_some() || shape.serverless.is_some();
-    // Where no class has a known size, nothing can be said; and in a single zone nothing is left of any when that zone is lost.
-    let is_known = picked.class.is_some() && ask.zones > 1;
-    (!picked.fits && !is_stated && is_known).then(|| warnings.last().cloned()).flatten()
+    // In a single zone nothing is left of any size when that zone is lost.
+    if picked.fits || shape.serverless.is_some() || ask.zones < 2 {
+        return None;
+    }
+    let known = if load.states_working_set { load.working_set_gib } else { 0.0 };
+    let load = Load { working_set_gib: known, rows: Vec::new(), ..load.clone() };
+    let classes = choose::classes(ask, None);
+    let members = within.max + 1;
+    if classes.iter().any(|class| shape.class_fits(class, members, ask.zones, &load)) {
+        return None;
+    }
+    let largest =
+        classes.into_iter().max_by_key(|class| (class.vcpu, class.memory_gib.map(choose::units)))?;
+    let broken = shape.broken(largest, members, ask.zones, &load);
+    Some(Uncarried::assumed(format!(
+        "{members} members of {} do not carry it: {}",
+        largest.class,
+        broken.join("; ")
+    )))
 }
 
 /// What was picked.

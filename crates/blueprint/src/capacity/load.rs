@@ -8,11 +8,9 @@ use std::fmt;
 
 use super::crowd::{self, Crowd};
 use super::{FormulaRow, assume};
-use crate::families::aurora::AuroraStore;
+use crate::families::checks;
 use crate::families::common::{CachePattern, StoreDemand};
-use crate::families::documentdb::DocumentStore;
-use crate::families::elasticache::{Cache, CacheStore};
-use crate::families::redshift::WarehouseStore;
+use crate::families::elasticache::Cache;
 use crate::families::{Family, Store};
 use crate::spec::{Blueprint, Cell};
 use rgctl_schema::names::StoreName;
@@ -39,6 +37,8 @@ pub struct Load {
     pub data_gib: f64,
     /// Data that must be in memory, in GiB.
     pub working_set_gib: f64,
+    /// Whether that is stated, and not a share of the data that is assumed.
+    pub states_working_set: bool,
     /// Bytes that a request moves.
     pub request_bytes: f64,
     /// Growth of requests and connections from month to month.
@@ -98,37 +98,26 @@ impl Rate {
 
 impl Rates {
     fn of(store: &Store) -> Self {
+        let stated = store.stated_rates();
         // Zero would be no rate, and is a finding of the section.
-        let rate = |stated: Option<f64>, assumed: f64| match stated.filter(|value| *value > 0.0) {
-            Some(value) => Rate { value, is_measured: true },
-            None => Rate { value: assumed, is_measured: false },
+        let rate = |field: &str, scale: f64, assumed: f64| {
+            let own = stated.iter().find(|(name, number)| *name == field && *number > 0);
+            own.map_or(Rate { value: assumed, is_measured: false }, |(_, number)| Rate {
+                value: *number as f64 / scale,
+                is_measured: true,
+            })
         };
-        let count = |count: Option<Count>| count.map(|count| count.0 as f64);
-        let (mut reads, mut writes, mut commands, mut data) = (None, None, None, None);
-        match store {
-            Store::Aurora(AuroraStore { assumptions: Some(own), .. })
-            | Store::DocumentDb(DocumentStore { assumptions: Some(own), .. }) => {
-                (reads, writes) = (count(own.reads_per_vcpu), count(own.writes_per_vcpu));
-            }
-            Store::ElastiCache(CacheStore { assumptions: Some(own), .. }) => {
-                commands = count(own.commands_per_vcpu);
-            }
-            Store::Redshift(WarehouseStore { assumptions: Some(own), .. }) => {
-                data = own.data_per_vcpu.map(Bytes::as_gib);
-            }
-            _ => {}
-        }
-        let (usual_reads, usual_writes) = match store.family() {
+        let (reads, writes) = match store.family() {
             Family::DocumentDb => (assume::DOCUMENT_READS_PER_VCPU, assume::DOCUMENT_WRITES_PER_VCPU),
             Family::Aurora | Family::ElastiCache | Family::Redshift => {
                 (assume::RELATIONAL_READS_PER_VCPU, assume::RELATIONAL_WRITES_PER_VCPU)
             }
         };
         Self {
-            reads: rate(reads, usual_reads),
-            writes: rate(writes, usual_writes),
-            commands: rate(commands, assume::CACHE_OPS_PER_VCPU),
-            data_gib: rate(data, assume::WAREHOUSE_GIB_PER_VCPU),
+            reads: rate(checks::READS_PER_VCPU, 1.0, reads),
+            writes: rate(checks::WRITES_PER_VCPU, 1.0, writes),
+            commands: rate(checks::COMMANDS_PER_VCPU, 1.0, assume::CACHE_OPS_PER_VCPU),
+            data_gib: rate(checks::DATA_PER_VCPU, Bytes::GIB as f64, assume::WAREHOUSE_GIB_PER_VCPU),
         }
     }
 }
@@ -163,7 +152,7 @@ impl Load {
             reads: grown.reads * times,
             writes: grown.writes * times,
             connections: grown.connections * times,
-            active_connections: grown.active_connections * times,
+            active_connections: grown.active_connections * times * (1.0 - self.headroom),
             headroom: 0.0,
             ..grown
         }
@@ -315,6 +304,7 @@ fn own_load(blueprint: &Blueprint, whole: &Whole, store: &Store) -> Load {
         active_connections: 0.0,
         data_gib: data,
         working_set_gib: working_set,
+        states_working_set: own.is_some_and(|own| own.working_set.is_some()),
         request_bytes: own.and_then(|own| own.request_size).unwrap_or(demand.request_size).0 as f64,
         request_growth: growth,
         data_growth,

@@ -63,6 +63,21 @@ pub struct Ceiling {
     pub reached_in: u32,
 }
 
+/// Why nothing carries a demand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uncarried {
+    /// In words.
+    pub why: String,
+    /// Whether it is a limit of the service. Else it follows from assumptions, and a section that states its size is trusted.
+    pub is_limit: bool,
+}
+
+impl Uncarried {
+    fn assumed(why: String) -> Self {
+        Self { why, is_limit: false }
+    }
+}
+
 /// How big a store has to be, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -91,10 +106,9 @@ pub struct Estimate {
     pub ranking: String,
     /// Whether the size carries the demand by all rules.
     pub fits: bool,
-    /// Why nothing that the service offers carries the demand; nothing where something does, or where the section states
-    /// its own sizes.
+    /// Why nothing that the service offers carries the demand, where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uncarried: Option<String>,
+    pub uncarried: Option<Uncarried>,
     /// Limits ahead, the nearest first.
     pub ceilings: Vec<Ceiling>,
     /// What a person should know.
@@ -126,7 +140,8 @@ struct Answer {
     why: String,
     ranking: String,
     fits: bool,
-    uncarried: Option<String>,
+    /// Whatever the section states.
+    uncarried: Option<Uncarried>,
     ceilings: Vec<Ceiling>,
     warnings: Vec<String>,
     io_per_month: f64,
@@ -194,7 +209,7 @@ fn estimate_store(
         why: answer.why,
         ranking: answer.ranking,
         fits: answer.fits,
-        uncarried: answer.uncarried,
+        uncarried: answer.uncarried.filter(|why| why.is_limit || !store.states_its_size()),
         ceilings,
         warnings: answer.warnings,
         steps_per_unit: size::steps_per_unit(store, Axis::CapacityUnits),

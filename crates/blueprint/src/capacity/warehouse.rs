@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::choose::{self, Candidate};
 use super::load::first_month;
-use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load};
+use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, Uncarried};
 use crate::families::redshift::WarehouseStore;
 use crate::families::size::{Count, Size};
 use rgctl_catalog::InstanceClass;
@@ -18,6 +18,8 @@ use rgctl_schema::quantity::Between;
 
 /// Nodes at least: a single node has no copy of its own and cannot be resized elastically.
 const NODES_MIN: u32 = 2;
+/// The least of the known limits of nodes at creation: that of `ra3.large` and of `ra3.xlplus`. Source: as in the catalogue.
+const NODES_AT_CREATE_LEAST: u32 = 16;
 /// Months of growth that the nodes are planned for.
 const MONTHS: u32 = 12;
 
@@ -58,10 +60,13 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Answe
     let named = name.as_deref().unwrap_or("an unknown class");
     pick.why = format!("{now} nodes of {named} hold and scan the data of {MONTHS} months ahead");
     if best.is_none() {
-        let is_stated = store.class.is_some() || store.nodes.is_some();
         pick.why = String::from("the most that the bounds allow");
         pick.warnings.push(format!("{now} nodes of {named} do not carry this data by these assumptions"));
-        pick.uncarried = pick.warnings.last().filter(|_| !is_stated && class.is_some()).cloned();
+        // What is carried today is no reason to refuse anything today.
+        let carries =
+            |class: &&InstanceClass| fits(ask, class, bounds.max.min(nodes_max(ask, class)), ask.load);
+        pick.uncarried = (class.is_some() && !classes.iter().any(|class| carries(&class)))
+            .then(|| Uncarried::assumed(format!("{now} nodes of {named} do not carry the data of today")));
     }
     if let Some(class) = class {
         pick.rows = rows(class, now, &planned);
@@ -78,7 +83,7 @@ struct Pick {
     why: String,
     ranking: String,
     fits: bool,
-    uncarried: Option<String>,
+    uncarried: Option<Uncarried>,
     ceilings: Vec<Ceiling>,
     warnings: Vec<String>,
 }
@@ -109,9 +114,10 @@ fn answer(size: Size, pick: Pick) -> Answer {
     }
 }
 
+/// Nodes that a cluster can be made with. Of a class whose limit nobody has published the least one that is known counts.
 fn nodes_max(ask: &CapacityInput<'_>, class: &InstanceClass) -> u32 {
     let limit = choose::limit(ask, &format!("nodes-at-create-max:{}", class.class));
-    limit.map_or(u32::MAX, choose::units)
+    limit.map_or(NODES_AT_CREATE_LEAST, choose::units)
 }
 
 fn fits(ask: &CapacityInput<'_>, class: &InstanceClass, nodes: u32, load: &Load) -> bool {

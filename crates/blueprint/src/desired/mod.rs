@@ -51,6 +51,8 @@ pub struct Built {
     pub decided: Vec<Resolved>,
     /// Decisions about what the blueprint does not have.
     pub about_nothing: Vec<String>,
+    /// Demand that nothing carries: an error of what makes things, and no reason against what looks, repairs or removes.
+    pub uncarried: Vec<Finding>,
 }
 
 impl Built {
@@ -84,7 +86,6 @@ pub fn build(
         .flat_map_iter(|(cell, store, estimate)| input.expand(cell, store, estimate))
         .collect();
     let mut work = DesiredBuilder::new(&input, &cells);
-    work.findings.extend(sized.iter().filter_map(|(_, store, estimate)| input.uncarried(store, estimate)));
     for one in expanded {
         work.take(one);
     }
@@ -92,6 +93,8 @@ pub fn build(
         return Err(work.findings);
     }
     let mut built = work.built;
+    built.uncarried = sized.iter().filter_map(|(_, store, one)| input.uncarried(store, one)).collect();
+    built.desired.uncarried = built.uncarried.iter().map(|finding| finding.message.clone()).collect();
     built.about_nothing = overlays::about_nothing(decisions, &blueprint.spec.stores, &cells);
     built.estimates = estimates;
     built.desired.fingerprint = fingerprint(&built.desired.nodes);
@@ -240,12 +243,22 @@ impl DesiredInput<'_> {
 
     /// Demand that no size carries.
     fn uncarried(&self, store: &Store, estimate: &Estimate) -> Option<Finding> {
-        let why = estimate.uncarried.as_ref()?;
-        let message =
-            format!("nothing carries the demand on `{}` in {}: {why}", store.name(), estimate.region);
-        let help = "share the demand over several stores or cells, or state the class and the counts that measurements \
-                    have shown to carry it; `rgctl capacity` prints every formula";
-        Some(Finding::error(codes::UNCARRIED, self.path_of(store, "demand"), message).help(help))
+        let uncarried = estimate.uncarried.as_ref()?;
+        let (name, region, why) = (store.name(), &estimate.region, &uncarried.why);
+        let message = format!("nothing carries the demand on `{name}` in {region}: {why}");
+        let (code, help) = if uncarried.is_limit {
+            (
+                codes::SIZE_LIMIT,
+                "share the data over several stores or cells, move older data on, or take a version whose volumes are larger",
+            )
+        } else {
+            (
+                codes::UNCARRIED,
+                "share the demand over several stores or cells, or state the class and the counts that measurements have \
+                 shown to carry it; `rgctl capacity` prints every formula",
+            )
+        };
+        Some(Finding::error(code, self.path_of(store, "demand"), message).help(help))
     }
 
     fn finding(&self, store: &Store, error: &ExpandError) -> Finding {
@@ -294,6 +307,7 @@ impl<'a> DesiredBuilder<'a> {
             bills: Vec::new(),
             rules: vec![rules(input.blueprint)],
             lowered: Lowered::default(),
+            uncarried: Vec::new(),
             fingerprint: Fingerprint(String::new()),
         };
         let built = Built {
@@ -302,6 +316,7 @@ impl<'a> DesiredBuilder<'a> {
             axes: BTreeMap::new(),
             decided: Vec::new(),
             about_nothing: Vec::new(),
+            uncarried: Vec::new(),
         };
         Self { input, built, findings: Vec::new() }
     }

@@ -82,7 +82,8 @@ fn region_twice(region: &RegionId, path: &str, used: &BTreeMap<&RegionId, String
 
 fn known(view: &LintContext<'_>, region: &RegionId, path: &str, found: &mut Vec<Finding>) {
     let Some(document) = view.regions.get(region) else {
-        found.push(unknown(view, region.as_str(), path));
+        let finding = unknown(view, region.as_str(), path, found);
+        found.push(finding);
         return;
     };
     // A network in the blueprint takes the place of the region's; it is judged where it is written.
@@ -94,11 +95,14 @@ fn known(view: &LintContext<'_>, region: &RegionId, path: &str, found: &mut Vec<
     }
 }
 
-fn unknown(view: &LintContext<'_>, region: &str, path: &str) -> Finding {
+fn unknown(view: &LintContext<'_>, region: &str, path: &str, before: &[Finding]) -> Finding {
     let codes: Vec<&str> = view.regions.codes().map(RegionId::as_str).collect();
     let served = places::serving(view.regions, region)
         .map(|one| format!("`{}` ({}) serves the players there", one.metadata.name, places::called(one)));
-    let china = places::is_in_china(view.regions, region).then(|| places::about_china(view.regions));
+    // Said once, however many places of the country are named.
+    let china = places::is_in_china(view.regions, region)
+        .then(|| places::about_china(view.regions))
+        .filter(|text| !before.iter().any(|one| one.help.as_ref().is_some_and(|help| help.contains(text))));
     let served = match (served, china) {
         (Some(served), Some(china)) => Some(format!("{served}. {china}")),
         (served, china) => served.or(china),
@@ -224,7 +228,8 @@ fn networks(view: &LintContext<'_>, found: &mut Vec<Finding>) {
     for (code, refs) in &network.regions {
         let path = format!("spec.network.regions.{code}");
         if !view.regions.codes().any(|known| known.as_str() == code) {
-            found.push(unknown(view, code, &path));
+            let finding = unknown(view, code, &path, found);
+            found.push(finding);
         }
         found.extend(
             incomplete(refs, &path)

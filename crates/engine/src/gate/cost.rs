@@ -1,4 +1,5 @@
-//! Bounds on cost, judged once for a desired state: a bound is on the sum, so that no step alone is over it.
+//! What forbids growth, judged once for a desired state: bounds on cost, which are on the sum, so that no step alone is over
+//! them; and demand that nothing carries.
 
 use serde_json::Value;
 
@@ -107,8 +108,8 @@ pub(super) fn judge(step: &Step, verdicts: &Verdicts) -> Option<Answer> {
     }
     Some(no(
         verdicts.refusals.join("; "),
-        "lower the upper bounds or the sizes of the stores, or raise `policies.cost` in the blueprint; shrinking, \
-         repairing and removing go on",
+        "lower the demand, the upper bounds or the sizes of the stores, or raise `policies.cost` in the blueprint; \
+         shrinking, repairing and removing go on",
     ))
 }
 

@@ -313,7 +313,9 @@ pub fn verdicts(desired: &Desired, figures: &dyn Figures) -> Verdicts {
             sum.merge(&figures.range(bill));
         }
     }
-    Verdicts::judge(&desired.rules, &sum)
+    let mut verdicts = Verdicts::judge(&desired.rules, &sum);
+    verdicts.refusals.extend(desired.uncarried.iter().cloned());
+    verdicts
 }
 
 /// Digest of what a plan rests on: desired state, and of each object of ours what a plan looks at.

@@ -16,11 +16,21 @@ use super::documentdb::DocumentStore;
 use super::elasticache::CacheStore;
 use super::redshift::{Pause, WarehouseStore};
 use super::{Family, Store};
+use rgctl_model::kinds::elasticache::ClusterMode;
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
 use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
 use rgctl_schema::quantity::{Between, Share};
 use rgctl_schema::time::Span;
+
+/// Fields of `assumptions`.
+pub const READS_PER_VCPU: &str = "readsPerVcpu";
+/// Another one.
+pub const WRITES_PER_VCPU: &str = "writesPerVcpu";
+/// Another one.
+pub const COMMANDS_PER_VCPU: &str = "commandsPerVcpu";
+/// Another one.
+pub const DATA_PER_VCPU: &str = "dataPerVcpu";
 
 /// What a family may know of the cell that a store is in.
 #[derive(Clone, Debug)]
@@ -140,6 +150,47 @@ impl Store {
         }
     }
 
+    /// The rates that the section states in place of assumed ones, by field.
+    pub fn stated_rates(&self) -> Vec<(&'static str, u64)> {
+        let rates = match self {
+            Self::Aurora(AuroraStore { assumptions: Some(own), .. })
+            | Self::DocumentDb(DocumentStore { assumptions: Some(own), .. }) => [
+                (READS_PER_VCPU, own.reads_per_vcpu.map(|count| count.0)),
+                (WRITES_PER_VCPU, own.writes_per_vcpu.map(|count| count.0)),
+            ]
+            .to_vec(),
+            Self::ElastiCache(CacheStore { assumptions: Some(own), .. }) => {
+                vec![(COMMANDS_PER_VCPU, own.commands_per_vcpu.map(|count| count.0))]
+            }
+            Self::Redshift(WarehouseStore { assumptions: Some(own), .. }) => {
+                vec![(DATA_PER_VCPU, own.data_per_vcpu.map(|size| size.0))]
+            }
+            _ => Vec::new(),
+        };
+        rates.into_iter().filter_map(|(field, rate)| Some((field, rate?))).collect()
+    }
+
+    /// Whether the section says how big it is, or how big it may become: somebody has measured it, or decided it.
+    pub fn states_its_size(&self) -> bool {
+        match self {
+            Self::Aurora(store) => {
+                store.class.is_some() || store.readers.is_some() || store.serverless.is_some()
+            }
+            Self::DocumentDb(store) => {
+                store.class.is_some() || store.readers.is_some() || store.serverless.is_some()
+            }
+            Self::ElastiCache(store) => {
+                store.class.is_some()
+                    || store.shards.is_some()
+                    || store.serverless.is_some()
+                    || store.cluster_mode == Some(ClusterMode::Disabled)
+            }
+            Self::Redshift(store) => {
+                store.class.is_some() || store.nodes.is_some() || store.serverless.is_some()
+            }
+        }
+    }
+
     /// Whether something of it runs in the regions that follow. A warehouse has copies of its snapshots there, and no nodes.
     pub const fn runs_in_secondaries(&self) -> bool {
         match self.family() {
@@ -218,28 +269,24 @@ impl Store {
     }
 }
 
-/// A rate that is none.
+/// Rates that are none, and such as serverless capacity is not sized by.
 fn measured_rates(store: &Store, at: &str, found: &mut Vec<Finding>) {
-    let rates: [(&str, Option<u64>); 2] = match store {
-        Store::Aurora(AuroraStore { assumptions: Some(own), .. })
-        | Store::DocumentDb(DocumentStore { assumptions: Some(own), .. }) => [
-            ("readsPerVcpu", own.reads_per_vcpu.map(|count| count.0)),
-            ("writesPerVcpu", own.writes_per_vcpu.map(|count| count.0)),
-        ],
-        Store::ElastiCache(CacheStore { assumptions: Some(own), .. }) => {
-            [("commandsPerVcpu", own.commands_per_vcpu.map(|count| count.0)), ("", None)]
-        }
-        Store::Redshift(WarehouseStore { assumptions: Some(own), .. }) => {
-            [("dataPerVcpu", own.data_per_vcpu.map(|size| size.0)), ("", None)]
-        }
-        _ => return,
+    // Databases count the processors behind their units; caches and warehouses leave them to the service.
+    let is_read = match store {
+        Store::Aurora(_) | Store::DocumentDb(_) => true,
+        Store::ElastiCache(store) => store.serverless.is_none(),
+        Store::Redshift(store) => store.serverless.is_none(),
     };
-    for (field, _) in rates.into_iter().filter(|(_, rate)| *rate == Some(0)) {
-        let path = format!("{at}.assumptions.{field}");
-        let problem = Finding::error(codes::OUT_OF_BOUNDS, path, "a rate of zero carries nothing");
-        found.push(
-            problem.label("not a rate").help("state what was measured, or remove it to have a rate assumed"),
-        );
+    for (field, rate) in store.stated_rates() {
+        let (message, help) = if !is_read {
+            ("serverless capacity is not sized by processors", "remove it, or take machines of a class")
+        } else if rate == 0 {
+            ("a rate of zero carries nothing", "state what was measured, or remove it to have a rate assumed")
+        } else {
+            continue;
+        };
+        let problem = Finding::error(codes::BAD_SETTING, format!("{at}.assumptions.{field}"), message);
+        found.push(problem.label("has no meaning here").help(help));
     }
 }
 
