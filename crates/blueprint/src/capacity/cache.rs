@@ -55,16 +55,12 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         })
         .collect();
     let (best, ranking) = choose::best(ask, &candidates);
-    let mut uncarried = None;
     let (class, now) = if let Some(best) = best {
         (Some(best.class.class.clone()), best.count)
     } else {
         let largest = classes.iter().max_by_key(|class| (class.vcpu, class.class.clone()));
         let class = store.class.clone().or_else(|| largest.map(|class| class.class.clone()));
-        let why = format!("{} shards do not carry this load by these assumptions", shards.max);
-        warnings.push(why.clone());
-        // Where no class has a known size, nothing can be said.
-        uncarried = class.is_some().then(|| Uncarried::assumed(why));
+        warnings.push(too_few(shards.max));
         (class, shards.max)
     };
     let scales = shard_count(store, ask, shards, now);
@@ -94,10 +90,15 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         why,
         ranking,
         fits: best.is_some(),
-        uncarried,
+        // Where no class has a known size, nothing can be said.
+        uncarried: (best.is_none() && class.is_some()).then(|| Uncarried::assumed(too_few(shards.max))),
         warnings,
         io_per_month: 0.0,
     }
+}
+
+fn too_few(shards: u32) -> String {
+    format!("{shards} shards do not carry this load by these assumptions")
 }
 
 fn serverless(bounds: &CacheServerless, ask: &CapacityInput<'_>) -> Answer {

@@ -64,8 +64,8 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Answe
         pick.warnings.push(format!("{now} nodes of {named} do not carry this data by these assumptions"));
         // What is carried today is no reason to refuse anything today.
         let carries =
-            |class: &&InstanceClass| fits(ask, class, bounds.max.min(nodes_max(ask, class)), ask.load);
-        pick.uncarried = (class.is_some() && !classes.iter().any(|class| carries(&class)))
+            |class: &InstanceClass| fits(ask, class, bounds.max.min(nodes_max(ask, class)), ask.load);
+        pick.uncarried = (class.is_some() && !classes.iter().any(|class| carries(class)))
             .then(|| Uncarried::assumed(format!("{now} nodes of {named} do not carry the data of today")));
     }
     if let Some(class) = class {
