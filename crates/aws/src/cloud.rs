@@ -174,8 +174,8 @@ impl AwsCloud {
     }
 
     /// The account of the credentials, asked once; an error when it is not the one that it has to be.
-    async fn account(&self, near: &RegionId) -> Result<String, CloudError> {
-        let account = self.client(near).await.account().await?;
+    async fn account(&self, near: &RegionId, until: Option<Moment>) -> Result<String, CloudError> {
+        let account = self.client(near).await.patient_until(until).account().await?;
         match wrong_account(self.pool.options(), &account, near) {
             Some(error) => Err(error),
             None => Ok(account),
@@ -187,7 +187,7 @@ impl AwsCloud {
     async fn account_near(&self, near: &RegionId) -> Result<String, CloudError> {
         let told = |region: RegionId| async move {
             self.pool.check_credentials(&region).await?;
-            self.account(&region).await
+            self.account(&region, None).await
         };
         let unreached = match told(near.clone()).await {
             Err(error @ CloudError::Unreachable { .. }) => error,
@@ -205,14 +205,14 @@ impl AwsCloud {
     }
 
     /// Where an account has to be a certain one, nothing is asked of another one.
-    async fn check_account(&self, near: &RegionId) -> Result<(), CloudError> {
+    async fn check_account(&self, near: &RegionId, until: Option<Moment>) -> Result<(), CloudError> {
         self.pool.check_credentials(near).await?;
-        if self.pool.options().account.is_some() { self.account(near).await.map(drop) } else { Ok(()) }
+        if self.pool.options().account.is_some() { self.account(near, until).await.map(drop) } else { Ok(()) }
     }
 
     /// What the lists of a region hold, with their tags.
     async fn lists(&self, region: &RegionId, scope: &Selection, until: Option<Moment>) -> Listed {
-        if let Err(error) = self.check_account(region).await {
+        if let Err(error) = self.check_account(region, until).await {
             return Listed::unseen(region, &error);
         }
         let client = self.client(region).await.patient_until(until);
@@ -317,7 +317,7 @@ impl Cloud for AwsCloud {
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
         async move {
-            self.check_account(&op.address().region).await?;
+            self.check_account(&op.address().region, None).await?;
             let answer = self.make(op, token, permit).await;
             self.parameters.changed(op, self.pool.clock().now());
             self.tags.changed(op.address(), self.pool.clock().now());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -32,7 +33,7 @@ impl Clock for Passing {
     }
     fn sleep_until(&self, at: Moment) -> BoxFuture<'_, ()> {
         let left = at.since(self.now());
-        tokio::time::sleep(std::time::Duration::from_millis(left.as_millis())).boxed()
+        tokio::time::sleep(Duration::from_millis(left.as_millis())).boxed()
     }
 }
 
@@ -97,18 +98,21 @@ fn is_read(inventory: &Inventory, number: usize) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_at_sixty_two_groups_at_five_calls_a_second_loses_none_and_reads_all() {
-    let limit = Limit::default();
-    let (http, log) =
-        scripted(None, move |sent| if limit.lets(sent, 5.0) { told(sent) } else { Some(throttled(sent)) });
-    let clock = Arc::new(Passing(Instant::now()));
-    let provider = AwsCloud::over(AwsOptions::default(), transport(http), Budget::default(), clock);
-    let began = Instant::now();
+    let (limit, began) = (Limit::default(), Instant::now());
+    let (http, log) = scripted(None, move |sent| {
+        // Who asks is a question as well, and the SDK gives it up before that.
+        let is_late = sent.service != "sts" || began.elapsed() > Duration::from_secs(10);
+        if is_late && limit.lets(sent, 5.0) { told(sent) } else { Some(throttled(sent)) }
+    });
+    let clock = Arc::new(Passing(began));
+    let options = AwsOptions { account: Some("111122223333".to_owned()), ..AwsOptions::default() };
+    let provider = AwsCloud::over(options, transport(http), Budget::default(), clock);
     let inventory = provider.observe(&for_many(62, 0..62)).await.unwrap();
     assert_eq!(inventory.gaps, []);
     assert_eq!((0..62).filter(|number| is_read(&inventory, *number)).count(), 62);
     let (took, calls) = (began.elapsed(), log.lock().unwrap().len());
     println!("{took:?}, {calls} calls");
-    assert!(took < std::time::Duration::from_mins(1), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
     // 62 groups and some 25 lists; what is refused is asked again, and not all the rest with it.
     assert!(calls < 4 * (62 + 25), "{calls} calls");
 }
