@@ -24,7 +24,8 @@ impl Listed {
     /// A region in which nothing could even be asked for.
     pub fn unseen(region: &RegionId, error: &CloudError) -> Self {
         let endpoints: BTreeSet<Endpoint> = KindId::ALL.iter().map(|kind| kind.facts().endpoint).collect();
-        let listing = || RegionListing { asked: 1, gaps: vec![error.clone()], ..RegionListing::default() };
+        let listing =
+            || RegionListing { asked: 1, failed: 1, gaps: vec![error.clone()], ..RegionListing::default() };
         let listings = endpoints.into_iter().map(|endpoint| (endpoint, listing())).collect();
         Self { region: region.clone(), listings }
     }
@@ -36,7 +37,7 @@ impl Listed {
 pub fn nothing_seen(regions: &[Listed]) -> Option<CloudError> {
     let is_auth_error =
         |error: &CloudError| matches!(error, CloudError::Denied { code, .. } if is_about_identity(code));
-    let (mut asked, mut failed, mut unknown) = (0, Vec::new(), Vec::new());
+    let (mut asked, mut failed, mut errors, mut unknown) = (0, 0, Vec::new(), Vec::new());
     let mut unknown_to = Vec::new();
     for region in regions {
         let gaps = || region.listings.iter().flat_map(|(_, listing)| &listing.gaps);
@@ -48,17 +49,18 @@ pub fn nothing_seen(regions: &[Listed]) -> Option<CloudError> {
             unknown_to.push((denied, knows_nobody));
         }
         asked += lists().map(|it| it.asked).sum::<usize>();
-        failed.extend(gaps());
+        failed += lists().map(|it| it.failed).sum::<usize>();
+        errors.extend(gaps());
         unknown.extend(lists().flat_map(|it| &it.unknown));
     }
     let is_known_elsewhere = unknown_to.len() < regions.len();
     if let Some((denied, _)) = unknown_to.iter().find(|(_, nobody)| !(*nobody && is_known_elsewhere)) {
         return Some((*denied).clone());
     }
-    if asked == 0 || failed.len() + unknown.len() < asked {
+    if asked == 0 || failed + unknown.len() < asked {
         return None;
     }
-    failed.first().map(|error| (*error).clone()).or_else(|| {
+    errors.first().map(|error| (*error).clone()).or_else(|| {
         let first = unknown.first()?;
         let message = format!(
             "it knows none of the {asked} lists that were asked for: is this an endpoint of the provider, and does it \

@@ -5,7 +5,8 @@
 //! **Invariant:** what was read is used again for some minutes, by one process, unless this process changed the group:
 //! a run that looks every ten seconds asks once. A look for many blueprints asks about what this process changed and about what
 //! has to be known of those that want to know everything; and then, last of all, about those fifty of the others that it knows
-//! longest or not at all. What it does not know then it says to be unread. So a start costs no more questions than any other look.
+//! longest or not at all. What it does not know then it says to be unread, also where it is throttled for too long: what was read is
+//! kept, and the next look asks about the rest. So a start costs no more questions than any other look.
 //! **Invariant:** what is asked in turn only is worth no gap when its answer is late: what was read before is good as long as looks
 //! show the group. A refusal does not pass by itself, and is told.
 //! **Invariant:** what looks do not show any more is forgotten.
@@ -175,7 +176,10 @@ impl Parameters {
             let Asked { must, may } = self.prepare(client, *endpoint, listing, scope, now);
             in_turn.push(may);
             for (address, answer) in self.ask_all(client, must, now).await {
-                note(listing, &address, answer);
+                // It is said to be unread.
+                if !(scope.is_for_many() && matches!(answer, Err(CloudError::Throttled { .. }))) {
+                    note(listing, &address, answer);
+                }
             }
         }
         for ((_, listing), may) in listings.iter_mut().zip(in_turn) {
@@ -217,11 +221,11 @@ impl Parameters {
             |address: &Address| address.region == client.region && address.kind.facts().endpoint == endpoint;
         self.forget(now, |address| is_whole && here(address) && !listing.seen.contains_key(address));
         let asked = self.in_turn(groups.iter(), now);
-        for (address, _) in groups.iter().filter(|(address, _)| !asked.must.contains(address)) {
+        for (address, _) in &groups {
             let Some(seen) = listing.seen.get_mut(address) else { continue };
-            match self.read(address) {
+            match self.read(address).filter(|_| !asked.must.contains(address)) {
                 Some(texts) => fill(seen, texts),
-                None => seen.facts.is_unread = true,
+                None => seen.facts.is_unread = is_for_many,
             }
         }
         asked

@@ -34,6 +34,8 @@ pub struct RegionListing {
     pub unknown: Vec<CloudError>,
     /// How many lists were asked for.
     pub asked: usize,
+    /// How many of them failed. There are more gaps than these where questions about single objects failed.
+    pub failed: usize,
 }
 
 impl RegionListing {
@@ -48,6 +50,7 @@ impl RegionListing {
                 Vec::new()
             }
             Err(error) => {
+                self.failed += 1;
                 self.gaps.push(error);
                 Vec::new()
             }
@@ -72,6 +75,7 @@ impl RegionListing {
         self.gaps.extend(other.gaps);
         self.unknown.extend(other.unknown);
         self.asked += other.asked;
+        self.failed += other.failed;
     }
 }
 

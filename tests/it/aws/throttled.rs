@@ -134,6 +134,29 @@ async fn a_list_that_stays_throttled_is_a_gap_of_its_own_after_two_minutes() {
     assert!((90..=150).contains(&took), "{took} s: a look has three minutes");
 }
 
+#[tokio::test(start_paused = true)]
+async fn groups_that_cannot_all_be_asked_about_are_unread_and_hide_nothing_else() {
+    let read = Arc::new(Mutex::new(BTreeSet::new()));
+    let (http, _) = scripted(None, move |sent| match sent.parameters.get(GROUP) {
+        // Forty are answered, whoever they are, and then no other one.
+        Some(name) => {
+            let mut read = read.lock().unwrap();
+            let is_let = read.len() < 40 || read.contains(name);
+            if is_let {
+                read.insert(name.clone());
+            }
+            if is_let { told(sent) } else { Some(throttled(sent)) }
+        }
+        None => told(sent),
+    });
+    let clock = Arc::new(Passing(Instant::now()));
+    let provider = AwsCloud::over(AwsOptions::default(), transport(http), Budget::default(), clock);
+    // More of them than lists: that none of these is answered is not taken for the silence of everything.
+    let inventory = provider.observe(&for_many(100, 0..100)).await.unwrap();
+    assert_eq!(inventory.gaps, []);
+    assert_eq!((0..100).filter(|number| is_read(&inventory, *number)).count(), 40);
+}
+
 #[tokio::test]
 async fn what_is_read_in_turn_comes_last_is_worth_no_gap_and_stays_known() {
     let is_throttled = Arc::new(Mutex::new(true));
