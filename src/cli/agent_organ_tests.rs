@@ -21,14 +21,12 @@ use crate::cli::observers::Observers;
 use rgctl_catalog::Catalog;
 use rgctl_machine::SystemClock;
 use rgctl_model::journal::{Event, Outcome};
-use rgctl_model::observed::{Inventory, Selection};
-use rgctl_model::plan::Op;
-use rgctl_model::ports::{Cloud, CloudError, Permit, Receipt, Store};
+use rgctl_model::ports::{Cloud, CloudError, Store};
 use rgctl_model::scope::{Home, Scope};
-use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{BlueprintName, RegionId, Token};
+use rgctl_schema::names::{BlueprintName, RegionId};
 use rgctl_sim::{GENESIS, SimCloud};
 use rgctl_store::journal::SqliteStore;
+use rgctl_testkit::tampered::{Tampered, Tampers};
 
 const TEXT: &str = include_str!("../../blueprints/light-game.yaml");
 
@@ -38,27 +36,16 @@ struct Mute {
     is_mute: Arc<AtomicBool>,
 }
 
-impl Cloud for Mute {
+impl Tampers for Mute {
+    fn cloud(&self) -> &dyn Cloud {
+        &self.cloud
+    }
     fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
         if self.is_mute.load(Ordering::Relaxed) {
             let why = "it does not say whose account it is".to_owned();
             return async { Err(CloudError::Unreachable { why }) }.boxed();
         }
         self.cloud.home(near)
-    }
-    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.cloud.observe(wanted)
-    }
-    fn call<'a>(
-        &'a self,
-        op: &'a Op,
-        token: &'a Token,
-        permit: &'a Permit,
-    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.cloud.call(op, token, permit)
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
     }
 }
 
@@ -78,7 +65,7 @@ async fn scene() -> Scene {
     let cloud = SimCloud::in_memory(3, GENESIS);
     let (clock, is_mute) = (Arc::new(cloud.clock()), Arc::<AtomicBool>::default());
     let scope = Scope::new(cloud.home(None).await.unwrap(), BlueprintName::new(KEY).unwrap());
-    let cloud: Arc<dyn Cloud> = Arc::new(Mute { cloud, is_mute: Arc::clone(&is_mute) });
+    let cloud: Arc<dyn Cloud> = Arc::new(Tampered(Mute { cloud, is_mute: Arc::clone(&is_mute) }));
     let folder = tempfile::tempdir().unwrap();
     let (store, own) = (SqliteStore::open(folder.path()).unwrap(), SqliteStore::open(folder.path()).unwrap());
     let observer = Observer::new(Arc::clone(&cloud), Arc::clone(&clock) as _, Intervals::default());

@@ -14,14 +14,12 @@ use rgctl_model::claims::{Claimed, Claims};
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Answer, Op, Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::ports::{Cloud, CloudError, Permit, Receipt};
+use rgctl_model::ports::{Cloud, CloudError};
 use rgctl_model::quota::{AccountQuota, OverQuota};
-use rgctl_model::scope::Home;
-use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{RegionId, RunId, Token};
+use rgctl_schema::names::{RegionId, RunId};
 use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, GENESIS, Rule, SimCloud};
 use serde_json::json;
@@ -33,6 +31,7 @@ use rgctl_testkit::fixtures::{
 use rgctl_testkit::shipped::catalog;
 use rgctl_testkit::site::{Order, Site, applying, block_on, cache_store};
 use rgctl_testkit::swarm_blueprint::CATALOG;
+use rgctl_testkit::tampered::{Tampered, Tampers};
 
 /// What of a plan would be too much, with the usual quotas of the catalog.
 fn over(wanted: &Desired, seen: &Inventory, own: &[AccountQuota]) -> Vec<OverQuota> {
@@ -335,20 +334,9 @@ fn what_a_run_has_made_counts_as_it_goes_on() {
 /// An account that does not tell its quotas.
 struct Silent<'a>(&'a SimCloud);
 
-impl Cloud for Silent<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.0.home(near)
-    }
-    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.0.observe(scope)
-    }
-    fn call<'a>(
-        &'a self,
-        op: &'a Op,
-        token: &'a Token,
-        permit: &'a Permit,
-    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.0.call(op, token, permit)
+impl Tampers for Silent<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.0
     }
     fn quotas<'a>(
         &'a self,
@@ -356,9 +344,6 @@ impl Cloud for Silent<'_> {
     ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
         let denied = CloudError::Denied { code: "AccessDenied".into(), message: "not yours".into() };
         Box::pin(std::future::ready(Err(denied)))
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.0.series(asks)
     }
 }
 
@@ -377,7 +362,7 @@ fn quotas_that_cannot_be_read_are_a_warning_and_the_usual_ones_count() {
             .collect(),
     );
     let figures = CatalogFigures::new(catalog(), &wanted, NOW);
-    let (clock, silent) = (site.cloud.clock(), Silent(&site.cloud));
+    let (clock, silent) = (site.cloud.clock(), Tampered(Silent(&site.cloud)));
     let world = Environment { cloud: &silent, clock: &clock, wall: &site.wall, store: &site.store };
     let (run, policy, pace) = (RunId("silent".to_owned()), Policy::default(), Pace::default());
     let job = Job { figures: &figures, ..applying(&wanted, &run, &policy, &pace) };

@@ -20,8 +20,6 @@ use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
-use rgctl_model::scope::Home;
-use rgctl_model::series::{Series, SeriesAsk};
 use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, Rule};
@@ -31,6 +29,7 @@ use tokio::sync::Notify;
 use crate::cli::Place;
 use rgctl_testkit::fixtures::{address, consents, desired, node, region};
 use rgctl_testkit::site::{Quiet, Site, applying, block_on, cache_store};
+use rgctl_testkit::tampered::{Tampered, Tampers};
 
 /// Counts the looks at each region.
 struct Looks<'a> {
@@ -38,26 +37,15 @@ struct Looks<'a> {
     counts: Mutex<BTreeMap<RegionId, usize>>,
 }
 
-impl Cloud for Looks<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.cloud.home(near)
+impl Tampers for Looks<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.cloud
     }
     fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         for region in &scope.regions {
             *self.counts.lock().unwrap().entry(region.clone()).or_default() += 1;
         }
         self.cloud.observe(scope)
-    }
-    fn call<'a>(
-        &'a self,
-        op: &'a Op,
-        token: &'a Token,
-        permit: &'a Permit,
-    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.cloud.call(op, token, permit)
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
     }
 }
 
@@ -73,9 +61,9 @@ fn run(site: &Site, cloud: &dyn Cloud, wanted: &Desired, policy: &Policy, name: 
 
 /// How a run ended, and how often it looked at a region.
 fn looks_at(site: &Site, wanted: &Desired, code: &str, name: &str) -> (Outcome, usize) {
-    let looks = Looks { cloud: &site.cloud, counts: Mutex::default() };
+    let looks = Tampered(Looks { cloud: &site.cloud, counts: Mutex::default() });
     let ended = run(site, &looks, wanted, &consents(&["delete:rank@eu-west-1"]), name);
-    let counts = looks.counts.into_inner().unwrap();
+    let counts = looks.0.counts.into_inner().unwrap();
     assert!(counts[&region("us-east-1")] > 0);
     (ended.outcome, counts.get(&region(code)).copied().unwrap_or(0))
 }
@@ -103,10 +91,10 @@ fn a_region_is_looked_at_for_as_long_as_something_of_ours_may_not_go() {
     let mut site = Site::new(32);
     site.apply(&both());
     for name in ["first", "second"] {
-        let looks = Looks { cloud: &site.cloud, counts: Mutex::default() };
+        let looks = Tampered(Looks { cloud: &site.cloud, counts: Mutex::default() });
         let ended = run(&site, &looks, &after(), &Policy::default(), name);
         assert_eq!(ended.outcome, Outcome::Blocked, "nobody consents to the deletion");
-        assert!(looks.counts.into_inner().unwrap()[&region(LEFT)] > 0, "{name}");
+        assert!(looks.0.counts.into_inner().unwrap()[&region(LEFT)] > 0, "{name}");
     }
 }
 
@@ -257,12 +245,9 @@ struct SlowPlane<'a> {
     called: Notify,
 }
 
-impl Cloud for SlowPlane<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.cloud.home(near)
-    }
-    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.cloud.observe(scope)
+impl Tampers for SlowPlane<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.cloud
     }
     fn call<'a>(
         &'a self,
@@ -284,9 +269,6 @@ impl Cloud for SlowPlane<'_> {
         }
         .boxed()
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
-    }
 }
 
 #[test]
@@ -304,6 +286,7 @@ fn a_control_plane_that_answers_nothing_holds_up_no_call_of_another_one() {
     for slow in [Endpoint::ElastiCache, Endpoint::Rds] {
         let site = Site::new(36);
         let cloud = SlowPlane { cloud: &site.cloud, slow, others: AtomicU32::new(0), called: Notify::new() };
+        let cloud = Tampered(cloud);
         let clock = site.cloud.clock();
         let world = Environment { cloud: &cloud, clock: &clock, wall: &site.wall, store: &site.store };
         let (id, policy, pace) = (RunId("slow".into()), Policy::default(), Pace::default());

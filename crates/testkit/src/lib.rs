@@ -20,4 +20,5 @@ pub mod store_law;
 pub mod swarm_blueprint;
 pub mod swarm_overlays;
 pub mod swarm_rules;
+pub mod tampered;
 pub mod taps;

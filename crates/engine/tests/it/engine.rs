@@ -13,13 +13,11 @@ use rgctl_model::journal::{Cause, Event, LineTime, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::{Gap, Inventory, Selection};
+use rgctl_model::observed::{Gap, Inventory};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, StoreError};
-use rgctl_model::scope::Home;
-use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{RegionId, RunId, Token};
+use rgctl_schema::names::{RunId, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, GENESIS, Rule, Side, SimCloud};
@@ -27,6 +25,7 @@ use serde_json::json;
 
 use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, lines};
 use rgctl_testkit::site::{Order, Quiet, Site, applying, block_on, cache_store};
+use rgctl_testkit::tampered::{Tampered, Tampers};
 
 #[test]
 fn a_first_apply_makes_everything_once_and_a_second_makes_no_call() {
@@ -248,12 +247,9 @@ fn what_another_hand_changed_is_seen_and_put_right() {
 /// A service that accepts changes of one kind and never does them.
 struct Idle<'a>(&'a SimCloud, KindId);
 
-impl Cloud for Idle<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.0.home(near)
-    }
-    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.0.observe(scope)
+impl Tampers for Idle<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.0
     }
     fn call<'a>(
         &'a self,
@@ -266,9 +262,6 @@ impl Cloud for Idle<'_> {
         }
         self.0.call(op, token, permit)
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.0.series(asks)
-    }
 }
 
 #[test]
@@ -278,7 +271,7 @@ fn a_call_that_is_accepted_again_and_again_without_an_effect_is_given_up_and_tol
     let wanted = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.xlarge"));
     for number in 1..=2 {
         let before = site.events().len();
-        let (clock, idle) = (site.cloud.clock(), Idle(&site.cloud, KindId::AuroraInstance));
+        let (clock, idle) = (site.cloud.clock(), Tampered(Idle(&site.cloud, KindId::AuroraInstance)));
         let world = Environment { cloud: &idle, clock: &clock, wall: &site.wall, store: &site.store };
         let (run, policy, pace) = (RunId(format!("idle-{number}")), Policy::default(), Pace::default());
         let job = applying(&wanted, &run, &policy, &pace);
@@ -412,23 +405,9 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
 /// The embedded cloud without what only a simulated one knows.
 struct Unforeseen<'a>(&'a SimCloud);
 
-impl Cloud for Unforeseen<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.0.home(near)
-    }
-    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.0.observe(scope)
-    }
-    fn call<'a>(
-        &'a self,
-        op: &'a Op,
-        token: &'a Token,
-        permit: &'a Permit,
-    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.0.call(op, token, permit)
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.0.series(asks)
+impl Tampers for Unforeseen<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.0
     }
 }
 
@@ -436,7 +415,7 @@ impl Cloud for Unforeseen<'_> {
 fn apply_at_pace(desired: &Desired, foresees: bool) -> (Ended, u32, Vec<Event>) {
     let site = Site::new(5);
     let clock = site.cloud.clock();
-    let unforeseen = Unforeseen(&site.cloud);
+    let unforeseen = Tampered(Unforeseen(&site.cloud));
     let cloud: &dyn Cloud = if foresees { &site.cloud } else { &unforeseen };
     let world = Environment { cloud, clock: &clock, wall: &site.wall, store: &site.store };
     let (run, policy, pace) = (RunId("run-1".to_owned()), Policy::default(), Pace::default());

@@ -16,15 +16,14 @@ use rgctl_model::observed::{Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Lease, Permit, Receipt, Store, StoreError};
-use rgctl_model::scope::Home;
-use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{RegionId, RunId, StepId, Token};
+use rgctl_schema::names::{RunId, StepId, Token};
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{GENESIS, SimCloud};
 use rgctl_store::journal::SqliteStore;
 
 use rgctl_testkit::fixtures::{cluster_store, desired};
 use rgctl_testkit::site::{Quiet, Site, applying};
+use rgctl_testkit::tampered::{Tampered, Tampers};
 use rgctl_testkit::taps::ManualWall;
 
 /// This machine's time as the paused clock of the runtime tells it.
@@ -56,9 +55,9 @@ struct Slow<'a> {
     hangs_at: Option<u64>,
 }
 
-impl Cloud for Slow<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.cloud.home(near)
+impl Tampers for Slow<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.cloud
     }
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
@@ -84,16 +83,13 @@ impl Cloud for Slow<'_> {
         }
         .boxed()
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
-    }
 }
 
 pub(crate) fn wanted() -> Desired {
     desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"))
 }
 
-async fn run_on(slow: &Slow<'_>, wall: &Paused, store: &SqliteStore) -> Result<Ended, DriveError> {
+async fn run_on(slow: &Tampered<Slow<'_>>, wall: &Paused, store: &SqliteStore) -> Result<Ended, DriveError> {
     run_as("r1", IfHeld::GiveUp, slow, wall, store).await.0
 }
 
@@ -114,11 +110,11 @@ impl Watch for Told {
 async fn run_as(
     name: &str,
     if_held: IfHeld,
-    slow: &Slow<'_>,
+    slow: &Tampered<Slow<'_>>,
     wall: &Paused,
     store: &SqliteStore,
 ) -> (Result<Ended, DriveError>, Vec<String>) {
-    let clock = slow.cloud.clock();
+    let clock = slow.0.cloud.clock();
     let world = Environment { cloud: slow, clock: &clock, wall, store };
     let (wanted, run, policy, pace) = (wanted(), RunId(name.into()), Policy::default(), Pace::default());
     let job = Job { if_held, owner: name, ..applying(&wanted, &run, &policy, &pace) };
@@ -126,9 +122,9 @@ async fn run_as(
     (drive(&world, &job, &mut told).await, told.0)
 }
 
-fn slow(cloud: &SimCloud, look: u64, call: u64) -> Slow<'_> {
+fn slow(cloud: &SimCloud, look: u64, call: u64) -> Tampered<Slow<'_>> {
     let (look, call) = (Span::from_secs(look), Span::from_secs(call));
-    Slow { cloud, look, call, looks: AtomicU64::new(0), hangs_at: None }
+    Tampered(Slow { cloud, look, call, looks: AtomicU64::new(0), hangs_at: None })
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +145,7 @@ async fn a_run_that_hangs_loses_its_lease_and_when_it_wakes_it_writes_and_calls_
     let cloud = SimCloud::in_memory(1, GENESIS).with_wall(Arc::new(wall.clone()));
     let store = SqliteStore::in_memory().unwrap();
     // The first look finds work, which is begun; the second one hangs.
-    let hanging = Slow { hangs_at: Some(2), ..slow(&cloud, 600, 0) };
+    let hanging = Tampered(Slow { hangs_at: Some(2), ..slow(&cloud, 600, 0).0 });
     let other = RunId("r2".into());
     let scope = scope_of(&cloud, &wanted()).await.unwrap();
     let (ended, taken) = futures::join!(run_on(&hanging, &wall, &store), async {
@@ -167,7 +163,7 @@ async fn a_run_that_hangs_loses_its_lease_and_when_it_wakes_it_writes_and_calls_
     assert!(matches!(ended, Err(DriveError::Store(StoreError::Fenced { .. }))), "{ended:?}");
     assert!(left.0 > 0, "it had begun");
     let after = (cloud.calls().len(), store.entries(&scope, 0).await.unwrap().len());
-    assert_eq!((after, hanging.looks.into_inner()), (left, 2));
+    assert_eq!((after, hanging.0.looks.into_inner()), (left, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,7 +180,7 @@ async fn a_turn_that_was_decided_before_somebody_else_wrote_is_dropped_and_made_
     assert_eq!(second.0.unwrap().outcome, Outcome::Settled);
     let first = first.0.unwrap();
     assert_eq!((first.outcome, first.calls), (Outcome::Settled, 0), "nothing is made twice");
-    assert_eq!(slowly.looks.into_inner(), 2, "what it saw was out of date");
+    assert_eq!(slowly.0.looks.into_inner(), 2, "what it saw was out of date");
     let scope = scope_of(&cloud, &wanted()).await.unwrap();
     let entries = store.entries(&scope, 0).await.unwrap();
     assert!(entries.iter().all(|entry| entry.run.0 == "r2"), "and it left no trace");
@@ -325,12 +321,9 @@ struct Napping<'a> {
     calls: AtomicU64,
 }
 
-impl Cloud for Napping<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.cloud.home(near)
-    }
-    fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.cloud.observe(wanted)
+impl Tampers for Napping<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.cloud
     }
     fn call<'a>(
         &'a self,
@@ -355,9 +348,6 @@ impl Cloud for Napping<'_> {
         }
         .boxed()
     }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
-    }
 }
 
 #[test]
@@ -367,6 +357,7 @@ fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_
         let clock = site.cloud.clock();
         let store = is_taken.then_some(&site.store);
         let napping = Napping { cloud: &site.cloud, wall: &site.wall, store, calls: AtomicU64::new(0) };
+        let napping = Tampered(napping);
         let world = Environment { cloud: &napping, clock: &clock, wall: &site.wall, store: &site.store };
         let (wanted, run, policy, pace) = (wanted(), RunId("r1".into()), Policy::default(), Pace::default());
         let job = applying(&wanted, &run, &policy, &pace);
@@ -378,7 +369,7 @@ fn a_machine_that_slept_sends_nothing_on_waking_and_goes_on_only_if_nobody_took_
         } else {
             assert_eq!(ended.unwrap().outcome, Outcome::Settled);
             assert!(
-                napping.calls.into_inner() > site.cloud.calls().len() as u64,
+                napping.0.calls.into_inner() > site.cloud.calls().len() as u64,
                 "and the call is made again"
             );
         }

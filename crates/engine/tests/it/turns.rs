@@ -13,18 +13,18 @@ use rgctl_model::journal::{Entry, Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::{Inventory, Selection};
-use rgctl_model::plan::Op;
+use rgctl_model::plan::Plan;
 use rgctl_model::policy::Policy;
-use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt, Store, StoreError};
-use rgctl_model::scope::{Home, Scope};
-use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{RegionId, RunId, Token};
+use rgctl_model::ports::{Clock, Cloud, CloudError, Store, StoreError};
+use rgctl_model::scope::Scope;
+use rgctl_schema::names::RunId;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, Rule, SimCloud};
 use serde_json::json;
 
 use rgctl_testkit::fixtures::{address, cluster_store, desired};
 use rgctl_testkit::site::{Order, Quiet, Site, applying, block_on, cache_store};
+use rgctl_testkit::tampered::{Tampered, Tampers};
 use rgctl_testkit::taps::{Cut, Taps};
 
 pub fn small(class: &str, members: usize) -> Desired {
@@ -34,39 +34,40 @@ pub fn small(class: &str, members: usize) -> Desired {
 }
 
 /// What an agent does with one blueprint: a new name for a run at each turn, and whatever the record says is due.
-struct Agent<'a> {
-    site: &'a Site,
-    wanted: Desired,
-    decided: u64,
-    owner: &'a str,
-    session: Session,
-    turns: u32,
+pub struct Agent<'a> {
+    pub site: &'a Site,
+    /// What it looks through.
+    pub cloud: &'a dyn Cloud,
+    pub wanted: Desired,
+    pub begins: Begins,
+    pub agreed: Option<&'a Plan>,
+    pub decided: u64,
+    pub owner: &'a str,
+    pub session: Session,
+    pub turns: u32,
 }
 
 impl<'a> Agent<'a> {
-    fn of(site: &'a Site, wanted: Desired) -> Self {
-        Self { site, wanted, decided: 0, owner: "agent", session: Session::default(), turns: 0 }
+    pub fn of(site: &'a Site, wanted: Desired) -> Self {
+        let (cloud, begins, session) = (&site.cloud, Begins::Due, Session::default());
+        Self { site, cloud, wanted, begins, agreed: None, decided: 0, owner: "agent", session, turns: 0 }
     }
 
     fn turn(&mut self) -> Result<Reconciled, DriveError> {
         self.turns += 1;
         let run = RunId(format!("{}-{}", self.owner, self.turns));
         let clock = self.site.cloud.clock();
-        let world = Environment {
-            cloud: &self.site.cloud,
-            clock: &clock,
-            wall: &self.site.wall,
-            store: &self.site.store,
-        };
+        let world =
+            Environment { cloud: self.cloud, clock: &clock, wall: &self.site.wall, store: &self.site.store };
         let (policy, pace) = (Policy::default(), Pace::default());
-        let (decided, owner) = (self.decided, self.owner);
-        let job = Job { begins: Begins::Due, decided, owner, ..applying(&self.wanted, &run, &policy, &pace) };
+        let (begins, agreed, decided, owner) = (self.begins, self.agreed, self.decided, self.owner);
+        let job = Job { begins, agreed, decided, owner, ..applying(&self.wanted, &run, &policy, &pace) };
         let mut watch = Quiet { turns: 0, stop_after: None };
         block_on(reconcile_once(&world, &job, &mut self.session, &mut watch))
     }
 
     /// Turns until the run ends, or nothing is to be done.
-    fn settle(&mut self) -> Reconciled {
+    pub fn settle(&mut self) -> Reconciled {
         for _ in 0..2_000 {
             let done = self.turn().unwrap();
             if done.outcome.is_some() {
@@ -146,9 +147,9 @@ struct Meddling<'a> {
     leaves_open: bool,
 }
 
-impl Cloud for Meddling<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.site.cloud.home(near)
+impl Tampers for Meddling<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        &self.site.cloud
     }
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
@@ -173,17 +174,6 @@ impl Cloud for Meddling<'_> {
         }
         .boxed()
     }
-    fn call<'a>(
-        &'a self,
-        op: &'a Op,
-        token: &'a Token,
-        permit: &'a Permit,
-    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.site.cloud.call(op, token, permit)
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.site.cloud.series(asks)
-    }
 }
 
 #[test]
@@ -191,6 +181,7 @@ fn a_turn_whose_record_went_on_writes_nothing_and_the_next_one_goes_on_under_the
     let site = Site::new(30);
     let meddling =
         Meddling { site: &site, scope: site.scope("game"), looks: AtomicU32::new(0), leaves_open: false };
+    let meddling = Tampered(meddling);
     let clock = site.cloud.clock();
     let world = Environment { cloud: &meddling, clock: &clock, wall: &site.wall, store: &site.store };
     let (wanted, policy, pace) = (small("db.r7g.large", 1), Policy::default(), Pace::default());
@@ -214,7 +205,7 @@ fn a_turn_whose_record_went_on_writes_nothing_and_the_next_one_goes_on_under_the
         (done, _) = turn(&format!("run {number}"));
     }
     assert_eq!(done.outcome, Some(Outcome::Settled));
-    let entries = block_on(site.store.entries(&meddling.scope, 2)).unwrap();
+    let entries = block_on(site.store.entries(&meddling.0.scope, 2)).unwrap();
     assert!(entries.iter().all(|entry| entry.run.0 == "first"), "one run, under one name");
     assert_eq!(runs(&site.events()), (2, 2));
 }
@@ -223,7 +214,7 @@ fn a_turn_whose_record_went_on_writes_nothing_and_the_next_one_goes_on_under_the
 fn a_turn_that_finds_a_run_left_open_meanwhile_goes_on_with_it_under_a_lease_of_its_name() {
     let site = Site::new(31);
     let scope = site.scope("game");
-    let meddling = Meddling { site: &site, scope, looks: AtomicU32::new(0), leaves_open: true };
+    let meddling = Tampered(Meddling { site: &site, scope, looks: AtomicU32::new(0), leaves_open: true });
     let clock = site.cloud.clock();
     let world = Environment { cloud: &meddling, clock: &clock, wall: &site.wall, store: &site.store };
     let (wanted, policy, pace) = (small("db.r7g.large", 1), Policy::default(), Pace::default());
@@ -241,7 +232,7 @@ fn a_turn_that_finds_a_run_left_open_meanwhile_goes_on_with_it_under_a_lease_of_
         site.cloud.advance(done.wake.since(clock.now())).unwrap();
     }
     assert_eq!(outcome, Some(Outcome::Settled));
-    let entries = block_on(site.store.entries(&meddling.scope, 0)).unwrap();
+    let entries = block_on(site.store.entries(&meddling.0.scope, 0)).unwrap();
     assert!(entries.iter().all(|entry| entry.run.0 == "other"), "it goes on under its own name");
     assert!(rgctl_engine::ledger::notes(&entries).is_empty(), "each line follows from those before it");
     let names = |entry: &Entry| matches!(&entry.what, Event::Intended { .. });
@@ -346,9 +337,9 @@ struct Late<'a> {
     kept: Mutex<(Option<Inventory>, u32)>,
 }
 
-impl Cloud for Late<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.cloud.home(near)
+impl Tampers for Late<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.cloud
     }
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
         async move {
@@ -364,23 +355,12 @@ impl Cloud for Late<'_> {
         }
         .boxed()
     }
-    fn call<'a>(
-        &'a self,
-        op: &'a Op,
-        token: &'a Token,
-        permit: &'a Permit,
-    ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        self.cloud.call(op, token, permit)
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
-    }
 }
 
 #[test]
 fn a_view_that_is_older_than_a_call_does_not_say_that_its_effect_fails_to_show() {
     let site = Site::new(25);
-    let late = Late { cloud: &site.cloud, kept: Mutex::new((None, 60)) };
+    let late = Tampered(Late { cloud: &site.cloud, kept: Mutex::new((None, 60)) });
     let clock = site.cloud.clock();
     let world = Environment { cloud: &late, clock: &clock, wall: &site.wall, store: &site.store };
     let (wanted, run, policy, pace) =

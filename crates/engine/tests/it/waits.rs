@@ -10,13 +10,11 @@ use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::observed::Inventory;
 use rgctl_model::plan::Op;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Clock, Cloud, CloudError, Permit, Receipt};
-use rgctl_model::scope::Home;
-use rgctl_model::series::{Series, SeriesAsk};
-use rgctl_schema::names::{Name, RegionId, RunId, StepId, Token};
+use rgctl_schema::names::{Name, RunId, StepId, Token};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, Rule};
@@ -25,6 +23,7 @@ use serde_json::json;
 use rgctl_testkit::fixtures::{address, cluster_store, consents, desired};
 use rgctl_testkit::shipped::desired_of;
 use rgctl_testkit::site::{Order, Site, applying, block_on, cache_store};
+use rgctl_testkit::tampered::{Tampered, Tampers};
 use rgctl_testkit::taps::Cut;
 
 /// No fault of these tests heals by itself.
@@ -63,12 +62,9 @@ struct Failing<'a> {
     strikes: &'a (dyn Fn(&Op) -> bool + Sync),
 }
 
-impl Cloud for Failing<'_> {
-    fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        self.cloud.home(near)
-    }
-    fn observe<'a>(&'a self, scope: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
-        self.cloud.observe(scope)
+impl Tampers for Failing<'_> {
+    fn cloud(&self) -> &dyn Cloud {
+        self.cloud
     }
     fn call<'a>(
         &'a self,
@@ -80,9 +76,6 @@ impl Cloud for Failing<'_> {
             return Box::pin(std::future::ready(Err(self.error.clone())));
         }
         self.cloud.call(op, token, permit)
-    }
-    fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
-        self.cloud.series(asks)
     }
 }
 
@@ -189,7 +182,7 @@ fn whatever_is_answered_for_ever_a_run_ends_within_a_bound_and_says_why() {
             }
             is_struck
         };
-        let failing = Failing { cloud: &site.cloud, error: error.clone(), strikes: &strikes };
+        let failing = Tampered(Failing { cloud: &site.cloud, error: error.clone(), strikes: &strikes });
         let (ended, took, _) = run_for(&site, &failing, &wanted, &policy, "failing", purpose);
         let case = format!("{word} {error:?}: {}", reasons(&ended));
         assert_eq!(ended.outcome, Outcome::Blocked, "{case}");
@@ -211,7 +204,7 @@ pub fn raise_quotas(site: &Site) {
     add(site, Fault::Quota { limit: u32::MAX }, |rule| rule);
 }
 
-fn small() -> Desired {
+pub fn small() -> Desired {
     desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"))
 }
 
@@ -438,7 +431,7 @@ fn what_stands_behind_a_deletion_that_is_refused_waits_for_nobody() {
     }
     let error = CloudError::Refused { code: "No".to_owned(), message: "it may not go".to_owned() };
     let strikes = |op: &Op| op.word() == "delete";
-    let failing = Failing { cloud: &site.cloud, error, strikes: &strikes };
+    let failing = Tampered(Failing { cloud: &site.cloud, error, strikes: &strikes });
     let policy = consents(&["replace:accounts@us-east-1", "empty:accounts@us-east-1"]);
     let (ended, took, _) = run(&site, &failing, &other, &policy, "behind");
     assert_eq!(ended.outcome, Outcome::Blocked);
