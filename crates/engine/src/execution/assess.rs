@@ -103,7 +103,9 @@ pub(super) fn assess<'a>(input: &TurnInput<'a>, plan: &Plan, known: KnownSteps<'
             StepStatus::Unclear => step.judge_unclear(&mut verdicts),
             StepStatus::Accepted => step.judge_accepted(&mut verdicts),
         }
-        if verdicts.under_way.last().is_some_and(|(last, _)| last == id) {
+        // What was put off waits out of sight as well, but no call of it is out whose object anybody watches.
+        let is_out = matches!(begun.status, StepStatus::Unclear | StepStatus::Accepted);
+        if is_out && verdicts.under_way.last().is_some_and(|(last, _)| last == id) {
             step.note_unknown_state(&mut verdicts);
         }
     }
@@ -160,8 +162,8 @@ impl<'a> StepAssessment<'a, '_> {
         Some((format!("{} could not be seen: {}", gap.region, gap.why), gap.lasting))
     }
 
-    /// Of a step that goes on: a state of its object that this version does not know, and that it is in none any more, are
-    /// told when they are seen first. Of what is not seen nothing is told.
+    /// Of a step whose call is out and that goes on: a state of its object that this version does not know, and that it is in
+    /// none any more, are told when they are seen first. Of what is not seen nothing is told.
     fn note_unknown_state(&self, verdicts: &mut Assessment<'a>) {
         let (address, inventory) = (&self.begun.address, self.input.inventory);
         let state = match inventory.seen.get(address).map(|seen| &seen.facts.phase) {

@@ -3,18 +3,16 @@
 
 use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::kinds::KindId;
-use rgctl_model::node::Desired;
 use rgctl_model::ports::Clock;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Called, Fault, Rule};
-use rgctl_testkit::fixtures::{cluster_store, desired};
+use rgctl_testkit::fixtures::{address, cluster_store, desired, region};
 use rgctl_testkit::site::{Order, Site};
+use serde_json::json;
+
+use crate::waits::small;
 
 const FOREVER: u64 = 1_000_000;
-
-fn small() -> Desired {
-    desired(cluster_store("accounts", "us-east-1", 2, "db.r7g.large"))
-}
 
 /// A run while faults befall clusters, each from a minute to another one.
 struct Lived {
@@ -92,5 +90,43 @@ fn a_transition_that_never_ends_ends_the_run_however_many_processes_wait_for_it(
         assert_eq!(lived.outcome, Outcome::Blocked);
         assert!(lived.why.contains("nothing has moved for"), "{}", lived.why);
         assert!(lived.took > Span::from_hours(24) && lived.took < Span::from_hours(40), "{}", lived.took);
+    }
+}
+
+/// No call of it is out, so that nothing is on record of what its object is in meanwhile.
+#[test]
+fn a_step_that_was_put_off_waits_while_its_object_is_in_a_state_that_nobody_knows_and_something_elsewhere_is_unseen()
+ {
+    let stores = [
+        cluster_store("accounts", "us-east-1", 1, "db.r7g.large"),
+        cluster_store("rank", "eu-west-1", 1, "db.r7g.large"),
+    ];
+    let before = desired(stores.concat());
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let mut after = before.clone();
+    after.nodes.get_mut(&cluster).unwrap().attrs.set("backup_retention_days", Some(json!(9))).unwrap();
+    for is_forgetful in [false, true] {
+        let mut site = Site::new(9);
+        site.is_forgetful = is_forgetful;
+        assert_eq!(site.apply(&before).outcome, Outcome::Settled);
+        let (began, calls) = (site.cloud.clock().now(), site.cloud.calls().len());
+        let (soon, then) = (began + Span::from_secs(1), began + Span::from_mins(9));
+        let of_cluster =
+            |rule| Rule { kind: Some(cluster.kind), region: Some(cluster.region.clone()), ..rule };
+        let elsewhere = |rule| Rule { region: Some(region("eu-west-1")), ..rule };
+        let rules = [
+            of_cluster(Rule::always(Fault::Throttle, began, soon)),
+            of_cluster(Rule::always(Fault::UnknownStatus, soon, then)),
+            elsewhere(Rule::always(Fault::Gap, soon, then)),
+        ];
+        for rule in rules {
+            site.cloud.with_world(|world| world.add_fault(rule)).unwrap();
+        }
+        let ended = site.run(&after, &Order::default()).unwrap();
+        assert_eq!(ended.outcome, Outcome::Settled);
+        assert_eq!(site.cloud.calls().len() - calls, 2, "it was put off, and then it was done");
+        let told = |event: &Event| matches!(event, Event::UnknownState { .. });
+        assert!(!site.events().iter().any(told), "{:#?}", site.events());
+        site.assert_settled(&after);
     }
 }
