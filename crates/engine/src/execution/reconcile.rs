@@ -386,7 +386,7 @@ impl Step<'_> {
         turn: Turn,
         inventory: &Inventory,
     ) -> Result<Reconciled, DriveError> {
-        let (mut events, due_before) = (Vec::new(), self.kept.ledger.checkpoints_due());
+        let mut events = Vec::new();
         if self.kept.is_open() {
             events.extend(revision(self.job, &self.kept.ledger, &turn));
         } else if self.has_work(&turn) {
@@ -409,17 +409,23 @@ impl Step<'_> {
             self.append(guard, &closing).await?;
             events.extend(closing);
         }
-        if !self.kept.is_open() || self.kept.ledger.checkpoints_due() > due_before {
+        if !self.kept.is_open() || self.kept.ledger.is_checkpoint_due(self.kept.checkpointed) {
             self.keep_checkpoint(guard).await;
         }
         Ok(self.reconciled(turn, events, outcome))
     }
 
     /// Whoever reads the record next begins here. Without it, it is read from further back.
-    async fn keep_checkpoint(&self, guard: &Guard) {
-        let Some(checkpoint) = self.kept.ledger.checkpoint() else { return };
-        if let Err(error) = self.environment.store.put_checkpoint(&guard.lease(), &checkpoint).await {
-            tracing::warn!(%error, "no checkpoint could be written");
+    async fn keep_checkpoint(&mut self, guard: &Guard) {
+        let last = self.kept.ledger.last_seq;
+        let Some(checkpoint) = self.kept.ledger.checkpoint() else {
+            // It is too much for one, and will be for a while: it is not made again after every turn.
+            self.kept.checkpointed = last;
+            return;
+        };
+        match self.environment.store.put_checkpoint(&guard.lease(), &checkpoint).await {
+            Ok(()) => self.kept.checkpointed = last,
+            Err(error) => tracing::warn!(%error, "no checkpoint could be written"),
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) async fn begin(
     scope: Scope,
 ) -> Result<Kept, DriveError> {
     let now = environment.clock.now();
-    let mut ledger = read(environment.store, &scope).await?;
+    let (mut ledger, checkpointed) = read_from(environment.store, &scope).await?;
     let goes_on = job.begins == Begins::Due && ledger.open_for() == Some(job.purpose);
     let open = ledger.open.clone().filter(|open| goes_on || open.id == *job.run);
     let run = if let Some(open) = open {
@@ -29,11 +29,26 @@ pub(super) async fn begin(
     ledger.claims.record = Some(environment.store.identity(&scope).await?);
     let decisions = environment.store.standing(&scope).await?;
     let held_out = decisions.held_out();
-    Ok(Kept { scope, ledger, held_out, decisions, guard: None, run, watched: None, is_over: false })
+    Ok(Kept {
+        scope,
+        ledger,
+        checkpointed,
+        held_out,
+        decisions,
+        guard: None,
+        run,
+        watched: None,
+        is_over: false,
+    })
 }
 
 /// What the record of a scope adds up to: from its checkpoint on, where there is one.
 pub async fn read(store: &dyn Store, scope: &Scope) -> Result<Ledger, StoreError> {
+    Ok(read_from(store, scope).await?.0)
+}
+
+/// The same, with the line at which that checkpoint is.
+async fn read_from(store: &dyn Store, scope: &Scope) -> Result<(Ledger, u64), StoreError> {
     let (checkpoint, mut entries) = store.resume(scope, ledger::VERSION).await?;
     let mut ledger = match checkpoint.map(|checkpoint| Ledger::from_checkpoint(&checkpoint)) {
         None => Ledger::default(),
@@ -43,8 +58,9 @@ pub async fn read(store: &dyn Store, scope: &Scope) -> Result<Ledger, StoreError
             Ledger::default()
         }
     };
+    let checkpointed = ledger.last_seq;
     ledger.fold(&entries);
-    Ok(ledger)
+    Ok((ledger, checkpointed))
 }
 
 /// Whether the record ends where we believe.

@@ -48,6 +48,8 @@ impl Session {
 pub(super) struct Kept {
     pub scope: Scope,
     pub ledger: Ledger,
+    /// The line up to which a checkpoint stands for the record; the beginning where there is none.
+    pub checkpointed: u64,
     /// What is decided, as far as it was read.
     pub decisions: Decisions,
     /// The regions that are held out by it.

@@ -3,6 +3,7 @@
 //! **Invariant:** what is appended follows from what is on record; [`Ledger::check`] says so before it is written. What is
 //! on record already is folded whatever it says, and [`notes`] tells where it does not follow.
 
+mod runs;
 mod step;
 mod transitions;
 
@@ -20,13 +21,14 @@ use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId};
 use rgctl_schema::time::{Moment, Span};
 
+pub use runs::{Failing, OpenRun, Ruled};
 pub use step::{InFlightStep, Late, StepStatus, Tries, UnknownState};
 pub use transitions::IllegalTransition;
 
 use transitions::Ahead;
 
 /// Version of what a checkpoint holds: raised whenever the form of the ledger changes, or what lines add up to.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
@@ -37,71 +39,8 @@ const CLOCKS_APART: Span = Span::from_mins(15);
 /// Nothing stays on its way this long. Until then calls without an answer are kept in mind.
 const ON_ITS_WAY_MAX: Span = Span::from_days(1);
 
-/// After so long what failed is tried again for the first time, although nothing has changed; then after twice as long, and so
-/// on.
-const FAILED_AGAIN: Span = Span::from_hours(1);
-/// Once a day what is not on any list may have been mended.
-const FAILED_AGAIN_MAX: Span = Span::from_days(1);
-/// A run that is open has a checkpoint after so many lines at the earliest.
+/// A run that is open has a checkpoint so many lines after the last one at the earliest.
 const LINES_OF_A_CHECKPOINT: u64 = 100;
-
-/// What a run obeyed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ruled {
-    /// Which run.
-    pub run: RunId,
-    /// Position of the line that tells it.
-    pub seq: u64,
-    /// When the run began.
-    pub at: Moment,
-    /// Its policies and its calendar.
-    pub rules: RecordedRules,
-}
-
-impl Ruled {
-    /// What the line about the opening of a run says. A run of an older version says nothing: then what was known before is
-    /// still the best answer.
-    fn of(entry: &Entry) -> Option<Self> {
-        let (Event::Opened { rules: Some(rules), .. } | Event::Revised { rules, .. }) = &entry.what else {
-            return None;
-        };
-        Some(Self { run: entry.run.clone(), seq: entry.seq, at: entry.at, rules: rules.clone() })
-    }
-}
-
-/// A run that was opened and not closed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenRun {
-    /// Which.
-    pub id: RunId,
-    /// When it began: what it names after that time is named alike in every process that goes on with it.
-    pub began: Moment,
-    /// When a step was last done in it.
-    pub moved: Moment,
-    /// Position of the line that opened it.
-    seq: u64,
-}
-
-/// Runs in a row that left the same behind, which only a person, another wish or another world can change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failing {
-    /// The last of them.
-    pub run: RunId,
-    /// How many there were, without those that somebody asked for sooner than they were due.
-    pub runs: u32,
-    /// When the last one ended.
-    pub at: Moment,
-    /// How things stood then.
-    pub left: Left,
-}
-
-impl Failing {
-    /// When it is tried again although nothing has changed.
-    pub fn due(&self) -> Moment {
-        let doubled = FAILED_AGAIN.times(1 << self.runs.saturating_sub(1).min(16));
-        self.at + Ord::min(doubled, FAILED_AGAIN_MAX)
-    }
-}
 
 /// Who wrote the last lines, and from which one on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -331,11 +270,10 @@ impl Ledger {
             && self.ruled.as_ref().is_some_and(|ruled| ruled.rules == *rules)
     }
 
-    /// How many checkpoints the run that is open is worth by now: whoever goes on with a long one does not read it from its
-    /// beginning. A checkpoint tells of every object, so that many objects have one the more seldom.
-    pub fn checkpoints_due(&self) -> u64 {
-        let lines = self.open.as_ref().map_or(0, |open| self.last_seq - open.seq);
-        lines / LINES_OF_A_CHECKPOINT.max(self.claims.objects.len() as u64)
+    /// Whether the lines after the last checkpoint are worth another one: whoever goes on with a long run does not read it from
+    /// its beginning. A checkpoint tells of every object, so that many objects have one the more seldom.
+    pub fn is_checkpoint_due(&self, last: u64) -> bool {
+        self.last_seq.saturating_sub(last) >= LINES_OF_A_CHECKPOINT.max(self.claims.objects.len() as u64)
     }
 
     /// What the run that is open is for.
@@ -404,7 +342,10 @@ impl Ledger {
         } else if word == "create" {
             let claimed = self.claims.objects.entry(address.clone()).or_default();
             claimed.tokens.insert(token.clone());
-            claimed.store = store.clone().or(claimed.store.take());
+            // Whose data is there is told by what was done, not by what was asked for: the call may be refused.
+            if !claimed.is_done {
+                claimed.store = store.clone().or(claimed.store.take());
+            }
             claimed.asked = Some(LineTime::of(entry));
         }
         self.begun.insert(step.clone(), begun);

@@ -313,28 +313,45 @@ fn a_quiet_world_stays_quiet_until_something_happens_in_it() {
     assert!(left > 0 && outcome.is_none(), "{left} steps, {outcome:?}");
 }
 
-/// Every turn of a long run is made by a process that knows nothing but the record.
-#[test]
-fn whoever_goes_on_with_a_long_run_reads_its_last_lines_and_not_all_of_them() {
-    let (site, wanted) = (Site::new(41), wanted("db.r7g.large"));
-    let rule = Rule::always(Fault::Throttle, GENESIS, GENESIS + Span::from_days(3_650));
-    let _ = site.cloud.with_world(|world| world.add_fault(rule));
+/// Makes every turn of a run by a process that knows nothing but the record. For each turn: the lines that it read, and the
+/// objects that the record knew of then.
+fn forgetful_turns(site: &Site, wanted: &Desired) -> Vec<(usize, usize)> {
     let (clock, run) = (site.cloud.clock(), RunId("long".into()));
     let (policy, pace) = (Policy::default(), Pace::default());
-    let job = applying(&wanted, &run, &policy, &pace);
-    let mut watch = Quiet { turns: 0, stop_after: None };
-    let mut most = 0;
+    let job = applying(wanted, &run, &policy, &pace);
+    let (mut watch, mut told) = (Quiet { turns: 0, stop_after: None }, Vec::new());
     loop {
         let taps = Taps::new(&site.cloud, &site.store, Cut::Never);
         let world = Environment { cloud: &taps, clock: &clock, wall: &site.wall, store: &taps };
-        let mut session = Session::default();
+        let (known, mut session) = (site.claims("game").objects.len(), Session::default());
         let done = block_on(reconcile_once(&world, &job, &mut session, &mut watch)).unwrap();
-        most = most.max(taps.lines_read.lock().unwrap().unwrap_or(0));
+        told.push((taps.lines_read.lock().unwrap().unwrap_or(0), known));
         if done.outcome.is_some() {
-            break;
+            return told;
         }
         block_on(sleep_until(&world, &session, done.wake, &mut watch)).unwrap();
     }
+}
+
+#[test]
+fn whoever_goes_on_with_a_long_run_reads_its_last_lines_and_not_all_of_them() {
+    let site = Site::new(41);
+    let rule = Rule::always(Fault::Throttle, GENESIS, GENESIS + Span::from_days(3_650));
+    let _ = site.cloud.with_world(|world| world.add_fault(rule));
+    let turns = forgetful_turns(&site, &wanted("db.r7g.large"));
+    let (most, all) = (turns.iter().map(|(read, _)| *read).max(), site.events().len());
+    assert!(all > 400 && most < Some(100), "{most:?} of {all} lines");
+}
+
+#[test]
+fn whoever_goes_on_with_a_run_that_makes_many_objects_reads_as_many_lines_as_there_are_objects() {
+    let site = Site::new(42);
+    let rule = Rule::always(Fault::Quota { limit: u32::MAX }, GENESIS, GENESIS + Span::from_days(3_650));
+    let _ = site.cloud.with_world(|world| world.add_fault(rule));
+    let stores = (0..32).map(|store| cluster_store(&format!("s{store}"), "us-east-1", 7, "db.r7g.large"));
+    let turns = forgetful_turns(&site, &desired(stores.flatten().collect()));
     let all = site.events().len();
-    assert!(all > 400 && most < 125, "{most} of {all} lines");
+    assert!(turns.last().is_some_and(|(_, known)| *known >= 320) && all > 3 * 300, "{all} lines: {turns:?}");
+    let read_more = turns.iter().find(|(read, known)| *read >= (*known).max(100));
+    assert_eq!(read_more, None, "{turns:?}");
 }

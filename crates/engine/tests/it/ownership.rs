@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rgctl_engine::ledger::Ledger;
 use rgctl_engine::planning::{self, PlanInput};
 use rgctl_model::address::Address;
+use rgctl_model::chain::seal;
 use rgctl_model::claims::{Claimed, Claims, NO_CLAIMS, OwnershipStatus};
-use rgctl_model::journal::Outcome;
+use rgctl_model::journal::{Event, Outcome, RecordedObject};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, TAG_BLUEPRINT, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Blocker, Op, Plan, Reason};
 use rgctl_model::policy::Policy;
+use rgctl_model::ports::Lease;
 use rgctl_model::scope::RecordId;
-use rgctl_schema::names::{BlueprintName, StoreName, Token};
+use rgctl_schema::names::{BlueprintName, RunId, StepId, StoreName, Token};
+use rgctl_schema::time::{Moment, Span};
 
 use rgctl_testkit::fixtures::{address, ask, cluster_store, consents, desired, node, seen_as_wanted};
 use rgctl_testkit::shipped::desired_of;
@@ -259,4 +263,61 @@ fn what_was_made_for_a_store_that_nobody_wants_any_more_is_not_removed_with_the_
     let order = Order { policy: consents(&["delete:accounts@us-east-1"]), ..Order::default() };
     site.run(&looked, &order).unwrap();
     assert!(!made(&site));
+}
+
+/// What stands at an address was made for one store. Another store is given that address, the record's object is not shown for
+/// a while, and what is asked for is refused, since its name is taken.
+#[test]
+fn a_call_that_made_nothing_does_not_give_the_data_of_one_store_to_another() {
+    let cluster = address("us-east-1", KindId::AuroraCluster, "game-accounts-use1");
+    let (run, actor) = (RunId("r".into()), "test");
+    let mut ledger = Ledger::default();
+    let mut tell = |events: &[Event]| {
+        let lease = Lease {
+            scope: Site::new(1).scope("game"),
+            run: run.clone(),
+            owner: actor.to_owned(),
+            epoch: 1,
+            until: Moment::EPOCH,
+            lasts: Span::from_mins(1),
+            renewals: 0,
+        };
+        let last = Some((ledger.last_seq, ledger.last_hash.clone()));
+        ledger.fold(&seal(&lease, last, Moment::EPOCH, events));
+        ledger.claims.objects[&cluster].clone()
+    };
+    let intent = |store: &str| Event::Intended {
+        step: StepId(format!("create {cluster}").into()),
+        address: cluster.clone(),
+        word: "create".to_owned(),
+        token: Token(format!("for {store}")),
+        final_snapshot: None,
+        why: "missing".to_owned(),
+        changes: Vec::new(),
+        asks: store.to_owned(),
+        names: None,
+        store: StoreName::new(store).ok(),
+    };
+    let step = || StepId(format!("create {cluster}").into());
+    let object = |store: &str| {
+        Some(RecordedObject { id: Some("one".to_owned()), store: StoreName::new(store).ok(), keep: None })
+    };
+    let store = |claimed: &Claimed| claimed.store.as_ref().map(ToString::to_string);
+    let made = tell(&[intent("other"), intent("accounts")]);
+    assert_eq!(
+        store(&made).as_deref(),
+        Some("accounts"),
+        "before anything was made, the last intent tells it"
+    );
+    let made = tell(&[
+        Event::Accepted { step: step() },
+        Event::Settled { step: step(), object: object("accounts") },
+    ]);
+    assert!(made.is_done && made.bears_data);
+    let refused =
+        Event::Refused { step: step(), code: "AlreadyExists".to_owned(), message: "it is taken".to_owned() };
+    let kept = tell(&[intent("other"), refused]);
+    assert_eq!(store(&kept).as_deref(), Some("accounts"));
+    let anew = tell(&[intent("other"), Event::Settled { step: step(), object: object("other") }]);
+    assert_eq!(store(&anew).as_deref(), Some("other"), "what was done tells it");
 }
