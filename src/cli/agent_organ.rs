@@ -27,7 +27,7 @@ use crate::agent::observer::Turning;
 use crate::agent::work::{Asked, Command, Condition, Done, Key, Order, Organ, Sight};
 use crate::report::drift::{self, DriftReport, Past};
 use crate::report::outputs::{self, OutputsReport};
-use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Watch};
+use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Reading, Watch};
 use rgctl_engine::execution::reconcile::{Reconciled, Session, give_back, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::ledger::Failing;
@@ -383,11 +383,12 @@ impl Turns {
         environment: &Environment<'_>,
         ready: &mut Ready,
     ) -> Result<(Done, Option<OutputsReport>), DriveError> {
-        let Ready { scope, loaded, slot, .. } = ready;
+        let Ready { scope, loaded, slot, asked, .. } = ready;
         self.let_go(scope.blueprint.as_str(), slot).await;
-        let policy = Policy::default();
-        let looked =
-            run::look_and_plan_in(environment, &loaded.desired, &loaded.figures, &policy, false).await?;
+        let (desired, figures, policy) = (&loaded.desired, &loaded.figures, Policy::default());
+        let reading = if asked.by_person { Reading::Whole } else { Reading::InTurn };
+        let looked = run::look_and_plan_in(environment, desired, figures, &policy, false, reading).await?;
+        tell_notes(&scope.blueprint, &looked.plan);
         look::fold_past(environment.store, scope, &mut slot.past).await?;
         let report = drift::report(&looked.plan, &loaded.desired.fingerprint, &slot.past);
         if let Some(told) = &self.told {
@@ -522,6 +523,7 @@ struct Hearing<'a> {
 impl Watch for Hearing<'_> {
     fn turned(&mut self, turn: &Turn, inventory: &Inventory) {
         self.outputs = self.connects.map(|desired| outputs::report(desired, inventory, &turn.plan));
+        tell_notes(self.blueprint, &turn.plan);
         for call in &turn.calls {
             tracing::info!(target: "rgctl::agent", blueprint = %self.blueprint, step = %call.step.id.0, "calls");
         }
@@ -532,6 +534,13 @@ impl Watch for Hearing<'_> {
     fn told(&mut self, line: &str) {
         // What it comes to is told as the condition of the blueprint.
         tracing::debug!(target: "rgctl::agent", blueprint = %self.blueprint, "{line}");
+    }
+}
+
+/// What a plan was made without. Its numbers change from look to look, so that no status tells them.
+fn tell_notes(blueprint: &BlueprintName, plan: &Plan) {
+    for note in &plan.notes {
+        tracing::debug!(target: "rgctl::agent", %blueprint, "{note}");
     }
 }
 

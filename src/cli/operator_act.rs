@@ -16,7 +16,7 @@ use crate::agent::work::{Asked, Condition, Done, Key};
 use crate::operator::plans::Held;
 use crate::operator::version::{self, MEMORY, TakenUp};
 use crate::report::outputs::{self, OutputsReport};
-use rgctl_engine::execution::drive::{DriveError, Environment};
+use rgctl_engine::execution::drive::{DriveError, Environment, Reading};
 use rgctl_kube::item::{Item, Place};
 use rgctl_kube::kinds::BlueprintStatus;
 use rgctl_kube::kinds::condition::reasons;
@@ -281,7 +281,7 @@ impl OperatorTurns {
     }
 }
 
-/// What waits for a person, as the world is now; all of it where all waits.
+/// What waits for a person, as the world is now; all of it where all waits. What somebody is to agree to is read.
 async fn waiting(
     environment: &Environment<'_>,
     ready: &Ready,
@@ -289,7 +289,9 @@ async fn waiting(
     all: bool,
 ) -> Result<Waiting, DriveError> {
     let (desired, figures) = (&ready.loaded.desired, &ready.loaded.figures);
-    let looked = run::look_and_plan_in(environment, desired, figures, &Policy::default(), destroy).await?;
+    let policy = Policy::default();
+    let looked =
+        run::look_and_plan_in(environment, desired, figures, &policy, destroy, Reading::Whole).await?;
     let held = Held::of(&looked.plan, all);
     let outputs = outputs::report(desired, &looked.inventory, &looked.plan);
     Ok(Waiting { plan: looked.plan, held, outputs: Some(outputs) })

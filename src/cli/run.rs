@@ -19,7 +19,9 @@ use super::progress::Progress;
 use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
-use rgctl_engine::execution::drive::{self, Begins, DriveError, Ended, Environment, IfHeld, Job, Sight};
+use rgctl_engine::execution::drive::{
+    self, Begins, DriveError, Ended, Environment, IfHeld, Job, Reading, Sight,
+};
 use rgctl_engine::execution::reconcile::read;
 use rgctl_engine::execution::turn::{self, Later, Pace};
 use rgctl_engine::gate::Verdicts;
@@ -132,27 +134,29 @@ pub async fn look_and_plan(
     policy: &Policy,
     destroy: bool,
 ) -> Result<PlanResult, Failure> {
-    let looked = look_and_plan_in(&adapters.environment(), desired, figures, policy, destroy).await?;
+    let environment = adapters.environment();
+    let looked = look_and_plan_in(&environment, desired, figures, policy, destroy, Reading::Whole).await?;
     names::check_policy(policy, desired, &looked.inventory, &looked.ledger.claims)?;
     Ok(looked)
 }
 
-/// The same through other eyes than those of the command. Names in the policy are not checked.
+/// The same through other eyes than those of the command, with so much of it read. Names in the policy are not checked.
 pub async fn look_and_plan_in(
     environment: &Environment<'_>,
     desired: &Desired,
     figures: &dyn Figures,
     policy: &Policy,
     destroy: bool,
+    reading: Reading,
 ) -> Result<PlanResult, DriveError> {
     let ledger = record_in(environment, desired).await?;
     let claims = &ledger.claims;
     let held_out = held_out_in(environment, desired).await?;
     let selection = Cow::Owned(drive::selection_of(desired, claims));
-    let selection = drive::selection_after(selection, desired, &ledger);
+    let selection = drive::selection_read(selection, reading, desired, &ledger);
     let sight = Sight { selection: &selection, held_out: &held_out };
     let mut inventory = drive::observe(environment, sight).await?;
-    drive::presume(&mut inventory, desired);
+    let unread = drive::presume(&mut inventory, &selection, desired);
     let now = environment.clock.now();
     let suffix = turn::snapshot_suffix(now);
     let verdicts = planning::verdicts(desired, figures);
@@ -175,12 +179,12 @@ pub async fn look_and_plan_in(
         rayon::join(|| planning::plan(&ask), || planning::base_by_region(desired, &inventory, claims));
     plan.base = planning::base_of(desired, &bases);
     let grow = planning::regions_that_grow(&plan.steps);
-    let (quotas, unread) = drive::quotas(environment.cloud, &grow, &inventory).await;
+    let (quotas, unread_quotas) = drive::quotas(environment.cloud, &grow, &inventory).await;
     let verdicts = Verdicts { quotas, ..verdicts.clone() };
     if !verdicts.quotas.is_empty() {
         planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);
     }
-    plan.notes.extend(unread);
+    plan.notes.extend(unread_quotas.into_iter().chain(drive::presumed(unread)));
     Ok(PlanResult { plan, inventory, ledger, bases })
 }
 

@@ -10,7 +10,7 @@ use rgctl_schema::time::Moment;
 
 pub use super::job::{Begins, DriveError, Environment, IfHeld, Job, Watch};
 pub use super::look::{
-    Sight, observe, presume, quotas, scope_of, selection_after, selection_for, selection_of,
+    Reading, Sight, observe, presume, presumed, quotas, scope_of, selection_for, selection_of, selection_read,
 };
 
 /// How a run ended.

@@ -13,7 +13,7 @@ use rgctl_model::address::Address;
 use rgctl_model::claims::Claims;
 use rgctl_model::journal::Purpose;
 use rgctl_model::node::Desired;
-use rgctl_model::observed::{Inventory, Observed, Selection};
+use rgctl_model::observed::{Gap, Inventory, Observed, Selection};
 use rgctl_model::overlay::HoldOut;
 use rgctl_model::ports::{Cloud, CloudError};
 use rgctl_model::quota::KnownQuota;
@@ -148,14 +148,23 @@ pub fn selection_of(desired: &Desired, claims: &Claims) -> Selection {
     }
 }
 
-/// What is looked at where the record tells that all of it was as it should be: parameters cost a question each, and need not
-/// be asked for again before their turn. Else everything is looked at.
-pub fn selection_after<'a>(
+/// How much is read of what costs a question about each object: parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it: somebody judges by what is shown, or something is done by it.
+    Whole,
+    /// Of a desired state of which the record tells that all of it was as it should be, what has its turn; else all of it.
+    InTurn,
+}
+
+/// What is looked at, with so much of it read.
+pub fn selection_read<'a>(
     selection: Cow<'a, Selection>,
+    reading: Reading,
     desired: &Desired,
     ledger: &Ledger,
 ) -> Cow<'a, Selection> {
-    if !ledger.has_settled(&desired.fingerprint) {
+    if reading == Reading::Whole || !ledger.has_settled(&desired.fingerprint) {
         return selection;
     }
     let mut selection = selection;
@@ -163,9 +172,11 @@ pub fn selection_after<'a>(
     selection
 }
 
-/// Takes what was left unread for what it was when it was seen last: as it should be. It is left unread only where the record
-/// tells that ([`selection_after`]); whatever is read differs from it where it differs.
-pub fn presume(inventory: &mut Inventory, desired: &Desired) {
+/// Takes what was left unread for what it was when it was seen last: as it should be. Whatever is read differs from it where it
+/// differs. How many objects that are: what rests on them says so ([`presumed`]).
+///
+/// Where all was to be read, nothing is taken for anything: what was left unread all the same was not seen.
+pub fn presume(inventory: &mut Inventory, selection: &Selection, desired: &Desired) -> usize {
     let is_ours = |address: &Address, seen: &Observed| {
         seen.facts.is_unread
             && desired.nodes.get(address).is_some_and(|node| node.attrs.kind() == seen.attrs.kind())
@@ -176,13 +187,43 @@ pub fn presume(inventory: &mut Inventory, desired: &Desired) {
         .filter(|(address, seen)| is_ours(address, seen))
         .map(|(address, _)| address.clone())
         .collect();
-    for address in unread {
-        if let (Some(seen), Some(node)) = (inventory.seen.get_mut(&address), desired.nodes.get(&address)) {
+    if selection.whole.contains(&desired.blueprint) {
+        hide(inventory, &unread);
+        return 0;
+    }
+    for address in &unread {
+        if let (Some(seen), Some(node)) = (inventory.seen.get_mut(address), desired.nodes.get(address)) {
             // A kind without such a field is never left unread.
             let _ = seen.attrs.set(PARAMETERS, node.attrs.get(PARAMETERS));
             seen.facts.is_unread = false;
         }
     }
+    unread.len()
+}
+
+/// Makes of objects what could not be seen.
+fn hide(inventory: &mut Inventory, objects: &[Address]) {
+    let places: BTreeSet<_> =
+        objects.iter().map(|address| (&address.region, address.kind.facts().endpoint)).collect();
+    inventory.gaps.extend(places.into_iter().map(|(region, endpoint)| Gap {
+        region: region.clone(),
+        endpoint,
+        why: "parameters were to be read and were not".to_owned(),
+        lasting: false,
+    }));
+    for address in objects {
+        inventory.seen.remove(address);
+    }
+}
+
+/// What is said with what rests on so many objects that were left unread.
+pub fn presumed(groups: usize) -> Option<String> {
+    let (groups, are) = match groups {
+        0 => return None,
+        1 => ("1 parameter group was".to_owned(), "is"),
+        groups => (format!("{groups} parameter groups were"), "are"),
+    };
+    Some(format!("{groups} not read in this look and {are} taken for what the record tells"))
 }
 
 /// The same for what a run is for: what is taken over is asked for by name, since whose it is must be certain.
@@ -192,6 +233,7 @@ pub fn selection_for(purpose: Purpose, desired: &Desired, claims: &Claims) -> Se
         Purpose::TakeOver => Selection {
             regions: desired.regions.clone(),
             named: desired.nodes.keys().cloned().collect(),
+            whole: BTreeSet::from([desired.blueprint.clone()]),
             ..Selection::default()
         },
     }

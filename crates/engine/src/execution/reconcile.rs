@@ -13,7 +13,9 @@ use super::calls::call_all;
 use super::events::{closing, intent, opening, outcomes, revision};
 use super::guard::Guard;
 use super::job::{Begins, DriveError, Environment, Job, Watch};
-use super::look::{OBSERVE_TRIES_MAX, Sight, look, quotas, scope_of, wait_until};
+use super::look::{
+    OBSERVE_TRIES_MAX, Reading, Sight, look, presume, presumed, quotas, scope_of, selection_read,
+};
 use super::resume::{begin, is_end, up_to_date};
 use super::retry::{Begin, next_run};
 use super::schedule::Call;
@@ -27,7 +29,7 @@ use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::RunId;
 use rgctl_schema::time::Moment;
 
-pub use super::resume::read;
+pub use super::resume::{give_back, keep_lease, read, sleep_until};
 pub use super::session::Session;
 
 /// What one turn came to.
@@ -48,8 +50,8 @@ pub struct Reconciled {
 /// Makes one look and one turn. The lease is taken when the turn has work, kept while the run is open, and given back when
 /// it ends. A turn that was decided on a record that has gone on meanwhile does nothing, and is to be made again at once.
 ///
-/// After an error, and after a turn that was cut off, the session is empty, but for a lease that is watched. After an error the lease was given back as far as
-/// that was possible; after a turn that was cut off it ends by itself.
+/// After an error, and after a turn that was cut off, the session is empty, but for a lease that is watched. After an error the
+/// lease was given back as far as that was possible; after a turn that was cut off it ends by itself.
 pub async fn reconcile_once(
     environment: &Environment<'_>,
     job: &Job<'_>,
@@ -77,49 +79,6 @@ pub async fn reconcile_once(
             Err(error)
         }
     }
-}
-
-/// Sleeps until then with the lease renewed beside it. A request to stop cuts the sleep short, and so does somebody who
-/// asks for the lease; but for a turn that knew of it: that one waits for the outcome of its calls.
-pub async fn sleep_until(
-    environment: &Environment<'_>,
-    session: &Session,
-    wake: Moment,
-    watch: &mut dyn Watch,
-) -> Result<(), DriveError> {
-    let stopping = session.0.as_ref().is_some_and(|kept| kept.run.stopping);
-    let guard = session.0.as_ref().and_then(|kept| kept.guard.as_deref());
-    let mut ends =
-        || !stopping && (watch.stopping() || guard.is_some_and(|guard| guard.asked_by().is_some()));
-    let sleep = wait_until(environment, wake, guard, &mut ends);
-    let sleep = async {
-        sleep.await;
-        Ok(())
-    };
-    match guard {
-        Some(guard) => guard.beside(environment, sleep).await,
-        None => sleep.await,
-    }
-}
-
-/// Gives the lease back, if one is held, and forgets the rest: a run that is open goes on in whatever process comes next.
-pub async fn give_back(environment: &Environment<'_>, session: &mut Session) {
-    if let Some(guard) = session.0.take().and_then(|kept| kept.guard) {
-        guard.release(environment).await;
-    }
-}
-
-/// Renews the lease, if one is held. Whoever keeps many sessions does so when [`Session::renewal_due`] says it, beside all
-/// that it waits for.
-pub async fn keep_lease(environment: &Environment<'_>, session: &mut Session) -> Result<(), DriveError> {
-    let Some(guard) = session.0.as_ref().and_then(|kept| kept.guard.clone()) else { return Ok(()) };
-    guard.sign(environment);
-    let renewed = guard.renew(environment).await;
-    if matches!(renewed, Err(StoreError::Fenced { .. })) {
-        session.0 = None;
-    }
-    guard.read_inbox(environment).await;
-    Ok(renewed?)
 }
 
 struct Step<'a> {
@@ -197,12 +156,31 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Looks, and decides what to do.
+    /// Looks, and decides what to do. Of a turn that is due by itself not everything need be read to see that there is nothing
+    /// to do; what is written, done, or left for a person to agree to rests on what was read.
     async fn decide(
         &mut self,
         guard: Option<&Guard>,
         watch: &mut dyn Watch,
     ) -> Result<(Turn, Inventory), DriveError> {
+        if self.job.begins == Begins::Due && self.job.agreed.is_none() {
+            let (mut turn, inventory, unread) = self.decide_by(Reading::InTurn, guard, watch).await?;
+            if unread == 0 || turn.plan.steps.is_empty() && !self.has_work(&turn) {
+                turn.plan.notes.extend(presumed(unread));
+                return Ok((turn, inventory));
+            }
+        }
+        let (turn, inventory, _) = self.decide_by(Reading::Whole, guard, watch).await?;
+        Ok((turn, inventory))
+    }
+
+    /// The same by a look that reads so much, with the number of objects that it left unread.
+    async fn decide_by(
+        &mut self,
+        reading: Reading,
+        guard: Option<&Guard>,
+        watch: &mut dyn Watch,
+    ) -> Result<(Turn, Inventory, usize), DriveError> {
         let mut told = |why: &CloudError, again: Moment| {
             watch.told(&format!("the cloud cannot be observed: {why}; again at {again}"));
         };
@@ -212,10 +190,10 @@ impl Step<'_> {
         for snapshot in snapshots.filter(|address| !self.kept.run.selection.named.contains(*address)) {
             selection.to_mut().named.insert(snapshot.clone());
         }
-        let selection = super::look::selection_after(selection, self.job.desired, &self.kept.ledger);
+        let selection = selection_read(selection, reading, self.job.desired, &self.kept.ledger);
         let sight = Sight { selection: &selection, held_out: &self.kept.held_out };
         let mut inventory = look(environment, sight, OBSERVE_TRIES_MAX, guard, &mut told).await?;
-        super::look::presume(&mut inventory, self.job.desired);
+        let unread = presume(&mut inventory, &selection, self.job.desired);
         self.kept.run.unseen.note(&mut inventory, self.job.pace.unseen_max);
         if let Some(guard) = guard {
             // Looking may have taken longer than a term: whoever holds nothing decides nothing.
@@ -246,7 +224,7 @@ impl Step<'_> {
             "turn"
         );
         self.kept.run.motion.clone_from(&turn.motion);
-        Ok((turn, inventory))
+        Ok((turn, inventory, unread))
     }
 
     /// Decides; what a turn found to be as wanted is compared again only when something about it has changed.
