@@ -63,9 +63,9 @@ impl Motion {
         Self { moved: began, looked: began, standing: Arc::default(), has_unusual: false }
     }
 
-    /// Takes note of how objects stand now, beside how they stood before. They come in order, each once. `called` says, in
-    /// order, since when a call at which of them is out: what is seen at the first look after it stands so since then. By that
-    /// a process that has just begun is no more patient than one that saw it all.
+    /// Takes note of how objects stand now, beside how they stood before. They come in order, each once, and so do those
+    /// of `called`, which says since when a call at them is out: what is seen at the first look after it stands so since then. By
+    /// that a process that has just begun is no more patient than one that saw it all.
     pub(super) fn look_at(
         &mut self,
         before: &Self,

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** only what is open counts: a backup of another cluster moves nothing that a run waits for.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assess::Assessment;
@@ -12,8 +13,10 @@ use super::input::TurnInput;
 use super::motion::{Motion, Open, Wait};
 use crate::ledger::StepStatus;
 use crate::planning::KnownSteps;
+use rgctl_model::address::Address;
 use rgctl_model::journal::Event;
 use rgctl_model::plan::{Blocker, Plan};
+use rgctl_schema::time::Moment;
 
 /// What is known after one more look.
 pub(super) fn after(
@@ -28,14 +31,20 @@ pub(super) fn after(
         motion.moved = now;
     }
     let accepted = || verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted);
-    let mut called: Vec<_> = accepted().map(|(_, begun)| (&begun.address, begun.since.at)).collect();
-    called.sort_unstable();
+    let called = last_calls(accepted().map(|(_, begun)| (&begun.address, begun.since.at)).collect());
     motion.look_at(input.motion, input.inventory, (open(input, plan, known, verdicts), &called), now);
     // The effect of a call that was accepted may take this long to show.
     for (_, begun) in accepted() {
         motion.moves_until(begun.since.at + input.pace.visibility, now);
     }
     motion
+}
+
+/// The last call at each object, in order of the addresses: two steps on one object may be under way.
+fn last_calls(mut calls: Vec<(&Address, Moment)>) -> Vec<(&Address, Moment)> {
+    calls.sort_unstable_by_key(|(address, at)| (*address, Reverse(*at)));
+    calls.dedup_by_key(|(address, _)| *address);
+    calls
 }
 
 /// What is waited for beyond the usual, by step or by object.
@@ -92,4 +101,21 @@ fn open<'a>(
     open.sort_by_key(|one| one.address);
     open.dedup_by_key(|one| one.address);
     open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rgctl_model::kinds::KindId;
+    use rgctl_schema::names::{Name, RegionId};
+
+    #[test]
+    fn of_several_calls_at_one_object_the_last_one_counts() {
+        let region = RegionId::new("us-east-1").unwrap();
+        let address =
+            |name: &str| Address::new(region.clone(), KindId::AuroraCluster, Name::new(name).unwrap());
+        let (one, other, at) = (address("game-a"), address("game-b"), Moment::from_secs);
+        let calls = vec![(&other, at(5)), (&one, at(1)), (&one, at(9)), (&one, at(4))];
+        assert_eq!(last_calls(calls), [(&one, at(9)), (&other, at(5))]);
+    }
 }
