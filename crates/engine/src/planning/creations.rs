@@ -8,8 +8,7 @@
 //! where nothing is removed, hidden, held out or over a bound, and nothing that is planned for one group shows in another
 //! one. A run asserts it in debug builds.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::demands::{Demand, Demands};
@@ -114,10 +113,10 @@ impl Creations {
     pub fn make(&mut self, input: &PlanInput<'_>, sharing: Sharing, others: &Steps) -> (Steps, bool) {
         self.judge_by(input);
         self.take_over(sharing.missing);
-        let mut open = vec![0_u32; self.layout.len()];
+        let mut open = vec![0; self.layout.len()];
         for number in &self.missing {
             let needs = self.layout.needs(*number);
-            open[*number] = needs.iter().map(|need| u32::from(self.is_missing[*need])).sum();
+            open[*number] = needs.iter().map(|need| usize::from(self.is_missing[*need])).sum();
         }
         let is_behind = |number: Number| {
             let mut needs = self.layout.needs(number).iter().map(|need| sharing.standing[*need]);
@@ -165,24 +164,13 @@ impl Creations {
 
     /// Each behind those that it needs; among free ones by region, then store, then name. `open` are, by number, the missing
     /// objects that it needs.
-    fn order(&self, mut open: Vec<u32>) -> Vec<Number> {
-        let is_free = |number: &&Number| open[**number] == 0;
-        let free = self.missing.iter().filter(is_free).map(|number| Reverse(self.layout.rank(*number)));
-        let mut free: BinaryHeap<Reverse<usize>> = free.collect();
-        let mut order = Vec::with_capacity(self.missing.len());
-        while let Some(Reverse(rank)) = free.pop() {
-            let number = self.layout.at_rank(rank);
-            order.push(number);
-            for dependant in self.layout.dependants(number) {
-                if self.is_missing[*dependant] {
-                    open[*dependant] -= 1;
-                    if open[*dependant] == 0 {
-                        free.push(Reverse(self.layout.rank(*dependant)));
-                    }
-                }
-            }
-        }
-        order
+    fn order(&self, open: Vec<usize>) -> Vec<Number> {
+        let dependants = |number| {
+            let dependants = self.layout.dependants(number).iter().copied();
+            dependants.filter(|dependant| self.is_missing[*dependant])
+        };
+        let rank = |number| self.layout.rank(number);
+        order::behind_needs(self.missing.iter().copied(), open, rank, dependants)
     }
 
     /// Makes those steps that are not kept, as a plan of nothing else would.

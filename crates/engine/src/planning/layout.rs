@@ -10,6 +10,7 @@ use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, Node};
 use rgctl_schema::names::StoreName;
 
+use super::order::behind_needs;
 use super::rolling::parent_of;
 
 /// The number of a wanted object: its place among all of them, in the order of their addresses.
@@ -51,8 +52,6 @@ pub(super) struct Layout {
     groups: Vec<Number>,
     /// By number, the place of its creation among all, when nothing needs anything.
     ranks: Vec<usize>,
-    /// The other way round.
-    by_rank: Vec<Number>,
     /// Whether needs go round in a circle somewhere, which no legal desired state has.
     has_circle: bool,
 }
@@ -77,11 +76,13 @@ impl Layout {
         for (rank, number) in by_rank.iter().enumerate() {
             ranks[*number] = rank;
         }
-        let has_circle = has_circle(&needs, &dependants);
+        let open = needs.iter().map(Vec::len).collect();
+        let of = |number: Number| dependants[number].iter().copied();
+        let has_circle = behind_needs(0..needs.len(), open, |number| number, of).len() < needs.len();
         let is_whole = |(node, needs): (&Node, &Vec<Number>)| node.needs.len() == needs.len();
         let needs_only_wanted = desired.nodes.values().zip(&needs).map(is_whole).collect();
         let (needs, dependants) = (Links::of(&needs), Links::of(&dependants));
-        Self { addresses, needs, needs_only_wanted, dependants, groups, ranks, by_rank, has_circle }
+        Self { addresses, needs, needs_only_wanted, dependants, groups, ranks, has_circle }
     }
 
     pub const fn has_circle(&self) -> bool {
@@ -120,26 +121,6 @@ impl Layout {
     pub fn rank(&self, number: Number) -> usize {
         self.ranks[number]
     }
-
-    pub fn at_rank(&self, rank: usize) -> Number {
-        self.by_rank[rank]
-    }
-}
-
-fn has_circle(needs: &[Vec<Number>], dependants: &[Vec<Number>]) -> bool {
-    let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
-    let mut free: Vec<Number> = (0..needs.len()).filter(|number| open[*number] == 0).collect();
-    let mut count = 0;
-    while let Some(number) = free.pop() {
-        count += 1;
-        for dependant in &dependants[number] {
-            open[*dependant] -= 1;
-            if open[*dependant] == 0 {
-                free.push(*dependant);
-            }
-        }
-    }
-    count < needs.len()
 }
 
 /// What belongs together: what needs each other, members with their parents, all of a store, and all of a global object.

@@ -19,30 +19,50 @@ pub(super) fn sort(draft: Draft<'_>) -> Vec<Step> {
         one.step.needs = one.needs.iter().map(|need| ids[*need].clone()).collect();
     }
     let ranks = ranks(&left);
-    let mut open: Vec<usize> = left.iter().map(|one| one.needs.len()).collect();
+    let open = left.iter().map(|one| one.needs.len()).collect();
     let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); left.len()];
     for (number, one) in left.iter().enumerate() {
         for need in &one.needs {
             dependants[*need].push(number);
         }
     }
-    let entry = |number: usize| Reverse((ranks[number], number));
-    let mut free: BinaryHeap<_> = (0..left.len()).filter(|n| open[*n] == 0).map(entry).collect();
-    let mut order: Vec<usize> = Vec::with_capacity(left.len());
+    let of = |number: usize| dependants[number].iter().copied();
+    let mut order = behind_needs(0..left.len(), open, |number| ranks[number], of);
+    if order.len() < left.len() {
+        let mut is_in_order = vec![false; left.len()];
+        for number in &order {
+            is_in_order[*number] = true;
+        }
+        let mut in_a_circle: Vec<usize> = (0..left.len()).filter(|number| !is_in_order[*number]).collect();
+        in_a_circle.sort_by_key(|number| ranks[*number]);
+        order.extend(in_a_circle);
+    }
+    let mut left: Vec<Option<Left>> = left.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|number| left[number].take().map(|one| *one.step)).collect()
+}
+
+/// Numbers, each behind those that it needs; among free ones the one of the lowest rank is first. `open` tells, by number, how
+/// many it needs of those that are `there`, and `dependants` which of them need it. What needs itself in a circle, and what
+/// needs that, is left out.
+pub(super) fn behind_needs<D: Iterator<Item = usize>>(
+    there: impl Iterator<Item = usize>,
+    mut open: Vec<usize>,
+    rank: impl Fn(usize) -> usize,
+    dependants: impl Fn(usize) -> D,
+) -> Vec<usize> {
+    let entry = |number: usize| Reverse((rank(number), number));
+    let mut free: BinaryHeap<_> = there.filter(|number| open[*number] == 0).map(entry).collect();
+    let mut order = Vec::with_capacity(open.len());
     while let Some(Reverse((_, number))) = free.pop() {
         order.push(number);
-        for dependant in &dependants[number] {
-            open[*dependant] -= 1;
-            if open[*dependant] == 0 {
-                free.push(entry(*dependant));
+        for dependant in dependants(number) {
+            open[dependant] -= 1;
+            if open[dependant] == 0 {
+                free.push(entry(dependant));
             }
         }
     }
-    let mut in_a_circle: Vec<usize> = (0..left.len()).filter(|number| open[*number] > 0).collect();
-    in_a_circle.sort_by_key(|number| ranks[*number]);
-    order.extend(in_a_circle);
-    let mut left: Vec<Option<Left>> = left.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|number| left[number].take().map(|one| *one.step)).collect()
+    order
 }
 
 /// What free steps are sorted by.
