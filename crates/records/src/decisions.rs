@@ -106,7 +106,6 @@ impl Records {
         chain::verify_part(scope, &lines).map_err(damaged)?;
         let ends = |lines: &[Decided]| Some((lines.first()?.seq, lines.last()?.hash.clone()));
         match ends(&lines) {
-            None if standing.last_seq == 0 => Ok(lines),
             Some((first, last)) if first == before + 1 && last == standing.last_hash => Ok(lines),
             _ => Err(damaged((before + 1, "it is gone"))),
         }
