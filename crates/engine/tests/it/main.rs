@@ -13,6 +13,7 @@ mod memory;
 mod ownership;
 mod patience;
 mod planning;
+mod replacing;
 mod swarm;
 mod swarm_checks;
 mod swarm_decisions;
