@@ -1,9 +1,10 @@
-//! What one plan found to be as wanted, for the next one: of ten thousand objects few have changed between two looks, and
-//! comparing is most of the work.
+//! What one plan found, for the next one: of ten thousand objects few have changed between two looks, and comparing them and
+//! making their steps is most of the work.
 //!
-//! **Invariant:** a plan made with a memory equals the one that is made without; a run asserts it in debug builds. Only that
-//! an object is ours, and that no field and no tag of it differs, is kept, and only as long as everything that follows from
-//! is the same: the very object that was seen, what is wanted, the record, and the token that the record knows.
+//! **Invariant:** a plan made with a memory equals the one that is made without; a run asserts it in debug builds. Kept are that
+//! an object is ours and differs in no field and no tag, the steps that make what is missing (`creations`), and a whole plan in
+//! which there is nothing to do; each only as long as everything that it follows from is the same, of an object the very one that
+//! was seen, what is wanted, the record, and the token that the record knows.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::iter::Peekable;
