@@ -2,7 +2,7 @@
 //!
 //! Goes in: names of blueprints. Comes out: what each turn came to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +15,7 @@ use super::agent_accounts::Accounts;
 use super::agent_consents::ConsentsFile;
 use super::agent_done as done;
 use super::agent_heard::HeardOrders;
+use super::agent_hearing::{Acted, Hearing, Mandate, tell_notes};
 use super::agent_texts::{Language, Shared, Wanted};
 use super::look;
 use super::observers::{Eyes, Observers, View};
@@ -27,19 +28,15 @@ use crate::agent::observer::Turning;
 use crate::agent::work::{Asked, Command, Condition, Done, Key, Order, Organ, Sight};
 use crate::report::drift::{self, DriftReport, Past};
 use crate::report::outputs::{self, OutputsReport};
-use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Reading, Watch};
-use rgctl_engine::execution::reconcile::{Reconciled, Session, give_back, keep_lease, reconcile_once};
-use rgctl_engine::execution::turn::{Pace, Turn};
+use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Reading};
+use rgctl_engine::execution::reconcile::{Session, give_back, keep_lease, reconcile_once};
+use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Failing;
-use rgctl_model::journal::Purpose;
-use rgctl_model::node::Desired;
-use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decisions;
-use rgctl_model::plan::Plan;
-use rgctl_model::policy::{Authority, Consent, Policy};
+use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, Cloud, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::{AccountName, BlueprintName, RunId};
+use rgctl_schema::names::{AccountName, BlueprintName};
 use rgctl_schema::time::{Moment, Span};
 
 /// How often leases of open runs are looked after, in real time.
@@ -76,36 +73,6 @@ pub struct Ready {
     view: View,
     /// Nobody else makes a turn of it meanwhile.
     slot: OwnedMutexGuard<Slot>,
-}
-
-/// What a turn that acts came to.
-pub struct Acted {
-    /// For the loop.
-    pub done: Done,
-    /// In full.
-    pub reconciled: Reconciled,
-    /// The last run on record.
-    pub run: Option<RunId>,
-    /// Where clients connect, where that is asked for.
-    pub outputs: Option<OutputsReport>,
-}
-
-/// What may be done in a turn.
-pub struct Mandate<'a> {
-    /// What for.
-    pub purpose: Purpose,
-    /// With which consents.
-    pub policy: Policy,
-    /// Nothing but this, where a plan was agreed to.
-    pub agreed: Option<&'a Plan>,
-}
-
-impl Mandate<'_> {
-    /// To bring the world into the blueprint's shape, with these consents.
-    pub fn consenting(consents: BTreeSet<Consent>) -> Self {
-        let policy = Policy { consents, ..Policy::default() };
-        Self { purpose: Purpose::Apply, policy, agreed: None }
-    }
 }
 
 /// The turns.
@@ -507,40 +474,6 @@ impl Organ for Turns {
         if let Ok(name) = BlueprintName::new(&**key) {
             self.observers.forget(&name);
         }
-    }
-}
-
-/// Hears what a run tells, and passes a request to stop on to it.
-struct Hearing<'a> {
-    stop: StopRequest,
-    stopping: bool,
-    blueprint: &'a BlueprintName,
-    /// What should exist, where somebody asks where clients connect.
-    connects: Option<&'a Desired>,
-    outputs: Option<OutputsReport>,
-}
-
-impl Watch for Hearing<'_> {
-    fn turned(&mut self, turn: &Turn, inventory: &Inventory) {
-        self.outputs = self.connects.map(|desired| outputs::report(desired, inventory, &turn.plan));
-        tell_notes(self.blueprint, &turn.plan);
-        for call in &turn.calls {
-            tracing::info!(target: "rgctl::agent", blueprint = %self.blueprint, step = %call.step.id.0, "calls");
-        }
-    }
-    fn stopping(&mut self) -> bool {
-        self.stopping || self.stop.is_made()
-    }
-    fn told(&mut self, line: &str) {
-        // What it comes to is told as the condition of the blueprint.
-        tracing::debug!(target: "rgctl::agent", blueprint = %self.blueprint, "{line}");
-    }
-}
-
-/// What a plan was made without. Its numbers change from look to look, so that no status tells them.
-fn tell_notes(blueprint: &BlueprintName, plan: &Plan) {
-    for note in &plan.notes {
-        tracing::debug!(target: "rgctl::agent", %blueprint, "{note}");
     }
 }
 

@@ -14,6 +14,7 @@ pub mod agent_args;
 mod agent_consents;
 mod agent_done;
 mod agent_heard;
+pub mod agent_hearing;
 pub mod agent_orders;
 pub mod agent_organ;
 #[cfg(test)]
