@@ -215,7 +215,9 @@ impl Site {
     }
 
     pub fn run(&mut self, desired: &Desired, order: &Order) -> Result<Ended, DriveError> {
-        self.run_cut(desired, order, Cut::Never).0.expect("nothing cuts it off")
+        let (ended, ..) = self.run_cut(desired, order, Cut::Never);
+        assert_eq!(self.wrong, Vec::<String>::new(), "a decision was not obeyed");
+        ended.expect("nothing cuts it off")
     }
 
     /// Runs until the end or the cut; tells how it ended, unless it was cut off, and what went through the ports.

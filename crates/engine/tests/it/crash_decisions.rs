@@ -2,8 +2,6 @@
 //! released, and the run is asked to yield, while it is cut off before and after every call and line. Whoever goes on ends
 //! in the world in which a run ends that nobody cut off.
 
-use std::sync::Mutex;
-
 use rayon::prelude::*;
 use rgctl_model::journal::Outcome;
 use rgctl_model::node::Desired;
@@ -14,6 +12,7 @@ use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Fault, GENESIS, Rule};
 
 use crate::crash::{digest, shape};
+use crate::swarm_decisions::Followed;
 use rgctl_testkit::decides::{Wishes, hold_out, release};
 use rgctl_testkit::digests::{self, Digest, Fold};
 use rgctl_testkit::fixtures::{consents, region};
@@ -27,22 +26,9 @@ const TEXT: &str = "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {
                     2d, rpo: 2d }\n  regions: { primary: us-east-1 }\n  stores: [ { name: db, engine: aurora-mysql, class: \
                     db.r6g.large, readers: { min: 1, max: 3 } } ]\n";
 
-/// The text with what is decided.
-struct Followed(Mutex<Option<(u64, bool)>>);
-
-impl Followed {
-    fn desired(standing: &Decisions, now: Moment) -> Desired {
-        built_of(TEXT, standing, now).unwrap().desired
-    }
-}
-
-impl Wishes for Followed {
-    fn news(&self, standing: &Decisions, now: Moment) -> Option<Desired> {
-        let has_lapsed = standing.overlays.values().any(|(_, overlay)| overlay.is_lapsed(now));
-        let now_is = Some((standing.last_seq, has_lapsed));
-        let was = std::mem::replace(&mut *self.0.lock().unwrap(), now_is);
-        (was != now_is).then(|| Self::desired(standing, now))
-    }
+/// What should exist by the text with what is decided.
+fn built(standing: &Decisions, now: Moment) -> Desired {
+    built_of(TEXT, standing, now).unwrap().desired
 }
 
 /// A run, what is decided before it, during it and after it.
@@ -77,7 +63,8 @@ impl Case {
     }
 
     fn order(&self) -> Order {
-        let wishes = || std::sync::Arc::new(Followed(Mutex::default())) as std::sync::Arc<dyn Wishes>;
+        let followed = || Followed::new(|standing: &_, now| Ok(built(standing, now)));
+        let wishes = || std::sync::Arc::new(followed()) as std::sync::Arc<dyn Wishes>;
         Order {
             policy: consents(&["shrink:*@*", "delete:*@*"]),
             wishes: self.follows.then(wishes),
@@ -179,7 +166,7 @@ fn readers(count: u32, until: Option<Span>, then_return: bool) -> Decision {
 }
 
 fn cases() -> Vec<Case> {
-    let small = |name| Case::of(name, Followed::desired(&Decisions::default(), GENESIS));
+    let small = |name| Case::of(name, built(&Decisions::default(), GENESIS));
     let unset = || Decision::Unset { key: key(), by: "kim@desk".to_owned(), why: "it is over".to_owned() };
     let large = |name| Case { follows: false, ..Case::of(name, desired_of("accounts")) };
     let west = || region("eu-west-1");

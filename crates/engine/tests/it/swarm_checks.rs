@@ -106,11 +106,11 @@ fn budgets_are_kept(calls: &[Called]) -> Result<(), String> {
 }
 
 /// Most calls of a step, while it asks for the same; each run after that makes one more.
-const CALLS_MAX: usize = 100;
+const CALLS_MAX: u64 = 100;
 
-/// What does not succeed is not asked for without end.
-pub fn tries_are_bounded(site: &Site) -> Result<(), String> {
-    let mut tries: BTreeMap<String, usize> = BTreeMap::new();
+/// What does not succeed in so many runs is not asked for without end.
+pub fn tries_are_bounded(site: &Site, runs: u64) -> Result<(), String> {
+    let mut tries: BTreeMap<String, u64> = BTreeMap::new();
     for called in site.cloud.calls() {
         let asked = format!("{:?}", called.op);
         if called.told.is_ok() {
@@ -120,8 +120,7 @@ pub fn tries_are_bounded(site: &Site) -> Result<(), String> {
         let count = tries.entry(asked).or_default();
         *count += 1;
     }
-    // A life has sixteen runs at most.
     let worst =
-        tries.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > CALLS_MAX + 16);
+        tries.into_iter().max_by_key(|(_, count)| *count).filter(|(_, count)| *count > CALLS_MAX + runs);
     worst.map_or(Ok(()), |(asked, count)| Err(format!("called {count} times in vain: {asked}")))
 }

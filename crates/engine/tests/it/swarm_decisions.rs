@@ -39,9 +39,12 @@ pub const MET: [&str; 13] = [
     "decisions undone at the end",
 ];
 
-/// A game with what is decided about it, asked before each turn.
+/// What should exist by a text with these decisions at that time, if they hold together.
+type Build = dyn Fn(&Decisions, Moment) -> Result<Desired, String> + Send + Sync;
+
+/// A text with what is decided about it, asked before each turn.
 pub struct Followed {
-    game: Game,
+    build: Box<Build>,
     state: Mutex<State>,
 }
 
@@ -55,8 +58,14 @@ struct State {
 }
 
 impl Followed {
-    pub fn new(game: Game) -> Self {
-        Self { game, state: Mutex::default() }
+    pub fn new(
+        build: impl Fn(&Decisions, Moment) -> Result<Desired, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { build: Box::new(build), state: Mutex::default() }
+    }
+
+    pub fn of_game(game: Game) -> Self {
+        Self::new(move |standing, now| Ok(game.built(standing, now)?.desired))
     }
 
     /// What should exist now, where anything was ever decided.
@@ -88,7 +97,7 @@ impl Wishes for Followed {
         if state.said.as_ref().is_some_and(|said| *said == (standing.last_seq, lapsed.clone())) {
             return None;
         }
-        let Ok(built) = self.game.built(standing, now) else {
+        let Ok(desired) = (self.build)(standing, now) else {
             // The text changed, and does not hold together with what was decided before: a command would say so.
             state.tally.add("texts that contradict a decision", 1);
             return None;
@@ -96,11 +105,11 @@ impl Wishes for Followed {
         if let Some((seq, before)) = state.said.take()
             && seq == standing.last_seq
         {
-            state.lapse(lapsed.difference(&before), standing, &built.desired);
+            state.lapse(lapsed.difference(&before), standing, &desired);
         }
         state.said = Some((standing.last_seq, lapsed));
-        state.desired = Some(built.desired.clone());
-        Some(built.desired)
+        state.desired = Some(desired.clone());
+        Some(desired)
     }
 }
 
