@@ -17,11 +17,14 @@ use tokio::sync::mpsc;
 
 use super::effort::Measured;
 use super::health::Health;
-use super::metrics::{Metric, Metrics, SERIES_MAX};
+use super::metrics::{Metric, Metrics};
 pub use super::organ::{Asked, Command, Condition, Done, Key, News, Order, Organ, Rhythm, Sight};
 use super::queue::{Limits, Next, Queue};
 use rgctl_model::ports::Clock;
 use rgctl_schema::time::{Moment, Span};
+
+#[path = "work_telling.rs"]
+mod telling;
 
 /// What the loop is given.
 pub struct Agent<'a> {
@@ -65,18 +68,29 @@ const CLOSES_AGAIN: Span = Span::from_secs(5);
 /// What is closed bit by bit has a turn so often at most.
 const CLOSES_MIN: Span = Span::from_secs(1);
 
+/// By what the next turn of a key is made, where not by the clock.
+#[derive(Debug, Default)]
+struct Woken {
+    by_person: bool,
+    by_news: bool,
+    /// A look was called for.
+    by_look: bool,
+}
+
+impl Woken {
+    const fn is_by_any(&self) -> bool {
+        self.by_person || self.by_news || self.by_look
+    }
+}
+
 /// What is known of a key.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination")]
 struct State {
     condition: Condition,
     why: String,
     is_open: bool,
     is_resting: bool,
-    by_person: bool,
-    by_news: bool,
-    /// A look was called for, and the next turn is made by it.
-    awaits_look: bool,
+    woken: Woken,
     differing: usize,
     deletions_held: usize,
     /// A turn has closed what can be closed by now; the rest is looked at again then.
@@ -97,7 +111,20 @@ enum Finished {
     Orders(Result<Vec<Order>, String>),
 }
 
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none follows from another")]
+/// What rests because somebody said so.
+#[derive(Debug, Default)]
+struct Paused {
+    all: bool,
+    /// By name, whether it is there or not: it may go and come back.
+    named: BTreeSet<Key>,
+}
+
+impl Paused {
+    fn holds(&self, key: &Key) -> bool {
+        self.all || self.named.contains(key)
+    }
+}
+
 struct Loop<'a> {
     agent: &'a Agent<'a>,
     queue: Queue<Key>,
@@ -108,9 +135,7 @@ struct Loop<'a> {
     is_asking: bool,
     /// Regions that did not answer when that was last said.
     unseen: Vec<String>,
-    all_paused: bool,
-    /// What somebody has paused by name, whether it is there or not: it may go and come back.
-    paused: BTreeSet<Key>,
+    paused: Paused,
     source_was_read: bool,
     /// Whether a blueprint came, went or changed its condition since that was last told.
     is_untold: bool,
@@ -128,8 +153,7 @@ impl Agent<'_> {
             next_orders: Span::ZERO,
             is_asking: false,
             unseen: Vec::new(),
-            all_paused: false,
-            paused: BTreeSet::new(),
+            paused: Paused::default(),
             source_was_read: false,
             is_untold: true,
             ended: Ended::default(),
@@ -231,20 +255,19 @@ impl Loop<'_> {
                 self.queue.done(&taken.key, now, Next::Rest);
                 continue;
             };
-            let rests = self.all_paused || state.is_resting || self.paused.contains(&taken.key);
+            let rests = state.is_resting || self.paused.holds(&taken.key);
             if rests && !state.is_open {
                 self.let_rest(&taken.key, now);
                 continue;
             }
-            let by_person = std::mem::take(&mut state.by_person);
-            let by_news = std::mem::take(&mut state.by_news);
-            let was_awaited = std::mem::take(&mut state.awaits_look);
-            let by_clock = !(by_person || by_news || rests || was_awaited);
+            let woken = std::mem::take(&mut state.woken);
+            let by_clock = !rests && !woken.is_by_any();
             if by_clock && self.agent.organ.call_for_look(&taken.key, state.condition.has_haste()) {
-                state.awaits_look = true;
+                state.woken.by_look = true;
                 self.queue.put_back(&taken.key, now, now + LOOK_MAX);
                 continue;
             }
+            let Woken { by_person, by_news, .. } = woken;
             let asked = Asked { stopping: rests, by_person, by_news };
             self.give(taken.key, asked);
         }
@@ -314,7 +337,7 @@ impl Loop<'_> {
                 }
                 agent.organ.prepare(&key);
                 let state = self.states.entry(key.clone()).or_default();
-                (state.is_resting, state.by_news) = (false, true);
+                (state.is_resting, state.woken.by_news) = (false, true);
                 self.is_untold = true;
                 self.queue.wake(&key, now);
             }
@@ -338,7 +361,7 @@ impl Loop<'_> {
         let now = self.agent.clock.now();
         for key in keys {
             if let Some(state) = self.states.get_mut(key) {
-                state.by_news = true;
+                state.woken.by_news = true;
                 self.queue.wake(key, now);
             }
         }
@@ -364,7 +387,7 @@ impl Loop<'_> {
             agent.metrics.add(Metric::Throttled, &[("account", account)], 1);
             self.queue.put_off_account_of(key, now + span);
         }
-        let is_paused = self.is_paused(key);
+        let is_paused = self.paused.holds(key);
         if let Some(state) = self.states.get_mut(key) {
             if state.condition != done.condition || state.why != done.why {
                 tracing::info!(target: "rgctl::agent", blueprint = &**key, condition = done.condition.as_str(),
@@ -389,40 +412,6 @@ impl Loop<'_> {
         }
     }
 
-    /// Tells of the looks.
-    fn tell_sights(&mut self) {
-        let (metrics, now) = (self.agent.metrics, self.agent.clock.now());
-        let sights = self.agent.organ.sights();
-        let labels =
-            |sight: &'_ Sight| vec![("account", sight.account.clone()), ("region", sight.region.clone())];
-        let level = |metric, of: &dyn Fn(&Sight) -> Option<f64>| {
-            let levels = sights.iter().filter_map(|sight| Some((labels(sight), of(sight)?)));
-            metrics.set_all(metric, levels);
-        };
-        level(Metric::SweepAge, &|sight| Some(now.since(sight.seen_at?).as_secs_f64()));
-        level(Metric::CloudLooks, &|sight| Some(sight.looks as f64));
-        level(Metric::CloudLooksFailed, &|sight| Some(sight.failed as f64));
-        level(Metric::CloudCalls, &|sight| Some(sight.calls as f64));
-        level(Metric::Sweep, &|sight| Some(sight.took.as_secs_f64()));
-        level(Metric::SweepObjects, &|sight| Some(sight.objects as f64));
-        let unseen = |sight: &&Sight| sight.failed_in_a_row > 0;
-        let names: Vec<&str> = sights.iter().filter(unseen).map(|sight| sight.region.as_str()).collect();
-        let is_dark = !sights.is_empty() && names.len() == sights.len();
-        if sights.iter().any(|sight| sight.looks > 0) {
-            let answer = if is_dark { Err(format!("{} cannot be seen", names.join(", "))) } else { Ok(()) };
-            self.agent.health.cloud(answer);
-        }
-        let unseen: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        if unseen != self.unseen {
-            if unseen.is_empty() {
-                tracing::info!(target: "rgctl::agent", "all regions answer again");
-            } else {
-                tracing::warn!(target: "rgctl::agent", regions = unseen.join(", "), "regions that do not answer");
-            }
-            self.unseen = unseen;
-        }
-    }
-
     fn orders_heard(&mut self, orders: Result<Vec<Order>, String>) {
         let agent = self.agent;
         self.is_asking = false;
@@ -444,23 +433,16 @@ impl Loop<'_> {
         tracing::info!(target: "rgctl::agent", blueprint = whose, order = ?order.what, from = order.from, "ordered");
         match (&order.key, order.what) {
             (_, Command::Reconcile) => {}
-            (None, what) => {
-                self.all_paused = what == Command::Pause;
-                // An order for all goes before those for one that came earlier.
-                self.paused.clear();
-            }
-            (Some(key), Command::Pause) => drop(self.paused.insert(key.clone())),
-            (Some(key), Command::Resume) => drop(self.paused.remove(key)),
+            // An order for all goes before those for one that came earlier.
+            (None, what) => self.paused = Paused { all: what == Command::Pause, named: BTreeSet::new() },
+            (Some(key), Command::Pause) => drop(self.paused.named.insert(key.clone())),
+            (Some(key), Command::Resume) => drop(self.paused.named.remove(key)),
         }
         let named = |key: &Key| order.key.as_ref().is_none_or(|named| named == key);
         for (key, state) in self.states.iter_mut().filter(|(key, _)| named(key)) {
-            state.by_person |= order.what == Command::Reconcile;
+            state.woken.by_person |= order.what == Command::Reconcile;
             self.queue.wake(key, now);
         }
-    }
-
-    fn is_paused(&self, key: &Key) -> bool {
-        self.all_paused || self.paused.contains(key)
     }
 
     fn store_said(&mut self, answer: Result<(), String>) {
@@ -470,32 +452,6 @@ impl Loop<'_> {
             tracing::warn!(target: "rgctl::agent", why, "the store does not answer");
         }
         agent.health.store(agent.wall, answer);
-    }
-
-    fn tell_queue(&self) {
-        let metrics = self.agent.metrics;
-        metrics.set(Metric::QueueDepth, &[], self.queue.due(self.agent.clock.now()) as f64);
-        metrics.set(Metric::QueueOldest, &[], self.queue.oldest(self.agent.clock.now()).as_secs_f64());
-        metrics.set(Metric::TurnsInFlight, &[], self.queue.in_flight() as f64);
-    }
-
-    /// Tells of blueprints: where anything of it has changed, since it goes through all of them.
-    fn tell_conditions(&self) {
-        let metrics = self.agent.metrics;
-        let counts = self.conditions();
-        let count = |condition| counts.get(&condition).copied().unwrap_or(0) as f64;
-        let levels =
-            Condition::ALL.map(|condition| (vec![("condition", condition.as_str())], count(condition)));
-        metrics.set_all(Metric::Blueprints, levels);
-        metrics.set(Metric::PlansPending, &[], count(Condition::Pending));
-        let sum = |of: fn(&State) -> usize| self.states.values().map(of).sum::<usize>() as f64;
-        metrics.set(Metric::DriftObjects, &[], sum(|state| state.differing));
-        metrics.set(Metric::DeletionsHeld, &[], sum(|state| state.deletions_held));
-        let is_odd = |state: &State| !matches!(state.condition, Condition::Ready | Condition::New);
-        let odd = self.states.iter().filter(|(_, state)| is_odd(state) && self.states.len() <= SERIES_MAX);
-        let odd = odd
-            .map(|(key, state)| (vec![("blueprint", &**key), ("condition", state.condition.as_str())], 1.0));
-        metrics.set_all(Metric::BlueprintHolds, odd);
     }
 
     fn conditions(&self) -> BTreeMap<Condition, usize> {

@@ -14,7 +14,7 @@ use crate::report::cost::{self, CostReport, NotOurs, StoreCost};
 use crate::report::document::{document, format};
 use crate::report::drift::Past;
 use crate::report::status::{Prices, StatusReport};
-use crate::report::{drift, open, status};
+use crate::report::{drift, open, status, status_markdown};
 use rgctl_engine::execution::drive;
 use rgctl_engine::ledger::Ledger;
 use rgctl_engine::planning::Figures;
@@ -65,7 +65,7 @@ pub async fn status(
     };
     match settings.output {
         OutputForm::Text => output.data(&status::text(&report, output.style))?,
-        OutputForm::Markdown | OutputForm::Html => output.data(&status::markdown(&report))?,
+        OutputForm::Markdown | OutputForm::Html => output.data(&status_markdown::markdown(&report))?,
         form => output.document(&document(format::STATUS, &report), form)?,
     }
     if report.health.needs_person() { Err(Failure::said(Exit::Blocked)) } else { Ok(()) }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod plan_markdown;
 pub mod regions;
 pub mod status;
+pub mod status_markdown;
 pub mod style;
 pub mod tally;
 pub mod words;

@@ -374,7 +374,7 @@ fn cost_of(store: &StoreStatus) -> String {
 }
 
 /// What exists and what it costs; what is wanted stands apart.
-fn headline(report: &StatusReport) -> String {
+pub(super) fn headline(report: &StatusReport) -> String {
     let is_whole = report.gaps.is_empty() && report.held_out.is_empty();
     let exists = match report.exist {
         0 if is_whole => "nothing exists, and costs nothing".to_owned(),
@@ -441,7 +441,7 @@ pub fn text(report: &StatusReport, style: Style) -> String {
     out
 }
 
-fn cells(object: &ObjectStatus) -> [String; 6] {
+pub(super) fn cells(object: &ObjectStatus) -> [String; 6] {
     let mut remarks = Vec::new();
     if object.foreign {
         remarks.push("not ours".to_owned());
@@ -474,38 +474,4 @@ fn cells(object: &ObjectStatus) -> [String; 6] {
         [&object.class, &object.size].into_iter().flatten().cloned().collect::<Vec<_>>().join(", "),
         remarks.join("; "),
     ]
-}
-
-/// The status for a pull request or a page.
-pub fn markdown(report: &StatusReport) -> String {
-    let mut out = format!("## `{}` at {}\n\n{}.\n", report.blueprint, report.taken, headline(report));
-    if let Some(line) = report.health.line() {
-        let _ = writeln!(out, "\n**Not as wanted:** {line}");
-    }
-    if let Some(at_work) = &report.at_work {
-        let _ = writeln!(out, "\n{}", at_work.text());
-    }
-    for row in &report.decisions {
-        let _ = writeln!(out, "\n**Decided:** {}", row.sentence());
-    }
-    for store in &report.stores {
-        let standby = if store.standby { " (standby)" } else { "" };
-        let _ = writeln!(out, "\n### {} in {}{standby}: {}\n", store.store, store.region, store.summary);
-        let _ =
-            writeln!(out, "| Kind | Name | Phase | Role | Class | |\n| --- | --- | --- | --- | --- | --- |");
-        for object in &store.objects {
-            let _ = writeln!(out, "| {} |", cells(object).join(" | "));
-        }
-    }
-    for gap in &report.gaps {
-        let _ = writeln!(out, "\n**{} could not be seen in full:** {}", gap.region, gap.why);
-    }
-    for hold in &report.held_out {
-        let _ = writeln!(out, "\n**Held out:** {hold}");
-    }
-    if !report.open.is_empty() {
-        let _ =
-            writeln!(out, "\n### Begun and not done, by the record\n\n```\n{}```", open::text(&report.open));
-    }
-    out
 }

@@ -8,7 +8,7 @@ use rgctl::report::drift::Past;
 use rgctl::report::plan::Detail;
 use rgctl::report::status::Prices;
 use rgctl::report::style::Style;
-use rgctl::report::{cost, drift, history, plan, plan_markdown, status};
+use rgctl::report::{cost, drift, history, plan, plan_markdown, status, status_markdown};
 use rgctl_model::bill::CostRange;
 use rgctl_model::chain::{seal_decision, seal_message};
 use rgctl_model::claims::NO_CLAIMS;
@@ -195,7 +195,7 @@ fn a_status_tells_phase_role_pending_and_difference() {
     let plan = plan_for(&desired, &world, &Policy::default());
     let report = status::report(&desired, &world, &NO_CLAIMS, &plan, &prices);
     insta::assert_snapshot!("status_text", status::text(&report, Style::PLAIN));
-    insta::assert_snapshot!("status_markdown", status::markdown(&report));
+    insta::assert_snapshot!("status_markdown", status_markdown::markdown(&report));
     let json = document(format::STATUS, &report);
     assert_eq!(json["format"], "rgctl.dev/status/v2");
     assert_eq!(json["stores"][1]["summary"], "unseen");

@@ -16,6 +16,7 @@
 //! **Invariant:** every file, every wait and the whole run have a bound.
 
 mod download;
+mod part;
 mod refresh;
 mod store;
 

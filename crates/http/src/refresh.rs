@@ -2,25 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 use super::RefreshError;
 use super::download::{DownloadError, DownloadEvent, DownloadLimits, discard, download, fetch_small};
+use super::part::{PartError, read_part};
 use super::store::{BOOK_FILE, load_book, lock, make_dir, read_book, write_book};
-use rgctl_catalog::{
-    AsOf, LayerKind, OfferAsk, OfferError, OfferPrices, OfferRecord, PriceLayer, RefreshedBook, read_offer,
-    service_of_offer,
-};
-use rgctl_machine::inputs;
-use rgctl_schema::digest::hex;
+use rgctl_catalog::{AsOf, LayerKind, OfferRecord, PriceLayer, RefreshedBook, service_of_offer};
 use rgctl_schema::money::Currency;
 use rgctl_schema::names::{Partition, RegionId};
 use rgctl_schema::time::{Moment, Span};
@@ -448,56 +441,4 @@ fn local(path: &str) -> Result<String, RefreshError> {
     let is_local =
         path.starts_with('/') && !path.starts_with("//") && !path.contains("..") && !path.contains('@');
     if is_local { Ok(path.to_owned()) } else { Err(RefreshError::Address { path: path.to_owned() }) }
-}
-
-enum PartError {
-    Offer(OfferError),
-    File(std::io::Error),
-}
-
-/// Reads a fetched file, away from the thread that serves the network. One that is no price list is removed, so that the
-/// next attempt begins anew.
-async fn read_part(
-    part: &Path,
-    file: &FileName,
-    currency: Currency,
-    now: Moment,
-) -> Result<(OfferPrices, String), PartError> {
-    let (path, file) = (part.to_owned(), file.clone());
-    let read = tokio::task::spawn_blocking(move || {
-        let opened =
-            inputs::open_file(&path).map_err(|error| PartError::File(std::io::Error::other(error)))?;
-        let mut reader = BufReader::with_capacity(1 << 20, Hashing { file: opened, sha256: Sha256::new() });
-        let ask =
-            OfferAsk { offer: &file.offer, region: file.region.as_str(), currency, seen: AsOf::of(now) };
-        let mut deserializer = serde_json::Deserializer::from_reader(&mut reader);
-        let offer = read_offer(&mut deserializer, &ask).and_then(|offer| {
-            deserializer.end().map_err(|error| OfferError::Unreadable(error.to_string()))?;
-            Ok(offer)
-        });
-        match offer {
-            Ok(offer) => Ok((offer, hex(&reader.into_inner().sha256.finalize()))),
-            Err(error) => {
-                discard(&path).map_err(PartError::File)?;
-                Err(PartError::Offer(error))
-            }
-        }
-    });
-    read.await.unwrap_or_else(|error| Err(PartError::File(std::io::Error::other(error))))
-}
-
-/// A file whose bytes are counted into a digest as they are read.
-struct Hashing {
-    file: File,
-    sha256: Sha256,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(into)?;
-        if let Some(bytes) = into.get(..count) {
-            self.sha256.update(bytes);
-        }
-        Ok(count)
-    }
 }

@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, ready};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::leases::{self, Locks};
+use super::tables::make_tables;
 use super::{decisions, inbox, memories, records};
 use rgctl_model::chain;
 use rgctl_model::checkpoint::{BlobKey, Checkpoint};
@@ -20,28 +21,6 @@ use rgctl_model::ports::{Chain, Lease, Store, StoreError};
 use rgctl_model::scope::{Home, RecordId, Scope};
 use rgctl_schema::names::{BlueprintName, RegionId, RunId};
 use rgctl_schema::time::{Moment, Span};
-
-const SCHEMA: &str = "
-    create table if not exists lines (
-        scope text not null, seq integer not null, entry text not null, hash text not null,
-        primary key (scope, seq)) without rowid;
-    create table if not exists holders (
-        scope text primary key, run text not null, owner text not null, epoch integer not null,
-        until_ms integer not null, lasts_ms integer not null, renewals integer not null) without rowid;
-    create table if not exists store (id text not null);
-    insert into store (id) select lower(hex(randomblob(8))) where not exists (select 1 from store);
-    create table if not exists places (
-        scope text not null, region text not null, primary key (scope, region)) without rowid;
-";
-
-/// What `regions_of` finds, for the record of a version that did not keep the regions apart. An address is
-/// `region/kind/name`.
-const REGIONS_OF_RECORD: &str = "
-    insert or ignore into places (scope, region)
-    select distinct scope, substr(at, 1, instr(at, '/') - 1)
-    from (select scope, entry ->> '$.what.at' as at from lines where entry ->> '$.what.event' = 'intended')
-    where at is not null;
-";
 
 /// More than there are statements in this folder: each is prepared once.
 const STATEMENTS: usize = 64;
@@ -221,29 +200,6 @@ impl SqliteStore {
         let scopes: Vec<String> = rows.collect::<Result<_, _>>().map_err(unavailable)?;
         Ok(scopes.iter().filter_map(|text| Scope::parse(text)).collect())
     }
-}
-
-/// Makes what is missing. A table of regions is made and filled in one go: half of it would be believed.
-fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    for schema in [inbox::SCHEMA, decisions::SCHEMA, memories::SCHEMA] {
-        connection.execute_batch(schema)?;
-    }
-    let is_new = "select not exists (select 1 from sqlite_schema where name = 'places')";
-    if connection.query_row(is_new, [], |row| row.get(0))? {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(SCHEMA)?;
-        transaction.execute_batch(REGIONS_OF_RECORD)?;
-        transaction.commit()?;
-    }
-    let has_ends = "select exists (select 1 from sqlite_schema where name = 'records')";
-    if !connection.query_row(has_ends, [], |row| row.get(0))? {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !transaction.query_row(has_ends, [], |row| row.get(0))? {
-            transaction.execute_batch(records::SCHEMA)?;
-        }
-        transaction.commit()?;
-    }
-    Ok(())
 }
 
 /// Position and digest of a line, where it is there.

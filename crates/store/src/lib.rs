@@ -12,6 +12,7 @@ mod leases;
 mod memories;
 pub mod objects;
 mod records;
+mod tables;
 
 use std::path::Path;
 use std::time::Duration;
