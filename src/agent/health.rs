@@ -41,8 +41,8 @@ struct Signs {
     was_set: Option<(Span, String)>,
     has_looked: bool,
     has_source: bool,
-    /// Another one works, and this one would begin at once.
-    waits: bool,
+    /// It waits for its turn; whether another one was seen that works, so that there is something to wait for.
+    waits: Option<bool>,
     /// Which of the watches is silent for longest, and since when.
     watch: Option<(Span, String)>,
     cloud_error: Option<String>,
@@ -88,17 +88,17 @@ impl Health {
         set
     }
 
-    /// It waits for its turn, in which it asks nobody for anything.
-    pub fn waits(&self, clock: &dyn Clock) {
+    /// It waits for its turn, in which it asks nobody for anything; whether it has seen that another one works.
+    pub fn waits(&self, clock: &dyn Clock, has_seen: bool) {
         self.loop_lives(clock);
         let now = clock.since_boot();
         let mut signs = self.locked();
-        (signs.store_seen, signs.source_seen, signs.waits) = (now, now, true);
+        (signs.store_seen, signs.source_seen, signs.waits) = (now, now, Some(has_seen));
     }
 
     /// Its turn has come, if it waited for one.
     pub fn begins(&self) {
-        self.locked().waits = false;
+        self.locked().waits = None;
     }
 
     /// The store answered, or why it did not.
@@ -126,7 +126,7 @@ impl Health {
         self.locked().watch = Some((heard, which.to_owned()));
     }
 
-    /// The world was looked at, or why it could not be.
+    /// The world was looked at, where there is anything to look at; or why it could not be.
     pub fn cloud(&self, answer: Result<(), String>) {
         let mut signs = self.locked();
         match answer {
@@ -178,7 +178,10 @@ impl Health {
     pub fn ready(&self, clock: &dyn Clock) -> Verdict {
         let Verdict { mut reasons } = self.lives(clock);
         let signs = self.locked();
-        if signs.waits {
+        if let Some(has_seen) = signs.waits {
+            if !has_seen {
+                reasons.push("it waits for its turn, and sees no other that works: it leads in a moment, or may not read and write the Lease".to_owned());
+            }
             return Verdict { reasons };
         }
         reasons.extend(signs.refusal.clone());
@@ -262,6 +265,19 @@ mod tests {
         assert_eq!(not_yet.reasons, ["the cloud has not been looked at yet"]);
         health.cloud(Ok(()));
         assert!(health.ready(&Clocks(DAY + 359, 459)).is_well());
+    }
+
+    #[test]
+    fn who_waits_is_ready_once_it_has_seen_whom_it_waits_for() {
+        let (clock, health) = (Clocks(DAY, 0), Health::new(&Clocks(DAY, 0)));
+        health.waits(&clock, false);
+        assert!(health.lives(&clock).is_well());
+        let told = health.ready(&clock).reasons.join("; ");
+        assert!(told.starts_with("it waits for its turn, and sees no other that works"), "{told}");
+        health.waits(&clock, true);
+        assert!(health.ready(&clock).is_well());
+        health.begins();
+        assert!(!health.ready(&clock).is_well(), "it has read nothing yet");
     }
 
     #[test]

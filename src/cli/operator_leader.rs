@@ -8,7 +8,7 @@ use super::operator_args::OperatorRunArgs;
 use super::signals::StopRequest;
 use crate::agent::health::Health;
 use rgctl_kube::client::{Use, connect};
-use rgctl_kube::leader::{Candidate, Election, Terms};
+use rgctl_kube::leader::{Candidate, Election, Standing, Terms};
 use rgctl_kube::place::Cluster;
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::Clock;
@@ -47,7 +47,7 @@ impl Turn {
         });
         let mut leadership = election.leadership();
         while leadership.epoch().is_none() && !stop.is_made() {
-            health.waits(&SystemClock);
+            health.waits(&SystemClock, matches!(leadership.standing(), Standing::Other(_)));
             let next = SystemClock.now() + SIGN;
             tokio::select! {
                 () = leadership.changed() => {}
@@ -76,7 +76,7 @@ impl Turn {
         )
     }
 
-    /// Gives the turn to the next, once all that was begun has ended.
+    /// Gives the turn to the next, once all that was begun has ended. It takes seconds at most, also where nobody answers.
     pub async fn over(self) {
         if let Some(election) = self.0 {
             election.resign().await;

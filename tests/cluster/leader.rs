@@ -162,6 +162,31 @@ async fn a_leader_that_cannot_reach_the_api_server_stops_before_another_begins()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_after_it_was_given_up_makes_nobody_lead() {
+    let Some(place) = Place::new("late") else { return };
+    let relay = Relay::to(place.plane.port());
+    let only = place.stand_with("a", Arc::new(Odd::default()), relay.port()).await;
+    let a = only.leadership();
+    let epoch = leads(&a).await;
+    // A server that is slow is waited for.
+    relay.delay_answers(Duration::from_millis(100));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(a.epoch(), Some(epoch));
+    // Each write arrives, and is heard of later than it is waited for: the Lease names it, and it does not lead.
+    relay.delay_answers(Duration::from_millis(terms().answer().as_millis() + 200));
+    until("its end", || a.epoch().is_none()).await;
+    let by = std::time::Instant::now() + Duration::from_secs(4);
+    while std::time::Instant::now() < by {
+        assert_eq!(a.epoch(), None);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let lease = place.leases().await.get("rgctl-operator").await.unwrap();
+    assert_eq!(lease.spec.unwrap().holder_identity.as_deref(), Some("a"));
+    relay.release_answers();
+    assert!(leads(&a).await > epoch);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_leader_writes_as_often_as_it_renews_and_who_waits_writes_and_polls_nothing() {
     let Some(place) = Place::new("quiet") else { return };
     let first = place.stand("a").await;

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use rgctl_kube::leader::Terms;
+
 use crate::plane::{ControlPlane, User};
 use crate::processes::{bound_command, end, signal, spawn, wait_until, wait_within};
+use crate::relay::Relay;
 
 /// A replica, which shares a folder with the others, and with it world and record, unless that is kept elsewhere.
 pub struct Replica {
@@ -89,9 +92,11 @@ fn one_replica_leads_and_the_next_takes_over_at_once_or_after_the_term_while_all
     let namespace = plane.namespace("replicas");
     let mut first = Replica::start(plane, &namespace, &[]);
     wait_until("a leader", || first.is_named_by(&holder(plane, &namespace)));
+    wait_until("its readiness, with nothing to look at", || first.page("/readyz") == Some(200));
     let mut second = Replica::start(plane, &namespace, &[]);
     wait_until("its health", || second.page("/healthz") == Some(200));
-    assert_eq!(second.page("/readyz"), Some(200), "who waits its turn is ready for it");
+    // Who waits its turn is ready for it, once it has seen who works.
+    wait_until("its readiness", || second.page("/readyz") == Some(200));
     assert!(first.is_named_by(&holder(plane, &namespace)));
 
     signal(&first.child, "TERM");
@@ -102,11 +107,18 @@ fn one_replica_leads_and_the_next_takes_over_at_once_or_after_the_term_while_all
     // Stopped, as a machine that sleeps; whoever comes next waits for the term.
     let third = Replica::start(plane, &namespace, &[]);
     wait_until("its health", || third.page("/healthz") == Some(200));
+    let renewed = || {
+        let asked = ["get", "lease", "rgctl-operator", "-n", &namespace, "-o", "jsonpath={.spec.renewTime}"];
+        plane.kubectl(&User::Admin, &asked)
+    };
+    let before = renewed();
+    wait_until("a renewal", || renewed() != before);
     signal(&second.child, "STOP");
-    let began = Instant::now();
-    let within = Duration::from_secs(45);
+    let (began, lasts) = (Instant::now(), Duration::from_secs(Terms::default().lasts.as_secs()));
+    let within = lasts + Duration::from_secs(5);
     wait_within(within, "the next leader", || third.is_named_by(&holder(plane, &namespace)));
-    assert!(began.elapsed() > Duration::from_secs(15), "the term has to pass: {:?}", began.elapsed());
+    let passed = began.elapsed();
+    assert!(passed > lasts.saturating_sub(Duration::from_secs(2)), "the term has to pass: {passed:?}");
     signal(&second.child, "CONT");
     assert_eq!(second.code(), Some(7), "it leads no more, ends, and is started anew by whoever started it");
     assert!(third.is_named_by(&holder(plane, &namespace)), "and took nothing from its heir");
@@ -118,6 +130,24 @@ fn a_namespace_that_is_missing_is_said_and_waited_for() {
     let replica = Replica::start(plane, "not-there-yet", &[]);
     let is_said = || replica.log().contains("not-there-yet") && replica.log().contains("not found (404)");
     wait_until("its words", is_said);
+    assert_eq!(replica.page("/healthz"), Some(200), "to begin it anew helps nobody");
+    assert_eq!(replica.page("/readyz"), Some(503), "it cannot lead, and sees nobody who does");
     plane.kubectl(&User::Admin, &["create", "namespace", "not-there-yet"]);
     wait_until("a leader", || replica.is_named_by(&holder(plane, "not-there-yet")));
+}
+
+#[test]
+fn a_leader_to_which_the_api_server_answers_no_more_ends_in_good_order_within_seconds() {
+    let Some(plane) = ControlPlane::shared("an operator that ends without an answer") else { return };
+    let namespace = plane.namespace("silent");
+    let relay = Relay::to(plane.port());
+    let by_relay = plane.kubeconfig_at(&User::Admin, relay.port());
+    let mut only = Replica::by(plane, &by_relay, &namespace, &["--elect"]);
+    wait_until("a leader", || only.is_named_by(&holder(plane, &namespace)));
+    wait_until("its readiness", || only.page("/readyz") == Some(200));
+    relay.hold_answers();
+    signal(&only.child, "TERM");
+    let within = Duration::from_secs(10);
+    wait_within(within, "its end", || only.child.try_wait().unwrap().is_some());
+    assert_eq!(only.code(), Some(0), "it was told to end, and nothing was open");
 }
