@@ -5,8 +5,8 @@
 #
 # From nothing, on two cores: 13 minutes for the test bed (24 of processor time), which is kept by its versions
 # (testbed/README.md); then 3 to 5 minutes of tests. `--counts` is what docs/performance.md says of the operator, repeated with
-# 100 blueprints and 30 rounds: what is written and called, and that memory does not grow, never how long anything took; 3 to 5
-# minutes. Ends at once where something is missing that it needs.
+# 100 blueprints and 30 rounds: what is written and called, and that memory does not grow, never how long anything took; 8 to 10
+# minutes, five of which it only rests. Ends at once where something is missing that it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -22,7 +22,7 @@ pub struct ManifestsArgs {
     #[arg(long, value_name = "IMAGE", default_value = concat!("rgctl:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
     /// How many of it run; one works, the others stand by
-    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=5))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(manifests::REPLICAS))]
     pub replicas: u32,
     /// After `--`: what `rgctl operator run` is given, such as `--cloud aws --store s3://BUCKET/PREFIX`
     #[arg(last = true, value_name = "ARGUMENTS")]

@@ -1,11 +1,11 @@
 //! The control plane of the tests does what the other tests rest on.
 
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, PostParams, WatchEvent, WatchParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, DeleteParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
 
-use crate::plane::{ControlPlane, Setup, User};
+use crate::plane::{ControlPlane, Setup, User, was_starting};
 use crate::processes::wait_until;
 
 fn note(name: &str, text: &str) -> ConfigMap {
@@ -30,6 +30,24 @@ async fn every_call_is_in_the_audit_log_with_who_made_it() {
         [("admin", "tests", "create", "one", 201), ("tenant", "tests", "get", "one", 403)],
         "{calls:#?}"
     );
+}
+
+#[tokio::test]
+async fn what_rights_forbid_is_told_from_what_is_refused_though_it_is_allowed_and_when_it_came() {
+    let Some(plane) = ControlPlane::alone("why a call was refused", &Setup::default()) else { return };
+    // It has no kinds, nor policies: what stands for them is the namespace that Kubernetes itself keeps.
+    let admin: Api<Namespace> = Api::all(plane.client(&User::Admin).await);
+    admin.delete("default", &DeleteParams::default()).await.unwrap_err();
+    let tenant: Api<Namespace> = Api::all(plane.client(&User::Tenant).await);
+    tenant.delete("default", &DeleteParams::default()).await.unwrap_err();
+    let calls = plane.calls(0);
+    let refused = calls.iter().filter(|call| call.code == 403 && call.verb == "delete");
+    let why: Vec<_> = refused.clone().map(|call| (&*call.user, &*call.decision)).collect();
+    assert_eq!(why, [("admin", "allow"), ("tenant", "forbid")], "{calls:#?}");
+    // It was ready when it was asked that, and was asked whether it is before it was.
+    assert!(refused.clone().all(|call| !was_starting(plane.folder(), call.came)));
+    let asked = calls.iter().find(|call| call.uri == "/readyz").unwrap();
+    assert!(was_starting(plane.folder(), asked.came), "{asked:?}");
 }
 
 #[tokio::test]

@@ -436,15 +436,25 @@ fn no_webhook_is_asked_and_what_the_policies_refuse_is_of_rgctls_own_kinds() {
         let name = &policy["metadata"]["name"];
         // One that cannot be judged is refused: so it must be about nothing else.
         assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{name}");
-        for rule in policy["spec"]["matchConstraints"]["resourceRules"].as_array().unwrap() {
-            if name == "rgctl-outputs" {
-                // It is about ConfigMaps, and about those alone that the operator writes.
-                let conditions = policy["spec"]["matchConditions"].to_string();
-                assert!(conditions.contains("request.userInfo.username"), "{conditions}");
-                continue;
-            }
+        let rules = policy["spec"]["matchConstraints"]["resourceRules"].as_array().unwrap();
+        if name == "rgctl-outputs" {
+            // It is about ConfigMaps, and of those about what the operator writes outside of its namespace.
+            let rule = json!([{ "apiGroups": [""], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE", "DELETE"],
+                "resources": ["configmaps"], "scope": "*" }]);
+            assert_eq!(json!(rules), rule);
+            let conditions = json!([
+                { "name": "is-operator",
+                    "expression": format!("request.userInfo.username == '{}'", crate::operator::OPERATOR) },
+                { "name": "is-elsewhere", "expression": "request.namespace != 'rgctl-system'" },
+            ]);
+            assert_eq!(policy["spec"]["matchConditions"], conditions);
+            continue;
+        }
+        for rule in rules {
             assert_eq!(rule["apiGroups"], json!(["rgctl.dev"]), "{name}");
-            assert_ne!(rule["operations"], json!(["*"]), "{name}: deletions pass");
+            let operations = rule["operations"].as_array().unwrap();
+            let stops = |operation: &str| operations.contains(&json!(operation));
+            assert!(!stops("DELETE") && !stops("*"), "{name}: deletions pass");
         }
     }
     // No operator runs here. Whatever else people write is written, of this group, too.

@@ -22,11 +22,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use rgctl_machine::SystemClock;
+use rgctl_model::ports::Clock;
+use rgctl_schema::time::Moment;
 
 use crate::processes::{PATIENCE, block_on, bound_command, end, spawn};
 
 /// Says that the tests must not be left out.
 const REQUIRED: &str = "RGCTL_CLUSTER";
+/// From when to when its API server was starting, a line for each time.
+const STARTS: &str = "starts";
 /// What is needed for any test at all; helm and kube-controller-manager are asked for where they are used.
 const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 
@@ -73,6 +78,10 @@ pub struct Call {
     /// `ResponseStarted` for a watch that begins, else `ResponseComplete`.
     pub stage: String,
     pub uri: String,
+    /// What the API server found of its rights: `allow` or `forbid`; what else refuses, refuses what is allowed.
+    pub decision: String,
+    /// When it came.
+    pub came: Moment,
 }
 
 impl Call {
@@ -182,6 +191,7 @@ impl ControlPlane {
     /// Starts the API server, at the same address as before and with the same data, and waits until it is ready.
     pub fn start_api(&mut self) {
         assert!(self.api.is_none(), "it runs");
+        let began = SystemClock.now();
         let mut api = start(&self.folder, "kube-apiserver", &self.flags);
         let by = Instant::now() + PATIENCE;
         while !block_on(self.is_ready()) {
@@ -190,6 +200,9 @@ impl ControlPlane {
             std::thread::sleep(Duration::from_millis(100));
         }
         self.api = Some(api);
+        let start = format!("{} {}\n", began.as_millis(), SystemClock.now().as_millis());
+        let starts = std::fs::File::options().create(true).append(true).open(self.folder.join(STARTS));
+        starts.unwrap().write_all(start.as_bytes()).unwrap();
     }
 
     async fn is_ready(&self) -> bool {
@@ -365,7 +378,19 @@ fn call_of(line: &serde_json::Value) -> Call {
         code: line["responseStatus"]["code"].as_u64().map_or(0, |code| u16::try_from(code).unwrap()),
         stage: text(&line["stage"]),
         uri: text(&line["requestURI"]),
+        decision: text(&line["annotations"]["authorization.k8s.io/decision"]),
+        came: Moment::parse_rfc3339(line["requestReceivedTimestamp"].as_str().unwrap()).unwrap(),
     }
+}
+
+/// Whether the API server of a control plane's folder was starting at that time, and may not have known anybody's rights yet.
+pub fn was_starting(folder: &Path, at: Moment) -> bool {
+    let starts = std::fs::read_to_string(folder.join(STARTS)).unwrap();
+    starts.lines().any(|line| {
+        let mut ends = line.split(' ').map(|end| Moment::from_millis(end.parse().unwrap()));
+        let (began, ready) = (ends.next().unwrap(), ends.next().unwrap());
+        began <= at && at <= ready
+    })
 }
 
 /// A new folder below the build. The shared control plane's cannot be removed by who used it, which has ended by then: those

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rgctl_kube::leader::Terms;
 
+use crate::operator::{apply, printed};
 use crate::plane::{ControlPlane, User};
 use crate::processes::{bound_command, end, signal, spawn, wait_until, wait_within};
 use crate::relay::Relay;
@@ -89,6 +90,7 @@ pub fn holder(plane: &ControlPlane, namespace: &str) -> String {
 #[test]
 fn one_replica_leads_and_the_next_takes_over_at_once_or_after_the_term_while_all_are_healthy() {
     let Some(plane) = ControlPlane::shared("several replicas of the operator") else { return };
+    apply(plane, &printed("crds"));
     let namespace = plane.namespace("replicas");
     let mut first = Replica::start(plane, &namespace, &[]);
     wait_until("a leader", || first.is_named_by(&holder(plane, &namespace)));
@@ -139,6 +141,7 @@ fn a_namespace_that_is_missing_is_said_and_waited_for() {
 #[test]
 fn a_leader_to_which_the_api_server_answers_no_more_ends_in_good_order_within_seconds() {
     let Some(plane) = ControlPlane::shared("an operator that ends without an answer") else { return };
+    apply(plane, &printed("crds"));
     let namespace = plane.namespace("silent");
     let relay = Relay::to(plane.port());
     let by_relay = plane.kubeconfig_at(&User::Admin, relay.port());

@@ -6,6 +6,7 @@
 //! **Invariant:** no wildcard in any right, and no right to write a spec of people's.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
@@ -26,6 +27,9 @@ pub struct Installation {
     /// What `rgctl operator run` is given beside that.
     pub arguments: Vec<String>,
 }
+
+/// How many replicas there may be: more than a few stand by for nothing. The charts' schema has the same bounds.
+pub const REPLICAS: RangeInclusive<i64> = 1..=5;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const NAMESPACE: &str = include_str!("../../../templates/operator/namespace.yaml");
@@ -203,6 +207,14 @@ mod tests {
             let bound = |kind: &str| all.iter().filter(|one| one["kind"] == kind).count();
             assert_eq!(bound("RoleBinding"), 1 + namespaces.len());
         }
+    }
+
+    #[test]
+    fn replicas_have_one_bound_in_the_charts_and_in_the_command() {
+        let schema: Value = serde_json::from_str(VALUES_SCHEMA).unwrap();
+        let of = |end: &str| schema["properties"]["replicas"][end].as_i64().unwrap();
+        assert_eq!(of("minimum")..=of("maximum"), REPLICAS);
+        assert!(REPLICAS.contains(&i64::from(wanted(&[]).replicas)));
     }
 
     #[test]

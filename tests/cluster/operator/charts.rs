@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Operator, apply, blueprint, get, keep_trail, trail, wait_for_rights, wait_ready};
 use crate::plane::{ControlPlane, Setup, User, asset, is_there};
+use crate::processes::wait_until;
 
 #[test]
 fn charts_that_are_taken_off_leave_the_cloud_and_put_back_plan_nothing() {
@@ -33,8 +34,15 @@ fn charts_that_are_taken_off_leave_the_cloud_and_put_back_plan_nothing() {
     let operator = Operator::start(&plane, "operator", &more);
     apply(&plane, &blueprint(&namespace, "arena", &json!({ "deletion": "snapshot" })).to_string());
     wait_ready(&plane, &namespace, "arena");
-    let planned = || plane.kubectl(&User::Admin, &["get", "plans.rgctl.dev", "-A", "-o", "name"]);
+    // One that was made anew, or written to, has its name again: it is called by its digest.
+    let columns = "custom-columns=NAME:.metadata.name,UID:.metadata.uid,VERSION:.metadata.resourceVersion,\
+        ASKS:.spec.needsApproval,PHASE:.status.phase";
+    let planned =
+        || plane.kubectl(&User::Admin, &["get", "plans.rgctl.dev", "-A", "--no-headers", "-o", columns]);
+    wait_until("what was done is told", || planned().contains("Done"));
     let before = planned();
+    let words: Vec<&str> = before.split_whitespace().collect();
+    assert!(words.len() == 5 && words[3..] == ["false", "Done"], "one that asked nobody: {before}");
     let (there, account) = (operator.world(), operator.cloud());
     keep_trail(&account);
     // The pod goes with its chart.
@@ -47,11 +55,11 @@ fn charts_that_are_taken_off_leave_the_cloud_and_put_back_plan_nothing() {
 
     install();
     let operator = Operator::start(&plane, "operator", &more);
-    super::wait_until("it has judged anew", || operator.log().matches("condition=\"ready\"").count() >= 2);
+    wait_until("it has judged anew", || operator.log().matches("condition=\"ready\"").count() >= 2);
     std::thread::sleep(std::time::Duration::from_secs(2));
     wait_ready(&plane, &namespace, "arena");
     assert_eq!((trail(&account), operator.world()), (Vec::new(), there));
-    assert_eq!(planned(), before, "nothing new is planned");
+    assert_eq!(planned(), before, "nothing is planned anew, nor written to");
 }
 
 fn helm(plane: &ControlPlane, charts: &Path, line: &[&str]) {

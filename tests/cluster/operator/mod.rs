@@ -30,7 +30,7 @@ use rgctl_sim::{SimCloud, Trailed};
 use rgctl_store::objects::WorldFile;
 use serde_json::{Value, json};
 
-use crate::plane::{Call, ControlPlane, User, calls_in};
+use crate::plane::{Call, ControlPlane, User, calls_in, was_starting};
 use crate::processes::{block_on, bound_command, end, spawn, wait_until};
 
 /// As whom the operator works: with the rights that the program prints for it, and no others.
@@ -64,7 +64,8 @@ pub fn wait_for_rights(plane: &ControlPlane) {
     let of_each_role = [
         ["list", "customresourcedefinitions.apiextensions.k8s.io/blueprints.rgctl.dev", "default"],
         ["list", "blueprints.rgctl.dev", "default"],
-        ["create", "configmaps", "rgctl-system"],
+        ["create", "configmaps", "default"],
+        ["create", "leases.coordination.k8s.io", "rgctl-system"],
     ];
     for [verb, what, namespace] in of_each_role {
         let asked = ["auth", "can-i", verb, what, "-n", namespace, "--as", OPERATOR];
@@ -195,18 +196,14 @@ impl Drop for Operator {
     }
 }
 
-/// Calls of the operator that the API server refused for what they were. One that is taken at another time was refused for when it
-/// came: an API server that has just begun knows no right yet.
+/// Calls of the operator that the API server refused for what they were. An API server that is starting knows no right yet, and
+/// what it forbids then says nothing; what a policy refuses was within its rights, and counts whenever it was.
 pub fn beyond_its_rights(plane: &Path) -> Vec<Call> {
     let is_refused = |call: &Call| matches!(call.code, 400..=403 | 405..=408 | 411..=428);
-    let what =
-        |call: &Call| (call.verb.clone(), call.resource.clone(), call.namespace.clone(), call.name.clone());
-    let calls: Vec<Call> = calls_in(plane, 0).into_iter().filter(|call| call.user == OPERATOR).collect();
-    let taken: BTreeSet<_> = calls.iter().filter(|call| call.code < 300).map(what).collect();
-    calls
-        .into_iter()
-        .filter(|call| is_refused(call) && !(call.code == 403 && taken.contains(&what(call))))
-        .collect()
+    let is_too_early =
+        |call: &Call| call.code == 403 && call.decision == "forbid" && was_starting(plane, call.came);
+    let calls = calls_in(plane, 0).into_iter().filter(|call| call.user == OPERATOR);
+    calls.filter(|call| is_refused(call) && !is_too_early(call)).collect()
 }
 
 /// What is told on a page of a port of this machine.

@@ -9,7 +9,9 @@ use rgctl_store::journal::SqliteStore;
 use serde_json::{Value, json};
 
 use super::agreeing::{approve, pending};
-use super::{Operator, apply, blueprint, condition, define, get, printed, wait_for, wait_ready};
+use super::{
+    Operator, apply, blueprint, condition, define, get, printed, wait_for, wait_for_rights, wait_ready,
+};
 use crate::plane::{ControlPlane, Setup, User};
 use crate::processes::{block_on, wait_until};
 
@@ -25,6 +27,7 @@ fn nothing_is_begun_with_older_definitions_and_newer_ones_are_worked_by() {
     let namespace = plane.namespace("games");
     // It has its rights before there are kinds.
     apply(&plane, &printed("manifests"));
+    wait_for_rights(&plane);
     let operator = Operator::start(&plane, "operator", &[]);
     wait_until("it says that the kinds are not there", || {
         operator.log().contains("is not there: nothing is begun")
