@@ -161,7 +161,8 @@ async fn work(
     let (send, news) = mpsc::channel(NEWS_MAX);
     let heard = watch_all(&watching, &watches);
     let (health, metrics) = (Arc::clone(around.health), Arc::clone(around.metrics));
-    let watching_over = tokio::spawn(watch_over(signs, watches.clone(), Arc::clone(&health), metrics));
+    let about = (watches.clone(), Arc::clone(&cluster));
+    let watching_over = tokio::spawn(watch_over(signs, about, Arc::clone(&health), metrics));
     let account = account.to_owned();
     let feed = Feed { cluster, sources, texts, watches, account, printed: printed(), health, news: send };
     let feeding = tokio::spawn(feed.run(heard));

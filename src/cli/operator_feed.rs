@@ -141,16 +141,18 @@ impl Feed {
             if waited == Ok(0) {
                 return;
             }
-            let is_whole = self.fold(batch, &mut touched);
+            self.fold(batch, &mut touched);
             self.judge_definitions(&mut touched);
-            if is_whole && self.tell(std::mem::take(&mut touched)).await.is_none() {
+            if self.cluster.resources().is_whole(&self.watches)
+                && self.tell(std::mem::take(&mut touched)).await.is_none()
+            {
                 return;
             }
         }
     }
 
-    /// Takes a batch; whether everything was told once.
-    fn fold(&mut self, batch: Vec<Told>, touched: &mut Touched) -> bool {
+    /// Takes a batch.
+    fn fold(&mut self, batch: Vec<Told>, touched: &mut Touched) {
         let boot = SystemClock.since_boot();
         let mut resources = self.cluster.resources();
         for (what, scope, seen) in batch {
@@ -158,19 +160,29 @@ impl Feed {
                 note(&resources, &self.cluster.deletions, &mut self.sources, what, &change, touched);
             }
         }
-        resources.is_whole(&self.watches)
     }
 
-    /// Judges the definitions, as soon as all of them were told: also where the kinds are not there that they define.
+    /// Judges the definitions, as soon as all of them were told: also where the kinds are not there that they define. Those are told
+    /// of, and waited for.
     fn judge_definitions(&self, touched: &mut Touched) {
-        let resources = self.cluster.resources();
+        let mut resources = self.cluster.resources();
         let mut watches = self.watches.iter().filter(|(what, _)| *what == Watched::Definition);
         if !watches.all(|watch| resources.is_whole(std::slice::from_ref(watch))) {
             return;
         }
         let there = |place: &Place| resources.items_of(Watched::Definition)?.get(place).map(|item| &**item);
-        let verdict = definitions::judge(&self.printed, there);
+        let (missing, verdict) =
+            (definitions::missing(&self.printed, there), definitions::judge(&self.printed, there));
+        resources.are_undefined(missing);
         let mut known = locked(&self.cluster.definitions);
+        let verdict = match (verdict, &*known) {
+            (Verdict::Own | Verdict::Newer, Some(Verdict::Refused(_)))
+                if !resources.is_whole(&self.watches) =>
+            {
+                Verdict::Refused(definitions::NOT_READ.to_owned())
+            }
+            (verdict, _) => verdict,
+        };
         if known.as_ref() == Some(&verdict) {
             return;
         }

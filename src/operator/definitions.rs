@@ -6,9 +6,11 @@
 //! **Invariant:** newer ones are taken: they add optional fields only, which are kept and, where somebody sets one that this version
 //! does not know, refused by the reader of documents for that one object.
 
+use std::collections::BTreeSet;
+
 use rgctl_kube::crds::{Printed, REVISION};
-use rgctl_kube::item::{Item, Place};
-use rgctl_kube::kinds::marks;
+use rgctl_kube::item::{Item, Place, Watched};
+use rgctl_kube::kinds::{GROUP, marks};
 
 /// What the definitions are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,18 @@ pub enum Verdict {
 /// What brings them up to date.
 const REMEDY: &str =
     "bring them up to date with `rgctl operator crds | kubectl apply --server-side -f -` of this version";
+
+/// The kinds whose definition is not there: nothing can be heard of them.
+pub fn missing<'a>(printed: &[Printed], there: impl Fn(&Place) -> Option<&'a Item>) -> BTreeSet<Watched> {
+    let is_missing = |what: &Watched| {
+        let name = format!("{}.{GROUP}", what.plural());
+        printed.iter().any(|own| own.name == name) && there(&Place::new("", &name)).is_none()
+    };
+    Watched::ALL.into_iter().filter(is_missing).collect()
+}
+
+/// What is said of definitions that are right, while what there is of their kinds is read.
+pub const NOT_READ: &str = "the definitions are there again, and what there is of their kinds was not read yet: nothing is begun before that";
 
 /// Judges the definitions that there are by those that are printed.
 pub fn judge<'a>(printed: &[Printed], there: impl Fn(&Place) -> Option<&'a Item>) -> Verdict {
@@ -56,7 +70,6 @@ pub fn judge<'a>(printed: &[Printed], there: impl Fn(&Place) -> Option<&'a Item>
 #[cfg(test)]
 mod tests {
     use rgctl_kube::crds::printed;
-    use rgctl_kube::item::Watched;
     use serde_json::json;
 
     use super::*;
@@ -88,6 +101,15 @@ mod tests {
         refused(&definitions("", own), "is older (revision 0)");
         refused(&definitions(&now, |_| "other".to_owned()), "was not printed by this version");
         refused(&definitions(&now, own)[1..], "is not there");
+        // What is not there is waited for, and nothing is heard of its kind until then.
+        let some = definitions(&now, own);
+        let lacks =
+            |items: &[Item]| missing(&printed(), |place| items.iter().find(|item| item.place == *place));
+        assert_eq!(lacks(&some), BTreeSet::new());
+        let name = |item: &Item| item.place.name.to_string();
+        let without: Vec<Item> = some.into_iter().filter(|item| name(item) != "plans.rgctl.dev").collect();
+        assert_eq!(lacks(&without), BTreeSet::from([Watched::Plan]));
+        assert_eq!(lacks(&[]).len(), printed().len(), "and none that is not defined here");
         // One that was left behind is enough.
         let mut mixed = definitions("99", own);
         mixed[2] = definitions("1", own).remove(2);

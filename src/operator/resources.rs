@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what is kept of a resource is what is needed of it, and there is a bound to how many are kept.
 //! **Invariant:** a change of nothing but a status is told as such: it wakes nobody.
+//! **Invariant:** a kind whose definition is not there is waited for by nobody; when it is there again, all of it is read anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Resources {
     about: BTreeMap<(Watched, Place), BTreeSet<Place>>,
     whole: BTreeSet<(Watched, Option<String>)>,
     broken: BTreeMap<(Watched, Option<String>), Broken>,
+    /// Kinds whose definition is not there.
+    undefined: BTreeSet<Watched>,
     left_out: usize,
 }
 
@@ -186,9 +189,9 @@ impl Resources {
         self.named.get(name).into_iter().flatten().cloned().collect()
     }
 
-    /// Whether a namespace comes to its end.
+    /// Whether a namespace comes to its end, for all that is known.
     pub fn is_ending(&self, namespace: &str) -> bool {
-        self.item(Watched::Namespace, &Place::new("", namespace)).is_some_and(|one| one.meta.is_going())
+        self.item(Watched::Namespace, &Place::new("", namespace)).is_none_or(|one| one.meta.is_going())
     }
 
     /// Whether the definition of blueprints comes to its end.
@@ -197,9 +200,21 @@ impl Resources {
         self.item(Watched::Definition, &name).is_some_and(|one| one.meta.is_going())
     }
 
-    /// Whether all of these watches have told everything once.
+    /// The definitions of these kinds are not there, and of no other ones.
+    pub fn are_undefined(&mut self, kinds: BTreeSet<Watched>) {
+        self.whole.retain(|(what, _)| !kinds.contains(what));
+        self.broken.retain(|(what, _), _| !kinds.contains(what));
+        self.undefined = kinds;
+    }
+
+    /// Kinds whose definition is not there.
+    pub const fn undefined(&self) -> &BTreeSet<Watched> {
+        &self.undefined
+    }
+
+    /// Whether all of these watches have told everything once, as far as there is anything to tell.
     pub fn is_whole(&self, watches: &[(Watched, Option<String>)]) -> bool {
-        watches.iter().all(|watch| self.whole.contains(watch))
+        watches.iter().all(|watch| self.undefined.contains(&watch.0) || self.whole.contains(watch))
     }
 
     /// Why the cluster cannot be seen, where it could not for so long that somebody should know.
@@ -208,7 +223,8 @@ impl Resources {
             let lasts = broken.since.is_some_and(|since_then| since(broken.last, since_then) >= BROKEN_FOR);
             lasts && since(since_boot, broken.last) <= WHOLE_AFTER
         };
-        self.broken.values().find(is_blind).map(|broken| broken.why.clone())
+        let defined = self.broken.iter().filter(|((what, _), _)| !self.undefined.contains(what));
+        defined.map(|(_, broken)| broken).find(is_blind).map(|broken| broken.why.clone())
     }
 
     /// Resources that there was no room for.
@@ -332,6 +348,43 @@ mod tests {
         assert_eq!(resources.about(Watched::Override, &Place::new("elsewhere", "lobby")).count(), 0);
         resources.fold(Watched::Override, None, Seen::Whole(Vec::new()), Span::ZERO);
         assert!(resources.about.is_empty(), "nothing is kept of what is gone");
+    }
+
+    #[test]
+    fn a_kind_that_is_not_defined_is_waited_for_by_nobody_and_read_anew_when_it_is() {
+        let mut resources = Resources::default();
+        let watches = [(Watched::Blueprint, None), (Watched::Plan, None)];
+        for what in [Watched::Blueprint, Watched::Plan] {
+            resources.fold(what, None, Seen::Whole(Vec::new()), Span::ZERO);
+        }
+        assert!(resources.is_whole(&watches));
+        resources.are_undefined(BTreeSet::from([Watched::Plan]));
+        for second in (0..400).step_by(20) {
+            let broken = Seen::Broken("404".to_owned());
+            resources.fold(Watched::Plan, None, broken, Span::from_secs(second));
+        }
+        assert!(resources.is_whole(&watches), "the others are heard of all the same");
+        assert_eq!(resources.blindness(Span::from_secs(390)), None);
+        // The others' own watches are as they are.
+        let broken = Seen::Broken("refused".to_owned());
+        for second in (0..400).step_by(20) {
+            resources.fold(Watched::Blueprint, None, broken.clone(), Span::from_secs(second));
+        }
+        assert!(resources.blindness(Span::from_secs(390)).is_some());
+        resources.are_undefined(BTreeSet::new());
+        assert!(!resources.is_whole(&watches), "what there is of it now was not read yet");
+        resources.fold(Watched::Plan, None, Seen::Whole(Vec::new()), Span::from_secs(400));
+        assert!(resources.is_whole(&watches));
+    }
+
+    #[test]
+    fn a_namespace_that_was_not_seen_is_taken_for_one_that_comes_to_its_end() {
+        let mut resources = Resources::default();
+        assert!(resources.is_ending("games"), "then what is in it keeps everything");
+        let object = json!({ "metadata": { "name": "games" } });
+        let seen = Seen::Is(Box::new(Item::of(Watched::Namespace, object).unwrap()));
+        resources.fold(Watched::Namespace, None, seen, Span::ZERO);
+        assert!(!resources.is_ending("games"));
     }
 
     #[test]

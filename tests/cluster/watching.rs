@@ -1,5 +1,7 @@
 //! A watch that says nothing makes an operator unready, and one that is heard of again makes it ready: over a way that is cut.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Config;
@@ -8,7 +10,7 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use rgctl::agent::health::Health;
 use rgctl::agent::metrics::Metrics;
-use rgctl::cli::operator_watches::tell;
+use rgctl::cli::operator_watches::{Since, tell};
 use rgctl_kube::item::{Seen, Watched};
 use rgctl_kube::signs::Signs;
 use rgctl_kube::watch::follow;
@@ -55,7 +57,8 @@ async fn a_watch_whose_bytes_arrive_nowhere_is_missed_and_one_that_is_heard_of_a
     let (health, metrics) = (Health::new(&SystemClock), Metrics::default());
     let watches = vec![(Watched::Namespace, None)];
     let begun = SystemClock.since_boot();
-    let look = || tell(&signs, &watches, begun, &health, &metrics);
+    let since = Since { begun, defined: BTreeMap::new() };
+    let look = || tell(&signs, &watches, &since, SystemClock.since_boot(), &health, &metrics);
     let wait_for = async |heard: &mut mpsc::Receiver<_>, what: &dyn Fn(&Seen) -> bool| {
         loop {
             let told: (Watched, Option<String>, Seen) =
