@@ -3,11 +3,13 @@
 //! Flow: an account object → the provider as that identity → what it says → the object's condition. Guarantees: an account that does not
 //! answer holds up no other one, nor any turn; nothing is written that says the same.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::MissedTickBehavior;
 
 use super::adapters::Adapters;
 use super::identities::Identity;
@@ -20,7 +22,7 @@ use rgctl_kube::item::{Item, Watched};
 use rgctl_kube::kinds::AccountSpec;
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::{Clock, Cloud, CloudError};
-use rgctl_schema::names::{AccountName, RegionId};
+use rgctl_schema::names::{AccountName, Partition, RegionId};
 use rgctl_schema::time::Span;
 
 /// One that is who it says is asked again after so long: rights are taken away seldom, and each call shows it, too.
@@ -31,9 +33,8 @@ const ASKS_AGAIN: Span = Span::from_mins(1);
 const LOOKS: Duration = Duration::from_secs(10);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Where the accounts of a partition are asked whose regions nobody names: regions that every account of it has.
-const FIRST_REGIONS: [(&str, &str); 3] =
-    [("aws", "us-east-1"), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")];
+/// So many are asked at once.
+const ASKED_AT_ONCE: usize = 16;
 
 type Open = dyn Fn(&Identity, u8) -> Arc<dyn Cloud> + Send + Sync;
 
@@ -69,7 +70,7 @@ impl Opens for AccountOpener {
 
 /// When an account was asked last, and what for.
 struct Asked {
-    /// Identity and generation of the object.
+    /// Identity and generation of the object, and what is wrong with it.
     of: String,
     at: Span,
     is_itself: bool,
@@ -89,43 +90,76 @@ impl AccountDesk {
         Self { cluster, voice, opener, asked: Mutex::default() }
     }
 
-    /// Asks whoever is due, for as long as it is polled.
+    /// Asks whoever is due, for as long as it is polled; one that does not answer keeps nobody else from being asked.
     pub async fn keep(&self) {
+        let mut looks = tokio::time::interval(LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asking = FuturesUnordered::new();
+        let mut asked = BTreeSet::new();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOKS) => {}
+                Some(name) = asking.next() => {
+                    // It is due again when that is looked at again, should it not have been told.
+                    asked.remove(&name);
+                    continue;
+                }
+                _ = looks.tick() => {}
                 () = self.cluster.accounts_changed.notified() => {}
             }
             let items: Vec<Arc<Item>> = self.cluster.resources().all(Watched::Account).cloned().collect();
+            self.forget_others(&items);
             let now = SystemClock.since_boot();
-            let due = items.into_iter().filter(|item| self.is_due(item, now));
-            join_all(due.map(|item| async move { self.ask(&item).await })).await;
+            let due: Vec<Arc<Item>> = items.into_iter().filter(|item| self.is_due(item, now)).collect();
+            for item in due {
+                if asked.len() < ASKED_AT_ONCE && asked.insert(Arc::clone(&item.place.name)) {
+                    asking.push(async move {
+                        self.ask(&item).await;
+                        Arc::clone(&item.place.name)
+                    });
+                }
+            }
         }
     }
 
-    fn is_due(&self, item: &Item, now: Span) -> bool {
+    /// Nothing is kept of accounts that are gone.
+    fn forget_others(&self, items: &[Arc<Item>]) {
+        let names: BTreeSet<&Arc<str>> = items.iter().map(|item| &item.place.name).collect();
+        self.locked().retain(|name, _| names.contains(name));
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Asked>> {
         // A poisoned lock holds a whole value.
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.get(&item.place.name).is_none_or(|asked| {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_due(&self, item: &Item, now: Span) -> bool {
+        let version = self.version(item);
+        self.locked().get(&item.place.name).is_none_or(|asked| {
             let patience = if asked.is_itself { ASKS } else { ASKS_AGAIN };
-            asked.of != version(item) || now >= asked.at + patience
+            asked.of != version || now >= asked.at + patience
         })
     }
 
     async fn ask(&self, item: &Item) {
+        let of = self.version(item);
         let checked = self.check(item).await;
         let is_itself = matches!(checked, Checked::Itself(_));
         let status = accounts::status(item, &checked, SystemClock.now());
         match self.voice.status(Watched::Account, item, &status).await {
             Ok(()) => {
-                let asked = Asked { of: version(item), at: SystemClock.since_boot(), is_itself };
-                let mut all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-                all.insert(Arc::clone(&item.place.name), asked);
+                let asked = Asked { of, at: SystemClock.since_boot(), is_itself };
+                self.locked().insert(Arc::clone(&item.place.name), asked);
             }
             Err(error) => {
                 tracing::warn!(target: "rgctl::operator", account = %item.place, %error, "its status could not be told: again soon");
             }
         }
+    }
+
+    /// What is asked about: another object, another generation, or one that others have made wrong, is another question.
+    fn version(&self, item: &Item) -> String {
+        let wrong = self.cluster.wrong_account(&item.place.name).unwrap_or_default();
+        format!("{} {} {wrong}", item.uid(), item.generation())
     }
 
     async fn check(&self, item: &Item) -> Checked {
@@ -152,28 +186,25 @@ impl AccountDesk {
         }
     }
 
-    /// Where it is asked: in a region that it may be used in.
+    /// Where it is asked: in a region that it may be used in, or in one of its partition that names it, else where any account may ask.
     fn near(&self, item: &Item, identity: &Identity) -> Option<RegionId> {
         let own = &*item.place.name;
+        let spec = item.spec();
+        let partition = spec.get("partition").and_then(|word| serde_json::from_value(word.clone()).ok());
+        let partition = partition.unwrap_or(Partition::Aws);
         let is_ours =
             |one: &&Arc<Item>| one.spec().get("account").and_then(|name| name.as_str()) == Some(own);
         let named = || {
             let resources = self.cluster.resources();
-            let region = resources.all(Watched::Region).find(is_ours)?;
-            RegionId::new(&*region.place.name).ok()
+            let mut codes = resources
+                .all(Watched::Region)
+                .filter(is_ours)
+                .filter_map(|one| RegionId::new(&*one.place.name).ok());
+            codes.find(|code| Partition::of(code) == partition)
         };
-        let usual = || {
-            let spec = item.spec();
-            let partition = spec.get("partition").and_then(|word| word.as_str()).unwrap_or("aws");
-            let (_, region) = FIRST_REGIONS.into_iter().find(|(name, _)| *name == partition)?;
-            RegionId::new(region).ok()
-        };
+        let usual = || RegionId::new(*partition.everywhere_enabled().first()?).ok();
         identity.regions.first().cloned().or_else(named).or_else(usual)
     }
-}
-
-fn version(item: &Item) -> String {
-    format!("{} {}", item.uid(), item.generation())
 }
 
 /// As whom an account is asked; its regions are those that it may be used in.

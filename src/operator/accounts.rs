@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use rgctl_kube::item::Item;
-use rgctl_kube::kinds::condition::{Condition, Holds, set, types};
+use rgctl_kube::kinds::condition::{Condition, Holds, find, set, types};
 use rgctl_kube::kinds::{AccountSpec, Object, SimpleStatus};
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::names::AccountName;
@@ -96,6 +96,11 @@ pub fn status(item: &Item, checked: &Checked, now: Moment) -> SimpleStatus {
         Checked::Unknown(why) => (Holds::Unknown, "NoAnswer", why),
     };
     let mut conditions = before.conditions;
+    let was = find(&conditions, types::READY).filter(|was| {
+        was.observed_generation == Some(item.generation()) && was.reason == reason && holds == Holds::Unknown
+    });
+    // Each time that nobody answers it may be in other words: the first ones stand.
+    let message = was.map_or_else(|| message.clone(), |was| was.message.clone());
     set(
         &mut conditions,
         Condition {
@@ -104,7 +109,7 @@ pub fn status(item: &Item, checked: &Checked, now: Moment) -> SimpleStatus {
             observed_generation: Some(item.generation()),
             last_transition_time: now,
             reason: reason.to_owned(),
-            message: message.clone(),
+            message,
         },
     );
     SimpleStatus { observed_generation: Some(item.generation()), conditions }
@@ -165,6 +170,10 @@ mod tests {
         let first = status(&item, &itself, Moment::from_secs(1));
         item.status = serde_json::to_string(&first).unwrap().into();
         assert_eq!(status(&item, &itself, Moment::from_secs(99)), first);
+        let dark = status(&item, &Checked::Unknown("again in 3s".to_owned()), Moment::from_secs(2));
+        item.status = serde_json::to_string(&dark).unwrap().into();
+        let darker = status(&item, &Checked::Unknown("again in 7s".to_owned()), Moment::from_secs(9));
+        assert_eq!(darker, dark, "there is still no answer");
         let gone = status(&item, &Checked::Refused("no".to_owned()), Moment::from_secs(99));
         assert_eq!(
             (gone.conditions[0].status, gone.conditions[0].reason.as_str()),

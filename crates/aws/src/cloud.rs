@@ -194,7 +194,7 @@ impl AwsCloud {
             told => return told,
         };
         let others =
-            everywhere_enabled(Partition::of(near)).iter().filter_map(|code| RegionId::new(*code).ok());
+            Partition::of(near).everywhere_enabled().iter().filter_map(|code| RegionId::new(*code).ok());
         for other in others.filter(|other| other != near) {
             match told(other).await {
                 Err(CloudError::Unreachable { .. }) => {}
@@ -331,21 +331,6 @@ impl Cloud for AwsCloud {
 
     fn series<'a>(&'a self, asks: &'a [SeriesAsk]) -> BoxFuture<'a, Vec<Result<Series, CloudError>>> {
         self.measure(asks).boxed()
-    }
-}
-
-/// Regions in which every account of a partition may ask who it is: those that need not be enabled first
-/// (docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html).
-const fn everywhere_enabled(partition: Partition) -> &'static [&'static str] {
-    match partition {
-        Partition::Aws => &["us-east-1", "us-west-2", "eu-west-1"],
-        Partition::AwsCn => &["cn-north-1", "cn-northwest-1"],
-        Partition::AwsUsGov => &["us-gov-west-1", "us-gov-east-1"],
-        Partition::AwsEusc
-        | Partition::AwsIso
-        | Partition::AwsIsoB
-        | Partition::AwsIsoE
-        | Partition::AwsIsoF => &[],
     }
 }
 

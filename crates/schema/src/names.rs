@@ -289,6 +289,17 @@ impl Partition {
         }
     }
 
+    /// Regions in which every account of it may ask who it is: those that need not be enabled first
+    /// (docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html). Of some partitions none is known.
+    pub const fn everywhere_enabled(self) -> &'static [&'static str] {
+        match self {
+            Self::Aws => &["us-east-1", "us-west-2", "eu-west-1"],
+            Self::AwsCn => &["cn-north-1", "cn-northwest-1"],
+            Self::AwsUsGov => &["us-gov-west-1", "us-gov-east-1"],
+            Self::AwsEusc | Self::AwsIso | Self::AwsIsoB | Self::AwsIsoE | Self::AwsIsoF => &[],
+        }
+    }
+
     /// The partition of a region, by its code.
     pub fn of(region: &RegionId) -> Self {
         let is_its = |(start, _): &&(&str, Self)| region.as_str().starts_with(start);
