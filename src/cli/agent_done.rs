@@ -23,6 +23,8 @@ use rgctl_schema::time::{Moment, Span};
 const AGAIN: Span = Span::from_hours(1);
 /// After a run that yielded to another one, or that another one keeps from working.
 const AFTER_ANOTHER: Span = Span::from_mins(1);
+/// What could not be told is told again after this time at the latest.
+const TELLS_AGAIN: Span = Span::from_mins(1);
 /// Everything is judged anew once in so long, whether anything seems to have changed or not: what is wanted may depend on the
 /// date.
 const RESYNC: Span = Span::from_hours(24);
@@ -179,6 +181,17 @@ pub fn with_resync(done: Done, key: &Key, now: Moment, decisions: &Decisions) ->
         Next::Rest if done.condition != Condition::Paused => Next::At(due),
         Next::At(at) => Next::At(at.min(due)),
         other => other,
+    };
+    Done { next, ..done }
+}
+
+/// The same, for which something could not be told that nobody but its next turn tells.
+pub fn soon(done: Done, now: Moment) -> Done {
+    let soon = now + TELLS_AGAIN;
+    let next = match done.next {
+        Next::Rest => Next::At(soon),
+        Next::At(at) => Next::At(at.min(soon)),
+        Next::Failed => Next::Failed,
     };
     Done { next, ..done }
 }

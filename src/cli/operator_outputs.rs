@@ -13,8 +13,17 @@ use crate::report::outputs::OutputsReport;
 use rgctl_kube::desk::{Desk, DeskError};
 use rgctl_kube::item::{Item, Place};
 use rgctl_kube::kinds::BlueprintStatus;
+use rgctl_kube::kinds::condition::{find, types};
 use rgctl_kube::maps::Standing;
 use rgctl_schema::digest::sha256_hex;
+
+/// Why something is not written.
+enum Unwritten {
+    /// The API server did not take it this time.
+    Now(String),
+    /// It is not to be written as things are: only a person changes that.
+    Refused(String),
+}
 
 /// Publishes.
 pub struct Publisher {
@@ -29,36 +38,45 @@ impl Publisher {
         Self { desk, told: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Publishes what a turn has seen, where it is asked for and differs; notes in the report what became of it.
-    pub async fn publish(&self, key: &Key, item: &Item, report: &mut Report) {
+    /// Publishes what a turn has seen, where it is asked for and differs; notes in the report what became of it. Whether the API server
+    /// took it: else the next turn has to come soon.
+    pub async fn publish(&self, key: &Key, item: &Item, report: &mut Report) -> bool {
         if item.meta.is_going() {
-            return;
+            return true;
         }
         let before: BlueprintStatus = serde_json::from_str(&item.status).unwrap_or_default();
         let place = Place::new(&item.place.namespace, &outputs::name(&item.place.name));
         if !item.meta.publishes_outputs() {
-            if before.outputs.is_some() {
+            // Also where it could not be written: that is no longer wrong.
+            if before.outputs.is_some() || find(&before.conditions, types::OUTPUTS_PUBLISHED).is_some() {
                 report.published = self.withdraw(key, item, &place).await;
+                return report.published.is_some();
             }
-            return;
+            return true;
         }
-        let Some(seen) = &report.outputs else { return };
+        let Some(seen) = &report.outputs else { return true };
         let is_working = report.state == Condition::Progressing;
         let digest = digest(item, seen);
-        if is_working && (before.outputs.is_none() || self.locked().get(key) == Some(&digest)) {
-            // It is told whole when the work is done; while one is there it follows at once.
-            return;
+        if before.outputs.is_none() && (is_working || !seen.is_complete()) {
+            // It is told when it is whole, whatever it waits for; while one is there it follows at once.
+            return true;
         }
-        report.published = Some(match self.write(&place, item, seen).await {
+        if is_working && self.locked().get(key) == Some(&digest) {
+            return true;
+        }
+        let written = self.write(&place, item, seen).await;
+        let is_taken = !matches!(written, Err(Unwritten::Now(_)));
+        report.published = Some(match written {
             Ok(()) => {
                 self.locked().insert(Arc::clone(key), digest);
                 Published::There(place.name.to_string())
             }
-            Err(why) => {
+            Err(Unwritten::Now(why) | Unwritten::Refused(why)) => {
                 tracing::warn!(target: "rgctl::operator", blueprint = %item.place, why, "its connection details are not published");
                 Published::Refused(why)
             }
         });
+        is_taken
     }
 
     /// It is gone: nothing of it is kept.
@@ -77,18 +95,19 @@ impl Publisher {
         }
     }
 
-    async fn write(&self, place: &Place, item: &Item, seen: &OutputsReport) -> Result<(), String> {
-        let words = |error: DeskError| error.to_string();
+    async fn write(&self, place: &Place, item: &Item, seen: &OutputsReport) -> Result<(), Unwritten> {
+        let words = |error: DeskError| Unwritten::Now(error.to_string());
         let before = match self.desk.map(place, item).await.map_err(words)? {
             Standing::Nothing => None,
             Standing::Ours(told) => Some(told),
             Standing::Foreign => {
-                return Err(format!(
+                return Err(Unwritten::Refused(format!(
                     "the ConfigMap {place} is not the operator's: delete it, or rename it, and it is made anew"
-                ));
+                )));
             }
         };
-        let after = outputs::data(seen, before.as_ref().unwrap_or(&Told::new()))?;
+        let after =
+            outputs::data(seen, before.as_ref().unwrap_or(&Told::new())).map_err(Unwritten::Refused)?;
         if before.as_ref() == Some(&after) {
             return Ok(());
         }

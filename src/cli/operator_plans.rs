@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::operator_feed::Cluster;
 use super::operator_told::Voice;
+use crate::agent::work::Key;
 use crate::operator::plans::{Held, Worth, asks, changed_first, outdated, published, recorded, worth};
 use rgctl_kube::desk::{Desk, DeskError};
 use rgctl_kube::item::{Item, Place, Seen, Watched};
@@ -38,8 +39,18 @@ pub struct Agreements {
     /// Which version makes plans.
     pub version: String,
     one_by_one: tokio::sync::Mutex<()>,
-    /// What is carried out unasked, by the blueprint's uid: the run, and the name of its plan.
-    runs: Mutex<BTreeMap<String, (String, String)>>,
+    /// What is carried out unasked, by blueprint.
+    runs: Mutex<BTreeMap<Key, Recorded>>,
+}
+
+/// A run that is carried out unasked.
+#[derive(Clone)]
+struct Recorded {
+    /// The blueprint's uid.
+    uid: String,
+    run: String,
+    /// Name of its plan.
+    plan: String,
 }
 
 fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -113,9 +124,7 @@ impl Agreements {
             message: why.to_owned(),
         };
         set(&mut status.conditions, condition);
-        if let Err(error) = self.voice.status(Watched::Approval, approval, &status).await {
-            tracing::warn!(target: "rgctl::operator", approval = %approval.place, %error, "its status could not be told");
-        }
+        self.voice.status_or_later(Watched::Approval, approval, &status).await;
     }
 
     /// The plan is begun by that approval, unless it is a new version's and another blueprint is changed by that at the moment:
@@ -160,9 +169,7 @@ impl Agreements {
         let plan = self.cluster.resources().item(Watched::Plan, &agreement.plan.place);
         let plan = plan.unwrap_or_else(|| Arc::clone(&agreement.plan));
         let over = PlanStatus { phase: Phase::Done, run: Some(run.to_owned()), ..status(&plan) };
-        if let Err(error) = self.voice.status(Watched::Plan, &plan, &over).await {
-            tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "its status could not be told");
-        }
+        self.voice.status_or_later(Watched::Plan, &plan, &over).await;
         self.judged(&agreement.approval, Holds::True, "Used", "", Some(run.to_owned())).await;
     }
 
@@ -193,7 +200,7 @@ impl Agreements {
         let spec = recorded(plan, identity, cause, &self.version, run, SystemClock.now())?;
         match self.put(of, &spec).await {
             Ok(name) => {
-                locked(&self.runs).insert(of.uid().to_owned(), (run.to_owned(), name.clone()));
+                self.note(of, run, &name);
                 Some(name)
             }
             Err(error) => {
@@ -205,29 +212,37 @@ impl Agreements {
 
     /// The plan of a run that was published, also by whoever led before.
     fn recorded(&self, of: &Item, run: &str) -> Option<String> {
-        let known = locked(&self.runs).get(of.uid()).cloned();
-        if let Some((known, name)) = known {
-            return (known == run).then_some(name);
+        let known = locked(&self.runs).get(&of.place.name).filter(|known| known.uid == of.uid()).cloned();
+        if let Some(known) = known {
+            return (known.run == run).then_some(known.plan);
         }
         let is_of_run = |plan: &&Arc<Item>| {
             let spec: Option<PlanSpec> = serde_json::from_str(&plan.spec).ok();
             spec.is_some_and(|spec| spec.blueprint.uid == of.uid() && spec.run.as_deref() == Some(run))
         };
         let name = self.plans_of(of).iter().find(is_of_run)?.place.name.to_string();
-        locked(&self.runs).insert(of.uid().to_owned(), (run.to_owned(), name.clone()));
+        self.note(of, run, &name);
         Some(name)
+    }
+
+    fn note(&self, of: &Item, run: &str, plan: &str) {
+        let (uid, run, plan) = (of.uid().to_owned(), run.to_owned(), plan.to_owned());
+        locked(&self.runs).insert(Arc::clone(&of.place.name), Recorded { uid, run, plan });
+    }
+
+    /// It is gone: nothing of it is carried out any more.
+    pub fn forget(&self, key: &Key) {
+        locked(&self.runs).remove(key);
     }
 
     /// What was carried out unasked is over, however it ended: the record says how.
     pub async fn over(&self, of: &Item) {
-        let known = locked(&self.runs).remove(of.uid());
-        let Some((run, name)) = known else { return };
-        let place = Place::new(&of.place.namespace, &name);
+        let known = locked(&self.runs).remove(&of.place.name).filter(|known| known.uid == of.uid());
+        let Some(Recorded { run, plan, .. }) = known else { return };
+        let place = Place::new(&of.place.namespace, &plan);
         let Some(plan) = self.cluster.resources().item(Watched::Plan, &place) else { return };
         let over = PlanStatus { phase: Phase::Done, run: Some(run), ..status(&plan) };
-        if let Err(error) = self.voice.status(Watched::Plan, &plan, &over).await {
-            tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "its status could not be told");
-        }
+        self.voice.status_or_later(Watched::Plan, &plan, &over).await;
     }
 
     fn plans_of(&self, of: &Item) -> Vec<Arc<Item>> {
@@ -276,9 +291,7 @@ impl Agreements {
         let (old, many) = outdated(&all, of, now);
         for plan in old {
             let over = PlanStatus { phase: Phase::Superseded, ..status(plan) };
-            if let Err(error) = self.voice.status(Watched::Plan, plan, &over).await {
-                tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "its status could not be told");
-            }
+            self.voice.status_or_later(Watched::Plan, plan, &over).await;
         }
         for plan in many {
             if let Err(error) = self.desk.remove(Watched::Plan, &plan.place).await {

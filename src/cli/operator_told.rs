@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::operator_events::Events;
 use super::operator_feed::Cluster;
@@ -25,8 +26,10 @@ pub struct Voice {
     cluster: Arc<Cluster>,
     desk: Desk,
     events: Arc<Events>,
-    /// What the API server could not be told.
+    /// What the API server could not be told of blueprints.
     untold: Mutex<BTreeMap<Key, Report>>,
+    /// The same of other resources, each with its uid.
+    owed: Mutex<BTreeMap<(Watched, Place), (String, Value)>>,
 }
 
 fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -34,32 +37,66 @@ fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
     one.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The keys of a map, which may change while they are gone through.
+fn keys_of<K: Ord + Clone, T>(all: &Mutex<BTreeMap<K, T>>) -> Vec<K> {
+    locked(all).keys().cloned().collect()
+}
+
+/// Whether something is told, or is for nobody any more.
+fn is_told(place: &Place, answer: Result<(), DeskError>) -> bool {
+    match answer {
+        Ok(()) | Err(DeskError::Gone) => true,
+        Err(error) => {
+            tracing::warn!(target: "rgctl::operator", item = %place, %error, "its status could not be told: again soon");
+            false
+        }
+    }
+}
+
 impl Voice {
     /// Tells a cluster.
     pub fn new(cluster: Arc<Cluster>, desk: Desk, events: Arc<Events>) -> Self {
-        Self { cluster, desk, events, untold: Mutex::default() }
+        Self { cluster, desk, events, untold: Mutex::default(), owed: Mutex::default() }
     }
 
     /// Tells what a turn came to, where that is news.
     pub async fn tell(&self, key: &Key, item: &Item, report: Report) {
-        match self.report(item, &report).await {
-            Ok(()) | Err(DeskError::Gone) => drop(locked(&self.untold).remove(key)),
-            Err(error) => {
-                tracing::warn!(target: "rgctl::operator", blueprint = %item.place, %error, "its status could not be told: again soon");
-                locked(&self.untold).insert(Arc::clone(key), report);
+        // What was to be told before is no longer so.
+        locked(&self.untold).remove(key);
+        if !is_told(&item.place, self.report(item, &report).await) {
+            locked(&self.untold).insert(Arc::clone(key), report);
+        }
+    }
+
+    /// Tells again what could not be told. Each is taken out just before: what is told meanwhile is newer, and stays.
+    pub async fn tell_again(&self) {
+        for key in keys_of(&self.untold) {
+            let item = self.cluster.resources().first_of(&key);
+            let Some(report) = locked(&self.untold).remove(&key) else { continue };
+            let Some(item) = item else { continue };
+            if !is_told(&item.place, self.report(&item, &report).await) {
+                locked(&self.untold).entry(key).or_insert(report);
+            }
+        }
+        for of in keys_of(&self.owed) {
+            let item = self.cluster.resources().item(of.0, &of.1);
+            let Some((uid, status)) = locked(&self.owed).remove(&of) else { continue };
+            let Some(item) = item.filter(|item| item.uid() == uid) else { continue };
+            if !is_told(&of.1, self.status(of.0, &item, &status).await) {
+                locked(&self.owed).entry(of).or_insert((uid, status));
             }
         }
     }
 
-    /// Tells again what could not be told.
-    pub async fn tell_again(&self) {
-        let untold = locked(&self.untold).clone();
-        for (key, report) in untold {
-            let item = self.cluster.resources().first_of(&key);
-            match item {
-                Some(item) => self.tell(&key, &item, report).await,
-                None => self.forget(&key),
-            }
+    /// Tells the status of any resource, now or as soon as the API server takes it.
+    pub async fn status_or_later(&self, what: Watched, item: &Item, status: &impl Serialize) {
+        let of = (what, item.place.clone());
+        // What was to be told before is no longer so.
+        locked(&self.owed).remove(&of);
+        if !is_told(&item.place, self.status(what, item, status).await)
+            && let Ok(status) = serde_json::to_value(status)
+        {
+            locked(&self.owed).insert(of, (item.uid().to_owned(), status));
         }
     }
 

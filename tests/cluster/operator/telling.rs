@@ -173,4 +173,45 @@ fn a_config_map_of_somebody_else_is_not_written_over_and_that_is_told() {
     assert_eq!((&*status, &*reason), ("False", "NotPublished"));
     assert!(why.contains("is not the operator's"), "{why}");
     assert_eq!(published(&plane, &namespace, "arena").unwrap()["data"], json!({ "a": "mine" }));
+    // Nobody asks any more: that it is not published is no longer wrong.
+    let mark = ["annotate", "--overwrite", "blueprint", "arena", "-n", &namespace, "rgctl.dev/outputs=false"];
+    plane.kubectl(&User::Admin, &mark);
+    wait_until("it is told no more", || {
+        condition(&plane, &namespace, "arena", "OutputsPublished").0.is_empty()
+    });
+    assert_eq!(published(&plane, &namespace, "arena").unwrap()["data"], json!({ "a": "mine" }));
+}
+
+#[test]
+fn connection_details_that_the_api_server_did_not_take_are_written_again_soon() {
+    let Some(plane) = ControlPlane::alone("a write that is not taken", &Setup::default()) else { return };
+    define(&plane);
+    let namespace = plane.namespace("games");
+    let group = "admissionregistration.k8s.io";
+    let rules = json!([{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"] }]);
+    let policy = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "full" },
+        "spec": { "matchConstraints": { "resourceRules": rules },
+            "validations": [{ "expression": "!object.metadata.name.startsWith('rgctl-outputs-')",
+                "message": "there is no room", "reason": "Forbidden" }] },
+    });
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": { "name": "full" }, "spec": { "policyName": "full", "validationActions": ["Deny"] },
+    });
+    apply(&plane, &policy.to_string());
+    apply(&plane, &binding.to_string());
+    let probe = ["create", "configmap", "rgctl-outputs-probe", "-n", &namespace, "--dry-run=server"];
+    wait_until("nothing is taken", || !plane.try_kubectl(&User::Admin, &probe, "").status.success());
+    // Slow enough that the daily turn does not come meanwhile.
+    let _operator = Operator::start(&plane, "operator", &["--pace", "120"]);
+    apply(&plane, &connected(&namespace, "arena").to_string());
+    wait_until("that it is not published is told", || {
+        let (is, _, why) = condition(&plane, &namespace, "arena", "OutputsPublished");
+        is == "False" && why.contains("there is no room")
+    });
+    wait_ready(&plane, &namespace, "arena");
+    plane.kubectl(&User::Admin, &["delete", "validatingadmissionpolicybinding", "full"]);
+    wait_until("it is written", || published(&plane, &namespace, "arena").is_some());
+    wait_until("that is told", || condition(&plane, &namespace, "arena", "OutputsPublished").0 == "True");
 }
