@@ -32,6 +32,23 @@ pub struct Place {
     pub regions: BTreeSet<RegionId>,
 }
 
+/// Regions in which a text's blueprint may be worked on as nobody: whether it names them, or has left them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Barred {
+    /// Which, and why.
+    pub regions: BTreeMap<RegionId, String>,
+    /// Where none but some may be worked in: those, and why no other one.
+    pub but: Option<(BTreeSet<RegionId>, String)>,
+}
+
+impl Barred {
+    /// Why nobody works in a region, where that is so.
+    pub fn why(&self, region: &RegionId) -> Option<&str> {
+        let other = self.but.as_ref().filter(|(named, _)| !named.contains(region));
+        self.regions.get(region).or_else(|| other.map(|(_, why)| why)).map(String::as_str)
+    }
+}
+
 /// What one text comes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examined {
@@ -66,17 +83,20 @@ pub struct InForce<S> {
     pub shared: Arc<S>,
     /// Where the blueprint is at home.
     pub place: Arc<Place>,
+    /// Where nobody works for it.
+    pub barred: Arc<Barred>,
 }
 
 impl<S> Clone for InForce<S> {
     fn clone(&self) -> Self {
-        let Self { path, text, digest, shared, place } = self;
+        let Self { path, text, digest, shared, place, barred } = self;
         Self {
             path: Arc::clone(path),
             text: Arc::clone(text),
             digest: Arc::clone(digest),
             shared: Arc::clone(shared),
             place: Arc::clone(place),
+            barred: Arc::clone(barred),
         }
     }
 }
@@ -384,6 +404,7 @@ impl<S: Send + Sync> Folder<S> {
                 digest: Arc::clone(&good.digest),
                 shared: Arc::clone(&good.shared),
                 place: good.blueprints.get(blueprint).cloned().unwrap_or_default(),
+                barred: Arc::default(),
             };
             let before = self.in_force.get(blueprint);
             // A file that was given another name says the same.

@@ -2,7 +2,7 @@
 //!
 //! Goes in: names of blueprints. Comes out: what each turn came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +21,7 @@ use super::look;
 use super::observers::{Eyes, Observers, View};
 use super::run;
 use super::signals::StopRequest;
+use super::worked_in::{self, WorkedIn};
 use crate::agent::consents::Consents;
 use crate::agent::files::InForce;
 use crate::agent::folder::{Texts, text_of};
@@ -36,7 +37,7 @@ use rgctl_model::overlay::Decisions;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, Cloud, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::{AccountName, BlueprintName};
+use rgctl_schema::names::{AccountName, BlueprintName, RegionId};
 use rgctl_schema::time::{Moment, Span};
 
 /// How often leases of open runs are looked after, in real time.
@@ -48,6 +49,8 @@ struct Slot {
     session: Session,
     /// Under which record.
     scope: Option<Scope>,
+    /// In which accounts it was worked on, as that has it.
+    worked_in: Option<WorkedIn>,
     /// The text that the run which is open was made for: its file may go before it is closed.
     text: Option<InForce<Shared>>,
     /// What drift is told by, where nothing is done.
@@ -73,6 +76,17 @@ pub struct Ready {
     view: View,
     /// Nobody else makes a turn of it meanwhile.
     slot: OwnedMutexGuard<Slot>,
+}
+
+impl Ready {
+    /// The accounts that it is worked on in, by the names of their documents, also where it has left a region.
+    pub fn accounts(&self) -> Vec<AccountName> {
+        accounts_in(&self.text, &self.loaded.desired.regions)
+    }
+}
+
+fn accounts_in(text: &InForce<Shared>, regions: &BTreeSet<RegionId>) -> Vec<AccountName> {
+    text.shared.identities().in_use(regions).map(|identity| identity.name.clone()).collect()
 }
 
 /// The turns.
@@ -218,9 +232,11 @@ impl Turns {
         };
         let Some(text) = text else { return Ok(Err(done::nothing())) };
         let primary = text.place.primary.as_ref();
-        let view = self.observers.view(&name, text.shared.identities(), &text.place.regions);
+        let view = self.observers.view(&name, &text, &text.place.regions);
         let scope = Scope::new(view.eyes(&name, None).home(primary).await?, name);
-        self.accounts.learn(primary, &scope.home);
+        if view.is_usual(primary) {
+            self.accounts.learn(primary, &scope.home);
+        }
         if self.heard.is_paused(store, &scope.home, key).await? && !stopping {
             return Ok(Err(done::paused()));
         }
@@ -233,9 +249,15 @@ impl Turns {
         let view = if left.is_subset(&text.place.regions) {
             view
         } else {
-            // What is left elsewhere is removed as whoever made it.
+            // What is left elsewhere is removed as whoever made it, or by nobody.
             let all = text.place.regions.union(&left).cloned().collect();
-            self.observers.view(&scope.blueprint, text.shared.identities(), &all)
+            let view = self.observers.view(&scope.blueprint, &text, &all);
+            if self.observers.knows_accounts() {
+                let was = worked_in::recall(store, &scope).await?;
+                view.only_as(left.difference(&text.place.regions), &was)
+            } else {
+                view
+            }
         };
         loaded.desired.regions.extend(left);
         let mut slot = Arc::clone(slot).lock_owned().await;
@@ -270,11 +292,10 @@ impl Turns {
         ready.view.eyes(&ready.scope.blueprint, since)
     }
 
-    /// The accounts that a blueprint is worked on in, by the names of their documents.
+    /// The accounts that a blueprint names, by the names of their documents; those of regions that it has left are known once it is
+    /// [ready](Ready::accounts).
     pub fn accounts_of(&self, key: &Key) -> Vec<AccountName> {
-        let Some(text) = text_of(&self.texts, key) else { return Vec::new() };
-        let in_use = text.shared.identities().in_use(&text.place.regions);
-        in_use.map(|identity| identity.name.clone()).collect()
+        text_of(&self.texts, key).map(|text| accounts_in(&text, &text.place.regions)).unwrap_or_default()
     }
 
     /// Looks no more for a blueprint until its next turn.
@@ -282,6 +303,33 @@ impl Turns {
         if let Ok(name) = BlueprintName::new(&**key) {
             self.observers.forget(&name);
         }
+    }
+
+    /// Remembers in which account each of its regions is worked in, before anything is done there: once it has left one, what is left
+    /// is nobody else's.
+    pub async fn remember(&self, ready: &mut Ready) -> Result<(), StoreError> {
+        if !self.observers.knows_accounts() {
+            return Ok(());
+        }
+        let store = &*self.adapters.store;
+        let was = match &ready.slot.worked_in {
+            Some(known) => known.clone(),
+            None => worked_in::recall(store, &ready.scope).await?,
+        };
+        let regions = &ready.loaded.desired.regions;
+        let mut now: WorkedIn = was
+            .iter()
+            .filter(|(region, _)| regions.contains(*region))
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect();
+        for region in &ready.text.place.regions {
+            now.extend(ready.view.account_in(region).map(|account| (region.clone(), account.to_owned())));
+        }
+        if now != was {
+            worked_in::remember(store, &ready.scope, &now).await?;
+        }
+        ready.slot.worked_in = Some(now);
+        Ok(())
     }
 
     /// A turn that acts as far as it may.
@@ -421,7 +469,7 @@ impl Turns {
 impl Organ for Turns {
     fn prepare(&self, key: &Key) {
         if let (Some(text), Ok(name)) = (text_of(&self.texts, key), BlueprintName::new(&**key)) {
-            self.observers.expect(&name, text.shared.identities(), &text.place.regions);
+            self.observers.expect(&name, &text, &text.place.regions);
         }
     }
 

@@ -85,8 +85,14 @@ async fn scene() -> Scene {
     let examined = language.examine(&shared, path, TEXT);
     assert_eq!(examined.wrong, None);
     let place = Arc::new(examined.blueprints[KEY].clone());
-    let text =
-        InForce { path: path.into(), text: TEXT.into(), digest: "1".into(), shared: Arc::new(shared), place };
+    let text = InForce {
+        path: path.into(),
+        text: TEXT.into(),
+        digest: "1".into(),
+        shared: Arc::new(shared),
+        place,
+        barred: Arc::default(),
+    };
     let texts: Texts<Shared> = Arc::new(Mutex::new([(Key::from(KEY), text)].into()));
     let accounts = Arc::new(Accounts::new(Identities::default(), "sim"));
     let stop = StopRequest::default();

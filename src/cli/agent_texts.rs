@@ -22,6 +22,7 @@ use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::ports::Clock;
 use rgctl_schema::diagnostic::{Diagnostics, Severity, Source};
+use rgctl_schema::names::RegionId;
 use rgctl_schema::time::Moment;
 
 /// Problems of one text that are told; the first ones tell most.
@@ -46,6 +47,18 @@ impl Shared {
         let mut reading = ParsedDocuments::of(self.regions.clone(), &[]);
         reading.accounts = self.accounts.clone();
         reading
+    }
+
+    /// Whether anybody has described a region.
+    pub fn describes(&self, region: &RegionId) -> bool {
+        self.regions.get(region).is_some()
+    }
+
+    /// The same, with these identities.
+    #[cfg(test)]
+    #[must_use]
+    pub fn worked_in_as(self, identities: Identities) -> Self {
+        Self { identities, ..self }
     }
 
     /// As whom each region is worked in.

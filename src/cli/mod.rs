@@ -96,6 +96,7 @@ pub mod sim_hands;
 mod sim_names;
 pub mod template;
 pub mod validate;
+mod worked_in;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -3,7 +3,8 @@
 //! Goes in: as whom a blueprint is worked on in which region. Comes out: one port for it, over as many accounts as that takes, and what
 //! has changed for whom in any of them.
 //!
-//! **Invariant:** what is asked or done in a region is asked or done as whoever the text in force says, and as nobody else.
+//! **Invariant:** what is asked or done in a region is asked or done as whoever the text in force says, and as nobody else: where it
+//! says nobody, all looks are gaps and all calls are refused.
 //! **Invariant:** two texts that say the same of a region share its looks; an account that nobody works in any more is not looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,10 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::Notify;
 
 use super::agent_done::sights;
-use super::identities::{Identities, Identity};
+use super::agent_texts::Shared;
+use super::identities::Identity;
+use super::worked_in::{ENVIRONMENT, WorkedIn};
+use crate::agent::files::InForce;
 use crate::agent::observer::{Intervals, Observer, SharedCloud, Turning};
 use crate::agent::work::Sight;
 use rgctl_model::address::Address;
@@ -81,11 +85,30 @@ fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
     one.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The accounts that a blueprint is worked on in, by region; all others are of whoever the environment says.
+/// As whom a region is worked in.
+#[derive(Clone)]
+enum Whose {
+    /// As whoever the environment says.
+    Usual,
+    /// As an account that is named, with its number.
+    Named(Arc<Observer>, String),
+    /// As nobody, and why.
+    Nobody(String),
+}
+
+/// As whom a blueprint is worked on, by region.
 #[derive(Clone)]
 pub struct View {
     usual: Arc<Observer>,
-    named: BTreeMap<RegionId, Arc<Observer>>,
+    whose: BTreeMap<RegionId, Whose>,
+    /// As whom all others are.
+    others: Whose,
+}
+
+/// Regions by who looks at them, and those at which nobody does, with why.
+struct Split<'v> {
+    seen: Vec<(&'v Arc<Observer>, BTreeSet<RegionId>)>,
+    barred: BTreeMap<RegionId, &'v str>,
 }
 
 impl Observers {
@@ -100,26 +123,40 @@ impl Observers {
         Self { opens: Some(opens), ..self }
     }
 
-    /// As whom a blueprint is worked on in these regions. Accounts that it was worked on in before are not looked at for it any more.
-    pub fn view(&self, name: &BlueprintName, identities: &Identities, regions: &BTreeSet<RegionId>) -> View {
-        let mut view = View { usual: Arc::clone(&self.usual), named: BTreeMap::new() };
+    /// As whom a blueprint is worked on in these regions by its text. Accounts that it was worked on in before are not looked at for it
+    /// any more.
+    pub fn view(&self, name: &BlueprintName, text: &InForce<Shared>, regions: &BTreeSet<RegionId>) -> View {
+        let mut view = View { usual: Arc::clone(&self.usual), whose: BTreeMap::new(), others: Whose::Usual };
         let Some(opens) = &self.opens else { return view };
+        view.others = Whose::Nobody("neither its text nor its record names this region".to_owned());
         let mut all = locked(&self.named);
         let mut in_use = BTreeSet::new();
-        for identity in identities.in_use(regions) {
-            let terms = opens.terms(identity);
-            let one = all.entry(terms.clone()).or_insert_with(|| self.open(&**opens, identity));
-            one.users.insert(name.clone());
-            let own = identity.regions.intersection(regions);
-            view.named.extend(own.map(|region| (region.clone(), Arc::clone(&one.observer))));
-            in_use.insert(terms);
+        for region in regions {
+            let identity = text.shared.identities().0.iter().find(|one| one.regions.contains(region));
+            let whose = match (text.barred.why(region), identity) {
+                (Some(why), _) => Whose::Nobody(why.to_owned()),
+                (None, None) if text.shared.describes(region) => Whose::Usual,
+                (None, None) => Whose::Nobody("no Region describes it any more".to_owned()),
+                (None, Some(identity)) => {
+                    let terms = opens.terms(identity);
+                    let one = all.entry(terms.clone()).or_insert_with(|| self.open(&**opens, identity));
+                    one.users.insert(name.clone());
+                    in_use.insert(terms);
+                    Whose::Named(Arc::clone(&one.observer), identity.id.clone())
+                }
+            };
+            view.whose.insert(region.clone(), whose);
         }
-        let is_whole = regions.iter().all(|region| view.named.contains_key(region));
-        if !view.named.is_empty() && is_whole {
+        if !view.whose.is_empty() && !view.whose.values().any(|whose| matches!(whose, Whose::Usual)) {
             self.usual.forget(name);
         }
         Self::leave(&mut all, name, &in_use);
         view
+    }
+
+    /// Whether texts say as whom a region is worked in.
+    pub const fn knows_accounts(&self) -> bool {
+        self.opens.is_some()
     }
 
     fn open(&self, opens: &dyn Opens, identity: &Identity) -> Named {
@@ -155,8 +192,8 @@ impl Observers {
     }
 
     /// Looks at these regions for a blueprint for which nobody looks yet.
-    pub fn expect(&self, name: &BlueprintName, identities: &Identities, regions: &BTreeSet<RegionId>) {
-        for (observer, own) in self.view(name, identities, regions).split(regions.iter()) {
+    pub fn expect(&self, name: &BlueprintName, text: &InForce<Shared>, regions: &BTreeSet<RegionId>) {
+        for (observer, own) in self.view(name, text, regions).split(regions.iter()).seen {
             observer.expect(name, &own);
         }
     }
@@ -227,20 +264,60 @@ impl Observers {
 }
 
 impl View {
-    fn of(&self, region: &RegionId) -> &Arc<Observer> {
-        self.named.get(region).unwrap_or(&self.usual)
+    fn whose(&self, region: Option<&RegionId>) -> &Whose {
+        region.and_then(|region| self.whose.get(region)).unwrap_or(&self.others)
     }
 
-    fn split<'r>(
-        &self,
-        regions: impl Iterator<Item = &'r RegionId>,
-    ) -> Vec<(&Arc<Observer>, BTreeSet<RegionId>)> {
-        let mut split: Vec<(&Arc<Observer>, BTreeSet<RegionId>)> = Vec::new();
+    fn of(&self, region: Option<&RegionId>) -> Result<&Arc<Observer>, &str> {
+        match self.whose(region) {
+            Whose::Usual => Ok(&self.usual),
+            Whose::Named(observer, _) => Ok(observer),
+            Whose::Nobody(why) => Err(why),
+        }
+    }
+
+    /// Whether a region is worked in as whoever the environment says.
+    pub fn is_usual(&self, region: Option<&RegionId>) -> bool {
+        matches!(self.whose(region), Whose::Usual)
+    }
+
+    /// In which account a region is worked in, if anybody works there.
+    pub fn account_in(&self, region: &RegionId) -> Option<&str> {
+        match self.whose(Some(region)) {
+            Whose::Usual => Some(ENVIRONMENT),
+            Whose::Named(_, id) => Some(id),
+            Whose::Nobody(_) => None,
+        }
+    }
+
+    /// The same, but that nobody works in those of these regions that are of another account now than they were.
+    #[must_use]
+    pub fn only_as<'r>(mut self, regions: impl Iterator<Item = &'r RegionId>, was: &WorkedIn) -> Self {
         for region in regions {
-            let observer = self.of(region);
-            match split.iter_mut().find(|(other, _)| Arc::ptr_eq(other, observer)) {
+            let (Some(was), Some(now)) = (was.get(region), self.account_in(region)) else { continue };
+            if was != now {
+                let why = format!(
+                    "it was worked on here in the account of {was}, and the Region says {now} now; what is left here is removed once that says so again"
+                );
+                self.whose.insert(region.clone(), Whose::Nobody(why));
+            }
+        }
+        self
+    }
+
+    fn split<'r>(&self, regions: impl Iterator<Item = &'r RegionId>) -> Split<'_> {
+        let mut split = Split { seen: Vec::new(), barred: BTreeMap::new() };
+        for region in regions {
+            let observer = match self.of(Some(region)) {
+                Ok(observer) => observer,
+                Err(why) => {
+                    split.barred.insert(region.clone(), why);
+                    continue;
+                }
+            };
+            match split.seen.iter_mut().find(|(other, _)| Arc::ptr_eq(other, observer)) {
                 Some((_, own)) => drop(own.insert(region.clone())),
-                None => split.push((observer, BTreeSet::from([region.clone()]))),
+                None => split.seen.push((observer, BTreeSet::from([region.clone()]))),
             }
         }
         split
@@ -269,16 +346,34 @@ impl Eyes {
         }
     }
 
-    fn at(&self, region: &RegionId) -> SharedCloud {
-        self.through(self.view.of(region))
+    fn at(&self, region: &RegionId) -> Result<SharedCloud, CloudError> {
+        let observer = self.view.of(Some(region)).map_err(|why| denied(region, why))?;
+        Ok(self.through(observer))
+    }
+
+    /// Whoever is asked where no region is named.
+    fn anywhere(&self) -> Result<&Arc<Observer>, CloudError> {
+        self.view.of(None).map_err(|_| CloudError::Denied {
+            code: "NoAccount".to_owned(),
+            message: "no region is named, so that nobody knows as whom to ask".to_owned(),
+        })
     }
 
     /// An account that is not reached, or asks for fewer calls, is a gap, as long as another one is seen; one that refuses is an error,
-    /// since what is there must not be taken for gone.
+    /// since what is there must not be taken for gone. Where nobody looks there is a gap that time does not close, as long as anything
+    /// is seen elsewhere.
     async fn look(&self, wanted: &Selection) -> Result<Inventory, CloudError> {
-        let parts = self.view.split(wanted.regions.iter());
-        if parts.len() < 2 {
-            let observer = parts.first().map_or(&self.view.usual, |(observer, _)| observer);
+        let Split { seen: parts, barred } = self.view.split(wanted.regions.iter());
+        if parts.is_empty()
+            && let Some((region, why)) = barred.first_key_value()
+        {
+            return Err(denied(region, why));
+        }
+        if parts.len() < 2 && barred.is_empty() {
+            let observer = match parts.first() {
+                Some((observer, _)) => observer,
+                None => self.anywhere()?,
+            };
             return self.through(observer).observe(wanted).await;
         }
         let looks = parts.into_iter().map(|(observer, regions)| async move {
@@ -311,26 +406,46 @@ impl Eyes {
                 .gaps
                 .extend(regions.iter().flat_map(|region| Gap::of_region(region, &error.to_string(), false)));
         }
+        for (region, why) in barred {
+            whole.gaps.extend(Gap::of_region(&region, &denied(&region, why).to_string(), true));
+        }
         Ok(whole)
     }
 
     async fn measure(&self, asks: &[SeriesAsk]) -> Vec<Result<Series, CloudError>> {
-        let answers = self.view.split(asks.iter().map(|ask| &ask.address.region)).into_iter().map(
-            |(observer, regions)| async move {
-                let own = asks.iter().enumerate().filter(|(_, ask)| regions.contains(&ask.address.region));
-                let (places, own): (Vec<usize>, Vec<SeriesAsk>) =
-                    own.map(|(place, ask)| (place, ask.clone())).unzip();
-                places.into_iter().zip(self.through(observer).series(&own).await).collect::<Vec<_>>()
-            },
-        );
-        let found: BTreeMap<usize, _> = join_all(answers).await.into_iter().flatten().collect();
+        let Split { seen, barred } = self.view.split(asks.iter().map(|ask| &ask.address.region));
+        let answers = seen.into_iter().map(|(observer, regions)| async move {
+            let own = asks.iter().enumerate().filter(|(_, ask)| regions.contains(&ask.address.region));
+            let (places, own): (Vec<usize>, Vec<SeriesAsk>) =
+                own.map(|(place, ask)| (place, ask.clone())).unzip();
+            places.into_iter().zip(self.through(observer).series(&own).await).collect::<Vec<_>>()
+        });
+        let mut found: BTreeMap<usize, _> = join_all(answers).await.into_iter().flatten().collect();
+        for (place, ask) in asks.iter().enumerate() {
+            let region = &ask.address.region;
+            if let Some(why) = barred.get(region) {
+                found.insert(place, Err(denied(region, why)));
+            }
+        }
         found.into_values().collect()
     }
 }
 
+/// The answer of a region in which nobody works.
+fn denied(region: &RegionId, why: &str) -> CloudError {
+    let message = format!("nobody works in {region} for this blueprint: {why}");
+    CloudError::Denied { code: "NoAccount".to_owned(), message }
+}
+
 impl Cloud for Eyes {
     fn home<'a>(&'a self, near: Option<&'a RegionId>) -> BoxFuture<'a, Result<Home, CloudError>> {
-        async move { near.map_or_else(|| self.through(&self.view.usual), |near| self.at(near)).home(near).await }.boxed()
+        async move {
+            match near {
+                Some(near) => self.at(near)?.home(Some(near)).await,
+                None => self.through(self.anywhere()?).home(None).await,
+            }
+        }
+        .boxed()
     }
 
     fn observe<'a>(&'a self, wanted: &'a Selection) -> BoxFuture<'a, Result<Inventory, CloudError>> {
@@ -344,7 +459,7 @@ impl Cloud for Eyes {
         async move {
             let mut digest = SightDigest::default();
             for address in objects {
-                digest.merge(self.at(&address.region).glance(&BTreeSet::from([address.clone()])).await?);
+                digest.merge(self.at(&address.region)?.glance(&BTreeSet::from([address.clone()])).await?);
             }
             Ok(digest)
         }
@@ -357,7 +472,7 @@ impl Cloud for Eyes {
         token: &'a Token,
         permit: &'a Permit,
     ) -> BoxFuture<'a, Result<Receipt, CloudError>> {
-        async move { self.at(&op.address().region).call(op, token, permit).await }.boxed()
+        async move { self.at(&op.address().region)?.call(op, token, permit).await }.boxed()
     }
 
     fn next_event_at(&self) -> Option<Moment> {
@@ -370,7 +485,11 @@ impl Cloud for Eyes {
     ) -> BoxFuture<'a, Result<Vec<AccountQuota>, CloudError>> {
         async move {
             let mut told = Vec::new();
-            for (observer, own) in self.view.split(regions.iter()) {
+            let Split { seen, barred } = self.view.split(regions.iter());
+            if let Some((region, why)) = barred.first_key_value() {
+                return Err(denied(region, why));
+            }
+            for (observer, own) in seen {
                 told.extend(self.through(observer).quotas(&own).await?);
             }
             Ok(told)

@@ -3,7 +3,7 @@
 //! **Invariant:** a blueprint is judged by the regions of its own namespace, then by those of the operator's, then by the shipped
 //! ones. One that names a region that cannot be read is refused, and never judged by another region of that name.
 //! **Invariant:** a region is that of the account that it names, or of none: one whose account is not there, cannot be read or may not
-//! be named from the namespace is as one that cannot be read.
+//! be named from the namespace is as one that cannot be read. In such a one nobody works, also where a blueprint has left it.
 //! **Invariant:** a text with an error puts nothing into force; what was in force before it goes on being known, so that what is open
 //! can be closed, and nothing more is begun with it.
 
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::accounts::{self, Account};
 use super::resources::Resources;
-use crate::agent::files::{Examine, InForce};
+use crate::agent::files::{Barred, Examine, InForce};
 use rgctl_kube::item::{Item, Place, Watched};
 use rgctl_kube::kinds::condition::reasons;
 use rgctl_kube::kinds::{BlueprintSpec, Object, RegionSpec, document::Body};
@@ -53,14 +53,19 @@ struct Common<S> {
     digest: String,
     /// Regions that cannot be used, and why.
     bad: BTreeMap<RegionId, Wrong>,
-    /// Regions that name an account.
-    named: BTreeSet<RegionId>,
+    /// The same for whoever looks and calls, with those that name no account where that is not enough.
+    barred: Arc<Barred>,
 }
 
 impl<S> Clone for Common<S> {
     fn clone(&self) -> Self {
-        let Self { shared, digest, bad, named } = self;
-        Self { shared: Arc::clone(shared), digest: digest.clone(), bad: bad.clone(), named: named.clone() }
+        let Self { shared, digest, bad, barred } = self;
+        Self {
+            shared: Arc::clone(shared),
+            digest: digest.clone(),
+            bad: bad.clone(),
+            barred: Arc::clone(barred),
+        }
     }
 }
 
@@ -121,11 +126,25 @@ impl<E: Examine> Sources<E> {
 
     /// Reads the accounts, if any have changed.
     pub fn read_accounts(&mut self, resources: &Resources) {
-        if self.accounts.is_none() {
-            let all = resources.all(Watched::Account);
-            self.accounts =
-                Some(all.map(|item| (Arc::clone(&item.place.name), self.account(item))).collect());
+        if self.accounts.is_some() {
+            return;
         }
+        let mut all: Vec<&Arc<Item>> = resources.all(Watched::Account).collect();
+        all.sort_by_key(|item| (item.meta.creation_timestamp, item.uid().to_owned()));
+        let mut firsts: BTreeMap<String, Arc<str>> = BTreeMap::new();
+        let mut accounts = BTreeMap::new();
+        for item in all {
+            let name = &item.place.name;
+            let id = item.spec().get("id").and_then(|id| id.as_str()).map(str::to_owned);
+            let first = id.map(|id| firsts.entry(id).or_insert_with(|| Arc::clone(name)).clone());
+            let account = match first.filter(|first| first != name) {
+                // Its share of calls and who it is are those of an account: of two that say it otherwise neither would hold.
+                Some(first) => Err(format!("the account {first} has the same id, and was there first")),
+                None => self.account(item),
+            };
+            accounts.insert(Arc::clone(name), account);
+        }
+        self.accounts = Some(accounts);
     }
 
     fn account(&self, item: &Item) -> Result<Account, String> {
@@ -189,8 +208,8 @@ impl<E: Examine> Sources<E> {
             (Some(why), _) => Text::Bad(Wrong::spec(why)),
             (None, None) => Text::Bad(Wrong::spec("it is no blueprint of its name".to_owned())),
             (None, Some(place)) => {
-                let bad = place.regions.iter().find_map(|region| Some((region, self.bad(common, region)?)));
-                match bad {
+                let wrong = place.regions.iter().find_map(|region| Some((region, bad(common, region)?)));
+                match wrong {
                     Some((region, Wrong { reason, why })) => {
                         Text::Bad(Wrong { reason, why: format!("its region {region} cannot be used: {why}") })
                     }
@@ -200,22 +219,12 @@ impl<E: Examine> Sources<E> {
                         digest: digest.into(),
                         shared: Arc::clone(&common.shared),
                         place: Arc::new(place),
+                        barred: Arc::clone(&common.barred),
                     }),
                 }
             }
         };
         (name, text)
-    }
-
-    /// Why a region cannot be used, where it cannot.
-    fn bad(&self, common: &Common<E::Shared>, region: &RegionId) -> Option<Wrong> {
-        let lacks = self.accounts_only && !common.named.contains(region);
-        let unnamed = || {
-            Wrong::account(
-                "it names no account, and this operator works with accounts alone: write `account` in a Region of that name".to_owned(),
-            )
-        };
-        common.bad.get(region).cloned().or_else(|| lacks.then(unnamed))
     }
 
     /// The account that a region names, for a namespace; nothing where it names none.
@@ -238,9 +247,13 @@ impl<E: Examine> Sources<E> {
         let account = found
             .as_ref()
             .map_err(|why| Wrong::account(format!("its account {name} cannot be used: {why}")))?;
-        let labels = resources.item(Watched::Namespace, &Place::new("", namespace));
-        let labels = labels.map(|namespace| namespace.meta.labels.clone()).unwrap_or_default();
-        account.admits(name, namespace, &labels).map_err(Wrong::account)?;
+        let Some(seen) = resources.item(Watched::Namespace, &Place::new("", namespace)) else {
+            // Without its labels a selector of what a namespace must not have would mean it.
+            return Err(Wrong::account(format!(
+                "the account {name} may not be named from {namespace}: this namespace was not seen yet"
+            )));
+        };
+        account.admits(name, namespace, &seen.meta.labels).map_err(Wrong::account)?;
         Ok(Some(account))
     }
 
@@ -290,9 +303,21 @@ impl<E: Examine> Sources<E> {
             Arc::clone(&self.shipped)
         };
         let shared = self.examiner.share(&texts).map_or_else(refuse, Arc::new);
-        Common { shared, digest: sha256_hex(all.as_bytes()), bad, named }
+        let but = self.accounts_only.then(|| (named, UNNAMED.to_owned()));
+        let regions = bad.iter().map(|(region, wrong)| (region.clone(), wrong.why.clone())).collect();
+        let barred = Arc::new(Barred { regions, but });
+        Common { shared, digest: sha256_hex(all.as_bytes()), bad, barred }
     }
 }
+
+/// Why a region cannot be used, where it cannot.
+fn bad<S>(common: &Common<S>, region: &RegionId) -> Option<Wrong> {
+    let barred = || common.barred.why(region).map(|why| Wrong::account(why.to_owned()));
+    common.bad.get(region).cloned().or_else(barred)
+}
+
+/// Why a region that names no account is not worked in, where accounts alone are.
+const UNNAMED: &str = "it names no account, and this operator works with accounts alone: write `account` in a Region of that name";
 
 fn text_of(source: &Source) -> (&Path, &str) {
     (Path::new(&source.name), source.text.as_str())

@@ -10,8 +10,11 @@ use crate::processes::wait_until;
 
 /// The shipped region, in an account of its own.
 fn region(account: &str) -> Value {
+    region_of(include_str!("../../../regions/us-east-1.yaml"), account)
+}
+
+fn region_of(text: &str, account: &str) -> Value {
     let mut found = Diagnostics::default();
-    let text = include_str!("../../../regions/us-east-1.yaml");
     let read = rgctl_blueprint::yaml::parse(&Source::new("shipped", text), &mut found);
     let mut region = read.first().map(Tree::to_json).unwrap();
     region["metadata"]["namespace"] = json!("rgctl-system");
@@ -89,4 +92,43 @@ fn a_blueprint_is_worked_on_in_accounts_that_its_namespace_may_name_and_nothing_
     plane.kubectl(&User::Admin, &["delete", "blueprint", "arena", "-n", &games, "--timeout=30s"]);
     assert!(get(&plane, &games, "blueprint", "arena").is_none());
     assert_eq!(operator.world(), after);
+}
+
+#[test]
+fn a_region_that_a_blueprint_has_left_is_worked_in_as_the_account_that_made_what_is_left_there_or_not_at_all()
+{
+    let Some(plane) = ControlPlane::alone("a region that was left", &Setup::default()) else { return };
+    define(&plane);
+    let games = plane.namespace("games");
+    let operator = Operator::start(&plane, "operator", &[]);
+    let west = region_of(include_str!("../../../regions/us-west-2.yaml"), "live").to_string();
+    apply(&plane, &account("live", &json!({ "id": "123456789012", "namespaceSelector": {} })).to_string());
+    apply(&plane, &west);
+    let mut arena = blueprint(&games, "arena", &json!({}));
+    arena["spec"]["regions"]["secondaries"] = json!(["us-west-2"]);
+    arena["spec"]["stores"] = json!([{
+        "name": "players", "engine": "aurora-postgresql", "purpose": "accounts",
+        "demand": { "requestShare": "100%", "dataSize": "40GiB" }, "class": "db.r6g.large",
+        "backup": { "retention": "7d" }, "deletionProtection": false,
+    }]);
+    apply(&plane, &arena.to_string());
+    wait_ready(&plane, &games, "arena");
+    arena["spec"]["regions"].as_object_mut().unwrap().remove("secondaries");
+    apply(&plane, &arena.to_string());
+    wait_for(&plane, &games, "arena", "PlanPending", "True", "NeedsApproval");
+    assert_eq!(condition(&plane, &games, "arena", "Observed").0, "True");
+    // Nobody says any more whose it is: the shipped description names no account, and is no reason to work there as somebody else.
+    let code = "us-west-2";
+    plane.kubectl(&User::Admin, &["delete", "region.rgctl.dev", code, "-n", "rgctl-system"]);
+    wait_until("that nobody works there is told", || {
+        let (is, _, why) = condition(&plane, &games, "arena", "Observed");
+        is == "False" && why.contains("nobody works in us-west-2") && why.contains("123456789012")
+    });
+    assert_ne!(condition(&plane, &games, "arena", "Ready").0, "True", "it is not taken for gone");
+    // Nor is it paused in one account and removed by another one.
+    apply(&plane, &west);
+    wait_for(&plane, &games, "arena", "PlanPending", "True", "NeedsApproval");
+    let paused = json!({ "id": "123456789012", "namespaceSelector": {}, "paused": true });
+    apply(&plane, &account("live", &paused).to_string());
+    wait_for(&plane, &games, "arena", "Ready", "Unknown", "Paused");
 }

@@ -1,0 +1,40 @@
+//! In which account a blueprint was worked on in each region, as its record remembers it.
+//!
+//! Goes in: a record. Comes out: accounts by region, for regions that its text does not name any more: whoever their documents name
+//! by now need not be who made what is left there.
+
+use std::collections::BTreeMap;
+
+use rgctl_model::checkpoint::BlobKey;
+use rgctl_model::ports::{Store, StoreError};
+use rgctl_model::scope::Scope;
+use rgctl_schema::names::RegionId;
+
+/// Numbers of accounts, or [`ENVIRONMENT`], by region.
+pub type WorkedIn = BTreeMap<RegionId, String>;
+
+/// The account of whoever the environment says.
+pub const ENVIRONMENT: &str = "the environment";
+
+/// Name of the memory in the record.
+const MEMORY: &str = "accounts";
+
+fn key() -> Result<BlobKey, StoreError> {
+    BlobKey::new(MEMORY)
+        .ok_or_else(|| StoreError::Unavailable { what: format!("{MEMORY} is no name of a memory") })
+}
+
+/// What is remembered; a record that was begun before anything was remembered has nothing.
+pub async fn recall(store: &dyn Store, scope: &Scope) -> Result<WorkedIn, StoreError> {
+    let Some(bytes) = store.blob(scope, &key()?).await? else { return Ok(WorkedIn::default()) };
+    serde_json::from_slice(&bytes).map_err(|error| StoreError::Unavailable {
+        what: format!("in which accounts {scope} was worked on cannot be read: {error}"),
+    })
+}
+
+/// Remembers it.
+pub async fn remember(store: &dyn Store, scope: &Scope, worked_in: &WorkedIn) -> Result<(), StoreError> {
+    let bytes = serde_json::to_vec(worked_in)
+        .map_err(|error| StoreError::Unavailable { what: format!("accounts of {scope}: {error}") })?;
+    store.put_blob(scope, &key()?, &bytes).await
+}
