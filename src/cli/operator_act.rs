@@ -14,13 +14,14 @@ use super::operator_plans::Agreement;
 use super::run;
 use crate::agent::queue::Next;
 use crate::agent::work::{Asked, Condition, Done, Key};
+use crate::operator::conditions::WANTED_OTHERWISE;
 use crate::operator::plans::Held;
 use crate::operator::version::{self, MEMORY, TakenUp};
 use crate::report::outputs::{self, OutputsReport};
 use rgctl_engine::execution::drive::{DriveError, Environment, Reading};
 use rgctl_kube::item::{Item, Place};
 use rgctl_kube::kinds::BlueprintStatus;
-use rgctl_kube::kinds::condition::reasons;
+use rgctl_kube::kinds::condition::{find, reasons, types};
 use rgctl_kube::kinds::plan::Cause;
 use rgctl_model::checkpoint::BlobKey;
 use rgctl_model::journal::{Event, Outcome, Purpose};
@@ -60,6 +61,12 @@ impl OperatorTurns {
         };
         let done = done::with_resync(turned.done, key, environment.clock.now(), &ready.decisions);
         turned.report.drift = Some(done.differing);
+        if done.condition == Condition::Ready {
+            locked(&self.overridden).remove(key);
+        }
+        if turned.report.cause.is_none() {
+            turned.report.cause = Some(self.cause(item, purpose == Purpose::Destroy, false));
+        }
         turned.report.cost = Some(self.costs.note(key, &ready.loaded.desired, &ready.loaded.figures));
         (turned.report.account, turned.report.regions, turned.done) = (Some(account), regions, done);
         Ok(turned)
@@ -126,6 +133,7 @@ impl OperatorTurns {
         if verdict != version::Verdict::Known {
             self.take_up(key, &ready.scope, &taken).await?;
         }
+        self.turns.remember(ready).await?;
         let consents = agreement.as_ref().map(|one| one.consents.clone()).unwrap_or_default();
         let is_exact = agreement.is_some() || is_destroy;
         let mandate = Mandate {
@@ -152,11 +160,12 @@ impl OperatorTurns {
         if agreement.is_none() && !held.is_empty() && !done.is_open {
             self.agreements.over(item).await;
             let waiting = Waiting { plan: reconciled.turn.plan, held, outputs };
-            return self.published(item, &waiting, cause(item, is_destroy, false), done).await;
+            return self.published(item, &waiting, self.cause(item, is_destroy, false), done).await;
         }
         let recorded = match (&agreement, &run) {
             (None, Some(run)) if is_under_way(&done, &reconciled.events) => {
-                self.agreements.record(item, &reconciled.turn.plan, run, cause(item, false, false)).await
+                let cause = self.cause(item, false, false);
+                self.agreements.record(item, &reconciled.turn.plan, run, cause).await
             }
             _ => None,
         };
@@ -186,6 +195,24 @@ impl OperatorTurns {
         turned
     }
 
+    /// Why there is something to do.
+    fn cause(&self, item: &Item, is_destroy: bool, is_whole: bool) -> Cause {
+        let before: BlueprintStatus = serde_json::from_str(&item.status).unwrap_or_default();
+        let is_known = before.observed_generation == Some(item.generation());
+        let was_otherwise =
+            find(&before.conditions, types::SYNCED).is_some_and(|synced| synced.reason == WANTED_OTHERWISE);
+        match (is_destroy, is_whole) {
+            (true, _) => Cause::Deletion,
+            (false, true) => Cause::NewVersion,
+            (false, false) if !is_known => Cause::Changed,
+            // It was so when it was judged last, and is not there yet; or it is so from now on.
+            (false, false) if was_otherwise || locked(&self.overridden).contains(&item.place.name) => {
+                Cause::Override
+            }
+            (false, false) => Cause::Drift,
+        }
+    }
+
     /// Whether what is wanted was wanted by somebody.
     async fn taken_up(
         &self,
@@ -200,6 +227,11 @@ impl OperatorTurns {
         let Some(name) = BlobKey::new(MEMORY) else { return Ok(version::Verdict::Hold) };
         let kept = store.blob(&ready.scope, &name).await?;
         let before: Option<TakenUp> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        // By a decision, or a date: nobody has changed the text, and the world is as it was.
+        let is_otherwise = |before: &TakenUp| before.text == now.text && before.desired != now.desired;
+        if before.as_ref().is_some_and(is_otherwise) {
+            locked(&self.overridden).insert(Arc::clone(key));
+        }
         let recorded = match before {
             Some(_) => None,
             None => rgctl_engine::execution::reconcile::read(&**store, &ready.scope).await?.desired,
@@ -243,7 +275,7 @@ impl OperatorTurns {
                 ..done::nothing()
             }
         };
-        Ok(self.published(item, waiting, cause(item, is_destroy, true), done).await)
+        Ok(self.published(item, waiting, self.cause(item, is_destroy, true), done).await)
     }
 
     /// Publishes what waits, and says so.
@@ -275,6 +307,7 @@ impl OperatorTurns {
         let done = Done { condition: Condition::Pending, why: why.clone(), ..done };
         let mut turned = told(item, done, Some(reason), &why);
         turned.report.plan = Some(plan);
+        turned.report.cause = Some(cause);
         turned.report.outputs.clone_from(&waiting.outputs);
         turned.report.pending = Some((reason, why.clone()));
         turned.report.deletion = (cause == Cause::Deletion).then_some((reason, why));
@@ -318,14 +351,3 @@ fn after(item: &Item, agreement: &Agreement, first: &Place, now: Moment) -> Turn
 
 /// Who has its turn after another one asks again after so long.
 const ASKS_AGAIN: Span = Span::from_secs(30);
-
-/// Why there is something to do.
-fn cause(item: &Item, is_destroy: bool, is_whole: bool) -> Cause {
-    let before: BlueprintStatus = serde_json::from_str(&item.status).unwrap_or_default();
-    match (is_destroy, is_whole) {
-        (true, _) => Cause::Deletion,
-        (false, true) => Cause::NewVersion,
-        (false, false) if before.observed_generation == Some(item.generation()) => Cause::Drift,
-        (false, false) => Cause::Changed,
-    }
-}

@@ -36,6 +36,7 @@ use rgctl_machine::SystemClock;
 use rgctl_model::journal::Purpose;
 use rgctl_model::ports::{Clock, StoreError};
 use rgctl_model::scope::Scope;
+use rgctl_schema::names::AccountName;
 
 /// What could not be told is told again after so long, in real time.
 const TELLS_AGAIN: Duration = Duration::from_secs(10);
@@ -57,6 +58,8 @@ pub struct OperatorTurns {
     pub(super) open: Mutex<BTreeSet<Key>>,
     /// What was taken up last of each, as the record has it.
     pub(super) taken: Mutex<BTreeMap<Key, TakenUp>>,
+    /// Of whose unchanged text something else is wanted than was taken up before, until that is there.
+    pub(super) overridden: Mutex<BTreeSet<Key>>,
     /// Records of blueprints that are gone, in which overrides may stand.
     left: Mutex<BTreeMap<Key, Scope>>,
 }
@@ -89,7 +92,7 @@ impl OperatorTurns {
         let (voice, publisher) = (Arc::new(voice), Publisher::new(desk.clone()));
         let agreements = Agreements::new(Arc::clone(&cluster), desk.clone(), Arc::clone(&voice), version);
         let accounts = AccountDesk::new(Arc::clone(&cluster), Arc::clone(&voice), accounts);
-        let (open, taken, left) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (open, taken, left, overridden) = Default::default();
         let turns = turns.telling_outputs();
         Self {
             turns,
@@ -104,6 +107,7 @@ impl OperatorTurns {
             observes_only,
             open,
             taken,
+            overridden,
             left,
         }
     }
@@ -115,7 +119,11 @@ impl OperatorTurns {
         };
         self.voice.tell_others(key, &item).await;
         let turned = match deletion::judge(&item, self.cluster.brake(&item)) {
-            Verdict::Release { why } => return self.release(key, &item, why, asked).await,
+            Verdict::Release { brake } => {
+                let kept = ("LetGo", "its text keeps what it made: all of it stays");
+                let what = brake.map_or(kept, |brake| ("Braked", brake.why()));
+                return self.release(key, &item, what, asked).await;
+            }
             Verdict::Destroy => self.judge(key, &item, asked, Purpose::Destroy).await,
             Verdict::Stays { finalizer: Some(keeps) } => {
                 match self.desk.keep(Watched::Blueprint, &item, marks::FINALIZER, keeps).await {
@@ -126,14 +134,13 @@ impl OperatorTurns {
             Verdict::Stays { finalizer: None } => self.judge(key, &item, asked, Purpose::Apply).await,
         };
         if turned.is_destroyed {
-            return self
-                .release(key, &item, "everything of it is gone, with its final snapshots", asked)
-                .await;
+            let what = ("Destroyed", "everything of it is gone, each store with a last snapshot");
+            return self.release(key, &item, what, asked).await;
         }
         let Turned { done, mut report, .. } = turned;
-        self.publisher.publish(key, &item, &mut report).await;
+        let is_published = self.publisher.publish(key, &item, &mut report).await;
         self.voice.tell(key, &item, report).await;
-        done
+        if is_published { done } else { done::soon(done, self.turns.adapters().clock.now()) }
     }
 
     fn item(&self, key: &Key) -> Option<Arc<Item>> {
@@ -160,11 +167,8 @@ impl OperatorTurns {
             }
             return told(item, Done { condition: Condition::Blocked, ..done }, Some(reason), &why);
         }
-        let accounts = self.turns.accounts_of(key);
-        if let Some(account) = accounts.iter().find(|name| self.cluster.terms(name.as_str()).is_paused) {
-            let done = self.close(key, asked).await.unwrap_or_else(done::paused);
-            let why = format!("its account {account} is paused");
-            return told(item, Done { condition: Condition::Paused, ..done }, Some(reasons::PAUSED), &why);
+        if let Some(paused) = self.paused(&self.turns.accounts_of(key)) {
+            return self.rests(key, item, asked, &paused).await;
         }
         let before: BlueprintStatus = serde_json::from_str(&item.status).unwrap_or_default();
         let token = item.meta.reconcile_at();
@@ -176,6 +180,18 @@ impl OperatorTurns {
             let why = done.why.clone();
             told(item, done, None, &why)
         })
+    }
+
+    /// The first of these accounts in which nothing may be begun.
+    fn paused(&self, accounts: &[AccountName]) -> Option<AccountName> {
+        accounts.iter().find(|name| self.cluster.terms(name.as_str()).is_paused).cloned()
+    }
+
+    /// Nothing is begun while an account of it is paused.
+    async fn rests(&self, key: &Key, item: &Item, asked: Asked, account: &AccountName) -> Turned {
+        let done = self.close(key, asked).await.unwrap_or_else(done::paused);
+        let why = format!("its account {account} is paused");
+        told(item, Done { condition: Condition::Paused, ..done }, Some(reasons::PAUSED), &why)
     }
 
     /// A turn with the overrides that there are now.
@@ -193,11 +209,20 @@ impl OperatorTurns {
                 return Ok(told(item, done, None, &why));
             }
         };
+        if let Some(paused) = self.paused(&ready.accounts()) {
+            // Also of a region that it has left: others may make turns of it again.
+            drop(ready);
+            return Ok(self.rests(key, item, asked, &paused).await);
+        }
         let overrides: Vec<Arc<Item>> =
             self.cluster.resources().about(Watched::Override, &item.place).cloned().collect();
         let now = self.turns.adapters().clock.now();
-        let (decisions, heard) = overrides::decide(&overrides, &item.place.namespace, &ready.decisions, now);
-        if !decisions.is_empty() && purpose == Purpose::Apply && !self.observes_only {
+        let (decisions, mut heard) = overrides::decide(&overrides, &ready.decisions, now);
+        let observes = self.observes_only || item.meta.observe_only().is_some();
+        if purpose == Purpose::Destroy || observes {
+            let why = if observes { "it is only observed" } else { "its blueprint is being deleted" };
+            heard = overrides::undecided(heard, &decisions, why);
+        } else if !decisions.is_empty() {
             let (scope, standing) = (ready.scope.clone(), ready.decisions.clone());
             // Others may make turns of it again: it is made ready anew with what was decided.
             drop(ready);
@@ -218,15 +243,17 @@ impl OperatorTurns {
         let is_there = turned.done.condition == Condition::Ready;
         for one in heard {
             let status = overrides::status(&one, &decided, is_there, SystemClock.now());
-            if let Err(error) = self.voice.status(Watched::Override, &one.item, &status).await {
-                tracing::warn!(target: "rgctl::operator", item = %one.item.place, %error, "its status could not be told");
-            }
+            self.voice.status_or_later(Watched::Override, &one.item, &status).await;
         }
         Ok(turned)
     }
 
-    /// Withdraws what overrides have decided about blueprints that are gone. What the store does not take is withdrawn later.
+    /// Withdraws what overrides have decided about blueprints that are gone. What the store does not take is withdrawn later; who only
+    /// observes writes nothing.
     async fn withdraw(&self) {
+        if self.observes_only {
+            return;
+        }
         let left = locked(&self.left).clone();
         for (key, scope) in left {
             let done = if self.item(&key).is_some() { Ok(()) } else { self.withdraw_in(&scope).await };
@@ -264,16 +291,21 @@ impl OperatorTurns {
         Some(done)
     }
 
-    /// Lets a resource go. Nothing in the cloud is touched, and nothing is asked of it.
-    async fn release(&self, key: &Key, item: &Item, why: &str, asked: Asked) -> Done {
+    /// Lets a resource go, and tells what that means. Nothing in the cloud is touched, and nothing is asked of it.
+    async fn release(
+        &self,
+        key: &Key,
+        item: &Item,
+        (reason, why): (&'static str, &str),
+        asked: Asked,
+    ) -> Done {
         let closed = self.close(key, asked).await;
         if let Some(closed) = closed.filter(|closed| closed.is_open) {
             return closed;
         }
         match self.desk.keep(Watched::Blueprint, item, marks::FINALIZER, false).await {
             Ok(()) | Err(DeskError::Gone) => {
-                tracing::warn!(target: "rgctl::operator", blueprint = %item.place, why, "let go");
-                let reason = if self.cluster.brake(item).is_some() { "Braked" } else { "LetGo" };
+                tracing::warn!(target: "rgctl::operator", blueprint = %item.place, reason, why, "let go");
                 let happening =
                     Happening { reason, action: "Release", note: why.to_owned(), is_warning: true };
                 self.events.offer(Watched::Blueprint, item, vec![happening]);
@@ -371,7 +403,9 @@ impl Organ for OperatorTurns {
         self.voice.forget(key);
         self.costs.forget(key);
         self.publisher.forget(key);
+        self.agreements.forget(key);
         locked(&self.taken).remove(key);
+        locked(&self.overridden).remove(key);
         if let Some(scope) = self.turns.scope_of(key) {
             locked(&self.left).insert(Arc::clone(key), scope);
         }

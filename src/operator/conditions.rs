@@ -6,12 +6,16 @@
 
 use rgctl_kube::kinds::condition::{Condition, Holds, find, reasons, set, types};
 use rgctl_kube::kinds::document::{BlueprintStatus, Cost, StoreStatus};
+use rgctl_kube::kinds::plan::Cause;
 use rgctl_schema::time::Moment;
 use serde_json::{Map, Value};
 
 use crate::agent::work::Condition as State;
 use crate::operator::outputs;
 use crate::report::outputs::OutputsReport;
+
+/// The reason of `Synced` where the world is as it was, and something else is wanted of an unchanged text.
+pub const WANTED_OTHERWISE: &str = "WantedOtherwise";
 
 /// A reason in a word, and in words.
 pub type Why = (&'static str, String);
@@ -29,6 +33,8 @@ pub struct Report {
     pub message: String,
     /// Objects that differ; nothing where the world was not seen.
     pub drift: Option<usize>,
+    /// Why they do, where that is known.
+    pub cause: Option<Cause>,
     /// The plan that waits, and why.
     pub pending: Option<Why>,
     /// The deletion that waits, and why.
@@ -164,11 +170,16 @@ fn told(report: &Report) -> [(&'static str, Holds, Why); 7] {
     };
     let (pending, pending_why) = yes_or(&report.pending, "NothingWaits");
     let (held, held_why) = yes_or(&report.deletion, "NotDeleted");
+    let differs = match report.cause {
+        // Somebody wants something else, or will be asked whether they do: the world is as it was.
+        Some(Cause::Override | Cause::NewVersion | Cause::Deletion) => WANTED_OTHERWISE,
+        Some(Cause::Changed | Cause::Drift) | None => "Differs",
+    };
     let synced = match (report.state, report.drift) {
         // What is under way is told as it began: it is as wanted when it is over.
-        (State::Progressing, Some(_)) => (Holds::False, ("Differs", String::new())),
+        (State::Progressing, Some(_)) => (Holds::False, (differs, String::new())),
         (State::Ready, _) | (_, Some(0)) => (Holds::True, ("AsWanted", String::new())),
-        (_, Some(_)) => (Holds::False, ("Differs", String::new())),
+        (_, Some(_)) => (Holds::False, (differs, String::new())),
         (_, None) => (Holds::Unknown, ("NotJudged", String::new())),
     };
     let observed = match &report.unseen {

@@ -68,8 +68,8 @@ pub enum Verdict {
     },
     /// It goes now, and everything in the cloud stays.
     Release {
-        /// Why, for people.
-        why: &'static str,
+        /// What keeps it from going there, although its text wants that; nothing where its text keeps it.
+        brake: Option<Brake>,
     },
     /// Its stores go, each with a final snapshot, once a person has agreed to the plan of it.
     Destroy,
@@ -84,13 +84,13 @@ pub fn judge(item: &Item, brake: Option<Brake>) -> Verdict {
         return Verdict::Stays { finalizer: (wants != has).then_some(wants) };
     }
     if wish == Wish::Retain {
-        return Verdict::Release { why: "its text keeps what it made" };
+        return Verdict::Release { brake: None };
     }
     match brake {
         // Nothing can be agreed to in a namespace that goes.
-        Some(brake @ (Brake::Namespace | Brake::Definition)) => Verdict::Release { why: brake.why() },
+        Some(brake @ (Brake::Namespace | Brake::Definition)) => Verdict::Release { brake: Some(brake) },
         Some(brake @ Brake::Many) if item.meta.mark(marks::RELEASE_DELETION) != Some(item.uid()) => {
-            Verdict::Release { why: brake.why() }
+            Verdict::Release { brake: Some(brake) }
         }
         Some(Brake::Many) | None => Verdict::Destroy,
     }
@@ -169,7 +169,10 @@ mod tests {
         let mut item = item(&snapshot(), true, true);
         item.meta.annotations.insert(marks::RELEASE_DELETION.into(), "u-1".into());
         for brake in [Brake::Namespace, Brake::Definition] {
-            assert_eq!(judge(&item, Some(brake)), Verdict::Release { why: brake.why() });
+            assert_eq!(judge(&item, Some(brake)), Verdict::Release { brake: Some(brake) });
+            // What goes because its text says so is not told as braked.
+            let kept = self::item(&json!({}), true, true);
+            assert_eq!(judge(&kept, Some(brake)), Verdict::Release { brake: None });
         }
     }
 

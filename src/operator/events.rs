@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conditions::WANTED_OTHERWISE;
 use rgctl_kube::happening::Happening;
 use rgctl_kube::item::Watched;
 use rgctl_kube::kinds::condition::{Condition, Holds, find, reasons, types};
@@ -76,7 +77,8 @@ fn of_blueprint(before: &BlueprintStatus, after: &BlueprintStatus, is_going: boo
     }
     let drifted = find(was, types::READY).is_some_and(|ready| ready.status == Holds::True)
         && before.observed_generation == after.observed_generation
-        && after.drift.is_some_and(|count| count > 0);
+        && after.drift.is_some_and(|count| count > 0)
+        && find(is, types::SYNCED).is_none_or(|synced| synced.reason != WANTED_OTHERWISE);
     if drifted && turned(was, is, types::READY).is_none() && !is_ready(is) {
         let count = after.drift.unwrap_or_default();
         let noun = if count == 1 { "object differs" } else { "objects differ" };
@@ -185,6 +187,7 @@ impl<K: Ord + Clone> Pacing<K> {
 
 #[cfg(test)]
 mod tests {
+    use rgctl_kube::kinds::plan::Cause;
     use rgctl_schema::time::Moment;
 
     use super::*;
@@ -214,6 +217,11 @@ mod tests {
         // Of an unchanged text.
         let (drifted, events) = told(&Report { drift: Some(2), ..report(State::Progressing) }, &settled);
         assert_eq!(events, ["DriftFound"]);
+        // Nobody changed the text, and a number that somebody decided, or a new version, wants something else.
+        for cause in [Cause::Override, Cause::NewVersion] {
+            let wanted = Report { drift: Some(2), cause: Some(cause), ..report(State::Progressing) };
+            assert!(told(&wanted, &settled).1.is_empty(), "{cause:?}");
+        }
         let (again, events) = told(&report(State::Ready), &drifted);
         assert_eq!(events, ["Settled"]);
         let wanted = Report { generation: 2, drift: Some(2), ..report(State::Progressing) };

@@ -28,6 +28,8 @@ pub struct Told {
     pub reason: &'static str,
     /// Why.
     pub message: String,
+    /// Whether this version of it was judged: what nobody decides about is judged when somebody may.
+    pub is_judged: bool,
 }
 
 /// Who decided, as the record has it.
@@ -37,6 +39,9 @@ pub fn by(item: &Item) -> String {
 
 /// How everything begins that an override of any namespace decided.
 const BY: &str = "override ";
+
+/// The reason of an override about which nothing is decided for now.
+const UNDECIDED: &str = "Undecided";
 
 /// The reason of an override whose blueprint is not in its namespace.
 const NO_BLUEPRINT: &str = "NoBlueprint";
@@ -54,6 +59,7 @@ pub fn lost(item: &Arc<Item>) -> Told {
             "there is no blueprint {of} in {}: it says nothing of anything",
             item.place.namespace
         ),
+        is_judged: true,
     }
 }
 
@@ -70,18 +76,13 @@ pub fn withdrawn(standing: &Decisions) -> Vec<Decision> {
 }
 
 /// Decisions to be written so that what stands is what the overrides of a blueprint say, and what each of them is told.
-pub fn decide(
-    overrides: &[Arc<Item>],
-    namespace: &str,
-    standing: &Decisions,
-    now: Moment,
-) -> (Vec<Decision>, Vec<Told>) {
+pub fn decide(overrides: &[Arc<Item>], standing: &Decisions, now: Moment) -> (Vec<Decision>, Vec<Told>) {
     let mut sorted: Vec<&Arc<Item>> = overrides.iter().filter(|item| !item.meta.is_going()).collect();
     sorted.sort_by(|a, b| (a.meta.creation_timestamp, a.uid()).cmp(&(b.meta.creation_timestamp, b.uid())));
     let (mut decisions, mut told) = (Vec::new(), Vec::new());
     let mut firsts: BTreeMap<OverlayKey, String> = BTreeMap::new();
-    let ours = format!("{BY}{namespace}/");
-    let was_ours = |stands: &Overlay| stands.by.starts_with(&ours);
+    // Also of another namespace, which had a blueprint of this name before: its overrides say nothing of this one.
+    let was_ours = |stands: &Overlay| stands.by.starts_with(BY);
     for item in sorted {
         let say = |key: Option<&OverlayKey>, holds, reason, message: String| Told {
             item: Arc::clone(item),
@@ -89,6 +90,7 @@ pub fn decide(
             holds,
             reason,
             message,
+            is_judged: true,
         };
         let spec = serde_json::from_str::<OverrideSpec>(&item.spec).map_err(|error| error.to_string());
         let overlay = spec.and_then(|spec| spec.overlay(by(item), now));
@@ -136,6 +138,22 @@ pub fn decide(
     (decisions, told)
 }
 
+/// What is told where these decisions are not made, and why not: who waits for one of them holds nothing by it yet.
+pub fn undecided(told: Vec<Told>, decisions: &[Decision], why: &str) -> Vec<Told> {
+    let waits = |told: &Told| {
+        let is_its = |decision: &Decision| matches!(decision, Decision::Set { overlay } if Some(&overlay.key) == told.key.as_ref());
+        told.holds && decisions.iter().any(is_its)
+    };
+    let tell = |told: Told| {
+        if !waits(&told) {
+            return told;
+        }
+        let message = format!("{why}: nothing is decided meanwhile");
+        Told { holds: false, reason: UNDECIDED, message, is_judged: false, ..told }
+    };
+    told.into_iter().map(tell).collect()
+}
+
 /// Whether a decision says what an override says; when it was made does not count.
 fn is_alike(stands: &Overlay, wanted: &Overlay) -> bool {
     Overlay { set: wanted.set, ..stands.clone() } == *wanted
@@ -167,8 +185,9 @@ pub fn status(told: &Told, decided: &[Resolved], is_there: bool, now: Moment) ->
         message,
     };
     set(&mut conditions, condition(types::READY, if is_held { Holds::True } else { Holds::False }, message));
+    let judged = if told.is_judged { Some(told.item.generation()) } else { before.observed_generation };
     OverrideStatus {
-        observed_generation: Some(told.item.generation()),
+        observed_generation: judged,
         current,
         selector: Some(selector(told.item.uid())),
         conditions,
@@ -219,39 +238,65 @@ mod tests {
 
     #[test]
     fn an_override_is_decided_once_changed_with_its_number_and_withdrawn_when_it_is_gone() {
-        let (set, told) = decide(&[item("up", 3, 1, &json!({}))], "games", &Decisions::default(), at(1));
+        let (set, told) = decide(&[item("up", 3, 1, &json!({}))], &Decisions::default(), at(1));
         assert!(matches!(set.as_slice(), [Decision::Set { overlay }] if overlay.target == Target::Count(3)));
         assert!(told[0].holds);
         let standing = stands(&set);
-        assert_eq!(decide(&[item("up", 3, 1, &json!({}))], "games", &standing, at(9)).0, []);
-        let (more, _) = decide(&[item("up", 5, 2, &json!({}))], "games", &standing, at(9));
+        assert_eq!(decide(&[item("up", 3, 1, &json!({}))], &standing, at(9)).0, []);
+        let (more, _) = decide(&[item("up", 5, 2, &json!({}))], &standing, at(9));
         assert!(matches!(more.as_slice(), [Decision::Set { overlay }] if overlay.target == Target::Count(5)));
-        let (gone, _) = decide(&[], "games", &standing, at(9));
+        let (gone, _) = decide(&[], &standing, at(9));
         assert!(matches!(gone.as_slice(), [Decision::Unset { by, .. }] if by == "override games/up"));
-        assert_eq!(
-            decide(&[], "others", &standing, at(9)).0,
-            [],
-            "what another namespace decided is its own"
-        );
+    }
+
+    #[test]
+    fn what_an_override_of_another_namespace_decided_is_withdrawn_by_whoever_has_the_name_now() {
+        let (mut set, _) = decide(&[item("up", 3, 1, &json!({}))], &Decisions::default(), at(1));
+        let [Decision::Set { overlay }] = set.as_mut_slice() else { panic!() };
+        overlay.by = "override elsewhere/up".to_owned();
+        let standing = stands(&set);
+        let (gone, _) = decide(&[], &standing, at(9));
+        assert!(matches!(gone.as_slice(), [Decision::Unset { by, .. }] if by == "override elsewhere/up"));
+        // And it keeps nobody from deciding anew who was judged before.
+        let judged = json!({ "observedGeneration": 1 });
+        let (ours, told) = decide(&[item("up", 5, 1, &judged)], &standing, at(9));
+        assert!(matches!(ours.as_slice(), [Decision::Set { overlay }] if overlay.by == "override games/up"));
+        assert!(told[0].holds);
     }
 
     #[test]
     fn what_somebody_else_decided_since_stands_until_the_override_is_written_anew() {
-        let (set, _) = decide(&[item("up", 3, 1, &json!({}))], "games", &Decisions::default(), at(1));
+        let (set, _) = decide(&[item("up", 3, 1, &json!({}))], &Decisions::default(), at(1));
         let Decision::Set { overlay } = &set[0] else { panic!() };
         let theirs = Overlay { by: "ann".to_owned(), target: Target::Count(4), ..overlay.clone() };
         let standing = stands(&[Decision::Set { overlay: theirs }]);
         let judged = json!({ "observedGeneration": 1 });
-        let (none, told) = decide(&[item("up", 3, 1, &judged)], "games", &standing, at(9));
+        let (none, told) = decide(&[item("up", 3, 1, &judged)], &standing, at(9));
         assert_eq!((none.len(), told[0].holds, told[0].reason), (0, false, "Overruled"));
-        assert_eq!(decide(&[item("up", 3, 2, &judged)], "games", &standing, at(9)).0.len(), 1);
-        assert_eq!(decide(&[], "games", &standing, at(9)).0, [], "what is another's is not withdrawn");
+        assert_eq!(decide(&[item("up", 3, 2, &judged)], &standing, at(9)).0.len(), 1);
+        assert_eq!(decide(&[], &standing, at(9)).0, [], "what is another's is not withdrawn");
+    }
+
+    #[test]
+    fn what_is_not_decided_for_now_is_told_so_and_judged_when_it_may_be() {
+        let up = item("up", 3, 1, &json!({}));
+        let (decisions, told) = decide(std::slice::from_ref(&up), &Decisions::default(), at(1));
+        let told = undecided(told, &decisions, "it is only observed");
+        let status = status(&told[0], &[], true, at(9));
+        let ready = &status.conditions[0];
+        assert_eq!((ready.status, ready.reason.as_str()), (Holds::False, "Undecided"));
+        assert!(ready.message.starts_with("it is only observed"), "{}", ready.message);
+        assert_eq!(status.observed_generation, None, "later it is new, whatever stands then");
+        // What stands already is told as ever.
+        let standing = stands(&decisions);
+        let (none, told) = decide(&[up], &standing, at(9));
+        assert!(none.is_empty() && undecided(told, &none, "it is only observed")[0].holds);
     }
 
     #[test]
     fn an_override_without_a_blueprint_holds_nothing_and_what_it_decided_is_withdrawn() {
         let up = item("up", 3, 1, &json!({ "observedGeneration": 1, "current": 3 }));
-        let (set, _) = decide(std::slice::from_ref(&up), "games", &Decisions::default(), at(1));
+        let (set, _) = decide(std::slice::from_ref(&up), &Decisions::default(), at(1));
         let Decision::Set { overlay } = &set[0] else { panic!() };
         let mut theirs = Overlay { by: "ann".to_owned(), ..overlay.clone() };
         theirs.key.region = rgctl_schema::names::RegionId::new("eu-west-1").unwrap();
@@ -269,13 +314,13 @@ mod tests {
     #[test]
     fn of_two_about_the_same_the_first_counts_and_the_other_hears_of_it() {
         let both = [item("later", 5, 1, &json!({})), item("up", 3, 1, &json!({}))];
-        let (set, told) = decide(&both, "games", &Decisions::default(), at(1));
+        let (set, told) = decide(&both, &Decisions::default(), at(1));
         assert!(matches!(set.as_slice(), [Decision::Set { overlay }] if overlay.by == "override games/up"));
         assert_eq!(told.iter().map(|one| one.reason).collect::<Vec<_>>(), ["InForce", "Twice"]);
         let standing = stands(&set);
-        assert_eq!(decide(&both, "games", &standing, at(1)).0, []);
+        assert_eq!(decide(&both, &standing, at(1)).0, []);
         // The second has its turn when the first is gone.
-        let (next, _) = decide(&both[..1], "games", &standing, at(1));
+        let (next, _) = decide(&both[..1], &standing, at(1));
         assert!(
             matches!(next.as_slice(), [Decision::Set { overlay }] if overlay.by == "override games/later"),
             "{next:?}"

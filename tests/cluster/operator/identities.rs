@@ -100,9 +100,10 @@ fn a_region_that_a_blueprint_has_left_is_worked_in_as_the_account_that_made_what
     let Some(plane) = ControlPlane::alone("a region that was left", &Setup::default()) else { return };
     define(&plane);
     let games = plane.namespace("games");
-    let operator = Operator::start(&plane, "operator", &[]);
+    let _operator = Operator::start(&plane, "operator", &[]);
     let west = region_of(include_str!("../../../regions/us-west-2.yaml"), "live").to_string();
     apply(&plane, &account("live", &json!({ "id": "123456789012", "namespaceSelector": {} })).to_string());
+    apply(&plane, &region("live").to_string());
     apply(&plane, &west);
     let mut arena = blueprint(&games, "arena", &json!({}));
     arena["spec"]["regions"]["secondaries"] = json!(["us-west-2"]);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::agreeing::{approve, pending};
 use super::{
-    Operator, apply, blueprint, condition, define, get, printed, wait_for, wait_for_rights, wait_ready,
+    Operator, apply, blueprint, condition, define, get, page, printed, wait_for, wait_for_rights, wait_ready,
 };
 use crate::plane::{ControlPlane, Setup, User};
 use crate::processes::{block_on, wait_until};
@@ -49,6 +49,37 @@ fn nothing_is_begun_with_older_definitions_and_newer_ones_are_worked_by() {
     wait_for(&plane, &namespace, "arena", "Stalled", "True", "OldDefinitions");
     plane.kubectl(&User::Admin, &["delete", "blueprint", "arena", "-n", &namespace, "--timeout=30s"]);
     assert!(!operator.world().is_empty());
+}
+
+#[test]
+fn a_definition_that_is_removed_is_told_of_each_blueprint_and_waited_for_also_after_a_restart() {
+    let Some(plane) = ControlPlane::alone("a definition that is removed", &Setup::default()) else { return };
+    define(&plane);
+    let namespace = plane.namespace("games");
+    let operator = Operator::start(&plane, "operator", &[]);
+    apply(&plane, &blueprint(&namespace, "arena", &json!({})).to_string());
+    wait_ready(&plane, &namespace, "arena");
+    let made = operator.world();
+    plane.kubectl(&User::Admin, &["delete", "crd", "plans.rgctl.dev", "--timeout=60s"]);
+    wait_for(&plane, &namespace, "arena", "Stalled", "True", "OldDefinitions");
+    let (_, _, why) = condition(&plane, &namespace, "arena", "Stalled");
+    assert!(why.contains("the definition plans.rgctl.dev is not there"), "{why}");
+    operator.stop();
+    // Also who begins without it hears of the others, and lives.
+    let operator = Operator::start(&plane, "operator", &[]);
+    apply(&plane, &blueprint(&namespace, "lobby", &json!({})).to_string());
+    wait_for(&plane, &namespace, "lobby", "Stalled", "True", "OldDefinitions");
+    let told = page(operator.port, "/readyz").unwrap();
+    assert!(told.starts_with("HTTP/1.1 503") && told.contains("plans.rgctl.dev is not there"), "{told}");
+    let told = page(operator.port, "/healthz").unwrap();
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    assert_eq!(operator.world(), made);
+    // It comes back, and the work goes on by itself.
+    apply(&plane, &printed("crds"));
+    for name in ["arena", "lobby"] {
+        wait_ready(&plane, &namespace, name);
+    }
+    assert_ne!(operator.world(), made);
 }
 
 /// Makes the record say that another version took the blueprint up last, and that it wanted something else of the same text.
@@ -144,6 +175,24 @@ fn an_override_whose_blueprint_is_gone_says_so_and_holds_nothing_any_more() {
     apply(&plane, &blueprint(&namespace, "arena", &json!({})).to_string());
     wait_until("it holds", || reason() == "InForce");
     wait_ready(&plane, &namespace, "arena");
+    // What nobody may decide now is told so, and decided later.
+    let observes = |why: &str| {
+        let mark = format!("rgctl.dev/observe-only={why}");
+        let line = ["annotate", "--overwrite", "blueprint", "arena", "-n", &namespace, &mark];
+        plane.kubectl(&User::Admin, &line);
+    };
+    observes("looking");
+    plane.kubectl(&User::Admin, &["scale", "override/up", "--replicas=3", "-n", &namespace]);
+    wait_until("nothing is decided", || reason() == "Undecided");
+    observes("false");
+    wait_until("it holds again", || reason() == "InForce");
+    wait_ready(&plane, &namespace, "arena");
+    wait_until("it is there", || {
+        get(&plane, &namespace, "override", "up").unwrap()["status"]["current"] == 3
+    });
+    let done = plane.kubectl(&User::Admin, &["get", "plans", "-n", &namespace, "-o", "json"]);
+    let plans: Value = serde_json::from_str(&done).unwrap();
+    assert_eq!(plans["items"][0]["spec"]["cause"], "Override", "{plans:#}");
     plane.kubectl(&User::Admin, &["delete", "blueprint", "arena", "-n", &namespace]);
     wait_until("it has none any more", || reason() == "NoBlueprint");
     let store = SqliteStore::open(&operator.folder().join(".rgctl")).unwrap();
