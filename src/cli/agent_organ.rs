@@ -311,25 +311,12 @@ impl Turns {
         if !self.observers.knows_accounts() {
             return Ok(());
         }
-        let store = &*self.adapters.store;
-        let was = match &ready.slot.worked_in {
-            Some(known) => known.clone(),
-            None => worked_in::recall(store, &ready.scope).await?,
-        };
-        let regions = &ready.loaded.desired.regions;
-        let mut now: WorkedIn = was
-            .iter()
-            .filter(|(region, _)| regions.contains(*region))
-            .map(|(a, b)| (a.clone(), b.clone()))
-            .collect();
-        for region in &ready.text.place.regions {
-            now.extend(ready.view.account_in(region).map(|account| (region.clone(), account.to_owned())));
-        }
-        if now != was {
-            worked_in::remember(store, &ready.scope, &now).await?;
-        }
-        ready.slot.worked_in = Some(now);
-        Ok(())
+        let named = ready.text.place.regions.iter();
+        let now =
+            named.filter_map(|region| Some((region.clone(), ready.view.account_in(region)?.to_owned())));
+        let now = now.collect();
+        let (store, regions) = (&*self.adapters.store, &ready.loaded.desired.regions);
+        worked_in::keep(store, &ready.scope, &mut ready.slot.worked_in, regions, now).await
     }
 
     /// A turn that acts as far as it may.

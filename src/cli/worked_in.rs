@@ -3,7 +3,7 @@
 //! Goes in: a record. Comes out: accounts by region, for regions that its text does not name any more: whoever their documents name
 //! by now need not be who made what is left there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl_model::checkpoint::BlobKey;
 use rgctl_model::ports::{Store, StoreError};
@@ -32,9 +32,26 @@ pub async fn recall(store: &dyn Store, scope: &Scope) -> Result<WorkedIn, StoreE
     })
 }
 
-/// Remembers it.
-pub async fn remember(store: &dyn Store, scope: &Scope, worked_in: &WorkedIn) -> Result<(), StoreError> {
-    let bytes = serde_json::to_vec(worked_in)
-        .map_err(|error| StoreError::Unavailable { what: format!("accounts of {scope}: {error}") })?;
-    store.put_blob(scope, &key()?, &bytes).await
+/// Remembers in which accounts a blueprint's regions are worked in now, beside what is known of the others among these.
+pub async fn keep(
+    store: &dyn Store,
+    scope: &Scope,
+    known: &mut Option<WorkedIn>,
+    regions: &BTreeSet<RegionId>,
+    now: WorkedIn,
+) -> Result<(), StoreError> {
+    let was = match known.take() {
+        Some(known) => known,
+        None => recall(store, scope).await?,
+    };
+    let mut all = was.clone();
+    all.retain(|region, _| regions.contains(region));
+    all.extend(now);
+    if all != was {
+        let bytes = serde_json::to_vec(&all)
+            .map_err(|error| StoreError::Unavailable { what: format!("accounts of {scope}: {error}") })?;
+        store.put_blob(scope, &key()?, &bytes).await?;
+    }
+    *known = Some(all);
+    Ok(())
 }

@@ -191,8 +191,8 @@ fn an_override_whose_blueprint_is_gone_says_so_and_holds_nothing_any_more() {
         get(&plane, &namespace, "override", "up").unwrap()["status"]["current"] == 3
     });
     let done = plane.kubectl(&User::Admin, &["get", "plans", "-n", &namespace, "-o", "json"]);
-    let plans: Value = serde_json::from_str(&done).unwrap();
-    assert_eq!(plans["items"][0]["spec"]["cause"], "Override", "{plans:#}");
+    let carried_out: Value = serde_json::from_str(&done).unwrap();
+    assert_eq!(carried_out["items"][0]["spec"]["cause"], "Override", "{carried_out:#}");
     plane.kubectl(&User::Admin, &["delete", "blueprint", "arena", "-n", &namespace]);
     wait_until("it has none any more", || reason() == "NoBlueprint");
     let store = SqliteStore::open(&operator.folder().join(".rgctl")).unwrap();
