@@ -49,6 +49,8 @@ struct Slot {
     session: Session,
     /// Under which record.
     scope: Option<Scope>,
+    /// Regions that its text has left, as that had it at the last turn.
+    left: BTreeSet<RegionId>,
     /// In which accounts it was worked on, as that has it.
     worked_in: Option<WorkedIn>,
     /// The text that the run which is open was made for: its file may go before it is closed.
@@ -232,7 +234,9 @@ impl Turns {
         };
         let Some(text) = text else { return Ok(Err(done::nothing())) };
         let primary = text.place.primary.as_ref();
-        let view = self.observers.view(&name, &text, &text.place.regions);
+        // With those that it has left: who is looked at there goes on being.
+        let before = slot.lock().await.left.union(&text.place.regions).cloned().collect();
+        let view = self.observers.view(&name, &text, &before);
         let scope = Scope::new(view.eyes(&name, None).home(primary).await?, name);
         if view.is_usual(primary) {
             self.accounts.learn(primary, &scope.home);
@@ -246,7 +250,7 @@ impl Turns {
             Err(why) => return Ok(Err(done::wrong(&why, now))),
         };
         let left = run::regions_left_in(store, &scope, &loaded.desired, now).await?;
-        let view = if left.is_subset(&text.place.regions) {
+        let view = if left.is_subset(&text.place.regions) && before == text.place.regions {
             view
         } else {
             // What is left elsewhere is removed as whoever made it, or by nobody.
@@ -259,13 +263,14 @@ impl Turns {
                 view
             }
         };
-        loaded.desired.regions.extend(left);
+        loaded.desired.regions.extend(left.iter().cloned());
         let mut slot = Arc::clone(slot).lock_owned().await;
         if slot.scope.as_ref() != Some(&scope) {
             // Another world, or another account: what is known of the one before is of no use.
             self.let_go(key, &mut slot).await;
             *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
         }
+        slot.left = left;
         let asked = Asked { stopping, ..asked };
         Ok(Ok(Ready { scope, loaded, decisions, asked, text, view, slot }))
     }

@@ -306,6 +306,8 @@ async fn in_a_region_that_is_nobodys_nothing_is_asked_and_what_is_there_is_not_t
         assert!(matches!(denied, CloudError::Denied { .. }), "{region}: {denied}");
     }
     eyes.home(None).await.unwrap_err();
+    // What is said there is said of no account of the environment.
+    assert!([Some(&code), Some(&here), None].iter().all(|region| !view.is_usual(*region)));
     let wanted = Selection { regions: regions.clone(), owner: Some(name.clone()), ..Selection::default() };
     let seen = eyes.observe(&wanted).await.unwrap();
     let dark: BTreeSet<&RegionId> = seen.gaps.iter().map(|gap| &gap.region).collect();

@@ -27,19 +27,44 @@ pub struct Voice {
     desk: Desk,
     events: Arc<Events>,
     /// What the API server could not be told of blueprints.
-    untold: Mutex<BTreeMap<Key, Report>>,
+    untold: Untold<Key, Report>,
     /// The same of other resources, each with its uid.
-    owed: Mutex<BTreeMap<(Watched, Place), (String, Value)>>,
+    owed: Untold<(Watched, Place), (String, Value)>,
+    /// Many tell what is new at once; what is old is told while nobody does.
+    order: tokio::sync::RwLock<()>,
 }
 
-fn locked<T>(one: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A poisoned lock holds a whole value.
-    one.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// What could not be told, of each the newest.
+struct Untold<K, T>(Mutex<BTreeMap<K, T>>);
 
-/// The keys of a map, which may change while they are gone through.
-fn keys_of<K: Ord + Clone, T>(all: &Mutex<BTreeMap<K, T>>) -> Vec<K> {
-    locked(all).keys().cloned().collect()
+impl<K: Ord + Clone, T> Untold<K, T> {
+    const fn nothing() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<K, T>> {
+        // A poisoned lock holds a whole value.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keys(&self) -> Vec<K> {
+        self.locked().keys().cloned().collect()
+    }
+
+    /// Takes it out: whoever tells it keeps nobody from leaving something newer.
+    fn take(&self, key: &K) -> Option<T> {
+        self.locked().remove(key)
+    }
+
+    /// That is what there is to tell from now on.
+    fn leave(&self, key: K, what: T) {
+        self.locked().insert(key, what);
+    }
+
+    /// What was taken out could not be told again, and is told later unless there is something newer by now.
+    fn give_back(&self, key: K, what: T) {
+        self.locked().entry(key).or_insert(what);
+    }
 }
 
 /// Whether something is told, or is for nobody any more.
@@ -56,34 +81,44 @@ fn is_told(place: &Place, answer: Result<(), DeskError>) -> bool {
 impl Voice {
     /// Tells a cluster.
     pub fn new(cluster: Arc<Cluster>, desk: Desk, events: Arc<Events>) -> Self {
-        Self { cluster, desk, events, untold: Mutex::default(), owed: Mutex::default() }
+        Self {
+            cluster,
+            desk,
+            events,
+            untold: Untold::nothing(),
+            owed: Untold::nothing(),
+            order: tokio::sync::RwLock::default(),
+        }
     }
 
     /// Tells what a turn came to, where that is news.
     pub async fn tell(&self, key: &Key, item: &Item, report: Report) {
         // What was to be told before is no longer so.
-        locked(&self.untold).remove(key);
+        let _new = self.order.read().await;
+        self.untold.take(key);
         if !is_told(&item.place, self.report(item, &report).await) {
-            locked(&self.untold).insert(Arc::clone(key), report);
+            self.untold.leave(Arc::clone(key), report);
         }
     }
 
     /// Tells again what could not be told. Each is taken out just before: what is told meanwhile is newer, and stays.
     pub async fn tell_again(&self) {
-        for key in keys_of(&self.untold) {
+        for key in self.untold.keys() {
+            let _old = self.order.write().await;
             let item = self.cluster.resources().first_of(&key);
-            let Some(report) = locked(&self.untold).remove(&key) else { continue };
+            let Some(report) = self.untold.take(&key) else { continue };
             let Some(item) = item else { continue };
             if !is_told(&item.place, self.report(&item, &report).await) {
-                locked(&self.untold).entry(key).or_insert(report);
+                self.untold.give_back(key, report);
             }
         }
-        for of in keys_of(&self.owed) {
+        for of in self.owed.keys() {
+            let _old = self.order.write().await;
             let item = self.cluster.resources().item(of.0, &of.1);
-            let Some((uid, status)) = locked(&self.owed).remove(&of) else { continue };
+            let Some((uid, status)) = self.owed.take(&of) else { continue };
             let Some(item) = item.filter(|item| item.uid() == uid) else { continue };
             if !is_told(&of.1, self.status(of.0, &item, &status).await) {
-                locked(&self.owed).entry(of).or_insert((uid, status));
+                self.owed.give_back(of, (uid, status));
             }
         }
     }
@@ -92,11 +127,12 @@ impl Voice {
     pub async fn status_or_later(&self, what: Watched, item: &Item, status: &impl Serialize) {
         let of = (what, item.place.clone());
         // What was to be told before is no longer so.
-        locked(&self.owed).remove(&of);
+        let _new = self.order.read().await;
+        self.owed.take(&of);
         if !is_told(&item.place, self.status(what, item, status).await)
             && let Ok(status) = serde_json::to_value(status)
         {
-            locked(&self.owed).insert(of, (item.uid().to_owned(), status));
+            self.owed.leave(of, (item.uid().to_owned(), status));
         }
     }
 
@@ -156,7 +192,7 @@ impl Voice {
 
     /// It is gone: nothing is told of it any more.
     pub fn forget(&self, key: &Key) {
-        locked(&self.untold).remove(key);
+        self.untold.take(key);
     }
 
     /// Tells it once.
@@ -179,5 +215,23 @@ impl Voice {
         }
         self.events.changed(what, item, &before, &after);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_told_again_is_never_told_over_what_is_newer() {
+        let untold = Untold::nothing();
+        untold.leave("arena", 1);
+        let old = untold.take(&"arena").unwrap();
+        // While that is told, a turn ends and cannot tell either.
+        untold.leave("arena", 2);
+        untold.give_back("arena", old);
+        assert_eq!(untold.take(&"arena"), Some(2));
+        untold.give_back("arena", 2);
+        assert_eq!((untold.keys(), untold.take(&"arena")), (vec!["arena"], Some(2)), "else it waits");
     }
 }
