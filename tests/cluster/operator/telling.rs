@@ -187,20 +187,18 @@ fn connection_details_that_the_api_server_did_not_take_are_written_again_soon() 
     let Some(plane) = ControlPlane::alone("a write that is not taken", &Setup::default()) else { return };
     define(&plane);
     let namespace = plane.namespace("games");
-    let group = "admissionregistration.k8s.io";
-    let rules = json!([{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"] }]);
-    let policy = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "full" },
-        "spec": { "matchConstraints": { "resourceRules": rules },
-            "validations": [{ "expression": "!object.metadata.name.startsWith('rgctl-outputs-')",
-                "message": "there is no room", "reason": "Forbidden" }] },
+    // Who is asked about each ConfigMap does not answer.
+    let hook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": { "name": "away" },
+        "webhooks": [{
+            "name": "away.example.org", "clientConfig": { "url": "https://127.0.0.1:1/" },
+            "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"] }],
+            "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": namespace } },
+            "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail", "timeoutSeconds": 1,
+        }],
     });
-    let binding = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": { "name": "full" }, "spec": { "policyName": "full", "validationActions": ["Deny"] },
-    });
-    apply(&plane, &policy.to_string());
-    apply(&plane, &binding.to_string());
+    apply(&plane, &hook.to_string());
     let probe = ["create", "configmap", "rgctl-outputs-probe", "-n", &namespace, "--dry-run=server"];
     wait_until("nothing is taken", || !plane.try_kubectl(&User::Admin, &probe, "").status.success());
     // Slow enough that the daily turn does not come meanwhile.
@@ -208,10 +206,10 @@ fn connection_details_that_the_api_server_did_not_take_are_written_again_soon() 
     apply(&plane, &connected(&namespace, "arena").to_string());
     wait_until("that it is not published is told", || {
         let (is, _, why) = condition(&plane, &namespace, "arena", "OutputsPublished");
-        is == "False" && why.contains("there is no room")
+        is == "False" && why.contains("away.example.org")
     });
     wait_ready(&plane, &namespace, "arena");
-    plane.kubectl(&User::Admin, &["delete", "validatingadmissionpolicybinding", "full"]);
+    plane.kubectl(&User::Admin, &["delete", "validatingwebhookconfiguration", "away"]);
     wait_until("it is written", || published(&plane, &namespace, "arena").is_some());
     wait_until("that is told", || condition(&plane, &namespace, "arena", "OutputsPublished").0 == "True");
 }
