@@ -59,11 +59,11 @@ pub fn define(plane: &ControlPlane) {
     wait_for_rights(plane);
 }
 
-/// Waits until the API server knows what the operator may do: it learns of that by watches of its own.
+/// Waits until the API server knows what the operator may do: it learns of that by watches of its own. What is asked about is there
+/// also where rgctl's own kinds are not.
 pub fn wait_for_rights(plane: &ControlPlane) {
     let of_each_role = [
         ["list", "customresourcedefinitions.apiextensions.k8s.io/blueprints.rgctl.dev", "default"],
-        ["list", "blueprints.rgctl.dev", "default"],
         ["create", "configmaps", "default"],
         ["create", "leases.coordination.k8s.io", "rgctl-system"],
     ];
