@@ -5,6 +5,7 @@
 //! **Invariant:** these functions look and never change an object. (Faults that refuse are used up.)
 
 use rgctl_model::address::Address;
+use rgctl_model::kinds::shared::EngineVersion;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::ports::CloudError;
 use rgctl_schema::names::{Name, Partition};
@@ -16,6 +17,8 @@ use super::state::{Fault, Object, parent_of};
 use super::tables::{self, ChangeEffect, RequestedChange};
 use super::world::World;
 
+/// The field with an engine's version.
+const VERSION: &str = "engine_version";
 /// Members of one cluster: a writer and 15 readers.
 const MEMBERS_MAX: usize = 16;
 /// Replicas of one shard.
@@ -308,6 +311,7 @@ impl World {
             return Err(busy(member, state.phase()));
         }
         self.refuse_shards(address, asked)?;
+        self.refuse_upgrade(address, wanted, asked)?;
         self.refuse_references(address, wanted)?;
         let object = self.objects.get(address);
         self.refuse_numbers(address, wanted, object)?;
@@ -315,6 +319,36 @@ impl World {
             self.refuse_class(address, wanted, "modify")?;
         }
         Ok(())
+    }
+
+    /// All secondary clusters of a global database are upgraded before its primary (Aurora guide, "Upgrading an Amazon Aurora global
+    /// database"; DocumentDB guide, global clusters). A secondary that is newer than its primary goes on.
+    fn refuse_upgrade(
+        &self,
+        address: &Address,
+        wanted: &AnyAttrs,
+        asked: &[RequestedChange],
+    ) -> Result<(), CloudError> {
+        let is_cluster = matches!(address.kind, KindId::AuroraCluster | KindId::DocumentCluster);
+        if !is_cluster
+            || !asked.iter().any(|asked| asked.field == VERSION)
+            || self.primary_of(address).is_some()
+        {
+            return Ok(());
+        }
+        let version = |attrs: &AnyAttrs| attrs.text(VERSION).map(EngineVersion);
+        let Some(to) = version(wanted) else { return Ok(()) };
+        let is_behind = |(_, other): &(Address, &Object)| {
+            version(&other.attrs).is_some_and(|has| has.compare(&to) == std::cmp::Ordering::Less)
+        };
+        match self.other_members(address).into_iter().find(is_behind) {
+            Some((behind, _)) => {
+                let message =
+                    format!("{behind} is a secondary cluster that has to be upgraded before {address}");
+                Err(refused(tables::of(address.kind).codes.global_state, message))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Members of a global object have the same shards: those of the primary are changed, for all of them together.

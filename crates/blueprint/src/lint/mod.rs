@@ -7,6 +7,7 @@
 
 mod accounts;
 mod catalog;
+mod published;
 mod regions;
 mod stores;
 mod times;
@@ -190,6 +191,7 @@ fn check_one(
     topology::check(&view, &mut found);
     stores::check(&view, &mut found);
     times::check(&view, &mut found);
+    published::check(&view, &mut found);
     catalog::check(&view, &mut found);
     soften(&view, &mut found);
     found

@@ -138,7 +138,7 @@ fn maintenance(window: &Window, found: &mut Vec<Finding>) {
 }
 
 /// Start and end of `hh:mm-hh:mm` in minutes of the day; the end may lie after midnight.
-fn daily(text: &str) -> Option<(i64, i64)> {
+pub(super) fn daily(text: &str) -> Option<(i64, i64)> {
     let (from, to) = text.split_once('-')?;
     let (from, to) = (TimeOfDay::parse(from)?, TimeOfDay::parse(to)?);
     let (from, to) = (i64::from(from.minutes()), i64::from(to.minutes()));

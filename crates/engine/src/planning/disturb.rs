@@ -14,7 +14,7 @@ use rgctl_schema::phase::Role;
 use rgctl_schema::table::{Change, FieldChange};
 
 /// Fields that say which version of an engine runs.
-const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"];
+pub(super) const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"];
 /// The field that stops and starts an object by a timetable of the blueprint, which is a window of its own.
 const PAUSED: &str = "paused";
 

@@ -18,7 +18,7 @@ pub(super) fn of(op: &Op, seen: Option<&Observed>) -> Effect {
         duration_p95: lasts.p95(),
         write_outage: slow.map_or_else(|| write_outage(op, seen), DurationEstimate::median),
         failovers: failovers(op),
-        reversible: is_reversible(op),
+        reversible: is_reversible(op, seen),
     }
 }
 
@@ -105,11 +105,20 @@ fn failovers(op: &Op) -> u32 {
     }
 }
 
-fn is_reversible(op: &Op) -> bool {
+fn is_reversible(op: &Op, seen: Option<&Observed>) -> bool {
     match op {
         Op::Create { .. } | Op::Tag { .. } => true,
         Op::Delete { address, .. } => !address.kind.facts().holds_data,
-        Op::Modify { changes, .. } => changes.iter().all(|change| change.before.is_some()),
+        Op::Modify { attrs, changes, .. } => {
+            let leads_back = seen.is_some_and(|seen| {
+                let mut after = seen.attrs.clone();
+                for change in changes {
+                    after.copy_field(&change.field, attrs);
+                }
+                tables::leads_back(&seen.attrs, &after)
+            });
+            leads_back && changes.iter().all(|change| change.before.is_some())
+        }
         Op::Act { verb, .. } => !matches!(verb, Verb::Detach { .. } | Verb::FailoverGlobal { .. }),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::remaining_changes;
+use super::disturb::VERSIONS;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use rgctl_model::address::Address;
@@ -49,9 +50,28 @@ fn primary_of<'a>(
     Some((node, seen))
 }
 
-/// A secondary goes the whole way of a change by steps before the primary changes what all have in common: a group whose
-/// keys are not spread yet can take no second shard.
-pub(super) fn ways_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
+/// The secondaries of a global object go first in two things: the whole way of a change by steps, before the primary changes what
+/// all have in common (a group whose keys are not spread yet can take no second shard); and a newer version of the engine, since
+/// what a newer primary writes an older secondary may not understand (Aurora and DocumentDB guides, on upgrading global
+/// clusters).
+pub(super) fn secondaries_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
+    let staged = |change: &FieldChange| change.through;
+    let upgrades = |change: &FieldChange| VERSIONS.contains(&change.field.as_str());
+    let mut edges = edges(input, draft, staged, |change| change.common);
+    edges.extend(self::edges(input, draft, upgrades, upgrades));
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
+    }
+}
+
+/// Pairs of steps, of which the first changes something at a primary and waits for the second, which changes something of which
+/// a secondary has to be done.
+fn edges(
+    input: &PlanInput<'_>,
+    draft: &Draft<'_>,
+    of_secondaries: impl Fn(&FieldChange) -> bool,
+    of_primary: impl Fn(&FieldChange) -> bool,
+) -> Vec<(StepNo, StepNo)> {
     // Only secondaries name their global object.
     let global_of =
         |address: &Address| Some((address.kind, input.inventory.seen.get(address)?.attrs.joins()?));
@@ -61,7 +81,7 @@ pub(super) fn ways_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     };
     let mut ways: BTreeMap<(KindId, String), Vec<StepNo>> = BTreeMap::new();
     for (address, steps) in draft.objects() {
-        let through = steps.iter().flat_map(changes).filter(|change| change.through);
+        let through = steps.iter().flat_map(changes).filter(|change| of_secondaries(change));
         let staged: BTreeSet<&str> = through.map(|change| change.field.as_str()).collect();
         if staged.is_empty() {
             continue;
@@ -72,21 +92,19 @@ pub(super) fn ways_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
             ways.entry(global).or_default().extend(steps.iter().filter(is_staged).copied());
         }
     }
-    if ways.is_empty() {
-        return;
-    }
     let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    if ways.is_empty() {
+        return edges;
+    }
     for (global, seen) in &input.inventory.seen {
         let Some(kind) = global.kind.member_kind() else { continue };
         let Some(theirs) = ways.get(&(kind, global.name.as_str().to_owned())) else { continue };
         for member in seen.facts.members.iter().filter(|member| member.role == Role::Writer) {
             let primary = Address::new(member.region.clone(), kind, member.name.clone());
-            for no in draft.of(&primary).iter().filter(|no| changes(no).iter().any(|change| change.common)) {
+            for no in draft.of(&primary).iter().filter(|no| changes(no).iter().any(&of_primary)) {
                 edges.extend(theirs.iter().map(|needed| (*no, *needed)));
             }
         }
     }
-    for (dependant, needed) in edges {
-        draft.need(dependant, needed);
-    }
+    edges
 }

@@ -81,7 +81,7 @@ rows! {
     GROUP_ROWS of GroupAttrs {
         engine => Failover, refused: engine_goes_back, alone: true, with: "engine_version";
         engine_version => Failover, same: same_line, refused: version_goes_back, alone: true;
-        node_type => Failover, alone: true;
+        node_type => Failover, refused: tiering_differs, alone: true;
         shards => Online, alone: true;
         replicas_per_shard => InPlace, alone: true;
         cluster_mode => Online, refused: mode_has_no_way, alone: true;
@@ -106,16 +106,16 @@ rows! {
     SERVERLESS_ROWS of ServerlessAttrs {
         engine => InPlace, alone: true;
         major_engine_version => InPlace, alone: true;
-        data_max_gib => InPlace;
-        data_min_gib => InPlace;
-        ecpu_max_per_second => InPlace;
-        ecpu_min_per_second => InPlace;
+        data_max_gib => InPlace, alone: true, with: "data_min_gib";
+        data_min_gib => InPlace, alone: true, with: "data_max_gib";
+        ecpu_max_per_second => InPlace, alone: true, with: "ecpu_min_per_second";
+        ecpu_min_per_second => InPlace, alone: true, with: "ecpu_max_per_second";
         kms_key => Fixed, same: one_key;
         subnets => Fixed;
-        security_groups => InPlace;
-        user_group => InPlace;
-        snapshot_retention_days => InPlace;
-        daily_snapshot_time => InPlace;
+        security_groups => InPlace, alone: true;
+        user_group => InPlace, alone: true;
+        snapshot_retention_days => InPlace, alone: true;
+        daily_snapshot_time => InPlace, alone: true;
     }
 
     /// A user of caches; it authenticates by IAM, so that no password exists.
@@ -147,6 +147,12 @@ fn engine_goes_back(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
 /// Versions of two engines say nothing about each other.
 fn version_goes_back(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
     asked.engine == has.engine && is_older(asked.engine_version.as_ref(), has.engine_version.as_ref())
+}
+
+/// Scaling between node types with and without data tiering is not supported (ElastiCache guide, "Data tiering").
+fn tiering_differs(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
+    let tiers = |attrs: &GroupAttrs| attrs.node_type.as_deref().map(|class| class.contains("gd."));
+    tiers(asked) != tiers(has)
 }
 
 /// The mode goes from disabled by way of compatible to enabled, and never away from there.

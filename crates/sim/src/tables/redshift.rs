@@ -48,7 +48,7 @@ pub(super) const PARAMETERS: Behaviour = plain(Codes {
 pub(super) const CLUSTER: Behaviour = Behaviour {
     durations: CLUSTER_DURATIONS,
     words: CLUSTER_WORDS,
-    slow_resize: classic_resize,
+    slow_resize: copies_all_data,
     ..plain(CODES)
 };
 
@@ -74,8 +74,8 @@ rows! {
         subnet_group => Fixed;
         security_groups => InPlace;
         parameter_group => Restart;
-        encrypted => Online, alone: true;
-        kms_key => Online, same: one_key, alone: true;
+        encrypted => Resize, alone: true;
+        kms_key => Resize, same: one_key, alone: true;
         snapshot_retention_days => InPlace;
         maintenance_window => InPlace, same: one_window;
         publicly_accessible => InPlace, alone: true;
@@ -119,8 +119,14 @@ fn elastic_reach(class: &str) -> (u32, u32) {
     }
 }
 
-/// A resize beyond the reach of an elastic one, or of a single node, copies all data to another cluster.
-fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<DurationEstimate> {
+/// A resize beyond the reach of an elastic one, or of a single node, copies all data to another cluster; so does a change of
+/// encryption, during which the cluster is read-only and says `resizing` (Redshift management guide, 2026).
+fn copies_all_data(before: &AnyAttrs, after: &AnyAttrs) -> Option<DurationEstimate> {
+    if let (AnyAttrs::RedshiftCluster(before), AnyAttrs::RedshiftCluster(after)) = (before, after)
+        && (before.encrypted != after.encrypted || before.kms_key != after.kms_key)
+    {
+        return Some(CLASSIC);
+    }
     let shape = |attrs: &AnyAttrs| match attrs {
         AnyAttrs::RedshiftCluster(cluster) => cluster.nodes.zip(cluster.node_type.clone()),
         _ => None,

@@ -25,13 +25,14 @@ pub(super) fn nodes(
     let id = build.id()?;
     let version = build.version()?;
     let (family, transport) = parameter_family(store.engine, &version);
+    let ours: Vec<_> = std::iter::once(transport).chain(log_switches(store)).collect();
     let text = build.description();
     let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
     let cluster_parameters = ParameterGroupAttrs {
         family: Some(family.clone()),
         description: Some(text.clone()),
-        parameters: Some(with_parameters(&[transport], &store.parameters)),
+        parameters: Some(with_parameters(&ours, &store.parameters)),
     };
     let wrapped = AnyAttrs::AuroraClusterParameters(cluster_parameters);
     let parameters = build.add(KindId::AuroraClusterParameters, &id, wrapped, &[]);
@@ -98,6 +99,23 @@ fn parameter_family(engine: AuroraEngine, version: &str) -> (String, (&'static s
             (format!("aurora-postgresql{}", leading(version, 1)), ("rds.force_ssl", "1"))
         }
     }
+}
+
+/// The parameters without which a log that is exported stays empty. Source: Aurora guide, "Publishing Aurora MySQL logs to
+/// CloudWatch Logs" and "Using advanced auditing", by which no event is audited unless it is named; the error log, and all that
+/// PostgreSQL has, are written as they are.
+fn log_switches(store: &AuroraStore) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let switches = |log: &String| -> &'static [(&'static str, &'static str)] {
+        match (store.engine, log.as_str()) {
+            (AuroraEngine::Mysql, "slowquery") => &[("slow_query_log", "1")],
+            (AuroraEngine::Mysql, "general") => &[("general_log", "1")],
+            (AuroraEngine::Mysql, "audit") => {
+                &[("server_audit_logging", "1"), ("server_audit_events", "CONNECT,QUERY_DCL,QUERY_DDL")]
+            }
+            _ => &[],
+        }
+    };
+    store.logs.iter().flat_map(switches).copied()
 }
 
 fn cluster(

@@ -4,7 +4,7 @@ use super::rds_like::{
     CLUSTER_REMEDIES, INSTANCE_REMEDIES, PROMOTION, cluster_timing, global_timing, instance_timing,
 };
 use super::row::{ChangePath, KindRow, Reduction, Timing, rows};
-use super::shared::{PLAIN, minor_may_lead, never_back, same_key, same_window};
+use super::shared::{PLAIN, minor_may_lead, never_back, same_key, same_window, wish_at_birth};
 use rgctl_model::kinds::aurora::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use rgctl_model::kinds::facts::DurationEstimate;
 
@@ -67,7 +67,7 @@ rows! {
         class => Restart { alone: true };
         parameter_group => Restart;
         promotion_tier => InPlace { lowers: Reduction::Nothing };
-        zone => Replace;
+        zone => Replace { same: wish_at_birth };
         publicly_accessible => InPlace { lowers: Reduction::Any };
         auto_minor_version_upgrade => InPlace { lowers: Reduction::More };
         performance_insights => InPlace { lowers: Reduction::Less };

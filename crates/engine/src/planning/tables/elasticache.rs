@@ -35,7 +35,7 @@ rows! {
     GROUP_ROWS of GroupAttrs {
         engine => Failover { alone: true, with: "engine_version", way: way_of_engine };
         engine_version => Failover { same: minor_may_lead, alone: true, way: way_of_version };
-        node_type => Failover { alone: true };
+        node_type => Failover { alone: true, way: way_of_node_type };
         shards => Online { alone: true, shrink: Shrink::BoundByUse, common: true, lowers: Reduction::Less };
         replicas_per_shard => InPlace { alone: true, lowers: Reduction::Less };
         cluster_mode => Online { alone: true, way: way_of_mode, lowers: Reduction::Any };
@@ -60,16 +60,17 @@ rows! {
     SERVERLESS_ROWS of ServerlessAttrs {
         engine => InPlace { alone: true, lowers: Reduction::Any };
         major_engine_version => InPlace { alone: true, lowers: Reduction::Any };
-        data_max_gib => InPlace { shrink: Shrink::BoundByUse, lowers: Reduction::Less };
-        data_min_gib => InPlace { lowers: Reduction::Less };
-        ecpu_max_per_second => InPlace { lowers: Reduction::Less };
-        ecpu_min_per_second => InPlace { lowers: Reduction::Less };
+        // The service takes one change a call; the limits of one measure are a single one.
+        data_max_gib => InPlace { shrink: Shrink::BoundByUse, alone: true, with: "data_min_gib", lowers: Reduction::Less };
+        data_min_gib => InPlace { alone: true, with: "data_max_gib", lowers: Reduction::Less };
+        ecpu_max_per_second => InPlace { alone: true, with: "ecpu_min_per_second", lowers: Reduction::Less };
+        ecpu_min_per_second => InPlace { alone: true, with: "ecpu_max_per_second", lowers: Reduction::Less };
         kms_key => Replace { same: same_key };
         subnets => Replace;
-        security_groups => InPlace { lowers: Reduction::Less };
-        user_group => InPlace { lowers: Reduction::Any };
-        snapshot_retention_days => InPlace { lowers: Reduction::Less };
-        daily_snapshot_time => InPlace { lowers: Reduction::Nothing };
+        security_groups => InPlace { alone: true, lowers: Reduction::Less };
+        user_group => InPlace { alone: true, lowers: Reduction::Any };
+        snapshot_retention_days => InPlace { alone: true, lowers: Reduction::Less };
+        daily_snapshot_time => InPlace { alone: true, lowers: Reduction::Nothing };
     }
 
     /// A user of caches; it authenticates by IAM, so that no password exists.
@@ -110,6 +111,18 @@ fn way_of_version(wanted: &GroupAttrs, seen: &GroupAttrs) -> ChangePath {
     } else {
         ChangePath::Direct
     }
+}
+
+/// No node type with data on disk becomes one without in place, nor the other way round (ElastiCache guide, "Data tiering").
+fn way_of_node_type(wanted: &GroupAttrs, seen: &GroupAttrs) -> ChangePath {
+    let is_tiered = |attrs: &GroupAttrs| {
+        attrs
+            .node_type
+            .as_deref()
+            .and_then(|class| class.split('.').nth(1))
+            .is_some_and(|family| family.ends_with("gd"))
+    };
+    if is_tiered(wanted) == is_tiered(seen) { ChangePath::Direct } else { ChangePath::Anew }
 }
 
 fn way_of_mode(wanted: &GroupAttrs, seen: &GroupAttrs) -> ChangePath {

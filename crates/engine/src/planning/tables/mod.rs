@@ -50,6 +50,15 @@ macro_rules! tables {
             }
         }
 
+        /// Whether the service brings an object back in place from the second to the first. No engine returns to an older
+        /// version.
+        pub fn leads_back(before: &AnyAttrs, after: &AnyAttrs) -> bool {
+            match (before, after) {
+                $((AnyAttrs::$kind(before), AnyAttrs::$kind(after)) => row::leads_back($rows, before, after),)+
+                _ => false,
+            }
+        }
+
         /// What changing each field of a kind does, in the order of the kind's table.
         pub fn changes(kind: KindId) -> Vec<(&'static str, Change)> {
             match kind { $(KindId::$kind => named($rows),)+ }

@@ -9,7 +9,7 @@ use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY, NamespaceAttrs, Workgr
 /// Clusters.
 pub(super) const CLUSTER: KindRow = KindRow {
     timing: CLUSTER_TIMING,
-    slow_resize: Some(SlowResize { slowest: CLASSIC, lasts: classic_resize }),
+    slow_resize: Some(SlowResize { slowest: CLASSIC, lasts: moves_all_data }),
     pause: Some("paused"),
     remedies: &[Remedy("incompatible-network", FREE_ADDRESSES), Remedy("storage-full", FREE_STORAGE)],
     ..PLAIN
@@ -29,8 +29,8 @@ rows! {
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
         parameter_group => Restart;
-        encrypted => Online { alone: true, lowers: Reduction::Less };
-        kms_key => Online { same: same_key, alone: true, lowers: Reduction::Nothing };
+        encrypted => Resize { alone: true };
+        kms_key => Resize { same: same_key, alone: true };
         snapshot_retention_days => InPlace { lowers: Reduction::Less };
         maintenance_window => InPlace { same: same_window, lowers: Reduction::Nothing };
         publicly_accessible => InPlace { alone: true, lowers: Reduction::Any };
@@ -91,9 +91,15 @@ fn elastic_reach(class: &str) -> (u32, u32) {
     }
 }
 
-/// How long a resize takes that no elastic one leads to; nothing where an elastic one does, or nothing is resized.
-/// A single node has no elastic resize.
-fn classic_resize(before: &AnyAttrs, after: &AnyAttrs) -> Option<DurationEstimate> {
+/// How long a change takes that copies all data to another cluster: of encryption, and a resize that no elastic one leads to.
+/// Meanwhile the cluster takes no writes. Source: Redshift management guide, "Changing cluster encryption" and "Resizing
+/// clusters". A single node has no elastic resize.
+fn moves_all_data(before: &AnyAttrs, after: &AnyAttrs) -> Option<DurationEstimate> {
+    if let (AnyAttrs::RedshiftCluster(before), AnyAttrs::RedshiftCluster(after)) = (before, after)
+        && (before.encrypted != after.encrypted || before.kms_key != after.kms_key)
+    {
+        return Some(CLASSIC);
+    }
     let shape = |attrs: &AnyAttrs| match attrs {
         AnyAttrs::RedshiftCluster(cluster) => cluster.nodes.zip(cluster.node_type.clone()),
         _ => None,

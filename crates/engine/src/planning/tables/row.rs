@@ -330,6 +330,16 @@ fn change_of<A: Attrs>(field: &Field<A>, row: &FieldRow<A>, wanted: &A, seen: &A
     }
 }
 
+/// Whether the fields of the second can be brought back from there to what they are in the first, in place.
+pub fn leads_back<A: Attrs>(rows: &[FieldRow<A>], before: &A, after: &A) -> bool {
+    let changed = A::FIELDS.iter().zip(rows).filter(|(field, _)| (field.get)(before) != (field.get)(after));
+    let mut ways = changed.map(|(_, row)| {
+        let way = row.way.map_or(ChangePath::Direct, |way| way(before, after));
+        row.change != Change::Replace && way != ChangePath::Anew
+    });
+    ways.all(|leads| leads)
+}
+
 /// Whether the object serves while such a change takes effect.
 pub const fn serves(change: Change) -> bool {
     matches!(change, Change::InPlace | Change::Online)

@@ -92,6 +92,13 @@ pub(super) fn same_key(wanted: &String, seen: &String) -> bool {
         || seen.rsplit('/').next() == wanted.rsplit('/').next()
 }
 
+/// A zone is where a member is made. One that is there stays there, whatever zones the region has since: a zone that is added,
+/// or listed elsewhere, is no reason to take a member away.
+#[allow(clippy::ptr_arg, reason = "the table's `same` column compares values of the field's own type")]
+pub(super) fn wish_at_birth(_wanted: &String, _seen: &String) -> bool {
+    true
+}
+
 /// Maintenance and backup windows are answered in lower case whatever was given.
 #[allow(clippy::ptr_arg, reason = "the table's `same` column compares values of the field's own type")]
 pub(super) fn same_window(wanted: &String, seen: &String) -> bool {
