@@ -291,6 +291,30 @@ fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
     assert!(findings[0].message.contains("at most 40"), "{}", findings[0].message);
 }
 
+#[test]
+fn a_log_that_is_exported_is_switched_on_and_goes_off_with_the_wish() {
+    let parameters = |logs: &str| {
+        let text = format!(
+            "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: g }}\nspec:\n  demand: {{ players: {{ \
+             peakConcurrent: 1k }}, requestsPerPlayerPerMinute: 6 }}\n  objectives: {{ rto: 8h, rpo: 24h }}\n  regions: {{ \
+             primary: us-east-1 }}\n  stores: [{{ name: db, engine: aurora-mysql, class: db.r7g.large, logs: [{logs}] }}]\n"
+        );
+        let (blueprint, reading) = read(&text);
+        let built =
+            desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW).unwrap();
+        let groups =
+            built.desired.nodes.values().filter(|node| node.address.kind == KindId::AuroraClusterParameters);
+        let groups: Vec<_> = groups.map(|node| node.attrs.get("parameters").unwrap()).collect();
+        groups[0].clone()
+    };
+    let all = parameters("slowquery, general, audit, error");
+    for name in ["slow_query_log", "general_log", "server_audit_logging"] {
+        assert_eq!(all[name], "1", "{name}: {all}");
+        assert_eq!(parameters("error").get(name), None, "{name}");
+    }
+    assert!(all["server_audit_events"].as_str().is_some_and(|events| events.contains("CONNECT")), "{all}");
+}
+
 /// Every object with what is set of it, and what it needs.
 fn shape(built: &Built) -> String {
     let mut out = String::new();

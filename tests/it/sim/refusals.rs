@@ -446,3 +446,39 @@ fn a_class_that_the_catalog_does_not_list_for_a_region_is_refused_there() {
     fields["class"] = json!("db.r6g.xlarge");
     desk.create(&member, &fields).unwrap();
 }
+
+#[test]
+fn a_primary_is_not_upgraded_before_its_secondaries() {
+    let desk = TestCloud::new(3);
+    let (cluster, _) = desk.cluster(1);
+    let global = address(KindId::AuroraGlobal, "world");
+    desk.make(&global, &json!({ "source": "main", "source_region": super::REGION }));
+    let secondary = in_region(OTHER, KindId::AuroraCluster, "far");
+    let mut fields = cluster_fields();
+    fields["global"] = json!("world");
+    desk.make(&secondary, &fields);
+    let newer = json!({ "engine_version": "8.0.mysql_aurora.3.10.0" });
+    let refusal = desk.modify(&cluster, &newer);
+    assert!(format!("{refusal:?}").contains("far is a secondary cluster"), "{refusal:?}");
+    assert_eq!(code(refusal), "refused InvalidGlobalClusterStateFault");
+    desk.modify(&secondary, &newer).unwrap();
+    desk.pass(Span::from_hours(12));
+    desk.modify(&cluster, &newer).unwrap();
+}
+
+#[test]
+fn caches_take_neither_data_on_disk_later_nor_two_changes_of_serverless_at_once() {
+    let (desk, group) = cache(&json!({
+        "engine": "valkey", "engine_version": "8.0", "node_type": "cache.r6g.xlarge", "cluster_mode": "disabled"
+    }));
+    assert!(code(desk.modify(&group, &json!({ "node_type": "cache.r6gd.xlarge" }))).starts_with("refused"));
+    desk.modify(&group, &json!({ "node_type": "cache.r7g.xlarge" })).unwrap();
+    let serverless = address(KindId::CacheServerless, "small");
+    desk.make(
+        &serverless,
+        &json!({ "engine": "valkey", "data_max_gib": 10, "data_min_gib": 1, "snapshot_retention_days": 1 }),
+    );
+    let two = json!({ "data_max_gib": 20, "snapshot_retention_days": 3 });
+    assert!(code(desk.modify(&serverless, &two)).starts_with("refused"), "one change a call");
+    desk.modify(&serverless, &json!({ "data_max_gib": 20, "data_min_gib": 2 })).unwrap();
+}

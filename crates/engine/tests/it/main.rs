@@ -6,6 +6,7 @@ mod crash_decisions;
 mod engine;
 mod every_family;
 mod held_out;
+mod in_place;
 mod joining;
 mod late;
 mod lease;
