@@ -1,6 +1,7 @@
 //! Laws that every kind passes in the embedded cloud.
 
 use rgctl_engine::planning::tables;
+use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_model::kinds::{AnyAttrs, AttrsVisitor, Kind, KindId};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Attrs, Change};
@@ -109,7 +110,7 @@ fn every_field_change_is_pending_before_it_takes_effect_and_interrupts_as_promis
             assert!(tables::is_satisfied(&wanted, &after.attrs) && after.pending.is_none(), "{kind} {field}");
             let down = desk.cloud.with_world(|world| world.outage(&object)).unwrap().as_millis()
                 - down_before.as_millis();
-            check_outage(kind, field, change, down);
+            check_outage(kind, field, promised_outage(change, &before.attrs, &after.attrs), down);
             if field == "paused" {
                 assert_eq!(after.facts.phase, Phase::Stopped);
                 desk.modify(&object, &json!({ "paused": false })).unwrap();
@@ -123,8 +124,14 @@ fn every_field_change_is_pending_before_it_takes_effect_and_interrupts_as_promis
     assert!(changed > 80, "only {changed} fields were changed");
 }
 
-fn check_outage(kind: KindId, field: &str, change: Change, down_ms: u64) {
-    let promised = tables::of(kind).timing.write_outage(change);
+/// How long the planner says that writes fail, where a change copies all data and where not.
+fn promised_outage(change: Change, before: &AnyAttrs, after: &AnyAttrs) -> DurationEstimate {
+    let row = tables::of(before.kind());
+    let slow = row.slow_resize.and_then(|slow| (slow.lasts)(before, after));
+    slow.unwrap_or_else(|| row.timing.write_outage(change))
+}
+
+fn check_outage(kind: KindId, field: &str, promised: DurationEstimate, down_ms: u64) {
     let name = format!("{kind} {field}: {down_ms} ms down, promised {promised:?}");
     if field == "paused" {
         assert!(down_ms > 0, "{name}");

@@ -120,7 +120,8 @@ fn a_warehouse_changes_its_encryption_by_a_copy_of_all_data() {
         ),
     ] {
         let plan = planned(&before, &after);
-        let [step] = &plan.steps[..] else { panic!("{:#?}", lines(&plan)) };
+        assert_eq!(plan.steps.iter().count(), 1, "{:#?}", lines(&plan));
+        let step = &plan.steps[0];
         assert!(matches!(step.op, Op::Modify { .. }), "in place: {:#?}", lines(&plan));
         assert!(
             step.effect.duration > elastic.steps[0].effect.duration
