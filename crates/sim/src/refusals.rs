@@ -329,8 +329,7 @@ impl World {
         wanted: &AnyAttrs,
         asked: &[RequestedChange],
     ) -> Result<(), CloudError> {
-        let is_cluster = matches!(address.kind, KindId::AuroraCluster | KindId::DocumentCluster);
-        if !is_cluster
+        if !tables::of(address.kind).secondaries_first
             || !asked.iter().any(|asked| asked.field == VERSION)
             || self.primary_of(address).is_some()
         {

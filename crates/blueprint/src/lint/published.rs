@@ -6,23 +6,15 @@
 //! **Invariant:** what a model leaves open is not refused here.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use super::LintContext;
-use crate::families::{Family, Store};
-use rgctl_model::kinds::aurora::AuroraEngine;
+use crate::families::Store;
+use crate::families::checks::{NameOfDatabase, WINDOW_MIN};
 use rgctl_model::node::TAG_PREFIX;
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::Finding;
 use rgctl_schema::time::Span;
 
-/// Ports of an Aurora cluster, and of Redshift nodes before managed storage.
-const DATABASE_PORTS: [RangeInclusive<u16>; 1] = [1150..=65_535];
-/// Ports of Redshift with managed storage, and of workgroups.
-const WAREHOUSE_PORTS: [RangeInclusive<u16>; 2] = [5431..=5455, 8191..=8215];
-const ANY_PORT: [RangeInclusive<u16>; 1] = [1..=65_535];
-/// Windows of caches, for maintenance and for snapshots.
-const CACHE_WINDOW_MIN: Span = Span::from_mins(60);
 const TAG_KEY_MAX: usize = 128;
 const TAG_VALUE_MAX: usize = 256;
 /// An object may have 50 tags, of which rgctl sets up to six.
@@ -107,14 +99,7 @@ pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {
 
 fn port(store: &Store, at: &str, found: &mut Vec<Finding>) {
     let Some(port) = store.common().port else { return };
-    let ranges: &[RangeInclusive<u16>] = match store {
-        Store::Aurora(_) => &DATABASE_PORTS,
-        Store::Redshift(store) if store.class.as_deref().is_some_and(|class| class.starts_with("dc2.")) => {
-            &DATABASE_PORTS
-        }
-        Store::Redshift(_) => &WAREHOUSE_PORTS,
-        Store::DocumentDb(_) | Store::ElastiCache(_) => &ANY_PORT,
-    };
+    let ranges = store.ports();
     if ranges.iter().any(|range| range.contains(&port)) {
         return;
     }
@@ -126,19 +111,7 @@ fn port(store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 fn database(store: &Store, at: &str, found: &mut Vec<Finding>) {
-    let (name, most, only_lower) = match store {
-        Store::Aurora(store) => {
-            let most = match store.engine {
-                AuroraEngine::Mysql => 64,
-                AuroraEngine::Postgresql => 63,
-            };
-            (store.database.as_deref(), most, false)
-        }
-        // Of a namespace, the model's pattern takes upper case, too.
-        Store::Redshift(store) => (store.database.as_deref(), 64, store.serverless.is_none()),
-        Store::DocumentDb(_) | Store::ElastiCache(_) => (None, 0, false),
-    };
-    let Some(name) = name else { return };
+    let Some(NameOfDatabase { name, most, only_lower }) = store.name_of_database() else { return };
     let why = if RESERVED.iter().any(|word| name.eq_ignore_ascii_case(word)) {
         "it is a reserved word".to_owned()
     } else if name.is_empty() || name.len() > most {
@@ -158,15 +131,14 @@ fn database(store: &Store, at: &str, found: &mut Vec<Finding>) {
 }
 
 fn windows(view: &LintContext<'_>, store: &Store, at: &str, found: &mut Vec<Finding>) {
-    if store.family() != Family::ElastiCache {
-        return;
-    }
     let mut short = |path: String, lasts: Span| {
+        let least = store.window_min();
         // What is shorter than every service's least is told where it is written.
-        if (Span::from_mins(30)..CACHE_WINDOW_MIN).contains(&lasts) {
-            let message = format!("a window of {lasts} is not accepted for the cache `{}`", store.name());
+        if (WINDOW_MIN..least).contains(&lasts) {
+            let message = format!("a window of {lasts} is not accepted for `{}`", store.name());
             let problem = Finding::error(codes::WINDOW_TOO_SHORT, path, message);
-            found.push(problem.label("at least 1h").help("caches take windows of at least an hour"));
+            let help = format!("for {} windows last at least {least}", store.engine());
+            found.push(problem.label(format!("at least {least}")).help(help));
         }
     };
     if let Some(window) = &view.blueprint.spec.policies.maintenance {

@@ -8,6 +8,7 @@
 //! are in the plan and say what they lack.
 //! **Invariant:** no kind is named here; kinds differ only by their tables and facts.
 
+mod births;
 mod compare;
 mod cost;
 mod creations;
@@ -129,6 +130,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         notes.extend(gate::times::in_force(&input.desired.rules, input.now));
     }
     if !input.destroy {
+        notes.extend(births::elsewhere(input));
         if !steps.is_empty() {
             notes.extend(input.verdicts.notes.iter().cloned());
         }
