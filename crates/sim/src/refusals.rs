@@ -17,8 +17,6 @@ use super::state::{Fault, Object, parent_of};
 use super::tables::{self, ChangeEffect, RequestedChange};
 use super::world::World;
 
-/// The field with an engine's version.
-const VERSION: &str = "engine_version";
 /// Members of one cluster: a writer and 15 readers.
 const MEMBERS_MAX: usize = 16;
 /// Replicas of one shard.
@@ -329,13 +327,11 @@ impl World {
         wanted: &AnyAttrs,
         asked: &[RequestedChange],
     ) -> Result<(), CloudError> {
-        if !tables::of(address.kind).secondaries_first
-            || !asked.iter().any(|asked| asked.field == VERSION)
-            || self.primary_of(address).is_some()
-        {
+        let Some(field) = tables::of(address.kind).secondaries_first else { return Ok(()) };
+        if !asked.iter().any(|asked| asked.field == field) || self.primary_of(address).is_some() {
             return Ok(());
         }
-        let version = |attrs: &AnyAttrs| attrs.text(VERSION).map(EngineVersion);
+        let version = |attrs: &AnyAttrs| attrs.text(field).map(EngineVersion);
         let Some(to) = version(wanted) else { return Ok(()) };
         let is_behind = |(_, other): &(Address, &Object)| {
             version(&other.attrs).is_some_and(|has| has.compare(&to) == std::cmp::Ordering::Less)

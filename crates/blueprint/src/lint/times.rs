@@ -1,6 +1,7 @@
 //! Calendar and windows.
 
 use super::{LintContext, duplicates};
+use crate::families::checks::WINDOW_MIN;
 use crate::spec::{CalendarEntry, Repeats};
 use rgctl_schema::calendar::Window;
 use rgctl_schema::codes;
@@ -8,8 +9,6 @@ use rgctl_schema::diagnostic::{Finding, did_you_mean};
 use rgctl_schema::quantity::{Factor, TimeOfDay};
 use rgctl_schema::time::{Moment, Span};
 
-/// The services accept no shorter window.
-const WINDOW_MIN: Span = Span::from_mins(30);
 const DAY_MIN: i64 = 24 * 60;
 
 pub(super) fn check(view: &LintContext<'_>, found: &mut Vec<Finding>) {

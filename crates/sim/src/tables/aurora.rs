@@ -25,7 +25,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     protection: Some("deletion_protection"),
     takes_failover: true,
     one_at_a_time: true,
-    secondaries_first: true,
+    secondaries_first: Some("engine_version"),
     ..plain(CODES)
 };
 

@@ -192,8 +192,8 @@ pub struct Behaviour {
     pub one_at_a_time: bool,
     /// Of an object that spans regions: whether its primary leaves it before it can be deleted.
     pub primary_leaves: bool,
-    /// Whether an older secondary of the same global object makes the service refuse the upgrade of a primary.
-    pub secondaries_first: bool,
+    /// The field with a version that the service gives to a primary only when all secondaries of its global object have it.
+    pub secondaries_first: Option<&'static str>,
     /// How long a change of size lasts which the service cannot make in the usual time; nothing where it can.
     pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<DurationEstimate>,
 }

@@ -50,7 +50,7 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         takes_failover: false,
         one_at_a_time: false,
         primary_leaves: false,
-        secondaries_first: false,
+        secondaries_first: None,
         slow_resize: |_, _| None,
     }
 }

@@ -8,7 +8,10 @@ mod adopted;
 mod aurora;
 mod documentdb;
 mod elasticache;
+mod published;
 mod redshift;
+
+pub use published::{NameOfDatabase, WINDOW_MIN};
 
 use super::aurora::AuroraStore;
 use super::common::{Backup, CachePattern, Common};
@@ -23,13 +26,13 @@ use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
 use rgctl_schema::quantity::{Between, Share};
 use rgctl_schema::time::Span;
 
-/// Fields of `assumptions`.
+/// Field of `assumptions`: reads a second that one processor of a database carries.
 pub const READS_PER_VCPU: &str = "readsPerVcpu";
-/// Another one.
+/// Field of `assumptions`: writes a second that one processor of a database carries.
 pub const WRITES_PER_VCPU: &str = "writesPerVcpu";
-/// Another one.
+/// Field of `assumptions`: commands a second that one processor of a cache carries.
 pub const COMMANDS_PER_VCPU: &str = "commandsPerVcpu";
-/// Another one.
+/// Field of `assumptions`: stored data that one processor of a warehouse scans in acceptable time.
 pub const DATA_PER_VCPU: &str = "dataPerVcpu";
 
 /// What a family may know of the cell that a store is in.
