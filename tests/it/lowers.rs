@@ -58,7 +58,6 @@ fn a_freeze_stops_what_lowers_redundancy_or_protection_in_every_family_and_lets_
         (CacheGroup, "automatic_failover"),
         (CacheGroup, "multi_az"),
         (RedshiftCluster, "multi_az"),
-        (RedshiftCluster, "encrypted"),
         (RedshiftCluster, "enhanced_vpc_routing"),
     ];
     for (kind, field) in switches {
