@@ -185,6 +185,9 @@ pub async fn look_and_plan_in(
         planning::answer_anew(&PlanInput { verdicts: &verdicts, ..ask }, &mut plan);
     }
     plan.notes.extend(unread_quotas.into_iter().chain(drive::presumed(unread)));
+    if !destroy {
+        plan.notes.extend(planning::kept_from_birth(&ask));
+    }
     Ok(PlanResult { plan, inventory, ledger, bases })
 }
 

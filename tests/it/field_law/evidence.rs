@@ -148,7 +148,9 @@ fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: 
         verdicts: &verdicts,
         ..rgctl_testkit::fixtures::ask(desired, inventory, &policy)
     };
-    rgctl_engine::planning::plan(&ask)
+    let mut plan = rgctl_engine::planning::plan(&ask);
+    plan.notes.extend(rgctl_engine::planning::kept_from_birth(&ask));
+    plan
 }
 
 /// An estimate by its numbers: its formulas repeat what was written.

@@ -1,6 +1,6 @@
 //! What an object is made with and keeps, whatever is wished for later: the zone of a member.
 //!
-//! **Invariant:** what is not changed is said.
+//! It is said beside a plan that somebody reads. No turn of a run asks: it would go through all members for a sentence.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use rgctl_schema::names::{RegionId, StoreName};
 const ZONE: &str = "zone";
 
 /// Members that would be made in other zones today, counted by store and region.
-pub(super) fn elsewhere(input: &PlanInput<'_>) -> Vec<String> {
+pub fn kept_from_birth(input: &PlanInput<'_>) -> Vec<String> {
     let mut stay: BTreeMap<(&StoreName, &RegionId), usize> = BTreeMap::new();
     for node in input.desired.nodes.values() {
         if node.address.kind.facts().parent.is_none() {

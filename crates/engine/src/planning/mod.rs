@@ -53,6 +53,7 @@ use rgctl_schema::digest::Digester;
 use rgctl_schema::names::{Fingerprint, RegionId};
 use rgctl_schema::phase::Phase;
 
+pub use births::kept_from_birth;
 pub use difference::{effective_attrs, remaining_changes};
 pub use effect::transition_p95;
 pub use figures::{Figures, NoFigures, Unpriced};
@@ -130,7 +131,6 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         notes.extend(gate::times::in_force(&input.desired.rules, input.now));
     }
     if !input.destroy {
-        notes.extend(births::elsewhere(input));
         if !steps.is_empty() {
             notes.extend(input.verdicts.notes.iter().cloned());
         }
