@@ -210,7 +210,7 @@ fn whole(price: &str) -> Vec<Answer> {
 
 #[test]
 fn a_refresh_writes_a_dated_book_that_lies_over_the_shipped_prices() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(whole("0.2610000000"));
     let report = run(&options(&list, dir.path())).0.expect("a good list");
     assert_eq!((report.prices, report.changed, report.kept), (1, 1, 0));
@@ -230,7 +230,7 @@ fn a_refresh_writes_a_dated_book_that_lies_over_the_shipped_prices() {
 
 #[test]
 fn a_broken_download_goes_on_where_it_stopped() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     let body = offer_file("0.26", "us-east-1", "USD");
     let cut = |after| Answer::Cut { body: body.clone(), etag: "\"one\"", after };
     list.put_offer(vec![cut(1_000), Answer::Status(503), cut(5_000)]);
@@ -254,7 +254,7 @@ fn a_broken_download_goes_on_where_it_stopped() {
 
 #[test]
 fn a_file_that_changed_meanwhile_is_fetched_from_its_beginning() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     let old = offer_file("0.11", "us-east-1", "USD");
     let new = offer_file("0.26", "us-east-1", "USD");
     let cut = Answer::Cut { body: old, etag: "\"one\"", after: 4_000 };
@@ -263,7 +263,7 @@ fn a_file_that_changed_meanwhile_is_fetched_from_its_beginning() {
     assert_eq!(price_in(dir.path()).as_deref(), Some("0.26"));
     assert_eq!(list.ranges()[1].as_deref(), Some("bytes=4000-"));
     // A server that sends the rest of the new file after the beginning of the old one.
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     let new = offer_file("0.31", "us-east-1", "USD");
     list.put_offer(vec![cut, Answer::Stubborn { body: new, etag: "\"two\"" }]);
     run(&options(&list, dir.path())).0.expect("the new file is fetched again");
@@ -273,7 +273,7 @@ fn a_file_that_changed_meanwhile_is_fetched_from_its_beginning() {
 
 #[test]
 fn a_good_book_outlives_every_bad_answer() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(whole("0.26"));
     run(&options(&list, dir.path())).0.expect("a good list");
     let before = std::fs::read(dir.path().join("prices.book")).expect("the book");
@@ -316,7 +316,7 @@ fn a_good_book_outlives_every_bad_answer() {
 
 #[test]
 fn a_file_that_was_read_is_not_fetched_again_and_other_regions_are_kept() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(whole("0.26"));
     run(&options(&list, dir.path())).0.expect("a good list");
     let (_, events) = run(&options(&list, dir.path()));
@@ -336,7 +336,7 @@ fn a_file_that_was_read_is_not_fetched_again_and_other_regions_are_kept() {
 
 #[test]
 fn a_book_is_written_when_every_file_is_there_and_not_before() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(whole("0.26"));
     let mut options = options(&list, dir.path());
     options.regions.push(WantedRegion { code: region("cn-north-1"), currency: Currency::Cny });
@@ -355,7 +355,7 @@ fn a_book_is_written_when_every_file_is_there_and_not_before() {
 
 #[test]
 fn an_offer_or_region_that_the_list_lacks_is_told_and_is_no_failure() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(whole("0.26"));
     let offers = vec!["AmazonRDS".to_owned(), "AmazonDocDB".to_owned()];
     let report =
@@ -370,7 +370,7 @@ fn an_offer_or_region_that_the_list_lacks_is_told_and_is_no_failure() {
 
 #[test]
 fn an_index_cannot_send_us_to_another_host() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     for path in
         ["https://elsewhere.example/x.json", "//elsewhere.example/x.json", "@elsewhere.example/x.json"]
     {
@@ -384,7 +384,7 @@ fn an_index_cannot_send_us_to_another_host() {
 
 #[test]
 fn a_silent_server_and_a_second_refresh_are_bounded() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(vec![Answer::Silence]);
     let (result, _) = run(&RefreshOptions { time_max: Span::from_millis(50), ..options(&list, dir.path()) });
     assert!(matches!(result, Err(RefreshError::Time { .. })), "{result:?}");
@@ -402,7 +402,7 @@ struct Refresh {
 
 #[test]
 fn the_command_refreshes_from_a_mirror_and_tells_what_it_does() {
-    let (list, dir) = (PriceList::start(), tempfile::tempdir().expect("a folder"));
+    let (list, dir) = (PriceList::start(), crate::cli::folder());
     list.put_offer(whole("0.26"));
     let words = |more: &[&'static str]| {
         let fixed = ["rgctl", "--price-list-host", &list.host, "--region", "us-east-1"];

@@ -340,7 +340,7 @@ fn short_trace(folder: &Path, name: &str, seed: u64) -> String {
 
 #[test]
 fn figures_recomputed_from_the_written_paths_are_those_that_are_printed() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::cli::folder();
     let traces = [short_trace(folder.path(), "one", 21), short_trace(folder.path(), "two", 22)];
     let paths = folder.path().join("paths");
     let all = ["--policy", "rgctl", "reactive", "target-tracking", "p-store", "lcp:1.5", "static-peak"];
@@ -378,7 +378,7 @@ fn figures_recomputed_from_the_written_paths_are_those_that_are_printed() {
 
 #[test]
 fn the_path_of_a_single_policy_stands_in_the_folder_itself() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::cli::folder();
     let trace = short_trace(folder.path(), "one", 23);
     let paths = folder.path().join("paths");
     for (policy, second) in
@@ -396,7 +396,7 @@ fn the_path_of_a_single_policy_stands_in_the_folder_itself() {
 
 #[test]
 fn a_percentile_sets_the_scale_when_it_is_asked_for() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::cli::folder();
     let trace = short_trace(folder.path(), "one", 24);
     let paths = folder.path().join("paths");
     let above = |level: &str| {
@@ -416,7 +416,7 @@ fn a_percentile_sets_the_scale_when_it_is_asked_for() {
 
 #[test]
 fn everything_that_is_wrong_with_the_traces_is_told_at_once_with_file_line_and_reason() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::cli::folder();
     let day = |value: &dyn Fn(usize) -> String| -> Vec<u8> {
         let rows = (0..600).map(|i| format!("{},{}", i * 300, value(i)));
         std::iter::once("timestamp,value".to_owned()).chain(rows).collect::<Vec<_>>().join("\n").into_bytes()

@@ -24,7 +24,7 @@ use rgctl_testkit::store_law::{
 
 #[tokio::test]
 async fn the_embedded_store_obeys_the_laws_of_leases() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let open = || -> Process { Box::new(SqliteStore::open(folder.path()).unwrap()) };
     obeys_the_laws_of_leases(&open, true).await;
     let locks = std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok);
@@ -34,7 +34,7 @@ async fn the_embedded_store_obeys_the_laws_of_leases() {
 
 #[tokio::test]
 async fn the_embedded_store_obeys_the_laws_of_decisions() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let open = || -> Process { Box::new(SqliteStore::open(folder.path()).unwrap()) };
     obeys_the_laws_of_decisions(&open, 1_010).await;
 }
@@ -69,7 +69,7 @@ proptest! {
 
 #[test]
 fn no_decision_is_lost_among_threads_that_write_at_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let scope = of_law("threads");
     let work = || {
         let store = SqliteStore::open(folder.path()).unwrap();
@@ -100,7 +100,7 @@ async fn a_decision_that_was_changed_removed_or_slipped_in_is_named_and_nothing_
         ("update standing set standing = replace(standing, '\"count\":3', '\"count\":9')", true),
     ];
     for (harm, is_at_the_end) in harms {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::cli::folder();
         let store = SqliteStore::open(folder.path()).unwrap();
         for number in 0..4 {
             let what = set(key(number), u32::try_from(number).unwrap());
@@ -120,7 +120,7 @@ async fn a_decision_that_was_changed_removed_or_slipped_in_is_named_and_nothing_
 
 #[tokio::test]
 async fn a_checkpoint_of_a_record_that_was_changed_is_not_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let store = three_lines(folder.path()).await;
     let lease = store.take_lease(&game(), &run("r2"), "bob", START, LEASE, None).await.unwrap();
     let (seq, hash) = store.head(&game()).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_checkpoint_of_a_record_that_was_changed_is_not_used() {
 
 #[tokio::test]
 async fn a_process_on_another_machine_leaves_no_lock_and_is_watched() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let scope = of_law("elsewhere");
     let dead: Process = Box::new(SqliteStore::open(folder.path()).unwrap());
     let lease = take(&dead, &scope, "a", None).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_process_on_another_machine_leaves_no_lock_and_is_watched() {
 
 #[tokio::test]
 async fn a_message_changed_in_the_file_is_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let store = SqliteStore::open(folder.path()).unwrap();
     for _ in 0..2 {
         store.post(&game(), "bob", START, &Request::Yield { epoch: 1 }).await.unwrap();
@@ -171,13 +171,13 @@ async fn a_message_changed_in_the_file_is_named() {
 #[tokio::test]
 async fn the_embedded_store_obeys_the_laws_in_memory_and_on_disk() {
     obeys_the_laws(&SqliteStore::in_memory().unwrap()).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     obeys_the_laws(&SqliteStore::open(folder.path()).unwrap()).await;
 }
 
 #[tokio::test]
 async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_on_the_same_machine() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let now = Moment::from_secs(1_000);
     let dead = SqliteStore::open(folder.path()).unwrap();
     let lease = dead.take_lease(&game(), &run("r1"), "ann", now, LEASE, None).await.unwrap();
@@ -190,7 +190,7 @@ async fn the_lease_of_a_process_that_is_gone_is_taken_over_at_once_on_the_same_m
 
 #[tokio::test]
 async fn a_record_of_a_version_that_kept_no_regions_tells_them_all_the_same() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let store = SqliteStore::open(folder.path()).unwrap();
     let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE, None).await.unwrap();
     let events = [event("one"), begun_in("eu-west-1"), begun_in("cn-north-1")];
@@ -204,7 +204,7 @@ async fn a_record_of_a_version_that_kept_no_regions_tells_them_all_the_same() {
 
 #[tokio::test]
 async fn a_line_changed_in_the_file_is_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let store = SqliteStore::open(folder.path()).unwrap();
     let lease = store.take_lease(&game(), &run("r1"), "ann", Moment::EPOCH, LEASE, None).await.unwrap();
     store.append(&lease, 0, Moment::EPOCH, &[event("one"), event("two"), event("three")]).await.unwrap();
@@ -230,7 +230,7 @@ async fn three_lines(folder: &std::path::Path) -> SqliteStore {
 #[tokio::test]
 async fn a_record_that_was_cut_off_at_its_end_is_noticed_and_nothing_is_added_to_it() {
     for cut in ["delete from lines where seq > 1", "delete from lines where seq = 3", "delete from lines"] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::cli::folder();
         let store = three_lines(folder.path()).await;
         rusqlite_connection(folder.path()).execute(cut, []).unwrap();
         let damaged = store.entries(&game(), 0).await;
@@ -244,7 +244,7 @@ async fn a_record_that_was_cut_off_at_its_end_is_noticed_and_nothing_is_added_to
             );
         }
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let store = three_lines(folder.path()).await;
     rusqlite_connection(folder.path()).execute("delete from records", []).unwrap();
     assert!(store.entries(&game(), 0).await.is_err(), "nor is an end that is gone taken for an end");
@@ -252,14 +252,14 @@ async fn a_record_that_was_cut_off_at_its_end_is_noticed_and_nothing_is_added_to
 
 #[tokio::test]
 async fn a_record_moves_to_another_folder_with_its_identity_and_ends_where_it_was() {
-    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (here, there) = (crate::cli::folder(), crate::cli::folder());
     let (from, to) = (SqliteStore::open(here.path()).unwrap(), SqliteStore::open(there.path()).unwrap());
     obeys_the_laws_of_moves(&from, &to).await;
 }
 
 /// A record as the version before accounts kept it, made by that version.
 fn old_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/old-record");
     for file in ["journal.sqlite", "sim.sqlite"] {
         std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
@@ -349,7 +349,7 @@ fn after_a_new_world_an_apply_begins_with_a_record_of_its_own() {
 
 #[test]
 fn a_record_is_migrated_to_another_folder_and_what_it_made_stays_ours() {
-    let (folder, other) = (old_folder(), tempfile::tempdir().unwrap());
+    let (folder, other) = (old_folder(), crate::cli::folder());
     assert_eq!(rgctl(folder.path(), &["apply", "-f", "FILE", "--yes"]).0, 0);
     let to = other.path().to_str().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();

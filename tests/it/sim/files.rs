@@ -22,7 +22,7 @@ fn nameless(cloud: &SimCloud) -> String {
 
 #[test]
 fn each_new_world_is_an_account_of_its_own_which_it_stays() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let id = |cloud: &SimCloud| cloud.with_world(|world| world.id().to_owned()).unwrap();
     let cloud = SimCloud::open(&WorldFile::under(folder.path())).unwrap();
     let first = id(&cloud);
@@ -81,7 +81,7 @@ fn one_more_object_shifts_no_other() {
 
 #[test]
 fn what_one_process_does_another_sees_and_goes_on_with() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let first = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
     let second = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
     live(&first);
@@ -100,7 +100,7 @@ fn what_one_process_does_another_sees_and_goes_on_with() {
 
 #[test]
 fn a_world_on_disk_is_the_world_in_memory() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let on_disk = TestCloud::of(SimCloud::anew(&WorldFile::under(folder.path()), 8, GENESIS).unwrap());
     let in_memory = TestCloud::new(8);
     live(&on_disk);
@@ -111,7 +111,7 @@ fn a_world_on_disk_is_the_world_in_memory() {
 #[test]
 fn a_call_that_breaks_off_has_happened_or_not_as_asked() {
     for (side, exists) in [(Side::Before, false), (Side::After, true)] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = crate::cli::folder();
         let desk = TestCloud::of(SimCloud::open(&WorldFile::under(folder.path())).unwrap());
         desk.cloud.crash_at(1, side);
         let cluster = address(KindId::AuroraCluster, "main");
@@ -173,7 +173,7 @@ fn sim(folder: &Path, line: &str) -> Result<(u8, String, String), String> {
 
 #[test]
 fn the_command_resets_advances_shows_breaks_and_loads() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let folder = folder.path();
     sim(folder, "reset --seed 4 --start 2026-06-01T00:00:00Z").unwrap();
     TestCloud::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
@@ -201,7 +201,7 @@ fn the_command_resets_advances_shows_breaks_and_loads() {
 
 #[test]
 fn bad_arguments_are_refused_and_change_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let folder = folder.path();
     sim(folder, "reset").unwrap();
     TestCloud::of(SimCloud::open(&WorldFile::under(folder)).unwrap())
@@ -230,7 +230,7 @@ fn bad_arguments_are_refused_and_change_nothing() {
 
 #[test]
 fn a_damaged_file_is_told_apart_from_a_disk_that_fails_and_a_reset_replaces_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let folder = folder.path();
     SimCloud::open(&WorldFile::under(folder)).unwrap();
     std::fs::write(folder.join(WorldFile::NAME), "this is no database. ".repeat(100)).unwrap();

@@ -98,7 +98,7 @@ fn sim(folder: &Path, words: &[&str]) -> Result<(), String> {
 
 #[test]
 fn another_hand_makes_tags_breaks_and_deletes_objects_by_command() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::cli::folder();
     let folder = folder.path();
     let sim = |words: &[&str]| sim(folder, words);
     let see = |address: &Address| {

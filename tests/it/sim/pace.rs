@@ -62,7 +62,7 @@ fn since_genesis(clock: &SimClock) -> Span {
 
 #[test]
 fn a_world_without_a_pace_is_as_fast_as_nobody_sleeps() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (_, clock) = open(folder.path(), &machine);
     machine.passes(Span::from_hours(1));
     assert_eq!(since_genesis(&clock), Span::ZERO);
@@ -73,7 +73,7 @@ fn a_world_without_a_pace_is_as_fast_as_nobody_sleeps() {
 
 #[test]
 fn processes_that_share_a_world_share_its_clock_and_the_first_sets_its_pace() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (agent, one) = open(folder.path(), &machine);
     let (other, two) = open(folder.path(), &machine);
     assert_eq!(agent.keep_pace(60).unwrap(), 60);
@@ -97,7 +97,7 @@ fn processes_that_share_a_world_share_its_clock_and_the_first_sets_its_pace() {
 
 #[test]
 fn what_is_due_happens_when_its_time_has_come_by_the_pace() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (agent, _) = open(folder.path(), &machine);
     agent.keep_pace(60).unwrap();
     machine.passes(Span::from_secs(20));
@@ -107,7 +107,7 @@ fn what_is_due_happens_when_its_time_has_come_by_the_pace() {
 
 #[test]
 fn time_stands_when_its_keeper_has_died_and_goes_on_from_there_with_the_next() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (agent, _) = open(folder.path(), &machine);
     agent.keep_pace(60).unwrap();
     drop(agent);
@@ -128,7 +128,7 @@ fn time_stands_when_its_keeper_has_died_and_goes_on_from_there_with_the_next() {
 
 #[test]
 fn a_keeper_that_leaves_leaves_a_world_whose_time_stands() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (agent, clock) = open(folder.path(), &machine);
     agent.keep_pace(60).unwrap();
     machine.passes(Span::from_secs(5));
@@ -140,7 +140,7 @@ fn a_keeper_that_leaves_leaves_a_world_whose_time_stands() {
 
 #[test]
 fn time_that_is_let_pass_by_hand_moves_the_pace_along() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (agent, one) = open(folder.path(), &machine);
     let (hand, two) = open(folder.path(), &machine);
     agent.keep_pace(60).unwrap();
@@ -153,7 +153,7 @@ fn time_that_is_let_pass_by_hand_moves_the_pace_along() {
 
 #[test]
 fn a_time_of_day_that_is_set_and_a_machine_that_starts_anew_move_no_world() {
-    let (folder, machine) = (tempfile::tempdir().unwrap(), Machine::default());
+    let (folder, machine) = (crate::cli::folder(), Machine::default());
     let (agent, clock) = open(folder.path(), &machine);
     agent.keep_pace(60).unwrap();
     machine.passes(Span::from_secs(5));
