@@ -6,5 +6,6 @@ mod numbers;
 mod pauses;
 mod process;
 mod queue;
+mod running;
 mod serve;
 mod work;

@@ -4,11 +4,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "real processes live in real time")]
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::io::{BufRead, BufReader};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rgctl_model::ports::Store;
@@ -19,164 +16,9 @@ use rgctl_sim::SimCloud;
 use rgctl_store::journal::SqliteStore;
 use rgctl_store::objects::WorldFile;
 
-use crate::cli::Place;
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// A blueprint of one small store.
-fn blueprint(name: &str, class: &str) -> String {
-    format!(
-        "apiVersion: rgctl.dev/v1alpha1
-kind: Blueprint
-metadata: {{ name: {name} }}
-spec:
-  demand:
-    players: {{ peakConcurrent: 2k, growthPerMonth: 1% }}
-    requestsPerPlayerPerMinute: 12
-    readShare: 85%
-    hotData: {{ size: 40GiB, retention: 90d }}
-  objectives: {{ availability: 99%, p99: 100ms, rto: 8h, rpo: 24h }}
-  regions: {{ primary: us-east-1 }}
-  residency: {{ allow: [us-*] }}
-  stores:
-    - name: ranking
-      engine: valkey
-      purpose: rankings
-      demand: {{ requestShare: 60%, readShare: 95%, dataSize: 1GiB, workingSet: 1GiB }}
-      class: {class}
-      shards: 1
-      replicasPerShard: {{ min: 1, max: 2 }}
-      cache: {{ pattern: cache-aside, ttl: 30m, hitRatio: 85%, eviction: volatile-lru }}
-      backup: {{ retention: 1d }}
-"
-    )
-}
-
-const SMALL: &str = "cache.t4g.medium";
-const LARGE: &str = "cache.r7g.large";
-
-/// An agent that runs, with what it has said.
-struct Running {
-    child: Child,
-    log: Arc<Mutex<String>>,
-    seen: usize,
-}
-
-impl Running {
-    fn start(place: &Place, more: &[&str]) -> Self {
-        let mut line = vec!["agent", "run", "-f", "blueprints", "--log-format", "json"];
-        if !more.contains(&"--pace") {
-            line.extend(["--pace", "3600"]);
-        }
-        line.extend(more);
-        Self::spawn(Command::new(assert_cmd::cargo::cargo_bin!("rgctl")).args(line), place.path())
-    }
-
-    fn spawn(command: &mut Command, folder: &Path) -> Self {
-        let command = command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let log: Arc<Mutex<String>> = Arc::default();
-        let (to, from) = (Arc::clone(&log), BufReader::new(child.stderr.take().unwrap()));
-        std::thread::spawn(move || {
-            for line in from.lines().map_while(Result::ok) {
-                let _ = writeln!(to.lock().unwrap(), "{line}");
-            }
-        });
-        Self { child, log, seen: 0 }
-    }
-
-    /// Waits until a line is said that has all of these words, after those that were waited for before; yields it.
-    fn says(&mut self, words: &[&str]) -> String {
-        let began = Instant::now();
-        loop {
-            let log = self.log.lock().unwrap().clone();
-            for (end, line) in
-                log.match_indices('\n').map(|(end, _)| end).filter(|end| *end >= self.seen).map(|end| {
-                    let start = log[..end].rfind('\n').map_or(0, |before| before + 1);
-                    (end + 1, &log[start..end])
-                })
-            {
-                if words.iter().all(|word| line.contains(word)) {
-                    self.seen = end;
-                    return line.to_owned();
-                }
-            }
-            assert!(began.elapsed() < PATIENCE, "{words:?} was never said after\n{}", &log[self.seen..]);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Stops it where it writes nothing: who is stopped within a transaction keeps the file locked, on a slow disk for sure.
-    fn stop_between_transactions(&self, state: &Path) {
-        let began = Instant::now();
-        loop {
-            self.signal("STOP");
-            let file = rusqlite::Connection::open(state.join("journal.sqlite")).unwrap();
-            file.busy_timeout(Duration::ZERO).unwrap();
-            if file.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
-                return;
-            }
-            assert!(began.elapsed() < PATIENCE, "it writes all the time");
-            self.signal("CONT");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// How it ended, with what it wrote as data.
-    fn ends(mut self) -> (i32, String) {
-        let mut data = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut data).unwrap();
-        let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        (code, data)
-    }
-
-    fn stop_it(self) -> (i32, String) {
-        self.signal("TERM");
-        self.ends()
-    }
-
-    fn lines(&self, word: &str) -> usize {
-        self.log.lock().unwrap().lines().filter(|line| line.contains(word)).count()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            println!("{}", self.log.lock().unwrap());
-        }
-    }
-}
-
-fn place(blueprints: &[(&str, &str)]) -> Place {
-    let place = Place::new();
-    std::fs::create_dir(place.path().join("blueprints")).unwrap();
-    for (name, class) in blueprints {
-        place.write(&format!("blueprints/{name}.yaml"), &blueprint(name, class));
-    }
-    place
-}
-
-fn status_of(place: &Place, name: &str) -> String {
-    place.run(&["status", "-f", &format!("blueprints/{name}.yaml")]).data
-}
-
-fn get(address: &str, path: &str) -> String {
-    use std::io::Write as _;
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
+use super::running::{
+    LARGE, PATIENCE, Running, SMALL, address_in, blueprint, get, gets, has_room, place, status_of,
+};
 
 #[test]
 fn an_agent_that_acts_once_makes_what_is_wanted_and_a_second_one_finds_nothing_to_do() {
@@ -203,32 +45,32 @@ fn an_agent_that_acts_once_makes_what_is_wanted_and_a_second_one_finds_nothing_t
 
 #[test]
 fn files_that_change_break_come_and_go_are_followed_and_nothing_is_deleted() {
-    let place = place(&[("one", SMALL)]);
+    let place = place(&[("one", SMALL), ("two", SMALL)]);
     let mut agent = Running::start(&place, &["--no-listen", "--apply"]);
-    agent.says(&["\"one\"", "\"ready\""]);
-    // Half of it is written.
-    let whole = blueprint("one", LARGE);
+    agent.says_each(&[&["\"one\"", "\"ready\""], &["\"two\"", "\"ready\""]]);
+    // Half of one is written, and a file of the other comes.
+    let (whole, other) = (blueprint("one", LARGE), blueprint("two", SMALL));
     place.write("blueprints/one.yaml", &whole[..whole.len() / 2]);
-    let said = agent.says(&["the file cannot be used", "its last good text stays in force"]);
-    assert!(said.contains("line "), "{said}");
+    place.write("blueprints/copy.yaml", &other);
+    let broken = ["the file cannot be used", "its last good text stays in force", "line "];
+    agent.says_each(&[&broken, &["two files have this blueprint", "\"two\""]]);
     place.write("blueprints/one.yaml", &whole);
-    agent.says(&["\"one\"", "\"progressing\""]);
+    std::fs::remove_file(place.path().join("blueprints/copy.yaml")).unwrap();
+    agent.says_each(&[&["one file has this blueprint again"], &["\"one\"", "\"progressing\""]]);
     agent.says(&["\"one\"", "\"ready\""]);
     assert!(status_of(&place, "one").contains(LARGE), "{}", status_of(&place, "one"));
-    place.write("blueprints/copy.yaml", &whole);
-    agent.says(&["two files have this blueprint"]);
-    std::fs::remove_file(place.path().join("blueprints/copy.yaml")).unwrap();
-    agent.says(&["one file has this blueprint again"]);
-    place.write("kept.yaml", &whole);
-    std::fs::remove_file(place.path().join("blueprints/one.yaml")).unwrap();
-    agent.says(&["the file is gone: nothing is deleted"]);
+    for name in ["one", "two"] {
+        let file = place.path().join(format!("blueprints/{name}.yaml"));
+        std::fs::rename(file, place.path().join(format!("{name}.yaml"))).unwrap();
+    }
+    let gone = "the file is gone: nothing is deleted";
+    agent.says_each(&[&["\"one\"", gone], &["\"two\"", gone]]);
     let (code, data) = agent.stop_it();
     assert_eq!((code, data.split(';').next()), (0, Some("0 blueprints")), "{data}");
-    assert_eq!(
-        place.run(&["plan", "-f", "kept.yaml", "--detailed-exitcode"]).code,
-        0,
-        "everything is still there"
-    );
+    for file in ["one.yaml", "two.yaml"] {
+        let left = place.run(&["plan", "-f", file, "--detailed-exitcode"]);
+        assert_eq!(left.code, 0, "everything is still there: {}", left.data);
+    }
 }
 
 #[test]
@@ -240,7 +82,9 @@ fn orders_reach_an_agent_through_the_store_and_outlive_it() {
     agent.says(&["ordered", "Pause"]);
     agent.says(&["\"one\"", "\"paused\"", "let rest"]);
     place.write("blueprints/one.yaml", &blueprint("one", LARGE));
-    std::thread::sleep(Duration::from_secs(4));
+    // The one that comes after it is in force no sooner, and is made.
+    place.write("blueprints/two.yaml", &blueprint("two", SMALL));
+    agent.says(&["\"two\"", "\"ready\""]);
     assert_eq!(agent.stop_it().0, 0);
     assert!(status_of(&place, "one").contains(SMALL));
     // The next one is bound by it, too.
@@ -312,7 +156,9 @@ fn a_signal_closes_an_open_run_and_gives_its_lease_back_and_a_second_one_leaves_
     assert!(!status_of(&place, "one").contains("lease:"), "{}", status_of(&place, "one"));
     let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "3600"]);
     agent.says(&["\"one\"", "\"ready\""]);
+    assert_eq!(agent.stop_it().0, 0);
     place.write("blueprints/one.yaml", &blueprint("one", LARGE));
+    let mut agent = Running::start(&place, &["--no-listen", "--apply", "--pace", "3600"]);
     agent.says(&["\"one\"", "calls"]);
     agent.signal("INT");
     agent.signal("INT");
@@ -341,29 +187,13 @@ fn a_file_that_goes_while_its_run_is_open_has_the_run_closed_and_its_lease_given
 fn health_and_numbers_are_told_on_loopback() {
     let place = place(&[("one", SMALL)]);
     let mut agent = Running::start(&place, &["--listen", "127.0.0.1:0", "--apply"]);
-    let said = agent.says(&["listening"]);
-    let address = said.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let address = &agent.address();
     agent.says(&["\"one\"", "\"ready\""]);
     assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
-    // They are told twice a second.
-    for _ in 0..100 {
-        if get(address, "/readyz").starts_with("HTTP/1.1 200") {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"), "{}", get(address, "/readyz"));
+    gets(address, "/readyz", &["HTTP/1.1 200"]);
     let lines =
         ["rgctl_blueprints{condition=\"ready\"} 1", "rgctl_cloud_looks_total{", "region=\"us-east-1\"} "];
-    let mut numbers = String::new();
-    for _ in 0..100 {
-        numbers = get(address, "/metrics");
-        if lines.iter().all(|line| numbers.contains(line)) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(lines.iter().all(|line| numbers.contains(line)), "{numbers}");
+    gets(address, "/metrics", &lines);
     // A second agent cannot have the same address, and says so before it does anything.
     let second = Running::start(&place, &["--listen", address]);
     assert_eq!(second.ends().0, 6);
@@ -391,11 +221,10 @@ fn an_agent_that_was_stopped_while_another_took_its_lease_does_nothing_under_it_
     let taken = taken.unwrap();
     let lines = runtime.block_on(store.entries(&scope, 0)).unwrap().len();
     agent.signal("CONT");
-    agent.says(&["\"one\"", "\"held\"", "bob@elsewhere"]);
+    agent.says_while_time_flies(&place, &["\"one\"", "\"held\"", "bob@elsewhere"]);
     assert_eq!(runtime.block_on(store.entries(&scope, 0)).unwrap().len(), lines, "it wrote nothing");
     runtime.block_on(store.release_lease(&taken)).unwrap();
-    assert_eq!(place.run(&["sim", "advance", "1h"]).code, 0);
-    agent.says(&["\"one\"", "\"ready\""]);
+    agent.says_while_time_flies(&place, &["\"one\"", "\"ready\""]);
     assert_eq!(agent.stop_it().0, 0);
     assert_eq!(place.run(&["plan", "-f", "blueprints/one.yaml", "--detailed-exitcode"]).code, 0);
 }
@@ -404,8 +233,7 @@ fn an_agent_that_was_stopped_while_another_took_its_lease_does_nothing_under_it_
 fn a_world_that_is_damaged_is_said_and_does_not_make_the_agent_spin() {
     let place = place(&[("one", SMALL)]);
     let mut agent = Running::start(&place, &["--listen", "127.0.0.1:0", "--apply"]);
-    let said = agent.says(&["listening"]);
-    let address = said.split("\"address\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let address = &agent.address();
     agent.says(&["\"one\"", "\"ready\""]);
     let file = rusqlite::Connection::open(place.path().join(".rgctl/sim.sqlite")).unwrap();
     file.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -414,24 +242,14 @@ fn a_world_that_is_damaged_is_said_and_does_not_make_the_agent_spin() {
     )
     .unwrap();
     agent.says(&["regions that do not answer", "us-east-1"]);
-    let before = agent.lines("");
-    std::thread::sleep(Duration::from_secs(3));
-    let more = agent.lines("") - before;
-    assert!(more < 50, "{more} lines in three seconds");
+    let (_, home) = SimCloud::peek(&WorldFile::under(&place.path().join(".rgctl"))).unwrap();
+    let order = ["agent", "reconcile", "one", "--account", &home.to_string()];
+    let (more, share) = agent.lives_on(|| assert_eq!(place.run(&order).code, 0));
+    assert!(more < 15, "{more} lines in a second");
+    assert!(share < 0.5, "{share} of a processor");
     assert!(get(address, "/readyz").starts_with("HTTP/1.1 503"));
     assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "to start it anew would mend nothing");
-    let ticks = std::fs::read_to_string(format!("/proc/{}/stat", agent.child.id())).unwrap();
-    let used: u64 = ticks.split(' ').skip(13).take(2).map(|word| word.parse::<u64>().unwrap()).sum();
-    assert!(used < 1_000, "{used} hundredths of a second of processor time");
     assert_eq!(agent.stop_it().0, 0);
-}
-
-/// Lets no file of a process grow any more, as on a full disk; or lets them.
-#[cfg(target_os = "linux")]
-fn has_room(process: u32, has: bool) {
-    let size = if has { "--fsize=unlimited:unlimited" } else { "--fsize=1:unlimited" };
-    let done = Command::new("prlimit").args(["--pid", &process.to_string(), size]).status().unwrap();
-    assert!(done.success());
 }
 
 #[cfg(target_os = "linux")]
@@ -444,17 +262,21 @@ fn a_disk_that_is_full_is_said_and_nothing_is_called_that_cannot_be_recorded() {
         "trap '' XFSZ; exec {} agent run -f blueprints --log-format json --pace 3600 --no-listen --apply",
         exe.display()
     );
-    let mut agent = Running::spawn(Command::new("bash").args(["-c", &line]), place.path());
-    agent.says(&["\"one\"", "\"ready\""]);
-    has_room(agent.child.id(), false);
+    // What it is to do is in force before the disk is full, and begun by nobody until then.
+    assert_eq!(Running::start(&place, &["--no-listen", "--once", "--apply"]).ends().0, 0);
     place.write("blueprints/one.yaml", &blueprint("one", LARGE));
+    assert_eq!(place.run(&["agent", "pause", "one"]).code, 0);
+    let mut agent = Running::spawn(Command::new("bash").args(["-c", &line]), place.path());
+    agent.says(&["\"one\"", "\"paused\""]);
+    has_room(agent.child.id(), false);
+    assert_eq!(place.run(&["agent", "resume", "one"]).code, 0);
     agent.says(&["\"one\"", "\"failed\""]);
-    let before = agent.lines("");
-    std::thread::sleep(Duration::from_secs(3));
-    let more = agent.lines("") - before;
-    assert!(more < 50, "{more} lines in three seconds");
-    assert_eq!(agent.lines("modify"), 0, "nothing is called that cannot be recorded");
+    let (more, share) = agent.lives_on(|| assert_eq!(place.run(&["agent", "reconcile", "one"]).code, 0));
+    assert!(more < 15, "{more} lines in a second");
+    assert!(share < 0.5, "{share} of a processor");
+    assert_eq!(agent.lines("\"calls\""), 0, "nothing is called that cannot be recorded");
     has_room(agent.child.id(), true);
+    agent.says(&["\"one\"", "\"calls\"", "modify"]);
     agent.says(&["\"one\"", "\"ready\""]);
     assert_eq!(agent.stop_it().0, 0);
     assert!(status_of(&place, "one").contains(LARGE), "with room it went on");
@@ -466,22 +288,28 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     let place = place(&[("one", SMALL)]);
     let exe = assert_cmd::cargo::cargo_bin!("rgctl");
     let line = format!(
-        "trap '' XFSZ; exec {} agent run -f blueprints --pace 3600 --no-listen --apply 2>log",
+        "trap '' XFSZ; exec {} agent run -f blueprints --log-format json --pace 3600 --listen 127.0.0.1:0 --apply 2>log",
         exe.display()
     );
     let mut agent = Running::spawn(Command::new("bash").args(["-c", &line]), place.path());
     let log = place.path().join("log");
-    for _ in 0..1_000 {
-        if std::fs::read_to_string(&log).is_ok_and(|log| log.contains("ready")) {
-            break;
+    let began = Instant::now();
+    let address = loop {
+        if let Some(address) = std::fs::read_to_string(&log).ok().and_then(|log| address_in(&log)) {
+            break address;
         }
+        assert!(began.elapsed() < PATIENCE, "it never said where it listens");
         std::thread::sleep(Duration::from_millis(20));
-    }
+    };
+    gets(&address, "/metrics", &["rgctl_blueprints{condition=\"ready\"} 1"]);
     has_room(agent.child.id(), false);
-    place.write("blueprints/one.yaml", "half a text");
-    std::thread::sleep(Duration::from_secs(4));
+    let said = std::fs::read_to_string(&log).unwrap();
+    // A condition is told after the line that says it.
+    gets(&address, "/metrics", &["rgctl_blueprints{condition=\"failed\"} 1"]);
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), said, "it could not be written");
     assert!(agent.child.try_wait().unwrap().is_none(), "it runs on");
     has_room(agent.child.id(), true);
+    gets(&address, "/metrics", &["rgctl_blueprints{condition=\"ready\"} 1"]);
     assert_eq!(agent.stop_it().0, 0);
 }
 
