@@ -13,6 +13,7 @@ use rgctl_engine::planning::{self, Figures, NoFigures, PlanInput};
 use rgctl_model::claims::{Claims, NO_CLAIMS};
 use rgctl_model::journal::{Event, Purpose};
 use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::{Decision, Decisions, HoldOut};
@@ -37,6 +38,8 @@ pub struct Site {
     pub wall: ManualWall,
     /// What held something up in the last run.
     pub told: BTreeSet<String>,
+    /// Whether a part of the world was unseen in the last run for as long as such a part is asked again, in look after look.
+    pub was_unseen_for_long: bool,
     /// What was done in a region that was held out, or to a run by a decision.
     pub wrong: Vec<String>,
     /// Whether somebody decided something during the last run.
@@ -51,15 +54,24 @@ pub struct Quiet {
     pub stop_after: Option<u32>,
 }
 
-/// A watch that keeps what held something up in any turn.
+/// A watch that keeps what held something up in any turn, and since when each part of the world is unseen.
 struct Listening {
     quiet: Quiet,
     told: BTreeSet<String>,
+    unseen: BTreeMap<(RegionId, Endpoint), Moment>,
+    was_unseen_for_long: bool,
 }
 
 impl Watch for Listening {
     fn turned(&mut self, turn: &Turn, inventory: &Inventory) {
         self.quiet.turned(turn, inventory);
+        let before = std::mem::take(&mut self.unseen);
+        for gap in &inventory.gaps {
+            let part = (gap.region.clone(), gap.endpoint);
+            let since = before.get(&part).copied().unwrap_or(inventory.taken);
+            self.was_unseen_for_long |= inventory.taken.since(since) >= Pace::default().unseen_max;
+            self.unseen.insert(part, since);
+        }
         self.told.extend(turn.held.iter().map(|held| held.why.clone()));
         self.told.extend(turn.later.iter().map(|later| later.why.clone()));
     }
@@ -168,6 +180,7 @@ impl Site {
             store: SqliteStore::in_memory().unwrap(),
             wall,
             told: BTreeSet::new(),
+            was_unseen_for_long: false,
             wrong: Vec::new(),
             was_decided: false,
             is_forgetful: false,
@@ -253,7 +266,8 @@ impl Site {
             ..applying(desired, &run, &order.policy, &pace)
         };
         let quiet = Quiet { turns: 0, stop_after: order.stop_after };
-        let mut watch = Listening { quiet, told: BTreeSet::new() };
+        let (told, unseen) = (BTreeSet::new(), BTreeMap::new());
+        let mut watch = Listening { quiet, told, unseen, was_unseen_for_long: false };
         let work = async {
             let wishes = order.wishes.as_deref();
             if self.is_forgetful || wishes.is_some() {
@@ -269,7 +283,7 @@ impl Site {
                 ended = work => Some(ended),
             }
         });
-        self.told = watch.told;
+        (self.told, self.was_unseen_for_long) = (watch.told, watch.was_unseen_for_long);
         self.wrong.append(&mut taps.wrong.lock().unwrap());
         self.was_decided = taps.decides.as_ref().is_some_and(|decides| *decides.made.lock().unwrap());
         if ended.is_none() {

@@ -187,6 +187,8 @@ impl<'a> StepAssessment<'a, '_> {
     fn judge_deferred(&self, verdicts: &mut Assessment<'a>) {
         if let Some((why, lasting)) = self.is_out_of_sight() {
             self.out_of_sight(verdicts, why, lasting);
+        } else if self.is_left_out() {
+            // It has its turn, or is no longer wanted, when its object can be changed again.
         } else if !self.is_planned() {
             // Somebody else brought it about, or it is no longer wanted.
             verdicts.record.push(self.settled());
@@ -197,6 +199,16 @@ impl<'a> StepAssessment<'a, '_> {
         } else {
             self.put_off(verdicts, self.input.pace.retry, self.begun.why.clone());
         }
+    }
+
+    /// Whether the plan is without it for what its object is, so that nobody can tell whether it is still wanted. What is
+    /// broken, in a state that this version does not know or not ours is not changed, and what something of somebody else's
+    /// is bound to is not removed.
+    fn is_left_out(&self) -> bool {
+        let is_reason = |one: &Blocker| {
+            matches!(one, Blocker::Broken { .. } | Blocker::Foreign { .. } | Blocker::Bound { .. })
+        };
+        self.waiting.is_some_and(is_reason) && !self.is_planned()
     }
 
     /// Why a step that was tried in vain is tried no more, if it is not. A wish that was not tried yet is.
@@ -329,12 +341,25 @@ impl<'a> StepAssessment<'a, '_> {
                 if self.input.inventory.taken < self.begun.since.at + patience {
                     verdicts.due.push(self.begun.since.at + patience);
                     self.still(verdicts, "the call to show".to_owned());
+                } else if self.is_outdone() {
+                    verdicts.record.push(self.settled());
                 } else {
                     self.judge_without_effect(verdicts, patience);
                 }
             }
             _ => self.judge_done(verdicts, patience),
         }
+    }
+
+    /// Whether what was called for is so, and something else is wanted of the same fields by now. That it was done is a line
+    /// of the record like any other: by these, nothing else, a process that has just begun knows when something moved.
+    fn is_outdone(&self) -> bool {
+        let begun = self.begun;
+        begun.status == StepStatus::Accepted
+            && begun.word == "modify"
+            && !begun.changes.is_empty()
+            && self.is_new_wish()
+            && late::is_so(self.input, &begun.address, &begun.word, &begun.changes)
     }
 
     /// The time has passed in which an effect would have shown.
@@ -406,12 +431,17 @@ impl<'a> StepAssessment<'a, '_> {
         verdicts.record.push(self.settled());
     }
 
-    /// Its object, which is there: after a deletion only where it stays, and is ours.
+    /// Its object, which is there and ours: after a deletion only where it stays. What an accepted call made is, whoever took
+    /// its tags since; what is there after another one may be what somebody else made under that name.
     fn object(&self) -> Option<&Observed> {
-        let address = &self.begun.address;
-        let (claims, blueprint) = (&self.input.ledger.claims, &self.input.desired.blueprint);
-        let stays = |seen: &&Observed| !seen.facts.phase.is_going() && claims.owns(blueprint, address, seen);
-        self.input.inventory.seen.get(address).filter(|seen| self.begun.word != "delete" || stays(seen))
+        let (begun, blueprint) = (self.begun, &self.input.desired.blueprint);
+        let is_deletion = begun.word == "delete";
+        let is_ours = |seen: &&Observed| {
+            !is_deletion && begun.status == StepStatus::Accepted
+                || self.input.ledger.claims.owns(blueprint, &begun.address, seen)
+        };
+        let stays = |seen: &&Observed| !is_deletion || !seen.facts.phase.is_going();
+        self.input.inventory.seen.get(&begun.address).filter(stays).filter(is_ours)
     }
 
     /// What is there now is kept with it, so that it is known again without its tags.

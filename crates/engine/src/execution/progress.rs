@@ -14,7 +14,6 @@ use super::motion::{Motion, Open, Wait};
 use crate::ledger::StepStatus;
 use crate::planning::KnownSteps;
 use rgctl_model::address::Address;
-use rgctl_model::journal::Event;
 use rgctl_model::plan::{Blocker, Plan};
 use rgctl_schema::time::Moment;
 
@@ -27,14 +26,14 @@ pub(super) fn after(
 ) -> Motion {
     let now = input.now;
     let mut motion = Motion::new(input.motion.moved);
-    if verdicts.record.iter().any(|event| matches!(event, Event::Settled { .. })) {
+    if verdicts.record.iter().any(|event| input.ledger.is_movement(event)) {
         motion.moved = now;
     }
-    let accepted = || verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted);
-    let called = last_calls(accepted().map(|(_, begun)| (&begun.address, begun.since.at)).collect());
+    let accepted = verdicts.begun(input).filter(|(_, begun)| begun.status == StepStatus::Accepted);
+    let called = last_calls(accepted.map(|(_, begun)| (&begun.address, begun.since.at)).collect());
     motion.look_at(input.motion, input.inventory, (open(input, plan, known, verdicts), &called), now);
-    // The effect of a call that was accepted may take this long to show.
-    for (_, begun) in accepted() {
+    // The effect of a call that was accepted may take this long to show, whatever has become of its step since.
+    for begun in input.ledger.begun.values().filter(|begun| begun.status == StepStatus::Accepted) {
         motion.moves_until(begun.since.at + input.pace.visibility, now);
     }
     motion

@@ -10,6 +10,7 @@ use crate::gate;
 use crate::ledger::StepStatus;
 use crate::planning::{KnownSteps, tables};
 use rgctl_model::address::Address;
+use rgctl_model::journal::Event;
 use rgctl_model::plan::{Answer, Op, Plan, Step, Verb};
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{StepId, Token};
@@ -86,7 +87,7 @@ pub(super) fn choose(
         match room.assess(input, verdicts, agreed.as_ref(), step) {
             Readiness::Begin => {
                 room.take(step);
-                choice.calls.push(Call { token: token(input, step), step: step.clone() });
+                choice.calls.push(Call { token: token(input, verdicts, step), step: step.clone() });
             }
             Readiness::Wait => choice.waits_for_time = true,
             Readiness::WaitUntil(until) => {
@@ -324,9 +325,14 @@ impl Room<'_> {
 
 /// The token of a call. A step that was begun and is not done keeps its token, across crashes, so that what an
 /// earlier call made is recognised; a step that was done and is needed again gets a new one.
-fn token(input: &TurnInput<'_>, step: &Step) -> Token {
+fn token(input: &TurnInput<'_>, verdicts: &Assessment<'_>, step: &Step) -> Token {
+    let is_done = || {
+        let is_it = |event: &Event| matches!(event, Event::Settled { step: done, .. } if *done == step.id);
+        verdicts.record.iter().any(is_it)
+    };
     // What a failed step made, if anything, is broken or gone: its token is spent.
-    if let Some(begun) = input.ledger.begun.get(&step.id).filter(|begun| begun.status != StepStatus::Failed) {
+    let begun = input.ledger.begun.get(&step.id).filter(|begun| begun.status != StepStatus::Failed);
+    if let Some(begun) = begun.filter(|_| !is_done()) {
         return begun.token.clone();
     }
     let seed = (&input.desired.blueprint, input.run, &step.id, input.ledger.last_seq);

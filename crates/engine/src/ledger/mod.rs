@@ -28,7 +28,7 @@ pub use transitions::IllegalTransition;
 use transitions::Ahead;
 
 /// Version of what a checkpoint holds: raised whenever the form of the ledger changes, or what lines add up to.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
@@ -154,7 +154,23 @@ impl Ledger {
         self.settled.as_ref() == Some(desired)
     }
 
+    /// Whether a line tells that something has moved: that a step was done, or that one has failed whose call was accepted.
+    pub fn is_movement(&self, event: &Event) -> bool {
+        match event {
+            Event::Settled { .. } => true,
+            Event::Failed { step, .. } => {
+                self.begun.get(step).is_some_and(|begun| begun.status == StepStatus::Accepted)
+            }
+            _ => false,
+        }
+    }
+
     fn add(&mut self, entry: &Entry) {
+        if self.is_movement(&entry.what)
+            && let Some(open) = &mut self.open
+        {
+            open.moved = entry.at;
+        }
         match &entry.what {
             // What an earlier run gave up stays known with its count of calls: a new run tries it again, but not as if
             // nothing had happened.
@@ -209,9 +225,6 @@ impl Ledger {
                 }
             }
             Event::Settled { step, object } => {
-                if let Some(open) = &mut self.open {
-                    open.moved = entry.at;
-                }
                 if let Some(begun) = self.begun.remove(step) {
                     self.claims.settled(&begun.address, &begun.word, object.as_ref());
                     self.choices.forget(&begun.address, &begun.word);

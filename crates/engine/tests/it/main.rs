@@ -14,6 +14,7 @@ mod memory;
 mod ownership;
 mod patience;
 mod planning;
+mod put_off;
 mod replacing;
 mod swarm;
 mod swarm_checks;

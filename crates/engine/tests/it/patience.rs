@@ -1,9 +1,12 @@
 //! Patience is by the record: processes of which each remembers nothing of the one before wait for as long as one that
 //! remembers all, and do the same at the same time.
 
+use rgctl_engine::execution::drive::Ended;
 use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::kinds::KindId;
+use rgctl_model::node::Desired;
 use rgctl_model::ports::Clock;
+use rgctl_schema::names::StepId;
 use rgctl_schema::time::{Moment, Span};
 use rgctl_sim::{Called, Fault, Rule};
 use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, region};
@@ -90,6 +93,71 @@ fn a_transition_that_never_ends_ends_the_run_however_many_processes_wait_for_it(
         assert!(lived.why.contains("nothing has moved for"), "{}", lived.why);
         assert!(lived.took > Span::from_hours(24) && lived.took < Span::from_hours(40), "{}", lived.took);
     }
+}
+
+/// A life with and without memory: how it ended, and how long its last run took. Calls and lines are at the same times.
+fn by_both(live: impl Fn(&mut Site) -> (Ended, Span)) -> (Site, Ended, Span) {
+    let [remembering, forgetful] = [false, true].map(|is_forgetful| {
+        let mut site = Site::new(9);
+        site.is_forgetful = is_forgetful;
+        let (ended, took) = live(&mut site);
+        (site, ended, took)
+    });
+    assert_eq!(forgetful.1.last.stalled, remembering.1.last.stalled);
+    assert_eq!(forgetful.2, remembering.2);
+    assert!(forgetful.0.cloud.calls() == remembering.0.cloud.calls(), "other calls, or at other times");
+    forgetful
+}
+
+/// Runs until nothing has moved for too long.
+fn until_still(site: &mut Site, wanted: &Desired) -> (Ended, Span) {
+    let began = site.cloud.clock().now();
+    let ended = site.run(wanted, &Order::default()).unwrap();
+    assert_eq!(ended.outcome, Outcome::Blocked);
+    assert!(ended.last.stalled.is_some(), "{:#?}", ended.last.held);
+    let took = ended.at.since(began);
+    (ended, took)
+}
+
+fn befall(site: &Site, fault: Fault, kind: KindId) {
+    let now = site.cloud.clock().now();
+    let rule = Rule { kind: Some(kind), ..Rule::always(fault, now, now + Span::from_days(300)) };
+    site.cloud.with_world(|world| world.add_fault(rule)).unwrap();
+}
+
+/// The change ends while the run waits for something else, and the next one of the same field lacks a consent: no other line
+/// tells that anything has moved.
+#[test]
+fn a_change_that_is_done_when_something_else_is_wanted_of_its_field_is_movement_by_the_record() {
+    let group = address("us-east-1", KindId::CacheGroup, "game-rank");
+    let step = StepId(format!("modify {group} shards").into());
+    let accounts = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+    let (site, _, took) = by_both(|site| {
+        assert_eq!(site.apply(&desired(cache_store("rank", "us-east-1", 1))).outcome, Outcome::Settled);
+        befall(site, Fault::Slow { factor: 10.0 }, group.kind);
+        befall(site, Fault::LostAnswer { applied: false }, KindId::RdsSubnetGroup);
+        let soon = Some(site.cloud.clock().now() + Span::from_mins(2));
+        let wanted = desired(cache_store("rank", "us-east-1", 3));
+        let paused = site.run(&wanted, &Order { deadline: soon, ..Order::default() }).unwrap();
+        assert!(paused.last.under_way.contains_key(&step), "{:#?}", paused.last);
+        until_still(site, &desired([cache_store("rank", "us-east-1", 2), accounts.clone()].concat()))
+    });
+    assert!(took > Span::from_hours(25) && took < Span::from_days(3), "a day after it was done: {took}");
+    let done = |event: &&Event| matches!(event, Event::Settled { step: done, .. } if *done == step);
+    assert_eq!(site.events().iter().filter(done).count(), 1);
+}
+
+#[test]
+fn what_has_failed_is_movement_by_the_record() {
+    let (site, _, took) = by_both(|site| {
+        befall(site, Fault::Slow { factor: 10.0 }, KindId::AuroraCluster);
+        befall(site, Fault::CreateFails, KindId::AuroraCluster);
+        befall(site, Fault::LostAnswer { applied: false }, KindId::CacheSubnetGroup);
+        let accounts = cluster_store("accounts", "us-east-1", 1, "db.r7g.large");
+        until_still(site, &desired([cache_store("rank", "us-east-1", 1), accounts].concat()))
+    });
+    assert!(took > Span::from_mins(24 * 60 + 20), "a day after it failed: {took}");
+    assert!(site.events().iter().any(|event| matches!(event, Event::Failed { .. })));
 }
 
 /// No call of it is out, so that nothing is on record of what its object is in meanwhile. On partial sight of anything no
