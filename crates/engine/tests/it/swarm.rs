@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use rgctl_engine::execution::drive::DriveError;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Op, Verb};
+use rgctl_model::plan::{Blocker, Op, Verb};
 use rgctl_model::policy::{Consent, DestructiveAction};
 use rgctl_model::ports::{Clock, Cloud, Permit};
 use rgctl_schema::names::{RegionId, StoreName, Token};
@@ -316,7 +316,11 @@ fn come_to_rest(
     let everywhere = seen_everywhere(wanted, everywhere);
     let began = site.cloud.clock().now();
     let mut last = None;
-    for run in 1..=3 {
+    // A run ends when nothing has moved for a day, and the longest that the service takes is longer: such runs are not among
+    // the three in which everything has to be done.
+    let (mut run, mut patient) = (0, 0);
+    while run < 3 + patient {
+        run += 1;
         let before = site.cloud.calls().len();
         let (ended, ..) = site.run_cut(wanted, order, Cut::Never);
         let ended = ended.ok_or("it was cut off")?.map_err(|error| format!("{error:?}"))?;
@@ -324,6 +328,9 @@ fn come_to_rest(
         let plan = site.plan(&everywhere);
         let took = site.cloud.clock().now().since(began);
         let at_rest = is_at_rest(&ended, &plan);
+        let is_under_way = |one: &Blocker| matches!(one, Blocker::Transition { .. });
+        let waits_only = plan.steps.is_empty() && !plan.waiting.is_empty();
+        patient += u64::from(waits_only && plan.waiting.iter().all(is_under_way) && took <= REST_WITHIN);
         last = Some(ended);
         if at_rest {
             return if took <= REST_WITHIN {
