@@ -24,6 +24,7 @@ const AGAIN: Span = Span::from_hours(1);
 /// After a run that yielded to another one, or that another one keeps from working.
 const AFTER_ANOTHER: Span = Span::from_mins(1);
 /// What could not be told is told again after this time at the latest.
+#[cfg(feature = "kube")]
 const TELLS_AGAIN: Span = Span::from_mins(1);
 /// Everything is judged anew once in so long, whether anything seems to have changed or not: what is wanted may depend on the
 /// date.
@@ -186,6 +187,7 @@ pub fn with_resync(done: Done, key: &Key, now: Moment, decisions: &Decisions) ->
 }
 
 /// The same, for which something could not be told that nobody but its next turn tells.
+#[cfg(feature = "kube")]
 pub fn soon(done: Done, now: Moment) -> Done {
     let soon = now + TELLS_AGAIN;
     let next = match done.next {
