@@ -329,8 +329,11 @@ fn come_to_rest(
         let took = site.cloud.clock().now().since(began);
         let at_rest = is_at_rest(&ended, &plan);
         let is_under_way = |one: &Blocker| matches!(one, Blocker::Transition { .. });
-        let waits_only = plan.steps.is_empty() && !plan.waiting.is_empty();
-        patient += u64::from(waits_only && plan.waiting.iter().all(is_under_way) && took <= REST_WITHIN);
+        let moving: BTreeSet<_> = plan.waiting.iter().map(Blocker::address).collect();
+        let waits_only = !moving.is_empty()
+            && plan.waiting.iter().all(is_under_way)
+            && plan.steps.iter().all(|step| moving.contains(step.op.address()));
+        patient += u64::from(waits_only && took <= REST_WITHIN);
         last = Some(ended);
         if at_rest {
             return if took <= REST_WITHIN {
