@@ -2,7 +2,7 @@
 //! what does not, does not.
 
 use rgctl_model::kinds::KindId;
-use rgctl_model::plan::{Answer, Disturbance};
+use rgctl_model::plan::{Answer, Disturbance, Step};
 use rgctl_model::policy::Policy;
 use rgctl_model::rules::{CalendarEntry, Freeze, Policies, Rules};
 use rgctl_schema::calendar::Zone;
@@ -26,8 +26,8 @@ fn frozen() -> Rules {
     Rules { policies: Policies::usual(), calendar: vec![entry], cells: Vec::new() }
 }
 
-/// Whether a freeze stops the change of a field.
-fn waits(kind: KindId, field: &str, before: &Value, after: &Value) -> bool {
+/// The step that changes a field during a freeze.
+fn frozen_step(kind: KindId, field: &str, before: &Value, after: &Value) -> Step {
     let of = |value: &Value| {
         let mut wanted =
             desired(vec![node(address("us-east-1", kind, "game-a"), "a", &[(field, value.clone())], &[])]);
@@ -35,7 +35,12 @@ fn waits(kind: KindId, field: &str, before: &Value, after: &Value) -> bool {
         wanted
     };
     let plan = plan_for(&of(after), &world_of(&of(before)), &Policy::default());
-    let step = plan.steps.first().unwrap_or_else(|| panic!("{kind} {field}: no step"));
+    plan.steps.iter().next().cloned().unwrap_or_else(|| panic!("{kind} {field}: no step"))
+}
+
+/// Whether a freeze stops the change of a field.
+fn waits(kind: KindId, field: &str, before: &Value, after: &Value) -> bool {
+    let step = frozen_step(kind, field, before, after);
     let waits = matches!(step.answer, Answer::Wait { .. });
     assert_eq!(waits, step.disturbs.disturbs_or_reduces(), "{kind} {field}");
     assert!(step.disturbs <= Disturbance::Reduction, "{kind} {field}: it interrupts nobody");
@@ -95,6 +100,15 @@ fn a_freeze_stops_what_lowers_redundancy_or_protection_in_every_family_and_lets_
     // Who may connect, of which either value may be less.
     for (before, after) in [(true, false), (false, true)] {
         assert!(waits(RedshiftCluster, "publicly_accessible", &json!(before), &json!(after)));
+    }
+}
+
+#[test]
+fn what_stops_the_writes_waits_for_the_end_of_a_freeze_whichever_way_it_goes() {
+    for (before, after) in [(true, false), (false, true)] {
+        let step = frozen_step(KindId::RedshiftCluster, "encrypted", &json!(before), &json!(after));
+        assert!(matches!(step.answer, Answer::Wait { .. }), "{before} -> {after}: {:?}", step.answer);
+        assert!(step.effect.write_outage >= Span::from_hours(1), "{:?}", step.effect);
     }
 }
 

@@ -1,11 +1,4 @@
-//! Databases of one writer and many readers.
-//!
-//! A class and a number of members fit when
-//! - the writer alone carries all writes: `writes ÷ writes per processor <= processors × (1 − headroom)`;
-//! - all members carry reads and writes with headroom, and those that remain after a zone is lost carry them without;
-//! - pages of the working set fit in the part of a member's memory that its engine gives them, connections in the members
-//!   that remain;
-//! - the network of the members that remain carries the requests.
+//! Databases of one writer and many readers. When a class and a number of members fit, `members` says.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +8,7 @@ use rust_decimal::prelude::FromPrimitive;
 use super::choose::{self, Candidate};
 use super::connections::ConnectionLimit;
 use super::load::first_month;
+use super::members::{Members, all_vcpu, survivors, write_vcpu};
 use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, Uncarried, assume};
 use crate::families::aurora::AuroraStore;
 use crate::families::bill::{MEAN_OF_PEAK, SECONDS};
@@ -102,70 +96,38 @@ fn aurora_volume(engine: AuroraEngine, version: Option<&str>) -> &'static str {
 }
 
 impl Shape {
-    /// Whether one machine of this size can be the writer and hold the working set.
-    fn writer_fits(&self, vcpu: f64, memory: f64, load: &Load) -> bool {
-        write_vcpu(load) <= vcpu * (1.0 - load.headroom) && load.working_set_gib <= memory * self.page_cache
+    /// So many members of one size.
+    const fn members(&self, (vcpu, memory, gbps): Machine, count: u32, zones: u32) -> Members {
+        Members {
+            connections: self.connections,
+            page_cache: self.page_cache,
+            vcpu,
+            memory,
+            gbps,
+            count,
+            zones,
+        }
     }
-    fn members_fit(
-        &self,
-        vcpu: f64,
-        memory: f64,
-        gbps: Option<f64>,
-        members: u32,
-        zones: u32,
-        load: &Load,
-    ) -> bool {
-        let left = f64::from(survivors(members, zones));
-        let need = all_vcpu(load);
-        let carries = need <= f64::from(members) * vcpu * (1.0 - load.headroom)
-            && need <= left * vcpu * assume::USE_IN_ZONE_LOSS;
-        let connects = load.connections <= left * self.connections.open(memory)
-            && load.active_connections <= left * self.connections.active(memory);
-        let moves = gbps.is_none_or(|gbps| load.gbps() <= left * gbps);
-        carries && connects && moves
+    /// So many members of a class, where its size is known.
+    fn of_class(&self, class: &InstanceClass, count: u32, zones: u32) -> Option<Members> {
+        Some(self.members(machine(class)?, count, zones))
     }
-    /// The rules that so many machines of a class break.
-    fn broken(&self, class: &InstanceClass, members: u32, zones: u32, load: &Load) -> Vec<String> {
-        let (vcpu, memory) = (f64::from(class.vcpu.unwrap_or(0)), class.memory_gib.unwrap_or(0.0));
-        let (all, left) = (f64::from(members), f64::from(survivors(members, zones)));
-        let spare = 1.0 - load.headroom;
-        let usable = (all * vcpu * spare).min(left * vcpu * assume::USE_IN_ZONE_LOSS);
-        let network = class.network_gbps_baseline.unwrap_or(f64::INFINITY);
-        let rules = [
-            short("processors for writes", write_vcpu(load), vcpu * spare),
-            short("processors in all", all_vcpu(load), usable),
-            short("GiB for the working set", load.working_set_gib, memory * self.page_cache),
-            short("connections", load.connections, left * self.connections.open(memory)),
-            short("connections that work", load.active_connections, left * self.connections.active(memory)),
-            short("Gbit/s", load.gbps(), left * network),
-        ];
-        rules.into_iter().flatten().collect()
-    }
-    fn class_fits(&self, class: &InstanceClass, members: u32, zones: u32, load: &Load) -> bool {
-        let (Some(vcpu), Some(memory)) = (class.vcpu, class.memory_gib) else { return false };
-        self.members_fit(f64::from(vcpu), memory, class.network_gbps_baseline, members, zones, load)
-            && self.writer_fits(f64::from(vcpu), memory, load)
+    fn class_fits(&self, class: &InstanceClass, count: u32, zones: u32, load: &Load) -> bool {
+        self.of_class(class, count, zones).is_some_and(|members| members.carry(load))
     }
 }
 
-/// Connections and processors in a sentence.
-fn short(what: &str, needed: f64, there: f64) -> Option<String> {
-    (needed > there).then(|| format!("{needed:.0} {what} are needed, and {there:.0} are there"))
+/// Processors, memory in GiB and lasting Gbit/s, where known, of one machine.
+type Machine = (f64, f64, Option<f64>);
+
+fn machine(class: &InstanceClass) -> Option<Machine> {
+    Some((f64::from(class.vcpu?), class.memory_gib?, class.network_gbps_baseline))
 }
 
-/// Processors that the writer needs for the writes.
-fn write_vcpu(load: &Load) -> f64 {
-    load.writes / load.rates.writes.value
-}
-
-/// Processors that all members need together.
-fn all_vcpu(load: &Load) -> f64 {
-    write_vcpu(load) + load.reads / load.rates.reads.value
-}
-
-/// Members that remain when the zone with the most of them is lost. A single member is taken to be replaced.
-pub fn survivors(members: u32, zones: u32) -> u32 {
-    if members <= 1 { members } else { members - members.div_ceil(zones.max(1)) }
+/// The machine that so many half units are like.
+fn of_units(half_units: u32) -> Machine {
+    let units = f64::from(half_units) / 2.0;
+    (units * assume::VCPU_PER_CAPACITY_UNIT, units * GIB_PER_UNIT, None)
 }
 
 fn estimate(shape: &Shape, ask: &CapacityInput<'_>) -> Answer {
@@ -252,7 +214,7 @@ fn uncarried(shape: &Shape, ask: &CapacityInput<'_>, picked: &Picked, within: Be
     }
     let largest =
         classes.into_iter().max_by_key(|class| (class.vcpu, class.memory_gib.map(choose::units)))?;
-    let broken = shape.broken(largest, members, ask.zones, &load);
+    let broken = shape.of_class(largest, members, ask.zones)?.broken(&load);
     Some(Uncarried::assumed(format!(
         "{members} members of {} do not carry it: {}",
         largest.class,
@@ -348,11 +310,8 @@ fn serverless(
     warnings: &mut Vec<String>,
 ) -> Picked {
     let most = f64::from(units.max) / 2.0;
-    let (vcpu, memory) = (most * assume::VCPU_PER_CAPACITY_UNIT, most * GIB_PER_UNIT);
-    let members = (within.min + 1..=within.max + 1).find(|&members| {
-        shape.members_fit(vcpu, memory, None, members, ask.zones, ask.load)
-            && shape.writer_fits(vcpu, memory, ask.load)
-    });
+    let members = (within.min + 1..=within.max + 1)
+        .find(|&count| shape.members(of_units(units.max), count, ask.zones).carry(ask.load));
     let need = all_vcpu(ask.load) / assume::VCPU_PER_CAPACITY_UNIT / (1.0 - ask.load.headroom);
     let formula = format!("processors ÷ {} ÷ (1 − headroom)", assume::VCPU_PER_CAPACITY_UNIT);
     rows.push(FormulaRow::new("capacity units at the peak, all members", formula, need, "units"));
@@ -381,22 +340,14 @@ fn serverless(
 /// The known crowds that so many members do not carry.
 fn crowds(shape: &Shape, ask: &CapacityInput<'_>, class: Option<&str>, members: u32) -> Vec<String> {
     let machine = match (shape.serverless, class) {
-        (Some(units), _) => {
-            let units = f64::from(units.max) / 2.0;
-            Some((units * assume::VCPU_PER_CAPACITY_UNIT, units * GIB_PER_UNIT, None))
-        }
+        (Some(units), _) => Some(of_units(units.max)),
         (None, class) => {
             let class = class.and_then(|class| ask.catalog.class(ask.store.catalog_service(), class));
-            class.and_then(|class| {
-                Some((f64::from(class.vcpu?), class.memory_gib?, class.network_gbps_baseline))
-            })
+            class.and_then(machine)
         }
     };
-    let Some((vcpu, memory, gbps)) = machine else { return Vec::new() };
-    ask.load.beyond(|load| {
-        shape.members_fit(vcpu, memory, gbps, members, ask.zones, load)
-            && shape.writer_fits(vcpu, memory, load)
-    })
+    let Some(machine) = machine else { return Vec::new() };
+    ask.load.beyond(|load| shape.members(machine, members, ask.zones).carry(load))
 }
 
 /// Memory of a capacity unit.
@@ -480,14 +431,10 @@ fn ceilings(
     let chosen = class.and_then(|class| ask.catalog.class(ask.store.catalog_service(), class));
     if let Some(class) = chosen {
         let name = &class.class;
-        let (vcpu, memory) = (f64::from(class.vcpu.unwrap_or(0)), class.memory_gib.unwrap_or(0.0));
-        let any = |max: u32, load: &Load| {
-            (1..=max + 1).any(|members| {
-                shape.members_fit(vcpu, memory, class.network_gbps_baseline, members, ask.zones, load)
-            })
-        };
+        let one = shape.members(machine(class).unwrap_or_default(), 1, ask.zones);
+        let any = |max: u32, load: &Load| (1..=max + 1).any(|count| Members { count, ..one }.share(load));
         let limit = format!("{name}: a larger class is needed");
-        watch("writes or working set on this class", limit, &|load| shape.writer_fits(vcpu, memory, load));
+        watch("writes or working set on this class", limit, &|load| one.writes(load));
         let limit = format!("{} readers of {name}, the blueprint's bound", within.max);
         watch("members within the blueprint", limit, &|load| any(within.max, load));
         let limit = format!(
@@ -499,9 +446,10 @@ fn ceilings(
     let all = choose::classes(ask, None);
     let largest = all.iter().max_by_key(|class| class.vcpu);
     if let (None, Some(largest)) = (shape.serverless, largest) {
-        let (vcpu, memory) = (f64::from(largest.vcpu.unwrap_or(0)), largest.memory_gib.unwrap_or(0.0));
+        let one = shape.members(machine(largest).unwrap_or_default(), 1, ask.zones);
         let limit = format!("{}, the largest class: the writer cannot grow further", largest.class);
-        watch("writes or working set of the writer", limit, &|load| shape.writer_fits(vcpu, memory, load));
+        watch("writes or working set of the writer", limit, &|load| one.writes(load));
+        let memory = one.memory;
         let connections = shape.connections.open(memory) * f64::from(most + 1);
         let limit = format!("{connections:.0} connections on {} members of {}", most + 1, largest.class);
         watch("connections", limit, &|load| load.connections <= connections);

@@ -13,13 +13,14 @@ mod connections;
 mod crowd;
 mod database;
 mod load;
+mod members;
 mod warehouse;
 
 use serde::{Deserialize, Serialize};
 
 pub use crowd::Crowd;
-pub use database::survivors;
 pub use load::{Load, loads};
+pub use members::survivors;
 
 use rayon::prelude::*;
 
