@@ -281,7 +281,9 @@ impl Sights {
     /// What a turn is shown that has looked again and again and was shown nothing.
     pub fn in_vain(&self, name: &BlueprintName, code: &RegionId, now: Moment) -> Found {
         let seen_at = self.regions.get(code).and_then(|region| region.seen_at);
-        let why = format!("no look at it was shown to {name}: a mistake of rgctl, please report it");
+        let why = format!(
+            "in so many looks what {name} rests on was not read: the provider answers too few calls, or rgctl is mistaken"
+        );
         unreached(code, seen_at, now, &CloudError::Unreachable { why })
     }
 

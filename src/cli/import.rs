@@ -99,7 +99,7 @@ pub fn foreign_objects<'a>(
 /// Runs the command.
 pub async fn run(args: &ImportArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     if args.region.is_empty() {
-        of_blueprint(args, settings, output).await
+        Box::pin(of_blueprint(args, settings, output)).await
     } else {
         Box::pin(of_regions(args, settings, output)).await
     }

@@ -69,12 +69,17 @@ impl LoadedBlueprint {
         Some(size::steps_per_unit(store, key.axis))
     }
 
-    /// Says what demand nothing carries: an error to whoever wants to make it, and a warning to whoever looks or removes.
-    pub fn say_uncarried(&self, makes: bool, output: &mut Output) -> Result<(), Failure> {
-        let Some(document) = self.reading.blueprints.first() else { return Ok(()) };
-        let severity = if makes { Severity::Error } else { Severity::Warning };
-        let findings = self.uncarried.iter().cloned().map(|finding| Finding { severity, ..finding });
-        say(&located(document, findings.collect()), &self.sources, output)
+    /// Says what demand nothing carries, where it is written: an error of who plans for it, and a warning to who lets the rest be
+    /// done.
+    pub fn say_uncarried(&self, severity: Severity, output: &mut Output) {
+        let Some(document) = self.reading.blueprints.first() else { return };
+        let found = self.uncarried.iter().cloned().map(|finding| Finding { severity, ..finding });
+        tell(&located(document, found.collect()), &self.sources, output);
+    }
+
+    /// Whether there is demand that nothing carries.
+    pub fn is_overtaxed(&self) -> bool {
+        !self.uncarried.is_empty()
     }
 
     /// What the same blueprint comes to with other decisions, if it holds together with them. It is judged at the moment at
@@ -195,13 +200,17 @@ impl Checked {
 
 /// Says what is wrong; an error is a failure.
 fn say(found: &Diagnostics, sources: &[Source], output: &mut Output) -> Result<(), Failure> {
+    tell(found, sources, output);
+    if found.has_errors() { Err(Failure::said(Exit::BadInput)) } else { Ok(()) }
+}
+
+fn tell(found: &Diagnostics, sources: &[Source], output: &mut Output) {
     if found.count(Severity::Error) + found.count(Severity::Warning) == 0 {
-        return Ok(());
+        return;
     }
     let text = diagnostics::text(found, &diagnostics::sources(sources), output.talk_colour());
     output.say(text.trim_end());
     output.say(&diagnostics::summary(found, sources.len()));
-    if found.has_errors() { Err(Failure::said(Exit::BadInput)) } else { Ok(()) }
 }
 
 /// Findings at their places in the text.

@@ -123,6 +123,7 @@ use rgctl_model::overlay::Decisions;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::Clock;
 use rgctl_model::scope::Scope;
+use rgctl_schema::diagnostic::Severity;
 
 /// The program: parses, runs, turns the outcome into an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -296,11 +297,11 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
         let decisions = adapters.store.standing(&scope).await?;
         (scope, checked.build(&decisions, now, output)?, adapters)
     };
-    let makes = match command {
-        Command::Plan(args) => !args.destroy,
-        other => matches!(other, Command::Apply(_)),
-    };
-    loaded.say_uncarried(makes, output)?;
+    match &command {
+        Command::Plan(args) if !args.destroy => loaded.say_uncarried(Severity::Error, output),
+        Command::Plan(_) | Command::Destroy(_) => {}
+        _ => loaded.say_uncarried(Severity::Warning, output),
+    }
     old_record::claim(&adapters, &scope, &loaded.desired).await?;
     loaded.desired.regions.extend(run::regions_left(&adapters, &scope, &loaded.desired).await?);
     match command {

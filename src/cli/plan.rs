@@ -24,13 +24,14 @@ pub async fn run(
     let figures = &loaded.figures;
     let PlanResult { mut plan, inventory, ledger, bases } =
         run::look_and_plan(&adapters, &loaded.desired, figures, &policy, args.destroy).await?;
-    plan.notes.extend(loaded.notes);
+    plan.notes.extend(loaded.notes.iter().cloned());
     let home = drive::scope_of(&*adapters.cloud, &loaded.desired).await?.home;
     // To close a large world takes as long as to show a large plan.
     let record = ledger.last_seq;
     let closing = std::thread::spawn(move || drop((adapters, inventory, ledger)));
     apply::show(&plan, true, settings, output)?;
-    let exit = apply::exit_of(&plan);
+    // What it cannot carry is refused to grow when it is applied.
+    let exit = if loaded.is_overtaxed() && !args.destroy { Exit::Refused } else { apply::exit_of(&plan) };
     if let Some(path) = &args.out {
         SavedPlan::new(plan, loaded.desired, policy, record, loaded.standing.last_seq)
             .resting_on(bases)

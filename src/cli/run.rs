@@ -186,7 +186,8 @@ pub async fn look_and_plan_in(
     }
     plan.notes.extend(unread_quotas.into_iter().chain(drive::presumed(unread)));
     if !destroy {
-        plan.notes.extend(planning::kept_from_birth(&ask));
+        let kept = planning::kept_from_birth(&ask, &plan);
+        plan.notes.extend(kept);
     }
     Ok(PlanResult { plan, inventory, ledger, bases })
 }

@@ -122,7 +122,7 @@ fn uncarried(demand: &str, section: &str) -> (Vec<(String, String)>, Vec<String>
         rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW);
     let built = built.unwrap();
     let found = built.uncarried.into_iter().map(|finding| (finding.code.to_string(), finding.path));
-    (found.collect(), built.desired.uncarried)
+    (found.collect(), built.desired.uncarried.into_iter().map(|one| one.why).collect())
 }
 
 fn refused(demand: &str, section: &str) -> Vec<(String, String)> {
@@ -175,6 +175,7 @@ fn what_is_only_assumed_to_be_in_memory_refuses_nothing() {
         let (found, words) = uncarried(large, &stated);
         assert_eq!(found.len(), 1, "{engine}");
         assert!(words[0].contains("GiB for the working set are needed"), "{words:?}");
+        assert!(words[0].ends_with("(RG0412)"), "{words:?}");
         assert!(!words[0].contains("processors"), "only what is broken is named: {words:?}");
     }
 }

@@ -235,20 +235,33 @@ fn a_destroy_that_stopped_half_way_ends_the_plan_of_the_next_apply_with_the_cons
 }
 
 #[test]
-fn demand_that_has_outgrown_everything_is_an_error_of_who_makes_and_no_obstacle_to_who_looks_or_removes() {
+fn a_store_that_demand_has_outgrown_does_not_grow_and_is_looked_at_repaired_and_removed() {
     let small = blueprint(HOME, &[("db", "engine: aurora-postgresql")], "");
     let outgrown = small.replace("peakConcurrent: 1k", "peakConcurrent: 999999999G");
     assert_ne!(small, outgrown);
     let place = applied(&small);
     place.write("b.yaml", &outgrown);
+    let member = "us-east-1/aurora.instance/hour-db-use1-2";
+    assert!(world(&place).to_string().contains("hour-db-use1-2"), "it has a reader");
     let before = world(&place);
-    for makes in [&["plan", "-f", "b.yaml"][..], &["apply", "-f", "b.yaml", "--yes"]] {
+    for (makes, severity) in
+        [(&["plan", "-f", "b.yaml"][..], "error"), (&["apply", "-f", "b.yaml", "--yes"], "warning")]
+    {
         let left = place.run(makes);
-        assert_eq!(left.code, 6, "{makes:?} {}{}", left.data, left.talk);
-        assert!(left.talk.contains("error[RG0412]"), "{}", left.talk);
-        assert!(left.talk.contains("are needed, and"), "it is said by how much: {}", left.talk);
+        assert_eq!(left.code, 4, "{makes:?} {}{}", left.data, left.talk);
+        assert!(left.talk.contains(&format!("{severity}[RG0412]")), "where it is written: {}", left.talk);
+        let said = left.data + &left.talk;
+        assert!(said.contains("are needed, and"), "by how much: {said}");
+        assert!(said.contains("state the class") && !said.contains("policies.cost"), "what to do: {said}");
     }
-    assert_eq!(world(&place), before);
+    assert_eq!(world(&place), before, "nothing has grown");
+    // A reader that was lost comes back.
+    assert_eq!(place.run(&["sim", "delete", member]).code, 0);
+    assert_eq!(place.run(&["sim", "advance", "1h"]).code, 0);
+    assert!(!world(&place).to_string().contains("hour-db-use1-2"));
+    let left = place.run(&["apply", "-f", "b.yaml", "--yes"]);
+    assert_eq!(left.code, 4, "{}{}", left.data, left.talk);
+    assert!(world(&place).to_string().contains("hour-db-use1-2"), "{}{}", left.data, left.talk);
     for looks in [
         &["status", "-f", "b.yaml"][..],
         &["outputs", "-f", "b.yaml"],
@@ -256,9 +269,23 @@ fn demand_that_has_outgrown_everything_is_an_error_of_who_makes_and_no_obstacle_
     ] {
         let left = place.run(looks);
         assert!(matches!(left.code, 0 | 2), "{looks:?} {} {}{}", left.code, left.data, left.talk);
-        assert!(left.talk.contains("warning[RG0412]"), "{}", left.talk);
     }
     let left = place.run(&["destroy", "-f", "b.yaml", "--yes", "--allow", "delete:*@us-east-1"]);
     assert_eq!(left.code, 0, "{}{}", left.data, left.talk);
     assert_ne!(world(&place), before);
+}
+
+#[test]
+fn a_log_that_is_taken_out_of_the_text_goes_off_at_the_service() {
+    let with = |logs: &str| {
+        let section = format!("engine: aurora-mysql, class: db.r7g.large, logs: [{logs}]");
+        blueprint(HOME, &[("db", &section)], "")
+    };
+    let place = applied(&with("slowquery, audit"));
+    let left = apply(&place, &with(""), &[]);
+    assert_eq!(left.code, 0, "{}{}", left.data, left.talk);
+    let shown = world(&place).to_string();
+    for off in [r#""slow_query_log":"0""#, r#""server_audit_logging":"0""#, r#""log_exports":[]"#] {
+        assert!(shown.contains(off), "{off} is not in {shown}");
+    }
 }

@@ -14,7 +14,7 @@ use rgctl_model::claims::{Claimed, Claims};
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
-use rgctl_model::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE};
+use rgctl_model::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE, UncarriedDemand};
 use rgctl_model::observed::{Gap, Inventory};
 use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Plan, Step};
 use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
@@ -608,26 +608,35 @@ fn of_two_policies_about_cost_the_smaller_bound_meets_the_stricter_answer() {
 }
 
 #[test]
-fn while_there_is_demand_that_nothing_carries_nothing_grows_and_all_else_goes_on() {
-    let with = |members: usize, uncarried: &str| {
-        let mut wanted = desired(cluster_store("accounts", "us-east-1", members, "db.r7g.large"));
-        wanted.uncarried.extend((!uncarried.is_empty()).then(|| uncarried.to_owned()));
+fn a_store_with_demand_that_nothing_carries_does_not_grow_and_all_else_goes_on() {
+    let outgrown = || UncarriedDemand {
+        store: store("accounts"),
+        why: "nothing carries the demand on `accounts`".to_owned(),
+        remedy: "state the class".to_owned(),
+    };
+    let with = |members: usize, of_others: usize, uncarried: bool| {
+        let mut nodes = cluster_store("accounts", "us-east-1", members, "db.r7g.large");
+        nodes.extend(cluster_store("others", "us-east-1", of_others, "db.r7g.large"));
+        let mut wanted = desired(nodes);
+        wanted.uncarried.extend(uncarried.then(outgrown));
         wanted
     };
     let policy = consents(&["shrink:accounts@us-east-1", "delete:accounts@us-east-1"]);
-    let answers = |before: usize, after: &Desired| {
+    let answers = |before: &Desired, after: &Desired| {
         let verdicts = planning::verdicts(after, &planning::NoFigures);
-        let world = world_of(&with(before, ""));
-        let plan = planning::plan(&PlanInput { verdicts: &verdicts, ..ask(after, &world, &policy) });
+        let plan =
+            planning::plan(&PlanInput { verdicts: &verdicts, ..ask(after, &world_of(before), &policy) });
         plan.steps.into_iter().map(|step| step.answer).collect::<Vec<_>>()
     };
-    let grown = answers(1, &with(2, "nothing carries the demand on `accounts`"));
+    let grown = answers(&with(1, 1, false), &with(2, 1, true));
     assert!(
-        matches!(&grown[..], [Answer::No { why, .. }] if why.contains("nothing carries the demand")),
+        matches!(&grown[..], [Answer::No { why, remedy, .. }]
+            if why.contains("nothing carries the demand") && remedy == "state the class"),
         "{grown:?}"
     );
-    assert_eq!(answers(1, &with(2, "")), [Answer::Go]);
-    assert_eq!(answers(2, &with(1, "nothing carries the demand on `accounts`")), [Answer::Go]);
+    assert_eq!(answers(&with(1, 1, false), &with(2, 1, false)), [Answer::Go]);
+    assert_eq!(answers(&with(2, 1, false), &with(1, 1, true)), [Answer::Go], "it may shrink");
+    assert_eq!(answers(&with(1, 1, false), &with(1, 2, true)), [Answer::Go], "another store may grow");
 }
 
 #[test]

@@ -278,7 +278,11 @@ fn note(listing: &mut RegionListing, address: &Address, answer: Result<Texts, Cl
         }
         // Deleted between the list and the question.
         Err(CloudError::NotFound { .. }) => drop(listing.seen.remove(address)),
-        Err(error) => listing.gaps.push(error),
+        // What could not be read was not seen: nobody may take it for having no parameters, nor wait for it look after look.
+        Err(error) => {
+            listing.seen.remove(address);
+            listing.gaps.push(error);
+        }
     }
 }
 

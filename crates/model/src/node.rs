@@ -79,11 +79,22 @@ pub struct Desired {
     /// What decisions held, and hold no longer.
     #[serde(default, skip_serializing_if = "Lowered::is_empty")]
     pub lowered: Lowered,
-    /// Demand that nothing carries, a sentence for each store of a cell. Nothing grows while there is any.
+    /// Demand that nothing carries, for each store of a cell that has such. It does not grow while it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub uncarried: Vec<String>,
+    pub uncarried: Vec<UncarriedDemand>,
     /// Digest of the nodes.
     pub fingerprint: Fingerprint,
+}
+
+/// Demand on a store that no size of it carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UncarriedDemand {
+    /// The store.
+    pub store: StoreName,
+    /// Why nothing carries it, with the code that `rgctl explain` has a page about.
+    pub why: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 /// What decisions held, and hold no longer: whoever takes it away needs consent, also where the blueprint never named it. The

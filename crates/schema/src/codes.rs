@@ -186,7 +186,8 @@ codes! {
         "The objective is below what one request over the network takes at all.";
 
     NOT_ENCRYPTED = "RG0601", "data is not encrypted":
-        "Encryption of storage cannot be switched on later without building the store anew, and it costs nothing.";
+        "Encryption of storage costs nothing, and cannot be switched on later without building the store anew; a warehouse of \
+         nodes copies all its data for it, and takes no writes meanwhile.";
     PUBLIC = "RG0602", "a store is reachable from the internet":
         "Data stores belong into private subnets. Reach them through the services that use them, or through a tunnel.";
     NOT_PROTECTED = "RG0603", "a store with data can be deleted at once":

@@ -158,6 +158,21 @@ async fn groups_that_cannot_all_be_asked_about_are_unread_and_hide_nothing_else(
 }
 
 #[tokio::test]
+async fn a_group_that_may_not_be_read_is_a_gap_and_was_not_seen() {
+    let (provider, _) = cloud(AwsOptions::default(), |sent| match sent.parameters.get(GROUP) {
+        Some(name) if name == "game1-it" => Some(refusal(403, "AccessDenied", "not authorized")),
+        _ => told(sent),
+    });
+    let inventory = provider.observe(&for_many(3, 0..3)).await.unwrap();
+    let refused = address("us-east-1", KindId::AuroraClusterParameters, "game1-it");
+    // Shown without values, it would be taken for a group that has none.
+    assert!(!inventory.seen.contains_key(&refused), "{:?}", inventory.seen.get(&refused));
+    let gaps: Vec<_> = inventory.gaps.iter().map(|gap| (gap.endpoint, gap.lasting)).collect();
+    assert_eq!(gaps, [(Endpoint::Rds, true)]);
+    assert!(is_read(&inventory, 0) && is_read(&inventory, 2));
+}
+
+#[tokio::test]
 async fn what_is_read_in_turn_comes_last_is_worth_no_gap_and_stays_known() {
     let is_throttled = Arc::new(Mutex::new(true));
     let now_throttled = Arc::clone(&is_throttled);

@@ -149,7 +149,8 @@ fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: 
         ..rgctl_testkit::fixtures::ask(desired, inventory, &policy)
     };
     let mut plan = rgctl_engine::planning::plan(&ask);
-    plan.notes.extend(rgctl_engine::planning::kept_from_birth(&ask));
+    let kept = rgctl_engine::planning::kept_from_birth(&ask, &plan);
+    plan.notes.extend(kept);
     plan
 }
 

@@ -54,7 +54,6 @@ const REMOVED_UNSEEN: &[&str] = &[
     "Blueprint.spec.network.regions.*.kmsKey",
     "Blueprint.spec.stores[AuroraStore].backup.window",
     "Blueprint.spec.stores[AuroraStore].database",
-    "Blueprint.spec.stores[AuroraStore].logs[]",
     "Blueprint.spec.stores[AuroraStore].parameters.*",
     "Blueprint.spec.stores[AuroraStore].tags.*",
     "Blueprint.spec.stores[CacheStore].backup.window",

@@ -180,7 +180,7 @@ async fn a_turn_whose_blueprint_calls_during_each_of_its_looks_is_told_after_som
     };
     assert_eq!(looks, 8);
     let told = told.expect_err("nothing is shown that may be from before a call").to_string();
-    assert!(told.contains("no look at it was shown to game"), "{told}");
+    assert!(told.contains("what game rests on was not read"), "{told}");
     *cloud.gate.lock().unwrap() = None;
     let shown = port.observe(&wanted).await.unwrap();
     assert!(shown.gaps.is_empty() && names(&shown).len() == 8, "the next turn sees it all: {:?}", shown.gaps);

@@ -108,7 +108,11 @@ fn cluster(
         .set_manage_master_user_password((!joins).then_some(wanted.managed_password.unwrap_or(true)))
         .set_enable_iam_database_authentication(wanted.iam_authentication)
         .set_enable_cloudwatch_logs_exports(
-            wanted.log_exports.as_ref().map(|logs| logs.iter().cloned().collect()),
+            wanted
+                .log_exports
+                .as_ref()
+                .filter(|logs| !logs.is_empty())
+                .map(|logs| logs.iter().cloned().collect()),
         )
         .set_copy_tags_to_snapshot(wanted.copy_tags_to_snapshot)
         .set_serverless_v2_scaling_configuration(scaling)

@@ -33,6 +33,13 @@ impl Rule {
     fn holds(&self) -> bool {
         self.1 <= self.2
     }
+
+    /// What is missing; with a digit more where the rounded numbers do not show it.
+    fn said(&self) -> String {
+        let Self(what, needed, there) = self;
+        let digits = usize::from(needed.round() <= there.round());
+        format!("{needed:.digits$} {what} are needed, and {there:.digits$} are there")
+    }
 }
 
 impl Members {
@@ -78,11 +85,7 @@ impl Members {
     pub(super) fn broken(&self, load: &Load) -> Vec<String> {
         let rules = self.of_the_writer(load).into_iter().chain(self.of_all(load));
         let broken = rules.filter(|rule| !rule.holds());
-        broken
-            .map(|Rule(what, needed, there)| {
-                format!("{needed:.0} {what} are needed, and {there:.0} are there")
-            })
-            .collect()
+        broken.map(|rule| rule.said()).collect()
     }
 }
 

@@ -27,7 +27,7 @@ use rgctl_catalog::Catalog;
 use rgctl_model::address::Address;
 use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::node::{Desired, Lowered, Node, Usage};
+use rgctl_model::node::{Desired, Lowered, Node, UncarriedDemand, Usage};
 use rgctl_model::overlay::Decisions;
 use rgctl_model::rules::{CellPlace, Rules};
 use rgctl_schema::codes;
@@ -51,7 +51,7 @@ pub struct Built {
     pub decided: Vec<Resolved>,
     /// Decisions about what the blueprint does not have.
     pub about_nothing: Vec<String>,
-    /// Demand that nothing carries: an error of what makes things, and no reason against what looks, repairs or removes.
+    /// Demand that nothing carries, where it is written. The gate refuses growth for it; all else goes on.
     pub uncarried: Vec<Finding>,
 }
 
@@ -93,8 +93,15 @@ pub fn build(
         return Err(work.findings);
     }
     let mut built = work.built;
-    built.uncarried = sized.iter().filter_map(|(_, store, one)| input.uncarried(store, one)).collect();
-    built.desired.uncarried = built.uncarried.iter().map(|finding| finding.message.clone()).collect();
+    for (_, store, estimate) in &sized {
+        let Some(finding) = input.uncarried(store, estimate) else { continue };
+        built.desired.uncarried.push(UncarriedDemand {
+            store: store.name().clone(),
+            why: format!("{} ({})", finding.message, finding.code),
+            remedy: finding.help.clone().unwrap_or_default(),
+        });
+        built.uncarried.push(finding);
+    }
     built.about_nothing = overlays::about_nothing(decisions, &blueprint.spec.stores, &cells);
     built.estimates = estimates;
     built.desired.fingerprint = fingerprint(&built.desired.nodes);

@@ -86,7 +86,8 @@ section! {
         objectives: Option<StoreObjectives>;
         /// Whether it is replicated to the secondary regions of its cell. By default it is, where the cell has any.
         global: Option<bool> => "true";
-        /// Whether storage is encrypted. It cannot be switched on later.
+        /// Whether storage is encrypted. Warehouses of nodes alone can have it switched on later, by a copy of all data during
+        /// which writes stop.
         encrypted: bool = true;
         /// Key that encrypts storage: alias, id or ARN, the same in every region. By default the region's own. A change is
         /// made where the new key is named by its id or ARN; which key an alias stands for cannot be seen.

@@ -25,16 +25,14 @@ const TAG_RESERVED: [&str; 2] = ["aws:", "rds:"];
 
 /// Words that no engine takes as the name of a database: those that standard SQL reserves and both engines of Aurora and
 /// Redshift have.
-const RESERVED: [&str; 58] = [
+const RESERVED: [&str; 55] = [
     "all",
     "and",
-    "any",
     "as",
     "asc",
     "between",
     "both",
     "case",
-    "cast",
     "check",
     "collate",
     "column",
@@ -50,7 +48,6 @@ const RESERVED: [&str; 58] = [
     "for",
     "foreign",
     "from",
-    "full",
     "grant",
     "group",
     "having",

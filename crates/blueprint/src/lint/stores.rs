@@ -77,7 +77,11 @@ fn safety(store: &Store, at: &str, found: &mut Vec<Finding>) {
                 format!("{at}.encrypted"),
                 format!("`{}` would not be encrypted", common.name),
             )
-            .label("cannot be switched on later")
+            .label(if store.takes_encryption_later() {
+                "switched on later, all data is copied and writes stop"
+            } else {
+                "cannot be switched on later"
+            })
             .help("remove the line; encryption costs nothing"),
         );
     }

@@ -7,7 +7,7 @@
 //! **Invariant:** what cannot be judged is a no, with its reason and a remedy.
 //! **Invariant:** of several rules the strictest holds: a saved plan brings its own, and those of the present count too.
 
-mod cost;
+mod growth;
 mod quota;
 mod refusal;
 mod stricter;
@@ -22,7 +22,7 @@ use rgctl_model::rules::Rules;
 use rgctl_schema::names::StoreName;
 use rgctl_schema::time::Moment;
 
-pub use cost::{Verdicts, is_more};
+pub use growth::{Verdicts, is_more};
 pub use stricter::stricter;
 
 use refusal::no;
@@ -48,7 +48,7 @@ pub struct GateInput<'a> {
 ///
 /// 1. Regions that are held out: nothing is asked about what cannot be done before the release.
 /// 2. Consents: what is never done, what nobody can judge, what was not allowed by name.
-/// 3. Cost: what would grow beyond the bound.
+/// 3. Growth: beyond a bound on cost, and of a store with demand that nothing carries.
 /// 4. Quotas: what would be more than the account may have.
 /// 5. Times: freezes and maintenance windows.
 pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
@@ -59,7 +59,7 @@ pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
         return Answer::HeldOut { why: why.clone() };
     }
     consents(step, asked)
-        .or_else(|| cost::judge(step, asked.verdicts))
+        .or_else(|| growth::judge(step, asked.verdicts))
         .or_else(|| quota::judge(step, asked.over_quota))
         .unwrap_or_else(|| times(step, asked))
 }

@@ -136,9 +136,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         }
         // A plan with steps that are refused ends with the reason.
         let is_said = steps.iter().any(|step| matches!(step.answer, Answer::No { .. }));
-        notes.extend(
-            input.verdicts.refusals.iter().filter(|_| !is_said).map(|why| format!("nothing may grow: {why}")),
-        );
+        notes.extend(input.verdicts.said().filter(|_| !is_said));
     }
     Plan {
         format: PLAN_FORMAT.to_owned(),
@@ -316,7 +314,7 @@ pub fn verdicts(desired: &Desired, figures: &dyn Figures) -> Verdicts {
         }
     }
     let mut verdicts = Verdicts::judge(&desired.rules, &sum);
-    verdicts.refusals.extend(desired.uncarried.iter().cloned());
+    verdicts.uncarried.clone_from(&desired.uncarried);
     verdicts
 }
 

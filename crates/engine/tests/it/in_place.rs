@@ -28,7 +28,8 @@ fn a_zone_that_a_member_would_be_made_in_today_takes_none_away() {
         assert!(plan.is_empty(), "{kind}: {:#?}", lines(&plan));
         let told = |zone: &str| {
             let (wanted, policy) = (of(zone), Policy::default());
-            planning::kept_from_birth(&ask(&wanted, &world_of(&of("us-east-1a")), &policy))
+            let world = world_of(&of("us-east-1a"));
+            planning::kept_from_birth(&ask(&wanted, &world, &policy), &plan_for(&wanted, &world, &policy))
         };
         assert!(matches!(&told("us-east-1d")[..], [note] if note.contains("1 member stays in the zone")));
         assert_eq!(told("us-east-1a"), [""; 0]);

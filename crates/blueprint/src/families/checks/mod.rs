@@ -281,15 +281,16 @@ fn measured_rates(store: &Store, at: &str, found: &mut Vec<Finding>) {
         Store::Redshift(store) => store.serverless.is_none(),
     };
     for (field, rate) in store.stated_rates() {
-        let (message, help) = if !is_read {
-            ("serverless capacity is not sized by processors", "remove it, or take machines of a class")
+        let path = format!("{at}.assumptions.{field}");
+        if !is_read {
+            let message = "serverless capacity is not sized by processors";
+            let problem = Finding::error(codes::BAD_SETTING, path, message).label("has no meaning here");
+            found.push(problem.help("remove it, or take machines of a class"));
         } else if rate == 0 {
-            ("a rate of zero carries nothing", "state what was measured, or remove it to have a rate assumed")
-        } else {
-            continue;
-        };
-        let problem = Finding::error(codes::BAD_SETTING, format!("{at}.assumptions.{field}"), message);
-        found.push(problem.label("has no meaning here").help(help));
+            let problem = Finding::error(codes::OUT_OF_BOUNDS, path, "a rate of zero carries nothing");
+            let help = "state what was measured, or remove it to have a rate assumed";
+            found.push(problem.label("not a rate").help(help));
+        }
     }
 }
 

@@ -62,6 +62,11 @@ impl Store {
         name.map(|name| NameOfDatabase { name, most, only_lower })
     }
 
+    /// Whether the service encrypts it later, in place (Redshift management guide, "Changing cluster encryption").
+    pub const fn takes_encryption_later(&self) -> bool {
+        matches!(self, Self::Redshift(store) if store.serverless.is_none())
+    }
+
     /// How long a window for maintenance or backups lasts at least.
     pub const fn window_min(&self) -> Span {
         match self {

@@ -101,21 +101,23 @@ fn parameter_family(engine: AuroraEngine, version: &str) -> (String, (&'static s
     }
 }
 
-/// The parameters without which a log that is exported stays empty. Source: Aurora guide, "Publishing Aurora MySQL logs to
-/// CloudWatch Logs" and "Using advanced auditing", by which no event is audited unless it is named; the error log, and all that
-/// PostgreSQL has, are written as they are.
-fn log_switches(store: &AuroraStore) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let switches = |log: &String| -> &'static [(&'static str, &'static str)] {
-        match (store.engine, log.as_str()) {
-            (AuroraEngine::Mysql, "slowquery") => &[("slow_query_log", "1")],
-            (AuroraEngine::Mysql, "general") => &[("general_log", "1")],
-            (AuroraEngine::Mysql, "audit") => {
-                &[("server_audit_logging", "1"), ("server_audit_events", "CONNECT,QUERY_DCL,QUERY_DDL")]
-            }
-            _ => &[],
-        }
-    };
-    store.logs.iter().flat_map(switches).copied()
+/// The parameters without which a log that is exported stays empty, on for the logs that are wanted and off for the others.
+/// Source: Aurora guide, "Publishing Aurora MySQL logs to CloudWatch Logs" and "Using advanced auditing", by which no event is
+/// audited unless it is named; the error log, and all that PostgreSQL has, are written as they are.
+fn log_switches(store: &AuroraStore) -> Vec<(&'static str, &'static str)> {
+    if store.engine == AuroraEngine::Postgresql {
+        return Vec::new();
+    }
+    let on = |log: &str| if store.logs.iter().any(|given| given == log) { "1" } else { "0" };
+    let mut switches = vec![
+        ("slow_query_log", on("slowquery")),
+        ("general_log", on("general")),
+        ("server_audit_logging", on("audit")),
+    ];
+    if on("audit") == "1" {
+        switches.push(("server_audit_events", "CONNECT,QUERY_DCL,QUERY_DDL"));
+    }
+    switches
 }
 
 fn cluster(
@@ -150,7 +152,7 @@ fn cluster(
         master_username: (!secondary).then(|| MASTER.to_owned()),
         managed_password: (!secondary).then_some(true),
         iam_authentication: Some(store.iam_authentication),
-        log_exports: set(&store.logs),
+        log_exports: Some(set(&store.logs)),
         copy_tags_to_snapshot: Some(true),
         serverless_min_half_acu: serverless.map(|bounds| bounds.min_acu.0),
         serverless_max_half_acu: serverless.map(|_| build.site.size.units(Axis::CapacityUnits, level)),

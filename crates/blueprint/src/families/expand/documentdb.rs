@@ -105,7 +105,7 @@ fn cluster(
         // A secondary has the users of its primary.
         master_username: (!secondary).then(|| MASTER.to_owned()),
         managed_password: (!secondary).then_some(true),
-        log_exports: set(&store.logs),
+        log_exports: Some(set(&store.logs)),
         serverless_min_half_dcu: serverless.map(|bounds| bounds.min_dcu.0),
         serverless_max_half_dcu: serverless.map(|_| build.site.size.units(Axis::CapacityUnits, level)),
         global: if secondary { Some(build.global_id()?.to_string()) } else { None },

@@ -282,7 +282,7 @@ fn with_parameters(ours: &[(&str, &str)], users: &BTreeMap<String, String>) -> B
     all
 }
 
-/// A set of what is listed; nothing, and so unmanaged, when nothing is.
-fn set<T: Ord + Clone>(values: &[T]) -> Option<BTreeSet<T>> {
-    (!values.is_empty()).then(|| values.iter().cloned().collect())
+/// A set of what is listed. That nothing is listed is a wish as well: what was there before ends.
+fn set<T: Ord + Clone>(values: &[T]) -> BTreeSet<T> {
+    values.iter().cloned().collect()
 }

@@ -72,7 +72,7 @@ fn namespace(store: &WarehouseStore, build: &Builder<'_>) -> NamespaceAttrs {
         master_username: Some(MASTER.to_owned()),
         managed_password: Some(true),
         kms_key: build.kms_key(),
-        log_exports: set(&store.logs),
+        log_exports: Some(set(&store.logs)),
     }
 }
 

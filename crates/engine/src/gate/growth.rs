@@ -1,10 +1,11 @@
 //! What forbids growth, judged once for a desired state: bounds on cost, which are on the sum, so that no step alone is over
-//! them; and demand that nothing carries.
+//! them; and, of single stores, demand that nothing carries.
 
 use serde_json::Value;
 
 use super::refusal::no;
 use rgctl_model::bill::CostRange;
+use rgctl_model::node::UncarriedDemand;
 use rgctl_model::plan::{Answer, Op, Step};
 use rgctl_model::quota::KnownQuota;
 use rgctl_model::rules::{Enforcement, Rules};
@@ -20,8 +21,10 @@ const NAMED_MAX: usize = 3;
 /// What was found about desired state as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
-    /// Why nothing may grow.
+    /// Why nothing may grow, by bounds on cost.
     pub refusals: Vec<String>,
+    /// Stores that may not grow, since nothing carries the demand on them.
+    pub uncarried: Vec<UncarriedDemand>,
     /// What a person should know.
     pub notes: Vec<String>,
     /// The account's own quotas, as far as they were read; for the others the usual ones count.
@@ -87,9 +90,15 @@ impl Verdicts {
         }
     }
 
-    /// Whether nothing may grow.
+    /// Whether something may not grow.
     pub fn refuses_growth(&self) -> bool {
-        !self.refusals.is_empty()
+        !self.refusals.is_empty() || !self.uncarried.is_empty()
+    }
+
+    /// What may not grow, and why, in sentences.
+    pub fn said(&self) -> impl Iterator<Item = String> {
+        let of_all = self.refusals.iter().map(|why| format!("nothing may grow: {why}"));
+        of_all.chain(self.uncarried.iter().map(|one| format!("`{}` may not grow: {}", one.store, one.why)))
     }
 }
 
@@ -106,11 +115,15 @@ pub(super) fn judge(step: &Step, verdicts: &Verdicts) -> Option<Answer> {
     if !verdicts.refuses_growth() || !grows(step) {
         return None;
     }
-    Some(no(
-        verdicts.refusals.join("; "),
-        "lower the demand, the upper bounds or the sizes of the stores, or raise `policies.cost` in the blueprint; \
-         shrinking, repairing and removing go on",
-    ))
+    if !verdicts.refusals.is_empty() {
+        return Some(no(
+            verdicts.refusals.join("; "),
+            "lower the upper bounds or the sizes of the stores, or raise `policies.cost` in the blueprint; shrinking, \
+             repairing and removing go on",
+        ));
+    }
+    let uncarried = verdicts.uncarried.iter().find(|one| step.store.as_ref() == Some(&one.store))?;
+    Some(no(uncarried.why.clone(), &uncarried.remedy))
 }
 
 fn grows(step: &Step) -> bool {
