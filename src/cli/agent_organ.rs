@@ -2,13 +2,12 @@
 //!
 //! Goes in: names of blueprints. Comes out: what each turn came to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use tokio::sync::OwnedMutexGuard;
 
 use super::adapters::Adapters;
 use super::agent_accounts::Accounts;
@@ -16,87 +15,42 @@ use super::agent_consents::ConsentsFile;
 use super::agent_done as done;
 use super::agent_heard::HeardOrders;
 use super::agent_hearing::{Acted, Hearing, Mandate, tell_notes};
-use super::agent_texts::{Language, Shared, Wanted};
+use super::agent_ready::{Ready, Slot, accounts_in};
+use super::agent_texts::{Language, Shared};
+use super::eyes::Eyes;
 use super::look;
-use super::observers::{Eyes, Observers, View};
+use super::observers::Observers;
 use super::run;
 use super::signals::StopRequest;
-use super::worked_in::{self, WorkedIn};
+use super::worked_in;
 use crate::agent::consents::Consents;
-use crate::agent::files::InForce;
 use crate::agent::folder::{Texts, text_of};
 use crate::agent::observer::Turning;
-use crate::agent::work::{Asked, Command, Condition, Done, Key, Order, Organ, Sight};
-use crate::report::drift::{self, DriftReport, Past};
+use crate::agent::work::{Asked, Command, Done, Key, Order, Organ, Sight};
+use crate::report::drift::{self, DriftReport};
 use crate::report::outputs::{self, OutputsReport};
 use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Job, Reading};
-use rgctl_engine::execution::reconcile::{Session, give_back, keep_lease, reconcile_once};
+use rgctl_engine::execution::reconcile::{Session, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Failing;
-use rgctl_model::overlay::Decisions;
 use rgctl_model::policy::{Authority, Policy};
-use rgctl_model::ports::{Clock, Cloud, StoreError};
+use rgctl_model::ports::{Clock, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_schema::names::{AccountName, BlueprintName, RegionId};
+use rgctl_schema::names::{AccountName, BlueprintName};
 use rgctl_schema::time::{Moment, Span};
 
 /// How often leases of open runs are looked after, in real time.
 const KEEP: Span = Span::from_secs(1);
 
-/// What is kept of a blueprint between its turns.
-#[derive(Default)]
-struct Slot {
-    session: Session,
-    /// Under which record.
-    scope: Option<Scope>,
-    /// Regions that its text has left, as that had it at the last turn.
-    left: BTreeSet<RegionId>,
-    /// In which accounts it was worked on, as that has it.
-    worked_in: Option<WorkedIn>,
-    /// The text that the run which is open was made for: its file may go before it is closed.
-    text: Option<InForce<Shared>>,
-    /// What drift is told by, where nothing is done.
-    past: Past,
-}
-
 /// Told when something differs otherwise than before.
 pub type Told = Box<dyn Fn(&DriftReport, Moment) + Send + Sync>;
 
-/// What is known before a turn is made.
-pub struct Ready {
-    /// Whose.
-    pub scope: Scope,
-    /// What should exist.
-    pub loaded: Wanted,
-    /// What stands of decisions.
-    pub decisions: Decisions,
-    /// How its turn is made.
-    pub asked: Asked,
-    /// By which text.
-    text: InForce<Shared>,
-    /// As whom, in which region.
-    view: View,
-    /// Nobody else makes a turn of it meanwhile.
-    slot: OwnedMutexGuard<Slot>,
-}
-
-impl Ready {
-    /// The accounts that it is worked on in, by the names of their documents, also where it has left a region.
-    pub fn accounts(&self) -> Vec<AccountName> {
-        accounts_in(&self.text, &self.loaded.desired.regions)
-    }
-}
-
-fn accounts_in(text: &InForce<Shared>, regions: &BTreeSet<RegionId>) -> Vec<AccountName> {
-    text.shared.identities().in_use(regions).map(|identity| identity.name.clone()).collect()
-}
-
 /// The turns.
 pub struct Turns {
-    adapters: Adapters,
-    observers: Observers,
-    texts: Texts<Shared>,
-    language: Language,
+    pub(super) adapters: Adapters,
+    pub(super) observers: Observers,
+    pub(super) texts: Texts<Shared>,
+    pub(super) language: Language,
     /// Whether anything is done, or only planned.
     acts: bool,
     /// Whether each turn tells where clients connect.
@@ -107,8 +61,8 @@ pub struct Turns {
     stop: StopRequest,
     told: Option<Told>,
     slots: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
-    heard: HeardOrders,
-    accounts: Arc<Accounts>,
+    pub(super) heard: HeardOrders,
+    pub(super) accounts: Arc<Accounts>,
 }
 
 /// What turns are made with.
@@ -197,94 +151,6 @@ impl Turns {
             self.observe(&environment, ready).await?.0
         };
         Ok(done::with_resync(done, key, now, &ready.decisions))
-    }
-
-    /// Everything that goes before a turn; or what it comes to without one. Whatever that is, it tells whether a lease is held:
-    /// else nobody would give it back.
-    pub async fn ready(&self, key: &Key, asked: Asked) -> Result<Ready, Done> {
-        let slot = self.slot(key);
-        let done = match self.read(key, &slot, asked).await {
-            Ok(Ok(ready)) => return Ok(ready),
-            Ok(Err(done)) => done,
-            Err(error) => done::failed(&error, self.adapters.clock.now()),
-        };
-        let mut slot = slot.lock().await;
-        // A lease is kept for the next turn, unless there is to be none, or none before a person has done something, for which
-        // they may need it.
-        if asked.stopping || done.condition == Condition::Blocked {
-            self.let_go(key, &mut slot).await;
-        }
-        Err(Done { is_open: slot.session.is_leased(), ..done })
-    }
-
-    async fn read(
-        &self,
-        key: &Key,
-        slot: &Arc<tokio::sync::Mutex<Slot>>,
-        asked: Asked,
-    ) -> Result<Result<Ready, Done>, DriveError> {
-        let (now, store) = (self.adapters.clock.now(), &*self.adapters.store);
-        let Ok(name) = BlueprintName::new(&**key) else { return Ok(Err(done::nothing())) };
-        let in_force = text_of(&self.texts, key);
-        // A run whose text is gone is closed by the text that it was made for.
-        let stopping = asked.stopping || in_force.is_none();
-        let text = match in_force {
-            Some(text) => Some(text),
-            None => slot.lock().await.text.clone(),
-        };
-        let Some(text) = text else { return Ok(Err(done::nothing())) };
-        let primary = text.place.primary.as_ref();
-        // With those that it has left: who is looked at there goes on being.
-        let before = slot.lock().await.left.union(&text.place.regions).cloned().collect();
-        let view = self.observers.view(&name, &text, &before);
-        let scope = Scope::new(view.eyes(&name, None).home(primary).await?, name);
-        if view.is_usual(primary) {
-            self.accounts.learn(primary, &scope.home);
-        }
-        if self.heard.is_paused(store, &scope.home, key).await? && !stopping {
-            return Ok(Err(done::paused()));
-        }
-        let decisions = store.standing(&scope).await?;
-        let mut loaded = match self.language.load(&text, key, &decisions, now) {
-            Ok(loaded) => loaded,
-            Err(why) => return Ok(Err(done::wrong(&why, now))),
-        };
-        let left = run::regions_left_in(store, &scope, &loaded.desired, now).await?;
-        let view = if left.is_subset(&text.place.regions) && before == text.place.regions {
-            view
-        } else {
-            // What is left elsewhere is removed as whoever made it, or by nobody.
-            let all = text.place.regions.union(&left).cloned().collect();
-            let view = self.observers.view(&scope.blueprint, &text, &all);
-            if self.observers.knows_accounts() {
-                let was = worked_in::recall(store, &scope).await?;
-                view.only_as(left.difference(&text.place.regions), &was)
-            } else {
-                view
-            }
-        };
-        loaded.desired.regions.extend(left.iter().cloned());
-        let mut slot = Arc::clone(slot).lock_owned().await;
-        if slot.scope.as_ref() != Some(&scope) {
-            // Another world, or another account: what is known of the one before is of no use.
-            self.let_go(key, &mut slot).await;
-            *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
-        }
-        slot.left = left;
-        let asked = Asked { stopping, ..asked };
-        Ok(Ok(Ready { scope, loaded, decisions, asked, text, view, slot }))
-    }
-
-    /// Gives a lease back, if one is held; whoever comes next goes on from the record.
-    async fn let_go(&self, key: &str, slot: &mut Slot) {
-        if !slot.session.is_leased() {
-            return;
-        }
-        give_back(&self.adapters.environment(), &mut slot.session).await;
-        slot.text = None;
-        if let Ok(name) = BlueprintName::new(key) {
-            self.observers.set_in_motion(&name, false);
-        }
     }
 
     /// The looks that a turn is shown: any, where a change has woken it; a fresh one, where a clock or a person has.
@@ -437,7 +303,7 @@ impl Turns {
         }));
     }
 
-    fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
+    pub(super) fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
         Arc::clone(locked(&self.slots).entry(Arc::clone(key)).or_default())
     }
 

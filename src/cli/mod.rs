@@ -19,6 +19,8 @@ pub mod agent_orders;
 pub mod agent_organ;
 #[cfg(test)]
 mod agent_organ_tests;
+mod agent_reading;
+pub mod agent_ready;
 pub mod agent_texts;
 pub mod apply;
 #[cfg(feature = "kube")]
@@ -33,6 +35,7 @@ pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod explain;
+mod eyes;
 pub mod figures;
 pub mod following;
 pub mod history;

@@ -6,14 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use rgctl_catalog::Catalog;
+use rgctl_engine::execution::drive;
 use rgctl_kube::item::{Place, Seen};
-use rgctl_model::observed::{Inventory, Selection};
+use rgctl_model::address::Address;
+use rgctl_model::kinds::KindId;
+use rgctl_model::observed::{Gap, Inventory, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::{Permit, Receipt};
 use rgctl_model::scope::Home;
 use rgctl_model::series::{Series, SeriesAsk};
+use rgctl_model::sweep::SightDigest;
 use rgctl_schema::diagnostic::{Diagnostics, Source};
-use rgctl_schema::names::{BlueprintName, Token};
+use rgctl_schema::names::{BlueprintName, Name, Token};
 use rgctl_schema::node::Tree;
 use rgctl_sim::{GENESIS, SimCloud};
 use serde_json::{Value, json};
@@ -312,7 +316,28 @@ async fn in_a_region_that_is_nobodys_nothing_is_asked_and_what_is_there_is_not_t
     let seen = eyes.observe(&wanted).await.unwrap();
     let dark: BTreeSet<&RegionId> = seen.gaps.iter().map(|gap| &gap.region).collect();
     assert_eq!(dark, BTreeSet::from([&code, &undescribed]), "{seen:?}");
-    assert!(eyes.quotas(&regions).await.is_err());
+    // One in which nobody works hides no other one: it is told of it alone that it is not seen.
+    eyes.quotas(&regions).await.unwrap();
+    assert!(eyes.quotas(&BTreeSet::from([code.clone()])).await.is_err());
+    let (_, notes) = drive::quotas(&eyes, &regions, &Inventory::empty(GENESIS)).await;
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes.iter().all(|note| !note.contains(here.as_str())), "{notes:?}");
+    let address = |region: &RegionId| {
+        Address::new(region.clone(), KindId::CacheGroup, Name::new("arena-ranking").unwrap())
+    };
+    let glanced = |all: &[&RegionId]| {
+        let objects = all.iter().map(|region| address(region)).collect();
+        let eyes = eyes.clone();
+        async move { eyes.glance(&objects).await.unwrap() }
+    };
+    let (seen, both) = (glanced(&[&here]).await, glanced(&[&here, &code]).await);
+    let (mut as_told, mut gaps) = (seen, SightDigest::default());
+    for gap in Gap::of_region(&code, "", true) {
+        gaps.add_gap(&gap);
+    }
+    as_told.merge(gaps);
+    assert_eq!(both, as_told);
+    assert_eq!(glanced(&[&code]).await, gaps, "and never the same as of objects that are gone");
     let alone = Selection { regions: BTreeSet::from([code.clone()]), ..wanted };
     assert!(matches!(eyes.observe(&alone).await, Err(CloudError::Denied { .. })));
     assert_eq!(observers.sights(&|_| "usual".to_owned()).len(), 1, "and nobody else looks there");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::agent_done as done;
 use super::agent_hearing::{Acted, Mandate};
-use super::agent_organ::Ready;
+use super::agent_ready::Ready;
 use super::operator_organ::{OperatorTurns, Turned, locked, not_told, told};
 use super::operator_plans::Agreement;
 use super::run;

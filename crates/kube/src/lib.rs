@@ -22,6 +22,8 @@ pub mod record;
 #[cfg(feature = "kube")]
 mod record_layout;
 #[cfg(feature = "kube")]
+mod record_map;
+#[cfg(feature = "kube")]
 pub mod signs;
 #[cfg(feature = "kube")]
 pub mod watch;

@@ -15,15 +15,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use tokio::sync::OnceCell;
 
 use crate::client::{Use, connect, passes, words};
 use crate::place::KubePlace;
 use crate::record_layout::{Place, WHOLE, folder_label, last_beside, number_of, part_name, place_of};
+use crate::record_map::{FOLDER, OURS, PARTS, bare, item_of, key_of, parts_of, put_item};
 use rgctl_model::ports::Clock;
 use rgctl_records::Records;
 use rgctl_records::shelf::{Found, Narrow, Put, Shelf, Trouble, When};
@@ -46,14 +45,6 @@ pub fn kube_store_with(client: kube::Client, place: KubePlace, clock: Arc<dyn Cl
 
 /// Who writes the fields, for the API server.
 const MANAGER: &str = "rgctl-record";
-/// Label of all that is ours, and its value.
-const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "rgctl-record");
-/// Label of what is in one folder.
-const FOLDER: &str = "rgctl.dev/folder";
-/// Annotation with the key.
-const KEY: &str = "rgctl.dev/key";
-/// The place in a ConfigMap that tells how many parts there are, and the digest of the whole.
-const PARTS: &str = "parts";
 /// The most that is put into one ConfigMap, of which the API server takes 1 MiB.
 const PART_BYTES: usize = 512 << 10;
 /// Bytes up to which batches of lines are put together: so much is read and written at once.
@@ -84,47 +75,6 @@ impl fmt::Debug for Maps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Maps({})", self.place)
     }
-}
-
-/// The bytes of an item: text where it is text, so that a person can read it.
-fn item_of(map: &ConfigMap, item: &str) -> Option<Vec<u8>> {
-    let text = map.data.as_ref().and_then(|data| data.get(item)).map(|text| text.clone().into_bytes());
-    text.or_else(|| map.binary_data.as_ref()?.get(item).map(|bytes| bytes.0.clone()))
-}
-
-fn put_item(map: &mut ConfigMap, item: &str, bytes: Vec<u8>) {
-    match String::from_utf8(bytes) {
-        Ok(text) => map.data.get_or_insert_default().insert(item.to_owned(), text),
-        Err(other) => {
-            let bytes = ByteString(other.into_bytes());
-            map.binary_data.get_or_insert_default().insert(item.to_owned(), bytes);
-            None
-        }
-    };
-}
-
-fn key_of(meta: &ObjectMeta) -> Option<&str> {
-    meta.annotations.as_ref()?.get(KEY).map(String::as_str)
-}
-
-/// A ConfigMap without content.
-fn bare(name: String, place: &Place) -> ConfigMap {
-    let labels = [(OURS.0, OURS.1), (FOLDER, &*place.folder)];
-    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let metadata = ObjectMeta {
-        name: Some(name),
-        labels: Some(BTreeMap::from(labels)),
-        annotations: Some(BTreeMap::from([(KEY.to_owned(), place.key.clone())])),
-        ..ObjectMeta::default()
-    };
-    ConfigMap { metadata, ..ConfigMap::default() }
-}
-
-/// How many parts there are, and the digest of the whole.
-fn parts_of(map: &ConfigMap) -> Option<(usize, String)> {
-    let text = map.data.as_ref()?.get(PARTS)?;
-    let (count, digest) = text.split_once(' ')?;
-    Some((count.parse().ok()?, digest.to_owned()))
 }
 
 /// What became of a call: nothing where there is no such object.
