@@ -54,6 +54,13 @@ pub fn paused() -> Done {
     done(Next::Rest, Condition::Paused, String::new())
 }
 
+/// Its text is not judged yet: the loop hears of it when it is.
+#[cfg(feature = "kube")]
+pub fn not_judged() -> Done {
+    let why = "whether its regions are as new as its text is being asked".to_owned();
+    done(Next::Rest, Condition::Progressing, why)
+}
+
 /// Nothing can be wanted by its text now, though it was in order: a decision does not fit it.
 pub fn wrong(why: &str, now: Moment) -> Done {
     done(Next::At(now + AGAIN), Condition::Blocked, why.to_owned())

@@ -155,7 +155,7 @@ async fn work(
     let accounts = Arc::new(Accounts::new(settings.identities.clone(), account));
     let means = Means { adapters, observers, texts: Arc::clone(&texts), language, accounts, stop };
     let watches = watches(&args.namespaces, &args.own_namespace);
-    let told = tellers(&writing, around.metrics);
+    let (told, client) = (tellers(&writing, around.metrics), writing.clone());
     let (turns, desk, shared) = (Turns::acting(means, None), Desk::new(writing), Arc::clone(&cluster));
     let organ = OperatorTurns::new(turns, shared, desk, version.clone(), args.observe_only, told, opener);
     let (send, news) = mpsc::channel(NEWS_MAX);
@@ -164,7 +164,8 @@ async fn work(
     let about = (watches.clone(), Arc::clone(&cluster));
     let watching_over = tokio::spawn(watch_over(signs, about, Arc::clone(&health), metrics));
     let account = account.to_owned();
-    let feed = Feed { cluster, sources, texts, watches, account, printed: printed(), health, news: send };
+    let feed =
+        Feed { cluster, sources, texts, watches, account, printed: printed(), health, news: send, client };
     let feeding = tokio::spawn(feed.run(heard));
     tracing::info!(target: "rgctl::operator", version, "begins");
     let stopping = || around.stop.is_made();

@@ -1,13 +1,15 @@
 //! From what the watches of a cluster tell to the news that the loop hears.
 //!
 //! Flow: told → resources → texts that are read anew, beside the loop → news. Guarantees: nothing is told to the loop before all that
-//! there is was told once; a blueprint whose status alone has changed is not woken.
+//! there is was told once; a blueprint whose status alone has changed is not woken; a new text is put into force when its regions are
+//! known to be as new.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 
 use super::agent_texts::{Language, Shared};
 use crate::agent::folder::Texts;
@@ -16,10 +18,13 @@ use crate::agent::work::News;
 use crate::operator::accounts::{self, Terms};
 use crate::operator::definitions::{self, Verdict};
 use crate::operator::deletion::{Brake, Deletions};
+use crate::operator::freshness::{Freshness, JUDGED_BY};
 use crate::operator::resources::{Change, Resources};
 use crate::operator::source::{Sources, Text, Wrong};
+use rgctl_kube::client::Client;
 use rgctl_kube::crds::Printed;
-use rgctl_kube::item::{Item, Place, Told, Watched};
+use rgctl_kube::item::{Item, Listed, Place, Told, Watched};
+use rgctl_kube::listed::list;
 use rgctl_machine::SystemClock;
 use rgctl_model::ports::Clock;
 
@@ -27,6 +32,8 @@ use rgctl_model::ports::Clock;
 const BATCH_MAX: usize = 2_000;
 /// After so long without anything being told the loop hears all the same that the cluster is seen.
 const QUIET: Duration = Duration::from_secs(5);
+/// While a text waits it is seen so often whether something has to be listed anew.
+const WAITING: Duration = Duration::from_secs(1);
 
 /// The watches of a cluster: of what, in which namespace or in all.
 pub type Watches = Vec<(Watched, Option<String>)>;
@@ -36,6 +43,7 @@ pub type Watches = Vec<(Watched, Option<String>)>;
 pub struct Cluster {
     resources: Mutex<Resources>,
     deletions: Mutex<Deletions>,
+    freshness: Mutex<Freshness>,
     /// Texts that cannot be used, and why.
     wrong: Mutex<BTreeMap<Arc<str>, Wrong>>,
     /// Accounts that cannot be used by anybody, and why.
@@ -59,6 +67,11 @@ impl Cluster {
     /// What there is.
     pub fn resources(&self) -> MutexGuard<'_, Resources> {
         locked(&self.resources)
+    }
+
+    /// Generation and text of a blueprint that are in force; none where no text of it may be acted on yet.
+    pub fn in_force(&self, item: &Item) -> Option<(i64, Arc<str>)> {
+        locked(&self.freshness).in_force(item)
     }
 
     /// What is wrong with the text of a blueprint.
@@ -129,25 +142,66 @@ pub struct Feed {
     pub health: Arc<Health>,
     /// The loop.
     pub news: mpsc::Sender<News>,
+    /// Lists what new texts are judged by.
+    pub client: Client,
+}
+
+/// A list that is under way.
+type Listing = Option<JoinHandle<Result<Vec<Listed>, String>>>;
+
+/// What it came to; never, where none is under way.
+async fn came(listing: &mut Listing) -> Result<Vec<Listed>, String> {
+    match listing {
+        Some(under_way) => under_way.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
 }
 
 impl Feed {
     /// Passes on what is told, until nobody tells or listens any more.
     pub async fn run(mut self, mut told: mpsc::Receiver<Told>) {
-        let mut touched = Touched::default();
+        let (mut touched, mut listing) = (Touched::default(), Listing::None);
         loop {
             let mut batch = Vec::new();
-            let waited = tokio::time::timeout(QUIET, told.recv_many(&mut batch, BATCH_MAX)).await;
-            if waited == Ok(0) {
-                return;
+            let quiet = if locked(&self.cluster.freshness).is_waited_for() { WAITING } else { QUIET };
+            tokio::select! {
+                waited = tokio::time::timeout(quiet, told.recv_many(&mut batch, BATCH_MAX)) => {
+                    if waited == Ok(0) {
+                        return;
+                    }
+                }
+                came = came(&mut listing) => {
+                    listing = None;
+                    if let Err(why) = &came {
+                        tracing::warn!(target: "rgctl::operator", why, "regions and accounts could not be listed: new blueprints wait");
+                    }
+                    locked(&self.cluster.freshness).listed(came, SystemClock.since_boot());
+                }
             }
             self.fold(batch, &mut touched);
             self.judge_definitions(&mut touched);
-            if self.cluster.resources().is_whole(&self.watches)
-                && self.tell(std::mem::take(&mut touched)).await.is_none()
-            {
+            if !self.cluster.resources().is_whole(&self.watches) {
+                continue;
+            }
+            if self.tell(std::mem::take(&mut touched)).await.is_none() {
                 return;
             }
+            if locked(&self.cluster.freshness).begin(SystemClock.since_boot()) {
+                listing = Some(tokio::spawn(self.list()));
+            }
+        }
+    }
+
+    /// Lists what new texts are judged by: one time for all that wait.
+    fn list(&self) -> impl Future<Output = Result<Vec<Listed>, String>> + Send + use<> {
+        let client = self.client.clone();
+        let undefined = self.cluster.resources().undefined().clone();
+        // Of a kind that is not defined there is nothing; nothing is begun before it is.
+        let is_listed = |what: &Watched| JUDGED_BY.contains(what) && !undefined.contains(what);
+        let watches: Watches = self.watches.iter().filter(|(what, _)| is_listed(what)).cloned().collect();
+        async move {
+            let lists = watches.iter().map(|(what, scope)| list(client.clone(), *what, scope.as_deref()));
+            futures::future::try_join_all(lists).await
         }
     }
 
@@ -199,7 +253,16 @@ impl Feed {
     }
 
     /// Tells the loop; nothing where it does not listen any more.
-    async fn tell(&mut self, touched: Touched) -> Option<()> {
+    async fn tell(&mut self, mut touched: Touched) -> Option<()> {
+        let fresh = {
+            let resources = self.cluster.resources();
+            let mut freshness = locked(&self.cluster.freshness);
+            for item in touched.0.iter().filter_map(|name| resources.first_of(name)) {
+                freshness.note(&item);
+            }
+            freshness.ready(&resources)
+        };
+        touched.0.extend(fresh.iter().cloned());
         let names: Vec<Arc<str>> = touched.0.into_iter().collect();
         let (items, gone) = {
             let resources = self.cluster.resources();
@@ -211,19 +274,38 @@ impl Feed {
         self.note_lost(&names);
         for name in gone {
             self.sources.forget(name);
+            locked(&self.cluster.freshness).forget(name);
             locked(&self.cluster.wrong).remove(name);
             // A run that is open keeps the text that it was made for.
             locked(&self.texts).remove(name);
             self.news.send(News::Rests { key: Arc::clone(name) }).await.ok()?;
         }
-        self.read(&items);
-        for item in &items {
+        let is_judged = |item: &Arc<Item>| {
+            let in_force = || self.cluster.in_force(item).map(|(generation, _)| generation);
+            fresh.contains(&item.place.name) || in_force() == Some(item.generation())
+        };
+        let (judged, waiting): (Vec<Arc<Item>>, Vec<Arc<Item>>) = items.into_iter().partition(is_judged);
+        self.read(&judged);
+        for item in &judged {
+            locked(&self.cluster.freshness).release(item);
+        }
+        // Who is to go is heard of at once: what its deletion keeps asks nobody.
+        for item in judged.iter().chain(waiting.iter().filter(|item| item.meta.is_going())) {
             let account = self.account_of(&item.place.name);
             let news = News::Changed { key: Arc::clone(&item.place.name), account };
             self.news.send(news).await.ok()?;
         }
         let refused = locked(&self.cluster.wrong).len() + self.cluster.resources().left_out();
         let blind = self.cluster.resources().blindness(SystemClock.since_boot());
+        let (trouble, is_first) = {
+            let freshness = locked(&self.cluster.freshness);
+            (freshness.trouble(), freshness.is_first())
+        };
+        let blind = blind.or(trouble);
+        if blind.is_none() && is_first {
+            // Nothing of what there is was judged yet.
+            return Some(());
+        }
         self.news.send(News::Read(blind.map_or(Ok(refused), Err))).await.ok()
     }
 

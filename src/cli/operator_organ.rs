@@ -1,7 +1,7 @@
 //! What the turns of the operator are: those of the agent, with what the cluster says before and what it hears after.
 //!
 //! Flow: deletion → pause → text → overrides → turn → status. Guarantees: a deletion is judged before anything that may be wrong;
-//! nothing is begun before the finalizer of what wants one is there.
+//! nothing is begun before the finalizer of what wants one is there; nothing is told of a text that was not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -118,21 +118,22 @@ impl OperatorTurns {
             return self.turns.turn(Arc::clone(key), Asked { stopping: true, ..asked }).await;
         };
         self.voice.tell_others(key, &item).await;
-        let turned = match deletion::judge(&item, self.cluster.brake(&item)) {
-            Verdict::Release { brake } => {
-                let kept = ("LetGo", "its text keeps what it made: all of it stays");
-                let what = brake.map_or(kept, |brake| ("Braked", brake.why()));
-                return self.release(key, &item, what, asked).await;
-            }
-            Verdict::Destroy => self.judge(key, &item, asked, Purpose::Destroy).await,
-            Verdict::Stays { finalizer: Some(keeps) } => {
-                match self.desk.keep(Watched::Blueprint, &item, marks::FINALIZER, keeps).await {
-                    Ok(()) => self.judge(key, &item, asked, Purpose::Apply).await,
-                    Err(error) => return not_told(&error),
-                }
-            }
-            Verdict::Stays { finalizer: None } => self.judge(key, &item, asked, Purpose::Apply).await,
+        let verdict = deletion::judge(&item, self.cluster.brake(&item));
+        if let Verdict::Release { brake } = verdict {
+            let kept = ("LetGo", "its text keeps what it made: all of it stays");
+            let what = brake.map_or(kept, |brake| ("Braked", brake.why()));
+            return self.release(key, &item, what, asked).await;
+        }
+        let Some(item) = self.judged(key, item) else {
+            return done::not_judged();
         };
+        if let Verdict::Stays { finalizer: Some(keeps) } = verdict
+            && let Err(error) = self.desk.keep(Watched::Blueprint, &item, marks::FINALIZER, keeps).await
+        {
+            return not_told(&error);
+        }
+        let purpose = if verdict == Verdict::Destroy { Purpose::Destroy } else { Purpose::Apply };
+        let turned = self.judge(key, &item, asked, purpose).await;
         if turned.is_destroyed {
             let what = ("Destroyed", "everything of it is gone, each store with a last snapshot");
             return self.release(key, &item, what, asked).await;
@@ -145,6 +146,17 @@ impl OperatorTurns {
 
     fn item(&self, key: &Key) -> Option<Arc<Item>> {
         self.cluster.resources().first_of(key)
+    }
+
+    /// It with the text that is in force; nothing where it waits for its own to be judged, and nothing of it is under way.
+    fn judged(&self, key: &Key, item: Arc<Item>) -> Option<Arc<Item>> {
+        let (generation, spec) = self.cluster.in_force(&item)?;
+        if generation == item.generation() {
+            return Some(item);
+        }
+        let mut before = Arc::unwrap_or_clone(item);
+        (before.meta.generation, before.spec) = (Some(generation), spec);
+        locked(&self.open).contains(key).then(|| Arc::new(before))
     }
 
     /// A turn of a blueprint that is not to be let go at once.

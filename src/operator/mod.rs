@@ -13,6 +13,7 @@ pub mod costs;
 pub mod definitions;
 pub mod deletion;
 pub mod events;
+pub mod freshness;
 pub mod outputs;
 pub mod overrides;
 pub mod plans;

@@ -2,6 +2,7 @@
 //!
 //! Pure: no client is in here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -111,6 +112,26 @@ pub struct Item {
     pub spec: Arc<str>,
     /// What was told of it, as JSON; empty where nothing was.
     pub status: Arc<str>,
+    /// Which version of it this is, among those of its kind: it grows with each change of any. None where it cannot be compared.
+    pub version: Option<u64>,
+}
+
+/// A version as the API server writes it: within a kind they are numbers that grow.
+pub fn version_of(text: Option<&str>) -> Option<u64> {
+    text?.parse().ok()
+}
+
+/// What there was of a kind in a namespace, or in all, at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Of what.
+    pub what: Watched,
+    /// Where.
+    pub scope: Option<String>,
+    /// Version of the whole: what was made later has a later one.
+    pub version: u64,
+    /// Each with its version.
+    pub items: BTreeMap<Place, u64>,
 }
 
 impl Item {
@@ -143,8 +164,8 @@ impl Item {
             meta.labels.clear();
         }
         meta.owner_references.clear();
-        // It is of no use, and changes with every status.
-        meta.resource_version = None;
+        // It changes with every status: it is no part of what is wanted.
+        let version = version_of(meta.resource_version.take().as_deref());
         let place = Place::new(meta.namespace.as_deref().unwrap_or_default(), &meta.name);
         if what == Watched::Plan
             && let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut)
@@ -156,7 +177,7 @@ impl Item {
             let part = object.get(name).filter(|part| !part.is_null());
             part.map(Value::to_string).unwrap_or_default()
         };
-        Some(Self { place, meta, spec: part("spec").into(), status: part("status").into() })
+        Some(Self { place, meta, spec: part("spec").into(), status: part("status").into(), version })
     }
 }
 
@@ -202,6 +223,7 @@ mod tests {
         );
         assert_eq!((item.meta.paused(), item.meta.annotations.len()), (Some("holiday"), 1));
         assert!(item.meta.is_kept() && item.meta.labels.is_empty());
+        assert_eq!((item.version, item.meta.resource_version.as_deref()), (Some(77), None));
         assert_eq!(item.spec(), object["spec"]);
         assert_eq!(&*item.status, "");
         assert_eq!(Item::of(Watched::Namespace, object).unwrap().meta.labels.len(), 1);

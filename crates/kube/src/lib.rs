@@ -13,6 +13,8 @@ pub mod item;
 pub mod kinds;
 #[cfg(feature = "kube")]
 pub mod leader;
+#[cfg(feature = "kube")]
+pub mod listed;
 pub mod manifests;
 #[cfg(feature = "kube")]
 pub mod maps;

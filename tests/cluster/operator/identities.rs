@@ -4,9 +4,13 @@ use rgctl_schema::diagnostic::{Diagnostics, Source};
 use rgctl_schema::node::Tree;
 use serde_json::{Value, json};
 
-use super::{Operator, apply, blueprint, condition, define, get, wait_for, wait_ready};
-use crate::plane::{ControlPlane, Setup, User};
-use crate::processes::wait_until;
+use super::{
+    OPERATOR, Operator, apply, blueprint, condition, define, get, keep_trail, service_account, trail,
+    wait_for, wait_ready,
+};
+use crate::plane::{ControlPlane, Setup, User, asset};
+use crate::processes::{bound_command, end, spawn, wait_until};
+use crate::relay::Relay;
 
 /// The shipped region, in an account of its own.
 fn region(account: &str) -> Value {
@@ -40,9 +44,8 @@ fn a_blueprint_is_worked_on_in_accounts_that_its_namespace_may_name_and_nothing_
     let Some(plane) = ControlPlane::alone("accounts", &Setup::default()) else { return };
     define(&plane);
     let (games, others) = (plane.namespace("games"), plane.namespace("others"));
-    // Watches of two kinds are not in one order: an operator that runs already may see the blueprint first (docs/operator.md).
-    apply(&plane, &region("live").to_string());
     let operator = Operator::start(&plane, "operator", &[]);
+    apply(&plane, &region("live").to_string());
     apply(&plane, &blueprint(&games, "arena", &json!({})).to_string());
     let says = |namespace: &str, name: &str, why: &str| {
         wait_until(&format!("{name} hears: {why}"), || {
@@ -133,4 +136,87 @@ fn a_region_that_a_blueprint_has_left_is_worked_in_as_the_account_that_made_what
     let paused = json!({ "id": "123456789012", "namespaceSelector": {}, "paused": true });
     apply(&plane, &account("live", &paused).to_string());
     wait_for(&plane, &games, "arena", "Ready", "Unknown", "Paused");
+}
+
+/// The API server by way of a proxy that speaks to the operator without TLS, so that a relay can tell one question from another. It
+/// ends with this.
+struct Proxy {
+    child: std::process::Child,
+    relay: Relay,
+    kubeconfig: std::path::PathBuf,
+}
+
+impl Proxy {
+    fn of(plane: &ControlPlane) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = bound_command(asset("kubectl").unwrap());
+        command.arg("proxy").arg(format!("--port={port}"));
+        command.env("KUBECONFIG", plane.kubeconfig(&service_account())).stdout(std::process::Stdio::null());
+        let child = spawn(command).unwrap();
+        wait_until("the proxy listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let relay = Relay::to(port);
+        let kubeconfig = plane.folder().join("kubeconfig-plain");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: plain\n\
+             contexts: [{{name: plain, context: {{cluster: plain, user: plain}}}}]\n\
+             clusters: [{{name: plain, cluster: {{server: \"http://127.0.0.1:{}\"}}}}]\n\
+             users: [{{name: plain, user: {{}}}}]\n",
+            relay.port()
+        );
+        std::fs::write(&kubeconfig, text).unwrap();
+        Self { child, relay, kubeconfig }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        end(&mut self.child, std::time::Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_blueprint_that_is_heard_of_before_its_region_waits_for_it_and_is_never_begun_as_somebody_else() {
+    let Some(plane) = ControlPlane::alone("a region that is heard of late", &Setup::default()) else {
+        return;
+    };
+    define(&plane);
+    let games = plane.namespace("games");
+    apply(&plane, &account("live", &json!({ "id": "123456789012", "namespaceSelector": {} })).to_string());
+    let proxy = Proxy::of(&plane);
+    let operator = Operator::by(&plane, &proxy.kubeconfig, "operator", &[]);
+    apply(&plane, &blueprint(&games, "lobby", &json!({})).to_string());
+    wait_ready(&plane, &games, "lobby");
+    let cloud = operator.cloud();
+    // The region and then the blueprint, of which the blueprint alone is heard: nothing is called before the region is heard, too.
+    let late = |account: &str, arena: &Value| {
+        let before = operator.world();
+        keep_trail(&cloud);
+        proxy.relay.hold_answers_to(&["/regions?", "watch=true"]);
+        let mark = plane.mark();
+        apply(&plane, &region(account).to_string());
+        apply(&plane, &arena.to_string());
+        let lists = || {
+            let calls = plane.calls(mark).into_iter().filter(|call| call.user == OPERATOR);
+            calls.filter(|call| call.resource == "regions.rgctl.dev" && call.verb == "list").count()
+        };
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        assert_eq!((operator.world(), trail(&cloud)), (before, Vec::new()), "nothing is called");
+        assert!((1..=3).contains(&lists()), "it asks what there is, and not without end: {}", lists());
+        let told = get(&plane, &games, "blueprint", "arena").unwrap();
+        assert_ne!(told["status"]["observedGeneration"], told["metadata"]["generation"], "{told}");
+        proxy.relay.release_answers();
+        let why = format!("its account {account} is not there");
+        wait_until(&why, || {
+            let (is, reason, message) = condition(&plane, &games, "arena", "Stalled");
+            is == "True" && reason == "NoAccount" && message.contains(&why)
+        });
+        assert_eq!(trail(&cloud), Vec::<String>::new());
+    };
+    let mut arena = blueprint(&games, "arena", &json!({}));
+    late("other", &arena);
+    apply(&plane, &region("live").to_string());
+    wait_ready(&plane, &games, "arena");
+    // The same where the region is changed right before the blueprint.
+    arena["spec"]["stores"].as_array_mut().unwrap().push(super::store("queue"));
+    late("another", &arena);
 }
