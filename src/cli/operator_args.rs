@@ -42,7 +42,7 @@ pub struct ApproveArgs {
     /// Agree to something destructive, as the plan names it: `delete:accounts@us-east-1`; repeat for several
     #[arg(long = "allow", value_name = "CONSENT")]
     pub allow: Vec<String>,
-    /// How long it may be begun; what was begun is finished
+    /// How long it may be begun, 7d at most; what was begun is finished
     #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = span)]
     pub lasts: Span,
     /// Why, for those who read it later
