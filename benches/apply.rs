@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use rgctl_blueprint::desired::fingerprint;
-use rgctl_engine::execution::drive::{Begins, Environment, IfHeld, Job, Watch, drive};
+use rgctl_engine::execution::drive::{Begins, Environment, IfHeld, Job, Prices, Watch, drive};
 use rgctl_engine::execution::reconcile::{Session, reconcile_once};
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::planning::NoFigures;
@@ -110,6 +110,7 @@ fn apply(desired: &Desired, pace: &Pace) -> Took {
         deadline: None,
         if_held: IfHeld::GiveUp,
         pace,
+        prices: Prices::Never,
     };
     let mut count = Count(0);
     let (begun, cpu) = (Instant::now(), processor_s());

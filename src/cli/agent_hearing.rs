@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::signals::StopRequest;
 use crate::agent::work::Done;
 use crate::report::outputs::{self, OutputsReport};
-use rgctl_engine::execution::drive::Watch;
+use rgctl_engine::execution::drive::{Prices, Watch};
 use rgctl_engine::execution::reconcile::Reconciled;
 use rgctl_engine::execution::turn::Turn;
 use rgctl_model::journal::Purpose;
@@ -35,13 +35,15 @@ pub struct Mandate<'a> {
     pub policy: Policy,
     /// Nothing but this, where a plan was agreed to.
     pub agreed: Option<&'a Plan>,
+    /// Of which turns the plan is told with its costs.
+    pub prices: Prices,
 }
 
 impl Mandate<'_> {
     /// To bring the world into the blueprint's shape, with these consents.
     pub fn consenting(consents: BTreeSet<Consent>) -> Self {
         let policy = Policy { consents, ..Policy::default() };
-        Self { purpose: Purpose::Apply, policy, agreed: None }
+        Self { purpose: Purpose::Apply, policy, agreed: None, prices: Prices::Never }
     }
 }
 

@@ -217,6 +217,7 @@ impl Turns {
             deadline: None,
             if_held: IfHeld::GiveUp,
             pace: &self.pace,
+            prices: mandate.prices,
         };
         let stopping = asked.stopping || self.stop.is_made();
         let mut watch = Hearing {

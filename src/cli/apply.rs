@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::report::overlays;
 use crate::report::plan::{self, Detail};
 use crate::report::plan_markdown;
-use rgctl_engine::execution::drive::{self, Begins, IfHeld, Job, Sight, Watch};
+use rgctl_engine::execution::drive::{self, Begins, IfHeld, Job, Prices, Sight, Watch};
 use rgctl_engine::execution::gone;
 use rgctl_engine::execution::turn::{Pace, Turn};
 use rgctl_engine::gate::Verdicts;
@@ -230,6 +230,7 @@ async fn put_on_record(
         deadline: None,
         if_held: IfHeld::GiveUp,
         pace: &pace,
+        prices: Prices::Never,
     };
     let mut watch = BeginsNothing { is_stopped: !plan.is_empty() };
     if let Err(error) = drive::drive(&adapters.environment(), &job, &mut watch).await {

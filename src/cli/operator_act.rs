@@ -18,7 +18,7 @@ use crate::operator::conditions::WANTED_OTHERWISE;
 use crate::operator::plans::Held;
 use crate::operator::version::{self, MEMORY, TakenUp};
 use crate::report::outputs::{self, OutputsReport};
-use rgctl_engine::execution::drive::{DriveError, Environment, Reading};
+use rgctl_engine::execution::drive::{DriveError, Environment, Prices, Reading};
 use rgctl_kube::item::{Item, Place};
 use rgctl_kube::kinds::BlueprintStatus;
 use rgctl_kube::kinds::condition::{find, reasons, types};
@@ -63,6 +63,7 @@ impl OperatorTurns {
         turned.report.drift = Some(done.differing);
         if done.condition == Condition::Ready {
             locked(&self.overridden).remove(key);
+            locked(&self.rewritten).remove(key);
         }
         if turned.report.cause.is_none() {
             turned.report.cause = Some(self.cause(item, purpose == Purpose::Destroy, false));
@@ -140,6 +141,7 @@ impl OperatorTurns {
             purpose,
             policy: Policy { consents, ..Policy::default() },
             agreed: waiting.as_ref().filter(|_| is_exact).map(|one| &one.plan),
+            prices: if self.agreements.is_untold(item) { Prices::Always } else { Prices::AtEnd },
         };
         let acted = self.turns.act(environment, ready, &mandate, asked).await?;
         Ok(self.acted(item, acted, agreement, is_destroy).await)
@@ -162,12 +164,12 @@ impl OperatorTurns {
             let waiting = Waiting { plan: reconciled.turn.plan, held, outputs };
             return self.published(item, &waiting, self.cause(item, is_destroy, false), done).await;
         }
-        let recorded = match (&agreement, &run) {
-            (None, Some(run)) if is_under_way(&done, &reconciled.events) => {
-                let cause = self.cause(item, false, false);
-                self.agreements.record(item, &reconciled.turn.plan, run, cause).await
-            }
-            _ => None,
+        let under_way = run.as_deref().filter(|_| is_under_way(&done, &reconciled.events));
+        let recorded = if agreement.is_none() && (under_way.is_some() || outcome == Some(Outcome::Blocked)) {
+            let cause = self.cause(item, false, false);
+            self.agreements.record(item, &reconciled.turn.plan, under_way, cause).await
+        } else {
+            None
         };
         if agreement.is_none() && outcome.is_some() {
             self.agreements.over(item).await;
@@ -181,8 +183,9 @@ impl OperatorTurns {
             // What waits for its window, and what was stopped, goes on by the same agreement.
             if matches!(outcome, Some(Outcome::Settled | Outcome::Blocked)) {
                 self.agreements.end(agreement, run.as_deref().unwrap_or("none")).await;
+            } else {
+                turned.report.plan = Some(agreement.plan.place.name.to_string());
             }
-            turned.report.plan = Some(agreement.plan.place.name.to_string());
         } else {
             if held.is_empty() {
                 self.agreements.tidy(item, recorded.as_deref()).await;
@@ -204,7 +207,10 @@ impl OperatorTurns {
         match (is_destroy, is_whole) {
             (true, _) => Cause::Deletion,
             (false, true) => Cause::NewVersion,
-            (false, false) if !is_known => Cause::Changed,
+            // Also where it was written while nothing might be begun.
+            (false, false) if !is_known || locked(&self.rewritten).contains(&item.place.name) => {
+                Cause::Changed
+            }
             // It was so when it was judged last, and is not there yet; or it is so from now on.
             (false, false) if was_otherwise || locked(&self.overridden).contains(&item.place.name) => {
                 Cause::Override
@@ -229,6 +235,9 @@ impl OperatorTurns {
         let before: Option<TakenUp> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         // By a decision, or a date: nobody has changed the text, and the world is as it was.
         let is_otherwise = |before: &TakenUp| before.text == now.text && before.desired != now.desired;
+        if before.as_ref().is_some_and(|before| before.text != now.text) {
+            locked(&self.rewritten).insert(Arc::clone(key));
+        }
         if before.as_ref().is_some_and(is_otherwise) {
             locked(&self.overridden).insert(Arc::clone(key));
         }

@@ -60,6 +60,8 @@ pub struct OperatorTurns {
     pub(super) taken: Mutex<BTreeMap<Key, TakenUp>>,
     /// Of whose unchanged text something else is wanted than was taken up before, until that is there.
     pub(super) overridden: Mutex<BTreeSet<Key>>,
+    /// Whose text is another one than was taken up before, until what it wants is there.
+    pub(super) rewritten: Mutex<BTreeSet<Key>>,
     /// Records of blueprints that are gone, in which overrides may stand.
     left: Mutex<BTreeMap<Key, Scope>>,
 }
@@ -92,7 +94,7 @@ impl OperatorTurns {
         let (voice, publisher) = (Arc::new(voice), Publisher::new(desk.clone()));
         let agreements = Agreements::new(Arc::clone(&cluster), desk.clone(), Arc::clone(&voice), version);
         let accounts = AccountDesk::new(Arc::clone(&cluster), Arc::clone(&voice), accounts);
-        let (open, taken, left, overridden) = Default::default();
+        let (open, taken, left, overridden, rewritten) = Default::default();
         let turns = turns.telling_outputs();
         Self {
             turns,
@@ -108,6 +110,7 @@ impl OperatorTurns {
             open,
             taken,
             overridden,
+            rewritten,
             left,
         }
     }
@@ -418,6 +421,7 @@ impl Organ for OperatorTurns {
         self.agreements.forget(key);
         locked(&self.taken).remove(key);
         locked(&self.overridden).remove(key);
+        locked(&self.rewritten).remove(key);
         if let Some(scope) = self.turns.scope_of(key) {
             locked(&self.left).insert(Arc::clone(key), scope);
         }

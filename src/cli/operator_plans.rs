@@ -11,7 +11,9 @@ use serde_json::json;
 use super::operator_feed::Cluster;
 use super::operator_told::Voice;
 use crate::agent::work::Key;
-use crate::operator::plans::{Held, Worth, asks, changed_first, outdated, published, recorded, worth};
+use crate::operator::plans::{
+    Held, Worth, asks, changed_first, outdated, published, recorded, says_refused, worth,
+};
 use rgctl_kube::desk::{Desk, DeskError};
 use rgctl_kube::item::{Item, Place, Seen, Watched};
 use rgctl_kube::kinds::condition::{Condition, Holds, set, types};
@@ -115,15 +117,7 @@ impl Agreements {
     async fn judged(&self, approval: &Item, holds: Holds, reason: &str, why: &str, used_by: Option<String>) {
         let mut status: ApprovalStatus = serde_json::from_str(&approval.status).unwrap_or_default();
         status.used_by = used_by.or(status.used_by);
-        let condition = Condition {
-            about: types::READY.to_owned(),
-            status: holds,
-            observed_generation: Some(approval.generation()),
-            last_transition_time: SystemClock.now(),
-            reason: reason.to_owned(),
-            message: why.to_owned(),
-        };
-        set(&mut status.conditions, condition);
+        set(&mut status.conditions, ready(approval, holds, reason, why.to_owned()));
         self.voice.status_or_later(Watched::Approval, approval, &status).await;
     }
 
@@ -184,23 +178,27 @@ impl Agreements {
         let identity =
             Of { name: of.place.name.to_string(), uid: of.uid().to_owned(), generation: of.generation() };
         match published(plan, held, identity, cause, &self.version, SystemClock.now()) {
-            Some(spec) => self.put(of, &spec).await.map(Some),
+            Some(spec) => self.put(of, &spec, None).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Publishes what a run carries out unasked, once; yields the name of the plan. It is a record and no condition of anything: what
     /// cannot be written now is written by the next turn, with what is left then.
-    pub async fn record(&self, of: &Item, plan: &Plan, run: &str, cause: Cause) -> Option<String> {
-        if let Some(known) = self.recorded(of, run) {
+    pub async fn record(&self, of: &Item, plan: &Plan, run: Option<&str>, cause: Cause) -> Option<String> {
+        if let Some(known) = run.and_then(|run| self.recorded(of, run)) {
             return Some(known);
         }
         let identity =
             Of { name: of.place.name.to_string(), uid: of.uid().to_owned(), generation: of.generation() };
-        let spec = recorded(plan, identity, cause, &self.version, run, SystemClock.now())?;
-        match self.put(of, &spec).await {
+        let (spec, refused) = recorded(plan, identity, cause, &self.version, run, SystemClock.now())?;
+        match self.put(of, &spec, refused.as_deref()).await {
             Ok(name) => {
-                self.note(of, run, &name);
+                match (refused, run) {
+                    (Some(why), _) => self.refuse(of, &name, run, why).await,
+                    (None, Some(run)) => self.note(of, run, &name),
+                    (None, None) => {}
+                }
                 Some(name)
             }
             Err(error) => {
@@ -208,6 +206,22 @@ impl Agreements {
                 None
             }
         }
+    }
+
+    /// Nothing of a plan may be begun.
+    async fn refuse(&self, of: &Item, plan: &str, run: Option<&str>, why: String) {
+        let place = Place::new(&of.place.namespace, plan);
+        let Some(plan) = self.cluster.resources().item(Watched::Plan, &place) else { return };
+        let before = status(&plan);
+        let run = run.map(str::to_owned).or(before.run.clone());
+        let mut refused = PlanStatus { phase: Phase::Refused, run, ..before };
+        set(&mut refused.conditions, ready(&plan, Holds::False, "Refused", why));
+        self.voice.status_or_later(Watched::Plan, &plan, &refused).await;
+    }
+
+    /// Whether no plan of what is under way was published yet.
+    pub fn is_untold(&self, of: &Item) -> bool {
+        locked(&self.runs).get(&of.place.name).is_none_or(|known| known.uid != of.uid())
     }
 
     /// The plan of a run that was published, also by whoever led before.
@@ -250,16 +264,20 @@ impl Agreements {
     }
 
     /// Makes the object, unless it is there.
-    async fn put(&self, of: &Item, spec: &PlanSpec) -> Result<String, DeskError> {
+    async fn put(&self, of: &Item, spec: &PlanSpec, refused: Option<&str>) -> Result<String, DeskError> {
         let place = Place::new(&of.place.namespace, &name(&of.place.name, &spec.digest));
         let there = self.cluster.resources().item(Watched::Plan, &place);
         // The same that was done unasked before is not what somebody is asked about now, nor the other way round.
         let is_over = |plan: &Item| {
-            matches!(status(plan).phase, Phase::Done | Phase::Superseded)
+            matches!(status(plan).phase, Phase::Done | Phase::Superseded | Phase::Refused)
                 || plan.meta.is_going()
                 || !asks(plan)
                 || !spec.needs_approval
         };
+        if refused.is_some() && there.as_ref().is_some_and(|plan| says_refused(plan, spec)) {
+            self.tidy(of, Some(&place.name)).await;
+            return Ok(place.name.to_string());
+        }
         let is_over = there.as_ref().is_some_and(|plan| is_over(plan));
         if is_over {
             // The same again is another plan: who agreed to the first one did not agree to this.
@@ -277,7 +295,10 @@ impl Agreements {
                 self.cluster.resources().fold(Watched::Plan, None, seen, SystemClock.since_boot());
                 let consents = spec.consents.join(", ");
                 let what = if spec.needs_approval { "waits for an approval" } else { "is carried out" };
-                tracing::info!(target: "rgctl::operator", plan = %place, consents, "{what}");
+                match refused {
+                    None => tracing::info!(target: "rgctl::operator", plan = %place, consents, "{what}"),
+                    Some(why) => tracing::warn!(target: "rgctl::operator", plan = %place, why, "is refused"),
+                }
             }
         }
         self.tidy(of, Some(&place.name)).await;
@@ -298,6 +319,18 @@ impl Agreements {
                 tracing::warn!(target: "rgctl::operator", plan = %plan.place, %error, "it could not be removed");
             }
         }
+    }
+}
+
+/// What is told of a plan or an approval.
+fn ready(of: &Item, status: Holds, reason: &str, message: String) -> Condition {
+    Condition {
+        about: types::READY.to_owned(),
+        status,
+        observed_generation: Some(of.generation()),
+        last_transition_time: SystemClock.now(),
+        reason: reason.to_owned(),
+        message,
     }
 }
 

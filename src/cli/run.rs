@@ -20,7 +20,7 @@ use super::signals::{self, StopRequest};
 use crate::report::document::{document, format};
 use crate::report::{self, history, words};
 use rgctl_engine::execution::drive::{
-    self, Begins, DriveError, Ended, Environment, IfHeld, Job, Reading, Sight,
+    self, Begins, DriveError, Ended, Environment, IfHeld, Job, Prices, Reading, Sight,
 };
 use rgctl_engine::execution::reconcile::read;
 use rgctl_engine::execution::turn::{self, Later, Pace};
@@ -301,6 +301,7 @@ pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> 
                 deadline,
                 if_held: run.if_held,
                 pace: &pace,
+                prices: Prices::Never,
             };
             let mut progress = Progress::new(stop.clone(), output.talk_is_terminal);
             let ended = match &mut following {

@@ -14,7 +14,7 @@ use rgctl_kube::kinds::approval::{ApprovalSpec, LASTS_MAX};
 use rgctl_kube::kinds::plan::{
     Cause, Of, Phase, PlanSpec, PlanStatus, PlannedStep, STEPS_KEPT_MAX, STEPS_TOLD_MAX, name,
 };
-use rgctl_model::plan::{Plan, Step};
+use rgctl_model::plan::{Answer, Plan, Step};
 use rgctl_model::policy::{Consent, ConsentRequest};
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::money::Total;
@@ -45,13 +45,23 @@ impl Held {
         held
     }
 
-    /// What is carried out without anybody being asked: nothing of it is compared with an approval.
-    pub fn unasked(plan: &Plan) -> Self {
-        let mut unasked = Self::default();
+    /// What is carried out without anybody being asked, of which nothing is compared with an approval; and what nobody may begin,
+    /// whoever agrees to it, with what needs that, and why.
+    fn unasked(plan: &Plan) -> (Self, Self, Option<&str>) {
+        let (mut unasked, mut barred, mut why) = (Self::default(), Self::default(), None);
         for step in plan.steps.iter().filter(|step| step.missing_consent().next().is_none()) {
-            unasked.work.insert(step.id.0.to_string(), work(step));
+            let is_after = step.needs.iter().any(|need| barred.work.contains_key(&*need.0.to_string()));
+            let of = match &step.answer {
+                Answer::No { why: no, .. } | Answer::HeldOut { why: no } => {
+                    why.get_or_insert(no.as_str());
+                    &mut barred
+                }
+                Answer::Go | Answer::Wait { .. } if is_after => &mut barred,
+                Answer::Go | Answer::Wait { .. } => &mut unasked,
+            };
+            of.work.insert(step.id.0.to_string(), work(step));
         }
-        unasked
+        (unasked, barred, why)
     }
 
     /// Whether nothing waits.
@@ -87,21 +97,34 @@ fn digest(work: &BTreeMap<String, String>) -> String {
     sha256_hex(text.as_bytes())
 }
 
-/// What is published of what is carried out unasked, by which run: what people read, and nothing that an approval could name.
+/// What is published of what a run carries out unasked: what people read, and nothing that an approval could name. Where nothing of it
+/// may be begun, that is published, with why, whether a run was opened for it or not.
 pub fn recorded(
     plan: &Plan,
     of: Of,
     cause: Cause,
     version: &str,
-    run: &str,
+    run: Option<&str>,
     now: Moment,
-) -> Option<PlanSpec> {
-    let unasked = Held::unasked(plan);
-    if unasked.is_empty() {
+) -> Option<(PlanSpec, Option<String>)> {
+    let (unasked, barred, why) = Held::unasked(plan);
+    let (steps, why) = if unasked.is_empty() { (barred, why) } else { (unasked, None) };
+    if steps.is_empty() || run.is_none() && why.is_none() {
         return None;
     }
-    let spec = spec(plan, &unasked, of, cause, version, now);
-    Some(PlanSpec { needs_approval: false, run: Some(run.to_owned()), work: BTreeMap::new(), ..spec })
+    let spec = spec(plan, &steps, of, cause, version, now);
+    let run = run.map(str::to_owned);
+    let spec = PlanSpec { needs_approval: false, run, work: BTreeMap::new(), ..spec };
+    Some((spec, why.map(str::to_owned)))
+}
+
+/// Whether a plan says already that this may not be begun, for the same text.
+pub fn says_refused(plan: &Item, spec: &PlanSpec) -> bool {
+    let before: Option<PlanSpec> = serde_json::from_str(&plan.spec).ok();
+    let status: PlanStatus = serde_json::from_str(&plan.status).unwrap_or_default();
+    let is_same =
+        |before: PlanSpec| (before.blueprint, before.digest) == (spec.blueprint.clone(), spec.digest.clone());
+    status.phase == Phase::Refused && !plan.meta.is_going() && before.is_some_and(is_same)
 }
 
 /// What is published of a plan that waits; nothing where it has more steps than can be kept, and so compared.
@@ -119,11 +142,19 @@ pub fn published(
 fn spec(plan: &Plan, held: &Held, of: Of, cause: Cause, version: &str, now: Moment) -> PlanSpec {
     let steps = plan.steps.iter().filter(|step| held.work.contains_key(&*step.id.0.to_string()));
     let (mut before, mut after) = (Total::default(), Total::default());
-    for step in &plan.steps {
+    for step in steps.clone() {
         before.merge(&step.cost.before);
         after.merge(&step.cost.after);
     }
-    let worst = steps.clone().max_by_key(|step| step.effect.write_outage);
+    let worst = steps.clone().map(|step| step.effect.write_outage).max();
+    let mut worst = steps.clone().filter(|step| Some(step.effect.write_outage) == worst);
+    let disturbance = worst.next().map(|step| {
+        let alike = match worst.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more like it)"),
+        };
+        format!("{}{alike}: {}", step.id.0, words::effect(&step.effect))
+    });
     PlanSpec {
         blueprint: of,
         digest: held.digest(),
@@ -135,7 +166,7 @@ fn spec(plan: &Plan, held: &Held, of: Of, cause: Cause, version: &str, now: Mome
         steps: u32::try_from(held.work.len()).unwrap_or(u32::MAX),
         first: steps.take(STEPS_TOLD_MAX).map(planned).collect(),
         consents: held.consents.iter().cloned().collect(),
-        disturbance: worst.map(|step| format!("{}: {}", step.id.0, words::effect(&step.effect))),
+        disturbance,
         cost_now: Some(costs::cost(&before)),
         cost_after: Some(costs::cost(&after)),
         work: held.work.clone(),
@@ -208,6 +239,7 @@ fn judged(
         Phase::Pending => {}
         Phase::Running if is_begun => {}
         Phase::Running => return Err("another approval lets the plan be carried out".to_owned()),
+        Phase::Refused => return Err("nobody may begin its plan".to_owned()),
         Phase::Done | Phase::Superseded => return Err("it was good once, and the plan is over".to_owned()),
     }
     // What was begun in time is finished.

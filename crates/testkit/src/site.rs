@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use rgctl_engine::execution::drive::{
-    Begins, DriveError, Ended, Environment, IfHeld, Job, Sight, Watch, drive, observe, selection_of,
+    Begins, DriveError, Ended, Environment, IfHeld, Job, Prices, Sight, Watch, drive, observe, selection_of,
 };
 use rgctl_engine::execution::reconcile::{Session, reconcile_once, sleep_until};
 use rgctl_engine::execution::turn::{Pace, Turn};
@@ -131,6 +131,7 @@ pub fn applying<'a>(desired: &'a Desired, run: &'a RunId, policy: &'a Policy, pa
         deadline: None,
         if_held: IfHeld::GiveUp,
         pace,
+        prices: Prices::Never,
     }
 }
 

@@ -9,6 +9,7 @@ mod blind;
 mod charts;
 mod deleting;
 mod identities;
+mod plans;
 mod quiet;
 mod rights;
 mod scaler;

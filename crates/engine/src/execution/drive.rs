@@ -8,7 +8,7 @@ use rgctl_model::journal::Outcome;
 use rgctl_model::ports::StoreError;
 use rgctl_schema::time::Moment;
 
-pub use super::job::{Begins, DriveError, Environment, IfHeld, Job, Watch};
+pub use super::job::{Begins, DriveError, Environment, IfHeld, Job, Prices, Watch};
 pub use super::look::{
     Reading, Sight, observe, presume, presumed, quotas, scope_of, selection_for, selection_of, selection_read,
 };

@@ -58,6 +58,20 @@ pub struct Job<'a> {
     pub if_held: IfHeld,
     /// Bounds.
     pub pace: &'a Pace,
+    /// Of which turns the plan has costs.
+    pub prices: Prices,
+}
+
+/// Of which turns the plan has costs: what a run does does not depend on them, and it plans very often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prices {
+    /// Of none.
+    #[default]
+    Never,
+    /// Of the last one of a run: what it leaves is told to somebody.
+    AtEnd,
+    /// Of each.
+    Always,
 }
 
 /// When a run begins.

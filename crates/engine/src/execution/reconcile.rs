@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::calls::call_all;
 use super::events::{closing, intent, opening, outcomes, revision};
 use super::guard::Guard;
-use super::job::{Begins, DriveError, Environment, Job, Watch};
+use super::job::{Begins, DriveError, Environment, Job, Prices, Watch};
 use super::look::{
     OBSERVE_TRIES_MAX, Reading, Sight, look, presume, presumed, quotas, scope_of, selection_read,
 };
@@ -22,8 +22,9 @@ use super::schedule::Call;
 use super::session::Kept;
 use super::turn::{self, QUIET_MAX, Turn, TurnInput};
 use crate::ledger::Failing;
-use rgctl_model::journal::{Event, Outcome};
+use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::observed::Inventory;
+use rgctl_model::plan::Plan;
 use rgctl_model::ports::{CloudError, StoreError};
 use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::RunId;
@@ -166,12 +167,29 @@ impl Step<'_> {
         if self.job.begins == Begins::Due && self.job.agreed.is_none() {
             let (mut turn, inventory, unread) = self.decide_by(Reading::InTurn, guard, watch).await?;
             if unread == 0 || turn.plan.steps.is_empty() && !self.has_work(&turn) {
+                self.price(&mut turn, &inventory);
                 turn.plan.notes.extend(presumed(unread));
                 return Ok((turn, inventory));
             }
         }
-        let (turn, inventory, _) = self.decide_by(Reading::Whole, guard, watch).await?;
+        let (mut turn, inventory, _) = self.decide_by(Reading::Whole, guard, watch).await?;
+        self.price(&mut turn, &inventory);
         Ok((turn, inventory))
+    }
+
+    /// Says what the steps of its plan cost, where somebody is told.
+    fn price(&self, turn: &mut Turn, inventory: &Inventory) {
+        let is_told = match self.job.prices {
+            Prices::Never => false,
+            Prices::AtEnd => turn.outcome.is_some() || self.kept.run.not_before.is_some(),
+            Prices::Always => true,
+        };
+        if is_told && !turn.plan.steps.is_empty() && self.job.purpose != Purpose::TakeOver {
+            let priced = turn::priced(&self.known(inventory));
+            let steps = |plan: &Plan| plan.steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
+            debug_assert_eq!(steps(&priced), steps(&turn.plan), "a price has changed what is done");
+            turn.plan = priced;
+        }
     }
 
     /// The same by a look that reads so much, with the number of objects that it left unread.

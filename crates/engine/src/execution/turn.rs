@@ -172,6 +172,36 @@ fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     }
 }
 
+/// The plan that a turn is decided by, with what each step costs.
+pub(super) fn priced(input: &TurnInput<'_>) -> Plan {
+    let masked = input.inventory.holding_out(input.held_out);
+    let input = &TurnInput { inventory: &masked, ..*input };
+    let (suffix, choices) = (snapshot_suffix(input.began), input.choices());
+    planning::plan(&ask(input, input.figures, &suffix, &choices))
+}
+
+fn ask<'a>(
+    input: &TurnInput<'a>,
+    figures: &'a dyn Figures,
+    suffix: &'a str,
+    choices: &'a Choices,
+) -> PlanInput<'a> {
+    PlanInput {
+        desired: input.desired,
+        inventory: input.inventory,
+        held_out: input.held_out,
+        policy: input.policy,
+        figures,
+        choices,
+        now: input.now,
+        snapshot_suffix: suffix,
+        destroy: input.destroys(),
+        claims: &input.ledger.claims,
+        verdicts: input.verdicts,
+        authority: input.authority,
+    }
+}
+
 /// The plan as it is now.
 struct Planned {
     plan: Plan,
@@ -188,20 +218,8 @@ fn planned(input: &TurnInput<'_>, memory: &mut Memory) -> Planned {
     // Prices matter to a step only where nothing may grow.
     let unpriced = Unpriced(input.figures);
     let figures: &dyn Figures = if input.verdicts.refuses_growth() { input.figures } else { &unpriced };
-    let ask = PlanInput {
-        desired: input.desired,
-        inventory: input.inventory,
-        held_out: input.held_out,
-        policy: input.policy,
-        figures,
-        choices: &input.choices(),
-        now: input.now,
-        snapshot_suffix: &suffix,
-        destroy: input.destroys(),
-        claims: &input.ledger.claims,
-        verdicts: input.verdicts,
-        authority: input.authority,
-    };
+    let choices = input.choices();
+    let ask = ask(input, figures, &suffix, &choices);
     if input.purpose == Purpose::TakeOver {
         let seen: Vec<_> = input.inventory.seen.iter().collect();
         let plan = planning::take_over(&ask, input.gives_up());

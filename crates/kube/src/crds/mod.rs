@@ -124,13 +124,17 @@ fn decisions() -> [Definition; 3] {
             doc: "Somebody's consent to one plan, by its digest, until a time, once. It never changes.",
             spec: specs::approval(),
             status: statuses::approval(),
-            columns: vec![
-                column("Plan", "string", ".spec.plan"),
-                column("Approver", "string", ".spec.approver"),
-                column("Expires", "string", ".spec.expires"),
-                column("Used by", "string", ".status.usedBy"),
-                age(),
-            ],
+            columns: [
+                vec![column("Plan", "string", ".spec.plan")],
+                readiness(),
+                vec![
+                    column("Approver", "string", ".spec.approver"),
+                    column("Expires", "string", ".spec.expires"),
+                    column("Used by", "string", ".status.usedBy"),
+                    age(),
+                ],
+            ]
+            .concat(),
             rules: Vec::new(),
             scale: None,
         },

@@ -55,10 +55,10 @@ pub struct PlanSpec {
     /// The worst that it does to who uses the stores, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disturbance: Option<String>,
-    /// What the blueprint costs now.
+    /// What its steps concern costs now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_now: Option<Cost>,
-    /// What it costs after that.
+    /// What that costs after them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_after: Option<Cost>,
     /// Step to digest of its work, so that each is compared with what was approved before it is done.
@@ -165,13 +165,15 @@ pub enum Phase {
     Running,
     /// It was carried out.
     Done,
+    /// Nothing of it may be begun: the blueprint's policies forbid it, or its region is held out.
+    Refused,
     /// Something else is to be done now.
     Superseded,
 }
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Running, Self::Done, Self::Superseded];
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Done, Self::Refused, Self::Superseded];
 
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
@@ -179,6 +181,7 @@ impl Phase {
             Self::Pending => "Pending",
             Self::Running => "Running",
             Self::Done => "Done",
+            Self::Refused => "Refused",
             Self::Superseded => "Superseded",
         }
     }
