@@ -170,17 +170,20 @@ impl OperatorTurns {
             let reason = Some(reasons::OLD_DEFINITIONS);
             return told(item, Done { condition: Condition::Blocked, ..done }, reason, &why);
         }
-        if let Some(why) = item.meta.paused() {
-            let done = self.close(key, asked).await.unwrap_or_else(done::paused);
-            return told(item, Done { condition: Condition::Paused, ..done }, Some(reasons::PAUSED), why);
-        }
+        let paused = item.meta.paused();
+        // Who writes while it is paused hears what is wrong before that ends.
         if let Some(Wrong { reason, why }) = self.cluster.wrong(key) {
+            let why = paused.map_or(why.clone(), |paused| format!("{why}; it is paused, too: {paused}"));
             let wrong = || done::wrong(&why, self.turns.adapters().clock.now());
             let done = self.close(key, asked).await.unwrap_or_else(wrong);
             if reason == reasons::NO_ACCOUNT && !done.is_open {
                 self.turns.look_away(key);
             }
             return told(item, Done { condition: Condition::Blocked, ..done }, Some(reason), &why);
+        }
+        if let Some(why) = paused {
+            let done = self.close(key, asked).await.unwrap_or_else(done::paused);
+            return told(item, Done { condition: Condition::Paused, ..done }, Some(reasons::PAUSED), why);
         }
         if let Some(paused) = self.paused(&self.turns.accounts_of(key)) {
             return self.rests(key, item, asked, &paused).await;
@@ -321,9 +324,12 @@ impl OperatorTurns {
         match self.desk.keep(Watched::Blueprint, item, marks::FINALIZER, false).await {
             Ok(()) | Err(DeskError::Gone) => {
                 tracing::warn!(target: "rgctl::operator", blueprint = %item.place, reason, why, "let go");
-                let happening =
-                    Happening { reason, action: "Release", note: why.to_owned(), is_warning: true };
-                self.events.offer(Watched::Blueprint, item, vec![happening]);
+                // In a namespace that goes nothing can be told any more.
+                if !self.cluster.resources().is_ending(&item.place.namespace) {
+                    let happening =
+                        Happening { reason, action: "Release", note: why.to_owned(), is_warning: true };
+                    self.events.offer(Watched::Blueprint, item, vec![happening]);
+                }
                 done::nothing()
             }
             Err(error) => not_told(&error),

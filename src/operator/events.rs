@@ -3,7 +3,8 @@
 //! Goes in: what was told of a resource before and after. Comes out: what happened to it.
 //!
 //! **Invariant:** an event is an edge: where nothing is told otherwise nothing has happened, and who begins anew tells nothing.
-//! **Invariant:** of one resource one event is told a minute, and few wait: the newest of each reason.
+//! **Invariant:** of one resource one event is told a minute, and few wait: the newest of each reason. That with which it ends is told
+//! at once, and what is over by another one is not told after that.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,18 @@ pub const APART: Span = Span::from_mins(1);
 const WAITING_MAX: usize = 4;
 /// Resources that are remembered.
 const RESOURCES_MAX: usize = 20_000;
+
+/// Whether the resource ends with it: nothing else happens to it any more.
+fn is_last(reason: &str) -> bool {
+    matches!(reason, "Destroyed" | "LetGo" | "Braked")
+}
+
+/// Whether what one event tells is no longer so once another one has happened.
+fn is_over_by(one: &str, other: &str) -> bool {
+    one == other
+        || is_last(other)
+        || other == "DeletionStarted" && matches!(one, "DeletionHeld" | "PlanWaits")
+}
 
 /// What happened to a resource, by what was told of it before and what is told now.
 pub fn edges(what: Watched, before: &Value, after: &Value, is_going: bool) -> Vec<Happening> {
@@ -159,7 +172,7 @@ impl<K: Ord + Clone> Pacing<K> {
         let slot = self.slots.entry(of.clone()).or_default();
         for happening in happenings {
             // Of one reason the newest: an older one is no longer so.
-            slot.waiting.retain(|one| one.reason != happening.reason);
+            slot.waiting.retain(|one| !is_over_by(one.reason, happening.reason));
             slot.waiting.push(happening);
         }
         let surplus = slot.waiting.len().saturating_sub(WAITING_MAX);
@@ -167,7 +180,7 @@ impl<K: Ord + Clone> Pacing<K> {
         self.left_out += surplus as u64;
     }
 
-    /// What is to be told at that time since the machine was started: one of each resource at most.
+    /// What is to be told at that time since the machine was started: one of each resource at most, and its last one at once.
     pub fn due(&mut self, since_boot: Span) -> Vec<(K, Happening)> {
         let is_apart =
             |then: Span| since_boot.as_millis().saturating_sub(then.as_millis()) >= APART.as_millis();
@@ -175,7 +188,8 @@ impl<K: Ord + Clone> Pacing<K> {
             .retain(|_, slot| !slot.waiting.is_empty() || slot.told_at.is_some_and(|then| !is_apart(then)));
         let mut due = Vec::new();
         for (of, slot) in &mut self.slots {
-            if slot.waiting.is_empty() || slot.told_at.is_some_and(|then| !is_apart(then)) {
+            let Some(first) = slot.waiting.first() else { continue };
+            if !is_last(first.reason) && slot.told_at.is_some_and(|then| !is_apart(then)) {
                 continue;
             }
             slot.told_at = Some(since_boot);
@@ -270,6 +284,17 @@ mod tests {
         assert_eq!(pacing.due(at(220)), [("a", one("Settled", "2"))]);
         assert_eq!(pacing.due(at(400)), []);
         assert!(pacing.slots.is_empty(), "nothing is kept of who is quiet");
+        // A deletion: who is asked no more is not told to agree, and the end is told at once and alone.
+        let deletion = ["Settled", "DeletionHeld", "DeletionStarted"].map(|reason| one(reason, ""));
+        pacing.offer(&"c", deletion.to_vec());
+        assert_eq!(pacing.due(at(500)), [("c", one("Settled", ""))]);
+        assert_eq!(pacing.due(at(560)), [("c", one("DeletionStarted", ""))]);
+        pacing.offer(&"c", vec![one("NotSeen", "")]);
+        for last in ["Destroyed", "LetGo", "Braked"] {
+            pacing.offer(&"c", vec![one(last, "")]);
+            assert_eq!(pacing.due(at(561)), [("c", one(last, ""))]);
+        }
+        assert_eq!(pacing.due(at(700)), []);
         for reason in ["A", "B", "C", "D", "E"] {
             pacing.offer(&"a", vec![one(reason, "")]);
         }

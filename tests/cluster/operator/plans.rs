@@ -128,6 +128,33 @@ fn a_plan_that_its_blueprint_forbids_is_refused_and_never_said_to_be_carried_out
     assert!(plan["spec"]["first"].to_string().contains("arena-queue"), "{plan}");
 }
 
+/// Pauses `arena`, or takes that back.
+fn pause(plane: &ControlPlane, namespace: &str, said: &str) {
+    let mark = format!("rgctl.dev/paused={said}");
+    plane.kubectl(&User::Admin, &["annotate", "--overwrite", "blueprint", "arena", "-n", namespace, &mark]);
+}
+
+#[test]
+fn what_is_wrong_with_a_text_is_said_under_a_pause_too() {
+    let Some(plane) = ControlPlane::alone("a bad text under a pause", &Setup::default()) else { return };
+    define(&plane);
+    let namespace = plane.namespace("games");
+    let operator = Operator::start(&plane, "operator", &[]);
+    let mut arena = blueprint(&namespace, "arena", &json!({}));
+    arena["metadata"]["annotations"] = json!({ "rgctl.dev/paused": "holiday" });
+    apply(&plane, &arena.to_string());
+    wait_for(&plane, &namespace, "arena", "Ready", "Unknown", "Paused");
+    arena["spec"]["demand"]["readShare"] = json!("185%");
+    apply(&plane, &arena.to_string());
+    wait_for(&plane, &namespace, "arena", "Stalled", "True", "BadSpec");
+    let (.., message) = condition(&plane, &namespace, "arena", "Stalled");
+    assert!(message.contains("readShare") && message.ends_with("it is paused, too: holiday"), "{message}");
+    arena["spec"]["demand"]["readShare"] = json!("85%");
+    apply(&plane, &arena.to_string());
+    wait_for(&plane, &namespace, "arena", "Ready", "Unknown", "Paused");
+    assert!(operator.world().is_empty());
+}
+
 #[test]
 fn an_approval_is_told_its_bound_at_once_and_given_twice_is_one() {
     let Some(plane) = ControlPlane::alone("one agreement, twice", &Setup::default()) else { return };
@@ -137,13 +164,7 @@ fn an_approval_is_told_its_bound_at_once_and_given_twice_is_one() {
     let both = blueprint(&namespace, "arena", &json!({}));
     apply(&plane, &both.to_string());
     wait_ready(&plane, &namespace, "arena");
-    let pause = |said: &str| {
-        let mark = format!("rgctl.dev/paused={said}");
-        plane.kubectl(
-            &User::Admin,
-            &["annotate", "--overwrite", "blueprint", "arena", "-n", &namespace, &mark],
-        );
-    };
+    let pause = |said: &str| pause(&plane, &namespace, said);
     // What is written under a pause is judged afterwards, and somebody wrote it.
     pause("holiday");
     wait_for(&plane, &namespace, "arena", "Ready", "Unknown", "Paused");
