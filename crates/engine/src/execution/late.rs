@@ -173,8 +173,7 @@ fn may_refer_to(late: &Late, address: &Address) -> bool {
     };
     let is_near =
         late.address.region == address.region || address.kind.facts().is_global || kind.facts().is_global;
-    let source = kind.member_kind().map(|member| ("source", member));
-    is_near && kind.naming_fields().chain(source).any(|(field, named)| named == address.kind && sets(field))
+    is_near && kind.binding_fields().any(|(field, named)| named == address.kind && sets(field))
 }
 
 fn field_of(change: &str) -> &str {

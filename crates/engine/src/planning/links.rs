@@ -111,9 +111,15 @@ fn spread_replacement<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     }
 }
 
-/// The field by which an object is fixed to another one, if it is.
+/// The field by which an object is fixed to another one, if it is. Groups of one store share a name: what counts is the kind that
+/// the field names.
 fn fixed_reference(node: &Node, to: &Address) -> Option<String> {
-    let fields = tables::changes(node.address.kind).into_iter();
-    let mut fixed = fields.filter(|(_, change)| *change == Change::Replace).map(|(field, _)| field);
-    fixed.find(|field| node.attrs.text(field).as_deref() == Some(to.name.as_str())).map(str::to_owned)
+    let kind = node.address.kind;
+    let changes = tables::changes(kind);
+    let is_fixed =
+        |field: &str| changes.iter().any(|(name, change)| *name == field && *change == Change::Replace);
+    let mut naming = kind.binding_fields().filter(|(_, named)| *named == to.kind).map(|(field, _)| field);
+    naming
+        .find(|field| is_fixed(field) && node.attrs.text(field).as_deref() == Some(to.name.as_str()))
+        .map(str::to_owned)
 }

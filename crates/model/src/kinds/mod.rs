@@ -311,6 +311,8 @@ kinds! {
 
 /// The field by which a member names its global object.
 const GLOBAL: &str = "global";
+/// The field by which a global object names the member that it is made from.
+const SOURCE: &str = "source";
 
 impl KindId {
     /// The kind of that name.
@@ -343,6 +345,11 @@ impl KindId {
     pub fn naming_fields(self) -> impl Iterator<Item = (&'static str, Self)> {
         let references = self.references().iter().map(|reference| (reference.field, reference.kind));
         references.chain(self.global_kind().map(|global| (GLOBAL, global)))
+    }
+
+    /// The same and, of a global object, the member that it is made from.
+    pub fn binding_fields(self) -> impl Iterator<Item = (&'static str, Self)> {
+        self.naming_fields().chain(self.member_kind().map(|member| (SOURCE, member)))
     }
 
     /// What a status word of the service means for an object of this kind.
