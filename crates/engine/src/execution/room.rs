@@ -8,7 +8,7 @@ use super::assess::Assessment;
 use super::by_address::ByAddress;
 use super::input::TurnInput;
 use super::late::LateCalls;
-use crate::planning::{KnownSteps, tables};
+use crate::planning::{KnownSteps, is_upgrade, tables};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
@@ -184,11 +184,22 @@ impl<'a> Room<'a> {
     pub fn joins_what_is_taken(&self, op: &Op) -> bool {
         let Op::Create { address, attrs, .. } = op else { return false };
         let (Some(kind), Some(name)) = (address.kind.global_kind(), attrs.joins()) else { return false };
-        self.globals
-            .get_or_init(|| globals(self.input))
-            .iter()
+        self.globals()
             .filter(|(global, _)| global.kind == kind && global.name.as_str() == name)
             .any(|(global, primary)| self.is_taken(global) || self.is_taken(primary))
+    }
+
+    /// A primary takes a newer version when its secondaries have it. The step of a secondary leaves the plan as soon as something
+    /// of it shows, and the need of it with it; what is left is that its object is not at rest.
+    pub fn is_ahead_of_secondaries(&self, op: &Op) -> bool {
+        let Op::Modify { address, changes, .. } = op else { return false };
+        changes.iter().any(is_upgrade)
+            && self.globals().any(|(_, primary)| primary == address)
+            && self.fellows_of(address).any(|fellow| self.is_taken(fellow))
+    }
+
+    fn globals(&self) -> impl Iterator<Item = &(Address, Address)> {
+        self.globals.get_or_init(|| globals(self.input)).iter()
     }
 }
 

@@ -224,8 +224,8 @@ impl Room<'_> {
         is_new(of) || now.keys().any(|member| is_new(member) && self.parent(member).as_ref() == Some(of))
     }
 
-    /// One mutation of an object at a time; of its members at most one is disturbed at a time; and a member waits
-    /// while its parent changes.
+    /// One mutation of an object at a time; of its members at most one is disturbed at a time; a member waits while its parent
+    /// changes, and a newer version of a primary while a secondary does.
     fn is_object_taken(&self, step: &Step) -> bool {
         let address = step.op.address();
         if self.is_taken(address) {
@@ -239,6 +239,7 @@ impl Room<'_> {
         if changes_all(&step.op) && is_fellow_taken()
             || step.op.beside().is_some_and(|beside| self.is_taken(&beside))
             || self.joins_what_is_taken(&step.op)
+            || self.is_ahead_of_secondaries(&step.op)
         {
             return true;
         }

@@ -14,9 +14,14 @@ use rgctl_schema::phase::Role;
 use rgctl_schema::table::{Change, FieldChange};
 
 /// Fields that say which version of an engine runs.
-pub(super) const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"];
+const VERSIONS: [&str; 3] = ["engine", "engine_version", "major_engine_version"];
 /// The field that stops and starts an object by a timetable of the blueprint, which is a window of its own.
 const PAUSED: &str = "paused";
+
+/// Whether a change is one of which version of an engine runs.
+pub(crate) fn is_upgrade(change: &FieldChange) -> bool {
+    VERSIONS.contains(&change.field.as_str())
+}
 
 /// Describes every step of a plan that is complete.
 pub(super) fn describe_all(input: &PlanInput<'_>, steps: &mut [Step]) {
@@ -103,7 +108,7 @@ impl Around<'_, '_> {
             let stops = change.after == Value::Bool(true);
             return if stops { Disturbance::Reduction } else { Disturbance::Growth };
         }
-        if VERSIONS.contains(&change.field.as_str()) {
+        if is_upgrade(change) {
             return Disturbance::Upgrade;
         }
         match change.change {

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::disturb::is_upgrade;
 use super::draft::{Draft, DraftStep, StepNo, is_removal};
 use super::input::PlanInput;
 use super::rolling::parent_of;
@@ -189,8 +190,10 @@ fn reach<'a>(
         }
         Op::Modify { changes, .. } => {
             let is_common = changes.iter().any(|change| change.common);
-            let fellows = is_common.then(|| fellows(input, address)).into_iter().flatten();
-            Box::new(fellows.map(|one| acts_on(&one)).chain(far_regions(input, op)))
+            let is_last = changes.iter().any(is_upgrade) && is_primary(input, address);
+            let fellows = (is_common || is_last).then(|| fellows(input, address)).into_iter().flatten();
+            let reach = if is_common { acts_on } else { needs };
+            Box::new(fellows.map(move |one| reach(&one)).chain(far_regions(input, op)))
         }
         // Writes move without loss only while the one that has them answers.
         Op::Act { verb: Verb::Switchover { .. }, .. } => {
@@ -218,6 +221,12 @@ fn primaries<'a>(
             Some(Address::new(member.region.clone(), kind, member.name.clone()))
         })
     })
+}
+
+/// Whether an object is the primary of a global object: its secondaries have a newer version first.
+fn is_primary(input: &PlanInput<'_>, address: &Address) -> bool {
+    let members = input.inventory.seen.values().flat_map(|seen| &seen.facts.members);
+    members.filter(|member| member.role == Role::Writer).any(|member| member.is(address))
 }
 
 /// The members of a global object, as it lists them and as they are meant to be; and the object itself where it is known

@@ -55,6 +55,7 @@ use rgctl_schema::phase::Phase;
 
 pub use births::kept_from_birth;
 pub use difference::{effective_attrs, remaining_changes};
+pub(crate) use disturb::is_upgrade;
 pub use effect::transition_p95;
 pub use figures::{Figures, NoFigures, Unpriced};
 pub use input::PlanInput;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::remaining_changes;
-use super::disturb::VERSIONS;
+use super::disturb::is_upgrade;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use rgctl_model::address::Address;
@@ -53,12 +53,12 @@ fn primary_of<'a>(
 /// The secondaries of a global object go first in two things: the whole way of a change by steps, before the primary changes what
 /// all have in common (a group whose keys are not spread yet can take no second shard); and a newer version of the engine, since
 /// what a newer primary writes an older secondary may not understand (Aurora and DocumentDB guides, on upgrading global
-/// clusters).
+/// clusters). A step that was begun is no longer in the plan once something of it shows: `execution/room.rs` holds the primary until
+/// the secondaries are at rest.
 pub(super) fn secondaries_first(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     let staged = |change: &FieldChange| change.through;
-    let upgrades = |change: &FieldChange| VERSIONS.contains(&change.field.as_str());
     let mut edges = edges(input, draft, staged, |change| change.common);
-    edges.extend(self::edges(input, draft, upgrades, upgrades));
+    edges.extend(self::edges(input, draft, is_upgrade, is_upgrade));
     for (dependant, needed) in edges {
         draft.need(dependant, needed);
     }

@@ -23,4 +23,5 @@ mod swarm_tags;
 mod swarm_tally;
 mod turns;
 mod unread;
+mod upgrades;
 mod waits;
