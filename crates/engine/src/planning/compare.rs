@@ -103,7 +103,7 @@ fn pause_of(node: &Node) -> Option<serde_json::Value> {
 }
 
 /// When an object is wanted paused, `Stopped` is as wanted.
-pub(super) fn wants_stopped(node: &Node) -> bool {
+pub(crate) fn wants_stopped(node: &Node) -> bool {
     pause_of(node) == Some(serde_json::Value::Bool(true))
 }
 
@@ -256,13 +256,15 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     // Shards and replicas share a limit of nodes: those that go make room for those that come.
     let makes_room = alone.iter().any(|change| turn_of(kind, change, false) == CallOrder::Vanishes);
     alone.sort_by_key(|change| turn_of(kind, change, makes_room));
-    let later = alone.partition_point(|change| turn_of(kind, change, makes_room) < CallOrder::Together);
-    let late = alone.split_off(later);
+    // Those that only go together have the turn of the first of them.
+    let is_early = |call: &Vec<FieldChange>| {
+        call.first().is_some_and(|first| turn_of(kind, first, makes_room) < CallOrder::Together)
+    };
+    let (early, late): (Vec<_>, Vec<_>) = calls(alone).into_iter().partition(is_early);
     // What takes something away goes in a call of its own: what a freeze stops holds nothing else up.
     let (lowers, others): (Vec<_>, Vec<_>) = together.into_iter().partition(|change| change.lowers);
     let together = [others, lowers].into_iter().filter(|changes| !changes.is_empty());
-    let groups = calls(alone).into_iter().chain(together).chain(calls(late));
-    for changes in groups {
+    for changes in early.into_iter().chain(together).chain(late) {
         let attrs = asked(node, &changes);
         let was_held = changes.iter().any(|change| takes_what_was_held(input, &node.address, change));
         let why = if was_held { Reason::Released } else { Reason::Differs };

@@ -126,6 +126,8 @@ fn a_warehouse_changes_its_encryption_by_a_copy_of_all_data() {
             of(&[("encrypted", json!(true)), ("kms_key", key("one"))]),
             of(&[("encrypted", json!(true)), ("kms_key", key("two"))]),
         ),
+        // Both in one call, and so by one copy.
+        (of(&[("encrypted", json!(false))]), of(&[("encrypted", json!(true)), ("kms_key", key("one"))])),
     ] {
         let plan = planned(&before, &after);
         let step = &plan.steps[0];

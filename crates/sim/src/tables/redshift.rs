@@ -74,8 +74,8 @@ rows! {
         subnet_group => Fixed;
         security_groups => InPlace;
         parameter_group => Restart;
-        encrypted => Resize, alone: true;
-        kms_key => Resize, same: one_key, alone: true;
+        encrypted => Resize, alone: true, with: "kms_key";
+        kms_key => Resize, same: one_key, alone: true, with: "encrypted";
         snapshot_retention_days => InPlace;
         maintenance_window => InPlace, same: one_window;
         publicly_accessible => InPlace, alone: true;

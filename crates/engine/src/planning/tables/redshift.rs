@@ -29,8 +29,9 @@ rows! {
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
         parameter_group => Restart;
-        encrypted => Resize { alone: true };
-        kms_key => Resize { same: same_key, alone: true };
+        // One copy of all data, to an encrypted cluster with that key.
+        encrypted => Resize { alone: true, with: "kms_key" };
+        kms_key => Resize { same: same_key, alone: true, with: "encrypted" };
         snapshot_retention_days => InPlace { lowers: Reduction::Less };
         maintenance_window => InPlace { same: same_window, lowers: Reduction::Nothing };
         publicly_accessible => InPlace { alone: true, lowers: Reduction::Any };
