@@ -133,6 +133,8 @@ pub struct Past {
     before: Option<(Moment, Fingerprint)>,
     /// Steps that were done and were not taken back by a later step on the same object.
     made: BTreeSet<StepId>,
+    /// Steps whose last call was put off.
+    put_off: BTreeSet<StepId>,
 }
 
 impl Past {
@@ -159,7 +161,13 @@ impl Past {
                     self.last = Some(LastRun { at: entry.at, outcome: None, summary: String::new() });
                 }
                 Event::Revised { desired, .. } => self.opened = Some(desired.clone()),
-                Event::Intended { .. } => self.before = None,
+                Event::Intended { step, .. } => {
+                    self.before = None;
+                    self.put_off.remove(step);
+                }
+                Event::Deferred { step, .. } => {
+                    self.put_off.insert(step.clone());
+                }
                 Event::Closed { outcome, summary, .. } => {
                     self.last =
                         Some(LastRun { at: entry.at, outcome: Some(*outcome), summary: summary.clone() });
@@ -170,7 +178,13 @@ impl Past {
                         self.before.take()
                     };
                 }
-                Event::Settled { step, .. } => self.done(step),
+                // What was put off, and is no longer wanted, was never done.
+                Event::Settled { step, object } => {
+                    let is_so = history::is_so(step, object.as_ref());
+                    if !self.put_off.remove(step) || is_so == Some(true) {
+                        self.done(step);
+                    }
+                }
                 _ => {}
             }
         }

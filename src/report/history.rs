@@ -9,9 +9,9 @@ use crate::report::overlays::decision_words;
 use crate::report::style::{Style, Tone};
 use rgctl_engine::ledger;
 use rgctl_model::inbox::{Message, Request};
-use rgctl_model::journal::{Entry, Event, Outcome, Purpose};
+use rgctl_model::journal::{Entry, Event, Outcome, Purpose, RecordedObject};
 use rgctl_model::overlay::{Decided, Decision};
-use rgctl_schema::names::BlueprintName;
+use rgctl_schema::names::{BlueprintName, StepId};
 use rgctl_schema::time::Moment;
 
 /// An event in a line, with lines below it.
@@ -64,7 +64,11 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
         Event::UnknownState { step, state: None } => {
             (format!("in a state that this version knows again: {step}"), Vec::new())
         }
-        Event::Settled { step, .. } => (format!("done: {step}"), Vec::new()),
+        Event::Settled { step, object } => {
+            // What was put off is over, too, when nobody wants it any more.
+            let word = if is_so(step, object.as_ref()) == Some(false) { "over" } else { "done" };
+            (format!("{word}: {step}"), Vec::new())
+        }
         Event::Gone { objects } => (
             "no longer there, and no longer wanted".to_owned(),
             objects.iter().map(ToString::to_string).collect(),
@@ -73,6 +77,15 @@ pub fn words(event: &Event) -> (String, Vec<String>) {
         Event::Closed { outcome, summary, .. } => {
             (format!("ends, {}: {summary}", outcome_word(*outcome)), Vec::new())
         }
+    }
+}
+
+/// Whether what a step was for is so, when it is over and this is there of what is ours; nothing where that does not tell.
+pub(super) fn is_so(step: &StepId, object: Option<&RecordedObject>) -> Option<bool> {
+    match step.0.split_once(' ')?.0 {
+        "create" => Some(object.is_some()),
+        "delete" => Some(object.is_none()),
+        _ => None,
     }
 }
 

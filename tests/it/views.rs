@@ -13,7 +13,7 @@ use rgctl_model::bill::CostRange;
 use rgctl_model::chain::{seal_decision, seal_message};
 use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::inbox::Request;
-use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose};
+use rgctl_model::journal::{Cause, Entry, Event, Outcome, Purpose, RecordedObject};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::Node;
@@ -291,9 +291,15 @@ fn intended(step: StepId) -> Event {
     }
 }
 
+/// A step is over: what was to be made is there, and what was to be removed is not.
+fn settled(step: &str) -> Event {
+    let object = step.starts_with("create ").then(RecordedObject::default);
+    Event::Settled { step: StepId(step.into()), object }
+}
+
 fn settled_run(fingerprint: &str, steps: &[&str]) -> Vec<Entry> {
     let mut events = vec![opened(fingerprint)];
-    events.extend(steps.iter().map(|step| Event::Settled { step: StepId((*step).into()), object: None }));
+    events.extend(steps.iter().map(|step| settled(step)));
     events.push(Event::Closed {
         outcome: Outcome::Settled,
         summary: "2 calls; 0 steps left".to_owned(),
@@ -469,6 +475,20 @@ fn what_we_made_and_is_gone_was_removed_by_another_hand_whatever_the_wish_is_now
     let wish = Fingerprint("new wish".to_owned());
     assert!(drift::report(&plan, &wish, &Past::of(&settled_run("old", &[&create]))).has_drift());
     assert!(!drift::report(&plan, &wish, &Past::of(&settled_run("old", &[&create, &delete]))).has_drift());
+    // What was put off, and is no longer wanted, was never made; what was put off and is made after all was.
+    let step = || StepId(create.as_str().into());
+    let (why, cause) = ("throttled".to_owned(), Cause::Rate);
+    let put_off =
+        [opened("old"), intended(step()), Event::Deferred { step: step(), why, cause, at_rest: false }];
+    let given_up = Event::Settled { step: step(), object: None };
+    assert_eq!(history::words(&given_up).0, format!("over: {create}"));
+    assert_eq!(history::words(&settled(&create)).0, format!("done: {create}"));
+    for (over, is_made) in [(given_up, false), (settled(&create), true)] {
+        let closed = Event::Closed { outcome: Outcome::Settled, summary: String::new(), left: None };
+        let events = put_off.iter().cloned().chain([over, closed]);
+        let record: Vec<Entry> = events.zip(1..).map(|(event, seq)| entry(seq, "run-1", event)).collect();
+        assert_eq!(drift::report(&plan, &wish, &Past::of(&record)).has_drift(), is_made);
+    }
 }
 
 #[test]

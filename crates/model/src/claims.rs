@@ -258,6 +258,14 @@ impl Claims {
         }
     }
 
+    /// The making of an object was given up before anything of it was there: what was begun of it is forgotten. What was there
+    /// before stays known.
+    pub fn never_made(&mut self, address: &Address) {
+        if self.objects.get(address).is_some_and(|claimed| !claimed.is_done) {
+            self.forget(address);
+        }
+    }
+
     /// A run has brought about what was wanted of these stores, all of them when there are none: what it removed is gone.
     pub fn finish(&mut self, targets: &BTreeSet<StoreName>) {
         self.deleted.clear();

@@ -177,12 +177,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<String>,
     },
-    /// What the step was for is done.
+    /// What the step was for is done; or it was put off, and is no longer wanted.
     Settled {
         /// Which step.
         step: StepId,
-        /// What is there now; nothing where it was deleted, and in records of old. After a deletion that was given up, since it
-        /// is no longer wanted, it is there.
+        /// What is there now; nothing where it was deleted, or is not ours, and in records of old. After a deletion that was given
+        /// up, since it is no longer wanted, it is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<RecordedObject>,
     },

@@ -26,7 +26,8 @@ struct ObservedState {
 /// What was seen to move, from turn to turn of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Motion {
-    /// Until when something has moved: a step was done, a phase changed, a transition was young.
+    /// Until when something has moved: a step was done, or has failed whose call was accepted; a phase changed; a transition was
+    /// young.
     pub moved: Moment,
     /// When it was looked at.
     looked: Moment,

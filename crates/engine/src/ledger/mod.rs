@@ -15,7 +15,7 @@ use rgctl_model::address::Address;
 use rgctl_model::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
 use rgctl_model::choices::Choices;
 use rgctl_model::claims::Claims;
-use rgctl_model::journal::{Cause, Entry, Event, Left, LineTime, Outcome, Purpose};
+use rgctl_model::journal::{Cause, Entry, Event, Left, LineTime, Outcome, Purpose, RecordedObject};
 use rgctl_model::policy::{DestructiveAction, Policy};
 use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::{Fingerprint, RegionId, RunId, StepId};
@@ -28,7 +28,7 @@ pub use transitions::IllegalTransition;
 use transitions::Ahead;
 
 /// Version of what a checkpoint holds: raised whenever the form of the ledger changes, or what lines add up to.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
@@ -154,10 +154,13 @@ impl Ledger {
         self.settled.as_ref() == Some(desired)
     }
 
-    /// Whether a line tells that something has moved: that a step was done, or that one has failed whose call was accepted.
+    /// Whether a line tells that something has moved: that a step was done, or that one has failed whose call was accepted. A step
+    /// that was put off and that nobody wants any more moved nothing.
     pub fn is_movement(&self, event: &Event) -> bool {
         match event {
-            Event::Settled { .. } => true,
+            Event::Settled { step, object } => {
+                self.begun.get(step).is_some_and(|begun| begun.is_done_with(object.as_ref()))
+            }
             Event::Failed { step, .. } => {
                 self.begun.get(step).is_some_and(|begun| begun.status == StepStatus::Accepted)
             }
@@ -226,7 +229,7 @@ impl Ledger {
             }
             Event::Settled { step, object } => {
                 if let Some(begun) = self.begun.remove(step) {
-                    self.claims.settled(&begun.address, &begun.word, object.as_ref());
+                    self.settle(step, &begun, object.as_ref());
                     self.choices.forget(&begun.address, &begun.word);
                 }
                 // What was asked for once, and is so, has arrived.
@@ -374,6 +377,21 @@ impl Ledger {
             if begun.word == "delete" && matches!(status, StepStatus::Deferred | StepStatus::Failed) {
                 self.claims.keep_after_all(&begun.address);
             }
+        }
+    }
+
+    /// A step is over, and this is there of its object. What was put off was not done: of what it was to make nothing is there,
+    /// unless an earlier call for it may still arrive.
+    fn settle(&mut self, step: &StepId, begun: &InFlightStep, object: Option<&RecordedObject>) {
+        let is_given_up = begun.status == StepStatus::Deferred && !begun.is_done_with(object);
+        match begun.word.as_str() {
+            "create" if is_given_up && !self.late.contains_key(step) => {
+                self.claims.never_made(&begun.address);
+            }
+            // What is not there is not ours because of a change that was never made.
+            "delete" => self.claims.settled(&begun.address, &begun.word, object),
+            _ if is_given_up && object.is_none() => {}
+            _ => self.claims.settled(&begun.address, &begun.word, object),
         }
     }
 

@@ -44,7 +44,7 @@ pub struct OpenRun {
     pub id: RunId,
     /// When it began: what it names after that time is named alike in every process that goes on with it.
     pub began: Moment,
-    /// When a step was last done in it.
+    /// When something last moved in it, by its lines: a step was done, or one has failed whose call was accepted.
     pub moved: Moment,
     /// Position of the line that opened it.
     pub(super) seq: u64,

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use rgctl_model::address::Address;
-use rgctl_model::journal::{Cause, LineTime};
+use rgctl_model::journal::{Cause, LineTime, RecordedObject};
 use rgctl_schema::names::{RunId, Token};
 
 /// What is known of a step that was begun and is not done.
@@ -122,6 +122,17 @@ pub struct Late {
 }
 
 impl InFlightStep {
+    /// Whether it was done, when it is over and this is there of its object: its call was accepted, or what it was for is so all
+    /// the same. Of a change whose call certainly had no effect, an object that is there says nothing.
+    pub(super) fn is_done_with(&self, object: Option<&RecordedObject>) -> bool {
+        match (self.status, self.word.as_str()) {
+            (StepStatus::Accepted, _) => true,
+            (_, "create") => object.is_some(),
+            (_, "delete") => object.is_none(),
+            (status, _) => status == StepStatus::Unclear,
+        }
+    }
+
     pub(super) fn late(&self, repeated: bool) -> Late {
         Late {
             address: self.address.clone(),

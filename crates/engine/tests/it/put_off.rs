@@ -7,13 +7,14 @@ use rgctl_model::address::Address;
 use rgctl_model::journal::{Event, Outcome};
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Desired;
-use rgctl_model::plan::{Blocker, Op};
+use rgctl_model::plan::{Blocker, Op, Verb};
 use rgctl_model::ports::{Clock, Cloud, Permit, Store};
 use rgctl_schema::names::{StepId, Token};
 use rgctl_schema::time::Span;
 use rgctl_sim::{Fault, Rule};
-use rgctl_testkit::fixtures::{address, cluster_store, consents, desired};
+use rgctl_testkit::fixtures::{address, cluster_store, consents, desired, node};
 use rgctl_testkit::site::{Order, Site, block_on, cache_store};
+use serde_json::json;
 
 fn group() -> Address {
     address("us-east-1", KindId::CacheGroup, "game-rank")
@@ -23,11 +24,10 @@ fn ranks(shards: u32) -> Desired {
     desired(cache_store("rank", "us-east-1", shards))
 }
 
-/// A call at the group is put off, and the run is paused.
-fn put_off(site: &mut Site, wanted: &Desired) {
+/// A call at an object of that kind is put off, and the run is paused.
+fn put_off(site: &mut Site, kind: KindId, wanted: &Desired) {
     let now = site.cloud.clock().now();
-    let rule =
-        Rule { kind: Some(group().kind), ..Rule::always(Fault::Throttle, now, now + Span::from_hours(1)) };
+    let rule = Rule { kind: Some(kind), ..Rule::always(Fault::Throttle, now, now + Span::from_hours(1)) };
     site.cloud.with_world(|world| world.add_fault(rule)).unwrap();
     let order = Order { deadline: Some(now + Span::from_mins(2)), ..Order::default() };
     assert_eq!(site.run(wanted, &order).unwrap().outcome, Outcome::Paused);
@@ -38,6 +38,18 @@ fn ledger(site: &Site) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.fold(&block_on(site.store.entries(&site.scope("game"), 0)).unwrap());
     ledger
+}
+
+/// What lines tell of whether something has moved by which a step is over, each at its place in the record.
+fn movements(site: &Site, step: &StepId) -> Vec<bool> {
+    let (mut ledger, mut movements) = (Ledger::default(), Vec::new());
+    for entry in block_on(site.store.entries(&site.scope("game"), 0)).unwrap() {
+        if matches!(&entry.what, Event::Settled { step: over, .. } if over == step) {
+            movements.push(ledger.is_movement(&entry.what));
+        }
+        ledger.fold(&[entry]);
+    }
+    movements
 }
 
 fn times_done(site: &Site, step: &StepId) -> usize {
@@ -52,7 +64,7 @@ fn a_change_whose_object_is_in_a_state_that_nobody_knows_stays_put_off_with_its_
         let mut site = Site::new(9);
         site.is_forgetful = is_forgetful;
         assert_eq!(site.apply(&ranks(1)).outcome, Outcome::Settled);
-        put_off(&mut site, &ranks(2));
+        put_off(&mut site, KindId::CacheGroup, &ranks(2));
         let tries = ledger(&site).begun[&step].tries;
         let now = site.cloud.clock().now();
         let rule = Rule::always(Fault::UnknownStatus, now, now + Span::from_hours(1));
@@ -76,7 +88,7 @@ fn what_somebody_else_makes_under_the_name_of_what_was_put_off_becomes_nobody_el
     let other = desired(cluster_store("accounts", "us-east-1", 1, "db.r7g.large"));
     for (then, what) in [(ranks(1), "still wanted"), (other, "no longer wanted")] {
         let mut site = Site::new(9);
-        put_off(&mut site, &ranks(1));
+        put_off(&mut site, KindId::CacheGroup, &ranks(1));
         let (attrs, token) = (ranks(1).nodes[&group()].attrs.clone(), Token("a person".to_owned()));
         let theirs = Op::Create { address: group(), attrs, tags: BTreeMap::new() };
         block_on(site.cloud.call(&theirs, &token, &Permit::always())).unwrap();
@@ -92,5 +104,36 @@ fn what_somebody_else_makes_under_the_name_of_what_was_put_off_becomes_nobody_el
         let seen = &site.look(&ranks(1)).seen[&group()];
         let claims = site.claims("game");
         assert!(!claims.owns(&then.blueprint, &group(), seen), "{what}: {:#?}", site.events());
+        // What is no longer wanted was never made: nothing of it is known, so that nobody misses it when a person removes it.
+        assert!(!claims.should_exist(&group()), "{what}: {claims:#?}");
+        let (is_wanted, step) = (what == "still wanted", StepId(format!("create {}", group()).into()));
+        assert_eq!(claims.objects.contains_key(&group()), is_wanted, "{what}: {claims:#?}");
+        let over: &[bool] = if is_wanted { &[] } else { &[false] };
+        assert_eq!(movements(&site, &step), over, "{what}: nothing has moved by it");
     }
+}
+
+fn warehouse(nodes: u32, is_paused: bool) -> Desired {
+    let fields = [("node_type", json!("ra3.xlplus")), ("nodes", json!(nodes)), ("paused", json!(is_paused))];
+    desired(vec![node(address("us-east-1", KindId::RedshiftCluster, "game-a"), "a", &fields, &[])])
+}
+
+#[test]
+fn a_change_of_what_is_paused_as_wanted_stays_put_off_until_it_wakes() {
+    let at = address("us-east-1", KindId::RedshiftCluster, "game-a");
+    let step = StepId(format!("modify {at} nodes").into());
+    let mut site = Site::new(9);
+    assert_eq!(site.apply(&warehouse(2, false)).outcome, Outcome::Settled);
+    put_off(&mut site, at.kind, &warehouse(4, false));
+    let tries = ledger(&site).begun[&step].tries;
+    let (pause, token) = (Op::Act { address: at, verb: Verb::Stop }, Token("a person".to_owned()));
+    block_on(site.cloud.call(&pause, &token, &Permit::always())).unwrap();
+    site.cloud.advance(Span::from_hours(2)).unwrap();
+    site.apply(&warehouse(4, true));
+    assert_eq!(times_done(&site, &step), 0, "it was never done: {:#?}", site.events());
+    let known = ledger(&site);
+    assert_eq!((known.begun[&step].status, known.begun[&step].tries), (StepStatus::Deferred, tries));
+    assert_eq!(site.apply(&warehouse(4, false)).outcome, Outcome::Settled);
+    assert_eq!(movements(&site, &step), [true], "once, and then it was done");
+    site.assert_settled(&warehouse(4, false));
 }
