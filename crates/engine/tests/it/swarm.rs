@@ -306,6 +306,10 @@ fn arrived_late(site: &Site, rule: u64) -> u64 {
     u64::from(LATE_MAX - left.unwrap().unwrap_or(LATE_MAX))
 }
 
+/// However long the service takes, everything is done in so many runs: each of those that wait lasts a day at least, and what the
+/// service does takes few.
+const RUNS_MAX: u64 = 12;
+
 /// Runs until nothing is left to do; the number of runs that it took.
 fn come_to_rest(
     site: &mut Site,
@@ -319,7 +323,7 @@ fn come_to_rest(
     // A run ends when nothing has moved for a day, and the longest that the service takes is longer: such runs are not among
     // the three in which everything has to be done.
     let (mut run, mut patient) = (0, 0);
-    while run < 3 + patient {
+    while run < RUNS_MAX.min(3 + patient) {
         run += 1;
         let before = site.cloud.calls().len();
         let (ended, ..) = site.run_cut(wanted, order, Cut::Never);
@@ -470,6 +474,6 @@ fn lives_of_which_nothing_is_remembered_from_turn_to_turn_are_the_same_lives() {
     let all = lives.len() as u64;
     lives.retain(|(_, life)| life.as_ref().is_ok_and(|(tally, _)| tally.of(UNSEEN_FOR_LONG) == 0));
     // In most lives none did: else little would be compared.
-    assert!(all < SEEDS || lives.len() as u64 * 2 > all, "{} of {all} lives are compared", lives.len());
+    assert!(all < SEEDS || lives.len() as u64 * 10 >= all * 9, "{} of {all} lives are compared", lives.len());
     digests::compare("swarm", "seed", &digests_of(&lives));
 }
