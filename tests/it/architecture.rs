@@ -58,6 +58,7 @@ const AWAITING: &[&str] = &[
     "crates/engine/src/execution/calls.rs",
     "crates/engine/src/execution/drive.rs",
     "crates/engine/src/execution/guard.rs",
+    "crates/engine/src/execution/interval.rs",
     "crates/engine/src/execution/look.rs",
     "crates/engine/src/execution/reconcile.rs",
     "crates/engine/src/execution/resume.rs",

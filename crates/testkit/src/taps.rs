@@ -66,6 +66,8 @@ pub struct Taps<'a> {
     pub decides: Option<Decides>,
     /// Whose messages are never told: that store does not answer.
     pub silent: Option<Scope>,
+    /// How many checkpoints were refused, where none is taken.
+    pub checkpoints_refused: Option<AtomicU64>,
     /// After which call somebody asks the run to yield, and on whose record it works.
     pub asked_after: Option<(u64, Scope)>,
     /// Of which record somebody decides.
@@ -87,6 +89,7 @@ impl<'a> Taps<'a> {
             wrong: Mutex::default(),
             decides: None,
             silent: None,
+            checkpoints_refused: None,
             asked_after: None,
             scope: None,
         }
@@ -320,6 +323,11 @@ impl Store for Taps<'_> {
         lease: &'a Lease,
         checkpoint: &'a Checkpoint,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
+        if let Some(refused) = &self.checkpoints_refused {
+            refused.fetch_add(1, Ordering::SeqCst);
+            let what = "no checkpoint is taken".to_owned();
+            return async { Err(StoreError::Unavailable { what }) }.boxed();
+        }
         self.store.put_checkpoint(lease, checkpoint)
     }
     fn blob<'a>(

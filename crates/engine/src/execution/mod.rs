@@ -3,8 +3,8 @@
 //! Goes in: desired state, what is seen, what was begun, what may be done, the time. Comes out: lines for the record,
 //! calls to make, when to look again, and a report.
 //!
-//! **Invariant:** [`turn::turn`] is pure; `reconcile.rs`, and `calls.rs`, `drive.rs`, `guard.rs` and `look.rs` beside it, are the
-//! only files of the core that await.
+//! **Invariant:** [`turn::turn`] is pure; `reconcile.rs`, and `calls.rs`, `drive.rs`, `guard.rs`, `interval.rs`, `look.rs` and
+//! `resume.rs` beside it, are the only files of the core that await.
 //! **Invariant:** a run lives in the record: whatever a process remembers of it may be thrown away after any turn.
 //! **Invariant:** the intent to call is in the record before the call is made, its outcome after.
 //! **Invariant:** a step whose outcome is unclear is looked for before it is tried again.
@@ -23,6 +23,7 @@ mod events;
 pub mod gone;
 mod guard;
 mod input;
+mod interval;
 mod job;
 mod late;
 mod look;

@@ -30,7 +30,8 @@ use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::RunId;
 use rgctl_schema::time::Moment;
 
-pub use super::resume::{give_back, keep_lease, read, sleep_until};
+pub use super::interval::{give_back, keep_lease, sleep_until};
+pub use super::resume::read;
 pub use super::session::Session;
 
 /// What one turn came to.
@@ -413,15 +414,12 @@ impl Step<'_> {
 
     /// Whoever reads the record next begins here. Without it, it is read from further back.
     async fn keep_checkpoint(&mut self, guard: &Guard) {
-        let last = self.kept.ledger.last_seq;
-        let Some(checkpoint) = self.kept.ledger.checkpoint() else {
-            // It is too much for one, and will be for a while: it is not made again after every turn.
-            self.kept.checkpointed = last;
-            return;
-        };
-        match self.environment.store.put_checkpoint(&guard.lease(), &checkpoint).await {
-            Ok(()) => self.kept.checkpointed = last,
-            Err(error) => tracing::warn!(%error, "no checkpoint could be written"),
+        // What is too much for one, or could not be written, is not tried again after every turn.
+        self.kept.checkpointed = self.kept.ledger.last_seq;
+        let Some(checkpoint) = self.kept.ledger.checkpoint() else { return };
+        let put = self.environment.store.put_checkpoint(&guard.lease(), &checkpoint).await;
+        if let Err(error) = put {
+            tracing::warn!(%error, "no checkpoint could be written");
         }
     }
 

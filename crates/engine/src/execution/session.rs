@@ -48,7 +48,7 @@ impl Session {
 pub(super) struct Kept {
     pub scope: Scope,
     pub ledger: Ledger,
-    /// The line up to which a checkpoint stands for the record; the beginning where there is none.
+    /// The line up to which a checkpoint stands for the record, or was last tried to; the beginning where there is none.
     pub checkpointed: u64,
     /// What is decided, as far as it was read.
     pub decisions: Decisions,

@@ -437,6 +437,25 @@ fn a_checkpoint_that_nobody_can_read_costs_a_look_at_the_whole_record_and_nothin
     assert!(agent.session.ledger().unwrap().last_seq > 0);
 }
 
+#[test]
+fn a_checkpoint_that_is_not_taken_is_tried_again_when_the_record_has_grown_and_not_at_every_turn() {
+    let (site, wanted) = (Site::new(28), rgctl_testkit::shipped::desired_of("rocket-arena"));
+    let refused = Some(std::sync::atomic::AtomicU64::new(0));
+    let taps = Taps { checkpoints_refused: refused, ..Taps::new(&site.cloud, &site.store, Cut::Never) };
+    let clock = site.cloud.clock();
+    let world = Environment { cloud: &site.cloud, clock: &clock, wall: &site.wall, store: &taps };
+    let (run, policy, pace) = (RunId("one".into()), Policy::default(), Pace::default());
+    let job = applying(&wanted, &run, &policy, &pace);
+    let ended = block_on(drive(&world, &job, &mut Quiet { turns: 0, stop_after: None })).unwrap();
+    assert_eq!(ended.outcome, Outcome::Settled);
+    let scope = site.scope(wanted.blueprint.as_str());
+    let lines = block_on(site.store.entries(&scope, 0)).unwrap().len() as u64;
+    let tries = taps.checkpoints_refused.unwrap().into_inner();
+    assert!(lines >= 105, "{lines} lines are too few for this test");
+    // One for every hundred lines, and one at the end.
+    assert!((2..=lines / 100 + 1).contains(&tries), "{tries} tries for {lines} lines");
+}
+
 /// Stops when it is told to, and no sooner.
 struct Stopped;
 
