@@ -70,7 +70,7 @@ pub fn blueprint(bytes: &[u8]) {
             &loaded.blueprint,
             &reading.regions,
             &CATALOG,
-            &Decisions::default(),
+            (&Decisions::default(), &rgctl_model::sizes::Sizes::default()),
             TODAY,
         );
         if let Ok(built) = built {

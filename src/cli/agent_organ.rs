@@ -19,6 +19,7 @@ use super::agent_ready::{Ready, Slot, accounts_in};
 use super::agent_texts::{Language, Shared};
 use super::eyes::Eyes;
 use super::look;
+use super::made_as;
 use super::observers::Observers;
 use super::run;
 use super::signals::StopRequest;
@@ -33,9 +34,11 @@ use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Jo
 use rgctl_engine::execution::reconcile::{Session, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Failing;
+use rgctl_model::journal::Purpose;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, StoreError};
 use rgctl_model::scope::Scope;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::{AccountName, BlueprintName};
 use rgctl_schema::time::{Moment, Span};
 
@@ -199,6 +202,13 @@ impl Turns {
         asked: Asked,
     ) -> Result<Acted, DriveError> {
         let Ready { scope, loaded, decisions, text, slot, .. } = ready;
+        let sizes = match mandate.purpose {
+            Purpose::Destroy => Sizes::default(),
+            _ => loaded.desired.sizes.clone(),
+        };
+        let was = slot.sizes.take().unwrap_or_default();
+        made_as::keep(&*self.adapters.store, scope, &was, &sizes).await?;
+        slot.sizes = Some(sizes);
         let name = &scope.blueprint;
         // Names of runs differ, also of those that begin at one moment.
         let run = rgctl_machine::new_run(&format!("{} {name}", self.owner), self.adapters.wall.now());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::agent_done as done;
 use super::agent_organ::Turns;
 use super::agent_ready::{Ready, Slot};
+use super::made_as;
 use super::run;
 use super::worked_in;
 use crate::agent::folder::text_of;
@@ -65,7 +66,15 @@ impl Turns {
             return Ok(Err(done::paused()));
         }
         let decisions = store.standing(&scope).await?;
-        let mut loaded = match self.language.load(&text, key, &decisions, now) {
+        let known = {
+            let slot = slot.lock().await;
+            slot.sizes.clone().filter(|_| slot.scope.as_ref() == Some(&scope))
+        };
+        let sizes = match known {
+            Some(sizes) => sizes,
+            None => made_as::recall(store, &scope).await?,
+        };
+        let mut loaded = match self.language.load(&text, key, (&decisions, &sizes), now) {
             Ok(loaded) => loaded,
             Err(why) => return Ok(Err(done::wrong(&why, now))),
         };
@@ -91,6 +100,7 @@ impl Turns {
             *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
         }
         slot.left = left;
+        slot.sizes = Some(sizes);
         let asked = Asked { stopping, ..asked };
         Ok(Ok(Ready { scope, loaded, decisions, asked, text, view, slot }))
     }

@@ -13,6 +13,7 @@ use crate::report::drift::Past;
 use rgctl_engine::execution::reconcile::Session;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::scope::Scope;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::{AccountName, RegionId};
 
 /// What is kept of a blueprint between its turns.
@@ -25,6 +26,8 @@ pub(super) struct Slot {
     pub(super) left: BTreeSet<RegionId>,
     /// In which accounts it was worked on, as that has it.
     pub(super) worked_in: Option<WorkedIn>,
+    /// What its stores were made as, as that has it.
+    pub(super) sizes: Option<Sizes>,
     /// The text that the run which is open was made for: its file may go before it is closed.
     pub(super) text: Option<InForce<Shared>>,
     /// What drift is told by, where nothing is done.

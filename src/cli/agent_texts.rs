@@ -21,6 +21,7 @@ use rgctl_machine::SystemClock;
 use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::ports::Clock;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::{Diagnostics, Severity, Source};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::time::Moment;
@@ -115,19 +116,18 @@ impl Language {
         usable(reading, self.told)
     }
 
-    /// What should exist by a text that is in force, with the decisions that hold.
+    /// What should exist by a text that is in force, with the decisions that hold and what its stores were made as before.
     pub fn load(
         &self,
         text: &InForce<Shared>,
         blueprint: &str,
-        decisions: &Decisions,
+        given: (&Decisions, &Sizes),
         now: Moment,
     ) -> Result<Wanted, String> {
         let reading = self.read(&text.shared, &text.path, &text.text)?;
         let document = named(&reading, blueprint)
             .ok_or_else(|| format!("{} has no blueprint {blueprint}", text.path.display()))?;
-        let desired::Built { desired, decided, .. } =
-            self.build(document, &reading.regions, decisions, now)?;
+        let desired::Built { desired, decided, .. } = self.build(document, &reading.regions, given, now)?;
         let figures = CatalogFigures::new(Arc::clone(&self.catalog), &desired, SystemClock.now());
         Ok(Wanted { desired, figures, decided })
     }
@@ -136,10 +136,10 @@ impl Language {
         &self,
         document: &ParsedBlueprint,
         regions: &RegionBook,
-        decisions: &Decisions,
+        given: (&Decisions, &Sizes),
         now: Moment,
     ) -> Result<desired::Built, String> {
-        desired::build(&document.blueprint, regions, &self.catalog, decisions, now)
+        desired::build(&document.blueprint, regions, &self.catalog, given, now)
             .map_err(|findings| (self.told)(&located(document, findings)))
     }
 }
@@ -164,7 +164,7 @@ impl Examine for Language {
         let examined = || {
             let reading = self.read(shared, path, text)?;
             for document in &reading.blueprints {
-                self.build(document, &reading.regions, &Decisions::default(), self.now)?;
+                self.build(document, &reading.regions, (&Decisions::default(), &Sizes::default()), self.now)?;
             }
             let placed = reading.blueprints.iter().map(|document| {
                 let cells = document.blueprint.cells();

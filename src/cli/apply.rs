@@ -7,6 +7,7 @@ use super::args::{OutputForm, RunArgs};
 use super::error::Failure;
 use super::exit::Exit;
 use super::load::LoadedBlueprint;
+use super::made_as;
 use super::output::Output;
 use super::run::{self, PlanResult, Run};
 use super::saved::SavedPlan;
@@ -29,6 +30,7 @@ use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::RecordedRules;
+use rgctl_model::sizes::Sizes;
 
 /// What is to be carried out, whether it comes from blueprints or from a saved plan.
 pub struct ApplyRequest<'a> {
@@ -252,6 +254,9 @@ async fn agree_and_carry_out(
 ) -> Result<(), Failure> {
     show(plan, args.dry_run, settings, output)?;
     if args.dry_run || plan.is_empty() {
+        if !args.dry_run && plan.is_clean() {
+            remember_sizes(work, adapters).await?;
+        }
         return match exit_of(plan) {
             Exit::Blocked => Err(Failure::said(Exit::Blocked)),
             _ => Ok(()),
@@ -266,6 +271,7 @@ async fn agree_and_carry_out(
         };
         run::confirm(&question, &expected, args.yes, output)?;
     }
+    remember_sizes(work, adapters).await?;
     let run = Run {
         desired: work.desired,
         figures: work.figures,
@@ -280,6 +286,15 @@ async fn agree_and_carry_out(
         wait: args.wait,
     };
     run::carry_out(adapters, &run, output, settings.output).await
+}
+
+/// Remembers what the stores are made as, before they are: what is derived the next time goes by it.
+async fn remember_sizes(work: &ApplyRequest<'_>, adapters: &Adapters) -> Result<(), Failure> {
+    let scope = drive::scope_of(&*adapters.cloud, work.desired).await?;
+    let nothing = Sizes::default();
+    let now = if work.purpose == Purpose::Destroy { &nothing } else { &work.desired.sizes };
+    let was = made_as::recall(&*adapters.store, &scope).await?;
+    Ok(made_as::keep(&*adapters.store, &scope, &was, now).await?)
 }
 
 /// What a plan says of the world: a person is needed, something differs, or all is as wanted.

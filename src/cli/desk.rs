@@ -9,11 +9,13 @@ use super::args::InputArgs;
 use super::error::Failure;
 use super::exit::Exit;
 use super::load::{self, Checked};
+use super::made_as;
 use super::output::Output;
 use super::settings::Settings;
 use rgctl_model::overlay::{Decision, DecisionKey, Decisions};
 use rgctl_model::ports::StoreError;
 use rgctl_model::scope::Scope;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::time::Moment;
 
 /// The blueprint, what stands decided about it, and the present.
@@ -22,6 +24,8 @@ pub(super) struct Desk {
     pub adapters: Adapters,
     pub scope: Scope,
     pub standing: Decisions,
+    /// What the stores were made as before.
+    pub before: Sizes,
     pub now: Moment,
 }
 
@@ -33,7 +37,8 @@ impl Desk {
         let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
         let scope = Scope::new(home, checked.name()?);
         let standing = adapters.store.standing(&scope).await?;
-        Ok(Self { checked, adapters, scope, standing, now })
+        let before = made_as::recall(&*adapters.store, &scope).await?;
+        Ok(Self { checked, adapters, scope, standing, before, now })
     }
 
     /// Writes a decision that rests on what stands, and lets it stand.

@@ -75,6 +75,7 @@ mod with_provider {
     use rgctl_model::kinds::KindId;
     use rgctl_model::overlay::Decisions;
     use rgctl_model::ports::Clock;
+    use rgctl_model::sizes::Sizes;
     use rgctl_permissions::PolicyFor;
     use rgctl_schema::names::BlueprintName;
 
@@ -126,7 +127,8 @@ mod with_provider {
             let input = InputArgs { files: args.files.clone(), regions: args.regions.clone() };
             let checked = load::check(&input, settings, output)?;
             let identities = checked.identities();
-            let loaded = checked.build(&Decisions::default(), adapters::now(settings), output)?;
+            let loaded =
+                checked.build((&Decisions::default(), &Sizes::default()), adapters::now(settings), output)?;
             let policy = iam_policy::IamPolicyArgs { read_only: args.read_only, part: None };
             let wanted = iam_policy::wanted(&loaded.desired, &policy, settings, output).await;
             return Ok((wanted, identities));

@@ -23,6 +23,7 @@ use rgctl_model::node::Desired;
 use rgctl_model::overlay::{Decision, Decisions, Overlay};
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::Rules;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::{Diagnostics, Finding, Severity, Source};
 use rgctl_schema::names::{BlueprintName, RegionId};
 use rgctl_schema::time::Moment;
@@ -39,6 +40,8 @@ pub struct LoadedBlueprint {
     pub notes: Vec<String>,
     /// The decisions that count in it.
     pub standing: Decisions,
+    /// What the stores were made as before.
+    before: Sizes,
     /// Demand that nothing carries.
     uncarried: Vec<Finding>,
     /// What was read.
@@ -87,7 +90,13 @@ impl LoadedBlueprint {
     pub fn rebuilt(&self, decisions: &Decisions) -> Option<Desired> {
         let document = self.reading.blueprints.first()?;
         let catalog = self.figures.catalog();
-        let built = desired::build(&document.blueprint, &self.reading.regions, catalog, decisions, self.at);
+        let built = desired::build(
+            &document.blueprint,
+            &self.reading.regions,
+            catalog,
+            (decisions, &self.before),
+            self.at,
+        );
         built.ok().map(|built| built.desired)
     }
 }
@@ -156,7 +165,7 @@ impl Checked {
     /// How big each store has to be, also where nothing is big enough.
     pub fn estimates(&self, now: Moment) -> Result<Vec<Estimate>, Failure> {
         let blueprint = &self.only()?.blueprint;
-        Ok(capacity::estimate(blueprint, &self.reading.regions, &self.catalog, now))
+        Ok(capacity::estimate(blueprint, &self.reading.regions, &self.catalog, &Sizes::default(), now))
     }
 
     /// What the catalogue knows.
@@ -164,10 +173,15 @@ impl Checked {
         &self.catalog
     }
 
-    /// Sizes and expands, with what was decided.
-    pub fn built(&self, decisions: &Decisions, now: Moment, output: &mut Output) -> Result<Built, Failure> {
+    /// Sizes and expands, with what was decided and what the stores were made as before.
+    pub fn built(
+        &self,
+        given: (&Decisions, &Sizes),
+        now: Moment,
+        output: &mut Output,
+    ) -> Result<Built, Failure> {
         let document = self.only()?;
-        let built = desired::build(&document.blueprint, &self.reading.regions, &self.catalog, decisions, now);
+        let built = desired::build(&document.blueprint, &self.reading.regions, &self.catalog, given, now);
         built.or_else(|findings| {
             self.say(&located(document, findings), output)?;
             Err(Failure::said(Exit::BadInput))
@@ -177,16 +191,17 @@ impl Checked {
     /// The same, with prices.
     pub fn build(
         self,
-        decisions: &Decisions,
+        (decisions, before): (&Decisions, &Sizes),
         now: Moment,
         output: &mut Output,
     ) -> Result<LoadedBlueprint, Failure> {
-        let built = self.built(decisions, now, output)?;
+        let built = self.built((decisions, before), now, output)?;
         let figures = CatalogFigures::new(self.catalog, &built.desired, SystemClock.now());
         Ok(LoadedBlueprint {
             decided: overlays::rows(&built.decided),
             notes: built.notes(),
             standing: decisions.clone(),
+            before: before.clone(),
             at: now,
             desired: built.desired,
             estimates: built.estimates,

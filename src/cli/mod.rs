@@ -45,6 +45,7 @@ pub mod import;
 pub mod load;
 pub mod log;
 pub mod look;
+mod made_as;
 pub mod names;
 mod observers;
 pub mod old_record;
@@ -126,6 +127,7 @@ use rgctl_model::overlay::Decisions;
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::Clock;
 use rgctl_model::scope::Scope;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::Severity;
 
 /// The program: parses, runs, turns the outcome into an exit code.
@@ -290,15 +292,18 @@ async fn engine_command(command: &Command, settings: &Settings, output: &mut Out
     let settings = &settings.working_as(checked.identities());
     let (scope, mut loaded, adapters) = if let Some(opening) = opening {
         let scope = Scope::new(opening.home.clone(), name);
-        let decisions = adapters::store(settings)?.standing(&scope).await?;
-        let loaded = checked.build(&decisions, opening.now, output)?;
+        let store = adapters::store(settings)?;
+        let decisions = store.standing(&scope).await?;
+        let loaded =
+            checked.build((&decisions, &made_as::recall(&*store, &scope).await?), opening.now, output)?;
         (scope, loaded, opening.wait()?)
     } else {
         let adapters = adapters::open(settings)?;
         let now = adapters.clock.now();
         let scope = Scope::new(adapters.cloud.home(checked.primary()?.as_ref()).await?, name);
         let decisions = adapters.store.standing(&scope).await?;
-        (scope, checked.build(&decisions, now, output)?, adapters)
+        let before = made_as::recall(&*adapters.store, &scope).await?;
+        (scope, checked.build((&decisions, &before), now, output)?, adapters)
     };
     match &command {
         Command::Plan(args) if !args.destroy => loaded.say_uncarried(Severity::Error, output),
@@ -347,7 +352,7 @@ async fn saved_plan(
 
 fn cost_command(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let loaded = load::check(input, settings, output)?.build(
-        &Decisions::default(),
+        (&Decisions::default(), &Sizes::default()),
         adapters::now(settings),
         output,
     )?;
@@ -376,7 +381,8 @@ fn iam_policy_command(
 ) -> Result<(), Failure> {
     let checked = load::check(&args.input, settings, output)?;
     let identities = checked.identities();
-    let mut loaded = checked.build(&Decisions::default(), adapters::now(settings), output)?;
+    let mut loaded =
+        checked.build((&Decisions::default(), &Sizes::default()), adapters::now(settings), output)?;
     iam_policy::keep_account(&mut loaded.desired, args.account.as_ref(), &identities)?;
     wait_for(iam_policy::run(&args.shown, &loaded.desired, settings, output))
 }

@@ -172,7 +172,7 @@ pub async fn set(args: &ScaleSetArgs, settings: &Settings, output: &mut Output) 
     };
     let mut desk = Desk::open(&args.input, settings, output).await?;
     let subject = Subject::find(&desk.checked, &args.of_store, args.region.as_ref(), axis)?;
-    let before = desk.checked.built(&desk.standing, desk.now, output)?;
+    let before = desk.checked.built((&desk.standing, &desk.before), desk.now, output)?;
     let target = subject.target(&desk.checked, &before, axis, &given)?;
     let until = args.until.or_else(|| args.lasts.map(|lasts| desk.now + lasts));
     if let Some(until) = until.filter(|until| *until <= desk.now) {
@@ -200,7 +200,7 @@ pub async fn set(args: &ScaleSetArgs, settings: &Settings, output: &mut Output) 
     let decision = Decision::Set { overlay };
     let mut standing = desk.standing.clone();
     standing.apply(standing.last_seq + 1, &decision);
-    let after = desk.checked.built(&standing, desk.now, output)?;
+    let after = desk.checked.built((&standing, &desk.before), desk.now, output)?;
     desk.decide(&decision).await?;
     let mut change = changed(&before, &after, &key);
     if let Some(change) = &mut change {
@@ -213,7 +213,7 @@ pub async fn set(args: &ScaleSetArgs, settings: &Settings, output: &mut Output) 
 /// Withdraws decisions of persons.
 pub async fn unset(args: &ScaleUnsetArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let mut desk = Desk::open(&args.input, settings, output).await?;
-    let before = desk.checked.built(&desk.standing, desk.now, output)?;
+    let before = desk.checked.built((&desk.standing, &desk.before), desk.now, output)?;
     let keys = withdrawn(&desk, &args.of_store, args.region.as_ref(), &args.axes)?;
     let mut changes = Vec::new();
     for (place, key) in keys.iter().enumerate() {
@@ -224,7 +224,7 @@ pub async fn unset(args: &ScaleUnsetArgs, settings: &Settings, output: &mut Outp
             return Err(failure);
         }
     }
-    let after = desk.checked.built(&desk.standing, desk.now, output)?;
+    let after = desk.checked.built((&desk.standing, &desk.before), desk.now, output)?;
     for key in &keys {
         // A store that left the blueprint has no size that could change.
         if let Some(mut change) = changed(&before, &after, key) {
@@ -282,7 +282,7 @@ fn withdrawn(
 /// Shows all decisions.
 pub async fn list(input: &InputArgs, settings: &Settings, output: &mut Output) -> Result<(), Failure> {
     let desk = Desk::open(input, settings, output).await?;
-    let built = desk.checked.built(&desk.standing, desk.now, output)?;
+    let built = desk.checked.built((&desk.standing, &desk.before), desk.now, output)?;
     let report = DecisionsReport {
         blueprint: desk.scope.blueprint.clone(),
         judged: desk.now,

@@ -82,7 +82,7 @@ async fn open(
     output: &mut Output,
 ) -> Result<(Desk, Desired), Failure> {
     let desk = Desk::open(input, settings, output).await?;
-    let desired = desk.checked.built(&desk.standing, desk.now, output)?.desired;
+    let desired = desk.checked.built((&desk.standing, &desk.before), desk.now, output)?.desired;
     Ok((desk, desired))
 }
 

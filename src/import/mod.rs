@@ -31,6 +31,7 @@ use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::{Diagnostics, Finding};
 use rgctl_schema::names::{BlueprintName, StoreName};
 use rgctl_schema::section::from_json;
@@ -280,7 +281,13 @@ impl DocumentBuilder<'_> {
 
     fn build(&self, book: &RegionBook) -> Result<Desired, Vec<String>> {
         let blueprint: Blueprint = from_json(&self.document()).map_err(|found| unreadable(&found))?;
-        let built = desired::build(&blueprint, book, self.ask.catalog, &Decisions::default(), self.ask.now);
+        let built = desired::build(
+            &blueprint,
+            book,
+            self.ask.catalog,
+            (&Decisions::default(), &Sizes::default()),
+            self.ask.now,
+        );
         built.map(|built| built.desired).map_err(|findings| findings.iter().map(told).collect())
     }
 

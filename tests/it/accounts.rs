@@ -3,6 +3,7 @@
 use rgctl::cli::identities::Identities;
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_model::overlay::Decisions;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::Source;
 
 use rgctl_testkit::fixtures::NOW;
@@ -126,8 +127,13 @@ fn the_home_of_a_record_is_the_account_of_the_first_primary_region_and_not_of_th
         account("two", "id: '222222222222'"),
     ]);
     let blueprint = &reading.blueprints[0].blueprint;
-    let built =
-        rgctl_blueprint::desired::build(blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW);
+    let built = rgctl_blueprint::desired::build(
+        blueprint,
+        &reading.regions,
+        &catalog(),
+        (&Decisions::default(), &Sizes::default()),
+        NOW,
+    );
     let desired = built.unwrap().desired;
     assert_eq!(desired.home.as_ref().map(ToString::to_string).as_deref(), Some("us-west-2"));
     assert_eq!(desired.regions.first().map(ToString::to_string).as_deref(), Some("us-east-1"));

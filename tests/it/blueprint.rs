@@ -10,6 +10,7 @@ use rgctl::report::diagnostics::{self, Colour};
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::{schema, spec::Blueprint, template};
 use rgctl_catalog::Catalog;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::codes::{self, Code};
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::money::{Currency, Money};
@@ -158,7 +159,13 @@ fn every_code_is_declared_once_explained_and_hit() {
     let (blueprint, reading) = rgctl_testkit::shipped::read(&text);
     let decisions = rgctl_model::overlay::Decisions::default();
     let catalog = Catalog::embedded().unwrap();
-    let built = rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog, &decisions, today());
+    let built = rgctl_blueprint::desired::build(
+        &blueprint,
+        &reading.regions,
+        &catalog,
+        (&decisions, &Sizes::default()),
+        today(),
+    );
     hit.extend(built.unwrap().uncarried.iter().map(|finding| finding.code));
     let missed: Vec<&Code> = declared.difference(&hit).collect();
     assert!(missed.is_empty(), "no test input hits {missed:?}");

@@ -7,13 +7,14 @@ use rgctl_blueprint::capacity::{self, Estimate, survivors};
 use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_model::overlay::{Axis, Decisions};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::quantity::Count;
 
 use rgctl_testkit::fixtures::NOW;
 use rgctl_testkit::shipped::{SHIPPED, catalog, shipped};
 
 fn estimates(blueprint: &Blueprint, reading: &ParsedDocuments) -> Vec<Estimate> {
-    capacity::estimate(blueprint, &reading.regions, &catalog(), NOW)
+    capacity::estimate(blueprint, &reading.regions, &catalog(), &Sizes::default(), NOW)
 }
 
 fn of<'e>(estimates: &'e [Estimate], store: &str) -> &'e Estimate {
@@ -118,8 +119,13 @@ const ENORMOUS: &str =
 /// The demand that nothing carries, as code and path, and in the words of the desired state.
 fn uncarried(demand: &str, section: &str) -> (Vec<(String, String)>, Vec<String>) {
     let (blueprint, reading) = rgctl_testkit::shipped::read(&one_store(demand, section));
-    let built =
-        rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW);
+    let built = rgctl_blueprint::desired::build(
+        &blueprint,
+        &reading.regions,
+        &catalog(),
+        (&Decisions::default(), &Sizes::default()),
+        NOW,
+    );
     let built = built.unwrap();
     let found = built.uncarried.into_iter().map(|finding| (finding.code.to_string(), finding.path));
     (found.collect(), built.desired.uncarried.into_iter().map(|one| one.why).collect())
@@ -320,5 +326,63 @@ proptest! {
         let worst = dealt.iter().map(|lost| members - lost).min().unwrap();
         let counted = survivors(members, zones);
         prop_assert!(members == 1 || counted == worst, "{counted} {worst}");
+    }
+}
+
+/// What the stores of a blueprint are made as, where they were made as that before.
+fn made(text: &str, before: &Sizes) -> Sizes {
+    let (blueprint, reading) = rgctl_testkit::shipped::read(text);
+    let given = (&Decisions::default(), before);
+    let built = rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), given, NOW);
+    built.unwrap().desired.sizes
+}
+
+#[test]
+fn a_derived_size_changes_at_most_once_when_demand_goes_up_and_down_in_every_family() {
+    let mut changed = 0;
+    for section in ["aurora-postgresql", "aurora-mysql", "documentdb", "valkey", "redis", "redshift"] {
+        for players in [2_000_u32, 20_000, 55_000, 120_000, 300_000] {
+            let of = |share: u32| {
+                let players = u64::from(players) * u64::from(share) / 100;
+                let demand = format!(
+                    "{{ players: {{ peakConcurrent: {players} }}, requestsPerPlayerPerMinute: 12, hotData: {{ size: {}GiB }} }}",
+                    players / 200
+                );
+                let own = if section == "redshift" {
+                    format!(", demand: {{ dataSize: {players}GiB }}")
+                } else {
+                    String::new()
+                };
+                one_store(&demand, &format!("engine: {section}{own}"))
+            };
+            let (low, high) = (of(100), of(120));
+            let mut all = vec![made(&low, &Sizes::default())];
+            for round in 0..6 {
+                let text = if round % 2 == 0 { &high } else { &low };
+                all.push(made(text, all.last().unwrap()));
+            }
+            let moves = all.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(moves <= 1, "{section} of {players}: {all:?}");
+            changed += moves;
+        }
+    }
+    assert!(changed > 3, "or none of them was near a border: {changed}");
+}
+
+#[test]
+fn what_was_made_of_another_engine_or_does_not_carry_the_demand_any_more_is_no_reason_to_keep_anything() {
+    let small =
+        "{ players: { peakConcurrent: 2k }, requestsPerPlayerPerMinute: 12, hotData: { size: 20GiB } }";
+    let large =
+        "{ players: { peakConcurrent: 900k }, requestsPerPlayerPerMinute: 12, hotData: { size: 4TiB } }";
+    for (engine, other) in [("aurora-postgresql", "aurora-mysql"), ("valkey", "redis")] {
+        let section = format!("engine: {engine}");
+        let fresh = |demand: &str| made(&one_store(demand, &section), &Sizes::default());
+        let from = |demand: &str, before: &Sizes| made(&one_store(demand, &section), before);
+        assert_ne!(fresh(small), fresh(large), "{engine}");
+        assert_eq!(from(large, &fresh(small)), fresh(large), "{engine}");
+        assert_eq!(from(small, &fresh(large)), fresh(small), "{engine}");
+        let of_other = made(&one_store(large, &format!("engine: {other}")), &Sizes::default());
+        assert_eq!(from(small, &of_other), fresh(small), "{engine}");
     }
 }

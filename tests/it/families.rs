@@ -10,6 +10,7 @@ use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Node};
 use rgctl_model::overlay::{Axis, Decisions, Overlay, OverlayKey, Owner, Target};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::StoreName;
 use rgctl_schema::time::{Moment, Span};
 
@@ -264,8 +265,14 @@ fn a_warehouse_is_paused_in_its_pauses_only() {
     let (blueprint, reading) = read(&text);
     let paused_at = |text: &str| {
         let now = Moment::parse_rfc3339(text).unwrap();
-        let built =
-            desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), now).unwrap();
+        let built = desired::build(
+            &blueprint,
+            &reading.regions,
+            &catalog(),
+            (&Decisions::default(), &Sizes::default()),
+            now,
+        )
+        .unwrap();
         let cluster =
             built.desired.nodes.into_values().find(|node| node.address.kind == KindId::RedshiftCluster);
         match cluster.unwrap().attrs {
@@ -284,8 +291,14 @@ fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
     let text =
         text.replace("name: ranking", "name: ranking-of-all-times").replace("origin: ranking", "origin: x");
     let (blueprint, reading) = read(&text);
-    let findings =
-        desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW).unwrap_err();
+    let findings = desired::build(
+        &blueprint,
+        &reading.regions,
+        &catalog(),
+        (&Decisions::default(), &Sizes::default()),
+        NOW,
+    )
+    .unwrap_err();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].path, "spec.stores[1].name");
     assert!(findings[0].message.contains("at most 40"), "{}", findings[0].message);
@@ -300,8 +313,14 @@ fn a_log_that_is_exported_is_switched_on_and_goes_off_with_the_wish() {
              primary: us-east-1 }}\n  stores: [{{ name: db, engine: aurora-mysql, class: db.r7g.large, logs: [{logs}] }}]\n"
         );
         let (blueprint, reading) = read(&text);
-        let built =
-            desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW).unwrap();
+        let built = desired::build(
+            &blueprint,
+            &reading.regions,
+            &catalog(),
+            (&Decisions::default(), &Sizes::default()),
+            NOW,
+        )
+        .unwrap();
         let groups =
             built.desired.nodes.values().filter(|node| node.address.kind == KindId::AuroraClusterParameters);
         let groups: Vec<_> = groups.map(|node| node.attrs.get("parameters").unwrap()).collect();

@@ -276,6 +276,74 @@ fn a_store_that_demand_has_outgrown_does_not_grow_and_is_looked_at_repaired_and_
 }
 
 #[test]
+fn a_version_is_kept_when_its_pin_is_taken_away_in_every_family_that_has_one() {
+    for (engine, version) in [
+        ("engine: aurora-postgresql, class: db.r7g.large", "\"15.10\""),
+        ("engine: documentdb, class: db.r6g.large", "5.0.0"),
+        ("engine: valkey, shards: 1, replicasPerShard: 1, class: cache.r7g.large", "\"8.0\""),
+    ] {
+        let pinned = blueprint(HOME, &[("db", &format!("{engine}, version: {version}"))], "");
+        let free = blueprint(HOME, &[("db", engine)], "");
+        let place = applied(&pinned);
+        let before = world(&place);
+        place.write("b.yaml", &free);
+        let plan = place.run(&["plan", "-f", "b.yaml", "--detailed-exitcode"]);
+        assert_eq!(plan.code, 0, "{engine}: {}{}", plan.data, plan.talk);
+        assert!(plan.data.contains("`db` in us-east-1 stays as it was made: version "), "{}", plan.data);
+        let left = apply(&place, &free, &[]);
+        assert_eq!(left.code, 0, "{engine}: {}{}", left.data, left.talk);
+        assert_eq!(world(&place), before, "{engine}");
+        // What is made anew has the newest.
+        assert_eq!(apply_away(&place).code, 0);
+        assert_eq!(apply(&place, &free, &[]).code, 0);
+        let plan = place.run(&["plan", "-f", "b.yaml"]);
+        assert!(!plan.data.contains("stays as it was made"), "{engine}: {}", plan.data);
+    }
+}
+
+/// Removes everything that `b.yaml` made.
+fn apply_away(place: &Place) -> Left {
+    place.run(&["destroy", "-f", "b.yaml", "--yes", "--allow", "delete:*@us-east-1"])
+}
+
+#[test]
+fn demand_that_goes_up_and_down_changes_what_is_derived_once() {
+    let of = |players: &str, per_minute: u32| {
+        let text = blueprint(
+            HOME,
+            &[
+                (
+                    "pg",
+                    "engine: aurora-postgresql, version: \"16.11\", readers: 1, demand: { requestShare: 100%, dataSize: 50GiB }",
+                ),
+                (
+                    "ranks",
+                    "engine: valkey, replicasPerShard: 1, demand: { requestShare: 0%, dataSize: 9GiB }",
+                ),
+            ],
+            "",
+        );
+        let text = text.replace("peakConcurrent: 1k", &format!("peakConcurrent: {players}"));
+        text.replace("requestsPerPlayerPerMinute: 6", &format!("requestsPerPlayerPerMinute: {per_minute}"))
+    };
+    let place = applied(&of("20k", 4));
+    let changes = |text: &str| {
+        place.write("b.yaml", text);
+        let plan = place.run(&["plan", "-f", "b.yaml", "-o", "json"]);
+        let plan: Value = serde_json::from_str(&plan.data).unwrap();
+        let steps = plan["steps"].as_array().unwrap().len();
+        assert_eq!(place.run(&["apply", "-f", "b.yaml", "--yes"]).code, 0);
+        steps
+    };
+    let steps: Vec<usize> =
+        (0..6).map(|round| changes(&of("20k", if round % 2 == 0 { 5 } else { 4 }))).collect();
+    assert_eq!(steps[1..], [0; 5], "{steps:?}");
+    // Far more is another matter, and so is far less.
+    assert!(changes(&of("400k", 9)) > 0);
+    assert!(changes(&of("20k", 4)) > 0);
+}
+
+#[test]
 fn a_log_that_is_taken_out_of_the_text_goes_off_at_the_service() {
     let with = |logs: &str| {
         let section = format!("engine: aurora-mysql, class: db.r7g.large, logs: [{logs}]");

@@ -15,6 +15,7 @@ use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::{Op, Verb};
 use rgctl_model::policy::Policy;
 use rgctl_model::ports::{Cloud, Permit};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::names::{BlueprintName, RegionId, Token};
 use rgctl_schema::phase::{Phase, Role};
@@ -84,7 +85,7 @@ fn reread(found: &Adoption) -> Desired {
     reading.check(&catalog(), NOW);
     assert!(!reading.diagnostics.has_errors(), "{:#?}\n{}", reading.diagnostics, found.file());
     let blueprint = &reading.blueprints[0].blueprint;
-    desired::build(blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW)
+    desired::build(blueprint, &reading.regions, &catalog(), (&Decisions::default(), &Sizes::default()), NOW)
         .unwrap_or_else(|findings| panic!("{findings:?}\n{}", found.file()))
         .desired
 }

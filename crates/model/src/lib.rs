@@ -30,4 +30,5 @@ pub mod seen;
 pub mod selection;
 pub mod series;
 pub mod shared;
+pub mod sizes;
 pub mod sweep;

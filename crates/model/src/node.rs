@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::address::Address;
 use super::bill::StoreBill;
 use super::rules::Rules;
+use super::sizes::Sizes;
 use crate::kinds::AnyAttrs;
 use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, StoreName};
 
@@ -82,6 +83,9 @@ pub struct Desired {
     /// Demand that nothing carries, for each store of a cell that has such. It does not grow while it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uncarried: Vec<UncarriedDemand>,
+    /// What its stores are made as, for what is derived later.
+    #[serde(default, skip_serializing_if = "Sizes::is_empty")]
+    pub sizes: Sizes,
     /// Digest of the nodes.
     pub fingerprint: Fingerprint,
 }

@@ -14,6 +14,7 @@ use rgctl_model::observed::{Facts, Inventory, Observed};
 use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::{Authority, Policy};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::{BlueprintName, Fingerprint, Name, RegionId, StoreName};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::Moment;
@@ -60,6 +61,7 @@ pub fn desired(nodes: Vec<Node>) -> Desired {
         rules: Vec::new(),
         lowered: rgctl_model::node::Lowered::default(),
         uncarried: Vec::new(),
+        sizes: Sizes::default(),
         fingerprint: Fingerprint(String::new()),
     };
     desired.regions.insert(region("us-east-1"));

@@ -6,6 +6,7 @@ use rgctl_blueprint::spec::Blueprint;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
 use rgctl_model::overlay::{Decision, Decisions, Overlay};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::Source;
 use rgctl_sim::GENESIS;
 
@@ -33,14 +34,22 @@ pub fn catalog() -> Catalog {
 /// What should exist for a shipped blueprint.
 pub fn build(name: &str, overlays: &[Overlay]) -> Built {
     let (blueprint, reading) = shipped(name);
-    desired::build(&blueprint, &reading.regions, &catalog(), &standing(overlays), NOW)
+    desired::build(&blueprint, &reading.regions, &catalog(), (&standing(overlays), &Sizes::default()), NOW)
         .unwrap_or_else(|findings| panic!("{name}: {findings:?}"))
 }
 
 /// What should exist for a shipped blueprint at the beginning of an embedded world.
 pub fn desired_of(name: &str) -> Desired {
     let (blueprint, reading) = shipped(name);
-    desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), GENESIS).unwrap().desired
+    desired::build(
+        &blueprint,
+        &reading.regions,
+        &catalog(),
+        (&Decisions::default(), &Sizes::default()),
+        GENESIS,
+    )
+    .unwrap()
+    .desired
 }
 
 /// What stands after overlays were set, one after the other.

@@ -10,6 +10,7 @@ use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Desired;
 use rgctl_model::overlay::Decisions;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::names::StoreName;
 use rgctl_schema::time::Moment;
@@ -258,8 +259,14 @@ pub fn built_of(text: &str, decisions: &Decisions, now: Moment) -> Result<Built,
         return Err(problem.to_string());
     }
     let loaded = reading.blueprints.first().ok_or("no blueprint was read")?;
-    rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, decisions, now)
-        .map_err(|findings| format!("{findings:?}"))
+    rgctl_blueprint::desired::build(
+        &loaded.blueprint,
+        &reading.regions,
+        &CATALOG,
+        (decisions, &Sizes::default()),
+        now,
+    )
+    .map_err(|findings| format!("{findings:?}"))
 }
 
 fn cells(rng: &mut impl Rng) -> Vec<Cell> {

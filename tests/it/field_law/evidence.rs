@@ -16,6 +16,7 @@ use rgctl_model::node::{Desired, Usage};
 use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::Plan;
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::{Severity, Source};
 use rgctl_schema::money::Total;
 use rgctl_schema::names::RegionId;
@@ -60,7 +61,7 @@ impl Told {
                 &loaded.blueprint,
                 &reading.regions,
                 &CATALOG,
-                &Decisions::default(),
+                (&Decisions::default(), &Sizes::default()),
                 NOW,
             ) {
                 Ok(built) => told.built = Some(built),

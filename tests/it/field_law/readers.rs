@@ -8,6 +8,7 @@ use rgctl_model::node::{Desired, TAG_KEY};
 use rgctl_model::overlay::Decisions;
 use rgctl_model::plan::{Blocker, Op, Plan};
 use rgctl_model::policy::Policy;
+use rgctl_model::sizes::Sizes;
 use serde_json::json;
 
 use rgctl_testkit::fixtures::{NOW, lines, plan_for, region, world_of};
@@ -23,8 +24,14 @@ fn built(spec: &str) -> Built {
          {{ peakConcurrent: 20k }}\n    requestsPerPlayerPerMinute: 30\n    hotData: {{ size: 200GiB }}\n{spec}"
     );
     let (blueprint, reading) = read(&text);
-    rgctl_blueprint::desired::build(&blueprint, &reading.regions, &catalog(), &Decisions::default(), NOW)
-        .unwrap()
+    rgctl_blueprint::desired::build(
+        &blueprint,
+        &reading.regions,
+        &catalog(),
+        (&Decisions::default(), &Sizes::default()),
+        NOW,
+    )
+    .unwrap()
 }
 
 fn changed(from: &Desired, to: &Desired) -> Plan {

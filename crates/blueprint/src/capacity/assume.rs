@@ -3,6 +3,8 @@
 //! They are round numbers on the safe side of public benchmarks of small point reads and writes, meant to be replaced by
 //! measurements of one's own: a store's `class`, `readers`, `shards` or `nodes` in the blueprint always win.
 
+use rust_decimal::Decimal;
+
 /// Zones, where the region is not described.
 pub const ZONES: usize = 3;
 /// Point reads a second that one processor of a relational database carries.
@@ -46,3 +48,11 @@ pub const MEMBER_MINUTES: u64 = 11;
 pub const MONTHS_AHEAD: u32 = 60;
 /// What the upper bound of an axis has above the largest known crowd, where the section gives no bounds.
 pub const ROOM_TO_SCALE: f64 = 1.5;
+/// How much more demand a store is sized for when it is asked whether its machines are still of the right class: what would be made
+/// for so much more is kept for less, so that demand that goes up and down changes them once.
+pub const KEPT_CLASS_ROOM: f64 = 1.25;
+/// What a class that is there may cost, as a multiple of the cheapest that would be chosen anew, before its machines are changed for
+/// that: a change of class is a failover and a cold cache.
+pub const KEPT_CLASS_COST_MAX: Decimal = Decimal::from_parts(15, 0, 0, false, 1);
+/// What the way in which storage is billed may cost, as a multiple of the other one, before it is changed.
+pub const KEPT_STORAGE_COST_MAX: Decimal = Decimal::from_parts(11, 0, 0, false, 1);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::choose::{self, Candidate};
+use super::choose::{self, Candidate, Choice};
 use super::load::first_month;
 use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, Uncarried, assume};
 use crate::families::common::CachePattern;
@@ -24,7 +24,7 @@ const GLOBAL_FAMILIES: [&str; 8] = ["m5", "m6g", "m7g", "r5", "r6g", "r6gd", "r7
 /// Availability from which two replicas are planned, so that one may be replaced while a zone is lost.
 const TWO_REPLICAS_FROM: f64 = 0.999_9;
 
-pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
+pub(super) fn estimate<'c>(store: &CacheStore, ask: &CapacityInput<'c>) -> Answer {
     if let Some(bounds) = &store.serverless {
         return serverless(bounds, ask);
     }
@@ -47,14 +47,14 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         warnings.push("with one zone, its loss cannot be survived".to_owned());
     }
     let classes = classes(store, ask);
-    let candidates: Vec<Candidate<'_>> = classes
-        .iter()
-        .filter_map(|&class| {
+    let candidates = |load: &Load| {
+        let carries = |&class: &&'c InstanceClass| {
             let count = (shards.min.max(1)..=shards.max.max(1)).find(|&n| fits(class, n, load))?;
             Some(Candidate { class, machines: count * (1 + copies.now), count })
-        })
-        .collect();
-    let (best, ranking) = choose::best(ask, &candidates);
+        };
+        classes.iter().filter_map(carries).collect()
+    };
+    let Choice { best, classes: carrying, ranking } = choose::best(ask, load, &candidates);
     let (class, now) = if let Some(best) = best {
         (Some(best.class.class.clone()), best.count)
     } else {
@@ -76,9 +76,7 @@ pub(super) fn estimate(store: &CacheStore, ask: &CapacityInput<'_>) -> Answer {
         (Some(class), _) => format!("{class} as stated, {now} shards with {} replicas", copies.now),
         (None, Some(best)) => format!(
             "the first of {} classes that carry it: {now} shards of {} with {} replicas each",
-            candidates.len(),
-            best.class.class,
-            copies.now
+            carrying, best.class.class, copies.now
         ),
         (None, None) => "the most that the bounds allow".to_owned(),
     };

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use super::CapacityInput;
+use super::{CapacityInput, Load, assume};
 use rgctl_catalog::{InstanceClass, Offered, Ranking, by_size};
 use rgctl_model::kinds::aurora::StorageKind;
 
@@ -45,20 +45,47 @@ fn compare(ask: &CapacityInput<'_>, a: &Candidate<'_>, b: &Candidate<'_>) -> Ord
         .then_with(|| by_size(a.class, b.class))
 }
 
-/// The best of the candidates, with the ranking that was used.
+/// What was chosen, and from what.
+pub(super) struct Choice<'c> {
+    pub best: Option<Candidate<'c>>,
+    /// How many classes carry the load.
+    pub classes: usize,
+    /// The ranking that was used.
+    pub ranking: String,
+}
+
+/// The best of the candidates for a load, or the one that the store is made of.
 pub(super) fn best<'c>(
     ask: &CapacityInput<'c>,
-    candidates: &[Candidate<'c>],
-) -> (Option<Candidate<'c>>, String) {
-    let best = candidates.iter().min_by(|a, b| compare(ask, a, b)).copied();
-    let mut names: Vec<&str> = candidates.iter().map(|candidate| candidate.class.class.as_str()).collect();
+    load: &Load,
+    candidates: &dyn Fn(&Load) -> Vec<Candidate<'c>>,
+) -> Choice<'c> {
+    let all = candidates(load);
+    let best = all.iter().min_by(|a, b| compare(ask, a, b)).copied();
+    let mut names: Vec<&str> = all.iter().map(|candidate| candidate.class.class.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     let service = ask.store.catalog_service();
     let classes = names.iter().filter_map(|name| ask.catalog.class(service, name));
     let config = StorageKind::Standard.as_str();
     let (ranking, _) = ask.catalog.rank(classes, ask.store.catalog_engine(), config, ask.region);
-    (best, ranking_text(&ranking))
+    let made_of = ask.before.and_then(|before| before.class.as_deref());
+    let kept = all.iter().find(|candidate| Some(candidate.class.class.as_str()) == made_of).copied();
+    let kept = kept.zip(best).filter(|(kept, best)| {
+        let roomy = candidates(&load.times(assume::KEPT_CLASS_ROOM));
+        let roomy = roomy.iter().min_by(|a, b| compare(ask, a, b)).copied();
+        is_near(ask, kept, best) || roomy.is_some_and(|roomy| is_near(ask, kept, &roomy))
+    });
+    Choice { best: kept.map(|(kept, _)| kept).or(best), classes: all.len(), ranking: ranking_text(&ranking) }
+}
+
+/// Whether what is there does not cost far more than what would be chosen.
+fn is_near(ask: &CapacityInput<'_>, kept: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    if let (Some(kept), Some(other)) = (cost(ask, kept), cost(ask, other)) {
+        return kept <= other * assume::KEPT_CLASS_COST_MAX;
+    }
+    let size = |one: &Candidate<'_>| Decimal::from(one.class.vcpu.unwrap_or(0)) * Decimal::from(one.machines);
+    size(kept) <= size(other) * assume::KEPT_CLASS_COST_MAX
 }
 
 /// The ranking in words; of classes that were not compared only the number is said, the plan's notes name prices.
@@ -97,8 +124,10 @@ fn is_current(class: &InstanceClass) -> bool {
 
 /// The newest version that is not deprecated and names more than a major line.
 pub(super) fn version(ask: &CapacityInput<'_>) -> Option<String> {
-    if let Some(version) = ask.store.version() {
-        return Some(version.to_owned());
+    let stated = ask.store.version().map(str::to_owned);
+    // An upgrade is somebody's decision: neither a pin that is taken away nor a newer catalogue is one.
+    if let Some(version) = stated.or_else(|| ask.before?.version.clone()) {
+        return Some(version);
     }
     let versions = ask.catalog.versions(ask.store.catalog_service(), ask.store.catalog_engine());
     let names =

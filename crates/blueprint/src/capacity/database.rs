@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 
-use super::choose::{self, Candidate};
+use super::choose::{self, Candidate, Choice};
 use super::connections::ConnectionLimit;
 use super::load::first_month;
 use super::members::{Members, all_vcpu, survivors, write_vcpu};
@@ -231,24 +231,24 @@ struct Picked {
     fits: bool,
 }
 
-fn machines(
+fn machines<'c>(
     shape: &Shape,
-    ask: &CapacityInput<'_>,
+    ask: &CapacityInput<'c>,
     within: Between,
     rows: &mut Vec<FormulaRow>,
     warnings: &mut Vec<String>,
 ) -> Picked {
     let load = ask.load;
     let classes = choose::classes(ask, shape.class.as_deref());
-    let candidates: Vec<Candidate<'_>> = classes
-        .iter()
-        .filter_map(|&class| {
+    let candidates = |load: &Load| {
+        let carries = |&class: &&'c InstanceClass| {
             let mut members = within.min + 1..=within.max + 1;
             let members = members.find(|&members| shape.class_fits(class, members, ask.zones, load))?;
             Some(Candidate { class, machines: members, count: members })
-        })
-        .collect();
-    let (best, ranking) = choose::best(ask, &candidates);
+        };
+        classes.iter().filter_map(carries).collect()
+    };
+    let Choice { best, classes: carrying, ranking } = choose::best(ask, load, &candidates);
     if let Some(best) = best {
         let vcpu = f64::from(best.class.vcpu.unwrap_or(0));
         let left = survivors(best.count, ask.zones);
@@ -259,9 +259,7 @@ fn machines(
         rows.push(FormulaRow::new("processors without a zone", formula, f64::from(left) * vcpu, "vCPU"));
         let why = format!(
             "the first of {} classes that carry it: {} members of {}",
-            candidates.len(),
-            best.count,
-            best.class.class
+            carrying, best.count, best.class.class
         );
         return Picked {
             class: Some(best.class.class.clone()),
@@ -408,9 +406,19 @@ fn storage_kind(
         };
         machines.checked_add(storage)?.checked_add(requests)
     };
-    match (cost(StorageKind::Standard), cost(StorageKind::IoOptimized)) {
-        (Some(standard), Some(optimized)) if optimized < standard => StorageKind::IoOptimized,
-        _ => StorageKind::Standard,
+    let kinds = [StorageKind::Standard, StorageKind::IoOptimized];
+    let before = ask.before.and_then(|before| kinds.into_iter().find(|kind| kind.as_str() == before.storage));
+    match (cost(StorageKind::Standard), cost(StorageKind::IoOptimized), before) {
+        // Near the point where both cost the same, each change of demand would be one of the kind.
+        (Some(standard), Some(optimized), Some(before)) => {
+            let (kept, other, change) = match before {
+                StorageKind::Standard => (standard, optimized, StorageKind::IoOptimized),
+                StorageKind::IoOptimized => (optimized, standard, StorageKind::Standard),
+            };
+            if kept <= other * assume::KEPT_STORAGE_COST_MAX { before } else { change }
+        }
+        (Some(standard), Some(optimized), None) if optimized < standard => StorageKind::IoOptimized,
+        (_, _, before) => before.unwrap_or(StorageKind::Standard),
     }
 }
 

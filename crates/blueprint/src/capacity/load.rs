@@ -145,6 +145,21 @@ impl Load {
         }
     }
     /// The load while a known crowd is there; what is kept free at a usual peak is for such a day.
+    /// The same with so many times as much of everything.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        Self {
+            reads: self.reads * factor,
+            writes: self.writes * factor,
+            connections: self.connections * factor,
+            active_connections: self.active_connections * factor,
+            data_gib: self.data_gib * factor,
+            working_set_gib: self.working_set_gib * factor,
+            rows: Vec::new(),
+            crowds: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     fn with(&self, crowd: &Crowd) -> Self {
         let grown = self.grown(crowd.months);
         let times = crowd.times.as_f64();

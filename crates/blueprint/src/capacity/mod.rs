@@ -31,6 +31,7 @@ use crate::spec::{Blueprint, Cell, SecondaryRole};
 use rgctl_catalog::Catalog;
 use rgctl_model::node::Usage;
 use rgctl_model::overlay::Axis;
+use rgctl_model::sizes::{SizeInForce, Sizes};
 use rgctl_schema::names::{RegionId, StoreName};
 use rgctl_schema::time::Moment;
 
@@ -97,6 +98,9 @@ pub struct Estimate {
     pub rows: Vec<FormulaRow>,
     /// Size in the primary region.
     pub size: Size,
+    /// As what it was made and stays, where it would be made otherwise today.
+    #[serde(skip)]
+    pub stays: Option<String>,
     /// Size in each secondary region; nothing when the store is not replicated.
     pub secondary: Option<Size>,
     /// Whether anything runs there; where nothing does, the region holds copies of snapshots.
@@ -131,6 +135,8 @@ struct CapacityInput<'a> {
     zones: u32,
     serves_reads: bool,
     catalog: &'a Catalog,
+    /// As what it was made, by the same engine.
+    before: Option<&'a SizeInForce>,
 }
 
 /// What a family's part of the estimate answers.
@@ -148,11 +154,14 @@ struct Answer {
     io_per_month: f64,
 }
 
-/// Estimates of every store of every cell, in the order of the blueprint. `now` decides which crowds are ahead.
+/// Estimates of every store of every cell, in the order of the blueprint. `now` decides which crowds are ahead. What a store was
+/// made as before it stays for as long as that carries the demand and does not cost far more: a new catalogue or a little more
+/// demand is no reason to change machines, let alone to change them back.
 pub fn estimate(
     blueprint: &Blueprint,
     regions: &RegionBook,
     catalog: &Catalog,
+    before: &Sizes,
     now: Moment,
 ) -> Vec<Estimate> {
     let mut out = Vec::new();
@@ -162,37 +171,58 @@ pub fn estimate(
         let stores = blueprint.spec.stores.par_iter().filter(|store| cell.has(store.name()));
         let estimates = stores.filter_map(|store| {
             let load = loads.get(store.name())?;
-            Some(estimate_store(&cell, regions, catalog, store, load))
+            let zones = regions.get(&cell.primary).map_or(assume::ZONES, |region| region.spec.zones.len());
+            let ask = CapacityInput {
+                store,
+                load,
+                region: &cell.primary,
+                secondaries: cell.replicas(store),
+                zones: u32::try_from(zones).unwrap_or(1).max(1),
+                serves_reads: cell.secondary_role == SecondaryRole::Reads,
+                catalog,
+                before: before.of(store.name(), &cell.name).filter(|before| before.engine == store.engine()),
+            };
+            Some(estimate_store(&cell, &ask))
         });
         out.par_extend(estimates);
     }
     out
 }
 
-fn estimate_store(
-    cell: &Cell,
-    regions: &RegionBook,
-    catalog: &Catalog,
-    store: &Store,
-    load: &Load,
-) -> Estimate {
-    let zones = regions.get(&cell.primary).map_or(assume::ZONES, |region| region.spec.zones.len());
-    let secondaries = cell.replicas(store);
-    let ask = CapacityInput {
-        store,
-        load,
-        region: &cell.primary,
-        secondaries,
-        zones: u32::try_from(zones).unwrap_or(1).max(1),
-        serves_reads: cell.secondary_role == SecondaryRole::Reads,
-        catalog,
+fn answer(ask: &CapacityInput<'_>) -> Answer {
+    match ask.store {
+        Store::Aurora(section) => database::aurora(section, ask),
+        Store::DocumentDb(section) => database::documentdb(section, ask),
+        Store::ElastiCache(section) => cache::estimate(section, ask),
+        Store::Redshift(section) => warehouse::estimate(section, ask),
+    }
+}
+
+/// What a store was made as and stays, where it would be made otherwise today.
+fn stays(ask: &CapacityInput<'_>, size: &Size) -> Option<String> {
+    ask.before?;
+    let anew = answer(&CapacityInput { before: None, ..*ask }).size;
+    let differing = |now: &Size, other: &Size| {
+        let class = now.class.clone().filter(|_| now.class != other.class);
+        let version = now.version.as_ref().filter(|_| now.version != other.version);
+        let storage = (now.storage != other.storage).then(|| format!("{} storage", now.storage.as_str()));
+        let version = version.map(|version| format!("version {version}"));
+        class.into_iter().chain(version).chain(storage).collect::<Vec<_>>().join(", ")
     };
-    let answer = match store {
-        Store::Aurora(section) => database::aurora(section, &ask),
-        Store::DocumentDb(section) => database::documentdb(section, &ask),
-        Store::ElastiCache(section) => cache::estimate(section, &ask),
-        Store::Redshift(section) => warehouse::estimate(section, &ask),
+    let (is, would) = (differing(size, &anew), differing(&anew, size));
+    let said = || {
+        format!(
+            "`{}` in {} stays as it was made: {is}; made today it would be {would}, which is had by stating it",
+            ask.store.name(),
+            ask.region
+        )
     };
+    (!is.is_empty()).then(said)
+}
+
+fn estimate_store(cell: &Cell, ask: &CapacityInput<'_>) -> Estimate {
+    let CapacityInput { store, load, secondaries, .. } = *ask;
+    let answer = answer(ask);
     let mut rows = load.rows.clone();
     rows.extend(answer.rows);
     let mut ceilings = answer.ceilings;
@@ -204,6 +234,7 @@ fn estimate_store(
         purpose: store.common().purpose.clone(),
         region: cell.primary.clone(),
         rows,
+        stays: stays(ask, &answer.size),
         size: answer.size,
         secondary: (!secondaries.is_empty()).then_some(answer.secondary),
         secondary_runs: store.runs_in_secondaries(),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::choose::{self, Candidate};
+use super::choose::{self, Candidate, Choice};
 use super::load::first_month;
 use super::{Answer, CapacityInput, Ceiling, FormulaRow, Load, Uncarried};
 use crate::families::redshift::WarehouseStore;
@@ -23,7 +23,7 @@ const NODES_AT_CREATE_LEAST: u32 = 16;
 /// Months of growth that the nodes are planned for.
 const MONTHS: u32 = 12;
 
-pub(super) fn estimate(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Answer {
+pub(super) fn estimate<'c>(store: &WarehouseStore, ask: &CapacityInput<'c>) -> Answer {
     let size = |class: Option<String>, axis: Axis, count: Count| Size {
         class,
         version: None,
@@ -40,15 +40,15 @@ pub(super) fn estimate(store: &WarehouseStore, ask: &CapacityInput<'_>) -> Answe
     let classes = choose::classes(ask, store.class.as_deref());
     let planned = ask.load.after(MONTHS);
     let copies = if store.multi_zone { 2 } else { 1 };
-    let candidates: Vec<Candidate<'_>> = classes
-        .iter()
-        .filter_map(|&class| {
+    let candidates = |load: &Load| {
+        let carries = |&class: &&'c InstanceClass| {
             let most = bounds.max.min(nodes_max(ask, class));
-            let count = (bounds.min.max(1)..=most).find(|&nodes| fits(ask, class, nodes, &planned))?;
+            let count = (bounds.min.max(1)..=most).find(|&nodes| fits(ask, class, nodes, load))?;
             Some(Candidate { class, machines: count * copies, count })
-        })
-        .collect();
-    let (best, ranking) = choose::best(ask, &candidates);
+        };
+        classes.iter().filter_map(carries).collect()
+    };
+    let Choice { best, ranking, .. } = choose::best(ask, &planned, &candidates);
     let class = best
         .map(|best| best.class)
         .or_else(|| classes.iter().copied().max_by_key(|class| (class.vcpu, class.class.clone())));

@@ -30,6 +30,7 @@ use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Lowered, Node, UncarriedDemand, Usage};
 use rgctl_model::overlay::Decisions;
 use rgctl_model::rules::{CellPlace, Rules};
+use rgctl_model::sizes::{SizeInForce, Sizes};
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::Finding;
 use rgctl_schema::digest::Digester;
@@ -58,19 +59,21 @@ pub struct Built {
 impl Built {
     /// What decisions do, or cannot do, a sentence for each.
     pub fn notes(&self) -> Vec<String> {
-        self.decided.iter().flat_map(Resolved::notes).chain(self.about_nothing.iter().cloned()).collect()
+        let stays = self.estimates.iter().filter_map(|one| one.stays.clone());
+        let decided = self.decided.iter().flat_map(Resolved::notes);
+        decided.chain(self.about_nothing.iter().cloned()).chain(stays).collect()
     }
 }
 
-/// Builds desired state. The findings are at paths of the blueprint's document; the caller knows its text.
+/// Builds desired state, with what was decided and what the stores were made as before. The findings are at paths of the blueprint's document; the caller knows its text.
 pub fn build(
     blueprint: &Blueprint,
     regions: &RegionBook,
     catalog: &Catalog,
-    decisions: &Decisions,
+    (decisions, before): (&Decisions, &Sizes),
     now: Moment,
 ) -> Result<Built, Vec<Finding>> {
-    let estimates = capacity::estimate(blueprint, regions, catalog, now);
+    let estimates = capacity::estimate(blueprint, regions, catalog, before, now);
     let cells = blueprint.cells();
     let input = DesiredInput { blueprint, regions, catalog, now, decisions };
     let stores: BTreeMap<&StoreName, &Store> =
@@ -103,6 +106,12 @@ pub fn build(
         built.uncarried.push(finding);
     }
     built.about_nothing = overlays::about_nothing(decisions, &blueprint.spec.stores, &cells);
+    for one in &estimates {
+        let Size { class, version, storage, .. } = one.size.clone();
+        let storage = storage.as_str().to_owned();
+        let size = SizeInForce { engine: one.engine.clone(), class, version, storage };
+        built.desired.sizes.note(&one.store, &one.cell, size);
+    }
     built.estimates = estimates;
     built.desired.fingerprint = fingerprint(&built.desired.nodes);
     Ok(built)
@@ -315,6 +324,7 @@ impl<'a> DesiredBuilder<'a> {
             rules: vec![rules(input.blueprint)],
             lowered: Lowered::default(),
             uncarried: Vec::new(),
+            sizes: Sizes::default(),
             fingerprint: Fingerprint(String::new()),
         };
         let built = Built {

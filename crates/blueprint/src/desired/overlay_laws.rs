@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use rgctl_catalog::Catalog;
 use rgctl_model::overlay::{Axis, Decision, Decisions, Overlay, OverlayKey, Owner, Target};
+use rgctl_model::sizes::Sizes;
 use rgctl_schema::diagnostic::Source;
 use rgctl_schema::time::{Moment, Span};
 
@@ -74,7 +75,7 @@ static SUBJECT: LazyLock<Subject> = LazyLock::new(|| {
     let reading = ParsedDocuments::with_built_in_regions(&[Source::new("game.yaml", TEXT)]);
     let blueprint = reading.blueprints[0].blueprint.clone();
     let (cell, catalog) = (blueprint.cells()[0].clone(), Catalog::embedded().unwrap());
-    let estimates = capacity::estimate(&blueprint, &reading.regions, &catalog, BEGIN);
+    let estimates = capacity::estimate(&blueprint, &reading.regions, &catalog, &Sizes::default(), BEGIN);
     let size = Size {
         class: Some("db.r7g.xlarge".to_owned()),
         counts: [(Axis::Readers, READERS)].into(),
