@@ -13,7 +13,7 @@ use aws_smithy_types::DateTime;
 use super::errors::NOT_EMULATED;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::{Access, Facts, Observed};
+use rgctl_model::observed::{Access, Facts, Observed, ParameterStatus};
 use rgctl_model::ports::CloudError;
 use rgctl_schema::names::{Name, RegionId};
 use rgctl_schema::time::Moment;
@@ -101,8 +101,22 @@ pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<Str
             endpoint: None,
             access: None,
             used_gib: None,
+            parameters: ParameterStatus::InSync,
             is_unread: false,
         },
+    }
+}
+
+/// What services say of parameters that were changed: whether they are in effect in what uses them. Redshift has words for changes
+/// that it puts off to the next restart.
+pub fn parameter_status(word: Option<&str>) -> ParameterStatus {
+    match word.unwrap_or("in-sync") {
+        "in-sync" => ParameterStatus::InSync,
+        "applying" => ParameterStatus::Applying,
+        "pending-reboot" | "apply-deferred" | "apply-error" | "unknown-error" => {
+            ParameterStatus::PendingReboot
+        }
+        _ => ParameterStatus::NotApplied,
     }
 }
 

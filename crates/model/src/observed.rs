@@ -82,6 +82,29 @@ pub struct Access {
     pub authentication: Option<Authentication>,
 }
 
+/// Whether the parameters that an object was given are in effect in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterStatus {
+    /// They are, as far as the service tells.
+    #[default]
+    InSync,
+    /// They are being applied.
+    Applying,
+    /// Some take effect when it restarts, and not before.
+    PendingReboot,
+    /// The service could not apply some, or tells a word that this version does not know.
+    NotApplied,
+}
+
+impl ParameterStatus {
+    /// Whether all of them are in effect.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+    pub fn is_in_sync(&self) -> bool {
+        *self == Self::InSync
+    }
+}
+
 /// Facts about an object that nobody wishes for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -116,6 +139,9 @@ pub struct Facts {
     /// Stored data in GiB, where measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_gib: Option<f64>,
+    /// Whether its parameters are in effect.
+    #[serde(default, skip_serializing_if = "ParameterStatus::is_in_sync")]
+    pub parameters: ParameterStatus,
     /// Whether what only a question about this one object tells, its parameters, was not asked for: it is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unread: bool,

@@ -234,6 +234,15 @@ impl Op {
         sha256_hex(&text.unwrap_or_default()).chars().take(16).collect()
     }
 
+    /// Whether its object restarts, or does not answer for a while in some other way, and stays.
+    pub fn restarts(&self) -> bool {
+        match self {
+            Self::Modify { .. } => self.change() >= Change::Restart,
+            Self::Act { verb, .. } => *verb == Verb::Reboot,
+            Self::Create { .. } | Self::Tag { .. } | Self::Delete { .. } => false,
+        }
+    }
+
     /// The gravest change that it makes.
     pub fn change(&self) -> Change {
         match self {
@@ -285,6 +294,8 @@ pub enum Reason {
     },
     /// A decision wants less than what was held, or holds it no longer.
     Released,
+    /// Parameters that it was given take effect when it restarts.
+    ParametersWait,
 }
 
 impl fmt::Display for Reason {
@@ -304,6 +315,7 @@ impl fmt::Display for Reason {
             }
             Self::Unmarked => f.write_str("made by a version that did not tag its record"),
             Self::TakenOver { .. } => f.write_str("taken over on consent"),
+            Self::ParametersWait => f.write_str("parameters take effect when it restarts"),
             Self::Released => f.write_str("a decision wants less, or holds it no longer"),
         }
     }

@@ -10,12 +10,14 @@ use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::facts::{Endpoint, Meaning};
 use rgctl_model::node::TAG_TOKEN;
+use rgctl_model::observed::ParameterStatus;
 use rgctl_model::plan::{Op, Verb};
 use rgctl_model::ports::{CloudError, Receipt};
 use rgctl_schema::names::{Name, Partition, RegionId, Token};
 use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
 
+use super::parameters;
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
 use super::slots::SHARDS;
@@ -203,6 +205,7 @@ impl World {
             role: None,
             members: Vec::new(),
             tags,
+            parameters: ParameterStatus::InSync,
             created: now,
             work: None,
             shadow: None,
@@ -314,6 +317,9 @@ impl World {
             return Err(refused("InvalidParameterCombination", format!("{address} is of another kind")));
         }
         let asked: Vec<RequestedChange> = tables::asked(wanted, &object.attrs);
+        let waiting = parameters::at_restart(address.kind, wanted, &object.attrs);
+        let regrouped = asked.iter().any(|asked| asked.field == "parameter_group");
+        let has = object.attrs.clone();
         self.refuse_modify(address, wanted, &asked)?;
         if asked.is_empty() {
             return Ok(());
@@ -324,11 +330,19 @@ impl World {
         for field in &fields {
             pending.copy_field(field, wanted);
         }
+        parameters::keep_the_others(&mut pending, &has);
         // Shards are changed for all members of a global object together.
         let all = if fields.contains(&SHARDS) { self.other_members(address) } else { Vec::new() };
         let all: Vec<Address> = all.into_iter().map(|(member, _)| member).collect();
         for address in std::iter::once(address).chain(&all) {
             self.change(address, gravest, &fields, pending.clone());
+        }
+        if waiting {
+            self.await_restarts(address);
+        }
+        // One that restarts for another reason takes its parameters up with that.
+        if regrouped && gravest < ChangeEffect::Restart {
+            self.await_restart(address);
         }
         Ok(())
     }
@@ -404,6 +418,7 @@ impl World {
             role: None,
             members: Vec::new(),
             tags,
+            parameters: ParameterStatus::InSync,
             created: now,
             work: None,
             shadow: None,

@@ -64,6 +64,8 @@ impl World {
 
 impl Object {
     fn work_disturbs(&self) -> bool {
-        self.work.as_ref().is_some_and(|work| matches!(work.purpose, Purpose::Change | Purpose::Pass))
+        self.work
+            .as_ref()
+            .is_some_and(|work| matches!(work.purpose, Purpose::Change | Purpose::Pass | Purpose::Reboot))
     }
 }

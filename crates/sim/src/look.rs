@@ -252,6 +252,7 @@ impl World {
             pending: view.pending.clone(),
             native: view.native.clone(),
             tags: view.tags.clone(),
+            parameters: view.parameters,
             ..object.clone()
         };
         Some(Arc::new(self.portray(address, &then)))
@@ -328,6 +329,7 @@ impl World {
                 endpoint,
                 access,
                 used_gib: self.used_gib(address),
+                parameters: object.parameters,
                 is_unread: false,
             },
         }

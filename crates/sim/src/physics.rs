@@ -164,6 +164,10 @@ impl World {
                     return;
                 }
                 let next = work.stages.get(1).cloned();
+                let restarted = work.stages.front().is_some_and(|done| done.down) && work.purpose.restarts();
+                if restarted {
+                    self.parameters_take_effect(&address);
+                }
                 self.edit(&address, |object| {
                     if let Some(work) = &mut object.work
                         && let Some(done) = work.stages.pop_front()
@@ -193,7 +197,7 @@ impl World {
         self.accrue(address);
         let ready = ready_word(address.kind);
         match work.purpose {
-            Purpose::Create | Purpose::Pass | Purpose::Start => self.show(address, ready),
+            Purpose::Create | Purpose::Pass | Purpose::Start | Purpose::Reboot => self.show(address, ready),
             Purpose::CreateBroken => {
                 let broken = word(address.kind, &["create-failed", "failed", "incompatible-network"])
                     .or_else(|| word_of(address.kind, Meaning::Failed))
@@ -265,6 +269,7 @@ impl World {
                 pending: object.pending.clone(),
                 native: object.native.clone(),
                 tags: object.tags.clone(),
+                parameters: object.parameters,
             }),
         };
         self.edit(address, |object| object.shadow = Some(StaleReads { until: now + lag, view }));

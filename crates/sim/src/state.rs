@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::Usage;
-use rgctl_model::observed::{Member, Observed, Selection};
+use rgctl_model::observed::{Member, Observed, ParameterStatus, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::seen::Seen;
 use rgctl_schema::names::{Name, RegionId, StepId, Token};
@@ -41,6 +41,8 @@ pub(super) enum Purpose {
     Pass,
     Stop,
     Start,
+    /// Nothing but a restart.
+    Reboot,
     /// The write role goes to that member, or to the best one.
     Failover {
         to: Option<Name>,
@@ -51,6 +53,13 @@ pub(super) enum Purpose {
     },
     /// The member stands alone from the end of it.
     Promote,
+}
+
+impl Purpose {
+    /// Whether whoever does not answer meanwhile has been started anew.
+    pub const fn restarts(&self) -> bool {
+        matches!(self, Self::Change | Self::Start | Self::Reboot)
+    }
 }
 
 /// Work in flight.
@@ -70,6 +79,8 @@ pub(super) struct ReadView {
     pub pending: Option<AnyAttrs>,
     pub native: String,
     pub tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "ParameterStatus::is_in_sync")]
+    pub parameters: ParameterStatus,
 }
 
 /// Until then readers see the view: nothing at all when there is none.
@@ -91,6 +102,9 @@ pub struct Object {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) members: Vec<Member>,
     pub(super) tags: BTreeMap<String, String>,
+    /// Whether the parameters of its groups are in effect in it.
+    #[serde(default, skip_serializing_if = "ParameterStatus::is_in_sync")]
+    pub(super) parameters: ParameterStatus,
     pub(super) created: Moment,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) work: Option<Transition>,

@@ -93,7 +93,7 @@ impl World {
         self.cast_shadow(address);
         let stages =
             self.one_stage(address, &["rebooting"], tables::of(address.kind).durations.restart_outage, true);
-        self.begin(address, Purpose::Pass, stages, "reboot");
+        self.begin(address, Purpose::Reboot, stages, "reboot");
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use rgctl_model::choices::Choices;
 use rgctl_model::claims::NO_CLAIMS;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Desired, Keep, Node, Usage};
-use rgctl_model::observed::{Facts, Inventory, Observed};
+use rgctl_model::observed::{Facts, Inventory, Observed, ParameterStatus};
 use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Op, Plan};
 use rgctl_model::policy::{Authority, Policy};
@@ -148,6 +148,7 @@ pub fn seen_as_wanted(node: &Node) -> Observed {
             endpoint: None,
             access: None,
             used_gib: None,
+            parameters: ParameterStatus::InSync,
             is_unread: false,
         },
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::{Access, Authentication, Facts, Gap, Inventory, Member, Observed};
+use rgctl_model::observed::{
+    Access, Authentication, Facts, Gap, Inventory, Member, Observed, ParameterStatus,
+};
 use rgctl_model::sweep::SightDigest;
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
@@ -47,6 +49,7 @@ fn object(kind: KindId) -> Observed {
                 authentication: Some(Authentication::Iam),
             })),
             used_gib: Some(1.5),
+            parameters: ParameterStatus::InSync,
             is_unread: false,
         },
     }
@@ -107,6 +110,9 @@ fn neighbours(address: &Address, seen: &Observed) -> Vec<(String, Address, Obser
     add("secret", address, &access(&|access| access.secret = None));
     add("authentication", address, &access(&|access| access.authentication = Some(Authentication::Password)));
     add("used", address, &|seen| seen.facts.used_gib = Some(1.25));
+    for status in [ParameterStatus::Applying, ParameterStatus::PendingReboot, ParameterStatus::NotApplied] {
+        add(&format!("{status:?}"), address, &|seen| seen.facts.parameters = status);
+    }
     all
 }
 

@@ -8,7 +8,7 @@ use rgctl::agent::observer::{Intervals, Observer};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::observed::{Facts, Inventory, Member, Observed, Selection};
+use rgctl_model::observed::{Facts, Inventory, Member, Observed, ParameterStatus, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::ports::Cloud;
 use rgctl_model::seen::Seen;
@@ -86,6 +86,7 @@ impl Draft {
             endpoint: None,
             access: None,
             used_gib: None,
+            parameters: ParameterStatus::InSync,
             is_unread: false,
         };
         let address = in_region(from(&CODES, self.region), kind, from(&NAMES, self.name));

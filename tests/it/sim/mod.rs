@@ -6,6 +6,7 @@ mod hands;
 mod hosts;
 mod laws;
 mod pace;
+mod parameters;
 mod refusals;
 mod roles;
 mod walks;

@@ -14,7 +14,7 @@ use cache::types::{
 use super::ENDPOINT;
 use super::create::plain_name;
 use crate::rds_like::home_of;
-use crate::region_listing::{RegionListing, access, count, moment, port, seen};
+use crate::region_listing::{RegionListing, access, count, moment, parameter_status, port, seen};
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::address::Address;
@@ -206,6 +206,8 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
     let status = it.status().unwrap_or_default();
     let mut found = seen(AnyAttrs::CacheGroup(attrs), status, it.arn(), BTreeMap::new());
     found.pending = pending_group(it, node);
+    let told = node.and_then(CacheCluster::cache_parameter_group);
+    found.facts.parameters = parameter_status(told.and_then(|group| group.parameter_apply_status()));
     found.facts.created = moment(it.replication_group_create_time());
     found.facts.endpoint = entry.and_then(|end| end.address.clone());
     found.facts.access = access(group_access(it));

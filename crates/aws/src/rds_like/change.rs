@@ -8,6 +8,7 @@ use rds::operation::modify_db_instance::builders::ModifyDbInstanceInputBuilder;
 use rds::types::{ApplyMethod, CloudwatchLogsExportConfiguration, Parameter};
 
 use super::create::scaling;
+use super::observe::static_parameters;
 use super::shape::{cluster_in, halves, instance_in, storage_word};
 use super::{ENDPOINT, PARAMETERS_A_CALL};
 use crate::service_client::{ServiceClient, unsupported};
@@ -31,7 +32,7 @@ pub async fn modify(
         | AnyAttrs::AuroraInstanceParameters(group)
         | AnyAttrs::DocumentClusterParameters(group) => {
             if let Some(parameters) = &group.parameters {
-                set_parameters(client, address, parameters).await?;
+                set_parameters(client, address, &changed_entries(changes, parameters)).await?;
             }
         }
         AnyAttrs::AuroraGlobal(wanted) => global(client, name, wanted.deletion_protection).await?,
@@ -120,6 +121,19 @@ fn is_major(changes: &[FieldChange], to: &EngineVersion) -> bool {
     before.is_some_and(|text| EngineVersion(text.to_owned()).major() != to.major())
 }
 
+/// The entries of a map that differ from what they were; all of them where that is not known.
+fn changed_entries(
+    changes: &[FieldChange],
+    parameters: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let before = changes.iter().find_map(|change| change.before.as_ref()?.as_object());
+    let is_new = |name: &String, value: &String| {
+        before.is_none_or(|before| before.get(name).and_then(serde_json::Value::as_str) != Some(value))
+    };
+    let new = parameters.iter().filter(|(name, value)| is_new(name, value));
+    new.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// The service takes no list of logs, but what to switch on and off.
 fn log_exports(changes: &[FieldChange], wanted: &BTreeSet<String>) -> CloudwatchLogsExportConfiguration {
     let before = texts_before(changes, "log_exports");
@@ -193,7 +207,8 @@ async fn global(client: &ServiceClient<'_>, name: &str, protected: Option<bool>)
 }
 
 /// Sets parameters, in as many calls as the service's limit asks for. Static parameters refuse to be applied at
-/// once, and which are static is known to the service only: a refused batch is sent again to wait for the restart.
+/// once, and which are static is known to the service only: of a refused batch it is asked which they are, so that no other one
+/// waits for the restart with them.
 pub async fn set_parameters(
     client: &ServiceClient<'_>,
     address: &Address,
@@ -201,9 +216,10 @@ pub async fn set_parameters(
 ) -> Result<(), CloudError> {
     let all: Vec<(&String, &String)> = parameters.iter().collect();
     for batch in all.chunks(PARAMETERS_A_CALL) {
-        match send_parameters(client, address, batch, ApplyMethod::Immediate).await {
+        match send_parameters(client, address, batch, &BTreeSet::new()).await {
             Err(CloudError::Refused { code, .. }) if code == "InvalidParameterCombination" => {
-                send_parameters(client, address, batch, ApplyMethod::PendingReboot).await?;
+                let names = static_parameters(client, address).await?;
+                send_parameters(client, address, batch, &names).await?;
             }
             other => other?,
         }
@@ -215,14 +231,12 @@ async fn send_parameters(
     client: &ServiceClient<'_>,
     address: &Address,
     batch: &[(&String, &String)],
-    method: ApplyMethod,
+    at_restart: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
     let parameters = batch.iter().map(|(name, value)| {
-        Parameter::builder()
-            .parameter_name(*name)
-            .parameter_value(*value)
-            .apply_method(method.clone())
-            .build()
+        let method =
+            if at_restart.contains(*name) { ApplyMethod::PendingReboot } else { ApplyMethod::Immediate };
+        Parameter::builder().parameter_name(*name).parameter_value(*value).apply_method(method).build()
     });
     let parameters: Vec<Parameter> = parameters.collect();
     if address.kind == KindId::AuroraInstanceParameters {

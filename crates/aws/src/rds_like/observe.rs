@@ -7,13 +7,15 @@ use rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSubnetGroup, Global
 
 use super::shape::{cluster_out, halves, instance_out, storage_kind};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
-use crate::region_listing::{RegionListing, TAG_HOME, access, arn_target, count, moment, port, seen};
+use crate::region_listing::{
+    RegionListing, TAG_HOME, access, arn_target, count, moment, parameter_status, port, seen,
+};
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::kinds::aurora::{self, AuroraEngine};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, documentdb};
-use rgctl_model::observed::{Access, Member, Observed};
+use rgctl_model::observed::{Access, Member, Observed, ParameterStatus};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Role;
 
@@ -46,15 +48,15 @@ pub async fn observe(client: &ServiceClient<'_>) -> RegionListing {
     let (mut listing, region) = (RegionListing::default(), &client.region);
     let (globals, clusters) = (listing.listed(globals), listing.listed(clusters));
     let memberships = memberships(&globals);
-    let mut roles = BTreeMap::new();
+    let mut members = BTreeMap::new();
     for it in &clusters {
-        note_roles(it, &mut roles);
+        note_members(it, &mut members);
         if let Some(found) = cluster(it, &memberships, region) {
             listing.note(region, it.db_cluster_identifier(), found, true);
         }
     }
     for it in listing.listed(instances) {
-        if let Some(found) = instance(&it, &roles) {
+        if let Some(found) = instance(&it, &members) {
             listing.note(region, it.db_instance_identifier(), found, true);
         }
     }
@@ -119,10 +121,18 @@ fn memberships(globals: &[GlobalCluster]) -> BTreeMap<String, String> {
     found
 }
 
-fn note_roles(cluster: &DbCluster, roles: &mut BTreeMap<String, Role>) {
+/// What a cluster tells of a member.
+struct Told {
+    role: Role,
+    /// Whether the parameters of the cluster's group are in effect in it.
+    parameters: ParameterStatus,
+}
+
+fn note_members(cluster: &DbCluster, members: &mut BTreeMap<String, Told>) {
     for member in cluster.db_cluster_members() {
         if let Some(id) = member.db_instance_identifier() {
-            roles.insert(id.to_owned(), role(member.is_cluster_writer()));
+            let parameters = parameter_status(member.db_cluster_parameter_group_status());
+            members.insert(id.to_owned(), Told { role: role(member.is_cluster_writer()), parameters });
         }
     }
 }
@@ -214,7 +224,7 @@ fn pending_cluster(it: &DbCluster) -> Option<aurora::ClusterAttrs> {
     (pending != aurora::ClusterAttrs::default()).then_some(pending)
 }
 
-fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Observed> {
+fn instance(it: &DbInstance, members: &BTreeMap<String, Told>) -> Option<Observed> {
     let (document, engine) = (it.engine() == Some(DOCUMENT_ENGINE), engine_of(it.engine()));
     // A plain RDS instance is in no cluster, and none of ours.
     it.db_cluster_identifier()?;
@@ -249,7 +259,10 @@ fn instance(it: &DbInstance, roles: &BTreeMap<String, Role>) -> Option<Observed>
     let class = it.pending_modified_values().and_then(|waits| waits.db_instance_class.clone());
     found.pending = class
         .map(|class| wrap(aurora::InstanceAttrs { class: Some(class), ..aurora::InstanceAttrs::default() }));
-    found.facts.role = it.db_instance_identifier().and_then(|id| roles.get(id)).copied();
+    let told = it.db_instance_identifier().and_then(|id| members.get(id));
+    found.facts.role = told.map(|told| told.role);
+    let own = it.db_parameter_groups().iter().map(|group| parameter_status(group.parameter_apply_status()));
+    found.facts.parameters = own.chain(told.map(|told| told.parameters)).max().unwrap_or_default();
     found.facts.id.clone_from(&it.dbi_resource_id);
     found.facts.created = moment(it.instance_create_time());
     found.facts.endpoint = it.endpoint().and_then(|end| end.address.clone());
@@ -323,6 +336,23 @@ fn snapshot(it: &DbClusterSnapshot) -> Option<Observed> {
     let mut found = seen(attrs, it.status().unwrap_or_default(), it.db_cluster_snapshot_arn(), tags);
     found.facts.created = moment(it.snapshot_create_time());
     Some(found)
+}
+
+/// The names of a group's parameters that are static: they are set to take effect at a restart, or not at all.
+pub async fn static_parameters(
+    client: &ServiceClient<'_>,
+    address: &rgctl_model::address::Address,
+) -> Result<BTreeSet<String>, rgctl_model::ports::CloudError> {
+    let (sdk, name) = (&client.read.rds, address.name.as_str());
+    let listed = if address.kind == rgctl_model::kinds::KindId::AuroraInstanceParameters {
+        let request = sdk.describe_db_parameters().db_parameter_group_name(name);
+        list!(client, "DescribeDBParameters", request).await?
+    } else {
+        let request = sdk.describe_db_cluster_parameters().db_cluster_parameter_group_name(name);
+        list!(client, "DescribeDBClusterParameters", request).await?
+    };
+    let names = listed.into_iter().filter(|it| it.apply_type() == Some("static"));
+    Ok(names.filter_map(|it| it.parameter_name).collect())
 }
 
 /// The parameters of a group that differ from its family's defaults.

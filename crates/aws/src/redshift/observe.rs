@@ -6,14 +6,16 @@ use aws_sdk_redshift as redshift;
 use redshift::types::{Cluster, Snapshot};
 
 use super::ENDPOINT;
-use crate::region_listing::{RegionListing, access, count, gib_of_megabytes, moment, port, seen};
+use crate::region_listing::{
+    RegionListing, access, count, gib_of_megabytes, moment, parameter_status, port, seen,
+};
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
 use rgctl_model::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
-use rgctl_model::observed::{Access, Observed};
+use rgctl_model::observed::{Access, Observed, ParameterStatus};
 use rgctl_model::ports::CloudError;
 
 macro_rules! list {
@@ -99,6 +101,7 @@ fn cluster(it: &Cluster) -> Observed {
     let tags = tags_from!(it.tags());
     let mut found = seen(AnyAttrs::RedshiftCluster(attrs), status, it.cluster_namespace_arn(), tags);
     found.pending = pending(it);
+    found.facts.parameters = parameters_of(it);
     // The ARN of its namespace has an id in it that outlives a new name.
     found.facts.id.clone_from(&it.cluster_namespace_arn);
     found.facts.created = moment(it.cluster_create_time());
@@ -106,6 +109,15 @@ fn cluster(it: &Cluster) -> Observed {
     found.facts.access =
         access(Access { secret: it.master_password_secret_arn.clone(), ..Access::default() });
     found
+}
+
+/// The worst that is told of its group, or of any parameter in it.
+fn parameters_of(it: &Cluster) -> ParameterStatus {
+    let words = it.cluster_parameter_groups().iter().flat_map(|group| {
+        let each = group.cluster_parameter_status_list().iter();
+        each.filter_map(|one| one.parameter_apply_status()).chain(group.parameter_apply_status())
+    });
+    words.map(|word| parameter_status(Some(word))).max().unwrap_or_default()
 }
 
 fn pending(it: &Cluster) -> Option<AnyAttrs> {

@@ -404,6 +404,16 @@ impl<'a> StepAssessment<'a, '_> {
             );
             return;
         }
+        // Whoever uses a group of parameters tells a little later than the group itself that it has to restart for them.
+        let is_of_parameters = |change: &String| {
+            ["parameters: ", "parameter_group: "].iter().any(|field| change.starts_with(field))
+        };
+        let shows_until = self.begun.since.at + patience;
+        if self.begun.changes.iter().any(is_of_parameters) && self.input.inventory.taken < shows_until {
+            verdicts.due.push(shows_until);
+            self.still(verdicts, "whether the parameters take effect at once".to_owned());
+            return;
+        }
         // The snapshot that a deletion leaves behind must be there and whole.
         let snapshot = self.begun.final_snapshot.as_ref();
         // A deletion that never was done, and is no longer wanted, leaves none.

@@ -98,7 +98,7 @@ impl<'a> Room<'a> {
 
     fn disturbed(&self) -> BTreeSet<Address> {
         let begun = self.verdicts.begun(self.input).filter(|(_, begun)| {
-            matches!(begun.word.as_str(), "modify" | "delete")
+            matches!(begun.word.as_str(), "modify" | "delete" | "reboot")
                 || tables::of(begun.address.kind).takes_failover
         });
         let moves = self.plan.waiting.iter().filter(|waiting| {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::difference::{effective_attrs, remaining_changes};
 use super::draft::Draft;
 use super::input::PlanInput;
-use super::{cost, effect, tables};
+use super::wanted_step::step;
+use super::{restarts, tables};
 use rgctl_model::address::Address;
 use rgctl_model::claims::OwnershipStatus;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{Node, TAG_KEEP, TAG_KEY, TAG_PREFIX, TAG_RECORD};
-use rgctl_model::observed::Observed;
-use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Reason, Step, Verb};
+use rgctl_model::observed::{Observed, ParameterStatus};
+use rgctl_model::plan::{Blocker, Op, Reason, Step, Verb};
 use rgctl_model::policy::{ConsentRequest, DestructiveAction};
 use rgctl_schema::phase::Phase;
 use rgctl_schema::table::{Change, FieldChange};
@@ -122,7 +123,11 @@ fn transition(address: &Address, seen: &Observed) -> Blocker {
 }
 
 fn pending(address: &Address, seen: &Observed) -> Option<Blocker> {
-    let fields: Vec<String> = seen.pending.as_ref()?.set_names().into_iter().map(str::to_owned).collect();
+    let mut fields = seen.pending.as_ref().map(AnyAttrs::set_names).unwrap_or_default();
+    if seen.facts.parameters == ParameterStatus::Applying {
+        fields.push("parameters");
+    }
+    let fields: Vec<String> = fields.into_iter().map(str::to_owned).collect();
     (!fields.is_empty()).then(|| Blocker::Pending { address: address.clone(), fields })
 }
 
@@ -145,31 +150,6 @@ pub(super) fn create(input: &PlanInput<'_>, node: &Node, seen: Option<&Observed>
         tags: node.all_tags(&input.desired.blueprint),
     };
     step(input, node, seen, op, why, BTreeSet::new())
-}
-
-fn step(
-    input: &PlanInput<'_>,
-    node: &Node,
-    seen: Option<&Observed>,
-    op: Op,
-    why: Reason,
-    requires: BTreeSet<ConsentRequest>,
-) -> Step {
-    Step {
-        id: op.step_id(),
-        store: Some(node.store.clone()),
-        needs: BTreeSet::new(),
-        after_deletion_of: BTreeSet::new(),
-        why,
-        requires,
-        disturbs: Disturbance::Quiet,
-        held_out: None,
-        repairs: false,
-        answer: Answer::Go,
-        effect: effect::of(&op, seen),
-        cost: cost::change(input, &op, seen, &node.usage),
-        op,
-    }
 }
 
 /// When a change that needs a call of its own has its turn among the changes of one object.
@@ -275,7 +255,8 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     }
     let other_key = other_key(node, seen);
     let retag = retag(input, node, seen);
-    let is_equal = is_equal && other_key.is_none() && retag.is_none();
+    let waits = restarts::note(input, node, seen, draft);
+    let is_equal = is_equal && other_key.is_none() && retag.is_none() && !waits;
     draft.waiting.extend(other_key);
     if let Some((op, why)) = retag {
         draft.push(step(input, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));

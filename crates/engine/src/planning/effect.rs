@@ -45,8 +45,8 @@ fn lasts(op: &Op) -> DurationEstimate {
         Op::Modify { .. } => timing.of(op.change()),
         Op::Act { verb, .. } => match verb {
             Verb::Failover { .. } | Verb::TestFailover { .. } => timing.failover_outage,
-            Verb::Switchover { .. } | Verb::FailoverGlobal { .. } => timing.restart_outage,
-            Verb::Detach { .. } | Verb::Reboot | Verb::Start | Verb::Stop => timing.restart,
+            Verb::Switchover { .. } | Verb::FailoverGlobal { .. } | Verb::Reboot => timing.restart_outage,
+            Verb::Detach { .. } | Verb::Start | Verb::Stop => timing.restart,
         },
     }
 }

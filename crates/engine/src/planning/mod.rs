@@ -31,11 +31,13 @@ mod outsiders;
 mod primary;
 mod quotas;
 mod removal;
+mod restarts;
 mod rolling;
 mod sharing;
 pub mod tables;
 mod takeover;
 mod waiting;
+mod wanted_step;
 
 use std::collections::BTreeMap;
 
@@ -99,6 +101,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
     let (unwanted, others) = (sorted.unwanted, sorted.others);
     if !input.destroy {
         links::link_needs(input, &mut draft);
+        restarts::follow(input, &mut draft);
         rolling::roll(input, &mut draft);
     }
     removal::remove_unwanted(input, &unwanted, &mut draft);
@@ -350,7 +353,11 @@ pub fn base_by_region(
             continue;
         }
         let facts = (&seen.facts.phase, seen.facts.role, &seen.facts.tags, &seen.facts.members);
-        digests.entry(&address.region).or_default().add(&(address, &seen.attrs, &seen.pending, facts));
+        let digest = digests.entry(&address.region).or_default();
+        digest.add(&(address, &seen.attrs, &seen.pending, facts));
+        if !seen.facts.parameters.is_in_sync() {
+            digest.add(&seen.facts.parameters);
+        }
     }
     for gap in &inventory.gaps {
         digests.entry(&gap.region).or_default().add_text(gap.region.as_str());

@@ -356,8 +356,7 @@ fn outlast_leaving(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &m
     }
     let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
     for (no, entry) in draft.entries() {
-        let disturbs =
-            matches!(entry.step.op, Op::Modify { .. }) && entry.step.op.change() >= Change::Restart;
+        let disturbs = entry.step.op.restarts();
         let is_writer = entry.seen.is_some_and(|seen| seen.facts.role == Some(Role::Writer));
         if disturbs && is_writer {
             let parent = parent_of(entry.step.op.address(), entry.node, entry.seen);

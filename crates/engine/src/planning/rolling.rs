@@ -13,7 +13,6 @@ use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Verb};
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::{Phase, Role};
-use rgctl_schema::table::Change;
 
 /// The parent of an object, by desired state or by what is seen.
 pub(super) fn parent_of(address: &Address, node: Option<&Node>, seen: Option<&Observed>) -> Option<Address> {
@@ -37,8 +36,7 @@ pub(super) fn roll<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     for (address, steps) in draft.objects() {
         let disturbs = |no: &StepNo| {
             let entry = draft.get(*no)?;
-            let op = &entry.step.op;
-            (matches!(op, Op::Modify { .. }) && op.change() >= Change::Restart).then_some(entry)
+            entry.step.op.restarts().then_some(entry)
         };
         let Some(entry) = steps.iter().find_map(disturbs) else { continue };
         if let Some(parent) = parent_of(address, entry.node, entry.seen) {

@@ -16,6 +16,7 @@ mod patience;
 mod planning;
 mod put_off;
 mod replacing;
+mod restarts;
 mod swarm;
 mod swarm_checks;
 mod swarm_decisions;

@@ -74,7 +74,7 @@ rows! {
         cluster => Fixed;
         engine => Fixed;
         class => Restart, alone: true;
-        parameter_group => Restart;
+        parameter_group => InPlace;
         promotion_tier => InPlace;
         zone => Fixed;
         publicly_accessible => InPlace;

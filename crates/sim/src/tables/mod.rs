@@ -11,6 +11,7 @@ mod aurora;
 mod documentdb;
 mod elasticache;
 pub(super) mod hosts;
+mod parameters;
 pub(super) mod quotas;
 mod rds_like;
 mod redshift;

@@ -1,5 +1,6 @@
 //! What Aurora and DocumentDB share: one control plane, its words, its codes.
 
+use super::parameters;
 use super::row::{Behaviour, Codes, Durations, Word};
 use super::shared::plain;
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
@@ -42,12 +43,15 @@ pub(super) const SUBNET_GROUP: Behaviour = plain(Codes {
 });
 
 /// Parameter groups of clusters and of instances.
-pub(super) const PARAMETERS: Behaviour = plain(Codes {
-    state: "InvalidDBParameterGroupState",
-    in_use: "InvalidDBParameterGroupState",
-    quota: "DBParameterGroupQuotaExceeded",
-    ..CODES
-});
+pub(super) const PARAMETERS: Behaviour = Behaviour {
+    at_restart: parameters::rds_like,
+    ..plain(Codes {
+        state: "InvalidDBParameterGroupState",
+        in_use: "InvalidDBParameterGroupState",
+        quota: "DBParameterGroupQuotaExceeded",
+        ..CODES
+    })
+};
 
 /// Snapshots of clusters.
 pub(super) const SNAPSHOT: Behaviour = Behaviour { words: SNAPSHOT_WORDS, ..plain(CODES) };

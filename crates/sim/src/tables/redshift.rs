@@ -1,5 +1,6 @@
 //! Redshift in the embedded cloud.
 
+use super::parameters;
 use super::row::{Behaviour, Codes, Durations, Word, rows};
 use super::shared::{one_key, one_window, plain};
 use rgctl_model::kinds::AnyAttrs;
@@ -38,11 +39,14 @@ pub(super) const SUBNET_GROUP: Behaviour = plain(Codes {
 });
 
 /// Parameter groups.
-pub(super) const PARAMETERS: Behaviour = plain(Codes {
-    state: "InvalidClusterParameterGroupState",
-    in_use: "InvalidClusterParameterGroupState",
-    ..CODES
-});
+pub(super) const PARAMETERS: Behaviour = Behaviour {
+    at_restart: parameters::redshift,
+    ..plain(Codes {
+        state: "InvalidClusterParameterGroupState",
+        in_use: "InvalidClusterParameterGroupState",
+        ..CODES
+    })
+};
 
 /// Clusters.
 pub(super) const CLUSTER: Behaviour = Behaviour {
@@ -73,7 +77,7 @@ rows! {
         managed_password => InPlace;
         subnet_group => Fixed;
         security_groups => InPlace;
-        parameter_group => Restart;
+        parameter_group => InPlace;
         encrypted => Resize, alone: true, with: "kms_key";
         kms_key => Resize, same: one_key, alone: true, with: "encrypted";
         snapshot_retention_days => InPlace;

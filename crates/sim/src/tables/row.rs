@@ -194,6 +194,8 @@ pub struct Behaviour {
     pub primary_leaves: bool,
     /// The field with a version that the service gives to a primary only when all secondaries of its global object have it.
     pub secondaries_first: Option<&'static str>,
+    /// Of a parameter group: whether a parameter of a family takes effect only when what uses the group restarts.
+    pub at_restart: fn(&str, &str) -> bool,
     /// How long a change of size lasts which the service cannot make in the usual time; nothing where it can.
     pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<DurationEstimate>,
 }

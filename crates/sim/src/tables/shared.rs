@@ -51,6 +51,7 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         one_at_a_time: false,
         primary_leaves: false,
         secondaries_first: None,
+        at_restart: |_, _| false,
         slow_resize: |_, _| None,
     }
 }

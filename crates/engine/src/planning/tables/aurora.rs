@@ -21,8 +21,13 @@ pub(super) const CLUSTER: KindRow = KindRow {
 };
 
 /// Instances.
-pub(super) const INSTANCE: KindRow =
-    KindRow { timing: INSTANCE_TIMING, promotion: Some(PROMOTION), remedies: INSTANCE_REMEDIES, ..PLAIN };
+pub(super) const INSTANCE: KindRow = KindRow {
+    takes_reboot: true,
+    timing: INSTANCE_TIMING,
+    promotion: Some(PROMOTION),
+    remedies: INSTANCE_REMEDIES,
+    ..PLAIN
+};
 
 rows! {
     /// An Aurora global cluster: one primary region that writes, secondary regions that follow.
@@ -65,7 +70,7 @@ rows! {
         cluster => Replace;
         engine => Replace;
         class => Restart { alone: true };
-        parameter_group => Restart;
+        parameter_group => InPlace { lowers: Reduction::Any };
         promotion_tier => InPlace { lowers: Reduction::Nothing };
         zone => Replace { same: wish_at_birth };
         publicly_accessible => InPlace { lowers: Reduction::Any };

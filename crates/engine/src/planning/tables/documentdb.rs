@@ -21,8 +21,13 @@ pub(super) const CLUSTER: KindRow = KindRow {
 };
 
 /// Instances.
-pub(super) const INSTANCE: KindRow =
-    KindRow { timing: INSTANCE_TIMING, promotion: Some(PROMOTION), remedies: INSTANCE_REMEDIES, ..PLAIN };
+pub(super) const INSTANCE: KindRow = KindRow {
+    takes_reboot: true,
+    timing: INSTANCE_TIMING,
+    promotion: Some(PROMOTION),
+    remedies: INSTANCE_REMEDIES,
+    ..PLAIN
+};
 
 rows! {
     /// A DocumentDB global cluster.

@@ -10,6 +10,7 @@
 mod aurora;
 mod documentdb;
 mod elasticache;
+mod parameters;
 pub(super) mod quotas;
 mod rds_like;
 mod redshift;
@@ -68,13 +69,13 @@ macro_rules! tables {
 
 tables! {
     RdsSubnetGroup: shared::SUBNET_GROUP, shared::PLAIN;
-    AuroraClusterParameters: shared::PARAMETERS, shared::PLAIN;
-    AuroraInstanceParameters: shared::PARAMETERS, shared::PLAIN;
+    AuroraClusterParameters: shared::PARAMETERS, parameters::RDS_LIKE;
+    AuroraInstanceParameters: shared::PARAMETERS, parameters::RDS_LIKE;
     AuroraGlobal: aurora::GLOBAL_ROWS, aurora::GLOBAL;
     AuroraCluster: aurora::CLUSTER_ROWS, aurora::CLUSTER;
     AuroraInstance: aurora::INSTANCE_ROWS, aurora::INSTANCE;
     AuroraSnapshot: shared::SNAPSHOT, shared::PLAIN;
-    DocumentClusterParameters: shared::PARAMETERS, shared::PLAIN;
+    DocumentClusterParameters: shared::PARAMETERS, parameters::RDS_LIKE;
     DocumentGlobal: documentdb::GLOBAL_ROWS, documentdb::GLOBAL;
     DocumentCluster: documentdb::CLUSTER_ROWS, documentdb::CLUSTER;
     DocumentInstance: documentdb::INSTANCE_ROWS, documentdb::INSTANCE;
@@ -88,7 +89,7 @@ tables! {
     CacheServerless: elasticache::SERVERLESS_ROWS, elasticache::SERVERLESS;
     CacheSnapshot: shared::SNAPSHOT, shared::PLAIN;
     RedshiftSubnetGroup: shared::SUBNET_GROUP, shared::PLAIN;
-    RedshiftParameters: shared::PARAMETERS, shared::PLAIN;
+    RedshiftParameters: shared::PARAMETERS, parameters::REDSHIFT;
     RedshiftCluster: redshift::CLUSTER_ROWS, redshift::CLUSTER;
     RedshiftNamespace: redshift::NAMESPACE_ROWS, redshift::SERVERLESS;
     RedshiftWorkgroup: redshift::WORKGROUP_ROWS, redshift::SERVERLESS;

@@ -8,6 +8,7 @@ use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY, NamespaceAttrs, Workgr
 
 /// Clusters.
 pub(super) const CLUSTER: KindRow = KindRow {
+    takes_reboot: true,
     timing: CLUSTER_TIMING,
     slow_resize: Some(SlowResize { slowest: CLASSIC, lasts: moves_all_data }),
     pause: Some("paused"),
@@ -28,7 +29,7 @@ rows! {
         managed_password => InPlace { lowers: Reduction::Less };
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
-        parameter_group => Restart;
+        parameter_group => InPlace { lowers: Reduction::Any };
         // One copy of all data, to an encrypted cluster with that key.
         encrypted => Resize { alone: true, with: "kms_key" };
         kms_key => Resize { same: same_key, alone: true, with: "encrypted" };

@@ -264,6 +264,7 @@ pub struct Promotion {
 pub struct Remedy(pub &'static str, pub &'static str);
 
 /// What is believed of a kind as a whole.
+#[allow(clippy::struct_excessive_bools, reason = "most columns of a table are switches")]
 #[derive(Clone, Copy, Debug)]
 pub struct KindRow {
     /// Durations.
@@ -280,6 +281,10 @@ pub struct KindRow {
     pub pause: Option<&'static str>,
     /// The order in which members take the write role.
     pub promotion: Option<Promotion>,
+    /// Whether a call restarts such an object, and nothing else.
+    pub takes_reboot: bool,
+    /// Of a parameter group: whether a parameter of a family takes effect only when what uses the group restarts.
+    pub at_restart: fn(&str, &str) -> bool,
     /// What to do about a failure, by the service's word for it.
     pub remedies: &'static [Remedy],
 }

@@ -49,6 +49,8 @@ pub(super) const PLAIN: KindRow = KindRow {
     primary_leaves: false,
     pause: None,
     promotion: None,
+    takes_reboot: false,
+    at_restart: |_, _| false,
     remedies: &[],
 };
 
