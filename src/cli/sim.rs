@@ -13,6 +13,7 @@ use super::sim_args::{FaultArgs, FaultCommand, FaultWord, LoadArgs, SimArgs, Sim
 use super::{sim_hands, sim_names};
 use rgctl_model::address::Address;
 use rgctl_model::node::Usage;
+use rgctl_model::plan::Verb;
 use rgctl_sim::{Fault, GENESIS, Rule, SimCloud, Surge, Trailed, World};
 use rgctl_store::objects::WorldFile;
 
@@ -74,6 +75,8 @@ pub fn run(
         SimCommand::Create(args) => sim_hands::create(&cloud, args)?,
         SimCommand::Delete(args) => sim_hands::delete(&cloud, args)?,
         SimCommand::Tag(args) => sim_hands::tag(&cloud, args)?,
+        SimCommand::Stop(args) => sim_hands::act(&cloud, &args.address, Verb::Stop)?,
+        SimCommand::Start(args) => sim_hands::act(&cloud, &args.address, Verb::Start)?,
         SimCommand::Status(args) => sim_hands::status(&cloud, args)?,
         SimCommand::Load(args) => load(&cloud, args)?,
     }

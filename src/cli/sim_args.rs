@@ -77,6 +77,10 @@ pub enum SimCommand {
     Delete(DeleteArgs),
     /// Set tags and take tags away outside rgctl
     Tag(TagArgs),
+    /// Stop a cluster or pause a warehouse outside rgctl; the service starts a stopped cluster after seven days
+    Stop(PowerArgs),
+    /// Start what is stopped or paused outside rgctl
+    Start(PowerArgs),
     /// Let an object at rest show a status word of its service, or one that nobody knows
     Status(StatusArgs),
     /// Set what clients do to a store
@@ -233,6 +237,14 @@ pub struct TagArgs {
     /// NAME=VALUE sets a tag, NAME- takes it away
     #[arg(required = true)]
     pub tags: Vec<String>,
+}
+
+/// What is stopped or started, as arguments.
+#[derive(Clone, Debug, Args)]
+pub struct PowerArgs {
+    /// Which object: region/kind/name
+    #[arg(value_parser = address)]
+    pub address: Address,
 }
 
 /// A status as arguments.

@@ -1,4 +1,4 @@
-//! `rgctl sim create|delete|tag|status`: what happens in the embedded cloud outside rgctl.
+//! `rgctl sim create|delete|tag|stop|start|status`: what happens in the embedded cloud outside rgctl.
 //!
 //! Goes in: arguments. Comes out: calls that a stranger makes, by the services' own rules, or edits past them.
 //!
@@ -12,7 +12,7 @@ use super::sim_args::{CreateArgs, DeleteArgs, SimCommandError, StatusArgs, TagAr
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::TAG_TOKEN;
-use rgctl_model::plan::Op;
+use rgctl_model::plan::{Op, Verb};
 use rgctl_model::ports::CloudError;
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{Name, Token};
@@ -69,6 +69,12 @@ pub fn delete(cloud: &SimCloud, args: &DeleteArgs) -> Result<(), SimCommandError
     let final_snapshot = args.final_snapshot.as_deref().map(Name::new).transpose();
     let final_snapshot = final_snapshot.map_err(|error| SimCommandError::Argument(error.to_string()))?;
     let op = Op::Delete { address: args.address.clone(), final_snapshot };
+    cloud.with_world(|world| call(world, &op))?.map_err(SimCommandError::Argument)
+}
+
+/// Stops or starts an object outside rgctl, by the rules of its service.
+pub fn act(cloud: &SimCloud, address: &Address, verb: Verb) -> Result<(), SimCommandError> {
+    let op = Op::Act { address: address.clone(), verb };
     cloud.with_world(|world| call(world, &op))?.map_err(SimCommandError::Argument)
 }
 

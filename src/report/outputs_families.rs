@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outputs::{StoreOutputs, Tls};
 use rgctl_model::address::Address;
-use rgctl_model::kinds::elasticache::{CacheEngine, ClusterMode, GroupAttrs, ServerlessAttrs};
+use rgctl_model::kinds::elasticache::{
+    CacheEngine, ClusterMode, GroupAttrs, ServerlessAttrs, TransitEncryption,
+};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::{Access, Inventory, Observed};
 use rgctl_schema::names::Name;
@@ -161,8 +163,9 @@ fn warehouse(
 
 fn group(told: StoreOutputs, inventory: &Inventory, address: &Address, attrs: &GroupAttrs) -> StoreOutputs {
     let tls = match attrs.transit_encryption {
-        Some(true) => Tls::Required,
-        Some(false) => Tls::Off,
+        Some(TransitEncryption::Required) => Tls::Required,
+        Some(TransitEncryption::Preferred) => Tls::Available,
+        Some(TransitEncryption::Disabled) => Tls::Off,
         None => Tls::Unknown,
     };
     // One shard has one writer; of many each has its own, and the member that is told writes a part.
@@ -195,7 +198,7 @@ fn cached(
     user_group: Option<&str>,
 ) -> StoreOutputs {
     let mut told = StoreOutputs { engine: engine.map(|engine| engine.as_str().to_owned()), ..told };
-    let Some(name) = user_group else { return told };
+    let Some(name) = user_group.filter(|name| !name.is_empty()) else { return told };
     let at = |kind, name: &str| {
         inventory.seen.get(&Address::new(address.region.clone(), kind, Name::new(name).ok()?))
     };

@@ -34,9 +34,10 @@ pub fn tone(step: &Step) -> Tone {
     }
 }
 
-/// A value as it stands in a view: text without quotes, lists in brackets.
+/// A value as it stands in a view: text without quotes, none where it is empty, lists in brackets.
 pub fn value(value: &Value) -> String {
     match value {
+        Value::String(text) if text.is_empty() => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(self::value).collect();

@@ -199,6 +199,7 @@ impl Op {
                 // A step on the way is another one than that which follows it.
                 let field = |change: &FieldChange| match change.after.as_str() {
                     Some(to) if change.through => format!("{}={to}", change.field),
+                    None if change.through => format!("{}={}", change.field, change.after),
                     _ => change.field.clone(),
                 };
                 let fields: Vec<String> = changes.iter().map(field).collect();

@@ -13,7 +13,7 @@ use rgctl_schema::phase::{Phase, Role};
 use rgctl_schema::time::{Moment, Span};
 
 use super::slots::SHARDS;
-use super::state::{DueEvent, Fault, Purpose, ReadView, Stage, StaleReads, Transition, parent_of};
+use super::state::{DueEvent, Fault, Object, Purpose, ReadView, Stage, StaleReads, Transition, parent_of};
 use super::tables::{self, ChangeEffect, ready_word, word, word_of};
 use super::timing;
 use super::world::World;
@@ -183,6 +183,12 @@ impl World {
             }
             DueEvent::Promote { address, to } => self.promote(&address, to),
             DueEvent::Arrival { op, token } => self.arrive(&op, &token),
+            DueEvent::Start { address, draws } => {
+                let is_still = |object: &Object| object.draws == draws && object.phase() == Phase::Stopped;
+                if self.objects.get(&address).is_some_and(is_still) {
+                    self.start_or_stop(&address, true);
+                }
+            }
             DueEvent::Zone { zone, back_at } => self.lose_zone(&zone, back_at),
         }
     }
@@ -209,6 +215,10 @@ impl World {
             Purpose::Stop => {
                 let stopped = word_of(address.kind, Meaning::Stopped).unwrap_or(ready);
                 self.show(address, stopped);
+                let draws = self.objects.get(address).map_or(0, |object| object.draws);
+                if let Some(after) = tables::of(address.kind).starts_after {
+                    self.schedule(self.now() + after, DueEvent::Start { address: address.clone(), draws });
+                }
             }
             Purpose::Failover { to } => {
                 self.show(address, ready);

@@ -14,7 +14,7 @@ use rgctl_schema::phase::{Phase, Role};
 use super::size;
 use super::slots::SHARDS;
 use super::state::{Fault, Object, parent_of};
-use super::tables::{self, ChangeEffect, RequestedChange};
+use super::tables::{self, ChangeEffect, RequestedChange, WhileStopped};
 use super::world::World;
 
 /// Members of one cluster: a writer and 15 readers.
@@ -289,6 +289,15 @@ impl World {
             let message = format!("{} cannot be changed from {before} to {after}", fixed.field);
             return Err(refused(tables::of(address.kind).codes.combination, message));
         }
+        if let Some(fixed) = asked.iter().find(|asked| !asked.of_member)
+            && let Some(global) = self.global_of(address)
+        {
+            let message = format!("{} cannot be changed of a member of {global}", fixed.field);
+            return Err(refused(tables::of(address.kind).codes.combination, message));
+        }
+        if wanted.get("paused") == Some(true.into()) && asked.iter().any(|asked| asked.field == "paused") {
+            self.refuse_pause(address)?;
+        }
         if asked.len() > 1
             && let Some(alone) = asked.iter().find(|one| one.alone && !goes_with(one, asked))
         {
@@ -315,6 +324,17 @@ impl World {
         self.refuse_numbers(address, wanted, object)?;
         if asked.iter().any(|asked| matches!(asked.field, "class" | "node_type")) {
             self.refuse_class(address, wanted, "modify")?;
+        }
+        Ok(())
+    }
+
+    /// A warehouse without automated snapshots cannot be paused: pausing takes one (Redshift management guide, "Pausing and
+    /// resuming clusters").
+    pub(super) fn refuse_pause(&self, address: &Address) -> Result<(), CloudError> {
+        let object = self.objects.get(address).ok_or_else(|| missing(address))?;
+        if object.number("snapshot_retention_days") == Some(0) {
+            let message = format!("{address} has no automated snapshots, and cannot be paused");
+            return Err(refused("UnsupportedOperation", message));
         }
         Ok(())
     }
@@ -379,7 +399,8 @@ impl World {
     ) -> Result<(), CloudError> {
         let object = self.objects.get(address).ok_or_else(|| missing(address))?;
         let phase = object.phase();
-        if !matches!(phase, Phase::Ready | Phase::Stopped | Phase::Failed(_) | Phase::Unknown(_)) {
+        let goes = phase == Phase::Stopped && tables::of(address.kind).while_stopped == WhileStopped::Goes;
+        if !(goes || matches!(phase, Phase::Ready | Phase::Failed(_) | Phase::Unknown(_))) {
             return Err(busy(address, phase));
         }
         let codes = &tables::of(address.kind).codes;
@@ -397,7 +418,7 @@ impl World {
             return Err(in_use(address));
         }
         if let Some(parent) = parent_of(address, &object.attrs).and_then(|parent| self.objects.get(&parent))
-            && parent.phase().is_transitional()
+            && (parent.phase().is_transitional() || parent.phase() == Phase::Stopped)
         {
             return Err(CloudError::Busy {
                 phase: parent.phase(),

@@ -160,6 +160,12 @@ pub(super) enum DueEvent {
     },
     /// A call that was held up arrives.
     Arrival { op: Box<Op>, token: Token },
+    /// The service starts what is still stopped as it was then.
+    Start {
+        #[serde(rename = "at")]
+        address: Address,
+        draws: u64,
+    },
     /// A zone goes away, or comes back.
     Zone { zone: String, back_at: Moment },
 }

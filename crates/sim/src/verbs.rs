@@ -109,11 +109,12 @@ impl World {
         if let Some((member, phase)) = members.iter().find(|(_, phase)| !phase.is_ready()) {
             return Err(busy(member, phase.clone()));
         }
+        self.refuse_pause(address)?;
         self.start_or_stop(address, false);
         Ok(())
     }
 
-    fn start_or_stop(&mut self, address: &Address, start: bool) {
+    pub(super) fn start_or_stop(&mut self, address: &Address, start: bool) {
         let members: Vec<Address> = self.children(address).map(|(member, _)| member.clone()).collect();
         for address in std::iter::once(address).chain(&members) {
             self.cast_shadow(address);

@@ -162,7 +162,10 @@ fn cache(root: &Observed) -> Fields {
     ] {
         copy(&mut fields, to, attrs, from);
     }
-    unusual(&mut fields, "tls", attrs, "transit_encryption", true);
+    // What is on the way is taken for what it is on the way to; the plan shows the step that is left.
+    if attrs.get("transit_encryption") == Some(json!(false)) {
+        fields.insert("tls".into(), json!(false));
+    }
     unusual(&mut fields, "dataTiering", attrs, "data_tiering", false);
     fields
 }

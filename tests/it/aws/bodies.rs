@@ -450,7 +450,7 @@ pub const MODELS: &[Model] = &[
             reads("cluster_mode", ["enabled", "disabled"], [r#""enabled""#, r#""disabled""#]),
             reads("automatic_failover", ["enabled", "disabled"], ["true", "false"]),
             reads("multi_az", ["enabled", "disabled"], ["true", "false"]),
-            flag("transit_encryption"),
+            reads("transit_encryption", ["true", "false"], ["true", "false"]),
             flag("at_rest_encryption"),
             reads("data_tiering", ["enabled", "disabled"], ["true", "false"]),
             same("user_group", ["game-one", "game-two"]),

@@ -43,6 +43,7 @@ fn samples(name: &str, type_name: &str) -> [Value; 2] {
         (_, "StorageKind") => [json!("standard"), json!("io-optimized")],
         (_, "CacheEngine") => [json!("valkey"), json!("redis")],
         (_, "ClusterMode") => [json!("enabled"), json!("disabled")],
+        (_, "TransitEncryption") => [json!(true), json!("preferred")],
         _ => [json!("one"), json!("two")],
     }
 }

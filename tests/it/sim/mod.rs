@@ -10,6 +10,7 @@ mod parameters;
 mod refusals;
 mod roles;
 mod walks;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,6 +146,9 @@ pub fn all_fields(kind: KindId, second: bool) -> BTreeMap<&'static str, Value> {
                     ("cluster_mode", _) => pick(json!("compatible"), json!("enabled")),
                     ("source_region", _) => json!(REGION),
                     ("shards", _) => pick(json!(1), json!(3)),
+                    // Encryption is not changed under users, who need it.
+                    ("transit_encryption", _) => pick(json!("preferred"), json!(true)),
+                    ("user_group", _) => pick(json!(""), json!("default")),
                     (_, "bool") => pick(json!(false), json!(true)),
                     (_, "u16" | "u32" | "u64") => pick(json!(2), json!(4)),
                     (_, text) if text.contains("BTreeSet") => pick(json!(["default"]), json!(["default-2"])),

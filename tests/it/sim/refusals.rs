@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{OTHER, TestCloud, address, block_on, cluster_fields, in_region, member_fields};
 
-fn code(result: Result<(), CloudError>) -> String {
+pub fn code(result: Result<(), CloudError>) -> String {
     match result.unwrap_err() {
         CloudError::Busy { code, .. } => format!("busy {code}"),
         CloudError::Refused { code, .. } => format!("refused {code}"),
@@ -32,7 +32,7 @@ fn always(desk: &TestCloud, fault: Fault) {
         .unwrap();
 }
 
-fn cache(fields: &serde_json::Value) -> (TestCloud, Address) {
+pub fn cache(fields: &serde_json::Value) -> (TestCloud, Address) {
     let desk = TestCloud::new(3);
     let group = address(KindId::CacheGroup, "cache");
     desk.make(&group, fields);

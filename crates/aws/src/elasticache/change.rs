@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticache as cache;
 use cache::types::{NodeGroup, ParameterNameValue, ReplicationGroup};
 
-use super::create::{global_id, limits, mode};
+use super::create::{encryption_mode, encryption_switch, global_id, limits, mode};
 use super::global::{is_of_datastore, membership};
 use super::{ENDPOINT, PARAMETERS_A_CALL};
 use crate::service_client::{ServiceClient, unsupported};
@@ -71,6 +71,8 @@ async fn group(client: &ServiceClient<'_>, name: &str, wanted: &GroupAttrs) -> R
         .set_engine_version(wanted.engine_version.as_ref().map(|version| version.0.clone()))
         .set_cache_node_type(wanted.node_type.clone())
         .set_cluster_mode(wanted.cluster_mode.map(mode))
+        .set_transit_encryption_enabled(wanted.transit_encryption.and_then(encryption_switch))
+        .set_transit_encryption_mode(wanted.transit_encryption.and_then(encryption_mode))
         .set_automatic_failover_enabled(wanted.automatic_failover)
         .set_multi_az_enabled(wanted.multi_az)
         .set_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
@@ -80,7 +82,8 @@ async fn group(client: &ServiceClient<'_>, name: &str, wanted: &GroupAttrs) -> R
         .set_preferred_maintenance_window(wanted.maintenance_window.clone());
     if let Some(users) = &wanted.user_group {
         let now: BTreeSet<String> = now(client, name).await?.user_group_ids().iter().cloned().collect();
-        let (on, off) = lists(&BTreeSet::from([users.clone()]), &now);
+        let wanted: BTreeSet<String> = Some(users).filter(|id| !id.is_empty()).cloned().into_iter().collect();
+        let (on, off) = lists(&wanted, &now);
         request = request.set_user_group_ids_to_add(on).set_user_group_ids_to_remove(off);
     }
     client.change(ENDPOINT, "ModifyReplicationGroup", request.send()).await.map(drop)

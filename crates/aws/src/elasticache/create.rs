@@ -15,7 +15,9 @@ use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::elasticache::{CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs};
+use rgctl_model::kinds::elasticache::{
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, TransitEncryption,
+};
 use rgctl_model::ports::{CloudError, Receipt};
 
 type Tags = BTreeMap<String, String>;
@@ -152,7 +154,7 @@ fn group(
         .set_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
         .set_kms_key_id(wanted.kms_key.clone())
         .set_data_tiering_enabled(wanted.data_tiering)
-        .set_user_group_ids(wanted.user_group.clone().map(|id| vec![id]))
+        .set_user_group_ids(wanted.user_group.clone().filter(|id| !id.is_empty()).map(|id| vec![id]))
         .set_snapshot_retention_limit(wanted.snapshot_retention_days.map(u32::cast_signed))
         .set_snapshot_window(wanted.snapshot_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone())
@@ -172,7 +174,13 @@ fn group(
         .set_cache_node_type(wanted.node_type.clone())
         .set_num_node_groups(wanted.shards.filter(|_| sharded).map(u32::cast_signed))
         .set_cluster_mode(wanted.cluster_mode.map(mode))
-        .transit_encryption_enabled(wanted.transit_encryption.unwrap_or(true))
+        .transit_encryption_enabled(wanted.transit_encryption != Some(TransitEncryption::Disabled))
+        .set_transit_encryption_mode(
+            wanted
+                .transit_encryption
+                .filter(|encryption| *encryption == TransitEncryption::Preferred)
+                .and_then(encryption_mode),
+        )
         .at_rest_encryption_enabled(wanted.at_rest_encryption.unwrap_or(true))
 }
 
@@ -182,6 +190,24 @@ pub const fn mode(mode: ClusterMode) -> cache::types::ClusterMode {
         ClusterMode::Disabled => cache::types::ClusterMode::Disabled,
         ClusterMode::Compatible => cache::types::ClusterMode::Compatible,
         ClusterMode::Enabled => cache::types::ClusterMode::Enabled,
+    }
+}
+
+/// The service's word for encryption on the way; off is none.
+pub const fn encryption_mode(encryption: TransitEncryption) -> Option<cache::types::TransitEncryptionMode> {
+    match encryption {
+        TransitEncryption::Disabled => None,
+        TransitEncryption::Preferred => Some(cache::types::TransitEncryptionMode::Preferred),
+        TransitEncryption::Required => Some(cache::types::TransitEncryptionMode::Required),
+    }
+}
+
+/// Whether encryption is on, where a change has to say it: what was `preferred` is on already.
+pub const fn encryption_switch(encryption: TransitEncryption) -> Option<bool> {
+    match encryption {
+        TransitEncryption::Disabled => Some(false),
+        TransitEncryption::Preferred => Some(true),
+        TransitEncryption::Required => None,
     }
 }
 

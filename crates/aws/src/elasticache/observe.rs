@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticache as cache;
 use cache::types::{
     AutomaticFailoverStatus, CacheCluster, GlobalReplicationGroup, MultiAzStatus, ReplicationGroup,
-    ServerlessCache, ServerlessCacheSnapshot, Snapshot,
+    ReplicationGroupPendingModifiedValues, ServerlessCache, ServerlessCacheSnapshot, Snapshot,
 };
 
 use super::ENDPOINT;
@@ -20,7 +20,8 @@ use crate::tags::tags_from;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::elasticache::{
-    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, TransitEncryption, UserAttrs,
+    UserGroupAttrs,
 };
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 use rgctl_model::observed::{Access, Authentication, Member, Observed};
@@ -179,7 +180,7 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
             .automatic_failover()
             .map(|word| matches!(word, AutomaticFailoverStatus::Enabled | AutomaticFailoverStatus::Enabling)),
         multi_az: it.multi_az().map(|word| *word == MultiAzStatus::Enabled),
-        transit_encryption: it.transit_encryption_enabled,
+        transit_encryption: encryption(it.transit_encryption_enabled, it.transit_encryption_mode()),
         at_rest_encryption: it.at_rest_encryption_enabled,
         kms_key: it.kms_key_id.clone(),
         data_tiering: it.data_tiering().map(|word| *word == cache::types::DataTieringStatus::Enabled),
@@ -215,6 +216,18 @@ fn group(it: &ReplicationGroup, node: Option<&CacheCluster>, region: &RegionId) 
     Some(found)
 }
 
+/// Without a mode, as of old and of what is on its way in, all connections are encrypted.
+fn encryption(
+    enabled: Option<bool>,
+    mode: Option<&cache::types::TransitEncryptionMode>,
+) -> Option<TransitEncryption> {
+    Some(match (enabled?, mode) {
+        (false, _) => TransitEncryption::Disabled,
+        (true, Some(cache::types::TransitEncryptionMode::Preferred)) => TransitEncryption::Preferred,
+        (true, _) => TransitEncryption::Required,
+    })
+}
+
 /// Where clients connect: of shards each has its own, which the configuration tells.
 fn group_access(it: &ReplicationGroup) -> Access {
     let address = |end: Option<&cache::types::Endpoint>| end.and_then(|end| end.address.clone());
@@ -241,6 +254,11 @@ fn members_of(it: &ReplicationGroup, region: &RegionId) -> Vec<Member> {
     told.collect()
 }
 
+fn pending_encryption(waits: &ReplicationGroupPendingModifiedValues) -> Option<TransitEncryption> {
+    let mode = waits.transit_encryption_mode();
+    encryption(waits.transit_encryption_enabled().or(mode.map(|_| true)), mode)
+}
+
 fn pending_group(it: &ReplicationGroup, node: Option<&CacheCluster>) -> Option<AnyAttrs> {
     let waits = it.pending_modified_values();
     let node = node.and_then(CacheCluster::pending_modified_values);
@@ -254,6 +272,7 @@ fn pending_group(it: &ReplicationGroup, node: Option<&CacheCluster>) -> Option<A
             cache::types::ClusterMode::Compatible => ClusterMode::Compatible,
             _ => ClusterMode::Disabled,
         }),
+        transit_encryption: waits.and_then(pending_encryption),
         automatic_failover: waits
             .and_then(|waits| waits.automatic_failover_status())
             .map(|word| *word == cache::types::PendingAutomaticFailoverStatus::Enabled),
@@ -365,4 +384,28 @@ pub async fn tags(client: &ServiceClient<'_>, arn: &str) -> Result<BTreeMap<Stri
     let request = client.read.elasticache.list_tags_for_resource().resource_name(arn);
     let answer = client.ask(ENDPOINT, "ListTagsForResource", || request.clone().send()).await?;
     Ok(tags_from!(answer.tag_list()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elasticache::create::{encryption_mode, encryption_switch};
+    use cache::types::TransitEncryptionMode::{Preferred, Required};
+
+    #[test]
+    fn encryption_is_told_by_a_switch_and_a_mode() {
+        assert_eq!(encryption(None, None), None);
+        assert_eq!(encryption(Some(false), None), Some(TransitEncryption::Disabled));
+        assert_eq!(encryption(Some(true), None), Some(TransitEncryption::Required));
+        assert_eq!(encryption(Some(true), Some(&Required)), Some(TransitEncryption::Required));
+        assert_eq!(encryption(Some(true), Some(&Preferred)), Some(TransitEncryption::Preferred));
+    }
+
+    #[test]
+    fn encryption_is_switched_on_with_its_first_mode_and_off_without_one() {
+        let asked = |encryption| (encryption_switch(encryption), encryption_mode(encryption));
+        assert_eq!(asked(TransitEncryption::Preferred), (Some(true), Some(Preferred)));
+        assert_eq!(asked(TransitEncryption::Required), (None, Some(Required)));
+        assert_eq!(asked(TransitEncryption::Disabled), (Some(false), None));
+    }
 }

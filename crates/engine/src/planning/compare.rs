@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::{effective_attrs, remaining_changes};
-use super::draft::Draft;
+use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use super::wanted_step::step;
-use super::{restarts, tables};
+use super::{pauses, restarts, tables};
 use rgctl_model::address::Address;
 use rgctl_model::claims::OwnershipStatus;
 use rgctl_model::kinds::{AnyAttrs, KindId};
@@ -28,7 +28,7 @@ pub(super) fn compare<'a>(
         if input.inventory.hold_on(&node.address).is_some() {
             // Neither missing nor done; it is told with the others of its region.
         } else if input.inventory.is_complete_for(&node.address) {
-            draft.push(create(input, node, None, Reason::Missing), Some(node), None);
+            make(input, node, None, &Reason::Missing, &BTreeSet::new(), draft);
         } else {
             draft.waiting.push(Blocker::Unseen {
                 address: node.address.clone(),
@@ -62,10 +62,10 @@ fn compare_phase<'a>(
     match &seen.facts.phase {
         // A seen object that is absent or on its way out is made anew once it is gone.
         Phase::Absent => {
-            draft.push(create(input, node, Some(seen), Reason::Missing), Some(node), Some(seen));
+            make(input, node, Some(seen), &Reason::Missing, &BTreeSet::new(), draft);
         }
         Phase::Deleting => {
-            draft.push(create(input, node, Some(seen), Reason::Missing), Some(node), Some(seen));
+            make(input, node, Some(seen), &Reason::Missing, &BTreeSet::new(), draft);
             draft.waiting.push(transition(address, seen));
         }
         Phase::Creating | Phase::Busy { .. } => {
@@ -77,12 +77,10 @@ fn compare_phase<'a>(
             return change(input, node, seen, draft);
         }
         Phase::Stopped => {
-            if wants_stopped(node) {
-                return false;
-            }
             // What is stopped takes no change: it is woken first. Members wake with their parent, and a kind that can be
-            // paused by a change of that field.
-            let wakes_by_itself = pause_of(node).is_some() || has_stopped_parent(input, node, seen);
+            // paused by a change of that field; where it is wanted paused, for what differs and no longer.
+            let wakes_by_itself = pauses::pause_of(node).is_some()
+                || pauses::has_stopped_parent(input, address, Some(node), seen);
             if !wakes_by_itself {
                 let op = Op::Act { address: address.clone(), verb: Verb::Start };
                 draft.push(
@@ -96,22 +94,6 @@ fn compare_phase<'a>(
         Phase::Failed(_) | Phase::Unknown(_) => draft.waiting.push(broken(address, seen)),
     }
     false
-}
-
-/// The wanted value of the field that pauses an object, if its kind can be paused and anything is wanted of it.
-fn pause_of(node: &Node) -> Option<serde_json::Value> {
-    tables::of(node.address.kind).pause.and_then(|field| node.attrs.get(field))
-}
-
-/// When an object is wanted paused, `Stopped` is as wanted.
-pub(crate) fn wants_stopped(node: &Node) -> bool {
-    pause_of(node) == Some(serde_json::Value::Bool(true))
-}
-
-fn has_stopped_parent(input: &PlanInput<'_>, node: &Node, seen: &Observed) -> bool {
-    let parent = super::rolling::parent_of(&node.address, Some(node), Some(seen));
-    let parent = parent.and_then(|parent| input.inventory.seen.get(&parent));
-    parent.is_some_and(|parent| parent.facts.phase == Phase::Stopped)
 }
 
 fn transition(address: &Address, seen: &Observed) -> Blocker {
@@ -152,6 +134,25 @@ pub(super) fn create(input: &PlanInput<'_>, node: &Node, seen: Option<&Observed>
     step(input, node, seen, op, why, BTreeSet::new())
 }
 
+/// Adds the step that makes an object, and the one that pauses it where a timetable says so.
+fn make<'a>(
+    input: &PlanInput<'a>,
+    node: &'a Node,
+    seen: Option<&'a Observed>,
+    why: &Reason,
+    requires: &BTreeSet<ConsentRequest>,
+    draft: &mut Draft<'a>,
+) {
+    let made = Step { requires: requires.clone(), ..create(input, node, seen, why.clone()) };
+    draft.push(made, Some(node), seen);
+    if let Some(pausing) = pauses::pausing(node) {
+        let changes = vec![pausing];
+        let attrs = asked(node, &changes);
+        let op = Op::Modify { address: node.address.clone(), changes, attrs };
+        draft.push(step(input, node, seen, op, why.clone(), requires.clone()), Some(node), seen);
+    }
+}
+
 /// When a change that needs a call of its own has its turn among the changes of one object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum CallOrder {
@@ -185,8 +186,14 @@ fn turn_of(kind: KindId, change: &FieldChange, makes_room: bool) -> CallOrder {
         serde_json::Value::Number(after) if after.as_u64() > before => CallOrder::Grows,
         serde_json::Value::Number(after) if after.as_u64() == Some(0) => CallOrder::Vanishes,
         serde_json::Value::Number(_) => CallOrder::Shrinks,
+        // The end of a way by a value that is neither.
+        serde_json::Value::Bool(_) if change.before.as_ref().is_some_and(serde_json::Value::is_string) => {
+            CallOrder::Mode
+        }
         serde_json::Value::Bool(false) => CallOrder::Grows,
         serde_json::Value::Bool(true) => CallOrder::Last,
+        // What was bound to a mode goes before it.
+        serde_json::Value::String(none) if none.is_empty() => CallOrder::Shrinks,
         _ => CallOrder::Mode,
     }
 }
@@ -214,7 +221,11 @@ fn staged_changes(wanted: &AnyAttrs, seen: &Observed) -> Vec<FieldChange> {
         }
         let follows = |change: &FieldChange| stage.iter().any(|before| before.field == change.field);
         let next: Vec<FieldChange> = tables::diff(wanted, &reached).into_iter().filter(follows).collect();
-        changes.extend(next.iter().cloned());
+        for change in &next {
+            // Behind its own step before, so that nothing that rests on the end stands between.
+            let place = changes.iter().rposition(|other| other.field == change.field);
+            changes.insert(place.map_or(changes.len(), |place| place + 1), change.clone());
+        }
         stage = next.into_iter().filter(|change| change.through).collect();
     }
     changes
@@ -227,6 +238,8 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     if changes.iter().any(|change| change.common) {
         super::primary::leave_to_primary(input, &node.address, seen, &mut changes);
     }
+    super::primary::change_as_member(input, &node.address, seen, &mut changes);
+    pauses::wake_for(node, seen, &mut changes);
     if changes.iter().any(|change| change.change == Change::Replace) {
         replace(input, node, seen, &changes, draft);
         return false;
@@ -244,14 +257,24 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     // What takes something away goes in a call of its own: what a freeze stops holds nothing else up.
     let (lowers, others): (Vec<_>, Vec<_>) = together.into_iter().partition(|change| change.lowers);
     let together = [others, lowers].into_iter().filter(|changes| !changes.is_empty());
+    let mut all: BTreeSet<ConsentRequest> = BTreeSet::new();
+    let mut waking: Option<StepNo> = None;
     for changes in early.into_iter().chain(together).chain(late) {
         let attrs = asked(node, &changes);
         let was_held = changes.iter().any(|change| takes_what_was_held(input, &node.address, change));
         let why = if was_held { Reason::Released } else { Reason::Differs };
         let held = was_held.then(|| input.act(DestructiveAction::Shrink, &node.address));
-        let requires = shrink(input, node, seen, &changes).into_iter().chain(held).collect();
+        let requires: BTreeSet<ConsentRequest> =
+            shrink(input, node, seen, &changes).into_iter().chain(held).collect();
+        all.extend(requires.iter().cloned());
+        let wakes = pauses::wakes(kind, &changes);
         let op = Op::Modify { address: node.address.clone(), changes, attrs };
-        draft.push(step(input, node, Some(seen), op, why, requires), Some(node), Some(seen));
+        let no = draft.push(step(input, node, Some(seen), op, why, requires), Some(node), Some(seen));
+        waking = waking.or(wakes.then_some(no));
+    }
+    // Nothing is woken for what nobody has allowed.
+    if let Some(step) = waking.and_then(|no| draft.step_mut(no)) {
+        step.requires = all;
     }
     let other_key = other_key(node, seen);
     let retag = retag(input, node, seen);
@@ -393,6 +416,9 @@ pub(super) fn push_replacement<'a>(
     let requires: BTreeSet<ConsentRequest> =
         facts.holds_data.then(|| input.act(DestructiveAction::Replace, &node.address)).into_iter().collect();
     let (wanted, found) = (Some(node), Some(seen));
+    if let Some(op) = pauses::waking(input, &node.address, wanted, seen) {
+        draft.push(step(input, node, found, op, why.clone(), requires.clone()), wanted, found);
+    }
     if effective_attrs(seen).is_protected() {
         let unprotect = super::removal::unprotect(input, &node.address, seen);
         draft.push(Step { requires: requires.clone(), ..unprotect }, wanted, found);
@@ -402,5 +428,5 @@ pub(super) fn push_replacement<'a>(
         final_snapshot: super::removal::final_snapshot(input, &node.address),
     };
     draft.push(step(input, node, found, op, why.clone(), requires.clone()), wanted, found);
-    draft.push(Step { requires, ..create(input, node, found, why.clone()) }, wanted, found);
+    make(input, node, found, why, &requires, draft);
 }

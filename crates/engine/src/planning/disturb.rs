@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::input::PlanInput;
+use super::pauses;
 use super::rolling::parent_of;
 use crate::gate;
 use rgctl_model::address::Address;
@@ -32,7 +33,27 @@ pub(super) fn describe_all(input: &PlanInput<'_>, steps: &mut [Step]) {
         .collect();
     let restarts = |step: &Step| matches!(step.op, Op::Modify { .. } | Op::Act { .. });
     let members = if steps.iter().any(restarts) { members(input) } else { BTreeMap::new() };
-    Around { input, remade, members }.describe(steps);
+    Around { input, remade, members }.describe(&mut *steps);
+    wake_with_what_follows(steps);
+}
+
+/// What is woken for changes or its end waits as they do: it would lie awake until their window opens.
+fn wake_with_what_follows(steps: &mut [Step]) {
+    let ends = |address: &Address| {
+        steps.iter().any(|step| matches!(&step.op, Op::Delete { address: gone, .. } if gone == address))
+    };
+    let is_waking = |step: &Step| match &step.op {
+        Op::Modify { address, changes, .. } => pauses::wakes(address.kind, changes),
+        Op::Act { address, verb: Verb::Start } => ends(address),
+        _ => false,
+    };
+    let waking: Vec<usize> = (0..steps.len()).filter(|place| is_waking(&steps[*place])).collect();
+    for place in waking {
+        let address = steps[place].op.address();
+        let own = steps.iter().filter(|step| step.op.address() == address);
+        let gravest = own.map(|step| step.disturbs).max().unwrap_or(Disturbance::Quiet);
+        steps[place].disturbs = gravest;
+    }
 }
 
 /// Describes steps that make what was never there, whatever else is in the plan.

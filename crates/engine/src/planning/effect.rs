@@ -110,7 +110,8 @@ fn is_reversible(op: &Op, seen: Option<&Observed>) -> bool {
         Op::Create { .. } | Op::Tag { .. } => true,
         Op::Delete { address, .. } => !address.kind.facts().holds_data,
         Op::Modify { attrs, changes, .. } => {
-            let leads_back = seen.is_some_and(|seen| {
+            // What follows the creation of an object ends with the object.
+            let leads_back = seen.is_none_or(|seen| {
                 let mut after = seen.attrs.clone();
                 for change in changes {
                     after.copy_field(&change.field, attrs);

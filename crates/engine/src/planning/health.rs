@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::compare::wants_stopped;
 use super::held_out;
 use super::input::PlanInput;
+use super::pauses::wants_stopped;
 use super::waiting::{KnownBlocker, Said, Waiting};
 use rgctl_model::address::Address;
 use rgctl_model::health::{Health, HealthIssue, Trouble};

@@ -41,7 +41,7 @@ pub(super) fn link_needs<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
 }
 
 /// Members wake with their parent, and take no change before.
-fn wake_parents_first(draft: &mut Draft<'_>) {
+pub(super) fn wake_parents_first(draft: &mut Draft<'_>) {
     let starts = |entry: &DraftStep<'_>| matches!(entry.step.op, Op::Act { verb: Verb::Start, .. });
     let woken: BTreeMap<Address, StepNo> = draft
         .entries()

@@ -28,6 +28,7 @@ mod links;
 mod memory;
 mod order;
 mod outsiders;
+mod pauses;
 mod primary;
 mod quotas;
 mod removal;
@@ -56,7 +57,7 @@ use rgctl_schema::names::{Fingerprint, RegionId};
 use rgctl_schema::phase::Phase;
 
 pub use births::kept_from_birth;
-pub(crate) use compare::wants_stopped;
+pub(crate) use pauses::wants_stopped;
 pub use difference::{effective_attrs, remaining_changes};
 pub(crate) use disturb::is_upgrade;
 pub use effect::transition_p95;
@@ -105,6 +106,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         rolling::roll(input, &mut draft);
     }
     removal::remove_unwanted(input, &unwanted, &mut draft);
+    links::wake_parents_first(&mut draft);
     let outsiders = outsiders::outsiders(input, &others, &draft);
     draft.waiting.extend(outsiders);
     if input.destroy {
@@ -210,7 +212,11 @@ fn sort_out<'a>(
             }
             (Some((address, node)), None) => {
                 let claimed = known.claimed(address);
-                if !sorted.shares(number, node, claimed) {
+                if pauses::wants_stopped(node) {
+                    // More than making it is to be done.
+                    sorted.differs(number, node, claimed);
+                    compare::compare(input, node, None, draft);
+                } else if !sorted.shares(number, node, claimed) {
                     compare::compare(input, node, None, draft);
                 }
             }

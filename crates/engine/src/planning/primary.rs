@@ -6,13 +6,14 @@ use super::difference::remaining_changes;
 use super::disturb::is_upgrade;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
+use super::tables::{self, InGlobal};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::Node;
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::Op;
 use rgctl_schema::phase::Role;
-use rgctl_schema::table::FieldChange;
+use rgctl_schema::table::{Change, FieldChange};
 
 /// Leaves to the primary what it is about to change for all members. What the primary has already, and a secondary has
 /// not, stays a difference of the secondary.
@@ -28,6 +29,30 @@ pub(super) fn leave_to_primary(
         change.common && comes.iter().any(|other| other.field == change.field && other.after == change.after)
     };
     changes.retain(|change| !is_left(change));
+}
+
+/// What no call changes of a member of a global object is another object's to have.
+pub(super) fn change_as_member(
+    input: &PlanInput<'_>,
+    address: &Address,
+    seen: &Observed,
+    changes: &mut [FieldChange],
+) {
+    let is_fixed = |change: &FieldChange| tables::in_global(address.kind, &change.field) == InGlobal::Fixed;
+    if changes.iter().any(is_fixed) && is_member(input, address, seen) {
+        for change in changes.iter_mut().filter(|change| is_fixed(change)) {
+            change.change = Change::Replace;
+        }
+    }
+}
+
+/// Whether an object belongs to a global one, as its primary or as a secondary.
+fn is_member(input: &PlanInput<'_>, address: &Address, seen: &Observed) -> bool {
+    let Some(kind) = address.kind.global_kind() else { return false };
+    let is_its = |(global, it): (&Address, &Observed)| {
+        global.kind == kind && it.facts.members.iter().any(|member| member.is(address))
+    };
+    seen.attrs.joins().is_some() || input.inventory.seen.iter().any(is_its)
 }
 
 /// The primary of the global object of which an object is a secondary, where it is wanted and ours.

@@ -9,7 +9,7 @@ use super::difference::effective_attrs;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use super::rolling::{Successors, parent_of, push_act};
-use super::{cost, effect};
+use super::{cost, effect, pauses};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{KEEP_RETAIN, Node, Usage};
@@ -166,6 +166,10 @@ fn remove<'a>(input: &PlanInput<'a>, address: &Address, seen: &'a Observed, draf
     let shrinks = was_held.then(|| input.act(DestructiveAction::Shrink, address));
     let requires: BTreeSet<ConsentRequest> = deletes.into_iter().chain(shrinks).collect();
     let why = if was_held { Reason::Released } else { why };
+    if let Some(op) = pauses::waking(input, address, None, seen) {
+        let wake = bare_step(input, op, seen, why.clone());
+        draft.push(Step { requires: requires.clone(), ..wake }, None, Some(seen));
+    }
     if effective_attrs(seen).is_protected() {
         draft.push(Step { requires: requires.clone(), ..unprotect(input, address, seen) }, None, Some(seen));
     }

@@ -188,3 +188,198 @@ fn a_serverless_cache_takes_one_change_a_call_and_both_bounds_of_one_measure_in_
         [vec!["data_max_gib", "data_min_gib"], vec!["security_groups"], vec!["snapshot_retention_days"]]
     );
 }
+
+/// What each change of one object asks for, in its order.
+fn asked(plan: &Plan) -> Vec<Vec<(String, Value)>> {
+    let of_step = |op: &Op| match op {
+        Op::Modify { changes, .. } => {
+            changes.iter().map(|change| (change.field.clone(), change.after.clone())).collect()
+        }
+        other => vec![(other.word().to_owned(), Value::Null)],
+    };
+    plan.steps.iter().map(|step| of_step(&step.op)).filter(|asked| asked[0].0 != "tag").collect()
+}
+
+fn one(field: &str, value: Value) -> Vec<(String, Value)> {
+    vec![(field.to_owned(), value)]
+}
+
+#[test]
+fn encryption_of_connections_is_switched_in_two_steps_and_users_come_after() {
+    let of = |engine: &str, version: &str, tls: bool, more: &[(&str, Value)]| {
+        let own = [
+            ("engine", json!(engine)),
+            ("engine_version", json!(version)),
+            ("transit_encryption", json!(tls)),
+        ];
+        single(KindId::CacheGroup, &[&own, more].concat())
+    };
+    let preferred = one("transit_encryption", json!("preferred"));
+    let users = [("user_group", json!("game-users"))];
+    let on = planned(&of("valkey", "8.2", false, &[]), &of("valkey", "8.2", true, &users));
+    assert_eq!(
+        asked(&on),
+        [preferred.clone(), one("transit_encryption", json!(true)), one("user_group", json!("game-users"))]
+    );
+    assert!(on.steps.iter().all(|step| step.requires.is_empty()), "nothing goes: {:#?}", lines(&on));
+    assert!(on.steps.iter().all(|step| step.effect.write_outage == rgctl_schema::time::Span::ZERO));
+    let off = planned(&of("redis", "7.1", true, &[]), &of("redis", "7.1", false, &[]));
+    assert_eq!(asked(&off), [preferred.clone(), one("transit_encryption", json!(false))]);
+    // Users go before, and what nobody wants of them after.
+    let none = [("user_group", json!(""))];
+    let with_users = planned(&of("valkey", "8.2", true, &users), &of("valkey", "8.2", false, &none));
+    assert_eq!(
+        asked(&with_users),
+        [one("user_group", json!("")), preferred.clone(), one("transit_encryption", json!(false))]
+    );
+    assert!(planned(&of("valkey", "8.2", false, &[]), &of("valkey", "8.2", false, &none)).is_empty());
+    // A version that can comes first; below it, and where users stay bound, there is no way.
+    let newer = planned(&of("redis", "6.2", false, &[]), &of("redis", "7.1", true, &[]));
+    assert_eq!(
+        asked(&newer),
+        [one("engine_version", json!("7.1")), preferred, one("transit_encryption", json!(true))]
+    );
+    for (before, after) in [
+        (of("redis", "6.2", false, &[]), of("redis", "6.2", true, &[])),
+        (of("valkey", "8.2", true, &users), of("valkey", "8.2", false, &[])),
+    ] {
+        let words: Vec<String> =
+            asked(&planned(&before, &after)).into_iter().map(|one| one[0].0.clone()).collect();
+        assert_eq!(words, ["delete", "create"]);
+    }
+}
+
+#[test]
+fn what_is_on_the_way_to_encryption_goes_on_from_there() {
+    let of =
+        |tls: Value| single(KindId::CacheGroup, &[("engine", json!("valkey")), ("transit_encryption", tls)]);
+    for end in [true, false] {
+        let plan = planned(&of(json!("preferred")), &of(json!(end)));
+        assert_eq!(asked(&plan), [one("transit_encryption", json!(end))]);
+    }
+}
+
+#[test]
+fn encryption_of_members_of_a_global_datastore_has_no_way_in_place() {
+    let group = |region: &str, tls: bool, more: &[(&str, Value)]| {
+        let own = [("engine", json!("valkey")), ("transit_encryption", json!(tls))];
+        node(address(region, KindId::CacheGroup, "game-a"), "a", &[&own, more].concat(), &[])
+    };
+    let whole = address("us-east-1", KindId::CacheGlobal, "game-a-global");
+    let of = |tls: bool| {
+        desired(vec![
+            group("us-east-1", tls, &[]),
+            group("us-west-2", tls, &[("global", json!("game-a-global"))]),
+            node(whole.clone(), "a", &[("source", json!("game-a"))], &[]),
+        ])
+    };
+    let mut world = world_of(&of(false));
+    let members = [("us-east-1", Role::Writer), ("us-west-2", Role::Reader)].map(|(region, role)| Member {
+        region: address(region, KindId::CacheGroup, "game-a").region,
+        name: whole_name("game-a"),
+        role,
+    });
+    world.seen.get_mut(&whole).unwrap().facts.members = members.to_vec();
+    let plan = plan_for(&of(true), &world, &Policy::default());
+    let replaced =
+        plan.steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }) && !step.requires.is_empty());
+    assert!(replaced.count() >= 2, "each member, with consent: {:#?}", lines(&plan));
+    assert!(!plan.steps.iter().any(|step| matches!(step.op, Op::Modify { .. })), "{:#?}", lines(&plan));
+}
+
+fn whole_name(name: &str) -> rgctl_schema::names::Name {
+    rgctl_schema::names::Name::new(name).unwrap()
+}
+
+fn warehouse(paused: bool, more: &[(&str, Value)]) -> Desired {
+    let own = [("node_type", json!("ra3.xlplus")), ("nodes", json!(2)), ("paused", json!(paused))];
+    single(KindId::RedshiftCluster, &[&own, more].concat())
+}
+
+#[test]
+fn a_paused_warehouse_is_woken_for_a_change_and_paused_again() {
+    let days = |days: u64| [("snapshot_retention_days", json!(days))];
+    let (before, after) = (warehouse(true, &days(7)), warehouse(true, &days(9)));
+    let mut world = world_of(&before);
+    let at = address("us-east-1", KindId::RedshiftCluster, "game-a");
+    world.seen.get_mut(&at).unwrap().facts.phase = rgctl_schema::phase::Phase::Stopped;
+    assert!(plan_for(&before, &world, &Policy::default()).is_empty(), "paused as wanted");
+    let plan = plan_for(&after, &world, &Policy::default());
+    assert_eq!(
+        asked(&plan),
+        [one("paused", json!(false)), one("snapshot_retention_days", json!(9)), one("paused", json!(true))]
+    );
+    // It waits as the gravest of what it is woken for, and asks for the same consent.
+    let resized = plan_for(&warehouse(true, &[("nodes", json!(1))]), &world, &Policy::default());
+    let wake = &resized.steps[0];
+    let gravest = resized.steps.iter().map(|step| step.disturbs).max().unwrap();
+    assert_eq!(wake.disturbs, gravest, "{:#?}", lines(&resized));
+    assert!(resized.steps.iter().all(|step| step.requires.is_subset(&wake.requires)));
+    assert!(!wake.requires.is_empty(), "{:#?}", lines(&resized));
+    // Wanted awake, it is woken once.
+    let awake = plan_for(&warehouse(false, &days(9)), &world, &Policy::default());
+    assert_eq!(asked(&awake), [one("paused", json!(false)), one("snapshot_retention_days", json!(9))]);
+}
+
+#[test]
+fn a_warehouse_that_is_made_within_its_pause_is_paused_by_the_plan_that_makes_it() {
+    let nothing = rgctl_model::observed::Inventory::empty(NOW);
+    let plan = plan_for(&warehouse(true, &[]), &nothing, &Policy::default());
+    assert_eq!(asked(&plan), [one("create", Value::Null), one("paused", json!(true))]);
+    assert!(plan.steps[1].needs.contains(&plan.steps[0].id));
+    let plan = plan_for(&warehouse(false, &[]), &nothing, &Policy::default());
+    assert_eq!(asked(&plan), [one("create", Value::Null)]);
+}
+
+/// What is stopped, and of it what the plan does, in its order.
+fn stopped(before: &Desired, after: &Desired) -> (Plan, Vec<String>) {
+    let mut world = world_of(before);
+    for seen in world.seen.values_mut() {
+        seen.facts.phase = rgctl_schema::phase::Phase::Stopped;
+    }
+    let plan = plan_for(after, &world, &Policy::default());
+    let words = plan.steps.iter().filter(|step| !matches!(step.op, Op::Tag { .. }));
+    let words = words.map(|step| format!("{} {}", step.op.word(), step.op.address().kind)).collect();
+    (plan, words)
+}
+
+#[test]
+fn what_is_stopped_is_started_before_it_is_removed_or_made_anew() {
+    // A warehouse, paused as was wanted.
+    let (plan, words) = stopped(&warehouse(true, &[]), &desired(Vec::new()));
+    assert_eq!(words, ["start redshift.cluster", "delete redshift.cluster"]);
+    assert_eq!(
+        plan.steps[0].requires, plan.steps[1].requires,
+        "nothing is woken for what nobody has allowed"
+    );
+    assert!(!plan.steps[0].requires.is_empty());
+    assert_eq!(plan.steps[0].disturbs, plan.steps[1].disturbs, "and not before its time");
+    let other = [("database", json!("other"))];
+    let (_, words) = stopped(&warehouse(true, &[("database", json!("one"))]), &warehouse(true, &other));
+    let anew = ["start", "delete", "create", "modify"].map(|word| format!("{word} redshift.cluster"));
+    assert_eq!(words, anew, "and paused again");
+    // A cluster wakes with its members, one of which goes, or all.
+    for (cluster, member) in
+        [(KindId::AuroraCluster, KindId::AuroraInstance), (KindId::DocumentCluster, KindId::DocumentInstance)]
+    {
+        let of = |members: &[&str]| {
+            let parent = address("us-east-1", cluster, "game-a");
+            let mut nodes = vec![node(parent.clone(), "a", &[], &[])];
+            for name in members {
+                let own = [("cluster", json!("game-a")), ("class", json!("db.r6g.large"))];
+                nodes.push(node(address("us-east-1", member, name), "a", &own, &[&parent]));
+            }
+            desired(nodes)
+        };
+        for (after, deletions) in [(of(&["game-a-1"]), 1), (desired(Vec::new()), 3)] {
+            let (plan, words) = stopped(&of(&["game-a-1", "game-a-2"]), &after);
+            assert_eq!(words[0], format!("start {cluster}"), "{words:?}");
+            assert_eq!(words.iter().filter(|word| word.starts_with("start")).count(), 1, "{words:?}");
+            let gone = || plan.steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
+            assert_eq!(gone().count(), deletions, "{words:?}");
+            let first = &plan.steps[0].id;
+            let of_members = gone().filter(|step| step.op.address().kind == member);
+            assert!(of_members.clone().all(|step| step.needs.contains(first)), "{:#?}", lines(&plan));
+        }
+    }
+}

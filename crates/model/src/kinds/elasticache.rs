@@ -41,6 +41,52 @@ pub enum ClusterMode {
     Enabled,
 }
 
+/// Whether clients connect with TLS. What is written keeps the form that it had when there were only two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "WrittenEncryption", into = "WrittenEncryption")]
+pub enum TransitEncryption {
+    /// Without.
+    Disabled,
+    /// With or without, on the way from one to the other.
+    Preferred,
+    /// With; all other connections are refused.
+    Required,
+}
+
+/// `true`, `false` or `"preferred"`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenEncryption {
+    Switch(bool),
+    Between(Between),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Between {
+    Preferred,
+}
+
+impl From<WrittenEncryption> for TransitEncryption {
+    fn from(written: WrittenEncryption) -> Self {
+        match written {
+            WrittenEncryption::Switch(false) => Self::Disabled,
+            WrittenEncryption::Between(Between::Preferred) => Self::Preferred,
+            WrittenEncryption::Switch(true) => Self::Required,
+        }
+    }
+}
+
+impl From<TransitEncryption> for WrittenEncryption {
+    fn from(encryption: TransitEncryption) -> Self {
+        match encryption {
+            TransitEncryption::Disabled => Self::Switch(false),
+            TransitEncryption::Preferred => Self::Between(Between::Preferred),
+            TransitEncryption::Required => Self::Switch(true),
+        }
+    }
+}
+
 attrs! {
     /// An ElastiCache global datastore.
     pub struct GlobalAttrs {
@@ -72,8 +118,8 @@ attrs! {
         automatic_failover: bool;
         /// Whether replicas are placed in other zones than their primary.
         multi_az: bool;
-        /// Whether connections are encrypted.
-        transit_encryption: bool;
+        /// Whether connections are encrypted; on and off by way of `preferred`, which takes both kinds.
+        transit_encryption: TransitEncryption;
         /// Whether stored data is encrypted.
         at_rest_encryption: bool;
         /// Key that encrypts stored data.
@@ -84,7 +130,7 @@ attrs! {
         security_groups: BTreeSet<String> { if_told: true };
         /// Parameter group.
         parameter_group: String;
-        /// User group that may connect.
+        /// User group that may connect; empty where none is bound.
         user_group: String;
         /// Days that automatic snapshots are kept; 0 takes none.
         snapshot_retention_days: u32;

@@ -388,9 +388,10 @@ impl AnyAttrs {
         }
     }
 
-    /// The names in a field: one, a set of them, or none.
+    /// The names in a field: one, a set of them, or none. An empty text names nothing.
     pub fn names(&self, field: &str) -> Vec<String> {
         match self.get(field) {
+            Some(Value::String(name)) if name.is_empty() => Vec::new(),
             Some(Value::String(name)) => vec![name],
             Some(Value::Array(items)) => {
                 items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()

@@ -1,10 +1,10 @@
 //! Aurora in the embedded cloud.
 
 use super::rds_like::{
-    CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS, cluster_durations,
-    global_durations, instance_durations,
+    CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS, STOPPED_MAX,
+    cluster_durations, global_durations, instance_durations,
 };
-use super::row::{Behaviour, Durations, rows};
+use super::row::{Behaviour, Durations, WhileStopped, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
 use rgctl_model::kinds::aurora::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use rgctl_model::kinds::facts::DurationEstimate;
@@ -25,6 +25,9 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     protection: Some("deletion_protection"),
     takes_failover: true,
     one_at_a_time: true,
+    // "You also can't [...] delete the cluster if it still has any associated DB instances" (Aurora guide, "Stopping and starting").
+    while_stopped: WhileStopped::Goes,
+    starts_after: Some(STOPPED_MAX),
     secondaries_first: Some("engine_version"),
     ..plain(CODES)
 };

@@ -1,8 +1,8 @@
 //! DocumentDB in the embedded cloud.
 
 use super::rds_like::{
-    CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS, cluster_durations,
-    global_durations, instance_durations,
+    CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS, STOPPED_MAX,
+    cluster_durations, global_durations, instance_durations,
 };
 use super::row::{Behaviour, Durations, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
@@ -25,6 +25,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     protection: Some("deletion_protection"),
     takes_failover: true,
     one_at_a_time: true,
+    starts_after: Some(STOPPED_MAX),
     secondaries_first: Some("engine_version"),
     ..plain(CODES)
 };

@@ -3,9 +3,11 @@
 use super::row::{Behaviour, Codes, Durations, Word, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
 use rgctl_model::kinds::elasticache::{
-    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, TransitEncryption, UserAttrs,
+    UserGroupAttrs,
 };
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
+use rgctl_model::kinds::shared::EngineVersion;
 
 const CODES: Codes = Codes {
     state: "InvalidReplicationGroupState",
@@ -87,13 +89,13 @@ rows! {
         cluster_mode => Online, refused: mode_has_no_way, alone: true;
         automatic_failover => InPlace;
         multi_az => InPlace;
-        transit_encryption => Fixed;
+        transit_encryption => InPlace, refused: encryption_has_no_way, of_member: false;
         at_rest_encryption => Fixed;
         kms_key => Fixed, same: one_key;
         subnet_group => Fixed;
         security_groups => InPlace;
         parameter_group => InPlace;
-        user_group => InPlace, alone: true;
+        user_group => InPlace, refused: users_need_encryption, alone: true;
         snapshot_retention_days => InPlace;
         snapshot_window => InPlace, same: one_window;
         maintenance_window => InPlace, same: one_window;
@@ -162,6 +164,28 @@ fn mode_has_no_way(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
         (asked.cluster_mode, has.cluster_mode),
         (Some(Enabled), Some(Disabled)) | (Some(Disabled | Compatible), Some(Enabled))
     )
+}
+
+/// Between on and off stands `preferred`, each way; only Redis OSS 7 and newer, and Valkey, change it at all (ElastiCache API
+/// reference, `ModifyReplicationGroup`, `TransitEncryptionMode`; guide, "Enabling in-transit encryption"). "Modification of transit
+/// encryption is not supported for access control enabled clusters" (the service's answer in aws-controllers-k8s/community#2536).
+/// No member of a global datastore is `preferred` (terraform-aws-modules/terraform-aws-elasticache#4).
+fn encryption_has_no_way(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
+    use TransitEncryption::{Disabled, Required};
+    let old = has.engine == Some(CacheEngine::Redis)
+        && is_older(has.engine_version.as_ref(), Some(&EngineVersion("7".to_owned())));
+    let skips = matches!(
+        (asked.transit_encryption, has.transit_encryption),
+        (Some(Required), Some(Disabled)) | (Some(Disabled), Some(Required))
+    );
+    old || skips || has.user_group.as_ref().is_some_and(|users| !users.is_empty())
+}
+
+/// "User group based access control requires encryption-in-transit to be enabled on the replication group" (the service's answer in
+/// hashicorp/terraform-provider-aws#42966; ElastiCache guide, "Role-Based Access Control").
+fn users_need_encryption(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
+    has.transit_encryption == Some(TransitEncryption::Disabled)
+        && asked.user_group.as_ref().is_some_and(|users| !users.is_empty())
 }
 
 /// Replication groups and node groups.

@@ -9,7 +9,7 @@
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
-use rgctl_model::kinds::elasticache::{ClusterMode, GroupAttrs};
+use rgctl_model::kinds::elasticache::{ClusterMode, GroupAttrs, TransitEncryption};
 use rgctl_model::observed::{Access, Authentication};
 use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::Partition;
@@ -84,7 +84,11 @@ impl Names<'_> {
     fn group(&self, attrs: &GroupAttrs) -> Reached {
         let (name, mark, place) = (&self.address.name, self.mark("cache", 6), self.address.region.short());
         let called = |encrypted: String, plain: String| {
-            let start = if attrs.transit_encryption == Some(true) { encrypted } else { plain };
+            let encrypts = matches!(
+                attrs.transit_encryption,
+                Some(TransitEncryption::Preferred | TransitEncryption::Required)
+            );
+            let start = if encrypts { encrypted } else { plain };
             format!("{start}.{place}.cache.{}", self.ending())
         };
         let one = || {

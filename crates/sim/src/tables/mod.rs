@@ -23,7 +23,7 @@ use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_schema::phase::Phase;
 
 use row::{Behaviour, Row};
-pub(super) use row::{ChangeEffect, RequestedChange, Word};
+pub(super) use row::{ChangeEffect, RequestedChange, WhileStopped, Word};
 
 /// The registry: one line a kind.
 macro_rules! tables {
@@ -82,7 +82,8 @@ fn differing<A>(rows: &[Row<A>], wanted: &A, has: &A) -> Vec<RequestedChange> {
     differing
         .map(|row| {
             let takes = if (row.refused)(wanted, has) { ChangeEffect::Fixed } else { row.takes };
-            RequestedChange { field: row.name, takes, alone: row.alone, with: row.with }
+            let Row { alone, with, of_member, .. } = *row;
+            RequestedChange { field: row.name, takes, alone, with, of_member }
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use super::parameters;
 use super::row::{Behaviour, Codes, Durations, Word};
 use super::shared::plain;
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
+use rgctl_schema::time::Span;
 
 /// Clusters.
 pub(super) const CODES: Codes = Codes {
@@ -133,6 +134,10 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
     Word("deleted", Meaning::Absent),
     Word("failed", Meaning::Failed),
 ];
+
+/// What is stopped is started after seven days, so that it does not fall behind any maintenance (Aurora guide, "Stopping and starting
+/// an Amazon Aurora DB cluster"; DocumentDB guide, "Stopping and starting an Amazon DocumentDB cluster").
+pub(super) const STOPPED_MAX: Span = Span::from_days(7);
 
 /// Durations of a cluster whose failover interrupts writes so long.
 pub(super) const fn cluster_durations(failover_outage: DurationEstimate) -> Durations {

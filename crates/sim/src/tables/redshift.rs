@@ -48,7 +48,8 @@ pub(super) const PARAMETERS: Behaviour = Behaviour {
     })
 };
 
-/// Clusters.
+/// Clusters. "You can only delete clusters with ACTIVE, INCOMPATIBLE_NETWORK, [...] lifecycle", and so none that is paused (the service's
+/// answer in hashicorp/terraform-provider-aws#4563; apache/airflow#68922).
 pub(super) const CLUSTER: Behaviour = Behaviour {
     durations: CLUSTER_DURATIONS,
     words: CLUSTER_WORDS,

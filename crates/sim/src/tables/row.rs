@@ -2,6 +2,7 @@
 
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
+use rgctl_schema::time::Span;
 
 /// What changing a field of an object that is there does to it. Ordered from harmless to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ pub struct Row<A> {
     pub alone: bool,
     /// The one field that goes in the same call all the same.
     pub with: Option<&'static str>,
+    /// Whether the service takes it of a member of a global object, too.
+    pub of_member: bool,
     /// Whether the service refuses to get from the second to the first.
     pub refused: fn(&A, &A) -> bool,
     /// Whether the first names a value which is not the one that the second has.
@@ -44,6 +47,7 @@ pub struct RequestedChange {
     pub takes: ChangeEffect,
     pub alone: bool,
     pub with: Option<&'static str>,
+    pub of_member: bool,
 }
 
 /// The value in a column, or what stands in its place.
@@ -57,7 +61,7 @@ macro_rules! given {
 }
 
 /// Writes the rows of a struct: `field => Takes` and, where they differ from the usual, in this order `same` (what the
-/// service takes for one value), `refused` (ways it does not go), `alone`, `with`, `told`.
+/// service takes for one value), `refused` (ways it does not go), `alone`, `with`, `of_member`, `told`.
 macro_rules! rows {
     ($(
         $(#[doc = $doc:literal])+
@@ -65,7 +69,7 @@ macro_rules! rows {
             $(
                 $field:ident => $takes:ident
                 $(, same: $same:ident)? $(, refused: $refused:ident)? $(, alone: $alone:literal)?
-                $(, with: $with:literal)? $(, told: $told:literal)? ;
+                $(, with: $with:literal)? $(, of_member: $of_member:literal)? $(, told: $told:literal)? ;
             )+
         }
     )+) => {$(
@@ -86,6 +90,7 @@ macro_rules! rows {
                     told: given!($($told)?, true),
                     alone: given!($($alone)?, false),
                     with: given!($(Some($with))?, None),
+                    of_member: given!($($of_member)?, true),
                     refused: given!($($refused)?, |_, _| false),
                     differs: |asked, has| match (&asked.$field, &has.$field) {
                         (None, _) => false,
@@ -176,6 +181,15 @@ pub struct Codes {
     pub global_state: &'static str,
 }
 
+/// What the service does with an object that is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileStopped {
+    /// It is started, and nothing else.
+    Stays,
+    /// It is deleted, too, once it has no members.
+    Goes,
+}
+
 /// How objects of a kind behave as a whole.
 pub struct Behaviour {
     /// How long it takes.
@@ -190,6 +204,10 @@ pub struct Behaviour {
     pub takes_failover: bool,
     /// Whether a change needs the members to be at rest, and theirs needs the object to be.
     pub one_at_a_time: bool,
+    /// Whether it is deleted while it is stopped.
+    pub while_stopped: WhileStopped,
+    /// How long it stays stopped, where the service starts it by itself.
+    pub starts_after: Option<Span>,
     /// Of an object that spans regions: whether its primary leaves it before it can be deleted.
     pub primary_leaves: bool,
     /// The field with a version that the service gives to a primary only when all secondaries of its global object have it.

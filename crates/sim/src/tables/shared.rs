@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{Behaviour, Codes, Durations, Word, rows};
+use super::row::{Behaviour, Codes, Durations, WhileStopped, Word, rows};
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 
@@ -49,6 +49,8 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         protection: None,
         takes_failover: false,
         one_at_a_time: false,
+        while_stopped: WhileStopped::Stays,
+        starts_after: None,
         primary_leaves: false,
         secondaries_first: None,
         at_restart: |_, _| false,

@@ -8,7 +8,8 @@ use crate::families::elasticache::{CacheStore, CacheUser, Eviction};
 use crate::families::size::Level;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::elasticache::{
-    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, TransitEncryption, UserAttrs,
+    UserGroupAttrs,
 };
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, KindId};
@@ -167,13 +168,22 @@ fn group(
         // The service insists on it with cluster mode.
         automatic_failover: Some(replicas > 0 || mode == ClusterMode::Enabled),
         multi_az: Some(replicas > 0),
-        transit_encryption: Some(store.tls),
+        transit_encryption: Some(if store.tls {
+            TransitEncryption::Required
+        } else {
+            TransitEncryption::Disabled
+        }),
         at_rest_encryption: Some(store.common.encrypted),
         kms_key: build.kms_key(),
         subnet_group: Some(id.to_string()),
         security_groups: Some(build.security_groups()),
         parameter_group: Some(id.to_string()),
-        user_group: (store.tls && store.engine != CacheEngine::Redis).then(|| id.to_string()),
+        // Users come in with TLS alone.
+        user_group: match (store.tls, store.engine) {
+            (false, _) => Some(String::new()),
+            (true, CacheEngine::Redis) => None,
+            (true, CacheEngine::Valkey) => Some(id.to_string()),
+        },
         snapshot_retention_days: Some(snapshot_days(store, build)),
         snapshot_window: build.backup_window(),
         maintenance_window: build.maintenance(),

@@ -1,11 +1,14 @@
 //! ElastiCache: what changing a field of an object does, and how long it lasts.
 
-use super::row::{ChangePath, KindRow, Reduction, Remedy, Shrink, Timing, rows};
+use super::row::{ChangePath, InGlobal, KindRow, Reduction, Remedy, Shrink, Timing, rows};
 use super::shared::{CREATE_AGAIN, PLAIN, minor_may_lead, never_back, same_key, same_window};
 use rgctl_model::kinds::elasticache::{
-    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, UserAttrs, UserGroupAttrs,
+    CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, TransitEncryption, UserAttrs,
+    UserGroupAttrs,
 };
 use rgctl_model::kinds::facts::DurationEstimate;
+use rgctl_model::kinds::shared::EngineVersion;
+use serde_json::Value;
 
 /// Global datastores.
 pub(super) const GLOBAL: KindRow =
@@ -41,13 +44,15 @@ rows! {
         cluster_mode => Online { alone: true, way: way_of_mode, lowers: Reduction::Any };
         automatic_failover => InPlace { lowers: Reduction::Less };
         multi_az => InPlace { lowers: Reduction::Less };
-        transit_encryption => Replace;
+        transit_encryption => InPlace {
+            alone: true, in_global: InGlobal::Fixed, way: way_of_encryption, lowers: Reduction::By(refuses_or_weakens),
+        };
         at_rest_encryption => Replace;
         kms_key => Replace { same: same_key };
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
         parameter_group => InPlace { lowers: Reduction::Any };
-        user_group => InPlace { alone: true, lowers: Reduction::Any };
+        user_group => InPlace { none: no_group, alone: true, lowers: Reduction::Any };
         snapshot_retention_days => InPlace { lowers: Reduction::Less };
         snapshot_window => InPlace { same: same_window, lowers: Reduction::Nothing };
         maintenance_window => InPlace { same: same_window, lowers: Reduction::Nothing };
@@ -135,6 +140,40 @@ fn way_of_mode(wanted: &GroupAttrs, seen: &GroupAttrs) -> ChangePath {
         }
         _ => ChangePath::Direct,
     }
+}
+
+#[allow(clippy::ptr_arg, reason = "the table's `none` column looks at values of the field's own type")]
+fn no_group(wanted: &String) -> bool {
+    wanted.is_empty()
+}
+
+/// On and off by way of `preferred`, from Redis OSS 7 and Valkey on; not while users are bound to the cache, who connect with TLS
+/// alone: they go before (ElastiCache guide, "Enabling in-transit encryption"; API reference, `ModifyReplicationGroup`).
+fn way_of_encryption(wanted: &GroupAttrs, seen: &GroupAttrs) -> ChangePath {
+    use TransitEncryption::{Disabled, Preferred, Required};
+    let (Some(to), Some(from)) = (wanted.transit_encryption, seen.transit_encryption) else {
+        return ChangePath::Direct;
+    };
+    // A newer version is asked for before.
+    let newest = wanted.engine_version.as_ref().or(seen.engine_version.as_ref());
+    let is_old = wanted.engine.or(seen.engine) == Some(CacheEngine::Redis)
+        && newest.is_some_and(|version| version.compare(&EngineVersion("7".to_owned())).is_lt());
+    let is_bound = |attrs: &GroupAttrs| attrs.user_group.as_ref().is_some_and(|users| !users.is_empty());
+    let stays_bound = wanted.user_group.is_none() && is_bound(seen);
+    if is_old || to == Disabled && (is_bound(wanted) || stays_bound) {
+        return ChangePath::Anew;
+    }
+    match (to, from) {
+        (Required, Disabled) | (Disabled, Required) => {
+            serde_json::to_value(Preferred).map_or(ChangePath::Direct, ChangePath::Through)
+        }
+        _ => ChangePath::Direct,
+    }
+}
+
+/// Each end refuses connections that the other one takes; the way from `true` takes them unencrypted again.
+fn refuses_or_weakens(before: &Value, after: &Value) -> bool {
+    after.is_boolean() || *before != Value::Bool(false)
 }
 
 /// Replication groups; node types change replica by replica, the primary last, by a failover of seconds.

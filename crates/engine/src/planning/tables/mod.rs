@@ -20,7 +20,7 @@ mod shared;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_schema::table::{Change, FieldChange};
 
-pub use row::{ChangePath, KindRow, Promotion, Reduction, Remedy, Shrink, SlowResize, Timing};
+pub use row::{ChangePath, InGlobal, KindRow, Promotion, Reduction, Remedy, Shrink, SlowResize, Timing};
 
 use row::{compared, differing, named};
 
@@ -58,6 +58,11 @@ macro_rules! tables {
                 $((AnyAttrs::$kind(before), AnyAttrs::$kind(after)) => row::leads_back($rows, before, after),)+
                 _ => false,
             }
+        }
+
+        /// What becomes of a field of an object while that is a member of a global object.
+        pub fn in_global(kind: KindId, field: &str) -> InGlobal {
+            match kind { $(KindId::$kind => row::in_global($rows, field),)+ }
         }
 
         /// What changing each field of a kind does, in the order of the kind's table.

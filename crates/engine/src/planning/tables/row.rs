@@ -66,10 +66,23 @@ pub enum ChangePath {
     Anew,
 }
 
+/// What becomes of a field of an object while that is a member of a global object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InGlobal {
+    /// It is changed as that of any other object.
+    Usual,
+    /// No call changes it there.
+    Fixed,
+}
+
 /// What is believed of a field of type `T` beside what changing it does.
 pub struct Columns<T, A> {
     /// When a wanted value is satisfied by a seen one; plain equality when absent.
     pub same: Option<fn(&T, &T) -> bool>,
+    /// Whether a wanted value says that there is to be none, which an object without one satisfies.
+    pub none: Option<fn(&T) -> bool>,
+    /// What becomes of it in a global object.
+    pub in_global: InGlobal,
     /// Whether a smaller value may lose data.
     pub shrink: Shrink,
     /// Provider calls other than the kind's general one are used for this field (resharding, replica count, ...).
@@ -90,6 +103,8 @@ impl<T: PartialEq, A> Columns<T, A> {
     /// A field with no special column.
     pub const PLAIN: Self = Self {
         same: None,
+        none: None,
+        in_global: InGlobal::Usual,
         shrink: Shrink::Harmless,
         alone: false,
         with: None,
@@ -107,7 +122,7 @@ impl<T: PartialEq, A> Columns<T, A> {
     pub fn differs(&self, wanted: Option<&T>, seen: Option<&T>, if_told: bool) -> bool {
         match (wanted, seen) {
             (None, _) => false,
-            (Some(_), None) => !if_told,
+            (Some(wanted), None) => !if_told && !self.none.is_some_and(|none| none(wanted)),
             (Some(wanted), Some(seen)) => self.same.map_or(wanted != seen, |same| !same(wanted, seen)),
         }
     }
@@ -116,6 +131,7 @@ impl<T: PartialEq, A> Columns<T, A> {
 /// One row: a field of `A` as the planner sees it.
 pub struct FieldRow<A> {
     pub change: Change,
+    pub in_global: InGlobal,
     pub shrink: Shrink,
     pub alone: bool,
     pub with: Option<&'static str>,
@@ -155,6 +171,7 @@ macro_rules! rows {
                 );
                 FieldRow {
                     change,
+                    in_global: columns.in_global,
                     shrink: columns.shrink,
                     alone: columns.alone,
                     with: columns.with,
@@ -176,6 +193,9 @@ macro_rules! rows {
 /// The value of a column as the macro writes it.
 macro_rules! column {
     (same, $value:expr) => {
+        Some($value)
+    };
+    (none, $value:expr) => {
         Some($value)
     };
     (with, $value:expr) => {
@@ -292,6 +312,12 @@ pub struct KindRow {
 /// What changing each field does.
 pub fn named<A: Attrs>(rows: &[FieldRow<A>]) -> Vec<(&'static str, Change)> {
     A::FIELDS.iter().zip(rows).map(|(field, row)| (field.name, row.change)).collect()
+}
+
+/// What becomes of a field in a global object.
+pub fn in_global<A: Attrs>(rows: &[FieldRow<A>], name: &str) -> InGlobal {
+    let found = A::FIELDS.iter().zip(rows).find(|(field, _)| field.name == name);
+    found.map_or(InGlobal::Usual, |(_, row)| row.in_global)
 }
 
 /// The fields that differ, each with its row.
