@@ -289,6 +289,7 @@ impl World {
         {
             self.cast_shadow(&global);
             self.join(&global, address);
+            self.share_parameters(&global, address);
             // A secondary has the shards of its primary, whatever was asked for.
             if let Some(shards) = self.primary_of(address).and_then(|primary| primary.attrs.get(SHARDS)) {
                 self.edit(address, |object| {
@@ -301,6 +302,7 @@ impl World {
             && let Some(source) = Self::source_of(address, wanted)
         {
             self.set_members(address, vec![Self::member(&source, Role::Writer)]);
+            self.share_parameters(address, &source);
         }
     }
 
@@ -335,8 +337,9 @@ impl World {
             pending.copy_field(field, wanted);
         }
         parameters::keep_the_others(&mut pending, &has);
-        // Shards are changed for all members of a global object together.
-        let all = if fields.contains(&SHARDS) { self.other_members(address) } else { Vec::new() };
+        // What members of a global object have in common is changed for all of them together.
+        let is_common = fields.iter().any(|field| tables::of(address.kind).common.contains(field));
+        let all = if is_common { self.other_members(address) } else { Vec::new() };
         let all: Vec<Address> = all.into_iter().map(|(member, _)| member).collect();
         for address in std::iter::once(address).chain(&all) {
             self.change(address, gravest, &fields, pending.clone());

@@ -168,6 +168,17 @@ impl World {
         self.set_members(global, members);
     }
 
+    /// A member has the parameter group that the service made of its primary's.
+    pub(super) fn share_parameters(&mut self, global: &Address, member: &Address) {
+        let Some(begins) = tables::of(global.kind).parameter_groups else { return };
+        let name = format!("{begins}{}", global.name);
+        self.cast_shadow(member);
+        self.edit(member, |object| {
+            // Members of such an object have the field.
+            let _ = object.attrs.set("parameter_group", Some(name.into()));
+        });
+    }
+
     pub(super) fn leave_global(&mut self, global: &Address, address: &Address) {
         let Some(object) = self.objects.get(global) else { return };
         let left = object.members.iter().filter(|member| !member.is(address)).cloned().collect();

@@ -12,7 +12,6 @@ use rgctl_schema::names::{Name, Partition};
 use rgctl_schema::phase::{Phase, Role};
 
 use super::size;
-use super::slots::SHARDS;
 use super::state::{Fault, Object, parent_of};
 use super::tables::{self, ChangeEffect, RequestedChange, WhileStopped};
 use super::world::World;
@@ -317,7 +316,7 @@ impl World {
         {
             return Err(busy(member, state.phase()));
         }
-        self.refuse_shards(address, asked)?;
+        self.refuse_common(address, asked)?;
         self.refuse_upgrade(address, wanted, asked)?;
         self.refuse_references(address, wanted)?;
         let object = self.objects.get(address);
@@ -366,10 +365,11 @@ impl World {
         }
     }
 
-    /// Members of a global object have the same shards: those of the primary are changed, for all of them together.
-    fn refuse_shards(&self, address: &Address, asked: &[RequestedChange]) -> Result<(), CloudError> {
+    /// What members of a global object have in common is changed at its primary, for all of them together.
+    fn refuse_common(&self, address: &Address, asked: &[RequestedChange]) -> Result<(), CloudError> {
+        let common = tables::of(address.kind).common;
         let Some(global) =
-            self.global_of(address).filter(|_| asked.iter().any(|asked| asked.field == SHARDS))
+            self.global_of(address).filter(|_| asked.iter().any(|asked| common.contains(&asked.field)))
         else {
             return Ok(());
         };
@@ -381,7 +381,7 @@ impl World {
             });
         }
         if self.objects.get(address).is_some_and(|object| object.role == Some(Role::Reader)) {
-            // What the real service says of a member in whatever state: its own shards are not its own.
+            // What the real service says of a member in whatever state: they are not its own.
             return Err(busy(address, Phase::Ready));
         }
         for (member, object) in self.other_members(address) {

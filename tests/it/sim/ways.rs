@@ -123,3 +123,38 @@ fn a_stopped_cluster_refuses_everything_and_is_started_after_seven_days() {
         assert_eq!(desk.delete(&cluster, None).is_ok(), kind == KindId::AuroraCluster);
     }
 }
+
+#[test]
+fn a_global_datastore_gives_its_members_parameters_and_changes_them_together() {
+    let fields = json!({
+        "engine": "valkey", "engine_version": "8.0", "node_type": "cache.r7g.large", "cluster_mode": "disabled",
+        "shards": 1, "replicas_per_shard": 1, "parameter_group": "default.valkey8",
+    });
+    let (desk, group) = cache(&fields);
+    let global = address(KindId::CacheGlobal, "whole");
+    desk.make(&global, &json!({ "source": "cache", "source_region": super::REGION }));
+    let other = super::in_region(super::OTHER, KindId::CacheGroup, "cache-2");
+    let mut joins = fields.clone();
+    joins["global"] = json!("whole");
+    desk.make(&other, &joins);
+    let own = json!({ "parameter_group": "default.valkey8" });
+    for member in [&group, &other] {
+        let seen = desk.see(member).unwrap().attrs.get("parameter_group");
+        assert_eq!(seen, Some(json!("global-datastore-whole")), "{member}");
+        assert_eq!(code(desk.modify(member, &own)), "refused InvalidParameterCombination");
+    }
+    for (field, value) in [("node_type", json!("cache.r7g.xlarge")), ("engine_version", json!("8.1"))] {
+        let wish = json!({ field: value.clone() });
+        assert!(code(desk.modify(&other, &wish)).starts_with("busy"), "its {field} is not its own");
+        desk.modify(&group, &wish).unwrap();
+        desk.pass(Span::from_hours(3));
+        for member in [&group, &other] {
+            assert_eq!(desk.see(member).unwrap().attrs.get(field), Some(value.clone()), "{member}");
+        }
+    }
+    // What has left takes a group of its own again.
+    let verb = Verb::Detach { region: other.region.clone(), member: other.name.clone() };
+    desk.act(&global, verb).unwrap();
+    desk.pass(Span::from_hours(3));
+    desk.modify(&other, &own).unwrap();
+}

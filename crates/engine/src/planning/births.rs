@@ -1,12 +1,17 @@
-//! What an object is made with and keeps, whatever is wished for later: the zone of a member.
+//! What an object keeps, whatever is wished for later: the zone that a member was made in, the parameters that the service has.
 //!
 //! It is said beside a plan that somebody reads. No turn of a run asks: it would go through all members for a sentence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::PlanInput;
+use super::primary::is_member;
+use super::tables::{self, InGlobal};
+use rgctl_model::address::Address;
+use rgctl_model::node::Node;
+use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Op, Plan};
-use rgctl_schema::names::{RegionId, StoreName};
+use rgctl_schema::names::{Name, RegionId, StoreName};
 
 /// The field of a member with the zone that it was made in.
 const ZONE: &str = "zone";
@@ -39,5 +44,35 @@ pub fn kept_from_birth(input: &PlanInput<'_>, plan: &Plan) -> Vec<String> {
             "`{store}` in {region}: {stay}; those that are made from now on follow the zones of the region"
         )
     });
-    said.collect()
+    said.chain(input.desired.nodes.values().filter_map(|node| kept_by_the_service(input, plan, node)))
+        .collect()
+}
+
+/// What the service has of a member of a global object, where a plan changes what was wished for in its place.
+fn kept_by_the_service(input: &PlanInput<'_>, plan: &Plan, node: &Node) -> Option<String> {
+    let address = &node.address;
+    address.kind.global_kind()?;
+    let seen = input.inventory.seen.get(address).filter(|_| !input.held_out.contains_key(&address.region))?;
+    let is_changed = |group: &Address| {
+        plan.steps.iter().any(|step| matches!(&step.op, Op::Modify { address, .. } if address == group))
+    };
+    let in_vain = |field: &str, kind| -> Option<(String, String)> {
+        let (wished, has) = (node.attrs.text(field)?, seen.attrs.text(field)?);
+        let group = Address::new(address.region.clone(), kind, Name::new(&wished).ok()?);
+        (wished != has && is_changed(&group)).then_some((wished, has))
+    };
+    let of_service = |seen: &Observed| {
+        let fields = address.kind.references().iter();
+        let mut fields =
+            fields.filter(|refers| tables::in_global(address.kind, refers.field) == InGlobal::Service);
+        fields
+            .find_map(|refers| in_vain(refers.field, refers.kind))
+            .filter(|_| is_member(input, address, seen))
+    };
+    let (wished, has) = of_service(seen)?;
+    Some(format!(
+        "`{}` in {}: the parameters of a global datastore are those of the service's group `{has}`, which no call of rgctl \
+         changes; what is changed of `{wished}` reaches no member: change `{has}` in the console, too",
+        node.store, address.region
+    ))
 }

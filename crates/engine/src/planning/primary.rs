@@ -31,23 +31,26 @@ pub(super) fn leave_to_primary(
     changes.retain(|change| !is_left(change));
 }
 
-/// What no call changes of a member of a global object is another object's to have.
+/// What no call changes of a member of a global object is another object's to have; what the service has there is not fought
+/// over.
 pub(super) fn change_as_member(
     input: &PlanInput<'_>,
     address: &Address,
     seen: &Observed,
-    changes: &mut [FieldChange],
+    changes: &mut Vec<FieldChange>,
 ) {
-    let is_fixed = |change: &FieldChange| tables::in_global(address.kind, &change.field) == InGlobal::Fixed;
-    if changes.iter().any(is_fixed) && is_member(input, address, seen) {
-        for change in changes.iter_mut().filter(|change| is_fixed(change)) {
-            change.change = Change::Replace;
-        }
+    let there = |change: &FieldChange| tables::in_global(address.kind, &change.field);
+    if changes.iter().all(|change| there(change) == InGlobal::Usual) || !is_member(input, address, seen) {
+        return;
+    }
+    changes.retain(|change| there(change) != InGlobal::Service);
+    for change in changes.iter_mut().filter(|change| there(change) == InGlobal::Fixed) {
+        change.change = Change::Replace;
     }
 }
 
 /// Whether an object belongs to a global one, as its primary or as a secondary.
-fn is_member(input: &PlanInput<'_>, address: &Address, seen: &Observed) -> bool {
+pub(super) fn is_member(input: &PlanInput<'_>, address: &Address, seen: &Observed) -> bool {
     let Some(kind) = address.kind.global_kind() else { return false };
     let is_its = |(global, it): (&Address, &Observed)| {
         global.kind == kind && it.facts.members.iter().any(|member| member.is(address))

@@ -11,6 +11,7 @@ mod joining;
 mod late;
 mod lease;
 mod memory;
+mod of_the_service;
 mod ownership;
 mod patience;
 mod planning;

@@ -46,16 +46,25 @@ pub(super) const USER_GROUP: Behaviour = Behaviour {
     ..plain(Codes { state: "InvalidUserGroupState", in_use: "InvalidUserGroupState", ..CODES })
 };
 
-/// Global datastores.
+/// Global datastores. The parameter group of the primary is copied to one whose name begins with `global-datastore-`, which all members
+/// get and keep: no call gives them another (hashicorp/terraform-provider-aws#49110 and #20893; aws/aws-sdk-go#4905; ElastiCache guide,
+/// "Using global datastores (console)").
 pub(super) const GLOBAL: Behaviour = Behaviour {
+    parameter_groups: Some("global-datastore-"),
     durations: Durations { create: DurationEstimate::new(1_200, 3_600), ..GROUP_DURATIONS },
     words: GLOBAL_WORDS,
     ..plain(Codes { state: "InvalidGlobalReplicationGroupState", ..CODES })
 };
 
-/// Replication groups.
-pub(super) const GROUP: Behaviour =
-    Behaviour { durations: GROUP_DURATIONS, words: GROUP_WORDS, takes_failover: true, ..plain(CODES) };
+/// Replication groups. Shards, node type and engine of a global datastore are changed by its own calls (ElastiCache API reference,
+/// `ModifyGlobalReplicationGroup`, `IncreaseNodeGroupsInGlobalReplicationGroup`).
+pub(super) const GROUP: Behaviour = Behaviour {
+    durations: GROUP_DURATIONS,
+    words: GROUP_WORDS,
+    takes_failover: true,
+    common: &["shards", "engine", "engine_version", "node_type"],
+    ..plain(CODES)
+};
 
 /// Serverless caches.
 pub(super) const SERVERLESS: Behaviour = Behaviour {
@@ -94,7 +103,7 @@ rows! {
         kms_key => Fixed, same: one_key;
         subnet_group => Fixed;
         security_groups => InPlace;
-        parameter_group => InPlace;
+        parameter_group => InPlace, of_member: false;
         user_group => InPlace, refused: users_need_encryption, alone: true;
         snapshot_retention_days => InPlace;
         snapshot_window => InPlace, same: one_window;

@@ -210,6 +210,10 @@ pub struct Behaviour {
     pub starts_after: Option<Span>,
     /// Of an object that spans regions: whether its primary leaves it before it can be deleted.
     pub primary_leaves: bool,
+    /// Of an object that spans regions: how the names of the parameter groups begin that the service makes for its members.
+    pub parameter_groups: Option<&'static str>,
+    /// Fields that members of a global object have in common: they are changed at its primary, for all of them.
+    pub common: &'static [&'static str],
     /// The field with a version that the service gives to a primary only when all secondaries of its global object have it.
     pub secondaries_first: Option<&'static str>,
     /// Of a parameter group: whether a parameter of a family takes effect only when what uses the group restarts.

@@ -50,6 +50,8 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         takes_failover: false,
         one_at_a_time: false,
         while_stopped: WhileStopped::Stays,
+        parameter_groups: None,
+        common: &[],
         starts_after: None,
         primary_leaves: false,
         secondaries_first: None,

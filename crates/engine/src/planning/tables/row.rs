@@ -73,6 +73,8 @@ pub enum InGlobal {
     Usual,
     /// No call changes it there.
     Fixed,
+    /// The service has it, whatever is wished, and gives it to all members.
+    Service,
 }
 
 /// What is believed of a field of type `T` beside what changing it does.
