@@ -8,7 +8,7 @@ use super::input::TurnInput;
 use super::late;
 use super::motion::Wait;
 use crate::ledger::{InFlightStep, NAME_TAKEN, StepStatus};
-use crate::planning::{KnownSteps, wants_stopped};
+use crate::planning::KnownSteps;
 use rgctl_model::address::Address;
 use rgctl_model::journal::{Cause, Event, RecordedObject};
 use rgctl_model::observed::Observed;
@@ -202,20 +202,13 @@ impl<'a> StepAssessment<'a, '_> {
     }
 
     /// Whether the plan is without it for what its object is, so that nobody can tell whether it is still wanted. What is
-    /// broken, in a state that this version does not know, not ours, or paused as wanted is not changed, and what something of
-    /// somebody else's is bound to is not removed.
+    /// broken, in a state that this version does not know, or not ours is not changed, and what something of somebody else's is bound
+    /// to is not removed.
     fn is_left_out(&self) -> bool {
         let is_reason = |one: &Blocker| {
             matches!(one, Blocker::Broken { .. } | Blocker::Foreign { .. } | Blocker::Bound { .. })
         };
-        (self.waiting.is_some_and(is_reason) || self.is_paused_as_wanted()) && !self.is_planned()
-    }
-
-    fn is_paused_as_wanted(&self) -> bool {
-        let (address, input) = (&self.begun.address, self.input);
-        let seen = input.inventory.seen.get(address).filter(|_| self.begun.word != "delete");
-        seen.is_some_and(|seen| seen.facts.phase == Phase::Stopped)
-            && input.desired.nodes.get(address).is_some_and(wants_stopped)
+        self.waiting.is_some_and(is_reason) && !self.is_planned()
     }
 
     /// Why a step that was tried in vain is tried no more, if it is not. A wish that was not tried yet is.

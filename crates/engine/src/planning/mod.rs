@@ -57,7 +57,6 @@ use rgctl_schema::names::{Fingerprint, RegionId};
 use rgctl_schema::phase::Phase;
 
 pub use births::kept_from_birth;
-pub(crate) use pauses::wants_stopped;
 pub use difference::{effective_attrs, remaining_changes};
 pub(crate) use disturb::is_upgrade;
 pub use effect::transition_p95;

@@ -21,7 +21,7 @@ pub(super) fn pause_of(node: &Node) -> Option<Value> {
 }
 
 /// When an object is wanted paused, `Stopped` is as wanted.
-pub(crate) fn wants_stopped(node: &Node) -> bool {
+pub(super) fn wants_stopped(node: &Node) -> bool {
     pause_of(node) == Some(Value::Bool(true))
 }
 

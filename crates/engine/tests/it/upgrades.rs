@@ -49,7 +49,9 @@ const MINORS: [(KindId, &str, &str, &str); 4] = [
     (KindId::CacheGroup, "valkey", "8.0", "8.2"),
 ];
 
-/// Brings a newer version about, by one apply: at the secondary first, and without a refusal.
+/// Brings a newer version about, by one apply and without a refusal: at the secondary first, and of a global datastore by one call
+/// at its primary, which the service carries out in that order ("the engine version is upgraded for secondary Regions and then for
+/// the primary Region", ElastiCache guide, "Version management").
 fn upgrade(site: &mut Site, kind: KindId, after: &Desired, what: &str) {
     let made = site.cloud.calls().len();
     let ended = site.apply(after);
@@ -59,6 +61,7 @@ fn upgrade(site: &mut Site, kind: KindId, after: &Desired, what: &str) {
     let calls: Vec<&Called> = calls.iter().filter(|call| upgrades(&call.op, kind)).collect();
     let told: Vec<_> = calls.iter().map(|call| (&call.op.address().region, call.told.is_ok())).collect();
     let order = [(&region("us-west-2"), true), (&region("us-east-1"), true)];
+    let order = if kind == KindId::CacheGroup { &order[1..] } else { &order[..] };
     assert_eq!(told, order, "{what}: {calls:#?}");
     site.assert_settled(after);
 }
