@@ -179,6 +179,10 @@ fn nothing_is_removed_to_which_something_refers_that_a_dead_process_was_making()
         let mut named: BTreeSet<(KindId, String)> =
             attrs.named().into_iter().map(|(_, kind, name)| (kind, name)).collect();
         named.extend(kind.member_kind().zip(attrs.text("source")));
+        // Who joins a global datastore has the service's group and not the one that was meant for it.
+        if attrs.joins().is_some() {
+            named.retain(|(kind, _)| *kind != KindId::CacheParameters);
+        }
         let calls = site.cloud.calls();
         // Whatever is done to it shows that it was seen.
         let is_seen = |call: &Called| call.op.address() == address && !matches!(call.op, Op::Create { .. });
