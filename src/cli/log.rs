@@ -1,9 +1,16 @@
 //! Tracing to standard error: `RGCTL_LOG` chooses what, as in `RGCTL_LOG=rgctl=debug`.
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Variable that chooses what is traced.
 const VARIABLE: &str = "RGCTL_LOG";
+
+/// The most that is ever traced, whatever the variable says: beyond it the SDK tells requests and answers whole, and of those that
+/// set a password or read one that would be the password.
+const MOST: LevelFilter = LevelFilter::DEBUG;
 
 /// What a command tells in its log without being asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +44,7 @@ pub fn start(verbose: u8, colour: bool, events: Events) {
         .log_internal_errors(false);
     // A second start in one process keeps the first.
     let _ = match events {
-        Events::All { json: true } => told.json().flatten_event(true).try_init(),
-        Events::All { json: false } | Events::Warnings | Events::None => told.try_init(),
+        Events::All { json: true } => told.json().flatten_event(true).finish().with(MOST).try_init(),
+        Events::All { json: false } | Events::Warnings | Events::None => told.finish().with(MOST).try_init(),
     };
 }
