@@ -142,6 +142,7 @@ mod with_provider {
             regions: args.region.iter().cloned().collect(),
             writes: false,
             adopted: std::collections::BTreeSet::new(),
+            secrets: std::collections::BTreeSet::new(),
             record: iam_policy::record(settings),
         };
         let identities = Identities::of(&described);

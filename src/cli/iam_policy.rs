@@ -175,6 +175,7 @@ fn policy_for(
         regions: desired.regions.iter().chain(left).cloned().collect(),
         writes: false,
         adopted: adopted.map(|address| (address.kind, address.name.to_string())).collect(),
+        secrets: desired.nodes.values().filter_map(|node| node.attrs.text("master_secret_arn")).collect(),
         record: None,
     };
     (wanted, notes)

@@ -41,7 +41,8 @@ pub const fn is_connected_to(kind: KindId) -> bool {
         | KindId::RedshiftSubnetGroup
         | KindId::RedshiftParameters
         | KindId::RedshiftNamespace
-        | KindId::RedshiftSnapshot => false,
+        | KindId::RedshiftSnapshot
+        | KindId::Secret => false,
     }
 }
 
@@ -69,7 +70,10 @@ pub fn described(
                 authentication: std::iter::once("password").chain(by_iam.then_some("iam")).collect(),
                 ..told
             };
-            first_user(encrypted(told, tls), attrs.master_username.clone(), access, attrs.managed_password)
+            let named = (attrs.master_secret.as_ref(), attrs.master_secret_arn.as_ref());
+            let access = &with_secret(inventory, address, access, named);
+            let kept = attrs.managed_password.filter(|_| attrs.master_secret.is_none());
+            first_user(encrypted(told, tls), attrs.master_username.clone(), access, kept)
         }
         AnyAttrs::DocumentCluster(attrs) => {
             let groups = parameters(
@@ -88,7 +92,10 @@ pub fn described(
                 authentication: vec!["password"],
                 ..told
             };
-            first_user(encrypted(told, tls), attrs.master_username.clone(), access, attrs.managed_password)
+            let named = (attrs.master_secret.as_ref(), attrs.master_secret_arn.as_ref());
+            let access = &with_secret(inventory, address, access, named);
+            let kept = attrs.managed_password.filter(|_| attrs.master_secret.is_none());
+            first_user(encrypted(told, tls), attrs.master_username.clone(), access, kept)
         }
         AnyAttrs::CacheGroup(attrs) => group(told, inventory, address, attrs),
         AnyAttrs::CacheServerless(attrs) => serverless_cache(told, inventory, address, attrs),
@@ -105,7 +112,23 @@ fn encrypted(mut told: StoreOutputs, tls: Option<Tls>) -> StoreOutputs {
     StoreOutputs { tls: Some(tls.unwrap_or(Tls::Unknown)), ..told }
 }
 
-/// The first user, with the secret that the service keeps of it. A region that follows has those of its primary.
+/// The same with the secret from which the password was set: one of the store's own, by name, or one that existed, by ARN. What the
+/// service keeps is in force where it keeps one.
+fn with_secret(
+    inventory: &Inventory,
+    of: &Address,
+    access: &Access,
+    (own, arn): (Option<&String>, Option<&String>),
+) -> Access {
+    let seen = || {
+        let at = Address::new(of.region.clone(), KindId::Secret, Name::new(own?.as_str()).ok()?);
+        inventory.seen.get(&at)?.facts.access.as_ref()?.secret.clone()
+    };
+    let secret = access.secret.clone().or_else(|| arn.cloned()).or_else(seen);
+    Access { secret, ..access.clone() }
+}
+
+/// The first user, with the secret that holds its password. A region that follows has those of its primary.
 fn first_user(
     mut told: StoreOutputs,
     name: Option<String>,

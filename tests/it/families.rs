@@ -69,7 +69,15 @@ fn a_reference_by_name_is_always_a_need_too() {
     for name in SHIPPED {
         let built = build(name, &[]);
         for node in built.desired.nodes.values() {
-            for field in ["subnet_group", "parameter_group", "cluster", "user_group", "namespace", "global"] {
+            for field in [
+                "subnet_group",
+                "parameter_group",
+                "cluster",
+                "user_group",
+                "namespace",
+                "global",
+                "master_secret",
+            ] {
                 let Some(wanted) = node.attrs.text(field) else { continue };
                 let is_it = |need: &&Address| need.name.as_str() == wanted;
                 assert!(node.needs.iter().any(|need| is_it(&need)), "{}: {field} {wanted}", node.address);
@@ -82,7 +90,17 @@ fn a_reference_by_name_is_always_a_need_too() {
 fn data_is_encrypted_private_protected_and_without_passwords_by_default() {
     let text = |node: &Node, field: &str| node.attrs.get(field).map(|value| value.to_string());
     for name in SHIPPED {
-        for node in build(name, &[]).desired.nodes.values() {
+        let desired = build(name, &[]).desired;
+        let is_global = |node: &Node| {
+            let global = node.address.kind.global_kind();
+            let mut others = desired.nodes.values();
+            others.any(|other| {
+                Some(other.address.kind) == global
+                    && other.address.region == node.address.region
+                    && other.attrs.text("source").as_deref() == Some(node.address.name.as_str())
+            })
+        };
+        for node in desired.nodes.values() {
             for field in ["storage_encrypted", "at_rest_encryption", "encrypted", "transit_encryption"] {
                 assert_ne!(text(node, field).as_deref(), Some("false"), "{} {field}", node.address);
             }
@@ -91,7 +109,11 @@ fn data_is_encrypted_private_protected_and_without_passwords_by_default() {
                 assert_eq!(text(node, "deletion_protection").as_deref(), Some("true"), "{}", node.address);
             }
             if text(node, "master_username").is_some() {
-                assert_eq!(text(node, "managed_password").as_deref(), Some("true"), "{}", node.address);
+                // The services keep none of a member of a global database: a secret of the store's own does.
+                let kept = ["managed_password", "master_secret"].map(|field| node.attrs.get(field));
+                let is_kept = kept[0] == Some(true.into()) && kept[1].is_none();
+                let has_own = kept[0] == Some(false.into()) && kept[1].is_some();
+                assert_eq!((is_kept, has_own), (!is_global(node), is_global(node)), "{}", node.address);
             }
             let days = ["backup_retention_days", "snapshot_retention_days"];
             for days in days.iter().filter_map(|field| text(node, field)) {

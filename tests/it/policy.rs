@@ -30,6 +30,7 @@ fn wanted(desired: &Desired, writes: bool) -> Vec<PolicyFor> {
             .collect(),
         writes,
         adopted: BTreeSet::new(),
+        secrets: BTreeSet::new(),
         record: Some(RecordPlace { bucket: "team-records".into(), prefix: "games".into() }),
     };
     partitions.into_iter().map(of).collect()
@@ -88,6 +89,10 @@ fn of_the_table(wanted: &PolicyFor) -> BTreeSet<String> {
     if wanted.writes {
         table.extend(wanted.kinds.iter().flat_map(|kind| operations::of(*kind).writes));
         table.extend(ON_BEHALF);
+        // Nobody reads a secret where there is none of its own.
+        if !wanted.kinds.contains(&KindId::Secret) {
+            table.remove("secretsmanager:GetSecretValue");
+        }
     } else {
         table.remove("s3:PutObject");
     }

@@ -97,7 +97,7 @@ pub struct Clients {
     pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// The caller's identity.
     pub sts: aws_sdk_sts::Client,
-    /// Permissions and quotas.
+    /// Permissions, quotas and secrets.
     pub direct: Direct,
     /// The record of teams.
     pub s3: aws_sdk_s3::Client,
@@ -429,7 +429,7 @@ impl Clients {
             cloudwatch: client!(aws_sdk_cloudwatch),
             tagging: client!(aws_sdk_resourcegroupstagging),
             sts: client!(aws_sdk_sts),
-            direct: Direct::new(sdk.clone(), meter.clone()),
+            direct: Direct::new(sdk.clone(), meter.clone(), fence.cloned()),
             // No fence: the record has its own, the condition on its head.
             // Emulators and many S3-compatible stores do not resolve a bucket's name as a host.
             s3: aws_sdk_s3::Client::from_conf(

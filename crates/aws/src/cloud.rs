@@ -2,8 +2,8 @@
 //!
 //! Goes in: operations, scopes, questions. Comes out: receipts, inventories, series.
 //!
-//! **Invariant:** an observation asks a fixed number of lists for each region, whatever it holds; only parameters and
-//! missing tags of our own objects are asked for one by one.
+//! **Invariant:** an observation asks a fixed number of lists for each region, whatever it holds; only parameters,
+//! missing tags of our own objects, and where secrets have copies are asked for one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::parameters::Parameters;
 use super::region_listing::TAG_HOME;
 use super::series::{self, Nodes};
 use super::service_client::ServiceClient;
-use super::{doctor, elasticache, rds_like, redshift, redshift_serverless};
+use super::{doctor, elasticache, rds_like, redshift, redshift_serverless, secrets};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
@@ -105,6 +105,7 @@ impl AwsCloud {
                     Endpoint::RedshiftServerless => {
                         redshift_serverless::create(&client, address, attrs, tags).await
                     }
+                    Endpoint::SecretsManager => secrets::create(&client, address, attrs, tags).await,
                 }
             }
             Op::Modify { changes, attrs, .. } => match endpoint {
@@ -112,6 +113,7 @@ impl AwsCloud {
                 Endpoint::ElastiCache => elasticache::modify(&client, address, attrs).await,
                 Endpoint::Redshift => redshift::modify(&client, address, changes, attrs).await,
                 Endpoint::RedshiftServerless => redshift_serverless::modify(&client, address, attrs).await,
+                Endpoint::SecretsManager => secrets::modify(&client, address, changes, attrs).await,
             },
             Op::Tag { tags, .. } => {
                 // What is taken over keeps the address that it has now, wherever its writer goes.
@@ -121,6 +123,7 @@ impl AwsCloud {
                     Endpoint::ElastiCache => elasticache::tag(&client, address, tags).await,
                     Endpoint::Redshift => redshift::tag(&client, address, tags).await,
                     Endpoint::RedshiftServerless => redshift_serverless::tag(&client, address, tags).await,
+                    Endpoint::SecretsManager => secrets::tag(&client, address, tags).await,
                 }
             }
             Op::Delete { final_snapshot, .. } => {
@@ -132,13 +135,14 @@ impl AwsCloud {
                     Endpoint::RedshiftServerless => {
                         redshift_serverless::delete(&client, address, snapshot).await
                     }
+                    Endpoint::SecretsManager => secrets::delete(&client, address).await,
                 }
             }
             Op::Act { verb, .. } => match endpoint {
                 Endpoint::Rds => rds_like::act(&client, address, verb).await,
                 Endpoint::ElastiCache => elasticache::act(&client, address, verb).await,
                 Endpoint::Redshift => redshift::act(&client, address, verb).await,
-                Endpoint::RedshiftServerless => {
+                Endpoint::RedshiftServerless | Endpoint::SecretsManager => {
                     Err(super::service_client::unsupported(&format!("{} {}", verb.as_str(), address.kind)))
                 }
             },
@@ -216,11 +220,12 @@ impl AwsCloud {
             return Listed::unseen(region, &error);
         }
         let client = self.client(region).await.patient_until(until);
-        let (rds, cache, warehouse, serverless, tags) = futures::join!(
+        let (rds, cache, warehouse, serverless, kept, tags) = futures::join!(
             rds_like::observe(&client),
             elasticache::observe(&client),
             redshift::observe(&client),
             redshift_serverless::observe(&client),
+            secrets::observe(&client),
             all_tags(&client),
         );
         let mut listings = Vec::new();
@@ -229,6 +234,7 @@ impl AwsCloud {
             (Endpoint::ElastiCache, cache),
             (Endpoint::Redshift, warehouse),
             (Endpoint::RedshiftServerless, serverless),
+            (Endpoint::SecretsManager, kept),
         ] {
             self.tags.complete(&client, endpoint, &mut listing, scope, tags.as_ref()).await;
             listings.push((endpoint, listing));

@@ -219,8 +219,8 @@ async fn tags_of(client: &ServiceClient<'_>, endpoint: Endpoint, arn: &str) -> R
         Endpoint::Rds => rds_like::tags(client, arn).await,
         Endpoint::ElastiCache => elasticache::tags(client, arn).await,
         Endpoint::RedshiftServerless => redshift_serverless::tags(client, arn).await,
-        // Its lists tell tags, so that nobody asks.
-        Endpoint::Redshift => Ok(BTreeMap::new()),
+        // Their lists tell tags, so that nobody asks.
+        Endpoint::Redshift | Endpoint::SecretsManager => Ok(BTreeMap::new()),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod region_listing;
 mod retries;
 pub mod s3_store;
 mod s3_trouble;
+pub mod secrets;
 pub mod series;
 pub mod service_client;
 mod tags;

@@ -253,7 +253,9 @@ impl Parameters {
         let answer = match address.kind.facts().endpoint {
             Endpoint::Rds => rds_like::parameters(client, &address).await,
             Endpoint::ElastiCache => elasticache::parameters(client, &address).await,
-            Endpoint::Redshift | Endpoint::RedshiftServerless => redshift::parameters(client, &address).await,
+            Endpoint::Redshift | Endpoint::RedshiftServerless | Endpoint::SecretsManager => {
+                redshift::parameters(client, &address).await
+            }
         };
         if let Ok(texts) = &answer {
             self.keep(&address, now, texts);

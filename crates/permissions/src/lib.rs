@@ -33,6 +33,8 @@ pub struct PolicyFor {
     pub writes: bool,
     /// Names of objects that the blueprint adopted, and that do not begin with its own.
     pub adopted: BTreeSet<(KindId, String)>,
+    /// ARNs of secrets that the blueprint names and does not own.
+    pub secrets: BTreeSet<String>,
     /// Where the record is kept, when on S3.
     pub record: Option<RecordPlace>,
 }
@@ -113,6 +115,7 @@ fn writes(wanted: &PolicyFor, partition: Partition) -> Vec<Value> {
             }));
         }
     }
+    statements.extend(secrets(wanted, partition));
     let actions = actions_of(wanted, "redshift-serverless");
     let (makes, changes): (Vec<&str>, Vec<&str>) = actions
         .iter()
@@ -144,6 +147,37 @@ fn writes(wanted: &PolicyFor, partition: Partition) -> Vec<Value> {
         statements.push(json!({
             "Sid": "ServiceRoles", "Effect": "Allow", "Action": linked, "Resource": "*",
             "Condition": { "StringLike": { "iam:AWSServiceName": services } },
+        }));
+    }
+    statements
+}
+
+/// The call that draws a password is about no resource.
+const DRAWS: &str = "secretsmanager:GetRandomPassword";
+/// The only call that reads what a secret holds.
+const READS: &str = "secretsmanager:GetSecretValue";
+
+/// Secrets of the blueprint, and the reading of those that it names: nothing where it has and names none.
+fn secrets(wanted: &PolicyFor, partition: Partition) -> Vec<Value> {
+    let own = resources(wanted, "secretsmanager", partition);
+    let readable: BTreeSet<String> = own.iter().chain(&wanted.secrets).cloned().collect();
+    let mut actions = actions_of(wanted, "secretsmanager");
+    let (draws, reads) = (actions.remove(DRAWS), actions.remove(READS));
+    let mut statements = Vec::new();
+    if !own.is_empty() {
+        statements.push(json!({
+            "Sid": "ChangeSecrets", "Effect": "Allow", "Action": actions, "Resource": own,
+        }));
+    }
+    if draws {
+        statements.push(json!({
+            "Sid": "DrawPasswords", "Effect": "Allow", "Action": [DRAWS], "Resource": "*",
+            "Condition": { "StringEquals": { "aws:RequestedRegion": wanted.regions } },
+        }));
+    }
+    if reads && !readable.is_empty() {
+        statements.push(json!({
+            "Sid": "ReadSecrets", "Effect": "Allow", "Action": [READS], "Resource": readable,
         }));
     }
     statements
@@ -241,6 +275,7 @@ mod tests {
             regions: regions.iter().map(|code| RegionId::new(*code).unwrap()).collect(),
             writes,
             adopted: BTreeSet::new(),
+            secrets: BTreeSet::new(),
             record: None,
         }
     }
@@ -295,6 +330,28 @@ mod tests {
         assert!(text.contains("\"elasticache:CreateServerlessCacheSnapshot\""), "{text}");
         let snapshot = "arn:aws:elasticache:us-east-1:*:serverlesscachesnapshot:game-*";
         assert!(text.contains(snapshot), "{text}");
+    }
+
+    #[test]
+    fn what_a_secret_holds_is_read_where_the_blueprint_has_or_names_it_and_nowhere_else() {
+        let reads = |kinds: &[KindId], secrets: &[&str], writes: bool| -> Vec<Value> {
+            let wanted = PolicyFor {
+                kinds: kinds.iter().copied().collect(),
+                secrets: secrets.iter().map(|arn| (*arn).to_owned()).collect(),
+                ..wanted(&["us-east-1"], writes)
+            };
+            let document = policy(&wanted).unwrap();
+            let allows = |statement: &&Value| statement["Action"].to_string().contains("GetSecretValue");
+            let all = document["Statement"].as_array().unwrap().iter();
+            all.filter(allows).map(|statement| statement["Resource"].clone()).collect()
+        };
+        let own = "arn:aws:secretsmanager:us-east-1:*:secret:game-*";
+        let theirs = "arn:aws:secretsmanager:us-east-1:111122223333:secret:x-Ab12Cd";
+        let (cluster, secret) = (KindId::AuroraCluster, KindId::Secret);
+        assert_eq!(reads(&[cluster], &[], true), [] as [Value; 0]);
+        assert_eq!(reads(&[cluster, secret], &[theirs], false), [] as [Value; 0]);
+        assert_eq!(reads(&[cluster, secret], &[], true), [json!([own])]);
+        assert_eq!(reads(&[cluster], &[theirs], true), [json!([theirs])]);
     }
 
     #[test]

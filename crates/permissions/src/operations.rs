@@ -27,12 +27,13 @@ pub const ALWAYS: &[&str] = &[
 
 /// Actions that services take in the caller's name, and how they are bounded.
 pub const ON_BEHALF: &[&str] = &[
-    // Passwords that the service makes and keeps.
+    // Passwords that the service makes and keeps, and secrets that a key of the account encrypts.
     "secretsmanager:CreateSecret",
     "secretsmanager:TagResource",
     "kms:DescribeKey",
     "kms:CreateGrant",
     "kms:Decrypt",
+    "kms:Encrypt",
     "kms:GenerateDataKey",
     // Placement.
     "ec2:DescribeAvailabilityZones",
@@ -128,6 +129,8 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "rds:ModifyDBCluster",
                 "rds:StartDBCluster",
                 "rds:StopDBCluster",
+                // The password of its first user, last before the call that sets it.
+                "secretsmanager:GetSecretValue",
             ],
         ),
     ),
@@ -372,6 +375,24 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["redshift:CreateClusterSnapshot"],
         ),
     ),
+    (
+        &[KindId::Secret],
+        operations(
+            Some("secretsmanager:secret"),
+            // Nobody who looks reads what a secret holds.
+            &["secretsmanager:DescribeSecret", "secretsmanager:ListSecrets"],
+            &[
+                "secretsmanager:CreateSecret",
+                "secretsmanager:DeleteSecret",
+                "secretsmanager:GetRandomPassword",
+                "secretsmanager:RemoveRegionsFromReplication",
+                "secretsmanager:ReplicateSecretToRegions",
+                "secretsmanager:RestoreSecret",
+                "secretsmanager:TagResource",
+                "secretsmanager:UpdateSecret",
+            ],
+        ),
+    ),
 ];
 
 /// The actions of a kind; a test sees to it that every kind has its row.
@@ -394,6 +415,7 @@ pub fn action_of(service: &str, operation: &str) -> String {
         "CloudWatch" => "cloudwatch",
         "Resource Groups Tagging API" => "tag",
         "Redshift Serverless" => "redshift-serverless",
+        "Secrets Manager" => "secretsmanager",
         other => return format!("{}:{operation}", other.to_ascii_lowercase()),
     };
     format!("{prefix}:{operation}")

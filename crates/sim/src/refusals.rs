@@ -13,7 +13,7 @@ use rgctl_schema::phase::{Phase, Role};
 
 use super::size;
 use super::state::{Fault, Object, parent_of};
-use super::tables::{self, ChangeEffect, RequestedChange, WhileStopped};
+use super::tables::{self, ChangeEffect, RequestedChange, WhileNamed, WhileStopped};
 use super::world::World;
 
 /// Members of one cluster: a writer and 15 readers.
@@ -39,6 +39,21 @@ pub(super) fn refused(code: &str, message: String) -> CloudError {
 
 fn in_use(address: &Address) -> CloudError {
     CloudError::Busy { phase: Phase::Ready, code: tables::of(address.kind).codes.in_use.to_owned() }
+}
+
+/// The services keep no password of a member of a global database: it has to be off before a region is added (Aurora user guide,
+/// "Password management with Amazon Aurora and AWS Secrets Manager", limitations, and "Limitations of Amazon Aurora global
+/// databases"; DocumentDB guide, "Password management with Amazon DocumentDB and AWS Secrets Manager", limitations).
+fn refuse_outside_global(address: &Address, attrs: &AnyAttrs) -> Result<(), CloudError> {
+    let behaviour = tables::of(address.kind);
+    let is_on = |field: &str| attrs.get(field).and_then(|value| value.as_bool()) == Some(true);
+    match behaviour.outside_global.filter(|field| is_on(field)) {
+        Some(field) => {
+            let message = format!("{field} of {address} is not supported for members of a global database");
+            Err(refused(behaviour.codes.combination, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether a field that goes alone has only such company as the service wants with it.
@@ -80,6 +95,7 @@ impl World {
                 let message = format!("{source} is a member of a global object already");
                 return Err(refused(tables::of(address.kind).codes.combination, message));
             }
+            refuse_outside_global(&source, &object.attrs)?;
         }
         if let (Some(kind), Some(name)) = (address.kind.global_kind(), wanted.text("global")) {
             self.refuse_join(address, wanted, kind, &name)?;
@@ -101,6 +117,7 @@ impl World {
         if !state.is_ready() {
             return Err(busy(global, state.phase()));
         }
+        refuse_outside_global(address, wanted)?;
         if state.members.iter().any(|member| member.region == address.region) {
             return Err(refused(
                 tables::of(address.kind).codes.combination,
@@ -316,6 +333,9 @@ impl World {
         {
             return Err(busy(member, state.phase()));
         }
+        if self.global_of(address).is_some() {
+            refuse_outside_global(address, wanted)?;
+        }
         self.refuse_common(address, asked)?;
         self.refuse_upgrade(address, wanted, asked)?;
         self.refuse_references(address, wanted)?;
@@ -439,6 +459,9 @@ impl World {
 
     /// Nothing may name an object that goes.
     fn refuse_in_use(&self, address: &Address) -> Result<(), CloudError> {
+        if tables::of(address.kind).while_named == WhileNamed::Goes {
+            return Ok(());
+        }
         for kind in KindId::ALL {
             for reference in kind.references().iter().filter(|reference| reference.kind == address.kind) {
                 let names = |object: &Object| {

@@ -199,6 +199,14 @@ impl<'a> InventoryIndex<'a> {
         for follower in followers.values() {
             parts.extend(self.parts(follower));
         }
+        // A store of several regions would be given a secret; where nobody knows of one, its password is left alone.
+        parts.retain(|part| {
+            part.kind != KindId::Secret || (part.name.is_some() && part.region == root.region)
+        });
+        let has_user = root.kind.references().iter().any(|reference| reference.kind == KindId::Secret);
+        if has_user && !followers.is_empty() && !parts.iter().any(|part| part.kind == KindId::Secret) {
+            parts.push(self.part(KindId::Secret, 1, None, &root.region));
+        }
         if let Some((address, _)) = global.filter(|_| !followers.is_empty()) {
             // The blueprint addresses what spans regions by the primary one.
             parts.push(Part {

@@ -135,6 +135,9 @@ fn database(
     }
     copy(&mut fields, "storage", attrs, "storage_kind");
     copy(&mut fields, "database", attrs, "database");
+    if let Some(arn) = attrs.text("master_secret_arn") {
+        fields.insert("masterSecret".into(), json!({ "arn": arn }));
+    }
     unusual(&mut fields, "iamAuthentication", attrs, "iam_authentication", true);
     copy(&mut fields, "logs", attrs, "log_exports");
     let is_public = all.iter().any(|one| one.attrs.get("publicly_accessible") == Some(json!(true)));

@@ -47,7 +47,11 @@ pub const LISTS: &[List] = &[
     list("redshift-serverless", "ListNamespaces", "namespaces"),
     list("redshift-serverless", "ListWorkgroups", "workgroups"),
     list("redshift-serverless", "ListSnapshots", "snapshots"),
+    list("secretsmanager", "ListSecrets", "SecretList"),
 ];
+
+/// What is asked about one object, which no list tells.
+pub const ALONE: &[List] = &[list("secretsmanager", "DescribeSecret", "ReplicationStatus")];
 
 /// Lists of the parameters of one group.
 pub const PARAMETERS: &[List] = &[
@@ -662,6 +666,25 @@ pub const MODELS: &[Model] = &[
             "snapshotArn": "arn:aws:redshift-serverless:us-east-1:111122223333:snapshot/{name}"}"#,
         )],
         fields: &[SOURCE, &[reads("size_gib", ["1024.0", "1025.5"], ["1", "2"])]],
+    },
+    Model {
+        kind: KindId::Secret,
+        name: "game-it",
+        parts: &[
+            part(
+                "ListSecrets",
+                "",
+                r#"{"Name": "{name}", "ARN": "arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}-Ab12Cd",
+                "KmsKeyId": "{kms_key}", "PrimaryRegion": "us-east-1", "CreatedDate": 1793527200.0,
+                "Tags": [{"Key": "team", "Value": "data"}]}"#,
+            ),
+            part("DescribeSecret", "", r#"{"Region": "{replica_regions}", "Status": "InSync"}"#),
+        ],
+        fields: &[KEY, &[reads(
+            "replica_regions",
+            ["us-west-2", "eu-west-1"],
+            [r#"["us-west-2"]"#, r#"["eu-west-1"]"#],
+        )]],
     },
 ];
 

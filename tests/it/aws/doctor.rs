@@ -46,6 +46,7 @@ fn wanted() -> PolicyFor {
         regions: BTreeSet::from([region("us-east-1")]),
         writes: true,
         adopted: BTreeSet::new(),
+        secrets: BTreeSet::new(),
         record: None,
     }
 }

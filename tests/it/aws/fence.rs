@@ -122,3 +122,20 @@ async fn a_permit_that_was_ended_lets_nothing_through_before_its_time() {
     assert!(cloud.call(&make_group(), &Token("t".into()), &permit).await.is_err());
     assert!(log.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_call_without_a_generated_client_goes_past_the_same_fence() {
+    let tags = [("team".to_owned(), "data".to_owned())].into();
+    let tag = Op::Tag { address: address("us-east-1", KindId::Secret, "game-accounts"), tags };
+    for (ends, sent) in [(true, 0), (false, 1)] {
+        let (cloud, clock, log) = slow_cloud(Span::ZERO, Span::ZERO);
+        let permit = Permit::under_lease(ClockReading::of(&*clock), LEASE);
+        if ends {
+            permit.end();
+        }
+        // What is sent is answered in another protocol, which is no answer.
+        let refused = cloud.call(&tag, &Token("t".into()), &permit).await.unwrap_err();
+        assert_eq!(refused.to_string().contains("not sent"), ends, "{refused}");
+        assert_eq!(log.lock().unwrap().len(), sent);
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rgctl_model::kinds::KindId;
 use serde_json::{Value, json};
 
-use super::bodies::{LISTS, MODELS, PARAMETERS};
+use super::bodies::{ALONE, LISTS, MODELS, PARAMETERS};
 use super::replay::{Answer, xml};
 
 /// The two examples of a field: how they stand on the wire, and what they are to us where that is something else.
@@ -79,7 +79,7 @@ pub struct List {
 
 /// A list by its operation.
 pub fn list_named(operation: &str) -> Option<&'static List> {
-    LISTS.iter().chain(PARAMETERS).find(|list| list.operation == operation)
+    LISTS.iter().chain(PARAMETERS).chain(ALONE).find(|list| list.operation == operation)
 }
 
 impl List {
@@ -91,7 +91,7 @@ impl List {
 
     /// Whether the service speaks JSON.
     pub fn is_json(&self) -> bool {
-        self.service == "redshift-serverless"
+        ["redshift-serverless", "secretsmanager"].contains(&self.service)
     }
 
     /// A page of the list, with the mark of the next one.
@@ -99,7 +99,12 @@ impl List {
         if self.is_json() {
             let items: Vec<Value> = items.iter().map(|item| serde_json::from_str(item).unwrap()).collect();
             let mut body = BTreeMap::from([(self.holder, Value::from(items))]);
-            body.extend(next.map(|next| ("nextToken", Value::from(next))));
+            let mark = match self.operation {
+                "ListSecrets" => Some("NextToken"),
+                "DescribeSecret" => None,
+                _ => Some("nextToken"),
+            };
+            body.extend(mark.zip(next).map(|(mark, next)| (mark, Value::from(next))));
             return (200, "application/x-amz-json-1.1", json!(body).to_string());
         }
         let mark = if self.operation == "DescribeServerlessCaches"

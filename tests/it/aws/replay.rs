@@ -169,6 +169,9 @@ fn empty(sent: &Sent) -> Answer {
     if sent.operation == "GetCallerIdentity" {
         return xml("GetCallerIdentity", "<Account>111122223333</Account>");
     }
+    if sent.operation == "ListSecrets" {
+        return (200, "application/x-amz-json-1.1", json!({ "SecretList": [] }).to_string());
+    }
     if sent.json.is_some() {
         return (200, "application/x-amz-json-1.1", json!({}).to_string());
     }

@@ -35,6 +35,7 @@ impl AttrsVisitor for Fields {
 fn samples(name: &str, type_name: &str) -> [Value; 2] {
     match (name, type_name) {
         ("source_region" | "snapshot_copy_region", _) => [json!("us-east-2"), json!("us-west-1")],
+        ("replica_regions", _) => [json!(["us-west-2"]), json!(["eu-west-1"])],
         ("parameters", _) => [json!({"a": "1"}), json!({"a": "2"})],
         (_, "bool") => [json!(true), json!(false)],
         (_, "u16" | "u32" | "u64") => [json!(3), json!(4)],
@@ -91,9 +92,37 @@ fn script(sent: &Sent) -> Option<Answer> {
             });
             return Some((200, "application/x-amz-json-1.1", body.to_string()));
         }
+        "GetRandomPassword" => return Some(fields(&json!({ "RandomPassword": DRAWN }))),
+        "GetSecretValue" => {
+            let content = json!({ "username": "rgctladmin", "password": HELD }).to_string();
+            return Some(fields(&json!({ "SecretString": content })));
+        }
+        "DescribeSecret" => {
+            let tag = json!({ "Key": "rgctl:blueprint", "Value": "game" });
+            let copy = json!({ "Region": "ap-southeast-2" });
+            return Some(fields(&json!({ "Tags": [tag], "ReplicationStatus": [copy] })));
+        }
         _ => return None,
     };
     Some(xml(&sent.operation, inner))
+}
+
+/// A password that the service draws, and one that a secret holds.
+const DRAWN: &str = "DrawnDrawnDrawnDrawnDrawnDrawnDrawnDrawn";
+const HELD: &str = "HeldHeldHeldHeldHeldHeldHeldHeldHeldHeld";
+
+fn fields(fields: &Value) -> Answer {
+    (200, "application/x-amz-json-1.1", fields.to_string())
+}
+
+/// A secret of that name that is scheduled for deletion.
+fn of_a_deleted_secret(sent: &Sent) -> Option<Answer> {
+    let body = json!({ "__type": "InvalidRequestException",
+        "message": "You can't create this secret because a secret with this name is already scheduled for deletion." });
+    if sent.operation == "CreateSecret" {
+        return Some((400, "application/x-amz-json-1.1", body.to_string()));
+    }
+    script(sent)
 }
 
 /// The same for a group that is a member of a global datastore of two shards.
@@ -150,6 +179,10 @@ fn with(kind: KindId, field: &str, value: &Value) -> AnyAttrs {
     let mut attrs = AnyAttrs::empty(kind);
     if matches!((kind, field), (KindId::AuroraGlobal | KindId::DocumentGlobal, "source_region")) {
         attrs.set("source", Some(json!("game-cluster"))).unwrap();
+    }
+    if field == "managed_password" && kind.references().iter().any(|one| one.kind == KindId::Secret) {
+        // What the service does not keep lies in a secret.
+        attrs.set("master_secret", (*value == json!(false)).then(|| json!("game-it"))).unwrap();
     }
     attrs.set(field, Some(value.clone())).unwrap();
     attrs
@@ -215,6 +248,79 @@ async fn every_field_that_can_change_reaches_the_request_that_changes_it() {
                 .await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_password_is_read_from_its_secret_last_before_the_call_that_sets_it() {
+    for kind in [KindId::AuroraCluster, KindId::DocumentCluster] {
+        let arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:theirs-Ab12Cd";
+        for (field, secret) in [("master_secret", "game-it"), ("master_secret_arn", arn)] {
+            let attrs = with(kind, field, &json!(secret));
+            for (op, calls) in [
+                (create(kind, attrs.clone()), vec!["GetSecretValue", "CreateDBCluster"]),
+                (modify(kind, attrs), vec!["GetSecretValue", "ModifyDBCluster"]),
+            ] {
+                let (cloud, log) = cloud(AwsOptions::default(), script);
+                cloud.call(&op, &Token("t-1".into()), &Permit::always()).await.unwrap();
+                let sent = log.lock().unwrap().clone();
+                let made: Vec<&str> = sent.iter().map(|sent| sent.operation.as_str()).take(2).collect();
+                assert_eq!(made, calls, "{kind} {field}");
+                assert_eq!(sent[0].json, Some(json!({ "SecretId": secret })));
+                assert_eq!(sent[1].parameters["MasterUserPassword"], HELD, "{kind} {field}");
+                assert!(!sent[1].parameters.contains_key("ManageMasterUserPassword"), "{kind} {field}");
+                let texts: Vec<String> =
+                    sent[1..].iter().map(|sent| format!("{:?}", sent.parameters)).collect();
+                assert!(
+                    texts.iter().any(|text| text.contains("rgctl:master-secret") && text.contains(secret))
+                );
+                assert!(!format!("{op:?} {:?}", cloud.attempts()).contains(HELD));
+            }
+        }
+        let off = with(kind, "managed_password", &json!(false));
+        let (sent, _) = sent_for(&modify(kind, off)).await;
+        assert_eq!(sent[0].parameters["ManageMasterUserPassword"], "false");
+        assert_eq!(sent[0].parameters["MasterUserPassword"], HELD);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_holds_no_password_sets_none_and_is_not_told() {
+    for content in ["HeldHeld", r#"{"secret":"HeldHeld"}"#, "[]"] {
+        let (cloud, log) = cloud(AwsOptions::default(), move |sent| match sent.operation.as_str() {
+            "GetSecretValue" => Some(fields(&json!({ "SecretString": content }))),
+            _ => script(sent),
+        });
+        let attrs = with(KindId::AuroraCluster, "master_secret", &json!("game-it"));
+        let op = create(KindId::AuroraCluster, attrs);
+        let error = cloud.call(&op, &Token("t-1".into()), &Permit::always()).await.unwrap_err();
+        assert!(matches!(&error, CloudError::Refused { code, .. } if code == "UnusableSecret"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("HeldHeld"), "{error:?}");
+        assert!(log.lock().unwrap().iter().all(|sent| sent.operation != "CreateDBCluster"));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_made_with_a_password_that_is_drawn_for_it_and_deleted_behind_its_copies() {
+    let mut attrs = with(KindId::Secret, "username", &json!("rgctladmin"));
+    attrs.set("replica_regions", Some(json!(["us-west-2"]))).unwrap();
+    attrs.set("kms_key", Some(json!("alias/game"))).unwrap();
+    let op = create(KindId::Secret, attrs);
+    let (sent, _) = sent_for(&op).await;
+    let body = sent[0].json.clone().unwrap();
+    assert_eq!((sent.len(), sent[0].operation.as_str()), (1, "CreateSecret"));
+    let content: Value = serde_json::from_str(body["SecretString"].as_str().unwrap()).unwrap();
+    assert_eq!(content, json!({ "username": "rgctladmin", "password": DRAWN }));
+    assert_eq!(body["AddReplicaRegions"], json!([{ "Region": "us-west-2", "KmsKeyId": "alias/game" }]));
+    let delete = Op::Delete { address: address_of(KindId::Secret), final_snapshot: None };
+    let (sent, _) = sent_for(&delete).await;
+    let made: Vec<&str> = sent.iter().map(|sent| sent.operation.as_str()).collect();
+    assert_eq!(made, ["RemoveRegionsFromReplication", "DeleteSecret"]);
+    assert_eq!(sent[1].json.clone().unwrap()["RecoveryWindowInDays"], 30);
+    // One that was deleted is brought back where it was this blueprint's, and left alone where it was not.
+    let (cloud, log) = cloud(AwsOptions::default(), of_a_deleted_secret);
+    let refused = cloud.call(&op, &Token("t-1".into()), &Permit::always()).await;
+    assert!(matches!(refused, Err(CloudError::Conflict { .. })), "{refused:?}");
+    assert!(log.lock().unwrap().iter().all(|sent| sent.operation != "RestoreSecret"));
 }
 
 #[tokio::test]
@@ -362,6 +468,13 @@ async fn the_table_of_operations_names_the_calls_that_are_made_and_no_others() {
                 asked.push(sent_with(&op, of_a_member("PRIMARY")).await);
             }
         }
+        if kind == KindId::Secret {
+            let mut op = create(kind, AnyAttrs::empty(kind));
+            if let Op::Create { tags, .. } = &mut op {
+                tags.insert("rgctl:blueprint".into(), "game".into());
+            }
+            asked.push(sent_with(&op, of_a_deleted_secret).await);
+        }
         for (sent, attempts) in asked {
             made.extend(attempts.iter().map(|call| action_of(&call.service, &call.operation)));
             for request in sent {
@@ -418,6 +531,7 @@ async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_a
         regions: scope.regions.clone(),
         writes: false,
         adopted: BTreeSet::new(),
+        secrets: BTreeSet::new(),
         record: None,
     };
     let document = policy(&least).unwrap();
@@ -440,6 +554,7 @@ async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_a
         "redshift-serverless:ListTagsForResource",
         "redshift:DescribeClusterParameters",
         "redshift:DescribeNodeConfigurationOptions",
+        "secretsmanager:DescribeSecret",
         "servicequotas:ListServiceQuotas",
         "sts:GetCallerIdentity",
     ];

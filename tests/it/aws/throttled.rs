@@ -234,7 +234,7 @@ async fn an_account_that_asks_for_fewer_calls_is_a_gap_as_long_as_another_one_is
         }
         let inventory = answer.unwrap();
         assert!(is_read_in_full(&inventory), "{:?}", inventory.seen.keys());
-        assert_eq!(inventory.gaps.len(), 4, "every endpoint of the region: {:?}", inventory.gaps);
+        assert_eq!(inventory.gaps.len(), 5, "every endpoint of the region: {:?}", inventory.gaps);
         for gap in &inventory.gaps {
             assert!(
                 gap.region == region("us-west-2") && !gap.lasting && gap.why.contains("throttled"),

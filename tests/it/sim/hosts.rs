@@ -60,6 +60,16 @@ fn names_have_the_forms_that_the_services_publish() {
     let member = address(KindId::AuroraInstance, "game-a-1");
     desk.make(&member, &member_fields("game-a", 0));
     assert_form(&told(&desk, &member), "/endpoint", "game-a-1.*.us-east-1.rds.amazonaws.com");
+    let own = address(KindId::Secret, "game-a");
+    desk.make(&own, &json!({}));
+    assert_form(
+        &told(&desk, &own),
+        "/access/secret",
+        "arn:aws:secretsmanager:us-east-1:000000000000:secret:game-a-*",
+    );
+    desk.modify(&cluster, &json!({ "managed_password": false, "master_secret": "game-a" })).unwrap();
+    desk.pass(rgctl_schema::time::Span::from_hours(1));
+    assert_eq!(told(&desk, &cluster)["access"]["secret"], Value::Null);
     let global = address(KindId::AuroraGlobal, "game-global");
     desk.make(&global, &json!({ "source": "game-a", "source_region": REGION }));
     assert_form(&told(&desk, &global), "/endpoint", "game-global.global-*.global.rds.amazonaws.com");

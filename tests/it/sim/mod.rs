@@ -9,6 +9,7 @@ mod pace;
 mod parameters;
 mod refusals;
 mod roles;
+mod secrets;
 mod walks;
 mod ways;
 

@@ -9,7 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
 use serde_json::Value;
 
-use super::{ListedQuota, Simulated};
+use super::{Hidden, ListedQuota, Simulated};
 
 /// A page of an answer.
 #[derive(Debug)]
@@ -149,9 +149,36 @@ pub fn quotas(body: &[u8]) -> Result<Page<ListedQuota>, BoxError> {
     Ok(Page { items: listed.iter().filter_map(quota).collect(), next })
 }
 
+/// The fields of an answer of one page.
+pub fn fields(body: &[u8]) -> Result<Page<Hidden>, BoxError> {
+    let answer = serde_json::from_slice(body).ok().filter(Value::is_object);
+    Ok(Page { items: vec![Hidden(answer.ok_or("the answer holds no fields")?)], next: None })
+}
+
+/// A page of secrets, without what they hold.
+pub fn secrets(body: &[u8]) -> Result<Page<Value>, BoxError> {
+    let mut answer: Value = serde_json::from_slice(body)?;
+    let next = answer.get("NextToken").and_then(Value::as_str).map(str::to_owned);
+    match answer.get_mut("SecretList").map(Value::take) {
+        Some(Value::Array(items)) => Ok(Page { items, next }),
+        _ => Err("the answer holds no list of secrets".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_about_a_secret_shows_nothing_of_it() {
+        let page = fields(br#"{"SecretString":"hunter2-hunter2"}"#).unwrap();
+        assert_eq!(page.items[0].text("SecretString"), Some("hunter2-hunter2"));
+        assert!(!format!("{page:?}").contains("hunter2"), "{page:?}");
+        for body in ["", "[]", "hunter2", "<html/>", r#"{"SecretString":"hunter2"#] {
+            let error = fields(body.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
 
     #[test]
     fn a_page_of_a_simulation_names_each_action_with_its_decision() {
@@ -170,6 +197,7 @@ mod tests {
         for body in ["", "<html><p>Sign in</p></html>", "{}", "[]", "<a/>"] {
             assert!(simulated(body.as_bytes()).is_err(), "{body}");
             assert!(quotas(body.as_bytes()).is_err(), "{body}");
+            assert!(secrets(body.as_bytes()).is_err(), "{body}");
         }
         let nameless = "<r><SimulatePrincipalPolicyResult><EvaluationResults><member><EvalDecision>allowed\
             </EvalDecision></member></EvaluationResults></SimulatePrincipalPolicyResult></r>";

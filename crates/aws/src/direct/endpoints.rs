@@ -1,14 +1,14 @@
 //! Where direct questions go.
 //!
 //! Goes in: the configuration of a region's clients, a service. Comes out: an address, and the region that signatures
-//! name. Facts: the endpoint rules of the two services, as they are published with the SDKs (IAM 2010-05-08,
-//! Service Quotas 2019-06-24).
+//! name. Facts: the endpoint rules of the services, as they are published with the SDKs (IAM 2010-05-08,
+//! Service Quotas 2019-06-24, Secrets Manager 2017-10-17).
 
 use aws_types::SdkConfig;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 
-use super::{IAM, Service};
+use super::{IAM, QUOTAS, Service};
 use rgctl_schema::names::{Partition, RegionId};
 
 /// An address and the region that signs for it.
@@ -133,7 +133,9 @@ fn amazons(region: &str, service: Service, fips: bool, dual: bool) -> Endpoint {
         };
         (host, zone.home)
     } else {
-        let certified = if fips && (dual || !is_gov) { "-fips" } else { "" };
+        // All endpoints of Service Quotas in that partition are certified.
+        let is_certified = is_gov && !dual && service.signing == QUOTAS.signing;
+        let certified = if fips && !is_certified { "-fips" } else { "" };
         (format!("{}{certified}.{region}.{suffix}", service.signing), region)
     };
     Endpoint {
@@ -144,7 +146,7 @@ fn amazons(region: &str, service: Service, fips: bool, dual: bool) -> Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::QUOTAS;
+    use super::super::SECRETS;
     use super::*;
 
     #[test]
@@ -181,6 +183,18 @@ mod tests {
             let found = amazons(region, QUOTAS, fips, dual);
             let wanted = (format!("https://{host}"), region);
             assert_eq!((found.url, found.signing_region.as_ref()), wanted, "{region} {fips} {dual}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_kept_in_their_region() {
+        for (region, fips, dual, host) in [
+            ("eu-west-1", false, false, "secretsmanager.eu-west-1.amazonaws.com"),
+            ("cn-north-1", false, false, "secretsmanager.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", true, false, "secretsmanager-fips.us-gov-west-1.amazonaws.com"),
+            ("eu-west-1", false, true, "secretsmanager.eu-west-1.api.aws"),
+        ] {
+            assert_eq!(amazons(region, SECRETS, fips, dual).url, format!("https://{host}"));
         }
     }
 

@@ -1,12 +1,13 @@
-//! Questions to services that are asked one thing each: whether actions are permitted, and which quotas an account has.
+//! Calls to services that are asked few things each: whether actions are permitted, which quotas an account has, and secrets.
 //!
-//! Goes in: a question. Comes out: the items of all pages of the answer, or an error of the SDK's own type.
+//! Goes in: a question, or a call. Comes out: the items of all pages of the answer, or an error of the SDK's own type.
 //!
-//! The generated clients of these two services are a quarter of a million lines, which took longer to build than the
+//! The generated clients of these services are a quarter of a million lines, which took longer to build than the
 //! program itself. What carries a call is the SDK's all the same: credentials, signature, attempts, timeouts, the
 //! correction of the clock, and the interceptors of all other clients. Only the bodies are written and read here.
 //!
-//! **Invariant:** these are questions: nothing here changes anything, so that they go past no fence.
+//! **Invariant:** what changes something goes past the fence of the clients for changes.
+//! **Invariant:** the answer about a secret is shown by no `Debug`.
 //! **Invariant:** an answer that is not understood is an error, and never an empty one.
 
 mod answers;
@@ -27,7 +28,9 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::AuthSchemeOptionResolverParams;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::orchestrator::{
+    HttpRequest, HttpResponse, OrchestratorError, SensitiveOutput,
+};
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
@@ -35,7 +38,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_types::SdkConfig;
 use aws_types::SigningName;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::answers::{Fault, Page};
 use self::endpoints::Endpoint;
@@ -76,11 +79,39 @@ const QUOTAS: Service = Service {
     protocol: Protocol::Json { target: "ServiceQuotasV20190624" },
 };
 
+const SECRETS: Service = Service {
+    id: "Secrets Manager",
+    signing: "secretsmanager",
+    protocol: Protocol::Json { target: "secretsmanager" },
+};
+
 /// A way to put questions in one region.
 #[derive(Clone, Debug)]
 pub struct Direct {
     sdk: SdkConfig,
     meter: SharedInterceptor,
+    fence: Option<SharedInterceptor>,
+}
+
+/// The fields of an answer, which may hold a secret and are shown nowhere.
+#[derive(Clone, PartialEq)]
+pub struct Hidden(Value);
+
+impl Hidden {
+    /// A field.
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field)
+    }
+    /// A field that is a text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.get(field).and_then(Value::as_str)
+    }
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden")
+    }
 }
 
 /// What was found out about one action.
@@ -103,8 +134,27 @@ pub struct ListedQuota {
 
 impl Direct {
     /// A way with the configuration that the other clients of the region have.
-    pub const fn new(sdk: SdkConfig, meter: SharedInterceptor) -> Self {
-        Self { sdk, meter }
+    pub const fn new(sdk: SdkConfig, meter: SharedInterceptor, fence: Option<SharedInterceptor>) -> Self {
+        Self { sdk, meter, fence }
+    }
+
+    /// One call about secrets.
+    pub async fn secrets(&self, name: &'static str, fields: &Value) -> Result<Hidden, Failed> {
+        let body = |_: Option<&str>| fields.to_string();
+        let answers = self.all(SECRETS, name, body, answers::fields).await?;
+        answers.into_iter().next().ok_or_else(|| endless(format!("{name} was not answered")))
+    }
+
+    /// Secrets with a tag, as the service lists them.
+    pub async fn list_secrets(&self, tag: &str) -> Result<Vec<Value>, Failed> {
+        let body = |page: Option<&str>| {
+            let mut fields = json!({ "MaxResults": 100, "Filters": [{ "Key": "tag-key", "Values": [tag] }] });
+            if let Some(page) = page {
+                fields["NextToken"] = page.into();
+            }
+            fields.to_string()
+        };
+        self.all(SECRETS, "ListSecrets", body, answers::secrets).await
     }
 
     /// Whether a user or a role may do each of some actions.
@@ -192,6 +242,7 @@ impl Direct {
         config.store_put(AuthSchemeOptionResolverParams::new(()));
         config.store_put(SigV4OperationSigningConfig::default());
         config.store_put(SigningName::from_static(service.signing));
+        config.store_put(SensitiveOutput);
         config.store_put(endpoint.signing_region);
         config.store_put(ApiMetadata::new(service.signing, env!("CARGO_PKG_VERSION")));
         if let Some(name) = self.sdk.app_name() {
@@ -214,6 +265,10 @@ impl Direct {
             .with_interceptor(UserAgentInterceptor::new())
             .with_interceptor(InvocationIdInterceptor::new())
             .with_interceptor(self.meter.clone());
+        // After the meter: what is checked last is checked closest to the wire.
+        if let Some(fence) = &self.fence {
+            components = components.with_interceptor(fence.clone());
+        }
         if let Some(cache) = self.sdk.identity_cache() {
             components = components.with_identity_cache(Some(cache));
         }

@@ -7,10 +7,11 @@ use rds::operation::modify_db_cluster::builders::ModifyDbClusterInputBuilder;
 use rds::operation::modify_db_instance::builders::ModifyDbInstanceInputBuilder;
 use rds::types::{ApplyMethod, CloudwatchLogsExportConfiguration, Parameter};
 
-use super::create::scaling;
+use super::create::{scaling, secret_of};
 use super::observe::static_parameters;
 use super::shape::{cluster_in, halves, instance_in, storage_word};
 use super::{ENDPOINT, PARAMETERS_A_CALL};
+use crate::secrets::{self, TAG_SECRET};
 use crate::service_client::{ServiceClient, unsupported};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::shared::{EngineVersion, SubnetGroupAttrs};
@@ -37,9 +38,9 @@ pub async fn modify(
         }
         AnyAttrs::AuroraGlobal(wanted) => global(client, name, wanted.deletion_protection).await?,
         AnyAttrs::DocumentGlobal(wanted) => global(client, name, wanted.deletion_protection).await?,
-        AnyAttrs::AuroraCluster(wanted) => cluster(client, name, false, changes, wanted).await?,
+        AnyAttrs::AuroraCluster(wanted) => cluster(client, address, changes, wanted).await?,
         AnyAttrs::DocumentCluster(wanted) => {
-            cluster(client, name, true, changes, &cluster_in(wanted)).await?;
+            cluster(client, address, changes, &cluster_in(wanted)).await?;
         }
         AnyAttrs::AuroraInstance(wanted) => instance(client, name, wanted).await?,
         AnyAttrs::DocumentInstance(wanted) => instance(client, name, &instance_in(wanted)).await?,
@@ -50,18 +51,31 @@ pub async fn modify(
 
 async fn cluster(
     client: &ServiceClient<'_>,
-    name: &str,
-    document: bool,
+    address: &Address,
     changes: &[FieldChange],
     wanted: &aurora::ClusterAttrs,
 ) -> Result<(), CloudError> {
+    let (name, document) = (address.name.as_str(), address.kind == KindId::DocumentCluster);
     let mut wanted = wanted.clone();
     // The range is one structure at the service: the bound that stays is told along.
     if wanted.serverless_min_half_acu.is_some() != wanted.serverless_max_half_acu.is_some() {
         complete_range(client, name, &mut wanted).await?;
     }
-    let request = cluster_request(name, document, changes, &wanted);
-    client.change(ENDPOINT, "ModifyDBCluster", request.send_with(&client.write.rds)).await.map(drop)
+    let secret = secret_of(&wanted);
+    if secret.is_none() && wanted.managed_password == Some(false) {
+        return Err(unsupported("a cluster whose password nobody keeps"));
+    }
+    let mut request = cluster_request(name, document, changes, &wanted);
+    if let Some(secret) = secret {
+        request = request.master_user_password(secrets::password(client, secret).await?);
+    }
+    client.change(ENDPOINT, "ModifyDBCluster", request.send_with(&client.write.rds)).await.map(drop)?;
+    // Should this fail, the difference is still there, and the same password is set once more.
+    if let Some(secret) = secret {
+        let tags = BTreeMap::from([(TAG_SECRET.to_owned(), secret.to_owned())]);
+        super::tag(client, address, &tags).await?;
+    }
+    Ok(())
 }
 
 async fn complete_range(
@@ -100,7 +114,10 @@ fn cluster_request(
         .set_preferred_backup_window(wanted.backup_window.clone())
         .set_preferred_maintenance_window(wanted.maintenance_window.clone())
         .set_deletion_protection(wanted.deletion_protection)
-        .set_manage_master_user_password(wanted.managed_password)
+        // It goes along with another secret, and is said where it changes.
+        .set_manage_master_user_password(
+            wanted.managed_password.filter(|_| changes.iter().any(|one| one.field == "managed_password")),
+        )
         .set_enable_iam_database_authentication(wanted.iam_authentication)
         .set_cloudwatch_logs_export_configuration(
             wanted.log_exports.as_ref().map(|logs| log_exports(changes, logs)),

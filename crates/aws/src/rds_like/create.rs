@@ -10,6 +10,7 @@ use rds::types::ServerlessV2ScalingConfiguration;
 use super::change::set_parameters;
 use super::shape::{cluster_in, instance_in, storage_word, units};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
+use crate::secrets::{self, TAG_SECRET};
 use crate::service_client::{ServiceClient, unsupported};
 use crate::tags::tags_for;
 use rgctl_model::address::Address;
@@ -54,10 +55,10 @@ pub async fn create(
         }
         AnyAttrs::AuroraCluster(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
-            send_cluster(client, cluster(name, engine, wanted, tags)).await
+            make_cluster(client, (name, engine), wanted, tags).await
         }
         AnyAttrs::DocumentCluster(wanted) => {
-            send_cluster(client, cluster(name, DOCUMENT_ENGINE, &cluster_in(wanted), tags)).await
+            make_cluster(client, (name, DOCUMENT_ENGINE), &cluster_in(wanted), tags).await
         }
         AnyAttrs::AuroraInstance(wanted) => {
             let engine = wanted.engine.map_or("aurora-mysql", aurora::AuroraEngine::as_str);
@@ -71,7 +72,7 @@ pub async fn create(
 }
 
 /// The request for a cluster. A secondary of a global cluster takes its users from the primary and must not name any;
-/// everything else gets a password that the service makes, keeps and rotates, unless the blueprint says otherwise.
+/// everything else gets a password that the service makes, keeps and rotates, unless a secret is named.
 fn cluster(
     name: &str,
     engine: &str,
@@ -105,7 +106,9 @@ fn cluster(
         .set_deletion_protection(wanted.deletion_protection)
         .set_database_name(wanted.database.clone().filter(|_| !joins))
         .set_master_username(wanted.master_username.clone().filter(|_| !joins))
-        .set_manage_master_user_password((!joins).then_some(wanted.managed_password.unwrap_or(true)))
+        .set_manage_master_user_password(
+            (!joins && secret_of(wanted).is_none()).then_some(wanted.managed_password.unwrap_or(true)),
+        )
         .set_enable_iam_database_authentication(wanted.iam_authentication)
         .set_enable_cloudwatch_logs_exports(
             wanted
@@ -118,6 +121,31 @@ fn cluster(
         .set_serverless_v2_scaling_configuration(scaling)
         .set_global_cluster_identifier(wanted.global.clone())
         .set_tags(tags_for!(rds, tags))
+}
+
+/// The secret from which the first user's password is set, by name or by ARN.
+pub fn secret_of(wanted: &aurora::ClusterAttrs) -> Option<&str> {
+    wanted.master_secret_arn.as_deref().or(wanted.master_secret.as_deref())
+}
+
+/// Makes a cluster. A password that is set from a secret is read last, and forgotten; a tag keeps which secret that was.
+async fn make_cluster(
+    client: &ServiceClient<'_>,
+    (name, engine): (&str, &str),
+    wanted: &aurora::ClusterAttrs,
+    tags: &BTreeMap<String, String>,
+) -> Result<Receipt, CloudError> {
+    let secret = secret_of(wanted).filter(|_| wanted.global.is_none());
+    let Some(secret) = secret else {
+        if wanted.managed_password == Some(false) && wanted.global.is_none() {
+            return Err(unsupported("a cluster whose password nobody keeps"));
+        }
+        return send_cluster(client, cluster(name, engine, wanted, tags)).await;
+    };
+    let mut tags = tags.clone();
+    tags.insert(TAG_SECRET.to_owned(), secret.to_owned());
+    let request = cluster(name, engine, wanted, &tags);
+    send_cluster(client, request.master_user_password(secrets::password(client, secret).await?)).await
 }
 
 /// The serverless bounds, as far as they are set.

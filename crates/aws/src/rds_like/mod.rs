@@ -15,7 +15,7 @@ mod observe;
 mod shape;
 
 pub use act::{act, delete, tag};
-pub use change::modify;
+pub use change::{modify, texts_before};
 pub use create::create;
 pub use observe::{home_of, observe, parameters, tags};
 

@@ -10,6 +10,7 @@ use super::{DOCUMENT_ENGINE, ENDPOINT};
 use crate::region_listing::{
     RegionListing, TAG_HOME, access, arn_target, count, moment, parameter_status, port, seen,
 };
+use crate::secrets::TAG_SECRET;
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::kinds::aurora::{self, AuroraEngine};
@@ -179,6 +180,8 @@ fn cluster_attrs(
     joined: Option<&String>,
 ) -> aurora::ClusterAttrs {
     let scaling = it.serverless_v2_scaling_configuration();
+    // What the service keeps is in force, whatever was set before.
+    let secret = tags_from!(it.tag_list()).remove(TAG_SECRET).filter(|_| it.master_user_secret.is_none());
     aurora::ClusterAttrs {
         engine,
         engine_version: version(it.engine_version()),
@@ -196,6 +199,8 @@ fn cluster_attrs(
         master_username: it.master_username.clone(),
         database: it.database_name.clone(),
         managed_password: Some(it.master_user_secret.is_some()),
+        master_secret: secret.clone().filter(|name| !name.starts_with("arn:")),
+        master_secret_arn: secret.filter(|name| name.starts_with("arn:")),
         iam_authentication: it.iam_database_authentication_enabled,
         log_exports: Some(it.enabled_cloudwatch_logs_exports().iter().cloned().collect()),
         copy_tags_to_snapshot: it.copy_tags_to_snapshot,

@@ -29,7 +29,7 @@ macro_rules! cluster_fields {
         carry!($from => $to {
             engine_version, parameter_group, subnet_group, security_groups, port, storage_encrypted, kms_key,
             storage_kind, backup_retention_days, backup_window, maintenance_window, deletion_protection,
-            master_username, managed_password, log_exports, global,
+            master_username, managed_password, master_secret, master_secret_arn, log_exports, global,
         })
     };
 }

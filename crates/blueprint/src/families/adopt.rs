@@ -99,9 +99,9 @@ impl Family {
             Self::ElastiCache => "elasticache",
             Self::Redshift => "redshift",
         };
-        let shares_subnets = matches!(self, Self::Aurora | Self::DocumentDb);
-        !kind.facts().observe_only
-            && (kind.family() == family || shares_subnets && kind == KindId::RdsSubnetGroup)
+        let is_database = matches!(self, Self::Aurora | Self::DocumentDb);
+        let is_shared = matches!(kind, KindId::RdsSubnetGroup | KindId::Secret);
+        !kind.facts().observe_only && (kind.family() == family || is_database && is_shared)
     }
 }
 

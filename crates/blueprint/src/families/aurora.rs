@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::common::{Common, DatabaseRates};
+use super::common::{Common, DatabaseRates, MasterSecret};
 use rgctl_model::kinds::aurora::{AuroraEngine, StorageKind};
 use rgctl_schema::quantity::{Between, Halves};
 use rgctl_schema::section;
@@ -40,6 +40,9 @@ section! {
         parameters: BTreeMap<String, String>;
         /// Name of the first database.
         database: Option<String> => "game";
+        /// Secret that exists with the password of the first user. By default the service makes, keeps and rotates one; a store of
+        /// several regions, where the services keep none, has a secret of its own.
+        master_secret: Option<MasterSecret>;
         /// Whether database users may authenticate by IAM.
         iam_authentication: bool = true;
         /// Logs that are exported. MySQL: `audit`, `error`, `general`, `slowquery`; PostgreSQL: `postgresql`.

@@ -97,6 +97,11 @@ pub fn bill_of_member(attrs: &AnyAttrs, usage: &Usage, parent: Option<&AnyAttrs>
             lines
         }
         AnyAttrs::RedshiftWorkgroup(workgroup) => serverless_warehouse(workgroup),
+        AnyAttrs::Secret(secret) => {
+            // Each copy is billed as a secret of its own.
+            let copies = secret.replica_regions.as_ref().map_or(0, std::collections::BTreeSet::len);
+            vec![secrets(1.0 + f64::from(u32::try_from(copies).unwrap_or(u32::MAX)))]
+        }
         _ => Vec::new(),
     }
 }
@@ -145,8 +150,11 @@ fn member_lines(
 }
 
 fn secret(managed: Option<bool>) -> Option<BillLine> {
-    let of = Of { service: "secretsmanager", engine: "-", config: "-" };
-    (managed == Some(true)).then(|| of.line("secret", "secret-month", 1.0))
+    (managed == Some(true)).then(|| secrets(1.0))
+}
+
+fn secrets(count: f64) -> BillLine {
+    Of { service: "secretsmanager", engine: "-", config: "-" }.line("secret", "secret-month", count)
 }
 
 /// Storage, I/O, backups beyond the free size of the volume, and writes sent from another region.

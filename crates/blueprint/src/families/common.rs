@@ -67,6 +67,11 @@ section! {
         /// Recovery point.
         rpo: Option<Span> => "12h";
     }
+    /// A secret that exists, from which the password of the first user is set.
+    pub struct MasterSecret {
+        /// Its ARN, in the primary region. It holds JSON with the field `password`, and is read by the call that sets the password.
+        arn: String => "arn:aws:secretsmanager:us-east-1:111122223333:secret:accounts-Ab12Cd";
+    }
     /// Automatic backups.
     pub struct Backup {
         /// How long they are kept, in whole days. The longest that point-in-time recovery reaches back.

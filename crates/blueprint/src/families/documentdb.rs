@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::common::{Common, DatabaseRates};
+use super::common::{Common, DatabaseRates, MasterSecret};
 use rgctl_model::kinds::aurora::StorageKind;
 use rgctl_schema::quantity::{Between, Halves};
 use rgctl_schema::{choices, section};
@@ -44,6 +44,9 @@ section! {
         storage: Option<StorageKind>;
         /// Cluster parameters that differ from the service's defaults.
         parameters: BTreeMap<String, String>;
+        /// Secret that exists with the password of the first user. By default the service makes, keeps and rotates one; a store of
+        /// several regions, where the services keep none, has a secret of its own.
+        master_secret: Option<MasterSecret>;
         /// Whether clients must use TLS.
         tls: bool = true;
         /// Logs that are exported: `audit`, `profiler`.

@@ -284,7 +284,7 @@ fn far_regions<'a>(input: &'a PlanInput<'a>, op: &'a Op) -> impl Iterator<Item =
     let wanted = input.desired.nodes.get(op.address()).map(|node| &node.attrs);
     let seen = input.inventory.seen.get(op.address()).map(|seen| &seen.attrs);
     let values =
-        wanted.into_iter().chain(seen).flat_map(|attrs| far.iter().filter_map(|field| attrs.text(field)));
+        wanted.into_iter().chain(seen).flat_map(|attrs| far.iter().flat_map(|field| attrs.names(field)));
     let regions = values.filter_map(|code| RegionId::new(code).ok());
     let reach = |region: RegionId| Reach { text: format!("it would act in {region} too"), region };
     regions.map(reach).collect::<Vec<_>>().into_iter()

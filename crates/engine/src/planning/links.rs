@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, DraftStep, StepNo};
 use super::input::PlanInput;
 use super::rolling::parent_of;
-use super::{compare, primary, removal, tables};
+use super::{compare, primary, removal, secrets, tables};
 use rgctl_model::address::Address;
 use rgctl_model::node::Node;
 use rgctl_model::plan::{Op, Reason, Step, Verb};
@@ -73,6 +73,12 @@ fn link(draft: &Draft<'_>, dependant: StepNo, needed: StepNo) -> Option<(StepNo,
         (Op::Delete { .. }, Op::Delete { .. } | Op::Create { .. }) => Some((needed, dependant)),
         (Op::Delete { .. }, _) => None,
         (_, Op::Create { .. }) if first.why != Reason::Unprotect => Some((dependant, needed)),
+        // What no member of a global object has is off before one is made.
+        (Op::Create { address, .. }, Op::Modify { .. })
+            if address.kind.facts().is_global && secrets::leaves_service(&second.op) =>
+        {
+            Some((dependant, needed))
+        }
         _ => None,
     }
 }

@@ -34,6 +34,7 @@ mod quotas;
 mod removal;
 mod restarts;
 mod rolling;
+mod secrets;
 mod sharing;
 pub mod tables;
 mod takeover;
@@ -132,6 +133,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
         let remedy = if gap.lasting { missing } else { "" };
         notes.push(format!("{} could not be seen in full: {}{remedy}", gap.region, gap.why));
     }
+    notes.extend(secrets::notes(steps.iter()));
     if !steps.is_empty() {
         notes.extend(never(&input.desired.rules));
         notes.extend(gate::times::in_force(&input.desired.rules, input.now));

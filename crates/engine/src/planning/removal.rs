@@ -9,7 +9,7 @@ use super::difference::effective_attrs;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use super::rolling::{Successors, parent_of, push_act};
-use super::{cost, effect, pauses};
+use super::{cost, effect, pauses, secrets};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::{KEEP_RETAIN, Node, Usage};
@@ -89,8 +89,9 @@ pub(super) fn remove_unwanted<'a>(
     unwanted: &[(&'a Address, &'a Observed)],
     draft: &mut Draft<'a>,
 ) {
+    let used = secrets::still_used(input);
     let ours = |(address, seen): &&(&Address, &Observed)| {
-        input.owns(address, seen) && !address.kind.facts().observe_only
+        input.owns(address, seen) && !address.kind.facts().observe_only && !used.contains(*address)
     };
     let unwanted: Vec<(&'a Address, &'a Observed)> = unwanted.iter().filter(ours).copied().collect();
     if unwanted.is_empty() {

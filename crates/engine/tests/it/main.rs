@@ -18,6 +18,7 @@ mod planning;
 mod put_off;
 mod replacing;
 mod restarts;
+mod secrets;
 mod swarm;
 mod swarm_checks;
 mod swarm_decisions;

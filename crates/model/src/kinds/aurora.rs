@@ -100,6 +100,10 @@ attrs! {
         master_username: String;
         /// Whether the service makes, stores and rotates the first user's password in its secret store.
         managed_password: bool;
+        /// Secret of this blueprint's own from which the first user's password is set.
+        master_secret: String;
+        /// ARN of a secret of somebody else's from which the first user's password is set.
+        master_secret_arn: String;
         /// Whether database users may authenticate by IAM.
         iam_authentication: bool;
         /// Logs that are exported.

@@ -49,6 +49,10 @@ attrs! {
         master_username: String;
         /// Whether the service makes, stores and rotates the first user's password.
         managed_password: bool;
+        /// Secret of this blueprint's own from which the first user's password is set.
+        master_secret: String;
+        /// ARN of a secret of somebody else's from which the first user's password is set.
+        master_secret_arn: String;
         /// Logs that are exported: `audit`, `profiler`.
         log_exports: BTreeSet<String>;
         /// Least capacity of serverless members, in half DocumentDB capacity units.

@@ -19,6 +19,8 @@ pub enum Endpoint {
     Redshift,
     /// Redshift Serverless.
     RedshiftServerless,
+    /// Secrets Manager.
+    SecretsManager,
 }
 
 /// One status word and what it means.

@@ -29,7 +29,8 @@ impl KindId {
             | Self::AuroraSnapshot
             | Self::DocumentSnapshot
             | Self::CacheSnapshot
-            | Self::RedshiftSnapshot => Identity::Creation,
+            | Self::RedshiftSnapshot
+            | Self::Secret => Identity::Creation,
             Self::RdsSubnetGroup
             | Self::AuroraClusterParameters
             | Self::AuroraInstanceParameters

@@ -22,6 +22,7 @@ impl Endpoint {
             Self::ElastiCache => "elasticache",
             Self::Redshift => "redshift",
             Self::RedshiftServerless => "redshift-serverless",
+            Self::SecretsManager => "secretsmanager",
         }
     }
 }
@@ -39,6 +40,7 @@ impl KindId {
                     [
                         refer("subnet_group", Self::RdsSubnetGroup),
                         refer("parameter_group", Self::AuroraClusterParameters),
+                        refer("master_secret", Self::Secret),
                     ]
                 }
             }
@@ -55,6 +57,7 @@ impl KindId {
                     [
                         refer("subnet_group", Self::RdsSubnetGroup),
                         refer("parameter_group", Self::DocumentClusterParameters),
+                        refer("master_secret", Self::Secret),
                     ]
                 }
             }
@@ -93,10 +96,11 @@ impl KindId {
         }
     }
 
-    /// Fields whose change acts in another region as well, in the one that they name.
+    /// Fields whose change acts in other regions as well, in those that they name.
     pub const fn far_fields(self) -> &'static [&'static str] {
         match self {
             Self::RedshiftCluster => &["snapshot_copy_region", "snapshot_copy_retention_days"],
+            Self::Secret => &["replica_regions"],
             _ => &[],
         }
     }

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod links;
 pub mod rds_like;
 pub mod redshift;
+pub mod secret;
 mod setting;
 pub mod shared;
 
@@ -305,6 +306,11 @@ kinds! {
         endpoint: Endpoint::Redshift,
         observe_only: true,
         statuses: redshift::SNAPSHOT_STATUSES,
+        ..PLAIN
+    };
+    /// Secret with the password of a store's first user.
+    Secret = "secretsmanager.secret", secret::SecretAttrs, KindFacts {
+        endpoint: Endpoint::SecretsManager,
         ..PLAIN
     };
 }

@@ -29,6 +29,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     while_stopped: WhileStopped::Goes,
     starts_after: Some(STOPPED_MAX),
     secondaries_first: Some("engine_version"),
+    outside_global: Some("managed_password"),
     ..plain(CODES)
 };
 
@@ -64,6 +65,8 @@ rows! {
         database => Fixed;
         master_username => Fixed;
         managed_password => InPlace;
+        master_secret => InPlace;
+        master_secret_arn => InPlace;
         iam_authentication => InPlace;
         log_exports => InPlace;
         copy_tags_to_snapshot => InPlace;

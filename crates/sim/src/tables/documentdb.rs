@@ -27,6 +27,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     one_at_a_time: true,
     starts_after: Some(STOPPED_MAX),
     secondaries_first: Some("engine_version"),
+    outside_global: Some("managed_password"),
     ..plain(CODES)
 };
 
@@ -58,6 +59,8 @@ rows! {
         deletion_protection => InPlace;
         master_username => Fixed;
         managed_password => InPlace;
+        master_secret => InPlace;
+        master_secret_arn => InPlace;
         log_exports => InPlace;
         serverless_min_half_dcu => InPlace;
         serverless_max_half_dcu => Restart;

@@ -70,6 +70,12 @@ impl Names<'_> {
         self.secret(&format!("rds!cluster-{uuid}"))
     }
 
+    /// A secret of somebody's own, under the name that it was given.
+    fn own_secret(&self) -> Reached {
+        let access = Access { secret: Some(self.secret(self.address.name.as_str())), ..Access::default() };
+        (None, Some(Box::new(access)))
+    }
+
     /// A cluster of Aurora or DocumentDB: its names are there from its first moment.
     fn cluster(&self, service: &str, managed: Option<bool>) -> Reached {
         let access = Access {
@@ -142,6 +148,7 @@ pub fn reached(address: &Address, attrs: &AnyAttrs, phase: &Phase, created: Mome
             let (name, mark) = (&address.name, names.mark("global", 12));
             (Some(format!("{name}.global-{mark}.global.rds.{}", names.ending())), None)
         }
+        AnyAttrs::Secret(_) => names.own_secret(),
         AnyAttrs::CacheGroup(attrs) if is_made => names.group(attrs),
         AnyAttrs::CacheServerless(_) if is_made => names.serverless_cache(),
         AnyAttrs::CacheUser(_) => {

@@ -16,6 +16,7 @@ pub(super) mod quotas;
 mod rds_like;
 mod redshift;
 mod row;
+mod secret;
 mod shared;
 
 use rgctl_model::kinds::facts::{Endpoint, Meaning};
@@ -23,7 +24,7 @@ use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_schema::phase::Phase;
 
 use row::{Behaviour, Row};
-pub(super) use row::{ChangeEffect, RequestedChange, WhileStopped, Word};
+pub(super) use row::{ChangeEffect, RequestedChange, WhileNamed, WhileStopped, Word};
 
 /// The registry: one line a kind.
 macro_rules! tables {
@@ -75,6 +76,7 @@ tables! {
     RedshiftNamespace: redshift::NAMESPACE_ROWS, redshift::NAMESPACE;
     RedshiftWorkgroup: redshift::WORKGROUP_ROWS, redshift::WORKGROUP;
     RedshiftSnapshot: shared::SNAPSHOT, redshift::SNAPSHOT;
+    Secret: secret::SECRET_ROWS, secret::SECRET;
 }
 
 fn differing<A>(rows: &[Row<A>], wanted: &A, has: &A) -> Vec<RequestedChange> {
@@ -134,5 +136,7 @@ pub const fn budget(endpoint: Endpoint) -> ApiBudget {
         Endpoint::Rds => ApiBudget { burst: 300, per_second: 12 },
         Endpoint::ElastiCache | Endpoint::Redshift => ApiBudget { burst: 200, per_second: 10 },
         Endpoint::RedshiftServerless => ApiBudget { burst: 100, per_second: 5 },
+        // Published: 50 a second for calls that make and change secrets.
+        Endpoint::SecretsManager => ApiBudget { burst: 50, per_second: 50 },
     }
 }

@@ -181,6 +181,15 @@ pub struct Codes {
     pub global_state: &'static str,
 }
 
+/// What the service does when an object is to be deleted that others name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhileNamed {
+    /// It refuses.
+    Stays,
+    /// It knows nothing of them.
+    Goes,
+}
+
 /// What the service does with an object that is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhileStopped {
@@ -218,6 +227,10 @@ pub struct Behaviour {
     pub secondaries_first: Option<&'static str>,
     /// Of a parameter group: whether a parameter of a family takes effect only when what uses the group restarts.
     pub at_restart: fn(&str, &str) -> bool,
+    /// The switch that no member of a global object may have on.
+    pub outside_global: Option<&'static str>,
+    /// Whether it is deleted while other objects name it.
+    pub while_named: WhileNamed,
     /// How long a change of size lasts which the service cannot make in the usual time; nothing where it can.
     pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<DurationEstimate>,
 }

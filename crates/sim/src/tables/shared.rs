@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{Behaviour, Codes, Durations, WhileStopped, Word, rows};
+use super::row::{Behaviour, Codes, Durations, WhileNamed, WhileStopped, Word, rows};
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 
@@ -56,6 +56,8 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         primary_leaves: false,
         secondaries_first: None,
         at_restart: |_, _| false,
+        outside_global: None,
+        while_named: WhileNamed::Stays,
         slow_resize: |_, _| None,
     }
 }

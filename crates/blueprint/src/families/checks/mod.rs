@@ -10,6 +10,7 @@ mod documentdb;
 mod elasticache;
 mod published;
 mod redshift;
+mod secret;
 
 pub use published::{NameOfDatabase, WINDOW_MIN};
 
@@ -263,6 +264,7 @@ impl Store {
     pub fn check(&self, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
         adopted::check(self, at, around, found);
         measured_rates(self, at, found);
+        secret::check(self, at, around, found);
         match self {
             Self::Aurora(store) => aurora::check(store, at, around, found),
             Self::DocumentDb(store) => documentdb::check(store, at, around, found),

@@ -1,5 +1,6 @@
 //! Aurora: subnet group, parameter groups, cluster, members, global cluster.
 
+use super::secret::{FirstUser, first_user};
 use super::{BACKUP_DAYS, Builder, ExpandError, Placement, leading, set, with_parameters};
 use crate::families::aurora::AuroraStore;
 use crate::families::size::Level;
@@ -51,7 +52,9 @@ pub(super) fn nodes(
     if site.is_secondary() {
         needs.push(&global);
     }
-    let attrs = cluster(store, &build, &version, level)?;
+    let user = first_user(&mut build, MASTER, store.master_secret.as_ref())?;
+    needs.extend(user.secret.as_ref());
+    let attrs = cluster(store, &build, &user, &version, level)?;
     let cluster = build.add(KindId::AuroraCluster, &id, AnyAttrs::AuroraCluster(attrs), &needs);
 
     let members = site.size.units(Axis::Readers, level) + u32::from(!site.is_secondary());
@@ -123,6 +126,7 @@ fn log_switches(store: &AuroraStore) -> Vec<(&'static str, &'static str)> {
 fn cluster(
     store: &AuroraStore,
     build: &Builder<'_>,
+    user: &FirstUser,
     version: &str,
     level: Level,
 ) -> Result<ClusterAttrs, ExpandError> {
@@ -149,8 +153,10 @@ fn cluster(
         deletion_protection: Some(store.common.deletion_protection),
         // A secondary has the users and databases of its primary.
         database: store.database.clone().filter(|_| !secondary),
-        master_username: (!secondary).then(|| MASTER.to_owned()),
-        managed_password: (!secondary).then_some(true),
+        master_username: user.name.clone(),
+        managed_password: user.managed,
+        master_secret: user.secret_name(),
+        master_secret_arn: user.arn.clone(),
         iam_authentication: Some(store.iam_authentication),
         log_exports: Some(set(&store.logs)),
         copy_tags_to_snapshot: Some(true),

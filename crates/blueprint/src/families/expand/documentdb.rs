@@ -1,5 +1,6 @@
 //! DocumentDB: subnet group, parameter group, cluster, members, global cluster.
 
+use super::secret::{FirstUser, first_user};
 use super::{BACKUP_DAYS, Builder, ExpandError, Placement, leading, set, with_parameters};
 use crate::families::documentdb::DocumentStore;
 use crate::families::size::Level;
@@ -46,7 +47,9 @@ pub(super) fn nodes(
     if site.is_secondary() {
         needs.push(&global);
     }
-    let attrs = cluster(store, &build, version, level)?;
+    let user = first_user(&mut build, MASTER, store.master_secret.as_ref())?;
+    needs.extend(user.secret.as_ref());
+    let attrs = cluster(store, &build, &user, version, level)?;
     let cluster = build.add(KindId::DocumentCluster, &id, AnyAttrs::DocumentCluster(attrs), &needs);
 
     let members = site.size.units(Axis::Readers, level) + u32::from(!site.is_secondary());
@@ -83,6 +86,7 @@ pub(super) fn nodes(
 fn cluster(
     store: &DocumentStore,
     build: &Builder<'_>,
+    user: &FirstUser,
     version: String,
     level: Level,
 ) -> Result<ClusterAttrs, ExpandError> {
@@ -102,9 +106,10 @@ fn cluster(
         backup_window: build.backup_window(),
         maintenance_window: build.maintenance(),
         deletion_protection: Some(store.common.deletion_protection),
-        // A secondary has the users of its primary.
-        master_username: (!secondary).then(|| MASTER.to_owned()),
-        managed_password: (!secondary).then_some(true),
+        master_username: user.name.clone(),
+        managed_password: user.managed,
+        master_secret: user.secret_name(),
+        master_secret_arn: user.arn.clone(),
         log_exports: Some(set(&store.logs)),
         serverless_min_half_dcu: serverless.map(|bounds| bounds.min_dcu.0),
         serverless_max_half_dcu: serverless.map(|_| build.site.size.units(Axis::CapacityUnits, level)),

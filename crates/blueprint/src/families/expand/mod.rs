@@ -4,12 +4,13 @@
 //!
 //! **Invariant:** pure, and names derive from the address or from the section, so that a second try finds the first.
 //! **Invariant:** every `needs` of a node is a node of the same store, and no need leads back to itself.
-//! **Invariant:** encrypted, private and protected unless the section says otherwise; passwords are never handled.
+//! **Invariant:** encrypted, private and protected unless the section says otherwise; passwords are never handled, secrets only named.
 
 mod aurora;
 mod documentdb;
 mod elasticache;
 mod redshift;
+mod secret;
 
 pub use aurora::SERVERLESS_CLASS;
 pub use elasticache::{cluster_mode, gib_of};

@@ -16,6 +16,7 @@ pub(super) const CLUSTER: KindRow = KindRow {
     timing: CLUSTER_TIMING,
     takes_failover: true,
     exclusive_with_members: true,
+    outside_global: Some("managed_password"),
     remedies: CLUSTER_REMEDIES,
     ..PLAIN
 };
@@ -52,7 +53,9 @@ rows! {
         maintenance_window => InPlace { same: same_window, lowers: Reduction::Nothing };
         deletion_protection => InPlace { lowers: Reduction::Less };
         master_username => Replace;
-        managed_password => InPlace { lowers: Reduction::Less };
+        managed_password => InPlace { alone: true, with: "master_secret", instead: has_own, lowers: Reduction::Less };
+        master_secret => InPlace { alone: true, with: "managed_password", lowers: Reduction::Nothing };
+        master_secret_arn => InPlace { alone: true, with: "managed_password", lowers: Reduction::Nothing };
         log_exports => InPlace { lowers: Reduction::Less };
         serverless_min_half_dcu => InPlace { lowers: Reduction::Less };
         serverless_max_half_dcu => Restart;
@@ -68,6 +71,13 @@ rows! {
         auto_minor_version_upgrade => InPlace { lowers: Reduction::More };
         performance_insights => InPlace { lowers: Reduction::Less };
     }
+}
+
+/// A store that has lost its second region keeps the secret that it was given for that: nothing is changed by itself.
+fn has_own(wanted: &ClusterAttrs, seen: &ClusterAttrs) -> bool {
+    wanted.managed_password == Some(true)
+        && seen.managed_password == Some(false)
+        && seen.master_secret.is_some()
 }
 
 fn way_of_version(wanted: &ClusterAttrs, seen: &ClusterAttrs) -> ChangePath {

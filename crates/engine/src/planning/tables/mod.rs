@@ -15,6 +15,7 @@ pub(super) mod quotas;
 mod rds_like;
 mod redshift;
 mod row;
+mod secret;
 mod shared;
 
 use rgctl_model::kinds::{AnyAttrs, KindId};
@@ -99,4 +100,5 @@ tables! {
     RedshiftNamespace: redshift::NAMESPACE_ROWS, redshift::SERVERLESS;
     RedshiftWorkgroup: redshift::WORKGROUP_ROWS, redshift::SERVERLESS;
     RedshiftSnapshot: shared::SNAPSHOT, shared::PLAIN;
+    Secret: secret::SECRET_ROWS, secret::SECRET;
 }

@@ -94,6 +94,8 @@ pub struct Columns<T, A> {
     pub with: Option<&'static str>,
     /// From the seen object (second) to the wanted one (first); [`ChangePath::Direct`] when absent.
     pub way: Option<fn(&A, &A) -> ChangePath>,
+    /// When a wanted value is not asked for, as the whole of the wanted object (first) and the seen one (second) tell.
+    pub instead: Option<fn(&A, &A) -> bool>,
     /// Members of one global object have it in common: it is changed at the primary, for all of them.
     pub common: bool,
     /// What takes redundancy, protection or capacity away. A field that is changed while its object serves says it, or does
@@ -111,6 +113,7 @@ impl<T: PartialEq, A> Columns<T, A> {
         alone: false,
         with: None,
         way: None,
+        instead: None,
         common: false,
         lowers: None,
     };
@@ -185,6 +188,7 @@ macro_rules! rows {
                             Columns { $($($column: super::row::column!($column, $value),)+)? ..Columns::PLAIN };
                         let columns = columns.of(|attrs: &$attrs| &attrs.$field);
                         columns.differs(wanted.$field.as_ref(), seen.$field.as_ref(), if_told)
+                            && !columns.instead.is_some_and(|instead| instead(wanted, seen))
                     },
                 }
             },)+]
@@ -204,6 +208,9 @@ macro_rules! column {
         Some($value)
     };
     (way, $value:expr) => {
+        Some($value)
+    };
+    (instead, $value:expr) => {
         Some($value)
     };
     (lowers, $value:expr) => {
@@ -307,6 +314,8 @@ pub struct KindRow {
     pub takes_reboot: bool,
     /// Of a parameter group: whether a parameter of a family takes effect only when what uses the group restarts.
     pub at_restart: fn(&str, &str) -> bool,
+    /// The switch that is off before a global object is made from such an object: no member of one has it on.
+    pub outside_global: Option<&'static str>,
     /// What to do about a failure, by the service's word for it.
     pub remedies: &'static [Remedy],
 }

@@ -51,6 +51,7 @@ pub(super) const PLAIN: KindRow = KindRow {
     promotion: None,
     takes_reboot: false,
     at_restart: |_, _| false,
+    outside_global: None,
     remedies: &[],
 };
 
