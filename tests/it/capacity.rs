@@ -8,6 +8,7 @@ use rgctl_blueprint::document::ParsedDocuments;
 use rgctl_blueprint::spec::Blueprint;
 use rgctl_model::overlay::{Axis, Decisions};
 use rgctl_model::sizes::Sizes;
+use rgctl_schema::names::StoreName;
 use rgctl_schema::quantity::Count;
 
 use rgctl_testkit::fixtures::NOW;
@@ -383,6 +384,11 @@ fn what_was_made_of_another_engine_or_does_not_carry_the_demand_any_more_is_no_r
         assert_eq!(from(large, &fresh(small)), fresh(large), "{engine}");
         assert_eq!(from(small, &fresh(large)), fresh(small), "{engine}");
         let of_other = made(&one_store(large, &format!("engine: {other}")), &Sizes::default());
-        assert_eq!(from(small, &of_other), fresh(small), "{engine}");
+        let (db, main) = (StoreName::new("db").unwrap(), StoreName::new("main").unwrap());
+        let (from, fresh) = (from(small, &of_other), fresh(small));
+        let (from, fresh) = (from.of(&db, &main).unwrap(), fresh.of(&db, &main).unwrap());
+        assert_eq!((&from.class, &from.version), (&fresh.class, &fresh.version), "{engine}");
+        // Its groups have the plain name, whatever engine comes after.
+        assert_ne!(from.parameter_family, fresh.parameter_family, "{engine}");
     }
 }

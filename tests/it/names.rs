@@ -58,6 +58,8 @@ const LINES: &[(&str, &[&str])] = &[
     ("sim kill-region", &["us-east-1"]),
     ("sim load", &["us-east-1/rds.subnet_group/a"]),
     ("sim reset", &[]),
+    ("sim start", &["us-east-1/aurora.cluster/a"]),
+    ("sim stop", &["us-east-1/aurora.cluster/a"]),
     ("sim status", &["us-east-1/rds.subnet_group/a", "available"]),
     ("sim trail", &[]),
     ("sim tag", &["us-east-1/rds.subnet_group/a", "a=b"]),

@@ -18,6 +18,10 @@ pub struct SizeInForce {
     /// Engine version, where the engine has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The family of the parameter groups that have the store's plain name: a group cannot change its family, so that those of
+    /// another one are made beside it, under names of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter_family: Option<String>,
     /// How storage is billed, in the word of the blueprint.
     pub storage: String,
 }

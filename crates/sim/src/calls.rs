@@ -336,6 +336,7 @@ impl World {
         for field in &fields {
             pending.copy_field(field, wanted);
         }
+        self.give_group_to_members(address, wanted, &fields);
         parameters::keep_the_others(&mut pending, &has);
         // What members of a global object have in common is changed for all of them together.
         let is_common = fields.iter().any(|field| tables::of(address.kind).common.contains(field));

@@ -18,6 +18,7 @@ mod hands;
 mod load;
 mod look;
 mod pacing;
+mod parameter_family;
 mod parameters;
 mod physics;
 mod quotas;

@@ -59,7 +59,10 @@ fn refuse_outside_global(address: &Address, attrs: &AnyAttrs) -> Result<(), Clou
 /// Whether a field that goes alone has only such company as the service wants with it.
 fn goes_with(one: &RequestedChange, all: &[RequestedChange]) -> bool {
     all.iter().all(|other| {
-        other.field == one.field || one.with == Some(other.field) || other.with == Some(one.field)
+        other.field == one.field
+            || one.with == Some(other.field)
+            || other.with == Some(one.field)
+            || one.with.is_some() && one.with == other.with
     })
 }
 
@@ -338,6 +341,7 @@ impl World {
         }
         self.refuse_common(address, asked)?;
         self.refuse_upgrade(address, wanted, asked)?;
+        self.refuse_family(address, &whole, wanted, asked)?;
         self.refuse_references(address, wanted)?;
         let object = self.objects.get(address);
         self.refuse_numbers(address, wanted, object)?;

@@ -250,8 +250,17 @@ pub fn desired_of(text: &str, now: Moment) -> Result<Desired, String> {
     built_of(text, &Decisions::default(), now).map(|built| built.desired)
 }
 
+/// The same where its stores were made as that before.
+pub fn desired_after(text: &str, before: &Sizes, now: Moment) -> Result<Desired, String> {
+    built_from(text, (&Decisions::default(), before), now).map(|built| built.desired)
+}
+
 /// The same with what is decided.
 pub fn built_of(text: &str, decisions: &Decisions, now: Moment) -> Result<Built, String> {
+    built_from(text, (decisions, &Sizes::default()), now)
+}
+
+fn built_from(text: &str, given: (&Decisions, &Sizes), now: Moment) -> Result<Built, String> {
     let sources = [Source::new("game.yaml", text.to_owned())];
     let mut reading = ParsedDocuments::of(BUILT_IN.clone(), &sources);
     reading.check(&CATALOG, now);
@@ -259,14 +268,8 @@ pub fn built_of(text: &str, decisions: &Decisions, now: Moment) -> Result<Built,
         return Err(problem.to_string());
     }
     let loaded = reading.blueprints.first().ok_or("no blueprint was read")?;
-    rgctl_blueprint::desired::build(
-        &loaded.blueprint,
-        &reading.regions,
-        &CATALOG,
-        (decisions, &Sizes::default()),
-        now,
-    )
-    .map_err(|findings| format!("{findings:?}"))
+    rgctl_blueprint::desired::build(&loaded.blueprint, &reading.regions, &CATALOG, given, now)
+        .map_err(|findings| format!("{findings:?}"))
 }
 
 fn cells(rng: &mut impl Rng) -> Vec<Cell> {

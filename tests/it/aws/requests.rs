@@ -204,10 +204,15 @@ const NOT_AT_CREATION: &[(KindId, &str)] = &[
     (KindId::RedshiftCluster, "snapshot_copy_region"),
     (KindId::RedshiftCluster, "snapshot_copy_retention_days"),
     (KindId::CacheGlobal, "source_region"),
+    (KindId::AuroraCluster, "instance_parameter_group"),
 ];
 
-/// Fields that follow from other objects and have no call of their own.
-const NEVER_CHANGED: &[(KindId, &str)] = &[(KindId::AuroraGlobal, "engine_version")];
+/// Fields that follow from other objects, or go with another field only, and have no call of their own.
+const NEVER_CHANGED: &[(KindId, &str)] = &[
+    (KindId::AuroraGlobal, "engine_version"),
+    // A test of its own: with a newer major version.
+    (KindId::AuroraCluster, "instance_parameter_group"),
+];
 
 /// Copies go to one region at a time: that the old one is given up first is another test's matter.
 fn managed() -> impl Iterator<Item = KindId> {
@@ -446,6 +451,33 @@ fn all_operations(kind: KindId) -> Vec<Op> {
     }
     ops.extend(verbs(kind).into_iter().map(|verb| Op::Act { address: address_of(kind), verb }));
     ops
+}
+
+#[tokio::test]
+async fn a_group_for_the_members_goes_with_a_newer_major_version_and_with_nothing_else() {
+    let kind = KindId::AuroraCluster;
+    let attrs = |version: &str, group: &str| {
+        let fields =
+            [("engine_version", version), ("parameter_group", group), ("instance_parameter_group", group)];
+        let mut attrs = AnyAttrs::empty(kind);
+        for (field, value) in fields {
+            attrs.set(field, Some(json!(value))).unwrap();
+        }
+        attrs
+    };
+    let before = attrs("15.10", "old");
+    for (version, group, given) in
+        [("16.11", "new", Some("new")), ("15.18", "old", None), ("15.10", "new", None)]
+    {
+        let wanted = attrs(version, group);
+        let changes = tables::diff(&wanted, &before);
+        let (sent, _) = sent_for(&Op::Modify { address: address_of(kind), changes, attrs: wanted }).await;
+        let sent = sent.iter().find(|sent| sent.operation == "ModifyDBCluster").unwrap();
+        let told = sent.parameters.get("DBInstanceParameterGroupName").map(String::as_str);
+        assert_eq!(told, given, "{version}");
+        let is_major = sent.parameters.get("AllowMajorVersionUpgrade").map(String::as_str);
+        assert_eq!(is_major == Some("true"), given.is_some(), "{version}");
+    }
 }
 
 #[tokio::test]

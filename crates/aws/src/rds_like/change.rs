@@ -99,14 +99,19 @@ fn cluster_request(
     changes: &[FieldChange],
     wanted: &aurora::ClusterAttrs,
 ) -> ModifyDbClusterInputBuilder {
+    let to_major = wanted.engine_version.as_ref().map(|to| is_major(changes, to));
     let ranged = wanted.serverless_min_half_acu.is_some() || wanted.serverless_max_half_acu.is_some();
     rds::operation::modify_db_cluster::ModifyDbClusterInput::builder()
         .db_cluster_identifier(name)
         // The planner owns the windows; at the service, changes are always due at once.
         .apply_immediately(true)
-        .set_allow_major_version_upgrade(wanted.engine_version.as_ref().map(|to| is_major(changes, to)))
+        .set_allow_major_version_upgrade(to_major)
         .set_engine_version(wanted.engine_version.as_ref().map(|version| version.0.clone()))
         .set_db_cluster_parameter_group_name(wanted.parameter_group.clone())
+        // The service takes it with a newer major version only.
+        .set_db_instance_parameter_group_name(
+            wanted.instance_parameter_group.clone().filter(|_| to_major == Some(true)),
+        )
         .set_vpc_security_group_ids(wanted.security_groups.as_ref().map(|ids| ids.iter().cloned().collect()))
         .set_port(wanted.port.map(i32::from))
         .set_storage_type(wanted.storage_kind.map(|kind| storage_word(kind, document).to_owned()))

@@ -185,6 +185,7 @@ fn cluster_attrs(
     aurora::ClusterAttrs {
         engine,
         engine_version: version(it.engine_version()),
+        instance_parameter_group: None,
         parameter_group: it.db_cluster_parameter_group.clone(),
         subnet_group: it.db_subnet_group.clone(),
         security_groups: Some(security_groups(it.vpc_security_groups())),

@@ -75,7 +75,7 @@ pub fn build(
 ) -> Result<Built, Vec<Finding>> {
     let estimates = capacity::estimate(blueprint, regions, catalog, before, now);
     let cells = blueprint.cells();
-    let input = DesiredInput { blueprint, regions, catalog, now, decisions };
+    let input = DesiredInput { blueprint, regions, catalog, now, decisions, before };
     let stores: BTreeMap<&StoreName, &Store> =
         blueprint.spec.stores.iter().map(|store| (store.name(), store)).collect();
     let mut sized: Vec<(&Cell, &Store, &Estimate)> = Vec::new();
@@ -106,15 +106,28 @@ pub fn build(
         built.uncarried.push(finding);
     }
     built.about_nothing = overlays::about_nothing(decisions, &blueprint.spec.stores, &cells);
+    let families = families(&built.desired.nodes);
     for one in &estimates {
         let Size { class, version, storage, .. } = one.size.clone();
-        let storage = storage.as_str().to_owned();
-        let size = SizeInForce { engine: one.engine.clone(), class, version, storage };
+        let first = before.of(&one.store, &one.cell).and_then(|before| before.parameter_family.clone());
+        let size = SizeInForce {
+            engine: one.engine.clone(),
+            class,
+            version,
+            parameter_family: first.or_else(|| families.get(&(&one.store, &one.region)).cloned()),
+            storage: storage.as_str().to_owned(),
+        };
         built.desired.sizes.note(&one.store, &one.cell, size);
     }
     built.estimates = estimates;
     built.desired.fingerprint = fingerprint(&built.desired.nodes);
     Ok(built)
+}
+
+/// The family of the parameter groups of each store and region.
+fn families(nodes: &BTreeMap<Address, Node>) -> BTreeMap<(&StoreName, &RegionId), String> {
+    let of = |node: &'_ Node| node.attrs.text("family");
+    nodes.values().filter_map(|node| Some(((&node.store, &node.address.region), of(node)?))).collect()
 }
 
 /// Digest of what should exist, without what is only expected of it.
@@ -175,6 +188,7 @@ struct DesiredInput<'a> {
     catalog: &'a Catalog,
     now: Moment,
     decisions: &'a Decisions,
+    before: &'a Sizes,
 }
 
 /// A store in one of its regions.
@@ -228,6 +242,7 @@ impl DesiredInput<'_> {
         if follows && cell.secondary_role == SecondaryRole::Standby {
             (usage.reads_per_second, usage.io_per_month) = (0.0, 0.0);
         }
+        let before = self.before.of(store.name(), &cell.name);
         let place = Placement {
             blueprint: self.blueprint.name(),
             cell: (!cell.is_only()).then_some(&cell.name),
@@ -243,6 +258,7 @@ impl DesiredInput<'_> {
             usage,
             tags: &self.blueprint.spec.tags,
             maintenance: maintenance.as_deref(),
+            parameter_family: before.and_then(|before| before.parameter_family.as_deref()),
             paused: schedule::paused(store.pauses(), self.now),
         };
         expand::expand(store, &place).map_err(|error| self.finding(store, &error).into())

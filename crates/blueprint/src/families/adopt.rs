@@ -133,12 +133,12 @@ pub(super) fn adopt(
     nodes: Vec<Node>,
     store: &StoreName,
     adopted: &[Adopted],
-    primary: &RegionId,
+    (primary, plain_family): (&RegionId, Option<&str>),
 ) -> Result<Vec<Node>, ExpandError> {
     if adopted.is_empty() {
         return Ok(nodes);
     }
-    let entries = entries_of(&nodes, adopted, primary);
+    let entries = entries_of(&nodes, adopted, primary, plain_family);
     let mut out = Vec::with_capacity(nodes.len());
     for mut node in nodes {
         let entry = entries.own.get(&node.address).copied();
@@ -173,12 +173,21 @@ struct Entries<'a> {
     primary: &'a RegionId,
 }
 
-fn entries_of<'a>(nodes: &[Node], adopted: &'a [Adopted], primary: &'a RegionId) -> Entries<'a> {
+fn entries_of<'a>(
+    nodes: &[Node],
+    adopted: &'a [Adopted],
+    primary: &'a RegionId,
+    plain_family: Option<&str>,
+) -> Entries<'a> {
     let mut counted: BTreeMap<KindId, u32> = BTreeMap::new();
     let mut own = BTreeMap::new();
     for node in nodes {
         let number = counted.entry(node.address.kind).or_insert(0);
         *number += 1;
+        // What was found is a group of parameters of another family than this one.
+        if node.attrs.text("family").zip(plain_family).is_some_and(|(family, plain)| family != plain) {
+            continue;
+        }
         let is_it = |entry: &&Adopted| {
             entry.region == node.address.region && entry.kind == node.address.kind && entry.number == *number
         };

@@ -8,7 +8,8 @@ use super::assess::Assessment;
 use super::by_address::ByAddress;
 use super::input::TurnInput;
 use super::late::LateCalls;
-use crate::planning::{KnownSteps, is_upgrade, tables};
+use crate::planning::tables::{self, InGlobal};
+use crate::planning::{KnownSteps, is_upgrade};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
@@ -17,7 +18,7 @@ use rgctl_model::plan::{Blocker, Op, Plan, Step};
 use rgctl_model::quota::OverQuota;
 use rgctl_schema::names::{Name, RegionId, StepId};
 use rgctl_schema::phase::{Phase, Role};
-use rgctl_schema::table::Change;
+use rgctl_schema::table::{Change, FieldChange};
 
 /// What stands in the way of the steps of a turn; it grows with each that begins.
 pub(super) struct Room<'a> {
@@ -41,6 +42,8 @@ pub(super) struct Room<'a> {
     fellows: OnceCell<BTreeMap<Address, Vec<Address>>>,
     /// Global objects with their primaries.
     globals: OnceCell<Vec<(Address, Address)>>,
+    /// By an object that goes, those that name it as they are seen.
+    users: OnceCell<BTreeMap<&'a Address, Vec<&'a Address>>>,
     pub under_way: BTreeMap<(RegionId, Endpoint), usize>,
     /// Calls of this turn.
     pub calls: BTreeMap<(RegionId, Endpoint), usize>,
@@ -70,6 +73,7 @@ impl<'a> Room<'a> {
             broken: BTreeMap::new(),
             fellows: OnceCell::new(),
             globals: OnceCell::new(),
+            users: OnceCell::new(),
             under_way: by_plane(verdicts.begun(input).map(|(_, begun)| &begun.address)),
             calls: BTreeMap::new(),
             over_quota: &plan.over_quota,
@@ -198,6 +202,26 @@ impl<'a> Room<'a> {
             && self.fellows_of(address).any(|fellow| self.is_taken(fellow))
     }
 
+    /// What the service has in a global object is an object's own again when it has left that; until then every call is refused.
+    pub fn has_not_left(&self, op: &Op) -> bool {
+        let Op::Modify { address, changes, .. } = op else { return false };
+        let is_service =
+            |change: &FieldChange| tables::in_global(address.kind, &change.field) == InGlobal::Service;
+        let lists = |(global, seen): (&Address, &Observed)| {
+            Some(global.kind) == address.kind.global_kind()
+                && seen.facts.members.iter().any(|member| member.is(address))
+        };
+        changes.iter().any(is_service) && self.input.inventory.seen.iter().any(lists)
+    }
+
+    /// What leaves a group for another one does so while it changes: its step has left the plan by then, and it names the old group
+    /// until the end. Sooner the service refuses to remove that.
+    pub fn is_left_by_what_moves(&self, op: &Op) -> bool {
+        let Op::Delete { address, .. } = op else { return false };
+        let users = self.users.get_or_init(|| users(self.input, self.plan)).get(address);
+        users.into_iter().flatten().any(|user| self.is_taken(user))
+    }
+
     fn globals(&self) -> impl Iterator<Item = &(Address, Address)> {
         self.globals.get_or_init(|| globals(self.input)).iter()
     }
@@ -241,6 +265,28 @@ fn globals(input: &TurnInput<'_>) -> Vec<(Address, Address)> {
         }
     }
     globals
+}
+
+/// By each object of a plan that goes, those that name it and stay.
+fn users<'a>(input: &'a TurnInput<'_>, plan: &'a Plan) -> BTreeMap<&'a Address, Vec<&'a Address>> {
+    let going = plan.steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
+    let going: BTreeMap<(KindId, &RegionId, &str), &Address> = going
+        .map(|step| step.op.address())
+        .filter(|address| address.kind.facts().parent.is_none() && !address.kind.facts().holds_data)
+        .map(|address| ((address.kind, &address.region, address.name.as_str()), address))
+        .collect();
+    let mut users: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+    if going.is_empty() {
+        return users;
+    }
+    for (user, seen) in &input.inventory.seen {
+        for (_, kind, name) in seen.attrs.named() {
+            if let Some(gone) = going.get(&(kind, &user.region, name.as_str())) {
+                users.entry(*gone).or_default().push(user);
+            }
+        }
+    }
+    users
 }
 
 /// How many of these objects belong to each control plane. Those of one stand together for the greater part.

@@ -225,7 +225,7 @@ impl Room<'_> {
     }
 
     /// One mutation of an object at a time; of its members at most one is disturbed at a time; a member waits while its parent
-    /// changes, and a newer version of a primary while a secondary does.
+    /// changes, a newer version of a primary while a secondary does, and the end of a group while a user of it does.
     fn is_object_taken(&self, step: &Step) -> bool {
         let address = step.op.address();
         if self.is_taken(address) {
@@ -240,6 +240,8 @@ impl Room<'_> {
             || step.op.beside().is_some_and(|beside| self.is_taken(&beside))
             || self.joins_what_is_taken(&step.op)
             || self.is_ahead_of_secondaries(&step.op)
+            || self.is_left_by_what_moves(&step.op)
+            || self.has_not_left(&step.op)
         {
             return true;
         }

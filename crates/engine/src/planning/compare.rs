@@ -147,7 +147,10 @@ fn make<'a>(
     draft.push(made, Some(node), seen);
     if let Some(pausing) = pauses::pausing(node) {
         let changes = vec![pausing];
-        let attrs = asked(node, &changes);
+        let mut attrs = AnyAttrs::empty(node.address.kind);
+        for change in &changes {
+            attrs.copy_field(&change.field, &node.attrs);
+        }
         let op = Op::Modify { address: node.address.clone(), changes, attrs };
         draft.push(step(input, node, seen, op, why.clone(), requires.clone()), Some(node), seen);
     }
@@ -240,6 +243,7 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     }
     super::primary::change_as_member(input, &node.address, seen, &mut changes);
     pauses::wake_for(node, seen, &mut changes);
+    super::primary::leave_to_parent(input, node, seen, &mut changes);
     if changes.iter().any(|change| change.change == Change::Replace) {
         replace(input, node, seen, &changes, draft);
         return false;
@@ -260,7 +264,7 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     let mut all: BTreeSet<ConsentRequest> = BTreeSet::new();
     let mut waking: Option<StepNo> = None;
     for changes in early.into_iter().chain(together).chain(late) {
-        let attrs = asked(node, &changes);
+        let attrs = asked(input, (node, seen), &changes);
         let was_held = changes.iter().any(|change| takes_what_was_held(input, &node.address, change));
         let why = if was_held { Reason::Released } else { Reason::Differs };
         let held = was_held.then(|| input.act(DestructiveAction::Shrink, &node.address));
@@ -303,7 +307,7 @@ fn calls(changes: Vec<FieldChange>) -> Vec<Vec<FieldChange>> {
 }
 
 /// What a call asks for: the wanted values, or those on the way to them.
-fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
+fn asked(input: &PlanInput<'_>, (node, seen): (&Node, &Observed), changes: &[FieldChange]) -> AnyAttrs {
     let mut attrs = AnyAttrs::empty(node.address.kind);
     for change in changes {
         if change.through {
@@ -313,7 +317,9 @@ fn asked(node: &Node, changes: &[FieldChange]) -> AnyAttrs {
             attrs.copy_field(&change.field, &node.attrs);
         }
         // Also where it does not differ by its own rule: the service wants to be told.
-        if let Some(with) = &change.with {
+        if let Some(with) = &change.with
+            && !super::primary::is_of_the_service(input, &node.address, seen, with)
+        {
             attrs.copy_field(with, &node.attrs);
         }
     }

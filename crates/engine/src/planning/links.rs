@@ -22,6 +22,7 @@ pub(super) fn link_needs<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     }
     wake_parents_first(draft);
     primary::secondaries_first(input, draft);
+    primary::own_after_leaving(input, draft);
     // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
     let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
     if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {

@@ -6,14 +6,20 @@ use super::difference::remaining_changes;
 use super::disturb::is_upgrade;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
+use super::rolling::parent_of;
 use super::tables::{self, InGlobal};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
-use rgctl_model::node::Node;
+use rgctl_model::node::{KEEP_RETAIN, Node};
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::Op;
 use rgctl_schema::phase::Role;
 use rgctl_schema::table::{Change, FieldChange};
+
+/// The field of a member with its group of parameters.
+const PARAMETER_GROUP: &str = "parameter_group";
+/// The field of a parent with the group that its members get with a newer version.
+const INSTANCE_PARAMETER_GROUP: &str = "instance_parameter_group";
 
 /// Leaves to the primary what it is about to change for all members. What the primary has already, and a secondary has
 /// not, stays a difference of the secondary.
@@ -43,9 +49,68 @@ pub(super) fn change_as_member(
     if changes.iter().all(|change| there(change) == InGlobal::Usual) || !is_member(input, address, seen) {
         return;
     }
-    changes.retain(|change| there(change) != InGlobal::Service);
+    // Whoever leaves has its own again after that.
+    if stays_member(input, address) {
+        changes.retain(|change| there(change) != InGlobal::Service);
+    }
     for change in changes.iter_mut().filter(|change| there(change) == InGlobal::Fixed) {
         change.change = Change::Replace;
+    }
+}
+
+/// Whether a field of an object is the service's, since it belongs to a global object.
+pub(super) fn is_of_the_service(
+    input: &PlanInput<'_>,
+    address: &Address,
+    seen: &Observed,
+    field: &str,
+) -> bool {
+    tables::in_global(address.kind, field) == InGlobal::Service && is_member(input, address, seen)
+}
+
+/// Whether an object is meant to belong to a global one, or goes on belonging to it.
+fn stays_member(input: &PlanInput<'_>, address: &Address) -> bool {
+    let joins = |node: &Node| node.attrs.joins().is_some();
+    let is_source = |node: &Node| {
+        Some(node.address.kind) == address.kind.global_kind()
+            && node.attrs.text("source").as_deref() == Some(address.name.as_str())
+            && node.attrs.text("source_region").as_deref() == Some(address.region.as_str())
+    };
+    // What is kept, or is not ours, goes on with its members.
+    let is_kept = |(global, seen): (&Address, &Observed)| {
+        Some(global.kind) == address.kind.global_kind()
+            && seen.facts.members.iter().any(|member| member.is(address))
+            && (input.claims.keep_of(global, seen) == Some(KEEP_RETAIN) || !input.owns(global, seen))
+    };
+    input.desired.nodes.get(address).is_none_or(joins)
+        || input.desired.nodes.values().any(is_source)
+        || input.inventory.seen.iter().any(is_kept)
+}
+
+/// What the service has in a global object is an object's own again when it has left that, or there is no such any more.
+pub(super) fn own_after_leaving(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
+    let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
+    for (no, entry) in draft.entries() {
+        let Op::Modify { address, changes, .. } = &entry.step.op else { continue };
+        let is_service =
+            |change: &FieldChange| tables::in_global(address.kind, &change.field) == InGlobal::Service;
+        if !changes.iter().any(is_service) {
+            continue;
+        }
+        let has_it = |(global, seen): &(&Address, &Observed)| {
+            Some(global.kind) == address.kind.global_kind()
+                && seen.facts.members.iter().any(|member| member.is(address))
+        };
+        for (global, _) in input.inventory.seen.iter().filter(has_it) {
+            let ends = draft
+                .of(global)
+                .iter()
+                .filter(|end| draft.get(**end).is_some_and(|end| super::draft::is_removal(&end.step)));
+            edges.extend(ends.map(|end| (no, *end)));
+        }
+    }
+    for (dependant, needed) in edges {
+        draft.need(dependant, needed);
     }
 }
 
@@ -56,6 +121,24 @@ pub(super) fn is_member(input: &PlanInput<'_>, address: &Address, seen: &Observe
         global.kind == kind && it.facts.members.iter().any(|member| member.is(address))
     };
     seen.attrs.joins().is_some() || input.inventory.seen.iter().any(is_its)
+}
+
+/// Leaves to a parent what its members get with its newer version.
+pub(super) fn leave_to_parent(
+    input: &PlanInput<'_>,
+    node: &Node,
+    seen: &Observed,
+    changes: &mut Vec<FieldChange>,
+) {
+    let Some(parent) = parent_of(&node.address, Some(node), Some(seen)) else { return };
+    let Some((wanted, as_seen)) = input.desired.nodes.get(&parent).zip(input.inventory.seen.get(&parent))
+    else {
+        return;
+    };
+    let Some(group) = wanted.attrs.text(INSTANCE_PARAMETER_GROUP) else { return };
+    if remaining_changes(&wanted.attrs, as_seen).iter().any(is_upgrade) {
+        changes.retain(|change| change.field != PARAMETER_GROUP || change.after != group.as_str());
+    }
 }
 
 /// The primary of the global object of which an object is a secondary, where it is wanted and ours.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::difference::effective_attrs;
+use super::disturb::is_upgrade;
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use super::rolling::{Successors, parent_of, push_act};
@@ -430,6 +431,15 @@ fn dependants_first(input: &PlanInput<'_>, leaving: &BTreeSet<Address>, draft: &
         }
         for no in draft.of(dependant).to_vec() {
             draft.need(deletion, no);
+        }
+        // A member that gets another group with the newer version of its parent has no step of its own.
+        let parent = parent_of(dependant, input.node(dependant), input.inventory.seen.get(dependant));
+        for no in parent.map(|parent| draft.of(&parent).to_vec()).unwrap_or_default() {
+            let upgrades =
+                |op: &Op| matches!(op, Op::Modify { changes, .. } if changes.iter().any(is_upgrade));
+            if draft.get(no).is_some_and(|entry| upgrades(&entry.step.op)) {
+                draft.need(deletion, no);
+            }
         }
     }
 }

@@ -83,7 +83,7 @@ fn parameters_of_a_global_datastore_are_the_services_and_are_not_fought_over() {
     let policy = consents(&["delete:rank@us-west-2", "delete:rank@us-east-1"]);
     for _ in 0..2 {
         let ended = site.run(&alone, &Order { policy: policy.clone(), ..Order::default() }).unwrap();
-        assert_eq!(ended.outcome, Outcome::Settled);
+        assert_eq!(ended.outcome, Outcome::Settled, "{:#?} {:#?}", ended.last.held, ended.last.plan.waiting);
     }
     site.assert_settled(&alone);
     assert_eq!(field(&site, &alone, PRIMARY, "parameter_group"), json!("game-rank"));

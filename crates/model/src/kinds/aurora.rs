@@ -74,6 +74,8 @@ attrs! {
         engine_version: EngineVersion;
         /// Cluster parameter group.
         parameter_group: String;
+        /// Parameter group that all members get together with a newer major version; asked for with that only.
+        instance_parameter_group: String { unseen: true };
         /// Subnet group; fixed at creation.
         subnet_group: String;
         /// Security groups that may connect.

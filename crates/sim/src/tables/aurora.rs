@@ -6,7 +6,8 @@ use super::rds_like::{
 };
 use super::row::{Behaviour, Durations, WhileStopped, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
-use rgctl_model::kinds::aurora::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
+use rgctl_model::kinds::AnyAttrs;
+use rgctl_model::kinds::aurora::{AuroraEngine, ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use rgctl_model::kinds::facts::DurationEstimate;
 
 /// Global clusters.
@@ -30,6 +31,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     starts_after: Some(STOPPED_MAX),
     secondaries_first: Some("engine_version"),
     outside_global: Some("managed_password"),
+    parameter_family,
     ..plain(CODES)
 };
 
@@ -50,8 +52,9 @@ rows! {
     /// An Aurora cluster.
     CLUSTER_ROWS of ClusterAttrs {
         engine => Fixed;
-        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true;
+        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true, with: "parameter_group";
         parameter_group => InPlace;
+        instance_parameter_group => InPlace, told: false;
         subnet_group => Fixed;
         security_groups => InPlace;
         port => Failover;
@@ -87,6 +90,17 @@ rows! {
         auto_minor_version_upgrade => InPlace;
         performance_insights => InPlace;
     }
+}
+
+/// Source: Aurora guide, "Working with parameter groups", families of Aurora MySQL and Aurora PostgreSQL.
+fn parameter_family(attrs: &AnyAttrs) -> Option<String> {
+    let AnyAttrs::AuroraCluster(cluster) = attrs else { return None };
+    let version = &cluster.engine_version.as_ref()?.0;
+    let leading = |count: usize| version.split('.').take(count).collect::<Vec<_>>().join(".");
+    Some(match cluster.engine? {
+        AuroraEngine::Mysql => format!("aurora-mysql{}", leading(2)),
+        AuroraEngine::Postgresql => format!("aurora-postgresql{}", leading(1)),
+    })
 }
 
 fn version_goes_back(asked: &ClusterAttrs, has: &ClusterAttrs) -> bool {

@@ -6,6 +6,7 @@ use super::rds_like::{
 };
 use super::row::{Behaviour, Durations, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
+use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::documentdb::{ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use rgctl_model::kinds::facts::DurationEstimate;
 
@@ -28,6 +29,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     starts_after: Some(STOPPED_MAX),
     secondaries_first: Some("engine_version"),
     outside_global: Some("managed_password"),
+    parameter_family,
     ..plain(CODES)
 };
 
@@ -45,7 +47,7 @@ rows! {
 
     /// A DocumentDB cluster.
     CLUSTER_ROWS of ClusterAttrs {
-        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true;
+        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true, with: "parameter_group";
         parameter_group => InPlace;
         subnet_group => Fixed;
         security_groups => InPlace;
@@ -76,6 +78,13 @@ rows! {
         auto_minor_version_upgrade => InPlace;
         performance_insights => InPlace;
     }
+}
+
+/// Source: DocumentDB guide, "Managing cluster parameter groups": families `docdb3.6` to `docdb8.0`.
+fn parameter_family(attrs: &AnyAttrs) -> Option<String> {
+    let AnyAttrs::DocumentCluster(cluster) = attrs else { return None };
+    let version = &cluster.engine_version.as_ref()?.0;
+    Some(format!("docdb{}", version.split('.').take(2).collect::<Vec<_>>().join(".")))
 }
 
 fn version_goes_back(asked: &ClusterAttrs, has: &ClusterAttrs) -> bool {

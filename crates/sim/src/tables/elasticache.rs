@@ -2,6 +2,7 @@
 
 use super::row::{Behaviour, Codes, Durations, Word, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
+use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::elasticache::{
     CacheEngine, ClusterMode, GlobalAttrs, GroupAttrs, ServerlessAttrs, TransitEncryption, UserAttrs,
     UserGroupAttrs,
@@ -63,6 +64,7 @@ pub(super) const GROUP: Behaviour = Behaviour {
     words: GROUP_WORDS,
     takes_failover: true,
     common: &["shards", "engine", "engine_version", "node_type"],
+    parameter_family,
     ..plain(CODES)
 };
 
@@ -91,7 +93,7 @@ rows! {
     /// An ElastiCache replication group.
     GROUP_ROWS of GroupAttrs {
         engine => Failover, refused: engine_goes_back, alone: true, with: "engine_version";
-        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true;
+        engine_version => Failover, same: same_line, refused: version_goes_back, alone: true, with: "parameter_group";
         node_type => Failover, refused: tiering_differs, alone: true;
         shards => Online, alone: true;
         replicas_per_shard => InPlace, alone: true;
@@ -103,7 +105,7 @@ rows! {
         kms_key => Fixed, same: one_key;
         subnet_group => Fixed;
         security_groups => InPlace;
-        parameter_group => InPlace, of_member: false;
+        parameter_group => InPlace, with: "engine_version", of_member: false;
         user_group => InPlace, refused: users_need_encryption, alone: true;
         snapshot_retention_days => InPlace;
         snapshot_window => InPlace, same: one_window;
@@ -145,6 +147,19 @@ rows! {
 
 /// The one pair of versions between which the service goes back from Valkey to Redis OSS (ElastiCache guide, 2026).
 const ROLLBACK: (&str, &str) = ("7.2", "7.1");
+
+/// Source: ElastiCache guide, "Parameter management": `redis5.0`, `redis6.x`, `redis7`, `valkey7`, `valkey8` and so on.
+fn parameter_family(attrs: &AnyAttrs) -> Option<String> {
+    let AnyAttrs::CacheGroup(group) = attrs else { return None };
+    let version = &group.engine_version.as_ref()?.0;
+    let major = version.split('.').next()?;
+    Some(match (group.engine?, major) {
+        (CacheEngine::Redis, "6") => "redis6.x".to_owned(),
+        (CacheEngine::Redis, "5") => "redis5.0".to_owned(),
+        (CacheEngine::Redis, major) => format!("redis{major}"),
+        (CacheEngine::Valkey, major) => format!("valkey{major}"),
+    })
+}
 
 fn engine_goes_back(asked: &GroupAttrs, has: &GroupAttrs) -> bool {
     let is_of = |attrs: &GroupAttrs, line: &str| {

@@ -231,6 +231,8 @@ pub struct Behaviour {
     pub outside_global: Option<&'static str>,
     /// Whether it is deleted while other objects name it.
     pub while_named: WhileNamed,
+    /// The family that its parameter groups have to be of, by its engine and version.
+    pub parameter_family: fn(&AnyAttrs) -> Option<String>,
     /// How long a change of size lasts which the service cannot make in the usual time; nothing where it can.
     pub slow_resize: fn(&AnyAttrs, &AnyAttrs) -> Option<DurationEstimate>,
 }

@@ -58,6 +58,7 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         at_restart: |_, _| false,
         outside_global: None,
         while_named: WhileNamed::Stays,
+        parameter_family: |_| None,
         slow_resize: |_, _| None,
     }
 }

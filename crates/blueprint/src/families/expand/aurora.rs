@@ -4,11 +4,13 @@ use super::secret::{FirstUser, first_user};
 use super::{BACKUP_DAYS, Builder, ExpandError, Placement, leading, set, with_parameters};
 use crate::families::aurora::AuroraStore;
 use crate::families::size::Level;
+use rgctl_model::address::Address;
 use rgctl_model::kinds::aurora::{AuroraEngine, ClusterAttrs, GlobalAttrs, InstanceAttrs};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::Node;
 use rgctl_model::overlay::Axis;
+use rgctl_schema::names::Name;
 
 /// Class of serverless members.
 pub const SERVERLESS_CLASS: &str = "db.serverless";
@@ -25,48 +27,40 @@ pub(super) fn nodes(
     let mut build = Builder::new(&store.common, site);
     let id = build.id()?;
     let version = build.version()?;
-    let (family, transport) = parameter_family(store.engine, &version);
-    let ours: Vec<_> = std::iter::once(transport).chain(log_switches(store)).collect();
     let text = build.description();
     let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
-    let cluster_parameters = ParameterGroupAttrs {
-        family: Some(family.clone()),
-        description: Some(text.clone()),
-        parameters: Some(with_parameters(&ours, &store.parameters)),
-    };
-    let wrapped = AnyAttrs::AuroraClusterParameters(cluster_parameters);
-    let parameters = build.add(KindId::AuroraClusterParameters, &id, wrapped, &[]);
-    let member_parameters = ParameterGroupAttrs {
-        family: Some(family),
-        description: Some(text),
-        parameters: Some(with_parameters(&[], &std::collections::BTreeMap::new())),
-    };
-    let wrapped = AnyAttrs::AuroraInstanceParameters(member_parameters);
-    let member_parameters = build.add(KindId::AuroraInstanceParameters, &id, wrapped, &[]);
+    let Groups { group, is_moved, parameters, member_parameters } =
+        groups(store, &mut build, &version, text)?;
 
     let mut needs = vec![&subnets, &parameters];
+    if is_moved {
+        needs.push(&member_parameters);
+    }
     let global_name = build.global_id()?;
-    let global =
-        rgctl_model::address::Address::new(site.primary.clone(), KindId::AuroraGlobal, global_name.clone());
+    let global = Address::new(site.primary.clone(), KindId::AuroraGlobal, global_name.clone());
     if site.is_secondary() {
         needs.push(&global);
     }
     let user = first_user(&mut build, MASTER, store.master_secret.as_ref())?;
     needs.extend(user.secret.as_ref());
-    let attrs = cluster(store, &build, &user, &version, level)?;
+    let attrs = ClusterAttrs {
+        parameter_group: Some(group.to_string()),
+        instance_parameter_group: is_moved.then(|| group.to_string()),
+        ..cluster(store, &build, &user, &version, level)?
+    };
     let cluster = build.add(KindId::AuroraCluster, &id, AnyAttrs::AuroraCluster(attrs), &needs);
 
     let members = site.size.units(Axis::Readers, level) + u32::from(!site.is_secondary());
     let class = if store.serverless.is_some() { SERVERLESS_CLASS.to_owned() } else { build.class()? };
     let mut first = None;
     for number in 1..=members.max(1) {
-        let name = build.name_of(&format!("{id}-{number}"), rgctl_schema::names::Name::MAX)?;
+        let name = build.name_of(&format!("{id}-{number}"), Name::MAX)?;
         let attrs = InstanceAttrs {
             cluster: Some(id.to_string()),
             engine: Some(store.engine),
             class: Some(class.clone()),
-            parameter_group: Some(id.to_string()),
+            parameter_group: Some(group.to_string()),
             promotion_tier: Some((number - 1).min(TIER_MAX)),
             zone: build.zone(number),
             publicly_accessible: Some(store.common.public),
@@ -90,6 +84,42 @@ pub(super) fn nodes(
         build.add(KindId::AuroraGlobal, &global_name, AnyAttrs::AuroraGlobal(attrs), &needs);
     }
     Ok(build.nodes)
+}
+
+/// The parameter groups of a version.
+struct Groups {
+    /// Their name.
+    group: Name,
+    /// Whether it is another one than that of the store.
+    is_moved: bool,
+    parameters: Address,
+    member_parameters: Address,
+}
+
+fn groups(
+    store: &AuroraStore,
+    build: &mut Builder<'_>,
+    version: &str,
+    text: String,
+) -> Result<Groups, ExpandError> {
+    let (family, transport) = parameter_family(store.engine, version);
+    let ours: Vec<_> = std::iter::once(transport).chain(log_switches(store)).collect();
+    let (group, is_moved) = build.group(&build.id()?, &family)?;
+    let cluster_parameters = ParameterGroupAttrs {
+        family: Some(family.clone()),
+        description: Some(text.clone()),
+        parameters: Some(with_parameters(&ours, &store.parameters)),
+    };
+    let wrapped = AnyAttrs::AuroraClusterParameters(cluster_parameters);
+    let parameters = build.add(KindId::AuroraClusterParameters, &group, wrapped, &[]);
+    let member_parameters = ParameterGroupAttrs {
+        family: Some(family),
+        description: Some(text),
+        parameters: Some(with_parameters(&[], &std::collections::BTreeMap::new())),
+    };
+    let wrapped = AnyAttrs::AuroraInstanceParameters(member_parameters);
+    let member_parameters = build.add(KindId::AuroraInstanceParameters, &group, wrapped, &[]);
+    Ok(Groups { group, is_moved, parameters, member_parameters })
 }
 
 /// Family of parameters of a version, and the parameter that lets only encrypted connections in.
@@ -140,7 +170,8 @@ fn cluster(
     Ok(ClusterAttrs {
         engine: Some(store.engine),
         engine_version: Some(EngineVersion(version.to_owned())),
-        parameter_group: Some(id.clone()),
+        parameter_group: None,
+        instance_parameter_group: None,
         subnet_group: Some(id),
         security_groups: Some(build.security_groups()),
         port: Some(store.common.port.unwrap_or(usual_port)),

@@ -27,6 +27,8 @@ pub(super) fn nodes(
     let mut build = Builder::new(&store.common, site);
     let id = build.id()?;
     let version = build.version()?;
+    let family = format!("docdb{}", leading(&version, 2));
+    let (group, _) = build.group(&id, &family)?;
     let text = build.description();
     let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::RdsSubnetGroup, &id, AnyAttrs::RdsSubnetGroup(subnets), &[]);
@@ -34,12 +36,12 @@ pub(super) fn nodes(
     let logs = |log: &str| on(store.logs.iter().any(|given| given == log));
     let ours = [("tls", on(store.tls)), ("audit_logs", logs("audit")), ("profiler", logs("profiler"))];
     let attrs = ParameterGroupAttrs {
-        family: Some(format!("docdb{}", leading(&version, 2))),
+        family: Some(family),
         description: Some(text),
         parameters: Some(with_parameters(&ours, &store.parameters)),
     };
     let wrapped = AnyAttrs::DocumentClusterParameters(attrs);
-    let parameters = build.add(KindId::DocumentClusterParameters, &id, wrapped, &[]);
+    let parameters = build.add(KindId::DocumentClusterParameters, &group, wrapped, &[]);
 
     let global_name = build.global_id()?;
     let global = Address::new(site.primary.clone(), KindId::DocumentGlobal, global_name.clone());
@@ -49,7 +51,10 @@ pub(super) fn nodes(
     }
     let user = first_user(&mut build, MASTER, store.master_secret.as_ref())?;
     needs.extend(user.secret.as_ref());
-    let attrs = cluster(store, &build, &user, version, level)?;
+    let attrs = ClusterAttrs {
+        parameter_group: Some(group.to_string()),
+        ..cluster(store, &build, &user, version, level)?
+    };
     let cluster = build.add(KindId::DocumentCluster, &id, AnyAttrs::DocumentCluster(attrs), &needs);
 
     let members = site.size.units(Axis::Readers, level) + u32::from(!site.is_secondary());
@@ -95,7 +100,7 @@ fn cluster(
     let serverless = store.serverless.as_ref();
     Ok(ClusterAttrs {
         engine_version: Some(EngineVersion(version)),
-        parameter_group: Some(id.clone()),
+        parameter_group: None,
         subnet_group: Some(id),
         security_groups: Some(build.security_groups()),
         port: Some(store.common.port.unwrap_or(PORT)),

@@ -47,7 +47,9 @@ pub(super) fn nodes(
     let subnets = SubnetGroupAttrs { description: Some(text.clone()), subnets: Some(build.subnets()) };
     let subnets = build.add(KindId::CacheSubnetGroup, &id, AnyAttrs::CacheSubnetGroup(subnets), &[]);
     let attrs = parameters(store, &build.version()?, text);
-    let parameters = build.add(KindId::CacheParameters, &id, AnyAttrs::CacheParameters(attrs), &[]);
+    let (parameter_group, _) = build.group(&id, attrs.family.as_deref().unwrap_or_default())?;
+    let parameters =
+        build.add(KindId::CacheParameters, &parameter_group, AnyAttrs::CacheParameters(attrs), &[]);
 
     let global_name = build.global_id()?;
     let global = Address::new(site.primary.clone(), KindId::CacheGlobal, global_name.clone());
@@ -56,7 +58,10 @@ pub(super) fn nodes(
     if site.is_secondary() {
         needs.push(&global);
     }
-    let attrs = group(store, &build, &id, level)?;
+    let attrs = GroupAttrs {
+        parameter_group: Some(parameter_group.to_string()),
+        ..group(store, &build, &id, level)?
+    };
     let group = build.add(KindId::CacheGroup, &id, AnyAttrs::CacheGroup(attrs), &needs);
     if site.is_replicated() && !site.is_secondary() {
         let attrs = GlobalAttrs {
@@ -177,7 +182,7 @@ fn group(
         kms_key: build.kms_key(),
         subnet_group: Some(id.to_string()),
         security_groups: Some(build.security_groups()),
-        parameter_group: Some(id.to_string()),
+        parameter_group: None,
         // Users come in with TLS alone.
         user_group: match (store.tls, store.engine) {
             (false, _) => Some(String::new()),

@@ -64,6 +64,8 @@ pub struct Placement<'a> {
     pub tags: &'a BTreeMap<String, String>,
     /// Weekly maintenance window as the services write it, UTC.
     pub maintenance: Option<&'a str>,
+    /// The family of the parameter groups that have the store's plain name, where such were made before.
+    pub parameter_family: Option<&'a str>,
     /// Whether a time in which the store is paused holds now; nothing when it has no such times.
     pub paused: Option<bool>,
 }
@@ -149,7 +151,7 @@ fn nodes_at(store: &Store, site: &Placement<'_>, level: Level) -> Result<Vec<Nod
         Store::ElastiCache(store) => elasticache::nodes(store, site, level),
         Store::Redshift(store) => redshift::nodes(store, site, level),
     }?;
-    adopt::adopt(nodes, store.name(), &store.common().adopt, site.primary)
+    adopt::adopt(nodes, store.name(), &store.common().adopt, (site.primary, site.parameter_family))
 }
 
 /// Puts nodes of one store and region together.
@@ -180,6 +182,18 @@ impl<'a> Builder<'a> {
 
     fn id_in(&self, region: &RegionId, max: usize) -> Result<Name, ExpandError> {
         self.name_of(&super::checks::identifier(self.site.blueprint, self.common, region), max)
+    }
+
+    /// The name of a group of parameters of a family, and whether it is another one than that of the store. A group cannot change its
+    /// family: that of a newer one is made beside it, its users move there, and the old one goes.
+    fn group(&self, id: &Name, family: &str) -> Result<(Name, bool), ExpandError> {
+        if self.site.parameter_family.is_none_or(|plain| plain == family) {
+            return Ok((id.clone(), false));
+        }
+        let tail: String = family.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let room = Name::MAX.saturating_sub(tail.chars().count() + 1);
+        let head: String = id.as_str().chars().take(room).collect();
+        Ok((self.name_of(&format!("{}-{tail}", head.trim_end_matches('-')), Name::MAX)?, true))
     }
 
     /// The identifier of what spans the cell's regions. It names no region, since roles move.

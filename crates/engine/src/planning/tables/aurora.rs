@@ -43,8 +43,9 @@ rows! {
     /// An Aurora cluster.
     CLUSTER_ROWS of ClusterAttrs {
         engine => Replace;
-        engine_version => Failover { same: minor_may_lead, alone: true, way: way_of_version };
-        parameter_group => InPlace { lowers: Reduction::Any };
+        engine_version => Failover { same: minor_may_lead, alone: true, with: "parameter_group", way: way_of_version };
+        parameter_group => InPlace { lowers: Reduction::Any, alone: true, with: "instance_parameter_group" };
+        instance_parameter_group => InPlace { lowers: Reduction::Any };
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
         port => Failover;

@@ -40,8 +40,8 @@ rows! {
 
     /// A DocumentDB cluster.
     CLUSTER_ROWS of ClusterAttrs {
-        engine_version => Failover { same: minor_may_lead, alone: true, way: way_of_version };
-        parameter_group => InPlace { lowers: Reduction::Any };
+        engine_version => Failover { same: minor_may_lead, alone: true, with: "parameter_group", way: way_of_version };
+        parameter_group => InPlace { lowers: Reduction::Any, alone: true };
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
         port => Failover;

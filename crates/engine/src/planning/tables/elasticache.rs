@@ -37,7 +37,9 @@ rows! {
     /// An ElastiCache replication group.
     GROUP_ROWS of GroupAttrs {
         engine => Failover { alone: true, with: "engine_version", way: way_of_engine, common: true };
-        engine_version => Failover { same: minor_may_lead, alone: true, way: way_of_version, common: true };
+        engine_version => Failover {
+            same: minor_may_lead, alone: true, with: "parameter_group", way: way_of_version, common: true
+        };
         node_type => Failover { alone: true, way: way_of_node_type, common: true };
         shards => Online { alone: true, shrink: Shrink::BoundByUse, common: true, lowers: Reduction::Less };
         replicas_per_shard => InPlace { alone: true, lowers: Reduction::Less };
@@ -52,7 +54,7 @@ rows! {
         subnet_group => Replace;
         security_groups => InPlace { lowers: Reduction::Less };
         // The service copies the group of the primary, for all members.
-        parameter_group => InPlace { in_global: InGlobal::Service, lowers: Reduction::Any };
+        parameter_group => InPlace { in_global: InGlobal::Service, lowers: Reduction::Any, alone: true };
         user_group => InPlace { none: no_group, alone: true, lowers: Reduction::Any };
         snapshot_retention_days => InPlace { lowers: Reduction::Less };
         snapshot_window => InPlace { same: same_window, lowers: Reduction::Nothing };
