@@ -10,7 +10,7 @@ use crate::report::at_work::AtWork;
 use crate::report::open::{self, OpenStep};
 use crate::report::overlays::DecisionRow;
 use crate::report::style::{Style, Tone};
-use rgctl_engine::planning::tables;
+use rgctl_engine::planning::{is_of_the_service, tables};
 use rgctl_model::address::Address;
 use rgctl_model::bill::CostRange;
 use rgctl_model::claims::Claims;
@@ -226,8 +226,10 @@ pub fn report(
             wanted.is_none() && !address.kind.facts().observe_only && !outsiders.contains_key(address);
         object.foreign = is_foreign(address);
         if let Some(wanted) = wanted {
-            object.differs =
-                tables::diff(&wanted.attrs, &seen.attrs).into_iter().map(|change| change.field).collect();
+            let fields = tables::diff(&wanted.attrs, &seen.attrs).into_iter().map(|change| change.field);
+            // What the service has there is as it should be.
+            let is_ours = |field: &String| !is_of_the_service(inventory, address, seen, field);
+            object.differs = fields.filter(is_ours).collect();
         }
         let cost = (prices.existing)(node);
         let store = stores.entry(place_of(node)).or_insert_with(|| StoreStatus::of(node));

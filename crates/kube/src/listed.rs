@@ -16,8 +16,8 @@ use crate::watch::resource;
 
 /// Resources of a page: of each nothing but its metadata is sent.
 const PAGE: u32 = 500;
-/// There are not more of a kind: 20,000 are kept.
-const PAGES_MAX: usize = 50;
+/// As many as are kept of a kind, 20,000: what nobody keeps is waited for in vain, and that is said at once.
+const PAGES_MAX: usize = 40;
 
 /// Lists a kind in a namespace, or in all; of namespaces, which are in none, the one of that name.
 pub async fn list(client: kube::Client, what: Watched, scope: Option<&str>) -> Result<Listed, String> {

@@ -24,6 +24,7 @@ pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod quota;
+mod reason;
 pub mod rules;
 pub mod scope;
 pub mod seen;

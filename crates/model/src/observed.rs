@@ -281,6 +281,15 @@ impl Inventory {
         self.held_out.get(&address.region)
     }
 
+    /// The global objects that list an object as their member, with what is seen of them: one, unless it is on its way.
+    pub fn globals_of<'a>(&'a self, member: &Address) -> impl Iterator<Item = (&'a Address, &'a Observed)> {
+        let kind = member.kind.global_kind();
+        let lists = move |seen: &Observed| seen.facts.members.iter().any(|one| one.is(member));
+        // Of most kinds nothing is a member: nobody goes through the inventory for those.
+        let all = kind.map(|kind| self.seen.iter().filter(move |(global, _)| global.kind == kind));
+        all.into_iter().flatten().filter(move |(_, seen)| lists(seen))
+    }
+
     /// The regions that were not seen in full: they did not answer, or are held out. One may be named several times.
     pub fn unseen_regions(&self) -> impl Iterator<Item = &RegionId> {
         self.gaps.iter().map(|gap| &gap.region).chain(self.held_out.keys())

@@ -398,9 +398,8 @@ impl<'a> StepAssessment<'a, '_> {
             return;
         }
         // Whoever uses a group of parameters tells a little later than the group itself that it has to restart for them.
-        let is_of_parameters = |change: &String| {
-            ["parameters: ", "parameter_group: "].iter().any(|field| change.starts_with(field))
-        };
+        let is_of_parameters =
+            |change: &String| ["parameters", "parameter_group"].contains(&late::field_of(change));
         let shows_until = self.begun.since.at + patience;
         if self.begun.changes.iter().any(is_of_parameters) && self.input.inventory.taken < shows_until {
             verdicts.due.push(shows_until);

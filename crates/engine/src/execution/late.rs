@@ -176,7 +176,7 @@ fn may_refer_to(late: &Late, address: &Address) -> bool {
     is_near && kind.binding_fields().any(|(field, named)| named == address.kind && sets(field))
 }
 
-fn field_of(change: &str) -> &str {
+pub(super) fn field_of(change: &str) -> &str {
     change.split_once(": ").map_or(change, |(field, _)| field)
 }
 

@@ -6,7 +6,7 @@
 //! turn that rests on a record that has gone on is dropped. Assumes: the store refuses writers without the current lease.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::calls::call_all;
@@ -24,7 +24,6 @@ use super::turn::{self, QUIET_MAX, Turn, TurnInput};
 use crate::ledger::Failing;
 use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::observed::Inventory;
-use rgctl_model::plan::Plan;
 use rgctl_model::ports::{CloudError, StoreError};
 use rgctl_model::rules::RecordedRules;
 use rgctl_schema::names::RunId;
@@ -186,10 +185,15 @@ impl Step<'_> {
             Prices::Always => true,
         };
         if is_told && !turn.plan.steps.is_empty() && self.job.purpose != Purpose::TakeOver {
+            // Its prices are taken, and nothing else: what was decided is told as it was decided.
             let priced = turn::priced(&self.known(inventory));
-            let steps = |plan: &Plan| plan.steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
-            debug_assert_eq!(steps(&priced), steps(&turn.plan), "a price has changed what is done");
-            turn.plan = priced;
+            let costs: BTreeMap<_, _> = priced.steps.iter().map(|step| (&step.id, &step.cost)).collect();
+            for step in turn.plan.steps.iter_mut() {
+                if let Some(cost) = costs.get(&step.id) {
+                    step.cost.clone_from(cost);
+                }
+            }
+            turn.plan.cost = priced.cost;
         }
     }
 

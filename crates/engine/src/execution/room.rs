@@ -8,8 +8,7 @@ use super::assess::Assessment;
 use super::by_address::ByAddress;
 use super::input::TurnInput;
 use super::late::LateCalls;
-use crate::planning::tables::{self, InGlobal};
-use crate::planning::{KnownSteps, is_upgrade};
+use crate::planning::{KnownSteps, is_upgrade, tables, waits_for_leaving};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
@@ -18,7 +17,7 @@ use rgctl_model::plan::{Blocker, Op, Plan, Step};
 use rgctl_model::quota::OverQuota;
 use rgctl_schema::names::{Name, RegionId, StepId};
 use rgctl_schema::phase::{Phase, Role};
-use rgctl_schema::table::{Change, FieldChange};
+use rgctl_schema::table::Change;
 
 /// What stands in the way of the steps of a turn; it grows with each that begins.
 pub(super) struct Room<'a> {
@@ -202,16 +201,11 @@ impl<'a> Room<'a> {
             && self.fellows_of(address).any(|fellow| self.is_taken(fellow))
     }
 
-    /// What the service has in a global object is an object's own again when it has left that; until then every call is refused.
+    /// What cannot be changed of a member of a global object is changed when it has left that; until then every call is refused.
     pub fn has_not_left(&self, op: &Op) -> bool {
         let Op::Modify { address, changes, .. } = op else { return false };
-        let is_service =
-            |change: &FieldChange| tables::in_global(address.kind, &change.field) == InGlobal::Service;
-        let lists = |(global, seen): (&Address, &Observed)| {
-            Some(global.kind) == address.kind.global_kind()
-                && seen.facts.members.iter().any(|member| member.is(address))
-        };
-        changes.iter().any(is_service) && self.input.inventory.seen.iter().any(lists)
+        changes.iter().any(|change| waits_for_leaving(address.kind, change))
+            && self.input.inventory.globals_of(address).next().is_some()
     }
 
     /// What leaves a group for another one does so while it changes: its step has left the plan by then, and it names the old group
@@ -267,7 +261,7 @@ fn globals(input: &TurnInput<'_>) -> Vec<(Address, Address)> {
     globals
 }
 
-/// By each object of a plan that goes, those that name it and stay.
+/// By each object of a plan that goes, those that name it.
 fn users<'a>(input: &'a TurnInput<'_>, plan: &'a Plan) -> BTreeMap<&'a Address, Vec<&'a Address>> {
     let going = plan.steps.iter().filter(|step| matches!(step.op, Op::Delete { .. }));
     let going: BTreeMap<(KindId, &RegionId, &str), &Address> = going

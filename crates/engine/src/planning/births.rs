@@ -67,7 +67,7 @@ fn kept_by_the_service(input: &PlanInput<'_>, plan: &Plan, node: &Node) -> Optio
             fields.filter(|refers| tables::in_global(address.kind, refers.field) == InGlobal::Service);
         fields
             .find_map(|refers| in_vain(refers.field, refers.kind))
-            .filter(|_| is_member(input, address, seen))
+            .filter(|_| is_member(input.inventory, address, seen))
     };
     let (wished, has) = of_service(seen)?;
     Some(format!(

@@ -318,7 +318,7 @@ fn asked(input: &PlanInput<'_>, (node, seen): (&Node, &Observed), changes: &[Fie
         }
         // Also where it does not differ by its own rule: the service wants to be told.
         if let Some(with) = &change.with
-            && !super::primary::is_of_the_service(input, &node.address, seen, with)
+            && !super::primary::is_of_the_service(input.inventory, &node.address, seen, with)
         {
             attrs.copy_field(with, &node.attrs);
         }

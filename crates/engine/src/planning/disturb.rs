@@ -9,6 +9,7 @@ use super::pauses;
 use super::rolling::parent_of;
 use crate::gate;
 use rgctl_model::address::Address;
+use rgctl_model::kinds::shared::EngineVersion;
 use rgctl_model::plan::{Disturbance, Op, Reason, Step, Verb};
 use rgctl_schema::money::Total;
 use rgctl_schema::phase::Role;
@@ -22,6 +23,13 @@ const PAUSED: &str = "paused";
 /// Whether a change is one of which version of an engine runs.
 pub(crate) fn is_upgrade(change: &FieldChange) -> bool {
     VERSIONS.contains(&change.field.as_str())
+}
+
+/// Whether a change is one to another major line of an engine.
+pub(super) fn is_major_upgrade(change: &FieldChange) -> bool {
+    let line = |value: &Value| value.as_str().map(|text| EngineVersion(text.to_owned()).major());
+    let is_other = || change.before.as_ref().and_then(line) != line(&change.after);
+    is_upgrade(change) && (change.field == "engine" || is_other())
 }
 
 /// Describes every step of a plan that is complete.

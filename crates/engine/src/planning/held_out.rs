@@ -15,6 +15,7 @@ use super::rolling::parent_of;
 use rgctl_model::address::Address;
 use rgctl_model::health::{HealthIssue, Trouble};
 use rgctl_model::node::Node;
+use rgctl_model::observed::Member;
 use rgctl_model::overlay::HoldOut;
 use rgctl_model::plan::{Blocker, Op, Plan, Verb};
 use rgctl_schema::names::{Name, RegionId, StoreName};
@@ -225,8 +226,8 @@ fn primaries<'a>(
 
 /// Whether an object is the primary of a global object: its secondaries have a newer version first.
 fn is_primary(input: &PlanInput<'_>, address: &Address) -> bool {
-    let members = input.inventory.seen.values().flat_map(|seen| &seen.facts.members);
-    members.filter(|member| member.role == Role::Writer).any(|member| member.is(address))
+    let is_it = |member: &Member| member.role == Role::Writer && member.is(address);
+    input.inventory.globals_of(address).any(|(_, global)| global.facts.members.iter().any(is_it))
 }
 
 /// The members of a global object, as it lists them and as they are meant to be; and the object itself where it is known
@@ -263,13 +264,8 @@ fn global_around(input: &PlanInput<'_>, address: &Address) -> Vec<Address> {
 
 /// The global object of a member, and the other members: what all have in common is changed for all.
 fn fellows(input: &PlanInput<'_>, address: &Address) -> BTreeSet<Address> {
-    let lists = |(_, seen): &(&Address, &rgctl_model::observed::Observed)| {
-        seen.facts.members.iter().any(|member| member.is(address))
-    };
-    let kind = address.kind.global_kind();
-    let globals = input.inventory.seen.iter().filter(|(global, _)| Some(global.kind) == kind);
-    let mut fellows: BTreeSet<Address> =
-        globals.filter(lists).flat_map(|(global, _)| family(input, global)).collect();
+    let globals = input.inventory.globals_of(address);
+    let mut fellows: BTreeSet<Address> = globals.flat_map(|(global, _)| family(input, global)).collect();
     fellows.extend(global_around(input, address));
     fellows
 }

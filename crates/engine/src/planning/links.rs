@@ -22,7 +22,7 @@ pub(super) fn link_needs<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     }
     wake_parents_first(draft);
     primary::secondaries_first(input, draft);
-    primary::own_after_leaving(input, draft);
+    primary::change_after_leaving(input, draft);
     // Nothing waits for a change; in a plan of nothing but changes, nothing needs to be looked up.
     let is_waited_for = |op: &Op| matches!(op, Op::Create { .. } | Op::Delete { .. });
     if !draft.entries().any(|(_, entry)| is_waited_for(&entry.step.op)) {
@@ -71,6 +71,8 @@ pub(super) fn wake_parents_first(draft: &mut Draft<'_>) {
 fn link(draft: &Draft<'_>, dependant: StepNo, needed: StepNo) -> Option<(StepNo, StepNo)> {
     let (first, second) = (&draft.get(dependant)?.step, &draft.get(needed)?.step);
     match (&first.op, &second.op) {
+        // Members of one parent go in the order in which writes are least disturbed: the writer last, whoever that is by now.
+        (Op::Delete { .. }, Op::Delete { .. }) if are_siblings(&first.op, &second.op) => None,
         (Op::Delete { .. }, Op::Delete { .. } | Op::Create { .. }) => Some((needed, dependant)),
         (Op::Delete { .. }, _) => None,
         (_, Op::Create { .. }) if first.why != Reason::Unprotect => Some((dependant, needed)),
@@ -82,6 +84,11 @@ fn link(draft: &Draft<'_>, dependant: StepNo, needed: StepNo) -> Option<(StepNo,
         }
         _ => None,
     }
+}
+
+/// Whether two objects of a store are members of the same sort.
+fn are_siblings(one: &Op, other: &Op) -> bool {
+    one.address().kind == other.address().kind && one.address().kind.facts().parent.is_some()
 }
 
 /// Objects that are deleted to be made anew.

@@ -65,6 +65,8 @@ pub use figures::{Figures, NoFigures, Unpriced};
 pub use input::PlanInput;
 pub use memory::Memory;
 pub(crate) use memory::{KnownSteps, Quiet, QuietBasis};
+pub use primary::is_of_the_service;
+pub(crate) use primary::waits_for_leaving;
 pub use quotas::{known as known_quotas, regions_that_grow};
 pub use takeover::take_over;
 

@@ -3,21 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::remaining_changes;
-use super::disturb::is_upgrade;
+use super::disturb::{is_major_upgrade, is_upgrade};
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
+use super::restarts::PARAMETER_GROUP;
 use super::rolling::parent_of;
 use super::tables::{self, InGlobal};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{KEEP_RETAIN, Node};
-use rgctl_model::observed::Observed;
+use rgctl_model::observed::{Inventory, Observed};
 use rgctl_model::plan::Op;
 use rgctl_schema::phase::Role;
 use rgctl_schema::table::{Change, FieldChange};
 
-/// The field of a member with its group of parameters.
-const PARAMETER_GROUP: &str = "parameter_group";
 /// The field of a parent with the group that its members get with a newer version.
 const INSTANCE_PARAMETER_GROUP: &str = "instance_parameter_group";
 
@@ -46,26 +45,29 @@ pub(super) fn change_as_member(
     changes: &mut Vec<FieldChange>,
 ) {
     let there = |change: &FieldChange| tables::in_global(address.kind, &change.field);
-    if changes.iter().all(|change| there(change) == InGlobal::Usual) || !is_member(input, address, seen) {
+    if changes.iter().all(|change| there(change) == InGlobal::Usual)
+        || !is_member(input.inventory, address, seen)
+    {
         return;
     }
-    // Whoever leaves has its own again after that.
-    if stays_member(input, address) {
-        changes.retain(|change| there(change) != InGlobal::Service);
+    // Whoever leaves is changed after that, as any other.
+    if !stays_member(input, address) {
+        return;
     }
+    changes.retain(|change| there(change) != InGlobal::Service);
     for change in changes.iter_mut().filter(|change| there(change) == InGlobal::Fixed) {
         change.change = Change::Replace;
     }
 }
 
+/// Whether a change is refused while its object belongs to a global one.
+pub(crate) fn waits_for_leaving(kind: KindId, change: &FieldChange) -> bool {
+    tables::in_global(kind, &change.field) != InGlobal::Usual
+}
+
 /// Whether a field of an object is the service's, since it belongs to a global object.
-pub(super) fn is_of_the_service(
-    input: &PlanInput<'_>,
-    address: &Address,
-    seen: &Observed,
-    field: &str,
-) -> bool {
-    tables::in_global(address.kind, field) == InGlobal::Service && is_member(input, address, seen)
+pub fn is_of_the_service(inventory: &Inventory, address: &Address, seen: &Observed, field: &str) -> bool {
+    tables::in_global(address.kind, field) == InGlobal::Service && is_member(inventory, address, seen)
 }
 
 /// Whether an object is meant to belong to a global one, or goes on belonging to it.
@@ -74,34 +76,26 @@ fn stays_member(input: &PlanInput<'_>, address: &Address) -> bool {
     let is_source = |node: &Node| {
         Some(node.address.kind) == address.kind.global_kind()
             && node.attrs.text("source").as_deref() == Some(address.name.as_str())
-            && node.attrs.text("source_region").as_deref() == Some(address.region.as_str())
+            && node.attrs.text("source_region").is_none_or(|region| region == address.region.as_str())
     };
     // What is kept, or is not ours, goes on with its members.
     let is_kept = |(global, seen): (&Address, &Observed)| {
-        Some(global.kind) == address.kind.global_kind()
-            && seen.facts.members.iter().any(|member| member.is(address))
-            && (input.claims.keep_of(global, seen) == Some(KEEP_RETAIN) || !input.owns(global, seen))
+        input.claims.keep_of(global, seen) == Some(KEEP_RETAIN) || !input.owns(global, seen)
     };
     input.desired.nodes.get(address).is_none_or(joins)
         || input.desired.nodes.values().any(is_source)
-        || input.inventory.seen.iter().any(is_kept)
+        || input.inventory.globals_of(address).any(is_kept)
 }
 
-/// What the service has in a global object is an object's own again when it has left that, or there is no such any more.
-pub(super) fn own_after_leaving(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
+/// What cannot be changed of a member of a global object is changed when it has left that, or there is no such any more.
+pub(super) fn change_after_leaving(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
     let mut edges: Vec<(StepNo, StepNo)> = Vec::new();
     for (no, entry) in draft.entries() {
         let Op::Modify { address, changes, .. } = &entry.step.op else { continue };
-        let is_service =
-            |change: &FieldChange| tables::in_global(address.kind, &change.field) == InGlobal::Service;
-        if !changes.iter().any(is_service) {
+        if !changes.iter().any(|change| waits_for_leaving(address.kind, change)) {
             continue;
         }
-        let has_it = |(global, seen): &(&Address, &Observed)| {
-            Some(global.kind) == address.kind.global_kind()
-                && seen.facts.members.iter().any(|member| member.is(address))
-        };
-        for (global, _) in input.inventory.seen.iter().filter(has_it) {
+        for (global, _) in input.inventory.globals_of(address) {
             let ends = draft
                 .of(global)
                 .iter()
@@ -115,12 +109,8 @@ pub(super) fn own_after_leaving(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
 }
 
 /// Whether an object belongs to a global one, as its primary or as a secondary.
-pub(super) fn is_member(input: &PlanInput<'_>, address: &Address, seen: &Observed) -> bool {
-    let Some(kind) = address.kind.global_kind() else { return false };
-    let is_its = |(global, it): (&Address, &Observed)| {
-        global.kind == kind && it.facts.members.iter().any(|member| member.is(address))
-    };
-    seen.attrs.joins().is_some() || input.inventory.seen.iter().any(is_its)
+pub(super) fn is_member(inventory: &Inventory, address: &Address, seen: &Observed) -> bool {
+    seen.attrs.joins().is_some() || inventory.globals_of(address).next().is_some()
 }
 
 /// Leaves to a parent what its members get with its newer version.
@@ -130,13 +120,17 @@ pub(super) fn leave_to_parent(
     seen: &Observed,
     changes: &mut Vec<FieldChange>,
 ) {
+    if changes.iter().all(|change| change.field != PARAMETER_GROUP) {
+        return;
+    }
     let Some(parent) = parent_of(&node.address, Some(node), Some(seen)) else { return };
     let Some((wanted, as_seen)) = input.desired.nodes.get(&parent).zip(input.inventory.seen.get(&parent))
     else {
         return;
     };
     let Some(group) = wanted.attrs.text(INSTANCE_PARAMETER_GROUP) else { return };
-    if remaining_changes(&wanted.attrs, as_seen).iter().any(is_upgrade) {
+    // With a newer minor version the service takes no group for the members.
+    if remaining_changes(&wanted.attrs, as_seen).iter().any(is_major_upgrade) {
         changes.retain(|change| change.field != PARAMETER_GROUP || change.after != group.as_str());
     }
 }

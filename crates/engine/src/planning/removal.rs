@@ -90,6 +90,9 @@ pub(super) fn remove_unwanted<'a>(
     unwanted: &[(&'a Address, &'a Observed)],
     draft: &mut Draft<'a>,
 ) {
+    if unwanted.is_empty() {
+        return;
+    }
     let used = secrets::still_used(input);
     let ours = |(address, seen): &&(&Address, &Observed)| {
         input.owns(address, seen) && !address.kind.facts().observe_only && !used.contains(*address)

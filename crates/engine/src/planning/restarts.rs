@@ -20,7 +20,7 @@ use rgctl_schema::phase::Phase;
 use rgctl_schema::table::FieldChange;
 
 /// The field that names the group of an object.
-const GROUP: &str = "parameter_group";
+pub(super) const PARAMETER_GROUP: &str = "parameter_group";
 
 /// Of an object that is there: whether parameters wait for its restart, which is added unless it restarts anyway. Where no call
 /// restarts such an object, it is said.
@@ -35,7 +35,7 @@ pub(super) fn note<'a>(
         // What is started anew takes them up.
         ParameterStatus::PendingReboot if seen.facts.phase == Phase::Stopped => return false,
         ParameterStatus::PendingReboot if tables::of(node.address.kind).takes_reboot => {
-            restart(input, node, seen, draft);
+            restart(input, node, seen, &[], draft);
             return true;
         }
         ParameterStatus::PendingReboot => "and rgctl makes no restart by which they would be",
@@ -45,11 +45,20 @@ pub(super) fn note<'a>(
     true
 }
 
-/// The step after which parameters are in effect: one that restarts the object anyway, else a restart.
-fn restart<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: &mut Draft<'a>) -> StepNo {
-    let restarts = |no: &StepNo| draft.get(*no).is_some_and(|entry| entry.step.op.restarts());
-    if let Some(no) = draft.of(&node.address).iter().copied().rfind(restarts) {
-        return no;
+/// The step after which parameters are in effect: one that restarts the object anyway and comes after its own changes of them, else
+/// a restart.
+fn restart<'a>(
+    input: &PlanInput<'a>,
+    node: &'a Node,
+    seen: &'a Observed,
+    causes: &[StepNo],
+    draft: &mut Draft<'a>,
+) -> StepNo {
+    let restarts = |no: &&StepNo| draft.get(**no).is_some_and(|entry| entry.step.op.restarts());
+    // The steps of one object are done one after the other.
+    let own = draft.of(&node.address).iter().rev().take_while(|no| !causes.contains(no));
+    if let Some(no) = own.copied().collect::<Vec<_>>().iter().find(restarts) {
+        return *no;
     }
     let op = Op::Act { address: node.address.clone(), verb: Verb::Reboot };
     let step = step(input, node, Some(seen), op, Reason::ParametersWait, BTreeSet::new());
@@ -63,7 +72,9 @@ pub(super) fn follow<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
         .filter_map(|(no, entry)| {
             let Op::Modify { address, changes, .. } = &entry.step.op else { return None };
             let family = entry.seen?.attrs.text("family").unwrap_or_default();
-            let waits = changes.iter().any(|change| at_restart(address.kind, &family, change));
+            // What restarts its object, and its members with it, takes them up.
+            let waits = !entry.step.op.restarts()
+                && changes.iter().any(|change| at_restart(address.kind, &family, change));
             waits.then(|| (address.clone(), no))
         })
         .collect();
@@ -89,7 +100,7 @@ pub(super) fn follow<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
         if before.is_empty() {
             continue;
         }
-        let restart = restart(input, node, seen, draft);
+        let restart = restart(input, node, seen, &before, draft);
         for cause in before {
             draft.need(restart, cause);
         }
@@ -99,7 +110,7 @@ pub(super) fn follow<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
 /// Whether a change sets a parameter that takes effect at a restart. Those of another group do, all of them. Source: RDS API
 /// reference, `ModifyDBInstance`, and Redshift API reference, `ModifyCluster`, on the group of parameters.
 fn at_restart(kind: KindId, family: &str, change: &FieldChange) -> bool {
-    if change.field == GROUP {
+    if change.field == PARAMETER_GROUP {
         return true;
     }
     let is_static = tables::of(kind).at_restart;

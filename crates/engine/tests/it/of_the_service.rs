@@ -114,3 +114,24 @@ fn what_a_global_datastore_has_in_common_is_changed_once_and_at_its_primary() {
         }
     }
 }
+
+#[test]
+fn a_cache_that_leaves_its_global_datastore_is_changed_after_that_and_not_replaced() {
+    let of =
+        |is_global: bool, tls: bool| ranks(is_global, &[("transit_encryption", json!(tls))], "allkeys-lru");
+    let (before, after) = (of(true, true), of(false, false));
+    let policy = consents(&["delete:rank@us-west-2", "delete:rank@us-east-1"]);
+    let mut site = Site::new(7);
+    assert_eq!(site.apply(&before).outcome, Outcome::Settled);
+    let made = site.cloud.calls().len();
+    for _ in 0..2 {
+        let ended = site.run(&after, &Order { policy: policy.clone(), ..Order::default() }).unwrap();
+        assert_eq!(ended.outcome, Outcome::Settled, "{:#?}", ended.last.held);
+    }
+    site.assert_settled(&after);
+    let calls = site.cloud.calls().split_off(made);
+    let is_gone = |op: &Op| matches!(op, Op::Delete { address, .. } if *address == group(PRIMARY));
+    assert!(!calls.iter().any(|call| is_gone(&call.op)), "{calls:#?}");
+    let refused: Vec<_> = calls.iter().filter(|call| call.told.is_err()).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::KindId;
 use rgctl_model::node::{Desired, Keep};
 use rgctl_model::observed::Member;
@@ -11,7 +12,10 @@ use rgctl_schema::phase::Role;
 use serde_json::json;
 
 use crate::planning::position;
+use rgctl_sim::GENESIS;
 use rgctl_testkit::fixtures::*;
+use rgctl_testkit::site::{Order, Site};
+use rgctl_testkit::swarm_blueprint::desired_of;
 
 #[test]
 fn a_replacement_of_data_is_held_and_takes_its_members_with_it() {
@@ -212,4 +216,39 @@ fn a_primary_is_not_replaced_while_its_global_object_stays() {
     // Once it is gone, nothing is in the way.
     world.seen.remove(&global);
     assert!(lines(&plan_for(&after, &world, &allowed)).len() > 3);
+}
+
+#[test]
+fn a_store_whose_writer_is_no_longer_its_first_member_is_replaced_all_the_same() {
+    for (kind, engine, field) in [
+        (KindId::AuroraCluster, "aurora-postgresql", "master_username"),
+        (KindId::DocumentCluster, "documentdb", "master_username"),
+    ] {
+        let text = format!(
+            "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: game }}\nspec:\n  demand:\n    players: {{ \
+             peakConcurrent: 10k }}\n    requestsPerPlayerPerMinute: 10\n    hotData: {{ size: 50GiB, retention: 90d }}\n  \
+             objectives: {{ rto: 2d, rpo: 2d }}\n  regions: {{ primary: us-east-1 }}\n  stores:\n    - {{ name: a, \
+             engine: {engine}, readers: 2..2 }}\n"
+        );
+        let before = desired_of(&text, GENESIS).unwrap();
+        let mut site = Site::new(5);
+        assert_eq!(site.apply(&before).outcome, Outcome::Settled, "{engine}");
+        // Another class moves the role.
+        let mut moved = before.clone();
+        for node in moved.nodes.values_mut().filter(|node| node.address.kind.facts().parent.is_some()) {
+            node.attrs.set("class", Some(json!("db.r6g.xlarge"))).unwrap();
+        }
+        assert_eq!(site.apply(&moved).outcome, Outcome::Settled, "{engine}");
+        let world = site.look(&moved);
+        let writer = world.seen.iter().find(|(_, seen)| seen.facts.role == Some(Role::Writer)).unwrap().0;
+        assert!(!writer.name.as_str().ends_with("-1"), "{writer}");
+        let mut after = moved.clone();
+        for node in after.nodes.values_mut().filter(|node| node.address.kind == kind) {
+            node.attrs.set(field, Some(json!("root"))).unwrap();
+        }
+        let policy = consents(&["replace:a@us-east-1", "empty:a@us-east-1"]);
+        let ended = site.run(&after, &Order { policy, ..Order::default() }).unwrap();
+        assert_eq!(ended.outcome, Outcome::Settled, "{engine}: {:#?}", ended.last.held);
+        site.assert_settled(&after);
+    }
 }

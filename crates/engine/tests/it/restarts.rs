@@ -151,3 +151,41 @@ fn another_group_takes_effect_at_a_restart() {
     let restarts = site.cloud.calls().iter().filter(|call| call.op.word() == "reboot").count();
     assert_eq!(restarts, 2);
 }
+
+#[test]
+fn another_group_of_a_member_is_in_effect_after_a_restart_behind_it_though_its_class_changes_before() {
+    let of = |group: &str, class: &str| {
+        let mut wanted = store(2, &json!({}));
+        for name in ["one", "two"] {
+            let address = address("us-east-1", KindId::AuroraInstanceParameters, name);
+            let fields = [("family", json!("aurora-mysql8.0"))];
+            wanted.nodes.insert(address.clone(), node(address, "accounts", &fields, &[]));
+        }
+        for number in [1, 2] {
+            let node = wanted.nodes.get_mut(&member(number)).unwrap();
+            node.attrs.set("parameter_group", Some(json!(group))).unwrap();
+            node.attrs.set("class", Some(json!(class))).unwrap();
+        }
+        wanted
+    };
+    let (before, after) = (of("one", "db.r7g.large"), of("two", "db.r7g.xlarge"));
+    let mut site = Site::new(3);
+    site.apply(&before);
+    let plan = site.plan(&after);
+    for number in [1, 2] {
+        let of = |word: &str, field: &str| {
+            let is_it = |op: &Op| match op {
+                Op::Modify { changes, .. } => changes.iter().any(|change| change.field == field),
+                op => op.word() == word,
+            };
+            let mut steps = plan.steps.iter();
+            steps.position(|step| *step.op.address() == member(number) && is_it(&step.op)).unwrap()
+        };
+        let (class, group, reboot) =
+            (of("modify", "class"), of("modify", "parameter_group"), of("reboot", ""));
+        assert!(class < group && group < reboot, "{:#?}", lines(&plan));
+    }
+    let ended = site.apply(&after);
+    assert_eq!(ended.outcome, rgctl_model::journal::Outcome::Settled, "{:#?}", ended.last.held);
+    site.assert_settled(&after);
+}

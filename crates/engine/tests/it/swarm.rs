@@ -334,9 +334,12 @@ fn come_to_rest(
         let at_rest = is_at_rest(&ended, &plan);
         let is_under_way = |one: &Blocker| matches!(one, Blocker::Transition { .. });
         let moving: BTreeSet<_> = plan.waiting.iter().map(Blocker::address).collect();
+        // What was called and is still to be done counts, whatever moves.
+        let is_left = |op: &Op| plan.steps.iter().any(|step| step.id == op.step_id());
         let waits_only = !moving.is_empty()
             && plan.waiting.iter().all(is_under_way)
-            && plan.steps.iter().all(|step| moving.contains(step.op.address()));
+            && plan.steps.iter().all(|step| moving.contains(step.op.address()))
+            && !site.cloud.calls()[before..].iter().any(|call| is_left(&call.op));
         patient += u64::from(waits_only && took <= REST_WITHIN);
         last = Some(ended);
         if at_rest {

@@ -125,6 +125,10 @@ fn a_newer_major_version_arrives_in_place_in_one_call_with_new_groups_and_the_ol
             let mut site = Site::new(3);
             assert_eq!(site.apply(&before).outcome, Outcome::Settled, "{what}");
             let made = site.cloud.calls().len();
+            // The members start anew with the version, and are in no need of another restart for their group.
+            let plan = site.plan(&wanted);
+            let restarts = |op: &Op| matches!(op, Op::Act { .. });
+            assert!(!plan.steps.iter().any(|step| restarts(&step.op)), "{what}: {:#?}", lines(&plan));
             let ended = site.apply(&wanted);
             let (held, moving) = (&ended.last.held, &ended.last.under_way);
             assert_eq!(ended.outcome, Outcome::Settled, "{what}: {held:#?} {moving:#?}");
@@ -132,6 +136,7 @@ fn a_newer_major_version_arrives_in_place_in_one_call_with_new_groups_and_the_ol
             let calls = site.cloud.calls().split_off(made);
             let refused: Vec<_> = calls.iter().filter(|call| call.told.is_err()).collect();
             assert!(refused.is_empty(), "{what}: {refused:#?}");
+            assert_eq!(calls.len(), plan.steps.len(), "{what}: what is planned is done, and nothing else");
             let at = |is: &dyn Fn(&Op) -> bool| {
                 let places = calls.iter().enumerate().filter(|(_, call)| is(&call.op));
                 places.map(|(place, _)| place).collect::<Vec<_>>()
