@@ -72,7 +72,11 @@ fn unusable(name: &str, why: &str) -> CloudError {
 
 /// The password in a secret, for the call that sets it.
 pub async fn password(client: &ServiceClient<'_>, name: &str) -> Result<String, CloudError> {
-    let answer = ask(client, "GetSecretValue", json!({ "SecretId": name })).await?;
+    // A store whose secret is not there is not itself absent.
+    let answer = match ask(client, "GetSecretValue", json!({ "SecretId": name })).await {
+        Err(CloudError::NotFound { .. }) => return Err(unusable(name, "is not there")),
+        answer => answer?,
+    };
     let text = answer.text("SecretString").ok_or_else(|| unusable(name, "holds no text"))?;
     let told: Option<Value> = serde_json::from_str(text).ok();
     let password = told.as_ref().and_then(|told| told.get("password")).and_then(Value::as_str);

@@ -74,6 +74,15 @@ impl World {
         else {
             return;
         };
+        // "This parameter is valid in combination with the AllowMajorVersionUpgrade parameter for a major version upgrade only"
+        // (RDS API reference, `ModifyDBCluster`).
+        let family = tables::of(address.kind).parameter_family;
+        let Some(has) = self.objects.get(address).map(|object| &object.attrs) else { return };
+        let mut after = has.clone();
+        after.overlay(wanted);
+        if family(has) == family(&after) {
+            return;
+        }
         let members: Vec<Address> = self.children(address).map(|(member, _)| member.clone()).collect();
         for member in members {
             self.edit(&member, |object| {

@@ -56,14 +56,38 @@ fn refuse_outside_global(address: &Address, attrs: &AnyAttrs) -> Result<(), Clou
     }
 }
 
-/// Whether a field that goes alone has only such company as the service wants with it.
+/// Whether a field that goes alone has only such company as the service wants with it: ModifyReplicationGroup and ModifyDBCluster take
+/// a newer version and the group of parameters for it in one call, and an engine with its version (API references of both).
 fn goes_with(one: &RequestedChange, all: &[RequestedChange]) -> bool {
+    let is_asked = |field: Option<&str>| all.iter().any(|other| Some(other.field) == field);
     all.iter().all(|other| {
         other.field == one.field
             || one.with == Some(other.field)
             || other.with == Some(one.field)
-            || one.with.is_some() && one.with == other.with
+            || one.with == other.with && is_asked(one.with)
     })
+}
+
+/// A password that the service keeps goes for another one in the same call, and none is given beside it (RDS API reference,
+/// `ModifyDBCluster`, `ManageMasterUserPassword` and `MasterUserPassword`).
+fn refuse_password(
+    address: &Address,
+    wanted: &AnyAttrs,
+    asked: &[RequestedChange],
+) -> Result<(), CloudError> {
+    if !asked.iter().any(|asked| asked.field == "managed_password") {
+        return Ok(());
+    }
+    let is_kept = wanted.get("managed_password").and_then(|value| value.as_bool()) == Some(true);
+    let given = wanted.text("master_secret").or_else(|| wanted.text("master_secret_arn"));
+    let message = match (is_kept, given) {
+        (true, Some(_)) => "a password was given that the service is to make itself",
+        (false, None) if tables::of(address.kind).outside_global.is_some() => {
+            "no password was given in the place of the one that the service keeps"
+        }
+        _ => return Ok(()),
+    };
+    Err(refused(tables::of(address.kind).codes.combination, format!("{address}: {message}")))
 }
 
 impl World {
@@ -341,6 +365,7 @@ impl World {
         }
         self.refuse_common(address, asked)?;
         self.refuse_upgrade(address, wanted, asked)?;
+        refuse_password(address, wanted, asked)?;
         self.refuse_family(address, &whole, wanted, asked)?;
         self.refuse_references(address, wanted)?;
         let object = self.objects.get(address);

@@ -305,6 +305,27 @@ async fn a_secret_that_holds_no_password_sets_none_and_is_not_told() {
 }
 
 #[tokio::test]
+async fn a_store_whose_secret_is_not_there_is_refused_and_not_absent() {
+    let (cloud, _) = cloud(AwsOptions::default(), |sent| match sent.operation.as_str() {
+        "GetSecretValue" => {
+            let body = json!({ "__type": "ResourceNotFoundException", "Message": "can't find the specified secret" });
+            Some((400, "application/x-amz-json-1.1", body.to_string()))
+        }
+        _ => script(sent),
+    });
+    for op in
+        [create(KindId::AuroraCluster, with(KindId::AuroraCluster, "master_secret", &json!("game-it"))), {
+            let attrs = with(KindId::AuroraCluster, "master_secret", &json!("game-it"));
+            modify(KindId::AuroraCluster, attrs)
+        }]
+    {
+        let error = cloud.call(&op, &Token("t-1".into()), &Permit::always()).await.unwrap_err();
+        assert!(matches!(&error, CloudError::Refused { .. }), "{error:?}");
+        assert!(error.to_string().contains("the secret game-it is not there"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_is_made_with_a_password_that_is_drawn_for_it_and_deleted_behind_its_copies() {
     let mut attrs = with(KindId::Secret, "username", &json!("rgctladmin"));
     attrs.set("replica_regions", Some(json!(["us-west-2"]))).unwrap();
