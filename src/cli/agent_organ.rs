@@ -19,7 +19,7 @@ use super::agent_ready::{Ready, Slot, accounts_in};
 use super::agent_texts::{Language, Shared};
 use super::eyes::Eyes;
 use super::look;
-use super::made_as;
+use super::made_as::Making;
 use super::observers::Observers;
 use super::run;
 use super::signals::StopRequest;
@@ -34,11 +34,10 @@ use rgctl_engine::execution::drive::{Begins, DriveError, Environment, IfHeld, Jo
 use rgctl_engine::execution::reconcile::{Session, keep_lease, reconcile_once};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_engine::ledger::Failing;
-use rgctl_model::journal::Purpose;
+use rgctl_model::journal::Outcome;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::{Clock, StoreError};
 use rgctl_model::scope::Scope;
-use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::{AccountName, BlueprintName};
 use rgctl_schema::time::{Moment, Span};
 
@@ -202,13 +201,15 @@ impl Turns {
         asked: Asked,
     ) -> Result<Acted, DriveError> {
         let Ready { scope, loaded, decisions, text, slot, .. } = ready;
-        let sizes = match mandate.purpose {
-            Purpose::Destroy => Sizes::default(),
-            _ => loaded.desired.sizes.clone(),
+        let store = &*self.adapters.store;
+        let making = Making {
+            purpose: mandate.purpose,
+            targets: &mandate.policy.targets,
+            wanted: &loaded.desired.sizes,
         };
-        let was = slot.sizes.take().unwrap_or_default();
-        made_as::keep(&*self.adapters.store, scope, &was, &sizes).await?;
-        slot.sizes = Some(sizes);
+        if !asked.stopping {
+            making.begins(store, scope, &mut slot.sizes).await?;
+        }
         let name = &scope.blueprint;
         // Names of runs differ, also of those that begin at one moment.
         let run = rgctl_machine::new_run(&format!("{} {name}", self.owner), self.adapters.wall.now());
@@ -249,6 +250,9 @@ impl Turns {
             }
         };
         self.observers.set_in_motion(name, reconciled.outcome.is_none());
+        if reconciled.outcome == Some(Outcome::Settled) {
+            making.is_done(store, scope, &mut slot.sizes).await?;
+        }
         let failing = slot.session.ledger().and_then(|ledger| ledger.failing.as_ref());
         let due = failing.map(Failing::due);
         let told = slot.session.ledger().and_then(|ledger| ledger.ruled.as_ref());

@@ -1,7 +1,7 @@
 //! What goes before a turn of a blueprint.
 //!
-//! Flow: text → as whom, in which region → record → decisions → desired state → its slot. It reads text, record and decisions, and may
-//! give back a lease; it looks at nothing in the cloud but whose home it is, and calls nothing.
+//! Flow: text → as whom, in which region → record → decisions, what was made → desired state → its slot. It reads text, record,
+//! decisions and memories, and may give back a lease; it looks at nothing in the cloud but whose home it is, and calls nothing.
 
 use std::sync::Arc;
 
@@ -66,11 +66,12 @@ impl Turns {
             return Ok(Err(done::paused()));
         }
         let decisions = store.standing(&scope).await?;
-        let known = {
+        // While the lease is held nobody else makes anything.
+        let held = {
             let slot = slot.lock().await;
-            slot.sizes.clone().filter(|_| slot.scope.as_ref() == Some(&scope))
+            (slot.session.is_leased() && slot.scope.as_ref() == Some(&scope)).then(|| slot.sizes.clone())
         };
-        let sizes = match known {
+        let sizes = match held {
             Some(sizes) => sizes,
             None => made_as::recall(store, &scope).await?,
         };
@@ -100,7 +101,7 @@ impl Turns {
             *slot = Slot { scope: Some(scope.clone()), ..Slot::default() };
         }
         slot.left = left;
-        slot.sizes = Some(sizes);
+        slot.sizes = sizes;
         let asked = Asked { stopping, ..asked };
         Ok(Ok(Ready { scope, loaded, decisions, asked, text, view, slot }))
     }

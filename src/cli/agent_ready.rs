@@ -27,7 +27,7 @@ pub(super) struct Slot {
     /// In which accounts it was worked on, as that has it.
     pub(super) worked_in: Option<WorkedIn>,
     /// What its stores were made as, as that has it.
-    pub(super) sizes: Option<Sizes>,
+    pub(super) sizes: Sizes,
     /// The text that the run which is open was made for: its file may go before it is closed.
     pub(super) text: Option<InForce<Shared>>,
     /// What drift is told by, where nothing is done.

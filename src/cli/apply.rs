@@ -7,7 +7,7 @@ use super::args::{OutputForm, RunArgs};
 use super::error::Failure;
 use super::exit::Exit;
 use super::load::LoadedBlueprint;
-use super::made_as;
+use super::made_as::{self, Making};
 use super::output::Output;
 use super::run::{self, PlanResult, Run};
 use super::saved::SavedPlan;
@@ -22,7 +22,7 @@ use rgctl_engine::gate::Verdicts;
 use rgctl_engine::ledger::Ledger;
 use rgctl_engine::planning::{self, Figures, PlanInput};
 use rgctl_model::choices::Choices;
-use rgctl_model::journal::Purpose;
+use rgctl_model::journal::{Outcome, Purpose};
 use rgctl_model::node::Desired;
 use rgctl_model::observed::Inventory;
 use rgctl_model::overlay::Decision;
@@ -30,6 +30,7 @@ use rgctl_model::plan::Plan;
 use rgctl_model::policy::{Authority, Policy};
 use rgctl_model::ports::Clock;
 use rgctl_model::rules::RecordedRules;
+use rgctl_model::scope::Scope;
 use rgctl_model::sizes::Sizes;
 
 /// What is to be carried out, whether it comes from blueprints or from a saved plan.
@@ -252,10 +253,18 @@ async fn agree_and_carry_out(
     settings: &Settings,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    let Policy { targets, .. } = work.policy;
+    let making = Making { purpose: work.purpose, targets, wanted: &work.desired.sizes };
     show(plan, args.dry_run, settings, output)?;
     if args.dry_run || plan.is_empty() {
         if !args.dry_run && plan.is_clean() {
-            remember_sizes(work, adapters).await?;
+            // Only what is remembered changes: the next run does it, if this one cannot.
+            if let Err(failure) = remember(making, work, adapters).await {
+                output.say(&format!(
+                    "note: what the stores were made as could not be remembered: {}",
+                    failure.message
+                ));
+            }
         }
         return match exit_of(plan) {
             Exit::Blocked => Err(Failure::said(Exit::Blocked)),
@@ -271,7 +280,8 @@ async fn agree_and_carry_out(
         };
         run::confirm(&question, &expected, args.yes, output)?;
     }
-    remember_sizes(work, adapters).await?;
+    let (scope, mut known) = made_before(work, adapters).await?;
+    making.begins(&*adapters.store, &scope, &mut known).await?;
     let run = Run {
         desired: work.desired,
         figures: work.figures,
@@ -285,16 +295,24 @@ async fn agree_and_carry_out(
         if_held: args.lease.if_held(),
         wait: args.wait,
     };
-    run::carry_out(adapters, &run, output, settings.output).await
+    let finished = run::finish(adapters, &run, output).await?;
+    if finished.ended.outcome == Outcome::Settled {
+        making.is_done(&*adapters.store, &scope, &mut known).await?;
+    }
+    run::tell(&finished, &run, output, settings.output)
 }
 
-/// Remembers what the stores are made as, before they are: what is derived the next time goes by it.
-async fn remember_sizes(work: &ApplyRequest<'_>, adapters: &Adapters) -> Result<(), Failure> {
+/// Where everything is as it is wanted, that is remembered.
+async fn remember(making: Making<'_>, work: &ApplyRequest<'_>, adapters: &Adapters) -> Result<(), Failure> {
+    let (scope, mut known) = made_before(work, adapters).await?;
+    Ok(making.is_done(&*adapters.store, &scope, &mut known).await?)
+}
+
+/// Under which record, and what the stores were made as by it.
+async fn made_before(work: &ApplyRequest<'_>, adapters: &Adapters) -> Result<(Scope, Sizes), Failure> {
     let scope = drive::scope_of(&*adapters.cloud, work.desired).await?;
-    let nothing = Sizes::default();
-    let now = if work.purpose == Purpose::Destroy { &nothing } else { &work.desired.sizes };
-    let was = made_as::recall(&*adapters.store, &scope).await?;
-    Ok(made_as::keep(&*adapters.store, &scope, &was, now).await?)
+    let known = made_as::recall(&*adapters.store, &scope).await?;
+    Ok((scope, known))
 }
 
 /// What a plan says of the world: a person is needed, something differs, or all is as wanted.

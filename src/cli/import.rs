@@ -14,11 +14,12 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::figures;
 use super::identities::Identities;
+use super::made_as::{self, Making};
 use super::names;
 use super::output::Output;
 use super::run::{self, PlanResult, Run, look_and_plan};
 use super::settings::Settings;
-use super::{load, made_as, validate};
+use super::{load, validate};
 use crate::import::{self, Adoption};
 use crate::report::diagnostics;
 use crate::report::document::{document, format};
@@ -115,7 +116,7 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
     let home = adapters.cloud.home(checked.primary()?.as_ref()).await?;
     let scope = Scope::new(home, checked.name()?);
     let decisions = adapters.store.standing(&scope).await?;
-    let before = made_as::recall(&*adapters.store, &scope).await?;
+    let mut before = made_as::recall(&*adapters.store, &scope).await?;
     let held_out = decisions.held_out();
     let desired = checked.build((&decisions, &before), now, output)?.desired;
     let selection = everything_around(&desired);
@@ -139,6 +140,12 @@ async fn of_blueprint(args: &ImportArgs, settings: &Settings, output: &mut Outpu
             one.taken = Some(one.refusal.is_none());
         }
         outcome = taken.outcome;
+        if taken.refused.is_empty() {
+            // What is ours from now on was made as the text says: versions and groups of a later text go by it.
+            let making =
+                Making { purpose: Purpose::Apply, targets: &BTreeSet::new(), wanted: &desired.sizes };
+            making.begins(&*adapters.store, &scope, &mut before).await?;
+        }
     }
     match settings.output {
         OutputForm::Text => output.data(&foreign_objects_text(&report, output.style))?,

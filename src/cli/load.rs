@@ -196,10 +196,14 @@ impl Checked {
         output: &mut Output,
     ) -> Result<LoadedBlueprint, Failure> {
         let built = self.built((decisions, before), now, output)?;
+        let mut notes = built.notes();
+        if !before.is_empty() {
+            notes.extend(capacity::stays(&built.estimates, &self.estimates(now)?));
+        }
         let figures = CatalogFigures::new(self.catalog, &built.desired, SystemClock.now());
         Ok(LoadedBlueprint {
             decided: overlays::rows(&built.decided),
-            notes: built.notes(),
+            notes,
             standing: decisions.clone(),
             before: before.clone(),
             at: now,

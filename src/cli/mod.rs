@@ -46,6 +46,7 @@ pub mod load;
 pub mod log;
 pub mod look;
 mod made_as;
+mod memory;
 pub mod names;
 mod observers;
 pub mod old_record;

@@ -1,6 +1,6 @@
 //! What the turns of the operator are: those of the agent, with what the cluster says before and what it hears after.
 //!
-//! Flow: deletion → pause → text → overrides → turn → status. Guarantees: a deletion is judged before anything that may be wrong;
+//! Flow: deletion → whether it was judged → text → pause → overrides → turn → status. Guarantees: a deletion is judged before anything that may be wrong;
 //! nothing is begun before the finalizer of what wants one is there; nothing is told of a text that was not judged.
 
 use std::collections::{BTreeMap, BTreeSet};

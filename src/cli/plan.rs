@@ -30,8 +30,11 @@ pub async fn run(
     let record = ledger.last_seq;
     let closing = std::thread::spawn(move || drop((adapters, inventory, ledger)));
     apply::show(&plan, true, settings, output)?;
-    // What it cannot carry is refused to grow when it is applied.
-    let exit = if loaded.is_overtaxed() && !args.destroy { Exit::Refused } else { apply::exit_of(&plan) };
+    let exit = match apply::exit_of(&plan) {
+        // What nothing carries is refused to grow when it is applied.
+        Exit::Done | Exit::Differences if loaded.is_overtaxed() && !args.destroy => Exit::Refused,
+        exit => exit,
+    };
     if let Some(path) = &args.out {
         SavedPlan::new(plan, loaded.desired, policy, record, loaded.standing.last_seq)
             .resting_on(bases)

@@ -261,17 +261,6 @@ pub struct Finished {
     pub began: Moment,
 }
 
-/// Carries a run out, and says how it ended.
-pub async fn carry_out(
-    adapters: &Adapters,
-    run: &Run<'_>,
-    output: &mut Output,
-    form: OutputForm,
-) -> Result<(), Failure> {
-    let finished = finish(adapters, run, output).await?;
-    tell(&finished, run, output, form)
-}
-
 /// Carries a run out, with its progress as talk.
 pub async fn finish(adapters: &Adapters, run: &Run<'_>, output: &mut Output) -> Result<Finished, Failure> {
     let owner = rgctl_machine::owner();
@@ -346,7 +335,13 @@ fn say_at_once(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn tell(finished: &Finished, run: &Run<'_>, output: &mut Output, form: OutputForm) -> Result<(), Failure> {
+/// Says how a run ended.
+pub fn tell(
+    finished: &Finished,
+    run: &Run<'_>,
+    output: &mut Output,
+    form: OutputForm,
+) -> Result<(), Failure> {
     let ended = &finished.ended;
     let plan = &ended.last.plan;
     let held = ended.last.held.iter().map(|held| format!("{}: {}", held.step, held.why));

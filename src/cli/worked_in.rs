@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rgctl_model::checkpoint::BlobKey;
+use super::memory;
 use rgctl_model::ports::{Store, StoreError};
 use rgctl_model::scope::Scope;
 use rgctl_schema::names::RegionId;
@@ -19,17 +19,9 @@ pub const ENVIRONMENT: &str = "the environment";
 /// Name of the memory in the record.
 const MEMORY: &str = "accounts";
 
-fn key() -> Result<BlobKey, StoreError> {
-    BlobKey::new(MEMORY)
-        .ok_or_else(|| StoreError::Unavailable { what: format!("{MEMORY} is no name of a memory") })
-}
-
 /// What is remembered; a record that was begun before anything was remembered has nothing.
 pub async fn recall(store: &dyn Store, scope: &Scope) -> Result<WorkedIn, StoreError> {
-    let Some(bytes) = store.blob(scope, &key()?).await? else { return Ok(WorkedIn::default()) };
-    serde_json::from_slice(&bytes).map_err(|error| StoreError::Unavailable {
-        what: format!("in which accounts {scope} was worked on cannot be read: {error}"),
-    })
+    Ok(memory::recall(store, scope, MEMORY).await?.unwrap_or_default())
 }
 
 /// Remembers in which accounts a blueprint's regions are worked in now, beside what is known of the others among these.
@@ -48,9 +40,7 @@ pub async fn keep(
     all.retain(|region, _| regions.contains(region));
     all.extend(now);
     if all != was {
-        let bytes = serde_json::to_vec(&all)
-            .map_err(|error| StoreError::Unavailable { what: format!("accounts of {scope}: {error}") })?;
-        store.put_blob(scope, &key()?, &bytes).await?;
+        memory::keep(store, scope, MEMORY, &all).await?;
     }
     *known = Some(all);
     Ok(())

@@ -17,6 +17,8 @@ use rgctl_schema::time::Span;
 pub const JUDGED_BY: [Watched; 3] = [Watched::Region, Watched::Account, Watched::Namespace];
 /// What was listed may be gone by now: after so long without having been told of it, it is listed anew.
 const AGAIN: Span = Span::from_secs(5);
+/// Watches may be behind for a while; after so many lists in a row, nobody is left to wonder.
+const UNTOLD_MAX: u32 = 3;
 /// After a list that failed, for the first time and at most.
 const RETRY: (Span, Span) = (Span::from_secs(1), Span::from_secs(30));
 
@@ -37,6 +39,8 @@ pub struct Freshness {
     /// When the last list came, and how many in a row did not.
     listed: Span,
     failed: u32,
+    /// How many lists in a row came and released nothing.
+    untold: u32,
     trouble: Option<String>,
 }
 
@@ -84,6 +88,8 @@ impl Freshness {
     /// What came of a list.
     pub fn listed(&mut self, came: Result<Vec<Listed>, String>, now: Span) {
         let asked = self.asked.take().unwrap_or_default();
+        let still = self.covered.iter().any(|(name, text)| self.waiting.get(name) == Some(text));
+        self.untold = if still { self.untold.saturating_add(1) } else { 0 };
         self.listed = now;
         match came {
             Ok(lists) => (self.covered, self.lists, self.failed, self.trouble) = (asked, lists, 0, None),
@@ -104,6 +110,7 @@ impl Freshness {
     /// Its text is in force.
     pub fn release(&mut self, item: &Item) {
         let name = &item.place.name;
+        self.untold = 0;
         self.covered.remove(name);
         self.waiting.remove(name);
         self.released.insert(Arc::clone(name), (text(item), Arc::clone(&item.spec)));
@@ -127,8 +134,18 @@ impl Freshness {
 
     /// Why nothing can be released, where that is so.
     pub fn trouble(&self) -> Option<String> {
-        let why = self.trouble.as_ref().filter(|_| !self.waiting.is_empty())?;
-        Some(format!("what new blueprints are judged by could not be listed: {why}"))
+        if self.waiting.is_empty() {
+            return None;
+        }
+        if let Some(why) = &self.trouble {
+            return Some(format!("what new blueprints are judged by could not be listed: {why}"));
+        }
+        (self.untold >= UNTOLD_MAX).then(|| {
+            format!(
+                "the watches have not told what was listed {} times: new blueprints wait for that",
+                self.untold
+            )
+        })
     }
 }
 
@@ -272,5 +289,16 @@ mod tests {
         assert!(freshness.begin(at(121)));
         freshness.listed(Ok(list(21, &[("us-east-1", 1)])), at(121));
         assert_eq!((freshness.ready(&resources).len(), freshness.trouble()), (0, None));
+        // What is never told is said.
+        for second in [130, 140, 150] {
+            assert_eq!(freshness.trouble(), None);
+            assert!(freshness.begin(at(second)));
+            freshness.listed(Ok(list(21, &[("us-east-1", 1)])), at(second));
+        }
+        assert!(freshness.trouble().unwrap().contains("have not told"), "{:?}", freshness.trouble());
+        told(&mut resources, "us-east-1", 1);
+        assert_eq!(freshness.ready(&resources).len(), 1);
+        freshness.release(&item(Watched::Blueprint, "arena", 20, 1));
+        assert_eq!(freshness.trouble(), None);
     }
 }

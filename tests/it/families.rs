@@ -326,6 +326,50 @@ fn names_that_a_service_would_refuse_are_found_before_anything_is_made() {
     assert!(findings[0].message.contains("at most 40"), "{}", findings[0].message);
 }
 
+/// What should exist by a blueprint of these stores, and what they are made as, where they were made as that before.
+fn after(stores: &str, before: &Sizes) -> (BTreeSet<Address>, Sizes) {
+    let text = format!(
+        "apiVersion: rgctl.dev/v1alpha1\nkind: Blueprint\nmetadata: {{ name: game-of-many-long-words }}\nspec:\n  demand: \
+         {{ players: {{ peakConcurrent: 1k }}, requestsPerPlayerPerMinute: 6 }}\n  objectives: {{ rto: 8h, rpo: 24h }}\n  \
+         regions: {{ primary: us-east-1 }}\n  stores:\n{stores}"
+    );
+    let (blueprint, reading) = read(&text);
+    let given = (&Decisions::default(), before);
+    let desired = desired::build(&blueprint, &reading.regions, &catalog(), given, NOW).unwrap().desired;
+    let is_group = |address: &&Address| {
+        matches!(address.kind, KindId::AuroraClusterParameters | KindId::AuroraInstanceParameters)
+    };
+    (desired.nodes.keys().filter(is_group).cloned().collect(), desired.sizes)
+}
+
+#[test]
+fn groups_of_a_newer_family_have_names_of_their_own_however_long_and_whosever_the_old_ones_were() {
+    let of = |version: &str, adopt: &str| {
+        let store = |name: &str| {
+            format!("    - {{ name: {name}, engine: aurora-postgresql, version: \"{version}\"{adopt} }}\n")
+        };
+        store("accounts-of-players1") + &store("accounts-of-players2")
+    };
+    let (plain, sizes) = after(&of("15.18", ""), &Sizes::default());
+    let (newer, still) = after(&of("16.11", ""), &sizes);
+    assert_eq!((plain.len(), newer.len()), (4, 4), "{newer:?}");
+    assert!(plain.is_disjoint(&newer), "{newer:?}");
+    assert!(newer.iter().all(|address| address.name.as_str().ends_with("-aurora-postgresql16")), "{newer:?}");
+    assert_eq!(
+        after(&of("15.18", ""), &still).0,
+        plain,
+        "the family that it was made with keeps the plain names"
+    );
+    // A store that uses the service's own groups gets groups of its own with the newer version: none of the old family fits.
+    let shared = ["aurora.cluster_parameters", "aurora.instance_parameters"].map(|kind| {
+        format!("{{ region: us-east-1, kind: {kind}, name: default.aurora-postgresql15, ownership: shared }}")
+    });
+    let adopt = format!(", adopt: [{}]", shared.join(", "));
+    let (none, sizes) = after(&of("15.18", &adopt), &Sizes::default());
+    assert_eq!(none, BTreeSet::new());
+    assert_eq!(after(&of("16.11", &adopt), &sizes).0, newer);
+}
+
 #[test]
 fn a_log_that_is_exported_is_switched_on_and_goes_off_with_the_wish() {
     let parameters = |logs: &str| {

@@ -201,6 +201,7 @@ fn a_freeze_holds_what_lowers_redundancy_or_protection_in_every_family_and_not_w
             // It is switched on, and in effect after restarts, which disturb.
             assert!(left.data.contains("it is within the freeze `cup`"), "{lowered}: {}", left.data);
             let again = place.run(&["plan", "-f", "b.yaml"]);
+            assert_eq!(again.code, 0, "{lowered}: {}{}", again.data, again.talk);
             assert!(!again.data.contains("cluster_parameters"), "{lowered}: {}", again.data);
         } else {
             assert!(left.data.contains("settled"), "{lowered}: {}{}", left.data, left.talk);
@@ -273,10 +274,13 @@ fn a_store_that_demand_has_outgrown_does_not_grow_and_is_looked_at_repaired_and_
     for looks in [
         &["status", "-f", "b.yaml"][..],
         &["outputs", "-f", "b.yaml"],
+        &["drift", "-f", "b.yaml"],
         &["plan", "-f", "b.yaml", "--destroy"],
     ] {
         let left = place.run(looks);
         assert!(matches!(left.code, 0 | 2), "{looks:?} {} {}{}", left.code, left.data, left.talk);
+        // Whoever removes it need not hear of it.
+        assert_eq!(left.talk.contains("warning[RG0412]"), looks[0] != "plan", "{looks:?} {}", left.talk);
     }
     let left = place.run(&["destroy", "-f", "b.yaml", "--yes", "--allow", "delete:*@us-east-1"]);
     assert_eq!(left.code, 0, "{}{}", left.data, left.talk);
@@ -364,4 +368,18 @@ fn a_log_that_is_taken_out_of_the_text_goes_off_at_the_service() {
     for off in [r#""slow_query_log":"0""#, r#""server_audit_logging":"0""#, r#""log_exports":[]"#] {
         assert!(shown.contains(off), "{off} is not in {shown}");
     }
+}
+
+#[test]
+fn what_a_service_has_in_the_place_of_a_wish_is_no_difference_to_anybody() {
+    let ranks = "engine: valkey, shards: 1, replicasPerShard: 1, class: cache.r7g.large";
+    let text = blueprint(TWO, &[("db", ranks)], "").replace("rto: 8h, rpo: 24h", "rto: 15m, rpo: 1m");
+    let place = applied(&text);
+    let status = place.run(&["status", "-f", "a.yaml"]);
+    assert!(
+        status.data.contains("elasticache.global") && !status.data.contains("differs"),
+        "{}",
+        status.data
+    );
+    assert!(place.run(&["drift", "-f", "a.yaml"]).data.contains("No differences"));
 }

@@ -47,7 +47,12 @@ impl Sizes {
         self.0.entry(store.clone()).or_default().insert(cell.clone(), size);
     }
 
-    /// Adds what is known elsewhere.
+    /// Leaves those of some stores, or of all others.
+    pub fn retain_stores(&mut self, mut stays: impl FnMut(&StoreName) -> bool) {
+        self.0.retain(|store, _| stays(store));
+    }
+
+    /// Adds what is known elsewhere, which counts where both know something.
     pub fn extend(&mut self, other: Self) {
         for (store, cells) in other.0 {
             self.0.entry(store).or_default().extend(cells);

@@ -168,9 +168,7 @@ impl<'a> InventoryIndex<'a> {
 
     /// The global object that an object is a member of.
     fn global_of(&self, address: &Address) -> Option<(&'a Address, &'a Observed)> {
-        let kind = address.kind.global_kind()?;
-        let is_member = |seen: &Observed| seen.facts.members.iter().any(|member| member.is(address));
-        self.inventory.seen.iter().find(|(global, seen)| global.kind == kind && is_member(seen))
+        self.inventory.globals_of(address).next()
     }
 
     /// The object that an object follows, when that one was seen too.

@@ -8,9 +8,10 @@ use rgctl_sim::{Fault, Rule, SimCloud};
 use serde_json::json;
 
 use super::{
-    Operator, apply, blueprint, condition, define, get, keep_trail, store, trail, wait_for, wait_ready,
+    Operator, apply, asks, blueprint, condition, define, is_judged, keep_trail, store, trail, wait_for,
+    wait_ready,
 };
-use crate::plane::{ControlPlane, Setup, User};
+use crate::plane::{ControlPlane, Setup};
 use crate::processes::{tell, wait_until};
 
 /// Something goes wrong from now on, until it is cleared.
@@ -22,21 +23,8 @@ fn goes_wrong(cloud: &SimCloud, fault: &Fault, change: impl Fn(Rule) -> Rule) {
     cloud.with_world(rule).unwrap();
 }
 
-/// Waits until what is wanted now was judged.
-fn is_judged(plane: &ControlPlane, namespace: &str) {
-    wait_until("it is judged", || {
-        let arena = get(plane, namespace, "blueprint", "arena").unwrap();
-        arena["status"]["observedGeneration"] == arena["metadata"]["generation"]
-    });
-}
-
 fn is_well_again(cloud: &SimCloud) {
     cloud.with_world(|world| world.clear_faults(None)).unwrap();
-}
-
-fn asks(plane: &ControlPlane, namespace: &str, token: &str) {
-    let mark = format!("rgctl.dev/reconcile-at={token}");
-    plane.kubectl(&User::Admin, &["annotate", "--overwrite", "blueprint", "arena", "-n", namespace, &mark]);
 }
 
 #[test]

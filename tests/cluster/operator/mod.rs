@@ -282,3 +282,17 @@ pub fn wait_ready(plane: &ControlPlane, namespace: &str, name: &str) {
 pub fn wait_gone(plane: &ControlPlane, namespace: &str, kind: &str, name: &str) {
     wait_until(&format!("{kind} {name} is gone"), || get(plane, namespace, kind, name).is_none());
 }
+
+/// Waits until what is wanted now was judged.
+pub fn is_judged(plane: &ControlPlane, namespace: &str) {
+    wait_until("it is judged", || {
+        let arena = get(plane, namespace, "blueprint", "arena").unwrap();
+        arena["status"]["observedGeneration"] == arena["metadata"]["generation"]
+    });
+}
+
+/// Asks for a turn of `arena`.
+pub fn asks(plane: &ControlPlane, namespace: &str, token: &str) {
+    let mark = format!("rgctl.dev/reconcile-at={token}");
+    plane.kubectl(&User::Admin, &["annotate", "--overwrite", "blueprint", "arena", "-n", namespace, &mark]);
+}

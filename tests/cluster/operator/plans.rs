@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::agreeing::pending;
-use super::{Operator, apply, blueprint, condition, define, get, store, wait_for, wait_ready};
+use super::{Operator, apply, blueprint, condition, define, get, is_judged, store, wait_for, wait_ready};
 use crate::plane::{ControlPlane, Setup, User};
 use crate::processes::wait_until;
 
@@ -171,10 +171,7 @@ fn an_approval_is_told_its_bound_at_once_and_given_twice_is_one() {
     let mut one = both.clone();
     one["spec"]["stores"] = json!([store("ranking")]);
     apply(&plane, &one.to_string());
-    wait_until("the pause is told of the new text", || {
-        let told = get(&plane, &namespace, "blueprint", "arena").unwrap();
-        told["status"]["observedGeneration"] == told["metadata"]["generation"]
-    });
+    is_judged(&plane, &namespace);
     pause("false");
     wait_for(&plane, &namespace, "arena", "PlanPending", "True", "NeedsApproval");
     let plan = pending(&plane, &namespace, "arena");

@@ -144,7 +144,7 @@ impl Load {
             ..self.clone()
         }
     }
-    /// The load while a known crowd is there; what is kept free at a usual peak is for such a day.
+
     /// The same with so many times as much of everything.
     pub(super) fn times(&self, factor: f64) -> Self {
         Self {
@@ -160,6 +160,7 @@ impl Load {
         }
     }
 
+    /// The load while a known crowd is there; what is kept free at a usual peak is for such a day.
     fn with(&self, crowd: &Crowd) -> Self {
         let grown = self.grown(crowd.months);
         let times = crowd.times.as_f64();

@@ -98,9 +98,6 @@ pub struct Estimate {
     pub rows: Vec<FormulaRow>,
     /// Size in the primary region.
     pub size: Size,
-    /// As what it was made and stays, where it would be made otherwise today.
-    #[serde(skip)]
-    pub stays: Option<String>,
     /// Size in each secondary region; nothing when the store is not replicated.
     pub secondary: Option<Size>,
     /// Whether anything runs there; where nothing does, the region holds copies of snapshots.
@@ -189,6 +186,32 @@ pub fn estimate(
     out
 }
 
+/// What stays as it was made, where it would be made otherwise today: a sentence for each store of a cell. The second are the estimates
+/// of the same stores as if nothing had been made yet.
+pub fn stays(made: &[Estimate], anew: &[Estimate]) -> Vec<String> {
+    let sized =
+        made.iter().zip(anew).filter(|(made, anew)| (&made.store, &made.cell) == (&anew.store, &anew.cell));
+    let said = sized.filter_map(|(made, anew)| {
+        let (is, would) = (differing(&made.size, &anew.size), differing(&anew.size, &made.size));
+        (!is.is_empty()).then(|| {
+            format!(
+                "`{}` in {} stays as it was made: {is}; made today it would be {would}, which is had by stating it",
+                made.store, made.region
+            )
+        })
+    });
+    said.collect()
+}
+
+/// What of a size is another one, in words.
+fn differing(now: &Size, other: &Size) -> String {
+    let class = now.class.clone().filter(|_| now.class != other.class);
+    let version = now.version.as_ref().filter(|_| now.version != other.version);
+    let storage = (now.storage != other.storage).then(|| format!("{} storage", now.storage.as_str()));
+    let version = version.map(|version| format!("version {version}"));
+    class.into_iter().chain(version).chain(storage).collect::<Vec<_>>().join(", ")
+}
+
 fn answer(ask: &CapacityInput<'_>) -> Answer {
     match ask.store {
         Store::Aurora(section) => database::aurora(section, ask),
@@ -196,28 +219,6 @@ fn answer(ask: &CapacityInput<'_>) -> Answer {
         Store::ElastiCache(section) => cache::estimate(section, ask),
         Store::Redshift(section) => warehouse::estimate(section, ask),
     }
-}
-
-/// What a store was made as and stays, where it would be made otherwise today.
-fn stays(ask: &CapacityInput<'_>, size: &Size) -> Option<String> {
-    ask.before?;
-    let anew = answer(&CapacityInput { before: None, ..*ask }).size;
-    let differing = |now: &Size, other: &Size| {
-        let class = now.class.clone().filter(|_| now.class != other.class);
-        let version = now.version.as_ref().filter(|_| now.version != other.version);
-        let storage = (now.storage != other.storage).then(|| format!("{} storage", now.storage.as_str()));
-        let version = version.map(|version| format!("version {version}"));
-        class.into_iter().chain(version).chain(storage).collect::<Vec<_>>().join(", ")
-    };
-    let (is, would) = (differing(size, &anew), differing(&anew, size));
-    let said = || {
-        format!(
-            "`{}` in {} stays as it was made: {is}; made today it would be {would}, which is had by stating it",
-            ask.store.name(),
-            ask.region
-        )
-    };
-    (!is.is_empty()).then(said)
 }
 
 fn estimate_store(cell: &Cell, ask: &CapacityInput<'_>) -> Estimate {
@@ -234,7 +235,6 @@ fn estimate_store(cell: &Cell, ask: &CapacityInput<'_>) -> Estimate {
         purpose: store.common().purpose.clone(),
         region: cell.primary.clone(),
         rows,
-        stays: stays(ask, &answer.size),
         size: answer.size,
         secondary: (!secondaries.is_empty()).then_some(answer.secondary),
         secondary_runs: store.runs_in_secondaries(),

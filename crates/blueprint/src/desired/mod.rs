@@ -59,9 +59,7 @@ pub struct Built {
 impl Built {
     /// What decisions do, or cannot do, a sentence for each.
     pub fn notes(&self) -> Vec<String> {
-        let stays = self.estimates.iter().filter_map(|one| one.stays.clone());
-        let decided = self.decided.iter().flat_map(Resolved::notes);
-        decided.chain(self.about_nothing.iter().cloned()).chain(stays).collect()
+        self.decided.iter().flat_map(Resolved::notes).chain(self.about_nothing.iter().cloned()).collect()
     }
 }
 
@@ -95,7 +93,7 @@ pub fn build(
     if !work.findings.is_empty() {
         return Err(work.findings);
     }
-    let mut built = work.built;
+    let (mut built, families) = (work.built, work.families);
     for (_, store, estimate) in &sized {
         let Some(finding) = input.uncarried(store, estimate) else { continue };
         built.desired.uncarried.push(UncarriedDemand {
@@ -106,7 +104,6 @@ pub fn build(
         built.uncarried.push(finding);
     }
     built.about_nothing = overlays::about_nothing(decisions, &blueprint.spec.stores, &cells);
-    let families = families(&built.desired.nodes);
     for one in &estimates {
         let Size { class, version, storage, .. } = one.size.clone();
         let first = before.of(&one.store, &one.cell).and_then(|before| before.parameter_family.clone());
@@ -114,7 +111,8 @@ pub fn build(
             engine: one.engine.clone(),
             class,
             version,
-            parameter_family: first.or_else(|| families.get(&(&one.store, &one.region)).cloned()),
+            parameter_family: first
+                .or_else(|| families.get(&(one.store.clone(), one.region.clone())).cloned()),
             storage: storage.as_str().to_owned(),
         };
         built.desired.sizes.note(&one.store, &one.cell, size);
@@ -122,12 +120,6 @@ pub fn build(
     built.estimates = estimates;
     built.desired.fingerprint = fingerprint(&built.desired.nodes);
     Ok(built)
-}
-
-/// The family of the parameter groups of each store and region.
-fn families(nodes: &BTreeMap<Address, Node>) -> BTreeMap<(&StoreName, &RegionId), String> {
-    let of = |node: &'_ Node| node.attrs.text("family");
-    nodes.values().filter_map(|node| Some(((&node.store, &node.address.region), of(node)?))).collect()
 }
 
 /// Digest of what should exist, without what is only expected of it.
@@ -326,6 +318,8 @@ pub fn rules(blueprint: &Blueprint) -> Rules {
 struct DesiredBuilder<'a> {
     input: &'a DesiredInput<'a>,
     built: Built,
+    /// The family of the parameter groups of each store and region.
+    families: BTreeMap<(StoreName, RegionId), String>,
     findings: Vec<Finding>,
 }
 
@@ -351,7 +345,7 @@ impl<'a> DesiredBuilder<'a> {
             about_nothing: Vec::new(),
             uncarried: Vec::new(),
         };
-        Self { input, built, findings: Vec::new() }
+        Self { input, built, families: BTreeMap::new(), findings: Vec::new() }
     }
 
     fn take(&mut self, one: Expanded<'_>) {
@@ -374,6 +368,8 @@ impl<'a> DesiredBuilder<'a> {
                 return;
             }
         }
+        let place = (store.name().clone(), region.clone());
+        self.families.extend(expansion.parameter_family.map(|family| (place, family)));
         self.built.desired.bills.push(expansion.bill);
         self.built.axes.insert((store.name().clone(), region.clone()), expansion.axes);
     }

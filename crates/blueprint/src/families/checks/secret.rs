@@ -23,11 +23,16 @@ pub(super) fn check(store: &Store, at: &str, around: &StoreContext<'_>, found: &
         return;
     };
     let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_account || name.is_empty() {
-        found.push(
-            error(format!("`{arn}` names no account of twelve digits, or no secret"))
-                .help("`aws secretsmanager describe-secret` tells the whole ARN"),
-        );
+    // What stands after the name tells secrets of one name apart, and a policy that names the ARN without it permits nothing.
+    let is_whole = name.rsplit_once('-').is_some_and(|(stem, end)| {
+        !stem.is_empty() && end.len() == 6 && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c);
+    if !is_account || !is_whole || !name.chars().all(is_name) {
+        let message =
+            format!("`{arn}` names no account of twelve digits, or no whole name of a secret of one's own");
+        let help = "`aws secretsmanager describe-secret` tells the whole ARN, with six characters at its end";
+        found.push(error(message).help(help));
     }
     for place in around.places {
         if place.primary.as_str() != region {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Builder, ExpandError, Placement, leading, with_parameters};
+use super::{Builder, ExpandError, Placement, leading, shortened, with_parameters};
 use crate::families::common::CachePattern;
 use crate::families::elasticache::{CacheStore, CacheUser, Eviction};
 use crate::families::size::Level;
@@ -90,7 +90,7 @@ fn users(store: &CacheStore, build: &mut Builder<'_>, id: &Name) -> Result<Optio
     let given = if store.users.is_empty() { &application[..] } else { &store.users };
     let mut made = Vec::new();
     for user in given {
-        let name = build.name_of(&shortened(&format!("{id}-{}", user.name)), ID_MAX)?;
+        let name = build.name_of(&shortened(&format!("{id}-{}", user.name), ID_MAX), ID_MAX)?;
         let attrs = UserAttrs {
             engine: Some(store.engine),
             // IAM wants the name to equal the id.
@@ -105,17 +105,6 @@ fn users(store: &CacheStore, build: &mut Builder<'_>, id: &Name) -> Result<Optio
     };
     let needs: Vec<_> = made.iter().collect();
     Ok(Some(build.add(KindId::CacheUserGroup, id, AnyAttrs::CacheUserGroup(attrs), &needs)))
-}
-
-/// A text of at most 40 characters that stands for a longer one: its beginning and eight digits of its digest (FNV-1a).
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= ID_MAX {
-        return text.to_owned();
-    }
-    let digest =
-        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let head: String = text.chars().take(ID_MAX - 9).collect();
-    format!("{}-{digest:08x}", head.trim_end_matches('-'))
 }
 
 fn parameters(store: &CacheStore, version: &str, text: String) -> ParameterGroupAttrs {

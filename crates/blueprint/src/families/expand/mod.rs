@@ -90,6 +90,8 @@ pub struct Expansion {
     pub bill: StoreBill,
     /// Where the store can grow.
     pub axes: Vec<AxisFacts>,
+    /// The family of its parameter groups, also where it uses groups that are not its own.
+    pub parameter_family: Option<String>,
 }
 
 /// Why a store cannot be expanded.
@@ -127,9 +129,9 @@ pub enum ExpandError {
 
 /// Makes the objects, the bill and the axes of a store at a site.
 pub fn expand(store: &Store, site: &Placement<'_>) -> Result<Expansion, ExpandError> {
-    let nodes = nodes_at(store, site, Level::Expected)?;
+    let (nodes, parameter_family) = nodes_at(store, site, Level::Expected)?;
     let lines = |level| -> Result<Vec<BillLine>, ExpandError> {
-        Ok(bill::of_nodes(store, site, &nodes_at(store, site, level)?, level))
+        Ok(bill::of_nodes(store, site, &nodes_at(store, site, level)?.0, level))
     };
     let bill = StoreBill {
         store: store.name().clone(),
@@ -141,17 +143,36 @@ pub fn expand(store: &Store, site: &Placement<'_>) -> Result<Expansion, ExpandEr
     };
     // A warehouse's second region holds snapshots only: nothing grows there.
     let axes = if nodes.is_empty() { Vec::new() } else { size::axes(store, site.size) };
-    Ok(Expansion { nodes, bill, axes })
+    Ok(Expansion { nodes, bill, axes, parameter_family })
 }
 
-fn nodes_at(store: &Store, site: &Placement<'_>, level: Level) -> Result<Vec<Node>, ExpandError> {
+/// The objects, and the family of their parameter groups.
+fn nodes_at(
+    store: &Store,
+    site: &Placement<'_>,
+    level: Level,
+) -> Result<(Vec<Node>, Option<String>), ExpandError> {
     let nodes = match store {
         Store::Aurora(store) => aurora::nodes(store, site, level),
         Store::DocumentDb(store) => documentdb::nodes(store, site, level),
         Store::ElastiCache(store) => elasticache::nodes(store, site, level),
         Store::Redshift(store) => redshift::nodes(store, site, level),
     }?;
-    adopt::adopt(nodes, store.name(), &store.common().adopt, (site.primary, site.parameter_family))
+    let family = nodes.iter().find_map(|node| node.attrs.text("family"));
+    let nodes =
+        adopt::adopt(nodes, store.name(), &store.common().adopt, (site.primary, site.parameter_family))?;
+    Ok((nodes, family))
+}
+
+/// A text of at most so many characters that stands for a longer one: its beginning and eight digits of its digest (FNV-1a).
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let digest =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let head: String = text.chars().take(most.saturating_sub(9)).collect();
+    format!("{}-{digest:08x}", head.trim_end_matches('-'))
 }
 
 /// Puts nodes of one store and region together.
@@ -192,8 +213,7 @@ impl<'a> Builder<'a> {
         }
         let tail: String = family.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let room = Name::MAX.saturating_sub(tail.chars().count() + 1);
-        let head: String = id.as_str().chars().take(room).collect();
-        Ok((self.name_of(&format!("{}-{tail}", head.trim_end_matches('-')), Name::MAX)?, true))
+        Ok((self.name_of(&format!("{}-{tail}", shortened(id.as_str(), room)), Name::MAX)?, true))
     }
 
     /// The identifier of what spans the cell's regions. It names no region, since roles move.
