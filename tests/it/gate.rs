@@ -15,7 +15,7 @@ use rgctl_model::journal::{Event, Outcome, Purpose};
 use rgctl_model::kinds::KindId;
 use rgctl_model::kinds::facts::Endpoint;
 use rgctl_model::node::{Desired, KEEP_DISCARD, Node, TAG_KEEP, TAG_STORE, UncarriedDemand};
-use rgctl_model::observed::{Gap, Inventory};
+use rgctl_model::observed::{CoolDown, Gap, Inventory};
 use rgctl_model::plan::{Answer, Blocker, Disturbance, Op, Plan, Step};
 use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::ports::Lease;
@@ -102,6 +102,26 @@ proptest! {
         let answer = ask_gate(&one, &rules, &allowed, Authority::Person, now);
         prop_assert_eq!(never, matches!(answer, Answer::No { .. }));
     }
+}
+
+#[test]
+fn what_the_service_does_not_take_yet_waits_for_that_and_then_for_its_window() {
+    let cooling = |until: &str| CoolDown {
+        field: "storage_kind".to_owned(),
+        value: "io-optimized".to_owned(),
+        until: at_time(until),
+    };
+    let mut rules = rules();
+    let ask = |rules: &Rules, disturbs, from: &str, now: &str| {
+        let one = Step { cool_down: Some(cooling(from)), ..step(disturbs, Span::from_mins(5)) };
+        ask_gate(&one, rules, &Policy::default(), Authority::Person, at_time(now))
+    };
+    let (before, after) = ("2026-03-04T00:00:00Z", "2026-03-06T00:00:00Z");
+    assert_eq!(until(&ask(&rules, Disturbance::Quiet, after, before)).as_deref(), Some(after));
+    assert_eq!(ask(&rules, Disturbance::Quiet, after, after), Answer::Go);
+    rules.calendar.push(entry(Freeze::Hard, "2026-03-05T00:00Z", 48, None, "UTC"));
+    let frozen = ask(&rules, Disturbance::Quiet, after, before);
+    assert_eq!(until(&frozen).as_deref(), Some("2026-03-07T00:00:00Z"), "the freeze that it would run into");
 }
 
 #[test]

@@ -103,6 +103,7 @@ pub fn seen(attrs: AnyAttrs, native: &str, arn: Option<&str>, tags: BTreeMap<Str
             used_gib: None,
             parameters: ParameterStatus::InSync,
             is_unread: false,
+            cool_down: None,
         },
     }
 }

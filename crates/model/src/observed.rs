@@ -105,6 +105,17 @@ impl ParameterStatus {
     }
 }
 
+/// A value that the service does not take again before a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoolDown {
+    /// Of which field.
+    pub field: String,
+    /// The value; every other one is taken at any time.
+    pub value: String,
+    /// From when it is taken again.
+    pub until: Moment,
+}
+
 /// Facts about an object that nobody wishes for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -145,6 +156,9 @@ pub struct Facts {
     /// Whether what only a question about this one object tells, its parameters, was not asked for: it is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unread: bool,
+    /// What the service does not take again before a time, where it tells one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cool_down: Option<Box<CoolDown>>,
 }
 
 /// An object that exists.

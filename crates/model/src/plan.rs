@@ -9,6 +9,7 @@ pub use super::answer::{Answer, Disturbance};
 use super::address::Address;
 use super::bill::CostRange;
 use super::health::Health;
+use super::observed::CoolDown;
 use super::policy::{ConsentRequest, DestructiveAction};
 use super::quota::OverQuota;
 use super::shared::SharedList;
@@ -304,6 +305,9 @@ pub struct Step {
     /// Why it waits for the release of a region, if it does: it would act there, or needs something there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
+    /// What the service does not take before a time, if it asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cool_down: Option<CoolDown>,
     /// Whether it makes anew what was there, at no higher cost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repairs: bool,

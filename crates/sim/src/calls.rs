@@ -210,6 +210,7 @@ impl World {
             members: Vec::new(),
             tags,
             parameters: ParameterStatus::InSync,
+            cool_down: None,
             created: now,
             work: None,
             shadow: None,
@@ -342,6 +343,7 @@ impl World {
         let is_common = fields.iter().any(|field| tables::of(address.kind).common.contains(field));
         let all = if is_common { self.other_members(address) } else { Vec::new() };
         let all: Vec<Address> = all.into_iter().map(|(member, _)| member).collect();
+        self.cool_down(address, wanted, &fields);
         for address in std::iter::once(address).chain(&all) {
             self.change(address, gravest, &fields, pending.clone());
         }
@@ -427,6 +429,7 @@ impl World {
             members: Vec::new(),
             tags,
             parameters: ParameterStatus::InSync,
+            cool_down: None,
             created: now,
             work: None,
             shadow: None,

@@ -11,6 +11,7 @@ mod calls;
 mod checkers;
 mod clock;
 mod cloud;
+mod cool_down;
 mod faults;
 mod globals;
 mod handle;

@@ -253,6 +253,7 @@ impl World {
             native: view.native.clone(),
             tags: view.tags.clone(),
             parameters: view.parameters,
+            cool_down: view.cool_down.clone(),
             ..object.clone()
         };
         Some(Arc::new(self.portray(address, &then)))
@@ -331,6 +332,7 @@ impl World {
                 used_gib: self.used_gib(address),
                 parameters: object.parameters,
                 is_unread: false,
+                cool_down: object.cool_down.clone(),
             },
         }
     }

@@ -280,6 +280,7 @@ impl World {
                 native: object.native.clone(),
                 tags: object.tags.clone(),
                 parameters: object.parameters,
+                cool_down: object.cool_down.clone(),
             }),
         };
         self.edit(address, |object| object.shadow = Some(StaleReads { until: now + lag, view }));

@@ -365,6 +365,7 @@ impl World {
         }
         self.refuse_common(address, asked)?;
         self.refuse_upgrade(address, wanted, asked)?;
+        self.refuse_cooling(address, wanted, asked)?;
         refuse_password(address, wanted, asked)?;
         self.refuse_family(address, &whole, wanted, asked)?;
         self.refuse_references(address, wanted)?;

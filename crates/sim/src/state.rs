@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::node::Usage;
-use rgctl_model::observed::{Member, Observed, ParameterStatus, Selection};
+use rgctl_model::observed::{CoolDown, Member, Observed, ParameterStatus, Selection};
 use rgctl_model::plan::Op;
 use rgctl_model::seen::Seen;
 use rgctl_schema::names::{Name, RegionId, StepId, Token};
@@ -81,6 +81,8 @@ pub(super) struct ReadView {
     pub tags: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "ParameterStatus::is_in_sync")]
     pub parameters: ParameterStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cool_down: Option<Box<CoolDown>>,
 }
 
 /// Until then readers see the view: nothing at all when there is none.
@@ -105,6 +107,9 @@ pub struct Object {
     /// Whether the parameters of its groups are in effect in it.
     #[serde(default, skip_serializing_if = "ParameterStatus::is_in_sync")]
     pub(super) parameters: ParameterStatus,
+    /// What it does not take again before a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cool_down: Option<Box<CoolDown>>,
     pub(super) created: Moment,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) work: Option<Transition>,

@@ -150,6 +150,7 @@ pub fn seen_as_wanted(node: &Node) -> Observed {
             used_gib: None,
             parameters: ParameterStatus::InSync,
             is_unread: false,
+            cool_down: None,
         },
     }
 }

@@ -193,6 +193,7 @@ pub const MODELS: &[Model] = &[
             ServerlessV2ScalingConfiguration <MinCapacity>{serverless_min_half_acu}</MinCapacity><MaxCapacity>{serverless_max_half_acu}</MaxCapacity>
             GlobalClusterIdentifier {global}
             ClusterCreateTime 2026-11-01T10:00:00Z
+            IOOptimizedNextAllowedModificationTime 2026-12-01T10:00:00Z
             Endpoint {name}.example
             DBClusterMembers <DBClusterMember><DBInstanceIdentifier>game-it</DBInstanceIdentifier><IsClusterWriter>true</IsClusterWriter></DBClusterMember><DBClusterMember><DBInstanceIdentifier>game-it-2</DBInstanceIdentifier><IsClusterWriter>false</IsClusterWriter></DBClusterMember>
             TagList/Tag <Key>team</Key><Value>data</Value>",
@@ -291,6 +292,7 @@ pub const MODELS: &[Model] = &[
             EnabledCloudwatchLogsExports/member {log_exports}
             ServerlessV2ScalingConfiguration <MinCapacity>{serverless_min_half_dcu}</MinCapacity><MaxCapacity>{serverless_max_half_dcu}</MaxCapacity>
             GlobalClusterIdentifier {global}
+            IOOptimizedNextAllowedModificationTime 2026-12-01T10:00:00Z
             ClusterCreateTime 2026-11-01T10:00:00Z
             Endpoint {name}.example
             TagList/Tag <Key>team</Key><Value>data</Value>",

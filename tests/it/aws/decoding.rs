@@ -133,6 +133,11 @@ async fn what_is_no_field_comes_back_too_times_endpoints_members_and_tags() {
         assert_eq!(seen.facts.tags.get("team").map(String::as_str), Some("data"), "{address}");
     }
     let of = |kind| &inventory.seen[&address("us-east-1", kind, "game-it")].facts;
+    for (kind, name) in [(KindId::AuroraCluster, "game-it"), (KindId::DocumentCluster, "game-documents")] {
+        let cooling = inventory.seen[&address("us-east-1", kind, name)].facts.cool_down.as_deref().unwrap();
+        let told = (cooling.field.as_str(), cooling.value.as_str(), cooling.until.rfc3339());
+        assert_eq!(told, ("storage_kind", "io-optimized", "2026-12-01T10:00:00Z".to_owned()));
+    }
     let members = |kind| -> Vec<String> {
         let members = of(kind).members.iter();
         members.map(|one| format!("{} {} {}", one.region, one.name, one.role)).collect()

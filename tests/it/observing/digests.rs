@@ -51,6 +51,7 @@ fn object(kind: KindId) -> Observed {
             used_gib: Some(1.5),
             parameters: ParameterStatus::InSync,
             is_unread: false,
+            cool_down: None,
         },
     }
 }

@@ -88,6 +88,7 @@ impl Draft {
             used_gib: None,
             parameters: ParameterStatus::InSync,
             is_unread: false,
+            cool_down: None,
         };
         let address = in_region(from(&CODES, self.region), kind, from(&NAMES, self.name));
         (address, Observed { attrs, pending: None, facts })

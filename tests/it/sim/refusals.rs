@@ -482,3 +482,31 @@ fn caches_take_neither_data_on_disk_later_nor_two_changes_of_serverless_at_once(
     assert!(code(desk.modify(&serverless, &two)).starts_with("refused"), "one change a call");
     desk.modify(&serverless, &json!({ "data_max_gib": 20, "data_min_gib": 2 })).unwrap();
 }
+
+#[test]
+fn a_cluster_is_switched_to_io_optimized_once_in_thirty_days_and_back_at_any_time() {
+    for (kind, refusal) in [
+        (KindId::AuroraCluster, "refused StorageTypeNotAvailableFault"),
+        (KindId::DocumentCluster, "refused InvalidParameterCombination"),
+    ] {
+        let desk = TestCloud::new(3);
+        let cluster = address(kind, "main");
+        // Whoever is made so was not switched.
+        desk.make(&cluster, &json!({ "storage_kind": "io-optimized" }));
+        assert_eq!(desk.see(&cluster).unwrap().facts.cool_down, None);
+        let switch = |to: &str| desk.modify(&cluster, &json!({ "storage_kind": to }));
+        let begun = desk.look().taken;
+        for to in ["standard", "io-optimized", "standard"] {
+            switch(to).unwrap();
+            desk.pass(Span::from_hours(1));
+        }
+        let cooling = desk.see(&cluster).unwrap().facts.cool_down.unwrap();
+        assert_eq!(cooling.until, begun + Span::from_hours(1) + Span::from_days(30));
+        assert_eq!(code(switch("io-optimized")), refusal);
+        desk.modify(&cluster, &json!({ "backup_retention_days": 9 })).unwrap();
+        desk.pass(cooling.until.since(desk.look().taken + Span::from_secs(1)));
+        assert_eq!(code(switch("io-optimized")), refusal);
+        desk.pass(Span::from_secs(1));
+        switch("io-optimized").unwrap();
+    }
+}

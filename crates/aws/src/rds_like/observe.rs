@@ -13,10 +13,10 @@ use crate::region_listing::{
 use crate::secrets::TAG_SECRET;
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
-use rgctl_model::kinds::aurora::{self, AuroraEngine};
+use rgctl_model::kinds::aurora::{self, AuroraEngine, StorageKind};
 use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
 use rgctl_model::kinds::{AnyAttrs, documentdb};
-use rgctl_model::observed::{Access, Member, Observed, ParameterStatus};
+use rgctl_model::observed::{Access, CoolDown, Member, Observed, ParameterStatus};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::phase::Role;
 
@@ -157,6 +157,10 @@ fn cluster(it: &DbCluster, memberships: &BTreeMap<String, String>, region: &Regi
     found.pending = pending_cluster(it).map(wrap);
     found.facts.id.clone_from(&it.db_cluster_resource_id);
     found.facts.created = moment(it.cluster_create_time());
+    found.facts.cool_down = moment(it.io_optimized_next_allowed_modification_time()).map(|until| {
+        let value = StorageKind::IoOptimized.as_str().to_owned();
+        Box::new(CoolDown { field: "storage_kind".to_owned(), value, until })
+    });
     found.facts.endpoint = it.endpoint().map(str::to_owned);
     found.facts.access = access(Access {
         reader: it.reader_endpoint().map(str::to_owned),

@@ -15,6 +15,7 @@ pub mod times;
 
 use std::collections::BTreeSet;
 
+use rgctl_model::observed::CoolDown;
 use rgctl_model::plan::{Answer, Disturbance, Op, Reason, Step, Steps};
 use rgctl_model::policy::{Authority, ConsentRequest, DestructiveAction, Policy};
 use rgctl_model::quota::OverQuota;
@@ -50,7 +51,7 @@ pub struct GateInput<'a> {
 /// 2. Consents: what is never done, what nobody can judge, what was not allowed by name.
 /// 3. Growth: beyond a bound on cost, and of a store with demand that nothing carries.
 /// 4. Quotas: what would be more than the account may have.
-/// 5. Times: freezes and maintenance windows.
+/// 5. Times: what the service takes once in a while only, freezes and maintenance windows.
 pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
     if asked.policy.observe_only {
         return no("nothing is changed in observe-only mode", "begin the run without it");
@@ -61,7 +62,25 @@ pub fn authorise(step: &Step, asked: &GateInput<'_>) -> Answer {
     consents(step, asked)
         .or_else(|| growth::judge(step, asked.verdicts))
         .or_else(|| quota::judge(step, asked.over_quota))
-        .unwrap_or_else(|| times(step, asked))
+        .unwrap_or_else(|| cooled(step, asked))
+}
+
+/// What the service does not take yet waits for that, and from then on for freezes and windows.
+fn cooled(step: &Step, asked: &GateInput<'_>) -> Answer {
+    let Some(cooling) = step.cool_down.as_ref().filter(|cooling| cooling.until > asked.now) else {
+        return times(step, asked);
+    };
+    let until = cooling.until;
+    match times(step, &GateInput { now: until, ..*asked }) {
+        Answer::Go => {
+            let CoolDown { field, value, .. } = cooling;
+            Answer::Wait {
+                until,
+                why: format!("the service takes `{value}` for {field} once in a while only"),
+            }
+        }
+        later => later,
+    }
 }
 
 /// The stricter of two answers.

@@ -138,6 +138,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Takes a step out of the order of the others: what stood behind it stands behind what it stands behind itself.
+    pub fn let_pass(&mut self, no: StepNo) {
+        let before = self.get(no).map(|entry| entry.needs.clone()).unwrap_or_default();
+        for entry in self.entries.iter_mut().flatten() {
+            if entry.needs.remove(&no) {
+                entry.needs.extend(before.iter().copied());
+            }
+        }
+    }
+
     pub fn get(&self, no: StepNo) -> Option<&DraftStep<'a>> {
         self.entries.get(no.0)?.as_ref()
     }

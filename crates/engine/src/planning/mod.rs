@@ -10,6 +10,7 @@
 
 mod births;
 mod compare;
+mod cool_down;
 mod cost;
 mod creations;
 mod demands;
@@ -118,6 +119,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
     draft.waiting.extend(held_out::blockers(input));
     empty::require_consent(input, &mut draft);
     held_out::mark(input, &mut draft);
+    cool_down::mark(input, &mut draft);
     hold::hold_back(input, &mut draft);
     if !input.policy.targets.is_empty() {
         draft.keep_only(|address| input.is_target(address));
@@ -304,6 +306,7 @@ pub fn answer_anew(input: &PlanInput<'_>, plan: &mut Plan) {
     let masked = input.inventory.holding_out(input.held_out);
     let input = &PlanInput { inventory: &masked, ..*input };
     held_out::mark_plan(input, plan);
+    cool_down::mark_plan(input, plan);
     plan.over_quota = answer(input, &mut plan.steps);
 }
 
@@ -366,6 +369,9 @@ pub fn base_by_region(
         digest.add(&(address, &seen.attrs, &seen.pending, facts));
         if !seen.facts.parameters.is_in_sync() {
             digest.add(&seen.facts.parameters);
+        }
+        if let Some(cooling) = &seen.facts.cool_down {
+            digest.add(cooling);
         }
     }
     for gap in &inventory.gaps {

@@ -76,6 +76,7 @@ fn bare_step(input: &PlanInput<'_>, op: Op, seen: &Observed, why: Reason) -> Ste
         requires: BTreeSet::new(),
         disturbs: Disturbance::Quiet,
         held_out: None,
+        cool_down: None,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, Some(seen)),

@@ -82,6 +82,7 @@ fn tag(input: &PlanInput<'_>, node: &Node, seen: &Observed, from: Option<&Record
         why: Reason::TakenOver { from: from.cloned() },
         requires: BTreeSet::new(),
         disturbs: Disturbance::Quiet,
+        cool_down: None,
         held_out: held_out::reason(input, &op, Some(node)),
         repairs: false,
         // The gate is asked when it is begun.

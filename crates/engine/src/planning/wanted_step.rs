@@ -26,6 +26,7 @@ pub(super) fn step(
         requires,
         disturbs: Disturbance::Quiet,
         held_out: None,
+        cool_down: None,
         repairs: false,
         answer: Answer::Go,
         effect: effect::of(&op, seen),

@@ -2,7 +2,7 @@
 
 use super::rds_like::{
     CLUSTER_WORDS, CODES, GLOBAL_CODES, GLOBAL_WORDS, INSTANCE_CODES, INSTANCE_WORDS, STOPPED_MAX,
-    cluster_durations, global_durations, instance_durations,
+    cluster_durations, global_durations, instance_durations, io_optimized,
 };
 use super::row::{Behaviour, Durations, rows};
 use super::shared::{is_older, one_key, one_window, plain, same_line};
@@ -27,6 +27,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     takes_failover: true,
     one_at_a_time: true,
     starts_after: Some(STOPPED_MAX),
+    cool_down: io_optimized(CODES.combination),
     secondaries_first: Some("engine_version"),
     outside_global: Some("managed_password"),
     parameter_family,

@@ -1,7 +1,7 @@
 //! What Aurora and DocumentDB share: one control plane, its words, its codes.
 
 use super::parameters;
-use super::row::{Behaviour, Codes, Durations, Word};
+use super::row::{Behaviour, Codes, Durations, OnceInAWhile, Word};
 use super::shared::plain;
 use rgctl_model::kinds::facts::{DurationEstimate, Meaning};
 use rgctl_schema::time::Span;
@@ -138,6 +138,13 @@ pub(super) const SNAPSHOT_WORDS: &[Word] = &[
 /// What is stopped is started after seven days, so that it does not fall behind any maintenance (Aurora guide, "Stopping and starting
 /// an Amazon Aurora DB cluster"; DocumentDB guide, "Stopping and starting an Amazon DocumentDB cluster").
 pub(super) const STOPPED_MAX: Span = Span::from_days(7);
+
+/// How long after a cluster was switched to I/O-Optimized storage it is not switched to it again; back to the other it goes at any
+/// time (Aurora guide, "Storage configurations for Amazon Aurora DB clusters"; DocumentDB guide, "Amazon DocumentDB cluster storage
+/// configurations"). Of the code: RDS API model, `StorageTypeNotAvailableFault`; the DocumentDB model declares none for it.
+pub(super) const fn io_optimized(code: &'static str) -> Option<OnceInAWhile> {
+    Some(OnceInAWhile { field: "storage_kind", value: "io-optimized", lasts: Span::from_days(30), code })
+}
 
 /// Durations of a cluster whose failover interrupts writes so long.
 pub(super) const fn cluster_durations(failover_outage: DurationEstimate) -> Durations {

@@ -199,6 +199,19 @@ pub enum WhileStopped {
     Goes,
 }
 
+/// A value that the service takes once in a while only.
+#[derive(Clone, Copy)]
+pub struct OnceInAWhile {
+    /// Of which field.
+    pub field: &'static str,
+    /// Which value; every other one is taken at any time.
+    pub value: &'static str,
+    /// How long after it was given it is not taken again.
+    pub lasts: Span,
+    /// What the service refuses it with.
+    pub code: &'static str,
+}
+
 /// How objects of a kind behave as a whole.
 pub struct Behaviour {
     /// How long it takes.
@@ -217,6 +230,8 @@ pub struct Behaviour {
     pub while_stopped: WhileStopped,
     /// How long it stays stopped, where the service starts it by itself.
     pub starts_after: Option<Span>,
+    /// The value that the service takes once in a while only.
+    pub cool_down: Option<OnceInAWhile>,
     /// Of an object that spans regions: whether its primary leaves it before it can be deleted.
     pub primary_leaves: bool,
     /// Of an object that spans regions: how the names of the parameter groups begin that the service makes for its members.

@@ -53,6 +53,7 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         parameter_groups: None,
         common: &[],
         starts_after: None,
+        cool_down: None,
         primary_leaves: false,
         secondaries_first: None,
         at_restart: |_, _| false,
