@@ -239,7 +239,8 @@ fn who_writes_a_place_of_mainland_china_hears_what_holds_there() {
             "`cn-north-1` (Beijing, operated by",
             "`cn-northwest-1` (Ningxia, operated by",
             "account",
-            "Hong Kong",
+            "Hong Kong) may be nearer to players in the south, but is of another partition (`aws`)",
+            "`residency: { allow: [cn-*] }` refuses it",
         ] {
             assert!(shown.contains(part), "{place}: {part} is not said: {shown}");
         }

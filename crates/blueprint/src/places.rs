@@ -49,9 +49,10 @@ pub fn about_china(book: &RegionBook) -> String {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            " `{}` (Hong Kong) may be nearer to players in the south, but belongs to the regions of the rest of the world: \
-             what is stored there has left mainland China.",
-            near.metadata.name
+            " `{}` (Hong Kong) may be nearer to players in the south, but is of another partition (`{}`), with accounts of that: \
+             no store replicates between the two, and what is stored there has left mainland China, so that \
+             `residency: {{ allow: [cn-*] }}` refuses it.",
+            near.metadata.name, near.spec.partition
         );
     }
     text.push_str(
