@@ -31,6 +31,9 @@ pub struct DoctorArgs {
     /// Check only what observing needs
     #[arg(long)]
     pub read_only: bool,
+    /// Ask also what only a real account can tell: each question with its call, what it costs, and what its answer would change
+    #[arg(long)]
+    pub probe: bool,
 }
 
 /// Runs the command: done when the engine can work, an error when it cannot.
@@ -71,6 +74,7 @@ mod with_provider {
     use crate::report::document::{document, format};
     use crate::report::style::{Style, Tone};
     use rgctl_aws::doctor::{CheckResult, DoctorCheck, RecordBucket, gather, report};
+    use rgctl_aws::probes;
     use rgctl_machine::SystemClock;
     use rgctl_model::kinds::KindId;
     use rgctl_model::overlay::Decisions;
@@ -106,6 +110,10 @@ mod with_provider {
             let bucket = bucket.as_ref().filter(|_| Arc::ptr_eq(account, cloud.usual()));
             let found = Box::pin(gather(account.pool(), &part, bucket)).await;
             findings.extend(report(&found, &part.regions));
+            // Who is nobody is told nothing.
+            if args.probe && found.identity.is_ok() {
+                findings.extend(Box::pin(probes::ask(account.pool(), &part.regions)).await);
+            }
         }
         let able = findings.iter().all(|finding| finding.verdict != CheckResult::Wrong);
         let checkup = Checkup { able, findings };

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::clients::Pool;
 use super::cloud::wrong_account;
 use super::service_client::ServiceClient;
-use super::{rds_like, redshift, redshift_serverless};
+use super::{rds_like, redshift, redshift_serverless, secrets};
 use rgctl_model::kinds::KindId;
+use rgctl_model::node::TAG_BLUEPRINT;
 use rgctl_model::ports::CloudError;
 use rgctl_model::quota::AccountQuota;
 use rgctl_permissions::{PolicyFor, RecordPlace, policy};
@@ -317,7 +318,8 @@ async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Resul
     let databases = clients.rds.describe_db_clusters().max_records(20);
     let caches = clients.elasticache.describe_replication_groups().max_records(20);
     let warehouses = clients.redshift.describe_clusters().max_records(20);
-    let (rds, cache, warehouse, serverless) = futures::join!(
+    let secret = || clients.direct.list_secrets(TAG_BLUEPRINT);
+    let (rds, cache, warehouse, serverless, kept) = futures::join!(
         client.ask(rds_like::ENDPOINT, "DescribeDBClusters", || databases.clone().send()),
         client.ask("elasticache", "DescribeReplicationGroups", || caches.clone().send()),
         client.ask(redshift::ENDPOINT, "DescribeClusters", || warehouses.clone().send()),
@@ -325,6 +327,7 @@ async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Resul
             .serverless
             .list_workgroups()
             .send()),
+        client.ask(secrets::ENDPOINT, "ListSecrets", secret),
     );
     let region = || client.region.clone();
     vec![
@@ -332,6 +335,7 @@ async fn reach(client: &ServiceClient<'_>) -> Vec<(RegionId, &'static str, Resul
         (region(), "elasticache", cache.map(drop)),
         (region(), "redshift", warehouse.map(drop)),
         (region(), "redshift-serverless", serverless.map(drop)),
+        (region(), secrets::ENDPOINT, kept.map(drop)),
     ]
 }
 

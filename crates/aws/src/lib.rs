@@ -20,6 +20,7 @@ mod glance;
 mod known_tags;
 mod listed;
 pub mod parameters;
+pub mod probes;
 pub mod rds_like;
 pub mod redshift;
 pub mod redshift_serverless;

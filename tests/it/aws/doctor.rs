@@ -17,6 +17,7 @@ use rgctl::report::style::Style;
 use rgctl_aws::clients::{AwsOptions, Transport};
 use rgctl_aws::cloud::AwsCloud;
 use rgctl_aws::doctor::{CheckResult, DoctorCheck, RecordBucket, gather, report};
+use rgctl_aws::probes::{self, PROBES};
 use rgctl_engine::execution::drive::{DriveError, Environment, Sight, drive, observe};
 use rgctl_engine::execution::turn::Pace;
 use rgctl_model::kinds::KindId;
@@ -83,6 +84,7 @@ fn healthy(sent: &Sent) -> Option<Answer> {
             json!({ "Quotas": [{ "QuotaName": "DB clusters", "Value": 40.0 }, { "QuotaName": "Other", "Value": 1.0 }] })
                 .to_string(),
         )),
+        "ListSecrets" => Some((200, "application/x-amz-json-1.1", json!({ "SecretList": [] }).to_string())),
         _ if sent.service == "team-records" => Some((
             200,
             "application/xml",
@@ -115,6 +117,79 @@ async fn a_healthy_account_has_no_wrong_finding_and_only_reads_were_made() {
         assert!(reads.iter().any(|word| call.operation.starts_with(word)), "{call:?}");
     }
     assert!(log.lock().unwrap().len() >= 7);
+}
+
+/// What an account of its own tells, where that is more than an empty answer.
+fn probed(sent: &Sent) -> Option<Answer> {
+    match sent.operation.as_str() {
+        "DescribeDBEngineVersions" => Some(xml(
+            "DescribeDBEngineVersions",
+            "<DBEngineVersions><DBEngineVersion><EngineVersion>16.4</EngineVersion>\
+             <SupportsCertificateRotationWithoutRestart>true</SupportsCertificateRotationWithoutRestart></DBEngineVersion>\
+             <DBEngineVersion><EngineVersion>12.9</EngineVersion></DBEngineVersion></DBEngineVersions>",
+        )),
+        "DescribeCertificates" => Some(xml(
+            "DescribeCertificates",
+            "<DefaultCertificateForNewLaunches>rds-ca-rsa2048-g1</DefaultCertificateForNewLaunches><Certificates>\
+             <Certificate><CertificateIdentifier>rds-ca-ecc384-g1</CertificateIdentifier></Certificate></Certificates>",
+        )),
+        "DescribeDBMajorEngineVersions" => Some(xml(
+            "DescribeDBMajorEngineVersions",
+            "<DBMajorEngineVersions><DBMajorEngineVersion><MajorEngineVersion>16</MajorEngineVersion><SupportedEngineLifecycles>\
+             <SupportedEngineLifecycle><LifecycleSupportName>open-source-rds-standard-support</LifecycleSupportName>\
+             <LifecycleSupportEndDate>2029-02-28T23:59:59.999Z</LifecycleSupportEndDate></SupportedEngineLifecycle>\
+             </SupportedEngineLifecycles></DBMajorEngineVersion></DBMajorEngineVersions>",
+        )),
+        "DescribeEvents" if sent.service == "rds" => Some(xml(
+            "DescribeEvents",
+            "<Events><Event><Message>Started cross AZ failover</Message></Event><Event><Message>created</Message></Event></Events>",
+        )),
+        "DescribeOrderableClusterOptions" => Some(refusal(403, "AccessDenied", "not authorized to perform")),
+        _ => healthy(sent),
+    }
+}
+
+#[tokio::test]
+async fn what_only_an_account_can_tell_is_asked_by_reads_with_cost_and_what_it_would_change() {
+    let (cloud, _) = dated(AwsOptions::default(), Some(IN_TIME), probed);
+    let found = probes::ask(cloud.pool(), &wanted().regions).await;
+    assert_eq!(found.len(), PROBES.len());
+    for (found, probe) in found.iter().zip(PROBES) {
+        assert!(found.what.starts_with(&format!("{} in us-east-1: ", probe.name)), "{found:?}");
+        let next = found.next.as_deref().unwrap();
+        assert!(
+            next.contains(probe.action) && next.contains(probe.cost) && next.contains(probe.changes),
+            "{next}"
+        );
+        // Nothing that an account tells, or does not tell, keeps rgctl from working.
+        assert_ne!(found.verdict, CheckResult::Wrong, "{found:?}");
+    }
+    let told = |name: &str| found.iter().find(|one| one.what.starts_with(name)).unwrap();
+    assert!(
+        told("rotation").what.contains("docdb 1 of 2 versions without a restart"),
+        "{:?}",
+        told("rotation")
+    );
+    assert!(told("authorities").what.contains("for new members: rds-ca-rsa2048-g1"));
+    assert!(told("support").what.contains("aurora-postgresql 16 until 2029-02-28"), "{:?}", told("support"));
+    assert!(told("events").what.contains("2 events of clusters, 1 of failovers"));
+    assert_eq!(told("nodes").verdict, CheckResult::Doubt);
+    for call in cloud.attempts() {
+        assert!(["Describe", "List"].iter().any(|word| call.operation.starts_with(word)), "{call:?}");
+        let action = format!(":{}", call.operation);
+        assert!(PROBES.iter().any(|probe| probe.action.ends_with(&action)), "{call:?} is in no row");
+    }
+}
+
+#[test]
+fn the_page_about_the_first_account_has_the_probes_as_they_are() {
+    let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(folder.join("docs/first-account.md")).unwrap();
+    for probe in PROBES {
+        let row = format!("| `{}` | `{}` | {} | {} |", probe.name, probe.action, probe.cost, probe.changes);
+        assert!(page.contains(&row), "docs/first-account.md lacks: {row}");
+    }
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), PROBES.len());
 }
 
 #[tokio::test]
