@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::address::Address;
 use super::overlay::HoldOut;
@@ -82,6 +83,18 @@ pub enum Blocker {
         /// The alias that is named now.
         after: String,
     },
+    /// It was made otherwise than is wished now, in something that the service takes when an object is made and never after.
+    BornOtherwise {
+        /// Which object.
+        #[serde(rename = "at")]
+        address: Address,
+        /// In which field.
+        field: String,
+        /// What it is.
+        before: Value,
+        /// What is wished.
+        after: Value,
+    },
     /// It is no longer wanted, and the blueprint said to keep it.
     Retained {
         /// Which object.
@@ -116,10 +129,15 @@ impl Blocker {
             | Self::ForeignMember { address, .. }
             | Self::Unseen { address, .. }
             | Self::OtherKey { address, .. }
+            | Self::BornOtherwise { address, .. }
             | Self::Retained { address }
             | Self::Bound { address, .. }
             | Self::HeldOut { address, .. } => address,
         }
+    }
+    /// Whether it tells of a difference that nothing is done about: it stands in no step's way.
+    pub const fn is_only_told(&self) -> bool {
+        matches!(self, Self::OtherKey { .. } | Self::BornOtherwise { .. })
     }
     /// Whether time alone is expected to end the wait.
     pub const fn ends_by_itself(&self) -> bool {
@@ -158,6 +176,11 @@ impl fmt::Display for Blocker {
                 "was made with the key `{before}`, not with `{after}`: which key an alias stands for cannot be seen, so \
                  nothing is changed; name the key by its id or ARN, then the same key is taken as such and another one \
                  is planned"
+            ),
+            Self::BornOtherwise { field, before, after, .. } => write!(
+                f,
+                "has {field} {before}, not {after}: the service takes it when the object is made or restored, and never \
+                 after, so that nothing is changed; take it out of the blueprint, or restore into a new store that has it"
             ),
             Self::Retained { .. } => f.write_str("is no longer wanted, and kept as the blueprint said"),
             Self::Bound { by, .. } => write!(

@@ -13,6 +13,9 @@ use rgctl_model::observed::Observed;
 
 type Fields = Map<String, Value>;
 
+/// The authority that signs the certificates of members that name none.
+const USUAL_AUTHORITY: &str = "rds-ca-rsa2048-g1";
+
 /// The section of a store.
 pub(super) fn section(view: &InventoryIndex<'_>, store: &ImportedStore, root: &Observed) -> Fields {
     let mut fields = match store.root.kind {
@@ -139,6 +142,12 @@ fn database(
         fields.insert("masterSecret".into(), json!({ "arn": arn }));
     }
     unusual(&mut fields, "iamAuthentication", attrs, "iam_authentication", true);
+    unusual(&mut fields, "extendedSupport", attrs, "extended_support", true);
+    let authorities = all.iter().filter_map(|one| one.attrs.text("ca_certificate"));
+    // What new members have anyway is left to the service.
+    if let Some(authority) = most_common(authorities).filter(|authority| authority != USUAL_AUTHORITY) {
+        fields.insert("certificateAuthority".into(), json!(authority));
+    }
     copy(&mut fields, "logs", attrs, "log_exports");
     let is_public = all.iter().any(|one| one.attrs.get("publicly_accessible") == Some(json!(true)));
     if is_public {

@@ -95,7 +95,13 @@ const DB_CLUSTER: &[Reads] = &[
     reads("managed_password", SECRET_ARN, ["true", "false"]),
     same("global", ["game-world", "game-planet"]),
 ];
+const EXTENDED_SUPPORT: Reads = reads(
+    "extended_support",
+    ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"],
+    ["true", "false"],
+);
 const DB_INSTANCE: &[Reads] = &[
+    same("ca_certificate", ["rds-ca-rsa2048-g1", "rds-ca-ecc384-g1"]),
     same("cluster", ["game-one", "game-two"]),
     same("class", ["db.r7g.large", "db.serverless"]),
     same("promotion_tier", ["0", "15"]),
@@ -157,10 +163,11 @@ pub const MODELS: &[Model] = &[
             Engine {engine}
             EngineVersion {engine_version}
             DeletionProtection {deletion_protection}
+            EngineLifecycleSupport {extended_support}
             GlobalClusterMembers <GlobalClusterMember><DBClusterArn>arn:aws:rds:us-east-1:111122223333:cluster:game-use1</DBClusterArn><IsWriter>true</IsWriter></GlobalClusterMember><GlobalClusterMember><DBClusterArn>arn:aws:rds:us-west-2:111122223333:cluster:game-usw2</DBClusterArn><IsWriter>false</IsWriter></GlobalClusterMember>
             TagList <Tag><Key>rgctl:home</Key><Value>us-east-1</Value></Tag><Tag><Key>team</Key><Value>data</Value></Tag>",
         )],
-        fields: &[AURORA, VERSION, &[flag("deletion_protection")]],
+        fields: &[AURORA, VERSION, &[flag("deletion_protection"), EXTENDED_SUPPORT]],
     },
     Model {
         kind: KindId::AuroraCluster,
@@ -190,6 +197,7 @@ pub const MODELS: &[Model] = &[
             IAMDatabaseAuthenticationEnabled {iam_authentication}
             EnabledCloudwatchLogsExports/member {log_exports}
             CopyTagsToSnapshot {copy_tags_to_snapshot}
+            EngineLifecycleSupport {extended_support}
             ServerlessV2ScalingConfiguration <MinCapacity>{serverless_min_half_acu}</MinCapacity><MaxCapacity>{serverless_max_half_acu}</MaxCapacity>
             GlobalClusterIdentifier {global}
             ClusterCreateTime 2026-11-01T10:00:00Z
@@ -204,6 +212,7 @@ pub const MODELS: &[Model] = &[
             flag("iam_authentication"),
             reads("log_exports", ["error", "slowquery"], [r#"["error"]"#, r#"["slowquery"]"#]),
             flag("copy_tags_to_snapshot"),
+            EXTENDED_SUPPORT,
             reads("serverless_min_half_acu", ["0.5", "1"], ["1", "2"]),
             reads("serverless_max_half_acu", ["16", "64.5"], ["32", "129"]),
         ]],
@@ -226,6 +235,7 @@ pub const MODELS: &[Model] = &[
             PubliclyAccessible {publicly_accessible}
             AutoMinorVersionUpgrade {auto_minor_version_upgrade}
             PerformanceInsightsEnabled {performance_insights}
+            CACertificateIdentifier {ca_certificate}
             InstanceCreateTime 2026-11-01T10:00:00Z
             Endpoint/Address {name}.example
             TagList/Tag <Key>team</Key><Value>data</Value>",
@@ -321,6 +331,7 @@ pub const MODELS: &[Model] = &[
             AvailabilityZone {zone}
             AutoMinorVersionUpgrade {auto_minor_version_upgrade}
             PerformanceInsightsEnabled {performance_insights}
+            CACertificateIdentifier {ca_certificate}
             InstanceCreateTime 2026-11-01T10:00:00Z
             Endpoint/Address {name}.example
             TagList/Tag <Key>team</Key><Value>data</Value>",

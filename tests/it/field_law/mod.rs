@@ -53,7 +53,9 @@ const PURPOSE: &str = "prose for people, printed beside the store and read by no
 const REMOVED_UNSEEN: &[&str] = &[
     "Blueprint.spec.network.regions.*.kmsKey",
     "Blueprint.spec.stores[AuroraStore].backup.window",
+    "Blueprint.spec.stores[AuroraStore].certificateAuthority",
     "Blueprint.spec.stores[AuroraStore].database",
+    "Blueprint.spec.stores[AuroraStore].extendedSupport",
     "Blueprint.spec.stores[AuroraStore].parameters.*",
     "Blueprint.spec.stores[AuroraStore].tags.*",
     "Blueprint.spec.stores[CacheStore].backup.window",
@@ -63,6 +65,7 @@ const REMOVED_UNSEEN: &[&str] = &[
     "Blueprint.spec.stores[CacheStore].serverless.maxEcpuPerSecond",
     "Blueprint.spec.stores[CacheStore].tags.*",
     "Blueprint.spec.stores[DocumentStore].backup.window",
+    "Blueprint.spec.stores[DocumentStore].certificateAuthority",
     "Blueprint.spec.stores[DocumentStore].parameters.*",
     "Blueprint.spec.stores[DocumentStore].tags.*",
     "Blueprint.spec.stores[WarehouseStore].kmsKey",

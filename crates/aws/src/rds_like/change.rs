@@ -186,6 +186,7 @@ fn instance_request(name: &str, wanted: &aurora::InstanceAttrs) -> ModifyDbInsta
         .set_publicly_accessible(wanted.publicly_accessible)
         .set_auto_minor_version_upgrade(wanted.auto_minor_version_upgrade)
         .set_enable_performance_insights(wanted.performance_insights)
+        .set_ca_certificate_identifier(wanted.ca_certificate.clone())
 }
 
 async fn subnet_group(

@@ -8,7 +8,7 @@ use rds::operation::create_db_instance::builders::CreateDbInstanceInputBuilder;
 use rds::types::ServerlessV2ScalingConfiguration;
 
 use super::change::set_parameters;
-use super::shape::{cluster_in, instance_in, storage_word, units};
+use super::shape::{cluster_in, instance_in, lifecycle_word, storage_word, units};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
 use crate::secrets::{self, TAG_SECRET};
 use crate::service_client::{ServiceClient, unsupported};
@@ -40,6 +40,7 @@ pub async fn create(
                 engine,
                 version: wanted.engine_version.as_ref().map(|version| version.0.clone()),
                 protected: wanted.deletion_protection,
+                extended_support: wanted.extended_support,
             };
             global(client, address, &source, tags).await
         }
@@ -50,6 +51,7 @@ pub async fn create(
                 engine: DOCUMENT_ENGINE,
                 version: None,
                 protected: wanted.deletion_protection,
+                extended_support: None,
             };
             global(client, address, &source, tags).await
         }
@@ -118,6 +120,7 @@ fn cluster(
                 .map(|logs| logs.iter().cloned().collect()),
         )
         .set_copy_tags_to_snapshot(wanted.copy_tags_to_snapshot)
+        .set_engine_lifecycle_support(wanted.extended_support.map(|on| lifecycle_word(on).to_owned()))
         .set_serverless_v2_scaling_configuration(scaling)
         .set_global_cluster_identifier(wanted.global.clone())
         .set_tags(tags_for!(rds, tags))
@@ -174,6 +177,7 @@ fn instance(
         .set_publicly_accessible(wanted.publicly_accessible)
         .set_auto_minor_version_upgrade(wanted.auto_minor_version_upgrade)
         .set_enable_performance_insights(wanted.performance_insights)
+        .set_ca_certificate_identifier(wanted.ca_certificate.clone())
         .set_tags(tags_for!(rds, tags))
 }
 
@@ -256,6 +260,7 @@ struct Source<'a> {
     engine: &'a str,
     version: Option<String>,
     protected: Option<bool>,
+    extended_support: Option<bool>,
 }
 
 async fn global(
@@ -284,6 +289,7 @@ async fn global(
         .set_engine(own.then(|| source.engine.to_owned()))
         .set_engine_version(source.version.clone().filter(|_| own))
         .set_deletion_protection(source.protected)
+        .set_engine_lifecycle_support(source.extended_support.map(|on| lifecycle_word(on).to_owned()))
         .set_tags(tags_for!(rds, tags).filter(|_| !document));
     let answer = client.create(ENDPOINT, "CreateGlobalCluster", request.send()).await?;
     let arn = answer.global_cluster.and_then(|global| global.global_cluster_arn);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_rds as rds;
 use rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSubnetGroup, GlobalCluster};
 
-use super::shape::{cluster_out, halves, instance_out, storage_kind};
+use super::shape::{cluster_out, halves, instance_out, lifecycle, storage_kind};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
 use crate::region_listing::{
     RegionListing, TAG_HOME, access, arn_target, count, moment, parameter_status, port, seen,
@@ -209,6 +209,7 @@ fn cluster_attrs(
         iam_authentication: it.iam_database_authentication_enabled,
         log_exports: Some(it.enabled_cloudwatch_logs_exports().iter().cloned().collect()),
         copy_tags_to_snapshot: it.copy_tags_to_snapshot,
+        extended_support: lifecycle(it.engine_lifecycle_support()),
         serverless_min_half_acu: scaling.and_then(|range| range.min_capacity).map(halves),
         serverless_max_half_acu: scaling.and_then(|range| range.max_capacity).map(halves),
         global: joined.cloned().or_else(|| it.global_cluster_identifier.clone()),
@@ -254,6 +255,7 @@ fn instance(it: &DbInstance, members: &BTreeMap<String, Told>) -> Option<Observe
         publicly_accessible: it.publicly_accessible,
         auto_minor_version_upgrade: it.auto_minor_version_upgrade,
         performance_insights: it.performance_insights_enabled,
+        ca_certificate: it.ca_certificate_identifier.clone(),
     };
     let wrap = |attrs: aurora::InstanceAttrs| -> AnyAttrs {
         if document {
@@ -266,9 +268,12 @@ fn instance(it: &DbInstance, members: &BTreeMap<String, Told>) -> Option<Observe
     let tags = tags_from!(it.tag_list());
     let status = it.db_instance_status().unwrap_or_default();
     let mut found = seen(wrap(attrs), status, it.db_instance_arn(), tags);
-    let class = it.pending_modified_values().and_then(|waits| waits.db_instance_class.clone());
-    found.pending = class
-        .map(|class| wrap(aurora::InstanceAttrs { class: Some(class), ..aurora::InstanceAttrs::default() }));
+    let pending = it.pending_modified_values().map(|waits| aurora::InstanceAttrs {
+        class: waits.db_instance_class.clone(),
+        ca_certificate: waits.ca_certificate_identifier.clone(),
+        ..aurora::InstanceAttrs::default()
+    });
+    found.pending = pending.filter(|pending| *pending != aurora::InstanceAttrs::default()).map(wrap);
     let told = it.db_instance_identifier().and_then(|id| members.get(id));
     found.facts.role = told.map(|told| told.role);
     let own = it.db_parameter_groups().iter().map(|group| parameter_status(group.parameter_apply_status()));
@@ -291,6 +296,7 @@ fn global(it: &GlobalCluster) -> Option<Observed> {
             engine: Some(engine?),
             engine_version: version(it.engine_version()),
             deletion_protection: it.deletion_protection,
+            extended_support: lifecycle(it.engine_lifecycle_support()),
             ..aurora::GlobalAttrs::default()
         })
     };

@@ -37,6 +37,7 @@ macro_rules! instance_fields {
     ($from:expr => $to:ty) => {
         carry!($from => $to {
             cluster, class, promotion_tier, zone, auto_minor_version_upgrade, performance_insights,
+            ca_certificate,
         })
     };
 }
@@ -84,6 +85,16 @@ pub fn storage_kind(word: Option<&str>) -> StorageKind {
         Some("aurora-iopt1" | "iopt1") => StorageKind::IoOptimized,
         _ => StorageKind::Standard,
     }
+}
+
+/// How the service calls it whether a cluster may go on with a version that is past the end of standard support.
+pub const fn lifecycle_word(extended: bool) -> &'static str {
+    if extended { "open-source-rds-extended-support" } else { "open-source-rds-extended-support-disabled" }
+}
+
+/// The way back; of another word nobody knows.
+pub fn lifecycle(word: Option<&str>) -> Option<bool> {
+    [true, false].into_iter().find(|extended| word == Some(lifecycle_word(*extended)))
 }
 
 /// Capacity units from halves.

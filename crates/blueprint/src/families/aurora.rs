@@ -45,6 +45,12 @@ section! {
         master_secret: Option<MasterSecret>;
         /// Whether database users may authenticate by IAM.
         iam_authentication: bool = true;
+        /// Whether the cluster goes on with its major version past the end of standard support, for a price by the processor and hour, or
+        /// is upgraded by the service then. Taken when the cluster is made, and for good; by default the service's own way, which is to go
+        /// on and to pay.
+        extended_support: Option<bool> => "false";
+        /// Authority that signs the members' certificates; by default the region's own. A change restarts each member.
+        certificate_authority: Option<String> => "rds-ca-rsa2048-g1";
         /// Logs that are exported. MySQL: `audit`, `error`, `general`, `slowquery`; PostgreSQL: `postgresql`.
         logs: Vec<String> => "[error, slowquery]";
     }

@@ -6,7 +6,7 @@
 //! **Invariant:** what the services do not bill apart (secondary copies of a volume, free backups) has no line.
 
 use rgctl_model::bill::BillLine;
-use rgctl_model::kinds::aurora::StorageKind;
+use rgctl_model::kinds::aurora::{ClusterAttrs, StorageKind};
 use rgctl_model::kinds::{AnyAttrs, documentdb, elasticache, redshift};
 use rgctl_model::node::{Node, Usage};
 use rgctl_schema::names::RegionId;
@@ -71,7 +71,12 @@ pub fn bill_of_member(attrs: &AnyAttrs, usage: &Usage, parent: Option<&AnyAttrs>
         AnyAttrs::AuroraInstance(member) => {
             let engine = member.engine.map_or("-", |engine| engine.as_str());
             let of = Of { service: "aurora", engine, config: storage_of(parent) };
-            member_lines(of, member.class.as_deref(), "serverless-v2-acu", "ACU-hour", usage, parent)
+            let mut lines =
+                member_lines(of, member.class.as_deref(), "serverless-v2-acu", "ACU-hour", usage, parent);
+            if let Some(AnyAttrs::AuroraCluster(ClusterAttrs { extended_support: Some(true), .. })) = parent {
+                lines.extend(extended_support(of, &lines));
+            }
+            lines
         }
         AnyAttrs::DocumentInstance(member) => {
             let of = Of { service: "docdb", engine: "docdb", config: storage_of(parent) };
@@ -147,6 +152,15 @@ fn member_lines(
         }
         Some(class) => vec![of.line(class, "hour", HOURS)],
     }
+}
+
+/// What support past its end costs, by class: it is asked for by name only, and billed once standard support of the version has ended.
+fn extended_support(of: Of<'_>, members: &[BillLine]) -> Vec<BillLine> {
+    let of = of.any_config();
+    let line = |member: &BillLine| {
+        of.line(&format!("extended-support-{}", member.sku), &member.unit, member.quantity)
+    };
+    members.iter().map(line).collect()
 }
 
 fn secret(managed: Option<bool>) -> Option<BillLine> {

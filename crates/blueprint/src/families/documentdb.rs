@@ -47,6 +47,8 @@ section! {
         /// Secret that exists with the password of the first user. By default the service makes, keeps and rotates one; a store of
         /// several regions, where the services keep none, has a secret of its own.
         master_secret: Option<MasterSecret>;
+        /// Authority that signs the members' certificates; by default the region's own. A change restarts each member.
+        certificate_authority: Option<String> => "rds-ca-rsa2048-g1";
         /// Whether clients must use TLS.
         tls: bool = true;
         /// Logs that are exported: `audit`, `profiler`.

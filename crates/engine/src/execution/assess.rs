@@ -78,8 +78,8 @@ impl<'a> PlannedSteps<'a> {
 
 pub(super) fn assess<'a>(input: &TurnInput<'a>, plan: &Plan, known: KnownSteps<'_>) -> Assessment<'a> {
     let planned = PlannedSteps::of(plan, known);
-    // A key that cannot be compared says nothing about how a step goes.
-    let about_steps = plan.waiting.iter().filter(|waiting| !matches!(waiting, Blocker::OtherKey { .. }));
+    // What is only told, such as a key that cannot be compared, says nothing about how a step goes.
+    let about_steps = plan.waiting.iter().filter(|waiting| !waiting.is_only_told());
     let moving = ByAddress::new(about_steps.map(|waiting| (waiting.address(), waiting)));
     let mut verdicts = Assessment::default();
     for (id, begun) in &input.ledger.begun {

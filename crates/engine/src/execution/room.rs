@@ -157,7 +157,7 @@ impl<'a> Room<'a> {
 
     fn moving(&self) -> ByAddress<'a, ()> {
         let says_something = |waiting: &&Blocker| {
-            !matches!(waiting, Blocker::Retained { .. } | Blocker::OtherKey { .. } | Blocker::HeldOut { .. })
+            !waiting.is_only_told() && !matches!(waiting, Blocker::Retained { .. } | Blocker::HeldOut { .. })
         };
         let waiting = self.plan.waiting.iter().filter(says_something).map(Blocker::address);
         ByAddress::new(waiting.chain(self.verdicts.taken.iter().copied()).map(|address| (address, ())))

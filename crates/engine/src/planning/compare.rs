@@ -281,10 +281,11 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
         step.requires = all;
     }
     let other_key = other_key(node, seen);
+    let born = born_otherwise(node, seen);
     let retag = retag(input, node, seen);
     let waits = restarts::note(input, node, seen, draft);
-    let is_equal = is_equal && other_key.is_none() && retag.is_none() && !waits;
-    draft.waiting.extend(other_key);
+    let is_equal = is_equal && other_key.is_none() && born.is_empty() && retag.is_none() && !waits;
+    draft.waiting.extend(other_key.into_iter().chain(born));
     if let Some((op, why)) = retag {
         draft.push(step(input, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
     }
@@ -332,6 +333,19 @@ fn other_key(node: &Node, seen: &Observed) -> Option<Blocker> {
     let after = node.kms_key().filter(|key| key.contains("alias/"))?;
     let before = seen.facts.tags.get(TAG_KEY).filter(|before| **before != after)?.clone();
     Some(Blocker::OtherKey { address: node.address.clone(), before, after })
+}
+
+/// What the object was made as, and is wished otherwise since.
+fn born_otherwise(node: &Node, seen: &Observed) -> Vec<Blocker> {
+    let address = &node.address;
+    let differing = tables::born_otherwise(&node.attrs, &seen.attrs).into_iter();
+    let blocker = |(field, before, after): (&str, _, _)| Blocker::BornOtherwise {
+        address: address.clone(),
+        field: field.to_owned(),
+        before,
+        after,
+    };
+    differing.map(blocker).collect()
 }
 
 /// Tags of the user that differ, and tags of ownership that are lost or say otherwise. Tags that are only seen are left

@@ -92,7 +92,7 @@ fn of_waiting(input: &PlanInput<'_>, waiting: &Blocker) -> Option<Trouble> {
         // What is seen is held because something else is not.
         Blocker::Unseen { address, .. } if input.inventory.seen.contains_key(address) => Trouble::Held,
         Blocker::Unseen { .. } => Trouble::Unseen,
-        Blocker::Bound { .. } | Blocker::OtherKey { .. } => Trouble::Held,
+        Blocker::Bound { .. } | Blocker::OtherKey { .. } | Blocker::BornOtherwise { .. } => Trouble::Held,
         // As the blueprint said; and what is told of each store in a region as one.
         Blocker::Retained { .. } | Blocker::HeldOut { .. } => return None,
     })

@@ -1,6 +1,7 @@
 //! The engine on the embedded cloud, in one binary: linking is the slow part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod at_birth;
 mod cool_down;
 mod crash;
 mod crash_decisions;

@@ -62,6 +62,8 @@ attrs! {
         engine_version: EngineVersion { unseen: true };
         /// Whether the service refuses to delete it.
         deletion_protection: bool;
+        /// Whether it may go on, for a price, with a major version that is past the end of standard support; for good.
+        extended_support: bool { if_told: true };
     }
 }
 
@@ -112,6 +114,8 @@ attrs! {
         log_exports: BTreeSet<String>;
         /// Whether snapshots carry the cluster's tags.
         copy_tags_to_snapshot: bool;
+        /// Whether it may go on, for a price, with a major version that is past the end of standard support; for good.
+        extended_support: bool { if_told: true };
         /// Least capacity of serverless members, in Aurora capacity units (0.5 steps, times two: 1 means 0.5).
         serverless_min_half_acu: u32;
         /// Most capacity of serverless members, in half Aurora capacity units.
@@ -142,6 +146,8 @@ attrs! {
         auto_minor_version_upgrade: bool;
         /// Whether Performance Insights is on.
         performance_insights: bool;
+        /// Authority that signs its certificate, such as `rds-ca-rsa2048-g1`.
+        ca_certificate: String;
     }
 }
 

@@ -79,5 +79,7 @@ attrs! {
         auto_minor_version_upgrade: bool;
         /// Whether Performance Insights is on.
         performance_insights: bool;
+        /// Authority that signs its certificate, such as `rds-ca-rsa2048-g1`.
+        ca_certificate: String;
     }
 }

@@ -29,7 +29,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     // "You also can't [...] delete the cluster if it still has any associated DB instances" (Aurora guide, "Stopping and starting").
     while_stopped: WhileStopped::Goes,
     starts_after: Some(STOPPED_MAX),
-    cool_down: io_optimized("StorageTypeNotAvailableFault"),
+    cool_down: Some(io_optimized("StorageTypeNotAvailableFault")),
     secondaries_first: Some("engine_version"),
     outside_global: Some("managed_password"),
     parameter_family,
@@ -48,6 +48,7 @@ rows! {
         engine => Fixed;
         engine_version => Failover, same: same_line, told: false;
         deletion_protection => InPlace;
+        extended_support => Fixed;
     }
 
     /// An Aurora cluster.
@@ -74,6 +75,8 @@ rows! {
         iam_authentication => InPlace;
         log_exports => InPlace;
         copy_tags_to_snapshot => InPlace;
+        // For the life of the cluster (Aurora guide, "Creating an Aurora DB cluster or a global cluster with Amazon RDS Extended Support").
+        extended_support => Fixed;
         serverless_min_half_acu => InPlace;
         serverless_max_half_acu => InPlace;
         global => Fixed;
@@ -90,6 +93,8 @@ rows! {
         publicly_accessible => InPlace;
         auto_minor_version_upgrade => InPlace;
         performance_insights => InPlace;
+        // "By default, the DB instance is restarted when you rotate your SSL/TLS certificate" (API references, `ModifyDBInstance`).
+        ca_certificate => Restart;
     }
 }
 

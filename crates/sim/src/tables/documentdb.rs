@@ -27,7 +27,7 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     takes_failover: true,
     one_at_a_time: true,
     starts_after: Some(STOPPED_MAX),
-    cool_down: io_optimized(CODES.combination),
+    cool_down: Some(io_optimized(CODES.combination)),
     secondaries_first: Some("engine_version"),
     outside_global: Some("managed_password"),
     parameter_family,
@@ -78,6 +78,8 @@ rows! {
         zone => Fixed;
         auto_minor_version_upgrade => InPlace;
         performance_insights => InPlace;
+        // "By default, the DB instance is restarted when you rotate your SSL/TLS certificate" (API references, `ModifyDBInstance`).
+        ca_certificate => Restart;
     }
 }
 

@@ -142,8 +142,8 @@ pub(super) const STOPPED_MAX: Span = Span::from_days(7);
 /// How long after a cluster was switched to I/O-Optimized storage it is not switched to it again; back to the other it goes at any
 /// time (Aurora guide, "Storage configurations for Amazon Aurora DB clusters"; DocumentDB guide, "Amazon DocumentDB cluster storage
 /// configurations"). Of the code: RDS API model, `StorageTypeNotAvailableFault`; the DocumentDB model declares none for it.
-pub(super) const fn io_optimized(code: &'static str) -> Option<OnceInAWhile> {
-    Some(OnceInAWhile { field: "storage_kind", value: "io-optimized", lasts: Span::from_days(30), code })
+pub(super) const fn io_optimized(code: &'static str) -> OnceInAWhile {
+    OnceInAWhile { field: "storage_kind", value: "io-optimized", lasts: Span::from_days(30), code }
 }
 
 /// Durations of a cluster whose failover interrupts writes so long.

@@ -103,11 +103,50 @@ pub(super) fn check(store: &AuroraStore, at: &str, around: &StoreContext<'_>, fo
         );
     }
     version(store, at, secondaries, found);
+    support(store, at, found);
+    super::authority(store.certificate_authority.as_deref(), at, around, found);
     let known: &[&str] = match store.engine {
         AuroraEngine::Mysql => &["audit", "error", "general", "slowquery"],
         AuroraEngine::Postgresql => &["postgresql"],
     };
     known_logs(&store.logs, known, store.engine.as_str(), at, found);
+}
+
+/// Major versions whose standard support has ended: Aurora MySQL 2 on 2024-10-31; Aurora PostgreSQL 11 on 2024-02-29, 12 on 2025-02-28,
+/// 13 on 2026-02-28 (Aurora guide, "Amazon Aurora major versions").
+const PAST_SUPPORT_POSTGRESQL: u32 = 13;
+
+/// A major version that is past the end of standard support is paid for, or is not made at all.
+fn support(store: &AuroraStore, at: &str, found: &mut Vec<Finding>) {
+    let Some(version) = store.version.as_deref() else { return };
+    let is_past = match store.engine {
+        AuroraEngine::Mysql => version.starts_with("5.7"),
+        AuroraEngine::Postgresql => {
+            !version.contains("mysql")
+                && numbers(version).first().is_some_and(|major| *major <= PAST_SUPPORT_POSTGRESQL)
+        }
+    };
+    if !is_past {
+        return;
+    }
+    let place = format!("{at}.version");
+    found.push(match store.extended_support {
+        Some(false) => Finding::error(
+            codes::FEATURE_VERSION,
+            place,
+            format!("`{version}` is past the end of standard support: without `extendedSupport` no cluster of it is made"),
+        )
+        .help("take a newer version, or pay for its support with `extendedSupport: true`"),
+        Some(true) | None => Finding::warning(
+            codes::FEATURE_VERSION,
+            place,
+            format!(
+                "`{version}` is past the end of standard support, and is billed for extended support by processor and hour: that \
+                 price is not in the catalogue"
+            ),
+        )
+        .help("take a newer version; `rgctl plan` says what the upgrade does"),
+    });
 }
 
 fn version(store: &AuroraStore, at: &str, secondaries: u32, found: &mut Vec<Finding>) {

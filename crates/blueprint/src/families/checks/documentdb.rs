@@ -104,5 +104,6 @@ pub(super) fn check(store: &DocumentStore, at: &str, around: &StoreContext<'_>, 
             .help("leave `version` out to take the newest"),
         );
     }
+    super::authority(store.certificate_authority.as_deref(), at, around, found);
     known_logs(&store.logs, &["audit", "profiler"], store.engine.as_str(), at, found);
 }

@@ -23,7 +23,7 @@ use super::{Family, Store};
 use rgctl_model::kinds::elasticache::ClusterMode;
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
-use rgctl_schema::names::{BlueprintName, RegionId, StoreName};
+use rgctl_schema::names::{BlueprintName, Partition, RegionId, StoreName};
 use rgctl_schema::quantity::{Between, Share};
 use rgctl_schema::time::Span;
 
@@ -384,6 +384,29 @@ fn known_logs(logs: &[String], known: &[&str], engine: &str, at: &str, found: &m
             .help(help),
         );
     }
+}
+
+/// Authorities that sign certificates, in every region and in mainland China (Aurora guide, "Using SSL/TLS to encrypt a connection to a
+/// DB cluster" and "Rotating your SSL/TLS certificate", 2026-04; the guide for China names the first alone).
+const AUTHORITIES: [&str; 3] = ["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"];
+
+/// An authority that is not known, has expired, or is not named for mainland China.
+fn authority(given: Option<&str>, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
+    let Some(given) = given else { return };
+    let is_in_china = around.places.iter().any(|place| Partition::of(&place.primary) == Partition::AwsCn);
+    let known = if is_in_china { &AUTHORITIES[..1] } else { &AUTHORITIES[..] };
+    if known.contains(&given) {
+        return;
+    }
+    let message = match given {
+        "rds-ca-2019" => "the authority `rds-ca-2019` has expired in most regions in 2024: clients that check it do not connect".to_owned(),
+        _ if is_in_china => format!("`{given}` is not the authority that the guide names for mainland China"),
+        _ => format!("`{given}` is no authority that the service publishes"),
+    };
+    let finding = Finding::warning(codes::BAD_SETTING, format!("{at}.certificateAuthority"), message);
+    found.push(
+        finding.label("its certificate may not be made").help(format!("known are: {}", known.join(", "))),
+    );
 }
 
 /// A setting that is understood and not carried out yet.

@@ -66,6 +66,7 @@ pub(super) fn nodes(
             publicly_accessible: Some(store.common.public),
             auto_minor_version_upgrade: Some(true),
             performance_insights: None,
+            ca_certificate: store.certificate_authority.clone(),
         };
         let mut needs = vec![&cluster, &member_parameters];
         needs.extend(first.as_ref());
@@ -79,6 +80,8 @@ pub(super) fn nodes(
             engine: Some(store.engine),
             engine_version: Some(EngineVersion(version)),
             deletion_protection: Some(store.common.deletion_protection),
+            // Of global databases the service takes it for PostgreSQL alone (RDS API reference, `CreateGlobalCluster`).
+            extended_support: store.extended_support.filter(|_| store.engine == AuroraEngine::Postgresql),
         };
         let needs: Vec<_> = std::iter::once(&cluster).chain(first.as_ref()).collect();
         build.add(KindId::AuroraGlobal, &global_name, AnyAttrs::AuroraGlobal(attrs), &needs);
@@ -191,6 +194,7 @@ fn cluster(
         iam_authentication: Some(store.iam_authentication),
         log_exports: Some(set(&store.logs)),
         copy_tags_to_snapshot: Some(true),
+        extended_support: store.extended_support,
         serverless_min_half_acu: serverless.map(|bounds| bounds.min_acu.0),
         serverless_max_half_acu: serverless.map(|_| build.site.size.units(Axis::CapacityUnits, level)),
         global: if secondary { Some(build.global_id()?.to_string()) } else { None },

@@ -70,6 +70,7 @@ pub(super) fn nodes(
             zone: build.zone(number),
             auto_minor_version_upgrade: Some(true),
             performance_insights: None,
+            ca_certificate: store.certificate_authority.clone(),
         };
         let mut needs = vec![&cluster];
         needs.extend(first.as_ref());

@@ -38,6 +38,7 @@ rows! {
         engine => Replace;
         engine_version => Failover { same: minor_may_lead };
         deletion_protection => InPlace { lowers: Reduction::Less };
+        extended_support => Replace { at_birth: true };
     }
 
     /// An Aurora cluster.
@@ -64,6 +65,7 @@ rows! {
         iam_authentication => InPlace { lowers: Reduction::Less };
         log_exports => InPlace { lowers: Reduction::Less };
         copy_tags_to_snapshot => InPlace { lowers: Reduction::Less };
+        extended_support => Replace { at_birth: true };
         serverless_min_half_acu => InPlace { lowers: Reduction::Less };
         serverless_max_half_acu => InPlace { lowers: Reduction::Less };
         global => Replace;
@@ -80,6 +82,8 @@ rows! {
         publicly_accessible => InPlace { lowers: Reduction::Any };
         auto_minor_version_upgrade => InPlace { lowers: Reduction::More };
         performance_insights => InPlace { lowers: Reduction::Less };
+        // Some versions take it without a restart (`SupportsCertificateRotationWithoutRestart`): the worst is said of all.
+        ca_certificate => Restart { alone: true };
     }
 }
 

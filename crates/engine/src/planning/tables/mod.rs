@@ -20,6 +20,7 @@ mod shared;
 
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_schema::table::{Change, FieldChange};
+use serde_json::Value;
 
 pub use row::{ChangePath, InGlobal, KindRow, Promotion, Reduction, Remedy, Shrink, SlowResize, Timing};
 
@@ -49,6 +50,14 @@ macro_rules! tables {
                     compared($rows, wanted, seen).next().is_none()
                 })+
                 _ => false,
+            }
+        }
+
+        /// What the second was made as, and the first wishes otherwise: field, what it is, what is wished.
+        pub fn born_otherwise(wanted: &AnyAttrs, seen: &AnyAttrs) -> Vec<(&'static str, Value, Value)> {
+            match (wanted, seen) {
+                $((AnyAttrs::$kind(wanted), AnyAttrs::$kind(seen)) => row::born_otherwise($rows, wanted, seen),)+
+                _ => Vec::new(),
             }
         }
 

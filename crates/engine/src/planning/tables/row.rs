@@ -98,6 +98,8 @@ pub struct Columns<T, A> {
     pub instead: Option<fn(&A, &A) -> bool>,
     /// Members of one global object have it in common: it is changed at the primary, for all of them.
     pub common: bool,
+    /// The service takes it when an object is made and never after: a difference is told, and nothing is done about it.
+    pub at_birth: bool,
     /// What takes redundancy, protection or capacity away. A field that is changed while its object serves says it, or does
     /// not compile.
     pub lowers: Option<Reduction>,
@@ -115,6 +117,7 @@ impl<T: PartialEq, A> Columns<T, A> {
         way: None,
         instead: None,
         common: false,
+        at_birth: false,
         lowers: None,
     };
 
@@ -142,6 +145,7 @@ pub struct FieldRow<A> {
     pub with: Option<&'static str>,
     pub way: Option<fn(&A, &A) -> ChangePath>,
     pub common: bool,
+    pub at_birth: bool,
     pub lowers: Option<Reduction>,
     /// Whether the first is set and not satisfied by the second; the third says whether what is not told satisfies.
     pub differs: fn(&A, &A, bool) -> bool,
@@ -182,12 +186,14 @@ macro_rules! rows {
                     with: columns.with,
                     way: columns.way,
                     common: columns.common,
+                    at_birth: columns.at_birth,
                     lowers: columns.lowers,
                     differs: |wanted: &$attrs, seen: &$attrs, if_told| {
                         let columns =
                             Columns { $($($column: super::row::column!($column, $value),)+)? ..Columns::PLAIN };
                         let columns = columns.of(|attrs: &$attrs| &attrs.$field);
                         columns.differs(wanted.$field.as_ref(), seen.$field.as_ref(), if_told)
+                            && !columns.at_birth
                             && !columns.instead.is_some_and(|instead| instead(wanted, seen))
                     },
                 }
@@ -329,6 +335,17 @@ pub fn named<A: Attrs>(rows: &[FieldRow<A>]) -> Vec<(&'static str, Change)> {
 pub fn in_global<A: Attrs>(rows: &[FieldRow<A>], name: &str) -> InGlobal {
     let found = A::FIELDS.iter().zip(rows).find(|(field, _)| field.name == name);
     found.map_or(InGlobal::Usual, |(_, row)| row.in_global)
+}
+
+/// The fields that are taken at birth only and are otherwise than wished: each with what it is, and what is wished.
+pub fn born_otherwise<A: Attrs>(
+    rows: &[FieldRow<A>],
+    wanted: &A,
+    seen: &A,
+) -> Vec<(&'static str, Value, Value)> {
+    let at_birth = A::FIELDS.iter().zip(rows).filter(|(_, row)| row.at_birth);
+    let both = at_birth.filter_map(|(field, _)| Some((field.name, (field.get)(seen)?, (field.get)(wanted)?)));
+    both.filter(|(_, before, after)| before != after).collect()
 }
 
 /// The fields that differ, each with its row.
