@@ -1,5 +1,6 @@
 //! The embedded cloud, from outside: through its ports.
 
+mod documented;
 mod faults;
 mod files;
 mod hands;
@@ -9,6 +10,7 @@ mod pace;
 mod parameters;
 mod refusals;
 mod roles;
+mod rules;
 mod secrets;
 mod walks;
 mod ways;
