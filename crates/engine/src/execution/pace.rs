@@ -1,5 +1,10 @@
 //! The bounds of a run: how much at a time, and how patiently.
 
+use std::collections::BTreeMap;
+
+use rgctl_model::address::Address;
+use rgctl_model::kinds::facts::Endpoint;
+use rgctl_schema::names::RegionId;
 use rgctl_schema::time::{Moment, Span};
 
 /// Bounds of what one run does at a time, and how patiently.
@@ -16,6 +21,9 @@ pub struct Pace {
     pub look_again_max: Span,
     /// How long after a call to look for its effect: reads lag writes, and a look at once would see nothing.
     pub look_after_calls: Span,
+    /// How far apart looks are at least for each page of the largest list that they read: of what a control plane allows, most
+    /// is for calls that do something, and for others who use the account.
+    pub look_page: Span,
     /// How long a service may take to show the effect of a call it accepted: reads lag writes by some seconds.
     pub visibility: Span,
     /// How often a call may be accepted without an effect that shows. A service may lose one; one that never shows is
@@ -60,11 +68,27 @@ pub struct Pace {
 /// `look_again`. A chain of steps is so made longer by at most this part of itself.
 const LATE_PART: u64 = 40;
 
+/// Objects in a page of a list. The services have 100 at most in nearly all of theirs.
+const PAGE: usize = 100;
+
 impl Pace {
-    /// How long to wait before looking again. The youngest step decides; the others are looked at along with it.
-    pub(super) fn look_after(&self, now: Moment, youngest: Moment) -> Span {
+    /// How long to wait before looking again. The youngest step decides; the others are looked at along with it. `apart` is
+    /// how far apart looks are at least.
+    pub(super) fn look_after(&self, now: Moment, youngest: Moment, apart: Span) -> Span {
         let age = now.since(youngest);
-        Span::from_millis(age.as_millis() / LATE_PART).min(self.look_again_max).max(self.look_again)
+        let after = Span::from_millis(age.as_millis() / LATE_PART).min(self.look_again_max);
+        after.max(self.look_again).max(apart)
+    }
+
+    /// How far apart looks are at least that show these: the control plane that has most to show decides.
+    pub(super) fn looks_apart(&self, addresses: &[&Address]) -> Span {
+        // Those that are in order, which begins with region and kind, are not counted one by one.
+        let mut objects: BTreeMap<(&RegionId, Endpoint), usize> = BTreeMap::new();
+        for of_one in addresses.chunk_by(|one, next| one.kind == next.kind && one.region == next.region) {
+            *objects.entry((&of_one[0].region, of_one[0].kind.facts().endpoint)).or_default() += of_one.len();
+        }
+        let pages = objects.into_values().map(|count| count / PAGE).max().unwrap_or(0);
+        self.look_page.times(u64::try_from(pages).unwrap_or(u64::MAX))
     }
 }
 
@@ -76,6 +100,7 @@ impl Default for Pace {
             look_again: Span::from_secs(10),
             look_again_max: Span::from_mins(1),
             look_after_calls: Span::from_secs(5),
+            look_page: Span::from_secs(2),
             visibility: Span::from_secs(60),
             accepted_max: 3,
             at_rest_max: 12,
@@ -93,5 +118,29 @@ impl Default for Pace {
             still_max: Span::from_days(1),
             unseen_max: Span::from_mins(15),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rgctl_model::kinds::KindId;
+    use rgctl_schema::names::Name;
+
+    #[test]
+    fn looks_are_as_far_apart_as_the_busiest_control_plane_has_full_pages() {
+        let mut seen: Vec<Address> = Vec::new();
+        let mut apart_with = |region: &str, kind: KindId, count: usize| {
+            let region = RegionId::new(region).unwrap();
+            let name = |n: usize| Name::new(format!("game-{n}")).unwrap();
+            seen.extend((0..count).map(|n| Address::new(region.clone(), kind, name(n))));
+            Pace::default().looks_apart(&seen.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(apart_with("us-east-1", KindId::AuroraCluster, 90), Span::ZERO);
+        // Clusters and their members are of one control plane.
+        assert_eq!(apart_with("us-east-1", KindId::AuroraInstance, 130), Span::from_secs(4));
+        assert_eq!(apart_with("us-east-1", KindId::CacheGroup, 290), Span::from_secs(4));
+        assert_eq!(apart_with("eu-west-1", KindId::AuroraInstance, 290), Span::from_secs(4));
+        assert_eq!(apart_with("eu-west-1", KindId::AuroraInstance, 10), Span::from_secs(6));
     }
 }

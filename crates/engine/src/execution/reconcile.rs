@@ -476,7 +476,7 @@ impl Step<'_> {
         if !turn.calls.is_empty() {
             let now = self.environment.clock.now();
             // More calls can be made at once: then nothing is waited for.
-            return if turn.has_more { now } else { now + pace.look_after_calls };
+            return if turn.has_more { now } else { now + pace.look_after_calls.max(turn.apart) };
         }
         match self.environment.cloud.next_event_at() {
             Some(quiet) => {

@@ -35,6 +35,8 @@ pub struct Turn {
     pub due: Option<Moment>,
     /// When the youngest of the steps under way began; when anything moved last, where none is.
     pub youngest: Moment,
+    /// How far apart looks are at least while it goes on.
+    pub apart: Span,
     /// The plan as it is now: what is left to do. It is not priced.
     pub plan: Plan,
     /// Regions in which its steps make or grow something.
@@ -64,7 +66,7 @@ impl Turn {
         let until = self.due.map_or(quiet, |due| due.min(quiet));
         let mut at = self.wake;
         while at < until {
-            at = at + pace.look_after(at, self.youngest);
+            at = at + pace.look_after(at, self.youngest, self.apart);
         }
         self.due.map_or(at, |due| due.min(at))
     }
@@ -151,7 +153,9 @@ fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
     let begun = verdicts.begun(input);
     // Where nothing is under way, looks become rarer with the time in which nothing has moved.
     let youngest = begun.map(|(_, begun)| begun.since.at).max().unwrap_or(motion.moved);
-    let wake = input.now + input.pace.look_after(input.now, youngest);
+    let seen = (outcome.is_none()).then(|| input.inventory.seen.keys().collect::<Vec<_>>());
+    let apart = input.pace.looks_apart(&seen.unwrap_or_default());
+    let wake = input.now + input.pace.look_after(input.now, youngest, apart);
     let wake = due.map_or(wake, |due| due.min(wake));
     Turn {
         record: verdicts.record,
@@ -160,6 +164,7 @@ fn turn_of(input: &TurnInput<'_>, memory: &mut Memory) -> Turn {
         has_more: choice.has_no_room,
         due,
         youngest,
+        apart,
         under_way: verdicts.under_way.into_iter().collect(),
         waits,
         motion,

@@ -448,6 +448,7 @@ fn the_documented_constants_are_those_of_the_engine() {
         ("look_again", pace.look_again),
         ("look_again_max", pace.look_again_max),
         ("look_after_calls", pace.look_after_calls),
+        ("look_page", pace.look_page),
         ("visibility", pace.visibility),
         ("unclear", pace.unclear),
         ("late", pace.late),
