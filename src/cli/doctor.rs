@@ -151,6 +151,7 @@ mod with_provider {
             writes: false,
             adopted: std::collections::BTreeSet::new(),
             secrets: std::collections::BTreeSet::new(),
+            roles: std::collections::BTreeSet::new(),
             record: iam_policy::record(settings),
         };
         let identities = Identities::of(&described);

@@ -175,6 +175,7 @@ fn policy_for(
         regions: desired.regions.iter().chain(left).cloned().collect(),
         writes: false,
         adopted: adopted.map(|address| (address.kind, address.name.to_string())).collect(),
+        roles: roles(desired),
         secrets: desired.nodes.values().filter_map(|node| node.attrs.text("master_secret_arn")).collect(),
         record: None,
     };
@@ -278,4 +279,13 @@ fn markdown(report: &PolicyReport<'_>) -> String {
         let _ = writeln!(out, "\n```json\n{text}\n```");
     }
     out
+}
+
+/// Roles that the blueprint gives to its stores, by ARN.
+fn roles(desired: &Desired) -> BTreeSet<String> {
+    let attrs = || desired.nodes.values().map(|node| &node.attrs);
+    let listed = attrs().flat_map(|attrs| attrs.names("iam_roles"));
+    // One that is for a feature has its name before the ARN.
+    let arn = |role: String| role.find("arn:").map(|from| role[from..].to_owned());
+    listed.filter_map(arn).chain(attrs().filter_map(|attrs| attrs.text("default_iam_role"))).collect()
 }

@@ -8,7 +8,7 @@ use rgctl_permissions::operations::{self, ALWAYS, ON_BEHALF, STORE};
 use rgctl_permissions::policy_parts::{CHARACTERS_MAX, characters};
 use rgctl_permissions::{PolicyFor, RecordPlace, policies, policy};
 use rgctl_schema::names::{Partition, RegionId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::Place;
 use rgctl_testkit::shipped::{SHIPPED, build};
@@ -31,6 +31,7 @@ fn wanted(desired: &Desired, writes: bool) -> Vec<PolicyFor> {
         writes,
         adopted: BTreeSet::new(),
         secrets: BTreeSet::new(),
+        roles: BTreeSet::new(),
         record: Some(RecordPlace { bucket: "team-records".into(), prefix: "games".into() }),
     };
     partitions.into_iter().map(of).collect()
@@ -54,6 +55,30 @@ fn rights<'a>(documents: impl IntoIterator<Item = &'a Value>) -> BTreeSet<(Strin
         pairs.collect::<Vec<_>>()
     };
     statements.flat_map(of).collect()
+}
+
+#[test]
+fn roles_that_a_blueprint_gives_to_its_stores_may_be_passed_to_their_services_and_no_others() {
+    let built = build("light-game", &[]);
+    let passes = |wanted: &PolicyFor| -> Vec<Value> {
+        let document = policy(wanted).unwrap();
+        let statements = document["Statement"].as_array().unwrap().clone();
+        statements.into_iter().filter(|one| one["Action"] == json!(["iam:PassRole"])).collect()
+    };
+    for writes in [true, false] {
+        for mut wanted in wanted(&built.desired, writes) {
+            assert_eq!(passes(&wanted), Vec::<Value>::new(), "none is named");
+            let role = "arn:aws:iam::111122223333:role/load";
+            wanted.roles.insert(role.to_owned());
+            let found = passes(&wanted);
+            assert_eq!(found.len(), usize::from(writes), "who only looks passes none");
+            for one in found {
+                assert_eq!(one["Resource"], json!([role]));
+                let services = &one["Condition"]["StringEquals"]["iam:PassedToService"];
+                assert_eq!(*services, json!(["rds.amazonaws.com", "redshift.amazonaws.com"]));
+            }
+        }
+    }
 }
 
 #[test]

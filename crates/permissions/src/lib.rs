@@ -35,6 +35,8 @@ pub struct PolicyFor {
     pub adopted: BTreeSet<(KindId, String)>,
     /// ARNs of secrets that the blueprint names and does not own.
     pub secrets: BTreeSet<String>,
+    /// ARNs of roles that the blueprint gives to its stores.
+    pub roles: BTreeSet<String>,
     /// Where the record is kept, when on S3.
     pub record: Option<RecordPlace>,
 }
@@ -131,6 +133,12 @@ fn writes(wanted: &PolicyFor, partition: Partition) -> Vec<Value> {
         statements.push(json!({
             "Sid": "ChangeServerlessWarehouse", "Effect": "Allow", "Action": changes, "Resource": "*",
             "Condition": { "StringEquals": { (format!("aws:ResourceTag/{TAG_BLUEPRINT}")): blueprint } },
+        }));
+    }
+    if !wanted.roles.is_empty() {
+        statements.push(json!({
+            "Sid": "PassRoles", "Effect": "Allow", "Action": ["iam:PassRole"], "Resource": wanted.roles,
+            "Condition": { "StringEquals": { "iam:PassedToService": ["rds.amazonaws.com", "redshift.amazonaws.com"] } },
         }));
     }
     if !statements.is_empty() {
@@ -276,6 +284,7 @@ mod tests {
             writes,
             adopted: BTreeSet::new(),
             secrets: BTreeSet::new(),
+            roles: BTreeSet::new(),
             record: None,
         }
     }

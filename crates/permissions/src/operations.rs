@@ -117,7 +117,27 @@ const TABLE: &[(&[KindId], Operations)] = &[
         ),
     ),
     (
-        &[KindId::AuroraCluster, KindId::DocumentCluster],
+        &[KindId::AuroraCluster],
+        operations(
+            Some("rds:cluster"),
+            &["rds:DescribeDBClusters"],
+            &[
+                "rds:AddRoleToDBCluster",
+                "rds:AddTagsToResource",
+                "rds:CreateDBCluster",
+                "rds:DeleteDBCluster",
+                "rds:FailoverDBCluster",
+                "rds:ModifyDBCluster",
+                "rds:RemoveRoleFromDBCluster",
+                "rds:StartDBCluster",
+                "rds:StopDBCluster",
+                // The password of its first user, last before the call that sets it.
+                "secretsmanager:GetSecretValue",
+            ],
+        ),
+    ),
+    (
+        &[KindId::DocumentCluster],
         operations(
             Some("rds:cluster"),
             &["rds:DescribeDBClusters"],
@@ -321,6 +341,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "redshift:EnableSnapshotCopy",
                 "redshift:FailoverPrimaryCompute",
                 "redshift:ModifyCluster",
+                "redshift:ModifyClusterIamRoles",
                 "redshift:ModifySnapshotCopyRetentionPeriod",
                 "redshift:PauseCluster",
                 "redshift:RebootCluster",

@@ -199,6 +199,12 @@ impl World {
         if attrs.get("paused").is_some() {
             let _ = attrs.set("paused", Some(false.into()));
         }
+        for field in tables::of(address.kind).after_birth {
+            if attrs.get(field).is_some() {
+                // The lists are of the kind that has them in its table.
+                let _ = attrs.set(field, Some(serde_json::Value::Array(Vec::new())));
+            }
+        }
         self.choose_zone(address, &mut attrs);
         let mut tags = tags.clone();
         tags.insert(TAG_TOKEN.to_owned(), token.to_string());

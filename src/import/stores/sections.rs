@@ -142,6 +142,10 @@ fn database(
         fields.insert("masterSecret".into(), json!({ "arn": arn }));
     }
     unusual(&mut fields, "iamAuthentication", attrs, "iam_authentication", true);
+    let roles: Vec<Value> = attrs.names("iam_roles").iter().map(|role| cluster_role(role)).collect();
+    if !roles.is_empty() {
+        fields.insert("roles".into(), Value::Array(roles));
+    }
     unusual(&mut fields, "extendedSupport", attrs, "extended_support", true);
     let authorities = all.iter().filter_map(|one| one.attrs.text("ca_certificate"));
     // What new members have anyway is left to the service.
@@ -154,6 +158,14 @@ fn database(
         fields.insert("public".into(), json!(true));
     }
     fields
+}
+
+/// A role, with the feature that it is for.
+fn cluster_role(role: &str) -> Value {
+    match role.split_once('=').filter(|_| !role.starts_with("arn:")) {
+        Some((feature, arn)) => json!({ "arn": arn, "feature": feature }),
+        None => json!({ "arn": role }),
+    }
 }
 
 /// Half units in units.
@@ -220,6 +232,8 @@ fn warehouse(store: &ImportedStore, root: &Observed) -> Fields {
     copy(&mut fields, "class", attrs, "node_type");
     copy(&mut fields, "nodes", attrs, "nodes");
     copy(&mut fields, "database", attrs, "database");
+    copy(&mut fields, "roles", attrs, "iam_roles");
+    copy(&mut fields, "defaultRole", attrs, "default_iam_role");
     unusual(&mut fields, "multiZone", attrs, "multi_az", false);
     unusual(&mut fields, "public", attrs, "publicly_accessible", false);
     if let Some(days) = attrs.get("snapshot_copy_retention_days").filter(|_| !store.copies.is_empty()) {

@@ -195,6 +195,7 @@ pub const MODELS: &[Model] = &[
             MasterUsername {master_username}
             MasterUserSecret/SecretArn {managed_password}
             IAMDatabaseAuthenticationEnabled {iam_authentication}
+            AssociatedRoles/DBClusterRole {iam_roles}
             EnabledCloudwatchLogsExports/member {log_exports}
             CopyTagsToSnapshot {copy_tags_to_snapshot}
             EngineLifecycleSupport {extended_support}
@@ -213,6 +214,14 @@ pub const MODELS: &[Model] = &[
             reads("log_exports", ["error", "slowquery"], [r#"["error"]"#, r#"["slowquery"]"#]),
             flag("copy_tags_to_snapshot"),
             EXTENDED_SUPPORT,
+            reads(
+                "iam_roles",
+                [
+                    "<RoleArn>arn:aws:iam::1:role/one</RoleArn><Status>ACTIVE</Status><FeatureName>s3Import</FeatureName>",
+                    "<RoleArn>arn:aws:iam::1:role/two</RoleArn><Status>ACTIVE</Status>",
+                ],
+                [r#"["s3Import=arn:aws:iam::1:role/one"]"#, r#"["arn:aws:iam::1:role/two"]"#],
+            ),
             reads("serverless_min_half_acu", ["0.5", "1"], ["1", "2"]),
             reads("serverless_max_half_acu", ["16", "64.5"], ["32", "129"]),
         ]],
@@ -592,6 +601,8 @@ pub const MODELS: &[Model] = &[
             PubliclyAccessible {publicly_accessible}
             EnhancedVpcRouting {enhanced_vpc_routing}
             MultiAZ {multi_az}
+            IamRoles/ClusterIamRole/IamRoleArn {iam_roles}
+            DefaultIamRoleArn {default_iam_role}
             ClusterSnapshotCopyStatus <DestinationRegion>{snapshot_copy_region}</DestinationRegion><RetentionPeriod>{snapshot_copy_retention_days}</RetentionPeriod>
             ClusterCreateTime 2026-11-01T10:00:00Z
             Endpoint <Address>{name}.example</Address><Port>{port}</Port>
@@ -608,6 +619,8 @@ pub const MODELS: &[Model] = &[
             flag("publicly_accessible"),
             flag("enhanced_vpc_routing"),
             reads("multi_az", ["Enabled", "Disabled"], ["true", "false"]),
+            reads("iam_roles", ["arn:aws:iam::1:role/one", "arn:aws:iam::1:role/two"], [r#"["arn:aws:iam::1:role/one"]"#, r#"["arn:aws:iam::1:role/two"]"#]),
+            same("default_iam_role", ["arn:aws:iam::1:role/one", "arn:aws:iam::1:role/two"]),
             same("snapshot_copy_region", ["us-west-2", "us-east-2"]),
             same("snapshot_copy_retention_days", ["7", "14"]),
         ]],

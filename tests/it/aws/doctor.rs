@@ -48,6 +48,7 @@ fn wanted() -> PolicyFor {
         writes: true,
         adopted: BTreeSet::new(),
         secrets: BTreeSet::new(),
+        roles: BTreeSet::new(),
         record: None,
     }
 }

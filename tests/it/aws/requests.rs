@@ -205,6 +205,7 @@ const NOT_AT_CREATION: &[(KindId, &str)] = &[
     (KindId::RedshiftCluster, "snapshot_copy_retention_days"),
     (KindId::CacheGlobal, "source_region"),
     (KindId::AuroraCluster, "instance_parameter_group"),
+    (KindId::AuroraCluster, "iam_roles"),
 ];
 
 /// Fields that follow from other objects, or go with another field only, and have no call of their own.
@@ -253,6 +254,48 @@ async fn every_field_that_can_change_reaches_the_request_that_changes_it() {
                 .await;
         }
     }
+}
+
+#[tokio::test]
+async fn roles_are_detached_and_attached_one_call_each_and_a_warehouse_takes_all_in_one() {
+    let arn = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+    let change = |kind, before: Vec<String>, after: Vec<String>| {
+        let (mut has, mut wants) = (AnyAttrs::empty(kind), AnyAttrs::empty(kind));
+        has.set("iam_roles", Some(json!(before))).unwrap();
+        wants.set("iam_roles", Some(json!(after))).unwrap();
+        Op::Modify { address: address_of(kind), changes: tables::diff(&wants, &has), attrs: wants }
+    };
+    let import = format!("s3Import={}", arn("in"));
+    let op = change(
+        KindId::AuroraCluster,
+        vec![import, arn("stays")],
+        vec![arn("stays"), format!("s3Import={}", arn("new"))],
+    );
+    let (sent, _) = sent_for(&op).await;
+    let told: Vec<(&str, &str, Option<&str>)> = sent
+        .iter()
+        .map(|one| {
+            let feature = one.parameters.get("FeatureName").map(String::as_str);
+            (one.operation.as_str(), one.parameters["RoleArn"].as_str(), feature)
+        })
+        .collect();
+    let (old, new) = (arn("in"), arn("new"));
+    assert_eq!(
+        told,
+        [
+            ("RemoveRoleFromDBCluster", &*old, Some("s3Import")),
+            ("AddRoleToDBCluster", &*new, Some("s3Import"))
+        ]
+    );
+    let op = change(KindId::RedshiftCluster, vec![arn("old"), arn("stays")], vec![arn("stays"), arn("new")]);
+    let (sent, _) = sent_for(&op).await;
+    let [one] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(one.operation, "ModifyClusterIamRoles");
+    let named = |begin: &str| -> Vec<&str> {
+        let found = one.parameters.iter().filter(|(name, _)| name.starts_with(begin));
+        found.map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!((named("AddIamRoles"), named("RemoveIamRoles")), (vec![&*arn("new")], vec![&*arn("old")]));
 }
 
 #[tokio::test]
@@ -461,6 +504,12 @@ fn all_operations(kind: KindId) -> Vec<Op> {
         ops.extend([0, 5].map(|count| modify(kind, with(kind, "replicas_per_shard", &json!(count)))));
     }
     drop(moved);
+    if kind == KindId::AuroraCluster {
+        // One that takes its only role away.
+        let roles = |roles: Value| with(kind, "iam_roles", &roles);
+        let changes = tables::diff(&roles(json!([])), &roles(json!(["one"])));
+        ops.push(Op::Modify { address: address_of(kind), changes, attrs: roles(json!([])) });
+    }
     let snapshot = kind.facts().final_snapshot.map(|_| Name::new("game-final").unwrap());
     ops.push(Op::Delete { address: address_of(kind), final_snapshot: snapshot });
     ops.push(Op::Delete { address: address_of(kind), final_snapshot: None });
@@ -585,6 +634,7 @@ async fn every_list_of_an_observation_is_permitted_and_every_permitted_list_is_a
         writes: false,
         adopted: BTreeSet::new(),
         secrets: BTreeSet::new(),
+        roles: BTreeSet::new(),
         record: None,
     };
     let document = policy(&least).unwrap();

@@ -601,3 +601,26 @@ fn a_secret_is_made_once_and_copied_to_regions_and_its_key_may_change() {
     desk.modify(&secret, &json!({ "replica_regions": ["eu-west-1"] })).unwrap();
     assert!(desk.see(&secret).unwrap().attrs.get("username").is_none(), "no list tells what it holds");
 }
+
+#[test]
+fn a_cluster_is_made_without_roles_and_given_them_alone() {
+    let desk = TestCloud::new(3);
+    let cluster = address(KindId::AuroraCluster, "main");
+    let roles = json!(["s3Import=arn:aws:iam::111122223333:role/load"]);
+    desk.make(&cluster, &json!({ "iam_roles": roles }));
+    assert_eq!(desk.see(&cluster).unwrap().attrs.get("iam_roles"), Some(json!([])));
+    let both = desk.modify(&cluster, &json!({ "iam_roles": roles, "backup_retention_days": 9 }));
+    assert_eq!(code(both), COMBINATION);
+    desk.modify(&cluster, &json!({ "iam_roles": roles })).unwrap();
+    desk.pass(Span::from_hours(1));
+    assert_eq!(desk.see(&cluster).unwrap().attrs.get("iam_roles"), Some(roles));
+    let warehouse = address(KindId::RedshiftCluster, "history");
+    let arn = "arn:aws:iam::111122223333:role/load";
+    desk.make(&warehouse, &json!({ "node_type": "ra3.xlplus", "nodes": 2, "iam_roles": [arn] }));
+    assert_eq!(
+        desk.see(&warehouse).unwrap().attrs.get("iam_roles"),
+        Some(json!([arn])),
+        "it is made with them"
+    );
+    desk.modify(&warehouse, &json!({ "iam_roles": [arn], "default_iam_role": arn })).unwrap();
+}

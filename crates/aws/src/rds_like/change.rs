@@ -56,6 +56,9 @@ async fn cluster(
     wanted: &aurora::ClusterAttrs,
 ) -> Result<(), CloudError> {
     let (name, document) = (address.name.as_str(), address.kind == KindId::DocumentCluster);
+    if let Some(roles) = &wanted.iam_roles {
+        return super::roles::set(client, name, &texts_before(changes, "iam_roles"), roles).await;
+    }
     let mut wanted = wanted.clone();
     // The range is one structure at the service: the bound that stays is told along.
     if wanted.serverless_min_half_acu.is_some() != wanted.serverless_max_half_acu.is_some() {

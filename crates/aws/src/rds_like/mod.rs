@@ -12,6 +12,7 @@ mod act;
 mod change;
 mod create;
 mod observe;
+mod roles;
 mod shape;
 
 pub use act::{act, delete, tag};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_rds as rds;
 use rds::types::{DbCluster, DbClusterSnapshot, DbInstance, DbSubnetGroup, GlobalCluster};
 
+use super::roles::written;
 use super::shape::{cluster_out, halves, instance_out, lifecycle, storage_kind};
 use super::{DOCUMENT_ENGINE, ENDPOINT};
 use crate::region_listing::{
@@ -207,6 +208,12 @@ fn cluster_attrs(
         master_secret: secret.clone().filter(|name| !name.starts_with("arn:")),
         master_secret_arn: secret.filter(|name| name.starts_with("arn:")),
         iam_authentication: it.iam_database_authentication_enabled,
+        iam_roles: Some(
+            it.associated_roles()
+                .iter()
+                .filter_map(|role| Some(written(role.feature_name(), role.role_arn()?)))
+                .collect(),
+        ),
         log_exports: Some(it.enabled_cloudwatch_logs_exports().iter().cloned().collect()),
         copy_tags_to_snapshot: it.copy_tags_to_snapshot,
         extended_support: lifecycle(it.engine_lifecycle_support()),

@@ -83,6 +83,8 @@ fn cluster(name: &str, wanted: &ClusterAttrs, tags: &Tags) -> CreateClusterInput
         .set_enhanced_vpc_routing(wanted.enhanced_vpc_routing)
         .set_multi_az(wanted.multi_az)
         .set_port(wanted.port.map(i32::from))
+        .set_iam_roles(wanted.iam_roles.as_ref().map(|roles| roles.iter().cloned().collect()))
+        .set_default_iam_role_arn(wanted.default_iam_role.clone())
         .set_tags(tags_for!(redshift, tags))
 }
 

@@ -1,6 +1,6 @@
 //! Changes: only what is set in the step's attributes is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_redshift as redshift;
 use redshift::operation::modify_cluster::builders::ModifyClusterInputBuilder;
@@ -71,6 +71,9 @@ async fn cluster(
             .retention_period(days.cast_signed());
         return client.change(ENDPOINT, "ModifySnapshotCopyRetentionPeriod", request.send()).await.map(drop);
     }
+    if wanted.iam_roles.is_some() || wanted.default_iam_role.is_some() {
+        return roles(client, name, changes, wanted).await;
+    }
     let request = cluster_request(name, wanted);
     client.change(ENDPOINT, "ModifyCluster", request.send_with(&client.write.redshift)).await.map(drop)
 }
@@ -89,6 +92,31 @@ fn cluster_request(name: &str, wanted: &ClusterAttrs) -> ModifyClusterInputBuild
         .set_enhanced_vpc_routing(wanted.enhanced_vpc_routing)
         .set_multi_az(wanted.multi_az)
         .set_port(wanted.port.map(i32::from))
+}
+
+/// The call takes what comes, what goes, and which is the default; of roles that stay it is told nothing.
+async fn roles(
+    client: &ServiceClient<'_>,
+    name: &str,
+    changes: &[FieldChange],
+    wanted: &ClusterAttrs,
+) -> Result<(), CloudError> {
+    let change = changes.iter().find(|change| change.field == "iam_roles");
+    let before: BTreeSet<String> = change
+        .and_then(|change| change.before.clone())
+        .and_then(|value| serde_json::from_value(value).ok())
+        .unwrap_or_default();
+    let after = wanted.iam_roles.clone().filter(|_| change.is_some()).unwrap_or_else(|| before.clone());
+    let some = |roles: Vec<String>| (!roles.is_empty()).then_some(roles);
+    let request = client
+        .write
+        .redshift
+        .modify_cluster_iam_roles()
+        .cluster_identifier(name)
+        .set_add_iam_roles(some(after.difference(&before).cloned().collect()))
+        .set_remove_iam_roles(some(before.difference(&after).cloned().collect()))
+        .set_default_iam_role_arn(wanted.default_iam_role.clone());
+    client.change(ENDPOINT, "ModifyClusterIamRoles", request.send()).await.map(drop)
 }
 
 /// Pauses or resumes.

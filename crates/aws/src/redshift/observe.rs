@@ -95,6 +95,14 @@ fn cluster(it: &Cluster) -> Observed {
         snapshot_copy_retention_days: copy
             .and_then(|copy| copy.retention_period)
             .and_then(|days| u32::try_from(days).ok()),
+        iam_roles: Some(
+            it.iam_roles()
+                .iter()
+                .filter(|role| role.apply_status() != Some("removing"))
+                .filter_map(|role| role.iam_role_arn.clone())
+                .collect(),
+        ),
+        default_iam_role: it.default_iam_role_arn.clone(),
         paused: Some(it.cluster_status() == Some("paused")),
     };
     let status = it.cluster_status().unwrap_or_default();

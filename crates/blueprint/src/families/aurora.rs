@@ -17,6 +17,13 @@ section! {
         /// Most capacity, in steps of 0.5, up to 256.
         max_acu: Halves => "64";
     }
+    /// A role that a cluster takes for what it does elsewhere.
+    pub struct ClusterRole {
+        /// Its ARN.
+        arn: String => "arn:aws:iam::111122223333:role/load";
+        /// What it is for: PostgreSQL names a feature, such as `s3Import`, `s3Export` or `Lambda`, and MySQL none.
+        feature: Option<String> => "s3Import";
+    }
     /// A relational store: Aurora MySQL or Aurora PostgreSQL.
     pub struct AuroraStore {
         ..common: Common;
@@ -45,6 +52,9 @@ section! {
         master_secret: Option<MasterSecret>;
         /// Whether database users may authenticate by IAM.
         iam_authentication: bool = true;
+        /// Roles that the cluster takes for what it does elsewhere. Where any is named, others are detached; where none is, those that are
+        /// attached stay.
+        roles: Vec<ClusterRole>;
         /// Whether the cluster goes on with its major version past the end of standard support, for a price by the processor and hour, or
         /// is upgraded by the service then. Taken when the cluster is made, and for good; by default the service's own way, which is to go
         /// on and to pay.

@@ -134,6 +134,21 @@ pub(super) fn create(input: &PlanInput<'_>, node: &Node, seen: Option<&Observed>
     step(input, node, seen, op, why, BTreeSet::new())
 }
 
+/// What is changed of an object as soon as it is made, since no call that makes it says so.
+pub(super) fn follows_birth(node: &Node) -> Vec<FieldChange> {
+    let mut bare = node.attrs.clone();
+    let is_none = |value: &serde_json::Value| value.as_array().is_some_and(Vec::is_empty);
+    for field in tables::of(node.address.kind).after_birth {
+        if node.attrs.get(field).is_some_and(|value| !is_none(&value)) {
+            // A field of the kind's own takes no value at all.
+            let _ = bare.set(field, None);
+        }
+    }
+    let mut changes = tables::diff(&node.attrs, &bare);
+    changes.extend(pauses::pausing(node));
+    changes
+}
+
 /// Adds the step that makes an object, and the one that pauses it where a timetable says so.
 fn make<'a>(
     input: &PlanInput<'a>,
@@ -145,8 +160,8 @@ fn make<'a>(
 ) {
     let made = Step { requires: requires.clone(), ..create(input, node, seen, why.clone()) };
     draft.push(made, Some(node), seen);
-    if let Some(pausing) = pauses::pausing(node) {
-        let changes = vec![pausing];
+    for change in follows_birth(node) {
+        let changes = vec![change];
         let mut attrs = AnyAttrs::empty(node.address.kind);
         for change in &changes {
             attrs.copy_field(&change.field, &node.attrs);

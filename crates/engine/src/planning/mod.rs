@@ -217,7 +217,7 @@ fn sort_out<'a>(
             }
             (Some((address, node)), None) => {
                 let claimed = known.claimed(address);
-                if pauses::wants_stopped(node) {
+                if pauses::wants_stopped(node) || !compare::follows_birth(node).is_empty() {
                     // More than making it is to be done.
                     sorted.differs(number, node, claimed);
                     compare::compare(input, node, None, draft);

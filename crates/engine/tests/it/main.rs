@@ -20,6 +20,7 @@ mod planning;
 mod put_off;
 mod replacing;
 mod restarts;
+mod roles;
 mod secrets;
 mod swarm;
 mod swarm_checks;

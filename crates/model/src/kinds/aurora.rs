@@ -110,6 +110,8 @@ attrs! {
         master_secret_arn: String;
         /// Whether database users may authenticate by IAM.
         iam_authentication: bool;
+        /// Roles that it takes for what it does elsewhere: `FEATURE=ARN`, or the ARN alone where the engine names no feature.
+        iam_roles: BTreeSet<String>;
         /// Logs that are exported.
         log_exports: BTreeSet<String>;
         /// Whether snapshots carry the cluster's tags.

@@ -47,6 +47,10 @@ attrs! {
         snapshot_copy_region: String;
         /// Days that copied snapshots are kept.
         snapshot_copy_retention_days: u32;
+        /// Roles that it takes for what it does elsewhere, by ARN.
+        iam_roles: BTreeSet<String>;
+        /// The role among them that statements take which name none.
+        default_iam_role: String;
         /// Whether compute is paused: storage is billed, nothing is served.
         paused: bool;
     }

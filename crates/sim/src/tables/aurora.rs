@@ -26,6 +26,8 @@ pub(super) const CLUSTER: Behaviour = Behaviour {
     protection: Some("deletion_protection"),
     takes_failover: true,
     one_at_a_time: true,
+    // `CreateDBCluster` has no parameter for them (RDS API reference).
+    after_birth: &["iam_roles"],
     // "You also can't [...] delete the cluster if it still has any associated DB instances" (Aurora guide, "Stopping and starting").
     while_stopped: WhileStopped::Goes,
     starts_after: Some(STOPPED_MAX),
@@ -73,6 +75,8 @@ rows! {
         master_secret => InPlace;
         master_secret_arn => InPlace;
         iam_authentication => InPlace;
+        // One role a call (RDS API reference, `AddRoleToDBCluster`, `RemoveRoleFromDBCluster`).
+        iam_roles => InPlace, alone: true;
         log_exports => InPlace;
         copy_tags_to_snapshot => InPlace;
         // For the life of the cluster (Aurora guide, "Creating an Aurora DB cluster or a global cluster with Amazon RDS Extended Support").

@@ -89,6 +89,8 @@ rows! {
         port => Restart, alone: true;
         snapshot_copy_region => InPlace, alone: true;
         snapshot_copy_retention_days => InPlace, alone: true;
+        iam_roles => InPlace, alone: true, with: "default_iam_role";
+        default_iam_role => InPlace, alone: true, with: "iam_roles";
         paused => Restart, alone: true;
     }
 

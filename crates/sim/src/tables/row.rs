@@ -226,6 +226,8 @@ pub struct Behaviour {
     pub takes_failover: bool,
     /// Whether a change needs the members to be at rest, and theirs needs the object to be.
     pub one_at_a_time: bool,
+    /// Lists that the call which makes it does not carry: it begins without.
+    pub after_birth: &'static [&'static str],
     /// Whether it is deleted while it is stopped.
     pub while_stopped: WhileStopped,
     /// How long it stays stopped, where the service starts it by itself.

@@ -49,6 +49,7 @@ pub(super) const fn plain(codes: Codes) -> Behaviour {
         protection: None,
         takes_failover: false,
         one_at_a_time: false,
+        after_birth: &[],
         while_stopped: WhileStopped::Stays,
         parameter_groups: None,
         common: &[],

@@ -104,12 +104,38 @@ pub(super) fn check(store: &AuroraStore, at: &str, around: &StoreContext<'_>, fo
     }
     version(store, at, secondaries, found);
     support(store, at, found);
+    roles(store, at, around, found);
     super::authority(store.certificate_authority.as_deref(), at, around, found);
     let known: &[&str] = match store.engine {
         AuroraEngine::Mysql => &["audit", "error", "general", "slowquery"],
         AuroraEngine::Postgresql => &["postgresql"],
     };
     known_logs(&store.logs, known, store.engine.as_str(), at, found);
+}
+
+/// Aurora PostgreSQL takes a role for a feature, and one for each; Aurora MySQL takes roles alone, and names them in parameters (Aurora
+/// guide, "Adding an IAM role to a DB cluster" and "Associating an IAM role with an Amazon Aurora MySQL DB cluster").
+fn roles(store: &AuroraStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
+    let mut features = std::collections::BTreeSet::new();
+    for (place, role) in store.roles.iter().enumerate() {
+        super::role(&role.arn, &format!("roles[{place}].arn"), at, around, found);
+        let problem = match (store.engine, &role.feature) {
+            (AuroraEngine::Mysql, Some(_)) => {
+                Some(("Aurora MySQL names no feature of a role", "leave `feature` out"))
+            }
+            (AuroraEngine::Postgresql, None) => {
+                Some(("Aurora PostgreSQL takes a role for a feature", "write such as `feature: s3Import`"))
+            }
+            (AuroraEngine::Postgresql, Some(feature)) if !features.insert(feature) => {
+                Some(("a feature has one role", "name one of the two"))
+            }
+            _ => None,
+        };
+        if let Some((message, help)) = problem {
+            let place = format!("{at}.roles[{place}].feature");
+            found.push(Finding::error(codes::BAD_SETTING, place, message).label("not taken").help(help));
+        }
+    }
 }
 
 /// Major versions whose standard support has ended: Aurora MySQL 2 on 2024-10-31; Aurora PostgreSQL 11 on 2024-02-29, 12 on 2025-02-28,

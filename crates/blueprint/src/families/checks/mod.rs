@@ -386,6 +386,30 @@ fn known_logs(logs: &[String], known: &[&str], engine: &str, at: &str, found: &m
     }
 }
 
+/// What is no ARN of a role, or of one in another partition than the store.
+fn role(arn: &str, field: &str, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
+    let mut refuse = |message: String, help: &str| {
+        let finding = Finding::error(codes::BAD_SETTING, format!("{at}.{field}"), message);
+        found.push(finding.label("not a role for this store").help(help));
+    };
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", partition, "iam", "", _, name] = parts[..] else {
+        refuse(format!("`{arn}` is no ARN of a role"), "write `arn:aws:iam::111122223333:role/NAME`");
+        return;
+    };
+    if !name.starts_with("role/") {
+        refuse(format!("`{arn}` is no ARN of a role"), "write `arn:aws:iam::111122223333:role/NAME`");
+    } else if let Some(place) =
+        around.places.iter().find(|place| Partition::of(&place.primary).as_str() != partition)
+    {
+        let own = Partition::of(&place.primary);
+        refuse(
+            format!("`{arn}` is of the partition {partition}, and {} is in {own}", place.primary),
+            "name a role of an account of that partition",
+        );
+    }
+}
+
 /// Authorities that sign certificates, in every region and in mainland China (Aurora guide, "Using SSL/TLS to encrypt a connection to a
 /// DB cluster" and "Rotating your SSL/TLS certificate", 2026-04; the guide for China names the first alone).
 const AUTHORITIES: [&str; 3] = ["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"];

@@ -81,6 +81,7 @@ pub(super) fn resilience(store: &WarehouseStore) -> Resilience {
 }
 
 pub(super) fn check(store: &WarehouseStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
+    roles(store, at, around, found);
     for (field, given) in
         [("class", store.class.is_some()), ("nodes", store.nodes.is_some()), ("multiZone", store.multi_zone)]
     {
@@ -200,5 +201,19 @@ fn steps(serverless: &WarehouseServerless, at: &str, found: &mut Vec<Finding>) {
                 .help("exchange them, or raise the upper bound"),
             );
         }
+    }
+}
+
+/// The default is one of the roles; a serverless warehouse is given none yet.
+fn roles(store: &WarehouseStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
+    for (place, arn) in store.roles.iter().enumerate() {
+        super::role(arn, &format!("roles[{place}]"), at, around, found);
+    }
+    let is_none = !store.roles.is_empty() && store.serverless.is_some();
+    super::without_effect(is_none, "roles", "attach them to the namespace by hand", at, found);
+    if let Some(default) = store.default_role.as_ref().filter(|default| !store.roles.contains(*default)) {
+        let message = format!("the default `{default}` is not among `roles`");
+        let finding = Finding::error(codes::BAD_SETTING, format!("{at}.defaultRole"), message);
+        found.push(finding.label("not attached").help("name it in `roles`, too"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::secret::{FirstUser, first_user};
 use super::{BACKUP_DAYS, Builder, ExpandError, Placement, leading, set, with_parameters};
-use crate::families::aurora::AuroraStore;
+use crate::families::aurora::{AuroraStore, ClusterRole};
 use crate::families::size::Level;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::aurora::{AuroraEngine, ClusterAttrs, GlobalAttrs, InstanceAttrs};
@@ -156,6 +156,15 @@ fn log_switches(store: &AuroraStore) -> Vec<(&'static str, &'static str)> {
     switches
 }
 
+/// Roles as attributes have them; where none is named, nothing is wished of them.
+fn roles(store: &AuroraStore) -> Option<std::collections::BTreeSet<String>> {
+    let written = |role: &ClusterRole| match &role.feature {
+        Some(feature) => format!("{feature}={}", role.arn),
+        None => role.arn.clone(),
+    };
+    (!store.roles.is_empty()).then(|| store.roles.iter().map(written).collect())
+}
+
 fn cluster(
     store: &AuroraStore,
     build: &Builder<'_>,
@@ -192,6 +201,7 @@ fn cluster(
         master_secret: user.secret_name(),
         master_secret_arn: user.arn.clone(),
         iam_authentication: Some(store.iam_authentication),
+        iam_roles: roles(store),
         log_exports: Some(set(&store.logs)),
         copy_tags_to_snapshot: Some(true),
         extended_support: store.extended_support,

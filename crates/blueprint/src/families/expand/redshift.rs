@@ -104,6 +104,8 @@ fn cluster(
         // Said also when there are none, so that copies end when the last secondary region goes.
         snapshot_copy_region: Some(copy_to.map_or_else(|| NO_COPY.to_owned(), ToString::to_string)),
         snapshot_copy_retention_days: copy_to.map(|_| copy_days),
+        iam_roles: (!store.roles.is_empty()).then(|| set(&store.roles)),
+        default_iam_role: store.default_role.clone(),
         paused: build.site.paused,
     })
 }

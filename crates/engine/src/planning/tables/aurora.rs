@@ -16,6 +16,7 @@ pub(super) const CLUSTER: KindRow = KindRow {
     timing: CLUSTER_TIMING,
     takes_failover: true,
     exclusive_with_members: true,
+    after_birth: &["iam_roles"],
     outside_global: Some("managed_password"),
     remedies: CLUSTER_REMEDIES,
     ..PLAIN
@@ -63,6 +64,7 @@ rows! {
         master_secret => InPlace { alone: true, with: "managed_password", lowers: Reduction::Nothing };
         master_secret_arn => InPlace { alone: true, with: "managed_password", lowers: Reduction::Nothing };
         iam_authentication => InPlace { lowers: Reduction::Less };
+        iam_roles => InPlace { alone: true, lowers: Reduction::Less };
         log_exports => InPlace { lowers: Reduction::Less };
         copy_tags_to_snapshot => InPlace { lowers: Reduction::Less };
         extended_support => Replace { at_birth: true };

@@ -41,6 +41,8 @@ rows! {
         port => Restart { alone: true };
         snapshot_copy_region => InPlace { alone: true, lowers: Reduction::To(NO_COPY) };
         snapshot_copy_retention_days => InPlace { alone: true, lowers: Reduction::Less };
+        iam_roles => InPlace { alone: true, with: "default_iam_role", lowers: Reduction::Less };
+        default_iam_role => InPlace { alone: true, with: "iam_roles", lowers: Reduction::Any };
         paused => Restart { alone: true };
     }
 

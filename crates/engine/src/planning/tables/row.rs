@@ -310,6 +310,8 @@ pub struct KindRow {
     pub takes_failover: bool,
     /// Changes to the object need its members to be ready, and the other way round: one mutation at a time.
     pub exclusive_with_members: bool,
+    /// Fields that no call which makes such an object carries: they are changed once it is there.
+    pub after_birth: &'static [&'static str],
     /// Of a global kind: whether its primary must leave it, too, before it can be deleted.
     pub primary_leaves: bool,
     /// The field that pauses the object, which is then stopped as wanted; `false` wakes it.

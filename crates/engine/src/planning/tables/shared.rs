@@ -46,6 +46,7 @@ pub(super) const PLAIN: KindRow = KindRow {
     slow_resize: None,
     takes_failover: false,
     exclusive_with_members: false,
+    after_birth: &[],
     primary_leaves: false,
     pause: None,
     promotion: None,
