@@ -322,8 +322,10 @@ impl Loop<'_> {
         }
         let is_idle = self.queue.in_flight() == 0 && self.queue.due(self.agent.clock.now()) == 0;
         let is_judged = |state: &State| !state.is_open && state.condition != Condition::New;
-        let is_done = self.agent.rhythm.once && self.source_was_read && self.states.values().all(is_judged);
-        is_idle && (is_done || !is_fed && self.states.is_empty())
+        // Going through all of them is for when nothing else is left.
+        let is_done =
+            || self.agent.rhythm.once && self.source_was_read && self.states.values().all(is_judged);
+        is_idle && (is_done() || !is_fed && self.states.is_empty())
     }
 
     fn hear(&mut self, news: News) {

@@ -258,8 +258,8 @@ impl Turns {
         let told = slot.session.ledger().and_then(|ledger| ledger.ruled.as_ref());
         let run = told.map(|ruled| ruled.run.clone());
         if reconciled.outcome.is_some() {
-            // Thousands are at rest: what one of them needs is read again.
             slot.session = Session::default();
+            slot.rest();
         }
         let done = done::acted(&reconciled, is_open, due, stopping, environment.clock.now());
         Ok(Acted { done, reconciled, run, outputs: watch.outputs })
@@ -273,6 +273,7 @@ impl Turns {
     ) -> Result<(Done, Option<OutputsReport>), DriveError> {
         let Ready { scope, loaded, slot, asked, .. } = ready;
         self.let_go(scope.blueprint.as_str(), slot).await;
+        slot.rest();
         let (desired, figures, policy) = (&loaded.desired, &loaded.figures, Policy::default());
         let reading = if asked.by_person { Reading::Whole } else { Reading::InTurn };
         let looked = run::look_and_plan_in(environment, desired, figures, &policy, false, reading).await?;
@@ -291,8 +292,12 @@ impl Turns {
         let clock = &self.adapters.wall;
         loop {
             clock.sleep_until(clock.now() + KEEP).await;
-            let slots: Vec<_> = locked(&self.slots).values().cloned().collect();
-            join_all(slots.iter().map(|slot| self.keep(slot))).await;
+            let now = self.adapters.wall.now();
+            let is_due =
+                |slot: &&Arc<tokio::sync::Mutex<Slot>>| slot.try_lock().is_ok_and(|slot| slot.is_due(now));
+            // Of thousands at rest none has a lease, and none is made a task of.
+            let due: Vec<_> = locked(&self.slots).values().filter(is_due).cloned().collect();
+            join_all(due.iter().map(|slot| self.keep(slot))).await;
         }
     }
 
@@ -326,7 +331,7 @@ impl Turns {
         // A turn that runs renews by itself.
         let Ok(mut slot) = slot.try_lock() else { return };
         let environment = self.adapters.environment();
-        if slot.session.renewal_due().is_none_or(|due| due > environment.wall.now()) {
+        if !slot.is_due(environment.wall.now()) {
             return;
         }
         match keep_lease(&environment, &mut slot.session).await {

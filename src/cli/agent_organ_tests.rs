@@ -143,3 +143,14 @@ async fn a_run_is_closed_by_the_text_that_it_was_made_for_when_its_file_is_gone(
     assert!(matches!(last, Event::Closed { outcome: Outcome::Stopped, .. }), "{last:?}");
     assert_eq!(scene.turn(false).await, (Condition::Ready, false), "nothing is left of it");
 }
+
+#[tokio::test]
+async fn of_a_run_that_is_over_nothing_is_kept_that_the_record_has() {
+    let scene = scene().await;
+    assert_eq!(scene.turn(false).await, (Condition::Progressing, true));
+    let slot = scene.turns.slot(&Key::from(KEY));
+    assert!(!slot.lock().await.sizes.is_empty(), "what its stores are made as is used from turn to turn");
+    while scene.turn(true).await.1 {}
+    let slot = slot.lock().await;
+    assert!(slot.sizes.is_empty() && slot.session.ledger().is_none());
+}

@@ -15,6 +15,7 @@ use rgctl_model::overlay::Decisions;
 use rgctl_model::scope::Scope;
 use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::{AccountName, RegionId};
+use rgctl_schema::time::Moment;
 
 /// What is kept of a blueprint between its turns.
 #[derive(Default)]
@@ -32,6 +33,18 @@ pub(super) struct Slot {
     pub(super) text: Option<InForce<Shared>>,
     /// What drift is told by, where nothing is done.
     pub(super) past: Past,
+}
+
+impl Slot {
+    /// Nothing is under way. Thousands are at rest: what one of them needs is read again.
+    pub(super) fn rest(&mut self) {
+        (self.sizes, self.worked_in) = (Sizes::default(), None);
+    }
+
+    /// Whether a lease is held that is to be renewed by now.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        self.session.renewal_due().is_some_and(|due| due <= now)
+    }
 }
 
 /// What is known before a turn is made.

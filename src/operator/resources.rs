@@ -83,10 +83,14 @@ impl Resources {
         }
     }
 
-    fn put(&mut self, what: Watched, item: Item) -> Option<Change> {
+    fn put(&mut self, what: Watched, mut item: Item) -> Option<Change> {
         let all = self.items.entry(what).or_default();
         let place = item.place.clone();
         let before = all.get(&place);
+        if let Some(before) = before.filter(|before| before.spec == item.spec) {
+            // Whoever has the text in force has this very one: a change of the status makes no second one of it.
+            item.spec = Arc::clone(&before.spec);
+        }
         if before.is_none() && all.len() >= ITEMS_MAX {
             self.left_out += 1;
             return None;
@@ -293,6 +297,18 @@ mod tests {
         assert_eq!(is(&mut resources, item("games", "arena", EARLY, &told)), [Change::Status(place.clone())]);
         let wanted = json!({ "spec": { "a": 2 } });
         assert_eq!(is(&mut resources, item("games", "arena", EARLY, &wanted)), [Change::Wanted(place)]);
+    }
+
+    #[test]
+    fn a_text_that_did_not_change_is_kept_once_whatever_is_told_of_it() {
+        let mut resources = Resources::default();
+        is(&mut resources, item("games", "arena", EARLY, &json!({})));
+        let before = resources.first_of("arena").unwrap();
+        let told = json!({ "status": { "observedGeneration": 1 } });
+        is(&mut resources, item("games", "arena", EARLY, &told));
+        let after = resources.first_of("arena").unwrap();
+        assert_ne!(before.status, after.status);
+        assert!(Arc::ptr_eq(&before.spec, &after.spec));
     }
 
     #[test]

@@ -59,9 +59,11 @@ pub async fn reconcile_once(
     session: &mut Session,
     watch: &mut dyn Watch,
 ) -> Result<Reconciled, DriveError> {
-    let (mut kept, is_new) = match session.0.take() {
-        Some(kept) => (up_to_date(environment, job, kept).await?, false),
-        None => (begin(environment, job, scope_of(environment.cloud, job.desired).await?).await?, true),
+    let (mut kept, is_new) = if let Some(kept) = session.0.take() {
+        (up_to_date(environment, job, kept).await?, false)
+    } else {
+        let scope = scope_of(environment.cloud, job.desired).await?;
+        (Box::new(begin(environment, job, scope).await?), true)
     };
     kept.prepare(job, environment.clock.now());
     kept.watched = session.1.take();

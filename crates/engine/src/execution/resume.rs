@@ -73,11 +73,10 @@ pub(super) async fn is_end(store: &dyn Store, kept: &Kept) -> Result<bool, Store
 pub(super) async fn up_to_date(
     environment: &Environment<'_>,
     job: &Job<'_>,
-    kept: Kept,
-) -> Result<Kept, DriveError> {
-    if kept.guard.is_some() {
+    kept: Box<Kept>,
+) -> Result<Box<Kept>, DriveError> {
+    if kept.guard.is_some() || is_end(environment.store, &kept).await? {
         return Ok(kept);
     }
-    let goes_on = is_end(environment.store, &kept).await?;
-    if goes_on { Ok(kept) } else { begin(environment, job, kept.scope).await }
+    Ok(Box::new(begin(environment, job, kept.scope).await?))
 }

@@ -25,7 +25,7 @@ use rgctl_schema::time::Moment;
 
 /// What is kept between turns; empty before the first one, and after a turn that was cut off or failed.
 #[derive(Default)]
-pub struct Session(pub(super) Option<Kept>, pub(super) Watched);
+pub struct Session(pub(super) Option<Box<Kept>>, pub(super) Watched);
 
 impl Session {
     /// What the record adds up to, as far as it was read.

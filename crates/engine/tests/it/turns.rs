@@ -27,6 +27,12 @@ use rgctl_testkit::site::{Order, Quiet, Site, applying, block_on, cache_store};
 use rgctl_testkit::tampered::{Tampered, Tampers};
 use rgctl_testkit::taps::{Cut, Taps};
 
+#[test]
+fn of_ten_thousand_blueprints_at_rest_each_keeps_an_empty_session() {
+    let bytes = size_of::<Session>();
+    assert!(bytes <= 256, "{bytes} bytes");
+}
+
 pub fn small(class: &str, members: usize) -> Desired {
     let mut wanted = desired(cluster_store("accounts", "us-east-1", members, class));
     wanted.fingerprint.0 = format!("{members} of {class}");
