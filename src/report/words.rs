@@ -50,7 +50,12 @@ pub fn value(value: &Value) -> String {
 /// `before → after` of a field.
 pub fn change(change: &FieldChange) -> String {
     let before = change.before.as_ref().map_or_else(|| "unset".to_owned(), value);
-    format!("{before} → {}", value(&change.after))
+    let after = match change.taken_out() {
+        Some(("tags", _)) => "none".to_owned(),
+        Some(_) => "default".to_owned(),
+        None => value(&change.after),
+    };
+    format!("{before} → {after}")
 }
 
 /// How an operation that changes no field is told in full.

@@ -60,7 +60,8 @@ fn stores_of(desired: &Desired) -> BTreeSet<StoreName> {
 
 /// What a person is shown.
 fn shown(site: &Site, desired: &Desired, policy: &Policy, destroy: bool) -> Plan {
-    planning::plan(&PlanInput { destroy, ..ask(desired, &site.look(desired), policy) })
+    let claims = site.claims(desired.blueprint.as_str());
+    planning::plan(&PlanInput { destroy, claims: &claims, ..ask(desired, &site.look(desired), policy) })
 }
 
 /// Carries out what was shown, and tells which calls were made, in short; the world must be at rest afterwards.
@@ -451,6 +452,8 @@ fn intended(text: &str) -> Event {
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: None,
     }
 }

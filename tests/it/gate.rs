@@ -755,6 +755,8 @@ fn what_a_second_run_makes_in_place_of_what_the_first_deleted_is_no_growth_until
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: None,
     };
     let lease = Lease {

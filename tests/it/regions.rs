@@ -204,6 +204,8 @@ fn intended(step: &StepId, address: &Address, word: &str) -> Event {
         changes: Vec::new(),
         names: None,
         asks: String::new(),
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: None,
     }
 }

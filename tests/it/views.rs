@@ -287,6 +287,8 @@ fn intended(step: StepId) -> Event {
         changes: vec!["class: \"db.r7g.large\" -> \"db.r7g.xlarge\"".to_owned()],
         asks: String::new(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: None,
     }
 }

@@ -108,6 +108,7 @@ impl AwsCloud {
                     Endpoint::SecretsManager => secrets::create(&client, address, attrs, tags).await,
                 }
             }
+            Op::Modify { .. } if takes_out(op) => take_out(&client, op).await,
             Op::Modify { changes, attrs, .. } => match endpoint {
                 Endpoint::Rds => rds_like::modify(&client, address, changes, attrs).await,
                 Endpoint::ElastiCache => elasticache::modify(&client, address, attrs).await,
@@ -412,4 +413,35 @@ async fn nodes(client: &ServiceClient<'_>, asks: &[&SeriesAsk]) -> Result<Nodes,
         }
     }
     Ok(nodes)
+}
+
+fn takes_out(op: &Op) -> bool {
+    ["parameters", "tags"].iter().any(|map| !op.taken_out(map).is_empty())
+}
+
+/// Parameters go back to their defaults, tags go.
+async fn take_out(client: &ServiceClient<'_>, op: &Op) -> Result<Receipt, CloudError> {
+    let (address, parameters, tags) = (op.address(), op.taken_out("parameters"), op.taken_out("tags"));
+    let endpoint = address.kind.facts().endpoint;
+    if !parameters.is_empty() {
+        match endpoint {
+            Endpoint::Rds => rds_like::reset_parameters(client, address, &parameters).await?,
+            Endpoint::ElastiCache => elasticache::reset_parameters(client, address, &parameters).await?,
+            Endpoint::Redshift => redshift::reset_parameters(client, address, &parameters).await?,
+            Endpoint::RedshiftServerless | Endpoint::SecretsManager => {
+                return Err(super::service_client::unsupported(&format!("reset {}", address.kind)));
+            }
+        }
+    }
+    if !tags.is_empty() {
+        let keys = tags.into_iter().collect();
+        match endpoint {
+            Endpoint::Rds => rds_like::untag(client, address, keys).await?,
+            Endpoint::ElastiCache => elasticache::untag(client, address, keys).await?,
+            Endpoint::Redshift => redshift::untag(client, address, keys).await?,
+            Endpoint::RedshiftServerless => redshift_serverless::untag(client, address, keys).await?,
+            Endpoint::SecretsManager => secrets::untag(client, address, keys).await?,
+        }
+    }
+    Ok(Receipt::default())
 }

@@ -143,24 +143,40 @@ pub async fn delete(
 
 /// Sets tags.
 pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
-    let (sdk, name) = (&client.read.serverless, address.name.as_str());
-    let arn = match address.kind {
-        KindId::RedshiftNamespace => {
-            let request = sdk.get_namespace().namespace_name(name);
-            let answer = client.ask(ENDPOINT, "GetNamespace", || request.clone().send()).await?;
-            answer.namespace.and_then(|namespace| namespace.namespace_arn)
-        }
-        KindId::RedshiftWorkgroup => {
-            let request = sdk.get_workgroup().workgroup_name(name);
-            let answer = client.ask(ENDPOINT, "GetWorkgroup", || request.clone().send()).await?;
-            answer.workgroup.and_then(|group| group.workgroup_arn)
-        }
-        other => return Err(unsupported(&format!("tag {other}"))),
-    };
+    let arn = arn_of(client, address).await?;
     let request =
         client.write.serverless.tag_resource().set_resource_arn(arn).set_tags(Some(tag_list(tags)?));
     client.change(ENDPOINT, "TagResource", request.send()).await?;
     Ok(Receipt::default())
+}
+
+/// Takes tags away.
+pub async fn untag(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    keys: Vec<String>,
+) -> Result<(), CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request = client.write.serverless.untag_resource().set_resource_arn(arn).set_tag_keys(Some(keys));
+    client.change(ENDPOINT, "UntagResource", request.send()).await.map(drop)
+}
+
+/// The ARN has an id in it that only the service tells.
+async fn arn_of(client: &ServiceClient<'_>, address: &Address) -> Result<Option<String>, CloudError> {
+    let (sdk, name) = (&client.read.serverless, address.name.as_str());
+    match address.kind {
+        KindId::RedshiftNamespace => {
+            let request = sdk.get_namespace().namespace_name(name);
+            let answer = client.ask(ENDPOINT, "GetNamespace", || request.clone().send()).await?;
+            Ok(answer.namespace.and_then(|namespace| namespace.namespace_arn))
+        }
+        KindId::RedshiftWorkgroup => {
+            let request = sdk.get_workgroup().workgroup_name(name);
+            let answer = client.ask(ENDPOINT, "GetWorkgroup", || request.clone().send()).await?;
+            Ok(answer.workgroup.and_then(|group| group.workgroup_arn))
+        }
+        other => Err(unsupported(&format!("tag {other}"))),
+    }
 }
 
 macro_rules! list {

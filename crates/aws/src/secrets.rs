@@ -205,6 +205,16 @@ pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> 
     Ok(Receipt::default())
 }
 
+/// Takes tags away.
+pub async fn untag(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    keys: Vec<String>,
+) -> Result<(), CloudError> {
+    let fields = json!({ "SecretId": address.name.as_str(), "TagKeys": keys });
+    change(client, "UntagResource", fields).await.map(drop)
+}
+
 /// The secrets of blueprints in a region, without the copies of those of other regions.
 pub async fn observe(client: &ServiceClient<'_>) -> RegionListing {
     let mut listing = RegionListing::default();

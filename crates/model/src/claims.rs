@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::journal::{LineTime, RecordedObject};
+use super::journal::{Entries, LineTime, RecordedObject};
 use super::node::{KEEP_DISCARD, Node, TAG_BLUEPRINT, TAG_KEEP, TAG_RECORD, TAG_STORE, TAG_TOKEN};
 use super::observed::{Member, Observed};
 use super::policy::{Consent, ConsentRequest};
@@ -30,6 +30,13 @@ pub struct Claimed {
     pub asked: Option<LineTime>,
     /// Whether a step on it was done: before that it may be somebody else's.
     pub is_done: bool,
+    /// The parameters and tags that we set and did not take out since.
+    #[serde(default)]
+    pub set: Entries,
+    /// Whether these are all that we ever set, so that those beside them are others': what is older than such records was set by
+    /// whomever.
+    #[serde(default)]
+    pub knows_all_set: bool,
 }
 
 impl Claimed {
@@ -255,6 +262,19 @@ impl Claims {
             claimed.id = mark.id.clone().or(claimed.id.take());
             claimed.store = mark.store.clone().or(claimed.store.take());
             claimed.keep = mark.keep.clone().or(claimed.keep.take());
+        }
+    }
+
+    /// A step on an object was done that set entries and took some out. `is_new`: nothing was ever set on it before.
+    pub fn entries(&mut self, address: &Address, is_new: bool, sets: Option<&Entries>, unsets: &Entries) {
+        let Some(claimed) = self.objects.get_mut(address) else { return };
+        if is_new {
+            claimed.set = Entries::default();
+            claimed.knows_all_set = true;
+        }
+        claimed.set.remove(unsets);
+        if let Some(sets) = sets {
+            claimed.set.add(sets);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The record: what happened, in order, and enough of it to go on after a crash.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,7 @@ use super::observed::Observed;
 use super::policy::Policy;
 use super::rules::RecordedRules;
 use super::scope::Home;
+use rgctl_schema::digest::sha256_hex;
 use rgctl_schema::names::{BlueprintName, Fingerprint, RegionId, RunId, StepId, StoreName, Token};
 use rgctl_schema::time::Moment;
 
@@ -62,6 +63,50 @@ impl Cause {
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
     const fn is_state(&self) -> bool {
         matches!(self, Self::State)
+    }
+}
+
+/// Entries beside which others may have theirs: parameters of a group, tags. Each has its name and a digest of its value, by which
+/// is known whether somebody else has set it since.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entries {
+    /// Parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+    /// Tags, without those of ownership.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The digest of the value of an entry.
+pub fn entry_digest(value: &str) -> String {
+    sha256_hex(value.as_bytes()).chars().take(16).collect()
+}
+
+impl Entries {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.parameters.is_empty() && self.tags.is_empty()
+    }
+
+    /// Adds all of another; what both have it has from that one.
+    pub fn add(&mut self, other: &Self) {
+        self.parameters.extend(other.parameters.clone());
+        self.tags.extend(other.tags.clone());
+    }
+
+    /// Takes all of another out.
+    pub fn remove(&mut self, other: &Self) {
+        self.parameters.retain(|name, _| !other.parameters.contains_key(name));
+        self.tags.retain(|name, _| !other.tags.contains_key(name));
+    }
+
+    /// Whether both have an entry of one name.
+    pub fn meets(&self, other: &Self) -> bool {
+        let has = |one: &BTreeMap<String, String>, two: &BTreeMap<String, String>| {
+            one.keys().any(|name| two.contains_key(name))
+        };
+        has(&self.parameters, &other.parameters) || has(&self.tags, &other.tags)
     }
 }
 
@@ -124,6 +169,12 @@ pub enum Event {
         /// The objects that its new values refer to; records of old do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         names: Option<BTreeSet<Address>>,
+        /// The entries that it sets, where it sets any or makes its object; records of old do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sets: Option<Box<Entries>>,
+        /// The entries that it takes out.
+        #[serde(default, skip_serializing_if = "Entries::is_empty")]
+        unsets: Entries,
         /// The store that its object belongs to, where that is known: by the time it is there, nobody may want it any more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store: Option<StoreName>,

@@ -180,6 +180,13 @@ impl Op {
         }
     }
 
+    /// Names of the entries of a map that it takes out: parameters go back to their defaults, tags go.
+    pub fn taken_out(&self, map: &str) -> BTreeSet<String> {
+        let Self::Modify { changes, .. } = self else { return BTreeSet::new() };
+        let out = changes.iter().filter_map(FieldChange::taken_out).filter(|(of, _)| *of == map);
+        out.map(|(_, name)| name.to_owned()).collect()
+    }
+
     /// The operation in a word.
     pub const fn word(&self) -> &'static str {
         match self {

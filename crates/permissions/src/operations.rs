@@ -64,6 +64,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"],
             &[
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateDBSubnetGroup",
                 "rds:DeleteDBSubnetGroup",
                 "rds:ModifyDBSubnetGroup",
@@ -81,9 +82,11 @@ const TABLE: &[(&[KindId], Operations)] = &[
             ],
             &[
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateDBClusterParameterGroup",
                 "rds:DeleteDBClusterParameterGroup",
                 "rds:ModifyDBClusterParameterGroup",
+                "rds:ResetDBClusterParameterGroup",
             ],
         ),
     ),
@@ -94,9 +97,11 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:ListTagsForResource"],
             &[
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateDBParameterGroup",
                 "rds:DeleteDBParameterGroup",
                 "rds:ModifyDBParameterGroup",
+                "rds:ResetDBParameterGroup",
             ],
         ),
     ),
@@ -107,6 +112,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["rds:DescribeGlobalClusters"],
             &[
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateGlobalCluster",
                 "rds:DeleteGlobalCluster",
                 "rds:FailoverGlobalCluster",
@@ -124,6 +130,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &[
                 "rds:AddRoleToDBCluster",
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateDBCluster",
                 "rds:DeleteDBCluster",
                 "rds:FailoverDBCluster",
@@ -143,6 +150,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["rds:DescribeDBClusters"],
             &[
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateDBCluster",
                 "rds:DeleteDBCluster",
                 "rds:FailoverDBCluster",
@@ -161,6 +169,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["rds:DescribeDBInstances"],
             &[
                 "rds:AddTagsToResource",
+                "rds:RemoveTagsFromResource",
                 "rds:CreateDBInstance",
                 "rds:DeleteDBInstance",
                 "rds:ModifyDBInstance",
@@ -184,6 +193,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["elasticache:DescribeCacheSubnetGroups", "elasticache:ListTagsForResource"],
             &[
                 "elasticache:AddTagsToResource",
+                "elasticache:RemoveTagsFromResource",
                 "elasticache:CreateCacheSubnetGroup",
                 "elasticache:DeleteCacheSubnetGroup",
                 "elasticache:ModifyCacheSubnetGroup",
@@ -201,9 +211,11 @@ const TABLE: &[(&[KindId], Operations)] = &[
             ],
             &[
                 "elasticache:AddTagsToResource",
+                "elasticache:RemoveTagsFromResource",
                 "elasticache:CreateCacheParameterGroup",
                 "elasticache:DeleteCacheParameterGroup",
                 "elasticache:ModifyCacheParameterGroup",
+                "elasticache:ResetCacheParameterGroup",
             ],
         ),
     ),
@@ -214,6 +226,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["elasticache:DescribeUsers", "elasticache:ListTagsForResource"],
             &[
                 "elasticache:AddTagsToResource",
+                "elasticache:RemoveTagsFromResource",
                 "elasticache:CreateUser",
                 "elasticache:DeleteUser",
                 "elasticache:ModifyUser",
@@ -227,6 +240,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["elasticache:DescribeUserGroups", "elasticache:ListTagsForResource"],
             &[
                 "elasticache:AddTagsToResource",
+                "elasticache:RemoveTagsFromResource",
                 "elasticache:CreateUserGroup",
                 "elasticache:DeleteUserGroup",
                 "elasticache:ModifyUserGroup",
@@ -262,6 +276,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             ],
             &[
                 "elasticache:AddTagsToResource",
+                "elasticache:RemoveTagsFromResource",
                 "elasticache:CreateReplicationGroup",
                 "elasticache:DecreaseReplicaCount",
                 "elasticache:DeleteReplicationGroup",
@@ -279,6 +294,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &["elasticache:DescribeServerlessCaches", "elasticache:ListTagsForResource"],
             &[
                 "elasticache:AddTagsToResource",
+                "elasticache:RemoveTagsFromResource",
                 "elasticache:CreateServerlessCache",
                 "elasticache:DeleteServerlessCache",
                 "elasticache:ModifyServerlessCache",
@@ -310,6 +326,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &[
                 "redshift:CreateClusterSubnetGroup",
                 "redshift:CreateTags",
+                "redshift:DeleteTags",
                 "redshift:DeleteClusterSubnetGroup",
                 "redshift:ModifyClusterSubnetGroup",
             ],
@@ -323,8 +340,10 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &[
                 "redshift:CreateClusterParameterGroup",
                 "redshift:CreateTags",
+                "redshift:DeleteTags",
                 "redshift:DeleteClusterParameterGroup",
                 "redshift:ModifyClusterParameterGroup",
+                "redshift:ResetClusterParameterGroup",
             ],
         ),
     ),
@@ -336,6 +355,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
             &[
                 "redshift:CreateCluster",
                 "redshift:CreateTags",
+                "redshift:DeleteTags",
                 "redshift:DeleteCluster",
                 "redshift:DisableSnapshotCopy",
                 "redshift:EnableSnapshotCopy",
@@ -363,6 +383,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "redshift-serverless:CreateNamespace",
                 "redshift-serverless:DeleteNamespace",
                 "redshift-serverless:TagResource",
+                "redshift-serverless:UntagResource",
                 "redshift-serverless:UpdateNamespace",
             ],
         ),
@@ -380,6 +401,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "redshift-serverless:CreateWorkgroup",
                 "redshift-serverless:DeleteWorkgroup",
                 "redshift-serverless:TagResource",
+                "redshift-serverless:UntagResource",
                 "redshift-serverless:UpdateWorkgroup",
             ],
         ),
@@ -410,6 +432,7 @@ const TABLE: &[(&[KindId], Operations)] = &[
                 "secretsmanager:ReplicateSecretToRegions",
                 "secretsmanager:RestoreSecret",
                 "secretsmanager:TagResource",
+                "secretsmanager:UntagResource",
                 "secretsmanager:UpdateSecret",
             ],
         ),

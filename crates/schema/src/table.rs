@@ -122,6 +122,29 @@ pub struct FieldChange {
     pub lowers: bool,
 }
 
+impl FieldChange {
+    /// An entry of a map that is taken out: where the service has a default for it, it goes back to that.
+    pub fn taking_out(map: &str, name: &str, before: Value, lowers: bool) -> Self {
+        Self {
+            field: format!("{map}.{name}"),
+            before: Some(before),
+            after: Value::Null,
+            change: Change::InPlace,
+            alone: false,
+            with: None,
+            through: false,
+            shrinks: false,
+            common: false,
+            lowers,
+        }
+    }
+
+    /// The map and the name of the entry that it takes out, if it does.
+    pub fn taken_out(&self) -> Option<(&str, &str)> {
+        self.field.split_once('.').filter(|_| self.after.is_null())
+    }
+}
+
 /// Stands in outputs for a value that must not be shown.
 pub const HIDDEN: &str = "(hidden)";
 

@@ -20,7 +20,6 @@ use rgctl_schema::time::{Moment, Span};
 use super::parameters;
 use super::refusals::{busy, missing, refused};
 use super::rows::bucket_key;
-use super::slots::SHARDS;
 use super::state::{
     Broken, DueEvent, Fault, Meter, Object, Purpose, Stage, StaleReads, TokenBucket, parent_of,
 };
@@ -177,7 +176,14 @@ impl World {
         }
         match op {
             Op::Create { address, attrs, tags } => self.create(address, attrs, tags, token),
-            Op::Modify { address, attrs, .. } => self.modify(address, attrs),
+            Op::Modify { address, attrs, .. } => {
+                let (parameters, tags) = (op.taken_out("parameters"), op.taken_out("tags"));
+                if parameters.is_empty() && tags.is_empty() {
+                    self.modify(address, attrs)
+                } else {
+                    self.take_out(address, &parameters, &tags)
+                }
+            }
             Op::Tag { address, tags } => self.tag(address, tags),
             Op::Delete { address, final_snapshot } => self.delete(address, final_snapshot.as_ref()),
             Op::Act { address, verb } => self.act(address, verb),
@@ -297,10 +303,15 @@ impl World {
             self.cast_shadow(&global);
             self.join(&global, address);
             self.share_parameters(&global, address);
-            // A secondary has the shards of its primary, whatever was asked for.
-            if let Some(shards) = self.primary_of(address).and_then(|primary| primary.attrs.get(SHARDS)) {
+            // A secondary has what its primary has, whatever was asked for: "the same number of primary nodes, node type, engine
+            // version, and number of shards" (ElastiCache guide, "Prerequisites and limitations" of global datastores).
+            for field in tables::of(address.kind).common {
+                let Some(value) = self.primary_of(address).and_then(|primary| primary.attrs.get(field))
+                else {
+                    continue;
+                };
                 self.edit(address, |object| {
-                    let _ = object.attrs.set(SHARDS, Some(shards));
+                    let _ = object.attrs.set(field, Some(value));
                 });
             }
             self.settle_global_word(&global);

@@ -1,11 +1,13 @@
 //! Parameters of groups: which of them wait for a restart of what uses the group, and who waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rgctl_model::address::Address;
 use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::ParameterStatus;
+use rgctl_model::ports::CloudError;
 
+use super::refusals::{busy, missing};
 use super::tables::{self, word};
 use super::world::World;
 
@@ -34,6 +36,36 @@ pub(super) fn keep_the_others(pending: &mut AnyAttrs, has: &AnyAttrs) {
 }
 
 impl World {
+    /// Parameters go back to the defaults of the engine, tags go; what is not there is not missed.
+    pub(super) fn take_out(
+        &mut self,
+        address: &Address,
+        parameters: &BTreeSet<String>,
+        tags: &BTreeSet<String>,
+    ) -> Result<(), CloudError> {
+        let object = self.objects.get(address).ok_or_else(|| missing(address))?;
+        let phase = object.phase();
+        if object.is_going() || !parameters.is_empty() && !phase.is_ready() {
+            return Err(busy(address, phase));
+        }
+        let (family, mut left) = (object.attrs.text("family").unwrap_or_default(), texts(&object.attrs));
+        let is_static = tables::of(address.kind).at_restart;
+        let waiting = parameters.iter().any(|name| left.contains_key(name) && is_static(&family, name));
+        left.retain(|name, _| !parameters.contains(name));
+        self.cast_shadow(address);
+        self.edit(address, |object| {
+            object.tags.retain(|name, _| !tags.contains(name));
+            if !parameters.is_empty() {
+                // What is no group of parameters has no such field.
+                let _ = object.attrs.set(PARAMETERS, serde_json::to_value(left).ok());
+            }
+        });
+        if waiting {
+            self.await_restarts(address);
+        }
+        Ok(())
+    }
+
     /// What uses a group waits for a restart: of a cluster its members do.
     pub(super) fn await_restarts(&mut self, group: &Address) {
         let mut users: Vec<Address> = Vec::new();

@@ -83,7 +83,11 @@ impl Fold {
             Op::Create { attrs, tags, .. } => {
                 format!("create {address} {} {}", fields(attrs), self.tags(tags))
             }
-            Op::Modify { attrs, .. } => format!("modify {address} {}", fields(attrs)),
+            Op::Modify { attrs, .. } => {
+                let out = ["parameters", "tags"].map(|map| op.taken_out(map)).into_iter().flatten();
+                let out = out.fold(String::new(), |text, name| text + "-" + &name + ";");
+                format!("modify {address} {}{out}", fields(attrs))
+            }
             Op::Tag { tags, .. } => format!("tag {address} {}", self.tags(tags)),
             Op::Delete { final_snapshot, .. } => {
                 let snapshot = final_snapshot.as_ref().map_or("-", |name| name.as_str());

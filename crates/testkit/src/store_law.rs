@@ -43,6 +43,8 @@ pub fn begun_in(place: &str) -> Event {
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: None,
     }
 }

@@ -13,10 +13,10 @@ use rgctl_model::ports::{Cloud, CloudError, Permit};
 use rgctl_permissions::operations::{self, WITHIN_OTHERS, action_of};
 use rgctl_permissions::{PolicyFor, policy};
 use rgctl_schema::names::{BlueprintName, Name, Token};
-use rgctl_schema::table::{Attrs, Change};
+use rgctl_schema::table::{Attrs, Change, FieldChange};
 use serde_json::{Value, json};
 
-use super::replay::{Answer, Sent, cloud, xml};
+use super::replay::{Answer, Sent, cloud, refusal, xml};
 use rgctl_testkit::fixtures::{address, region};
 
 /// A field: name, what changing it does, two values that it can have.
@@ -403,6 +403,37 @@ async fn a_change_sends_nothing_but_what_changes() {
     assert_eq!(parameters, wanted);
 }
 
+#[tokio::test]
+async fn of_parameters_that_are_reset_those_wait_for_a_restart_that_the_service_calls_static() {
+    let method = |number: usize| format!("Parameters.Parameter.{number}.ApplyMethod");
+    let first = method(1);
+    let script = move |sent: &Sent| match sent.operation.as_str() {
+        "ResetDBClusterParameterGroup" if sent.parameters.get(&first).is_some_and(|at| at == "immediate") => {
+            Some(refusal(400, "InvalidParameterCombination", "cannot use immediate apply method"))
+        }
+        "DescribeDBClusterParameters" => {
+            let one = |name: &str, kind: &str| {
+                format!(
+                    "<Parameter><ParameterName>{name}</ParameterName><ApplyType>{kind}</ApplyType></Parameter>"
+                )
+            };
+            let all = one("binlog_format", "static") + &one("general_log", "dynamic");
+            Some(xml(&sent.operation, &format!("<Parameters>{all}</Parameters>")))
+        }
+        _ => None,
+    };
+    let kind = KindId::AuroraClusterParameters;
+    let out = |name| FieldChange::taking_out("parameters", name, json!("1"), true);
+    let changes = ["binlog_format", "general_log"].map(out).into();
+    let (sent, _) =
+        sent_with(&Op::Modify { address: address_of(kind), changes, attrs: AnyAttrs::empty(kind) }, script)
+            .await;
+    let methods: Vec<_> =
+        sent.iter().map(|sent| [1, 2].map(|n| sent.parameters[&method(n)].as_str())).collect();
+    assert_eq!(methods, [["immediate", "immediate"], ["pending-reboot", "immediate"]]);
+    assert!(sent.iter().all(|sent| sent.parameters["ResetAllParameters"] == "false"), "{sent:?}");
+}
+
 /// Operations on a group that are its datastore's when it is a member of one.
 fn operations_of_a_member() -> Vec<Op> {
     let kind = KindId::CacheGroup;
@@ -509,6 +540,18 @@ fn all_operations(kind: KindId) -> Vec<Op> {
         let roles = |roles: Value| with(kind, "iam_roles", &roles);
         let changes = tables::diff(&roles(json!([])), &roles(json!(["one"])));
         ops.push(Op::Modify { address: address_of(kind), changes, attrs: roles(json!([])) });
+    }
+    // A parameter goes back to its default, a tag goes.
+    let out = |map: &str| Op::Modify {
+        address: address_of(kind),
+        changes: vec![FieldChange::taking_out(map, "a", json!("1"), false)],
+        attrs: AnyAttrs::empty(kind),
+    };
+    if AnyAttrs::empty(kind).with(Fields).iter().any(|(field, ..)| *field == "parameters") {
+        ops.push(out("parameters"));
+    }
+    if kind != KindId::CacheGlobal {
+        ops.push(out("tags"));
     }
     let snapshot = kind.facts().final_snapshot.map(|_| Name::new("game-final").unwrap());
     ops.push(Op::Delete { address: address_of(kind), final_snapshot: snapshot });

@@ -10,6 +10,7 @@ use rgctl_blueprint::region::RegionBook;
 use rgctl_catalog::{price_bill, price_range};
 use rgctl_engine::planning::{Figures, PlanInput};
 use rgctl_model::bill::{CostRange, StoreBill};
+use rgctl_model::claims::Claims;
 use rgctl_model::journal::Outcome;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::node::{Desired, Usage};
@@ -102,10 +103,10 @@ pub struct Shown {
 }
 
 impl Shown {
-    pub fn of(built: &rgctl_blueprint::desired::Built, inventory: &Inventory) -> Self {
-        let desired = &built.desired;
+    pub fn of(built: &rgctl_blueprint::desired::Built, world: &World) -> Self {
+        let (desired, inventory) = (&built.desired, &world.inventory);
         let figures = Priced(Clusters::of(desired));
-        let plan = |destroy| planned(desired, inventory, &figures, destroy);
+        let plan = |destroy| planned(desired, world, &figures, destroy);
         let (update, removal) = (plan(false), plan(true));
         let price = |store: &_, region: &_| {
             let mut range = CostRange::default();
@@ -123,7 +124,7 @@ impl Shown {
         let status = status::report(
             desired,
             inventory,
-            &rgctl_model::claims::NO_CLAIMS,
+            &world.claims,
             &update,
             &status::Prices { existing: &|_| Total::default(), wanted: &price },
         );
@@ -140,14 +141,15 @@ fn calls(plan: &Plan) -> Value {
     json!([steps, plan.waiting, plan.notes])
 }
 
-fn planned(desired: &Desired, inventory: &Inventory, figures: &Priced, destroy: bool) -> Plan {
+fn planned(desired: &Desired, world: &World, figures: &Priced, destroy: bool) -> Plan {
     let policy = consents(&[]);
     let verdicts = rgctl_engine::planning::verdicts(desired, figures);
     let ask = PlanInput {
         figures,
         destroy,
         verdicts: &verdicts,
-        ..rgctl_testkit::fixtures::ask(desired, inventory, &policy)
+        claims: &world.claims,
+        ..rgctl_testkit::fixtures::ask(desired, &world.inventory, &policy)
     };
     let mut plan = rgctl_engine::planning::plan(&ask);
     let kept = rgctl_engine::planning::kept_from_birth(&ask, &plan);
@@ -163,10 +165,23 @@ fn size(estimate: &Estimate) -> Value {
     json!([place, rows, sizes, estimate.ceilings, estimate.warnings])
 }
 
+/// What is there, and what the record knows of it.
+pub struct World {
+    inventory: Inventory,
+    claims: Claims,
+}
+
+impl World {
+    /// One of nothing.
+    pub fn empty() -> Self {
+        Self { inventory: Inventory::empty(NOW), claims: Claims::default() }
+    }
+}
+
 /// A world in which a desired state has been brought about.
-pub fn applied(desired: &Desired) -> Inventory {
+pub fn applied(desired: &Desired) -> World {
     let mut site = Site::new(7);
     let ended = site.apply(desired);
     assert_eq!(ended.outcome, Outcome::Settled, "{}: {:#?}", desired.blueprint, ended.last);
-    site.look(desired)
+    World { inventory: site.look(desired), claims: site.claims(desired.blueprint.as_str()) }
 }

@@ -13,15 +13,12 @@ use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use rgctl_blueprint::{schema, yaml};
-use rgctl_model::observed::Inventory;
 use rgctl_schema::diagnostic::{Diagnostics, Source};
 use rgctl_schema::shape::Shape;
 use serde_json::{Value, json};
 
-use evidence::{Shown, Told, applied};
+use evidence::{Shown, Told, World, applied};
 use paths::{Field, Step, leaves, plain, put, variant_of};
-
-use rgctl_testkit::fixtures::NOW;
 
 /// Fields that alter nothing, each with its reason; at most a twentieth of all.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -56,25 +53,15 @@ const REMOVED_UNSEEN: &[&str] = &[
     "Blueprint.spec.stores[AuroraStore].certificateAuthority",
     "Blueprint.spec.stores[AuroraStore].database",
     "Blueprint.spec.stores[AuroraStore].extendedSupport",
-    "Blueprint.spec.stores[AuroraStore].parameters.*",
-    "Blueprint.spec.stores[AuroraStore].tags.*",
     "Blueprint.spec.stores[CacheStore].backup.window",
-    "Blueprint.spec.stores[CacheStore].cache.eviction",
-    "Blueprint.spec.stores[CacheStore].parameters.*",
     "Blueprint.spec.stores[CacheStore].serverless.maxData",
     "Blueprint.spec.stores[CacheStore].serverless.maxEcpuPerSecond",
-    "Blueprint.spec.stores[CacheStore].tags.*",
     "Blueprint.spec.stores[DocumentStore].backup.window",
     "Blueprint.spec.stores[DocumentStore].certificateAuthority",
-    "Blueprint.spec.stores[DocumentStore].parameters.*",
-    "Blueprint.spec.stores[DocumentStore].tags.*",
     "Blueprint.spec.stores[WarehouseStore].defaultRole",
     "Blueprint.spec.stores[WarehouseStore].kmsKey",
-    "Blueprint.spec.stores[WarehouseStore].parameters.*",
     "Blueprint.spec.stores[WarehouseStore].roles[]",
     "Blueprint.spec.stores[WarehouseStore].serverless.maxRpu",
-    "Blueprint.spec.stores[WarehouseStore].tags.*",
-    "Blueprint.spec.tags.*",
     "Region.spec.network.kmsKey",
 ];
 
@@ -257,8 +244,8 @@ impl Read {
         let [Some(first), Some(second)] = self.told.each_ref().map(|told| told.built.as_ref()) else {
             return (!is_said).then(|| format!("{path}: no diagnostic reads it"));
         };
-        let shown = |world: &Inventory| [first, second].map(|built| Shown::of(built, world));
-        let (before, after) = (shown(&Inventory::empty(NOW)), shown(&worlds[&self.world()?]));
+        let shown = |world: &World| [first, second].map(|built| Shown::of(built, world));
+        let (before, after) = (shown(&World::empty()), shown(&worlds[&self.world()?]));
         let is_done = |shown: &[Shown; 2]| shown[0].calls != shown[1].calls;
         let what = if is_done(&before) && !is_done(&after) {
             "it is asked for at creation, and a later change is neither made nor said"
@@ -288,7 +275,7 @@ impl Read {
 }
 
 /// Worlds to which a desired state was applied, by its blueprint and fingerprint.
-type Worlds = BTreeMap<(String, String), Inventory>;
+type Worlds = BTreeMap<(String, String), World>;
 
 fn worlds_of(read: &[Read]) -> Worlds {
     let wanted: BTreeMap<_, _> = read.iter().filter_map(|read| Some((read.world()?, read))).collect();

@@ -1,9 +1,10 @@
 //! Parameters of groups: which take effect at once, and which wait until what uses the group restarts.
 
 use rgctl_model::address::Address;
-use rgctl_model::kinds::KindId;
+use rgctl_model::kinds::{AnyAttrs, KindId};
 use rgctl_model::observed::ParameterStatus;
-use rgctl_model::plan::Verb;
+use rgctl_model::plan::{Op, Verb};
+use rgctl_schema::table::FieldChange;
 use rgctl_schema::time::Span;
 use serde_json::json;
 
@@ -96,4 +97,37 @@ fn of_a_warehouse_all_parameters_wait_but_those_of_its_queues() {
     desk.act(&warehouse, Verb::Reboot).unwrap();
     desk.pass(Span::from_hours(1));
     assert_eq!(status(&desk, &warehouse), ParameterStatus::InSync);
+}
+
+#[test]
+fn a_parameter_that_is_taken_out_goes_back_to_its_default_and_waits_for_a_restart_where_it_is_static() {
+    let desk = TestCloud::new(1);
+    let (group, _, members) = with_group(&desk);
+    let take_out = |map: &str, name: &str| {
+        desk.call(&Op::Modify {
+            address: group.clone(),
+            changes: vec![FieldChange::taking_out(map, name, json!("1"), false)],
+            attrs: AnyAttrs::empty(group.kind),
+        })
+    };
+    take_out("parameters", "general_log").unwrap();
+    take_out("parameters", "long_query_time").unwrap();
+    desk.pass(Span::from_mins(1));
+    let left = || desk.see(&group).unwrap().attrs.get("parameters").unwrap();
+    assert_eq!(left(), json!({ "binlog_format": "OFF" }), "what has its default keeps it");
+    assert!(members.iter().all(|member| status(&desk, member) == ParameterStatus::InSync));
+    take_out("parameters", "binlog_format").unwrap();
+    desk.pass(Span::from_mins(1));
+    assert_eq!(left(), json!({}));
+    assert!(members.iter().all(|member| status(&desk, member) == ParameterStatus::PendingReboot));
+    let tags = [("team", "core"), ("tier", "one")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    desk.call(&Op::Tag { address: group.clone(), tags: tags.into() }).unwrap();
+    take_out("tags", "team").unwrap();
+    desk.pass(Span::from_mins(1));
+    let tags = desk.see(&group).unwrap().facts.tags;
+    assert_eq!((tags.get("team"), tags.get("tier").map(String::as_str)), (None, Some("one")));
+    let nobody = address(KindId::AuroraClusterParameters, "nobody");
+    let changes = vec![FieldChange::taking_out("tags", "team", json!("1"), false)];
+    let attrs = AnyAttrs::empty(nobody.kind);
+    assert!(desk.call(&Op::Modify { address: nobody, changes, attrs }).is_err());
 }

@@ -245,9 +245,12 @@ fn shards_of_a_global_datastore_are_changed_at_its_primary_for_all_members() {
     let mut wanted = fields.clone();
     wanted["global"] = json!("world");
     wanted["shards"] = json!(7);
+    wanted["node_type"] = json!("cache.r7g.xlarge");
     desk.make(&far, &wanted);
-    let shards = |address: &Address| desk.see(address).unwrap().attrs.get("shards");
+    let field = |address: &Address, field: &str| desk.see(address).unwrap().attrs.get(field);
+    let shards = |address: &Address| field(address, "shards");
     assert_eq!(shards(&far), Some(json!(2)), "a secondary has the shards of its primary");
+    assert_eq!(field(&far, "node_type"), Some(json!("cache.r7g.large")), "and its node type");
 
     assert_eq!(code(desk.modify(&far, &json!({ "shards": 3 }))), "busy InvalidReplicationGroupState");
     desk.modify(&near, &json!({ "shards": 3 })).unwrap();

@@ -71,6 +71,26 @@ pub async fn tag(
     address: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request =
+        client.write.elasticache.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(cache, tags));
+    client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Takes tags away.
+pub async fn untag(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    keys: Vec<String>,
+) -> Result<(), CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request =
+        client.write.elasticache.remove_tags_from_resource().resource_name(arn).set_tag_keys(Some(keys));
+    client.change(ENDPOINT, "RemoveTagsFromResource", request.send()).await.map(drop)
+}
+
+async fn arn_of(client: &ServiceClient<'_>, address: &Address) -> Result<String, CloudError> {
     let kind = match address.kind {
         KindId::CacheSubnetGroup => "subnetgroup",
         KindId::CacheParameters => "parametergroup",
@@ -81,11 +101,7 @@ pub async fn tag(
         KindId::CacheSnapshot => "snapshot",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = client.arn("elasticache", &address.region, &format!("{kind}:{}", address.name)).await?;
-    let request =
-        client.write.elasticache.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(cache, tags));
-    client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
-    Ok(Receipt::default())
+    client.arn("elasticache", &address.region, &format!("{kind}:{}", address.name)).await
 }
 
 /// The first shard, as the service numbers them: the only one of a group that is not sharded.

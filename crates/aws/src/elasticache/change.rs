@@ -229,6 +229,27 @@ pub async fn set_parameters(
     Ok(())
 }
 
+/// Takes parameters back to their defaults, in as many calls.
+pub async fn reset_parameters(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    names: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    let all: Vec<&String> = names.iter().collect();
+    for batch in all.chunks(PARAMETERS_A_CALL) {
+        let names = batch.iter().map(|name| ParameterNameValue::builder().parameter_name(*name).build());
+        let request = client
+            .write
+            .elasticache
+            .reset_cache_parameter_group()
+            .cache_parameter_group_name(address.name.as_str())
+            .reset_all_parameters(false)
+            .set_parameter_name_values(Some(names.collect()));
+        client.change(ENDPOINT, "ResetCacheParameterGroup", request.send()).await.map(drop)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,8 +11,8 @@ mod create;
 mod global;
 mod observe;
 
-pub use act::{act, delete, tag};
-pub use change::modify;
+pub use act::{act, delete, tag, untag};
+pub use change::{modify, reset_parameters};
 pub use create::{create, plain_name};
 pub use observe::{observe, parameters, tags};
 

@@ -61,6 +61,24 @@ pub async fn tag(
     address: &Address,
     tags: &BTreeMap<String, String>,
 ) -> Result<Receipt, CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request = client.write.rds.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(rds, tags));
+    client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Takes tags away.
+pub async fn untag(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    keys: Vec<String>,
+) -> Result<(), CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request = client.write.rds.remove_tags_from_resource().resource_name(arn).set_tag_keys(Some(keys));
+    client.change(ENDPOINT, "RemoveTagsFromResource", request.send()).await.map(drop)
+}
+
+async fn arn_of(client: &ServiceClient<'_>, address: &Address) -> Result<String, CloudError> {
     let kind = match address.kind {
         KindId::RdsSubnetGroup => "subgrp",
         KindId::AuroraClusterParameters | KindId::DocumentClusterParameters => "cluster-pg",
@@ -73,11 +91,7 @@ pub async fn tag(
     };
     let arn = client.arn("rds", &address.region, &format!("{kind}:{}", address.name)).await?;
     // A global cluster belongs to no region: its ARN names none.
-    let arn =
-        if kind == "global-cluster" { arn.replacen(&format!(":{}:", address.region), "::", 1) } else { arn };
-    let request = client.write.rds.add_tags_to_resource().resource_name(arn).set_tags(tags_for!(rds, tags));
-    client.change(ENDPOINT, "AddTagsToResource", request.send()).await?;
-    Ok(Receipt::default())
+    Ok(if kind == "global-cluster" { arn.replacen(&format!(":{}:", address.region), "::", 1) } else { arn })
 }
 
 /// Does a verb.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_rds as rds;
 use rds::operation::modify_db_cluster::builders::ModifyDbClusterInputBuilder;
 use rds::operation::modify_db_instance::builders::ModifyDbInstanceInputBuilder;
+use rds::types::builders::ParameterBuilder;
 use rds::types::{ApplyMethod, CloudwatchLogsExportConfiguration, Parameter};
 
 use super::create::{scaling, secret_of};
@@ -253,17 +254,68 @@ pub async fn set_parameters(
     Ok(())
 }
 
+/// Takes parameters back to their defaults. Static ones refuse that at once, as they refuse to be set.
+pub async fn reset_parameters(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    names: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    let all: Vec<&String> = names.iter().collect();
+    for batch in all.chunks(PARAMETERS_A_CALL) {
+        match send_reset(client, address, batch, &BTreeSet::new()).await {
+            Err(CloudError::Refused { code, .. }) if code == "InvalidParameterCombination" => {
+                let at_restart = static_parameters(client, address).await?;
+                send_reset(client, address, batch, &at_restart).await?;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+async fn send_reset(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    batch: &[&String],
+    at_restart: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    let parameters = batch.iter().map(|name| named(name, at_restart).build()).collect();
+    if address.kind == KindId::AuroraInstanceParameters {
+        let request = client
+            .write
+            .rds
+            .reset_db_parameter_group()
+            .db_parameter_group_name(address.name.as_str())
+            .reset_all_parameters(false)
+            .set_parameters(Some(parameters));
+        client.change(ENDPOINT, "ResetDBParameterGroup", request.send()).await.map(drop)
+    } else {
+        let request = client
+            .write
+            .rds
+            .reset_db_cluster_parameter_group()
+            .db_cluster_parameter_group_name(address.name.as_str())
+            .reset_all_parameters(false)
+            .set_parameters(Some(parameters));
+        client.change(ENDPOINT, "ResetDBClusterParameterGroup", request.send()).await.map(drop)
+    }
+}
+
+/// A parameter by its name, with when it is to be applied.
+fn named(name: &str, at_restart: &BTreeSet<String>) -> ParameterBuilder {
+    let waits = at_restart.contains(name);
+    let method = if waits { ApplyMethod::PendingReboot } else { ApplyMethod::Immediate };
+    Parameter::builder().parameter_name(name).apply_method(method)
+}
+
 async fn send_parameters(
     client: &ServiceClient<'_>,
     address: &Address,
     batch: &[(&String, &String)],
     at_restart: &BTreeSet<String>,
 ) -> Result<(), CloudError> {
-    let parameters = batch.iter().map(|(name, value)| {
-        let method =
-            if at_restart.contains(*name) { ApplyMethod::PendingReboot } else { ApplyMethod::Immediate };
-        Parameter::builder().parameter_name(*name).parameter_value(*value).apply_method(method).build()
-    });
+    let parameters =
+        batch.iter().map(|(name, value)| named(name, at_restart).parameter_value(*value).build());
     let parameters: Vec<Parameter> = parameters.collect();
     if address.kind == KindId::AuroraInstanceParameters {
         let request = client

@@ -15,8 +15,8 @@ mod observe;
 mod roles;
 mod shape;
 
-pub use act::{act, delete, tag};
-pub use change::{modify, texts_before};
+pub use act::{act, delete, tag, untag};
+pub use change::{modify, reset_parameters, texts_before};
 pub use create::create;
 pub use observe::{home_of, observe, parameters, tags};
 

@@ -119,16 +119,31 @@ pub async fn delete(
 
 /// Sets tags.
 pub async fn tag(client: &ServiceClient<'_>, address: &Address, tags: &Tags) -> Result<Receipt, CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request = client.write.redshift.create_tags().resource_name(arn).set_tags(tags_for!(redshift, tags));
+    client.change(ENDPOINT, "CreateTags", request.send()).await?;
+    Ok(Receipt::default())
+}
+
+/// Takes tags away.
+pub async fn untag(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    keys: Vec<String>,
+) -> Result<(), CloudError> {
+    let arn = arn_of(client, address).await?;
+    let request = client.write.redshift.delete_tags().resource_name(arn).set_tag_keys(Some(keys));
+    client.change(ENDPOINT, "DeleteTags", request.send()).await.map(drop)
+}
+
+async fn arn_of(client: &ServiceClient<'_>, address: &Address) -> Result<String, CloudError> {
     let kind = match address.kind {
         KindId::RedshiftSubnetGroup => "subnetgroup",
         KindId::RedshiftParameters => "parametergroup",
         KindId::RedshiftCluster => "cluster",
         other => return Err(unsupported(&format!("tag {other}"))),
     };
-    let arn = client.arn("redshift", &address.region, &format!("{kind}:{}", address.name)).await?;
-    let request = client.write.redshift.create_tags().resource_name(arn).set_tags(tags_for!(redshift, tags));
-    client.change(ENDPOINT, "CreateTags", request.send()).await?;
-    Ok(Receipt::default())
+    client.arn("redshift", &address.region, &format!("{kind}:{}", address.name)).await
 }
 
 /// Does a verb.

@@ -178,3 +178,27 @@ pub async fn set_parameters(
         .set_parameters(Some(values.collect()));
     client.change(ENDPOINT, "ModifyClusterParameterGroup", request.send()).await.map(drop)
 }
+
+/// Parameters that one call may carry. Source: API reference, ResetClusterParameterGroup.
+const PARAMETERS_A_CALL: usize = 20;
+
+/// Takes parameters back to their defaults.
+pub async fn reset_parameters(
+    client: &ServiceClient<'_>,
+    address: &Address,
+    names: &BTreeSet<String>,
+) -> Result<(), CloudError> {
+    let all: Vec<&String> = names.iter().collect();
+    for batch in all.chunks(PARAMETERS_A_CALL) {
+        let names = batch.iter().map(|name| Parameter::builder().parameter_name(*name).build());
+        let request = client
+            .write
+            .redshift
+            .reset_cluster_parameter_group()
+            .parameter_group_name(address.name.as_str())
+            .reset_all_parameters(false)
+            .set_parameters(Some(names.collect()));
+        client.change(ENDPOINT, "ResetClusterParameterGroup", request.send()).await.map(drop)?;
+    }
+    Ok(())
+}

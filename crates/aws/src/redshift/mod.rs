@@ -9,8 +9,8 @@ mod change;
 mod observe;
 mod resize;
 
-pub use act::{act, create, delete, tag};
-pub use change::modify;
+pub use act::{act, create, delete, tag, untag};
+pub use change::{modify, reset_parameters};
 pub use observe::{observe, parameters};
 
 /// Name under which the budget knows the endpoint.

@@ -398,8 +398,10 @@ impl<'a> StepAssessment<'a, '_> {
             return;
         }
         // Whoever uses a group of parameters tells a little later than the group itself that it has to restart for them.
-        let is_of_parameters =
-            |change: &String| ["parameters", "parameter_group"].contains(&late::field_of(change));
+        let is_of_parameters = |change: &String| {
+            let field = late::field_of(change);
+            ["parameters", "parameter_group"].contains(&field) || field.starts_with("parameters.")
+        };
         let shows_until = self.begun.since.at + patience;
         if self.begun.changes.iter().any(is_of_parameters) && self.input.inventory.taken < shows_until {
             verdicts.due.push(shows_until);

@@ -1,5 +1,6 @@
 //! Runs, calls and their answers as lines of the record.
 
+use super::entries;
 use super::job::Job;
 use super::late;
 use super::retry::left;
@@ -73,6 +74,8 @@ pub(super) fn intent(call: &Call) -> Event {
         changes: late::aims(&step.op),
         asks: step.op.asks(),
         names: late::names(&step.op),
+        sets: entries::sets(&step.op).map(Box::new),
+        unsets: entries::unsets(&step.op),
         store: step.store.clone(),
     }
 }

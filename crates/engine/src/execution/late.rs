@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::entries;
 use super::input::TurnInput;
 use super::motion::Wait;
 use crate::ledger::{InFlightStep, Late, StepStatus};
 use rgctl_model::address::Address;
+use rgctl_model::journal::{Entries, entry_digest};
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::observed::Inventory;
 use rgctl_model::plan::{Op, Verb};
@@ -114,8 +116,8 @@ pub(super) fn waits(input: &TurnInput<'_>, late: &BTreeMap<StepId, Moment>) -> V
     late.collect()
 }
 
-/// Opposite are: to delete and to make one object, a role to another member, a field to another value; and to delete an
-/// object and to make, or change, what refers to it.
+/// Opposite are: to delete and to make one object, a role to another member, a field to another value, a parameter or tag to be set
+/// and to be taken out; and to delete an object and to make, or change, what refers to it.
 fn opposes(late: &Late, op: &Op) -> bool {
     if late.address != *op.address() {
         return match op {
@@ -129,11 +131,14 @@ fn opposes(late: &Late, op: &Op) -> bool {
     match op {
         Op::Create { .. } => late.word == "delete",
         Op::Delete { .. } => late.word == "create",
-        Op::Modify { .. } | Op::Act { .. } => aims(op).iter().any(|ours| {
-            let mut theirs = late.changes.iter().filter(|theirs| field_of(theirs) == field_of(ours));
-            theirs.any(|theirs| after_of(theirs) != after_of(ours))
-        }),
-        Op::Tag { .. } => false,
+        Op::Modify { .. } | Op::Act { .. } => {
+            let differs = aims(op).iter().any(|ours| {
+                let mut theirs = late.changes.iter().filter(|theirs| field_of(theirs) == field_of(ours));
+                theirs.any(|theirs| after_of(theirs) != after_of(ours))
+            });
+            differs || entries::oppose(late, op)
+        }
+        Op::Tag { .. } => entries::oppose(late, op),
     }
 }
 
@@ -187,14 +192,25 @@ fn after_of(change: &str) -> &str {
 
 /// Whether what a call without an answer was for is so. Where that cannot be told, it is not.
 pub(super) fn has_arrived(input: &TurnInput<'_>, begun: &InFlightStep) -> bool {
-    begun.status != StepStatus::Unclear || is_so(input, &begun.address, &begun.word, &begun.changes)
+    let is_so = || is_so(input, &begun.address, &begun.word, &begun.changes);
+    begun.status != StepStatus::Unclear
+        || is_so() && are_tags_there(input, &begun.address, begun.sets.as_ref())
 }
 
 fn is_seen(input: &TurnInput<'_>, step: &StepId, late: &Late) -> bool {
     // Only a look that was made after the call can tell; the step's own judgement waits for one.
     let is_judged = input.ledger.begun.get(step).is_none_or(|begun| begun.status != StepStatus::Unclear)
         || input.inventory.taken >= late.since.at + input.pace.unclear;
-    is_judged && is_so(input, &late.address, &late.word, &late.changes)
+    is_judged
+        && is_so(input, &late.address, &late.word, &late.changes)
+        && are_tags_there(input, &late.address, late.sets.as_ref())
+}
+
+/// Whether an object that is there has the tags that a call sets.
+fn are_tags_there(input: &TurnInput<'_>, address: &Address, sets: Option<&Entries>) -> bool {
+    let (Some(seen), Some(sets)) = (input.inventory.seen.get(address), sets) else { return true };
+    let tag = |name: &String| seen.facts.tags.get(name).map(|value| entry_digest(value));
+    sets.tags.iter().all(|(name, digest)| tag(name).as_ref() == Some(digest))
 }
 
 /// Whether what an operation was for is so, as far as can be seen.
@@ -207,7 +223,11 @@ pub(super) fn is_so(input: &TurnInput<'_>, address: &Address, word: &str, change
             // What is wanted and no longer planned is there, in whatever words the service tells it.
             let wanted = input.desired.nodes.get(address).map(|node| &node.attrs);
             let told = [Some(&seen.attrs), seen.pending.as_ref(), wanted];
-            changes.iter().all(|change| told.iter().flatten().any(|attrs| has(attrs, change)))
+            changes.iter().all(|change| match field_of(change).split_once('.') {
+                Some(("tags", name)) => !seen.facts.tags.contains_key(name),
+                Some(_) => has(&seen.attrs, change),
+                None => told.iter().flatten().any(|attrs| has(attrs, change)),
+            })
         }),
         _ => changes
             .iter()
@@ -216,6 +236,10 @@ pub(super) fn is_so(input: &TurnInput<'_>, address: &Address, word: &str, change
 }
 
 fn has(attrs: &AnyAttrs, change: &str) -> bool {
+    // An entry that was taken out is not there.
+    if let Some((map, name)) = field_of(change).split_once('.').filter(|_| after_of(change) == "null") {
+        return attrs.get(map).is_some_and(|entries| entries.get(name).is_none());
+    }
     let value = attrs.get(field_of(change));
     // A secret is not compared: nobody can see whether it has arrived.
     value.is_some_and(|value| text(&value) == after_of(change))

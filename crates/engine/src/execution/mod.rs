@@ -19,6 +19,7 @@ mod assess;
 mod by_address;
 mod calls;
 pub mod drive;
+mod entries;
 mod events;
 pub mod gone;
 mod guard;

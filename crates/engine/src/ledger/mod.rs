@@ -28,7 +28,7 @@ pub use transitions::IllegalTransition;
 use transitions::Ahead;
 
 /// Version of what a checkpoint holds: raised whenever the form of the ledger changes, or what lines add up to.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Why a step waits whose name is taken.
 pub const NAME_TAKEN: &str = "the name is taken by something that this account's listing does not show";
@@ -325,12 +325,28 @@ impl Ledger {
 
     fn intend(&mut self, entry: &Entry) {
         let Event::Intended {
-            step, address, word, token, final_snapshot, changes, asks, names, store, ..
+            step,
+            address,
+            word,
+            token,
+            final_snapshot,
+            changes,
+            asks,
+            names,
+            sets,
+            unsets,
+            store,
+            ..
         } = &entry.what
         else {
             return;
         };
         self.leave_behind(step, true);
+        // A call for something else that was asked for before may have taken effect.
+        let mut all = self.begun.get(step).and_then(|before| before.sets.clone());
+        if let Some(sets) = sets {
+            all.get_or_insert_default().add(sets);
+        }
         let before = self.begun.get(step).filter(|before| before.asks == *asks);
         let tries = before.map(|before| before.tries.and_one(before.status == StepStatus::Failed));
         let begun = InFlightStep {
@@ -348,6 +364,8 @@ impl Ledger {
             why: String::new(),
             changes: changes.clone(),
             names: names.clone(),
+            sets: all,
+            unsets: unsets.clone(),
             unknown: None,
         };
         if word == "delete" {
@@ -391,7 +409,15 @@ impl Ledger {
             // What is not there is not ours because of a change that was never made.
             "delete" => self.claims.settled(&begun.address, &begun.word, object),
             _ if is_given_up && object.is_none() => {}
-            _ => self.claims.settled(&begun.address, &begun.word, object),
+            word => {
+                let was_ours = self.claims.should_exist(&begun.address);
+                self.claims.settled(&begun.address, word, object);
+                // What is made anew, or taken over, has nothing of ours yet; records of old do not say what was set.
+                let is_new = begun.sets.is_some() && (word == "create" || word == "tag" && !was_ours);
+                if object.is_some() && !is_given_up {
+                    self.claims.entries(&begun.address, is_new, begun.sets.as_ref(), &begun.unsets);
+                }
+            }
         }
     }
 

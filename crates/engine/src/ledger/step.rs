@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use rgctl_model::address::Address;
-use rgctl_model::journal::{Cause, LineTime, RecordedObject};
+use rgctl_model::journal::{Cause, Entries, LineTime, RecordedObject};
 use rgctl_schema::names::{RunId, Token};
 
 /// What is known of a step that was begun and is not done.
@@ -100,6 +100,10 @@ pub struct InFlightStep {
     pub changes: Vec<String>,
     /// The objects that its new values refer to; records of old do not say.
     pub names: Option<BTreeSet<Address>>,
+    /// The entries that its calls set; records of old do not say.
+    pub sets: Option<Entries>,
+    /// The entries that it takes out.
+    pub unsets: Entries,
     /// The state of its object, while this version does not know it.
     pub unknown: Option<UnknownState>,
 }
@@ -115,6 +119,10 @@ pub struct Late {
     pub changes: Vec<String>,
     /// The objects that its new values refer to; records of old do not say.
     pub names: Option<BTreeSet<Address>>,
+    /// The entries that it sets; records of old do not say.
+    pub sets: Option<Entries>,
+    /// The entries that it takes out.
+    pub unsets: Entries,
     /// When it was made, at the latest.
     pub since: LineTime,
     /// Whether the call was made again since: an effect that is seen may then be that of the second one.
@@ -139,6 +147,8 @@ impl InFlightStep {
             word: self.word.clone(),
             changes: self.changes.clone(),
             names: self.names.clone(),
+            sets: self.sets.clone(),
+            unsets: self.unsets.clone(),
             since: self.since,
             repeated,
         }

@@ -6,7 +6,7 @@ use super::difference::{effective_attrs, remaining_changes};
 use super::draft::{Draft, StepNo};
 use super::input::PlanInput;
 use super::wanted_step::step;
-use super::{pauses, restarts, tables};
+use super::{pauses, restarts, tables, unset};
 use rgctl_model::address::Address;
 use rgctl_model::claims::OwnershipStatus;
 use rgctl_model::kinds::{AnyAttrs, KindId};
@@ -298,13 +298,14 @@ fn change<'a>(input: &PlanInput<'a>, node: &'a Node, seen: &'a Observed, draft: 
     let other_key = other_key(node, seen);
     let born = born_otherwise(node, seen);
     let retag = retag(input, node, seen);
-    let waits = restarts::note(input, node, seen, draft);
-    let is_equal = is_equal && other_key.is_none() && born.is_empty() && retag.is_none() && !waits;
+    let is_equal = is_equal && other_key.is_none() && born.is_empty() && retag.is_none();
     draft.waiting.extend(other_key.into_iter().chain(born));
     if let Some((op, why)) = retag {
         draft.push(step(input, node, Some(seen), op, why, BTreeSet::new()), Some(node), Some(seen));
     }
-    is_equal
+    let is_set = unset::take_out(input, node, seen, draft);
+    let waits = restarts::note(input, node, seen, draft);
+    is_equal && !is_set && !waits
 }
 
 /// Changes that go alone, one for each call, except those that only go together.
@@ -364,7 +365,7 @@ fn born_otherwise(node: &Node, seen: &Observed) -> Vec<Blocker> {
 }
 
 /// Tags of the user that differ, and tags of ownership that are lost or say otherwise. Tags that are only seen are left
-/// alone: somebody else may need them.
+/// alone, unless we set them (`unset.rs`): somebody else may need them.
 fn retag(input: &PlanInput<'_>, node: &Node, seen: &Observed) -> Option<(Op, Reason)> {
     let users = node.tags.iter().filter(|(key, _)| !key.starts_with(TAG_PREFIX));
     let wanted =

@@ -45,6 +45,8 @@ pub(super) struct Draft<'a> {
     side_steps: BTreeMap<Address, Vec<StepNo>>,
     pub waiting: Waiting,
     pub notes: Vec<String>,
+    /// Objects with parameters, or tags, that are not wanted and stay, by what they are and why: each with their names.
+    pub stays: BTreeMap<[&'static str; 2], Vec<(&'a Address, Vec<String>)>>,
 }
 
 /// The steps of each object. Objects come in order for the greater part, since what is wanted and what is seen are gone

@@ -6,7 +6,7 @@ use rgctl_model::kinds::facts::DurationEstimate;
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Effect, Op, Verb};
 use rgctl_schema::phase::{Phase, Role};
-use rgctl_schema::table::Change;
+use rgctl_schema::table::{Change, FieldChange};
 use rgctl_schema::time::Span;
 
 /// Effect of an operation on an object as it is seen now.
@@ -34,6 +34,14 @@ fn slow_resize(op: &Op, seen: Option<&Observed>) -> Option<DurationEstimate> {
     (slow.lasts)(before, &after)
 }
 
+/// Tags are no part of an object's work.
+const TAGS: DurationEstimate = DurationEstimate::new(1, 2);
+
+fn is_of_tags(changes: &[FieldChange]) -> bool {
+    let mut out = changes.iter().map(FieldChange::taken_out);
+    !changes.is_empty() && out.all(|out| matches!(out, Some(("tags", _))))
+}
+
 fn lasts(op: &Op) -> DurationEstimate {
     let timing = &tables::of(op.address().kind).timing;
     match op {
@@ -41,7 +49,8 @@ fn lasts(op: &Op) -> DurationEstimate {
         Op::Create { attrs, .. } if attrs.joins().is_some() => timing.create.plus(timing.online),
         Op::Create { .. } => timing.create,
         Op::Delete { .. } => timing.delete,
-        Op::Tag { .. } => DurationEstimate::new(1, 2),
+        Op::Tag { .. } => TAGS,
+        Op::Modify { changes, .. } if is_of_tags(changes) => TAGS,
         Op::Modify { .. } => timing.of(op.change()),
         Op::Act { verb, .. } => match verb {
             Verb::Failover { .. } | Verb::TestFailover { .. } => timing.failover_outage,

@@ -39,6 +39,7 @@ mod secrets;
 mod sharing;
 pub mod tables;
 mod takeover;
+mod unset;
 mod waiting;
 mod wanted_step;
 
@@ -126,6 +127,7 @@ fn plan_of(input: &PlanInput<'_>, memory: &mut Memory) -> Plan {
     }
     let waiting = std::mem::take(&mut draft.waiting);
     let mut notes = std::mem::take(&mut draft.notes);
+    notes.extend(unset::said(&draft));
     let health = health::judge(input, &others, &waiting);
     notes.extend(outsiders::cost(input, &waiting));
     let mut own = order::sort(draft);

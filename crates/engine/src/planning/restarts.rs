@@ -114,6 +114,9 @@ fn at_restart(kind: KindId, family: &str, change: &FieldChange) -> bool {
         return true;
     }
     let is_static = tables::of(kind).at_restart;
+    if let Some(("parameters", name)) = change.taken_out() {
+        return is_static(family, name);
+    }
     let before = change.before.as_ref();
     let differs = |name: &str, value: &Value| before.and_then(|before| before.get(name)) != Some(value);
     let mut after = change.after.as_object().into_iter().flatten();

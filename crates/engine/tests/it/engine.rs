@@ -368,6 +368,8 @@ fn the_snapshot_that_a_namespace_leaves_is_looked_for_where_namespaces_are() {
         why: String::new(),
         changes: Vec::new(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         unknown: None,
     };
     ledger.begun.insert(id.clone(), begun);

@@ -28,7 +28,7 @@ use rgctl_testkit::site::{Order, Site};
 use rgctl_testkit::taps::Cut;
 
 /// From now on, calls of that sort get no answer and arrive up to 14 minutes later, so many times.
-fn hold_up(site: &Site, operation: &str, kind: KindId, count: u32) {
+pub fn hold_up(site: &Site, operation: &str, kind: KindId, count: u32) {
     hold_up_in(site, operation, kind, None, count);
 }
 
@@ -102,6 +102,8 @@ fn a_creation_on_its_way_holds_up_the_deletion_of_what_it_refers_to_or_may_refer
             changes: Vec::new(),
             asks: String::new(),
             names,
+            sets: None,
+            unsets: rgctl_model::journal::Entries::default(),
             store: None,
         };
         let now = NOW + Span::from_mins(5);
@@ -306,6 +308,8 @@ fn making() -> (StepId, Event) {
         changes: Vec::new(),
         asks: String::new(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: None,
     };
     (step, intent)

@@ -29,5 +29,6 @@ mod swarm_tags;
 mod swarm_tally;
 mod turns;
 mod unread;
+mod unset;
 mod upgrades;
 mod waits;

@@ -296,6 +296,8 @@ fn a_call_that_made_nothing_does_not_give_the_data_of_one_store_to_another() {
         changes: Vec::new(),
         asks: store.to_owned(),
         names: None,
+        sets: None,
+        unsets: rgctl_model::journal::Entries::default(),
         store: StoreName::new(store).ok(),
     };
     let step = || StepId(format!("create {cluster}").into());

@@ -11,8 +11,12 @@ use rgctl_model::kinds::shared::EngineVersion;
 use serde_json::Value;
 
 /// Global datastores.
-pub(super) const GLOBAL: KindRow =
-    KindRow { timing: Timing { create: DurationEstimate::new(1_200, 3_600), ..GROUP_TIMING }, ..PLAIN };
+/// Tags: ElastiCache API reference, `RemoveTagsFromResource`, whose resources are no global datastores.
+pub(super) const GLOBAL: KindRow = KindRow {
+    timing: Timing { create: DurationEstimate::new(1_200, 3_600), ..GROUP_TIMING },
+    keeps_tags: true,
+    ..PLAIN
+};
 
 /// Replication groups.
 pub(super) const GROUP: KindRow =

@@ -318,6 +318,8 @@ pub struct KindRow {
     pub pause: Option<&'static str>,
     /// The order in which members take the write role.
     pub promotion: Option<Promotion>,
+    /// Whether such an object keeps the tags that it was made with: no call is known that takes one away.
+    pub keeps_tags: bool,
     /// Whether a call restarts such an object, and nothing else.
     pub takes_reboot: bool,
     /// Of a parameter group: whether a parameter of a family takes effect only when what uses the group restarts.

@@ -50,6 +50,7 @@ pub(super) const PLAIN: KindRow = KindRow {
     primary_leaves: false,
     pause: None,
     promotion: None,
+    keeps_tags: false,
     takes_reboot: false,
     at_restart: |_, _| false,
     outside_global: None,
