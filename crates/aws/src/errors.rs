@@ -79,6 +79,8 @@ const CODES: &[(&str, Class)] = &[
     ("CacheSubnetGroupInUse", Class::State),
     ("SubnetInUse", Class::Refused),
     ("InvalidDBSubnetGroupStateFault", Class::State),
+    // Attached already, or not detached yet: the next look tells which.
+    ("DBClusterRoleAlreadyExists", Class::State),
     ("InsufficientCapacityException", Class::Capacity),
     ("NoOperationFault", Class::Nothing),
     ("SnapshotCopyAlreadyDisabledFault", Class::Nothing),

@@ -511,6 +511,34 @@ async fn a_tag_tells_from_which_secret_a_password_was_set_unless_the_service_kee
 }
 
 #[tokio::test]
+async fn a_role_that_the_service_keeps_for_itself_is_none_of_ours() {
+    let arn = "arn:aws:iam::1:role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX";
+    let first = json!(["arn:aws:iam::1:role/one"]);
+    for (operation, end, one, kind, told) in [
+        ("DescribeClusters", "</IamRoles>", "ClusterIamRole><IamRoleArn", KindId::RedshiftCluster, &first),
+        (
+            "DescribeDBClusters",
+            "</AssociatedRoles>",
+            "DBClusterRole><RoleArn",
+            KindId::AuroraCluster,
+            &json!(["s3Import=arn:aws:iam::1:role/one"]),
+        ),
+    ] {
+        let close: Vec<&str> = one.split("><").collect();
+        let more = format!("<{one}>{arn}</{}></{}>{end}", close[1], close[0]);
+        let inventory = look(move |sent| {
+            let (status, kind, body) = whole(0)(sent)?;
+            let body = if sent.operation == operation { body.replace(end, &more) } else { body };
+            assert!(sent.operation != operation || body.contains(arn), "{body}");
+            Some((status, kind, body))
+        })
+        .await;
+        let model = MODELS.iter().find(|model| model.kind == kind).unwrap();
+        assert_eq!(find(&inventory, model).attrs.get("iam_roles").as_ref(), Some(told));
+    }
+}
+
+#[tokio::test]
 async fn a_copy_of_a_secret_of_another_region_is_no_secret_of_this_one() {
     let inventory = look(|sent| {
         let (status, kind, body) = whole(0)(sent)?;

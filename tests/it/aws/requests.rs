@@ -287,6 +287,14 @@ async fn roles_are_detached_and_attached_one_call_each_and_a_warehouse_takes_all
             ("AddRoleToDBCluster", &*new, Some("s3Import"))
         ]
     );
+    // One that the service has already may be there for another feature: it is not taken for done.
+    let (cloud, _) = cloud(AwsOptions::default(), |sent| {
+        let is_it = sent.operation == "AddRoleToDBCluster";
+        if is_it { Some(refusal(400, "DBClusterRoleAlreadyExists", "it is there")) } else { script(sent) }
+    });
+    let refused = cloud.call(&op, &Token("t-1".into()), &Permit::always()).await.unwrap_err();
+    let CloudError::Busy { code, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!(code, "DBClusterRoleAlreadyExists");
     let op = change(KindId::RedshiftCluster, vec![arn("old"), arn("stays")], vec![arn("stays"), arn("new")]);
     let (sent, _) = sent_for(&op).await;
     let [one] = &sent[..] else { panic!("{sent:?}") };

@@ -15,7 +15,9 @@ use crate::secrets::TAG_SECRET;
 use crate::service_client::ServiceClient;
 use crate::tags::tags_from;
 use rgctl_model::kinds::aurora::{self, AuroraEngine, StorageKind};
-use rgctl_model::kinds::shared::{EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::kinds::shared::{
+    EngineVersion, ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs, is_service_linked,
+};
 use rgctl_model::kinds::{AnyAttrs, documentdb};
 use rgctl_model::observed::{Access, CoolDown, Member, Observed, ParameterStatus};
 use rgctl_schema::names::RegionId;
@@ -211,7 +213,9 @@ fn cluster_attrs(
         iam_roles: Some(
             it.associated_roles()
                 .iter()
-                .filter_map(|role| Some(written(role.feature_name(), role.role_arn()?)))
+                .filter_map(|role| Some((role.feature_name(), role.role_arn()?)))
+                .filter(|(_, arn)| !is_service_linked(arn))
+                .map(|(feature, arn)| written(feature, arn))
                 .collect(),
         ),
         log_exports: Some(it.enabled_cloudwatch_logs_exports().iter().cloned().collect()),

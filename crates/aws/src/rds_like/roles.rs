@@ -22,7 +22,8 @@ pub fn written(feature: Option<&str>, arn: &str) -> String {
         .map_or_else(|| arn.to_owned(), |feature| format!("{feature}={arn}"))
 }
 
-/// Takes away what is not wanted, then attaches what is: a feature has one role at a time. What is gone or there already is as wanted.
+/// Takes away what is not wanted, then attaches what is: a feature has one role at a time. What is gone already is as wanted. A
+/// role that the service has already may be there for another feature: the next look tells.
 pub async fn set(
     client: &ServiceClient<'_>,
     name: &str,
@@ -52,10 +53,7 @@ pub async fn set(
             .db_cluster_identifier(name)
             .role_arn(arn)
             .set_feature_name(feature.map(str::to_owned));
-        match client.change(ENDPOINT, "AddRoleToDBCluster", request.send()).await {
-            Ok(_) | Err(CloudError::Conflict { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        client.change(ENDPOINT, "AddRoleToDBCluster", request.send()).await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::tags::tags_from;
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::kinds::redshift::{ClusterAttrs, NO_COPY};
-use rgctl_model::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs};
+use rgctl_model::kinds::shared::{ParameterGroupAttrs, SnapshotAttrs, SubnetGroupAttrs, is_service_linked};
 use rgctl_model::observed::{Access, Observed, ParameterStatus};
 use rgctl_model::ports::CloudError;
 
@@ -100,6 +100,7 @@ fn cluster(it: &Cluster) -> Observed {
                 .iter()
                 .filter(|role| role.apply_status() != Some("removing"))
                 .filter_map(|role| role.iam_role_arn.clone())
+                .filter(|arn| !is_service_linked(arn))
                 .collect(),
         ),
         default_iam_role: it.default_iam_role_arn.clone(),

@@ -73,7 +73,7 @@ section! {
         /// Roles that the warehouse takes for what it does elsewhere, by ARN. Where any is named, others are detached; where none is, those
         /// that are attached stay.
         roles: Vec<String> => "[\"arn:aws:iam::111122223333:role/load\"]";
-        /// The role among them that statements take which name none.
+        /// The role among them that statements take which name none. Where no default is named, the one that is set stays.
         default_role: Option<String> => "arn:aws:iam::111122223333:role/load";
         /// Logs that are exported: `connectionlog`, `userlog`, `useractivitylog`.
         logs: Vec<String> => "[connectionlog]";

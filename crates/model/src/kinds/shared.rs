@@ -80,3 +80,8 @@ attrs! {
         size_gib: u64 { unseen: true };
     }
 }
+
+/// Whether a role is one that a service keeps for itself and nobody else attaches or detaches (IAM guide, "Create a service-linked role").
+pub fn is_service_linked(arn: &str) -> bool {
+    arn.contains(":role/aws-service-role/")
+}

@@ -1,5 +1,7 @@
 //! What is wrong with a relational section.
 
+use std::collections::BTreeSet;
+
 use super::{
     RequiredFeature, Resilience, StoreContext, at_most, capacity, known_logs, numbers, one_shape, second_copy,
 };
@@ -114,11 +116,18 @@ pub(super) fn check(store: &AuroraStore, at: &str, around: &StoreContext<'_>, fo
 }
 
 /// Aurora PostgreSQL takes a role for a feature, and one for each; Aurora MySQL takes roles alone, and names them in parameters (Aurora
-/// guide, "Adding an IAM role to a DB cluster" and "Associating an IAM role with an Amazon Aurora MySQL DB cluster").
+/// guide, "Adding an IAM role to a DB cluster" and "Associating an IAM role with an Amazon Aurora MySQL DB cluster"). A role is attached
+/// once, whatever for (RDS API reference, `AddRoleToDBCluster`, `DBClusterRoleAlreadyExists`).
 fn roles(store: &AuroraStore, at: &str, around: &StoreContext<'_>, found: &mut Vec<Finding>) {
-    let mut features = std::collections::BTreeSet::new();
+    let (mut features, mut arns) = (BTreeSet::new(), BTreeSet::new());
     for (place, role) in store.roles.iter().enumerate() {
         super::role(&role.arn, &format!("roles[{place}].arn"), at, around, found);
+        if !arns.insert(&role.arn) {
+            let (place, message) =
+                (format!("{at}.roles[{place}].arn"), "a role is attached once, for one feature");
+            let finding = Finding::error(codes::BAD_SETTING, place, message).label("named above");
+            found.push(finding.help("name another role for this feature"));
+        }
         let problem = match (store.engine, &role.feature) {
             (AuroraEngine::Mysql, Some(_)) => {
                 Some(("Aurora MySQL names no feature of a role", "leave `feature` out"))
@@ -142,17 +151,20 @@ fn roles(store: &AuroraStore, at: &str, around: &StoreContext<'_>, found: &mut V
 /// 13 on 2026-02-28 (Aurora guide, "Amazon Aurora major versions").
 const PAST_SUPPORT_POSTGRESQL: u32 = 13;
 
-/// A major version that is past the end of standard support is paid for, or is not made at all.
-fn support(store: &AuroraStore, at: &str, found: &mut Vec<Finding>) {
-    let Some(version) = store.version.as_deref() else { return };
-    let is_past = match store.engine {
+pub(in crate::families) fn is_past_support(engine: AuroraEngine, version: &str) -> bool {
+    match engine {
         AuroraEngine::Mysql => version.starts_with("5.7"),
         AuroraEngine::Postgresql => {
             !version.contains("mysql")
                 && numbers(version).first().is_some_and(|major| *major <= PAST_SUPPORT_POSTGRESQL)
         }
-    };
-    if !is_past {
+    }
+}
+
+/// A major version that is past the end of standard support is paid for, or is not made at all.
+fn support(store: &AuroraStore, at: &str, found: &mut Vec<Finding>) {
+    let Some(version) = store.version.as_deref() else { return };
+    if !is_past_support(store.engine, version) {
         return;
     }
     let place = format!("{at}.version");

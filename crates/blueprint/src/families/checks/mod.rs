@@ -5,7 +5,7 @@
 //! **Invariant:** a finding contradicts no other: what one asks for, none forbids.
 
 mod adopted;
-mod aurora;
+pub(super) mod aurora;
 mod documentdb;
 mod elasticache;
 mod published;
@@ -21,6 +21,7 @@ use super::elasticache::CacheStore;
 use super::redshift::{Pause, WarehouseStore};
 use super::{Family, Store};
 use rgctl_model::kinds::elasticache::ClusterMode;
+use rgctl_model::kinds::shared::is_service_linked;
 use rgctl_schema::codes;
 use rgctl_schema::diagnostic::{Finding, did_you_mean};
 use rgctl_schema::names::{BlueprintName, Partition, RegionId, StoreName};
@@ -399,6 +400,8 @@ fn role(arn: &str, field: &str, at: &str, around: &StoreContext<'_>, found: &mut
     };
     if !name.starts_with("role/") {
         refuse(format!("`{arn}` is no ARN of a role"), "write `arn:aws:iam::111122223333:role/NAME`");
+    } else if is_service_linked(arn) {
+        refuse(format!("`{arn}` is kept by the service itself"), "leave it out: it stays as it is");
     } else if let Some(place) =
         around.places.iter().find(|place| Partition::of(&place.primary).as_str() != partition)
     {
