@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use rgctl_blueprint::desired::{self, Built};
+use rgctl_blueprint::families::bill;
 use rgctl_catalog::{Unit, price_bill};
 use rgctl_model::address::Address;
 use rgctl_model::bill::BillLine;
 use rgctl_model::kinds::{AnyAttrs, KindId};
-use rgctl_model::node::{Desired, Node};
+use rgctl_model::node::{Desired, Node, Usage};
 use rgctl_model::overlay::{Axis, Decisions, Overlay, OverlayKey, Owner, Target};
 use rgctl_model::sizes::Sizes;
 use rgctl_schema::names::StoreName;
 use rgctl_schema::time::{Moment, Span};
+use serde_json::json;
 
 use rgctl_testkit::fixtures::{NOW, region};
 use rgctl_testkit::shipped::{SHIPPED, build, catalog, read};
@@ -221,6 +223,34 @@ fn the_lines_of_single_objects_add_up_to_the_bill_of_their_store() {
             let has_objects = lines > 0.0;
             assert!(!has_objects || (lines - whole).abs() < 1e-6 * whole, "{}: {lines} {whole}", bill.store);
         }
+    }
+}
+
+#[test]
+fn support_past_its_end_is_billed_where_the_version_is_past_it_and_nobody_declined() {
+    let bills = |engine: &str, version: &str, support: Option<bool>| {
+        let of = |kind, fields: &[(&str, serde_json::Value)]| {
+            let mut attrs = AnyAttrs::empty(kind);
+            for (field, value) in fields {
+                attrs.set(field, Some(value.clone())).unwrap();
+            }
+            attrs
+        };
+        let mut cluster =
+            of(KindId::AuroraCluster, &[("engine", json!(engine)), ("engine_version", json!(version))]);
+        cluster.set("extended_support", support.map(|on| json!(on))).unwrap();
+        let member =
+            of(KindId::AuroraInstance, &[("engine", json!(engine)), ("class", json!("db.r6g.large"))]);
+        let lines = bill::bill_of_member(&member, &Usage::default(), Some(&cluster));
+        lines.iter().any(|line| line.sku.starts_with("extended-support"))
+    };
+    for (engine, past, supported) in [
+        ("aurora-postgresql", "13.9", "16.4"),
+        ("aurora-mysql", "5.7.mysql_aurora.2.11.4", "8.0.mysql_aurora.3.10.0"),
+    ] {
+        let told = [None, Some(true), Some(false)];
+        assert_eq!(told.map(|support| bills(engine, past, support)), [true, true, false], "{past}");
+        assert_eq!(told.map(|support| bills(engine, supported, support)), [false; 3], "{supported}");
     }
 }
 

@@ -6,13 +6,14 @@
 //! **Invariant:** what the services do not bill apart (secondary copies of a volume, free backups) has no line.
 
 use rgctl_model::bill::BillLine;
-use rgctl_model::kinds::aurora::{ClusterAttrs, StorageKind};
+use rgctl_model::kinds::aurora::StorageKind;
 use rgctl_model::kinds::{AnyAttrs, documentdb, elasticache, redshift};
 use rgctl_model::node::{Node, Usage};
 use rgctl_schema::names::RegionId;
 use rgctl_schema::quantity::Bytes;
 
 use super::Store;
+use super::checks::aurora::is_past_support;
 use super::expand::Placement;
 use super::size::Level;
 
@@ -73,7 +74,7 @@ pub fn bill_of_member(attrs: &AnyAttrs, usage: &Usage, parent: Option<&AnyAttrs>
             let of = Of { service: "aurora", engine, config: storage_of(parent) };
             let mut lines =
                 member_lines(of, member.class.as_deref(), "serverless-v2-acu", "ACU-hour", usage, parent);
-            if let Some(AnyAttrs::AuroraCluster(ClusterAttrs { extended_support: Some(true), .. })) = parent {
+            if parent.is_some_and(pays_extended_support) {
                 lines.extend(extended_support(of, &lines));
             }
             lines
@@ -154,7 +155,16 @@ fn member_lines(
     }
 }
 
-/// What support past its end costs, by class: it is asked for by name only, and billed once standard support of the version has ended.
+/// Whether the version of a cluster is past the end of standard support, and nobody said that it is not paid for: the service goes on by
+/// itself (Aurora guide, "Using Amazon RDS Extended Support").
+fn pays_extended_support(cluster: &AnyAttrs) -> bool {
+    let AnyAttrs::AuroraCluster(cluster) = cluster else { return false };
+    let of = cluster.engine.zip(cluster.engine_version.as_ref());
+    cluster.extended_support != Some(false)
+        && of.is_some_and(|(engine, version)| is_past_support(engine, &version.0))
+}
+
+/// What support past its end costs, by class.
 fn extended_support(of: Of<'_>, members: &[BillLine]) -> Vec<BillLine> {
     let of = of.any_config();
     let line = |member: &BillLine| {
