@@ -14,10 +14,9 @@ pub(super) fn mark(input: &PlanInput<'_>, draft: &mut Draft<'_>) {
         .entries()
         .filter_map(|(no, entry)| Some((no, of(&entry.step.op, entry.seen)?.clone())))
         .collect();
+    let early = found.iter().filter(|(_, cooling)| cooling.until > input.now).map(|(no, _)| *no).collect();
+    draft.let_pass(&early);
     for (no, cooling) in found {
-        if cooling.until > input.now {
-            draft.let_pass(no);
-        }
         if let Some(step) = draft.step_mut(no) {
             step.cool_down = Some(cooling);
         }

@@ -140,12 +140,23 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes a step out of the order of the others: what stood behind it stands behind what it stands behind itself.
-    pub fn let_pass(&mut self, no: StepNo) {
-        let before = self.get(no).map(|entry| entry.needs.clone()).unwrap_or_default();
+    /// Takes steps out of the order of the others: what stood behind one of them stands behind what that stands behind itself.
+    pub fn let_pass(&mut self, passed: &BTreeSet<StepNo>) {
+        let behind: BTreeMap<StepNo, BTreeSet<StepNo>> =
+            passed.iter().filter_map(|no| Some((*no, self.get(*no)?.needs.clone()))).collect();
         for entry in self.entries.iter_mut().flatten() {
-            if entry.needs.remove(&no) {
-                entry.needs.extend(before.iter().copied());
+            let mut open: Vec<StepNo> =
+                entry.needs.iter().copied().filter(|need| behind.contains_key(need)).collect();
+            let mut gone = BTreeSet::new();
+            while let Some(no) = open.pop() {
+                entry.needs.remove(&no);
+                for next in behind.get(&no).filter(|_| gone.insert(no)).into_iter().flatten() {
+                    if behind.contains_key(next) {
+                        open.push(*next);
+                    } else {
+                        entry.needs.insert(*next);
+                    }
+                }
             }
         }
     }
