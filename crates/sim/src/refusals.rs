@@ -57,7 +57,8 @@ fn refuse_outside_global(address: &Address, attrs: &AnyAttrs) -> Result<(), Clou
 }
 
 /// Whether a field that goes alone has only such company as the service wants with it: ModifyReplicationGroup and ModifyDBCluster take
-/// a newer version and the group of parameters for it in one call, and an engine with its version (API references of both).
+/// a newer version and the group of parameters for it in one call, and an engine with its version; ModifyDBInstance takes a class and a
+/// certificate authority in one ("one or more database configuration parameters"; API references of them).
 fn goes_with(one: &RequestedChange, all: &[RequestedChange]) -> bool {
     let is_asked = |field: Option<&str>| all.iter().any(|other| Some(other.field) == field);
     all.iter().all(|other| {

@@ -554,7 +554,11 @@ fn members_restart_for_another_class_and_another_certificate_and_all_of_them_for
             &json!({ "cluster": "main", "class": "db.r6g.large", "ca_certificate": "rds-ca-rsa2048-g1" }),
         );
         let down = |at: &Address| desk.cloud.with_world(|world| world.outage(at)).unwrap();
-        for change in [json!({ "class": "db.r6g.xlarge" }), json!({ "ca_certificate": "rds-ca-ecc384-g1" })] {
+        for change in [
+            json!({ "class": "db.r6g.xlarge" }),
+            json!({ "ca_certificate": "rds-ca-ecc384-g1" }),
+            json!({ "class": "db.r6g.large", "ca_certificate": "rds-ca-rsa2048-g1" }),
+        ] {
             let before = down(&first);
             desk.modify(&first, &change).unwrap();
             desk.pass(Span::from_hours(2));

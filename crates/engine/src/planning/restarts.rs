@@ -17,10 +17,13 @@ use rgctl_model::observed::{Observed, ParameterStatus};
 use rgctl_model::plan::{Op, Reason, Verb};
 use rgctl_schema::names::Name;
 use rgctl_schema::phase::Phase;
-use rgctl_schema::table::FieldChange;
+use rgctl_schema::table::{Change, FieldChange};
 
 /// The field that names the group of an object.
 pub(super) const PARAMETER_GROUP: &str = "parameter_group";
+
+/// The field that names the authority of an object's certificate.
+const CERTIFICATE: &str = "ca_certificate";
 
 /// Of an object that is there: whether parameters wait for its restart, which is added unless it restarts anyway. Where no call
 /// restarts such an object, it is said.
@@ -54,7 +57,7 @@ fn restart<'a>(
     causes: &[StepNo],
     draft: &mut Draft<'a>,
 ) -> StepNo {
-    let restarts = |no: &&StepNo| draft.get(**no).is_some_and(|entry| entry.step.op.restarts());
+    let restarts = |no: &&StepNo| draft.get(**no).is_some_and(|entry| surely_restarts(&entry.step.op));
     // The steps of one object are done one after the other.
     let own = draft.of(&node.address).iter().rev().take_while(|no| !causes.contains(no));
     if let Some(no) = own.copied().collect::<Vec<_>>().iter().find(restarts) {
@@ -65,6 +68,17 @@ fn restart<'a>(
     draft.push(step, Some(node), Some(seen))
 }
 
+/// Whether an operation restarts its object for certain. Another certificate is planned for as a restart, and many versions take it without
+/// one (`SupportsCertificateRotationWithoutRestart`).
+fn surely_restarts(op: &Op) -> bool {
+    match op {
+        Op::Modify { changes, .. } => {
+            changes.iter().any(|change| change.change >= Change::Restart && change.field != CERTIFICATE)
+        }
+        _ => op.restarts(),
+    }
+}
+
 /// Adds the restarts that follow from changes of parameters in this plan, behind them.
 pub(super) fn follow<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
     let causes: BTreeMap<Address, StepNo> = draft
@@ -73,7 +87,7 @@ pub(super) fn follow<'a>(input: &PlanInput<'a>, draft: &mut Draft<'a>) {
             let Op::Modify { address, changes, .. } = &entry.step.op else { return None };
             let family = entry.seen?.attrs.text("family").unwrap_or_default();
             // What restarts its object, and its members with it, takes them up.
-            let waits = !entry.step.op.restarts()
+            let waits = !surely_restarts(&entry.step.op)
                 && changes.iter().any(|change| at_restart(address.kind, &family, change));
             waits.then(|| (address.clone(), no))
         })

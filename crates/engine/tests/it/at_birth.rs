@@ -82,3 +82,23 @@ fn another_certificate_authority_restarts_readers_then_moves_the_role_then_resta
     };
     assert_eq!((disturbs(2), disturbs(1)), (Disturbance::ReaderRestart, Disturbance::Restart));
 }
+
+#[test]
+fn another_class_and_another_certificate_authority_restart_a_member_once() {
+    let with = |class: &str, authority: &str| {
+        let mut wanted = store(KindId::AuroraInstance, "ca_certificate", &json!(authority));
+        for node in wanted.nodes.values_mut().filter(|node| node.address.kind == KindId::AuroraInstance) {
+            node.attrs.set("class", Some(json!(class))).unwrap();
+        }
+        wanted
+    };
+    let mut site = Site::new(5);
+    site.apply(&with("db.r7g.large", "rds-ca-rsa2048-g1"));
+    let before = site.cloud.calls().len();
+    let after = with("db.r7g.xlarge", "rds-ca-ecc384-g1");
+    site.apply(&after);
+    site.assert_settled(&after);
+    let calls = site.cloud.calls();
+    let words: Vec<&str> = calls[before..].iter().map(|call| call.op.word()).collect();
+    assert_eq!(words, ["modify", "modify", "failover", "modify"]);
+}

@@ -89,6 +89,32 @@ fn what_restarts_anyway_restarts_once_and_after_the_change() {
 }
 
 #[test]
+fn another_certificate_is_no_restart_that_a_parameter_can_count_on() {
+    let with = |binlog: &str, authority: &str, class: &str| {
+        let mut wanted = store(2, &json!({ "binlog_format": binlog }));
+        for number in [1, 2] {
+            let node = wanted.nodes.get_mut(&member(number)).unwrap();
+            node.attrs.set("ca_certificate", Some(json!(authority))).unwrap();
+            node.attrs.set("class", Some(json!(class))).unwrap();
+        }
+        wanted
+    };
+    let world = world_of(&with("OFF", "rds-ca-rsa2048-g1", "db.r7g.large"));
+    let after = with("ROW", "rds-ca-ecc384-g1", "db.r7g.large");
+    let plan = plan_for(&after, &world, &Policy::default());
+    assert_eq!(reboots(&plan), [&member(2), &member(1)], "{:#?}", lines(&plan));
+    // With another class in the same call there is one.
+    let after = with("ROW", "rds-ca-ecc384-g1", "db.r7g.xlarge");
+    let plan = plan_for(&after, &world, &Policy::default());
+    assert_eq!(reboots(&plan), [] as [&Address; 0], "{:#?}", lines(&plan));
+    // What a member tells waits for a sure one, too.
+    let mut world = world_of(&with("ROW", "rds-ca-rsa2048-g1", "db.r7g.large"));
+    world.seen.get_mut(&member(2)).unwrap().facts.parameters = ParameterStatus::PendingReboot;
+    let plan = plan_for(&with("ROW", "rds-ca-ecc384-g1", "db.r7g.large"), &world, &Policy::default());
+    assert_eq!(reboots(&plan), [&member(2)], "{:#?}", lines(&plan));
+}
+
+#[test]
 fn what_a_member_tells_is_believed_whoever_changed_the_group() {
     let wanted = store(2, &json!({}));
     let mut world = world_of(&wanted);

@@ -90,7 +90,7 @@ rows! {
     INSTANCE_ROWS of InstanceAttrs {
         cluster => Fixed;
         engine => Fixed;
-        class => Restart, alone: true;
+        class => Restart, alone: true, with: "ca_certificate";
         parameter_group => InPlace;
         promotion_tier => InPlace;
         zone => Fixed;

@@ -73,7 +73,7 @@ rows! {
     /// A member of a DocumentDB cluster.
     INSTANCE_ROWS of InstanceAttrs {
         cluster => Fixed;
-        class => Restart, alone: true;
+        class => Restart, alone: true, with: "ca_certificate";
         promotion_tier => InPlace;
         zone => Fixed;
         auto_minor_version_upgrade => InPlace;

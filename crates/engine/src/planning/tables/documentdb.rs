@@ -70,8 +70,9 @@ rows! {
         zone => Replace { same: wish_at_birth };
         auto_minor_version_upgrade => InPlace { lowers: Reduction::More };
         performance_insights => InPlace { lowers: Reduction::Less };
-        // Some versions take it without a restart (`SupportsCertificateRotationWithoutRestart`): the worst is said of all.
-        ca_certificate => Restart { alone: true };
+        // Some versions take it without a restart (`SupportsCertificateRotationWithoutRestart`): the worst is said of all. With a class it
+        // costs one restart, not two.
+        ca_certificate => Restart { alone: true, with: "class" };
     }
 }
 
