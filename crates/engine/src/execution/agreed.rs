@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use rgctl_model::address::Address;
 use rgctl_model::kinds::AnyAttrs;
 use rgctl_model::plan::{Op, Plan, Step, Verb};
@@ -94,10 +96,47 @@ fn makes(agreed: &Op, change: &FieldChange) -> bool {
             && (agreed.lowers || !change.lowers)
             // To take something away is another thing than to add something, also where both end alike.
             && (goes_down(agreed) || !goes_down(change))
+            && taken_out(change).all(|entry| taken_out(agreed).any(|theirs| theirs == entry))
     })
 }
 
+/// What a change of a list takes out of it.
+fn taken_out(change: &FieldChange) -> impl Iterator<Item = &Value> {
+    let after = change.after.as_array();
+    let before = change.before.as_ref().and_then(Value::as_array).into_iter().flatten();
+    before.filter(move |entry| after.is_some_and(|after| !after.contains(entry)))
+}
+
 fn goes_down(change: &FieldChange) -> bool {
-    let before = change.before.as_ref().and_then(serde_json::Value::as_f64);
+    let before = change.before.as_ref().and_then(Value::as_f64);
     before.zip(change.after.as_f64()).is_some_and(|(before, after)| after < before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rgctl_model::kinds::KindId;
+    use rgctl_schema::names::{Name, RegionId};
+    use serde_json::json;
+
+    #[test]
+    fn a_change_of_a_list_takes_nothing_out_that_was_not_agreed_to() {
+        let change = |before: Value, after: Value| -> FieldChange {
+            let text =
+                json!({ "field": "log_exports", "before": before, "after": after, "change": "in_place" });
+            serde_json::from_value(text).unwrap()
+        };
+        let address = Address::new(
+            RegionId::new("us-east-1").unwrap(),
+            KindId::AuroraCluster,
+            Name::new("game").unwrap(),
+        );
+        let attrs = AnyAttrs::empty(address.kind);
+        let changes = vec![change(json!(["audit", "error"]), json!(["audit"]))];
+        let agreed = Op::Modify { address, changes, attrs };
+        assert!(makes(&agreed, &change(json!(["audit", "error"]), json!(["audit"]))));
+        assert!(makes(&agreed, &change(json!([]), json!(["audit"]))), "it adds what was agreed to be there");
+        let others_too = change(json!(["audit", "error", "slowquery"]), json!(["audit"]));
+        assert!(!makes(&agreed, &others_too), "somebody else's was added since");
+    }
 }

@@ -21,8 +21,8 @@ pub struct Pace {
     pub look_again_max: Span,
     /// How long after a call to look for its effect: reads lag writes, and a look at once would see nothing.
     pub look_after_calls: Span,
-    /// How far apart looks are at least for each page of the largest list that they read: of what a control plane allows, most
-    /// is for calls that do something, and for others who use the account.
+    /// How far apart looks are at least for each page of what the busiest control plane has to show, up to `look_again_max`: of what
+    /// it allows, most is for calls that do something, and for others who use the account.
     pub look_page: Span,
     /// How long a service may take to show the effect of a call it accepted: reads lag writes by some seconds.
     pub visibility: Span,
@@ -88,7 +88,7 @@ impl Pace {
             *objects.entry((&of_one[0].region, of_one[0].kind.facts().endpoint)).or_default() += of_one.len();
         }
         let pages = objects.into_values().map(|count| count / PAGE).max().unwrap_or(0);
-        self.look_page.times(u64::try_from(pages).unwrap_or(u64::MAX))
+        self.look_page.times(u64::try_from(pages).unwrap_or(u64::MAX)).min(self.look_again_max)
     }
 }
 
@@ -142,5 +142,7 @@ mod tests {
         assert_eq!(apart_with("us-east-1", KindId::CacheGroup, 290), Span::from_secs(4));
         assert_eq!(apart_with("eu-west-1", KindId::AuroraInstance, 290), Span::from_secs(4));
         assert_eq!(apart_with("eu-west-1", KindId::AuroraInstance, 10), Span::from_secs(6));
+        // A step in a chain is not found to be done later than any other one is.
+        assert_eq!(apart_with("eu-west-1", KindId::AuroraInstance, 10_000), Pace::default().look_again_max);
     }
 }
