@@ -60,13 +60,23 @@ pub(super) fn make_dir(path: &Path) -> Result<(), RefreshError> {
     })
 }
 
-/// Takes the lock of a folder for as long as the file is open; the system frees it when the process ends.
-pub(super) fn lock(dir: &Path) -> Result<File, RefreshError> {
+/// The lock of a folder. The system frees it when the process ends.
+pub(super) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    // Closing the file is not enough: a child that is being started holds a copy of it until it runs its own program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock of a folder.
+pub(super) fn lock(dir: &Path) -> Result<FolderLock, RefreshError> {
     let path = dir.join("lock");
     let failed = |source| RefreshError::File { action: "cannot lock", path: path.clone(), source };
     let file = File::create(&path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(fs::TryLockError::WouldBlock) => Err(RefreshError::Busy(dir.to_owned())),
         Err(fs::TryLockError::Error(source)) => Err(failed(source)),
     }
