@@ -171,12 +171,17 @@ fn of_variants(tag: &str, variants: &Variants) -> Value {
         |name: &&str| variants.iter().all(|(_, table)| table.row(name).is_some_and(|row| row.required));
     let names: Vec<String> = properties.keys().cloned().collect();
     let required: Vec<&str> = names.iter().map(String::as_str).filter(is_required).collect();
+    // A field that is a list of texts here and of sections there has no type, and no rule can name it.
+    let has_type =
+        |field: &Value| ["type", "x-kubernetes-int-or-string"].iter().any(|key| field.get(key).is_some());
+    let typed: Vec<String> =
+        properties.iter().filter(|(_, field)| has_type(field)).map(|(name, _)| name.clone()).collect();
     let mut out =
         section("A data store. Its `engine` decides which fields it has.", properties, required.into_iter());
     let mut rules: Vec<Value> = Vec::new();
     for (words, table) in variants {
         let foreign: Vec<&str> =
-            names.iter().map(String::as_str).filter(|name| table.row(name).is_none()).collect();
+            typed.iter().map(String::as_str).filter(|name| table.row(name).is_none()).collect();
         rules.extend(foreign_fields(tag, words, &foreign));
     }
     rules.push(same_family(tag, variants));

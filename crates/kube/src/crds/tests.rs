@@ -4,6 +4,13 @@ use super::*;
 use crate::kinds::{BlueprintStatus, Condition, condition, document, plan};
 use rgctl_schema::time::Moment;
 
+/// The fields that a rule names of what it is of.
+fn fields_of_rule(rule: &str) -> impl Iterator<Item = &str> {
+    rule.split("self.")
+        .skip(1)
+        .map(|rest| rest.split(|at: char| !at.is_alphanumeric() && at != '_').next().unwrap())
+}
+
 /// What the API server asks of a structural schema, and what bounds the cost of rules.
 fn walk(node: &Value, at: &str, found: &mut Vec<String>) {
     let has = |key: &str| node.get(key).is_some();
@@ -32,6 +39,15 @@ fn walk(node: &Value, at: &str, found: &mut Vec<String>) {
         _ => {}
     }
     let fields = node.get("properties").and_then(Value::as_object);
+    // A rule sees no field without a type: the server refuses the whole definition.
+    let rules = node.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten();
+    for name in rules.filter_map(|rule| rule["rule"].as_str()).flat_map(fields_of_rule) {
+        let field = fields.and_then(|fields| fields.get(name));
+        let has = |key: &str| field.is_some_and(|field| field.get(key).is_some());
+        if !has("type") && !has("x-kubernetes-int-or-string") {
+            found.push(format!("{at}: a rule names {name}, which has no type"));
+        }
+    }
     let required = node.get("required").and_then(Value::as_array).into_iter().flatten();
     for name in required.filter_map(Value::as_str) {
         if !fields.is_some_and(|fields| fields.contains_key(name)) {
@@ -75,10 +91,10 @@ fn the_walk_finds_what_the_api_server_would_refuse() {
     let wrong = json!({ "type": "object", "properties": {
         "a": {}, "b": { "type": "string" }, "c": { "type": "array" },
         "d": { "type": "object", "properties": {}, "additionalProperties": { "type": "boolean", "default": true } },
-    }, "required": ["e"] });
+    }, "required": ["e"], "x-kubernetes-validations": [{ "rule": "has(self.b) || !has(self.a)" }] });
     let mut found = Vec::new();
     walk(&wrong, "x", &mut found);
-    assert_eq!(found.len(), 7, "{found:#?}");
+    assert_eq!(found.len(), 8, "{found:#?}");
 }
 
 #[test]
