@@ -169,10 +169,11 @@ fn support(store: &AuroraStore, at: &str, found: &mut Vec<Finding>) {
     }
     let place = format!("{at}.version");
     found.push(match store.extended_support {
-        Some(false) => Finding::error(
+        Some(false) => Finding::warning(
             codes::FEATURE_VERSION,
             place,
-            format!("`{version}` is past the end of standard support: without `extendedSupport` no cluster of it is made"),
+            // One that exists goes on, and can be changed and removed.
+            format!("`{version}` is past the end of standard support: without `extendedSupport` the service makes no new cluster of it"),
         )
         .help("take a newer version, or pay for its support with `extendedSupport: true`"),
         Some(true) | None => Finding::warning(

@@ -95,6 +95,8 @@ pub(super) fn check(store: &CacheStore, at: &str, around: &StoreContext<'_>, fou
             .help("take a class of the family `cache.r6gd`, or leave `class` out"),
         );
     }
+    let parameters = store.serverless.is_some() && !store.parameters.is_empty();
+    super::without_effect(parameters, "parameters", "a serverless cache has no groups of them", at, found);
     super::without_effect(!store.logs.is_empty(), "logs", "set the delivery of logs up by hand", at, found);
     known_logs(&store.logs, &["slow-log", "engine-log"], store.engine.as_str(), at, found);
 }

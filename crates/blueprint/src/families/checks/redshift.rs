@@ -112,6 +112,8 @@ pub(super) fn check(store: &WarehouseStore, at: &str, around: &StoreContext<'_>,
     let is_serverless = store.serverless.is_some();
     let by_nodes = !is_serverless && store.logs.iter().any(|log| log != "useractivitylog");
     super::without_effect(by_nodes, "logs", "switch audit logging on by hand", at, found);
+    let parameters = is_serverless && !store.parameters.is_empty();
+    super::without_effect(parameters, "parameters", "set them of the workgroup by hand", at, found);
     let copies = is_serverless && store.snapshot_copy.is_some();
     super::without_effect(copies, "snapshotCopy", "set the copying of snapshots up by hand", at, found);
     let window = store.common.backup.as_ref().is_some_and(|backup| backup.window.is_some());
