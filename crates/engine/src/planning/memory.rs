@@ -14,10 +14,13 @@ use super::creations::Creations;
 use super::input::PlanInput;
 use super::quotas;
 use super::sharing::{Sharing, Standing};
+use super::unset;
 use super::waiting::KnownBlocker;
 use crate::gate::Verdicts;
 use rgctl_model::address::Address;
 use rgctl_model::claims::Claimed;
+use rgctl_model::journal::Entries;
+use rgctl_model::node::Node;
 use rgctl_model::observed::Observed;
 use rgctl_model::plan::{Plan, Step};
 use rgctl_model::policy::{Authority, Policy};
@@ -75,11 +78,16 @@ pub(super) struct Found {
     /// It is held, so that no other one can ever be taken for it.
     seen: Arc<Observed>,
     token: Option<Token>,
+    /// What the record told of what we have set of it, where that was judged by.
+    set: Option<Box<KnownSet>>,
     /// How it stood.
     pub standing: Standing,
     /// What is waited for of it.
     pub waits: Option<KnownBlocker>,
 }
+
+/// What the record tells of the parameters and tags that we have set of an object: whether these are all, and which.
+type KnownSet = (bool, Entries);
 
 impl Memory {
     /// Forgets what was compared with something else than what is wanted now.
@@ -209,20 +217,30 @@ impl<'a> Walk<'a> {
         claimed: Option<&Claimed>,
     ) -> Option<&'a Found> {
         let found = value_at(&mut self.found, address).filter(|found| Arc::ptr_eq(&found.seen, seen))?;
-        (found.token.as_ref() == claimed.and_then(Claimed::token)).then_some(found)
+        let is_set_so = |known: &KnownSet| {
+            claimed.map_or(*known == KnownSet::default(), |claimed| {
+                known.0 == claimed.knows_all_set && known.1 == claimed.set
+            })
+        };
+        let is_same = found.token.as_ref() == claimed.and_then(Claimed::token)
+            && found.set.as_deref().is_none_or(is_set_so);
+        is_same.then_some(found)
     }
 
     /// What there is to know of an object that was found to be ours and to differ in nothing.
     pub fn note(
         &self,
-        address: &Address,
+        node: &Node,
         seen: &Arc<Observed>,
         claimed: Option<&Claimed>,
         waits: Option<KnownBlocker>,
     ) -> Option<(Address, Found)> {
+        let told = || claimed.map(|claimed| (claimed.knows_all_set, claimed.set.clone())).unwrap_or_default();
+        let set = unset::is_anything_left(node, seen).then(|| Box::new(told()));
         let standing = Standing::of(&seen.facts.phase);
         let token = claimed.and_then(Claimed::token).cloned();
-        self.is_kept.then(|| (address.clone(), Found { seen: Arc::clone(seen), token, standing, waits }))
+        let found = || Found { seen: Arc::clone(seen), token, set, standing, waits };
+        self.is_kept.then(|| (node.address.clone(), found()))
     }
 }
 

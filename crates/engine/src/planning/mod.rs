@@ -211,7 +211,7 @@ fn sort_out<'a>(
                 } else if compare::compare(input, node, Some(seen), draft) {
                     let waits = compare::waits_for(address, seen).map(|one| health::known(input, one));
                     sorted.stands(number, Standing::of(&seen.facts.phase));
-                    sorted.news.extend(known.note(address, seen, claimed, waits));
+                    sorted.news.extend(known.note(node, seen, claimed, waits));
                 } else {
                     sorted.others.push((address, seen));
                     sorted.differs(number, node, claimed);

@@ -85,6 +85,11 @@ pub(super) fn take_out<'a>(
     is_any
 }
 
+/// Whether anything is there that is not wanted, so that what the record tells decides.
+pub(super) fn is_anything_left(node: &Node, seen: &Observed) -> bool {
+    !parameters(node, seen).is_empty() || !tags(node, seen).is_empty()
+}
+
 /// Parameters that are there and not wanted, with their values.
 fn parameters(node: &Node, seen: &Observed) -> Texts {
     let Some(Value::Object(there)) = seen.attrs.get(PARAMETERS) else { return Texts::new() };
