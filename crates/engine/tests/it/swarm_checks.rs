@@ -47,6 +47,11 @@ pub fn last_calls(site: &Site) -> Vec<String> {
 
 /// Nothing is left to do, or nothing but what is in the way of what a person wanted kept, and the run said so.
 pub fn is_at_rest(ended: &Ended, plan: &Plan) -> bool {
+    // What the service takes once in a month only has its date, and nothing else is left.
+    let is_cooling = |step: &Step| step.cool_down.is_some();
+    if !plan.steps.is_empty() && plan.steps.iter().all(is_cooling) && plan.waiting.is_empty() {
+        return ended.outcome == Outcome::Waiting;
+    }
     let is_kept = |waiting: &Blocker| matches!(waiting, Blocker::Retained { .. });
     let is_bound = |waiting: &Blocker| matches!(waiting, Blocker::Bound { .. });
     let keeps_some = plan.waiting.iter().any(is_kept);
